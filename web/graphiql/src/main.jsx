@@ -1,0 +1,35 @@
+import './workers.js';
+import '@graphiql/react/style.css';
+import '@graphiql/plugin-doc-explorer/style.css';
+import '@graphiql/plugin-explorer/style.css';
+import '@graphiql/plugin-history/style.css';
+import 'graphiql/graphiql.css';
+import './playground.css';
+import { explorerPlugin } from '@graphiql/plugin-explorer';
+import { createGraphiQLFetcher } from '@graphiql/toolkit';
+import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
+import { createRoot } from 'react-dom/client';
+import { rememberingIds } from './remember.js';
+import { openingTab, tabs } from './tabs/index.js';
+
+// The page is served at the endpoint's own address, so it needs no configuration.
+const fetcher = rememberingIds(
+  createGraphiQLFetcher({ url: window.location.pathname, enableIncrementalDelivery: false }),
+);
+const { query, variables } = openingTab();
+
+createRoot(document.getElementById('playground')).render(
+  <GraphiQL
+    fetcher={fetcher}
+    plugins={[HISTORY_PLUGIN, explorerPlugin({ showAttribution: false })]}
+    defaultTabs={tabs}
+    initialQuery={query}
+    initialVariables={variables}
+    defaultEditorToolsVisibility
+    inputValueDeprecation
+    schemaDescription
+    shouldPersistHeaders={false}
+  >
+    <GraphiQL.Logo>Billing API</GraphiQL.Logo>
+  </GraphiQL>,
+);
