@@ -1,0 +1,107 @@
+"""What all tables share: names of constraints, column types by annotation, the columns of a mutable row."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from db.types import AddressColumn, BillToColumn, Instant, Word
+from db.values import (
+    MAX_CENTS,
+    Address,
+    BillTo,
+    CustomerId,
+    InvoiceId,
+    InvoiceKind,
+    InvoiceLineId,
+    InvoiceStatus,
+    LineKind,
+    PeriodKind,
+    PlanId,
+    PlanInterval,
+    SubscriptionId,
+    SubscriptionStatus,
+)
+
+WORDS: tuple[type[StrEnum], ...] = (
+    InvoiceKind,
+    InvoiceStatus,
+    LineKind,
+    PeriodKind,
+    PlanInterval,
+    SubscriptionStatus,
+)
+KEYS = (CustomerId, PlanId, SubscriptionId, InvoiceId, InvoiceLineId)
+
+
+BY_CODE_POINT = Text(collation="C")
+"""A text that lists are ordered by: by code point, so that a cursor means the same on every server."""
+
+
+class Base(DeclarativeBase):
+    """The base of all tables. A `str` is `text`, an `int` a `bigint`, a `datetime` a `timestamptz`."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Text(),
+        int: BigInteger(),
+        UUID: Uuid(),
+        datetime: Instant(),
+        Address: AddressColumn(),
+        BillTo: BillToColumn(),
+        dict[str, str]: JSONB(),
+        **{key: Uuid() for key in KEYS},
+        **{words: Word(words) for words in WORDS},
+    }
+
+
+class Versioned:
+    """The columns of a row that changes: `version` goes up by one with each change that can be seen."""
+
+    version: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+def changed(row: Versioned, now: datetime) -> None:
+    """Marks `row` as changed at `now`."""
+    row.version += 1
+    row.updated_at = now
+
+
+def one_of(column: str, words: Iterable[StrEnum]) -> CheckConstraint:
+    """CHECK that a text column holds one of `words`."""
+    listed = ", ".join(f"'{word.value}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def text_up_to(column: str, length: int) -> CheckConstraint:
+    """CHECK that a text column, where it is not null, holds 1 to `length` characters."""
+    return CheckConstraint(f"char_length({column}) BETWEEN 1 AND {length}", name=column)
+
+
+def amount(column: str, *, signed: bool) -> CheckConstraint:
+    """CHECK that a column of cents is one that every JSON client reads exactly."""
+    least = -MAX_CENTS if signed else 0
+    return CheckConstraint(f"{column} BETWEEN {least} AND {MAX_CENTS}", name=column)
+
+
+def currency_code(column: str = "currency") -> CheckConstraint:
+    return CheckConstraint(f"{column} ~ '^[A-Z]{{3}}$'", name=column)
+
+
+def json_object(column: str) -> CheckConstraint:
+    return CheckConstraint(f"jsonb_typeof({column}) = 'object'", name=column)

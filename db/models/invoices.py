@@ -1,0 +1,147 @@
+from datetime import datetime
+
+from sqlalchemy import (
+    CHAR,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import Base, Versioned, amount, one_of, text_up_to
+from db.values import (
+    BillTo,
+    CustomerId,
+    InvoiceId,
+    InvoiceKind,
+    InvoiceLineId,
+    InvoiceStatus,
+    LineKind,
+    PlanId,
+    SubscriptionId,
+)
+
+
+class Invoice(Versioned, Base):
+    """What a customer owes for a span of time, or was given back (a negative total).
+
+    `sequence` is the running number among the customer's invoices and `number` how it is printed; both are null while
+    the invoice is a draft. A recurring invoice bills the period `period_ordinal` of its subscription.
+    """
+
+    __tablename__ = "invoices"
+
+    id: Mapped[InvoiceId] = mapped_column(primary_key=True)
+    customer_id: Mapped[CustomerId] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    subscription_id: Mapped[SubscriptionId | None]
+    period_ordinal: Mapped[int | None] = mapped_column(Integer)
+    kind: Mapped[InvoiceKind]
+    status: Mapped[InvoiceStatus]
+    sequence: Mapped[int | None] = mapped_column(Integer)
+    number: Mapped[str | None]
+    currency: Mapped[str] = mapped_column(CHAR(3))
+    subtotal_cents: Mapped[int]
+    tax_cents: Mapped[int]
+    amount_cents: Mapped[int]
+    amount_due_cents: Mapped[int]
+    bill_to: Mapped[BillTo | None]
+    period_start: Mapped[datetime]
+    period_end: Mapped[datetime]
+    issued_at: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
+    paid_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]
+        ),
+        ForeignKeyConstraint(
+            ["subscription_id", "customer_id", "period_ordinal"],
+            [
+                "billing_periods.subscription_id",
+                "billing_periods.customer_id",
+                "billing_periods.ordinal",
+            ],
+            name="fk_invoices_billing_period",
+        ),
+        ForeignKeyConstraint(
+            ["customer_id", "currency"],
+            ["customers.id", "customers.currency"],
+            name="fk_invoices_customer_currency",
+        ),
+        UniqueConstraint("customer_id", "sequence", name="uq_invoices_sequence"),
+        Index(
+            "uq_invoices_recurring",
+            "subscription_id",
+            "customer_id",
+            "period_ordinal",
+            unique=True,
+            postgresql_where=text("kind = 'RECURRING' AND status <> 'VOID'"),
+        ),
+        one_of("kind", InvoiceKind),
+        one_of("status", InvoiceStatus),
+        CheckConstraint("(kind = 'RECURRING') = (period_ordinal IS NOT NULL)", name="recurring"),
+        CheckConstraint("period_ordinal IS NULL OR subscription_id IS NOT NULL", name="period_ordinal"),
+        CheckConstraint(
+            "(status = 'DRAFT') = (number IS NULL)"
+            " AND (number IS NULL) = (sequence IS NULL)"
+            " AND (number IS NULL) = (issued_at IS NULL)"
+            " AND (number IS NULL) = (due_at IS NULL)"
+            " AND (number IS NULL) = (bill_to IS NULL)",
+            name="finalized",
+        ),
+        CheckConstraint("sequence >= 1", name="sequence"),
+        text_up_to("number", 32),
+        CheckConstraint("(status = 'PAID') = (paid_at IS NOT NULL)", name="paid_at"),
+        CheckConstraint("status <> 'PAID' OR amount_due_cents = 0", name="paid"),
+        CheckConstraint("amount_cents = subtotal_cents + tax_cents", name="total"),
+        CheckConstraint("amount_due_cents BETWEEN 0 AND greatest(0, amount_cents)", name="amount_due_cents"),
+        amount("subtotal_cents", signed=True),
+        amount("tax_cents", signed=True),
+        amount("amount_cents", signed=True),
+        CheckConstraint("period_start <= period_end", name="period"),
+        CheckConstraint("due_at >= issued_at", name="due_at"),
+        Index("ix_invoices_customer_id", "customer_id", "created_at", "id"),
+        Index("ix_invoices_subscription_id", "subscription_id", "created_at", "id"),
+        Index("ix_invoices_created_at", "created_at", "id"),
+        Index("ix_invoices_period_start", "period_start", "id"),
+        Index("ix_invoices_amount_cents", "amount_cents", "id"),
+    )
+
+
+class InvoiceLine(Base):
+    """One position of an invoice: `quantity` × `unit_amount_cents`, or a part of it, over its own span of time."""
+
+    __tablename__ = "invoice_lines"
+
+    id: Mapped[InvoiceLineId] = mapped_column(primary_key=True)
+    customer_id: Mapped[CustomerId] = mapped_column(primary_key=True)
+    invoice_id: Mapped[InvoiceId]
+    position: Mapped[int] = mapped_column(Integer)
+    kind: Mapped[LineKind]
+    description: Mapped[str]
+    plan_id: Mapped[PlanId | None] = mapped_column(ForeignKey("plans.id"))
+    quantity: Mapped[int] = mapped_column(Integer)
+    unit_amount_cents: Mapped[int]
+    amount_cents: Mapped[int]
+    period_ordinal: Mapped[int | None] = mapped_column(Integer)
+    period_start: Mapped[datetime | None]
+    period_end: Mapped[datetime | None]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["invoice_id", "customer_id"], ["invoices.id", "invoices.customer_id"]),
+        UniqueConstraint("invoice_id", "customer_id", "position", name="uq_invoice_lines_position"),
+        one_of("kind", LineKind),
+        CheckConstraint("position BETWEEN 1 AND 100", name="position"),
+        text_up_to("description", 500),
+        CheckConstraint("quantity >= 1", name="quantity"),
+        amount("unit_amount_cents", signed=True),
+        amount("amount_cents", signed=True),
+        CheckConstraint(
+            "(period_start IS NULL) = (period_end IS NULL) AND period_start <= period_end", name="period"
+        ),
+    )

@@ -1,0 +1,39 @@
+from datetime import datetime
+
+from sqlalchemy import CHAR, CheckConstraint, Index, Integer, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import BY_CODE_POINT, Base, Versioned, amount, currency_code, json_object, one_of, text_up_to
+from db.values import PlanId, PlanInterval
+
+
+class Plan(Versioned, Base):
+    """What can be subscribed to: a price, in minor units of its currency, for each interval. The three never change."""
+
+    __tablename__ = "plans"
+
+    id: Mapped[PlanId] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(BY_CODE_POINT)
+    name: Mapped[str] = mapped_column(BY_CODE_POINT)
+    description: Mapped[str | None]
+    amount_cents: Mapped[int]
+    currency: Mapped[str] = mapped_column(CHAR(3))
+    interval: Mapped[PlanInterval]
+    interval_count: Mapped[int] = mapped_column(Integer)
+    custom_metadata: Mapped[dict[str, str]] = mapped_column("metadata")
+    archived_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("code"),
+        text_up_to("code", 64),
+        text_up_to("name", 255),
+        text_up_to("description", 2000),
+        amount("amount_cents", signed=False),
+        currency_code(),
+        one_of("interval", PlanInterval),
+        CheckConstraint("interval_count BETWEEN 1 AND 3660", name="interval_count"),
+        json_object("metadata"),
+        Index("ix_plans_created_at", "created_at", "id"),
+        Index("ix_plans_name", "name", "id"),
+        Index("ix_plans_code", "code", "id"),
+    )

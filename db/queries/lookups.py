@@ -1,0 +1,124 @@
+"""Rows by key: one statement for many keys, answers in the order of the keys."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, any_, bindparam, literal, select, union_all
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from db.models import Base, Customer, Invoice, InvoiceLine, Plan, Subscription
+from db.values import CustomerId, InvoiceId, PlanId, SubscriptionId, SubscriptionStatus
+
+Row = TypeVar("Row", bound=Base)
+Key = TypeVar("Key", UUID, str)
+
+
+async def one_by(
+    session: AsyncSession,
+    model: type[Row],
+    column: InstrumentedAttribute[Any],
+    keys: Sequence[object],
+    *conditions: ColumnElement[bool],
+) -> list[Row | None]:
+    """For each key the row whose `column` has it; None where there is none. `column` is unique under `conditions`."""
+    rows = await session.scalars(select(model).where(among(column, keys), *conditions))
+    found = {getattr(row, column.key): row for row in rows}
+    return [found.get(key) for key in keys]
+
+
+async def many_by(
+    session: AsyncSession, statement: Select[tuple[Row]], column: InstrumentedAttribute[Any], keys: Sequence[object]
+) -> list[list[Row]]:
+    """For each key all rows of `statement` whose `column` has it, in the statement's order."""
+    found: defaultdict[object, list[Row]] = defaultdict(list)
+    for row in await session.scalars(statement.where(among(column, keys))):
+        found[getattr(row, column.key)].append(row)
+    return [found[key] for key in keys]
+
+
+def among(column: InstrumentedAttribute[Any], keys: Sequence[object]) -> ColumnElement[bool]:
+    """`column = ANY (:keys)`: one statement text, whatever the number of keys."""
+    return column == any_(bindparam(None, list(keys), type_=ARRAY(column.type)))
+
+
+async def customers_by_id(session: AsyncSession, ids: Sequence[CustomerId]) -> list[Customer | None]:
+    return await one_by(session, Customer, Customer.id, ids)
+
+
+async def customers_by_email_key(session: AsyncSession, keys: Sequence[str]) -> list[Customer | None]:
+    return await one_by(session, Customer, Customer.email_key, keys)
+
+
+async def customers_by_external_id(session: AsyncSession, keys: Sequence[str]) -> list[Customer | None]:
+    return await one_by(session, Customer, Customer.external_id, keys)
+
+
+async def plans_by_id(session: AsyncSession, ids: Sequence[PlanId]) -> list[Plan | None]:
+    return await one_by(session, Plan, Plan.id, ids)
+
+
+async def plans_by_code(session: AsyncSession, codes: Sequence[str]) -> list[Plan | None]:
+    return await one_by(session, Plan, Plan.code, codes)
+
+
+async def subscriptions_by_id(session: AsyncSession, ids: Sequence[SubscriptionId]) -> list[Subscription | None]:
+    return await one_by(session, Subscription, Subscription.id, ids)
+
+
+async def live_subscriptions_by_customer(
+    session: AsyncSession, customer_ids: Sequence[CustomerId]
+) -> list[Subscription | None]:
+    """For each customer the one subscription that is not CANCELED."""
+    return await one_by(
+        session,
+        Subscription,
+        Subscription.customer_id,
+        customer_ids,
+        Subscription.status != SubscriptionStatus.CANCELED,
+    )
+
+
+async def invoices_by_id(session: AsyncSession, ids: Sequence[InvoiceId]) -> list[Invoice | None]:
+    return await one_by(session, Invoice, Invoice.id, ids)
+
+
+async def latest_invoices_by_subscription(
+    session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
+) -> list[Invoice | None]:
+    """For each subscription the invoice that was made last."""
+    latest = await many_by(
+        session,
+        select(Invoice)
+        .distinct(Invoice.subscription_id)
+        .order_by(Invoice.subscription_id, Invoice.created_at.desc(), Invoice.id.desc()),
+        Invoice.subscription_id,
+        subscription_ids,
+    )
+    return [rows[0] if rows else None for rows in latest]
+
+
+async def lines_by_invoice(session: AsyncSession, invoice_ids: Sequence[InvoiceId]) -> list[list[InvoiceLine]]:
+    """For each invoice its lines, by position."""
+    statement = select(InvoiceLine).order_by(InvoiceLine.invoice_id, InvoiceLine.position)
+    return await many_by(session, statement, InvoiceLine.invoice_id, invoice_ids)
+
+
+NODE_MODELS: tuple[type[Customer | Plan | Subscription | Invoice], ...] = (Customer, Plan, Subscription, Invoice)
+
+
+async def node_models_by_id(session: AsyncSession, ids: Sequence[UUID]) -> list[type[Base] | None]:
+    """For each id the table that has it: one UNION ALL over the tables whose rows can be looked up by id alone."""
+    found = await session.execute(
+        union_all(
+            *(
+                select(literal(position).label("position"), model.id).where(among(model.id, ids))
+                for position, model in enumerate(NODE_MODELS)
+            )
+        )
+    )
+    models = {row_id: NODE_MODELS[position] for position, row_id in found}
+    return [models.get(key) for key in ids]

@@ -1,0 +1,89 @@
+"""Column types: what PostgreSQL keeps and what Python sees of it."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy import Dialect, Text
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.types import TypeDecorator
+
+from db.values import Address, BillTo
+
+
+class Instant(TypeDecorator[datetime]):
+    """A `timestamptz`, an aware UTC `datetime` in Python.
+
+    A naive value is refused: the driver would take it for the server's local time.
+    """
+
+    impl = TIMESTAMP(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"an instant needs a time zone: {value!r}")
+        return value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or value.tzinfo is UTC:
+            return value
+        return value.astimezone(UTC)
+
+
+class Word(TypeDecorator[StrEnum]):
+    """One of the words of an enum, kept as text; the table's CHECK holds the column to them."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        super().__init__()
+        self.words = words
+
+    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:
+        return None if value is None else self.words(value).value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
+        return None if value is None else self.words(value)
+
+
+class AddressColumn(TypeDecorator[Address]):
+    """An `Address`, kept as a JSON object without its empty members."""
+
+    impl = JSONB(none_as_null=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: Address | None, dialect: Dialect) -> dict[str, object] | None:
+        return None if value is None else address_document(value)
+
+    def process_result_value(self, value: dict[str, str] | None, dialect: Dialect) -> Address | None:
+        return None if value is None else Address(**value)
+
+
+class BillToColumn(TypeDecorator[BillTo]):
+    """A `BillTo`, kept as a JSON object."""
+
+    impl = JSONB(none_as_null=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: BillTo | None, dialect: Dialect) -> dict[str, object] | None:
+        if value is None:
+            return None
+        address = None if value.address is None else address_document(value.address)
+        return {"name": value.name, "email": value.email, "address": address, "tax_id": value.tax_id}
+
+    def process_result_value(self, value: dict[str, str] | None, dialect: Dialect) -> BillTo | None:
+        if value is None:
+            return None
+        address = value["address"]
+        return BillTo(
+            name=value["name"],
+            email=value["email"],
+            address=None if address is None else Address(**address),  # type: ignore[arg-type]
+            tax_id=value["tax_id"],
+        )
+
+
+def address_document(address: Address) -> dict[str, object]:
+    return {name: text for name, text in asdict(address).items() if text is not None}
