@@ -1,0 +1,176 @@
+"""Customers: who is billed. They are archived, never deleted."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+from sqlalchemy import exists, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.errors import (
+    CustomerArchived,
+    CustomerHasLiveSubscription,
+    CustomerNotArchived,
+    CustomerNotFound,
+    EmailTaken,
+    ExternalIdTaken,
+)
+from billing.ids import new_id
+from billing.texts import email_key, optional_text, required_text, valid_address, valid_email, valid_metadata
+from billing.unchanged import UNCHANGED, Unchanged
+from db.database import violated_constraint
+from db.models import Customer, Subscription
+from db.models.base import changed
+from db.queries.locks import locked_customer
+from db.values import Address, BillTo, CustomerId, SubscriptionStatus
+
+MAX_NAME = 255
+MAX_EXTERNAL_ID = 255
+MAX_TAX_ID = 64
+
+PREFIX_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+PREFIX_LENGTH = 10
+
+
+async def create_customer(
+    session: AsyncSession,
+    *,
+    name: str,
+    email: str,
+    external_id: str | None = None,
+    address: Address | None = None,
+    tax_id: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    now: datetime,
+) -> Customer:
+    """Stores a new customer. Raises `InvalidInput`, `EmailInvalid`, `EmailTaken`, `ExternalIdTaken`, `CountryUnknown`."""
+    valid = valid_email(email)
+    customer = Customer(
+        id=CustomerId(new_id()),
+        name=required_text(name, "name", MAX_NAME),
+        email=valid.normalized,
+        email_key=email_key(valid),
+        external_id=optional_text(external_id, "external_id", MAX_EXTERNAL_ID),
+        address=valid_address(address),
+        tax_id=optional_text(tax_id, "tax_id", MAX_TAX_ID),
+        currency=None,
+        invoice_prefix=new_invoice_prefix(),
+        last_invoice_number=0,
+        custom_metadata=valid_metadata(metadata or {}),
+        archived_at=None,
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+    with unique_customer():
+        session.add(customer)
+        await session.flush()
+    return customer
+
+
+async def update_customer(
+    session: AsyncSession,
+    *,
+    customer_id: CustomerId,
+    name: str | Unchanged = UNCHANGED,
+    email: str | Unchanged = UNCHANGED,
+    external_id: str | None | Unchanged = UNCHANGED,
+    address: Address | None | Unchanged = UNCHANGED,
+    tax_id: str | None | Unchanged = UNCHANGED,
+    metadata: Mapping[str, str] | Unchanged = UNCHANGED,
+    now: datetime,
+) -> Customer:
+    """Changes what is given, and leaves the rest; `metadata` is replaced as a whole. Finalized invoices stay as they are.
+
+    Raises `CustomerNotFound` and what `create_customer` raises.
+    """
+    customer = await existing_customer(session, customer_id)
+    if name is not UNCHANGED:
+        customer.name = required_text(name, "name", MAX_NAME)
+    if email is not UNCHANGED:
+        valid = valid_email(email)
+        customer.email, customer.email_key = valid.normalized, email_key(valid)
+    if external_id is not UNCHANGED:
+        customer.external_id = optional_text(external_id, "external_id", MAX_EXTERNAL_ID)
+    if address is not UNCHANGED:
+        customer.address = valid_address(address)
+    if tax_id is not UNCHANGED:
+        customer.tax_id = optional_text(tax_id, "tax_id", MAX_TAX_ID)
+    if metadata is not UNCHANGED:
+        customer.custom_metadata = valid_metadata(metadata)
+
+    if session.is_modified(customer):
+        changed(customer, now)
+        with unique_customer():
+            await session.flush()
+    return customer
+
+
+async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Customer:
+    """Takes a customer out of use. Its e-mail address stays taken and its invoices stay owed.
+
+    Raises `CustomerNotFound`, `CustomerArchived`, `CustomerHasLiveSubscription`.
+    """
+    customer = await existing_customer(session, customer_id)
+    if customer.archived_at is not None:
+        raise CustomerArchived("This customer is archived already.")
+    live = exists().where(
+        Subscription.customer_id == customer_id, Subscription.status != SubscriptionStatus.CANCELED
+    )
+    if await session.scalar(select(live)):
+        raise CustomerHasLiveSubscription("This customer has a live subscription: cancel it first.")
+
+    customer.archived_at = now
+    changed(customer, now)
+    await session.flush()
+    return customer
+
+
+async def unarchive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Customer:
+    """Puts an archived customer back into use. Raises `CustomerNotFound`, `CustomerNotArchived`."""
+    customer = await existing_customer(session, customer_id)
+    if customer.archived_at is None:
+        raise CustomerNotArchived("This customer is not archived.")
+
+    customer.archived_at = None
+    changed(customer, now)
+    await session.flush()
+    return customer
+
+
+async def existing_customer(session: AsyncSession, customer_id: CustomerId) -> Customer:
+    """The customer, locked. Raises `CustomerNotFound`."""
+    customer = await locked_customer(session, customer_id)
+    if customer is None:
+        raise CustomerNotFound("There is no customer with this id.")
+    return customer
+
+
+def bill_to(customer: Customer) -> BillTo:
+    """What an invoice finalized now says of its customer for ever."""
+    return BillTo(customer.name, customer.email, customer.address, customer.tax_id)
+
+
+def new_invoice_prefix() -> str:
+    """What all invoice numbers of one customer begin with: 10 letters and digits, 50 bits of chance.
+
+    Without the letters that are mistaken for digits (Crockford's base 32).
+    """
+    return "".join(secrets.choice(PREFIX_LETTERS) for _ in range(PREFIX_LENGTH))
+
+
+@contextmanager
+def unique_customer() -> Iterator[None]:
+    """Turns the database's answer that a value is taken into the refusal that says so."""
+    try:
+        yield
+    except IntegrityError as error:
+        match violated_constraint(error):
+            case "uq_customers_email_key":
+                raise EmailTaken("Another customer has this e-mail address.") from None
+            case "uq_customers_external_id":
+                raise ExternalIdTaken("Another customer has this external id.") from None
+            case _:
+                raise

@@ -1,0 +1,66 @@
+"""Spans of time that are billed. Kernel: values in, values out."""
+
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A half-open span of time, ``[start, end)``, both instants in UTC and in whole seconds."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        assert self.start.tzinfo is UTC, self.start
+        assert self.end.tzinfo is UTC, self.end
+        assert self.start <= self.end, self
+
+    def __contains__(self, at: datetime) -> bool:
+        return self.start <= at < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """How long a period is: whole days of 86 400 s, or calendar months. Exactly one of the two is not zero."""
+
+    days: int = 0
+    months: int = 0
+
+    def __post_init__(self) -> None:
+        assert (self.days > 0) != (self.months > 0), self
+        assert self.days >= 0, self
+        assert self.months >= 0, self
+
+
+THIRTY_DAYS = Interval(days=30)
+
+
+def nth_boundary(anchor: datetime, interval: Interval, n: int) -> datetime:
+    """The instant `n` intervals after `anchor` (before it, where `n` is negative).
+
+    Counted from the anchor, never from the previous boundary, so that a day clamped to the length of a short month
+    comes back in the next long one: Jan 31 → Feb 28 → Mar 31.
+    """
+    assert anchor.tzinfo is UTC, anchor
+    if interval.days:
+        return anchor + timedelta(days=interval.days * n)
+    year, month = divmod(anchor.year * 12 + anchor.month - 1 + interval.months * n, 12)
+    day = min(anchor.day, monthrange(year, month + 1)[1])
+    return anchor.replace(year=year, month=month + 1, day=day)
+
+
+def nth_period(anchor: datetime, interval: Interval, n: int) -> Period:
+    """The period `n` of a subscription anchored at `anchor`; period 0 starts there. The periods tile time."""
+    return Period(nth_boundary(anchor, interval, n), nth_boundary(anchor, interval, n + 1))
+
+
+def period_index(anchor: datetime, interval: Interval, at: datetime) -> int:
+    """The `n` for which `at` lies in `nth_period(anchor, interval, n)`."""
+    if interval.days:
+        return (at - anchor) // timedelta(days=interval.days)
+    months = (at.year - anchor.year) * 12 + at.month - anchor.month
+    n = months // interval.months
+    # The month alone may point one period too far: Mar 30 lies before the boundary of an anchor on Jan 31.
+    return n - 1 if at < nth_boundary(anchor, interval, n) else n

@@ -1,0 +1,178 @@
+"""Plans: what can be subscribed to. A plan's price, currency and interval never change; a new price is a new plan."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.errors import (
+    AmountNegative,
+    AmountTooLarge,
+    CurrencyUnknown,
+    InvalidInput,
+    PlanArchived,
+    PlanCodeTaken,
+    PlanNotArchived,
+    PlanNotFound,
+)
+from billing.ids import new_id
+from billing.money import CURRENCIES, MAX_CENTS
+from billing.periods import Interval
+from billing.texts import optional_text, required_text, valid_metadata
+from billing.unchanged import UNCHANGED, Unchanged
+from db.database import violated_constraint
+from db.models import Plan
+from db.models.base import changed
+from db.queries.locks import locked_plan
+from db.values import PlanId, PlanInterval
+
+MAX_CODE = 64
+MAX_NAME = 255
+MAX_DESCRIPTION = 2000
+MAX_INTERVAL_COUNT = {
+    PlanInterval.DAY: 3660,
+    PlanInterval.WEEK: 520,
+    PlanInterval.MONTH: 120,
+    PlanInterval.YEAR: 10,
+}
+"""A period is at most ten years long."""
+
+CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+async def create_plan(
+    session: AsyncSession,
+    *,
+    code: str,
+    name: str,
+    description: str | None = None,
+    amount_cents: int,
+    currency: str,
+    interval: PlanInterval = PlanInterval.DAY,
+    interval_count: int | None = None,
+    metadata: Mapping[str, str] | None = None,
+    now: datetime,
+) -> Plan:
+    """Stores a new plan, by default one that bills every 30 days.
+
+    Without an `interval_count` it is 30 days, or 1 of any other interval. Raises `InvalidInput`, `PlanCodeTaken`,
+    `AmountNegative`, `AmountTooLarge`, `CurrencyUnknown`.
+    """
+    if interval_count is None:
+        interval_count = 30 if interval is PlanInterval.DAY else 1
+    if not 1 <= interval_count <= MAX_INTERVAL_COUNT[interval]:
+        raise InvalidInput(
+            f"The interval count of {interval} must be 1 to {MAX_INTERVAL_COUNT[interval]}.", "interval_count"
+        )
+    if amount_cents < 0:
+        raise AmountNegative("A price must not be negative.")
+    if amount_cents > MAX_CENTS:
+        raise AmountTooLarge(f"A price must be at most {MAX_CENTS} minor units.", "amount_cents")
+    if currency not in CURRENCIES:
+        raise CurrencyUnknown(f"{currency!r} is not a currency code of ISO 4217.")
+
+    plan = Plan(
+        id=PlanId(new_id()),
+        code=valid_code(code),
+        name=required_text(name, "name", MAX_NAME),
+        description=optional_text(description, "description", MAX_DESCRIPTION),
+        amount_cents=amount_cents,
+        currency=currency,
+        interval=interval,
+        interval_count=interval_count,
+        custom_metadata=valid_metadata(metadata or {}),
+        archived_at=None,
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(plan)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        if violated_constraint(error) == "uq_plans_code":
+            raise PlanCodeTaken("Another plan has this code.") from None
+        raise
+    return plan
+
+
+async def update_plan(
+    session: AsyncSession,
+    *,
+    plan_id: PlanId,
+    name: str | Unchanged = UNCHANGED,
+    description: str | None | Unchanged = UNCHANGED,
+    metadata: Mapping[str, str] | Unchanged = UNCHANGED,
+    now: datetime,
+) -> Plan:
+    """Changes what is given, and leaves the rest; `metadata` is replaced as a whole.
+
+    Raises `PlanNotFound`, `InvalidInput`.
+    """
+    plan = await existing_plan(session, plan_id)
+    if name is not UNCHANGED:
+        plan.name = required_text(name, "name", MAX_NAME)
+    if description is not UNCHANGED:
+        plan.description = optional_text(description, "description", MAX_DESCRIPTION)
+    if metadata is not UNCHANGED:
+        plan.custom_metadata = valid_metadata(metadata)
+
+    if session.is_modified(plan):
+        changed(plan, now)
+        await session.flush()
+    return plan
+
+
+async def archive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime) -> Plan:
+    """Closes a plan to new subscriptions; those it has go on. Raises `PlanNotFound`, `PlanArchived`."""
+    plan = await existing_plan(session, plan_id)
+    if plan.archived_at is not None:
+        raise PlanArchived("This plan is archived already.")
+    plan.archived_at = now
+    changed(plan, now)
+    await session.flush()
+    return plan
+
+
+async def unarchive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime) -> Plan:
+    """Opens an archived plan to new subscriptions again. Raises `PlanNotFound`, `PlanNotArchived`."""
+    plan = await existing_plan(session, plan_id)
+    if plan.archived_at is None:
+        raise PlanNotArchived("This plan is not archived.")
+    plan.archived_at = None
+    changed(plan, now)
+    await session.flush()
+    return plan
+
+
+async def existing_plan(session: AsyncSession, plan_id: PlanId) -> Plan:
+    """The plan, locked. Raises `PlanNotFound`."""
+    plan = await locked_plan(session, plan_id)
+    if plan is None:
+        raise PlanNotFound("There is no plan with this id.")
+    return plan
+
+
+def valid_code(code: str) -> str:
+    stripped = required_text(code, "code", MAX_CODE)
+    if not CODE.fullmatch(stripped):
+        raise InvalidInput(
+            "Code must begin with a letter or digit and hold only letters, digits, dots, dashes and underscores.",
+            "code",
+        )
+    return stripped
+
+
+def billing_interval(interval: PlanInterval, count: int) -> Interval:
+    """How long one period of a plan is."""
+    match interval:
+        case PlanInterval.DAY:
+            return Interval(days=count)
+        case PlanInterval.WEEK:
+            return Interval(days=7 * count)
+        case PlanInterval.MONTH:
+            return Interval(months=count)
+        case PlanInterval.YEAR:
+            return Interval(months=12 * count)

@@ -1,0 +1,110 @@
+"""Texts that come from outside: names, codes, e-mail addresses, postal addresses, metadata."""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import fields, replace
+
+from email_validator import EmailNotValidError, ValidatedEmail, validate_email
+
+from billing.errors import CountryUnknown, EmailInvalid, InvalidInput
+from db.values import Address
+
+MAX_METADATA_PAIRS = 50
+MAX_METADATA_KEY = 64
+MAX_METADATA_VALUE = 500
+MAX_ADDRESS_LINE = 255
+
+
+def required_text(text: str, field: str, longest: int) -> str:
+    """`text` without the white space around it. Raises `InvalidInput` when nothing is left or it is too long."""
+    stripped = text.strip()
+    if not stripped:
+        raise InvalidInput(f"{spoken(field)} must not be empty.", field)
+    if len(stripped) > longest:
+        raise InvalidInput(f"{spoken(field)} must have at most {longest} characters.", field)
+    return stripped
+
+
+def optional_text(text: str | None, field: str, longest: int) -> str | None:
+    """As `required_text`; nothing, or only white space, is None."""
+    if text is None or not text.strip():
+        return None
+    return required_text(text, field, longest)
+
+
+def spoken(field: str) -> str:
+    return field.replace("_", " ").capitalize()
+
+
+def valid_email(text: str) -> ValidatedEmail:
+    """The address in its standard form (RFC 5321, RFC 6531; the domain is not looked up). Raises `EmailInvalid`."""
+    try:
+        # `test_environment` lets the domain `.test` pass, which RFC 2606 sets aside for trying things out.
+        return validate_email(text.strip(), check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise EmailInvalid(str(error)) from None
+
+
+def email_key(email: ValidatedEmail) -> str:
+    """The form in which an address is unique: without regard to case and to how Unicode composes a letter."""
+    local = unicodedata.normalize("NFKC", email.local_part)
+    return f"{unicodedata.normalize('NFKC', local.casefold())}@{(email.ascii_domain or email.domain).lower()}"
+
+
+def email_key_of(text: str) -> str | None:
+    """The key under which a customer with this address would be found; None for what is no address."""
+    try:
+        return email_key(valid_email(text))
+    except EmailInvalid:
+        return None
+
+
+def valid_address(address: Address | None) -> Address | None:
+    """The address with its texts stripped; None when nothing is in it.
+
+    Raises `InvalidInput` for a line that is too long and `CountryUnknown`.
+    """
+    if address is None:
+        return None
+    lines: dict[str, str | None] = {}
+    for line in fields(Address):
+        try:
+            lines[line.name] = optional_text(getattr(address, line.name), line.name, MAX_ADDRESS_LINE)
+        except InvalidInput as error:
+            raise InvalidInput(str(error), "address", line.name) from None
+    stripped = replace(address, **lines)
+    if stripped == Address():
+        return None
+    if stripped.country is not None and stripped.country not in COUNTRIES:
+        raise CountryUnknown(f"{stripped.country!r} is not an ISO 3166-1 alpha-2 country code.")
+    return stripped
+
+
+def valid_metadata(pairs: Mapping[str, str]) -> dict[str, str]:
+    """The pairs as they are stored. Raises `InvalidInput` for too many of them, or for ones that are too long."""
+    if len(pairs) > MAX_METADATA_PAIRS:
+        raise InvalidInput(f"Metadata must have at most {MAX_METADATA_PAIRS} pairs.", "metadata")
+    for key, value in pairs.items():
+        if not 1 <= len(key) <= MAX_METADATA_KEY:
+            raise InvalidInput(
+                f"A key of the metadata must have 1 to {MAX_METADATA_KEY} characters.", "metadata"
+            )
+        if len(value) > MAX_METADATA_VALUE:
+            raise InvalidInput(
+                f"A value of the metadata must have at most {MAX_METADATA_VALUE} characters.", "metadata"
+            )
+    return dict(pairs)
+
+
+COUNTRIES = frozenset(
+    (
+        "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY "
+        "BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK "
+        "FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR "
+        "IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK "
+        "ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM "
+        "PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF "
+        "TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW"
+    ).split()
+)
+"""ISO 3166-1 alpha-2, the 249 officially assigned codes."""
