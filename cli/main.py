@@ -1,2 +1,126 @@
-def app() -> None:
-    print("hello")
+"""The command `billing` and its subcommands. Each says in one line what a person did wrong, and exits with 1."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from cli.serve import ServeError, serve_forever
+from db.database import DatabaseUrlError, is_unavailable
+from db.embedded import EmbeddedPostgresError
+from db.migrations import migrate
+from db.server import DatabaseServer, database_server
+
+app = typer.Typer(
+    help="A self-hosted subscription-billing server with a GraphQL API.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        envvar="BILLING_DATA_DIR",
+        help="Folder of the embedded PostgreSQL, used where DATABASE_URL is not set. [default: .billing]",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(envvar="BILLING_HOST", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="BILLING_PORT", min=1, max=65535, help="Port to listen on.")] = 8000,
+    data_dir: DataDir = None,
+    workers: Annotated[
+        int, typer.Option(envvar="BILLING_WORKERS", min=1, max=64, help="Number of server processes.")
+    ] = 1,
+) -> None:
+    """Migrate the database and serve the API."""
+    with one_line_errors(), database_server(data_dir) as server:
+        migrated(server)
+        serve_forever(server, host=host, port=port, workers=workers, console=console)
+
+
+@app.command(name="migrate")
+def migrate_command(data_dir: DataDir = None) -> None:
+    """Bring the database to the newest schema."""
+    with one_line_errors(), database_server(data_dir) as server:
+        migrated(server)
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema, as schema.graphql has it."""
+    from graph.schema import sdl
+
+    sys.stdout.write(sdl())
+
+
+@app.command()
+def demo(
+    customers: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many customers to add.")] = 1000,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The day that the data is of. [default: today]", show_default=False),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Fill an empty database with plausible customers, plans, subscriptions and invoices.
+
+    The same number and day give the same data. Nothing is due yet on that day.
+    """
+    from cli.demo import DemoError, fill
+
+    day = as_of or datetime.now(UTC)
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    with one_line_errors(), database_server(data_dir) as server:
+        migrated(server)
+        try:
+            asyncio.run(fill(server.url, customers=customers, as_of=midnight, console=console))
+        except DemoError as error:
+            fail(str(error))
+
+
+def migrated(server: DatabaseServer) -> None:
+    """Migrates the database and says what was done."""
+    before, head = asyncio.run(migrate(server.url))
+    console.print(f"Database    {server}")
+    done = "up to date" if before == head else f"migrated from {before or 'nothing'}"
+    console.print(f"Schema      {head}, {done}")
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turns what a person can mend into one line and exit code 1."""
+    try:
+        yield
+    except (DatabaseUrlError, EmbeddedPostgresError, ServeError) as error:
+        fail(str(error))
+    except (OSError, SQLAlchemyError) as error:
+        if is_unavailable(error):
+            fail(f"The database does not answer: {first_line(error)}")
+        if isinstance(error, DBAPIError):
+            fail(f"The database refuses: {first_line(error)}")
+        raise
+
+
+def first_line(error: BaseException) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return str(cause.__cause__ or cause).splitlines()[0] if str(cause) else type(cause).__name__
+
+
+def fail(message: str) -> None:
+    errors.print(f"[bold red]error:[/] {message}", markup=True)
+    raise typer.Exit(1)

@@ -1,0 +1,272 @@
+"""Connections: lists by page, after Relay's cursor connections (https://relay.dev/graphql/connections.htm)."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Annotated, Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.money import MAX_CENTS
+from db.models import Base
+from db.queries.pages import Condition, Page, PageRequest, Position, count, counts_by, page, pages_by
+from graph.context import Info
+from graph.edges import EDGE
+from graph.errors import bad_user_input
+from graph.scalars import NO_ID, is_storable, parse_id
+
+Item = TypeVar("Item")
+
+DEFAULT_PAGE = 20
+MAX_PAGE = 100
+MAX_CURSOR = 2000
+
+
+@strawberry.type(description="Where a page stands in its list.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether more follow: ask for them `after` the `endCursor`.")
+    has_previous_page: bool = strawberry.field(
+        description="Whether more precede: ask for them `before` the `startCursor`."
+    )
+    start_cursor: str | None = strawberry.field(description="Cursor of the page's first item; null when it is empty.")
+    end_cursor: str | None = strawberry.field(description="Cursor of the page's last item; null when it is empty.")
+
+
+@strawberry.type(description="One item of a page and its place in the list.")
+class Edge(Generic[Item]):
+    node: Item = strawberry.field(description="The item.")
+    cursor: str = strawberry.field(
+        description="The item's place, for `after` and `before`. It is good for this list in this order only."
+    )
+
+
+@strawberry.type(description="A page of a list.")
+class Connection(Generic[Item]):
+    edges: list[Edge[Item]] = strawberry.field(description="The items with their cursors.")
+    nodes: list[Item] = strawberry.field(description="The items alone.")
+    page_info: PageInfo = strawberry.field(description="Where the page stands in the list.")
+    total_count: int | None = strawberry.field(
+        description=(
+            "How many items the whole list has. Counted only when it is asked for, and by a statement of its own: an "
+            "item that is being added may be in the page and not in the count."
+        )
+    )
+
+
+@strawberry.enum(description="Which way a list is ordered.")
+class OrderDirection(Enum):
+    ASC = strawberry.enum_value("ASC", description="Smallest, earliest or first in the alphabet first.")
+    DESC = strawberry.enum_value("DESC", description="Largest, latest or last in the alphabet first.")
+
+
+class Filter(Protocol):
+    """An input that narrows a list."""
+
+    def conditions(self) -> tuple[Condition, ...]: ...
+
+
+class Order(Protocol):
+    """An input that orders a list; the value of `field` is the column."""
+
+    field: Any
+    direction: OrderDirection
+
+
+@dataclass(frozen=True, slots=True)
+class PagesBy:
+    """The batched read of the pages of many parents."""
+
+    model: type[Any]
+    parent: str
+    request: PageRequest
+
+    async def __call__(self, session: AsyncSession, keys: Sequence[UUID]) -> list[Page[Any]]:
+        return await pages_by(session, self.model, self.parent, keys, self.request)
+
+
+@dataclass(frozen=True, slots=True)
+class CountsBy:
+    """The batched read of how long the lists of many parents are."""
+
+    model: type[Any]
+    parent: str
+    conditions: tuple[Condition, ...]
+
+    async def __call__(self, session: AsyncSession, keys: Sequence[UUID]) -> list[int]:
+        return await counts_by(session, self.model, self.parent, keys, self.conditions)
+
+
+class Listed:
+    """The source of a `Connection`: a page as it was read. Cursors are made only where they are asked for."""
+
+    def __init__(self, found: Page[Any], request: PageRequest, list_name: str, count: "Count") -> None:
+        self.nodes = found.rows
+        self._found = found
+        self._request = request
+        self._list_name = list_name
+        self._count = count
+
+    @property
+    def edges(self) -> list[Edge[Any]]:
+        return [Edge(node=row, cursor=self._cursor(row)) for row in self.nodes]
+
+    @property
+    def page_info(self) -> PageInfo:
+        request, more = self._request, self._found.has_more
+        return PageInfo(
+            has_next_page=request.before is not None if request.backward else more,
+            has_previous_page=more if request.backward else request.after is not None,
+            start_cursor=self._cursor(self.nodes[0]) if self.nodes else None,
+            end_cursor=self._cursor(self.nodes[-1]) if self.nodes else None,
+        )
+
+    @property
+    def total_count(self) -> Awaitable[int]:
+        return self._count()
+
+    def _cursor(self, row: Any) -> str:
+        return encode_cursor(self._list_name, self._request, (getattr(row, self._request.order_by), row.id))
+
+
+class Count(Protocol):
+    def __call__(self) -> Awaitable[int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list of the rows of `model`: of all of them, or of those whose column `parent` has the id of the row it is on.
+
+    Kept with the field under `EDGE`.
+    """
+
+    model: type[Any]
+    parent: str | None
+
+    async def resolve(self, source: Any, info: Info, request: PageRequest) -> Listed:
+        name: str = self.model.__tablename__
+        loaders = info.context.loaders
+        if self.parent is not None:
+            key, counts = source.id, CountsBy(self.model, self.parent, request.conditions)
+            found = await loaders.of(PagesBy(self.model, self.parent, request)).load(key)
+            return Listed(found, request, name, lambda: loaders.of(counts).load(key))
+
+        async def total() -> int:
+            async with info.context.database.reads() as session:
+                return await count(session, self.model, request.conditions)
+
+        async with info.context.database.reads() as session:
+            found = await page(session, self.model, request)
+        return Listed(found, request, name, total)
+
+
+def connection(
+    model: type[Base], *, filter_by: type, order_by: type, description: str, parent: str | None = None
+) -> Any:
+    """A field that gives a list by page. Its arguments are the same everywhere; filter and order are the list's own."""
+    listing = Listing(model, parent)
+
+    async def resolve(  # noqa: PLR0917
+        self: Any,
+        info: Info,
+        first: Annotated[
+            int | None,
+            strawberry.argument(
+                description=f"How many items from the start: 0 to {MAX_PAGE}. Without `first` and `last`, {DEFAULT_PAGE}."
+            ),
+        ] = None,
+        after: Annotated[str | None, strawberry.argument(description="Only items after this cursor.")] = None,
+        last: Annotated[
+            int | None, strawberry.argument(description=f"How many items from the end: 0 to {MAX_PAGE}.")
+        ] = None,
+        before: Annotated[str | None, strawberry.argument(description="Only items before this cursor.")] = None,
+        filter: Any = None,
+        order_by: Any = None,
+    ) -> Any:
+        request = page_request(model.__tablename__, first, after, last, before, filter, order_by)
+        return await listing.resolve(self, info, request)
+
+    resolve.__annotations__["filter"] = Annotated[
+        filter_by | None, strawberry.argument(description="Only items that meet all of these.")  # type: ignore[operator]
+    ]
+    resolve.__annotations__["order_by"] = Annotated[
+        order_by | None, strawberry.argument(description="In this order; by default oldest first.")  # type: ignore[operator]
+    ]
+    return strawberry.field(resolver=resolve, description=description, metadata={EDGE: listing})
+
+
+def page_request(
+    list_name: str,
+    first: int | None,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+    filter: Filter | None,
+    order_by: Order | None,
+) -> PageRequest:
+    """What the arguments of a connection ask for. Raises a `BAD_USER_INPUT` error where they make no sense."""
+    if first is not None and last is not None:
+        raise bad_user_input("Give `first` or `last`, not both.")
+    name, limit = ("last", last) if last is not None else ("first", DEFAULT_PAGE if first is None else first)
+    if not 0 <= limit <= MAX_PAGE:
+        raise bad_user_input(f"`{name}` must be between 0 and {MAX_PAGE}.")
+    request = PageRequest(
+        limit=limit,
+        backward=last is not None,
+        order_by=order_by.field.value if order_by else "created_at",
+        descending=order_by is not None and order_by.direction is OrderDirection.DESC,
+        conditions=filter.conditions() if filter else (),
+    )
+    return replace(
+        request,
+        after=None if after is None else decode_cursor(list_name, request, after, "after"),
+        before=None if before is None else decode_cursor(list_name, request, before, "before"),
+    )
+
+
+def encode_cursor(list_name: str, request: PageRequest, position: Position) -> str:
+    """A position with the list and the order in which it is one."""
+    value, row_id = position
+    plain = value.isoformat() if isinstance(value, datetime) else value
+    document = [list_name, request.order_by, request.descending, plain, str(row_id)]
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_cursor(list_name: str, request: PageRequest, cursor: str, argument: str) -> Position:
+    """The position that `encode_cursor` made `cursor` of.
+
+    Raises a `BAD_USER_INPUT` error for anything else, such as the cursor of another list or order.
+    """
+    bad = bad_user_input(f"`{argument}` is not a cursor of this list in this order.")
+    try:
+        if len(cursor) > MAX_CURSOR:
+            raise bad
+        document = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        *ordering, plain, row_id = document
+    except (Base64Error, ValueError, TypeError, RecursionError):
+        raise bad from None
+    if ordering != [list_name, request.order_by, request.descending] or not isinstance(row_id, str):
+        raise bad
+    key, value = parse_id(row_id), cursor_value(request.order_by, plain)
+    if key == NO_ID or value is None:
+        raise bad
+    return value, key
+
+
+def cursor_value(column: str, plain: object) -> str | int | datetime | None:
+    """The value of a column in a cursor; None when it is not one."""
+    if column in ("created_at", "period_start"):
+        try:
+            instant = datetime.fromisoformat(plain) if isinstance(plain, str) else None
+        except ValueError:
+            return None
+        return instant if instant is not None and instant.tzinfo is UTC else None
+    if column == "amount_cents":
+        return plain if type(plain) is int and abs(plain) <= MAX_CENTS else None
+    return plain if isinstance(plain, str) and is_storable(plain) else None

@@ -1,0 +1,138 @@
+"""What is wrong, as a client sees it: user errors in payloads, codes on top-level errors."""
+
+import logging
+from enum import Enum
+from uuid import uuid4
+
+import strawberry
+from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.utils.str_converters import to_camel_case
+
+from billing.errors import BillingError
+from db.database import is_unavailable
+
+logger = logging.getLogger("billing.graph")
+
+
+@strawberry.enum(description="Why a mutation was refused.")
+class UserErrorCode(Enum):
+    INVALID_INPUT = strawberry.enum_value(
+        "INVALID_INPUT", description="A value is empty, too long or out of its range."
+    )
+    EMAIL_INVALID = strawberry.enum_value("EMAIL_INVALID", description="This is not an e-mail address.")
+    EMAIL_TAKEN = strawberry.enum_value(
+        "EMAIL_TAKEN",
+        description="Another customer, perhaps an archived one, has this address: upper and lower case are the same.",
+    )
+    EXTERNAL_ID_TAKEN = strawberry.enum_value(
+        "EXTERNAL_ID_TAKEN", description="Another customer has this external id."
+    )
+    COUNTRY_UNKNOWN = strawberry.enum_value(
+        "COUNTRY_UNKNOWN", description="This is not a country code of ISO 3166-1 alpha-2."
+    )
+    CUSTOMER_NOT_FOUND = strawberry.enum_value(
+        "CUSTOMER_NOT_FOUND", description="There is no customer with this id."
+    )
+    CUSTOMER_ARCHIVED = strawberry.enum_value("CUSTOMER_ARCHIVED", description="The customer is archived.")
+    CUSTOMER_NOT_ARCHIVED = strawberry.enum_value(
+        "CUSTOMER_NOT_ARCHIVED", description="The customer is not archived."
+    )
+    CUSTOMER_HAS_LIVE_SUBSCRIPTION = strawberry.enum_value(
+        "CUSTOMER_HAS_LIVE_SUBSCRIPTION",
+        description="A customer with a live subscription cannot be archived: cancel it first.",
+    )
+    CUSTOMER_ALREADY_SUBSCRIBED = strawberry.enum_value(
+        "CUSTOMER_ALREADY_SUBSCRIBED",
+        description="The customer has a live subscription, and may have one only.",
+    )
+    PLAN_NOT_FOUND = strawberry.enum_value("PLAN_NOT_FOUND", description="There is no plan with this id.")
+    PLAN_ARCHIVED = strawberry.enum_value(
+        "PLAN_ARCHIVED", description="The plan is archived: it takes no new subscriptions."
+    )
+    PLAN_NOT_ARCHIVED = strawberry.enum_value("PLAN_NOT_ARCHIVED", description="The plan is not archived.")
+    PLAN_CODE_TAKEN = strawberry.enum_value("PLAN_CODE_TAKEN", description="Another plan has this code.")
+    CURRENCY_UNKNOWN = strawberry.enum_value(
+        "CURRENCY_UNKNOWN", description="This is not a currency code of ISO 4217 that has a minor unit."
+    )
+    CURRENCY_MISMATCH = strawberry.enum_value(
+        "CURRENCY_MISMATCH",
+        description="The customer is billed in another currency than the plan's: the first subscription fixes it.",
+    )
+    AMOUNT_NEGATIVE = strawberry.enum_value("AMOUNT_NEGATIVE", description="A price must not be negative.")
+    AMOUNT_TOO_LARGE = strawberry.enum_value(
+        "AMOUNT_TOO_LARGE", description="An amount, or price × quantity, is more than 2^53 − 1 minor units."
+    )
+    QUANTITY_OUT_OF_RANGE = strawberry.enum_value(
+        "QUANTITY_OUT_OF_RANGE", description="A quantity is 1 to 1 000 000 000."
+    )
+    SUBSCRIPTION_NOT_FOUND = strawberry.enum_value(
+        "SUBSCRIPTION_NOT_FOUND", description="There is no subscription with this id."
+    )
+    SUBSCRIPTION_CANCELED = strawberry.enum_value(
+        "SUBSCRIPTION_CANCELED", description="The subscription is CANCELED, which is final."
+    )
+    CANCELLATION_ALREADY_SCHEDULED = strawberry.enum_value(
+        "CANCELLATION_ALREADY_SCHEDULED",
+        description="The subscription is going to be cancelled at its period's end already.",
+    )
+    CANCELLATION_NOT_SCHEDULED = strawberry.enum_value(
+        "CANCELLATION_NOT_SCHEDULED", description="The subscription is not going to be cancelled."
+    )
+    CANCELLATION_DUE = strawberry.enum_value(
+        "CANCELLATION_DUE", description="The period is over: the cancellation can no longer be undone."
+    )
+
+
+@strawberry.type(description="A refusal that the client can do something about. Nothing was stored.")
+class UserError:
+    code: UserErrorCode = strawberry.field(description="Why, for programs.")
+    message: str = strawberry.field(description="Why, for people: one sentence in English.")
+    field: list[str] | None = strawberry.field(
+        description="The input it is about, outermost first, such as `[\"input\", \"email\"]`."
+    )
+
+    @classmethod
+    def of(cls, refusal: BillingError, input_type: type) -> "UserError":
+        """The refusal in the words of a mutation's input.
+
+        Where an operation says `customer_id` and the input has no such field, the input's `id` is meant.
+        """
+        outermost, *inner = refusal.field or (None,)
+        if outermost is None:
+            path = None
+        else:
+            name = outermost if outermost in input_type.__annotations__ else "id"
+            path = ["input", *(to_camel_case(part) for part in (name, *inner) if part is not None)]
+        return cls(code=UserErrorCode(refusal.code), message=str(refusal), field=path)
+
+
+def bad_user_input(message: str) -> GraphQLError:
+    """A top-level error for a value that does not fit its type or the list it is used with."""
+    return GraphQLError(message, extensions={"code": "BAD_USER_INPUT"})
+
+
+def formatted(error: GraphQLError) -> dict[str, object]:
+    """A top-level error as it is sent: with a code, and without what only the log may know."""
+    cause = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    if cause is None or isinstance(cause, ValueError) and error.path is None:
+        sent = error.formatted
+        return {**sent, "extensions": {"code": code_of(error), **sent.get("extensions", {})}}
+
+    request_id = str(uuid4())
+    if is_unavailable(cause):
+        logger.warning("request %s: the database is unavailable: %r", request_id, cause)
+        code, message = "UNAVAILABLE", "The database is unavailable at the moment. Try again."
+    else:
+        logger.error("request %s failed", request_id, exc_info=cause)
+        code, message = "INTERNAL_SERVER_ERROR", "Internal server error."
+    masked = GraphQLError(message, nodes=error.nodes, path=error.path)
+    return {**masked.formatted, "extensions": {"code": code, "requestId": request_id}}
+
+
+def code_of(error: GraphQLError) -> str:
+    """The code of an error that names none itself."""
+    if isinstance(error, GraphQLSyntaxError):
+        return "GRAPHQL_PARSE_FAILED"
+    return "BAD_USER_INPUT"

@@ -1,0 +1,57 @@
+"""Dataloaders: every batched read gets one for the time of a request."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from aiodataloader import DataLoader
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.database import Sessions
+
+Key = TypeVar("Key")
+Answer = TypeVar("Answer")
+BatchedRead = Callable[[AsyncSession, Sequence[Key]], Awaitable[list[Answer]]]
+"""Answers for many keys, in their order, in one statement. Two that compare equal share a loader."""
+
+
+class Loaders:
+    """The dataloaders of one request.
+
+    Each batch opens a session of its own, runs one statement on autocommit and closes it. Never await a loader while
+    holding a session: five such requests on a pool of five would wait for each other.
+    """
+
+    def __init__(self, reads: Sessions) -> None:
+        self._reads = reads
+        self._loaders: dict[BatchedRead[Any, Any], DataLoader[Any, Any]] = {}
+        self._batches: set[asyncio.Task[Any]] = set()
+
+    def of(self, read: BatchedRead[Key, Answer]) -> DataLoader[Key, Answer]:
+        """The loader of `read`: made on first use, the same one from then on."""
+        loader = self._loaders.get(read)
+        if loader is None:
+            loader = self._loaders[read] = DataLoader(partial(self._batch, read))
+        return loader
+
+    def forget(self) -> None:
+        """Drops what was loaded: after a transaction, rows are read anew."""
+        self._loaders.clear()
+
+    async def close(self) -> None:
+        """Cancels the batches that nobody waits for any more, and the SQL that they run."""
+        for batch in self._batches:
+            batch.cancel()
+        if self._batches:
+            await asyncio.gather(*self._batches, return_exceptions=True)
+
+    async def _batch(self, read: BatchedRead[Key, Answer], keys: list[Key]) -> list[Answer]:
+        task = asyncio.current_task()
+        assert task is not None, "a batch runs in a task of its own"
+        self._batches.add(task)
+        try:
+            async with self._reads() as session:
+                return await read(session, keys)
+        finally:
+            self._batches.discard(task)

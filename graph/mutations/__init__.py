@@ -1,0 +1,1 @@
+"""What changes things, by noun: inputs, payloads and the mutations, which translate and nothing else."""

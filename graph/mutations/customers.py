@@ -1,0 +1,130 @@
+"""Mutations of customers."""
+
+import strawberry
+from strawberry import Maybe
+
+from billing import customers
+from billing.unchanged import UNCHANGED
+from db.values import CustomerId
+from graph.context import Info
+from graph.errors import UserError
+from graph.mutations.common import given, mutation, user_errors_field
+from graph.scalars import parse_id
+from graph.types.common import AddressInput, MetadataEntryInput, metadata_of
+from graph.types.customers import Customer
+
+
+@strawberry.input(description="A new customer.")
+class CreateCustomerInput:
+    name: str = strawberry.field(description="The name on invoices: 1 to 255 characters.")
+    email: str = strawberry.field(description="The e-mail address, unique among all customers.")
+    external_id: str | None = strawberry.field(
+        default=None, description="The id that your own system has for this customer, unique: 1 to 255 characters."
+    )
+    address: AddressInput | None = strawberry.field(default=None, description="The postal address on invoices.")
+    tax_id: str | None = strawberry.field(default=None, description="The tax number on invoices: 1 to 64 characters.")
+    metadata: list[MetadataEntryInput] | None = strawberry.field(
+        default=None, description="Your own data, at most 50 pairs."
+    )
+
+
+@strawberry.input(description="Changes of a customer. What is left out stays as it is; finalized invoices do too.")
+class UpdateCustomerInput:
+    id: strawberry.ID = strawberry.field(description="The customer.")
+    name: Maybe[str] = strawberry.field(description="The new name.")
+    email: Maybe[str] = strawberry.field(description="The new e-mail address.")
+    external_id: Maybe[str | None] = strawberry.field(description="The new external id; null for none.")
+    address: Maybe[AddressInput | None] = strawberry.field(
+        description="The new address, which takes the place of the old one as a whole; null for none."
+    )
+    tax_id: Maybe[str | None] = strawberry.field(description="The new tax number; null for none.")
+    metadata: Maybe[list[MetadataEntryInput]] = strawberry.field(
+        description="The new pairs, which take the place of all old ones."
+    )
+
+
+@strawberry.input(description="A customer to archive.")
+class ArchiveCustomerInput:
+    id: strawberry.ID = strawberry.field(description="The customer.")
+
+
+@strawberry.input(description="A customer to put back into use.")
+class UnarchiveCustomerInput:
+    id: strawberry.ID = strawberry.field(description="The customer.")
+
+
+@strawberry.type(description="Answer of `createCustomer`.")
+class CreateCustomerPayload:
+    customer: Customer | None = strawberry.field(default=None, description="The new customer.")
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `updateCustomer`.")
+class UpdateCustomerPayload:
+    customer: Customer | None = strawberry.field(default=None, description="The customer as it is now.")
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `archiveCustomer`.")
+class ArchiveCustomerPayload:
+    customer: Customer | None = strawberry.field(default=None, description="The customer as it is now.")
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `unarchiveCustomer`.")
+class UnarchiveCustomerPayload:
+    customer: Customer | None = strawberry.field(default=None, description="The customer as it is now.")
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type
+class CustomerMutations:
+    @mutation("Stores a new customer.")
+    async def create_customer(self, info: Info, input: CreateCustomerInput) -> CreateCustomerPayload:
+        async with info.context.transaction() as session:
+            row = await customers.create_customer(
+                session,
+                name=input.name,
+                email=input.email,
+                external_id=input.external_id,
+                address=input.address.value() if input.address else None,
+                tax_id=input.tax_id,
+                metadata=metadata_of(input.metadata or []),
+                now=info.context.now(),
+            )
+        return CreateCustomerPayload(customer=Customer.of(row))
+
+    @mutation("Changes a customer.")
+    async def update_customer(self, info: Info, input: UpdateCustomerInput) -> UpdateCustomerPayload:
+        address, metadata = given(input.address), given(input.metadata)
+        async with info.context.transaction() as session:
+            row = await customers.update_customer(
+                session,
+                customer_id=CustomerId(parse_id(input.id)),
+                name=given(input.name),
+                email=given(input.email),
+                external_id=given(input.external_id),
+                address=address.value() if isinstance(address, AddressInput) else address,
+                tax_id=given(input.tax_id),
+                metadata=UNCHANGED if metadata is UNCHANGED else metadata_of(metadata),
+                now=info.context.now(),
+            )
+        return UpdateCustomerPayload(customer=Customer.of(row))
+
+    @mutation(
+        "Takes a customer without live subscription out of use. The e-mail address stays taken, open invoices stay owed."
+    )
+    async def archive_customer(self, info: Info, input: ArchiveCustomerInput) -> ArchiveCustomerPayload:
+        async with info.context.transaction() as session:
+            row = await customers.archive_customer(
+                session, customer_id=CustomerId(parse_id(input.id)), now=info.context.now()
+            )
+        return ArchiveCustomerPayload(customer=Customer.of(row))
+
+    @mutation("Puts an archived customer back into use.")
+    async def unarchive_customer(self, info: Info, input: UnarchiveCustomerInput) -> UnarchiveCustomerPayload:
+        async with info.context.transaction() as session:
+            row = await customers.unarchive_customer(
+                session, customer_id=CustomerId(parse_id(input.id)), now=info.context.now()
+            )
+        return UnarchiveCustomerPayload(customer=Customer.of(row))

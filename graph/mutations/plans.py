@@ -1,0 +1,133 @@
+"""Mutations of plans."""
+
+import strawberry
+from strawberry import Maybe
+
+from billing import plans
+from billing.unchanged import UNCHANGED
+from db.values import PlanId, PlanInterval
+from graph.context import Info
+from graph.errors import UserError
+from graph.mutations.common import given, mutation, user_errors_field
+from graph.scalars import Cents, Currency, parse_id
+from graph.types.common import MetadataEntryInput, metadata_of
+from graph.types.plans import Plan
+
+
+@strawberry.input(description="A new plan. By default it bills every 30 days.")
+class CreatePlanInput:
+    code: str = strawberry.field(
+        description="The plan's unique code: 1 to 64 letters, digits, dots, dashes and underscores."
+    )
+    name: str = strawberry.field(description="The name on invoices: 1 to 255 characters.")
+    description: str | None = strawberry.field(
+        default=None, description="What the plan offers: at most 2000 characters."
+    )
+    amount_cents: Cents = strawberry.field(
+        description="The price of one unit for one interval, in minor units of `currency`: 0, which is free, or more."
+    )
+    currency: Currency = strawberry.field(description="The currency of the price.")
+    interval: PlanInterval = strawberry.field(
+        default=PlanInterval.DAY, description="The unit of the interval that the price is for."
+    )
+    interval_count: int | None = strawberry.field(
+        default=None,
+        description="How many of the unit make the interval, at most ten years: by default 30 of DAY, 1 of the others.",
+    )
+    metadata: list[MetadataEntryInput] | None = strawberry.field(
+        default=None, description="Your own data, at most 50 pairs."
+    )
+
+
+@strawberry.input(description="Changes of a plan. What is left out stays as it is; price, currency and interval do always.")
+class UpdatePlanInput:
+    id: strawberry.ID = strawberry.field(description="The plan.")
+    name: Maybe[str] = strawberry.field(description="The new name, for invoices from now on.")
+    description: Maybe[str | None] = strawberry.field(description="The new description; null for none.")
+    metadata: Maybe[list[MetadataEntryInput]] = strawberry.field(
+        description="The new pairs, which take the place of all old ones."
+    )
+
+
+@strawberry.input(description="A plan to archive.")
+class ArchivePlanInput:
+    id: strawberry.ID = strawberry.field(description="The plan.")
+
+
+@strawberry.input(description="A plan to open again.")
+class UnarchivePlanInput:
+    id: strawberry.ID = strawberry.field(description="The plan.")
+
+
+@strawberry.type(description="Answer of `createPlan`.")
+class CreatePlanPayload:
+    plan: Plan | None = strawberry.field(default=None, description="The new plan.")
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `updatePlan`.")
+class UpdatePlanPayload:
+    plan: Plan | None = strawberry.field(default=None, description="The plan as it is now.")
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `archivePlan`.")
+class ArchivePlanPayload:
+    plan: Plan | None = strawberry.field(default=None, description="The plan as it is now.")
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `unarchivePlan`.")
+class UnarchivePlanPayload:
+    plan: Plan | None = strawberry.field(default=None, description="The plan as it is now.")
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type
+class PlanMutations:
+    @mutation("Stores a new plan.")
+    async def create_plan(self, info: Info, input: CreatePlanInput) -> CreatePlanPayload:
+        async with info.context.transaction() as session:
+            row = await plans.create_plan(
+                session,
+                code=input.code,
+                name=input.name,
+                description=input.description,
+                amount_cents=input.amount_cents,
+                currency=input.currency,
+                interval=input.interval,
+                interval_count=input.interval_count,
+                metadata=metadata_of(input.metadata or []),
+                now=info.context.now(),
+            )
+        return CreatePlanPayload(plan=Plan.of(row))
+
+    @mutation("Changes what a plan is called. What it costs never changes: make a new plan.")
+    async def update_plan(self, info: Info, input: UpdatePlanInput) -> UpdatePlanPayload:
+        metadata = given(input.metadata)
+        async with info.context.transaction() as session:
+            row = await plans.update_plan(
+                session,
+                plan_id=PlanId(parse_id(input.id)),
+                name=given(input.name),
+                description=given(input.description),
+                metadata=UNCHANGED if metadata is UNCHANGED else metadata_of(metadata),
+                now=info.context.now(),
+            )
+        return UpdatePlanPayload(plan=Plan.of(row))
+
+    @mutation("Closes a plan to new subscriptions. The ones it has go on and are billed.")
+    async def archive_plan(self, info: Info, input: ArchivePlanInput) -> ArchivePlanPayload:
+        async with info.context.transaction() as session:
+            row = await plans.archive_plan(
+                session, plan_id=PlanId(parse_id(input.id)), now=info.context.now()
+            )
+        return ArchivePlanPayload(plan=Plan.of(row))
+
+    @mutation("Opens an archived plan to new subscriptions again.")
+    async def unarchive_plan(self, info: Info, input: UnarchivePlanInput) -> UnarchivePlanPayload:
+        async with info.context.transaction() as session:
+            row = await plans.unarchive_plan(
+                session, plan_id=PlanId(parse_id(input.id)), now=info.context.now()
+            )
+        return UnarchivePlanPayload(plan=Plan.of(row))

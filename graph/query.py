@@ -1,0 +1,127 @@
+"""The root of all reads."""
+
+import asyncio
+from typing import Annotated, Any
+
+import strawberry
+
+from billing.texts import email_key_of
+from db import models
+from db.queries.lookups import (
+    customers_by_email_key,
+    customers_by_external_id,
+    customers_by_id,
+    invoices_by_id,
+    node_models_by_id,
+    plans_by_code,
+    plans_by_id,
+    subscriptions_by_id,
+)
+from graph.connections import MAX_PAGE, Connection, connection
+from graph.context import Info
+from graph.errors import bad_user_input
+from graph.loaders import BatchedRead
+from graph.scalars import NO_ID, parse_id
+from graph.types.common import Node
+from graph.types.customers import Customer, CustomerFilter, CustomerOrder
+from graph.types.invoices import Invoice, InvoiceFilter, InvoiceOrder
+from graph.types.plans import Plan, PlanFilter, PlanOrder
+from graph.types.subscriptions import Subscription, SubscriptionFilter, SubscriptionOrder
+
+READ_BY_ID: dict[type[models.Base], BatchedRead[Any, Any]] = {
+    models.Customer: customers_by_id,
+    models.Plan: plans_by_id,
+    models.Subscription: subscriptions_by_id,
+    models.Invoice: invoices_by_id,
+}
+
+Id = Annotated[strawberry.ID, strawberry.argument(description="The object's id.")]
+
+
+async def find(info: Info, read: BatchedRead[Any, Any], key: object) -> Any:
+    """What `read` finds under `key`; nothing, without asking the database, where an id was no UUID."""
+    return None if key == NO_ID else await info.context.loaders.of(read).load(key)
+
+
+async def find_node(info: Info, id: strawberry.ID) -> Any:
+    model = await find(info, node_models_by_id, parse_id(id))
+    return None if model is None else await find(info, READ_BY_ID[model], parse_id(id))
+
+
+@strawberry.type(description="All reads. A lookup of an id that does not exist, or is none, gives null.")
+class Query:
+    @strawberry.field(description="The object with this id, whatever its type.")
+    async def node(self, info: Info, id: Id) -> Node | None:
+        return await find_node(info, id)  # type: ignore[no-any-return]
+
+    @strawberry.field(description=f"The objects with these ids, in their order; at most {MAX_PAGE}.")
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="The objects' ids.")],
+    ) -> list[Node | None]:
+        if len(ids) > MAX_PAGE:
+            raise bad_user_input(f"`ids` must have at most {MAX_PAGE} items.")
+        return await asyncio.gather(*(find_node(info, id) for id in ids))
+
+    @strawberry.field(description="The customer with this id.")
+    async def customer(self, info: Info, id: Id) -> Customer | None:
+        return await find(info, customers_by_id, parse_id(id))  # type: ignore[no-any-return]
+
+    @strawberry.field(description="The customer with this e-mail address, in upper or lower case.")
+    async def customer_by_email(
+        self, info: Info, email: Annotated[str, strawberry.argument(description="The e-mail address.")]
+    ) -> Customer | None:
+        key = email_key_of(email)
+        return None if key is None else await find(info, customers_by_email_key, key)
+
+    @strawberry.field(description="The customer with this external id.")
+    async def customer_by_external_id(
+        self,
+        info: Info,
+        external_id: Annotated[str, strawberry.argument(description="The id that your own system has for it.")],
+    ) -> Customer | None:
+        return await find(info, customers_by_external_id, external_id)  # type: ignore[no-any-return]
+
+    @strawberry.field(description="The plan with this id.")
+    async def plan(self, info: Info, id: Id) -> Plan | None:
+        return await find(info, plans_by_id, parse_id(id))  # type: ignore[no-any-return]
+
+    @strawberry.field(description="The plan with this code.")
+    async def plan_by_code(
+        self, info: Info, code: Annotated[str, strawberry.argument(description="The plan's code.")]
+    ) -> Plan | None:
+        return await find(info, plans_by_code, code)  # type: ignore[no-any-return]
+
+    @strawberry.field(description="The subscription with this id.")
+    async def subscription(self, info: Info, id: Id) -> Subscription | None:
+        return await find(info, subscriptions_by_id, parse_id(id))  # type: ignore[no-any-return]
+
+    @strawberry.field(description="The invoice with this id.")
+    async def invoice(self, info: Info, id: Id) -> Invoice | None:
+        return await find(info, invoices_by_id, parse_id(id))  # type: ignore[no-any-return]
+
+    customers: Connection[Customer] = connection(
+        models.Customer,
+        filter_by=CustomerFilter,
+        order_by=CustomerOrder,
+        description="All customers, archived ones too unless they are filtered out.",
+    )
+    plans: Connection[Plan] = connection(
+        models.Plan,
+        filter_by=PlanFilter,
+        order_by=PlanOrder,
+        description="All plans, archived ones too unless they are filtered out.",
+    )
+    subscriptions: Connection[Subscription] = connection(
+        models.Subscription,
+        filter_by=SubscriptionFilter,
+        order_by=SubscriptionOrder,
+        description="All subscriptions, canceled ones too unless they are filtered out.",
+    )
+    invoices: Connection[Invoice] = connection(
+        models.Invoice,
+        filter_by=InvoiceFilter,
+        order_by=InvoiceOrder,
+        description="All invoices, such as those of one customer.",
+    )
