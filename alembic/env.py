@@ -55,7 +55,10 @@ def main() -> None:
             asyncio.run(run_on(server.url))
             return
         context.configure(
-            url=asyncpg_url(server.url), target_metadata=Base.metadata, literal_binds=True, render_item=render_item
+            url=asyncpg_url(server.url),
+            target_metadata=Base.metadata,
+            literal_binds=True,
+            render_item=render_item,
         )
         with context.begin_transaction():
             context.run_migrations()

@@ -45,7 +45,10 @@ async def create_customer(
     metadata: Mapping[str, str] | None = None,
     now: datetime,
 ) -> Customer:
-    """Stores a new customer. Raises `InvalidInput`, `EmailInvalid`, `EmailTaken`, `ExternalIdTaken`, `CountryUnknown`."""
+    """Stores a new customer.
+
+    Raises `InvalidInput`, `EmailInvalid`, `EmailTaken`, `ExternalIdTaken`, `CountryUnknown`.
+    """
     valid = valid_email(email)
     customer = Customer(
         id=CustomerId(new_id()),
@@ -82,7 +85,7 @@ async def update_customer(
     metadata: Mapping[str, str] | Unchanged = UNCHANGED,
     now: datetime,
 ) -> Customer:
-    """Changes what is given, and leaves the rest; `metadata` is replaced as a whole. Finalized invoices stay as they are.
+    """Changes what is given, and leaves the rest; `metadata` is replaced as a whole. Finalized invoices stay the same.
 
     Raises `CustomerNotFound` and what `create_customer` raises.
     """
@@ -116,9 +119,7 @@ async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, no
     customer = await existing_customer(session, customer_id)
     if customer.archived_at is not None:
         raise CustomerArchived("This customer is archived already.")
-    live = exists().where(
-        Subscription.customer_id == customer_id, Subscription.status != SubscriptionStatus.CANCELED
-    )
+    live = exists().where(Subscription.customer_id == customer_id, Subscription.status != SubscriptionStatus.CANCELED)
     if await session.scalar(select(live)):
         raise CustomerHasLiveSubscription("This customer has a live subscription: cancel it first.")
 

@@ -71,7 +71,8 @@ class Renewal:
 
 
 def plan_renewal(state: SubscriptionState, as_of: datetime) -> Renewal:
-    """The periods that have begun by `as_of` and are not billed yet, at most `MAX_PERIODS_PER_RUN`, each with its invoice.
+    """The periods that have begun by `as_of` and are not billed yet, each with its invoice: at most the oldest
+    `MAX_PERIODS_PER_RUN`.
 
     Invoices are issued at `as_of`, however long ago their period began. Raises `AmountOverflow` when price × quantity
     is more than an amount can be.
@@ -82,9 +83,7 @@ def plan_renewal(state: SubscriptionState, as_of: datetime) -> Renewal:
     while start <= as_of and len(periods) < MAX_PERIODS_PER_RUN:
         end = nth_boundary(state.anchor_at, state.terms.interval, ordinal + 1 - state.anchor_ordinal)
         period = Period(start, end)
-        periods.append(
-            PlannedPeriod(ordinal, PeriodKind.BILLING, period, state.terms.plan_id, state.terms.quantity)
-        )
+        periods.append(PlannedPeriod(ordinal, PeriodKind.BILLING, period, state.terms.plan_id, state.terms.quantity))
         invoices.append(
             finalized_invoice(
                 InvoiceKind.RECURRING,

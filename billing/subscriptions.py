@@ -76,8 +76,8 @@ async def create_subscription(
         customer.currency = plan.currency
         changed(customer, now)
         await session.flush()
-    [invoice] = await store_renewals(session, [renewal], now=now)
-    return subscription, invoice
+    [invoice] = await store_renewals(session, [renewal])
+    return subscription, Invoice(**invoice)
 
 
 def new_subscription(customer: Customer, plan: Plan, quantity: int, now: datetime) -> SubscriptionState:
@@ -85,14 +85,7 @@ def new_subscription(customer: Customer, plan: Plan, quantity: int, now: datetim
     return SubscriptionState(
         subscription_id=SubscriptionId(new_id()),
         customer_id=customer.id,
-        terms=Terms(
-            plan_id=plan.id,
-            plan_name=plan.name,
-            unit_amount_cents=plan.amount_cents,
-            currency=plan.currency,
-            interval=billing_interval(plan.interval, plan.interval_count),
-            quantity=quantity,
-        ),
+        terms=terms_of(plan, quantity),
         anchor_at=now,
         anchor_ordinal=0,
         next_ordinal=0,
@@ -100,6 +93,18 @@ def new_subscription(customer: Customer, plan: Plan, quantity: int, now: datetim
         bill_to=bill_to(customer),
         invoice_prefix=customer.invoice_prefix,
         last_invoice_number=customer.last_invoice_number,
+    )
+
+
+def terms_of(plan: Plan, quantity: int) -> Terms:
+    """What `quantity` units of a plan cost for each of its intervals."""
+    return Terms(
+        plan_id=plan.id,
+        plan_name=plan.name,
+        unit_amount_cents=plan.amount_cents,
+        currency=plan.currency,
+        interval=billing_interval(plan.interval, plan.interval_count),
+        quantity=quantity,
     )
 
 

@@ -1,47 +1,55 @@
 """Stores what was planned: any number of renewals with a constant number of statements."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import bindparam, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ids import NewId, new_id
 from billing.invoices import PlannedInvoice
 from billing.renewals import Renewal
 from db.models import BillingPeriod, Customer, Invoice, InvoiceLine
+from db.models.base import table_of
 from db.values import InvoiceId, InvoiceLineId
 
 Row = dict[str, Any]
+"""The columns of one row."""
+
+COUNT_INVOICES = (
+    update(table_of(Customer))
+    .where(Customer.id == bindparam("customer"))
+    .values(last_invoice_number=bindparam("last_number"))
+)
 
 
-async def store_renewals(
-    session: AsyncSession, renewals: Sequence[Renewal], *, now: datetime, make_id: NewId = new_id
-) -> list[Invoice]:
-    """Stores periods, invoices and lines, and counts the invoices on their customers. Returns the invoices in order.
+async def store_renewals(session: AsyncSession, renewals: Sequence[Renewal], *, make_id: NewId = new_id) -> list[Row]:
+    """Stores periods, invoices and lines, and counts the invoices on their customers.
 
-    The customers and subscriptions are stored and locked by the caller, and each customer has its currency.
+    The customers and subscriptions are stored and locked by the caller, and each customer has its currency. Renewals of
+    the same subscription come in the order of their periods. Returns the columns of the invoices, in order.
     """
     periods = [row for renewal in renewals for row in period_rows(renewal)]
     invoices, lines = [], []
     for renewal in renewals:
         for invoice in renewal.invoices:
-            row = invoice_row(renewal, invoice, InvoiceId(make_id()), now)
+            row = invoice_row(renewal, invoice, InvoiceId(make_id()))
             invoices.append(row)
             lines.extend(line_rows(row, invoice, make_id))
-    counters = [
-        {"id": renewal.state.customer_id, "last_invoice_number": renewal.invoices[-1].sequence}
-        for renewal in renewals
-        if renewal.invoices
-    ]
+    last_numbers = {
+        renewal.state.customer_id: renewal.invoices[-1].sequence for renewal in renewals if renewal.invoices
+    }
     if not invoices:
         return []
-    await session.execute(insert(BillingPeriod), periods)
-    await session.execute(insert(Invoice), invoices)
-    await session.execute(insert(InvoiceLine), lines)
-    await session.execute(update(Customer), counters)
-    return [Invoice(**row) for row in invoices]
+    # Rows go to the tables themselves: the mapper would look at each of them again.
+    await session.execute(insert(table_of(BillingPeriod)), periods)
+    await session.execute(insert(table_of(Invoice)), invoices)
+    await session.execute(insert(table_of(InvoiceLine)), lines)
+    await session.execute(
+        COUNT_INVOICES,
+        [{"customer": customer, "last_number": number} for customer, number in last_numbers.items()],
+    )
+    return invoices
 
 
 def period_rows(renewal: Renewal) -> list[Row]:
@@ -61,7 +69,7 @@ def period_rows(renewal: Renewal) -> list[Row]:
     ]
 
 
-def invoice_row(renewal: Renewal, invoice: PlannedInvoice, invoice_id: InvoiceId, now: datetime) -> Row:
+def invoice_row(renewal: Renewal, invoice: PlannedInvoice, invoice_id: InvoiceId) -> Row:
     return {
         "id": invoice_id,
         "customer_id": renewal.state.customer_id,
@@ -83,8 +91,8 @@ def invoice_row(renewal: Renewal, invoice: PlannedInvoice, invoice_id: InvoiceId
         "due_at": invoice.due_at,
         "paid_at": invoice.paid_at,
         "version": 1,
-        "created_at": now,
-        "updated_at": now,
+        "created_at": invoice.issued_at,
+        "updated_at": invoice.issued_at,
     }
 
 

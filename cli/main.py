@@ -77,7 +77,7 @@ def demo(
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Fill an empty database with plausible customers, plans, subscriptions and invoices.
+    """Add plausible customers, plans, subscriptions and invoices to the database, once.
 
     The same number and day give the same data. Nothing is due yet on that day.
     """

@@ -1,14 +1,11 @@
 """Serving: the processes, the socket they share, and what is printed at the start."""
 
-import ctypes
 import os
-import signal
 import socket
-import sys
-from pathlib import Path
 
 import uvicorn
 from rich.console import Console
+from uvicorn.supervisors import Multiprocess
 
 from db.server import DatabaseServer
 
@@ -42,7 +39,7 @@ def serve_forever(server: DatabaseServer, *, host: str, port: int, workers: int,
         if workers == 1:
             uvicorn.Server(config).run(sockets=[listening])
         else:
-            uvicorn.supervisors.Multiprocess(config, uvicorn.Server(config).run, [listening]).run()
+            Multiprocess(config, [listening]).run()
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -66,9 +66,7 @@ def asyncpg_url(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise DatabaseUrlError(
-            "DATABASE_URL is not a URL such as postgresql://user:password@host/database."
-        ) from None
+        raise DatabaseUrlError("DATABASE_URL is not a URL such as postgresql://user:password@host/database.") from None
     if parsed.drivername not in ("postgres", "postgresql", "postgresql+asyncpg"):
         raise DatabaseUrlError(f"DATABASE_URL names {parsed.drivername!r}; only postgresql:// is supported.")
     return parsed.set(drivername="postgresql+asyncpg")

@@ -1,14 +1,18 @@
 """Column types: what PostgreSQL keeps and what Python sees of it."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import Dialect, Text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.types import TypeDecorator
 
 from db.values import Address, BillTo
+
+Document = dict[str, Any]
+"""A JSON object."""
 
 
 class Instant(TypeDecorator[datetime]):
@@ -54,10 +58,10 @@ class AddressColumn(TypeDecorator[Address]):
     impl = JSONB(none_as_null=True)
     cache_ok = True
 
-    def process_bind_param(self, value: Address | None, dialect: Dialect) -> dict[str, object] | None:
+    def process_bind_param(self, value: Address | None, dialect: Dialect) -> Document | None:
         return None if value is None else address_document(value)
 
-    def process_result_value(self, value: dict[str, str] | None, dialect: Dialect) -> Address | None:
+    def process_result_value(self, value: Document | None, dialect: Dialect) -> Address | None:
         return None if value is None else Address(**value)
 
 
@@ -67,23 +71,22 @@ class BillToColumn(TypeDecorator[BillTo]):
     impl = JSONB(none_as_null=True)
     cache_ok = True
 
-    def process_bind_param(self, value: BillTo | None, dialect: Dialect) -> dict[str, object] | None:
+    def process_bind_param(self, value: BillTo | None, dialect: Dialect) -> Document | None:
         if value is None:
             return None
         address = None if value.address is None else address_document(value.address)
         return {"name": value.name, "email": value.email, "address": address, "tax_id": value.tax_id}
 
-    def process_result_value(self, value: dict[str, str] | None, dialect: Dialect) -> BillTo | None:
+    def process_result_value(self, value: Document | None, dialect: Dialect) -> BillTo | None:
         if value is None:
             return None
         address = value["address"]
-        return BillTo(
-            name=value["name"],
-            email=value["email"],
-            address=None if address is None else Address(**address),  # type: ignore[arg-type]
-            tax_id=value["tax_id"],
-        )
+        return BillTo(value["name"], value["email"], address and Address(**address), value["tax_id"])
 
 
-def address_document(address: Address) -> dict[str, object]:
-    return {name: text for name, text in asdict(address).items() if text is not None}
+def address_document(address: Address) -> Document:
+    lines = {line: getattr(address, line) for line in ADDRESS_LINES}
+    return {line: text for line, text in lines.items() if text is not None}
+
+
+ADDRESS_LINES = tuple(line.name for line in fields(Address))

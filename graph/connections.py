@@ -171,13 +171,13 @@ def connection(
     """A field that gives a list by page. Its arguments are the same everywhere; filter and order are the list's own."""
     listing = Listing(model, parent)
 
-    async def resolve(  # noqa: PLR0917
+    async def resolve(
         self: Any,
         info: Info,
         first: Annotated[
             int | None,
             strawberry.argument(
-                description=f"How many items from the start: 0 to {MAX_PAGE}. Without `first` and `last`, {DEFAULT_PAGE}."
+                description=f"How many items from the start, 0 to {MAX_PAGE}; {DEFAULT_PAGE} by default."
             ),
         ] = None,
         after: Annotated[str | None, strawberry.argument(description="Only items after this cursor.")] = None,
@@ -192,10 +192,10 @@ def connection(
         return await listing.resolve(self, info, request)
 
     resolve.__annotations__["filter"] = Annotated[
-        filter_by | None, strawberry.argument(description="Only items that meet all of these.")  # type: ignore[operator]
+        filter_by | None, strawberry.argument(description="Only items that meet all of these.")
     ]
     resolve.__annotations__["order_by"] = Annotated[
-        order_by | None, strawberry.argument(description="In this order; by default oldest first.")  # type: ignore[operator]
+        order_by | None, strawberry.argument(description="In this order; by default oldest first.")
     ]
     return strawberry.field(resolver=resolve, description=description, metadata={EDGE: listing})
 

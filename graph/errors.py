@@ -24,19 +24,13 @@ class UserErrorCode(Enum):
         "EMAIL_TAKEN",
         description="Another customer, perhaps an archived one, has this address: upper and lower case are the same.",
     )
-    EXTERNAL_ID_TAKEN = strawberry.enum_value(
-        "EXTERNAL_ID_TAKEN", description="Another customer has this external id."
-    )
+    EXTERNAL_ID_TAKEN = strawberry.enum_value("EXTERNAL_ID_TAKEN", description="Another customer has this external id.")
     COUNTRY_UNKNOWN = strawberry.enum_value(
         "COUNTRY_UNKNOWN", description="This is not a country code of ISO 3166-1 alpha-2."
     )
-    CUSTOMER_NOT_FOUND = strawberry.enum_value(
-        "CUSTOMER_NOT_FOUND", description="There is no customer with this id."
-    )
+    CUSTOMER_NOT_FOUND = strawberry.enum_value("CUSTOMER_NOT_FOUND", description="There is no customer with this id.")
     CUSTOMER_ARCHIVED = strawberry.enum_value("CUSTOMER_ARCHIVED", description="The customer is archived.")
-    CUSTOMER_NOT_ARCHIVED = strawberry.enum_value(
-        "CUSTOMER_NOT_ARCHIVED", description="The customer is not archived."
-    )
+    CUSTOMER_NOT_ARCHIVED = strawberry.enum_value("CUSTOMER_NOT_ARCHIVED", description="The customer is not archived.")
     CUSTOMER_HAS_LIVE_SUBSCRIPTION = strawberry.enum_value(
         "CUSTOMER_HAS_LIVE_SUBSCRIPTION",
         description="A customer with a live subscription cannot be archived: cancel it first.",
@@ -88,7 +82,7 @@ class UserError:
     code: UserErrorCode = strawberry.field(description="Why, for programs.")
     message: str = strawberry.field(description="Why, for people: one sentence in English.")
     field: list[str] | None = strawberry.field(
-        description="The input it is about, outermost first, such as `[\"input\", \"email\"]`."
+        description='The input it is about, outermost first, such as `["input", "email"]`.'
     )
 
     @classmethod
@@ -97,12 +91,11 @@ class UserError:
 
         Where an operation says `customer_id` and the input has no such field, the input's `id` is meant.
         """
-        outermost, *inner = refusal.field or (None,)
-        if outermost is None:
-            path = None
-        else:
+        path = None
+        if refusal.field:
+            outermost, *inner = refusal.field
             name = outermost if outermost in input_type.__annotations__ else "id"
-            path = ["input", *(to_camel_case(part) for part in (name, *inner) if part is not None)]
+            path = ["input", *map(to_camel_case, (name, *inner))]
         return cls(code=UserErrorCode(refusal.code), message=str(refusal), field=path)
 
 
@@ -116,7 +109,7 @@ def formatted(error: GraphQLError) -> dict[str, object]:
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
-    if cause is None or isinstance(cause, ValueError) and error.path is None:
+    if cause is None:
         sent = error.formatted
         return {**sent, "extensions": {"code": code_of(error), **sent.get("extensions", {})}}
 

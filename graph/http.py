@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from graphql import GraphQLError, GraphQLSyntaxError
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from graphql import GraphQLError, GraphQLSyntaxError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -83,9 +83,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             raise HTTPException(400, UNSTORABLE_TEXT)
         return document
 
-    async def parse_http_body(
-        self, request: AsyncHTTPRequestAdapter
-    ) -> GraphQLRequestData | list[GraphQLRequestData]:
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
         found = await super().parse_http_body(request)
         assert isinstance(found, GraphQLRequestData), "`parse_json` lets one object pass"
         if not isinstance(found.operation_name, str | None):

@@ -52,7 +52,7 @@ async def find_node(info: Info, id: strawberry.ID) -> Any:
 class Query:
     @strawberry.field(description="The object with this id, whatever its type.")
     async def node(self, info: Info, id: Id) -> Node | None:
-        return await find_node(info, id)  # type: ignore[no-any-return]
+        return await find_node(info, id)
 
     @strawberry.field(description=f"The objects with these ids, in their order; at most {MAX_PAGE}.")
     async def nodes(
@@ -62,11 +62,11 @@ class Query:
     ) -> list[Node | None]:
         if len(ids) > MAX_PAGE:
             raise bad_user_input(f"`ids` must have at most {MAX_PAGE} items.")
-        return await asyncio.gather(*(find_node(info, id) for id in ids))
+        return await asyncio.gather(*(find_node(info, each) for each in ids))
 
     @strawberry.field(description="The customer with this id.")
     async def customer(self, info: Info, id: Id) -> Customer | None:
-        return await find(info, customers_by_id, parse_id(id))  # type: ignore[no-any-return]
+        return await find(info, customers_by_id, parse_id(id))
 
     @strawberry.field(description="The customer with this e-mail address, in upper or lower case.")
     async def customer_by_email(
@@ -81,25 +81,25 @@ class Query:
         info: Info,
         external_id: Annotated[str, strawberry.argument(description="The id that your own system has for it.")],
     ) -> Customer | None:
-        return await find(info, customers_by_external_id, external_id)  # type: ignore[no-any-return]
+        return await find(info, customers_by_external_id, external_id)
 
     @strawberry.field(description="The plan with this id.")
     async def plan(self, info: Info, id: Id) -> Plan | None:
-        return await find(info, plans_by_id, parse_id(id))  # type: ignore[no-any-return]
+        return await find(info, plans_by_id, parse_id(id))
 
     @strawberry.field(description="The plan with this code.")
     async def plan_by_code(
         self, info: Info, code: Annotated[str, strawberry.argument(description="The plan's code.")]
     ) -> Plan | None:
-        return await find(info, plans_by_code, code)  # type: ignore[no-any-return]
+        return await find(info, plans_by_code, code)
 
     @strawberry.field(description="The subscription with this id.")
     async def subscription(self, info: Info, id: Id) -> Subscription | None:
-        return await find(info, subscriptions_by_id, parse_id(id))  # type: ignore[no-any-return]
+        return await find(info, subscriptions_by_id, parse_id(id))
 
     @strawberry.field(description="The invoice with this id.")
     async def invoice(self, info: Info, id: Id) -> Invoice | None:
-        return await find(info, invoices_by_id, parse_id(id))  # type: ignore[no-any-return]
+        return await find(info, invoices_by_id, parse_id(id))
 
     customers: Connection[Customer] = connection(
         models.Customer,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import strawberry
 from graphql import (
     GraphQLArgument,
     GraphQLError,
@@ -18,7 +19,6 @@ from strawberry.schema import Schema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
-import strawberry
 from graph.mutations.customers import CustomerMutations
 from graph.mutations.plans import PlanMutations
 from graph.mutations.subscriptions import SubscriptionMutations
@@ -44,9 +44,7 @@ class BillingSchema(Schema):
         super().__init__(*args, **kwargs)
         drop_null_defaults(self._schema)
 
-    def process_errors(
-        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
-    ) -> None:
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Logs nothing here: `graph.errors.formatted` logs what is not the client's own mistake."""
 
 

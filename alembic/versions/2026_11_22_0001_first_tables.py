@@ -36,9 +36,7 @@ def upgrade() -> None:
         sa.CheckConstraint("jsonb_typeof(address) = 'object'", name=op.f("ck_customers_address")),
         sa.CheckConstraint("jsonb_typeof(metadata) = 'object'", name=op.f("ck_customers_metadata")),
         sa.CheckConstraint("char_length(email) BETWEEN 1 AND 320", name=op.f("ck_customers_email")),
-        sa.CheckConstraint(
-            "char_length(external_id) BETWEEN 1 AND 255", name=op.f("ck_customers_external_id")
-        ),
+        sa.CheckConstraint("char_length(external_id) BETWEEN 1 AND 255", name=op.f("ck_customers_external_id")),
         sa.CheckConstraint("char_length(name) BETWEEN 1 AND 255", name=op.f("ck_customers_name")),
         sa.CheckConstraint("char_length(tax_id) BETWEEN 1 AND 64", name=op.f("ck_customers_tax_id")),
         sa.CheckConstraint("last_invoice_number >= 0", name=op.f("ck_customers_last_invoice_number")),
@@ -105,9 +103,7 @@ def upgrade() -> None:
             name=op.f("ck_subscriptions_canceled"),
         ),
         sa.CheckConstraint("jsonb_typeof(metadata) = 'object'", name=op.f("ck_subscriptions_metadata")),
-        sa.CheckConstraint(
-            "status <> 'PENDING' OR started_at IS NULL", name=op.f("ck_subscriptions_pending")
-        ),
+        sa.CheckConstraint("status <> 'PENDING' OR started_at IS NULL", name=op.f("ck_subscriptions_pending")),
         sa.CheckConstraint(
             "status IN ('PENDING', 'TRIALING', 'ACTIVE', 'PAST_DUE', 'CANCELED')",
             name=op.f("ck_subscriptions_status"),
@@ -131,9 +127,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", "customer_id", name=op.f("pk_subscriptions")),
     )
     op.create_index("ix_subscriptions_created_at", "subscriptions", ["created_at", "id"], unique=False)
-    op.create_index(
-        "ix_subscriptions_customer_id", "subscriptions", ["customer_id", "created_at", "id"], unique=False
-    )
+    op.create_index("ix_subscriptions_customer_id", "subscriptions", ["customer_id", "created_at", "id"], unique=False)
     op.create_index(
         "ix_subscriptions_due",
         "subscriptions",
@@ -141,9 +135,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("next_billing_at IS NOT NULL"),
     )
-    op.create_index(
-        "ix_subscriptions_plan_id", "subscriptions", ["plan_id", "created_at", "id"], unique=False
-    )
+    op.create_index("ix_subscriptions_plan_id", "subscriptions", ["plan_id", "created_at", "id"], unique=False)
     op.create_index(
         "uq_subscriptions_live",
         "subscriptions",
@@ -186,9 +178,7 @@ def upgrade() -> None:
             name=op.f("fk_billing_periods_subscription_id"),
         ),
         sa.PrimaryKeyConstraint("subscription_id", "customer_id", "ordinal", name=op.f("pk_billing_periods")),
-        sa.UniqueConstraint(
-            "subscription_id", "customer_id", "ordinal", "ends_at", name="uq_billing_periods_end"
-        ),
+        sa.UniqueConstraint("subscription_id", "customer_id", "ordinal", "ends_at", name="uq_billing_periods_end"),
     )
     op.create_index(
         "uq_billing_periods_trial",
@@ -221,9 +211,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("updated_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "(kind = 'RECURRING') = (period_ordinal IS NOT NULL)", name=op.f("ck_invoices_recurring")
-        ),
+        sa.CheckConstraint("(kind = 'RECURRING') = (period_ordinal IS NOT NULL)", name=op.f("ck_invoices_recurring")),
         sa.CheckConstraint(
             "(status = 'DRAFT') = (number IS NULL) AND (number IS NULL) = (sequence IS NULL) AND (number IS NULL) = (issued_at IS NULL) AND (number IS NULL) = (due_at IS NULL) AND (number IS NULL) = (bill_to IS NULL)",
             name=op.f("ck_invoices_finalized"),
@@ -280,9 +268,7 @@ def upgrade() -> None:
     op.create_index("ix_invoices_created_at", "invoices", ["created_at", "id"], unique=False)
     op.create_index("ix_invoices_customer_id", "invoices", ["customer_id", "created_at", "id"], unique=False)
     op.create_index("ix_invoices_period_start", "invoices", ["period_start", "id"], unique=False)
-    op.create_index(
-        "ix_invoices_subscription_id", "invoices", ["subscription_id", "created_at", "id"], unique=False
-    )
+    op.create_index("ix_invoices_subscription_id", "invoices", ["subscription_id", "created_at", "id"], unique=False)
     op.create_index(
         "uq_invoices_recurring",
         "invoices",
@@ -317,9 +303,7 @@ def upgrade() -> None:
             "amount_cents BETWEEN -9007199254740991 AND 9007199254740991",
             name=op.f("ck_invoice_lines_amount_cents"),
         ),
-        sa.CheckConstraint(
-            "char_length(description) BETWEEN 1 AND 500", name=op.f("ck_invoice_lines_description")
-        ),
+        sa.CheckConstraint("char_length(description) BETWEEN 1 AND 500", name=op.f("ck_invoice_lines_description")),
         sa.CheckConstraint("position BETWEEN 1 AND 100", name=op.f("ck_invoice_lines_position")),
         sa.CheckConstraint("quantity >= 1", name=op.f("ck_invoice_lines_quantity")),
         sa.CheckConstraint(
@@ -350,13 +334,9 @@ def downgrade() -> None:
     op.drop_index("ix_invoices_created_at", table_name="invoices")
     op.drop_index("ix_invoices_amount_cents", table_name="invoices")
     op.drop_table("invoices")
-    op.drop_index(
-        "uq_billing_periods_trial", table_name="billing_periods", postgresql_where=sa.text("kind = 'TRIAL'")
-    )
+    op.drop_index("uq_billing_periods_trial", table_name="billing_periods", postgresql_where=sa.text("kind = 'TRIAL'"))
     op.drop_table("billing_periods")
-    op.drop_index(
-        "uq_subscriptions_live", table_name="subscriptions", postgresql_where=sa.text("status <> 'CANCELED'")
-    )
+    op.drop_index("uq_subscriptions_live", table_name="subscriptions", postgresql_where=sa.text("status <> 'CANCELED'"))
     op.drop_index("ix_subscriptions_plan_id", table_name="subscriptions")
     op.drop_index(
         "ix_subscriptions_due",

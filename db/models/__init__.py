@@ -1,4 +1,4 @@
-"""The tables. Rows carry no relationships: every edge is a batched read in `db.queries`, so nothing loads by accident."""
+"""The tables. Rows have no relationships: every edge is a batched read of `db.queries`; nothing loads by accident."""
 
 from db.models.base import Base
 from db.models.customers import Customer

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Text, Uuid
+from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -74,6 +74,13 @@ class Versioned:
     version: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table itself, for statements whose rows need not pass through the mapper."""
+    table = model.__table__
+    assert isinstance(table, Table), model
+    return table
 
 
 def changed(row: Versioned, now: datetime) -> None:

@@ -56,9 +56,7 @@ class Invoice(Versioned, Base):
     paid_at: Mapped[datetime | None]
 
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]
-        ),
+        ForeignKeyConstraint(["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]),
         ForeignKeyConstraint(
             ["subscription_id", "customer_id", "period_ordinal"],
             [
@@ -141,7 +139,5 @@ class InvoiceLine(Base):
         CheckConstraint("quantity >= 1", name="quantity"),
         amount("unit_amount_cents", signed=True),
         amount("amount_cents", signed=True),
-        CheckConstraint(
-            "(period_start IS NULL) = (period_end IS NULL) AND period_start <= period_end", name="period"
-        ),
+        CheckConstraint("(period_start IS NULL) = (period_end IS NULL) AND period_start <= period_end", name="period"),
     )

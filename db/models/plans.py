@@ -3,7 +3,16 @@ from datetime import datetime
 from sqlalchemy import CHAR, CheckConstraint, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.base import BY_CODE_POINT, Base, Versioned, amount, currency_code, json_object, one_of, text_up_to
+from db.models.base import (
+    BY_CODE_POINT,
+    Base,
+    Versioned,
+    amount,
+    currency_code,
+    json_object,
+    one_of,
+    text_up_to,
+)
 from db.values import PlanId, PlanInterval
 
 

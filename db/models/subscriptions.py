@@ -1,6 +1,14 @@
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Integer, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, Versioned, json_object, one_of
@@ -42,9 +50,7 @@ class Subscription(Versioned, Base):
             " AND current_period_start < current_period_end",
             name="current_period",
         ),
-        CheckConstraint(
-            "status NOT IN ('TRIALING', 'ACTIVE', 'PAST_DUE') OR started_at IS NOT NULL", name="started"
-        ),
+        CheckConstraint("status NOT IN ('TRIALING', 'ACTIVE', 'PAST_DUE') OR started_at IS NOT NULL", name="started"),
         CheckConstraint("status <> 'PENDING' OR started_at IS NULL", name="pending"),
         CheckConstraint(
             "(status = 'CANCELED') = (ended_at IS NOT NULL)"
@@ -87,12 +93,8 @@ class BillingPeriod(Base):
     quantity: Mapped[int] = mapped_column(Integer)
 
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]
-        ),
-        UniqueConstraint(
-            "subscription_id", "customer_id", "ordinal", "ends_at", name="uq_billing_periods_end"
-        ),
+        ForeignKeyConstraint(["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]),
+        UniqueConstraint("subscription_id", "customer_id", "ordinal", "ends_at", name="uq_billing_periods_end"),
         ForeignKeyConstraint(
             ["subscription_id", "customer_id", "after_ordinal", "starts_at"],
             [

@@ -18,10 +18,7 @@ async def locked_customer(session: AsyncSession, customer_id: CustomerId) -> Cus
 
 async def locked_plan(session: AsyncSession, plan_id: PlanId) -> Plan | None:
     return await session.scalar(
-        select(Plan)
-        .where(Plan.id == plan_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
+        select(Plan).where(Plan.id == plan_id).with_for_update(key_share=True).execution_options(populate_existing=True)
     )
 
 
@@ -29,9 +26,7 @@ async def locked_subscription(
     session: AsyncSession, subscription_id: SubscriptionId
 ) -> tuple[Customer, Subscription] | None:
     """The subscription and its customer, both locked."""
-    customer_id = await session.scalar(
-        select(Subscription.customer_id).where(Subscription.id == subscription_id)
-    )
+    customer_id = await session.scalar(select(Subscription.customer_id).where(Subscription.id == subscription_id))
     if customer_id is None:
         return None
     customer = await locked_customer(session, customer_id)

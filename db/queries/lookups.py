@@ -14,7 +14,6 @@ from db.models import Base, Customer, Invoice, InvoiceLine, Plan, Subscription
 from db.values import CustomerId, InvoiceId, PlanId, SubscriptionId, SubscriptionStatus
 
 Row = TypeVar("Row", bound=Base)
-Key = TypeVar("Key", UUID, str)
 
 
 async def one_by(
@@ -31,7 +30,10 @@ async def one_by(
 
 
 async def many_by(
-    session: AsyncSession, statement: Select[tuple[Row]], column: InstrumentedAttribute[Any], keys: Sequence[object]
+    session: AsyncSession,
+    statement: Select[Row],
+    column: InstrumentedAttribute[Any],
+    keys: Sequence[object],
 ) -> list[list[Row]]:
     """For each key all rows of `statement` whose `column` has it, in the statement's order."""
     found: defaultdict[object, list[Row]] = defaultdict(list)
@@ -107,7 +109,12 @@ async def lines_by_invoice(session: AsyncSession, invoice_ids: Sequence[InvoiceI
     return await many_by(session, statement, InvoiceLine.invoice_id, invoice_ids)
 
 
-NODE_MODELS: tuple[type[Customer | Plan | Subscription | Invoice], ...] = (Customer, Plan, Subscription, Invoice)
+NODE_MODELS: tuple[type[Customer | Plan | Subscription | Invoice], ...] = (
+    Customer,
+    Plan,
+    Subscription,
+    Invoice,
+)
 
 
 async def node_models_by_id(session: AsyncSession, ids: Sequence[UUID]) -> list[type[Base] | None]:

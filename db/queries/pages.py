@@ -106,7 +106,11 @@ async def count(session: AsyncSession, model: type[Row], conditions: Sequence[Co
 
 
 async def counts_by(
-    session: AsyncSession, model: type[Row], parent: str, keys: Sequence[UUID], conditions: Sequence[Condition]
+    session: AsyncSession,
+    model: type[Row],
+    parent: str,
+    keys: Sequence[UUID],
+    conditions: Sequence[Condition],
 ) -> list[int]:
     """For each key the number of rows whose column `parent` has it and that meet the conditions."""
     parents = key_table(keys)
@@ -128,7 +132,7 @@ def key_table(keys: Sequence[UUID]) -> TableValuedAlias:
 UUID_TYPE = Customer.id.type
 
 
-def page_statement(model: type[Row], request: PageRequest, *conditions: ColumnElement[bool]) -> Select[tuple[Row]]:
+def page_statement(model: type[Row], request: PageRequest, *conditions: ColumnElement[bool]) -> Select[Row]:
     """The rows of the page and one more, which tells whether there are more."""
     return (
         select(model)

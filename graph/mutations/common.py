@@ -14,6 +14,14 @@ from graph.errors import UserError
 Input = TypeVar("Input")
 Result = TypeVar("Result", bound="Payload")
 Given = TypeVar("Given")
+Given_co = TypeVar("Given_co", covariant=True)
+
+
+class Some(Protocol[Given_co]):
+    """A field of an input that was not left out."""
+
+    @property
+    def value(self) -> Given_co: ...
 
 
 class Payload(Protocol):
@@ -48,6 +56,6 @@ def mutation(description: str) -> Callable[[Callable[[Any, Info, Input], Awaitab
     return declare
 
 
-def given(value: strawberry.Some[Given] | None) -> Given | Unchanged:
+def given(value: "Some[Given] | None") -> Given | Unchanged:
     """The value of a field of an update: what was given, null too, or `UNCHANGED` where it was left out."""
     return UNCHANGED if value is None else value.value

@@ -19,7 +19,8 @@ class CreateCustomerInput:
     name: str = strawberry.field(description="The name on invoices: 1 to 255 characters.")
     email: str = strawberry.field(description="The e-mail address, unique among all customers.")
     external_id: str | None = strawberry.field(
-        default=None, description="The id that your own system has for this customer, unique: 1 to 255 characters."
+        default=None,
+        description="The id that your own system has for this customer, unique: 1 to 255 characters.",
     )
     address: AddressInput | None = strawberry.field(default=None, description="The postal address on invoices.")
     tax_id: str | None = strawberry.field(default=None, description="The tax number on invoices: 1 to 64 characters.")
@@ -112,7 +113,7 @@ class CustomerMutations:
         return UpdateCustomerPayload(customer=Customer.of(row))
 
     @mutation(
-        "Takes a customer without live subscription out of use. The e-mail address stays taken, open invoices stay owed."
+        "Takes a customer out of use who has no live subscription. The e-mail address stays taken, open invoices owed."
     )
     async def archive_customer(self, info: Info, input: ArchiveCustomerInput) -> ArchiveCustomerPayload:
         async with info.context.transaction() as session:

@@ -39,7 +39,9 @@ class CreatePlanInput:
     )
 
 
-@strawberry.input(description="Changes of a plan. What is left out stays as it is; price, currency and interval do always.")
+@strawberry.input(
+    description="Changes of a plan. What is left out stays as it is; price, currency and interval do always."
+)
 class UpdatePlanInput:
     id: strawberry.ID = strawberry.field(description="The plan.")
     name: Maybe[str] = strawberry.field(description="The new name, for invoices from now on.")
@@ -119,15 +121,11 @@ class PlanMutations:
     @mutation("Closes a plan to new subscriptions. The ones it has go on and are billed.")
     async def archive_plan(self, info: Info, input: ArchivePlanInput) -> ArchivePlanPayload:
         async with info.context.transaction() as session:
-            row = await plans.archive_plan(
-                session, plan_id=PlanId(parse_id(input.id)), now=info.context.now()
-            )
+            row = await plans.archive_plan(session, plan_id=PlanId(parse_id(input.id)), now=info.context.now())
         return ArchivePlanPayload(plan=Plan.of(row))
 
     @mutation("Opens an archived plan to new subscriptions again.")
     async def unarchive_plan(self, info: Info, input: UnarchivePlanInput) -> UnarchivePlanPayload:
         async with info.context.transaction() as session:
-            row = await plans.unarchive_plan(
-                session, plan_id=PlanId(parse_id(input.id)), now=info.context.now()
-            )
+            row = await plans.unarchive_plan(session, plan_id=PlanId(parse_id(input.id)), now=info.context.now())
         return UnarchivePlanPayload(plan=Plan.of(row))

@@ -48,17 +48,13 @@ class CreateSubscriptionPayload:
 
 @strawberry.type(description="Answer of `cancelSubscription`.")
 class CancelSubscriptionPayload:
-    subscription: Subscription | None = strawberry.field(
-        default=None, description="The subscription as it is now."
-    )
+    subscription: Subscription | None = strawberry.field(default=None, description="The subscription as it is now.")
     user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="Answer of `undoSubscriptionCancellation`.")
 class UndoSubscriptionCancellationPayload:
-    subscription: Subscription | None = strawberry.field(
-        default=None, description="The subscription as it is now."
-    )
+    subscription: Subscription | None = strawberry.field(default=None, description="The subscription as it is now.")
     user_errors: list[UserError] = user_errors_field()
 
 
@@ -68,9 +64,7 @@ class SubscriptionMutations:
         "Puts a customer on a plan and bills the first period, both or neither. The invoice is OPEN, or PAID where "
         "nothing is owed. A customer may have one live subscription."
     )
-    async def create_subscription(
-        self, info: Info, input: CreateSubscriptionInput
-    ) -> CreateSubscriptionPayload:
+    async def create_subscription(self, info: Info, input: CreateSubscriptionInput) -> CreateSubscriptionPayload:
         async with info.context.transaction() as session:
             row, invoice = await subscriptions.create_subscription(
                 session,
@@ -85,9 +79,7 @@ class SubscriptionMutations:
     @mutation(
         "Ends a subscription, with its current period or at once. Nothing is given back; open invoices stay owed."
     )
-    async def cancel_subscription(
-        self, info: Info, input: CancelSubscriptionInput
-    ) -> CancelSubscriptionPayload:
+    async def cancel_subscription(self, info: Info, input: CancelSubscriptionInput) -> CancelSubscriptionPayload:
         async with info.context.transaction() as session:
             row = await subscriptions.cancel_subscription(
                 session,

@@ -44,7 +44,7 @@ class Node:
     def of(cls, row: Base) -> Self:
         """`row` as the object that it is: the source of an object is its row."""
         assert isinstance(row, cls.row), row
-        return cast(Self, row)
+        return cast("Self", row)
 
     @classmethod
     def is_type_of(cls, source: object, _info: Info) -> bool:
@@ -76,9 +76,7 @@ def metadata_field() -> Any:
     def resolve(self: Any) -> list[MetadataEntry]:
         return [MetadataEntry(key=key, value=value) for key, value in sorted(self.custom_metadata.items())]
 
-    return strawberry.field(
-        resolver=resolve, description="The caller's own data, at most 50 pairs, sorted by key."
-    )
+    return strawberry.field(resolver=resolve, description="The caller's own data, at most 50 pairs, sorted by key.")
 
 
 def metadata_of(entries: list[MetadataEntryInput]) -> Mapping[str, str]:
@@ -99,7 +97,9 @@ class Address:
     country: str | None = field("Country: the two-letter code of ISO 3166-1, such as `DE`.")
 
 
-@strawberry.input(description="A postal address. Each line has at most 255 characters; an empty one counts as left out.")
+@strawberry.input(
+    description="A postal address. Each line has at most 255 characters; an empty one counts as left out."
+)
 class AddressInput:
     line1: str | None = strawberry.field(default=None, description="Street and number.")
     line2: str | None = strawberry.field(default=None, description="More of the same: floor, building, care of.")

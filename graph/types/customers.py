@@ -95,7 +95,5 @@ class CustomerOrderField(Enum):
 
 @strawberry.input(description="An order of customers.")
 class CustomerOrder:
-    field: CustomerOrderField = strawberry.field(
-        default=CustomerOrderField.CREATED_AT, description="What to order by."
-    )
+    field: CustomerOrderField = strawberry.field(default=CustomerOrderField.CREATED_AT, description="What to order by.")
     direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which way.")

@@ -69,7 +69,9 @@ class InvoiceLine:
     kind: LineKind = field("What the line is for.")
     description: str = field("What the line is for, in the words of the day it was billed.")
     quantity: int = field("How many units.")
-    unit_amount_cents: Cents = field("The price of one unit for a whole period, in minor units of the invoice's currency.")
+    unit_amount_cents: Cents = field(
+        "The price of one unit for a whole period, in minor units of the invoice's currency."
+    )
     amount_cents: Cents = field("What the line adds to the invoice, in minor units; negative for a credit.")
     period_start: datetime | None = field("When the span that the line is for begins; null for what has none.")
     period_end: datetime | None = field("When the span that the line is for ends (not in it).")
@@ -95,7 +97,9 @@ class Invoice(Node):
     currency: Currency = field("The currency of all amounts on the invoice.")
     subtotal_cents: Cents = field("The sum of the lines, in minor units.")
     tax_cents: Cents = field("The tax on top, in minor units.")
-    amount_cents: Cents = field("The total: subtotal and tax, in minor units. Negative where more is given back than billed.")
+    amount_cents: Cents = field(
+        "The total: subtotal and tax, in minor units. Negative where more is given back than billed."
+    )
     amount_due_cents: Cents = field("What is still to be paid of the total, in minor units; never negative.")
     bill_to: BillTo | None = field("Who the invoice is addressed to; null for a draft.")
     period_start: datetime = field("When the span that the invoice is for begins.")
@@ -149,7 +153,5 @@ class InvoiceOrderField(Enum):
 
 @strawberry.input(description="An order of invoices.")
 class InvoiceOrder:
-    field: InvoiceOrderField = strawberry.field(
-        default=InvoiceOrderField.CREATED_AT, description="What to order by."
-    )
+    field: InvoiceOrderField = strawberry.field(default=InvoiceOrderField.CREATED_AT, description="What to order by.")
     direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which way.")
