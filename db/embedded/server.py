@@ -1,0 +1,169 @@
+"""One running PostgreSQL server: started, waited for and stopped; and one that a dead process left behind."""
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from db.embedded.account import Account, spawn
+from db.embedded.binaries import binaries
+from db.embedded.errors import EmbeddedPostgresError
+from db.embedded.server_log import last_failure, open_log
+from db.embedded.sockets import PORT, socket_folder
+
+READY_TIMEOUT_SECONDS = 600  # the recovery after a crash may take minutes
+STOP_TIMEOUT_SECONDS = 30
+POLL_SECONDS = 0.01
+
+PROGRAM = re.compile(r"(?:^|/)postgres:? ")
+"""In a command line of the server, or of one of its processes."""
+
+log = logging.getLogger(__name__)
+
+
+def start_server(data: Path, account: Account, log_path: Path, stopping: Event) -> subprocess.Popen[bytes]:
+    """Start the server of `data` and wait until it is ready for clients.
+
+    A server that a dead process left running there is stopped first. The new one opens no port: clients come
+    through a socket that only `account` and root can reach. It gets its fast shutdown when the calling thread
+    ends. Raises EmbeddedPostgresError, and leaves no server behind, when it ends or `stopping` is set before
+    it is ready.
+    """
+    sockets = socket_folder(data, account)
+    _stop_left_behind(data)
+    _clear_lock(data / "postmaster.pid")
+    _clear_lock(sockets / f".s.PGSQL.{PORT}.lock")
+    quoted_sockets = str(sockets).replace('"', '""')
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": f'"{quoted_sockets}"',
+        "unix_socket_permissions": "0700",
+        "port": str(PORT),
+        "fsync": "on",
+        "log_destination": "stderr",
+        "logging_collector": "off",
+        "log_checkpoints": "off",
+    }
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    with open_log(log_path) as output:
+        log_start = output.tell()
+        process = spawn(account, [str(binaries() / "postgres"), "-D", str(data), *options], output=output)
+    try:
+        _wait_until_ready(process, data, stopping)
+    except EmbeddedPostgresError as error:
+        stop_server(process)
+        reason = last_failure(log_path.read_bytes()[log_start:])
+        raise EmbeddedPostgresError(f"{error} The last it said: {reason} (log: {log_path})") from None
+    return process
+
+
+def stop_server(process: subprocess.Popen[bytes]) -> None:
+    """Stop the server, if it has not ended, and reap it: clients are cut off, what is committed stays.
+
+    If the fast shutdown takes too long, the server is told to drop everything and recover at its next start.
+    """
+    for order in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        process.send_signal(order)
+        try:
+            process.wait(STOP_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            log.warning("PostgreSQL (pid %d) has not obeyed %s.", process.pid, order.name)
+        else:
+            return
+
+
+def is_ready(data: Path) -> bool:
+    """Whether a server of `data`, whoever started it, is up and ready for clients."""
+    postmaster = _postmaster(data)
+    return postmaster is not None and postmaster.ready and _serves(postmaster.pid, data)
+
+
+@dataclass(frozen=True, slots=True)
+class Postmaster:
+    """What `postmaster.pid` in a data folder says of the server there, alive or dead."""
+
+    pid: int
+    ready: bool
+
+
+def _postmaster(data: Path) -> Postmaster | None:
+    try:
+        lines = (data / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return None
+    if not lines or not lines[0].isdigit():
+        return None
+    return Postmaster(pid=int(lines[0]), ready=len(lines) > 7 and lines[7].strip() == "ready")
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], data: Path, stopping: Event) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+    while _postmaster(data) != Postmaster(process.pid, ready=True):
+        if process.poll() is not None:
+            raise EmbeddedPostgresError("PostgreSQL ended while it started.")
+        if time.monotonic() > deadline:
+            raise EmbeddedPostgresError(f"PostgreSQL was not ready after {READY_TIMEOUT_SECONDS} seconds.")
+        if stopping.wait(POLL_SECONDS):
+            raise EmbeddedPostgresError("PostgreSQL was stopped while it started.")
+
+
+def _stop_left_behind(data: Path) -> None:
+    """Stop a server whose owner died. The caller holds the lock, so no living owner has a server here."""
+    postmaster = _postmaster(data)
+    for order in (signal.SIGINT, signal.SIGQUIT):
+        if postmaster is None or not _serves(postmaster.pid, data):
+            return
+        log.warning("Stopping PostgreSQL (pid %d), which outlived the process that ran it.", postmaster.pid)
+        os.kill(postmaster.pid, order)
+        _wait_until_gone(postmaster.pid, data)
+
+
+def _clear_lock(path: Path) -> None:
+    """Remove a lock file of PostgreSQL's that names a process which certainly is no PostgreSQL.
+
+    PostgreSQL believes in any process of that number: a zombie that nobody reaps, or another program that was
+    given the number after a restart of the machine or container. It checks for living backends without the file.
+    """
+    try:
+        first_line = path.read_text().partition("\n")[0]
+    except FileNotFoundError:
+        return
+    if first_line.isdigit() and _exists(int(first_line)) and not PROGRAM.search(_command_of(int(first_line))):
+        path.unlink()
+
+
+def _wait_until_gone(pid: int, data: Path) -> None:
+    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+    while _serves(pid, data) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+
+
+def _serves(pid: int, data: Path) -> bool:
+    command = _command_of(pid)
+    return PROGRAM.search(command) is not None and f" -D {data} " in command
+
+
+def _exists(pid: int) -> bool:
+    """Whether a process of that number, a zombie perhaps, is there and may be signalled by us."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _command_of(pid: int) -> str:
+    """The command line of a process, or nothing if it has ended."""
+    if sys.platform == "linux":
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+    listing = ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)]
+    return subprocess.run(listing, capture_output=True, text=True, check=False, timeout=10).stdout  # noqa: S603
