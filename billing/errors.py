@@ -137,7 +137,7 @@ class CancellationNotScheduled(BillingError):
 
 
 class CancellationDue(BillingError):
-    """The period at whose end the subscription is cancelled is over: it can no longer be undone."""
+    """The period at whose end the subscription is canceled is over: it can no longer be undone."""
 
     code = "CANCELLATION_DUE"
     field = ("subscription_id",)

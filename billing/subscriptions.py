@@ -151,7 +151,7 @@ async def cancel_subscription(
     """
     subscription = await live_subscription(session, subscription_id)
     if at_period_end and subscription.cancel_at_period_end:
-        raise CancellationAlreadyScheduled("This subscription is cancelled at its period's end already.")
+        raise CancellationAlreadyScheduled("This subscription is canceled at its period's end already.")
 
     subscription.cancel_at_period_end = at_period_end
     subscription.canceled_at = now
@@ -174,7 +174,7 @@ async def undo_subscription_cancellation(
     """
     subscription = await live_subscription(session, subscription_id)
     if not subscription.cancel_at_period_end:
-        raise CancellationNotScheduled("This subscription is not going to be cancelled.")
+        raise CancellationNotScheduled("This subscription is not going to be canceled.")
     assert subscription.current_period_end is not None, "what waits for its period's end has a period"
     if subscription.current_period_end <= now:
         raise CancellationDue("The period is over: the cancellation can no longer be undone.")

@@ -21,6 +21,7 @@ from billing.plans import billing_interval
 from billing.renewals import Renewal, SubscriptionState, plan_renewal
 from billing.subscriptions import terms_of
 from billing.writer import store_renewals
+from cli.errors import CommandError
 from db.database import Database
 from db.models import Customer, Plan, Subscription
 from db.values import Address, CustomerId, PlanId, PlanInterval, SubscriptionId, SubscriptionStatus
@@ -59,10 +60,6 @@ CITIES = (
 )
 
 
-class DemoError(Exception):
-    """The demo data cannot be made here. The message is one line for the person who asked for it."""
-
-
 @dataclass(frozen=True, slots=True)
 class DemoCustomer:
     """A customer, the live subscription and what was billed for it until now."""
@@ -73,7 +70,7 @@ class DemoCustomer:
 
 
 async def fill(url: str, *, customers: int, as_of: datetime, console: Console) -> None:
-    """Fills the database at `url`; nothing is due yet at `as_of`. Raises `DemoError` when it has demo data already.
+    """Fills the database at `url`; nothing is due yet at `as_of`. Raises `CommandError` when it has demo data already.
 
     The data depends on `customers` and `as_of` alone, its ids too.
     """
@@ -83,7 +80,7 @@ async def fill(url: str, *, customers: int, as_of: datetime, console: Console) -
     try:
         async with database.writes.begin() as session:
             if await session.scalar(select(exists().where(Plan.code.in_(code for code, *_ in PLANS)))):
-                raise DemoError("This database has the demo data already, or a plan with the code of a demo plan.")
+                raise CommandError("This database has the demo data already, or a plan with the code of a demo plan.")
             plans = demo_plans(as_of, make_id)
             await session.execute(insert(Plan), [values(plan) for plan in plans])
             with Progress(console=console) as progress:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from cli.serve import ServeError, serve_forever
+from cli.errors import CommandError
 from db.database import DatabaseUrlError, is_unavailable
 from db.embedded import EmbeddedPostgresError
 from db.migrations import migrate
@@ -41,16 +41,20 @@ DataDir = Annotated[
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(envvar="BILLING_HOST", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="BILLING_PORT", min=1, max=65535, help="Port to listen on.")] = 8000,
+    port: Annotated[
+        int, typer.Option(envvar="BILLING_PORT", min=0, max=65535, help="Port to listen on; 0 for any free one.")
+    ] = 8000,
     data_dir: DataDir = None,
     workers: Annotated[
         int, typer.Option(envvar="BILLING_WORKERS", min=1, max=64, help="Number of server processes.")
     ] = 1,
 ) -> None:
     """Migrate the database and serve the API."""
-    with one_line_errors(), database_server(data_dir) as server:
+    from cli.serve import bind, serve_forever
+
+    with one_line_errors(), bind(host, port) as listening, database_server(data_dir) as server:
         migrated(server)
-        serve_forever(server, host=host, port=port, workers=workers, console=console)
+        serve_forever(server, listening, workers=workers, console=console)
 
 
 @app.command(name="migrate")
@@ -81,16 +85,13 @@ def demo(
 
     The same number and day give the same data. Nothing is due yet on that day.
     """
-    from cli.demo import DemoError, fill
+    from cli.demo import fill
 
     day = as_of or datetime.now(UTC)
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     with one_line_errors(), database_server(data_dir) as server:
         migrated(server)
-        try:
-            asyncio.run(fill(server.url, customers=customers, as_of=midnight, console=console))
-        except DemoError as error:
-            fail(str(error))
+        asyncio.run(fill(server.url, customers=customers, as_of=midnight, console=console))
 
 
 def migrated(server: DatabaseServer) -> None:
@@ -106,7 +107,7 @@ def one_line_errors() -> Iterator[None]:
     """Turns what a person can mend into one line and exit code 1."""
     try:
         yield
-    except (DatabaseUrlError, EmbeddedPostgresError, ServeError) as error:
+    except (CommandError, DatabaseUrlError, EmbeddedPostgresError) as error:
         fail(str(error))
     except (OSError, SQLAlchemyError) as error:
         if is_unavailable(error):
@@ -124,3 +125,7 @@ def first_line(error: BaseException) -> str:
 def fail(message: str) -> None:
     errors.print(f"[bold red]error:[/] {message}", markup=True)
     raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,28 +1,31 @@
-"""Serving: the processes, the socket they share, and what is printed at the start."""
+"""Serving: the socket, the processes that share it, and what is printed at the start."""
 
+import ctypes
+import multiprocessing
 import os
+import signal
 import socket
+import sys
 
 import uvicorn
 from rich.console import Console
+from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
+from cli.errors import CommandError
+from db.database import Database
 from db.server import DatabaseServer
+from graph.app import create_app
 
 GRACEFUL_SHUTDOWN_SECONDS = 25
 PR_SET_PDEATHSIG = 1
 
 
-class ServeError(Exception):
-    """The server cannot start. The message is one line for the person who started it."""
-
-
-def serve_forever(server: DatabaseServer, *, host: str, port: int, workers: int, console: Console) -> None:
-    """Serves until a signal ends it. The database is migrated and stays there meanwhile. Raises `ServeError`."""
-    listening = bind(host, port)
+def serve_forever(server: DatabaseServer, listening: socket.socket, *, workers: int, console: Console) -> None:
+    """Serves on `listening` until SIGINT or SIGTERM ends it, and returns. The database is migrated and stays there."""
     os.environ["DATABASE_URL"] = server.url
     config = uvicorn.Config(
-        "graph.app:app_from_environment",
+        "cli.serve:worker_app",
         factory=True,
         workers=workers,
         log_level="warning",
@@ -31,33 +34,53 @@ def serve_forever(server: DatabaseServer, *, host: str, port: int, workers: int,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
         lifespan="on",
     )
-    shown = f"[{host}]" if ":" in host else host
-    console.print(f"Playground  http://{shown}:{port}/graphql", markup=False)
-    console.print(f"Health      http://{shown}:{port}/health  /health/db  /ready", markup=False)
+    url = address_of(listening)
+    console.print(f"Playground  {url}/graphql", markup=False)
+    console.print(f"Health      {url}/health  /health/db  /ready", markup=False)
     console.print("Stop with Ctrl-C.")
-    with listening:
-        if workers == 1:
-            uvicorn.Server(config).run(sockets=[listening])
-        else:
-            Multiprocess(config, [listening]).run()
+    # uvicorn raises the signal that ended it once more when it is done: we go on from there, and exit with 0.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    if workers == 1:
+        uvicorn.Server(config).run(sockets=[listening])
+    else:
+        Multiprocess(config, [listening]).run()
+
+
+def worker_app() -> Starlette:
+    """The server of one process, over the database that DATABASE_URL names."""
+    supervisor = multiprocessing.parent_process()
+    if sys.platform == "linux" and supervisor is not None:
+        # A worker whose supervisor was killed would serve on, and hold the port against the next start.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != supervisor.pid:
+            sys.exit(1)
+    return create_app(Database(os.environ["DATABASE_URL"]))
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens on the address, or a `ServeError` that says why there is none."""
+    """A socket that listens on the address. Raises a `CommandError` that says why there is none."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise ServeError(f"{host!r} is no address to listen on: {error.strerror}.") from None
+        raise CommandError(f"{host!r} is no address to listen on: {error.strerror}.") from None
     listening = socket.socket(family, kind, protocol)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(address)
+        # Two servers can bind one port until one of them listens.
+        listening.listen()
     except OSError as error:
         listening.close()
-        raise ServeError(
+        raise CommandError(
             f"Cannot listen on {host} port {port}: {error.strerror}. Choose another with --port."
         ) from None
     listening.set_inheritable(True)
     return listening
+
+
+def address_of(listening: socket.socket) -> str:
+    host, port, *_ = listening.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

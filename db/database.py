@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from asyncpg import InternalClientError
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker, create_async_engine
@@ -102,7 +103,7 @@ def is_unavailable(error: BaseException) -> bool:
     """Whether `error` says that the database cannot be reached or takes no work at the moment."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError | TimeoutError):
+        if isinstance(cause, OSError | TimeoutError | InternalClientError):
             return True
         sqlstate = getattr(cause, "sqlstate", None)
         if isinstance(sqlstate, str) and sqlstate.startswith(UNAVAILABLE_SQLSTATES):

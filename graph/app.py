@@ -1,6 +1,5 @@
 """The one place where the server is put together."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -21,11 +20,9 @@ def create_app(database: Database, *, clock: Clock = wall_clock) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        try:
-            yield
-        finally:
-            health.draining = True
-            await database.close()
+        health.drain_on_signal()
+        yield
+        await database.close()
 
     return Starlette(
         routes=[
@@ -36,8 +33,3 @@ def create_app(database: Database, *, clock: Clock = wall_clock) -> Starlette:
         ],
         lifespan=lifespan,
     )
-
-
-def app_from_environment() -> Starlette:
-    """The server over the database that DATABASE_URL names: what each worker process runs."""
-    return create_app(Database(os.environ["DATABASE_URL"]))

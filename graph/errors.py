@@ -67,10 +67,10 @@ class UserErrorCode(Enum):
     )
     CANCELLATION_ALREADY_SCHEDULED = strawberry.enum_value(
         "CANCELLATION_ALREADY_SCHEDULED",
-        description="The subscription is going to be cancelled at its period's end already.",
+        description="The subscription is going to be canceled at its period's end already.",
     )
     CANCELLATION_NOT_SCHEDULED = strawberry.enum_value(
-        "CANCELLATION_NOT_SCHEDULED", description="The subscription is not going to be cancelled."
+        "CANCELLATION_NOT_SCHEDULED", description="The subscription is not going to be canceled."
     )
     CANCELLATION_DUE = strawberry.enum_value(
         "CANCELLATION_DUE", description="The period is over: the cancellation can no longer be undone."
@@ -109,7 +109,8 @@ def formatted(error: GraphQLError) -> dict[str, object]:
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
-    if cause is None:
+    # What a literal of the document cannot be read as, such as an integer of 5000 digits, is the client's mistake.
+    if cause is None or (error.path is None and isinstance(cause, ValueError | RecursionError)):
         sent = error.formatted
         return {**sent, "extensions": {"code": code_of(error), **sent.get("extensions", {})}}
 

@@ -1,5 +1,9 @@
 """Whether the server is well, for load balancers and containers."""
 
+import signal
+from types import FrameType
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -15,6 +19,18 @@ class Health:
         self.draining = False
         self._database = database
         self._head = head_revision()
+
+    def drain_on_signal(self) -> None:
+        """From SIGTERM or SIGINT on the server is not ready any more; what handles the signal goes on handling it."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            handler = signal.getsignal(number)
+
+            def drain(number: int, frame: FrameType | None, handler: Any = handler) -> None:
+                self.draining = True
+                if callable(handler):
+                    handler(number, frame)
+
+            signal.signal(number, drain)
 
     def routes(self) -> list[Route]:
         return [

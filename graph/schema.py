@@ -1,5 +1,6 @@
 """The schema, and how it is written down."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import strawberry
@@ -10,11 +11,12 @@ from graphql import (
     GraphQLInputObjectType,
     GraphQLObjectType,
     GraphQLSchema,
+    OperationDefinitionNode,
     StringValueNode,
     Undefined,
     ValidationRule,
 )
-from strawberry.extensions import AddValidationRules
+from strawberry.extensions import SchemaExtension
 from strawberry.schema import Schema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
@@ -37,6 +39,25 @@ class StorableTexts(ValidationRule):
     def enter_string_value(self, node: StringValueNode, *_: object) -> None:
         if not is_storable(node.value):
             self.report_error(GraphQLError(UNSTORABLE_TEXT, node, extensions={"code": "BAD_USER_INPUT"}))
+
+
+class RequestRules(SchemaExtension):
+    """What a request has to keep to beyond the standard rules of validation."""
+
+    def on_validate(self) -> Iterator[None]:
+        context = self.execution_context
+        context.validation_rules = (*context.validation_rules, StorableTexts)
+        operations = [
+            node
+            for node in (context.graphql_document.definitions if context.graphql_document else ())
+            if isinstance(node, OperationDefinitionNode)
+        ]
+        # Strawberry would run the first one: https://spec.graphql.org/draft/#GetOperation()
+        if len(operations) > 1 and context._provided_operation_name is None:  # noqa: SLF001
+            context.pre_execution_errors = [
+                GraphQLError("The document has several operations: name one in `operationName`.")
+            ]
+        yield
 
 
 class BillingSchema(Schema):
@@ -65,7 +86,7 @@ schema = BillingSchema(
     query=Query,
     mutation=Mutation,
     config=StrawberryConfig(scalar_map=SCALARS),
-    extensions=[lambda: AddValidationRules([StorableTexts])],
+    extensions=[RequestRules],
 )
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, any_, bindparam, literal, select, union_all
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -95,7 +95,7 @@ async def latest_invoices_by_subscription(
     latest = await many_by(
         session,
         select(Invoice)
-        .distinct(Invoice.subscription_id)
+        .ext(distinct_on(Invoice.subscription_id))
         .order_by(Invoice.subscription_id, Invoice.created_at.desc(), Invoice.id.desc()),
         Invoice.subscription_id,
         subscription_ids,

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, Protocol, TypeVar, get_type_hints
+from typing import Annotated, Any, Protocol, TypeVar, get_type_hints
 
 import strawberry
 
@@ -42,6 +42,8 @@ def mutation(description: str) -> Callable[[Callable[[Any, Info, Input], Awaitab
 
     def declare(resolver: Callable[[Any, Info, Input], Awaitable[Result]]) -> Any:
         hints = get_type_hints(resolver)
+        described = strawberry.argument(description=hints["input"].__strawberry_definition__.description)
+        resolver.__annotations__["input"] = Annotated[hints["input"], described]
 
         @wraps(resolver)
         async def resolve(self: Any, info: Info, input: Input) -> Result:

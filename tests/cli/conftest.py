@@ -1,0 +1,96 @@
+"""Servers as a person starts them: processes of their own, each on a free port."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+PATIENCE_SECONDS = 60
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Served:
+    """A running `billing serve`."""
+
+    process: subprocess.Popen[str]
+    said: Path
+    url: str
+
+    def graphql(self, query: str, **variables: object) -> dict[str, object]:
+        """The `data` of the answer."""
+        answer = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=30)
+        document = answer.json()
+        assert "errors" not in document, document
+        data: dict[str, object] = document["data"]
+        return data
+
+    def until(self, path: str, status: int = 200) -> None:
+        """Waits until `path` answers with `status`."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(self.url + path, timeout=5).status_code == status:
+                    return
+            except httpx.TransportError:
+                assert self.process.poll() is None, self.said.read_text()
+            time.sleep(0.05)
+        pytest.fail(f"{path} has not answered {status}: {self.said.read_text()}")
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Ends the server by a signal, and gives its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_SECONDS)
+
+
+Serve = Callable[..., Served]
+
+
+@pytest.fixture
+def data_dir() -> Path:
+    """A folder for an embedded PostgreSQL."""
+    folder = Path(os.environ["BILLING_TEST_FOLDER"]) / f"serve-{os.getpid()}-{time.monotonic_ns()}"
+    folder.mkdir(mode=0o711)
+    return folder
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Starts servers, and ends what is left of them after the test."""
+    started: list[Served] = []
+
+    def start(*arguments: str, environment: dict[str, str] | None = None) -> Served:
+        said = tmp_path / f"serve-{len(started)}.log"
+        with said.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "cli.main", "serve", "--port", "0", *arguments],
+                cwd=ROOT,
+                env={**os.environ, **(environment or {})},
+                stdout=output,
+                stderr=output,
+                text=True,
+            )
+        served = Served(process, said, "")
+        started.append(served)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            found = re.search(r"Playground\s+(\S+)/graphql", said.read_text())
+            if found:
+                served.url = found[1]
+                served.until("/ready")
+                return served
+            time.sleep(0.05)
+        return served
+
+    yield start
+    for served in started:
+        if served.process.poll() is None:
+            served.stop(signal.SIGTERM)

@@ -1,0 +1,71 @@
+"""`billing demo`: the same data each time, plausible by the server's own rules, and nothing due yet."""
+
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+from sqlalchemy import func, select, text
+
+from cli.demo import fill
+from cli.errors import CommandError
+from db.database import Database, single_connection
+from db.models import Base, BillingPeriod, Customer, Invoice, InvoiceLine, Subscription
+from tests.support import Api, count
+
+AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
+QUIET = Console(quiet=True)
+
+
+async def fingerprints(url: str) -> dict[str, str]:
+    """A hash of all rows of each table."""
+    async with single_connection(url) as connection:
+        found = {}
+        for table in Base.metadata.tables:
+            rows = await connection.scalar(
+                text(f"SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} t")
+            )
+            found[table] = str(rows)
+        return found
+
+
+async def test_two_runs_make_the_same_data(database_url: str, empty_database_url: str) -> None:
+    from db.migrations import migrate
+
+    await migrate(empty_database_url)
+    for url in (database_url, empty_database_url):
+        await fill(url, customers=150, as_of=AS_OF, console=QUIET)
+
+    one, two = await fingerprints(database_url), await fingerprints(empty_database_url)
+
+    assert one == two
+    assert "None" not in one.values()
+
+
+async def test_every_period_until_then_is_billed_and_none_is_due(database: Database, database_url: str) -> None:
+    await fill(database_url, customers=200, as_of=AS_OF, console=QUIET)
+
+    async with database.reads() as session:
+        due = select(func.count()).select_from(Subscription)
+        assert await session.scalar(due.where(Subscription.next_billing_at <= AS_OF)) == 0
+        assert await session.scalar(due.where(Subscription.current_period_start > AS_OF)) == 0
+        numbered = select(func.count()).select_from(Customer).join(Invoice, Invoice.customer_id == Customer.id)
+        periods = await count(database.writes, BillingPeriod)
+        assert await session.scalar(numbered) == periods
+        gaps = (
+            select(Customer.id)
+            .outerjoin(Invoice, Invoice.customer_id == Customer.id)
+            .group_by(Customer.id)
+            .having(func.count(Invoice.id) != Customer.last_invoice_number)
+        )
+        assert (await session.scalars(gaps)).all() == []
+    assert await count(database.writes, Invoice) == await count(database.writes, InvoiceLine) == periods > 500
+
+
+async def test_demo_data_comes_once(api: Api, database: Database, database_url: str) -> None:
+    await api.a_customer(email="mine@example.com")
+    await fill(database_url, customers=3, as_of=AS_OF, console=QUIET)
+
+    with pytest.raises(CommandError, match="already"):
+        await fill(database_url, customers=3, as_of=AS_OF, console=QUIET)
+
+    assert await count(database.writes, Customer) == 4

@@ -1,0 +1,114 @@
+"""What all tests stand on: one embedded PostgreSQL for the run, and for each test a migrated database of its own."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from db.database import Database, Sessions, asyncpg_url, single_connection
+from db.embedded import EmbeddedPostgres
+from db.migrations import migrate
+from graph.app import create_app
+from tests.support import Api, TestClock
+
+FOLDER = "BILLING_TEST_FOLDER"
+"""Names the folder that all processes of one run share."""
+
+
+def roomy_memory() -> str | None:
+    """A file system in memory, where there is one: each test makes and drops a database, hundreds of small files."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 2**31 else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        folder = Path(tempfile.mkdtemp(prefix="billing-tests-", dir=roomy_memory()))
+        # As root, PostgreSQL runs as another user, who must get there.
+        folder.chmod(0o711)
+        os.environ[FOLDER] = str(folder)
+        for name in ("DATABASE_URL", "BILLING_DATA_DIR"):
+            os.environ.pop(name, None)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(FOLDER), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[EmbeddedPostgres]:
+    """The PostgreSQL of this run."""
+    with EmbeddedPostgres(Path(os.environ[FOLDER]) / "postgres") as postgres:
+        yield postgres
+
+
+async def execute(url: str, statement: str) -> None:
+    async with single_connection(url) as connection:
+        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await autocommit.execute(text(statement))
+
+
+def named(url: str, database: str) -> str:
+    return asyncpg_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+async def template(server: EmbeddedPostgres) -> str:
+    """A migrated database, which the tests' databases are copies of."""
+    name = f"template_{uuid4().hex}"
+    # Tests do not pull the plug: what is committed need not be on the disk.
+    await execute(server.url, "ALTER ROLE CURRENT_USER SET synchronous_commit = off")
+    await execute(server.url, f"CREATE DATABASE {name}")
+    await migrate(named(server.url, name))
+    return name
+
+
+@pytest.fixture
+async def empty_database_url(server: EmbeddedPostgres) -> AsyncIterator[str]:
+    """A database without tables."""
+    name = f"empty_{uuid4().hex}"
+    await execute(server.url, f"CREATE DATABASE {name}")
+    yield named(server.url, name)
+    await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def database_url(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
+    """A migrated database without rows."""
+    name = f"test_{uuid4().hex}"
+    await execute(server.url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield named(server.url, name)
+    await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def sessions(database: Database) -> Sessions:
+    return database.writes
+
+
+@pytest.fixture
+def clock() -> TestClock:
+    """The clock of the API, in the test's hand."""
+    return TestClock()
+
+
+@pytest.fixture
+async def api(database: Database, clock: TestClock) -> AsyncIterator[Api]:
+    """The API over the test's database, without a socket in between."""
+    transport = httpx.ASGITransport(create_app(database, clock=clock))
+    async with httpx.AsyncClient(transport=transport, base_url="http://billing.test") as client:
+        yield Api(client)

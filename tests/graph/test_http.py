@@ -1,0 +1,223 @@
+"""What is not a good request gets a typed answer: never a 500, and nothing is stored."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from db.database import Database, Sessions
+from db.models import Customer, Plan
+from graph.app import create_app
+from tests.support import Api, TestClock, count
+
+JSON = "application/json"
+GRAPHQL_JSON = "application/graphql-response+json"
+DEEP = 200_000
+
+
+async def post(api: Api, body: bytes | str, **headers: str) -> httpx.Response:
+    return await api.client.post("/graphql", content=body, headers={"content-type": JSON, **headers})
+
+
+BAD_BODIES: dict[str, bytes | str] = {
+    "nothing": b"",
+    "no JSON": b"{",
+    "bad UTF-8": b'{"query": "\xff\xfe"}',
+    "null": b"null",
+    "a number": b"1",
+    "a string": b'"x"',
+    "a list": b'[{"query": "{ __typename }"}]',
+    "NaN": b'{"query": "{ __typename }", "variables": {"a": NaN}}',
+    "a 5000-digit integer": b'{"query": "{ __typename }", "variables": {"a": ' + b"9" * 5000 + b"}}",
+    "deep JSON": b'{"query": "{ __typename }", "variables": {"a": ' + b"[" * DEEP + b"]" * DEEP + b"}}",
+    "no query": b"{}",
+    "a query that is none": b'{"query": 1}',
+    "variables that are a list": b'{"query": "{ __typename }", "variables": []}',
+    "an operation name that is a number": b'{"query": "{ __typename }", "operationName": 1}',
+    "an operation that is not there": b'{"query": "query A { __typename }", "operationName": "B"}',
+    "two operations and no name": b'{"query": "query A { __typename } query B { __typename }"}',
+    "a subscription": b'{"query": "subscription { x }"}',
+    "an unnamed surrogate": b'{"query": "query A { __typename }", "operationName": "\\ud800"}',
+    "a surrogate in the query": b'{"query": "{ __typename } # \\ud800"}',
+    "a NUL in the query": b'{"query": "{ __typename } # \\u0000"}',
+}
+
+
+@pytest.mark.parametrize("name", BAD_BODIES)
+async def test_a_body_that_is_no_request_is_refused(api: Api, name: str) -> None:
+    for accept in (JSON, GRAPHQL_JSON):
+        answer = await post(api, BAD_BODIES[name], accept=accept)
+
+        assert answer.status_code in (200, 400), answer.text
+        document = answer.json()
+        assert "data" not in document
+        assert document["errors"][0]["extensions"]["code"] in (
+            *("BAD_USER_INPUT", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"),
+        )
+        assert accept == JSON or answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("{", "GRAPHQL_PARSE_FAILED"),
+        ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ customers(first: 99999999999999999999) { nodes { id } } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ customers(first: " + "9" * 5000 + ") { nodes { id } } }", "GRAPHQL_VALIDATION_FAILED"),
+        ('{ planByCode(code: "\\u0000") { id } }', "BAD_USER_INPUT"),
+        ("{ a" * 5000 + "}" * 5000, "GRAPHQL_PARSE_FAILED"),
+    ],
+)
+async def test_a_document_that_is_wrong_says_so(api: Api, query: str, code: str) -> None:
+    answer = await post(api, json.dumps({"query": query}), accept=GRAPHQL_JSON)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["extensions"]["code"] == code
+
+
+CREATE_PLAN = "mutation ($input: CreatePlanInput!) { createPlan(input: $input) { plan { id } userErrors { code } } }"
+CREATE_CUSTOMER = (
+    "mutation ($input: CreateCustomerInput!) { createCustomer(input: $input) { customer { id } userErrors { code } } }"
+)
+
+
+@pytest.mark.parametrize("amount", [2**53, -(2**53), 1.5, "100", True, None, [1], 1e300, 10**400])
+async def test_an_amount_that_is_no_amount_is_bad_user_input(api: Api, sessions: Sessions, amount: Any) -> None:
+    plan = {"code": "pro", "name": "Pro", "amountCents": amount, "currency": "EUR"}
+
+    answer = await post(api, json.dumps({"query": CREATE_PLAN, "variables": {"input": plan}}), accept=GRAPHQL_JSON)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    assert await count(sessions, Plan) == 0
+
+
+@pytest.mark.parametrize("bad", ["a\0b", "\ud800", "\udfff b"])
+@pytest.mark.parametrize("field", ["name", "email", "externalId", "taxId"])
+async def test_text_that_the_database_cannot_keep_is_bad_user_input(
+    api: Api, sessions: Sessions, field: str, bad: str
+) -> None:
+    customer = {"name": "Ada", "email": "ada@example.com", field: bad}
+    body = {"query": CREATE_CUSTOMER, "variables": {"input": customer}}
+
+    as_variable = await post(api, json.dumps(body))
+    literal = json.dumps(bad) if "\0" in bad else '"\\u0000"'
+    document = (
+        f'mutation {{ createCustomer(input: {{name: "A", email: "a@b.de", taxId: {literal}}}) {{ __typename }} }}'
+    )
+    as_literal = await post(api, json.dumps({"query": document}))
+
+    for answer in (as_variable, as_literal):
+        assert answer.status_code < 500
+        assert answer.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    assert await count(sessions, Customer) == 0
+
+
+@pytest.mark.parametrize(
+    "instant",
+    ["2026-01-31", "2026-01-31T12:00:00", "yesterday", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+23:59", 1],
+)
+async def test_an_instant_that_is_none_is_bad_user_input(api: Api, instant: Any) -> None:
+    answer = await api.post(
+        "query ($from: DateTime!) { customers(filter: {createdAt: {from: $from}}) { nodes { id } } }",
+        **{"from": instant},
+    )
+
+    assert answer.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        (None, JSON),
+        ("*/*", JSON),
+        ("application/*", JSON),
+        (JSON, JSON),
+        (GRAPHQL_JSON, GRAPHQL_JSON),
+        (f"{GRAPHQL_JSON}, {JSON};q=0.9", GRAPHQL_JSON),
+        (f"{JSON}, {GRAPHQL_JSON};q=0.9", JSON),
+        (f"{GRAPHQL_JSON}; charset=utf-8, {JSON}", GRAPHQL_JSON),
+        (f"text/event-stream, {GRAPHQL_JSON}, {JSON}", GRAPHQL_JSON),
+        ("text/plain, */*;q=0.1", JSON),
+    ],
+)
+async def test_the_answer_has_the_media_type_asked_for(api: Api, accept: str | None, media_type: str) -> None:
+    headers = {} if accept is None else {"accept": accept}
+    if accept is None:
+        del api.client.headers["accept"]
+    answer = await post(api, '{"query": "{ __typename }"}', **headers)
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == f"{media_type}; charset=utf-8"
+    assert answer.json() == {"data": {"__typename": "Query"}}
+
+
+async def test_a_request_that_http_refuses(api: Api) -> None:
+    query = '{"query": "{ __typename }"}'
+
+    statuses = {
+        "text": (await post(api, query, **{"content-type": "text/plain"})).status_code,
+        "image": (await post(api, query, accept="image/png")).status_code,
+        "put": (await api.client.put("/graphql", content=query)).status_code,
+        "nowhere": (await api.client.get("/nowhere")).status_code,
+        "mutation by GET": (
+            await api.client.get(
+                "/graphql", params={"query": 'mutation { archivePlan(input: {id: ""}) { __typename } }'}
+            )
+        ).status_code,
+        "query by GET": (await api.client.get("/graphql", params={"query": "{ __typename }"})).status_code,
+    }
+
+    assert statuses == {
+        "text": 415,
+        "image": 406,
+        "put": 405,
+        "nowhere": 404,
+        "mutation by GET": 400,
+        "query by GET": 200,
+    }
+
+
+async def test_a_failing_server_tells_the_log_and_not_the_client(
+    clock: TestClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    nowhere = Database("postgresql://nobody:secret@127.0.0.1:1/nothing")
+    transport = httpx.ASGITransport(create_app(nowhere, clock=clock))
+    async with httpx.AsyncClient(transport=transport, base_url="http://billing.test") as client:
+        answer = await client.post("/graphql", json={"query": "{ customers { nodes { id } } }"})
+        health = {path: (await client.get(path)).status_code for path in ("/health", "/health/db", "/ready")}
+    await nowhere.close()
+
+    [error] = answer.json()["errors"]
+    assert error["extensions"]["code"] == "UNAVAILABLE"
+    assert error["extensions"]["requestId"] in caplog.text
+    assert "secret" not in answer.text + caplog.text
+    assert health == {"/health": 200, "/health/db": 503, "/ready": 503}
+
+
+async def test_health_of_a_server_that_is_well(api: Api) -> None:
+    answers = {path: (await api.client.get(path)).json() for path in ("/health", "/health/db", "/ready")}
+
+    assert answers == {"/health": {"status": "ok"}, "/health/db": {"database": "ok"}, "/ready": {"ready": True}}
+
+
+async def test_a_server_before_its_migrations_is_not_ready(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(create_app(database)), base_url="http://b.test"
+    ) as client:
+        answer = await client.get("/ready")
+    await database.close()
+
+    assert answer.status_code == 503
+    assert answer.json() == {"ready": False, "reason": "migrations pending"}
+
+
+async def test_a_browser_gets_the_playground_and_a_program_does_not(api: Api) -> None:
+    page = await api.client.get("/graphql", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    program = await api.client.get("/graphql", headers={"accept": "*/*"})
+
+    assert page.status_code == 200
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert program.status_code == 400

@@ -1,0 +1,294 @@
+"""Lists: pages by cursor, filters, orders, lookups."""
+
+import base64
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from db.queries.pages import PageRequest
+from graph.connections import encode_cursor
+from tests.support import NOW, Api, TestClock
+
+ANY_ID = UUID(int=1)
+
+PAGE = """
+    query ($first: Int, $after: String, $last: Int, $before: String, $orderBy: CustomerOrder) {
+      customers(first: $first, after: $after, last: $last, before: $before, orderBy: $orderBy) {
+        nodes { name }
+        edges { cursor node { name } }
+        pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+        totalCount
+      }
+    }
+"""
+
+
+@pytest.fixture
+async def seven_customers(api: Api, clock: TestClock) -> list[str]:
+    """Customers A to G, two of them of the same second."""
+    names = list("ABCDEFG")
+    for name in names:
+        await api.a_customer(name=name, email=f"{name}@example.com")
+        if name != "C":
+            clock.forward(seconds=1)
+    return names
+
+
+async def page(api: Api, **arguments: Any) -> Any:
+    return (await api(PAGE, **arguments))["customers"]
+
+
+def names(connection: Any) -> str:
+    assert connection["nodes"] == [edge["node"] for edge in connection["edges"]]
+    return "".join(node["name"] for node in connection["nodes"])
+
+
+async def test_a_list_is_walked_forwards(api: Api, seven_customers: list[str]) -> None:
+    one = await page(api, first=3)
+    two = await page(api, first=3, after=one["pageInfo"]["endCursor"])
+    three = await page(api, first=3, after=two["pageInfo"]["endCursor"])
+
+    assert [names(one), names(two), names(three)] == ["ABC", "DEF", "G"]
+    assert [found["pageInfo"]["hasNextPage"] for found in (one, two, three)] == [True, True, False]
+    assert [found["pageInfo"]["hasPreviousPage"] for found in (one, two, three)] == [False, True, True]
+    assert {found["totalCount"] for found in (one, two, three)} == {7}
+
+
+async def test_a_list_is_walked_backwards(api: Api, seven_customers: list[str]) -> None:
+    one = await page(api, last=3)
+    two = await page(api, last=3, before=one["pageInfo"]["startCursor"])
+    three = await page(api, last=3, before=two["pageInfo"]["startCursor"])
+
+    assert [names(one), names(two), names(three)] == ["EFG", "BCD", "A"]
+    assert [found["pageInfo"]["hasPreviousPage"] for found in (one, two, three)] == [True, True, False]
+    assert [found["pageInfo"]["hasNextPage"] for found in (one, two, three)] == [False, True, True]
+
+
+async def test_a_new_row_shifts_no_page(api: Api, seven_customers: list[str], clock: TestClock) -> None:
+    one = await page(api, first=3)
+    clock.now = NOW - timedelta(days=1)
+    await api.a_customer(name="0")
+
+    two = await page(api, first=3, after=one["pageInfo"]["endCursor"])
+
+    assert names(two) == "DEF"
+
+
+@pytest.mark.parametrize("field", ["CREATED_AT", "NAME", "EMAIL"])
+async def test_each_order_walks_every_row_once_both_ways(api: Api, seven_customers: list[str], field: str) -> None:
+    for direction, expected in (("ASC", "ABCDEFG"), ("DESC", "GFEDCBA")):
+        order = {"field": field, "direction": direction}
+        walked, cursor = "", None
+        while True:
+            found = await page(api, first=2, after=cursor, orderBy=order)
+            walked += names(found)
+            if not found["pageInfo"]["hasNextPage"]:
+                break
+            cursor = found["pageInfo"]["endCursor"]
+        assert walked == expected
+
+
+async def test_texts_are_ordered_by_code_point(api: Api) -> None:
+    for name in ("b", "B", "é", "a", "Z"):
+        await api.a_customer(name=name)
+
+    assert names(await page(api, orderBy={"field": "NAME"})) == "BZabé"
+
+
+async def test_between_two_cursors(api: Api, seven_customers: list[str]) -> None:
+    found = await page(api, first=7)
+    cursors = [edge["cursor"] for edge in found["edges"]]
+
+    assert names(await page(api, after=cursors[1], before=cursors[5])) == "CDE"
+    assert names(await page(api, first=2, after=cursors[1], before=cursors[5])) == "CD"
+    assert names(await page(api, last=2, after=cursors[1], before=cursors[5])) == "DE"
+    assert names(await page(api, first=0)) == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"first": -1},
+        {"first": 101},
+        {"last": 101},
+        {"first": 1, "last": 1},
+        {"after": ""},
+        {"after": "garbage"},
+        {"after": "é"},
+        {"before": "W10"},
+        {"after": "x" * 5000},
+        {"after": encode_cursor("plans", PageRequest(1), (NOW, ANY_ID))},
+        {"after": encode_cursor("customers", PageRequest(1, order_by="name"), ("A", ANY_ID))},
+        {"after": encode_cursor("customers", PageRequest(1, descending=True), (NOW, ANY_ID))},
+        {"after": encode_cursor("customers", PageRequest(1), ("text", ANY_ID))},
+        {"after": encode_cursor("customers", PageRequest(1), (NOW.replace(tzinfo=None), ANY_ID))},
+    ],
+)
+async def test_a_page_that_makes_no_sense_is_bad_user_input(api: Api, arguments: dict[str, Any]) -> None:
+    answer = await api.post(PAGE, **arguments)
+
+    [error] = answer.json()["errors"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+    assert error["path"] == ["customers"]
+
+
+async def test_a_cursor_cannot_carry_what_the_database_cannot_keep(api: Api) -> None:
+    for value in ("a\0b", "a\ud800b"):
+        document = ["customers", "name", False, value, "01930000-0000-7000-8000-000000000000"]
+        cursor = base64.urlsafe_b64encode(json.dumps(document).encode()).decode()
+        answer = await api.post(PAGE, after=cursor, orderBy={"field": "NAME"})
+
+        assert answer.json()["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT"}
+
+
+async def test_customers_are_filtered(api: Api, clock: TestClock) -> None:
+    old = await api.a_customer(name="old")
+    clock.forward(days=1)
+    await api.a_subscription(await api.a_customer(name="euro"), await api.a_plan(currency="EUR"))
+    await api.mutate("archiveCustomer", "customer { id }", id=old)
+    query = "query ($filter: CustomerFilter) { customers(filter: $filter) { totalCount nodes { name } } }"
+
+    async def found(**conditions: Any) -> list[str]:
+        connection = (await api(query, filter=conditions))["customers"]
+        assert connection["totalCount"] == len(connection["nodes"])
+        return [node["name"] for node in connection["nodes"]]
+
+    assert await found() == ["old", "euro"]
+    assert await found(archived=True) == ["old"]
+    assert await found(archived=False) == ["euro"]
+    assert await found(archived=None) == ["old", "euro"]
+    assert await found(currency="EUR") == ["euro"]
+    assert await found(currency="USD") == []
+    assert await found(createdAt={"until": "2026-02-01T12:00:00Z"}) == ["old"]
+    assert await found(createdAt={"from": "2026-02-01T13:00:00+01:00"}) == ["euro"]
+
+
+async def test_invoices_of_one_customer(api: Api) -> None:
+    customer_id, other_id, plan_id = await api.a_customer(), await api.a_customer(), await api.a_plan(amountCents=7)
+    subscription_id = await api.a_subscription(customer_id, plan_id)
+    await api.a_subscription(other_id, await api.a_plan(amountCents=0))
+    query = "query ($filter: InvoiceFilter) { invoices(filter: $filter) { totalCount nodes { amountCents } } }"
+
+    async def found(**conditions: Any) -> list[int]:
+        connection = (await api(query, filter=conditions))["invoices"]
+        return [node["amountCents"] for node in connection["nodes"]]
+
+    assert await found(customerId=customer_id) == [7]
+    assert await found(subscriptionId=subscription_id) == [7]
+    assert await found(status=["OPEN"]) == [7]
+    assert await found(status=["PAID", "OPEN"]) == [7, 0]
+    assert await found(status=[]) == []
+    assert await found(kind=["ONE_OFF"]) == []
+    assert await found(currency="EUR") == [7, 0]
+    assert await found(customerId="garbage") == []
+    assert await found(customerId=plan_id) == []
+    assert await found(issuedAt={"from": "2026-01-31T12:00:01Z"}) == []
+    assert await found(dueAt={"from": "2026-02-14T12:00:00Z", "until": "2026-02-14T12:00:01Z"}) == [7, 0]
+
+
+async def test_invoices_are_ordered_by_amount(api: Api) -> None:
+    for amount in (300, 100, 200):
+        await api.a_subscription(plan_id=await api.a_plan(amountCents=amount))
+    query = """
+        query ($direction: OrderDirection!, $after: String) {
+          invoices(first: 2, after: $after, orderBy: {field: AMOUNT, direction: $direction}) {
+            nodes { amountCents } pageInfo { endCursor }
+          }
+        }
+    """
+
+    for direction, expected in (("ASC", [100, 200, 300]), ("DESC", [300, 200, 100])):
+        one = (await api(query, direction=direction))["invoices"]
+        two = (await api(query, direction=direction, after=one["pageInfo"]["endCursor"]))["invoices"]
+        assert [node["amountCents"] for node in one["nodes"] + two["nodes"]] == expected
+
+
+async def test_each_parent_has_a_page_of_its_own(api: Api) -> None:
+    plan_id = await api.a_plan()
+    for subscriptions in (3, 0, 1):
+        customer_id = await api.a_customer(name=str(subscriptions))
+        for _ in range(subscriptions):
+            subscription_id = await api.a_subscription(customer_id, plan_id)
+            await api.mutate("cancelSubscription", "subscription { id }", id=subscription_id, atPeriodEnd=False)
+
+    data = await api(
+        """{ customers { nodes { name
+          one: subscriptions(first: 2) { nodes { id } pageInfo { hasNextPage } totalCount }
+          live: subscriptions(filter: {status: [ACTIVE]}) { totalCount }
+          back: subscriptions(last: 1) { nodes { id } pageInfo { hasPreviousPage } }
+        } } }"""
+    )
+
+    assert {
+        node["name"]: (
+            len(node["one"]["nodes"]),
+            node["one"]["pageInfo"]["hasNextPage"],
+            node["one"]["totalCount"],
+            node["live"]["totalCount"],
+            len(node["back"]["nodes"]),
+            node["back"]["pageInfo"]["hasPreviousPage"],
+        )
+        for node in data["customers"]["nodes"]
+    } == {"3": (2, True, 3, 0, 1, True), "0": (0, False, 0, 0, 0, False), "1": (1, False, 1, 0, 1, False)}
+
+
+async def test_lookups_find_by_every_key(api: Api) -> None:
+    customer_id = await api.a_customer(email="José@example.com", externalId="crm-1")
+    plan_id = await api.a_plan(code="pro")
+    subscription_id = await api.a_subscription(customer_id, plan_id)
+
+    data = await api(
+        """query ($customer: ID!, $plan: ID!, $subscription: ID!) {
+          customer(id: $customer) { id }
+          customerByEmail(email: "JOSE\u0301@EXAMPLE.COM") { id }
+          customerByExternalId(externalId: "crm-1") { id }
+          plan(id: $plan) { id }
+          planByCode(code: "pro") { id }
+          subscription(id: $subscription) { id latestInvoice { id } }
+          node(id: $subscription) { id ... on Subscription { status } }
+        }""",
+        customer=customer_id.upper(),
+        plan=plan_id,
+        subscription=subscription_id,
+    )
+    invoice_id = data["subscription"].pop("latestInvoice")["id"]
+
+    customer, plan = {"id": customer_id}, {"id": plan_id}
+    assert data == {
+        "customer": customer,
+        "customerByEmail": customer,
+        "customerByExternalId": customer,
+        "plan": plan,
+        "planByCode": plan,
+        "subscription": {"id": subscription_id},
+        "node": {"id": subscription_id, "status": "ACTIVE"},
+    }
+    assert (await api("query ($id: ID!) { invoice(id: $id) { id } }", id=invoice_id))["invoice"] == {"id": invoice_id}
+
+
+@pytest.mark.parametrize(
+    "key", ["", "garbage", "01930000-0000-7000-8000-000000000000", "00000000-0000-0000-0000-000000000000", "é" * 5000]
+)
+async def test_what_does_not_exist_is_null(api: Api, key: str) -> None:
+    data = await api(
+        """query ($id: ID!, $key: String!) {
+          node(id: $id) { id } nodes(ids: [$id]) { id } customer(id: $id) { id } plan(id: $id) { id }
+          subscription(id: $id) { id } invoice(id: $id) { id }
+          customerByEmail(email: $key) { id } customerByExternalId(externalId: $key) { id }
+          planByCode(code: $key) { id }
+        }""",
+        id=key,
+        key=key,
+    )
+
+    assert data.pop("nodes") == [None]
+    assert set(data.values()) == {None}
+
+
+async def test_more_nodes_than_a_page_are_refused(api: Api) -> None:
+    answer = await api.post("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=["x"] * 101)
+
+    assert answer.json()["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT"}

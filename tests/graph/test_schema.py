@@ -1,0 +1,80 @@
+"""The schema: what schema.graphql promises its readers."""
+
+from pathlib import Path
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    build_schema,
+    is_specified_scalar_type,
+)
+
+from billing.errors import BillingError
+from graph.errors import UserErrorCode
+from graph.schema import sdl
+
+COMMITTED = Path(__file__).parents[2] / "schema.graphql"
+
+
+@pytest.fixture(scope="module")
+def read() -> GraphQLSchema:
+    return build_schema(COMMITTED.read_text())
+
+
+def test_the_committed_schema_is_what_the_code_says() -> None:
+    assert COMMITTED.read_text() == sdl()
+
+
+def test_the_domains_subscription_is_not_the_root_of_subscriptions(read: GraphQLSchema) -> None:
+    assert read.subscription_type is None
+    assert "plan" in read.type_map["Subscription"].fields  # type: ignore[attr-defined]
+    without_roots = sdl().split("\n\n", 1)[1]
+    misread = build_schema(without_roots, assume_valid=True)
+    assert misread.subscription_type is not None, "the reason why the roots are named"
+
+
+def test_everything_is_described(read: GraphQLSchema) -> None:
+    missing = []
+    for name, type_ in read.type_map.items():
+        if name.startswith("__") or is_specified_scalar_type(type_):
+            continue
+        described = {name: type_.description}
+        match type_:
+            case GraphQLObjectType() | GraphQLInterfaceType():
+                for field_name, field in type_.fields.items():
+                    described[f"{name}.{field_name}"] = field.description
+                    for argument_name, argument in field.args.items():
+                        described[f"{name}.{field_name}({argument_name}:)"] = argument.description
+            case GraphQLInputObjectType():
+                described |= {f"{name}.{key}": input_.description for key, input_ in type_.fields.items()}
+            case GraphQLEnumType():
+                described |= {f"{name}.{key}": value.description for key, value in type_.values.items()}
+            case GraphQLScalarType():
+                described[f"{name} @specifiedBy"] = type_.specified_by_url
+        missing += [what for what, description in described.items() if not description]
+
+    assert missing == []
+
+
+def test_each_mutation_takes_one_input_and_answers_with_a_payload_of_its_own(read: GraphQLSchema) -> None:
+    assert read.mutation_type is not None
+    for name, field in read.mutation_type.fields.items():
+        noun = f"{name[0].upper()}{name[1:]}"
+        assert {key: str(argument.type) for key, argument in field.args.items()} == {"input": f"{noun}Input!"}
+        assert str(field.type) == f"{noun}Payload!"
+        payload = read.type_map[f"{noun}Payload"]
+        assert isinstance(payload, GraphQLObjectType)
+        types = {key: str(member.type) for key, member in payload.fields.items()}
+        assert types.pop("userErrors") == "[UserError!]!"
+        assert all(not type_.endswith("!") for type_ in types.values()), "null where the mutation was refused"
+
+
+def test_every_refusal_has_a_code_of_its_own_that_clients_know() -> None:
+    codes = [refusal.code for refusal in BillingError.__subclasses__()]
+
+    assert sorted(codes) == sorted(str(code.value) for code in UserErrorCode)

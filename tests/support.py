@@ -1,0 +1,178 @@
+"""What tests arrange things with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from sqlalchemy import event, func, select
+
+from billing.ids import new_id
+from db.database import Database, Sessions
+from db.models import Base, Customer, Plan
+from db.values import CustomerId, PlanId, PlanInterval
+
+NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class TestClock:
+    """Tells the time that a test sets."""
+
+    __test__ = False
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+def a_customer(**columns: Any) -> Customer:
+    name = uuid4().hex
+    return Customer(
+        **{
+            "id": CustomerId(new_id()),
+            "name": "Ada Lovelace",
+            "email": f"{name}@example.com",
+            "email_key": f"{name}@example.com",
+            "external_id": None,
+            "address": None,
+            "tax_id": None,
+            "currency": None,
+            "invoice_prefix": name[:10].upper(),
+            "last_invoice_number": 0,
+            "custom_metadata": {},
+            "archived_at": None,
+            "version": 1,
+            "created_at": NOW,
+            "updated_at": NOW,
+        }
+        | columns
+    )
+
+
+def a_plan(**columns: Any) -> Plan:
+    return Plan(
+        **{
+            "id": PlanId(new_id()),
+            "code": uuid4().hex,
+            "name": "Pro",
+            "description": None,
+            "amount_cents": 2900,
+            "currency": "EUR",
+            "interval": PlanInterval.DAY,
+            "interval_count": 30,
+            "custom_metadata": {},
+            "archived_at": None,
+            "version": 1,
+            "created_at": NOW,
+            "updated_at": NOW,
+        }
+        | columns
+    )
+
+
+async def stored(sessions: Sessions, *rows: Any) -> Any:
+    """Stores the rows, in this order, and gives them back: one alone, several as a tuple."""
+    async with sessions.begin() as session:
+        for row in rows:
+            session.add(row)
+            await session.flush()
+    return rows if len(rows) > 1 else rows[0]
+
+
+async def count(sessions: Sessions, *models: type[Base]) -> int:
+    """How many rows the tables have, together."""
+    async with sessions() as session:
+        return sum([await session.scalar(select(func.count()).select_from(model)) or 0 for model in models])
+
+
+@dataclass
+class Statements:
+    """The SQL that was run."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@contextmanager
+def counted_statements(database: Database) -> Iterator[Statements]:
+    """Writes down the statements that the database is sent in the block."""
+    statements = Statements()
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.texts.append(statement)
+
+    engine = database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def refusal(payload: Any) -> tuple[str, list[str] | None]:
+    """Code and field of the one error of a payload."""
+    [error] = payload["userErrors"]
+    assert error["message"]
+    return error["code"], error["field"]
+
+
+class Api:
+    """A GraphQL client."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+
+    async def __call__(self, query: str, **variables: Any) -> Any:
+        """The `data` of the answer. Any error fails the test."""
+        answer = await self.post(query, **variables)
+        document = answer.json()
+        assert answer.status_code == 200, document
+        assert "errors" not in document, document
+        return document["data"]
+
+    async def post(self, query: str, **variables: Any) -> httpx.Response:
+        return await self.client.post("/graphql", json={"query": query, "variables": variables})
+
+    async def mutate(self, name: str, selection: str, /, **fields: Any) -> Any:
+        """The payload of the mutation `name`, with its `userErrors`."""
+        input_type = f"{name[0].upper()}{name[1:]}Input"
+        query = (
+            f"mutation ($input: {input_type}!) {{ {name}(input: $input) {{ {selection} "
+            "userErrors { code message field } } }"
+        )
+        return (await self(query, input=fields))[name]
+
+    async def a_customer(self, **fields: Any) -> str:
+        """The id of a new customer."""
+        fields = {"name": "Ada Lovelace", "email": f"{uuid4().hex}@example.com", **fields}
+        payload = await self.mutate("createCustomer", "customer { id }", **fields)
+        assert payload["userErrors"] == []
+        return str(payload["customer"]["id"])
+
+    async def a_plan(self, **fields: Any) -> str:
+        """The id of a new plan."""
+        fields = {"code": uuid4().hex, "name": "Pro", "amountCents": 2900, "currency": "EUR", **fields}
+        payload = await self.mutate("createPlan", "plan { id }", **fields)
+        assert payload["userErrors"] == []
+        return str(payload["plan"]["id"])
+
+    async def a_subscription(self, customer_id: str | None = None, plan_id: str | None = None, **fields: Any) -> str:
+        """The id of a new subscription."""
+        fields = {
+            "customerId": customer_id or await self.a_customer(),
+            "planId": plan_id or await self.a_plan(),
+            **fields,
+        }
+        payload = await self.mutate("createSubscription", "subscription { id }", **fields)
+        assert payload["userErrors"] == [], payload
+        return str(payload["subscription"]["id"])
