@@ -44,6 +44,8 @@ def serve_forever(server: DatabaseServer, listening: socket.socket, *, workers: 
     if workers == 1:
         uvicorn.Server(config).run(sockets=[listening])
     else:
+        # What is wrong with the program itself shows here: the supervisor would start such workers again without end.
+        worker_app()
         Multiprocess(config, [listening]).run()
 
 

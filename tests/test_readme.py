@@ -1,0 +1,48 @@
+"""The README tells the truth: its documents run as they stand, and answer as it says."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tests.support import Api
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def shape(value: Any) -> Any:
+    """`value` with what differs from run to run left out: instants and invoice numbers."""
+    text = json.dumps(value)
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<instant>", text)
+    return json.loads(re.sub(r'"[0-9A-Z]{10}-(\d{4})"', r'"<prefix>-\1"', text))
+
+
+async def test_the_documents_of_the_readme_run_and_answer_as_it_says(api: Api) -> None:
+    create, subscribe, read = blocks("graphql")
+    [said] = [json.loads(block)["data"] for block in blocks("json")]
+
+    made = await api(create)
+    subscribed = await api(
+        subscribe, customerId=made["createCustomer"]["customer"]["id"], planId=made["createPlan"]["plan"]["id"]
+    )
+    found = await api(read)
+
+    assert made["createCustomer"]["userErrors"] == made["createPlan"]["userErrors"] == []
+    assert shape(subscribed) == shape(said)
+    assert found["invoices"]["totalCount"] == 1
+    assert found["invoices"]["nodes"][0]["subscription"] == {"plan": {"code": "pro"}}
+
+
+def test_every_variable_of_the_configuration_is_in_the_readme() -> None:
+    root = Path(__file__).parents[1]
+    sources = "".join(
+        path.read_text() for folder in ("cli", "graph", "billing", "db") for path in (root / folder).rglob("*.py")
+    )
+
+    used = set(re.findall(r"\"(BILLING_[A-Z_]+|DATABASE_URL)\"", sources))
+
+    assert used == set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE))
