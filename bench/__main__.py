@@ -163,7 +163,7 @@ async def measure(url: str, server: int, postmaster: int, seconds: float) -> lis
             await drive(client, name, bodies, server, postmaster, seconds)
             for name, bodies in (
                 ("50 customers nested", [{"query": NESTED, "variables": {"first": 50}}]),
-                ("1 customer nested", [{"query": ONE, "variables": {"id": id}} for id in ids]),
+                ("1 customer nested", [{"query": ONE, "variables": {"id": each}} for each in ids]),
                 ("100 invoices flat", [{"query": FLAT}]),
                 ("__typename", [{"query": "{ __typename }"}]),
             )

@@ -20,6 +20,8 @@ from tests.support import Api, TestClock
 FOLDER = "BILLING_TEST_FOLDER"
 """Names the folder that all processes of one run share."""
 
+POSTGRES = pytest.StashKey[EmbeddedPostgres]()
+
 
 def roomy_memory() -> str | None:
     """A file system in memory, where there is one: each test makes and drops a database, hundreds of small files."""
@@ -35,10 +37,14 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[FOLDER] = str(folder)
         for name in ("DATABASE_URL", "BILLING_DATA_DIR"):
             os.environ.pop(name, None)
+        # The process that outlives all others of the run owns the server: the next owner would have to start it anew.
+        config.stash[POSTGRES] = EmbeddedPostgres(folder / "postgres")
+        config.stash[POSTGRES].start()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
+        config.stash[POSTGRES].stop()
         shutil.rmtree(os.environ.pop(FOLDER), ignore_errors=True)
 
 

@@ -20,6 +20,7 @@ FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-quic"),
     *("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
 )
+PATIENCE_MS = 120_000
 READ = """
     name => window.__MONACO.editor.getModels().find(model => model.uri.path.endsWith(name)).getValue()
 """
@@ -79,6 +80,7 @@ async def browsed(address: str) -> AsyncIterator[Browsed]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
         page = await browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(PATIENCE_MS)
         yield Browsed(page)
         await browser.close()
 
