@@ -1,14 +1,16 @@
 """How alembic reaches the database: a connection handed in, DATABASE_URL, or the embedded server."""
 
 import asyncio
+import logging
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
 from db.database import asyncpg_url, single_connection
+from db.migrations import migration_lock
 from db.models import Base
 from db.server import database_server
 
@@ -25,6 +27,11 @@ def render_item(type_: str, item: object, autogen_context: AutogenContext) -> st
 
 
 def run(connection: Connection) -> None:
+    with migration_lock(connection):
+        run_locked(connection)
+
+
+def run_locked(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
@@ -39,8 +46,6 @@ def run(connection: Connection) -> None:
 
 async def run_on(url: str) -> None:
     async with single_connection(url) as connection:
-        await connection.execute(text("SET lock_timeout = '5s'"))
-        await connection.commit()
         await connection.run_sync(run)
         await connection.commit()
 
@@ -50,6 +55,7 @@ def main() -> None:
     if connection is not None:
         run(connection)
         return
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     with database_server() as server:
         if not context.is_offline_mode():
             asyncio.run(run_on(server.url))

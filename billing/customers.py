@@ -61,7 +61,7 @@ async def create_customer(
         currency=None,
         invoice_prefix=new_invoice_prefix(),
         last_invoice_number=0,
-        custom_metadata=valid_metadata(metadata or {}),
+        custom_metadata=valid_metadata(metadata),
         archived_at=None,
         version=1,
         created_at=now,
@@ -77,15 +77,17 @@ async def update_customer(
     session: AsyncSession,
     *,
     customer_id: CustomerId,
-    name: str | Unchanged = UNCHANGED,
-    email: str | Unchanged = UNCHANGED,
+    name: str | None | Unchanged = UNCHANGED,
+    email: str | None | Unchanged = UNCHANGED,
     external_id: str | None | Unchanged = UNCHANGED,
     address: Address | None | Unchanged = UNCHANGED,
     tax_id: str | None | Unchanged = UNCHANGED,
-    metadata: Mapping[str, str] | Unchanged = UNCHANGED,
+    metadata: Mapping[str, str] | None | Unchanged = UNCHANGED,
     now: datetime,
 ) -> Customer:
     """Changes what is given, and leaves the rest; `metadata` is replaced as a whole. Finalized invoices stay the same.
+
+    A name or an e-mail address of None is refused like an empty one.
 
     Raises `CustomerNotFound` and what `create_customer` raises.
     """

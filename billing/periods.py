@@ -34,9 +34,6 @@ class Interval:
         assert self.months >= 0, self
 
 
-THIRTY_DAYS = Interval(days=30)
-
-
 def nth_boundary(anchor: datetime, interval: Interval, n: int) -> datetime:
     """The instant `n` intervals after `anchor` (before it, where `n` is negative).
 

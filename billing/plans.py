@@ -82,7 +82,7 @@ async def create_plan(
         currency=currency,
         interval=interval,
         interval_count=interval_count,
-        custom_metadata=valid_metadata(metadata or {}),
+        custom_metadata=valid_metadata(metadata),
         archived_at=None,
         version=1,
         created_at=now,
@@ -102,9 +102,9 @@ async def update_plan(
     session: AsyncSession,
     *,
     plan_id: PlanId,
-    name: str | Unchanged = UNCHANGED,
+    name: str | None | Unchanged = UNCHANGED,
     description: str | None | Unchanged = UNCHANGED,
-    metadata: Mapping[str, str] | Unchanged = UNCHANGED,
+    metadata: Mapping[str, str] | None | Unchanged = UNCHANGED,
     now: datetime,
 ) -> Plan:
     """Changes what is given, and leaves the rest; `metadata` is replaced as a whole.

@@ -52,7 +52,7 @@ async def create_subscription(
     """
     if not 1 <= quantity <= MAX_QUANTITY:
         raise QuantityOutOfRange(f"Quantity must be 1 to {MAX_QUANTITY}.")
-    custom_metadata = valid_metadata(metadata or {})
+    custom_metadata = valid_metadata(metadata)
     customer = await existing_customer(session, customer_id)
     if customer.archived_at is not None:
         raise CustomerArchived("This customer is archived.")

@@ -15,9 +15,9 @@ MAX_METADATA_VALUE = 500
 MAX_ADDRESS_LINE = 255
 
 
-def required_text(text: str, field: str, longest: int) -> str:
+def required_text(text: str | None, field: str, longest: int) -> str:
     """`text` without the white space around it. Raises `InvalidInput` when nothing is left or it is too long."""
-    stripped = text.strip()
+    stripped = (text or "").strip()
     if not stripped:
         raise InvalidInput(f"{spoken(field)} must not be empty.", field)
     if len(stripped) > longest:
@@ -36,11 +36,11 @@ def spoken(field: str) -> str:
     return field.replace("_", " ").capitalize()
 
 
-def valid_email(text: str) -> ValidatedEmail:
+def valid_email(text: str | None) -> ValidatedEmail:
     """The address in its standard form (RFC 5321, RFC 6531; the domain is not looked up). Raises `EmailInvalid`."""
     try:
         # `test_environment` lets the domain `.test` pass, which RFC 2606 sets aside for trying things out.
-        return validate_email(text.strip(), check_deliverability=False, test_environment=True)
+        return validate_email((text or "").strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
         raise EmailInvalid(str(error)) from None
 
@@ -80,8 +80,9 @@ def valid_address(address: Address | None) -> Address | None:
     return stripped
 
 
-def valid_metadata(pairs: Mapping[str, str]) -> dict[str, str]:
-    """The pairs as they are stored. Raises `InvalidInput` for too many of them, or for ones that are too long."""
+def valid_metadata(pairs: Mapping[str, str] | None) -> dict[str, str]:
+    """The pairs as they are stored; no pairs for None. Raises `InvalidInput` for too many or too long ones."""
+    pairs = pairs or {}
     if len(pairs) > MAX_METADATA_PAIRS:
         raise InvalidInput(f"Metadata must have at most {MAX_METADATA_PAIRS} pairs.", "metadata")
     for key, value in pairs.items():

@@ -39,7 +39,7 @@ async def store_renewals(session: AsyncSession, renewals: Sequence[Renewal], *, 
     last_numbers = {
         renewal.state.customer_id: renewal.invoices[-1].sequence for renewal in renewals if renewal.invoices
     }
-    if not invoices:
+    if not periods:
         return []
     # Rows go to the tables themselves: the mapper would look at each of them again.
     await session.execute(insert(table_of(BillingPeriod)), periods)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from rich.console import Console
 from rich.progress import Progress
-from sqlalchemy import exists, insert, select
+from sqlalchemy import bindparam, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers import PREFIX_LENGTH, PREFIX_LETTERS, bill_to
@@ -23,12 +23,26 @@ from billing.subscriptions import terms_of
 from billing.writer import store_renewals
 from cli.errors import CommandError
 from db.database import Database
-from db.models import Customer, Plan, Subscription
-from db.values import Address, CustomerId, PlanId, PlanInterval, SubscriptionId, SubscriptionStatus
+from db.models import Customer, Invoice, Plan, Subscription
+from db.models.base import changed, table_of
+from db.values import Address, CustomerId, InvoiceStatus, PlanId, PlanInterval, SubscriptionId, SubscriptionStatus
 
 SEED = 4217
 CHUNK = 100
 OLDEST_DAYS = 540
+PAYS_AFTER = timedelta(days=3)
+
+PAY = (
+    update(table_of(Invoice))
+    .where(Invoice.id == bindparam("key"), Invoice.customer_id == bindparam("owner"))
+    .values(
+        status=InvoiceStatus.PAID,
+        amount_due_cents=0,
+        paid_at=bindparam("at"),
+        updated_at=bindparam("at"),
+        version=2,
+    )
+)
 
 PLANS = (
     ("free", "Free", 0, "EUR", PlanInterval.DAY, 30),
@@ -67,6 +81,7 @@ class DemoCustomer:
     customer: Customer
     subscription: Subscription | None
     renewals: tuple[Renewal, ...]
+    pays_late: bool = False
 
 
 async def fill(url: str, *, customers: int, as_of: datetime, console: Console) -> None:
@@ -87,18 +102,28 @@ async def fill(url: str, *, customers: int, as_of: datetime, console: Console) -
                 task = progress.add_task("Customers", total=customers)
                 for numbers in chunks(customers):
                     made = [demo_customer(number, plans, draw, make_id, as_of) for number in numbers]
-                    await store(session, made, make_id)
+                    await store(session, made, make_id, as_of)
                     progress.advance(task, len(made))
     finally:
         await database.close()
 
 
-async def store(session: AsyncSession, made: list[DemoCustomer], make_id: NewId) -> None:
+async def store(session: AsyncSession, made: list[DemoCustomer], make_id: NewId, as_of: datetime) -> None:
     await session.execute(insert(Customer), [values(each.customer) for each in made])
     subscriptions = [values(each.subscription) for each in made if each.subscription]
     if subscriptions:
         await session.execute(insert(Subscription), subscriptions)
-    await store_renewals(session, [renewal for each in made for renewal in each.renewals], make_id=make_id)
+    invoices = await store_renewals(session, [renewal for each in made for renewal in each.renewals], make_id=make_id)
+    late = {each.customer.id for each in made if each.pays_late}
+    payments = [
+        {"key": invoice["id"], "owner": invoice["customer_id"], "at": invoice["issued_at"] + PAYS_AFTER}
+        for invoice in invoices
+        if invoice["status"] is InvoiceStatus.OPEN
+        and invoice["issued_at"] + PAYS_AFTER <= as_of
+        and invoice["customer_id"] not in late
+    ]
+    if payments:
+        await session.execute(PAY, payments)
 
 
 def chunks(customers: int) -> Iterator[range]:
@@ -173,10 +198,29 @@ def demo_customer(number: int, plans: list[Plan], draw: random.Random, make_id: 
         updated_at=started_at,
     )
     if not subscribed:
+        if draw.random() < 0.5:
+            customer.archived_at = as_of
+            changed(customer, as_of)
         return DemoCustomer(customer, None, ())
     quantity = draw.choice((1, 1, 1, 2, 5, 12))
     subscription, renewals = demo_subscription(customer, plan, quantity, make_id, as_of)
-    return DemoCustomer(customer, subscription, renewals)
+    cancel_some(subscription, draw, as_of)
+    return DemoCustomer(customer, subscription, renewals, pays_late=draw.random() < 0.06)
+
+
+def cancel_some(subscription: Subscription, draw: random.Random, as_of: datetime) -> None:
+    """Cancels one subscription in ten at `as_of`, and one in twenty at the end of its period."""
+    chance = draw.random()
+    if chance > 0.15:
+        return
+    subscription.canceled_at = as_of
+    if chance > 0.1:
+        subscription.cancel_at_period_end = True
+    else:
+        subscription.status = SubscriptionStatus.CANCELED
+        subscription.ended_at = as_of
+        subscription.next_billing_at = None
+    changed(subscription, as_of)
 
 
 def demo_subscription(

@@ -10,12 +10,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from cli.errors import CommandError
 from db.database import DatabaseUrlError, is_unavailable
 from db.embedded import EmbeddedPostgresError
-from db.migrations import migrate
+from db.migrations import UnknownRevisionError, migrate
 from db.server import DatabaseServer, database_server
 
 app = typer.Typer(
@@ -24,8 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 DataDir = Annotated[
     Path | None,
@@ -46,7 +46,7 @@ def serve(
     ] = 8000,
     data_dir: DataDir = None,
     workers: Annotated[
-        int, typer.Option(envvar="BILLING_WORKERS", min=1, max=64, help="Number of server processes.")
+        int, typer.Option(envvar="BILLING_WORKERS", min=1, max=16, help="Number of server processes.")
     ] = 1,
 ) -> None:
     """Migrate the database and serve the API."""
@@ -83,7 +83,7 @@ def demo(
 ) -> None:
     """Add plausible customers, plans, subscriptions and invoices to the database, once.
 
-    The same number and day give the same data. Nothing is due yet on that day.
+    The same number and day give the same data. Nothing is due yet when that day (UTC) begins.
     """
     from cli.demo import fill
 
@@ -107,7 +107,7 @@ def one_line_errors() -> Iterator[None]:
     """Turns what a person can mend into one line and exit code 1."""
     try:
         yield
-    except (CommandError, DatabaseUrlError, EmbeddedPostgresError) as error:
+    except (CommandError, DatabaseUrlError, EmbeddedPostgresError, UnknownRevisionError) as error:
         fail(str(error))
     except (OSError, SQLAlchemyError) as error:
         if is_unavailable(error):
@@ -123,7 +123,7 @@ def first_line(error: BaseException) -> str:
 
 
 def fail(message: str) -> None:
-    errors.print(f"[bold red]error:[/] {message}", markup=True)
+    console.print(Text.assemble(("error: ", "bold red"), message))
     raise typer.Exit(1)
 
 

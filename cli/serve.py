@@ -1,6 +1,7 @@
 """Serving: the socket, the processes that share it, and what is printed at the start."""
 
 import ctypes
+import logging
 import multiprocessing
 import os
 import signal
@@ -35,8 +36,8 @@ def serve_forever(server: DatabaseServer, listening: socket.socket, *, workers: 
         lifespan="on",
     )
     url = address_of(listening)
-    console.print(f"Playground  {url}/graphql", markup=False)
-    console.print(f"Health      {url}/health  /health/db  /ready", markup=False)
+    console.print(f"Playground  {url}/graphql")
+    console.print(f"Health      {url}/health  /health/db  /ready")
     console.print("Stop with Ctrl-C.")
     # uvicorn raises the signal that ended it once more when it is done: we go on from there, and exit with 0.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -57,6 +58,7 @@ def worker_app() -> Starlette:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != supervisor.pid:
             sys.exit(1)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     return create_app(Database(os.environ["DATABASE_URL"]))
 
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from asyncpg import InternalClientError
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker, create_async_engine
 
 Sessions = async_sessionmaker[AsyncSession]
@@ -32,6 +33,8 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = POOL_SIZE) -> None:
         self.engine = create_async_engine(
             asyncpg_url(url),
+            # What is written down of an error must not hold the names and addresses that a statement was sent.
+            hide_parameters=True,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,
@@ -62,15 +65,29 @@ class Database:
 def asyncpg_url(url: str) -> URL:
     """`url` as SQLAlchemy wants it for asyncpg: `postgres://` and `postgresql://` are taken as well.
 
+    Of libpq's options in its query, those are taken that have a meaning here; `connect_timeout` gives way to our own.
     Raises `DatabaseUrlError`.
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise DatabaseUrlError("DATABASE_URL is not a URL such as postgresql://user:password@host/database.") from None
+        port_is_one = parsed.port is None or 0 < parsed.port < 65536
+    except (ArgumentError, ValueError):
+        port_is_one = False
+    if not port_is_one:
+        raise DatabaseUrlError("DATABASE_URL is not a URL such as postgresql://user:password@host:5432/database.")
     if parsed.drivername not in ("postgres", "postgresql", "postgresql+asyncpg"):
         raise DatabaseUrlError(f"DATABASE_URL names {parsed.drivername!r}; only postgresql:// is supported.")
-    return parsed.set(drivername="postgresql+asyncpg")
+    options = {TAKEN_OPTIONS.get(name): value for name, value in parsed.query.items() if name not in IGNORED_OPTIONS}
+    if None in options:
+        known = ", ".join(sorted(TAKEN_OPTIONS))
+        raise DatabaseUrlError(f"DATABASE_URL has an option that is not supported; known ones are {known}.")
+    return parsed.set(
+        drivername="postgresql+asyncpg", query={name: value for name, value in options.items() if name is not None}
+    )
+
+
+TAKEN_OPTIONS = {"host": "host", "port": "port", "sslmode": "ssl", "ssl": "ssl"}
+IGNORED_OPTIONS = frozenset({"application_name", "connect_timeout"})
 
 
 @asynccontextmanager
@@ -95,20 +112,34 @@ def violated_constraint(error: BaseException) -> str | None:
     return None
 
 
-UNAVAILABLE_SQLSTATES = ("08", "57P", "53")
-"""Connection exceptions, operator intervention (shut-down, starting up), insufficient resources."""
+UNAVAILABLE_SQLSTATES = (
+    *("08", "28", "3D", "53", "57P"),  # connections, authorization, no such database, no resources, shutting down
+    *("25006", "40P01", "55P03"),  # read-only, deadlock, lock not to be had
+)
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Whether `error` says that a statement took longer than it may."""
+    return sqlstate_of(error) == "57014"
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    cause: BaseException | None = error
+    while cause is not None:
+        sqlstate = getattr(cause, "sqlstate", None)
+        if isinstance(sqlstate, str):
+            return sqlstate
+        cause = cause.orig if isinstance(cause, DBAPIError) else cause.__cause__
+    return None
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether `error` says that the database cannot be reached or takes no work at the moment."""
+    """Whether `error` says that the database cannot be reached or takes no such work at the moment."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError | TimeoutError | InternalClientError):
-            return True
-        sqlstate = getattr(cause, "sqlstate", None)
-        if isinstance(sqlstate, str) and sqlstate.startswith(UNAVAILABLE_SQLSTATES):
+        if isinstance(cause, OSError | PoolTimeout | InternalClientError):
             return True
         if isinstance(cause, DBAPIError) and cause.connection_invalidated:
             return True
         cause = cause.orig if isinstance(cause, DBAPIError) else cause.__cause__
-    return False
+    return (sqlstate_of(error) or "").startswith(UNAVAILABLE_SQLSTATES)

@@ -1,5 +1,7 @@
 """Bringing a database to the newest schema, once, however many processes start."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -10,6 +12,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database import single_connection
+
+
+class UnknownRevisionError(Exception):
+    """The database is newer than the code. The message is one line for the person who started it."""
+
 
 ROOT = Path(__file__).parent.parent
 MIGRATION_LOCK = 7_205_316_947_082_011_511
@@ -37,23 +44,48 @@ async def current_revision(connection: AsyncConnection) -> str | None:
 async def migrate(url: str) -> tuple[str | None, str]:
     """Brings the database at `url` to the head. Returns the revisions before and after.
 
-    Concurrent callers take turns; all but the first find nothing to do.
+    Concurrent callers take turns; all but the first find nothing to do. Raises `UnknownRevisionError`.
     """
-    head = head_revision()
     async with single_connection(url) as connection:
-        await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+        before, after = await connection.run_sync(upgrade_to_head)
         await connection.commit()
-        before = await current_revision(connection)
-        await connection.commit()
+    return before, after
+
+
+def upgrade_to_head(connection: Connection) -> tuple[str | None, str]:
+    """`alembic upgrade head` on an open connection, which `alembic/env.py` takes from the config's attributes."""
+    head = head_revision()
+    with migration_lock(connection):
+        before = MigrationContext.configure(connection).get_current_revision()
+        connection.commit()
         if before != head:
-            await connection.run_sync(upgrade_to_head)
-        await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
-        await connection.commit()
+            if before is not None and before not in known_revisions():
+                raise UnknownRevisionError(
+                    f"The database is at revision {before}, which this version does not know: a newer one migrated it."
+                )
+            config = alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
     return before, head
 
 
-def upgrade_to_head(connection: Connection) -> None:
-    """`alembic upgrade head` on an open connection, which `alembic/env.py` takes from the config's attributes."""
-    config = alembic_config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+def known_revisions() -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+
+
+@contextmanager
+def migration_lock(connection: Connection) -> Iterator[None]:
+    """Keeps all other migrations of this database waiting for the time of the block.
+
+    Within it a statement waits for a lock on a table for 5 seconds at most: behind it all requests would queue.
+    """
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+    connection.execute(text("SET lock_timeout = '5s'"))
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute(text("RESET lock_timeout"))
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
+        connection.commit()

@@ -22,7 +22,7 @@ class DatabaseServer:
     def __str__(self) -> str:
         """Where the data is, in words for a person, without the password."""
         if self.embedded is None:
-            return asyncpg_url(self.url).set(drivername="postgresql").render_as_string(hide_password=True)
+            return asyncpg_url(self.url).set(drivername="postgresql", query={}).render_as_string(hide_password=True)
         return f"PostgreSQL in {self.embedded.folder}" + ("" if self.embedded.owned else " (shared)")
 
 

@@ -25,7 +25,7 @@ Item = TypeVar("Item")
 
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
-MAX_CURSOR = 2000
+MAX_CURSOR = 4000
 
 
 @strawberry.type(description="Where a page stands in its list.")

@@ -9,7 +9,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.utils.str_converters import to_camel_case
 
 from billing.errors import BillingError
-from db.database import is_unavailable
+from db.database import is_timeout, is_unavailable
 
 logger = logging.getLogger("billing.graph")
 
@@ -94,9 +94,14 @@ class UserError:
         path = None
         if refusal.field:
             outermost, *inner = refusal.field
-            name = outermost if outermost in input_type.__annotations__ else "id"
+            name = "id" if outermost in OWN_IDS and outermost not in input_type.__annotations__ else outermost
+            assert name in input_type.__annotations__, (input_type, refusal.field)
             path = ["input", *map(to_camel_case, (name, *inner))]
         return cls(code=UserErrorCode(refusal.code), message=str(refusal), field=path)
+
+
+OWN_IDS = ("customer_id", "plan_id", "subscription_id")
+"""What operations call the key of the thing they change, and inputs their `id`."""
 
 
 def bad_user_input(message: str) -> GraphQLError:
@@ -115,7 +120,10 @@ def formatted(error: GraphQLError) -> dict[str, object]:
         return {**sent, "extensions": {"code": code_of(error), **sent.get("extensions", {})}}
 
     request_id = str(uuid4())
-    if is_unavailable(cause):
+    if is_timeout(cause):
+        logger.warning("request %s: a statement took too long: %r", request_id, cause)
+        code, message = "TIMEOUT", "This took too long. Ask for less at once."
+    elif is_unavailable(cause):
         logger.warning("request %s: the database is unavailable: %r", request_id, cause)
         code, message = "UNAVAILABLE", "The database is unavailable at the moment. Try again."
     else:

@@ -1,15 +1,20 @@
 """Whether the server is well, for load balancers and containers."""
 
+import asyncio
 import signal
 from types import FrameType
-from typing import Any
 
+from asyncpg import InternalClientError, PostgresError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from db.database import Database, is_unavailable
+from db.database import Database
 from db.migrations import current_revision, head_revision
+
+DATABASE_ERRORS = (SQLAlchemyError, PostgresError, InternalClientError, OSError)
+DRAIN_SECONDS = 1
 
 
 class Health:
@@ -21,16 +26,20 @@ class Health:
         self._head = head_revision()
 
     def drain_on_signal(self) -> None:
-        """From SIGTERM or SIGINT on the server is not ready any more; what handles the signal goes on handling it."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            handler = signal.getsignal(number)
+        """From SIGTERM on the server is not ready, and goes on for a second, so that who asks `/ready` can turn away.
 
-            def drain(number: int, frame: FrameType | None, handler: Any = handler) -> None:
-                self.draining = True
-                if callable(handler):
-                    handler(number, frame)
+        Then the signal goes to what handled it before; a second one, and any Ctrl-C, goes there at once.
+        """
+        end = signal.getsignal(signal.SIGTERM)
+        loop = asyncio.get_running_loop()
 
-            signal.signal(number, drain)
+        def drain(number: int, frame: FrameType | None) -> None:
+            if callable(end):
+                delay = 0 if self.draining else DRAIN_SECONDS
+                loop.call_soon_threadsafe(loop.call_later, delay, end, number, frame)
+            self.draining = True
+
+        signal.signal(signal.SIGTERM, drain)
 
     def routes(self) -> list[Route]:
         return [
@@ -47,9 +56,7 @@ class Health:
         """The database answers: 200, or else 503."""
         try:
             await self._database.ping()
-        except Exception as error:
-            if not is_unavailable(error):
-                raise
+        except DATABASE_ERRORS:
             return JSONResponse({"database": "unavailable"}, 503)
         return JSONResponse({"database": "ok"})
 
@@ -60,9 +67,7 @@ class Health:
         try:
             async with self._database.engine.connect() as connection:
                 revision = await current_revision(connection)
-        except Exception as error:
-            if not is_unavailable(error):
-                raise
+        except DATABASE_ERRORS:
             return JSONResponse({"ready": False, "reason": "database unavailable"}, 503)
         if revision != self._head:
             return JSONResponse({"ready": False, "reason": "migrations pending"}, 503)

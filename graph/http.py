@@ -11,7 +11,7 @@ from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from graphql import GraphQLError, GraphQLSyntaxError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
@@ -27,6 +27,7 @@ from graph.schema import schema
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
+MAX_BODY_BYTES = 256 * 1024
 
 
 class GraphQLEndpoint(GraphQL[Context, None]):
@@ -38,7 +39,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+        request = Request(scope, at_most(MAX_BODY_BYTES, receive))
         response = await self.respond(request)
         response.headers["Vary"] = "Accept"
         await response(scope, receive, send)
@@ -125,6 +126,21 @@ def texts_in(document: object) -> Iterator[str]:
                 pending.extend(members.values())
             case list() as items:
                 pending.extend(items)
+
+
+def at_most(limit: int, receive: Receive) -> Receive:
+    """`receive`, which refuses the rest of a body once it is larger than `limit` bytes."""
+    received = 0
+
+    async def receive_within_limit() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise HTTPException(413, f"A request must have at most {limit} bytes.")
+        return message
+
+    return receive_within_limit
 
 
 def refuse_constant(name: str) -> None:

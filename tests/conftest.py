@@ -1,5 +1,6 @@
 """What all tests stand on: one embedded PostgreSQL for the run, and for each test a migrated database of its own."""
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -40,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
         # The process that outlives all others of the run owns the server: the next owner would have to start it anew.
         config.stash[POSTGRES] = EmbeddedPostgres(folder / "postgres")
         config.stash[POSTGRES].start()
+        # Tests do not pull the plug: what is committed need not be on the disk.
+        asyncio.run(execute(config.stash[POSTGRES].url, "ALTER ROLE CURRENT_USER SET synchronous_commit = off"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -69,8 +72,6 @@ def named(url: str, database: str) -> str:
 async def template(server: EmbeddedPostgres) -> str:
     """A migrated database, which the tests' databases are copies of."""
     name = f"template_{uuid4().hex}"
-    # Tests do not pull the plug: what is committed need not be on the disk.
-    await execute(server.url, "ALTER ROLE CURRENT_USER SET synchronous_commit = off")
     await execute(server.url, f"CREATE DATABASE {name}")
     await migrate(named(server.url, name))
     return name

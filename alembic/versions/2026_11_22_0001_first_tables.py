@@ -99,14 +99,13 @@ def upgrade() -> None:
         sa.Column("created_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("updated_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "(status = 'CANCELED') = (ended_at IS NOT NULL) AND (status <> 'CANCELED' OR (canceled_at IS NOT NULL AND next_billing_at IS NULL))",
+            "(status = 'CANCELED') = (ended_at IS NOT NULL) AND (status = 'CANCELED') = (next_billing_at IS NULL) AND (status <> 'CANCELED' OR canceled_at IS NOT NULL) AND ended_at >= started_at",
             name=op.f("ck_subscriptions_canceled"),
         ),
         sa.CheckConstraint("jsonb_typeof(metadata) = 'object'", name=op.f("ck_subscriptions_metadata")),
         sa.CheckConstraint("status <> 'PENDING' OR started_at IS NULL", name=op.f("ck_subscriptions_pending")),
         sa.CheckConstraint(
-            "status IN ('PENDING', 'TRIALING', 'ACTIVE', 'PAST_DUE', 'CANCELED')",
-            name=op.f("ck_subscriptions_status"),
+            "status IN ('PENDING', 'TRIALING', 'ACTIVE', 'PAST_DUE', 'CANCELED')", name=op.f("ck_subscriptions_status")
         ),
         sa.CheckConstraint(
             "status NOT IN ('TRIALING', 'ACTIVE', 'PAST_DUE') OR started_at IS NOT NULL",
@@ -117,8 +116,7 @@ def upgrade() -> None:
             name=op.f("ck_subscriptions_current_period"),
         ),
         sa.CheckConstraint(
-            "NOT cancel_at_period_end OR canceled_at IS NOT NULL",
-            name=op.f("ck_subscriptions_cancel_at_period_end"),
+            "NOT cancel_at_period_end OR canceled_at IS NOT NULL", name=op.f("ck_subscriptions_cancel_at_period_end")
         ),
         sa.CheckConstraint("anchor_ordinal >= 0", name=op.f("ck_subscriptions_anchor_ordinal")),
         sa.CheckConstraint("quantity >= 1", name=op.f("ck_subscriptions_quantity")),
@@ -224,12 +222,10 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("amount_cents = subtotal_cents + tax_cents", name=op.f("ck_invoices_total")),
         sa.CheckConstraint(
-            "amount_cents BETWEEN -9007199254740991 AND 9007199254740991",
-            name=op.f("ck_invoices_amount_cents"),
+            "amount_cents BETWEEN -9007199254740991 AND 9007199254740991", name=op.f("ck_invoices_amount_cents")
         ),
         sa.CheckConstraint(
-            "amount_due_cents BETWEEN 0 AND greatest(0, amount_cents)",
-            name=op.f("ck_invoices_amount_due_cents"),
+            "amount_due_cents BETWEEN 0 AND greatest(0, amount_cents)", name=op.f("ck_invoices_amount_due_cents")
         ),
         sa.CheckConstraint("char_length(number) BETWEEN 1 AND 32", name=op.f("ck_invoices_number")),
         sa.CheckConstraint("due_at >= issued_at", name=op.f("ck_invoices_due_at")),
@@ -239,16 +235,13 @@ def upgrade() -> None:
         sa.CheckConstraint("period_start <= period_end", name=op.f("ck_invoices_period")),
         sa.CheckConstraint("sequence >= 1", name=op.f("ck_invoices_sequence")),
         sa.CheckConstraint(
-            "subtotal_cents BETWEEN -9007199254740991 AND 9007199254740991",
-            name=op.f("ck_invoices_subtotal_cents"),
+            "subtotal_cents BETWEEN -9007199254740991 AND 9007199254740991", name=op.f("ck_invoices_subtotal_cents")
         ),
         sa.CheckConstraint(
             "tax_cents BETWEEN -9007199254740991 AND 9007199254740991", name=op.f("ck_invoices_tax_cents")
         ),
         sa.ForeignKeyConstraint(
-            ["customer_id", "currency"],
-            ["customers.id", "customers.currency"],
-            name="fk_invoices_customer_currency",
+            ["customer_id", "currency"], ["customers.id", "customers.currency"], name="fk_invoices_customer_currency"
         ),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_invoices_customer_id")),
         sa.ForeignKeyConstraint(
@@ -292,6 +285,10 @@ def upgrade() -> None:
         sa.Column("period_start", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("period_end", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.CheckConstraint(
+            "kind <> 'RECURRING' OR amount_cents::numeric = quantity::numeric * unit_amount_cents",
+            name=op.f("ck_invoice_lines_recurring"),
+        ),
+        sa.CheckConstraint(
             "kind IN ('RECURRING', 'TRIAL', 'PRORATION_CREDIT', 'PRORATION_CHARGE', 'ONE_OFF')",
             name=op.f("ck_invoice_lines_kind"),
         ),
@@ -300,8 +297,7 @@ def upgrade() -> None:
             name=op.f("ck_invoice_lines_period"),
         ),
         sa.CheckConstraint(
-            "amount_cents BETWEEN -9007199254740991 AND 9007199254740991",
-            name=op.f("ck_invoice_lines_amount_cents"),
+            "amount_cents BETWEEN -9007199254740991 AND 9007199254740991", name=op.f("ck_invoice_lines_amount_cents")
         ),
         sa.CheckConstraint("char_length(description) BETWEEN 1 AND 500", name=op.f("ck_invoice_lines_description")),
         sa.CheckConstraint("position BETWEEN 1 AND 100", name=op.f("ck_invoice_lines_position")),
@@ -339,9 +335,7 @@ def downgrade() -> None:
     op.drop_index("uq_subscriptions_live", table_name="subscriptions", postgresql_where=sa.text("status <> 'CANCELED'"))
     op.drop_index("ix_subscriptions_plan_id", table_name="subscriptions")
     op.drop_index(
-        "ix_subscriptions_due",
-        table_name="subscriptions",
-        postgresql_where=sa.text("next_billing_at IS NOT NULL"),
+        "ix_subscriptions_due", table_name="subscriptions", postgresql_where=sa.text("next_billing_at IS NOT NULL")
     )
     op.drop_index("ix_subscriptions_customer_id", table_name="subscriptions")
     op.drop_index("ix_subscriptions_created_at", table_name="subscriptions")

@@ -139,5 +139,8 @@ class InvoiceLine(Base):
         CheckConstraint("quantity >= 1", name="quantity"),
         amount("unit_amount_cents", signed=True),
         amount("amount_cents", signed=True),
+        CheckConstraint(
+            "kind <> 'RECURRING' OR amount_cents::numeric = quantity::numeric * unit_amount_cents", name="recurring"
+        ),
         CheckConstraint("(period_start IS NULL) = (period_end IS NULL) AND period_start <= period_end", name="period"),
     )

@@ -54,7 +54,9 @@ class Subscription(Versioned, Base):
         CheckConstraint("status <> 'PENDING' OR started_at IS NULL", name="pending"),
         CheckConstraint(
             "(status = 'CANCELED') = (ended_at IS NOT NULL)"
-            " AND (status <> 'CANCELED' OR (canceled_at IS NOT NULL AND next_billing_at IS NULL))",
+            " AND (status = 'CANCELED') = (next_billing_at IS NULL)"
+            " AND (status <> 'CANCELED' OR canceled_at IS NOT NULL)"
+            " AND ended_at >= started_at",
             name="canceled",
         ),
         CheckConstraint("NOT cancel_at_period_end OR canceled_at IS NOT NULL", name="cancel_at_period_end"),

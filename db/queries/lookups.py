@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, any_, bindparam, literal, select, union_all
-from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
+from sqlalchemy import ColumnElement, Select, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from db.models import Base, Customer, Invoice, InvoiceLine, Plan, Subscription
+from db.queries.arrays import among
+from db.queries.pages import PageRequest, pages_by
 from db.values import CustomerId, InvoiceId, PlanId, SubscriptionId, SubscriptionStatus
 
 Row = TypeVar("Row", bound=Base)
@@ -40,11 +41,6 @@ async def many_by(
     for row in await session.scalars(statement.where(among(column, keys))):
         found[getattr(row, column.key)].append(row)
     return [found[key] for key in keys]
-
-
-def among(column: InstrumentedAttribute[Any], keys: Sequence[object]) -> ColumnElement[bool]:
-    """`column = ANY (:keys)`: one statement text, whatever the number of keys."""
-    return column == any_(bindparam(None, list(keys), type_=ARRAY(column.type)))
 
 
 async def customers_by_id(session: AsyncSession, ids: Sequence[CustomerId]) -> list[Customer | None]:
@@ -92,15 +88,9 @@ async def latest_invoices_by_subscription(
     session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
 ) -> list[Invoice | None]:
     """For each subscription the invoice that was made last."""
-    latest = await many_by(
-        session,
-        select(Invoice)
-        .ext(distinct_on(Invoice.subscription_id))
-        .order_by(Invoice.subscription_id, Invoice.created_at.desc(), Invoice.id.desc()),
-        Invoice.subscription_id,
-        subscription_ids,
-    )
-    return [rows[0] if rows else None for rows in latest]
+    newest = PageRequest(limit=1, descending=True)
+    pages = await pages_by(session, Invoice, "subscription_id", subscription_ids, newest)
+    return [page.rows[0] if page.rows else None for page in pages]
 
 
 async def lines_by_invoice(session: AsyncSession, invoice_ids: Sequence[InvoiceId]) -> list[list[InvoiceLine]]:

@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, false, func, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select, true, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.selectable import TableValuedAlias
 
 from db.models import Customer, Invoice, Plan, Subscription
+from db.queries.arrays import among
 
 Row = TypeVar("Row", Customer, Plan, Subscription, Invoice)
 Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | None
@@ -26,29 +27,28 @@ Position: TypeAlias = tuple[str | int | datetime, UUID]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition on a column. `is` compares with null: True for null, False for any value.
-
-    A value of None in `=` is one that no row has.
-    """
+    """One condition on a column."""
 
     column: str
-    operator: Literal["=", "in", ">=", "<", "is"]
-    value: Value
+    operator: Literal["=", "in", ">=", "<", "is null", "is not null"]
+    value: Value = None
 
     def on(self, entity: Any) -> ColumnElement[bool]:
         column = getattr(entity, self.column)
         match self.operator:
             case "=":
-                return false() if self.value is None else column == self.value
+                return column == self.value  # type: ignore[no-any-return]
             case "in":
-                assert isinstance(self.value, tuple)
-                return column.in_(self.value)  # type: ignore[no-any-return]
+                assert isinstance(self.value, tuple), self
+                return among(column, self.value)
             case ">=":
                 return column >= self.value  # type: ignore[no-any-return]
             case "<":
                 return column < self.value  # type: ignore[no-any-return]
-            case "is":
-                return column.is_(None) if self.value else column.is_not(None)  # type: ignore[no-any-return]
+            case "is null":
+                return column.is_(None)  # type: ignore[no-any-return]
+            case "is not null":
+                return column.is_not(None)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)

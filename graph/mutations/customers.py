@@ -32,15 +32,15 @@ class CreateCustomerInput:
 @strawberry.input(description="Changes of a customer. What is left out stays as it is; finalized invoices do too.")
 class UpdateCustomerInput:
     id: strawberry.ID = strawberry.field(description="The customer.")
-    name: Maybe[str] = strawberry.field(description="The new name.")
-    email: Maybe[str] = strawberry.field(description="The new e-mail address.")
+    name: Maybe[str | None] = strawberry.field(description="The new name; null is refused.")
+    email: Maybe[str | None] = strawberry.field(description="The new e-mail address; null is refused.")
     external_id: Maybe[str | None] = strawberry.field(description="The new external id; null for none.")
     address: Maybe[AddressInput | None] = strawberry.field(
         description="The new address, which takes the place of the old one as a whole; null for none."
     )
     tax_id: Maybe[str | None] = strawberry.field(description="The new tax number; null for none.")
-    metadata: Maybe[list[MetadataEntryInput]] = strawberry.field(
-        description="The new pairs, which take the place of all old ones."
+    metadata: Maybe[list[MetadataEntryInput] | None] = strawberry.field(
+        description="The new pairs, which take the place of all old ones; null for none."
     )
 
 
@@ -90,7 +90,7 @@ class CustomerMutations:
                 external_id=input.external_id,
                 address=input.address.value() if input.address else None,
                 tax_id=input.tax_id,
-                metadata=metadata_of(input.metadata or []),
+                metadata=metadata_of(input.metadata),
                 now=info.context.now(),
             )
         return CreateCustomerPayload(customer=Customer.of(row))

@@ -44,10 +44,10 @@ class CreatePlanInput:
 )
 class UpdatePlanInput:
     id: strawberry.ID = strawberry.field(description="The plan.")
-    name: Maybe[str] = strawberry.field(description="The new name, for invoices from now on.")
+    name: Maybe[str | None] = strawberry.field(description="The new name, for invoices from now on; null is refused.")
     description: Maybe[str | None] = strawberry.field(description="The new description; null for none.")
-    metadata: Maybe[list[MetadataEntryInput]] = strawberry.field(
-        description="The new pairs, which take the place of all old ones."
+    metadata: Maybe[list[MetadataEntryInput] | None] = strawberry.field(
+        description="The new pairs, which take the place of all old ones; null for none."
     )
 
 
@@ -99,7 +99,7 @@ class PlanMutations:
                 currency=input.currency,
                 interval=input.interval,
                 interval_count=input.interval_count,
-                metadata=metadata_of(input.metadata or []),
+                metadata=metadata_of(input.metadata),
                 now=info.context.now(),
             )
         return CreatePlanPayload(plan=Plan.of(row))

@@ -71,7 +71,7 @@ class SubscriptionMutations:
                 customer_id=CustomerId(parse_id(input.customer_id)),
                 plan_id=PlanId(parse_id(input.plan_id)),
                 quantity=input.quantity,
-                metadata=metadata_of(input.metadata or []),
+                metadata=metadata_of(input.metadata),
                 now=info.context.now(),
             )
         return CreateSubscriptionPayload(subscription=Subscription.of(row), invoice=Invoice.of(invoice))

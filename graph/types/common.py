@@ -79,8 +79,10 @@ def metadata_field() -> Any:
     return strawberry.field(resolver=resolve, description="The caller's own data, at most 50 pairs, sorted by key.")
 
 
-def metadata_of(entries: list[MetadataEntryInput]) -> Mapping[str, str]:
+def metadata_of(entries: list[MetadataEntryInput] | None) -> Mapping[str, str] | None:
     """The pairs of an input. Raises `InvalidInput` where a key comes twice."""
+    if entries is None:
+        return None
     pairs = {entry.key: entry.value for entry in entries}
     if len(pairs) != len(entries):
         raise InvalidInput("A key of the metadata must come only once.", "metadata")
@@ -147,7 +149,7 @@ def any_of(column: str, words: list[Any] | None) -> tuple[Condition, ...]:
 
 
 def is_set(column: str, wanted: bool | None) -> tuple[Condition, ...]:
-    return () if wanted is None else (Condition(column, "is", not wanted),)
+    return () if wanted is None else (Condition(column, "is not null" if wanted else "is null"),)
 
 
 def within(column: str, span: DateTimeRange | None) -> tuple[Condition, ...]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.periods import THIRTY_DAYS, Interval, Period, nth_boundary, nth_period, period_index
+from billing.periods import Interval, Period, nth_boundary, nth_period, period_index
 
 anchors = st.integers(
     int(datetime(1999, 12, 25, tzinfo=UTC).timestamp()), int(datetime(2101, 1, 5, tzinfo=UTC).timestamp())
@@ -59,7 +59,7 @@ def test_a_boundary_of_months_keeps_the_day_of_the_anchor_or_is_the_last_of_its_
 def test_thirty_days_from_the_end_of_january() -> None:
     anchor = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
-    assert nth_period(anchor, THIRTY_DAYS, 0) == Period(anchor, datetime(2026, 3, 2, 12, tzinfo=UTC))
+    assert nth_period(anchor, Interval(days=30), 0) == Period(anchor, datetime(2026, 3, 2, 12, tzinfo=UTC))
 
 
 def test_months_from_the_end_of_january_come_back_to_the_31st() -> None:

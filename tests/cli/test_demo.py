@@ -58,6 +58,14 @@ async def test_every_period_until_then_is_billed_and_none_is_due(database: Datab
             .having(func.count(Invoice.id) != Customer.last_invoice_number)
         )
         assert (await session.scalars(gaps)).all() == []
+        for model, column, words in (
+            (Subscription, Subscription.status, {"ACTIVE", "CANCELED"}),
+            (Invoice, Invoice.status, {"OPEN", "PAID"}),
+        ):
+            assert set(await session.scalars(select(column).select_from(model).distinct())) == words
+        owed = select(func.count()).select_from(Invoice).where(Invoice.amount_due_cents > 0)
+        overdue = await session.scalar(owed.where(Invoice.due_at < AS_OF))
+        assert 0 < (overdue or 0) < 0.2 * periods
     assert await count(database.writes, Invoice) == await count(database.writes, InvoiceLine) == periods > 500
 
 

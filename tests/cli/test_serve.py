@@ -154,6 +154,10 @@ def test_a_taken_port_is_one_clear_line(data_dir: Path) -> None:
     ("url", "reason"),
     [
         ("garbage", "not a URL"),
+        ("postgresql://user:secret@127.0.0.1:port/x", "not a URL"),
+        ("postgresql://user:secret@127.0.0.1:99999/x", "not a URL"),
+        ("postgresql://user@127.0.0.1:1/x?password=secret", "option that is not supported"),
+        ("postgresql://user:secret@127.0.0.1:1/x?sslmode=require&connect_timeout=5", "does not answer"),
         ("mysql://user:secret@127.0.0.1/x", "only postgresql:// is supported"),
         ("postgresql://user:secret@127.0.0.1:1/x", "does not answer"),
         ("postgresql://user:secret@nowhere.invalid/x", "does not answer"),
@@ -180,6 +184,24 @@ def test_data_of_another_major_version_is_one_clear_line(serve: Serve, data_dir:
 
     assert "PostgreSQL 15" in line
     assert "PostgreSQL 18" in line
+
+
+def test_a_folder_with_brackets_is_named_as_it_is(data_dir: Path) -> None:
+    data_dir.joinpath("file").write_text("")
+
+    line = refusal_of(run("serve", "--port", "0", "--data-dir", str(data_dir / "file" / "[red]" / "[")))
+
+    assert "[red]/[" in line
+
+
+def test_a_server_that_is_told_to_end_says_so_before_it_goes(serve: Serve, data_dir: Path) -> None:
+    served = serve("--data-dir", str(data_dir))
+    served.process.send_signal(signal.SIGTERM)
+
+    served.until("/ready", 503)
+
+    assert httpx.get(f"{served.url}/ready").json() == {"ready": False, "reason": "shutting down"}
+    assert served.process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_an_address_that_is_none_is_one_clear_line(data_dir: Path) -> None:

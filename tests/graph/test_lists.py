@@ -81,14 +81,39 @@ async def test_a_new_row_shifts_no_page(api: Api, seven_customers: list[str], cl
 async def test_each_order_walks_every_row_once_both_ways(api: Api, seven_customers: list[str], field: str) -> None:
     for direction, expected in (("ASC", "ABCDEFG"), ("DESC", "GFEDCBA")):
         order = {"field": field, "direction": direction}
-        walked, cursor = "", None
-        while True:
-            found = await page(api, first=2, after=cursor, orderBy=order)
-            walked += names(found)
-            if not found["pageInfo"]["hasNextPage"]:
-                break
-            cursor = found["pageInfo"]["endCursor"]
-        assert walked == expected
+        forwards, backwards = "", ""
+        found = await page(api, first=2, orderBy=order)
+        forwards += names(found)
+        while found["pageInfo"]["hasNextPage"]:
+            found = await page(api, first=2, after=found["pageInfo"]["endCursor"], orderBy=order)
+            forwards += names(found)
+        found = await page(api, last=2, orderBy=order)
+        backwards = names(found) + backwards
+        while found["pageInfo"]["hasPreviousPage"]:
+            found = await page(api, last=2, before=found["pageInfo"]["startCursor"], orderBy=order)
+            backwards = names(found) + backwards
+        assert (forwards, backwards) == (expected, expected)
+
+
+async def test_customers_of_one_name_are_each_walked_once(api: Api) -> None:
+    ids = [await api.a_customer(name="Ada") for _ in range(5)]
+    query = """query ($after: String) { customers(first: 2, after: $after, orderBy: {field: NAME, direction: DESC}) {
+        nodes { id } pageInfo { hasNextPage endCursor } } }"""
+
+    walked, cursor, more = [], None, True
+    while more:
+        found = (await api(query, after=cursor))["customers"]
+        walked += [node["id"] for node in found["nodes"]]
+        cursor, more = found["pageInfo"]["endCursor"], found["pageInfo"]["hasNextPage"]
+
+    assert walked == sorted(ids, reverse=True)
+
+
+async def test_the_longest_name_makes_a_cursor_that_is_taken_back(api: Api) -> None:
+    await api.a_customer(name="\U0001f4b8" * 255)
+    found = await page(api, first=1, orderBy={"field": "NAME"})
+
+    assert names(await page(api, after=found["pageInfo"]["endCursor"], orderBy={"field": "NAME"})) == ""
 
 
 async def test_texts_are_ordered_by_code_point(api: Api) -> None:

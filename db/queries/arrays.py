@@ -1,0 +1,13 @@
+"""Conditions on many values: one statement text, and one parameter, whatever their number."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, any_, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import InstrumentedAttribute
+
+
+def among(column: InstrumentedAttribute[Any], values: Sequence[object]) -> ColumnElement[bool]:
+    """`column = ANY (:values)`."""
+    return column == any_(bindparam(None, list(values), type_=ARRAY(column.type)))
