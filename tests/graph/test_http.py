@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -21,6 +22,15 @@ DEEP = 100_000
 
 async def post(api: Api, body: bytes | str, **headers: str) -> httpx.Response:
     return await api.client.post("/graphql", content=body, headers={"content-type": JSON, **headers})
+
+
+@asynccontextmanager
+async def api_over(database: Database, clock: TestClock) -> AsyncIterator[Api]:
+    """The API over a database of the test's own making, which is closed in the end."""
+    transport = httpx.ASGITransport(create_app(database, clock=clock))
+    async with httpx.AsyncClient(transport=transport, base_url="http://billing.test") as client:
+        yield Api(client)
+    await database.close()
 
 
 BAD_BODIES: dict[str, bytes | str] = {
@@ -144,26 +154,25 @@ async def test_a_list_of_any_length_is_one_parameter(api: Api) -> None:
     assert answer.json() == {"data": {"invoices": {"totalCount": 0}}}
 
 
-async def test_what_the_database_cannot_do_now_is_unavailable_or_takes_too_long(api: Api, database: Database) -> None:
+async def test_what_the_database_cannot_do_now_is_unavailable_or_takes_too_long(
+    api: Api, sessions: Sessions, database_url: str, clock: TestClock
+) -> None:
     customer_id = await api.a_customer()
     rename = 'mutation ($id: ID!) { updateCustomer(input: {id: $id, name: "B"}) { userErrors { code } } }'
 
     async def code_under(setting: str) -> str:
-        """The code of the answer while every new connection has a setting."""
+        """The code of the answer where every connection has a setting."""
 
         def set_up(connection: Any, _record: object) -> None:
             connection.cursor().execute(f"SET {setting}")
             connection.commit()
 
-        await database.engine.dispose()
+        database = Database(database_url)
         event.listen(database.engine.sync_engine, "connect", set_up)
-        try:
-            return str((await api.post(rename, id=customer_id)).json()["errors"][0]["extensions"]["code"])
-        finally:
-            event.remove(database.engine.sync_engine, "connect", set_up)
-            await database.engine.dispose()
+        async with api_over(database, clock) as hampered:
+            return str((await hampered.post(rename, id=customer_id)).json()["errors"][0]["extensions"]["code"])
 
-    async with database.writes.begin() as session:
+    async with sessions.begin() as session:
         await session.execute(text("SELECT 1 FROM customers FOR UPDATE"))
         locked = await code_under("lock_timeout = '50ms'")
         slow = await code_under("statement_timeout = '50ms'")
@@ -177,15 +186,10 @@ async def test_an_exhausted_pool_is_unavailable_and_the_process_is_well(
 ) -> None:
     monkeypatch.setattr("db.database.POOL_TIMEOUT_SECONDS", 0.1)
     database = Database(database_url, pool_size=1)
-    transport = httpx.ASGITransport(create_app(database, clock=clock))
-    async with (
-        httpx.AsyncClient(transport=transport, base_url="http://billing.test") as client,
-        database.reads() as held,
-    ):
+    async with api_over(database, clock) as api, database.reads() as held:
         await held.execute(text("SELECT 1"))
-        answer = await client.post("/graphql", json={"query": "{ customers { nodes { id } } }"})
-        health = {path: (await client.get(path)).status_code for path in ("/health", "/health/db", "/ready")}
-    await database.close()
+        answer = await api.post("{ customers { nodes { id } } }")
+        health = {path: (await api.client.get(path)).status_code for path in ("/health", "/health/db", "/ready")}
 
     assert answer.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
     assert health == {"/health": 200, "/health/db": 503, "/ready": 503}
@@ -193,16 +197,12 @@ async def test_an_exhausted_pool_is_unavailable_and_the_process_is_well(
 
 async def test_nested_queries_share_a_pool_of_one(database_url: str, clock: TestClock) -> None:
     """A request that held a session while it waits for a loader would wait for ever here."""
-    database = Database(database_url, pool_size=1)
-    transport = httpx.ASGITransport(create_app(database, clock=clock))
-    async with httpx.AsyncClient(transport=transport, base_url="http://billing.test") as client:
-        api = Api(client)
+    query = """{ customers { totalCount nodes { subscriptions { totalCount nodes {
+        plan { id } invoices { nodes { lines { id } } }
+    } } } } }"""
+    async with api_over(Database(database_url, pool_size=1), clock) as api:
         await api.a_subscription()
-        query = """{ customers { totalCount nodes { subscriptions { totalCount nodes {
-            plan { id } invoices { nodes { lines { id } } }
-        } } } } }"""
         answers = await asyncio.gather(*(api(query) for _ in range(8)))
-    await database.close()
 
     assert all(answer == answers[0] for answer in answers)
 
@@ -275,12 +275,9 @@ async def test_a_request_that_http_refuses(api: Api) -> None:
 async def test_a_failing_server_tells_the_log_and_not_the_client(
     clock: TestClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    nowhere = Database("postgresql://nobody:secret@127.0.0.1:1/nothing")
-    transport = httpx.ASGITransport(create_app(nowhere, clock=clock))
-    async with httpx.AsyncClient(transport=transport, base_url="http://billing.test") as client:
-        answer = await client.post("/graphql", json={"query": "{ customers { nodes { id } } }"})
-        health = {path: (await client.get(path)).status_code for path in ("/health", "/health/db", "/ready")}
-    await nowhere.close()
+    async with api_over(Database("postgresql://nobody:secret@127.0.0.1:1/nothing"), clock) as api:
+        answer = await api.post("{ customers { nodes { id } } }")
+        health = {path: (await api.client.get(path)).status_code for path in ("/health", "/health/db", "/ready")}
 
     [error] = answer.json()["errors"]
     assert error["extensions"]["code"] == "UNAVAILABLE"
@@ -295,13 +292,9 @@ async def test_health_of_a_server_that_is_well(api: Api) -> None:
     assert answers == {"/health": {"status": "ok"}, "/health/db": {"database": "ok"}, "/ready": {"ready": True}}
 
 
-async def test_a_server_before_its_migrations_is_not_ready(empty_database_url: str) -> None:
-    database = Database(empty_database_url)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(database)), base_url="http://b.test"
-    ) as client:
-        answer = await client.get("/ready")
-    await database.close()
+async def test_a_server_before_its_migrations_is_not_ready(empty_database_url: str, clock: TestClock) -> None:
+    async with api_over(Database(empty_database_url), clock) as api:
+        answer = await api.client.get("/ready")
 
     assert answer.status_code == 503
     assert answer.json() == {"ready": False, "reason": "migrations pending"}

@@ -110,7 +110,7 @@ async def test_no_nested_shape_of_the_schema_runs_more_statements_than_edges(
         # Fewer where nothing was found to follow an edge from, as with a free plan that nobody has.
         assert 1 <= len(statements) <= most, (query, statements.texts)
         exact += len(statements) == most
-    assert exact > 0.9 * len(shapes)
+    assert exact > 0.85 * len(shapes)
 
 
 async def test_a_mutation_reads_its_payload_after_the_commit(api: Api, database: Database) -> None:
