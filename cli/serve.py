@@ -59,6 +59,7 @@ def worker_app() -> Starlette:
         if os.getppid() != supervisor.pid:
             sys.exit(1)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     return create_app(Database(os.environ["DATABASE_URL"]))
 
 
