@@ -207,6 +207,16 @@ async def drive_once(client: httpx.AsyncClient, bodies: list[dict[str, Any]], se
     )
 
 
+def reference_ms() -> float:
+    """How long a fixed piece of pure Python takes, at best: how fast the machine is at the moment."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        sum(range(10_000_000))
+        times.append(time.perf_counter() - start)
+    return min(times) * 1000
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10, help="how long each operation is measured")
@@ -216,6 +226,7 @@ def main() -> None:
         folder.chmod(0o711)
         with served(folder) as (url, server, postmaster):
             found = asyncio.run(measure(url, server, postmaster, arguments.seconds))
+    print(f"Python {sys.version.split()[0]}, reference loop {reference_ms():.0f} ms")
     print(f"{'operation':<22}{'requests':>9}{'server ms':>11}{'postgres ms':>13}{'p50 ms':>9}{'p99 ms':>9}{'KB':>7}")
     for row in found:
         print(
