@@ -54,7 +54,7 @@ class Connection(Generic[Item]):
     total_count: int | None = strawberry.field(
         description=(
             "How many items the whole list has. Counted only when it is asked for, and by a statement of its own: an "
-            "item that is being added may be in the page and not in the count."
+            "item that is being added may be in the page and not in the count. Null only where counting failed."
         )
     )
 

@@ -33,7 +33,7 @@ class Payload(Protocol):
 def user_errors_field() -> Any:
     return strawberry.field(
         default_factory=list,
-        description="Why the mutation was refused; empty when it was not. After a refusal nothing was stored.",
+        description="Why the mutation was refused: then nothing was stored, and all else here is null. Empty when it was not.",
     )
 
 
