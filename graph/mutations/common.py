@@ -33,7 +33,7 @@ class Payload(Protocol):
 def user_errors_field() -> Any:
     return strawberry.field(
         default_factory=list,
-        description="Why the mutation was refused: nothing was stored then, and all else here is null. Empty otherwise.",
+        description="Why the mutation was refused: nothing was stored then, and all else here is null. Else empty.",
     )
 
 
