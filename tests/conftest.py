@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 
 from db.database import Database, Sessions, asyncpg_url, single_connection
@@ -17,6 +18,10 @@ from db.embedded import EmbeddedPostgres
 from db.migrations import migrate
 from graph.app import create_app
 from tests.support import Api, TestClock
+
+# A slow machine is no failure of a property.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 FOLDER = "BILLING_TEST_FOLDER"
 """Names the folder that all processes of one run share."""
