@@ -14,12 +14,12 @@ from rich.progress import Progress
 from sqlalchemy import bindparam, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.customers import PREFIX_LENGTH, PREFIX_LETTERS, bill_to
+from billing.customers import PREFIX_LENGTH, PREFIX_LETTERS
 from billing.ids import NewId
 from billing.periods import nth_boundary, period_index
 from billing.plans import billing_interval
-from billing.renewals import Renewal, SubscriptionState, plan_renewal
-from billing.subscriptions import terms_of
+from billing.renewals import Renewal, plan_renewal
+from billing.subscriptions import new_subscription
 from billing.writer import store_renewals
 from cli.errors import CommandError
 from db.database import Database
@@ -230,18 +230,7 @@ def demo_subscription(
     started_at = customer.created_at
     subscription_id = SubscriptionId(make_id())
     interval = billing_interval(plan.interval, plan.interval_count)
-    state = SubscriptionState(
-        subscription_id=subscription_id,
-        customer_id=customer.id,
-        terms=terms_of(plan, quantity),
-        anchor_at=started_at,
-        anchor_ordinal=0,
-        next_ordinal=0,
-        next_start=started_at,
-        bill_to=bill_to(customer),
-        invoice_prefix=customer.invoice_prefix,
-        last_invoice_number=0,
-    )
+    state = replace(new_subscription(customer, plan, quantity, started_at), subscription_id=subscription_id)
     renewals = []
     for ordinal in range(period_index(started_at, interval, as_of) + 1):
         start = nth_boundary(started_at, interval, ordinal)

@@ -1,6 +1,6 @@
 """Connections: one pool, from which reads go without a transaction and writes in one."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from asyncpg import InternalClientError
@@ -101,15 +101,23 @@ async def single_connection(url: str) -> AsyncIterator[AsyncConnection]:
         await engine.dispose()
 
 
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """`error` and what lies under it: the driver's own error, and each cause in turn."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.orig if isinstance(cause, DBAPIError) else cause.__cause__
+
+
+def said_of(error: BaseException, attribute: str) -> str | None:
+    """What PostgreSQL says of `error` under the driver's name for it."""
+    found = (getattr(cause, attribute, None) for cause in causes(error))
+    return next((value for value in found if isinstance(value, str)), None)
+
+
 def violated_constraint(error: BaseException) -> str | None:
     """The name of the constraint that PostgreSQL says `error` violates."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    while cause is not None:
-        name = getattr(cause, "constraint_name", None)
-        if isinstance(name, str):
-            return name
-        cause = cause.__cause__
-    return None
+    return said_of(error, "constraint_name")
 
 
 UNAVAILABLE_SQLSTATES = (
@@ -120,26 +128,14 @@ UNAVAILABLE_SQLSTATES = (
 
 def is_timeout(error: BaseException) -> bool:
     """Whether `error` says that a statement took longer than it may."""
-    return sqlstate_of(error) == "57014"
-
-
-def sqlstate_of(error: BaseException) -> str | None:
-    cause: BaseException | None = error
-    while cause is not None:
-        sqlstate = getattr(cause, "sqlstate", None)
-        if isinstance(sqlstate, str):
-            return sqlstate
-        cause = cause.orig if isinstance(cause, DBAPIError) else cause.__cause__
-    return None
+    return said_of(error, "sqlstate") == "57014"
 
 
 def is_unavailable(error: BaseException) -> bool:
     """Whether `error` says that the database cannot be reached or takes no such work at the moment."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in causes(error):
         if isinstance(cause, OSError | PoolTimeout | InternalClientError):
             return True
         if isinstance(cause, DBAPIError) and cause.connection_invalidated:
             return True
-        cause = cause.orig if isinstance(cause, DBAPIError) else cause.__cause__
-    return (sqlstate_of(error) or "").startswith(UNAVAILABLE_SQLSTATES)
+    return (said_of(error, "sqlstate") or "").startswith(UNAVAILABLE_SQLSTATES)
