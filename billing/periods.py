@@ -20,6 +20,15 @@ class Period:
     def __contains__(self, at: datetime) -> bool:
         return self.start <= at < self.end
 
+    @property
+    def seconds(self) -> int:
+        """How long the span is."""
+        return int((self.end - self.start).total_seconds())
+
+    def seconds_left(self, at: datetime) -> int:
+        """Seconds from `at` to the end: all of them before the start, 0 once the span is over."""
+        return max(0, int((self.end - max(at, self.start)).total_seconds()))
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
