@@ -17,14 +17,17 @@ from billing.errors import (
     EmailTaken,
     ExternalIdTaken,
 )
+from billing.events import changed_columns, record
 from billing.ids import new_id
+from billing.invoicing import valid_net_days
+from billing.test_clocks import clock_time, existing_test_clock
 from billing.texts import email_key, optional_text, required_text, valid_address, valid_email, valid_metadata
 from billing.unchanged import UNCHANGED, Unchanged
 from db.database import violated_constraint
 from db.models import Customer, Subscription
 from db.models.base import changed
 from db.queries.locks import locked_customer
-from db.values import Address, BillTo, CustomerId, SubscriptionStatus
+from db.values import Address, CustomerId, EventType, SubscriptionStatus, TestClockId
 
 MAX_NAME = 255
 MAX_EXTERNAL_ID = 255
@@ -42,13 +45,20 @@ async def create_customer(
     external_id: str | None = None,
     address: Address | None = None,
     tax_id: str | None = None,
+    net_days: int | None = None,
+    test_clock_id: TestClockId | None = None,
     metadata: Mapping[str, str] | None = None,
     now: datetime,
 ) -> Customer:
-    """Stores a new customer.
+    """Stores a new customer, who lives in the time of the test clock, if one is given.
 
-    Raises `InvalidInput`, `EmailInvalid`, `EmailTaken`, `ExternalIdTaken`, `CountryUnknown`.
+    Raises `InvalidInput`, `EmailInvalid`, `EmailTaken`, `ExternalIdTaken`, `CountryUnknown`, `TestClockNotFound`,
+    `TestClockAdvancing`.
     """
+    at = now
+    if test_clock_id is not None:
+        await existing_test_clock(session, test_clock_id)
+        at = await clock_time(session, test_clock_id)
     valid = valid_email(email)
     customer = Customer(
         id=CustomerId(new_id()),
@@ -61,15 +71,20 @@ async def create_customer(
         currency=None,
         invoice_prefix=new_invoice_prefix(),
         last_invoice_number=0,
+        balance_cents=0,
+        last_ledger_number=0,
+        net_days=valid_net_days(net_days),
+        test_clock_id=test_clock_id,
         custom_metadata=valid_metadata(metadata),
         archived_at=None,
         version=1,
-        created_at=now,
-        updated_at=now,
+        created_at=at,
+        updated_at=at,
     )
     with unique_customer():
         session.add(customer)
         await session.flush()
+    await record(session, EventType.CUSTOMER_CREATED, customer, at=at, now=now)
     return customer
 
 
@@ -82,6 +97,7 @@ async def update_customer(
     external_id: str | None | Unchanged = UNCHANGED,
     address: Address | None | Unchanged = UNCHANGED,
     tax_id: str | None | Unchanged = UNCHANGED,
+    net_days: int | None | Unchanged = UNCHANGED,
     metadata: Mapping[str, str] | None | Unchanged = UNCHANGED,
     now: datetime,
 ) -> Customer:
@@ -91,7 +107,7 @@ async def update_customer(
 
     Raises `CustomerNotFound` and what `create_customer` raises.
     """
-    customer = await existing_customer(session, customer_id)
+    customer, at = await existing_customer(session, customer_id, now)
     if name is not UNCHANGED:
         customer.name = required_text(name, "name", MAX_NAME)
     if email is not UNCHANGED:
@@ -103,13 +119,17 @@ async def update_customer(
         customer.address = valid_address(address)
     if tax_id is not UNCHANGED:
         customer.tax_id = optional_text(tax_id, "tax_id", MAX_TAX_ID)
+    if net_days is not UNCHANGED:
+        customer.net_days = valid_net_days(net_days)
     if metadata is not UNCHANGED:
         customer.custom_metadata = valid_metadata(metadata)
 
     if session.is_modified(customer):
-        changed(customer, now)
+        changes = changed_columns(customer)
+        changed(customer, at)
         with unique_customer():
             await session.flush()
+        await record(session, EventType.CUSTOMER_UPDATED, customer, changes=changes, at=at, now=now)
     return customer
 
 
@@ -118,42 +138,40 @@ async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, no
 
     Raises `CustomerNotFound`, `CustomerArchived`, `CustomerHasLiveSubscription`.
     """
-    customer = await existing_customer(session, customer_id)
+    customer, at = await existing_customer(session, customer_id, now)
     if customer.archived_at is not None:
         raise CustomerArchived("This customer is archived already.")
     live = exists().where(Subscription.customer_id == customer_id, Subscription.status != SubscriptionStatus.CANCELED)
     if await session.scalar(select(live)):
         raise CustomerHasLiveSubscription("This customer has a live subscription: cancel it first.")
 
-    customer.archived_at = now
-    changed(customer, now)
+    customer.archived_at = at
+    changed(customer, at)
     await session.flush()
+    await record(session, EventType.CUSTOMER_ARCHIVED, customer, changes=["archived_at"], at=at, now=now)
     return customer
 
 
 async def unarchive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Customer:
     """Puts an archived customer back into use. Raises `CustomerNotFound`, `CustomerNotArchived`."""
-    customer = await existing_customer(session, customer_id)
+    customer, at = await existing_customer(session, customer_id, now)
     if customer.archived_at is None:
         raise CustomerNotArchived("This customer is not archived.")
 
     customer.archived_at = None
-    changed(customer, now)
+    changed(customer, at)
     await session.flush()
+    await record(session, EventType.CUSTOMER_UNARCHIVED, customer, changes=["archived_at"], at=at, now=now)
     return customer
 
 
-async def existing_customer(session: AsyncSession, customer_id: CustomerId) -> Customer:
-    """The customer, locked. Raises `CustomerNotFound`."""
+async def existing_customer(session: AsyncSession, customer_id: CustomerId, now: datetime) -> tuple[Customer, datetime]:
+    """The customer, locked, and what time it is there. Raises `CustomerNotFound`, `TestClockAdvancing`."""
     customer = await locked_customer(session, customer_id)
     if customer is None:
         raise CustomerNotFound("There is no customer with this id.")
-    return customer
-
-
-def bill_to(customer: Customer) -> BillTo:
-    """What an invoice finalized now says of its customer for ever."""
-    return BillTo(customer.name, customer.email, customer.address, customer.tax_id)
+    at = now if customer.test_clock_id is None else await clock_time(session, customer.test_clock_id)
+    return customer, max(at, customer.updated_at)
 
 
 def new_invoice_prefix() -> str:

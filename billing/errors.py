@@ -114,6 +114,11 @@ class QuantityOutOfRange(BillingError):
     field = ("quantity",)
 
 
+class AmountNotPositive(BillingError):
+    code = "AMOUNT_NOT_POSITIVE"
+    field = ("amount_cents",)
+
+
 class SubscriptionNotFound(BillingError):
     code = "SUBSCRIPTION_NOT_FOUND"
     field = ("subscription_id",)
@@ -136,8 +141,163 @@ class CancellationNotScheduled(BillingError):
     field = ("subscription_id",)
 
 
-class CancellationDue(BillingError):
-    """The period at whose end the subscription is canceled is over: it can no longer be undone."""
+class SubscriptionPending(BillingError):
+    """The subscription has not begun: PENDING."""
 
-    code = "CANCELLATION_DUE"
+    code = "SUBSCRIPTION_PENDING"
     field = ("subscription_id",)
+
+
+class SubscriptionUnchanged(BillingError):
+    code = "SUBSCRIPTION_UNCHANGED"
+
+
+class ChangeModeNotAllowed(BillingError):
+    code = "CHANGE_MODE_NOT_ALLOWED"
+    field = ("mode",)
+
+
+class ChangeNotScheduled(BillingError):
+    code = "CHANGE_NOT_SCHEDULED"
+    field = ("subscription_id",)
+
+
+class AsOfOutOfRange(BillingError):
+    code = "AS_OF_OUT_OF_RANGE"
+    field = ("as_of",)
+
+
+class RenewalDue(BillingError):
+    """Periods of the subscription that have begun are not billed yet: what is asked for has to wait for them."""
+
+    code = "RENEWAL_DUE"
+    field = ("subscription_id",)
+
+
+class StartInThePast(BillingError):
+    code = "START_IN_THE_PAST"
+    field = ("start_at",)
+
+
+class TrialInvalid(BillingError):
+    """A trial that ends before it begins, is too long, or is given twice."""
+
+    code = "TRIAL_INVALID"
+    field = ("trial_end",)
+
+
+class TrialAlreadyUsed(BillingError):
+    code = "TRIAL_ALREADY_USED"
+    field = ("plan_id",)
+
+
+class TooManyLines(BillingError):
+    code = "TOO_MANY_LINES"
+
+
+class InvoiceNotFound(BillingError):
+    code = "INVOICE_NOT_FOUND"
+    field = ("invoice_id",)
+
+
+class InvoiceDraft(BillingError):
+    """The invoice is a DRAFT: it is not owed yet."""
+
+    code = "INVOICE_DRAFT"
+    field = ("invoice_id",)
+
+
+class InvoiceOpen(BillingError):
+    """The invoice is OPEN: finalized, and owed."""
+
+    code = "INVOICE_OPEN"
+    field = ("invoice_id",)
+
+
+class InvoicePaid(BillingError):
+    code = "INVOICE_PAID"
+    field = ("invoice_id",)
+
+
+class InvoiceVoid(BillingError):
+    code = "INVOICE_VOID"
+    field = ("invoice_id",)
+
+
+class InvoiceUncollectible(BillingError):
+    code = "INVOICE_UNCOLLECTIBLE"
+    field = ("invoice_id",)
+
+
+class InvoiceEmpty(BillingError):
+    code = "INVOICE_EMPTY"
+    field = ("invoice_id",)
+
+
+class InvoiceHasPayments(BillingError):
+    code = "INVOICE_HAS_PAYMENTS"
+    field = ("invoice_id",)
+
+
+class InvoiceReversed(BillingError):
+    """A line of another invoice, or one that waits for one, gives back a line of this one."""
+
+    code = "INVOICE_REVERSED"
+    field = ("invoice_id",)
+
+
+class InvoiceNotRecurring(BillingError):
+    code = "INVOICE_NOT_RECURRING"
+    field = ("invoice_id",)
+
+
+class InvoiceAlreadyReissued(BillingError):
+    code = "INVOICE_ALREADY_REISSUED"
+    field = ("invoice_id",)
+
+
+class InvoiceNotReissuable(BillingError):
+    """A credit on the invoice no longer fits what it reverses."""
+
+    code = "INVOICE_NOT_REISSUABLE"
+    field = ("invoice_id",)
+
+
+class Overpayment(BillingError):
+    """More money than is due, where that was not allowed."""
+
+    code = "OVERPAYMENT"
+    field = ("amount_cents",)
+
+
+class AllocationInvalid(BillingError):
+    """The allocations of a payment name an invoice twice, or add up to more than the payment."""
+
+    code = "ALLOCATION_INVALID"
+    field = ("allocations",)
+
+
+class TestClockNotFound(BillingError):
+    __test__ = False
+    code = "TEST_CLOCK_NOT_FOUND"
+    field = ("test_clock_id",)
+
+
+class TestClockAdvancing(BillingError):
+    """The test clock is on its way: until it is there, its customers wait."""
+
+    __test__ = False
+    code = "TEST_CLOCK_ADVANCING"
+
+
+class TestClockBackwards(BillingError):
+    __test__ = False
+    code = "TEST_CLOCK_BACKWARDS"
+    field = ("to",)
+
+
+class IdempotencyKeyReused(BillingError):
+    """The key came before with another input."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+    field = ("idempotency_key",)

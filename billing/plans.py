@@ -17,7 +17,9 @@ from billing.errors import (
     PlanNotArchived,
     PlanNotFound,
 )
+from billing.events import changed_columns, record
 from billing.ids import new_id
+from billing.invoicing import valid_net_days
 from billing.money import CURRENCIES, MAX_CENTS
 from billing.periods import Interval
 from billing.texts import optional_text, required_text, valid_metadata
@@ -26,7 +28,7 @@ from db.database import violated_constraint
 from db.models import Plan
 from db.models.base import changed
 from db.queries.locks import locked_plan
-from db.values import PlanId, PlanInterval
+from db.values import EventType, PlanId, PlanInterval
 
 MAX_CODE = 64
 MAX_NAME = 255
@@ -38,6 +40,8 @@ MAX_INTERVAL_COUNT = {
     PlanInterval.YEAR: 10,
 }
 """A period is at most ten years long."""
+
+MAX_TRIAL_DAYS = 730
 
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -52,6 +56,8 @@ async def create_plan(
     currency: str,
     interval: PlanInterval = PlanInterval.DAY,
     interval_count: int | None = None,
+    trial_days: int = 0,
+    net_days: int | None = None,
     metadata: Mapping[str, str] | None = None,
     now: datetime,
 ) -> Plan:
@@ -82,6 +88,8 @@ async def create_plan(
         currency=currency,
         interval=interval,
         interval_count=interval_count,
+        trial_days=valid_trial_days(trial_days),
+        net_days=valid_net_days(net_days),
         custom_metadata=valid_metadata(metadata),
         archived_at=None,
         version=1,
@@ -95,6 +103,7 @@ async def create_plan(
         if violated_constraint(error) == "uq_plans_code":
             raise PlanCodeTaken("Another plan has this code.") from None
         raise
+    await record(session, EventType.PLAN_CREATED, plan, at=now, now=now)
     return plan
 
 
@@ -104,6 +113,8 @@ async def update_plan(
     plan_id: PlanId,
     name: str | None | Unchanged = UNCHANGED,
     description: str | None | Unchanged = UNCHANGED,
+    trial_days: int | None | Unchanged = UNCHANGED,
+    net_days: int | None | Unchanged = UNCHANGED,
     metadata: Mapping[str, str] | None | Unchanged = UNCHANGED,
     now: datetime,
 ) -> Plan:
@@ -116,12 +127,18 @@ async def update_plan(
         plan.name = required_text(name, "name", MAX_NAME)
     if description is not UNCHANGED:
         plan.description = optional_text(description, "description", MAX_DESCRIPTION)
+    if trial_days is not UNCHANGED:
+        plan.trial_days = valid_trial_days(trial_days or 0)
+    if net_days is not UNCHANGED:
+        plan.net_days = valid_net_days(net_days)
     if metadata is not UNCHANGED:
         plan.custom_metadata = valid_metadata(metadata)
 
     if session.is_modified(plan):
+        changes = changed_columns(plan)
         changed(plan, now)
         await session.flush()
+        await record(session, EventType.PLAN_UPDATED, plan, changes=changes, at=now, now=now)
     return plan
 
 
@@ -133,6 +150,7 @@ async def archive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime)
     plan.archived_at = now
     changed(plan, now)
     await session.flush()
+    await record(session, EventType.PLAN_ARCHIVED, plan, changes=["archived_at"], at=now, now=now)
     return plan
 
 
@@ -144,6 +162,7 @@ async def unarchive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetim
     plan.archived_at = None
     changed(plan, now)
     await session.flush()
+    await record(session, EventType.PLAN_UNARCHIVED, plan, changes=["archived_at"], at=now, now=now)
     return plan
 
 
@@ -153,6 +172,12 @@ async def existing_plan(session: AsyncSession, plan_id: PlanId) -> Plan:
     if plan is None:
         raise PlanNotFound("There is no plan with this id.")
     return plan
+
+
+def valid_trial_days(days: int) -> int:
+    if not 0 <= days <= MAX_TRIAL_DAYS:
+        raise InvalidInput(f"Trial days must be 0 to {MAX_TRIAL_DAYS}.", "trial_days")
+    return days
 
 
 def valid_code(code: str) -> str:

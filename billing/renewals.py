@@ -1,115 +1,236 @@
-"""What a subscription owes next. Pure: the state goes in, periods and invoices come out, nothing is stored.
+"""What becomes of a subscription as time passes: starts, trial ends, renewals, the end of what was canceled.
 
-The first period of a new subscription and every later one are planned here, and only here.
+Pure: changes an `Account`. The first period of a new subscription and every later one are planned here, and only here.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from billing.invoices import PlannedInvoice, PlannedLine, finalized_invoice
+from billing.account import Account, PlannedInvoice, PlannedLine, PlannedPeriod, Terms
+from billing.invoicing import finalize, is_owed_by, judge
 from billing.money import times
-from billing.periods import Interval, Period, nth_boundary
-from db.values import BillTo, CustomerId, InvoiceKind, LineKind, PeriodKind, PlanId, SubscriptionId
+from billing.periods import Period, nth_boundary
+from db.values import EventType, InvoiceKind, InvoiceLineId, LineKind, PeriodKind, SubscriptionStatus
 
 MAX_PERIODS_PER_RUN = 12
 """So many missed periods of one subscription are caught up in one run; the rest wait for the next."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What is billed for each period."""
+def renew(account: Account, as_of: datetime, *, most: int = MAX_PERIODS_PER_RUN) -> int:
+    """Does what is due by `as_of`, in order: each period that has begun gets its invoice, issued at `as_of`, however
+    long ago it began. Returns how many boundaries were crossed, `most` at most.
 
-    plan_id: PlanId
-    plan_name: str
-    unit_amount_cents: int
-    currency: str
-    interval: Interval
-    quantity: int
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionState:
-    """All that decides what a subscription owes next.
-
-    `next_ordinal` and `next_start` are those of the first period that is not billed yet.
+    Raises `AmountOverflow` and `TooManyLines`; the account is then of no use any more.
     """
-
-    subscription_id: SubscriptionId
-    customer_id: CustomerId
-    terms: Terms
-    anchor_at: datetime
-    anchor_ordinal: int
-    next_ordinal: int
-    next_start: datetime
-    bill_to: BillTo
-    invoice_prefix: str
-    last_invoice_number: int
+    crossed = 0
+    while crossed < most and is_due(account, as_of):
+        cross_boundary(account, as_of)
+        crossed += 1
+    judge(account, as_of)
+    return crossed
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedPeriod:
-    """A link of the subscription's timeline that is about to be stored."""
-
-    ordinal: int
-    kind: PeriodKind
-    period: Period
-    plan_id: PlanId
-    quantity: int
-
-
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """What a run stores for one subscription: its new periods and one invoice for each, in order."""
-
-    state: SubscriptionState
-    periods: tuple[PlannedPeriod, ...]
-    invoices: tuple[PlannedInvoice, ...]
-
-    @property
-    def current_period(self) -> Period:
-        return self.periods[-1].period
-
-
-def plan_renewal(state: SubscriptionState, as_of: datetime) -> Renewal:
-    """The periods that have begun by `as_of` and are not billed yet, each with its invoice: at most the oldest
-    `MAX_PERIODS_PER_RUN`.
-
-    Invoices are issued at `as_of`, however long ago their period began. Raises `AmountOverflow` when price × quantity
-    is more than an amount can be.
+def live_through(account: Account, until: datetime, *, most: int = MAX_PERIODS_PER_RUN) -> int:
+    """As `renew`, as if a run came by at each instant on the way to `until`: a period's invoice is issued when the
+    period begins, and the subscription is past due from the second after an invoice was due. Time of a test clock.
     """
-    periods: list[PlannedPeriod] = []
-    invoices: list[PlannedInvoice] = []
-    start, ordinal = state.next_start, state.next_ordinal
-    while start <= as_of and len(periods) < MAX_PERIODS_PER_RUN:
-        end = nth_boundary(state.anchor_at, state.terms.interval, ordinal + 1 - state.anchor_ordinal)
-        period = Period(start, end)
-        periods.append(PlannedPeriod(ordinal, PeriodKind.BILLING, period, state.terms.plan_id, state.terms.quantity))
-        invoices.append(
-            finalized_invoice(
-                InvoiceKind.RECURRING,
-                [recurring_line(state.terms, period, ordinal)],
-                currency=state.terms.currency,
-                invoice_prefix=state.invoice_prefix,
-                sequence=state.last_invoice_number + len(invoices) + 1,
-                bill_to=state.bill_to,
-                period=period,
-                period_ordinal=ordinal,
-                issued_at=as_of,
-            )
+    crossed = 0
+    while crossed < most:
+        instants = [at for at in (next_boundary(account), next_overdue(account)) if at is not None and at <= until]
+        if not instants:
+            break
+        crossed += renew(account, min(instants), most=1)
+    return crossed
+
+
+def next_boundary(account: Account) -> datetime | None:
+    return account.live_subscription.next_billing_at
+
+
+def is_due(account: Account, as_of: datetime) -> bool:
+    boundary = next_boundary(account)
+    return boundary is not None and boundary <= as_of
+
+
+def next_overdue(account: Account) -> datetime | None:
+    """The first instant at which the subscription, ACTIVE so far, is past due."""
+    subscription = account.live_subscription
+    if subscription.status is not SubscriptionStatus.ACTIVE:
+        return None
+    due = [invoice.due_at for invoice in account.unpaid if is_owed_by(subscription, invoice) and invoice.due_at]
+    return min(due) + timedelta(seconds=1) if due else None
+
+
+def cross_boundary(account: Account, at: datetime) -> None:
+    """What happens at the instant `next_billing_at`; it is done at `at`, which may be later."""
+    subscription = account.live_subscription
+    boundary = subscription.next_billing_at
+    assert boundary is not None, "only what is live has a boundary to cross"
+    assert boundary <= at, (boundary, at)
+    if subscription.cancel_at_period_end:
+        end(account, ended_at=boundary, at=at)
+        return
+    match subscription.status:
+        case SubscriptionStatus.PENDING:
+            start(account, boundary, at)
+        case SubscriptionStatus.TRIALING:
+            subscription.status = SubscriptionStatus.ACTIVE
+            take_pending_change(account, boundary, at)
+            account.note(EventType.SUBSCRIPTION_TRIAL_ENDED, subscription, at, ["status"])
+            bill_period(account, boundary, at)
+        case _:
+            take_pending_change(account, boundary, at)
+            account.note(EventType.SUBSCRIPTION_RENEWED, subscription, at, ["current_period_start"])
+            bill_period(account, boundary, at)
+
+
+def start(account: Account, starts_at: datetime, at: datetime) -> None:
+    """Begins a subscription: with its trial, where it has one, or with the first period that is billed."""
+    subscription = account.live_subscription
+    subscription.started_at = subscription.terms_at = starts_at
+    in_trial = subscription.trial_end is not None
+    subscription.status = SubscriptionStatus.TRIALING if in_trial else SubscriptionStatus.ACTIVE
+    if subscription.version:
+        account.note(EventType.SUBSCRIPTION_STARTED, subscription, at, ["status"])
+    else:
+        account.note(EventType.SUBSCRIPTION_CREATED, subscription, at)
+    if subscription.trial_end is None:
+        bill_period(account, starts_at, at)
+        return
+    trial = Period(starts_at, subscription.trial_end)
+    add_period(account, PeriodKind.TRIAL, trial)
+    finalize(
+        account,
+        InvoiceKind.RECURRING,
+        [*account.take_waiting(), trial_line(account, trial)],
+        period=trial,
+        period_ordinal=subscription.next_ordinal - 1,
+        at=at,
+    )
+
+
+def bill_period(account: Account, starts_at: datetime, at: datetime) -> PlannedInvoice:
+    """Adds the period that begins at `starts_at` to the timeline, and invoices it with all lines that wait."""
+    subscription, terms = account.live_subscription, account.live_terms
+    ordinal = subscription.next_ordinal
+    ends_at = nth_boundary(subscription.anchor_at, terms.interval, ordinal + 1 - subscription.anchor_ordinal)
+    period = Period(starts_at, ends_at)
+    add_period(account, PeriodKind.BILLING, period)
+    return finalize(
+        account,
+        InvoiceKind.RECURRING,
+        [*account.take_waiting(), recurring_line(account, period, ordinal)],
+        period=period,
+        period_ordinal=ordinal,
+        at=at,
+    )
+
+
+def add_period(account: Account, kind: PeriodKind, period: Period) -> None:
+    subscription, terms = account.live_subscription, account.live_terms
+    ordinal = subscription.next_ordinal
+    account.periods.append(
+        PlannedPeriod(
+            subscription_id=subscription.id,
+            customer_id=subscription.customer_id,
+            ordinal=ordinal,
+            after_ordinal=ordinal - 1 if ordinal else None,
+            kind=kind,
+            starts_at=period.start,
+            ends_at=period.end,
+            plan_id=terms.plan_id,
+            quantity=terms.quantity,
         )
-        start, ordinal = end, ordinal + 1
-    return Renewal(state, tuple(periods), tuple(invoices))
+    )
+    subscription.next_ordinal = ordinal + 1
+    subscription.current_period_start = period.start
+    subscription.current_period_end = subscription.next_billing_at = period.end
+    account.subscription_changed = True
 
 
-def recurring_line(terms: Terms, period: Period, ordinal: int) -> PlannedLine:
+def take_pending_change(account: Account, boundary: datetime, at: datetime) -> None:
+    """Puts the change into force that was to come with this period."""
+    if account.pending_terms is None:
+        return
+    changes = set_terms(account, account.pending_terms, boundary)
+    drop_pending_change(account)
+    account.note(EventType.SUBSCRIPTION_CHANGED, account.live_subscription, at, changes)
+
+
+def set_terms(account: Account, terms: Terms, since: datetime) -> list[str]:
+    """Changes what is billed from `since` on. Another interval counts its periods from there. Says what has changed."""
+    subscription, before = account.live_subscription, account.live_terms
+    if terms.interval != before.interval:
+        subscription.anchor_at = since
+        subscription.anchor_ordinal = subscription.next_ordinal
+    changes = [
+        column
+        for column, differs in (
+            ("plan_id", terms.plan_id != before.plan_id),
+            ("quantity", terms.quantity != before.quantity),
+        )
+        if differs
+    ]
+    subscription.plan_id, subscription.quantity = terms.plan_id, terms.quantity
+    subscription.terms_at = since
+    account.terms = terms
+    return changes
+
+
+def drop_pending_change(account: Account) -> None:
+    subscription = account.live_subscription
+    subscription.pending_plan_id = subscription.pending_quantity = subscription.pending_since = None
+    account.pending_terms = None
+
+
+def end(account: Account, *, ended_at: datetime, at: datetime) -> PlannedInvoice | None:
+    """Ends the subscription; lines that still wait go on a last invoice."""
+    subscription = account.live_subscription
+    drop_pending_change(account)
+    subscription.status = SubscriptionStatus.CANCELED
+    subscription.ended_at = ended_at
+    subscription.next_billing_at = None
+    account.note(EventType.SUBSCRIPTION_CANCELED, subscription, at, ["status"])
+    if not account.waiting:
+        return None
+    lines = account.take_waiting()
+    period = Period(
+        min(line.period_start for line in lines if line.period_start is not None),
+        max(line.period_end for line in lines if line.period_end is not None),
+    )
+    return finalize(account, InvoiceKind.PRORATION, lines, period=period, at=at)
+
+
+def recurring_line(account: Account, period: Period, ordinal: int) -> PlannedLine:
     """The charge of one whole period. Raises `AmountOverflow`."""
+    terms = account.live_terms
     return PlannedLine(
+        id=InvoiceLineId(account.make_id()),
+        customer_id=account.customer.id,
         kind=LineKind.RECURRING,
-        description=terms.plan_name if terms.quantity == 1 else f"{terms.quantity} × {terms.plan_name}",
+        description=terms.label,
         plan_id=terms.plan_id,
         quantity=terms.quantity,
         unit_amount_cents=terms.unit_amount_cents,
         amount_cents=times(terms.unit_amount_cents, terms.quantity),
         period_ordinal=ordinal,
-        period=period,
+        period_start=period.start,
+        period_end=period.end,
+    )
+
+
+def trial_line(account: Account, trial: Period) -> PlannedLine:
+    """A trial costs nothing, and says so."""
+    terms = account.live_terms
+    return PlannedLine(
+        id=InvoiceLineId(account.make_id()),
+        customer_id=account.customer.id,
+        kind=LineKind.TRIAL,
+        description=f"Trial of {terms.label}",
+        plan_id=terms.plan_id,
+        quantity=terms.quantity,
+        unit_amount_cents=0,
+        amount_cents=0,
+        period_ordinal=account.live_subscription.next_ordinal - 1,
+        period_start=trial.start,
+        period_end=trial.end,
     )

@@ -1,39 +1,55 @@
-"""Subscriptions: a customer on a plan, from the first invoice to the cancellation."""
+"""Subscriptions: a customer on a plan, from the start to the cancellation."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.customers import bill_to, existing_customer
+from billing.account import Account, PlannedInvoice, SubscriptionState
+from billing.changes import Change, ChangeMode, change_terms, credit_lines
 from billing.errors import (
-    AmountTooLarge,
     CancellationAlreadyScheduled,
-    CancellationDue,
     CancellationNotScheduled,
+    ChangeNotScheduled,
     CurrencyMismatch,
     CustomerAlreadySubscribed,
     CustomerArchived,
+    InvalidInput,
     PlanArchived,
     PlanNotFound,
     QuantityOutOfRange,
-    SubscriptionCanceled,
-    SubscriptionNotFound,
+    StartInThePast,
+    TrialAlreadyUsed,
+    TrialInvalid,
 )
-from billing.ids import new_id
-from billing.money import AmountOverflow
-from billing.plans import billing_interval
-from billing.renewals import Renewal, SubscriptionState, Terms, plan_renewal
+from billing.fitting import amounts_that_fit
+from billing.idempotency import Outcome
+from billing.invoicing import judge
+from billing.money import times
+from billing.opening import caught_up, open_customer, open_subscription
+from billing.plans import MAX_TRIAL_DAYS
+from billing.reader import read_billed_lines, terms_of
+from billing.renewals import drop_pending_change, end, renew, start
 from billing.texts import valid_metadata
-from billing.writer import store_renewals
-from db.models import Customer, Invoice, Plan, Subscription
-from db.models.base import changed
-from db.queries.locks import locked_subscription
-from db.values import CustomerId, PlanId, SubscriptionId, SubscriptionStatus
+from billing.writer import store
+from db.models import Plan, Subscription
+from db.models.base import table_of
+from db.queries.accounts import had_trial
+from db.values import CustomerId, EventType, PlanId, SubscriptionId, SubscriptionStatus
 
 MAX_QUANTITY = 1_000_000_000
+MAX_START_DAYS = 3660
+
+
+class Settlement(StrEnum):
+    """What becomes of the unused rest of what was billed when a subscription is canceled at once."""
+
+    NONE = "NONE"
+    CREDIT = "CREDIT"
 
 
 async def create_subscription(
@@ -42,156 +58,331 @@ async def create_subscription(
     customer_id: CustomerId,
     plan_id: PlanId,
     quantity: int = 1,
+    start_at: datetime | None = None,
+    trial_days: int | None = None,
+    trial_end: datetime | None = None,
     metadata: Mapping[str, str] | None = None,
     now: datetime,
-) -> tuple[Subscription, Invoice]:
-    """Puts a customer on a plan from `now` on, and bills the first period.
+) -> Outcome:
+    """Puts a customer on a plan, at once or from `start_at` on, and bills the first period when it begins.
+
+    `trial_days`, or the instant `trial_end`, take the place of the plan's own trial; 0 days are none. Where the plan's
+    own trial was used by the customer before, there is none.
 
     Raises `CustomerNotFound`, `CustomerArchived`, `CustomerAlreadySubscribed`, `PlanNotFound`, `PlanArchived`,
-    `CurrencyMismatch`, `QuantityOutOfRange`, `AmountTooLarge`, `InvalidInput`.
+    `CurrencyMismatch`, `QuantityOutOfRange`, `AmountTooLarge`, `InvalidInput`, `StartInThePast`, `TrialInvalid`,
+    `TrialAlreadyUsed`, `TestClockAdvancing`.
     """
-    if not 1 <= quantity <= MAX_QUANTITY:
-        raise QuantityOutOfRange(f"Quantity must be 1 to {MAX_QUANTITY}.")
     custom_metadata = valid_metadata(metadata)
-    customer = await existing_customer(session, customer_id)
+    account, at = await open_customer(session, customer_id, now=now)
+    await plan_subscription(
+        session,
+        account,
+        plan_id=plan_id,
+        quantity=quantity,
+        start_at=start_at,
+        trial_days=trial_days,
+        trial_end=trial_end,
+        at=at,
+    )
+    if not await insert_live_subscription(session, account.live_subscription, custom_metadata, at):
+        raise CustomerAlreadySubscribed("This customer already has a live subscription.")
+    await store(session, [account])
+    return Outcome(
+        customer_id=customer_id,
+        subscription_id=account.live_subscription.id,
+        invoice_id=account.invoices[0].id if account.invoices else None,
+    )
+
+
+async def plan_subscription(
+    session: AsyncSession,
+    account: Account,
+    *,
+    plan_id: PlanId,
+    quantity: int,
+    start_at: datetime | None,
+    trial_days: int | None,
+    trial_end: datetime | None,
+    at: datetime,
+) -> None:
+    """Decides of a new subscription, and changes nothing but the account. Raises what `create_subscription` does."""
+    valid_quantity(quantity)
+    customer = account.customer
     if customer.archived_at is not None:
         raise CustomerArchived("This customer is archived.")
+    plan = await open_plan(session, plan_id)
+    if customer.currency not in (None, plan.currency):
+        raise CurrencyMismatch(f"This customer is billed in {customer.currency}, the plan in {plan.currency}.")
+    if account.subscription is not None:
+        raise CustomerAlreadySubscribed("This customer already has a live subscription.")
+    starts_at = valid_start(start_at, at)
+    trial = await valid_trial(session, account, plan, starts_at, trial_days, trial_end)
+    account.terms = terms_of(plan, quantity)
+    account.subscription = new_subscription(account, starts_at, trial, at)
+    use_currency(account, plan.currency, at)
+    with amounts_that_fit("quantity"):
+        times(account.terms.unit_amount_cents, quantity)
+        if starts_at <= at:
+            start(account, starts_at, at)
+        else:
+            account.note(EventType.SUBSCRIPTION_CREATED, account.subscription, at)
+    account.subscription_changed = False
+
+
+def new_subscription(
+    account: Account, starts_at: datetime, trial_end: datetime | None, at: datetime
+) -> SubscriptionState:
+    """A subscription of which nothing is stored and nothing has happened yet."""
+    customer, terms = account.customer, account.live_terms
+    return SubscriptionState(
+        id=SubscriptionId(account.make_id()),
+        customer_id=customer.id,
+        plan_id=terms.plan_id,
+        quantity=terms.quantity,
+        status=SubscriptionStatus.PENDING,
+        anchor_at=trial_end or starts_at,
+        anchor_ordinal=1 if trial_end else 0,
+        next_ordinal=0,
+        started_at=None,
+        current_period_start=None,
+        current_period_end=None,
+        next_billing_at=starts_at,
+        cancel_at_period_end=False,
+        canceled_at=None,
+        ended_at=None,
+        trial_start=starts_at if trial_end else None,
+        trial_end=trial_end,
+        terms_at=None,
+        pending_plan_id=None,
+        pending_quantity=None,
+        pending_since=None,
+        test_clock_id=customer.test_clock_id,
+        version=0,
+        updated_at=at,
+    )
+
+
+def use_currency(account: Account, currency: str, at: datetime) -> None:
+    """Fixes the currency of a customer who has none yet: the first money does."""
+    if account.customer.currency is None:
+        account.customer.currency = currency
+        account.note(EventType.CUSTOMER_UPDATED, account.customer, at, ["currency"])
+    assert account.customer.currency == currency, (account.customer.currency, currency)
+
+
+async def insert_live_subscription(
+    session: AsyncSession, subscription: SubscriptionState, metadata: dict[str, str], at: datetime
+) -> bool:
+    """Stores the subscription; False when its customer has a live one."""
+    created = await session.scalar(
+        insert(table_of(Subscription))
+        .values(subscription_values(subscription, metadata, at))
+        .on_conflict_do_nothing(
+            index_elements=[Subscription.customer_id],
+            index_where=text("status <> 'CANCELED'"),
+        )
+        .returning(Subscription.id)
+    )
+    return created is not None
+
+
+def subscription_values(subscription: SubscriptionState, metadata: dict[str, str], at: datetime) -> dict[str, Any]:
+    """The columns of a subscription that was created at `at`."""
+    values = {name: getattr(subscription, name) for name in SubscriptionState.__slots__ if name != "next_ordinal"}
+    return {**values, "created_at": at, "metadata": metadata}
+
+
+def valid_quantity(quantity: int) -> int:
+    if not 1 <= quantity <= MAX_QUANTITY:
+        raise QuantityOutOfRange(f"Quantity must be 1 to {MAX_QUANTITY}.")
+    return quantity
+
+
+def valid_start(start_at: datetime | None, at: datetime) -> datetime:
+    if start_at is None:
+        return at
+    if start_at < at:
+        raise StartInThePast(f"It is {at:%FT%TZ}: a subscription cannot begin before.")
+    if start_at > at + timedelta(days=MAX_START_DAYS):
+        raise InvalidInput(f"A subscription must begin within {MAX_START_DAYS} days.", "start_at")
+    return start_at
+
+
+async def valid_trial(
+    session: AsyncSession,
+    account: Account,
+    plan: Plan,
+    starts_at: datetime,
+    trial_days: int | None,
+    trial_end: datetime | None,
+) -> datetime | None:
+    """When the trial ends that begins at `starts_at`; None where there is none."""
+    if trial_days is not None and trial_end is not None:
+        raise TrialInvalid("Give the days of the trial or its end, not both.")
+    if trial_days is not None and not 0 <= trial_days <= MAX_TRIAL_DAYS:
+        raise TrialInvalid(f"A trial must have 0 to {MAX_TRIAL_DAYS} days.", "trial_days")
+    if trial_end is not None and not starts_at < trial_end <= starts_at + timedelta(days=MAX_TRIAL_DAYS):
+        raise TrialInvalid(f"A trial must end after it begins, within {MAX_TRIAL_DAYS} days.")
+    asked_for = bool(trial_days) or trial_end is not None
+    days = plan.trial_days if trial_days is None and trial_end is None else trial_days
+    if not asked_for and not days:
+        return None
+    if await had_trial(session, account.customer.id, plan.id):
+        if asked_for:
+            raise TrialAlreadyUsed("This customer was on trial of this plan before.")
+        return None
+    return trial_end or starts_at + timedelta(days=days or 0)
+
+
+async def open_plan(session: AsyncSession, plan_id: PlanId) -> Plan:
+    """A plan that takes new subscriptions. Raises `PlanNotFound`, `PlanArchived`."""
     plan = await session.get(Plan, plan_id)
     if plan is None:
         raise PlanNotFound("There is no plan with this id.")
     if plan.archived_at is not None:
         raise PlanArchived("This plan is archived: it takes no new subscriptions.")
-    if customer.currency not in (None, plan.currency):
-        raise CurrencyMismatch(f"This customer is billed in {customer.currency}, the plan in {plan.currency}.")
-
-    try:
-        renewal = plan_renewal(new_subscription(customer, plan, quantity, now), as_of=now)
-    except AmountOverflow:
-        raise AmountTooLarge("Price × quantity is more than 2^53 − 1 minor units.", "quantity") from None
-
-    subscription = await insert_live_subscription(session, renewal, custom_metadata, now)
-    if subscription is None:
-        raise CustomerAlreadySubscribed("This customer already has a live subscription.")
-    if customer.currency is None:
-        customer.currency = plan.currency
-        changed(customer, now)
-        await session.flush()
-    [invoice] = await store_renewals(session, [renewal])
-    return subscription, Invoice(**invoice)
+    return plan
 
 
-def new_subscription(customer: Customer, plan: Plan, quantity: int, now: datetime) -> SubscriptionState:
-    """The state of a subscription that starts `now` and of which nothing is billed yet."""
-    return SubscriptionState(
-        subscription_id=SubscriptionId(new_id()),
-        customer_id=customer.id,
-        terms=terms_of(plan, quantity),
-        anchor_at=now,
-        anchor_ordinal=0,
-        next_ordinal=0,
-        next_start=now,
-        bill_to=bill_to(customer),
-        invoice_prefix=customer.invoice_prefix,
-        last_invoice_number=customer.last_invoice_number,
+async def change_subscription(
+    session: AsyncSession,
+    *,
+    subscription_id: SubscriptionId,
+    plan_id: PlanId | None = None,
+    quantity: int | None = None,
+    mode: ChangeMode | None = None,
+    as_of: datetime | None = None,
+    now: datetime,
+) -> Outcome:
+    """Changes plan or quantity; what is None stays. The invoice is the one that was made now, if any.
+
+    Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `PlanNotFound`, `PlanArchived`, `QuantityOutOfRange`,
+    `RenewalDue`, `TestClockAdvancing`, `AmountTooLarge` and what `change_terms` does.
+    """
+    account, at = await open_subscription(session, subscription_id, now=now)
+    change = await plan_change(session, account, plan_id=plan_id, quantity=quantity, mode=mode, as_of=as_of, at=at)
+    await store(session, [account])
+    return Outcome(subscription_id=subscription_id, invoice_id=change.invoice.id if change.invoice else None)
+
+
+async def plan_change(
+    session: AsyncSession,
+    account: Account,
+    *,
+    plan_id: PlanId | None,
+    quantity: int | None,
+    mode: ChangeMode | None,
+    as_of: datetime | None,
+    at: datetime,
+) -> Change:
+    """Decides of a change, and changes nothing but the account."""
+    subscription = account.live_subscription
+    caught_up(account, at)
+    quantity = valid_quantity(subscription.quantity if quantity is None else quantity)
+    if plan_id in (None, subscription.plan_id):
+        plan = await session.get(Plan, subscription.plan_id)
+        assert plan is not None, "a subscription's plan is never deleted"
+    else:
+        assert plan_id is not None
+        plan = await open_plan(session, plan_id)
+    if subscription.current_period_start is not None:
+        await add_billed_lines(session, account, as_of or at)
+    with amounts_that_fit("quantity"):
+        change = change_terms(account, terms_of(plan, quantity), mode=mode, as_of=as_of, at=at)
+        # A new period that began in the past may be over already.
+        renew(account, at)
+    return change
+
+
+async def add_billed_lines(session: AsyncSession, account: Account, at: datetime) -> None:
+    """Reads what may be given back; what was planned meanwhile and is not stored stays beside it."""
+    planned = account.billed_lines
+    await read_billed_lines(session, account, at)
+    account.billed_lines += planned
+
+
+async def withdraw_subscription_change(
+    session: AsyncSession, *, subscription_id: SubscriptionId, now: datetime
+) -> Outcome:
+    """Takes back a change that waits for the period's end.
+
+    Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `ChangeNotScheduled`, `TestClockAdvancing`.
+    """
+    account, at = await open_subscription(session, subscription_id, now=now)
+    if account.pending_terms is None:
+        raise ChangeNotScheduled("No change of this subscription is waiting.")
+    drop_pending_change(account)
+    account.note(
+        EventType.SUBSCRIPTION_CHANGE_WITHDRAWN,
+        account.live_subscription,
+        at,
+        ["pending_plan_id", "pending_quantity"],
     )
-
-
-def terms_of(plan: Plan, quantity: int) -> Terms:
-    """What `quantity` units of a plan cost for each of its intervals."""
-    return Terms(
-        plan_id=plan.id,
-        plan_name=plan.name,
-        unit_amount_cents=plan.amount_cents,
-        currency=plan.currency,
-        interval=billing_interval(plan.interval, plan.interval_count),
-        quantity=quantity,
-    )
-
-
-async def insert_live_subscription(
-    session: AsyncSession, renewal: Renewal, metadata: dict[str, str], now: datetime
-) -> Subscription | None:
-    """Stores the subscription; None when its customer has a live one."""
-    state, period = renewal.state, renewal.current_period
-    return await session.scalar(
-        insert(Subscription)
-        .values(
-            id=state.subscription_id,
-            customer_id=state.customer_id,
-            plan_id=state.terms.plan_id,
-            quantity=state.terms.quantity,
-            status=SubscriptionStatus.ACTIVE,
-            anchor_at=state.anchor_at,
-            anchor_ordinal=state.anchor_ordinal,
-            started_at=state.anchor_at,
-            current_period_start=period.start,
-            current_period_end=period.end,
-            next_billing_at=period.end,
-            cancel_at_period_end=False,
-            custom_metadata=metadata,
-            version=1,
-            created_at=now,
-            updated_at=now,
-        )
-        .on_conflict_do_nothing(
-            index_elements=[Subscription.customer_id],
-            index_where=text("status <> 'CANCELED'"),
-        )
-        .returning(Subscription)
-    )
+    await store(session, [account])
+    return Outcome(subscription_id=subscription_id)
 
 
 async def cancel_subscription(
-    session: AsyncSession, *, subscription_id: SubscriptionId, at_period_end: bool = True, now: datetime
-) -> Subscription:
-    """Cancels a subscription, at once or at the end of its current period; nothing is given back.
+    session: AsyncSession,
+    *,
+    subscription_id: SubscriptionId,
+    at_period_end: bool = True,
+    settlement: Settlement = Settlement.NONE,
+    now: datetime,
+) -> Outcome:
+    """Cancels a subscription, at the end of its current period or at once; one that has not begun, at once.
 
-    A cancellation at once also overtakes one that waits for the period's end. Open invoices stay owed. Raises
-    `SubscriptionNotFound`, `SubscriptionCanceled`, `CancellationAlreadyScheduled`.
+    At once, `settlement` says whether the unused rest is given back; lines that wait for an invoice go on a last one,
+    which is returned. It also overtakes a cancellation that waits for the period's end. Open invoices stay owed.
+
+    Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `CancellationAlreadyScheduled`, `InvalidInput`,
+    `TestClockAdvancing`.
     """
-    subscription = await live_subscription(session, subscription_id)
+    if at_period_end and settlement is Settlement.CREDIT:
+        raise InvalidInput("At the end of a period nothing is left to give back.", "settlement")
+    account, at = await open_subscription(session, subscription_id, now=now)
+    if settlement is Settlement.CREDIT and account.live_subscription.started_at is not None:
+        await add_billed_lines(session, account, at)
+    invoice = plan_cancellation(account, at_period_end=at_period_end, settlement=settlement, at=at)
+    await store(session, [account])
+    return Outcome(subscription_id=subscription_id, invoice_id=invoice.id if invoice else None)
+
+
+def plan_cancellation(
+    account: Account, *, at_period_end: bool, settlement: Settlement, at: datetime
+) -> PlannedInvoice | None:
+    """Decides of a cancellation, and changes nothing but the account."""
+    subscription = account.live_subscription
     if at_period_end and subscription.cancel_at_period_end:
         raise CancellationAlreadyScheduled("This subscription is canceled at its period's end already.")
-
-    subscription.cancel_at_period_end = at_period_end
-    subscription.canceled_at = now
-    if not at_period_end:
-        subscription.status = SubscriptionStatus.CANCELED
-        subscription.ended_at = now
-        subscription.next_billing_at = None
-    changed(subscription, now)
-    await session.flush()
-    return subscription
+    subscription.canceled_at = at
+    if at_period_end and subscription.status is not SubscriptionStatus.PENDING:
+        subscription.cancel_at_period_end = True
+        account.note(EventType.SUBSCRIPTION_CANCELLATION_SCHEDULED, subscription, at, ["cancel_at_period_end"])
+        return None
+    subscription.cancel_at_period_end = False
+    with amounts_that_fit():
+        if settlement is Settlement.CREDIT and subscription.status is not SubscriptionStatus.PENDING:
+            account.wait(credit_lines(account, at))
+        return end(account, ended_at=at, at=at)
 
 
 async def undo_subscription_cancellation(
     session: AsyncSession, *, subscription_id: SubscriptionId, now: datetime
-) -> Subscription:
+) -> Outcome:
     """Takes back a cancellation that waits for the period's end.
 
-    Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `CancellationNotScheduled`, and `CancellationDue` once the
-    period is over.
+    Raises `SubscriptionNotFound`, `SubscriptionCanceled` (also once the period is over), `CancellationNotScheduled`,
+    `TestClockAdvancing`.
     """
-    subscription = await live_subscription(session, subscription_id)
+    account, at = await open_subscription(session, subscription_id, now=now)
+    subscription = account.live_subscription
     if not subscription.cancel_at_period_end:
         raise CancellationNotScheduled("This subscription is not going to be canceled.")
-    assert subscription.current_period_end is not None, "what waits for its period's end has a period"
-    if subscription.current_period_end <= now:
-        raise CancellationDue("The period is over: the cancellation can no longer be undone.")
-
     subscription.cancel_at_period_end = False
     subscription.canceled_at = None
-    changed(subscription, now)
-    await session.flush()
-    return subscription
-
-
-async def live_subscription(session: AsyncSession, subscription_id: SubscriptionId) -> Subscription:
-    """The subscription, locked after its customer. Raises `SubscriptionNotFound`, `SubscriptionCanceled`."""
-    found = await locked_subscription(session, subscription_id)
-    if found is None:
-        raise SubscriptionNotFound("There is no subscription with this id.")
-    _, subscription = found
-    if subscription.status is SubscriptionStatus.CANCELED:
-        raise SubscriptionCanceled("This subscription has ended: CANCELED is final.")
-    return subscription
+    account.note(EventType.SUBSCRIPTION_CANCELLATION_UNDONE, subscription, at, ["cancel_at_period_end"])
+    judge(account, at)
+    await store(session, [account])
+    return Outcome(subscription_id=subscription_id)

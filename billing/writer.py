@@ -1,117 +1,250 @@
-"""Stores what was planned: any number of renewals with a constant number of statements."""
+"""Stores what was decided, of any number of accounts, with a number of statements that does not depend on theirs.
 
-from collections.abc import Sequence
-from typing import Any
+Rows go to the database as arrays, one for each column, which `unnest` makes rows of again. A statement that has no rows
+is not sent.
+"""
 
-from sqlalchemy import bindparam, insert, update
-from sqlalchemy.ext.asyncio import AsyncSession
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from functools import cache
+from typing import Any, TypeAlias
 
-from billing.ids import NewId, new_id
-from billing.invoices import PlannedInvoice
-from billing.renewals import Renewal
-from db.models import BillingPeriod, Customer, Invoice, InvoiceLine
-from db.models.base import table_of
-from db.values import InvoiceId, InvoiceLineId
-
-Row = dict[str, Any]
-"""The columns of one row."""
-
-COUNT_INVOICES = (
-    update(table_of(Customer))
-    .where(Customer.id == bindparam("customer"))
-    .values(last_invoice_number=bindparam("last_number"))
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Insert,
+    Table,
+    Update,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    update,
 )
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.types import Text, TypeDecorator, TypeEngine
+
+from billing.account import (
+    Account,
+    PlannedAllocation,
+    PlannedEvent,
+    PlannedInvoice,
+    PlannedLedgerEntry,
+    PlannedPayment,
+    PlannedPeriod,
+    SubscriptionState,
+)
+from db.models import (
+    Allocation,
+    Base,
+    BillingHold,
+    BillingPeriod,
+    Customer,
+    Event,
+    Invoice,
+    InvoiceLine,
+    LedgerEntry,
+    Payment,
+    PendingLine,
+    Subscription,
+)
+from db.models.base import table_of
+from db.types import bill_to_document
+from db.values import BillTo
+
+Columns: TypeAlias = dict[str, Sequence[Any]]
+"""Rows, column by column."""
+
+CUSTOMER_CHANGES = ("currency", "last_invoice_number", "balance_cents", "last_ledger_number", "version", "updated_at")
+SUBSCRIPTION_CHANGES = tuple(
+    column.name
+    for column in fields(SubscriptionState)
+    if column.name not in ("id", "customer_id", "next_ordinal", "test_clock_id")
+)
+INVOICE_CHANGES = ("status", "amount_due_cents", "paid_at", "version", "updated_at")
+LINE_COLUMNS = (
+    *("id", "customer_id", "kind", "description", "plan_id", "quantity", "unit_amount_cents", "amount_cents"),
+    *("period_ordinal", "period_start", "period_end", "reverses_line_id"),
+)
+INVOICE_COLUMNS = tuple(column.name for column in fields(PlannedInvoice) if column.name != "lines")
 
 
-async def store_renewals(session: AsyncSession, renewals: Sequence[Renewal], *, make_id: NewId = new_id) -> list[Row]:
-    """Stores periods, invoices and lines, and counts the invoices on their customers.
+async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
+    """Stores what was decided of the accounts, whose customers and subscriptions are there and locked by the caller."""
 
-    The customers and subscriptions are stored and locked by the caller, and each customer has its currency. Renewals of
-    the same subscription come in the order of their periods. Returns the columns of the invoices, in order.
-    """
-    periods = [row for renewal in renewals for row in period_rows(renewal)]
-    invoices, lines = [], []
-    for renewal in renewals:
-        for invoice in renewal.invoices:
-            row = invoice_row(renewal, invoice, InvoiceId(make_id()))
-            invoices.append(row)
-            lines.extend(line_rows(row, invoice, make_id))
-    last_numbers = {
-        renewal.state.customer_id: renewal.invoices[-1].sequence for renewal in renewals if renewal.invoices
-    }
-    if not periods:
-        return []
-    # Rows go to the tables themselves: the mapper would look at each of them again.
-    await session.execute(insert(table_of(BillingPeriod)), periods)
-    await session.execute(insert(table_of(Invoice)), invoices)
-    await session.execute(insert(table_of(InvoiceLine)), lines)
-    await session.execute(
-        COUNT_INVOICES,
-        [{"customer": customer, "last_number": number} for customer, number in last_numbers.items()],
+    def decided(of: Callable[[Account], Iterable[Any]]) -> list[Any]:
+        return [row for account in accounts for row in of(account)]
+
+    invoices = decided(lambda account: account.invoices)
+    # The customer's currency has to be there before any money.
+    await update_rows(
+        session,
+        Customer,
+        ("id",),
+        CUSTOMER_CHANGES,
+        [account.customer for account in accounts if account.customer_changed],
     )
-    return invoices
+    await cut_periods(session, accounts)
+    await insert_rows(session, BillingPeriod, columns_of(PlannedPeriod, decided(lambda account: account.periods)))
+    await insert_rows(session, Payment, columns_of(PlannedPayment, decided(lambda account: account.payments)))
+    await insert_rows(session, Invoice, columns_named(INVOICE_COLUMNS, invoices))
+    await move_lines(session, accounts, invoices)
+    await insert_rows(session, Allocation, columns_of(PlannedAllocation, decided(lambda account: account.allocations)))
+    await insert_rows(
+        session, LedgerEntry, columns_of(PlannedLedgerEntry, decided(lambda account: account.ledger_entries))
+    )
+    await update_rows(
+        session, Invoice, ("id",), INVOICE_CHANGES, decided(lambda account: account.changed_invoices.values())
+    )
+    await update_rows(
+        session,
+        Subscription,
+        ("id", "customer_id"),
+        SUBSCRIPTION_CHANGES,
+        [account.subscription for account in accounts if account.subscription_changed],
+    )
+    await store_events(session, decided(lambda account: account.events))
+    for allocation_id, released_at in decided(lambda account: account.released_allocations):
+        await session.execute(
+            update(table_of(Allocation)).where(Allocation.id == allocation_id).values(released_at=released_at)
+        )
+    billed = [account.live_subscription.id for account in accounts if account.held and no_longer_due(account)]
+    if billed:
+        await session.execute(delete(BillingHold).where(BillingHold.subscription_id.in_(billed)))
 
 
-def period_rows(renewal: Renewal) -> list[Row]:
-    return [
+def no_longer_due(account: Account) -> bool:
+    """Whether what was due was done: periods were billed, or it has ended."""
+    return bool(account.periods) or not account.live_subscription.is_live
+
+
+async def store_events(session: AsyncSession, events: Sequence[PlannedEvent]) -> None:
+    await insert_rows(session, Event, columns_of(PlannedEvent, events))
+
+
+async def cut_periods(session: AsyncSession, accounts: Sequence[Account]) -> None:
+    for account in accounts:
+        for ordinal, ends_at in account.cut_periods:
+            subscription = account.live_subscription
+            await session.execute(
+                update(table_of(BillingPeriod))
+                .where(
+                    BillingPeriod.subscription_id == subscription.id,
+                    BillingPeriod.customer_id == subscription.customer_id,
+                    BillingPeriod.ordinal == ordinal,
+                )
+                .values(ends_at=ends_at)
+            )
+
+
+async def move_lines(session: AsyncSession, accounts: Sequence[Account], invoices: Sequence[PlannedInvoice]) -> None:
+    """Lines: those of new invoices, those that begin to wait for one, and those that have waited long enough."""
+    taken = [line.id for account in accounts for line in account.no_longer_waiting]
+    if taken:
+        await session.execute(delete(PendingLine).where(PendingLine.id.in_(taken)))
+    waiting = [(account.live_subscription.id, line) for account in accounts for line in account.now_waiting]
+    now = [account.recorded_at for account in accounts for _ in account.now_waiting]
+    await insert_rows(
+        session,
+        PendingLine,
         {
-            "subscription_id": renewal.state.subscription_id,
-            "customer_id": renewal.state.customer_id,
-            "ordinal": period.ordinal,
-            "after_ordinal": period.ordinal - 1 if period.ordinal else None,
-            "kind": period.kind,
-            "starts_at": period.period.start,
-            "ends_at": period.period.end,
-            "plan_id": period.plan_id,
-            "quantity": period.quantity,
-        }
-        for period in renewal.periods
-    ]
-
-
-def invoice_row(renewal: Renewal, invoice: PlannedInvoice, invoice_id: InvoiceId) -> Row:
-    return {
-        "id": invoice_id,
-        "customer_id": renewal.state.customer_id,
-        "subscription_id": renewal.state.subscription_id,
-        "period_ordinal": invoice.period_ordinal,
-        "kind": invoice.kind,
-        "status": invoice.status,
-        "sequence": invoice.sequence,
-        "number": invoice.number,
-        "currency": invoice.currency,
-        "subtotal_cents": invoice.subtotal_cents,
-        "tax_cents": invoice.tax_cents,
-        "amount_cents": invoice.amount_cents,
-        "amount_due_cents": invoice.amount_due_cents,
-        "bill_to": invoice.bill_to,
-        "period_start": invoice.period.start,
-        "period_end": invoice.period.end,
-        "issued_at": invoice.issued_at,
-        "due_at": invoice.due_at,
-        "paid_at": invoice.paid_at,
-        "version": 1,
-        "created_at": invoice.issued_at,
-        "updated_at": invoice.issued_at,
-    }
-
-
-def line_rows(invoice_values: Row, invoice: PlannedInvoice, make_id: NewId) -> list[Row]:
-    return [
+            **columns_named(LINE_COLUMNS, [line for _, line in waiting]),
+            "subscription_id": [subscription_id for subscription_id, _ in waiting],
+            "created_at": now,
+        },
+    )
+    lines = [(invoice, position, line) for invoice in invoices for position, line in enumerate(invoice.lines, start=1)]
+    await insert_rows(
+        session,
+        InvoiceLine,
         {
-            "id": InvoiceLineId(make_id()),
-            "customer_id": invoice_values["customer_id"],
-            "invoice_id": invoice_values["id"],
-            "position": position,
-            "kind": line.kind,
-            "description": line.description,
-            "plan_id": line.plan_id,
-            "quantity": line.quantity,
-            "unit_amount_cents": line.unit_amount_cents,
-            "amount_cents": line.amount_cents,
-            "period_ordinal": line.period_ordinal,
-            "period_start": line.period.start,
-            "period_end": line.period.end,
-        }
-        for position, line in enumerate(invoice.lines, 1)
-    ]
+            **columns_named(LINE_COLUMNS, [line for _, _, line in lines]),
+            "invoice_id": [invoice.id for invoice, _, _ in lines],
+            "position": [position for _, position, _ in lines],
+        },
+    )
+
+
+def columns_of(row_type: type[Any], rows: Sequence[Any]) -> Columns:
+    return columns_named([column.name for column in fields(row_type)], rows)
+
+
+def columns_named(names: Iterable[str], rows: Sequence[Any]) -> Columns:
+    return {name: [getattr(row, name) for row in rows] for name in names}
+
+
+async def insert_rows(session: AsyncSession, model: type[Base], columns: Columns) -> None:
+    """One INSERT of all rows."""
+    if any(columns.values()):
+        await session.execute(insert_statement(table_of(model), tuple(columns)), parameters(table_of(model), columns))
+
+
+async def update_rows(
+    session: AsyncSession, model: type[Base], keys: Sequence[str], changes: Sequence[str], rows: Sequence[Any]
+) -> None:
+    """One UPDATE that gives each row, found by `keys`, its values of `changes`."""
+    if rows:
+        table = table_of(model)
+        statement = update_statement(table, tuple(keys), tuple(changes))
+        await session.execute(statement, parameters(table, columns_named((*keys, *changes), rows)))
+
+
+@cache
+def insert_statement(table: Table, names: tuple[str, ...]) -> Insert:
+    rows = unnested(table, names)
+    return insert(table).from_select(names, select(*(restored(table.c[name], rows[name]) for name in names)))
+
+
+@cache
+def update_statement(table: Table, keys: tuple[str, ...], changes: tuple[str, ...]) -> Update:
+    rows = unnested(table, (*keys, *changes))
+    return (
+        update(table)
+        .where(*(table.c[key] == rows[key] for key in keys))
+        .values({name: restored(table.c[name], rows[name]) for name in changes})
+    )
+
+
+def unnested(table: Table, names: Sequence[str]) -> ReadOnlyColumnCollection[str, Any]:
+    """The arrays as a table with the columns `names`."""
+    arrays = [bindparam(f"p_{name}", type_=ARRAY(sent_type(table.c[name]))) for name in names]
+    return func.unnest(*arrays).table_valued(*names, name="rows").render_derived().c
+
+
+def sent_type(column: Column[Any]) -> TypeEngine[Any]:
+    """The type as which a column's values are sent: documents and lists as text, all else as what is stored."""
+    stored = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+    return Text() if isinstance(stored, JSONB | ARRAY) else stored
+
+
+def restored(column: Column[Any], sent: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The column's value, of what was sent."""
+    stored = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+    match stored:
+        case JSONB():
+            return cast(sent, JSONB)
+        case ARRAY():
+            return func.string_to_array(sent, ",")
+        case _:
+            return sent
+
+
+def parameters(table: Table, columns: Columns) -> dict[str, Sequence[Any]]:
+    return {f"p_{name}": sent_values(table.c[name], values) for name, values in columns.items()}
+
+
+def sent_values(column: Column[Any], values: Sequence[Any]) -> Sequence[Any]:
+    if isinstance(column.type, ARRAY):
+        return [",".join(value) for value in values]
+    if column.name == "bill_to":
+        return [None if value is None else json_of(value) for value in values]
+    return values
+
+
+def json_of(bill_to: BillTo) -> str:
+    return json.dumps(bill_to_document(bill_to))

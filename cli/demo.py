@@ -1,48 +1,55 @@
 """Demo data: plausible customers with months of invoices, the same ones each time.
 
-The rules are the server's own: periods and invoices come from the planner and are stored by the writer.
+The rules are the server's own: what an account comes to is decided and stored by the same code.
 """
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from rich.console import Console
 from rich.progress import Progress
-from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy import exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.account import Account, CustomerState, InvoiceState, PlannedEvent, PlannedPayment
 from billing.customers import PREFIX_LENGTH, PREFIX_LETTERS
 from billing.ids import NewId
-from billing.periods import nth_boundary, period_index
-from billing.plans import billing_interval
-from billing.renewals import Renewal, plan_renewal
-from billing.subscriptions import new_subscription
-from billing.writer import store_renewals
+from billing.invoicing import NET_DAYS, allocate
+from billing.reader import terms_of
+from billing.renewals import renew, start
+from billing.subscriptions import (
+    Settlement,
+    new_subscription,
+    plan_cancellation,
+    subscription_values,
+    use_currency,
+)
+from billing.writer import store, store_events
 from cli.errors import CommandError
 from db.database import Database
-from db.models import Customer, Invoice, Plan, Subscription
-from db.models.base import changed, table_of
-from db.values import Address, CustomerId, InvoiceStatus, PlanId, PlanInterval, SubscriptionId, SubscriptionStatus
+from db.models import Customer, Plan, Subscription
+from db.models.base import table_of
+from db.values import (
+    Address,
+    AllocationKind,
+    BillTo,
+    CustomerId,
+    EventType,
+    ObjectType,
+    PaymentId,
+    PaymentMethod,
+    PlanId,
+    PlanInterval,
+)
 
 SEED = 4217
 CHUNK = 100
 OLDEST_DAYS = 540
 PAYS_AFTER = timedelta(days=3)
-
-PAY = (
-    update(table_of(Invoice))
-    .where(Invoice.id == bindparam("key"), Invoice.customer_id == bindparam("owner"))
-    .values(
-        status=InvoiceStatus.PAID,
-        amount_due_cents=0,
-        paid_at=bindparam("at"),
-        updated_at=bindparam("at"),
-        version=2,
-    )
-)
+LATE = 0.06
 
 PLANS = (
     ("free", "Free", 0, "EUR", PlanInterval.DAY, 30),
@@ -76,12 +83,10 @@ CITIES = (
 
 @dataclass(frozen=True, slots=True)
 class DemoCustomer:
-    """A customer, the live subscription and what was billed for it until now."""
+    """A customer, and what has become of the account since."""
 
     customer: Customer
-    subscription: Subscription | None
-    renewals: tuple[Renewal, ...]
-    pays_late: bool = False
+    account: Account
 
 
 async def fill(url: str, *, customers: int, as_of: datetime, console: Console) -> None:
@@ -98,39 +103,33 @@ async def fill(url: str, *, customers: int, as_of: datetime, console: Console) -
                 raise CommandError("This database has the demo data already, or a plan with the code of a demo plan.")
             plans = demo_plans(as_of, make_id)
             await session.execute(insert(Plan), [values(plan) for plan in plans])
+            await store_events(session, [plan_created(plan, make_id) for plan in plans])
             with Progress(console=console) as progress:
                 task = progress.add_task("Customers", total=customers)
                 for numbers in chunks(customers):
                     made = [demo_customer(number, plans, draw, make_id, as_of) for number in numbers]
-                    await store(session, made, make_id, as_of)
+                    await store_made(session, made)
                     progress.advance(task, len(made))
     finally:
         await database.close()
 
 
-async def store(session: AsyncSession, made: list[DemoCustomer], make_id: NewId, as_of: datetime) -> None:
+async def store_made(session: AsyncSession, made: list[DemoCustomer]) -> None:
     await session.execute(insert(Customer), [values(each.customer) for each in made])
-    subscriptions = [values(each.subscription) for each in made if each.subscription]
-    if subscriptions:
-        await session.execute(insert(Subscription), subscriptions)
-    invoices = await store_renewals(session, [renewal for each in made for renewal in each.renewals], make_id=make_id)
-    late = {each.customer.id for each in made if each.pays_late}
-    payments = [
-        {"key": invoice["id"], "owner": invoice["customer_id"], "at": invoice["issued_at"] + PAYS_AFTER}
-        for invoice in invoices
-        if invoice["status"] is InvoiceStatus.OPEN
-        and invoice["issued_at"] + PAYS_AFTER <= as_of
-        and invoice["customer_id"] not in late
-    ]
-    if payments:
-        await session.execute(PAY, payments)
+    subscribed = [each.account for each in made if each.account.subscription is not None]
+    for account in subscribed:
+        account.subscription_changed = False
+    if subscribed:
+        rows = [subscription_values(a.live_subscription, {}, a.events[0].occurred_at) for a in subscribed]
+        await session.execute(insert(table_of(Subscription)), rows)
+    await store(session, [each.account for each in made])
 
 
 def chunks(customers: int) -> Iterator[range]:
     return (range(start, min(start + CHUNK, customers)) for start in range(0, customers, CHUNK))
 
 
-def values(row: Customer | Plan | Subscription) -> dict[str, object]:
+def values(row: Customer | Plan) -> dict[str, object]:
     """What an INSERT of `row` says: the value of each of its columns."""
     return {name: getattr(row, name) for name in row.__mapper__.column_attrs.keys()}  # noqa: SIM118
 
@@ -162,6 +161,8 @@ def demo_plans(as_of: datetime, make_id: NewId) -> list[Plan]:
             currency=currency,
             interval=interval,
             interval_count=interval_count,
+            trial_days=0,
+            net_days=None,
             custom_metadata={},
             archived_at=None,
             version=1,
@@ -170,6 +171,21 @@ def demo_plans(as_of: datetime, make_id: NewId) -> list[Plan]:
         )
         for code, name, amount_cents, currency, interval, interval_count in PLANS
     ]
+
+
+def plan_created(plan: Plan, make_id: NewId) -> PlannedEvent:
+    return PlannedEvent(
+        id=make_id(),
+        customer_id=None,
+        type=EventType.PLAN_CREATED,
+        object_type=ObjectType.PLAN,
+        object_id=plan.id,
+        version=1,
+        actor="demo",
+        changes=[],
+        occurred_at=plan.created_at,
+        recorded_at=plan.created_at,
+    )
 
 
 def demo_customer(number: int, plans: list[Plan], draw: random.Random, make_id: NewId, as_of: datetime) -> DemoCustomer:
@@ -188,73 +204,98 @@ def demo_customer(number: int, plans: list[Plan], draw: random.Random, make_id: 
             line1=f"{draw.randrange(1, 200)} {last} Street", postal_code=postal_code, city=city, country=country
         ),
         tax_id=None,
-        currency=plan.currency if subscribed else None,
+        currency=None,
         invoice_prefix="".join(draw.choices(PREFIX_LETTERS, k=PREFIX_LENGTH)),
         last_invoice_number=0,
+        balance_cents=0,
+        last_ledger_number=0,
+        net_days=None,
+        test_clock_id=None,
         custom_metadata={"source": draw.choice(("web", "sales", "partner"))},
         archived_at=None,
         version=1,
         created_at=started_at,
         updated_at=started_at,
     )
-    if not subscribed:
-        if draw.random() < 0.5:
-            customer.archived_at = as_of
-            changed(customer, as_of)
-        return DemoCustomer(customer, None, ())
-    quantity = draw.choice((1, 1, 1, 2, 5, 12))
-    subscription, renewals = demo_subscription(customer, plan, quantity, make_id, as_of)
-    cancel_some(subscription, draw, as_of)
-    return DemoCustomer(customer, subscription, renewals, pays_late=draw.random() < 0.06)
+    account = new_account(customer, make_id)
+    if subscribed:
+        subscribe(account, plan, draw.choice((1, 1, 1, 2, 5, 12)), started_at)
+        live_until(account, as_of, pays=draw.random() >= LATE)
+        cancel_some(account, draw, as_of)
+    elif draw.random() < 0.5:
+        customer.archived_at = as_of
+        account.note(EventType.CUSTOMER_ARCHIVED, account.customer, as_of, ["archived_at"])
+    return DemoCustomer(customer, account)
 
 
-def cancel_some(subscription: Subscription, draw: random.Random, as_of: datetime) -> None:
+def new_account(customer: Customer, make_id: NewId) -> Account:
+    """The account of a customer who has just come."""
+    state = CustomerState(
+        id=customer.id,
+        currency=None,
+        invoice_prefix=customer.invoice_prefix,
+        last_invoice_number=0,
+        balance_cents=0,
+        last_ledger_number=0,
+        net_days=None,
+        test_clock_id=None,
+        archived_at=None,
+        version=0,
+        updated_at=customer.created_at,
+        bill_to=BillTo(customer.name, customer.email, customer.address, customer.tax_id),
+    )
+    account = Account(state, actor="demo", make_id=make_id)
+    account.note(EventType.CUSTOMER_CREATED, state, customer.created_at)
+    return account
+
+
+def subscribe(account: Account, plan: Plan, quantity: int, at: datetime) -> None:
+    account.terms = terms_of(plan, quantity)
+    account.subscription = new_subscription(account, at, None, at)
+    use_currency(account, plan.currency, at)
+    start(account, at, at)
+
+
+def live_until(account: Account, as_of: datetime, *, pays: bool) -> None:
+    """Bills each period on its first second; who pays does so three days later."""
+    subscription = account.live_subscription
+    while True:
+        for invoice in list(account.unpaid):
+            assert invoice.due_at is not None, "what is unpaid is finalized"
+            paid_at = invoice.due_at - timedelta(days=NET_DAYS) + PAYS_AFTER
+            if pays and paid_at <= as_of:
+                pay(account, invoice, paid_at)
+        boundary = subscription.next_billing_at
+        if boundary is None or boundary > as_of:
+            break
+        renew(account, boundary)
+    renew(account, as_of)
+
+
+def pay(account: Account, invoice: InvoiceState, at: datetime) -> None:
+    """Records a payment of all that is due on the invoice."""
+    payment_id = PaymentId(account.make_id())
+    amount_cents = invoice.amount_due_cents
+    account.payments.append(
+        PlannedPayment(
+            id=payment_id,
+            customer_id=account.customer.id,
+            amount_cents=amount_cents,
+            overpayment_cents=0,
+            currency=invoice.currency,
+            method=PaymentMethod.BANK_TRANSFER,
+            reference=None,
+            received_at=at,
+            created_at=at,
+        )
+    )
+    account.tell(EventType.PAYMENT_RECORDED, ObjectType.PAYMENT, payment_id, 1, at)
+    allocate(account, invoice, AllocationKind.PAYMENT, amount_cents, at, payment_id=payment_id)
+
+
+def cancel_some(account: Account, draw: random.Random, as_of: datetime) -> None:
     """Cancels one subscription in ten at `as_of`, and one in twenty at the end of its period."""
     chance = draw.random()
     if chance > 0.15:
         return
-    subscription.canceled_at = as_of
-    if chance > 0.1:
-        subscription.cancel_at_period_end = True
-    else:
-        subscription.status = SubscriptionStatus.CANCELED
-        subscription.ended_at = as_of
-        subscription.next_billing_at = None
-    changed(subscription, as_of)
-
-
-def demo_subscription(
-    customer: Customer, plan: Plan, quantity: int, make_id: NewId, as_of: datetime
-) -> tuple[Subscription, tuple[Renewal, ...]]:
-    """The customer's subscription since the day they came, billed period by period, each on its first second."""
-    started_at = customer.created_at
-    subscription_id = SubscriptionId(make_id())
-    interval = billing_interval(plan.interval, plan.interval_count)
-    state = replace(new_subscription(customer, plan, quantity, started_at), subscription_id=subscription_id)
-    renewals = []
-    for ordinal in range(period_index(started_at, interval, as_of) + 1):
-        start = nth_boundary(started_at, interval, ordinal)
-        due = replace(state, next_ordinal=ordinal, next_start=start, last_invoice_number=ordinal)
-        renewals.append(plan_renewal(due, as_of=start))
-    period = renewals[-1].current_period
-    subscription = Subscription(
-        id=subscription_id,
-        customer_id=customer.id,
-        plan_id=plan.id,
-        quantity=quantity,
-        status=SubscriptionStatus.ACTIVE,
-        anchor_at=started_at,
-        anchor_ordinal=0,
-        started_at=started_at,
-        current_period_start=period.start,
-        current_period_end=period.end,
-        next_billing_at=period.end,
-        cancel_at_period_end=False,
-        canceled_at=None,
-        ended_at=None,
-        custom_metadata={},
-        version=1,
-        created_at=started_at,
-        updated_at=started_at,
-    )
-    return subscription, tuple(renewals)
+    plan_cancellation(account, at_period_end=chance > 0.1, settlement=Settlement.NONE, at=as_of)

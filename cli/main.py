@@ -48,13 +48,19 @@ def serve(
     workers: Annotated[
         int, typer.Option(envvar="BILLING_WORKERS", min=1, max=16, help="Number of server processes.")
     ] = 1,
+    renew: Annotated[  # noqa: FBT002 - typer makes --renew and --no-renew of it
+        bool, typer.Option(envvar="BILLING_RENEW", help="Bill what becomes due while serving.")
+    ] = True,
+    renew_every: Annotated[
+        float, typer.Option(envvar="BILLING_RENEW_EVERY", min=0.1, max=3600, help="Seconds between two looks for it.")
+    ] = 10,
 ) -> None:
     """Migrate the database and serve the API."""
     from cli.serve import bind, serve_forever
 
     with one_line_errors(), bind(host, port) as listening, database_server(data_dir) as server:
         migrated(server)
-        serve_forever(server, listening, workers=workers, console=console)
+        serve_forever(server, listening, workers=workers, renew_every=renew_every if renew else None, console=console)
 
 
 @app.command(name="migrate")
@@ -62,6 +68,61 @@ def migrate_command(data_dir: DataDir = None) -> None:
     """Bring the database to the newest schema."""
     with one_line_errors(), database_server(data_dir) as server:
         migrated(server)
+
+
+@app.command(name="renew")
+def renew_command(
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"],
+            help="Bill what is due by this instant (UTC), which must not be in the future. [default: now]",
+            show_default=False,
+        ),
+    ] = None,
+    chunk: Annotated[
+        int, typer.Option(min=1, max=1000, help="How many subscriptions are renewed in one transaction.")
+    ] = 500,
+    data_dir: DataDir = None,
+) -> None:
+    """Bill everything that is due, once, as the server does by itself: for cron, or to see what happens.
+
+    Exits with 1 when a subscription could not be billed.
+    """
+    from cli.renew import renew_once
+
+    with one_line_errors(), database_server(data_dir) as server:
+        migrated(server)
+        failed = asyncio.run(
+            renew_once(server.url, as_of=as_of and as_of.replace(tzinfo=UTC), chunk_size=chunk, console=console)
+        )
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command(name="verify")
+def verify_command(
+    acknowledged: Annotated[
+        Path | None,
+        typer.Option(
+            help='A file of objects that must be there: a line {"type": …, "id": …} for each.',
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Check on the live database that every period is billed once, and every cent accounted for.
+
+    Prints a line for each invariant. Exits with 1 when one is violated.
+    """
+    from cli.verify import verify_database
+
+    with one_line_errors(), database_server(data_dir) as server:
+        migrated(server)
+        sound = asyncio.run(verify_database(server.url, acknowledged))
+    if not sound:
+        raise typer.Exit(1)
 
 
 @app.command()

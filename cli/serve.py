@@ -20,11 +20,24 @@ from graph.app import create_app
 
 GRACEFUL_SHUTDOWN_SECONDS = 25
 PR_SET_PDEATHSIG = 1
+RENEW_SECONDS = "_BILLING_RENEW_SECONDS"
+"""Tells the worker processes how often to look for what is due."""
 
 
-def serve_forever(server: DatabaseServer, listening: socket.socket, *, workers: int, console: Console) -> None:
-    """Serves on `listening` until SIGINT or SIGTERM ends it, and returns. The database is migrated and stays there."""
+def serve_forever(
+    server: DatabaseServer,
+    listening: socket.socket,
+    *,
+    workers: int,
+    renew_every: float | None,
+    console: Console,
+) -> None:
+    """Serves on `listening` until SIGINT or SIGTERM ends it, and returns. The database is migrated and stays there.
+
+    Each process looks for what is due every `renew_every` seconds; never, where that is None.
+    """
     os.environ["DATABASE_URL"] = server.url
+    os.environ[RENEW_SECONDS] = "" if renew_every is None else str(renew_every)
     config = uvicorn.Config(
         "cli.serve:worker_app",
         factory=True,
@@ -38,6 +51,7 @@ def serve_forever(server: DatabaseServer, listening: socket.socket, *, workers: 
     url = address_of(listening)
     console.print(f"Playground  {url}/graphql")
     console.print(f"Health      {url}/health  /health/db  /ready")
+    console.print(f"Renewals    {'off' if renew_every is None else f'every {renew_every:g} s'}")
     console.print("Stop with Ctrl-C.")
     # uvicorn raises the signal that ended it once more when it is done: we go on from there, and exit with 0.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -60,7 +74,8 @@ def worker_app() -> Starlette:
             sys.exit(1)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    return create_app(Database(os.environ["DATABASE_URL"]))
+    every = os.environ.get(RENEW_SECONDS)
+    return create_app(Database(os.environ["DATABASE_URL"]), renew_every=float(every) if every else None)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -1,5 +1,6 @@
 """The one place where the server is put together."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -7,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
+from billing.runs import renew_forever
 from db.database import Database
 from graph.context import Clock, wall_clock
 from graph.health import Health
@@ -14,14 +16,24 @@ from graph.http import GraphQLEndpoint
 from graph.playground import playground_assets
 
 
-def create_app(database: Database, *, clock: Clock = wall_clock) -> Starlette:
-    """The server over `database`, which it closes in the end. `clock` tells the present instant, in UTC."""
+def create_app(database: Database, *, clock: Clock = wall_clock, renew_every: float | None = None) -> Starlette:
+    """The server over `database`, which it closes in the end. `clock` tells the present instant, in UTC.
+
+    While it runs, it bills what is due every `renew_every` seconds; never, where that is None.
+    """
     health = Health(database)
+
+    async def renew_while_serving() -> None:
+        if renew_every is not None:
+            await renew_forever(database, clock, every_seconds=renew_every)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         health.drain_on_signal()
-        yield
+        async with asyncio.TaskGroup() as tasks:
+            renewals = tasks.create_task(renew_while_serving())
+            yield
+            renewals.cancel()
         await database.close()
 
     return Starlette(

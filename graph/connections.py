@@ -1,6 +1,7 @@
 """Connections: lists by page, after Relay's cursor connections (https://relay.dev/graphql/connections.htm)."""
 
 import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Awaitable, Sequence
@@ -35,7 +36,12 @@ class PageInfo:
         description="Whether more precede: ask for them `before` the `startCursor`."
     )
     start_cursor: str | None = strawberry.field(description="Cursor of the page's first item; null when it is empty.")
-    end_cursor: str | None = strawberry.field(description="Cursor of the page's last item; null when it is empty.")
+    end_cursor: str | None = strawberry.field(
+        description=(
+            "Cursor of the page's last item. When the page is empty, the `after` that was asked for, so that what is "
+            "added later is found by asking on from here; null when there was none."
+        )
+    )
 
 
 @strawberry.type(description="One item of a page and its place in the list.")
@@ -119,11 +125,12 @@ class Listed:
     @property
     def page_info(self) -> PageInfo:
         request, more = self._request, self._found.has_more
+        asked_on_from = None if request.after is None else encode_cursor(self._list_name, request, request.after)
         return PageInfo(
             has_next_page=request.before is not None if request.backward else more,
             has_previous_page=more if request.backward else request.after is not None,
             start_cursor=self._cursor(self.nodes[0]) if self.nodes else None,
-            end_cursor=self._cursor(self.nodes[-1]) if self.nodes else None,
+            end_cursor=self._cursor(self.nodes[-1]) if self.nodes else asked_on_from,
         )
 
     @property
@@ -131,7 +138,8 @@ class Listed:
         return self._count()
 
     def _cursor(self, row: Any) -> str:
-        return encode_cursor(self._list_name, self._request, (getattr(row, self._request.order_by), row.id))
+        position = (getattr(row, self._request.order_by), getattr(row, self._request.then_by))
+        return encode_cursor(self._list_name, self._request, position)
 
 
 class Count(Protocol):
@@ -142,11 +150,14 @@ class Count(Protocol):
 class Listing:
     """A list of the rows of `model`: of all of them, or of those whose column `parent` has the id of the row it is on.
 
-    Kept with the field under `EDGE`.
+    Where `without_test_clocks` is set, rows in the time of a test clock are in it only if the filter names the clock,
+    or whose they are. Kept with the field under `EDGE`.
     """
 
     model: type[Any]
-    parent: str | None
+    parent: str | None = None
+    without_test_clocks: bool = False
+    newest_first: bool = False
 
     async def resolve(self, source: Any, info: Info, request: PageRequest) -> Listed:
         name: str = self.model.__tablename__
@@ -166,10 +177,17 @@ class Listing:
 
 
 def connection(
-    model: type[Base], *, filter_by: type, order_by: type, description: str, parent: str | None = None
+    model: type[Base],
+    *,
+    filter_by: type,
+    order_by: type,
+    description: str,
+    parent: str | None = None,
+    without_test_clocks: bool = False,
+    newest_first: bool = False,
 ) -> Any:
     """A field that gives a list by page. Its arguments are the same everywhere; filter and order are the list's own."""
-    listing = Listing(model, parent)
+    listing = Listing(model, parent, without_test_clocks, newest_first)
 
     async def resolve(
         self: Any,
@@ -188,20 +206,32 @@ def connection(
         filter: Any = None,
         order_by: Any = None,
     ) -> Any:
-        request = page_request(model.__tablename__, first, after, last, before, filter, order_by)
+        request = page_request(listing, first, after, last, before, filter, order_by)
         return await listing.resolve(self, info, request)
 
     resolve.__annotations__["filter"] = Annotated[
         filter_by | None, strawberry.argument(description="Only items that meet all of these.")
     ]
     resolve.__annotations__["order_by"] = Annotated[
-        order_by | None, strawberry.argument(description="In this order; by default oldest first.")
+        order_by | None,
+        strawberry.argument(description=f"In this order; by default {'newest' if newest_first else 'oldest'} first."),
     ]
     return strawberry.field(resolver=resolve, description=description, metadata={EDGE: listing})
 
 
+NAMING_TEST_CLOCKS = frozenset({"test_clock_id", "customer_id", "subscription_id"})
+"""Columns that a filter names a test clock with, or what may be in its time."""
+
+
+def outside_test_clocks(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """The conditions, and that a row is in the time of no test clock, unless they say whose rows are wanted."""
+    if any(condition.column in NAMING_TEST_CLOCKS for condition in conditions):
+        return conditions
+    return (*conditions, Condition("test_clock_id", "is null"))
+
+
 def page_request(
-    list_name: str,
+    listing: Listing,
     first: int | None,
     after: str | None,
     last: int | None,
@@ -213,15 +243,15 @@ def page_request(
     if first is not None and last is not None:
         raise bad_user_input("Give `first` or `last`, not both.")
     name, limit = ("last", last) if last is not None else ("first", DEFAULT_PAGE if first is None else first)
-    if not 0 <= limit <= MAX_PAGE:
-        raise bad_user_input(f"`{name}` must be between 0 and {MAX_PAGE}.")
+    conditions = filter.conditions() if filter else ()
     request = PageRequest(
-        limit=limit,
+        limit=checked_limit(name, limit),
         backward=last is not None,
         order_by=order_by.field.value if order_by else "created_at",
-        descending=order_by is not None and order_by.direction is OrderDirection.DESC,
-        conditions=filter.conditions() if filter else (),
+        descending=order_by.direction is OrderDirection.DESC if order_by else listing.newest_first,
+        conditions=outside_test_clocks(conditions) if listing.without_test_clocks else conditions,
     )
+    list_name = listing.model.__tablename__
     return replace(
         request,
         after=None if after is None else decode_cursor(list_name, request, after, "after"),
@@ -229,11 +259,17 @@ def page_request(
     )
 
 
+def checked_limit(name: str, limit: int) -> int:
+    if not 0 <= limit <= MAX_PAGE:
+        raise bad_user_input(f"`{name}` must be between 0 and {MAX_PAGE}.")
+    return limit
+
+
 def encode_cursor(list_name: str, request: PageRequest, position: Position) -> str:
     """A position with the list and the order in which it is one."""
-    value, row_id = position
+    value, tie = position
     plain = value.isoformat() if isinstance(value, datetime) else value
-    document = [list_name, request.order_by, request.descending, plain, str(row_id)]
+    document = [list_name, request.order_by, request.descending, plain, str(tie)]
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -248,20 +284,31 @@ def decode_cursor(list_name: str, request: PageRequest, cursor: str, argument: s
         if len(cursor) > MAX_CURSOR:
             raise bad
         document = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        *ordering, plain, row_id = document
+        *ordering, plain, tie = document
     except (Base64Error, ValueError, TypeError, RecursionError):
         raise bad from None
-    if ordering != [list_name, request.order_by, request.descending] or not isinstance(row_id, str):
+    if ordering != [list_name, request.order_by, request.descending] or not isinstance(tie, str):
         raise bad
-    key, value = parse_id(row_id), cursor_value(request.order_by, plain)
-    if key == NO_ID or value is None:
+    value, tie_value = cursor_value(request.order_by, plain), cursor_tie(request.then_by, tie)
+    if value is None or tie_value is None:
         raise bad
-    return value, key
+    return value, tie_value
+
+
+def cursor_tie(column: str, text: str) -> UUID | int | None:
+    """What tells a row from its equals in a cursor; None when it is not one."""
+    if column == "position":
+        return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
+    key = parse_id(text)
+    return None if key == NO_ID else key
+
+
+INSTANTS = frozenset({"created_at", "period_start", "received_at"})
 
 
 def cursor_value(column: str, plain: object) -> str | int | datetime | None:
     """The value of a column in a cursor; None when it is not one."""
-    if column in ("created_at", "period_start"):
+    if column in INSTANTS:
         try:
             instant = datetime.fromisoformat(plain) if isinstance(plain, str) else None
         except ValueError:
@@ -269,4 +316,6 @@ def cursor_value(column: str, plain: object) -> str | int | datetime | None:
         return instant if instant is not None and instant.tzinfo is UTC else None
     if column == "amount_cents":
         return plain if type(plain) is int and abs(plain) <= MAX_CENTS else None
+    if column == "xid":
+        return plain if type(plain) is int and 0 <= plain < 2**64 else None
     return plain if isinstance(plain, str) and is_storable(plain) else None

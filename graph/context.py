@@ -1,17 +1,32 @@
 """What a resolver has at hand for the time of one request."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.idempotency import Outcome, Request, content_of, once
 from db.database import Database
-from graph.loaders import Loaders
+from graph.loaders import BatchedRead, Key, Loaders
 
 Clock = Callable[[], datetime]
+
+
+LOCAL_API_KEY = "local"
+"""Who sends a request that carries no API key."""
+
+
+class Retryable(Protocol):
+    """An input that may be sent again with its idempotency key."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def idempotency_key(self) -> str | None: ...
 
 
 def wall_clock() -> datetime:
@@ -39,6 +54,21 @@ class Context:
         async with self.database.writes.begin() as session:
             yield session
         self.loaders.forget()
+
+    async def once(self, input: Retryable, operation: Callable[[AsyncSession], Awaitable[Outcome]]) -> Outcome:
+        """What `operation` has made, in a transaction of its own; what it made before, where the input's idempotency
+        key says that this is a retry.
+        """
+        async with self.transaction() as session:
+            if input.idempotency_key is None:
+                return await operation(session)
+            content = content_of(type(input).__name__, {**asdict(input), "idempotency_key": None})
+            request = Request(LOCAL_API_KEY, input.idempotency_key, content)
+            return await once(session, request, operation, now=self.now())
+
+    async def find(self, read: BatchedRead[Key, Any], key: Key | None) -> Any:
+        """What `read` finds under `key`; nothing for none."""
+        return None if key is None else await self.loaders.of(read).load(key)
 
     async def close(self) -> None:
         await self.loaders.close()

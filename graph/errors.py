@@ -50,7 +50,7 @@ class UserErrorCode(Enum):
     )
     CURRENCY_MISMATCH = strawberry.enum_value(
         "CURRENCY_MISMATCH",
-        description="The customer is billed in another currency than the plan's: the first subscription fixes it.",
+        description="The customer is billed in another currency: the first subscription, invoice or payment fixes it.",
     )
     AMOUNT_NEGATIVE = strawberry.enum_value("AMOUNT_NEGATIVE", description="A price must not be negative.")
     AMOUNT_TOO_LARGE = strawberry.enum_value(
@@ -72,8 +72,82 @@ class UserErrorCode(Enum):
     CANCELLATION_NOT_SCHEDULED = strawberry.enum_value(
         "CANCELLATION_NOT_SCHEDULED", description="The subscription is not going to be canceled."
     )
-    CANCELLATION_DUE = strawberry.enum_value(
-        "CANCELLATION_DUE", description="The period is over: the cancellation can no longer be undone."
+    AMOUNT_NOT_POSITIVE = strawberry.enum_value(
+        "AMOUNT_NOT_POSITIVE", description="An amount that is received or billed must be more than 0."
+    )
+    SUBSCRIPTION_PENDING = strawberry.enum_value(
+        "SUBSCRIPTION_PENDING", description="The subscription is PENDING: it has not begun."
+    )
+    SUBSCRIPTION_UNCHANGED = strawberry.enum_value(
+        "SUBSCRIPTION_UNCHANGED", description="Plan and quantity are what they are already."
+    )
+    CHANGE_MODE_NOT_ALLOWED = strawberry.enum_value(
+        "CHANGE_MODE_NOT_ALLOWED",
+        description="A plan with another interval begins a new period: only IMMEDIATE and PERIOD_END do that.",
+    )
+    CHANGE_NOT_SCHEDULED = strawberry.enum_value(
+        "CHANGE_NOT_SCHEDULED", description="No change of the subscription is waiting."
+    )
+    AS_OF_OUT_OF_RANGE = strawberry.enum_value(
+        "AS_OF_OUT_OF_RANGE",
+        description="`asOf` must lie in the current period, not before the latest change in it, and not after now.",
+    )
+    RENEWAL_DUE = strawberry.enum_value(
+        "RENEWAL_DUE",
+        description="Periods that have begun are not billed yet: see the subscription's `billingHold`, or try again.",
+    )
+    START_IN_THE_PAST = strawberry.enum_value(
+        "START_IN_THE_PAST", description="A subscription cannot begin in the past."
+    )
+    TRIAL_INVALID = strawberry.enum_value(
+        "TRIAL_INVALID", description="The trial ends before it begins, is too long, or is given twice."
+    )
+    TRIAL_ALREADY_USED = strawberry.enum_value(
+        "TRIAL_ALREADY_USED",
+        description="The customer was on trial of this plan before: there is one trial per customer and plan.",
+    )
+    TOO_MANY_LINES = strawberry.enum_value("TOO_MANY_LINES", description="An invoice has at most 100 lines.")
+    INVOICE_NOT_FOUND = strawberry.enum_value("INVOICE_NOT_FOUND", description="There is no invoice with this id.")
+    INVOICE_DRAFT = strawberry.enum_value("INVOICE_DRAFT", description="The invoice is a DRAFT: it is not owed yet.")
+    INVOICE_OPEN = strawberry.enum_value("INVOICE_OPEN", description="The invoice is OPEN: it is finalized, and owed.")
+    INVOICE_PAID = strawberry.enum_value("INVOICE_PAID", description="The invoice is PAID.")
+    INVOICE_VOID = strawberry.enum_value("INVOICE_VOID", description="The invoice is VOID.")
+    INVOICE_UNCOLLECTIBLE = strawberry.enum_value(
+        "INVOICE_UNCOLLECTIBLE", description="The invoice is UNCOLLECTIBLE already."
+    )
+    INVOICE_EMPTY = strawberry.enum_value("INVOICE_EMPTY", description="The invoice has no lines.")
+    INVOICE_HAS_PAYMENTS = strawberry.enum_value(
+        "INVOICE_HAS_PAYMENTS", description="Money was received for the invoice: it can no longer be voided."
+    )
+    INVOICE_REVERSED = strawberry.enum_value(
+        "INVOICE_REVERSED", description="Lines of the invoice are given back elsewhere: it can no longer be voided."
+    )
+    INVOICE_NOT_RECURRING = strawberry.enum_value(
+        "INVOICE_NOT_RECURRING", description="Only the invoice of a subscription's period is issued again."
+    )
+    INVOICE_ALREADY_REISSUED = strawberry.enum_value(
+        "INVOICE_ALREADY_REISSUED", description="The invoice has a successor."
+    )
+    INVOICE_NOT_REISSUABLE = strawberry.enum_value(
+        "INVOICE_NOT_REISSUABLE",
+        description="What the invoice gave back was given back elsewhere, or taken back, meanwhile.",
+    )
+    OVERPAYMENT = strawberry.enum_value(
+        "OVERPAYMENT",
+        description="This is more than is due: allow it with `allowOverpayment`, and the rest becomes balance.",
+    )
+    ALLOCATION_INVALID = strawberry.enum_value(
+        "ALLOCATION_INVALID", description="The allocations name an invoice twice, or add up to more than the payment."
+    )
+    TEST_CLOCK_NOT_FOUND = strawberry.enum_value(
+        "TEST_CLOCK_NOT_FOUND", description="There is no test clock with this id."
+    )
+    TEST_CLOCK_ADVANCING = strawberry.enum_value(
+        "TEST_CLOCK_ADVANCING", description="The test clock is on its way: until it is READY, its customers wait."
+    )
+    TEST_CLOCK_BACKWARDS = strawberry.enum_value("TEST_CLOCK_BACKWARDS", description="A test clock goes forward only.")
+    IDEMPOTENCY_KEY_REUSED = strawberry.enum_value(
+        "IDEMPOTENCY_KEY_REUSED", description="The idempotency key came before with another input. Nothing was done."
     )
 
 
@@ -100,7 +174,7 @@ class UserError:
         return cls(code=UserErrorCode(refusal.code), message=str(refusal), field=path)
 
 
-OWN_IDS = ("customer_id", "plan_id", "subscription_id")
+OWN_IDS = ("customer_id", "plan_id", "subscription_id", "invoice_id", "test_clock_id")
 """What operations call the key of the thing they change, and inputs their `id`."""
 
 

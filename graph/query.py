@@ -13,19 +13,32 @@ from db.queries.lookups import (
     customers_by_id,
     invoices_by_id,
     node_models_by_id,
+    payments_by_id,
     plans_by_code,
     plans_by_id,
     subscriptions_by_id,
+    test_clocks_by_id,
 )
 from graph.connections import MAX_PAGE, Connection, connection
 from graph.context import Info
 from graph.errors import bad_user_input
 from graph.loaders import BatchedRead
+from graph.previews import PreviewQueries
 from graph.scalars import NO_ID, parse_id
 from graph.types.common import Node
 from graph.types.customers import Customer, CustomerFilter, CustomerOrder
+from graph.types.events import Event, feed
 from graph.types.invoices import Invoice, InvoiceFilter, InvoiceOrder
+from graph.types.payments import Payment
 from graph.types.plans import Plan, PlanFilter, PlanOrder
+from graph.types.runs import (
+    BillingRun,
+    BillingRunFilter,
+    BillingRunOrder,
+    TestClock,
+    TestClockFilter,
+    TestClockOrder,
+)
 from graph.types.subscriptions import Subscription, SubscriptionFilter, SubscriptionOrder
 
 READ_BY_ID: dict[type[models.Base], BatchedRead[Any, Any]] = {
@@ -33,6 +46,8 @@ READ_BY_ID: dict[type[models.Base], BatchedRead[Any, Any]] = {
     models.Plan: plans_by_id,
     models.Subscription: subscriptions_by_id,
     models.Invoice: invoices_by_id,
+    models.Payment: payments_by_id,
+    models.TestClock: test_clocks_by_id,
 }
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="The object's id.")]
@@ -49,7 +64,7 @@ async def find_node(info: Info, id: strawberry.ID) -> Any:
 
 
 @strawberry.type(description="All reads. A lookup of an id that does not exist, or is none, gives null.")
-class Query:
+class Query(PreviewQueries):
     @strawberry.field(description="The object with this id, whatever its type.")
     async def node(self, info: Info, id: Id) -> Node | None:
         return await find_node(info, id)
@@ -101,11 +116,23 @@ class Query:
     async def invoice(self, info: Info, id: Id) -> Invoice | None:
         return await find(info, invoices_by_id, parse_id(id))
 
+    @strawberry.field(description="The payment with this id.")
+    async def payment(self, info: Info, id: Id) -> Payment | None:
+        return await find(info, payments_by_id, parse_id(id))
+
+    @strawberry.field(description="The test clock with this id.")
+    async def test_clock(self, info: Info, id: Id) -> TestClock | None:
+        return await find(info, test_clocks_by_id, parse_id(id))
+
     customers: Connection[Customer] = connection(
         models.Customer,
         filter_by=CustomerFilter,
         order_by=CustomerOrder,
-        description="All customers, archived ones too unless they are filtered out.",
+        without_test_clocks=True,
+        description=(
+            "All customers, archived ones too unless they are filtered out. Those in the time of a test clock are left "
+            "out, unless the filter names the clock."
+        ),
     )
     plans: Connection[Plan] = connection(
         models.Plan,
@@ -117,11 +144,37 @@ class Query:
         models.Subscription,
         filter_by=SubscriptionFilter,
         order_by=SubscriptionOrder,
-        description="All subscriptions, canceled ones too unless they are filtered out.",
+        without_test_clocks=True,
+        description=(
+            "All subscriptions, canceled ones too unless they are filtered out. Those in the time of a test clock are "
+            "left out, unless the filter names the clock or the customer."
+        ),
     )
     invoices: Connection[Invoice] = connection(
         models.Invoice,
         filter_by=InvoiceFilter,
         order_by=InvoiceOrder,
-        description="All invoices, such as those of one customer.",
+        without_test_clocks=True,
+        description=(
+            "All invoices, such as those of one customer. Those in the time of a test clock are left out, unless the "
+            "filter names the clock, the customer or the subscription."
+        ),
+    )
+    events: Connection[Event] = feed(
+        "The feed of all events, oldest first: plans and test clocks too, and what lives in the time of test clocks. "
+        "Poll it with the `endCursor` of the page before, also of an empty one: each event comes once, and none is "
+        "missed. An event comes as soon as all work that began before it has ended, most often at once."
+    )
+    test_clocks: Connection[TestClock] = connection(
+        models.TestClock,
+        filter_by=TestClockFilter,
+        order_by=TestClockOrder,
+        description="All test clocks.",
+    )
+    billing_runs: Connection[BillingRun] = connection(
+        models.BillingRun,
+        filter_by=BillingRunFilter,
+        order_by=BillingRunOrder,
+        newest_first=True,
+        description="The runs that billed what was due, the newest first.",
     )

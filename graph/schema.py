@@ -22,14 +22,19 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from graph.mutations.customers import CustomerMutations
+from graph.mutations.invoices import InvoiceMutations
+from graph.mutations.payments import PaymentMutations
 from graph.mutations.plans import PlanMutations
 from graph.mutations.subscriptions import SubscriptionMutations
+from graph.mutations.test_clocks import TestClockMutations
 from graph.query import Query
 from graph.scalars import SCALARS, UNSTORABLE_TEXT, is_storable
 
 
 @strawberry.type(description="All changes. Each is one transaction: it happens as a whole or, refused, not at all.")
-class Mutation(CustomerMutations, PlanMutations, SubscriptionMutations):
+class Mutation(
+    CustomerMutations, PlanMutations, SubscriptionMutations, InvoiceMutations, PaymentMutations, TestClockMutations
+):
     pass
 
 

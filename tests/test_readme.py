@@ -22,7 +22,7 @@ def shape(value: Any) -> Any:
 
 
 async def test_the_documents_of_the_readme_run_and_answer_as_it_says(api: Api) -> None:
-    create, subscribe, read = blocks("graphql")
+    create, subscribe, _, _, _, read = blocks("graphql")
     [said] = [json.loads(block)["data"] for block in blocks("json")]
 
     made = await api(create)
@@ -35,6 +35,30 @@ async def test_the_documents_of_the_readme_run_and_answer_as_it_says(api: Api) -
     assert shape(subscribed) == shape(said)
     assert found["invoices"]["totalCount"] == 1
     assert found["invoices"]["nodes"][0]["subscription"] == {"plan": {"code": "pro"}}
+
+
+async def test_the_year_of_the_readme_goes_by(api: Api) -> None:
+    _, _, make_clock, make_customer, let_it_go_by, _ = blocks("graphql")
+
+    clock = (await api(make_clock))["createTestClock"]["testClock"]["id"]
+    made = await api(make_customer, clock=clock)
+    year = await api(
+        let_it_go_by,
+        clock=clock,
+        customer=made["createCustomer"]["customer"]["id"],
+        plan=made["createPlan"]["plan"]["id"],
+    )
+
+    subscription = year["createSubscription"]["subscription"]
+    assert subscription["status"] == "PENDING"
+    assert [each["asOf"] for each in subscription["upcomingInvoices"]] == [
+        *("2026-02-14T00:00:00Z", "2026-03-14T00:00:00Z"),
+    ]
+    advanced = year["advanceTestClock"]["testClock"]
+    assert advanced["status"] == "READY"
+    [customer] = advanced["customers"]["nodes"]
+    assert customer["invoices"]["totalCount"] == 12
+    assert {invoice["amountCents"] for invoice in customer["invoices"]["nodes"]} == {1000}
 
 
 def test_every_variable_of_the_configuration_is_in_the_readme() -> None:

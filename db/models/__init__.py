@@ -2,8 +2,28 @@
 
 from db.models.base import Base
 from db.models.customers import Customer
+from db.models.events import Event
 from db.models.invoices import Invoice, InvoiceLine
+from db.models.payments import Allocation, LedgerEntry, Payment
 from db.models.plans import Plan
-from db.models.subscriptions import BillingPeriod, Subscription
+from db.models.runs import BillingRun, IdempotencyKey, TestClock
+from db.models.subscriptions import BillingHold, BillingPeriod, PendingLine, Subscription
 
-__all__ = ["Base", "BillingPeriod", "Customer", "Invoice", "InvoiceLine", "Plan", "Subscription"]
+__all__ = [
+    "Allocation",
+    "Base",
+    "BillingHold",
+    "BillingPeriod",
+    "BillingRun",
+    "Customer",
+    "Event",
+    "IdempotencyKey",
+    "Invoice",
+    "InvoiceLine",
+    "LedgerEntry",
+    "Payment",
+    "PendingLine",
+    "Plan",
+    "Subscription",
+    "TestClock",
+]

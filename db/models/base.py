@@ -7,36 +7,52 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Table, Text, Uuid
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from db.types import AddressColumn, BillToColumn, Instant, Word
 from db.values import (
     MAX_CENTS,
     Address,
+    AllocationKind,
     BillTo,
     CustomerId,
+    EventType,
     InvoiceId,
     InvoiceKind,
     InvoiceLineId,
     InvoiceStatus,
+    LedgerEntryKind,
     LineKind,
+    ObjectType,
+    PaymentId,
+    PaymentMethod,
     PeriodKind,
     PlanId,
     PlanInterval,
+    RunTrigger,
     SubscriptionId,
     SubscriptionStatus,
+    TestClockId,
+    TestClockStatus,
 )
 
 WORDS: tuple[type[StrEnum], ...] = (
+    AllocationKind,
+    EventType,
     InvoiceKind,
     InvoiceStatus,
+    LedgerEntryKind,
     LineKind,
+    ObjectType,
+    PaymentMethod,
     PeriodKind,
     PlanInterval,
+    RunTrigger,
     SubscriptionStatus,
+    TestClockStatus,
 )
-KEYS = (CustomerId, PlanId, SubscriptionId, InvoiceId, InvoiceLineId)
+KEYS = (CustomerId, PlanId, SubscriptionId, InvoiceId, InvoiceLineId, PaymentId, TestClockId)
 
 
 BY_CODE_POINT = Text(collation="C")
@@ -63,6 +79,7 @@ class Base(DeclarativeBase):
         Address: AddressColumn(),
         BillTo: BillToColumn(),
         dict[str, str]: JSONB(),
+        list[str]: ARRAY(Text()),
         **{key: Uuid() for key in KEYS},
         **{words: Word(words) for words in WORDS},
     }
@@ -108,6 +125,11 @@ def amount(column: str, *, signed: bool) -> CheckConstraint:
 
 def currency_code(column: str = "currency") -> CheckConstraint:
     return CheckConstraint(f"{column} ~ '^[A-Z]{{3}}$'", name=column)
+
+
+def days_to_pay(column: str = "net_days") -> CheckConstraint:
+    """CHECK that a number of days between an invoice and its due date is at most a year."""
+    return CheckConstraint(f"{column} BETWEEN 0 AND 365", name=column)
 
 
 def json_object(column: str) -> CheckConstraint:

@@ -1,17 +1,18 @@
 from datetime import datetime
 
-from sqlalchemy import CHAR, CheckConstraint, Index, Integer, UniqueConstraint
+from sqlalchemy import CHAR, CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.base import BY_CODE_POINT, Base, Versioned, currency_code, json_object, text_up_to
-from db.values import Address, CustomerId
+from db.models.base import BY_CODE_POINT, Base, Versioned, amount, currency_code, days_to_pay, json_object, text_up_to
+from db.values import Address, CustomerId, TestClockId
 
 
 class Customer(Versioned, Base):
     """Who is billed.
 
-    `email_key` is the e-mail address in the form in which it is unique. `currency` is null until the first
-    subscription and fixed from then on. `last_invoice_number` counts the invoices numbered so far.
+    `email_key` is the e-mail address in the form in which it is unique. `currency` is null until the first money, and
+    fixed from then on. `last_invoice_number` counts the invoices numbered so far, `last_ledger_number` the entries of
+    the ledger, whose sum is `balance_cents`. `test_clock_id` never changes.
     """
 
     __tablename__ = "customers"
@@ -26,6 +27,10 @@ class Customer(Versioned, Base):
     currency: Mapped[str | None] = mapped_column(CHAR(3))
     invoice_prefix: Mapped[str]
     last_invoice_number: Mapped[int] = mapped_column(Integer)
+    balance_cents: Mapped[int] = mapped_column(server_default="0")
+    last_ledger_number: Mapped[int] = mapped_column(Integer, server_default="0")
+    net_days: Mapped[int | None] = mapped_column(Integer)
+    test_clock_id: Mapped[TestClockId | None] = mapped_column(ForeignKey("test_clocks.id"))
     custom_metadata: Mapped[dict[str, str]] = mapped_column("metadata")
     archived_at: Mapped[datetime | None]
 
@@ -41,9 +46,20 @@ class Customer(Versioned, Base):
         currency_code(),
         CheckConstraint("invoice_prefix ~ '^[A-Z0-9]{3,12}$'", name="invoice_prefix"),
         CheckConstraint("last_invoice_number >= 0", name="last_invoice_number"),
+        CheckConstraint("last_ledger_number >= 0", name="last_ledger_number"),
+        CheckConstraint("balance_cents = 0 OR currency IS NOT NULL", name="balance_currency"),
+        amount("balance_cents", signed=False),
+        days_to_pay(),
         json_object("metadata"),
         json_object("address"),
         Index("ix_customers_created_at", "created_at", "id"),
         Index("ix_customers_name", "name", "id"),
         Index("ix_customers_email", "email", "id"),
+        Index(
+            "ix_customers_test_clock_id",
+            "test_clock_id",
+            "created_at",
+            "id",
+            postgresql_where=text("test_clock_id IS NOT NULL"),
+        ),
     )

@@ -12,7 +12,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.base import Base, Versioned, amount, one_of, text_up_to
+from db.models.base import Base, Versioned, amount, days_to_pay, one_of, text_up_to
 from db.values import (
     BillTo,
     CustomerId,
@@ -23,6 +23,7 @@ from db.values import (
     LineKind,
     PlanId,
     SubscriptionId,
+    TestClockId,
 )
 
 
@@ -30,7 +31,8 @@ class Invoice(Versioned, Base):
     """What a customer owes for a span of time, or was given back (a negative total).
 
     `sequence` is the running number among the customer's invoices and `number` how it is printed; both are null while
-    the invoice is a draft. A recurring invoice bills the period `period_ordinal` of its subscription.
+    the invoice is a draft. A recurring invoice bills the period `period_ordinal` of its subscription. `net_days` is a
+    draft's own time to pay; `test_clock_id` is the customer's.
     """
 
     __tablename__ = "invoices"
@@ -54,6 +56,9 @@ class Invoice(Versioned, Base):
     issued_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
     paid_at: Mapped[datetime | None]
+    net_days: Mapped[int | None] = mapped_column(Integer)
+    replaces_id: Mapped[InvoiceId | None]
+    test_clock_id: Mapped[TestClockId | None] = mapped_column(ForeignKey("test_clocks.id"))
 
     __table_args__ = (
         ForeignKeyConstraint(["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]),
@@ -71,7 +76,9 @@ class Invoice(Versioned, Base):
             ["customers.id", "customers.currency"],
             name="fk_invoices_customer_currency",
         ),
+        ForeignKeyConstraint(["replaces_id", "customer_id"], ["invoices.id", "invoices.customer_id"]),
         UniqueConstraint("customer_id", "sequence", name="uq_invoices_sequence"),
+        UniqueConstraint("replaces_id", "customer_id", name="uq_invoices_replaces_id"),
         Index(
             "uq_invoices_recurring",
             "subscription_id",
@@ -95,7 +102,9 @@ class Invoice(Versioned, Base):
         CheckConstraint("sequence >= 1", name="sequence"),
         text_up_to("number", 32),
         CheckConstraint("(status = 'PAID') = (paid_at IS NOT NULL)", name="paid_at"),
-        CheckConstraint("status <> 'PAID' OR amount_due_cents = 0", name="paid"),
+        CheckConstraint("status NOT IN ('PAID', 'VOID') OR amount_due_cents = 0", name="paid"),
+        CheckConstraint("status NOT IN ('OPEN', 'UNCOLLECTIBLE') OR amount_due_cents > 0", name="open"),
+        days_to_pay(),
         CheckConstraint("amount_cents = subtotal_cents + tax_cents", name="total"),
         CheckConstraint("amount_due_cents BETWEEN 0 AND greatest(0, amount_cents)", name="amount_due_cents"),
         amount("subtotal_cents", signed=True),
@@ -108,11 +117,29 @@ class Invoice(Versioned, Base):
         Index("ix_invoices_created_at", "created_at", "id"),
         Index("ix_invoices_period_start", "period_start", "id"),
         Index("ix_invoices_amount_cents", "amount_cents", "id"),
+        Index(
+            "ix_invoices_test_clock_id",
+            "test_clock_id",
+            "created_at",
+            "id",
+            postgresql_where=text("test_clock_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_invoices_unpaid", "customer_id", "due_at", postgresql_where=text("status IN ('OPEN', 'UNCOLLECTIBLE')")
+        ),
+        Index(
+            "ix_invoices_overdue",
+            "due_at",
+            postgresql_where=text("status = 'OPEN' AND test_clock_id IS NULL"),
+        ),
     )
 
 
 class InvoiceLine(Base):
-    """One position of an invoice: `quantity` × `unit_amount_cents`, or a part of it, over its own span of time."""
+    """One position of an invoice: `quantity` × `unit_amount_cents`, or a part of it, over its own span of time.
+
+    A credit gives back what is left of the line `reverses_line_id`.
+    """
 
     __tablename__ = "invoice_lines"
 
@@ -129,10 +156,18 @@ class InvoiceLine(Base):
     period_ordinal: Mapped[int | None] = mapped_column(Integer)
     period_start: Mapped[datetime | None]
     period_end: Mapped[datetime | None]
+    reverses_line_id: Mapped[InvoiceLineId | None]
 
     __table_args__ = (
         ForeignKeyConstraint(["invoice_id", "customer_id"], ["invoices.id", "invoices.customer_id"]),
+        ForeignKeyConstraint(["reverses_line_id", "customer_id"], ["invoice_lines.id", "invoice_lines.customer_id"]),
         UniqueConstraint("invoice_id", "customer_id", "position", name="uq_invoice_lines_position"),
+        CheckConstraint("(kind = 'PRORATION_CREDIT') = (reverses_line_id IS NOT NULL)", name="reverses"),
+        Index(
+            "ix_invoice_lines_reverses_line_id",
+            "reverses_line_id",
+            postgresql_where=text("reverses_line_id IS NOT NULL"),
+        ),
         one_of("kind", LineKind),
         CheckConstraint("position BETWEEN 1 AND 100", name="position"),
         text_up_to("description", 500),

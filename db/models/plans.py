@@ -9,6 +9,7 @@ from db.models.base import (
     Versioned,
     amount,
     currency_code,
+    days_to_pay,
     json_object,
     one_of,
     text_up_to,
@@ -29,6 +30,8 @@ class Plan(Versioned, Base):
     currency: Mapped[str] = mapped_column(CHAR(3))
     interval: Mapped[PlanInterval]
     interval_count: Mapped[int] = mapped_column(Integer)
+    trial_days: Mapped[int] = mapped_column(Integer, server_default="0")
+    net_days: Mapped[int | None] = mapped_column(Integer)
     custom_metadata: Mapped[dict[str, str]] = mapped_column("metadata")
     archived_at: Mapped[datetime | None]
 
@@ -41,6 +44,8 @@ class Plan(Versioned, Base):
         currency_code(),
         one_of("interval", PlanInterval),
         CheckConstraint("interval_count BETWEEN 1 AND 3660", name="interval_count"),
+        CheckConstraint("trial_days BETWEEN 0 AND 730", name="trial_days"),
+        days_to_pay(),
         json_object("metadata"),
         Index("ix_plans_created_at", "created_at", "id"),
         Index("ix_plans_name", "name", "id"),

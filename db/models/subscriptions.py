@@ -11,15 +11,26 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.base import Base, Versioned, json_object, one_of
-from db.values import CustomerId, PeriodKind, PlanId, SubscriptionId, SubscriptionStatus
+from db.models.base import Base, Versioned, amount, json_object, one_of, text_up_to
+from db.values import (
+    CustomerId,
+    InvoiceLineId,
+    LineKind,
+    PeriodKind,
+    PlanId,
+    SubscriptionId,
+    SubscriptionStatus,
+    TestClockId,
+)
 
 
 class Subscription(Versioned, Base):
     """A customer on a plan.
 
     `anchor_at` is the instant that periods are counted from, `anchor_ordinal` the ordinal of the period that starts
-    there. `canceled_at` is when the cancellation was asked for, `ended_at` when it took effect.
+    there. `canceled_at` is when the cancellation was asked for, `ended_at` when it took effect. Plan and quantity are
+    what they are since `terms_at`; `pending_plan_id` and `pending_quantity` are what they become with the next period.
+    `test_clock_id` is the customer's.
     """
 
     __tablename__ = "subscriptions"
@@ -38,6 +49,13 @@ class Subscription(Versioned, Base):
     cancel_at_period_end: Mapped[bool]
     canceled_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    trial_start: Mapped[datetime | None]
+    trial_end: Mapped[datetime | None]
+    terms_at: Mapped[datetime | None]
+    pending_plan_id: Mapped[PlanId | None] = mapped_column(ForeignKey("plans.id"))
+    pending_quantity: Mapped[int | None] = mapped_column(Integer)
+    pending_since: Mapped[datetime | None]
+    test_clock_id: Mapped[TestClockId | None] = mapped_column(ForeignKey("test_clocks.id"))
     custom_metadata: Mapped[dict[str, str]] = mapped_column("metadata")
 
     __table_args__ = (
@@ -60,6 +78,15 @@ class Subscription(Versioned, Base):
             name="canceled",
         ),
         CheckConstraint("NOT cancel_at_period_end OR canceled_at IS NOT NULL", name="cancel_at_period_end"),
+        CheckConstraint("(trial_start IS NULL) = (trial_end IS NULL) AND trial_start < trial_end", name="trial"),
+        CheckConstraint("status <> 'TRIALING' OR trial_end IS NOT NULL", name="trialing"),
+        CheckConstraint("(terms_at IS NULL) = (started_at IS NULL)", name="terms_at"),
+        CheckConstraint(
+            "(pending_plan_id IS NULL) = (pending_quantity IS NULL)"
+            " AND (pending_plan_id IS NULL) = (pending_since IS NULL)"
+            " AND pending_quantity >= 1",
+            name="pending_change",
+        ),
         json_object("metadata"),
         Index(
             "uq_subscriptions_live",
@@ -70,7 +97,17 @@ class Subscription(Versioned, Base):
         Index("ix_subscriptions_customer_id", "customer_id", "created_at", "id"),
         Index("ix_subscriptions_plan_id", "plan_id", "created_at", "id"),
         Index("ix_subscriptions_created_at", "created_at", "id"),
-        Index("ix_subscriptions_due", "next_billing_at", postgresql_where=text("next_billing_at IS NOT NULL")),
+        Index(
+            "ix_subscriptions_due",
+            "next_billing_at",
+            postgresql_where=text("next_billing_at IS NOT NULL AND test_clock_id IS NULL"),
+        ),
+        Index(
+            "ix_subscriptions_test_clock_id",
+            "test_clock_id",
+            "next_billing_at",
+            postgresql_where=text("test_clock_id IS NOT NULL"),
+        ),
     )
 
 
@@ -121,5 +158,61 @@ class BillingPeriod(Base):
             "plan_id",
             unique=True,
             postgresql_where=text("kind = 'TRIAL'"),
+        ),
+    )
+
+
+class BillingHold(Base):
+    """Why a subscription that is due was not billed: what went wrong last, since when, and when it is tried again."""
+
+    __tablename__ = "billing_holds"
+
+    subscription_id: Mapped[SubscriptionId] = mapped_column(primary_key=True)
+    customer_id: Mapped[CustomerId] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    attempts: Mapped[int] = mapped_column(Integer)
+    since: Mapped[datetime]
+    retry_at: Mapped[datetime]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]),
+        text_up_to("reason", 1000),
+        CheckConstraint("attempts >= 1", name="attempts"),
+    )
+
+
+class PendingLine(Base):
+    """A line that waits for the next invoice of its subscription, on which it keeps its id."""
+
+    __tablename__ = "pending_lines"
+
+    id: Mapped[InvoiceLineId] = mapped_column(primary_key=True)
+    customer_id: Mapped[CustomerId] = mapped_column(primary_key=True)
+    subscription_id: Mapped[SubscriptionId]
+    kind: Mapped[LineKind]
+    description: Mapped[str]
+    plan_id: Mapped[PlanId | None] = mapped_column(ForeignKey("plans.id"))
+    quantity: Mapped[int] = mapped_column(Integer)
+    unit_amount_cents: Mapped[int]
+    amount_cents: Mapped[int]
+    period_ordinal: Mapped[int | None] = mapped_column(Integer)
+    period_start: Mapped[datetime]
+    period_end: Mapped[datetime]
+    reverses_line_id: Mapped[InvoiceLineId | None]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]),
+        one_of("kind", LineKind),
+        text_up_to("description", 500),
+        CheckConstraint("quantity >= 1", name="quantity"),
+        amount("unit_amount_cents", signed=True),
+        amount("amount_cents", signed=True),
+        CheckConstraint("period_start <= period_end", name="period"),
+        Index("ix_pending_lines_subscription_id", "subscription_id", "id"),
+        Index(
+            "ix_pending_lines_reverses_line_id",
+            "reverses_line_id",
+            postgresql_where=text("reverses_line_id IS NOT NULL"),
         ),
     )

@@ -1,9 +1,11 @@
-"""Rows read for change: locked until the transaction ends, customer before subscription before invoice."""
+"""Rows locked until the transaction ends: the customer first, and everything that belongs to it under that lock."""
 
-from sqlalchemy import select
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.models import Customer, Plan, Subscription
+from db.models import BillingHold, Customer, Plan, Subscription
 from db.values import CustomerId, PlanId, SubscriptionId
 
 
@@ -16,26 +18,35 @@ async def locked_customer(session: AsyncSession, customer_id: CustomerId) -> Cus
     )
 
 
+async def lock_customer(session: AsyncSession, customer_id: CustomerId) -> None:
+    """Locks a customer without reading it."""
+    await session.execute(select(Customer.id).where(Customer.id == customer_id).with_for_update(key_share=True))
+
+
 async def locked_plan(session: AsyncSession, plan_id: PlanId) -> Plan | None:
     return await session.scalar(
         select(Plan).where(Plan.id == plan_id).with_for_update(key_share=True).execution_options(populate_existing=True)
     )
 
 
-async def locked_subscription(
-    session: AsyncSession, subscription_id: SubscriptionId
-) -> tuple[Customer, Subscription] | None:
-    """The subscription and its customer, both locked."""
-    customer_id = await session.scalar(select(Subscription.customer_id).where(Subscription.id == subscription_id))
-    if customer_id is None:
-        return None
-    customer = await locked_customer(session, customer_id)
-    subscription = await session.scalar(
-        select(Subscription)
-        .where(Subscription.id == subscription_id, Subscription.customer_id == customer_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
+async def claim_subscriptions(
+    session: AsyncSession, *conditions: ColumnElement[bool], limit: int, skip_locked: bool
+) -> Sequence[SubscriptionId]:
+    """Locks the subscriptions that meet the conditions, and their customers; those that are due first come first.
+
+    Both tables are locked: a row that is not locked is not looked at again after the wait for the other, and would be
+    claimed twice. What is read beside them is older than they are: read it afterwards.
+    """
+    statement = (
+        select(Subscription.id)
+        .join(Customer, Customer.id == Subscription.customer_id)
+        .outerjoin(
+            BillingHold,
+            (BillingHold.subscription_id == Subscription.id) & (BillingHold.customer_id == Subscription.customer_id),
+        )
+        .where(*conditions)
+        .order_by(Subscription.next_billing_at, Subscription.id)
+        .limit(limit)
+        .with_for_update(key_share=True, of=(Customer, Subscription), skip_locked=skip_locked)
     )
-    assert customer is not None, "a subscription's customer is never deleted"
-    assert subscription is not None, "a subscription is never deleted"
-    return customer, subscription
+    return (await session.scalars(statement)).all()

@@ -5,14 +5,35 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, literal, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from db.models import Base, Customer, Invoice, InvoiceLine, Plan, Subscription
+from db.models import (
+    Allocation,
+    Base,
+    BillingHold,
+    Customer,
+    Invoice,
+    InvoiceLine,
+    Payment,
+    PendingLine,
+    Plan,
+    Subscription,
+    TestClock,
+)
 from db.queries.arrays import among
 from db.queries.pages import PageRequest, pages_by
-from db.values import CustomerId, InvoiceId, PlanId, SubscriptionId, SubscriptionStatus
+from db.values import (
+    CustomerId,
+    InvoiceId,
+    InvoiceLineId,
+    PaymentId,
+    PlanId,
+    SubscriptionId,
+    SubscriptionStatus,
+    TestClockId,
+)
 
 Row = TypeVar("Row", bound=Base)
 
@@ -99,11 +120,70 @@ async def lines_by_invoice(session: AsyncSession, invoice_ids: Sequence[InvoiceI
     return await many_by(session, statement, InvoiceLine.invoice_id, invoice_ids)
 
 
-NODE_MODELS: tuple[type[Customer | Plan | Subscription | Invoice], ...] = (
+async def lines_by_id(session: AsyncSession, ids: Sequence[InvoiceLineId]) -> list[InvoiceLine | None]:
+    return await one_by(session, InvoiceLine, InvoiceLine.id, ids)
+
+
+async def replacements_by_invoice(session: AsyncSession, invoice_ids: Sequence[InvoiceId]) -> list[Invoice | None]:
+    """For each invoice the one that was issued in its place."""
+    return await one_by(session, Invoice, Invoice.replaces_id, invoice_ids)
+
+
+async def pending_lines_by_subscription(
+    session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
+) -> list[list[PendingLine]]:
+    """For each subscription the lines that wait for its next invoice, in the order they came."""
+    statement = select(PendingLine).order_by(PendingLine.id)
+    return await many_by(session, statement, PendingLine.subscription_id, subscription_ids)
+
+
+async def billing_holds_by_subscription(
+    session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
+) -> list[BillingHold | None]:
+    return await one_by(session, BillingHold, BillingHold.subscription_id, subscription_ids)
+
+
+async def payments_by_id(session: AsyncSession, ids: Sequence[PaymentId]) -> list[Payment | None]:
+    return await one_by(session, Payment, Payment.id, ids)
+
+
+async def payments_by_invoice(session: AsyncSession, invoice_ids: Sequence[InvoiceId]) -> list[list[Payment]]:
+    """For each invoice the payments that something was put against it of, oldest first; each once."""
+    rows = await session.execute(
+        select(Allocation.invoice_id, Payment)
+        .join(Payment, and_(Payment.id == Allocation.payment_id, Payment.customer_id == Allocation.customer_id))
+        .where(among(Allocation.invoice_id, invoice_ids))
+        .order_by(Payment.created_at, Payment.id)
+    )
+    found: defaultdict[InvoiceId, dict[PaymentId, Payment]] = defaultdict(dict)
+    for invoice_id, payment in rows:
+        found[invoice_id][payment.id] = payment
+    return [list(found[key].values()) for key in invoice_ids]
+
+
+async def allocations_by_invoice(session: AsyncSession, invoice_ids: Sequence[InvoiceId]) -> list[list[Allocation]]:
+    """For each invoice what was put against it, oldest first."""
+    statement = select(Allocation).order_by(Allocation.created_at, Allocation.id)
+    return await many_by(session, statement, Allocation.invoice_id, invoice_ids)
+
+
+async def allocations_by_payment(session: AsyncSession, payment_ids: Sequence[PaymentId]) -> list[list[Allocation]]:
+    """For each payment what of it was put against invoices, in the order that was done in."""
+    statement = select(Allocation).order_by(Allocation.created_at, Allocation.id)
+    return await many_by(session, statement, Allocation.payment_id, payment_ids)
+
+
+async def test_clocks_by_id(session: AsyncSession, ids: Sequence[TestClockId]) -> list[TestClock | None]:
+    return await one_by(session, TestClock, TestClock.id, ids)
+
+
+NODE_MODELS: tuple[type[Customer | Plan | Subscription | Invoice | Payment | TestClock], ...] = (
     Customer,
     Plan,
     Subscription,
     Invoice,
+    Payment,
+    TestClock,
 )
 
 

@@ -4,9 +4,10 @@ A page inside a list is batched as well: one statement gives the page of every p
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import eq, ge, lt
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -16,48 +17,53 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.selectable import TableValuedAlias
 
-from db.models import Customer, Invoice, Plan, Subscription
+from db.models import Base, Customer
 from db.queries.arrays import among
 
-Row = TypeVar("Row", Customer, Plan, Subscription, Invoice)
+Row = TypeVar("Row", bound=Base)
 Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | None
-Position: TypeAlias = tuple[str | int | datetime, UUID]
-"""Where a row stands in an ordering: the value that it is ordered by, and its id."""
+Operator: TypeAlias = Literal["=", "in", ">=", "<", "is null", "is not null", "settled"]
+Position: TypeAlias = tuple[str | int | datetime, UUID | int]
+"""Where a row stands in an ordering: the value that it is ordered by, and what tells it from its equals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition on a column."""
+    """One condition on a column.
+
+    "settled" is one on the number of the transaction that wrote a row: all transactions that began before it, and it
+    itself, have ended. What is settled for one reader is so for each that comes later, and nothing is added to it.
+    """
 
     column: str
-    operator: Literal["=", "in", ">=", "<", "is null", "is not null"]
+    operator: Operator
     value: Value = None
 
     def on(self, entity: Any) -> ColumnElement[bool]:
-        column = getattr(entity, self.column)
-        match self.operator:
-            case "=":
-                return column == self.value  # type: ignore[no-any-return]
-            case "in":
-                assert isinstance(self.value, tuple), self
-                return among(column, self.value)
-            case ">=":
-                return column >= self.value  # type: ignore[no-any-return]
-            case "<":
-                return column < self.value  # type: ignore[no-any-return]
-            case "is null":
-                return column.is_(None)  # type: ignore[no-any-return]
-            case "is not null":
-                return column.is_not(None)  # type: ignore[no-any-return]
+        return OPERATORS[self.operator](getattr(entity, self.column), self.value)
+
+
+OPERATORS: dict[Operator, Callable[[Any, Any], ColumnElement[bool]]] = {
+    "=": eq,
+    "in": among,
+    ">=": ge,
+    "<": lt,
+    "is null": lambda column, _: column.is_(None),
+    "is not null": lambda column, _: column.is_not(None),
+    "settled": lambda column, _: column < func.pg_snapshot_xmin(func.pg_current_snapshot()),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which rows of a list. The first `limit` of them, or the last where `backward`, in the order of `order_by`."""
+    """Which rows of a list. The first `limit` of them, or the last where `backward`, in the order of `order_by`, and of
+    `then_by` among equals: the two together are unique.
+    """
 
     limit: int
     backward: bool = False
     order_by: str = "created_at"
+    then_by: str = "id"
     descending: bool = False
     after: Position | None = None
     before: Position | None = None
@@ -144,7 +150,7 @@ def page_statement(model: type[Row], request: PageRequest, *conditions: ColumnEl
 
 def ordering(entity: Any, request: PageRequest) -> tuple[ColumnElement[Any], ...]:
     """The order in which rows are read: a page counted from the end is read backwards."""
-    columns = (getattr(entity, request.order_by), entity.id)
+    columns = (getattr(entity, request.order_by), getattr(entity, request.then_by))
     backwards = request.descending != request.backward
     return tuple(column.desc() if backwards else column.asc() for column in columns)
 
@@ -160,9 +166,9 @@ def bounds(entity: Any, request: PageRequest) -> list[ColumnElement[bool]]:
 
 def beyond(entity: Any, request: PageRequest, position: Position, *, later: bool) -> ColumnElement[bool]:
     """Whether a row stands later, or earlier, than `position` in ascending order."""
-    value, row_id = position
-    row = tuple_(getattr(entity, request.order_by), entity.id)
-    at = tuple_(literal(value, getattr(entity, request.order_by).type), literal(row_id, entity.id.type))
+    columns = (getattr(entity, request.order_by), getattr(entity, request.then_by))
+    row = tuple_(*columns)
+    at = tuple_(*(literal(value, column.type) for value, column in zip(position, columns, strict=True)))
     return row > at if later else row < at
 
 

@@ -1,7 +1,7 @@
 """What all mutations share: one input, one payload, refusals as `userErrors`."""
 
 from collections.abc import Awaitable, Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Annotated, Any, Protocol, TypeVar, get_type_hints
 
 import strawberry
@@ -37,25 +37,44 @@ def user_errors_field() -> Any:
     )
 
 
-def mutation(description: str) -> Callable[[Callable[[Any, Info, Input], Awaitable[Result]]], Any]:
-    """A root field that answers with its payload, and with the payload's `userErrors` where billing refuses."""
+def idempotency_key_field() -> Any:
+    return strawberry.field(
+        default=None,
+        description=(
+            "A text of your own, 1 to 255 characters, that makes a retry safe: sent again with the same key and input "
+            "within a day, the mutation is not done again and answers with what it made the first time."
+        ),
+    )
 
-    def declare(resolver: Callable[[Any, Info, Input], Awaitable[Result]]) -> Any:
-        hints = get_type_hints(resolver)
-        described = strawberry.argument(description=hints["input"].__strawberry_definition__.description)
-        resolver.__annotations__["input"] = Annotated[hints["input"], described]
 
-        @wraps(resolver)
-        async def resolve(self: Any, info: Info, input: Input) -> Result:
-            try:
-                return await resolver(self, info, input)
-            except BillingError as refusal:
-                payload: Result = hints["return"](user_errors=[UserError.of(refusal, hints["input"])])
-                return payload
+Resolver = Callable[[Any, Info, Input], Awaitable[Result]]
 
-        return strawberry.mutation(resolver=resolve, description=description)
 
-    return declare
+def mutation(description: str) -> Callable[[Resolver[Input, Result]], Any]:
+    """A root field that changes something, and answers with its payload."""
+    return partial(answered, strawberry.mutation, description)
+
+
+def preview(description: str) -> Callable[[Resolver[Input, Result]], Any]:
+    """A root field that says what a mutation would do, and answers with its payload."""
+    return partial(answered, strawberry.field, description)
+
+
+def answered(declare: Callable[..., Any], description: str, resolver: Resolver[Input, Result]) -> Any:
+    """A root field that takes one input and answers with its payload, with its `userErrors` where billing refuses."""
+    hints = get_type_hints(resolver)
+    described = strawberry.argument(description=hints["input"].__strawberry_definition__.description)
+    resolver.__annotations__["input"] = Annotated[hints["input"], described]
+
+    @wraps(resolver)
+    async def resolve(self: Any, info: Info, input: Input) -> Result:
+        try:
+            return await resolver(self, info, input)
+        except BillingError as refusal:
+            payload: Result = hints["return"](user_errors=[UserError.of(refusal, hints["input"])])
+            return payload
+
+    return declare(resolver=resolve, description=description)
 
 
 def given(value: "Some[Given] | None") -> Given | Unchanged:

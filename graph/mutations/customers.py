@@ -1,14 +1,17 @@
 """Mutations of customers."""
 
 import strawberry
+from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry import Maybe
 
 from billing import customers
+from billing.idempotency import Outcome
 from billing.unchanged import UNCHANGED
-from db.values import CustomerId
+from db.queries.lookups import customers_by_id
+from db.values import CustomerId, TestClockId
 from graph.context import Info
 from graph.errors import UserError
-from graph.mutations.common import given, mutation, user_errors_field
+from graph.mutations.common import given, idempotency_key_field, mutation, user_errors_field
 from graph.scalars import parse_id
 from graph.types.common import AddressInput, MetadataEntryInput, metadata_of
 from graph.types.customers import Customer
@@ -24,9 +27,16 @@ class CreateCustomerInput:
     )
     address: AddressInput | None = strawberry.field(default=None, description="The postal address on invoices.")
     tax_id: str | None = strawberry.field(default=None, description="The tax number on invoices: 1 to 64 characters.")
+    net_days: int | None = strawberry.field(
+        default=None, description="Days until an invoice is due, 0 to 365: by default the plan's, or 14."
+    )
+    test_clock_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The test clock in whose time the customer lives, for good; by default the world's."
+    )
     metadata: list[MetadataEntryInput] | None = strawberry.field(
         default=None, description="Your own data, at most 50 pairs."
     )
+    idempotency_key: str | None = idempotency_key_field()
 
 
 @strawberry.input(description="Changes of a customer. What is left out stays as it is; finalized invoices do too.")
@@ -39,6 +49,9 @@ class UpdateCustomerInput:
         description="The new address, which takes the place of the old one as a whole; null for none."
     )
     tax_id: Maybe[str | None] = strawberry.field(description="The new tax number; null for none.")
+    net_days: Maybe[int | None] = strawberry.field(
+        description="Days until a new invoice is due, 0 to 365; null for the plan's, or 14."
+    )
     metadata: Maybe[list[MetadataEntryInput] | None] = strawberry.field(
         description="The new pairs, which take the place of all old ones; null for none."
     )
@@ -82,7 +95,9 @@ class UnarchiveCustomerPayload:
 class CustomerMutations:
     @mutation("Stores a new customer.")
     async def create_customer(self, info: Info, input: CreateCustomerInput) -> CreateCustomerPayload:
-        async with info.context.transaction() as session:
+        metadata = metadata_of(input.metadata)
+
+        async def create(session: AsyncSession) -> Outcome:
             row = await customers.create_customer(
                 session,
                 name=input.name,
@@ -90,10 +105,15 @@ class CustomerMutations:
                 external_id=input.external_id,
                 address=input.address.value() if input.address else None,
                 tax_id=input.tax_id,
-                metadata=metadata_of(input.metadata),
+                net_days=input.net_days,
+                test_clock_id=None if input.test_clock_id is None else TestClockId(parse_id(input.test_clock_id)),
+                metadata=metadata,
                 now=info.context.now(),
             )
-        return CreateCustomerPayload(customer=Customer.of(row))
+            return Outcome(customer_id=row.id)
+
+        made = await info.context.once(input, create)
+        return CreateCustomerPayload(customer=await info.context.find(customers_by_id, made.customer_id))
 
     @mutation("Changes a customer.")
     async def update_customer(self, info: Info, input: UpdateCustomerInput) -> UpdateCustomerPayload:
@@ -107,6 +127,7 @@ class CustomerMutations:
                 external_id=given(input.external_id),
                 address=address.value() if isinstance(address, AddressInput) else address,
                 tax_id=given(input.tax_id),
+                net_days=given(input.net_days),
                 metadata=UNCHANGED if metadata is UNCHANGED else metadata_of(metadata),
                 now=info.context.now(),
             )

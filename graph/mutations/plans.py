@@ -1,14 +1,17 @@
 """Mutations of plans."""
 
 import strawberry
+from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry import Maybe
 
 from billing import plans
+from billing.idempotency import Outcome
 from billing.unchanged import UNCHANGED
+from db.queries.lookups import plans_by_id
 from db.values import PlanId, PlanInterval
 from graph.context import Info
 from graph.errors import UserError
-from graph.mutations.common import given, mutation, user_errors_field
+from graph.mutations.common import given, idempotency_key_field, mutation, user_errors_field
 from graph.scalars import Cents, Currency, parse_id
 from graph.types.common import MetadataEntryInput, metadata_of
 from graph.types.plans import Plan
@@ -34,9 +37,17 @@ class CreatePlanInput:
         default=None,
         description="How many of the unit make the interval, at most ten years: by default 30 of DAY, 1 of the others.",
     )
+    trial_days: int = strawberry.field(
+        default=0, description="Days of trial that a new subscription begins with, 0 to 730: one for each customer."
+    )
+    net_days: int | None = strawberry.field(
+        default=None,
+        description="Days until an invoice is due, 0 to 365, where the customer has none of their own: by default 14.",
+    )
     metadata: list[MetadataEntryInput] | None = strawberry.field(
         default=None, description="Your own data, at most 50 pairs."
     )
+    idempotency_key: str | None = idempotency_key_field()
 
 
 @strawberry.input(
@@ -46,6 +57,12 @@ class UpdatePlanInput:
     id: strawberry.ID = strawberry.field(description="The plan.")
     name: Maybe[str | None] = strawberry.field(description="The new name, for invoices from now on; null is refused.")
     description: Maybe[str | None] = strawberry.field(description="The new description; null for none.")
+    trial_days: Maybe[int | None] = strawberry.field(
+        description="Days of trial of new subscriptions, 0 to 730; null for none."
+    )
+    net_days: Maybe[int | None] = strawberry.field(
+        description="Days until a new invoice is due, 0 to 365; null for 14."
+    )
     metadata: Maybe[list[MetadataEntryInput] | None] = strawberry.field(
         description="The new pairs, which take the place of all old ones; null for none."
     )
@@ -89,7 +106,9 @@ class UnarchivePlanPayload:
 class PlanMutations:
     @mutation("Stores a new plan.")
     async def create_plan(self, info: Info, input: CreatePlanInput) -> CreatePlanPayload:
-        async with info.context.transaction() as session:
+        metadata = metadata_of(input.metadata)
+
+        async def create(session: AsyncSession) -> Outcome:
             row = await plans.create_plan(
                 session,
                 code=input.code,
@@ -99,10 +118,15 @@ class PlanMutations:
                 currency=input.currency,
                 interval=input.interval,
                 interval_count=input.interval_count,
-                metadata=metadata_of(input.metadata),
+                trial_days=input.trial_days,
+                net_days=input.net_days,
+                metadata=metadata,
                 now=info.context.now(),
             )
-        return CreatePlanPayload(plan=Plan.of(row))
+            return Outcome(plan_id=row.id)
+
+        made = await info.context.once(input, create)
+        return CreatePlanPayload(plan=await info.context.find(plans_by_id, made.plan_id))
 
     @mutation("Changes what a plan is called. What it costs never changes: make a new plan.")
     async def update_plan(self, info: Info, input: UpdatePlanInput) -> UpdatePlanPayload:
@@ -113,6 +137,8 @@ class PlanMutations:
                 plan_id=PlanId(parse_id(input.id)),
                 name=given(input.name),
                 description=given(input.description),
+                trial_days=given(input.trial_days),
+                net_days=given(input.net_days),
                 metadata=UNCHANGED if metadata is UNCHANGED else metadata_of(metadata),
                 now=info.context.now(),
             )

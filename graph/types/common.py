@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias, cast
 
 import strawberry
@@ -16,8 +17,10 @@ from graph.scalars import parse_id
 
 if TYPE_CHECKING:
     from graph.types.customers import Customer
-    from graph.types.invoices import Invoice
+    from graph.types.invoices import Invoice, InvoiceLine
+    from graph.types.payments import Payment
     from graph.types.plans import Plan
+    from graph.types.runs import TestClock
     from graph.types.subscriptions import Subscription
 
 # Types refer to each other across modules; these names stand for them until all are there.
@@ -25,11 +28,24 @@ LazyCustomer: TypeAlias = Annotated["Customer", strawberry.lazy("graph.types.cus
 LazyPlan: TypeAlias = Annotated["Plan", strawberry.lazy("graph.types.plans")]
 LazySubscription: TypeAlias = Annotated["Subscription", strawberry.lazy("graph.types.subscriptions")]
 LazyInvoice: TypeAlias = Annotated["Invoice", strawberry.lazy("graph.types.invoices")]
+LazyInvoiceLine: TypeAlias = Annotated["InvoiceLine", strawberry.lazy("graph.types.invoices")]
+LazyPayment: TypeAlias = Annotated["Payment", strawberry.lazy("graph.types.payments")]
+LazyTestClock: TypeAlias = Annotated["TestClock", strawberry.lazy("graph.types.runs")]
 
 
 def field(description: str) -> Any:
     """A field that is the row's column of the same name."""
     return strawberry.field(description=description)
+
+
+def field_of(column: str, description: str) -> Any:
+    """A field that is a column of another name."""
+    value_of = attrgetter(column)
+
+    def resolve(self: Any) -> Any:
+        return value_of(self)
+
+    return strawberry.field(resolver=resolve, description=description)
 
 
 @strawberry.interface(description="An object that `node` finds by its id.")
@@ -51,9 +67,9 @@ class Node:
         return isinstance(source, cls.row)
 
 
-def describe(words: type[StrEnum], description: str, **values_described: str) -> None:
-    """Makes an enum of the columns one of the API, with a description of each word."""
-    strawberry.enum(words, description=description)
+def describe(words: type[StrEnum], description: str, *, name: str | None = None, **values_described: str) -> None:
+    """Makes an enum of the columns one of the API, by its own name or another, with a description of each word."""
+    strawberry.enum(words, name=name, description=description)
     definition: Any = words.__strawberry_definition__  # type: ignore[attr-defined]
     assert values_described.keys() == {word.value for word in words}, words
     for value in definition.values:

@@ -7,25 +7,36 @@ from typing import ClassVar
 import strawberry
 
 from db import models
-from db.queries.lookups import live_subscriptions_by_customer
+from db.queries.lookups import live_subscriptions_by_customer, test_clocks_by_id
 from db.queries.pages import Condition
 from graph.connections import Connection, OrderDirection, connection
 from graph.edges import edge
-from graph.scalars import Currency
+from graph.scalars import Cents, Currency
 from graph.types.common import (
     Address,
     DateTimeRange,
     LazyInvoice,
     LazySubscription,
+    LazyTestClock,
     MetadataEntry,
     Node,
     equals,
     field,
+    id_is,
     is_set,
     metadata_field,
     within,
 )
+from graph.types.events import Event, feed_by
 from graph.types.invoices import InvoiceFilter, InvoiceOrder
+from graph.types.payments import (
+    LedgerEntry,
+    LedgerEntryFilter,
+    LedgerEntryOrder,
+    Payment,
+    PaymentFilter,
+    PaymentOrder,
+)
 from graph.types.subscriptions import SubscriptionFilter, SubscriptionOrder
 
 
@@ -39,7 +50,15 @@ class Customer(Node):
     address: Address | None = field("The postal address on invoices.")
     tax_id: str | None = field("The tax number on invoices, such as a VAT id.")
     currency: Currency | None = field(
-        "The currency that this customer is billed in: the first subscription fixes it for good."
+        "The currency that this customer is billed in: the first subscription, invoice or payment fixes it for good. "
+        "Null before that."
+    )
+    balance_cents: Cents = field(
+        "What we owe the customer, in minor units of `currency`: overpayments and credits that no invoice took. The "
+        "next invoice is paid from it first. Never negative; what the customer owes is on the invoices."
+    )
+    net_days: int | None = field(
+        "Days from the issue of this customer's invoices to their due date. Null: those of the plan, or 14."
     )
     archived_at: datetime | None = field("When the customer was taken out of use; null for one in use.")
     version: int = field("Goes up by one with each change of the customer, from 1.")
@@ -62,7 +81,32 @@ class Customer(Node):
         parent="customer_id",
         filter_by=InvoiceFilter,
         order_by=InvoiceOrder,
-        description="All invoices, of all subscriptions.",
+        description="All invoices, of all subscriptions and of none.",
+    )
+    payments: Connection[Payment] = connection(
+        models.Payment,
+        parent="customer_id",
+        filter_by=PaymentFilter,
+        order_by=PaymentOrder,
+        description="All payments.",
+    )
+    ledger: Connection[LedgerEntry] = connection(
+        models.LedgerEntry,
+        parent="customer_id",
+        filter_by=LedgerEntryFilter,
+        order_by=LedgerEntryOrder,
+        description="How `balanceCents` came about: each change of it.",
+    )
+    events: Connection[Event] = feed_by(
+        "customer_id",
+        "What happened to the customer and to what is the customer's, oldest first: the part of the feed `events` that "
+        "is about them.",
+    )
+    test_clock: LazyTestClock | None = edge(
+        test_clocks_by_id,
+        "test_clock_id",
+        "The test clock that the customer was created on, in whose time all that is the customer's lives; null for "
+        "one in the time of the world.",
     )
 
 
@@ -77,12 +121,16 @@ class CustomerFilter:
     created_at: DateTimeRange | None = strawberry.field(
         default=None, description="Only customers created in this span."
     )
+    test_clock_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Only customers in the time of this test clock; an unknown id matches none."
+    )
 
     def conditions(self) -> tuple[Condition, ...]:
         return (
             *is_set("archived_at", self.archived),
             *equals("currency", self.currency),
             *within("created_at", self.created_at),
+            *id_is("test_clock_id", self.test_clock_id),
         )
 
 

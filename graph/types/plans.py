@@ -52,6 +52,14 @@ class Plan(Node):
     currency: Currency = field("The currency of the price.")
     interval: PlanInterval = field("The unit of the interval that the price is for.")
     interval_count: int = field("How many of the unit make the interval: 30 of DAY are a period of 30 days.")
+    trial_days: int = field(
+        "Days of trial, which cost nothing, before the first period of a customer who never had one of this plan; 0 "
+        "for none."
+    )
+    net_days: int | None = field(
+        "Days from the issue of an invoice of this plan to its due date, where the customer has none of their own. "
+        "Null: 14."
+    )
     archived_at: datetime | None = field(
         "When the plan was closed to new subscriptions; null for an open one. The subscriptions it has go on."
     )
@@ -65,7 +73,11 @@ class Plan(Node):
         parent="plan_id",
         filter_by=SubscriptionFilter,
         order_by=SubscriptionOrder,
-        description="The subscriptions to this plan, past ones too.",
+        without_test_clocks=True,
+        description=(
+            "The subscriptions to this plan, past ones too. Those in the time of a test clock are left out, unless the "
+            "filter names the test clock or the customer."
+        ),
     )
 
 

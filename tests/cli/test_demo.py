@@ -21,8 +21,10 @@ async def fingerprints(url: str) -> dict[str, str]:
     async with single_connection(url) as connection:
         found = {}
         for table in Base.metadata.tables:
+            # Where an event stands in the feed is the database's own.
+            content = f"SELECT to_jsonb(t) - '{{xid,position}}'::text[] AS row FROM {table} t"
             rows = await connection.scalar(
-                text(f"SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} t")
+                text(f"SELECT md5(string_agg(row::text, ',' ORDER BY row::text)) FROM ({content}) AS rows")
             )
             found[table] = str(rows)
         return found
@@ -38,7 +40,10 @@ async def test_two_runs_make_the_same_data(database_url: str, empty_database_url
     one, two = await fingerprints(database_url), await fingerprints(empty_database_url)
 
     assert one == two
-    assert "None" not in one.values()
+    empty = {table for table, rows in one.items() if rows == "None"}
+    assert empty == {
+        *("billing_holds", "billing_runs", "idempotency_keys", "ledger_entries", "pending_lines", "test_clocks"),
+    }
 
 
 async def test_every_period_until_then_is_billed_and_none_is_due(database: Database, database_url: str) -> None:
@@ -59,7 +64,7 @@ async def test_every_period_until_then_is_billed_and_none_is_due(database: Datab
         )
         assert (await session.scalars(gaps)).all() == []
         for model, column, words in (
-            (Subscription, Subscription.status, {"ACTIVE", "CANCELED"}),
+            (Subscription, Subscription.status, {"ACTIVE", "PAST_DUE", "CANCELED"}),
             (Invoice, Invoice.status, {"OPEN", "PAID"}),
         ):
             assert set(await session.scalars(select(column).select_from(model).distinct())) == words

@@ -188,8 +188,10 @@ async def subscription(sessions: Sessions) -> Subscription:
     """A stored subscription with its first period and invoice."""
     customer, plan = await stored(sessions, a_customer(), a_plan())
     async with sessions.begin() as session:
-        made, _ = await create_subscription(session, customer_id=customer.id, plan_id=plan.id, now=NOW)
-    return made
+        made = await create_subscription(session, customer_id=customer.id, plan_id=plan.id, now=NOW)
+        subscription = await session.get(Subscription, (made.subscription_id, customer.id))
+    assert subscription is not None
+    return subscription
 
 
 @pytest.mark.parametrize(

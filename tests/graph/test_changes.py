@@ -157,7 +157,7 @@ async def test_a_cancellation_at_the_periods_end_can_be_undone_until_then(api: A
     assert refusal(twice) == ("CANCELLATION_ALREADY_SCHEDULED", ["input", "id"])
     assert undone["subscription"] == live | {"cancelAtPeriodEnd": False, "canceledAt": None, "version": 3}
     assert refusal(nothing_left) == ("CANCELLATION_NOT_SCHEDULED", ["input", "id"])
-    assert refusal(too_late) == ("CANCELLATION_DUE", ["input", "id"])
+    assert refusal(too_late) == ("SUBSCRIPTION_CANCELED", ["input", "id"])
 
 
 async def test_a_cancellation_at_once_is_final_and_leaves_the_invoice_owed(api: Api, clock: TestClock) -> None:

@@ -8,6 +8,8 @@ import { StorageAPI } from '@graphiql/toolkit';
 const created = [
   { placeholder: '<id of the customer>', idIn: (data) => data.createCustomer?.customer?.id },
   { placeholder: '<id of the plan>', idIn: (data) => data.createPlan?.plan?.id },
+  { placeholder: '<id of the test clock>', idIn: (data) => data.createTestClock?.testClock?.id },
+  { placeholder: '<id of the test customer>', idIn: (data) => data.testCustomer?.customer?.id },
 ];
 
 // GraphiQL's own storage, so that its "Clear storage" forgets the ids as well.

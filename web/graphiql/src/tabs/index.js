@@ -6,13 +6,31 @@ import createPlanVariables from './2-create-plan.json?raw';
 import createSubscription from './3-create-subscription.graphql?raw';
 import createSubscriptionVariables from './3-create-subscription.json?raw';
 import customers from './4-customers.graphql?raw';
+import recordPayment from './5-record-payment.graphql?raw';
+import recordPaymentVariables from './5-record-payment.json?raw';
+import createTestClock from './6-create-test-clock.graphql?raw';
+import createTestClockVariables from './6-create-test-clock.json?raw';
+import createTestCustomer from './7-create-test-customer.graphql?raw';
+import createTestCustomerVariables from './7-create-test-customer.json?raw';
+import createTestSubscription from './8-create-test-subscription.graphql?raw';
+import createTestSubscriptionVariables from './8-create-test-subscription.json?raw';
+import advanceTestClock from './9-advance-test-clock.graphql?raw';
+import advanceTestClockVariables from './9-advance-test-clock.json?raw';
 
-/** What a first visit finds: the way from a customer to its first invoice. Later visits find their own tabs. */
+/**
+ * What a first visit finds: the way from a customer to its first invoice and its payment, and a year of billing on a
+ * test clock. Later visits find their own tabs.
+ */
 export const tabs = [
   { query: createCustomer, variables: createCustomerVariables },
   { query: createPlan, variables: createPlanVariables },
   { query: createSubscription, variables: createSubscriptionVariables },
   { query: customers },
+  { query: recordPayment, variables: recordPaymentVariables },
+  { query: createTestClock, variables: createTestClockVariables },
+  { query: createTestCustomer, variables: createTestCustomerVariables },
+  { query: createTestSubscription, variables: createTestSubscriptionVariables },
+  { query: advanceTestClock, variables: advanceTestClockVariables },
 ];
 
 /**

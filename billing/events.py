@@ -1,0 +1,71 @@
+"""Events of what is not part of an account: customers as such, plans, drafts, test clocks."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import inspect
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstanceState
+
+from billing.account import PlannedEvent
+from billing.ids import new_id
+from billing.writer import store_events
+from db.models import Customer, Invoice, Plan, TestClock
+from db.values import CustomerId, EventType, ObjectType
+
+OBJECT_TYPES: dict[type[Customer | Plan | Invoice | TestClock], ObjectType] = {
+    Customer: ObjectType.CUSTOMER,
+    Plan: ObjectType.PLAN,
+    Invoice: ObjectType.INVOICE,
+    TestClock: ObjectType.TEST_CLOCK,
+}
+"""What an event calls a row of each table."""
+
+NO_NEWS = frozenset({"version", "updated_at", "email_key"})
+
+
+async def record(
+    session: AsyncSession,
+    type_: EventType,
+    row: Customer | Plan | Invoice | TestClock,
+    *,
+    changes: Iterable[str] = (),
+    at: datetime,
+    now: datetime,
+) -> None:
+    """Stores the event of a change that `row` has its present version from; it happened at `at` in the customer's time.
+
+    Names of changed columns are told, their values never.
+    """
+    match row:
+        case Customer():
+            customer_id: CustomerId | None = row.id
+        case Invoice():
+            customer_id = row.customer_id
+        case _:
+            customer_id = None
+    object_id: UUID = row.id
+    event = PlannedEvent(
+        id=new_id(),
+        customer_id=customer_id,
+        type=type_,
+        object_type=OBJECT_TYPES[type(row)],
+        object_id=object_id,
+        version=row.version,
+        actor="api",
+        changes=sorted(changes),
+        occurred_at=at,
+        recorded_at=now,
+    )
+    await store_events(session, [event])
+
+
+def changed_columns(row: Customer | Plan) -> list[str]:
+    """The names of the columns that were given another value and are not stored yet."""
+    state: InstanceState[Customer | Plan] = inspect(row)
+    return [
+        attribute.key.removeprefix("custom_")
+        for attribute in state.attrs
+        if attribute.history.has_changes() and attribute.key not in NO_NEWS
+    ]

@@ -1,0 +1,107 @@
+"""Idempotency keys: a mutation that is sent again with its key is not done again, and answers what it answered."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.errors import IdempotencyKeyReused, InvalidInput
+from db.models import IdempotencyKey
+from db.models.base import table_of
+from db.values import CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId, TestClockId
+
+MAX_KEY = 255
+KEPT = timedelta(hours=48)
+PRUNED_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The keys of what an operation has made or changed: what a retry with its key is answered from."""
+
+    customer_id: CustomerId | None = None
+    plan_id: PlanId | None = None
+    subscription_id: SubscriptionId | None = None
+    invoice_id: InvoiceId | None = None
+    payment_id: PaymentId | None = None
+    test_clock_id: TestClockId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A mutation that was sent with a key: who sent it, and what was asked for, as text."""
+
+    api_key: str
+    key: str
+    content: str
+
+    @property
+    def content_hash(self) -> bytes:
+        return hashlib.sha256(self.content.encode()).digest()
+
+
+async def once(
+    session: AsyncSession,
+    request: Request,
+    operation: Callable[[AsyncSession], Awaitable[Outcome]],
+    *,
+    now: datetime,
+) -> Outcome:
+    """The outcome of `operation`, or of the time it was done before with this key; the key is stored with its work.
+
+    While another transaction uses the key, this waits for it to end. A refusal stores nothing, the key neither. Raises
+    `IdempotencyKeyReused` when the key came with another request, `InvalidInput` for one that is empty or too long, and
+    what `operation` raises.
+    """
+    if not 1 <= len(request.key) <= MAX_KEY:
+        raise InvalidInput(f"An idempotency key must have 1 to {MAX_KEY} characters.", "idempotency_key")
+    keys = table_of(IdempotencyKey)
+    mine = (keys.c.api_key == request.api_key) & (keys.c.key == request.key)
+    taken = await session.scalar(
+        insert(keys)
+        .values(api_key=request.api_key, key=request.key, request_hash=request.content_hash, created_at=now)
+        .on_conflict_do_nothing(index_elements=[keys.c.api_key, keys.c.key])
+        .returning(keys.c.key)
+    )
+    if taken is None:
+        return await outcome_of(session, request)
+    outcome = await operation(session)
+    await session.execute(update(keys).where(mine).values(result=stored_form(outcome)))
+    return outcome
+
+
+async def outcome_of(session: AsyncSession, request: Request) -> Outcome:
+    """What was stored with a key that is taken."""
+    statement = select(IdempotencyKey).where(
+        IdempotencyKey.api_key == request.api_key, IdempotencyKey.key == request.key
+    )
+    before = (await session.scalars(statement)).one()
+    if before.request_hash != request.content_hash:
+        raise IdempotencyKeyReused("This idempotency key came before with another input.")
+    assert before.result is not None, "a key is stored with its result"
+    return Outcome(**{name: UUID(value) for name, value in before.result.items()})  # type: ignore[arg-type]
+
+
+def stored_form(outcome: Outcome) -> dict[str, str]:
+    return {name: str(value) for name, value in asdict(outcome).items() if value is not None}
+
+
+def content_of(name: str, fields: object) -> str:
+    """A mutation's name and input as one text: the same for the same request, however its fields were ordered."""
+    return json.dumps([name, fields], sort_keys=True, default=str, separators=(",", ":"))
+
+
+async def prune(session: AsyncSession, *, now: datetime) -> int:
+    """Deletes keys that were kept long enough: at most a thousand at once. Returns how many."""
+    keys = table_of(IdempotencyKey)
+    old = select(keys.c.api_key, keys.c.key).where(keys.c.created_at < now - KEPT).limit(PRUNED_AT_ONCE).subquery()
+    done = await session.execute(
+        delete(keys).where(keys.c.api_key == old.c.api_key, keys.c.key == old.c.key).returning(keys.c.key)
+    )
+    return len(done.all())

@@ -1,0 +1,251 @@
+"""What finalizing an invoice does, and where its money comes from and goes to. Pure: changes an `Account`."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from billing.account import (
+    UNPAID,
+    Account,
+    InvoiceState,
+    PlannedAllocation,
+    PlannedInvoice,
+    PlannedLedgerEntry,
+    PlannedLine,
+    SubscriptionState,
+)
+from billing.errors import InvalidInput, TooManyLines
+from billing.money import checked
+from billing.periods import Period
+from db.values import (
+    AllocationKind,
+    EventType,
+    InvoiceId,
+    InvoiceKind,
+    InvoiceStatus,
+    LedgerEntryKind,
+    PaymentId,
+    SubscriptionStatus,
+)
+
+NET_DAYS = 14
+"""Days between an invoice and its due date, where neither the invoice, the customer nor the plan says otherwise."""
+
+MAX_NET_DAYS = 365
+
+MAX_LINES = 100
+"""So many lines are on an invoice at most."""
+
+
+def finalize(
+    account: Account,
+    kind: InvoiceKind,
+    lines: Sequence[PlannedLine],
+    *,
+    period: Period,
+    period_ordinal: int | None = None,
+    at: datetime,
+    replaces_id: InvoiceId | None = None,
+) -> PlannedInvoice:
+    """The subscription's invoice over `lines`: numbered, with its totals and due date, and settled as far as it goes.
+
+    Raises `AmountOverflow` when the lines add up to more than an amount can be, and `TooManyLines`.
+    """
+    if len(lines) > MAX_LINES:
+        raise TooManyLines(f"An invoice has at most {MAX_LINES} lines, this one would have {len(lines)}.")
+    customer, subscription = account.customer, account.live_subscription
+    total = checked(sum(line.amount_cents for line in lines))
+    sequence = next_number(account)
+    invoice = PlannedInvoice(
+        id=InvoiceId(account.make_id()),
+        subscription_id=subscription.id,
+        kind=kind,
+        status=InvoiceStatus.OPEN,
+        currency=account.live_terms.currency,
+        amount_cents=total,
+        amount_due_cents=max(0, total),
+        due_at=at + timedelta(days=net_days(customer.net_days, account.live_terms.net_days)),
+        paid_at=None,
+        version=0,
+        updated_at=at,
+        customer_id=customer.id,
+        period_ordinal=period_ordinal,
+        sequence=sequence,
+        number=invoice_number(customer.invoice_prefix, sequence),
+        subtotal_cents=total,
+        tax_cents=0,
+        bill_to=customer.bill_to,
+        period_start=period.start,
+        period_end=period.end,
+        issued_at=at,
+        replaces_id=replaces_id,
+        test_clock_id=customer.test_clock_id,
+        created_at=at,
+        lines=list(lines),
+    )
+    account.add_invoice(invoice)
+    account.note(EventType.INVOICE_FINALIZED, invoice, at)
+    settle_finalized(account, invoice, lines, at)
+    return invoice
+
+
+def next_number(account: Account) -> int:
+    """The running number of the customer's next invoice."""
+    account.customer.last_invoice_number += 1
+    account.customer_changed = True
+    return account.customer.last_invoice_number
+
+
+def invoice_number(prefix: str, sequence: int) -> str:
+    return f"{prefix}-{sequence:04d}"
+
+
+def net_days(*said: int | None) -> int:
+    """The first that says something, or `NET_DAYS`."""
+    return next((days for days in said if days is not None), NET_DAYS)
+
+
+def valid_net_days(days: int | None) -> int | None:
+    if days is not None and not 0 <= days <= MAX_NET_DAYS:
+        raise InvalidInput(f"Net days must be 0 to {MAX_NET_DAYS}.", "net_days")
+    return days
+
+
+def settle_finalized(account: Account, invoice: InvoiceState, lines: Sequence[PlannedLine], at: datetime) -> None:
+    """What happens to the money of an invoice that was finalized this moment.
+
+    A positive total takes what the balance has. A total of 0 or less is PAID; what is less than 0 goes to the
+    customer's unpaid invoices, and the rest to the balance.
+    """
+    if invoice.amount_cents > 0:
+        account.unpaid.append(invoice)
+        apply_balance(account, invoice, at)
+        return
+    pay_off(account, invoice, at)
+    rest = -invoice.amount_cents
+    for unpaid in credit_order(account, lines):
+        amount = min(rest, unpaid.amount_due_cents)
+        if amount:
+            allocate(account, unpaid, AllocationKind.CREDIT, amount, at, source_invoice_id=invoice.id)
+            rest -= amount
+    if rest:
+        enter(account, LedgerEntryKind.INVOICE_CREDIT, rest, at, invoice_id=invoice.id)
+
+
+def credit_order(account: Account, lines: Sequence[PlannedLine]) -> Iterator[InvoiceState]:
+    """The unpaid invoices that a credit goes to: those it reverses lines of, then the open ones, oldest due first."""
+    reversed_ids = {line.reverses_invoice_id for line in lines}
+    unpaid = oldest_due_first(account)
+    yield from (invoice for invoice in unpaid if invoice.id in reversed_ids)
+    yield from (
+        invoice for invoice in unpaid if invoice.id not in reversed_ids and invoice.status is InvoiceStatus.OPEN
+    )
+
+
+def oldest_due_first(account: Account) -> list[InvoiceState]:
+    """The unpaid invoices; of those due at the same instant, the one made first comes first."""
+    for invoice in account.unpaid:
+        assert invoice.due_at is not None, "what is unpaid is finalized"
+    return sorted(account.unpaid, key=lambda invoice: (invoice.due_at, invoice.id))
+
+
+def apply_balance(account: Account, invoice: InvoiceState, at: datetime) -> None:
+    """Pays as much of the invoice as the balance has."""
+    amount = min(account.customer.balance_cents, invoice.amount_due_cents)
+    if amount:
+        enter(account, LedgerEntryKind.APPLIED, -amount, at, invoice_id=invoice.id)
+        allocate(account, invoice, AllocationKind.BALANCE, amount, at)
+
+
+def allocate(
+    account: Account,
+    invoice: InvoiceState,
+    kind: AllocationKind,
+    amount_cents: int,
+    at: datetime,
+    *,
+    payment_id: PaymentId | None = None,
+    source_invoice_id: InvoiceId | None = None,
+) -> None:
+    """Puts money against an unpaid invoice, which is PAID once nothing is due."""
+    assert invoice.status in UNPAID, invoice.status
+    assert 0 < amount_cents <= invoice.amount_due_cents, (amount_cents, invoice.amount_due_cents)
+    account.allocations.append(
+        PlannedAllocation(
+            id=account.make_id(),
+            customer_id=account.customer.id,
+            invoice_id=invoice.id,
+            kind=kind,
+            amount_cents=amount_cents,
+            payment_id=payment_id,
+            source_invoice_id=source_invoice_id,
+            created_at=at,
+        )
+    )
+    invoice.amount_due_cents -= amount_cents
+    if invoice.amount_due_cents:
+        account.note(EventType.INVOICE_PARTIALLY_PAID, invoice, at, ["amount_due_cents"])
+    else:
+        account.unpaid = [unpaid for unpaid in account.unpaid if unpaid.id != invoice.id]
+        pay_off(account, invoice, at)
+
+
+def pay_off(account: Account, invoice: InvoiceState, at: datetime) -> None:
+    """Makes an invoice PAID on which nothing is due."""
+    assert invoice.amount_due_cents == 0, invoice.amount_due_cents
+    invoice.status = InvoiceStatus.PAID
+    invoice.paid_at = at
+    account.note(EventType.INVOICE_PAID, invoice, at, ["status"])
+
+
+def enter(
+    account: Account,
+    kind: LedgerEntryKind,
+    amount_cents: int,
+    at: datetime,
+    *,
+    invoice_id: InvoiceId | None = None,
+    payment_id: PaymentId | None = None,
+) -> None:
+    """Adds an entry to the ledger. Raises `AmountOverflow` when the balance is more than an amount can be."""
+    customer = account.customer
+    customer.balance_cents = checked(customer.balance_cents + amount_cents)
+    customer.last_ledger_number += 1
+    assert customer.balance_cents >= 0, customer.balance_cents
+    assert customer.currency is not None, "money has a currency"
+    account.ledger_entries.append(
+        PlannedLedgerEntry(
+            id=account.make_id(),
+            customer_id=customer.id,
+            sequence=customer.last_ledger_number,
+            kind=kind,
+            amount_cents=amount_cents,
+            balance_after_cents=customer.balance_cents,
+            currency=customer.currency,
+            invoice_id=invoice_id,
+            payment_id=payment_id,
+            created_at=at,
+        )
+    )
+    account.note(EventType.CUSTOMER_BALANCE_CHANGED, customer, at, ["balance_cents"])
+
+
+def judge(account: Account, at: datetime) -> None:
+    """Makes the subscription PAST_DUE where an open invoice of it is past its due date at `at`, and ACTIVE where none
+    is. Asked after everything that may change the answer; other states stay what they are.
+    """
+    subscription = account.subscription
+    if subscription is None or subscription.status not in (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE):
+        return
+    due = [invoice.due_at for invoice in account.unpaid if is_owed_by(subscription, invoice) and invoice.due_at]
+    overdue = bool(due) and min(due) < at
+    if overdue and subscription.status is SubscriptionStatus.ACTIVE:
+        subscription.status = SubscriptionStatus.PAST_DUE
+        account.note(EventType.SUBSCRIPTION_PAST_DUE, subscription, at, ["status"])
+    elif not overdue and subscription.status is SubscriptionStatus.PAST_DUE:
+        subscription.status = SubscriptionStatus.ACTIVE
+        account.note(EventType.SUBSCRIPTION_RECOVERED, subscription, at, ["status"])
+
+
+def is_owed_by(subscription: SubscriptionState, invoice: InvoiceState) -> bool:
+    """Whether it is an open invoice of the subscription."""
+    return invoice.status is InvoiceStatus.OPEN and invoice.subscription_id == subscription.id

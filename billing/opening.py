@@ -1,0 +1,77 @@
+"""Opening a customer's account for an operation: locked, at the customer's own time, and caught up with it."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.account import Account
+from billing.errors import (
+    CustomerNotFound,
+    RenewalDue,
+    SubscriptionCanceled,
+    SubscriptionNotFound,
+)
+from billing.fitting import amounts_that_fit
+from billing.reader import read_accounts, read_customer
+from billing.renewals import is_due, renew
+from billing.test_clocks import clock_time
+from db.models import Subscription
+from db.queries.locks import lock_customer
+from db.values import CustomerId, SubscriptionId
+
+
+async def open_customer(
+    session: AsyncSession, customer_id: CustomerId, *, now: datetime, lock: bool = True
+) -> tuple[Account, datetime]:
+    """The account of a customer with the live subscription, if any, and what time it is there.
+
+    Without `lock`, on plain reads, for a preview. Raises `CustomerNotFound`, `TestClockAdvancing`.
+    """
+    if lock:
+        await lock_customer(session, customer_id)
+    account = await read_customer(session, customer_id)
+    if account is None:
+        raise CustomerNotFound("There is no customer with this id.")
+    return account, await arrive(session, account, now, lock=lock)
+
+
+async def open_subscription(
+    session: AsyncSession, subscription_id: SubscriptionId, *, now: datetime, lock: bool = True
+) -> tuple[Account, datetime]:
+    """The account of a live subscription, caught up with what is due there, and what time it is there.
+
+    A subscription with a billing hold is not caught up. Raises `SubscriptionNotFound`, `SubscriptionCanceled`,
+    `TestClockAdvancing`.
+    """
+    customer_id = await session.scalar(select(Subscription.customer_id).where(Subscription.id == subscription_id))
+    if customer_id is None:
+        raise SubscriptionNotFound("There is no subscription with this id.")
+    if lock:
+        await lock_customer(session, customer_id)
+    [account] = await read_accounts(session, Subscription.id == subscription_id)
+    at = await arrive(session, account, now, lock=lock)
+    subscription = account.live_subscription
+    if subscription.is_live and not account.held:
+        with amounts_that_fit():
+            renew(account, at)
+    if not subscription.is_live:
+        raise SubscriptionCanceled("This subscription has ended: CANCELED is final.")
+    return account, at
+
+
+def caught_up(account: Account, at: datetime) -> None:
+    """Raises `RenewalDue` where periods have begun and are not billed: after `open_subscription`, too many or held."""
+    if is_due(account, at):
+        raise RenewalDue("This subscription has periods that are not billed yet: see its billingHold, or try again.")
+
+
+async def arrive(session: AsyncSession, account: Account, now: datetime, *, lock: bool) -> datetime:
+    """What time it is for the customer; never earlier than the last change, should the clock have been set back."""
+    test_clock_id = account.customer.test_clock_id
+    at = now if test_clock_id is None else await clock_time(session, test_clock_id, lock=lock)
+    account.recorded_at = now
+    changes = [account.customer.updated_at]
+    if account.subscription is not None:
+        changes.append(account.subscription.updated_at)
+    return max(at, *changes)

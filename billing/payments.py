@@ -1,0 +1,170 @@
+"""Payments: money that came from outside, and what it pays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.account import Account, InvoiceState, PlannedPayment
+from billing.errors import (
+    AllocationInvalid,
+    AmountNotPositive,
+    AmountTooLarge,
+    CurrencyMismatch,
+    CurrencyUnknown,
+    InvalidInput,
+    InvoiceNotFound,
+    Overpayment,
+)
+from billing.fitting import amounts_that_fit
+from billing.idempotency import Outcome
+from billing.invoices import state_refusal
+from billing.invoicing import allocate, enter, judge, oldest_due_first
+from billing.money import CURRENCIES, MAX_CENTS
+from billing.opening import open_customer
+from billing.subscriptions import use_currency
+from billing.texts import optional_text
+from billing.writer import store
+from db.models import Invoice
+from db.values import (
+    AllocationKind,
+    CustomerId,
+    EventType,
+    InvoiceId,
+    InvoiceStatus,
+    LedgerEntryKind,
+    ObjectType,
+    PaymentId,
+    PaymentMethod,
+)
+
+MAX_REFERENCE = 255
+MAX_ALLOCATIONS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAllocation:
+    """So much of a payment for this invoice; all that is due on it, where no amount is given."""
+
+    invoice_id: InvoiceId
+    amount_cents: int | None = None
+
+
+async def record_payment(
+    session: AsyncSession,
+    *,
+    customer_id: CustomerId,
+    amount_cents: int,
+    currency: str,
+    method: PaymentMethod = PaymentMethod.BANK_TRANSFER,
+    reference: str | None = None,
+    received_at: datetime | None = None,
+    allocations: Sequence[WantedAllocation] | None = None,
+    allow_overpayment: bool = False,
+    now: datetime,
+) -> Outcome:
+    """Stores money received, and puts it against the customer's open invoices, oldest due first, or against those that
+    `allocations` names, which may be UNCOLLECTIBLE too. What is more than they take goes to the balance, if allowed.
+
+    Raises `CustomerNotFound`, `AmountNotPositive`, `AmountTooLarge`, `CurrencyUnknown`, `CurrencyMismatch`,
+    `InvalidInput`, `Overpayment`, `AllocationInvalid`, `InvoiceNotFound`, `InvoiceDraft`, `InvoicePaid`, `InvoiceVoid`,
+    `TestClockAdvancing`.
+    """
+    if amount_cents <= 0:
+        raise AmountNotPositive("A payment must be more than 0.")
+    if amount_cents > MAX_CENTS:
+        raise AmountTooLarge(f"A payment must be at most {MAX_CENTS} minor units.", "amount_cents")
+    if currency not in CURRENCIES:
+        raise CurrencyUnknown(f"{currency!r} is not a currency code of ISO 4217.")
+    reference = optional_text(reference, "reference", MAX_REFERENCE)
+    account, at = await open_customer(session, customer_id, now=now)
+    if account.customer.currency not in (None, currency):
+        raise CurrencyMismatch(f"This customer is billed in {account.customer.currency}.", "currency")
+    if received_at is not None and received_at > at:
+        raise InvalidInput(f"It is {at:%FT%TZ}: money cannot have been received later.", "received_at")
+
+    shares = (
+        await wanted_shares(session, account, allocations, amount_cents)
+        if allocations is not None
+        else oldest_first_shares(account, amount_cents)
+    )
+    rest = amount_cents - sum(share for _, share in shares)
+    if rest and not allow_overpayment:
+        raise Overpayment(f"This is {rest} minor units more than the invoices take.")
+    use_currency(account, currency, at)
+    payment_id = PaymentId(account.make_id())
+    account.payments.append(
+        PlannedPayment(
+            id=payment_id,
+            customer_id=customer_id,
+            amount_cents=amount_cents,
+            overpayment_cents=rest,
+            currency=currency,
+            method=method,
+            reference=reference,
+            received_at=received_at or at,
+            created_at=at,
+        )
+    )
+    account.tell(EventType.PAYMENT_RECORDED, ObjectType.PAYMENT, payment_id, 1, at)
+    for invoice, share in shares:
+        allocate(account, invoice, AllocationKind.PAYMENT, share, at, payment_id=payment_id)
+    if rest:
+        with amounts_that_fit("amount_cents"):
+            enter(account, LedgerEntryKind.OVERPAYMENT, rest, at, payment_id=payment_id)
+    judge(account, at)
+    await store(session, [account])
+    return Outcome(customer_id=customer_id, payment_id=payment_id)
+
+
+def oldest_first_shares(account: Account, amount_cents: int) -> list[tuple[InvoiceState, int]]:
+    """How a payment falls on the open invoices, oldest due first."""
+    shares = []
+    for invoice in oldest_due_first(account):
+        if amount_cents and invoice.status is InvoiceStatus.OPEN:
+            share = min(amount_cents, invoice.amount_due_cents)
+            shares.append((invoice, share))
+            amount_cents -= share
+    return shares
+
+
+async def wanted_shares(
+    session: AsyncSession, account: Account, allocations: Sequence[WantedAllocation], amount_cents: int
+) -> list[tuple[InvoiceState, int]]:
+    """How a payment falls on the invoices that were named, in their order."""
+    if len(allocations) > MAX_ALLOCATIONS:
+        raise AllocationInvalid(f"A payment has at most {MAX_ALLOCATIONS} allocations.")
+    if len({wanted.invoice_id for wanted in allocations}) < len(allocations):
+        raise AllocationInvalid("An invoice must be named only once.")
+    unpaid = {invoice.id: invoice for invoice in account.unpaid}
+    shares = []
+    left = amount_cents
+    for wanted in allocations:
+        invoice = unpaid.get(wanted.invoice_id)
+        if invoice is None:
+            raise await why_not(session, account, wanted.invoice_id)
+        share = min(left, invoice.amount_due_cents) if wanted.amount_cents is None else wanted.amount_cents
+        if share <= 0 and wanted.amount_cents is not None:
+            raise AmountNotPositive("An allocation must be more than 0.", "allocations")
+        if share > invoice.amount_due_cents:
+            raise Overpayment(f"Only {invoice.amount_due_cents} are due on this invoice.", "allocations")
+        if share > left:
+            raise AllocationInvalid("The allocations add up to more than the payment.")
+        if share:
+            shares.append((invoice, share))
+            left -= share
+    return shares
+
+
+async def why_not(session: AsyncSession, account: Account, invoice_id: InvoiceId) -> Exception:
+    """The refusal of a payment of an invoice that is not unpaid."""
+    status = await session.scalar(
+        select(Invoice.status).where(Invoice.id == invoice_id, Invoice.customer_id == account.customer.id)
+    )
+    if status is None:
+        return InvoiceNotFound("This customer has no such invoice.", "allocations")
+    refusal = state_refusal(status)
+    refusal.field = ("allocations",)
+    return refusal

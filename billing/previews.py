@@ -1,0 +1,107 @@
+"""Previews: what would be decided, on plain reads, and nothing stored. The same code decides as when it is done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.account import Account, PlannedInvoice
+from billing.changes import ChangeMode
+from billing.fitting import amounts_that_fit
+from billing.opening import open_customer, open_subscription
+from billing.reader import read_accounts
+from billing.renewals import renew
+from billing.subscriptions import plan_change, plan_subscription
+from db.models import Subscription
+from db.queries.arrays import among
+from db.values import CustomerId, PlanId, SubscriptionId
+
+MAX_UPCOMING = 24
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePreview:
+    """What a change would come to: the invoice it would make now, if any, and the one of the next period, if any."""
+
+    mode: ChangeMode
+    effective_at: datetime
+    invoice: PlannedInvoice | None
+    next_invoice: PlannedInvoice | None
+
+
+async def preview_subscription(
+    session: AsyncSession,
+    *,
+    customer_id: CustomerId,
+    plan_id: PlanId,
+    quantity: int = 1,
+    start_at: datetime | None = None,
+    trial_days: int | None = None,
+    trial_end: datetime | None = None,
+    now: datetime,
+) -> PlannedInvoice:
+    """The first invoice of a subscription, as it would be made when that begins.
+
+    Raises what `create_subscription` does.
+    """
+    account, at = await open_customer(session, customer_id, now=now, lock=False)
+    await plan_subscription(
+        session,
+        account,
+        plan_id=plan_id,
+        quantity=quantity,
+        start_at=start_at,
+        trial_days=trial_days,
+        trial_end=trial_end,
+        at=at,
+    )
+    if not account.invoices:
+        with amounts_that_fit():
+            renew_next(account)
+    return account.invoices[0]
+
+
+async def preview_subscription_change(
+    session: AsyncSession,
+    *,
+    subscription_id: SubscriptionId,
+    plan_id: PlanId | None = None,
+    quantity: int | None = None,
+    mode: ChangeMode | None = None,
+    as_of: datetime | None = None,
+    now: datetime,
+) -> ChangePreview:
+    """What `change_subscription` would do with the same arguments at the same instant. Raises what it does."""
+    account, at = await open_subscription(session, subscription_id, now=now, lock=False)
+    change = await plan_change(session, account, plan_id=plan_id, quantity=quantity, mode=mode, as_of=as_of, at=at)
+    with amounts_that_fit():
+        upcoming = renew_next(account)
+    return ChangePreview(change.mode, change.effective_at, change.invoice, upcoming)
+
+
+async def upcoming_invoices(
+    session: AsyncSession, subscription_ids: Sequence[SubscriptionId], *, count: int
+) -> list[list[PlannedInvoice]]:
+    """For each subscription the next invoices, `count` at most, as they would be made if nothing happened meanwhile.
+
+    Where one does not come to an invoice any more, because an amount does not fit, the list ends before it.
+    """
+    accounts = await read_accounts(session, among(Subscription.id, subscription_ids))
+    found = {account.live_subscription.id: upcoming_of(account, count) for account in accounts}
+    return [found.get(subscription_id, []) for subscription_id in subscription_ids]
+
+
+def upcoming_of(account: Account, count: int) -> list[PlannedInvoice]:
+    while len(account.invoices) < count and renew_next(account) is not None:
+        pass
+    return account.invoices
+
+
+def renew_next(account: Account) -> PlannedInvoice | None:
+    """The invoice that the next boundary brings, made there; None where the subscription ends without one."""
+    before = len(account.invoices)
+    boundary = account.live_subscription.next_billing_at
+    if boundary is not None:
+        renew(account, boundary, most=1)
+    return account.invoices[-1] if len(account.invoices) > before else None

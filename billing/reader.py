@@ -1,0 +1,131 @@
+"""Fills accounts from the database, locked for change or, for a preview, on plain reads."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.account import (
+    Account,
+    BilledLine,
+    CustomerState,
+    InvoiceState,
+    PlannedLine,
+    SubscriptionState,
+    Terms,
+)
+from billing.periods import Period
+from billing.plans import billing_interval
+from db.models import Customer, Plan, Subscription
+from db.queries.accounts import (
+    CUSTOMER_COLUMNS,
+    PLAN_COLUMNS,
+    SUBSCRIPTION_COLUMNS,
+    Plain,
+    account_heads,
+    billed_lines,
+    credited_by_line,
+    unpaid_invoices_by_customer,
+    waiting_lines_by_subscription,
+)
+from db.values import BillTo, CustomerId, InvoiceLineId, SubscriptionStatus
+
+CUSTOMER_END = len(CUSTOMER_COLUMNS)
+SUBSCRIPTION_END = CUSTOMER_END + len(SUBSCRIPTION_COLUMNS)
+PLAN_END = SUBSCRIPTION_END + len(PLAN_COLUMNS)
+PENDING_END = PLAN_END + len(PLAN_COLUMNS)
+
+
+async def read_accounts(session: AsyncSession, *conditions: ColumnElement[bool]) -> list[Account]:
+    """The accounts of the subscriptions that meet the conditions, in the order in which they are due.
+
+    To change them, lock their customers before, by a statement of its own: what a statement reads beside the rows that
+    it locks is older than they are, where it had to wait. Three statements, however many accounts.
+    """
+    statement = account_heads().where(*conditions).order_by(Subscription.next_billing_at, Subscription.id)
+    accounts = [account_of(head) for head in (await session.execute(statement)).all()]
+    if accounts:
+        await fill(session, accounts)
+    return accounts
+
+
+async def fill(session: AsyncSession, accounts: Sequence[Account]) -> None:
+    """Adds what is unpaid and what waits for the next invoice."""
+    by_customer: defaultdict[CustomerId, list[Account]] = defaultdict(list)
+    for account in accounts:
+        by_customer[account.customer.id].append(account)
+    for row in await unpaid_invoices_by_customer(session, list(by_customer)):
+        for account in by_customer[row[0]]:
+            account.unpaid.append(InvoiceState(*row[1:]))
+    by_subscription = {account.subscription.id: account for account in accounts if account.subscription}
+    if by_subscription:
+        for row in await waiting_lines_by_subscription(session, list(by_subscription)):
+            by_subscription[row[0]].waiting.append(PlannedLine(*row[1:]))
+
+
+async def read_billed_lines(session: AsyncSession, account: Account, after: datetime) -> None:
+    """Adds the charges that something may be given back of: those whose span ends later than `after`."""
+    subscription = account.live_subscription
+    rows = await billed_lines(session, subscription.id, after)
+    credited = await credited_by_line(session, [row.id for row in rows]) if rows else {}
+    account.billed_lines = [billed_line(row, credited) for row in rows]
+
+
+def billed_line(row: Plain, credited: dict[InvoiceLineId, int]) -> BilledLine:
+    return BilledLine(
+        id=row.id,
+        invoice_id=row.invoice_id,
+        description=row.description,
+        plan_id=row.plan_id,
+        quantity=row.quantity,
+        unit_amount_cents=row.unit_amount_cents,
+        amount_cents=row.amount_cents,
+        period_ordinal=row.period_ordinal,
+        span=Period(row.period_start, row.period_end),
+        credited_cents=credited.get(row.id, 0),
+    )
+
+
+async def read_customer(session: AsyncSession, customer_id: CustomerId) -> Account | None:
+    """The account of a customer with what is unpaid and the live subscription, if any; None for no customer."""
+    accounts = await read_accounts(
+        session, Customer.id == customer_id, Subscription.status != SubscriptionStatus.CANCELED
+    )
+    if accounts:
+        return accounts[0]
+    row = (await session.execute(select(*CUSTOMER_COLUMNS).where(Customer.id == customer_id))).first()
+    if row is None:
+        return None
+    account = Account(customer_state(row))
+    await fill(session, [account])
+    return account
+
+
+def account_of(head: Plain) -> Account:
+    subscription = SubscriptionState(*head[CUSTOMER_END:SUBSCRIPTION_END])
+    pending_plan, pending_quantity = head[PLAN_END:PENDING_END], subscription.pending_quantity
+    return Account(
+        customer=customer_state(head),
+        subscription=subscription,
+        terms=terms_from(head[SUBSCRIPTION_END:PLAN_END], subscription.quantity),
+        pending_terms=terms_from(pending_plan, pending_quantity) if pending_quantity else None,
+        held=head.attempts is not None,
+    )
+
+
+def customer_state(row: Plain) -> CustomerState:
+    columns, addressee = row[: CUSTOMER_END - 4], row[CUSTOMER_END - 4 : CUSTOMER_END]
+    return CustomerState(*columns, BillTo(*addressee))  # type: ignore[call-arg]
+
+
+def terms_from(plan: Sequence[Any], quantity: int) -> Terms:
+    plan_id, name, amount_cents, currency, interval, interval_count, net_days = plan
+    return Terms(plan_id, name, amount_cents, currency, billing_interval(interval, interval_count), quantity, net_days)
+
+
+def terms_of(plan: Plan, quantity: int) -> Terms:
+    """What `quantity` units of a plan cost for each of its intervals."""
+    return terms_from([getattr(plan, column) for column in PLAN_COLUMNS], quantity)

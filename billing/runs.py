@@ -1,0 +1,392 @@
+"""Runs: everything that is due, of all subscriptions, in chunks, by any number of processes side by side.
+
+A chunk is one transaction: claim, read, plan, store. A process that dies in the middle of one leaves nothing behind,
+and what it had claimed is due as before.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, exists, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.exc import DBAPIError
+
+from billing.account import Account
+from billing.errors import BillingError
+from billing.idempotency import prune
+from billing.ids import new_id
+from billing.money import AmountOverflow
+from billing.reader import read_accounts
+from billing.renewals import is_due, live_through, renew
+from billing.test_clocks import existing_test_clock, stop_test_clock
+from billing.writer import store
+from db.database import Database, is_unavailable, said_of, violated_constraint
+from db.models import BillingHold, BillingRun, Subscription, TestClock
+from db.models.base import table_of
+from db.queries.accounts import due_on, not_held, overdue
+from db.queries.arrays import among
+from db.queries.locks import claim_subscriptions
+from db.values import RunTrigger, SubscriptionId, SubscriptionStatus, TestClockId, TestClockStatus
+
+logger = logging.getLogger("billing.runs")
+
+CHUNK = 500
+"""So many subscriptions are renewed in one transaction at most."""
+
+CLOCK_CHUNK = 50
+"""As `CHUNK`, on a test clock, where each of them may live through a year at once."""
+
+CLOCK_SECONDS = 5
+"""So long the renewals of the world wait for one test clock at most."""
+
+FIRST_RETRY = timedelta(minutes=1)
+LAST_RETRY = timedelta(days=1)
+MAX_REASON = 1000
+
+Live = Callable[[Account], int]
+"""Does what is due of an account, and says how many boundaries it crossed."""
+
+
+class AsOfInTheFuture(ValueError):
+    """A run as of an instant that has not come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run has done: subscriptions of which periods were billed or that ended, those that could not be, invoices
+    made, and subscriptions that became past due.
+    """
+
+    renewed: int = 0
+    failed: int = 0
+    invoices: int = 0
+    past_due: int = 0
+
+    def __add__(self, other: "Report") -> "Report":
+        return Report(
+            self.renewed + other.renewed,
+            self.failed + other.failed,
+            self.invoices + other.invoices,
+            self.past_due + other.past_due,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What one transaction has done. `behind` are subscriptions of which still more is due."""
+
+    claimed: int
+    report: Report
+    behind: tuple[SubscriptionId, ...] = ()
+
+
+async def run_renewals(
+    database: Database,
+    *,
+    as_of: datetime,
+    now: datetime,
+    trigger: RunTrigger,
+    chunk_size: int = CHUNK,
+    side_by_side: int = 1,
+) -> Report:
+    """Does what is due by `as_of` of all subscriptions that live in the world's time: starts, trial ends, renewals,
+    the ends of what was canceled, and what is past due. At most 12 periods of each; missed ones come in their order.
+
+    So many chunks are done `side_by_side`: while the database stores one, another is planned. A subscription that
+    cannot be renewed is put on hold, and does not keep the others. Writes a `billing_runs` row when there was something
+    to do or the run was asked for. Raises `AsOfInTheFuture`.
+    """
+    if as_of > now:
+        raise AsOfInTheFuture(f"It is {now:%FT%TZ}: nothing can be due as of {as_of:%FT%TZ} yet.")
+
+    def live(account: Account) -> int:
+        return renew(account, as_of)
+
+    run = RunRow(database, trigger, as_of, now)
+    if trigger is RunTrigger.COMMAND:
+        await run.begin()
+    in_the_world = Subscription.test_clock_id.is_(None)
+    for due in (due_on(None, as_of), overdue(as_of) & in_the_world):
+        behind: set[SubscriptionId] = set()
+
+        async def do_chunks(due: ColumnElement[bool] = due, behind: set[SubscriptionId] = behind) -> None:
+            while True:
+                left = [~among(Subscription.id, sorted(behind))] if behind else []
+                chunk = await do_chunk(database, [due, not_held(now), *left], live, now=now, limit=chunk_size)
+                behind.update(chunk.behind)
+                await run.add(chunk)
+                if chunk.claimed == 0:
+                    return
+
+        ends = await asyncio.gather(*(do_chunks() for _ in range(side_by_side)), return_exceptions=True)
+        for error in ends:
+            if error is not None:
+                raise error
+    await run.end()
+    return run.report
+
+
+async def do_chunk(
+    database: Database,
+    conditions: Sequence[ColumnElement[bool]],
+    live: Live,
+    *,
+    now: datetime,
+    limit: int,
+    actor: str = "renewal",
+) -> Chunk:
+    """Claims at most `limit` subscriptions that meet the conditions, and stores what `live` decides of them.
+
+    Where storing fails, the chunk is halved until the subscription is found that is to blame.
+    """
+    ids: Sequence[SubscriptionId] = ()
+    try:
+        async with database.writes.begin() as session:
+            ids = await claim_subscriptions(session, *conditions, limit=limit, skip_locked=True)
+            if not ids:
+                return Chunk(0, Report())
+            accounts = await read_accounts(session, among(Subscription.id, ids))
+            planned, failures = plan_all(accounts, live, now=now, actor=actor)
+            await store(session, [account for account, _ in planned])
+    except DBAPIError as error:
+        if not ids or is_unavailable(error):
+            raise
+        if len(ids) > 1:
+            return await halve(database, ids, conditions, live, now=now, actor=actor)
+        logger.exception("subscription %s cannot be renewed", ids[0])
+        await hold(database, ids[0], reason_of(error), now=now)
+        return Chunk(1, Report(failed=1))
+    for account, failure in failures:
+        await hold(database, account.live_subscription.id, reason_of(failure), now=now)
+    return Chunk(len(ids), report_of(planned, failed=len(failures)), still_behind(planned))
+
+
+async def halve(
+    database: Database,
+    ids: Sequence[SubscriptionId],
+    conditions: Sequence[ColumnElement[bool]],
+    live: Live,
+    *,
+    now: datetime,
+    actor: str,
+) -> Chunk:
+    """Does each half of a chunk that failed as a chunk of its own."""
+    middle = len(ids) // 2
+    whole = Chunk(len(ids), Report())
+    for half in (ids[:middle], ids[middle:]):
+        # The conditions again: meanwhile another process may have done these.
+        chunk = await do_chunk(
+            database, [among(Subscription.id, half), *conditions], live, now=now, limit=len(half), actor=actor
+        )
+        whole = replace(whole, report=whole.report + chunk.report, behind=(*whole.behind, *chunk.behind))
+    return whole
+
+
+def plan_all(
+    accounts: Sequence[Account], live: Live, *, now: datetime, actor: str
+) -> tuple[list[tuple[Account, int]], list[tuple[Account, Exception]]]:
+    """Decides of each account by itself: with how many boundaries were crossed, and with what went wrong."""
+    planned: list[tuple[Account, int]] = []
+    failures: list[tuple[Account, Exception]] = []
+    for account in accounts:
+        account.actor, account.recorded_at = actor, now
+        try:
+            planned.append((account, live(account)))
+        except (BillingError, AmountOverflow) as error:
+            failures.append((account, error))
+        except Exception as error:
+            logger.exception("subscription %s cannot be renewed", account.live_subscription.id)
+            failures.append((account, error))
+    return planned, failures
+
+
+def report_of(planned: Sequence[tuple[Account, int]], *, failed: int) -> Report:
+    return Report(
+        renewed=sum(crossed > 0 for _, crossed in planned),
+        failed=failed,
+        invoices=sum(len(account.invoices) for account, _ in planned),
+        past_due=sum(
+            account.subscription_changed and account.live_subscription.status is SubscriptionStatus.PAST_DUE
+            for account, crossed in planned
+            if not crossed
+        ),
+    )
+
+
+def still_behind(planned: Sequence[tuple[Account, int]]) -> tuple[SubscriptionId, ...]:
+    return tuple(
+        account.live_subscription.id
+        for account, crossed in planned
+        if crossed and account.invoices and is_due(account, account.invoices[-1].issued_at)
+    )
+
+
+def reason_of(error: Exception) -> str:
+    """Why a subscription cannot be renewed, for who runs the server. Holds no personal data."""
+    match error:
+        case BillingError():
+            reason = f"{error.code}: {error}"
+        case AmountOverflow():
+            reason = "AMOUNT_TOO_LARGE: an amount is more than 2^53 − 1 minor units."
+        case DBAPIError():
+            constraint = violated_constraint(error)
+            state = said_of(error, "sqlstate") or "unknown"
+            reason = f"The database refuses: SQLSTATE {state}{f', constraint {constraint}' if constraint else ''}."
+        case _:
+            reason = f"A defect of the server: {type(error).__name__}. See its log."
+    return reason[:MAX_REASON]
+
+
+async def hold(database: Database, subscription_id: SubscriptionId, reason: str, *, now: datetime) -> None:
+    """Writes down why a subscription was not billed, and when it is tried again: later each time, within a day."""
+    holds = table_of(BillingHold)
+    async with database.writes.begin() as session:
+        customer_id = await session.scalar(select(Subscription.customer_id).where(Subscription.id == subscription_id))
+        statement = insert_or(holds).values(
+            subscription_id=subscription_id,
+            customer_id=customer_id,
+            reason=reason,
+            attempts=1,
+            since=now,
+            retry_at=now + FIRST_RETRY,
+        )
+        doubled = FIRST_RETRY * func.power(2, func.least(holds.c.attempts, 20))
+        await session.execute(
+            statement.on_conflict_do_update(
+                index_elements=[holds.c.subscription_id, holds.c.customer_id],
+                set_={
+                    "reason": reason,
+                    "attempts": holds.c.attempts + 1,
+                    "retry_at": now + func.least(doubled, LAST_RETRY),
+                },
+            )
+        )
+
+
+class RunRow:
+    """The `billing_runs` row of a run: written when it begins to matter, and finished in the end."""
+
+    def __init__(self, database: Database, trigger: RunTrigger, as_of: datetime, now: datetime) -> None:
+        self.report = Report()
+        self._database = database
+        self._trigger = trigger
+        self._as_of = as_of
+        self._now = now
+        self._id: UUID | None = None
+        self._began = time.monotonic()
+
+    async def begin(self) -> None:
+        self._id = new_id()
+        async with self._database.writes.begin() as session:
+            await session.execute(
+                insert(table_of(BillingRun)).values(
+                    id=self._id,
+                    trigger=self._trigger,
+                    as_of=self._as_of,
+                    created_at=self._now,
+                    renewed=0,
+                    failed=0,
+                    invoices=0,
+                    past_due=0,
+                )
+            )
+
+    async def add(self, chunk: Chunk) -> None:
+        self.report += chunk.report
+        if chunk.claimed and self._id is None:
+            await self.begin()
+
+    async def end(self) -> None:
+        if self._id is None:
+            return
+        seconds = time.monotonic() - self._began
+        async with self._database.writes.begin() as session:
+            await session.execute(
+                update(table_of(BillingRun))
+                .where(BillingRun.id == self._id)
+                .values(
+                    renewed=self.report.renewed,
+                    failed=self.report.failed,
+                    invoices=self.report.invoices,
+                    past_due=self.report.past_due,
+                    milliseconds=round(1000 * seconds),
+                    finished_at=self._now + timedelta(seconds=seconds),
+                )
+            )
+
+
+async def advance(database: Database, test_clock_id: TestClockId, *, now: datetime, seconds: float) -> bool:
+    """Moves a test clock that is ADVANCING on its way, for so many seconds at most. Says whether it has arrived.
+
+    Each customer lives through everything that is due on the way in the order of time; the chunks begin with those that
+    are behind most.
+    """
+    deadline = time.monotonic() + seconds
+    async with database.reads() as session:
+        clock = await existing_test_clock(session, test_clock_id)
+    if clock.target_at is None:
+        return True
+    target_at = clock.target_at
+
+    def live(account: Account) -> int:
+        return live_through(account, target_at)
+
+    due = or_(due_on(test_clock_id, target_at), overdue(target_at) & (Subscription.test_clock_id == test_clock_id))
+    run = RunRow(database, RunTrigger.TEST_CLOCK, target_at, now)
+    arrived = False
+    while not arrived and time.monotonic() < deadline:
+        chunk = await do_chunk(database, [due, not_held(now)], live, now=now, limit=CLOCK_CHUNK, actor="test clock")
+        await run.add(chunk)
+        if chunk.claimed == 0:
+            arrived = await arrive(database, test_clock_id, due, now)
+            if not arrived:
+                await asyncio.sleep(0.02)
+    await run.end()
+    return arrived
+
+
+async def arrive(database: Database, test_clock_id: TestClockId, due: ColumnElement[bool], now: datetime) -> bool:
+    """Lets the clock stand still if nothing is due any more on its way; what another process has claimed still is."""
+    async with database.writes.begin() as session:
+        clock = await existing_test_clock(session, test_clock_id, lock=True)
+        if clock.status is TestClockStatus.READY:
+            return True
+        waiting = select(Subscription.id).outerjoin(BillingHold, BillingHold.subscription_id == Subscription.id)
+        if await session.scalar(select(exists(waiting.where(due, not_held(now))))):
+            return False
+        await stop_test_clock(session, clock, now=now)
+        return True
+
+
+async def tick(database: Database, *, now: datetime) -> Report:
+    """What the server does every few seconds: renewals, test clocks on their way, and what was kept long enough."""
+    report = await run_renewals(database, as_of=now, now=now, trigger=RunTrigger.SERVER)
+    async with database.reads() as session:
+        advancing = (
+            await session.scalars(select(TestClock.id).where(TestClock.status == TestClockStatus.ADVANCING))
+        ).all()
+    for test_clock_id in advancing:
+        await advance(database, test_clock_id, now=now, seconds=CLOCK_SECONDS)
+    async with database.writes.begin() as session:
+        await prune(session, now=now)
+    return report
+
+
+async def renew_forever(database: Database, clock: Callable[[], datetime], *, every_seconds: float) -> None:
+    """Ticks until it is cancelled. A tick that fails is logged, and the next one tries again."""
+    while True:
+        try:
+            report = await tick(database, now=clock().replace(microsecond=0))
+            if report != Report():
+                logger.info("renewals: %s", report)
+        except Exception as error:
+            if is_unavailable(error):
+                logger.warning("renewals wait for the database: %r", error)
+            else:
+                logger.exception("renewals failed")
+        await asyncio.sleep(every_seconds)

@@ -1,0 +1,50 @@
+"""One run of the renewals."""
+
+import resource
+import sys
+import time
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from billing.runs import AsOfInTheFuture, run_renewals
+from cli.errors import CommandError
+from db.database import Database
+from db.values import RunTrigger
+
+SIDE_BY_SIDE = 3
+
+
+async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, console: Console) -> int:
+    """Bills what is due by `as_of`, by default now, and says what was done. Returns how many could not be billed."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    database = Database(url, pool_size=SIDE_BY_SIDE + 1)
+    began = time.monotonic()
+    try:
+        report = await run_renewals(
+            database,
+            as_of=as_of or now,
+            now=now,
+            trigger=RunTrigger.COMMAND,
+            chunk_size=chunk_size,
+            side_by_side=SIDE_BY_SIDE,
+        )
+    except AsOfInTheFuture as error:
+        raise CommandError(str(error)) from None
+    finally:
+        await database.close()
+    seconds = time.monotonic() - began
+    console.print(
+        f"Renewed     {report.renewed} subscriptions, {report.invoices} invoices, in {seconds:.1f} s"
+        f" ({report.renewed / max(seconds, 0.001):.0f} a second)"
+    )
+    console.print(f"Past due    {report.past_due} more subscriptions")
+    console.print(f"Failed      {report.failed}{': see their billingHold' if report.failed else ''}")
+    console.print(f"Memory      {peak_megabytes():.0f} MB at most")
+    return report.failed
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -1,0 +1,43 @@
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, Integer, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import Base, one_of, text_up_to
+from db.types import TransactionId
+from db.values import CustomerId, EventType, ObjectType
+
+
+class Event(Base):
+    """One change of one object, which it left at `version`.
+
+    A reader that polls past the highest `position` would miss a row that took its position earlier and is committed
+    later. The feed is ordered by `(xid, position)`, and shows what transactions wrote that all older ones have ended
+    before: nothing can appear behind a place that was read.
+    """
+
+    __tablename__ = "events"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_id: Mapped[CustomerId | None]
+    type: Mapped[EventType]
+    object_type: Mapped[ObjectType]
+    object_id: Mapped[UUID]
+    version: Mapped[int] = mapped_column(Integer)
+    actor: Mapped[str]
+    changes: Mapped[list[str]]
+    occurred_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    position: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
+    xid: Mapped[int] = mapped_column(TransactionId(), server_default=text("pg_current_xact_id()"))
+
+    __table_args__ = (
+        UniqueConstraint("object_id", "version", name="uq_events_version"),
+        one_of("type", EventType),
+        one_of("object_type", ObjectType),
+        CheckConstraint("version >= 1", name="version"),
+        text_up_to("actor", 255),
+        Index("ix_events_feed", "xid", "position"),
+        Index("ix_events_customer_id", "customer_id", "xid", "position"),
+    )

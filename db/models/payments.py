@@ -1,0 +1,124 @@
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    CHAR,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import Base, amount, one_of, text_up_to
+from db.values import AllocationKind, CustomerId, InvoiceId, LedgerEntryKind, PaymentId, PaymentMethod
+
+
+class Payment(Base):
+    """Money that came from a customer. It never changes. What no invoice took, `overpayment_cents`, is balance."""
+
+    __tablename__ = "payments"
+
+    id: Mapped[PaymentId] = mapped_column(primary_key=True)
+    customer_id: Mapped[CustomerId] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    amount_cents: Mapped[int]
+    overpayment_cents: Mapped[int]
+    currency: Mapped[str] = mapped_column(CHAR(3))
+    method: Mapped[PaymentMethod]
+    reference: Mapped[str | None]
+    received_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["customer_id", "currency"],
+            ["customers.id", "customers.currency"],
+            name="fk_payments_customer_currency",
+        ),
+        CheckConstraint("amount_cents > 0", name="positive"),
+        amount("amount_cents", signed=False),
+        CheckConstraint("overpayment_cents BETWEEN 0 AND amount_cents", name="overpayment_cents"),
+        one_of("method", PaymentMethod),
+        text_up_to("reference", 255),
+        Index("ix_payments_customer_id", "customer_id", "created_at", "id"),
+    )
+
+
+class Allocation(Base):
+    """Money put against an invoice: a part of a payment, of the customer's balance, or of another invoice's credit.
+
+    It counts until it is released, when its invoice is voided.
+    """
+
+    __tablename__ = "allocations"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_id: Mapped[CustomerId] = mapped_column(primary_key=True)
+    invoice_id: Mapped[InvoiceId]
+    kind: Mapped[AllocationKind]
+    amount_cents: Mapped[int]
+    payment_id: Mapped[PaymentId | None]
+    source_invoice_id: Mapped[InvoiceId | None]
+    created_at: Mapped[datetime]
+    released_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["invoice_id", "customer_id"], ["invoices.id", "invoices.customer_id"]),
+        ForeignKeyConstraint(["payment_id", "customer_id"], ["payments.id", "payments.customer_id"]),
+        ForeignKeyConstraint(["source_invoice_id", "customer_id"], ["invoices.id", "invoices.customer_id"]),
+        one_of("kind", AllocationKind),
+        CheckConstraint("amount_cents > 0", name="positive"),
+        amount("amount_cents", signed=False),
+        CheckConstraint(
+            "(kind = 'PAYMENT') = (payment_id IS NOT NULL) AND (kind = 'CREDIT') = (source_invoice_id IS NOT NULL)",
+            name="source",
+        ),
+        CheckConstraint("kind <> 'PAYMENT' OR released_at IS NULL", name="released_at"),
+        Index("ix_allocations_invoice_id", "invoice_id", "created_at", "id"),
+        Index("ix_allocations_payment_id", "payment_id", postgresql_where=text("payment_id IS NOT NULL")),
+        Index(
+            "ix_allocations_source_invoice_id",
+            "source_invoice_id",
+            postgresql_where=text("source_invoice_id IS NOT NULL"),
+        ),
+    )
+
+
+class LedgerEntry(Base):
+    """A change of a customer's credit balance; positive is what we owe the customer. Entries are only ever added."""
+
+    __tablename__ = "ledger_entries"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_id: Mapped[CustomerId] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(Integer)
+    kind: Mapped[LedgerEntryKind]
+    amount_cents: Mapped[int]
+    balance_after_cents: Mapped[int]
+    currency: Mapped[str] = mapped_column(CHAR(3))
+    invoice_id: Mapped[InvoiceId | None]
+    payment_id: Mapped[PaymentId | None]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["customer_id", "currency"],
+            ["customers.id", "customers.currency"],
+            name="fk_ledger_entries_customer_currency",
+        ),
+        ForeignKeyConstraint(["invoice_id", "customer_id"], ["invoices.id", "invoices.customer_id"]),
+        ForeignKeyConstraint(["payment_id", "customer_id"], ["payments.id", "payments.customer_id"]),
+        UniqueConstraint("customer_id", "sequence", name="uq_ledger_entries_sequence"),
+        one_of("kind", LedgerEntryKind),
+        CheckConstraint("sequence >= 1", name="sequence"),
+        CheckConstraint("amount_cents <> 0", name="not_zero"),
+        CheckConstraint("(kind = 'APPLIED') = (amount_cents < 0)", name="sign"),
+        CheckConstraint("(kind = 'OVERPAYMENT') = (payment_id IS NOT NULL)", name="payment"),
+        CheckConstraint("(kind = 'OVERPAYMENT') = (invoice_id IS NULL)", name="invoice"),
+        amount("amount_cents", signed=True),
+        amount("balance_after_cents", signed=False),
+        Index("ix_ledger_entries_customer_id", "customer_id", "created_at", "id"),
+    )

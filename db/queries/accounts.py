@@ -1,0 +1,284 @@
+"""What billing decides by, read for one customer or for many, with a number of statements that does not depend on
+theirs. Rows are plain: nothing here passes through the mapper.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, literal, or_, select, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from db.models import (
+    Allocation,
+    BillingHold,
+    BillingPeriod,
+    Customer,
+    Invoice,
+    InvoiceLine,
+    PendingLine,
+    Plan,
+    Subscription,
+)
+from db.queries.arrays import among
+from db.values import (
+    AllocationKind,
+    CustomerId,
+    InvoiceId,
+    InvoiceLineId,
+    InvoiceStatus,
+    LineKind,
+    PlanId,
+    SubscriptionId,
+    SubscriptionStatus,
+    TestClockId,
+)
+
+Plain: TypeAlias = Row[*tuple[Any, ...]]
+
+PendingPlan = aliased(Plan, name="pending_plans")
+
+CUSTOMER_COLUMNS = (
+    Customer.id,
+    Customer.currency,
+    Customer.invoice_prefix,
+    Customer.last_invoice_number,
+    Customer.balance_cents,
+    Customer.last_ledger_number,
+    Customer.net_days,
+    Customer.test_clock_id,
+    Customer.archived_at,
+    Customer.version,
+    Customer.updated_at,
+    Customer.name,
+    Customer.email,
+    Customer.address,
+    Customer.tax_id,
+)
+NEXT_ORDINAL = (
+    select(func.coalesce(func.max(BillingPeriod.ordinal) + 1, 0))
+    .where(BillingPeriod.subscription_id == Subscription.id, BillingPeriod.customer_id == Subscription.customer_id)
+    .scalar_subquery()
+)
+SUBSCRIPTION_COLUMNS = (
+    Subscription.id,
+    Subscription.customer_id,
+    Subscription.plan_id,
+    Subscription.quantity,
+    Subscription.status,
+    Subscription.anchor_at,
+    Subscription.anchor_ordinal,
+    NEXT_ORDINAL.label("next_ordinal"),
+    Subscription.started_at,
+    Subscription.current_period_start,
+    Subscription.current_period_end,
+    Subscription.next_billing_at,
+    Subscription.cancel_at_period_end,
+    Subscription.canceled_at,
+    Subscription.ended_at,
+    Subscription.trial_start,
+    Subscription.trial_end,
+    Subscription.terms_at,
+    Subscription.pending_plan_id,
+    Subscription.pending_quantity,
+    Subscription.pending_since,
+    Subscription.test_clock_id,
+    Subscription.version,
+    Subscription.updated_at,
+)
+PLAN_COLUMNS = ("id", "name", "amount_cents", "currency", "interval", "interval_count", "net_days")
+
+INVOICE_COLUMNS = (
+    Invoice.id,
+    Invoice.subscription_id,
+    Invoice.kind,
+    Invoice.status,
+    Invoice.currency,
+    Invoice.amount_cents,
+    Invoice.amount_due_cents,
+    Invoice.due_at,
+    Invoice.paid_at,
+    Invoice.version,
+    Invoice.updated_at,
+)
+WAITING_COLUMNS = (
+    PendingLine.id,
+    PendingLine.customer_id,
+    PendingLine.kind,
+    PendingLine.description,
+    PendingLine.plan_id,
+    PendingLine.quantity,
+    PendingLine.unit_amount_cents,
+    PendingLine.amount_cents,
+    PendingLine.period_ordinal,
+    PendingLine.period_start,
+    PendingLine.period_end,
+    PendingLine.reverses_line_id,
+)
+UNPAID = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
+
+
+def account_heads() -> Select[*tuple[Any, ...]]:
+    """Customer, subscription, plan, pending plan and whether there is a hold, side by side."""
+    return (
+        select(
+            *CUSTOMER_COLUMNS,
+            *SUBSCRIPTION_COLUMNS,
+            *(getattr(Plan, column) for column in PLAN_COLUMNS),
+            *(getattr(PendingPlan, column) for column in PLAN_COLUMNS),
+            BillingHold.attempts,
+        )
+        .select_from(Customer)
+        .join(Subscription, Subscription.customer_id == Customer.id)
+        .join(Plan, Plan.id == Subscription.plan_id)
+        .outerjoin(PendingPlan, PendingPlan.id == Subscription.pending_plan_id)
+        .outerjoin(
+            BillingHold,
+            and_(
+                BillingHold.subscription_id == Subscription.id,
+                BillingHold.customer_id == Subscription.customer_id,
+            ),
+        )
+    )
+
+
+def overdue(as_of: datetime) -> ColumnElement[bool]:
+    """Whether a subscription is ACTIVE, and an open invoice of it past its due date."""
+    return and_(
+        Subscription.status == SubscriptionStatus.ACTIVE,
+        exists().where(
+            Invoice.subscription_id == Subscription.id,
+            Invoice.customer_id == Subscription.customer_id,
+            Invoice.status == InvoiceStatus.OPEN,
+            Invoice.due_at < as_of,
+        ),
+    )
+
+
+def not_held(now: datetime) -> ColumnElement[bool]:
+    return or_(BillingHold.retry_at.is_(None), BillingHold.retry_at <= now)
+
+
+async def unpaid_invoices_by_customer(session: AsyncSession, customer_ids: Sequence[CustomerId]) -> Sequence[Plain]:
+    """The OPEN and UNCOLLECTIBLE invoices of the customers: customer's id, then `INVOICE_COLUMNS`."""
+    statement = select(Invoice.customer_id, *INVOICE_COLUMNS).where(
+        among(Invoice.customer_id, customer_ids), Invoice.status.in_(UNPAID)
+    )
+    return (await session.execute(statement)).all()
+
+
+async def waiting_lines_by_subscription(
+    session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
+) -> Sequence[Plain]:
+    """The lines that wait for the next invoice, in the order they came: subscription's id, `WAITING_COLUMNS`, and the
+    invoice that the reversed line is on.
+    """
+    reversed_line = aliased(InvoiceLine)
+    statement = (
+        select(PendingLine.subscription_id, *WAITING_COLUMNS, reversed_line.invoice_id)
+        .outerjoin(
+            reversed_line,
+            and_(
+                reversed_line.id == PendingLine.reverses_line_id, reversed_line.customer_id == PendingLine.customer_id
+            ),
+        )
+        .where(among(PendingLine.subscription_id, subscription_ids))
+        .order_by(PendingLine.id)
+    )
+    return (await session.execute(statement)).all()
+
+
+CHARGES = (LineKind.RECURRING, LineKind.PRORATION_CHARGE)
+
+
+async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, after: datetime) -> Sequence[Plain]:
+    """The charges of a subscription whose span ends later than `after`, in the order of their ids: on invoices, where a
+    void one counts as billed 0, and among the lines that wait (without an invoice).
+    """
+    columns = (
+        *("id", "description", "plan_id", "quantity", "unit_amount_cents", "period_ordinal"),
+        *("period_start", "period_end", "amount_cents"),
+    )
+    on_invoices = (
+        select(*(getattr(InvoiceLine, column) for column in columns), InvoiceLine.invoice_id)
+        .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
+        .where(
+            Invoice.subscription_id == subscription_id,
+            Invoice.status.not_in((InvoiceStatus.VOID, InvoiceStatus.DRAFT)),
+            InvoiceLine.kind.in_(CHARGES),
+            InvoiceLine.amount_cents > 0,
+            InvoiceLine.period_end > after,
+        )
+    )
+    waiting = select(*(getattr(PendingLine, column) for column in columns), literal(None, Invoice.id.type)).where(
+        PendingLine.subscription_id == subscription_id,
+        PendingLine.kind.in_(CHARGES),
+        PendingLine.amount_cents > 0,
+        PendingLine.period_end > after,
+    )
+    return (await session.execute(union_all(on_invoices, waiting).order_by("id"))).all()
+
+
+async def credited_by_line(
+    session: AsyncSession, line_ids: Sequence[InvoiceLineId], *, elsewhere_than: InvoiceId | None = None
+) -> dict[InvoiceLineId, int]:
+    """What was given back of the lines so far, by lines on invoices that are not void, and by lines that wait; on an
+    invoice, where one is named, it does not count.
+    """
+    on_invoices = (
+        select(InvoiceLine.reverses_line_id, InvoiceLine.amount_cents)
+        .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
+        .where(
+            among(InvoiceLine.reverses_line_id, line_ids),
+            Invoice.status != InvoiceStatus.VOID,
+            *([Invoice.id != elsewhere_than] if elsewhere_than else []),
+        )
+    )
+    waiting = select(PendingLine.reverses_line_id, PendingLine.amount_cents).where(
+        among(PendingLine.reverses_line_id, line_ids)
+    )
+    line, amount = union_all(on_invoices, waiting).subquery().c
+    found = await session.execute(select(line, -func.sum(amount)).group_by(line))
+    return {line_id: int(cents) for line_id, cents in found}
+
+
+async def had_trial(session: AsyncSession, customer_id: CustomerId, plan_id: PlanId) -> bool:
+    """Whether the customer was on trial of the plan before."""
+    statement = select(exists().where(BillingPeriod.customer_id == customer_id, BillingPeriod.plan_id == plan_id))
+    return bool(await session.scalar(statement.where(BillingPeriod.kind == "TRIAL")))
+
+
+def due_on(test_clock_id: TestClockId | None, as_of: datetime) -> ColumnElement[bool]:
+    """Whether a subscription in the time of the test clock, or of the world, has something due."""
+    return and_(
+        Subscription.test_clock_id.is_(None) if test_clock_id is None else Subscription.test_clock_id == test_clock_id,
+        Subscription.next_billing_at <= as_of,
+    )
+
+
+async def allocations_of_invoice(
+    session: AsyncSession, invoice_id: InvoiceId
+) -> list[tuple[UUID, AllocationKind, int]]:
+    """What was put against an invoice and not released: ids, kinds and amounts."""
+    statement = select(Allocation.id, Allocation.kind, Allocation.amount_cents).where(
+        Allocation.invoice_id == invoice_id, Allocation.released_at.is_(None)
+    )
+    return [(row.id, row.kind, row.amount_cents) for row in await session.execute(statement)]
+
+
+async def line_ids_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> Sequence[InvoiceLineId]:
+    return (await session.scalars(select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id))).all()
+
+
+async def billed_by_line(
+    session: AsyncSession, line_ids: Sequence[InvoiceLineId]
+) -> dict[InvoiceLineId, tuple[int, InvoiceId]]:
+    """What was billed on the lines, and on which invoice; nothing for a line of a void one."""
+    statement = (
+        select(InvoiceLine.id, InvoiceLine.amount_cents, InvoiceLine.invoice_id)
+        .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
+        .where(among(InvoiceLine.id, line_ids), Invoice.status != InvoiceStatus.VOID)
+    )
+    return {row.id: (row.amount_cents, row.invoice_id) for row in await session.execute(statement)}

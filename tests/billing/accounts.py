@@ -1,0 +1,201 @@
+"""Accounts in memory, for tests of the pure rules."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from hypothesis import strategies as st
+
+from billing.account import Account, CustomerState, PlannedInvoice, PlannedLine, Terms
+from billing.changes import ChangeMode, change_terms, credit_lines
+from billing.ids import NewId
+from billing.invoicing import allocate, enter, judge, oldest_due_first
+from billing.periods import Interval
+from billing.renewals import end, renew
+from billing.subscriptions import new_subscription
+from db.values import (
+    AllocationKind,
+    BillTo,
+    CustomerId,
+    EventType,
+    InvoiceStatus,
+    LedgerEntryKind,
+    PaymentId,
+    PlanId,
+)
+
+JUNE = datetime(2025, 6, 1, tzinfo=UTC)
+"""The start of a month of 30 days."""
+
+WEEK = Interval(days=7)
+MONTH = Interval(months=1)
+YEAR = Interval(months=12)
+
+
+def some_terms(
+    unit_amount_cents: int = 10_000,
+    interval: Interval = MONTH,
+    *,
+    quantity: int = 1,
+    net_days: int | None = None,
+    currency: str = "EUR",
+) -> Terms:
+    """Units of a plan: the same plan for the same price, interval, net days and currency."""
+    plan_id = PlanId(uuid5(NAMESPACE_OID, f"{unit_amount_cents} {interval} {net_days} {currency}"))
+    return Terms(plan_id, "Pro", unit_amount_cents, currency, interval, quantity, net_days)
+
+
+def an_account(
+    terms: Terms,
+    *,
+    starts_at: datetime = JUNE,
+    trial_end: datetime | None = None,
+    created_at: datetime | None = None,
+    net_days: int | None = None,
+) -> Account:
+    """A customer with a subscription that was made at `created_at` and has not begun."""
+    created_at = created_at or starts_at
+    make_id = counted_ids()
+    customer = CustomerState(
+        id=CustomerId(make_id()),
+        currency=terms.currency,
+        invoice_prefix="ADA",
+        last_invoice_number=0,
+        balance_cents=0,
+        last_ledger_number=0,
+        net_days=net_days,
+        test_clock_id=None,
+        archived_at=None,
+        version=1,
+        updated_at=created_at,
+        bill_to=BillTo("Ada Lovelace", "ada@example.com", None, None),
+    )
+    account = Account(customer, terms=terms, make_id=make_id)
+    account.subscription = new_subscription(account, starts_at, trial_end, created_at)
+    account.note(EventType.SUBSCRIPTION_CREATED, account.subscription, created_at)
+    return account
+
+
+def started(
+    terms: Terms,
+    *,
+    starts_at: datetime = JUNE,
+    trial_end: datetime | None = None,
+    net_days: int | None = None,
+    balance_cents: int = 0,
+) -> Account:
+    """A customer with a subscription that began at `starts_at`; its first invoice took what it could of the balance."""
+    account = an_account(terms, starts_at=starts_at, trial_end=trial_end, net_days=net_days)
+    if balance_cents:
+        overpay(account, balance_cents, starts_at)
+    renew(account, starts_at)
+    return account
+
+
+def counted_ids() -> NewId:
+    """Ids that are the same in each run, later ones after earlier ones."""
+    numbers = count(1)
+    return lambda: UUID(int=next(numbers))
+
+
+def days(number: float) -> timedelta:
+    return timedelta(days=number)
+
+
+def amounts(invoice: PlannedInvoice | None) -> list[int]:
+    """What is on each line of an invoice that was made."""
+    assert invoice is not None
+    return [line.amount_cents for line in invoice.lines]
+
+
+def every_line(account: Account) -> list[PlannedLine]:
+    """All that was ever billed or given back, on an invoice or waiting for one."""
+    return [*(line for invoice in account.invoices for line in invoice.lines), *account.waiting]
+
+
+def pay(account: Account, at: datetime, amount_cents: int | None = None) -> None:
+    """Pays on the invoice that was due first; all of it, where no amount is given."""
+    invoice = oldest_due_first(account)[0]
+    amount_cents = invoice.amount_due_cents if amount_cents is None else min(amount_cents, invoice.amount_due_cents)
+    payment_id = PaymentId(account.make_id())
+    allocate(account, invoice, AllocationKind.PAYMENT, amount_cents, at, payment_id=payment_id)
+    judge(account, at)
+
+
+def overpay(account: Account, amount_cents: int, at: datetime) -> None:
+    """Receives money that no invoice takes."""
+    payment_id = PaymentId(account.make_id())
+    enter(account, LedgerEntryKind.OVERPAYMENT, amount_cents, at, payment_id=payment_id)
+
+
+def give_up(account: Account, at: datetime) -> None:
+    """Marks the invoice UNCOLLECTIBLE that was due first."""
+    invoice = oldest_due_first(account)[0]
+    invoice.status = InvoiceStatus.UNCOLLECTIBLE
+    account.note(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at, ["status"])
+    judge(account, at)
+
+
+def cancel_with_credit(account: Account, at: datetime) -> PlannedInvoice | None:
+    """Cancels at once, and gives back what is left. Returns the last invoice."""
+    account.live_subscription.canceled_at = at
+    account.wait(credit_lines(account, at))
+    return end(account, ended_at=at, at=at)
+
+
+starts = st.datetimes(datetime(1999, 1, 1), datetime(2104, 12, 31)).map(  # noqa: DTZ001 - Hypothesis wants them naive
+    lambda instant: instant.replace(microsecond=0, tzinfo=UTC)
+)
+prices = st.sampled_from([0, 1, 7, 999, 1000]) | st.integers(0, 10**7)
+quantities = st.integers(1, 5)
+WITHIN_A_PERIOD = [mode for mode in ChangeMode if mode is not ChangeMode.PERIOD_END]
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> Account:
+    """What became of an account: changes of all kinds at instants that never go back, renewals, money that came or is
+    given up on, and at last a cancellation with credit.
+    """
+    at = draw(starts)
+    account = started(
+        some_terms(draw(prices), MONTH, quantity=draw(quantities)), starts_at=at, net_days=draw(st.integers(0, 30))
+    )
+    for _ in range(draw(st.integers(0, 8))):
+        step = draw(st.sampled_from(("change", "change", "interval", "schedule", "renew", "pay", "overpay", "give up")))
+        period_end = account.live_subscription.current_period.end
+        at = period_end if step == "renew" else draw(instants(at, period_end))
+        if step == "renew":
+            renew(account, at)
+        elif step == "overpay":
+            overpay(account, draw(st.integers(1, 10**6)), at)
+        elif step in ("change", "interval", "schedule"):
+            draw_change(draw, account, step, at)
+        elif account.unpaid and step == "pay":
+            pay(account, at, draw(st.integers(1, 10**6)))
+        elif account.unpaid:
+            give_up(account, at)
+    cancel_with_credit(account, draw(instants(at, account.live_subscription.current_period.end)))
+    return account
+
+
+def draw_change(draw: st.DrawFn, account: Account, step: str, at: datetime) -> None:
+    before, subscription = account.live_terms, account.live_subscription
+    other = WEEK if before.interval == MONTH else MONTH
+    interval = other if step == "interval" else before.interval
+    terms = some_terms(draw(prices), interval, quantity=draw(quantities))
+    mode = ChangeMode.PERIOD_END if step == "schedule" else ChangeMode.IMMEDIATE
+    if step == "change":
+        mode = draw(st.sampled_from(WITHIN_A_PERIOD))
+    assert subscription.terms_at is not None
+    earliest = max(subscription.terms_at, subscription.current_period.start)
+    as_of = draw(instants(earliest, at + timedelta(seconds=1)))
+    if (terms.plan_id, terms.quantity) != (before.plan_id, before.quantity):
+        change_terms(account, terms, mode=mode, as_of=as_of, at=at)
+        # A new period that was begun in the past may be over already.
+        renew(account, at)
+
+
+def instants(first: datetime, end: datetime) -> st.SearchStrategy[datetime]:
+    """Whole seconds, from `first` until just before `end`."""
+    seconds = int((end - first).total_seconds())
+    return st.integers(0, seconds - 1).map(lambda second: first + timedelta(seconds=second))

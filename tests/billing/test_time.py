@@ -1,0 +1,24 @@
+"""Time comes in as `now`: nothing that decides looks at a clock by itself."""
+
+import re
+from pathlib import Path
+
+BILLING = Path(__file__).parents[2] / "billing"
+LOOKS_AT_A_CLOCK = re.compile(r"\bnow\(|\btoday\(|\btime\.time\(|\butcnow\b|\bcurrent_timestamp\b", re.IGNORECASE)
+
+
+def test_no_rule_looks_at_a_clock() -> None:
+    found = [
+        f"{path.name}:{number}: {line.strip()}"
+        for path in sorted(BILLING.rglob("*.py"))
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if LOOKS_AT_A_CLOCK.search(line)
+    ]
+
+    assert len(list(BILLING.rglob("*.py"))) > 20
+    assert found == []
+
+
+def test_a_look_at_a_clock_would_be_found() -> None:
+    for line in ("datetime.now(UTC)", "date.today()", "func.now()", "time.time()", "datetime.utcnow"):
+        assert LOOKS_AT_A_CLOCK.search(line)

@@ -1,0 +1,894 @@
+"""`billing verify`: books in order pass, and each way to break them is found by the check that is about it, alone."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from billing.changes import ChangeMode
+from billing.customers import create_customer
+from billing.invoices import (
+    OneOffLine,
+    create_invoice,
+    delete_draft_invoice,
+    finalize_invoice,
+    mark_invoice_uncollectible,
+    reissue_invoice,
+    void_invoice,
+)
+from billing.payments import record_payment
+from billing.plans import create_plan
+from billing.subscriptions import cancel_subscription, change_subscription, create_subscription
+from billing.test_clocks import create_test_clock
+from billing.verify import AcknowledgedLineError, Check, snapshot, verify, verify_acknowledged
+from db.database import Database, said_of
+from db.embedded import EmbeddedPostgres
+from db.models import IdempotencyKey
+from db.queries.invariants import (
+    AMOUNTS_DUE,
+    BALANCE_APPLIED,
+    BALANCES,
+    CREDITS,
+    CURRENCIES,
+    EVENTS,
+    GIVEN_BACK,
+    IDEMPOTENCY,
+    INVARIANTS,
+    LAST_NUMBERS,
+    LEDGER,
+    NEXT_BILLING,
+    NUMBERS,
+    ONE_LIVE_SUBSCRIPTION,
+    OVERPAYMENTS,
+    PAID,
+    PAYMENTS,
+    PERIODS_INVOICED,
+    PERIODS_OF_SUBSCRIPTION,
+    PERIODS_TILE,
+    REVERSALS,
+    SEQUENCES,
+    TERMS,
+    TEST_CLOCKS,
+    TOTALS,
+    VERSIONS,
+    Invariant,
+)
+from tests.conftest import execute, named
+from tests.support import NOW, a_customer, counted_statements, stored
+
+Made = TypeVar("Made")
+
+
+def day(number: int) -> datetime:
+    return NOW + timedelta(days=number)
+
+
+class Books:
+    """What was billed, operation by operation, each in a transaction of its own; ids are kept under names."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.ids: dict[str, UUID] = {}
+
+    async def do(self, operation: Callable[..., Awaitable[Made]], at: datetime = NOW, **inputs: object) -> Made:
+        async with self.database.writes.begin() as session:
+            return await operation(session, now=at, **inputs)
+
+    def keep(self, name: str, id_: UUID | None) -> None:
+        assert id_ is not None, name
+        self.ids[name] = id_
+
+    async def plan(self, name: str, amount_cents: int, trial_days: int = 0) -> None:
+        inputs: dict[str, Any] = {"code": name, "name": name, "amount_cents": amount_cents, "currency": "EUR"}
+        self.keep(name, (await self.do(create_plan, **inputs, trial_days=trial_days)).id)
+
+    async def customer(self, name: str, **inputs: Any) -> None:
+        email = f"{name}@example.com"
+        self.keep(name, (await self.do(create_customer, name=name, email=email, **inputs)).id)
+
+    async def subscribe(self, name: str, plan: str, at: datetime = NOW, **inputs: Any) -> None:
+        customer_id, plan_id = self.ids[name], self.ids[plan]
+        made = await self.do(create_subscription, at, customer_id=customer_id, plan_id=plan_id, **inputs)
+        self.keep(f"{name}_subscription", made.subscription_id)
+        if made.invoice_id is not None:
+            self.keep(f"{name}_first", made.invoice_id)
+
+    async def change(self, name: str, at: datetime, mode: ChangeMode, made: str = "", **inputs: Any) -> None:
+        subscription_id = self.ids[f"{name}_subscription"]
+        outcome = await self.do(change_subscription, at, subscription_id=subscription_id, mode=mode, **inputs)
+        if made:
+            self.keep(made, outcome.invoice_id)
+
+    async def draft(self, name: str, made: str, amount_cents: int) -> None:
+        inputs: dict[str, Any] = {
+            "customer_id": self.ids[name],
+            "currency": "EUR",
+            "lines": [OneOffLine("Set-up", amount_cents)],
+        }
+        self.keep(made, (await self.do(create_invoice, **inputs)).invoice_id)
+
+    async def pay(self, name: str, made: str, amount_cents: int, at: datetime = NOW) -> None:
+        inputs: dict[str, Any] = {"customer_id": self.ids[name], "amount_cents": amount_cents, "currency": "EUR"}
+        self.keep(made, (await self.do(record_payment, at, **inputs, allow_overpayment=True)).payment_id)
+
+
+async def of_an_upgrade_and_a_downgrade(books: Books) -> None:
+    """Ada pays too much, changes to a dear plan, whose invoice is void, and to a cheap one: credit, a total below 0."""
+    await books.customer("ada")
+    await books.subscribe("ada", "pro")
+    await books.pay("ada", "ada_paid", 5000, day(1))
+    await books.change("ada", day(31), ChangeMode.IMMEDIATE, "ada_upgrade", plan_id=books.ids["team"])
+    await books.do(void_invoice, day(32), invoice_id=books.ids["ada_upgrade"])
+    await books.change("ada", day(33), ChangeMode.IMMEDIATE, "ada_downgrade", plan_id=books.ids["mini"])
+
+
+async def of_one_off_invoices(books: Books) -> None:
+    """Bob's balance pays a part of an invoice that is void then, and of one that is given up after a part payment."""
+    await books.customer("bob")
+    await books.pay("bob", "bob_ahead", 1000)
+    for name, amount_cents in (("bob_void", 3000), ("bob_doubtful", 4000), ("bob_draft", 500), ("bob_deleted", 600)):
+        await books.draft("bob", name, amount_cents)
+    await books.do(finalize_invoice, invoice_id=books.ids["bob_void"])
+    await books.do(void_invoice, invoice_id=books.ids["bob_void"])
+    await books.do(finalize_invoice, invoice_id=books.ids["bob_doubtful"])
+    await books.pay("bob", "bob_paid", 500)
+    await books.do(mark_invoice_uncollectible, invoice_id=books.ids["bob_doubtful"])
+    await books.do(delete_draft_invoice, invoice_id=books.ids["bob_deleted"])
+
+
+async def of_other_subscriptions(books: Books) -> None:
+    """Cyd's lines wait; Dan's invoice is issued again, he cancels and comes back; Eve is on trial on a test clock; Fay
+    has not begun; Gus's one invoice is void.
+    """
+    for name in ("cyd", "dan", "fay", "gus"):
+        await books.customer(name)
+    await books.subscribe("cyd", "pro")
+    await books.change("cyd", day(10), ChangeMode.NEXT_INVOICE, quantity=2)
+    await books.subscribe("dan", "pro")
+    await books.do(void_invoice, invoice_id=books.ids["dan_first"])
+    await books.do(reissue_invoice, invoice_id=books.ids["dan_first"])
+    books.ids["dan_canceled"] = books.ids["dan_subscription"]
+    await books.do(cancel_subscription, day(2), subscription_id=books.ids["dan_canceled"], at_period_end=False)
+    await books.subscribe("dan", "team", day(3))
+    books.keep("clock", (await books.do(create_test_clock)).test_clock_id)
+    await books.customer("eve", test_clock_id=books.ids["clock"])
+    await books.subscribe("eve", "tryout")
+    await books.subscribe("fay", "pro", start_at=day(20))
+    await books.subscribe("gus", "pro")
+    await books.do(void_invoice, invoice_id=books.ids["gus_first"])
+
+
+async def keep(books: Books) -> None:
+    for plan, amount_cents in (("pro", 2900), ("team", 9000), ("mini", 100)):
+        await books.plan(plan, amount_cents)
+    await books.plan("tryout", 1500, trial_days=14)
+    await of_an_upgrade_and_a_downgrade(books)
+    await of_one_off_invoices(books)
+    await of_other_subscriptions(books)
+    async with books.database.reads() as session:
+        found = await session.execute(
+            text(
+                "SELECT id, reverses_line_id FROM invoice_lines WHERE invoice_id = :id AND reverses_line_id IS NOT NULL"
+            ),
+            {"id": books.ids["ada_downgrade"]},
+        )
+        books.ids["ada_credit"], books.ids["ada_credited"] = found.one()
+        void_line = "SELECT id FROM invoice_lines WHERE invoice_id = :id AND kind = 'PRORATION_CHARGE'"
+        books.keep("ada_void", await session.scalar(text(void_line), {"id": books.ids["ada_upgrade"]}))
+    books.keep("nowhere", uuid4())
+    key = IdempotencyKey(api_key="local", key="order-1", request_hash=b"#" * 32, result={}, created_at=NOW)
+    await stored(books.database.writes, key)
+
+
+@asynccontextmanager
+async def copied(server: EmbeddedPostgres, template: str) -> AsyncIterator[Database]:
+    """A database of its own, made from another one that nobody is connected to."""
+    name = f"books_{uuid4().hex}"
+    await execute(server.url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    database = Database(named(server.url, name))
+    try:
+        yield database
+    finally:
+        await database.close()
+        await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+async def books(server: EmbeddedPostgres, template: str) -> AsyncIterator[Books]:
+    """Books in order, which all tests here read and none changes."""
+    async with copied(server, template) as database:
+        books = Books(database)
+        await keep(books)
+        yield books
+
+
+@pytest.fixture(scope="module")
+async def lawless(server: EmbeddedPostgres, books: Books) -> AsyncIterator[Database]:
+    """The same books in a database that refuses nothing any more."""
+    await books.database.close()
+    template = books.database.engine.url.database
+    assert template is not None
+    async with copied(server, template) as database:
+        async with database.writes.begin() as session:
+            await session.execute(text(WITHOUT_CONSTRAINTS))
+        yield database
+
+
+WITHOUT_CONSTRAINTS = """
+    DO $$
+    DECLARE
+        rule record;
+    BEGIN
+        FOR rule IN
+            SELECT conrelid::regclass AS relation, conname AS name FROM pg_constraint
+            WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'f', 'p', 'u')
+            ORDER BY contype = 'f' DESC
+        LOOP
+            EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', rule.relation, rule.name);
+        END LOOP;
+        FOR rule IN
+            SELECT indexrelid::regclass AS name FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
+            WHERE relnamespace = 'public'::regnamespace AND indisunique
+        LOOP
+            EXECUTE format('DROP INDEX %s', rule.name);
+        END LOOP;
+    END $$
+"""
+
+
+async def test_books_in_order_break_nothing(books: Books) -> None:
+    async with snapshot(books.database) as session:
+        checks = await verify(session)
+
+    assert [each for each in checks if not each.holds] == []
+    assert {each.name: each.rows for each in checks} == {
+        ONE_LIVE_SUBSCRIPTION.name: 6,
+        PERIODS_TILE.name: 7,
+        PERIODS_OF_SUBSCRIPTION.name: 7,
+        PERIODS_INVOICED.name: 7,
+        NEXT_BILLING.name: 7,
+        TERMS.name: 7,
+        TEST_CLOCKS.name: 7 + 13,
+        TOTALS.name: 13,
+        AMOUNTS_DUE.name: 13,
+        PAID.name: 8,
+        PAYMENTS.name: 3,
+        OVERPAYMENTS.name: 3,
+        CREDITS.name: 1,
+        BALANCE_APPLIED.name: 3,
+        GIVEN_BACK.name: 1,
+        LEDGER.name: 7,
+        BALANCES.name: 7,
+        REVERSALS.name: 2,
+        CURRENCIES.name: 13 + 3 + 7,
+        VERSIONS.name: 71,
+        EVENTS.name: 7 + 4 + 7 + 13 + 3 + 1 + 1,
+        IDEMPOTENCY.name: 1,
+        SEQUENCES.name: 12,
+        LAST_NUMBERS.name: 7,
+        NUMBERS.name: 13,
+    }
+    assert [each.remark for each in checks if each.remark] == [", 1 with void ones alone"]
+
+
+class Case:
+    """A way to break an invariant, with the names of ids in SQL and in the examples that are to be found."""
+
+    def __init__(self, what: str, invariant: Invariant, statements: str, *examples: str) -> None:
+        self.what = what
+        self.invariant = invariant
+        self.statements = statements.split(";")
+        self.examples = examples
+
+
+CASES = (
+    Case(
+        "a second live subscription",
+        ONE_LIVE_SUBSCRIPTION,
+        """
+        UPDATE subscriptions SET status = 'ACTIVE', next_billing_at = current_period_end
+        WHERE id = :dan_canceled
+        """,
+        "customer {dan}: 2 live subscriptions",
+    ),
+    Case(
+        "a gap between periods",
+        PERIODS_TILE,
+        """
+        UPDATE billing_periods SET ends_at = ends_at - interval '1 second'
+        WHERE subscription_id = :ada_subscription AND ordinal = 0
+        """,
+        "subscription {ada_subscription}: period 1 does not begin where period 0 ends",
+    ),
+    Case(
+        "periods that overlap",
+        PERIODS_TILE,
+        """
+        UPDATE billing_periods SET ends_at = ends_at + interval '1 second'
+        WHERE subscription_id = :ada_subscription AND ordinal = 0
+        """,
+        "subscription {ada_subscription}: period 1 does not begin where period 0 ends",
+    ),
+    Case(
+        "a skipped period",
+        PERIODS_TILE,
+        """
+        UPDATE billing_periods SET ordinal = 2 WHERE subscription_id = :ada_subscription AND ordinal = 1;
+        UPDATE invoices SET period_ordinal = 2 WHERE subscription_id = :ada_subscription AND period_ordinal = 1
+        """,
+        "subscription {ada_subscription}: period 2 follows period 0",
+    ),
+    Case(
+        "a period that runs backwards",
+        PERIODS_TILE,
+        """
+        UPDATE billing_periods SET starts_at = ends_at + interval '1 second'
+        WHERE subscription_id = :ada_subscription AND ordinal = 0;
+        UPDATE subscriptions AS s SET started_at = starts_at FROM billing_periods AS p
+        WHERE s.id = p.subscription_id AND s.id = :ada_subscription AND ordinal = 0
+        """,
+        "subscription {ada_subscription}: period 0 ends before it begins",
+    ),
+    Case(
+        "a start before the first period",
+        PERIODS_OF_SUBSCRIPTION,
+        "UPDATE subscriptions SET started_at = started_at - interval '1 second' WHERE id = :cyd_subscription",
+        "subscription {cyd_subscription}: its first period does not begin when it started",
+    ),
+    Case(
+        "a current period that ends later than the last one",
+        PERIODS_OF_SUBSCRIPTION,
+        """
+        UPDATE subscriptions
+        SET current_period_end = current_period_end + interval '1 second',
+            next_billing_at = next_billing_at + interval '1 second'
+        WHERE id = :cyd_subscription
+        """,
+        "subscription {cyd_subscription}: its last period is not its current one",
+    ),
+    Case(
+        "a current period that begins later than the last one",
+        PERIODS_OF_SUBSCRIPTION,
+        """
+        UPDATE subscriptions SET current_period_start = current_period_start + interval '1 second'
+        WHERE id = :cyd_subscription
+        """,
+        "subscription {cyd_subscription}: its last period is not its current one",
+    ),
+    Case(
+        "periods before the start",
+        PERIODS_OF_SUBSCRIPTION,
+        "UPDATE subscriptions SET status = 'PENDING' WHERE id = :gus_subscription",
+        "subscription {gus_subscription}: is PENDING and has periods",
+    ),
+    Case(
+        "a start without a period",
+        PERIODS_OF_SUBSCRIPTION,
+        """
+        UPDATE subscriptions SET status = 'ACTIVE', current_period_end = next_billing_at
+        WHERE id = :fay_subscription
+        """,
+        "subscription {fay_subscription}: is ACTIVE and has no period",
+    ),
+    Case(
+        "a period without an invoice",
+        PERIODS_INVOICED,
+        "UPDATE invoices SET kind = 'PRORATION', period_ordinal = NULL WHERE id = :cyd_first",
+        "subscription {cyd_subscription}: period 0 has no invoice",
+    ),
+    Case(
+        "a period that is billed twice",
+        PERIODS_INVOICED,
+        """
+        UPDATE invoices SET status = 'OPEN', amount_due_cents = amount_cents
+        WHERE subscription_id = :dan_canceled AND status = 'VOID'
+        """,
+        "subscription {dan_canceled}: period 0 has 2 invoices that are not void",
+    ),
+    Case(
+        "a renewal that is skipped",
+        NEXT_BILLING,
+        "UPDATE subscriptions SET next_billing_at = '2026-04-01 UTC' WHERE id = :cyd_subscription",
+        "subscription {cyd_subscription}: is billed next at 2026-04-01 00:00:00+00,"
+        " its period ends at 2026-03-02 12:00:00+00",
+    ),
+    Case(
+        "a start that never comes",
+        NEXT_BILLING,
+        "UPDATE subscriptions SET next_billing_at = NULL WHERE id = :fay_subscription",
+        "subscription {fay_subscription}: is PENDING and never billed again",
+    ),
+    Case(
+        "a renewal after the end",
+        NEXT_BILLING,
+        "UPDATE subscriptions SET next_billing_at = '2026-04-01 12:00 UTC' WHERE id = :dan_canceled",
+        "subscription {dan_canceled}: is CANCELED and billed next at 2026-04-01 12:00:00+00",
+    ),
+    Case(
+        "a plan that is not there",
+        TERMS,
+        "UPDATE subscriptions SET plan_id = :nowhere WHERE id = :cyd_subscription",
+        "subscription {cyd_subscription}: has no plan",
+    ),
+    Case(
+        "no quantity",
+        TERMS,
+        """
+        ALTER TABLE subscriptions ALTER quantity DROP NOT NULL;
+        UPDATE subscriptions SET quantity = NULL WHERE id = :cyd_subscription
+        """,
+        "subscription {cyd_subscription}: has no quantity",
+    ),
+    Case(
+        "times that are mixed up",
+        TEST_CLOCKS,
+        """
+        UPDATE invoices SET test_clock_id = NULL WHERE id = :eve_first;
+        UPDATE subscriptions SET test_clock_id = :clock WHERE id = :cyd_subscription
+        """,
+        "invoice {eve_first}: has another test clock than its customer",
+        "subscription {cyd_subscription}: has another test clock than its customer",
+    ),
+    Case(
+        "a line that was changed",
+        TOTALS,
+        "UPDATE invoice_lines SET amount_cents = amount_cents + 1 WHERE invoice_id = :gus_first",
+        "invoice {gus_first}: lines of 2901 and a subtotal of 2900",
+    ),
+    Case(
+        "an invoice without its lines",
+        TOTALS,
+        "DELETE FROM invoice_lines WHERE invoice_id = :gus_first",
+        "invoice {gus_first}: lines of 0 and a subtotal of 2900",
+    ),
+    Case(
+        "tax that is not in the total",
+        TOTALS,
+        "UPDATE invoices SET tax_cents = 1 WHERE id = :gus_first",
+        "invoice {gus_first}: a subtotal of 2900, tax of 1 and a total of 2900",
+    ),
+    Case(
+        "too little due",
+        AMOUNTS_DUE,
+        "UPDATE invoices SET amount_due_cents = 2899 WHERE id = :cyd_first",
+        "invoice {cyd_first}: 2899 is due of a total of 2900 with allocations of 0",
+    ),
+    Case(
+        "something due on a void invoice",
+        AMOUNTS_DUE,
+        "UPDATE invoices SET amount_due_cents = 1 WHERE id = :gus_first",
+        "invoice {gus_first}: is VOID, and 1 is due",
+    ),
+    Case(
+        "money on a void invoice",
+        AMOUNTS_DUE,
+        """
+        UPDATE allocations SET invoice_id = :bob_void WHERE payment_id = :bob_paid;
+        UPDATE invoices SET amount_due_cents = amount_due_cents + 500 WHERE id = :bob_doubtful
+        """,
+        "invoice {bob_void}: is VOID, and allocations of 500 are not released",
+    ),
+    Case(
+        "more money than the total",
+        AMOUNTS_DUE,
+        """
+        UPDATE allocations SET invoice_id = :eve_first, customer_id = :eve WHERE payment_id = :bob_paid;
+        UPDATE payments SET customer_id = :eve WHERE id = :bob_paid;
+        UPDATE invoices SET amount_due_cents = amount_due_cents + 500 WHERE id = :bob_doubtful
+        """,
+        "invoice {eve_first}: allocations of 500 to a total of 0",
+    ),
+    Case(
+        "PAID with something due",
+        PAID,
+        "UPDATE invoices SET status = 'PAID' WHERE id = :cyd_first",
+        "invoice {cyd_first}: is PAID, and 2900 is due",
+    ),
+    Case(
+        "OPEN with nothing due",
+        PAID,
+        "UPDATE invoices SET status = 'OPEN' WHERE id = :eve_first",
+        "invoice {eve_first}: is OPEN, and 0 is due",
+    ),
+    Case(
+        "a payment of which a part is lost",
+        PAYMENTS,
+        "UPDATE payments SET amount_cents = amount_cents + 1 WHERE id = :bob_paid",
+        "payment {bob_paid}: 501, with allocations of 500 and 0 overpaid",
+    ),
+    Case(
+        "an overpayment that the ledger does not know",
+        OVERPAYMENTS,
+        """
+        UPDATE payments SET amount_cents = amount_cents + 1, overpayment_cents = overpayment_cents + 1
+        WHERE id = :ada_paid
+        """,
+        "payment {ada_paid}: 2101 overpaid, ledger entries of 2100",
+    ),
+    Case(
+        "credit from an invoice that gave none",
+        CREDITS,
+        """
+        UPDATE ledger_entries SET invoice_id = :ada_first
+        WHERE kind = 'INVOICE_CREDIT' AND invoice_id = :ada_downgrade
+        """,
+        "invoice {ada_downgrade}: allocations of 800 and ledger entries of 0 from a total of -2520",
+        "invoice {ada_first}: allocations of 0 and ledger entries of 1720 from a total of 2900",
+    ),
+    Case(
+        "balance that another invoice took",
+        BALANCE_APPLIED,
+        "UPDATE ledger_entries SET invoice_id = :bob_draft WHERE kind = 'APPLIED' AND invoice_id = :bob_doubtful",
+        "invoice {bob_doubtful}: took 1000 of the balance, ledger entries of 0",
+        "invoice {bob_draft}: took 0 of the balance, ledger entries of -1000",
+    ),
+    Case(
+        "a void invoice that kept what it took",
+        GIVEN_BACK,
+        "UPDATE ledger_entries SET invoice_id = :bob_draft WHERE kind = 'GIVEN_BACK'",
+        "invoice {bob_draft}: is DRAFT, and 1000 was given back",
+        "invoice {bob_void}: released allocations of 1000, ledger entries of 0",
+    ),
+    Case(
+        "money released from an invoice that is owed",
+        GIVEN_BACK,
+        """
+        UPDATE allocations SET released_at = created_at WHERE kind = 'BALANCE' AND invoice_id = :bob_doubtful;
+        UPDATE invoices SET amount_due_cents = amount_due_cents + 1000 WHERE id = :bob_doubtful
+        """,
+        "invoice {bob_doubtful}: is UNCOLLECTIBLE, and 1000 was given back",
+    ),
+    Case(
+        "a running balance that is off",
+        LEDGER,
+        """
+        UPDATE ledger_entries SET balance_after_cents = balance_after_cents + 1
+        WHERE customer_id = :ada AND sequence = 2
+        """,
+        "customer {ada}: a balance of 1 after ledger entry 2 instead of 0",
+    ),
+    Case(
+        "a ledger entry that is missing",
+        LEDGER,
+        """
+        UPDATE ledger_entries SET sequence = 4 WHERE customer_id = :ada AND sequence = 3;
+        UPDATE customers SET last_ledger_number = 4 WHERE id = :ada
+        """,
+        "customer {ada}: ledger entry 4 follows entry 2",
+    ),
+    Case(
+        "a balance below 0 for a while",
+        LEDGER,
+        """
+        UPDATE ledger_entries
+        SET sequence = 3 - sequence, balance_after_cents = CASE sequence WHEN 2 THEN -2100 ELSE 0 END
+        WHERE customer_id = :ada AND sequence < 3
+        """,
+        "customer {ada}: a balance of -2100 after ledger entry 1",
+    ),
+    Case(
+        "a balance that is no sum",
+        BALANCES,
+        "UPDATE customers SET balance_cents = balance_cents + 1 WHERE id = :ada",
+        "customer {ada}: a balance of 1721, ledger entries of 1720",
+    ),
+    Case(
+        "a wrong count of ledger entries",
+        BALANCES,
+        "UPDATE customers SET last_ledger_number = 1 WHERE id = :fay",
+        "customer {fay}: counts 1 ledger entries, the last is 0",
+    ),
+    Case(
+        "more given back than was billed",
+        REVERSALS,
+        """
+        UPDATE invoice_lines SET amount_cents = amount_cents + CASE WHEN id = :ada_credit THEN -400 ELSE 400 END
+        WHERE invoice_id = :ada_downgrade
+        """,
+        "line {ada_credited}: 3010 given back of 2900",
+    ),
+    Case(
+        "less than nothing given back",
+        REVERSALS,
+        """
+        UPDATE invoice_lines
+        SET amount_cents = amount_cents + CASE WHEN id = :ada_credit THEN 2611 ELSE -2611 END
+        WHERE invoice_id = :ada_downgrade
+        """,
+        "line {ada_credited}: -1 given back of 2900",
+    ),
+    Case(
+        "too much that waits to be given back",
+        REVERSALS,
+        """
+        UPDATE pending_lines SET customer_id = :ada, reverses_line_id = :ada_credited
+        WHERE reverses_line_id IS NOT NULL
+        """,
+        "line {ada_credited}: 4543 given back of 2900",
+    ),
+    Case(
+        "a line of a void invoice that is given back",
+        REVERSALS,
+        "UPDATE invoice_lines SET reverses_line_id = :ada_void WHERE id = :ada_credit",
+        "line {ada_void}: is on a void invoice and given back",
+    ),
+    Case(
+        "a line that is given back and was never billed",
+        REVERSALS,
+        "UPDATE pending_lines SET reverses_line_id = :nowhere WHERE reverses_line_id IS NOT NULL",
+        "line {nowhere}: is given back and not there",
+    ),
+    Case(
+        "money in several currencies",
+        CURRENCIES,
+        """
+        UPDATE payments SET currency = 'USD' WHERE id = :bob_paid;
+        UPDATE invoices SET currency = 'USD' WHERE id = :cyd_first;
+        UPDATE ledger_entries SET id = :nowhere, currency = 'USD' WHERE kind = 'GIVEN_BACK'
+        """,
+        "invoice {cyd_first}: is in USD, its customer in EUR",
+        "ledger entry {nowhere}: is in USD, its customer in EUR",
+        "payment {bob_paid}: is in USD, its customer in EUR",
+    ),
+    Case(
+        "an event that is missing",
+        VERSIONS,
+        "DELETE FROM events WHERE object_id = :bob_doubtful AND version = 2",
+        "invoice {bob_doubtful}: version 3 follows version 1",
+    ),
+    Case(
+        "an event that is there twice",
+        VERSIONS,
+        "UPDATE events SET version = 3 WHERE object_id = :bob_doubtful AND version = 2",
+        "invoice {bob_doubtful}: version 3 follows version 1",
+        "invoice {bob_doubtful}: version 3 follows version 3",
+    ),
+    Case(
+        "changes without an event",
+        EVENTS,
+        """
+        UPDATE plans SET version = 2 WHERE id = :pro;
+        UPDATE test_clocks SET version = 2 WHERE id = :clock
+        """,
+        "plan {pro}: is at version 2, its last event at 1",
+        "test clock {clock}: is at version 2, its last event at 1",
+    ),
+    Case(
+        "a row without events",
+        EVENTS,
+        "DELETE FROM events WHERE object_id IN (:fay_subscription, :bob_paid)",
+        "payment {bob_paid}: has no event",
+        "subscription {fay_subscription}: has no event",
+    ),
+    Case(
+        "a payment that was changed",
+        EVENTS,
+        """
+        INSERT INTO events OVERRIDING SYSTEM VALUE
+        SELECT (jsonb_populate_record(e, jsonb_build_object('id', :nowhere, 'version', 2))).* FROM events AS e
+        WHERE object_id = :bob_paid
+        """,
+        "payment {bob_paid}: is at version 1, its last event at 2",
+    ),
+    Case(
+        "a deleted draft that is there",
+        EVENTS,
+        "UPDATE events SET type = 'INVOICE_DELETED' WHERE object_id = :bob_draft",
+        "invoice {bob_draft}: was deleted and is there",
+    ),
+    Case(
+        "an invoice that is gone and was not deleted",
+        EVENTS,
+        "UPDATE events SET type = 'INVOICE_UPDATED' WHERE object_id = :bob_deleted AND type = 'INVOICE_DELETED'",
+        "invoice {bob_deleted}: has events and is not there",
+    ),
+    Case(
+        "a key without a result",
+        IDEMPOTENCY,
+        "UPDATE idempotency_keys SET result = NULL",
+        "key order-1 of local: has no result",
+    ),
+    Case(
+        "a key without a hash",
+        IDEMPOTENCY,
+        "UPDATE idempotency_keys SET request_hash = ''",
+        "key order-1 of local: has no hash of its request",
+    ),
+    Case(
+        "a key with two results",
+        IDEMPOTENCY,
+        "INSERT INTO idempotency_keys SELECT * FROM idempotency_keys",
+        "key order-1 of local: is there twice",
+    ),
+    Case(
+        "a number that was left out",
+        SEQUENCES,
+        """
+        UPDATE invoices SET sequence = 5, number = left(number, -1) || '5' WHERE id = :ada_downgrade;
+        UPDATE customers SET last_invoice_number = 5 WHERE id = :ada
+        """,
+        "customer {ada}: invoice 5 follows invoice 3",
+    ),
+    Case(
+        "a number that was given twice",
+        SEQUENCES,
+        """
+        UPDATE invoices SET sequence = 3, number = left(number, -1) || '3' WHERE id = :ada_downgrade;
+        UPDATE customers SET last_invoice_number = 3 WHERE id = :ada
+        """,
+        "customer {ada}: invoice 3 follows invoice 3",
+    ),
+    Case(
+        "a number that no invoice has",
+        LAST_NUMBERS,
+        "UPDATE customers SET last_invoice_number = 1 WHERE id = :fay",
+        "customer {fay}: counts 1 invoices, the last is 0",
+    ),
+    Case(
+        "another prefix",
+        NUMBERS,
+        """
+        UPDATE customers SET invoice_prefix = 'CYD' WHERE id = :cyd;
+        UPDATE invoices SET number = 'DYC-0001' WHERE id = :cyd_first
+        """,
+        "invoice {cyd_first}: has the number DYC-0001, with the prefix CYD and the place 1",
+    ),
+    Case(
+        "a draft with a number",
+        NUMBERS,
+        "UPDATE invoices SET number = 'BOB-0003' WHERE id = :bob_draft",
+        "invoice {bob_draft}: is DRAFT and has the number BOB-0003",
+    ),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.what for case in CASES])
+async def test_what_breaks_an_invariant_is_found(lawless: Database, books: Books, case: Case) -> None:
+    async with lawless.writes() as session:
+        for statement in case.statements:
+            await session.execute(text(statement).bindparams(**named_in(statement, books.ids)))
+        checks = await verify(session)
+        await session.rollback()
+
+    broken = [each for each in checks if not each.holds]
+    assert [each.name for each in broken] == [case.invariant.name], broken
+    examples = sorted(example.format(**books.ids) for example in case.examples)
+    assert (sorted(broken[0].examples), broken[0].violations) == (examples, len(examples))
+
+
+def named_in(statement: str, ids: dict[str, UUID]) -> dict[str, UUID]:
+    """The ids that a statement names."""
+    return {name: ids[name] for name in re.findall(r"(?<!:):([a-z_]+)", statement)}
+
+
+def test_each_invariant_is_broken_once_at_least() -> None:
+    assert {case.invariant.name for case in CASES} == {invariant.name for invariant in INVARIANTS}
+
+
+def test_a_check_is_a_line() -> None:
+    held = Check("I4", "lines add up", "invoices", 12_345, 0)
+    broken = Check("I4", "lines add up", "ledger entries", 1, 12_007, ("invoice 1: 2", "invoice 2: 3"), ", 4 new")
+
+    assert re.sub(r" {5,}", " … ", held.line()) == "I4  ok … lines add up … 12 345 invoices"
+    assert re.sub(r" {5,}", " … ", broken.line()).splitlines() == [
+        "I4  VIOLATED  lines add up … 12 007 of 1 ledger entry, 4 new",
+        " … invoice 1: 2",
+        " … invoice 2: 3",
+        " … … and 12 005 more",
+    ]
+
+
+async def test_five_examples_are_enough(lawless: Database) -> None:
+    async with lawless.writes() as session:
+        await session.execute(text("UPDATE customers SET last_invoice_number = last_invoice_number + 1"))
+        [broken] = [each for each in await verify(session) if not each.holds]
+        await session.rollback()
+
+    assert (broken.rows, broken.violations, len(broken.examples)) == (7, 7, 5)
+    assert broken.line().splitlines()[-1] == "        … and 2 more"
+
+
+async def test_many_rows_take_as_many_statements_as_few(database: Database) -> None:
+    many = text(
+        """
+        WITH made AS (
+            INSERT INTO customers (id, name, email, email_key, invoice_prefix, last_invoice_number, metadata, version,
+                                   created_at, updated_at)
+            SELECT gen_random_uuid(), n, n, n, 'PREFIX' || n, 0, '{}', 1, :now, :now FROM generate_series(1, 2000) AS n
+            RETURNING id
+        )
+        INSERT INTO events (id, customer_id, type, object_type, object_id, version, actor, changes, occurred_at,
+                            recorded_at)
+        SELECT gen_random_uuid(), id, 'CUSTOMER_CREATED', 'CUSTOMER', id, 1, 'api', '{}', :now, :now FROM made
+        """
+    )
+    async with database.writes.begin() as session:
+        await session.execute(many, {"now": NOW})
+
+    async with snapshot(database) as session:
+        with counted_statements(database) as statements:
+            checks = await verify(session)
+
+    assert [each for each in checks if not each.holds] == []
+    assert sum(each.rows for each in checks) == 4 * 2000
+    assert len(statements) == len(INVARIANTS)
+
+
+async def test_a_snapshot_stands_still_and_takes_no_writes(database: Database) -> None:
+    count = text("SELECT count(*) FROM customers")
+    async with snapshot(database) as session:
+        before = await session.scalar(count)
+        await stored(database.writes, a_customer())
+        assert await session.scalar(count) == before == 0
+        assert await session.scalar(text("SHOW statement_timeout")) == "0"
+        with pytest.raises(DBAPIError) as refused:
+            await session.execute(text("DELETE FROM customers"))
+    async with database.writes() as session:
+        assert await session.scalar(text("SHOW statement_timeout")) == "10s"
+        assert await session.scalar(text("SHOW transaction_isolation")) == "read committed"
+        assert await session.scalar(text("SHOW transaction_read_only")) == "off"
+
+    assert said_of(refused.value, "sqlstate") == "25006"
+
+
+def acknowledgement(type_: str, id_: UUID) -> str:
+    return json.dumps({"type": type_, "id": str(id_)})
+
+
+async def test_what_was_acknowledged_is_there(books: Books) -> None:
+    acknowledged = (
+        *("Customer", "ada"),
+        *("Plan", "pro"),
+        *("Subscription", "dan_canceled"),
+        *("Invoice", "bob_void"),
+        *("Invoice", "bob_draft"),
+        *("Invoice", "bob_deleted"),
+        *("Payment", "bob_paid"),
+        *("TestClock", "clock"),
+    )
+    said = list(zip(acknowledged[::2], acknowledged[1::2], strict=True))
+    lines = [acknowledgement(type_, books.ids[name]) for type_, name in said]
+
+    async with snapshot(books.database) as session:
+        check = await verify_acknowledged(session, [*lines, "", "\n"])
+
+    assert (check.code, check.rows, check.violations, check.examples) == ("I1", 8, 0, ())
+
+
+async def test_what_was_acknowledged_and_is_not_there_is_missed(books: Books) -> None:
+    types = ("Customer", "Plan", "Subscription", "Invoice", "Payment", "TestClock")
+    lines = [acknowledgement(type_, books.ids["nowhere"]) for type_ in types]
+
+    async with snapshot(books.database) as session:
+        check = await verify_acknowledged(session, [*lines, acknowledgement("Plan", books.ids["ada"])])
+
+    assert (check.rows, check.violations, check.holds) == (7, 7, False)
+    assert set(check.examples) < {
+        f"Plan {books.ids['ada']}: is not there",
+        *(f"{type_} {books.ids['nowhere']}: is not there" for type_ in types),
+    }
+    assert len(check.examples) == 5
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "Line 2 is no JSON object with a type and an id."),
+        ("[]", "Line 2 is no JSON object with a type and an id."),
+        ('{"type": "Plan"}', "Line 2 is no JSON object with a type and an id."),
+        ('{"type": "Plan", "id": 7}', "Line 2 is no JSON object with a type and an id."),
+        ('{"type": "Plan", "id": "7"}', "Line 2 is no JSON object with a type and an id."),
+        (acknowledgement("Robot", UUID(int=0)), "Line 2 has the type 'Robot'; known ones: Customer, Plan, "),
+    ],
+)
+async def test_a_line_that_acknowledges_nothing_is_refused(database: Database, line: str, said: str) -> None:
+    async with snapshot(database) as session:
+        with pytest.raises(AcknowledgedLineError, match=re.escape(said)):
+            await verify_acknowledged(session, ["", line])

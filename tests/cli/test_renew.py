@@ -1,0 +1,130 @@
+"""`billing renew`, `billing verify` and the renewals of `billing serve`, as a person runs them."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import text, update
+
+from billing.customers import create_customer
+from billing.plans import create_plan
+from billing.subscriptions import create_subscription
+from db.database import Database
+from db.models import Customer, Subscription
+from tests.cli.conftest import PATIENCE_SECONDS, ROOT, Serve
+
+LONG_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(days=65)
+
+
+def billing(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, run to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
+async def a_subscription_of_long_ago(database: Database) -> Subscription:
+    """Two whole periods of 30 days are over since it began, and only the first is billed."""
+    async with database.writes.begin() as session:
+        customer = await create_customer(session, name="Ada Lovelace", email="ada@example.com", now=LONG_AGO)
+        plan = await create_plan(session, code="pro", name="Pro", amount_cents=2900, currency="EUR", now=LONG_AGO)
+        made = await create_subscription(session, customer_id=customer.id, plan_id=plan.id, now=LONG_AGO)
+        subscription = await session.get(Subscription, (made.subscription_id, customer.id))
+    assert subscription is not None
+    return subscription
+
+
+async def invoices(database: Database) -> int:
+    async with database.reads() as session:
+        return await session.scalar(text("SELECT count(*) FROM invoices")) or 0
+
+
+async def test_a_run_bills_what_is_due_as_of_an_instant(database: Database, database_url: str) -> None:
+    await a_subscription_of_long_ago(database)
+    early, late = (f"{LONG_AGO + timedelta(days=days):%FT%TZ}" for days in (29, 31))
+
+    before = billing(database_url, "renew", "--as-of", early)
+    after = billing(database_url, "renew", "--as-of", late)
+    again = billing(database_url, "renew", "--as-of", late)
+    now = billing(database_url, "renew")
+
+    assert [each.returncode for each in (before, after, again, now)] == [0, 0, 0, 0], before.stderr
+    assert "0 subscriptions, 0 invoices" in before.stderr
+    assert "1 subscriptions, 1 invoices" in after.stderr
+    assert "0 subscriptions, 0 invoices" in again.stderr
+    assert "1 subscriptions, 1 invoices" in now.stderr
+    assert await invoices(database) == 3
+
+
+async def test_a_run_ahead_of_time_is_refused(database_url: str) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+
+    done = billing(database_url, "renew", "--as-of", f"{tomorrow:%FT%TZ}")
+
+    assert done.returncode == 1
+    assert "nothing can be due" in done.stderr.splitlines()[-1]
+
+
+async def test_a_run_that_fails_for_one_exits_with_1(database: Database, database_url: str) -> None:
+    subscription = await a_subscription_of_long_ago(database)
+    async with database.writes.begin() as session:
+        # The next invoice gets a number that there is already.
+        await session.execute(
+            update(Customer).where(Customer.id == subscription.customer_id).values(last_invoice_number=0)
+        )
+
+    done = billing(database_url, "renew")
+
+    assert done.returncode == 1
+    assert "Failed      1: see their billingHold" in done.stderr
+
+
+async def test_verify_prints_a_line_for_each_invariant(database: Database, database_url: str, tmp_path: Path) -> None:
+    subscription = await a_subscription_of_long_ago(database)
+    acknowledged = tmp_path / "acknowledged.jsonl"
+    acknowledged.write_text(json.dumps({"type": "Subscription", "id": str(subscription.id)}) + "\n")
+
+    sound = billing(database_url, "verify", "--acknowledged", str(acknowledged))
+    async with database.writes.begin() as session:
+        await session.execute(text("UPDATE invoices SET subtotal_cents = 1, amount_cents = 1, amount_due_cents = 1"))
+    broken = billing(database_url, "verify")
+
+    assert sound.returncode == 0, sound.stdout
+    assert {line.split()[1] for line in sound.stdout.splitlines()} == {"ok"}
+    assert {line.split()[0] for line in sound.stdout.splitlines()} == {f"I{number}" for number in range(1, 8)}
+    assert broken.returncode == 1
+    assert any(line.split()[:2] == ["I4", "VIOLATED"] for line in broken.stdout.splitlines())
+
+
+async def test_the_server_bills_by_itself_what_is_due(database: Database, database_url: str, serve: Serve) -> None:
+    await a_subscription_of_long_ago(database)
+
+    serve("--renew-every", "0.2", environment={"DATABASE_URL": database_url})
+
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while await invoices(database) < 3 and time.monotonic() < deadline:  # noqa: ASYNC110 - another process writes them
+        await asyncio.sleep(0.1)
+    assert await invoices(database) == 3
+
+
+async def test_a_server_without_renewals_bills_nothing_by_itself(
+    database: Database, database_url: str, serve: Serve
+) -> None:
+    await a_subscription_of_long_ago(database)
+
+    served = serve("--no-renew", "--renew-every", "0.2", environment={"DATABASE_URL": database_url})
+    await asyncio.sleep(1.5)
+
+    assert "Renewals    off" in served.said.read_text()
+    assert await invoices(database) == 1

@@ -1,0 +1,342 @@
+"""The feed of events: in the order in which it can be read without missing any."""
+
+import asyncio
+import base64
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import insert
+
+from billing.ids import new_id
+from db.database import Database, Sessions
+from db.models import Event
+from db.values import EventType, ObjectType
+from tests.support import NOW, Api, a_customer, a_plan, counted_statements, stored
+
+FEED = """
+    query ($first: Int, $after: String, $filter: EventFilter) {
+      events(first: $first, after: $after, filter: $filter) {
+        nodes { id }
+        edges { cursor node { id } }
+        pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+        totalCount
+      }
+    }
+"""
+
+
+def an_event(**columns: Any) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "customer_id": None,
+        "type": EventType.PLAN_UPDATED,
+        "object_type": ObjectType.PLAN,
+        "object_id": new_id(),
+        "version": 1,
+        "actor": "api",
+        "changes": [],
+        "occurred_at": NOW,
+        "recorded_at": NOW,
+        **columns,
+    }
+
+
+async def happened(sessions: Sessions, *events: dict[str, Any]) -> list[str]:
+    """Stores events in a transaction of their own, and gives back their ids."""
+    async with sessions.begin() as session:
+        for event in events:
+            await session.execute(insert(Event), [event])
+    return ids_of(*events)
+
+
+def ids_of(*events: dict[str, Any]) -> list[str]:
+    return [str(event["id"]) for event in events]
+
+
+async def page(api: Api, **arguments: Any) -> Any:
+    found = (await api(FEED, **arguments))["events"]
+    assert found["nodes"] == [edge["node"] for edge in found["edges"]]
+    return found
+
+
+def ids(found: Any) -> list[str]:
+    return [node["id"] for node in found["nodes"]]
+
+
+async def read_until(api: Api, enough: Callable[[list[str]], bool], *, first: int = 100) -> list[str]:
+    """The ids of the events that come, page after page, with the `endCursor` of each as the next one's `after`.
+
+    The oldest transaction of the whole server holds the feed back, and tests in other processes have theirs.
+    """
+    seen: list[str] = []
+    after = None
+    async with asyncio.timeout(20):
+        while not enough(seen):
+            found = await page(api, first=first, after=after)
+            seen += ids(found)
+            after = found["pageInfo"]["endCursor"]
+            if not found["nodes"]:
+                await asyncio.sleep(0.01)
+    return seen
+
+
+async def settled(api: Api, events: int) -> list[str]:
+    """The ids of all events, as soon as there are so many."""
+    return await read_until(api, lambda seen: len(seen) >= events)
+
+
+async def test_the_feed_is_walked_in_the_order_of_what_happened(api: Api, sessions: Sessions) -> None:
+    one = await happened(sessions, an_event(), an_event())
+    two = await happened(sessions, an_event(), an_event(), an_event())
+    assert await settled(api, 5) == one + two
+
+    first = await page(api, first=3)
+    second = await page(api, first=3, after=first["pageInfo"]["endCursor"])
+
+    assert ids(first) + ids(second) == one + two
+    assert [found["pageInfo"]["hasNextPage"] for found in (first, second)] == [True, False]
+    assert [found["pageInfo"]["hasPreviousPage"] for found in (first, second)] == [False, True]
+    assert {found["totalCount"] for found in (first, second)} == {5}
+
+
+async def test_an_empty_page_says_where_to_ask_on_from(api: Api, sessions: Sessions) -> None:
+    assert (await page(api))["pageInfo"]["endCursor"] is None
+    await happened(sessions, an_event())
+    await settled(api, 1)
+    cursor = (await page(api))["pageInfo"]["endCursor"]
+
+    empty = await page(api, after=cursor)
+    assert empty["nodes"] == []
+    assert empty["pageInfo"] == {
+        "hasNextPage": False,
+        "hasPreviousPage": True,
+        "startCursor": None,
+        "endCursor": cursor,
+    }
+
+    later = await happened(sessions, an_event())
+    await settled(api, 2)
+    assert ids(await page(api, after=empty["pageInfo"]["endCursor"])) == later
+
+
+async def test_what_takes_its_place_first_and_is_committed_last_is_not_missed(api: Api, database: Database) -> None:
+    slow_one, quick, other, slow_two = (an_event() for _ in range(4))
+    async with database.writes() as slow:
+        # The transaction has its number and its first position before any other.
+        await slow.execute(insert(Event), [slow_one])
+        await happened(database.writes, quick)
+        before = await page(api)
+        await happened(database.writes, other)
+        between = await page(api, after=before["pageInfo"]["endCursor"])
+        # A later position than those of transactions that have ended.
+        await slow.execute(insert(Event), [slow_two])
+        await slow.commit()
+
+    assert ids(before) == ids(between) == []
+    assert between["totalCount"] == 0
+    assert await settled(api, 4) == ids_of(slow_one, slow_two, quick, other)
+
+
+async def test_what_is_undone_holds_nothing_back(api: Api, database: Database) -> None:
+    async with database.writes() as slow:
+        await slow.execute(insert(Event), [an_event()])
+        kept = await happened(database.writes, an_event())
+        assert ids(await page(api)) == []
+        await slow.rollback()
+
+    assert await settled(api, 1) == kept
+
+
+async def test_a_reader_sees_each_event_of_many_writers_once(api: Api, database: Database) -> None:
+    writers, transactions = 6, 15
+    written: list[str] = []
+    done = asyncio.Event()
+
+    async def write(seed: int) -> None:
+        draw = random.Random(seed)
+        for _ in range(transactions):
+            events = [an_event() for _ in range(draw.randrange(1, 4))]
+            async with database.writes.begin() as session:
+                for event in events:
+                    await session.execute(insert(Event), [event])
+                    await asyncio.sleep(draw.random() / 100)
+            written.extend(ids_of(*events))
+
+    reader = asyncio.create_task(read_until(api, lambda seen: done.is_set() and len(seen) >= len(written), first=7))
+    await asyncio.gather(*(write(seed) for seed in range(writers)))
+    done.set()
+    read = await reader
+
+    assert len(written) > writers * transactions
+    assert sorted(read) == sorted(written)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"first": -1},
+        {"first": 101},
+        {"after": ""},
+        {"after": "garbage"},
+        {"after": "x" * 5000},
+        *(
+            {"after": base64.urlsafe_b64encode(json.dumps(document).encode()).decode()}
+            for document in (
+                ["events", "xid", False, 7],
+                ["events", "xid", True, 7, "7"],
+                ["events", "xid", False, "7", "7"],
+                ["events", "xid", False, True, "7"],
+                ["events", "xid", False, -1, "7"],
+                ["events", "xid", False, 2**64, "7"],
+                ["events", "xid", False, 7, 7],
+                ["events", "xid", False, 7, "-7"],
+                ["events", "xid", False, 7, "9" * 19],
+                ["events", "xid", False, 7, "٧"],
+                ["events", "xid", False, 7, str(UUID(int=7))],
+                ["customers", "created_at", False, NOW.isoformat(), str(UUID(int=7))],
+            )
+        ),
+    ],
+)
+async def test_a_page_that_makes_no_sense_is_bad_user_input(api: Api, arguments: dict[str, Any]) -> None:
+    answer = await api.post(FEED, **arguments)
+
+    [error] = answer.json()["errors"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+    assert error["path"] == ["events"]
+
+
+async def test_the_largest_cursor_is_one(api: Api) -> None:
+    document = ["events", "xid", False, 2**64 - 1, "9" * 18]
+    cursor = base64.urlsafe_b64encode(json.dumps(document).encode()).decode()
+
+    assert ids(await page(api, after=cursor)) == []
+
+
+async def test_events_are_filtered(api: Api, sessions: Sessions) -> None:
+    customer = await stored(sessions, a_customer())
+    about_customer = an_event(
+        customer_id=customer.id,
+        type=EventType.CUSTOMER_CREATED,
+        object_type=ObjectType.CUSTOMER,
+        object_id=customer.id,
+    )
+    plan_created, plan_updated = an_event(type=EventType.PLAN_CREATED), an_event()
+    one, two, three = await happened(sessions, about_customer, plan_created, plan_updated)
+    await settled(api, 3)
+
+    async def found(**conditions: Any) -> list[str]:
+        connection = await page(api, filter=conditions)
+        assert connection["totalCount"] == len(connection["nodes"])
+        return ids(connection)
+
+    assert await found() == [one, two, three]
+    assert await found(type=["PLAN_UPDATED", "CUSTOMER_CREATED"]) == [one, three]
+    assert await found(type=[]) == []
+    assert await found(objectType="PLAN") == [two, three]
+    assert await found(objectId=str(plan_created["object_id"])) == [two]
+    assert await found(customerId=str(customer.id)) == [one]
+    assert await found(customerId="garbage") == []
+    assert await found(customerId=str(customer.id), objectType="PLAN") == []
+
+
+async def test_an_event_tells_what_happened_to_what(api: Api, sessions: Sessions) -> None:
+    customer, plan = await stored(sessions, a_customer(), a_plan())
+    await happened(
+        sessions,
+        an_event(
+            customer_id=customer.id,
+            type=EventType.CUSTOMER_BALANCE_CHANGED,
+            object_type=ObjectType.CUSTOMER,
+            object_id=customer.id,
+            version=3,
+            changes=["balance_cents", "metadata"],
+        ),
+        an_event(type=EventType.PLAN_CREATED, object_id=plan.id),
+        an_event(type=EventType.INVOICE_DELETED, object_type=ObjectType.INVOICE, customer_id=customer.id),
+    )
+    await settled(api, 3)
+
+    data = await api(
+        """{ events { nodes { type objectType objectId version actor changes occurredAt recordedAt
+          customer { id } object { __typename id } } } }"""
+    )
+
+    said = {"actor": "api", "occurredAt": "2026-01-31T12:00:00Z", "recordedAt": "2026-01-31T12:00:00Z"}
+    balance, created, deleted = data["events"]["nodes"]
+    assert balance == said | {
+        "type": "CUSTOMER_BALANCE_CHANGED",
+        "objectType": "CUSTOMER",
+        "objectId": str(customer.id),
+        "version": 3,
+        "changes": ["balanceCents", "metadata"],
+        "customer": {"id": str(customer.id)},
+        "object": {"__typename": "Customer", "id": str(customer.id)},
+    }
+    assert created == said | {
+        "type": "PLAN_CREATED",
+        "objectType": "PLAN",
+        "objectId": str(plan.id),
+        "version": 1,
+        "changes": [],
+        "customer": None,
+        "object": {"__typename": "Plan", "id": str(plan.id)},
+    }
+    assert (deleted["customer"], deleted["object"]) == ({"id": str(customer.id)}, None)
+
+
+async def test_the_objects_of_a_page_take_one_statement_for_each_of_their_types(
+    api: Api, database: Database, sessions: Sessions
+) -> None:
+    customers = await stored(sessions, *(a_customer() for _ in range(4)))
+    plans = await stored(sessions, *(a_plan() for _ in range(3)))
+    await happened(
+        sessions,
+        *(an_event(object_id=plan.id) for plan in plans),
+        *(an_event(object_type=ObjectType.CUSTOMER, object_id=customer.id) for customer in customers),
+    )
+    await settled(api, 7)
+
+    with counted_statements(database) as statements:
+        data = await api("{ events { nodes { object { id } } } }")
+
+    assert len(statements) == 3, statements.texts
+    found = [node["object"]["id"] for node in data["events"]["nodes"]]
+    assert found == [str(row.id) for row in (*plans, *customers)]
+
+
+async def test_the_events_of_many_customers_are_one_statement(api: Api, database: Database, sessions: Sessions) -> None:
+    customers = await stored(sessions, *(a_customer(name=str(number)) for number in range(4)))
+    events = [
+        an_event(customer_id=customer.id, object_type=ObjectType.CUSTOMER, object_id=customer.id, version=version)
+        for version in (1, 2, 3)
+        for customer in customers[1:]
+    ]
+    stored_ids = await happened(sessions, *events)
+    await settled(api, 9)
+    query = "query ($after: String) { customers { nodes { events(first: 2, after: $after) { %s } } } }"
+
+    with counted_statements(database) as statements:
+        data = await api(query % "nodes { id } pageInfo { hasNextPage endCursor }")
+    assert len(statements) == 2, statements.texts
+    pages = [node["events"] for node in data["customers"]["nodes"]]
+    assert [ids(found) for found in pages] == [[], *([stored_ids[n], stored_ids[n + 3]] for n in range(3))]
+    assert [found["pageInfo"]["hasNextPage"] for found in pages] == [False, True, True, True]
+    assert pages[0]["pageInfo"]["endCursor"] is None
+
+    with counted_statements(database) as statements:
+        data = await api(query % "nodes { id } totalCount", after=pages[1]["pageInfo"]["endCursor"])
+    assert len(statements) == 3, statements.texts
+    pages = [node["events"] for node in data["customers"]["nodes"]]
+    # The events of each customer that come after that one's second.
+    assert [ids(found) for found in pages] == [
+        [],
+        [stored_ids[6]],
+        [stored_ids[4], stored_ids[7]],
+        [stored_ids[5], stored_ids[8]],
+    ]
+    assert [found["totalCount"] for found in pages] == [0, 3, 3, 3]
