@@ -89,11 +89,13 @@ def renew_command(
 
     Exits with 1 when a subscription could not be billed.
     """
+    import uvloop
+
     from cli.renew import renew_once
 
     with one_line_errors(), database_server(data_dir) as server:
         migrated(server)
-        failed = asyncio.run(
+        failed = uvloop.run(
             renew_once(server.url, as_of=as_of and as_of.replace(tzinfo=UTC), chunk_size=chunk, console=console)
         )
     if failed:

@@ -112,13 +112,12 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("char_length(actor) BETWEEN 1 AND 255", name=op.f("ck_events_actor")),
         sa.CheckConstraint("version >= 1", name=op.f("ck_events_version")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
         sa.UniqueConstraint("object_id", "version", name="uq_events_version"),
     )
     # SQLAlchemy has no name for the type.
     op.execute("ALTER TABLE events ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id()")
     op.create_index("ix_events_customer_id", "events", ["customer_id", "xid", "position"], unique=False)
-    op.create_index("ix_events_feed", "events", ["xid", "position"], unique=False)
+    op.create_primary_key(op.f("pk_events"), "events", ["xid", "position"])
     op.create_table(
         "idempotency_keys",
         sa.Column("api_key", sa.Text(), nullable=False),
@@ -179,7 +178,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["customer_id", "currency"], ["customers.id", "customers.currency"], name="fk_payments_customer_currency"
         ),
-        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_payments_customer_id")),
         sa.PrimaryKeyConstraint("id", "customer_id", name=op.f("pk_payments")),
     )
     op.create_index("ix_payments_customer_id", "payments", ["customer_id", "created_at", "id"], unique=False)
@@ -395,7 +393,16 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status = 'OPEN' AND test_clock_id IS NULL"),
     )
-    op.create_unique_constraint("uq_invoices_replaces_id", "invoices", ["replaces_id", "customer_id"])
+    op.create_index(
+        "uq_invoices_replaces_id",
+        "invoices",
+        ["replaces_id", "customer_id"],
+        unique=True,
+        postgresql_where=sa.text("replaces_id IS NOT NULL"),
+    )
+    # The key of customer and currency says as much.
+    op.drop_constraint(op.f("fk_invoices_customer_id"), "invoices", type_="foreignkey")
+    op.execute("ALTER TABLE customers SET (fillfactor = 85)")
     op.create_foreign_key(
         op.f("fk_invoices_replaces_id"), "invoices", "invoices", ["replaces_id", "customer_id"], ["id", "customer_id"]
     )
@@ -472,7 +479,9 @@ def downgrade() -> None:
     op.drop_column("plans", "trial_days")
     op.drop_constraint(op.f("fk_invoices_test_clock_id"), "invoices", type_="foreignkey")
     op.drop_constraint(op.f("fk_invoices_replaces_id"), "invoices", type_="foreignkey")
-    op.drop_constraint("uq_invoices_replaces_id", "invoices", type_="unique")
+    op.execute("ALTER TABLE customers RESET (fillfactor)")
+    op.create_foreign_key(op.f("fk_invoices_customer_id"), "invoices", "customers", ["customer_id"], ["id"])
+    op.drop_index("uq_invoices_replaces_id", table_name="invoices", postgresql_where=sa.text("replaces_id IS NOT NULL"))
     op.drop_index(
         "ix_invoices_test_clock_id",
         table_name="invoices",
@@ -533,7 +542,6 @@ def downgrade() -> None:
     op.drop_table("test_clocks")
     op.drop_index("ix_idempotency_keys_created_at", table_name="idempotency_keys")
     op.drop_table("idempotency_keys")
-    op.drop_index("ix_events_feed", table_name="events")
     op.drop_index("ix_events_customer_id", table_name="events")
     op.drop_table("events")
     op.drop_index("ix_billing_runs_created_at", table_name="billing_runs")

@@ -19,7 +19,7 @@ class Event(Base):
 
     __tablename__ = "events"
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID]
     customer_id: Mapped[CustomerId | None]
     type: Mapped[EventType]
     object_type: Mapped[ObjectType]
@@ -29,8 +29,8 @@ class Event(Base):
     changes: Mapped[list[str]]
     occurred_at: Mapped[datetime]
     recorded_at: Mapped[datetime]
-    position: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
-    xid: Mapped[int] = mapped_column(TransactionId(), server_default=text("pg_current_xact_id()"))
+    xid: Mapped[int] = mapped_column(TransactionId(), primary_key=True, server_default=text("pg_current_xact_id()"))
+    position: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
 
     __table_args__ = (
         UniqueConstraint("object_id", "version", name="uq_events_version"),
@@ -38,6 +38,5 @@ class Event(Base):
         one_of("object_type", ObjectType),
         CheckConstraint("version >= 1", name="version"),
         text_up_to("actor", 255),
-        Index("ix_events_feed", "xid", "position"),
         Index("ix_events_customer_id", "customer_id", "xid", "position"),
     )

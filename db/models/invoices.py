@@ -38,7 +38,7 @@ class Invoice(Versioned, Base):
     __tablename__ = "invoices"
 
     id: Mapped[InvoiceId] = mapped_column(primary_key=True)
-    customer_id: Mapped[CustomerId] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    customer_id: Mapped[CustomerId] = mapped_column(primary_key=True)
     subscription_id: Mapped[SubscriptionId | None]
     period_ordinal: Mapped[int | None] = mapped_column(Integer)
     kind: Mapped[InvoiceKind]
@@ -78,7 +78,6 @@ class Invoice(Versioned, Base):
         ),
         ForeignKeyConstraint(["replaces_id", "customer_id"], ["invoices.id", "invoices.customer_id"]),
         UniqueConstraint("customer_id", "sequence", name="uq_invoices_sequence"),
-        UniqueConstraint("replaces_id", "customer_id", name="uq_invoices_replaces_id"),
         Index(
             "uq_invoices_recurring",
             "subscription_id",
@@ -112,6 +111,13 @@ class Invoice(Versioned, Base):
         amount("amount_cents", signed=True),
         CheckConstraint("period_start <= period_end", name="period"),
         CheckConstraint("due_at >= issued_at", name="due_at"),
+        Index(
+            "uq_invoices_replaces_id",
+            "replaces_id",
+            "customer_id",
+            unique=True,
+            postgresql_where=text("replaces_id IS NOT NULL"),
+        ),
         Index("ix_invoices_customer_id", "customer_id", "created_at", "id"),
         Index("ix_invoices_subscription_id", "subscription_id", "created_at", "id"),
         Index("ix_invoices_created_at", "created_at", "id"),

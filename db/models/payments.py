@@ -4,7 +4,6 @@ from uuid import UUID
 from sqlalchemy import (
     CHAR,
     CheckConstraint,
-    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -23,7 +22,7 @@ class Payment(Base):
     __tablename__ = "payments"
 
     id: Mapped[PaymentId] = mapped_column(primary_key=True)
-    customer_id: Mapped[CustomerId] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    customer_id: Mapped[CustomerId] = mapped_column(primary_key=True)
     amount_cents: Mapped[int]
     overpayment_cents: Mapped[int]
     currency: Mapped[str] = mapped_column(CHAR(3))
