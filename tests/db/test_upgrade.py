@@ -1,0 +1,46 @@
+"""Migrations of a database that is in use: what is there from before is sound by today's rules."""
+
+from pathlib import Path
+
+from sqlalchemy import text
+
+from billing.verify import snapshot, verify
+from db.database import Database, single_connection
+from tests.db.test_schema import alembic
+
+OF_BEFORE = (Path(__file__).parent / "rows_of_0001.sql").read_text()
+
+
+async def violated(url: str) -> list[str]:
+    """The invariants that do not hold."""
+    database = Database(url)
+    try:
+        async with snapshot(database) as session:
+            return [check.line() for check in await verify(session) if not check.holds]
+    finally:
+        await database.close()
+
+
+async def counts(url: str) -> dict[str, int]:
+    tables = ("payments", "allocations", "events", "invoices")
+    async with single_connection(url) as connection:
+        return {table: await connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0 for table in tables}
+
+
+async def test_what_was_billed_before_the_engine_is_sound_after_the_migration(empty_database_url: str) -> None:
+    alembic(empty_database_url, "upgrade", "0001")
+    async with single_connection(empty_database_url) as connection:
+        for statement in OF_BEFORE.split(";"):
+            await connection.exec_driver_sql(statement)
+        await connection.commit()
+
+    alembic(empty_database_url, "upgrade", "head")
+
+    assert await violated(empty_database_url) == []
+    # Three versions of the customer, one of the plan, two of the subscription, three of invoices, and the payment.
+    assert await counts(empty_database_url) == {"payments": 1, "allocations": 1, "events": 10, "invoices": 2}
+
+    alembic(empty_database_url, "downgrade", "0001")
+    alembic(empty_database_url, "upgrade", "head")
+
+    assert await violated(empty_database_url) == []
