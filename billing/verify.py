@@ -18,11 +18,11 @@ from db.queries.invariants import (
     ACKNOWLEDGED,
     ACKNOWLEDGED_TYPES,
     INVARIANTS,
-    Invariant,
     count_wrong,
     missing,
     what_is_wrong,
 )
+from db.queries.invariants.rule import Invariant
 
 MAX_EXAMPLES = 5
 NAME_WIDTH = max(len(invariant.name) for invariant in (*INVARIANTS, ACKNOWLEDGED))

@@ -31,34 +31,31 @@ from billing.verify import AcknowledgedLineError, Check, snapshot, verify, verif
 from db.database import Database, said_of
 from db.embedded import EmbeddedPostgres
 from db.models import IdempotencyKey
-from db.queries.invariants import (
+from db.queries.invariants import INVARIANTS
+from db.queries.invariants.money import (
     AMOUNTS_DUE,
     BALANCE_APPLIED,
     BALANCES,
     CREDITS,
     CURRENCIES,
-    EVENTS,
     GIVEN_BACK,
-    IDEMPOTENCY,
-    INVARIANTS,
-    LAST_NUMBERS,
     LEDGER,
-    NEXT_BILLING,
-    NUMBERS,
-    ONE_LIVE_SUBSCRIPTION,
     OVERPAYMENTS,
     PAID,
     PAYMENTS,
+    REVERSALS,
+    TOTALS,
+)
+from db.queries.invariants.records import EVENTS, IDEMPOTENCY, LAST_NUMBERS, NUMBERS, SEQUENCES, VERSIONS
+from db.queries.invariants.rule import Invariant
+from db.queries.invariants.subscriptions import (
+    NEXT_BILLING,
+    ONE_LIVE_SUBSCRIPTION,
     PERIODS_INVOICED,
     PERIODS_OF_SUBSCRIPTION,
     PERIODS_TILE,
-    REVERSALS,
-    SEQUENCES,
     TERMS,
     TEST_CLOCKS,
-    TOTALS,
-    VERSIONS,
-    Invariant,
 )
 from tests.conftest import execute, named
 from tests.support import NOW, a_customer, counted_statements, stored

@@ -1,0 +1,128 @@
+"""What must hold of events, idempotency keys and the numbers of invoices."""
+
+from db.queries.invariants.rule import Invariant
+
+VERSIONS = Invariant(
+    "I5",
+    "events of an object are its versions 1 to n",
+    "events",
+    """
+    SELECT CASE
+        WHEN version <> previous + 1 THEN
+            format('%s %s: version %s follows version %s', replace(lower(object_type), '_', ' '), object_id, version,
+                   previous)
+    END AS wrong
+    FROM (
+        SELECT object_type, object_id, version,
+               lag(version, 1, 0) OVER (PARTITION BY object_id ORDER BY version) AS previous
+        FROM events
+    ) AS versions
+    """,
+)
+
+EVENTS = Invariant(
+    "I5",
+    "each object is as its last event left it",
+    "objects",
+    """
+    SELECT CASE
+        WHEN told.object_id IS NULL THEN format('%s %s: has no event', replace(lower(object_type), '_', ' '), object_id)
+        WHEN told.type = 'INVOICE_DELETED' AND stored.object_id IS NOT NULL THEN
+            format('%s %s: was deleted and is there', replace(lower(object_type), '_', ' '), object_id)
+        WHEN told.type <> 'INVOICE_DELETED' AND stored.object_id IS NULL THEN
+            format('%s %s: has events and is not there', replace(lower(object_type), '_', ' '), object_id)
+        WHEN stored.version <> told.version THEN
+            format('%s %s: is at version %s, its last event at %s', replace(lower(object_type), '_', ' '), object_id,
+                   stored.version, told.version)
+    END AS wrong
+    FROM (
+        SELECT 'CUSTOMER' AS object_type, id AS object_id, version FROM customers
+        UNION ALL
+        SELECT 'PLAN', id, version FROM plans
+        UNION ALL
+        SELECT 'SUBSCRIPTION', id, version FROM subscriptions
+        UNION ALL
+        SELECT 'INVOICE', id, version FROM invoices
+        UNION ALL
+        SELECT 'PAYMENT', id, 1 FROM payments
+        UNION ALL
+        SELECT 'TEST_CLOCK', id, version FROM test_clocks
+    ) AS stored
+    FULL JOIN (
+        SELECT DISTINCT ON (object_id) object_type, object_id, version, type
+        FROM events
+        ORDER BY object_id, version DESC
+    ) AS told USING (object_type, object_id)
+    """,
+)
+
+IDEMPOTENCY = Invariant(
+    "I6",
+    "each idempotency key has one result",
+    "keys",
+    """
+    SELECT CASE
+        WHEN result IS NULL THEN format('key %s of %s: has no result', left(key, 40), left(api_key, 40))
+        WHEN octet_length(request_hash) IS DISTINCT FROM 32 THEN
+            format('key %s of %s: has no hash of its request', left(key, 40), left(api_key, 40))
+        WHEN is_second THEN format('key %s of %s: is there twice', left(key, 40), left(api_key, 40))
+    END AS wrong
+    FROM (
+        SELECT api_key, key, result, request_hash,
+               row_number() OVER (PARTITION BY api_key, key) > 1 AS is_second
+        FROM idempotency_keys
+    ) AS keys
+    """,
+)
+
+SEQUENCES = Invariant(
+    "I7",
+    "a customer's invoices are numbered 1 to n",
+    "invoices",
+    """
+    SELECT CASE
+        WHEN sequence <> previous + 1 THEN
+            format('customer %s: invoice %s follows invoice %s', customer_id, sequence, previous)
+    END AS wrong
+    FROM (
+        SELECT customer_id, sequence, lag(sequence, 1, 0) OVER (PARTITION BY customer_id ORDER BY sequence) AS previous
+        FROM invoices
+        WHERE sequence IS NOT NULL
+    ) AS numbered
+    """,
+)
+
+LAST_NUMBERS = Invariant(
+    "I7",
+    "a customer counts as many invoices as are numbered",
+    "customers",
+    """
+    SELECT CASE
+        WHEN c.last_invoice_number <> coalesce(numbered.last, 0) THEN
+            format('customer %s: counts %s invoices, the last is %s', c.id, c.last_invoice_number,
+                   coalesce(numbered.last, 0))
+    END AS wrong
+    FROM customers AS c
+    LEFT JOIN (
+        SELECT customer_id, max(sequence) AS last FROM invoices GROUP BY customer_id
+    ) AS numbered ON numbered.customer_id = c.id
+    """,
+)
+
+NUMBERS = Invariant(
+    "I7",
+    "a number is the customer's prefix and the place",
+    "invoices",
+    """
+    SELECT CASE
+        WHEN (i.status = 'DRAFT') <> (i.sequence IS NULL) OR (i.sequence IS NULL) <> (i.number IS NULL) THEN
+            format('invoice %s: is %s and has the number %s', i.id, i.status, coalesce(i.number, 'null'))
+        WHEN i.number IS DISTINCT FROM
+            c.invoice_prefix || '-' || lpad(i.sequence::text, greatest(4, length(i.sequence::text)), '0') THEN
+            format('invoice %s: has the number %s, with the prefix %s and the place %s', i.id, i.number,
+                   c.invoice_prefix, i.sequence)
+    END AS wrong
+    FROM invoices AS i
+    LEFT JOIN customers AS c ON c.id = i.customer_id
+    """,
+)
