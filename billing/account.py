@@ -12,6 +12,7 @@ from uuid import UUID
 from billing.ids import NewId, new_id
 from billing.periods import Interval, Period
 from db.values import (
+    CHARGES,
     AllocationKind,
     BillTo,
     CustomerId,
@@ -31,8 +32,6 @@ from db.values import (
     SubscriptionStatus,
     TestClockId,
 )
-
-UNPAID = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +149,8 @@ class PlannedLine:
     reverses_line_id: InvoiceLineId | None = None
     reverses_invoice_id: InvoiceId | None = None
     """The invoice that the reversed line is on, where it is on one: no column."""
+    created_at: datetime | None = None
+    """Since when it waits for an invoice; a line of an invoice is as old as that."""
 
 
 @dataclass(slots=True)
@@ -362,9 +363,10 @@ class Account:
             )
         )
 
-    def wait(self, lines: Iterable[PlannedLine]) -> None:
-        """Lays lines aside for the next invoice."""
+    def wait(self, lines: Iterable[PlannedLine], at: datetime) -> None:
+        """Lays lines aside at `at`, for the next invoice."""
         for line in lines:
+            line.created_at = at
             self.waiting.append(line)
             self.now_waiting.append(line)
             self._can_be_reversed(line, None)
@@ -383,7 +385,7 @@ class Account:
             self._can_be_reversed(line, invoice.id)
 
     def _can_be_reversed(self, line: PlannedLine, invoice_id: InvoiceId | None) -> None:
-        if line.amount_cents <= 0 or line.kind not in (LineKind.RECURRING, LineKind.PRORATION_CHARGE):
+        if line.amount_cents <= 0 or line.kind not in CHARGES:
             return
         for billed in self.billed_lines:
             if billed.id == line.id:

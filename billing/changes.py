@@ -55,8 +55,9 @@ def change_terms(
     """Changes what is billed to `terms`, from `as_of` (by default `at`) or from the next period on.
 
     Without a `mode`, an upgrade is IMMEDIATE and a downgrade waits for the PERIOD_END. A change takes the place of one
-    that waits. An account that was refused a change is of no use any more. Raises `SubscriptionPending`, `SubscriptionUnchanged`, `CurrencyMismatch`, `AsOfOutOfRange`,
-    `ChangeModeNotAllowed`, and `AmountOverflow` and `TooManyLines` where what it costs does not fit.
+    that waits. Raises `SubscriptionPending`, `SubscriptionUnchanged`, `CurrencyMismatch`, `AsOfOutOfRange`,
+    `ChangeModeNotAllowed`, and `AmountOverflow` and `TooManyLines` where what it costs does not fit; an account that
+    was refused a change is of no use any more.
     """
     subscription, before = account.live_subscription, account.live_terms
     if subscription.status is SubscriptionStatus.PENDING:
@@ -112,6 +113,7 @@ def is_upgrade(account: Account, terms: Terms, at: datetime) -> bool:
 
 def schedule(account: Account, terms: Terms, at: datetime) -> datetime:
     """Lets a change wait for the next period. Returns when that begins."""
+    fits_with_next_period(account, terms)
     subscription = account.live_subscription
     subscription.pending_plan_id = terms.plan_id
     subscription.pending_quantity = terms.quantity
@@ -119,6 +121,11 @@ def schedule(account: Account, terms: Terms, at: datetime) -> datetime:
     account.pending_terms = terms
     account.note(EventType.SUBSCRIPTION_CHANGE_SCHEDULED, subscription, at, ["pending_plan_id", "pending_quantity"])
     return subscription.current_period.end
+
+
+def fits_with_next_period(account: Account, terms: Terms) -> None:
+    """Raises `AmountOverflow` where what waits is too large for one invoice with a period on `terms`."""
+    checked(sum(line.amount_cents for line in account.waiting) + terms.amount_cents)
 
 
 def note_change(account: Account, terms: Terms, effective_at: datetime, at: datetime) -> None:
@@ -140,18 +147,21 @@ def post(
     at: datetime,
 ) -> PlannedInvoice | None:
     """Bills what a change costs, as the mode says: now, or with the next invoice."""
+    later: list[PlannedLine] = []
+    lines: list[PlannedLine] = []
     match mode:
+        case ChangeMode.NONE:
+            pass
         case ChangeMode.NEXT_INVOICE:
-            later, lines = [*given_back, *charges], []
+            later = [*given_back, *charges]
         case ChangeMode.CHARGE_NOW_CREDIT_LATER:
             later, lines = given_back, charges
         case _:
-            later, lines = [], [*account.take_waiting(), *given_back, *charges]
+            lines = [*account.take_waiting(), *given_back, *charges]
     if later and len(account.waiting) + len(later) > MAX_WAITING:
         raise TooManyLines(f"At most {MAX_WAITING} lines may wait for the next invoice.")
-    account.wait(later)
-    # What waits is on one invoice with the next period.
-    checked(sum(line.amount_cents for line in account.waiting) + account.live_terms.amount_cents)
+    account.wait(later, at)
+    fits_with_next_period(account, account.live_terms)
     if not lines:
         return None
     rest_of_period = Period(effective_at, account.live_subscription.current_period.end)
@@ -160,7 +170,7 @@ def post(
 
 def begin_new_period(account: Account, terms: Terms, effective_at: datetime, at: datetime) -> PlannedInvoice:
     """Cuts the current period, gives back what is left of it, and bills a whole one on the new terms from there on."""
-    account.wait(credit_lines(account, effective_at))
+    account.wait(credit_lines(account, effective_at), at)
     cut_period(account, effective_at)
     changes = set_terms(account, terms, effective_at)
     account.note(EventType.SUBSCRIPTION_CHANGED, account.live_subscription, at, changes)

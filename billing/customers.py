@@ -20,6 +20,7 @@ from billing.errors import (
 from billing.events import changed_columns, record
 from billing.ids import new_id
 from billing.invoicing import valid_net_days
+from billing.opening import open_customer
 from billing.test_clocks import clock_time, existing_test_clock
 from billing.texts import email_key, optional_text, required_text, valid_address, valid_email, valid_metadata
 from billing.unchanged import UNCHANGED, Unchanged
@@ -138,6 +139,7 @@ async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, no
 
     Raises `CustomerNotFound`, `CustomerArchived`, `CustomerHasLiveSubscription`.
     """
+    await open_customer(session, customer_id, now=now)
     customer, at = await existing_customer(session, customer_id, now)
     if customer.archived_at is not None:
         raise CustomerArchived("This customer is archived already.")

@@ -61,6 +61,7 @@ from db.queries.accounts import (
     billed_by_line,
     credited_by_line,
     line_ids_of_invoice,
+    period_was_changed,
 )
 from db.values import (
     AllocationKind,
@@ -281,6 +282,7 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
     if account.subscription is None or account.subscription.id != invoice.subscription_id:
         [account] = await read_accounts(session, Subscription.id == invoice.subscription_id)
         at = max(at, await arrive(session, account, now, lock=True))
+    await period_stands(session, account, invoice)
     lines = await lines_again(session, invoice_id)
     with amounts_that_fit():
         finalize(
@@ -300,6 +302,18 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
         judge(again, at)
         await store(session, [again])
     return Outcome(invoice_id=account.invoices[0].id)
+
+
+async def period_stands(session: AsyncSession, account: Account, invoice: Invoice) -> None:
+    """Raises `InvoiceNotReissuable` where the whole of a void invoice's period is no longer to be billed: it was cut,
+    the subscription ended in it, or a change in it was charged for.
+    """
+    subscription = account.live_subscription
+    assert subscription.id == invoice.subscription_id, "the account is that of the invoice"
+    assert invoice.period_ordinal is not None, "a recurring invoice has a period"
+    ended = subscription.ended_at is not None and subscription.ended_at < invoice.period_end
+    if ended or await period_was_changed(session, subscription.id, invoice.period_ordinal, invoice.period_end):
+        raise InvoiceNotReissuable("The period was changed since: make an invoice of what is owed for it.")
 
 
 async def lines_again(session: AsyncSession, invoice_id: InvoiceId) -> list[PlannedLine]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from billing.account import (
-    UNPAID,
     Account,
     InvoiceState,
     PlannedAllocation,
@@ -17,6 +16,7 @@ from billing.errors import InvalidInput, TooManyLines
 from billing.money import checked
 from billing.periods import Period
 from db.values import (
+    UNPAID,
     AllocationKind,
     EventType,
     InvoiceId,
@@ -236,6 +236,8 @@ def judge(account: Account, at: datetime) -> None:
     subscription = account.subscription
     if subscription is None or subscription.status not in (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE):
         return
+    # A run as of an earlier instant does not undo what has come to pass since.
+    at = max(at, subscription.updated_at)
     due = [invoice.due_at for invoice in account.unpaid if is_owed_by(subscription, invoice) and invoice.due_at]
     overdue = bool(due) and min(due) < at
     if overdue and subscription.status is SubscriptionStatus.ACTIVE:

@@ -16,9 +16,13 @@ from billing.fitting import amounts_that_fit
 from billing.reader import read_accounts, read_customer
 from billing.renewals import is_due, renew
 from billing.test_clocks import clock_time
+from billing.writer import store
 from db.models import Subscription
 from db.queries.locks import lock_customer
 from db.values import CustomerId, SubscriptionId
+
+MAX_PERIODS_AT_ONCE = 400
+"""So many missed periods are caught up before an operation."""
 
 
 async def open_customer(
@@ -26,14 +30,23 @@ async def open_customer(
 ) -> tuple[Account, datetime]:
     """The account of a customer with the live subscription, if any, and what time it is there.
 
-    Without `lock`, on plain reads, for a preview. Raises `CustomerNotFound`, `TestClockAdvancing`.
+    A subscription that is to end, and whose time has come, has ended. Without `lock`, on plain reads, for a preview.
+    Raises `CustomerNotFound`, `TestClockAdvancing`.
     """
     if lock:
         await lock_customer(session, customer_id)
     account = await read_customer(session, customer_id)
     if account is None:
         raise CustomerNotFound("There is no customer with this id.")
-    return account, await arrive(session, account, now, lock=lock)
+    at = await arrive(session, account, now, lock=lock)
+    subscription = account.subscription
+    if subscription is None or not subscription.cancel_at_period_end or account.held or not is_due(account, at):
+        return account, at
+    with amounts_that_fit():
+        renew(account, at)
+    if lock:
+        await store(session, [account])
+    return Account(customer=account.customer, unpaid=account.unpaid, recorded_at=account.recorded_at), at
 
 
 async def open_subscription(
@@ -41,8 +54,8 @@ async def open_subscription(
 ) -> tuple[Account, datetime]:
     """The account of a live subscription, caught up with what is due there, and what time it is there.
 
-    A subscription with a billing hold is not caught up. Raises `SubscriptionNotFound`, `SubscriptionCanceled`,
-    `TestClockAdvancing`.
+    A subscription with a billing hold is not caught up, and one that is very far behind not to the end. Raises
+    `SubscriptionNotFound`, `SubscriptionCanceled`, `AmountTooLarge`, `TestClockAdvancing`.
     """
     customer_id = await session.scalar(select(Subscription.customer_id).where(Subscription.id == subscription_id))
     if customer_id is None:
@@ -54,7 +67,7 @@ async def open_subscription(
     subscription = account.live_subscription
     if subscription.is_live and not account.held:
         with amounts_that_fit():
-            renew(account, at)
+            renew(account, at, most=MAX_PERIODS_AT_ONCE)
     if not subscription.is_live:
         raise SubscriptionCanceled("This subscription has ended: CANCELED is final.")
     return account, at

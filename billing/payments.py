@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -41,6 +41,7 @@ from db.values import (
 )
 
 MAX_REFERENCE = 255
+OLDEST_MONEY = timedelta(days=3660)
 MAX_ALLOCATIONS = 100
 
 
@@ -84,6 +85,8 @@ async def record_payment(
         raise CurrencyMismatch(f"This customer is billed in {account.customer.currency}.", "currency")
     if received_at is not None and received_at > at:
         raise InvalidInput(f"It is {at:%FT%TZ}: money cannot have been received later.", "received_at")
+    if received_at is not None and received_at < at - OLDEST_MONEY:
+        raise InvalidInput(f"Money must have been received within {OLDEST_MONEY.days} days.", "received_at")
 
     shares = (
         await wanted_shares(session, account, allocations, amount_cents)
@@ -146,15 +149,16 @@ async def wanted_shares(
         if invoice is None:
             raise await why_not(session, account, wanted.invoice_id)
         share = min(left, invoice.amount_due_cents) if wanted.amount_cents is None else wanted.amount_cents
-        if share <= 0 and wanted.amount_cents is not None:
+        if wanted.amount_cents is not None and wanted.amount_cents <= 0:
             raise AmountNotPositive("An allocation must be more than 0.", "allocations")
         if share > invoice.amount_due_cents:
             raise Overpayment(f"Only {invoice.amount_due_cents} are due on this invoice.", "allocations")
         if share > left:
             raise AllocationInvalid("The allocations add up to more than the payment.")
-        if share:
-            shares.append((invoice, share))
-            left -= share
+        if share == 0:
+            raise AllocationInvalid("Nothing of the payment is left for the last of these invoices.")
+        shares.append((invoice, share))
+        left -= share
     return shares
 
 

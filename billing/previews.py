@@ -8,7 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account, PlannedInvoice
 from billing.changes import ChangeMode
+from billing.errors import BillingError
 from billing.fitting import amounts_that_fit
+from billing.money import AmountOverflow
 from billing.opening import open_customer, open_subscription
 from billing.reader import read_accounts
 from billing.renewals import renew
@@ -22,7 +24,10 @@ MAX_UPCOMING = 24
 
 @dataclass(frozen=True, slots=True)
 class ChangePreview:
-    """What a change would come to: the invoice it would make now, if any, and the one of the next period, if any."""
+    """What a change would come to: the invoice it would make now, if any, and the one of the next period, if any.
+
+    There is none where the subscription ends before, or where an amount on it would not fit.
+    """
 
     mode: ChangeMode
     effective_at: datetime
@@ -75,9 +80,8 @@ async def preview_subscription_change(
     """What `change_subscription` would do with the same arguments at the same instant. Raises what it does."""
     account, at = await open_subscription(session, subscription_id, now=now, lock=False)
     change = await plan_change(session, account, plan_id=plan_id, quantity=quantity, mode=mode, as_of=as_of, at=at)
-    with amounts_that_fit():
-        upcoming = renew_next(account)
-    return ChangePreview(change.mode, change.effective_at, change.invoice, upcoming)
+    upcoming = upcoming_of(account, 1)
+    return ChangePreview(change.mode, change.effective_at, change.invoice, upcoming[0] if upcoming else None)
 
 
 async def upcoming_invoices(
@@ -93,9 +97,16 @@ async def upcoming_invoices(
 
 
 def upcoming_of(account: Account, count: int) -> list[PlannedInvoice]:
-    while len(account.invoices) < count and renew_next(account) is not None:
-        pass
-    return account.invoices
+    found: list[PlannedInvoice] = []
+    while len(found) < count:
+        try:
+            upcoming = renew_next(account)
+        except (AmountOverflow, BillingError):
+            break
+        if upcoming is None:
+            break
+        found.append(upcoming)
+    return found
 
 
 def renew_next(account: Account) -> PlannedInvoice | None:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -20,15 +20,16 @@ from billing.account import Account
 from billing.errors import BillingError
 from billing.idempotency import prune
 from billing.ids import new_id
+from billing.invoicing import judge
 from billing.money import AmountOverflow
 from billing.reader import read_accounts
-from billing.renewals import is_due, live_through, renew
+from billing.renewals import MAX_PERIODS_PER_RUN, live_through, renew
 from billing.test_clocks import existing_test_clock, stop_test_clock
 from billing.writer import store
 from db.database import Database, is_unavailable, said_of, violated_constraint
 from db.models import BillingHold, BillingRun, Subscription, TestClock
 from db.models.base import table_of
-from db.queries.accounts import due_on, not_held, overdue
+from db.queries.accounts import due_on, not_held, overdue_on
 from db.queries.arrays import among
 from db.queries.locks import claim_subscriptions
 from db.values import RunTrigger, SubscriptionId, SubscriptionStatus, TestClockId, TestClockStatus
@@ -78,11 +79,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What one transaction has done. `behind` are subscriptions of which still more is due."""
+    """What one transaction has done."""
 
     claimed: int
     report: Report
-    behind: tuple[SubscriptionId, ...] = ()
 
 
 async def run_renewals(
@@ -103,100 +103,106 @@ async def run_renewals(
     """
     if as_of > now:
         raise AsOfInTheFuture(f"It is {now:%FT%TZ}: nothing can be due as of {as_of:%FT%TZ} yet.")
+    renewals = Work(due_on(None, as_of), lambda account: renew(account, as_of), now=now, behind=set())
+    async with RunRow(database, trigger, as_of, now) as run:
+        if trigger is RunTrigger.COMMAND:
+            await run.begin()
 
-    def live(account: Account) -> int:
-        return renew(account, as_of)
-
-    run = RunRow(database, trigger, as_of, now)
-    if trigger is RunTrigger.COMMAND:
-        await run.begin()
-    in_the_world = Subscription.test_clock_id.is_(None)
-    for due in (due_on(None, as_of), overdue(as_of) & in_the_world):
-        behind: set[SubscriptionId] = set()
-
-        async def do_chunks(due: ColumnElement[bool] = due, behind: set[SubscriptionId] = behind) -> None:
-            while True:
-                left = [~among(Subscription.id, sorted(behind))] if behind else []
-                chunk = await do_chunk(database, [due, not_held(now), *left], live, now=now, limit=chunk_size)
-                behind.update(chunk.behind)
+        async def do_chunks() -> None:
+            while (chunk := await do_chunk(database, renewals, limit=chunk_size)).claimed:
                 await run.add(chunk)
-                if chunk.claimed == 0:
-                    return
 
         ends = await asyncio.gather(*(do_chunks() for _ in range(side_by_side)), return_exceptions=True)
         for error in ends:
             if error is not None:
                 raise error
-    await run.end()
+        # What is on hold becomes past due all the same.
+        judgements = Work(overdue_on(None, as_of), lambda account: judged(account, as_of), now=now, held_too=True)
+        while (chunk := await do_chunk(database, judgements, limit=chunk_size)).claimed:
+            await run.add(chunk)
     return run.report
 
 
+def judged(account: Account, as_of: datetime) -> int:
+    judge(account, as_of)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done: of which subscriptions, and how.
+
+    `behind` are those of which a run has done its share, and more is due; None where the work goes on until none is.
+    """
+
+    due: ColumnElement[bool]
+    live: Live
+    now: datetime
+    held_too: bool = False
+    actor: str = "renewal"
+    behind: set[SubscriptionId] | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found = [self.due]
+        if not self.held_too:
+            found.append(not_held(self.now))
+        if self.behind:
+            found.append(~among(Subscription.id, sorted(self.behind)))
+        return found
+
+
 async def do_chunk(
-    database: Database,
-    conditions: Sequence[ColumnElement[bool]],
-    live: Live,
-    *,
-    now: datetime,
-    limit: int,
-    actor: str = "renewal",
+    database: Database, work: Work, *, limit: int, among_ids: Sequence[SubscriptionId] | None = None
 ) -> Chunk:
-    """Claims at most `limit` subscriptions that meet the conditions, and stores what `live` decides of them.
+    """Claims at most `limit` subscriptions, of `among_ids` where they are given, and stores what becomes of them.
 
     Where storing fails, the chunk is halved until the subscription is found that is to blame.
     """
     ids: Sequence[SubscriptionId] = ()
+    chosen = [] if among_ids is None else [among(Subscription.id, among_ids)]
     try:
         async with database.writes.begin() as session:
-            ids = await claim_subscriptions(session, *conditions, limit=limit, skip_locked=True)
+            ids = await claim_subscriptions(session, *work.conditions(), *chosen, limit=limit, skip_locked=True)
             if not ids:
                 return Chunk(0, Report())
             accounts = await read_accounts(session, among(Subscription.id, ids))
-            planned, failures = plan_all(accounts, live, now=now, actor=actor)
+            planned, failures = plan_all(accounts, work)
             await store(session, [account for account, _ in planned])
+            # Before the commit: no other task of this run may claim them again.
+            if work.behind is not None:
+                work.behind.update(still_behind(planned))
     except DBAPIError as error:
         if not ids or is_unavailable(error):
             raise
         if len(ids) > 1:
-            return await halve(database, ids, conditions, live, now=now, actor=actor)
+            return await halve(database, work, ids)
         logger.exception("subscription %s cannot be renewed", ids[0])
-        await hold(database, ids[0], reason_of(error), now=now)
+        await hold(database, ids[0], reason_of(error), work)
         return Chunk(1, Report(failed=1))
     for account, failure in failures:
-        await hold(database, account.live_subscription.id, reason_of(failure), now=now)
-    return Chunk(len(ids), report_of(planned, failed=len(failures)), still_behind(planned))
+        await hold(database, account.live_subscription.id, reason_of(failure), work)
+    return Chunk(len(ids), report_of(planned, failed=len(failures)))
 
 
-async def halve(
-    database: Database,
-    ids: Sequence[SubscriptionId],
-    conditions: Sequence[ColumnElement[bool]],
-    live: Live,
-    *,
-    now: datetime,
-    actor: str,
-) -> Chunk:
-    """Does each half of a chunk that failed as a chunk of its own."""
+async def halve(database: Database, work: Work, ids: Sequence[SubscriptionId]) -> Chunk:
+    """Does each half of a chunk that failed as a chunk of its own, where it is still due."""
     middle = len(ids) // 2
-    whole = Chunk(len(ids), Report())
+    report = Report()
     for half in (ids[:middle], ids[middle:]):
-        # The conditions again: meanwhile another process may have done these.
-        chunk = await do_chunk(
-            database, [among(Subscription.id, half), *conditions], live, now=now, limit=len(half), actor=actor
-        )
-        whole = replace(whole, report=whole.report + chunk.report, behind=(*whole.behind, *chunk.behind))
-    return whole
+        report += (await do_chunk(database, work, limit=len(half), among_ids=half)).report
+    return Chunk(len(ids), report)
 
 
 def plan_all(
-    accounts: Sequence[Account], live: Live, *, now: datetime, actor: str
+    accounts: Sequence[Account], work: Work
 ) -> tuple[list[tuple[Account, int]], list[tuple[Account, Exception]]]:
     """Decides of each account by itself: with how many boundaries were crossed, and with what went wrong."""
     planned: list[tuple[Account, int]] = []
     failures: list[tuple[Account, Exception]] = []
     for account in accounts:
-        account.actor, account.recorded_at = actor, now
+        account.actor, account.recorded_at = work.actor, work.now
         try:
-            planned.append((account, live(account)))
+            planned.append((account, work.live(account)))
         except (BillingError, AmountOverflow) as error:
             failures.append((account, error))
         except Exception as error:
@@ -218,12 +224,8 @@ def report_of(planned: Sequence[tuple[Account, int]], *, failed: int) -> Report:
     )
 
 
-def still_behind(planned: Sequence[tuple[Account, int]]) -> tuple[SubscriptionId, ...]:
-    return tuple(
-        account.live_subscription.id
-        for account, crossed in planned
-        if crossed and account.invoices and is_due(account, account.invoices[-1].issued_at)
-    )
+def still_behind(planned: Sequence[tuple[Account, int]]) -> list[SubscriptionId]:
+    return [account.live_subscription.id for account, crossed in planned if crossed >= MAX_PERIODS_PER_RUN]
 
 
 def reason_of(error: Exception) -> str:
@@ -242,18 +244,24 @@ def reason_of(error: Exception) -> str:
     return reason[:MAX_REASON]
 
 
-async def hold(database: Database, subscription_id: SubscriptionId, reason: str, *, now: datetime) -> None:
-    """Writes down why a subscription was not billed, and when it is tried again: later each time, within a day."""
+async def hold(database: Database, subscription_id: SubscriptionId, reason: str, work: Work) -> None:
+    """Writes down why a subscription was not billed, and when it is tried again: later each time, within a day.
+
+    Nothing, where another process has billed it meanwhile.
+    """
     holds = table_of(BillingHold)
     async with database.writes.begin() as session:
-        customer_id = await session.scalar(select(Subscription.customer_id).where(Subscription.id == subscription_id))
+        still_due = select(Subscription.customer_id).where(Subscription.id == subscription_id, work.due)
+        customer_id = await session.scalar(still_due.with_for_update(key_share=True))
+        if customer_id is None:
+            return
         statement = insert_or(holds).values(
             subscription_id=subscription_id,
             customer_id=customer_id,
             reason=reason,
             attempts=1,
-            since=now,
-            retry_at=now + FIRST_RETRY,
+            since=work.now,
+            retry_at=work.now + FIRST_RETRY,
         )
         doubled = FIRST_RETRY * func.power(2, func.least(holds.c.attempts, 20))
         await session.execute(
@@ -262,7 +270,7 @@ async def hold(database: Database, subscription_id: SubscriptionId, reason: str,
                 set_={
                     "reason": reason,
                     "attempts": holds.c.attempts + 1,
-                    "retry_at": now + func.least(doubled, LAST_RETRY),
+                    "retry_at": work.now + func.least(doubled, LAST_RETRY),
                 },
             )
         )
@@ -279,6 +287,13 @@ class RunRow:
         self._now = now
         self._id: UUID | None = None
         self._began = time.monotonic()
+
+    async def __aenter__(self) -> "RunRow":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Finishes the row, also when the run was broken off."""
+        await self.end()
 
     async def begin(self) -> None:
         self._id = new_id()
@@ -331,50 +346,90 @@ async def advance(database: Database, test_clock_id: TestClockId, *, now: dateti
         clock = await existing_test_clock(session, test_clock_id)
     if clock.target_at is None:
         return True
-    target_at = clock.target_at
-
-    def live(account: Account) -> int:
-        return live_through(account, target_at)
-
-    due = or_(due_on(test_clock_id, target_at), overdue(target_at) & (Subscription.test_clock_id == test_clock_id))
-    run = RunRow(database, RunTrigger.TEST_CLOCK, target_at, now)
+    work = life_on(clock, clock.target_at, now)
     arrived = False
-    while not arrived and time.monotonic() < deadline:
-        chunk = await do_chunk(database, [due, not_held(now)], live, now=now, limit=CLOCK_CHUNK, actor="test clock")
-        await run.add(chunk)
-        if chunk.claimed == 0:
-            arrived = await arrive(database, test_clock_id, due, now)
-            if not arrived:
-                await asyncio.sleep(0.02)
-    await run.end()
+    async with RunRow(database, RunTrigger.TEST_CLOCK, clock.target_at, now) as run:
+        while not arrived and time.monotonic() < deadline:
+            chunk = await do_chunk(database, work, limit=CLOCK_CHUNK)
+            await run.add(chunk)
+            if chunk.claimed == 0:
+                arrived = await arrive(database, clock, work)
+                if not arrived:
+                    await asyncio.sleep(0.02)
     return arrived
 
 
-async def arrive(database: Database, test_clock_id: TestClockId, due: ColumnElement[bool], now: datetime) -> bool:
-    """Lets the clock stand still if nothing is due any more on its way; what another process has claimed still is."""
+def life_on(clock: TestClock, until: datetime, now: datetime) -> Work:
+    """What there is to live through on a test clock until an instant."""
+    due = or_(due_on(clock.id, until), overdue_on(clock.id, until))
+    return Work(due, lambda account: live_through(account, until), now=now, actor="test clock")
+
+
+async def arrive(database: Database, sent: TestClock, work: Work) -> bool:
+    """Lets the clock stand still if nothing is due any more on the way it was `sent`.
+
+    What another process has claimed still is due. A clock that has arrived and was sent on meanwhile is left alone.
+    """
     async with database.writes.begin() as session:
-        clock = await existing_test_clock(session, test_clock_id, lock=True)
-        if clock.status is TestClockStatus.READY:
+        clock = await existing_test_clock(session, sent.id, lock=True)
+        if clock.target_at != sent.target_at:
             return True
-        waiting = select(Subscription.id).outerjoin(BillingHold, BillingHold.subscription_id == Subscription.id)
-        if await session.scalar(select(exists(waiting.where(due, not_held(now))))):
+        left = select(Subscription.id).outerjoin(BillingHold, BillingHold.subscription_id == Subscription.id)
+        if await session.scalar(select(exists(left.where(*work.conditions())))):
             return False
-        await stop_test_clock(session, clock, now=now)
+        await stop_test_clock(session, clock, now=work.now)
         return True
 
 
-async def tick(database: Database, *, now: datetime) -> Report:
-    """What the server does every few seconds: renewals, test clocks on their way, and what was kept long enough."""
-    report = await run_renewals(database, as_of=now, now=now, trigger=RunTrigger.SERVER)
-    async with database.reads() as session:
-        advancing = (
-            await session.scalars(select(TestClock.id).where(TestClock.status == TestClockStatus.ADVANCING))
-        ).all()
-    for test_clock_id in advancing:
-        await advance(database, test_clock_id, now=now, seconds=CLOCK_SECONDS)
+async def tick(
+    database: Database,
+    *,
+    as_of: datetime | None = None,
+    now: datetime,
+    trigger: RunTrigger = RunTrigger.SERVER,
+    chunk_size: int = CHUNK,
+    side_by_side: int = 1,
+) -> Report:
+    """All that is to be done from time to time: renewals, test clocks, and the end of what was kept long enough.
+
+    Raises `AsOfInTheFuture`.
+    """
+    report = await run_renewals(
+        database,
+        as_of=as_of or now,
+        now=now,
+        trigger=trigger,
+        chunk_size=chunk_size,
+        side_by_side=side_by_side,
+    )
+    await see_to_test_clocks(database, now=now)
     async with database.writes.begin() as session:
         await prune(session, now=now)
     return report
+
+
+async def see_to_test_clocks(database: Database, *, now: datetime) -> None:
+    """Moves clocks on that are on their way, those that wait longest first, and tries again what is on hold on others.
+
+    Takes `CLOCK_SECONDS` in all, more or less.
+    """
+    deadline = time.monotonic() + CLOCK_SECONDS
+    held = (
+        select(Subscription.test_clock_id)
+        .join(BillingHold, BillingHold.subscription_id == Subscription.id)
+        .where(BillingHold.retry_at <= now)
+    )
+    to_do = or_(TestClock.status == TestClockStatus.ADVANCING, TestClock.id.in_(held))
+    async with database.reads() as session:
+        clocks = (await session.scalars(select(TestClock).where(to_do).order_by(TestClock.updated_at))).all()
+    for clock in clocks:
+        seconds = deadline - time.monotonic()
+        if seconds <= 0:
+            return
+        if clock.status is TestClockStatus.ADVANCING:
+            await advance(database, clock.id, now=now, seconds=seconds)
+        else:
+            await do_chunk(database, life_on(clock, clock.frozen_at, now), limit=CLOCK_CHUNK)
 
 
 async def renew_forever(database: Database, clock: Callable[[], datetime], *, every_seconds: float) -> None:

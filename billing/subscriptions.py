@@ -33,7 +33,7 @@ from billing.money import times
 from billing.opening import caught_up, open_customer, open_subscription
 from billing.plans import MAX_TRIAL_DAYS
 from billing.reader import read_billed_lines, terms_of
-from billing.renewals import drop_pending_change, end, renew, start
+from billing.renewals import drop_pending_change, end, is_due, renew, start
 from billing.texts import valid_metadata
 from billing.writer import store
 from db.models import Plan, Subscription
@@ -334,7 +334,8 @@ async def cancel_subscription(
     """Cancels a subscription, at the end of its current period or at once; one that has not begun, at once.
 
     At once, `settlement` says whether the unused rest is given back; lines that wait for an invoice go on a last one,
-    which is returned. It also overtakes a cancellation that waits for the period's end. Open invoices stay owed.
+    which is returned. It also overtakes a cancellation that waits for the period's end. Open invoices stay owed. A
+    subscription on hold, with periods that could not be billed, ends with the last one that was.
 
     Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `CancellationAlreadyScheduled`, `InvalidInput`,
     `TestClockAdvancing`.
@@ -357,6 +358,10 @@ def plan_cancellation(
     if at_period_end and subscription.cancel_at_period_end:
         raise CancellationAlreadyScheduled("This subscription is canceled at its period's end already.")
     subscription.canceled_at = at
+    ended_at = at
+    if is_due(account, at) and subscription.current_period_end is not None:
+        # What cannot be billed is not owed: it ends with what was.
+        ended_at, at_period_end = subscription.current_period_end, False
     if at_period_end and subscription.status is not SubscriptionStatus.PENDING:
         subscription.cancel_at_period_end = True
         account.note(EventType.SUBSCRIPTION_CANCELLATION_SCHEDULED, subscription, at, ["cancel_at_period_end"])
@@ -364,8 +369,8 @@ def plan_cancellation(
     subscription.cancel_at_period_end = False
     with amounts_that_fit():
         if settlement is Settlement.CREDIT and subscription.status is not SubscriptionStatus.PENDING:
-            account.wait(credit_lines(account, at))
-        return end(account, ended_at=at, at=at)
+            account.wait(credit_lines(account, at), at)
+        return end(account, ended_at=ended_at, at=at)
 
 
 async def undo_subscription_cancellation(

@@ -42,9 +42,12 @@ async def create_test_clock(
 async def send_test_clock(session: AsyncSession, *, test_clock_id: TestClockId, to: datetime, now: datetime) -> Outcome:
     """Sends a clock on its way: it is ADVANCING until all that is due on the way is billed.
 
-    Raises `TestClockNotFound`, `TestClockAdvancing`, `TestClockBackwards`, `InvalidInput`.
+    One that is on its way to that very instant just goes on. Raises `TestClockNotFound`, `TestClockAdvancing`,
+    `TestClockBackwards`, `InvalidInput`.
     """
     clock = await existing_test_clock(session, test_clock_id, lock=True)
+    if clock.target_at == to:
+        return Outcome(test_clock_id=test_clock_id)
     if clock.status is TestClockStatus.ADVANCING:
         raise TestClockAdvancing("This test clock is advancing: wait until it is READY.", "test_clock_id")
     if to <= clock.frozen_at:

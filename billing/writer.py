@@ -148,14 +148,12 @@ async def move_lines(session: AsyncSession, accounts: Sequence[Account], invoice
     if taken:
         await session.execute(delete(PendingLine).where(PendingLine.id.in_(taken)))
     waiting = [(account.live_subscription.id, line) for account in accounts for line in account.now_waiting]
-    now = [account.recorded_at for account in accounts for _ in account.now_waiting]
     await insert_rows(
         session,
         PendingLine,
         {
-            **columns_named(LINE_COLUMNS, [line for _, line in waiting]),
+            **columns_named((*LINE_COLUMNS, "created_at"), [line for _, line in waiting]),
             "subscription_id": [subscription_id for subscription_id, _ in waiting],
-            "created_at": now,
         },
     )
     lines = [(invoice, position, line) for invoice in invoices for position, line in enumerate(invoice.lines, start=1)]

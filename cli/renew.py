@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from billing.runs import AsOfInTheFuture, run_renewals
+from billing.runs import AsOfInTheFuture, tick
 from cli.errors import CommandError
 from db.database import Database
 from db.values import RunTrigger
@@ -21,9 +21,9 @@ async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, conso
     database = Database(url, pool_size=SIDE_BY_SIDE + 1)
     began = time.monotonic()
     try:
-        report = await run_renewals(
+        report = await tick(
             database,
-            as_of=as_of or now,
+            as_of=as_of,
             now=now,
             trigger=RunTrigger.COMMAND,
             chunk_size=chunk_size,

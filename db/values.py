@@ -45,6 +45,10 @@ class InvoiceStatus(StrEnum):
     UNCOLLECTIBLE = "UNCOLLECTIBLE"
 
 
+UNPAID = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
+"""The states of an invoice on which money is due."""
+
+
 class InvoiceKind(StrEnum):
     RECURRING = "RECURRING"
     PRORATION = "PRORATION"
@@ -57,6 +61,10 @@ class LineKind(StrEnum):
     PRORATION_CREDIT = "PRORATION_CREDIT"
     PRORATION_CHARGE = "PRORATION_CHARGE"
     ONE_OFF = "ONE_OFF"
+
+
+CHARGES = (LineKind.RECURRING, LineKind.PRORATION_CHARGE)
+"""The lines that a plan's price is billed on: what may be given back."""
 
 
 class PaymentMethod(StrEnum):

@@ -130,7 +130,7 @@ class UserErrorCode(Enum):
     )
     INVOICE_NOT_REISSUABLE = strawberry.enum_value(
         "INVOICE_NOT_REISSUABLE",
-        description="What the invoice gave back was given back elsewhere, or taken back, meanwhile.",
+        description="Its period was changed or cut since, or what it gave back was given back elsewhere.",
     )
     OVERPAYMENT = strawberry.enum_value(
         "OVERPAYMENT",

@@ -20,7 +20,6 @@ from graph.mutations.common import preview, user_errors_field
 from graph.scalars import Cents, Currency, parse_id
 from graph.types.common import LazyPlan, describe, field
 
-
 describe(
     ChangeMode,
     "When a change of plan or quantity comes into force, and when what it costs is billed.",

@@ -15,6 +15,7 @@ Cents = NewType("Cents", int)
 Currency = NewType("Currency", str)
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+FIRST_YEAR, LAST_YEAR = 1900, 9998
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 UNSTORABLE_TEXT = "Text must not contain NUL characters or lone surrogates."
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -54,6 +55,8 @@ def parse_datetime(value: object) -> datetime:
         instant = datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise bad_user_input(f"There is no such instant: {value}.") from None
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise bad_user_input(f"DateTime must be between the years {FIRST_YEAR} and {LAST_YEAR}.")
     return instant.replace(microsecond=0)
 
 
@@ -83,7 +86,7 @@ SCALARS: dict[object, ScalarDefinition] = {
         name="DateTime",
         description=(
             "An instant in RFC 3339, such as `2026-01-31T12:00:00Z`. Always UTC and whole seconds in answers; in "
-            "inputs any offset, but never none."
+            "inputs any offset, but never none, and the years 1900 to 9998."
         ),
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339#section-5.6",
         serialize=serialize_datetime,

@@ -32,6 +32,22 @@ CHECKS = (
     ("invoice_lines", "reverses", "(kind = 'PRORATION_CREDIT') = (reverses_line_id IS NOT NULL)"),
 )
 
+# What would be lost, or mean something else, in revision 0001.
+CANNOT_BE_SAID = (
+    ("credits on invoices", "SELECT FROM invoice_lines WHERE reverses_line_id IS NOT NULL"),
+    ("lines that wait for an invoice", "SELECT FROM pending_lines"),
+    ("balances", "SELECT FROM ledger_entries"),
+    ("test clocks", "SELECT FROM test_clocks"),
+    (
+        "partly paid invoices",
+        "SELECT FROM allocations JOIN invoices ON invoices.id = invoice_id WHERE status <> 'PAID' AND released_at IS NULL",
+    ),
+    (
+        "subscriptions on trial or about to change",
+        "SELECT FROM subscriptions WHERE status IN ('PENDING', 'TRIALING') OR pending_plan_id IS NOT NULL",
+    ),
+)
+
 # What is there from before payments and events were kept: an invoice that was paid gets the payment it stands for, and
 # each object an event for each of its versions.
 WHAT_WAS_BEFORE = (
@@ -449,6 +465,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    for what, found in () if op.get_context().as_sql else CANNOT_BE_SAID:
+        if op.get_bind().scalar(sa.text(f"SELECT EXISTS ({found})")):
+            raise RuntimeError(f"This database has {what}, which revision 0001 cannot keep: it stays as it is.")
     op.drop_constraint(op.f("ck_invoices_paid"), "invoices")
     op.create_check_constraint(op.f("ck_invoices_paid"), "invoices", "status <> 'PAID' OR amount_due_cents = 0")
     for table, name, _ in CHECKS:

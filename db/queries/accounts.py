@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, literal, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from db.models import (
     Allocation,
@@ -24,6 +24,8 @@ from db.models import (
 )
 from db.queries.arrays import among
 from db.values import (
+    CHARGES,
+    UNPAID,
     AllocationKind,
     CustomerId,
     InvoiceId,
@@ -117,7 +119,6 @@ WAITING_COLUMNS = (
     PendingLine.period_end,
     PendingLine.reverses_line_id,
 )
-UNPAID = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
 
 
 def account_heads() -> Select[*tuple[Any, ...]]:
@@ -144,17 +145,27 @@ def account_heads() -> Select[*tuple[Any, ...]]:
     )
 
 
-def overdue(as_of: datetime) -> ColumnElement[bool]:
-    """Whether a subscription is ACTIVE, and an open invoice of it past its due date."""
+def overdue_on(test_clock_id: TestClockId | None, as_of: datetime) -> ColumnElement[bool]:
+    """Whether a subscription in the time of the test clock, or of the world, is ACTIVE, and an open invoice of it past
+    its due date.
+    """
     return and_(
+        in_time_of(Subscription.test_clock_id, test_clock_id),
         Subscription.status == SubscriptionStatus.ACTIVE,
         exists().where(
             Invoice.subscription_id == Subscription.id,
             Invoice.customer_id == Subscription.customer_id,
             Invoice.status == InvoiceStatus.OPEN,
             Invoice.due_at < as_of,
+            in_time_of(Invoice.test_clock_id, test_clock_id),
         ),
     )
+
+
+def in_time_of(
+    column: InstrumentedAttribute[TestClockId | None], test_clock_id: TestClockId | None
+) -> ColumnElement[bool]:
+    return column.is_(None) if test_clock_id is None else column == test_clock_id
 
 
 def not_held(now: datetime) -> ColumnElement[bool]:
@@ -188,9 +199,6 @@ async def waiting_lines_by_subscription(
         .order_by(PendingLine.id)
     )
     return (await session.execute(statement)).all()
-
-
-CHARGES = (LineKind.RECURRING, LineKind.PRORATION_CHARGE)
 
 
 async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, after: datetime) -> Sequence[Plain]:
@@ -253,7 +261,7 @@ async def had_trial(session: AsyncSession, customer_id: CustomerId, plan_id: Pla
 def due_on(test_clock_id: TestClockId | None, as_of: datetime) -> ColumnElement[bool]:
     """Whether a subscription in the time of the test clock, or of the world, has something due."""
     return and_(
-        Subscription.test_clock_id.is_(None) if test_clock_id is None else Subscription.test_clock_id == test_clock_id,
+        in_time_of(Subscription.test_clock_id, test_clock_id),
         Subscription.next_billing_at <= as_of,
     )
 
@@ -282,3 +290,32 @@ async def billed_by_line(
         .where(among(InvoiceLine.id, line_ids), Invoice.status != InvoiceStatus.VOID)
     )
     return {row.id: (row.amount_cents, row.invoice_id) for row in await session.execute(statement)}
+
+
+async def period_was_changed(
+    session: AsyncSession, subscription_id: SubscriptionId, ordinal: int, ends_at: datetime
+) -> bool:
+    """Whether a period was cut before `ends_at`, or a change within it charged for, on an invoice that is not void or
+    on one to come.
+    """
+    cut = exists().where(
+        BillingPeriod.subscription_id == subscription_id,
+        BillingPeriod.ordinal == ordinal,
+        BillingPeriod.ends_at < ends_at,
+    )
+    charged = (
+        select(InvoiceLine.id)
+        .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
+        .where(
+            Invoice.subscription_id == subscription_id,
+            Invoice.status != InvoiceStatus.VOID,
+            InvoiceLine.kind == LineKind.PRORATION_CHARGE,
+            InvoiceLine.period_ordinal == ordinal,
+        )
+    )
+    waiting = exists().where(
+        PendingLine.subscription_id == subscription_id,
+        PendingLine.kind == LineKind.PRORATION_CHARGE,
+        PendingLine.period_ordinal == ordinal,
+    )
+    return bool(await session.scalar(select(or_(cut, exists(charged), waiting))))

@@ -38,7 +38,7 @@ class RecordPaymentInput:
         default=None, description="What identifies it where it came from: at most 255 characters."
     )
     received_at: datetime | None = strawberry.field(
-        default=None, description="When the money was received: not later than now, which is the default."
+        default=None, description="When the money was received: within the last ten years, and by default now."
     )
     allocations: list[AllocationInput] | None = strawberry.field(
         default=None,

@@ -45,7 +45,7 @@ class AdvanceTestClockPayload:
         default=None,
         description=(
             "The test clock: READY at its new time, or still ADVANCING where there is more to bill than fits into "
-            f"{ADVANCE_SECONDS} seconds. The server goes on then; ask again."
+            f"{ADVANCE_SECONDS} seconds. The server goes on then; send the same again, or look."
         ),
     )
     user_errors: list[UserError] = user_errors_field()

@@ -151,7 +151,7 @@ class Subscription(Node):
         description="The invoices of this subscription.",
     )
     pending_lines: list[PendingLine] = edge(
-        pending_lines_by_subscription, "id", "What waits for the next invoice, in the order it came; at most 100 lines."
+        pending_lines_by_subscription, "id", "What waits for the next invoice, in the order it came; at most 50 lines."
     )
     billing_hold: BillingHold | None = edge(
         billing_holds_by_subscription, "id", "Why it is not billed though it is due; null where nothing is wrong."

@@ -139,7 +139,7 @@ def give_up(account: Account, at: datetime) -> None:
 def cancel_with_credit(account: Account, at: datetime) -> PlannedInvoice | None:
     """Cancels at once, and gives back what is left. Returns the last invoice."""
     account.live_subscription.canceled_at = at
-    account.wait(credit_lines(account, at))
+    account.wait(credit_lines(account, at), at)
     return end(account, ended_at=at, at=at)
 
 

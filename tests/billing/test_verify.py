@@ -360,6 +360,17 @@ CASES = (
         "subscription {cyd_subscription}: its last period is not its current one",
     ),
     Case(
+        "an end after the last period",
+        PERIODS_OF_SUBSCRIPTION,
+        """
+        UPDATE subscriptions
+        SET status = 'CANCELED', ended_at = current_period_end + interval '1 second', canceled_at = current_period_end,
+            next_billing_at = NULL
+        WHERE id = :cyd_subscription
+        """,
+        "subscription {cyd_subscription}: it ended after its last period",
+    ),
+    Case(
         "periods before the start",
         PERIODS_OF_SUBSCRIPTION,
         "UPDATE subscriptions SET status = 'PENDING' WHERE id = :gus_subscription",

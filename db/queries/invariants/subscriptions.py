@@ -53,6 +53,8 @@ PERIODS_OF_SUBSCRIPTION = Invariant(
         WHEN last.starts_at IS DISTINCT FROM s.current_period_start
           OR last.ends_at IS DISTINCT FROM s.current_period_end THEN
             format('subscription %s: its last period is not its current one', s.id)
+        WHEN s.ended_at > last.ends_at THEN
+            format('subscription %s: it ended after its last period', s.id)
     END AS wrong
     FROM subscriptions AS s
     LEFT JOIN (

@@ -1,0 +1,16 @@
+"""Every story ends with its books in order."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from billing.verify import snapshot, verify
+from db.database import Database
+
+
+@pytest.fixture(autouse=True)
+async def books_in_order(database: Database) -> AsyncIterator[None]:
+    """After the test, `billing verify` finds nothing."""
+    yield
+    async with snapshot(database) as session:
+        assert [check.line() for check in await verify(session) if not check.holds] == []
