@@ -1,0 +1,122 @@
+"""Customers with a past, stored fast; the same seed makes twins, who differ in nothing but their ids."""
+
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from billing.account import Account, PlannedPayment
+from billing.changes import ChangeMode, change_terms
+from billing.ids import new_id
+from billing.invoicing import enter
+from billing.reader import terms_of
+from billing.renewals import start
+from billing.subscriptions import Settlement, new_subscription, plan_cancellation, use_currency
+from billing.writer import store_events
+from cli.demo import DemoCustomer, live_until, new_account, plan_created, store_made
+from db.database import Database
+from db.models import Plan
+from db.values import EventType, LedgerEntryKind, ObjectType, PaymentId, PaymentMethod, PlanInterval
+from tests.support import NOW, a_customer, a_plan
+
+AT_ONCE = 500
+"""So many customers are stored by one transaction."""
+
+
+async def stored_plans(database: Database) -> list[Plan]:
+    """Plans of several prices, intervals and days to pay, all in euros."""
+    long_ago = NOW - timedelta(days=200)
+    choices: list[dict[str, Any]] = [
+        {"amount_cents": 2900},
+        {"amount_cents": 9000, "net_days": 3},
+        {"amount_cents": 700, "net_days": 0},
+        {"amount_cents": 3333, "interval": PlanInterval.MONTH, "interval_count": 1},
+        {"amount_cents": 12_345, "interval": PlanInterval.WEEK, "interval_count": 5, "net_days": 30},
+    ]
+    plans = [a_plan(created_at=long_ago, updated_at=long_ago, **plan) for plan in choices]
+    await store_plans(database, plans)
+    return plans
+
+
+async def store_plans(database: Database, plans: Sequence[Plan]) -> None:
+    async with database.writes.begin() as session:
+        session.add_all(plans)
+        await session.flush()
+        await store_events(session, [plan_created(plan, new_id) for plan in plans])
+
+
+async def store_customers(database: Database, customers: Sequence[DemoCustomer]) -> None:
+    for first in range(0, len(customers), AT_ONCE):
+        async with database.writes.begin() as session:
+            await store_made(session, list(customers[first : first + AT_ONCE]))
+
+
+def a_newcomer() -> DemoCustomer:
+    """A customer who has nothing yet."""
+    came = NOW - timedelta(days=80)
+    customer = a_customer(created_at=came, updated_at=came)
+    return DemoCustomer(customer, new_account(customer, new_id))
+
+
+def a_subscriber(
+    seed: int,
+    plans: Sequence[Plan],
+    *,
+    days: tuple[int, int] = (1, 75),
+    behind: tuple[int, int] = (0, 0),
+    pays: float = 0.5,
+    eventful: bool = True,
+) -> DemoCustomer:
+    """A customer whose subscription began some `days` ago, and was not looked at any more since some days `behind`.
+    With a chance of `pays`, all was paid that was asked for by then.
+
+    An eventful life may have a trial, a balance, lines or a change that wait for the next period, or a cancellation
+    that does.
+    """
+    draw = random.Random(seed)
+    made = a_newcomer()
+    account = made.account
+    began = NOW - timedelta(days=draw.randint(*days), seconds=draw.randrange(86_400))
+    trial_end = began + timedelta(days=14) if eventful and draw.random() < 0.2 else None
+    plan = draw.choice(plans)
+    account.terms = terms_of(plan, draw.randint(1, 3))
+    account.subscription = new_subscription(account, began, trial_end, began)
+    use_currency(account, plan.currency, began)
+    start(account, began, began)
+    lived_until = max(began, NOW - timedelta(days=draw.randint(*behind), seconds=draw.randrange(86_400)))
+    live_until(account, lived_until, pays=draw.random() < pays)
+    if eventful:
+        add_events(draw, account, plan, lived_until)
+    return made
+
+
+def add_events(draw: random.Random, account: Account, plan: Plan, at: datetime) -> None:
+    """What may have happened to a subscriber lately."""
+    account.recorded_at = at
+    if not account.unpaid and draw.random() < 0.4:
+        pay_ahead(account, draw.randrange(1, 20_000), at)
+    if draw.random() < 0.4:
+        mode = draw.choice((ChangeMode.NEXT_INVOICE, ChangeMode.PERIOD_END, ChangeMode.NONE))
+        change_terms(account, terms_of(plan, 5), mode=mode, at=at)
+    if draw.random() < 0.15:
+        plan_cancellation(account, at_period_end=True, settlement=Settlement.NONE, at=at)
+
+
+def pay_ahead(account: Account, amount_cents: int, at: datetime) -> None:
+    """Records money that no invoice takes: it becomes balance."""
+    payment_id = PaymentId(account.make_id())
+    account.payments.append(
+        PlannedPayment(
+            id=payment_id,
+            customer_id=account.customer.id,
+            amount_cents=amount_cents,
+            overpayment_cents=amount_cents,
+            currency=account.live_terms.currency,
+            method=PaymentMethod.CARD,
+            reference=None,
+            received_at=at,
+            created_at=at,
+        )
+    )
+    account.tell(EventType.PAYMENT_RECORDED, ObjectType.PAYMENT, payment_id, 1, at)
+    enter(account, LedgerEntryKind.OVERPAYMENT, amount_cents, at, payment_id=payment_id)

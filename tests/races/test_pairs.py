@@ -1,0 +1,363 @@
+"""Two things that happen to the same customer at once: what comes of it is what one of the two orders comes to.
+
+Twins: for one the first thing is done and then the second, for one the other way round, and for the others both are
+begun at the same moment. What is compared is all that the account holds, and how each was answered.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias, TypeVar
+
+import pytest
+
+from billing.account import Account
+from billing.changes import ChangeMode
+from billing.runs import Report, run_renewals
+from billing.subscriptions import Settlement, plan_cancellation
+from cli.demo import DemoCustomer
+from db.database import Database
+from db.models import Plan
+from db.values import RunTrigger
+from tests.races.fingerprints import Fingerprint, assert_sound, differences, fingerprints
+from tests.races.lives import a_newcomer, a_subscriber, store_customers, store_plans, stored_plans
+from tests.support import NOW, Api, a_plan
+
+LIVES = 20
+RACES = 5
+"""So many different pairs there are, and so often each is raced: a hundred races, and the orders are done once."""
+
+PAIRS_AT_ONCE = 5
+
+Codes: TypeAlias = tuple[str | None, ...]
+"""How the steps were answered: with which refusal, or with none."""
+
+Outcome: TypeAlias = tuple[Codes, Fingerprint]
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A mutation, and what it is sent for an account."""
+
+    mutation: str
+    fields: Callable[[Account], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two steps of one customer, of whom there can be any number of twins."""
+
+    twin: Callable[[], DemoCustomer]
+    first: Step
+    second: Step
+
+
+async def test_a_change_and_a_cancellation(api: Api, database: Database) -> None:
+    plans = await stored_plans(database)
+
+    def pair(seed: int) -> Pair:
+        draw = random.Random(seed)
+        return Pair(lambda: a_subscriber(seed, plans, behind=(0, 40)), a_change(draw, plans), a_cancellation(draw))
+
+    await race(api, database, [pair(seed) for seed in range(LIVES)])
+
+
+async def test_a_payment_and_a_void(api: Api, database: Database) -> None:
+    plans = await stored_plans(database)
+
+    def pair(seed: int) -> Pair:
+        draw = random.Random(seed)
+        return Pair(lambda: a_debtor(seed, plans), a_payment(draw), a_void(draw))
+
+    await race(api, database, [pair(seed) for seed in range(1000, 1000 + LIVES)])
+
+
+async def test_two_payments(api: Api, database: Database) -> None:
+    plans = await stored_plans(database)
+
+    def pair(seed: int) -> Pair:
+        draw = random.Random(seed)
+        return Pair(lambda: a_debtor(seed, plans), a_payment(draw), a_payment(draw))
+
+    await race(api, database, [pair(seed) for seed in range(2000, 2000 + LIVES)])
+
+
+async def test_two_payments_of_two_overdue_invoices_leave_nothing_past_due(api: Api, database: Database) -> None:
+    plan = a_plan(net_days=2, created_at=NOW - timedelta(days=200), updated_at=NOW - timedelta(days=200))
+    await store_plans(database, [plan])
+
+    def debtor(seed: int) -> DemoCustomer:
+        """The invoice of each of the two periods so far is overdue."""
+        return a_subscriber(seed, [plan], days=(34, 55), pays=0, eventful=False)
+
+    def pair(seed: int) -> Pair:
+        return Pair(lambda: debtor(seed), payment_of(0), payment_of(1))
+
+    came_of_it = await race(api, database, [pair(seed) for seed in range(3000, 3005)])
+
+    for codes, account in came_of_it:
+        assert codes == (None, None)
+        assert [subscription["status"] for subscription in account["subscriptions"]] == ["ACTIVE"]
+        assert [invoice["status"] for invoice in account["invoices"]] == ["PAID", "PAID"]
+
+
+async def test_two_subscriptions(api: Api, database: Database) -> None:
+    plans = await more_plans(database)
+
+    def pair(seed: int) -> Pair:
+        draw = random.Random(seed)
+        return Pair(lambda: a_comer(seed, plans), a_subscription(draw, plans), a_subscription(draw, plans))
+
+    await race(api, database, [pair(seed) for seed in range(4000, 4000 + LIVES)])
+
+
+async def test_a_subscription_and_the_archiving_of_its_customer(api: Api, database: Database) -> None:
+    plans = await more_plans(database)
+    archiving = Step("archiveCustomer", lambda account: {"id": str(account.customer.id)})
+
+    def pair(seed: int) -> Pair:
+        return Pair(lambda: a_comer(seed, plans), a_subscription(random.Random(seed), plans), archiving)
+
+    await race(api, database, [pair(seed) for seed in range(5000, 5000 + LIVES)])
+
+
+async def test_a_renewal_and_a_cancellation(api: Api, database: Database) -> None:
+    plans = await stored_plans(database)
+    steps = [a_cancellation(random.Random(seed)) for seed in range(LIVES)]
+    renewed_first, canceled_first, *raced = (
+        [a_due_subscriber(6000 + seed, plans) for seed in range(LIVES)] for _ in range(2 + RACES)
+    )
+
+    async def cancel(customers: Sequence[DemoCustomer]) -> list[Codes]:
+        """In the order in which a run renews them."""
+        numbers = sorted(range(len(customers)), key=lambda n: due_since(customers[n]))
+        codes = await for_each(numbers, lambda n: done(api, customers[n], steps[n % LIVES]))
+        return [codes[numbers.index(n)] for n in range(len(customers))]
+
+    await store_customers(database, canceled_first)
+    codes_of_canceled_first = await cancel(canceled_first)
+    await store_customers(database, renewed_first)
+    await renew(database)
+    codes_of_renewed_first = await cancel(renewed_first)
+    await renew(database)
+
+    at_once = [made for customers in raced for made in customers]
+    await store_customers(database, at_once)
+    codes_at_once, _ = await asyncio.gather(cancel(at_once), renew(database, chunk_size=1))
+    # A run passes over a customer who is locked by the cancellation; the next one finds who was refused it.
+    await renew(database)
+
+    found = await fingerprints(database)
+    compare(
+        outcomes(found, renewed_first, codes_of_renewed_first),
+        outcomes(found, canceled_first, codes_of_canceled_first),
+        outcomes(found, at_once, codes_at_once),
+    )
+    await assert_sound(database)
+
+
+async def test_two_renewals(database: Database) -> None:
+    plans = await stored_plans(database)
+    in_turn, raced = ([a_due_subscriber(7000 + seed, plans) for seed in range(300)] for _ in range(2))
+
+    await store_customers(database, in_turn)
+    at_first = await renew(database)
+    assert await renew(database) == Report()
+
+    await store_customers(database, raced)
+    reports = await asyncio.gather(*(renew(database, chunk_size=size, side_by_side=2) for size in (3, 7, 20)))
+
+    assert at_first.renewed == 300
+    assert sum(reports, Report()) == at_first
+    assert all(report.renewed for report in reports), "none of them was alone"
+    assert await renew(database) == Report()
+    found = await fingerprints(database)
+    for one, other in zip(in_turn, raced, strict=True):
+        assert list(differences(found[one.customer.id], found[other.customer.id])) == []
+    await assert_sound(database)
+
+
+async def race(api: Api, database: Database, pairs: Sequence[Pair]) -> list[Outcome]:
+    """Does all pairs in both orders and, some times, at once, and compares. Returns what came of those at once."""
+    in_order, other_way, *raced = ([pair.twin() for pair in pairs] for _ in range(2 + RACES))
+    racing = [made for customers in raced for made in customers]
+    await store_customers(database, [*in_order, *other_way, *racing])
+
+    async def one_by_one(n: int) -> Codes:
+        pair = pairs[n]
+        return (*await done(api, in_order[n], pair.first), *await done(api, in_order[n], pair.second))
+
+    async def backwards(n: int) -> Codes:
+        second = await done(api, other_way[n], pairs[n].second)
+        return (*await done(api, other_way[n], pairs[n].first), *second)
+
+    async def at_once(n: int) -> Codes:
+        pair = pairs[n % len(pairs)]
+        # Which of them comes first is a matter of chance.
+        delays = random.Random(n).sample((0, 0.001), 2)
+        first, second = await asyncio.gather(
+            done(api, racing[n], pair.first, delays[0]), done(api, racing[n], pair.second, delays[1])
+        )
+        return (*first, *second)
+
+    codes_in_order = await for_each(range(len(pairs)), one_by_one)
+    codes_other_way = await for_each(range(len(pairs)), backwards)
+    codes_at_once = await for_each(range(len(racing)), at_once)
+    found = await fingerprints(database)
+    came_of_it = outcomes(found, racing, codes_at_once)
+    compare(outcomes(found, in_order, codes_in_order), outcomes(found, other_way, codes_other_way), came_of_it)
+    await assert_sound(database)
+    return came_of_it
+
+
+def compare(in_order: Sequence[Outcome], other_way: Sequence[Outcome], raced: Sequence[Outcome]) -> None:
+    """Each of those at once came to what one of the orders came to; and where it makes a difference, each order won."""
+    wins = Counter[str]()
+    for n, at_once in enumerate(raced):
+        this, that = in_order[n % len(in_order)], other_way[n % len(in_order)]
+        if at_once not in (this, that):
+            pytest.fail("\n".join([f"Race {n}", *against(at_once, this), "or else", *against(at_once, that)]))
+        if this != that:
+            wins["in order" if at_once == this else "the other way"] += 1
+    assert len(wins) == 2, wins
+
+
+def against(outcome: Outcome, other: Outcome) -> list[str]:
+    """How two outcomes differ."""
+    return [f"{outcome[0]} and {other[0]}", *differences(outcome[1], other[1])]
+
+
+def outcomes(found: dict[Any, Fingerprint], customers: Sequence[DemoCustomer], codes: Sequence[Codes]) -> list[Outcome]:
+    return [(each, found[made.customer.id]) for made, each in zip(customers, codes, strict=True)]
+
+
+async def for_each(numbers: Iterable[int], work: Callable[[int], Awaitable[Made]]) -> list[Made]:
+    """Does the work of each number, in this order, of a few at the same time."""
+    places = asyncio.Semaphore(PAIRS_AT_ONCE)
+
+    async def in_its_place(n: int) -> Made:
+        async with places:
+            return await work(n)
+
+    async with asyncio.TaskGroup() as tasks:
+        started = [tasks.create_task(in_its_place(n)) for n in numbers]
+    return [task.result() for task in started]
+
+
+async def done(api: Api, made: DemoCustomer, step: Step, delay: float = 0) -> Codes:
+    """Sends a mutation, and says how it was answered."""
+    await asyncio.sleep(delay)
+    payload = await api.mutate(step.mutation, "", **step.fields(made.account))
+    return tuple(error["code"] for error in payload["userErrors"]) or (None,)
+
+
+async def renew(database: Database, *, chunk_size: int = 500, side_by_side: int = 1) -> Report:
+    return await run_renewals(
+        database, as_of=NOW, now=NOW, trigger=RunTrigger.SERVER, chunk_size=chunk_size, side_by_side=side_by_side
+    )
+
+
+async def more_plans(database: Database) -> list[Plan]:
+    """Plans in two currencies, one with a trial of its own."""
+    long_ago = NOW - timedelta(days=200)
+    dollars, trial = (
+        a_plan(created_at=long_ago, updated_at=long_ago, **fields)
+        for fields in ({"currency": "USD", "amount_cents": 3100}, {"trial_days": 14, "amount_cents": 1900})
+    )
+    await store_plans(database, [dollars, trial])
+    return [*await stored_plans(database), dollars, trial]
+
+
+def a_due_subscriber(seed: int, plans: Sequence[Plan]) -> DemoCustomer:
+    """Who has at least one period to be billed."""
+    return a_subscriber(seed, plans, days=(45, 75), behind=(44, 44))
+
+
+def due_since(made: DemoCustomer) -> datetime:
+    boundary = made.account.live_subscription.next_billing_at
+    assert boundary is not None, "what is live has a next boundary"
+    return boundary
+
+
+def a_debtor(seed: int, plans: Sequence[Plan]) -> DemoCustomer:
+    """Who has paid nothing."""
+    return a_subscriber(seed, plans, days=(20, 75), pays=0)
+
+
+def a_comer(seed: int, plans: Sequence[Plan]) -> DemoCustomer:
+    """Who has no subscription: a new customer, or one whose subscription ended."""
+    draw = random.Random(seed)
+    return a_newcomer() if draw.random() < 0.6 else a_former_subscriber(seed, plans[:5])
+
+
+def a_former_subscriber(seed: int, plans: Sequence[Plan]) -> DemoCustomer:
+    """Whose subscription was canceled the day before."""
+    made = a_subscriber(seed, plans, behind=(1, 1))
+    plan_cancellation(made.account, at_period_end=False, settlement=Settlement.NONE, at=NOW - timedelta(hours=20))
+    return made
+
+
+def a_change(draw: random.Random, plans: Sequence[Plan]) -> Step:
+    fields = {
+        "planId": str(draw.choice(plans).id),
+        "quantity": draw.randint(1, 4),
+        "mode": draw.choice([None, *ChangeMode]),
+    }
+    return Step("changeSubscription", lambda account: {"id": str(account.live_subscription.id), **fields})
+
+
+def a_cancellation(draw: random.Random) -> Step:
+    at_period_end = draw.random() < 0.4
+    settlement = "NONE" if at_period_end else draw.choice(("NONE", "CREDIT"))
+    fields = {"atPeriodEnd": at_period_end, "settlement": settlement}
+    return Step("cancelSubscription", lambda account: {"id": str(account.live_subscription.id), **fields})
+
+
+def a_payment(draw: random.Random) -> Step:
+    """So much of what is due, or more; for the oldest invoices, or for one."""
+    share, more = draw.choice((0.3, 0.5, 1, 1)), draw.choice((0, 0, 0, 500))
+    named, overpaid = draw.choice((None, None, 0, -1)), draw.random() < 0.6
+
+    def fields(account: Account) -> dict[str, Any]:
+        due = sum(invoice.amount_due_cents for invoice in account.unpaid)
+        allocations = None if named is None else [{"invoiceId": str(account.unpaid[named].id)}]
+        return {
+            **money(account, max(1, round(due * share)) + more),
+            "allocations": allocations,
+            "allowOverpayment": overpaid,
+        }
+
+    return Step("recordPayment", fields)
+
+
+def payment_of(place: int) -> Step:
+    """All that is due on one of the unpaid invoices."""
+
+    def fields(account: Account) -> dict[str, Any]:
+        invoice = account.unpaid[place]
+        return {**money(account, invoice.amount_due_cents), "allocations": [{"invoiceId": str(invoice.id)}]}
+
+    return Step("recordPayment", fields)
+
+
+def money(account: Account, amount_cents: int) -> dict[str, Any]:
+    return {"customerId": str(account.customer.id), "amountCents": amount_cents, "currency": account.customer.currency}
+
+
+def a_void(draw: random.Random) -> Step:
+    place = draw.choice((0, -1))
+    return Step("voidInvoice", lambda account: {"id": str(account.unpaid[place].id)})
+
+
+def a_subscription(draw: random.Random, plans: Sequence[Plan]) -> Step:
+    fields: dict[str, Any] = {"planId": str(draw.choice(plans).id), "quantity": draw.randint(1, 3)}
+    if draw.random() < 0.2:
+        fields["startAt"] = f"{NOW + timedelta(days=5):%FT%TZ}"
+    if draw.random() < 0.2:
+        fields["trialDays"] = 7
+    return Step("createSubscription", lambda account: {"customerId": str(account.customer.id), **fields})
