@@ -59,6 +59,7 @@ from db.queries.accounts import (
     INVOICE_COLUMNS,
     allocations_of_invoice,
     billed_by_line,
+    came_after,
     credited_by_line,
     line_ids_of_invoice,
     period_was_changed,
@@ -305,14 +306,19 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
 
 
 async def period_stands(session: AsyncSession, account: Account, invoice: Invoice) -> None:
-    """Raises `InvoiceNotReissuable` where the whole of a void invoice's period is no longer to be billed: it was cut,
-    the subscription ended in it, or a change in it was charged for.
+    """Raises `InvoiceNotReissuable` where the whole of a void invoice's period is no longer to be billed: it was cut, a
+    change in it was charged for, or the subscription ended in it when there was nothing to give back any more.
     """
     subscription = account.live_subscription
     assert subscription.id == invoice.subscription_id, "the account is that of the invoice"
     assert invoice.period_ordinal is not None, "a recurring invoice has a period"
     ended = subscription.ended_at is not None and subscription.ended_at < invoice.period_end
-    if ended or await period_was_changed(session, subscription.id, invoice.period_ordinal, invoice.period_end):
+    ended_since = ended and await came_after(
+        session,
+        (subscription.id, EventType.SUBSCRIPTION_CANCELED),
+        (invoice.id, EventType.INVOICE_VOIDED),
+    )
+    if ended_since or await period_was_changed(session, subscription.id, invoice.period_ordinal, invoice.period_end):
         raise InvoiceNotReissuable("The period was changed since: make an invoice of what is owed for it.")
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, exists, func, literal, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
@@ -16,6 +16,7 @@ from db.models import (
     BillingHold,
     BillingPeriod,
     Customer,
+    Event,
     Invoice,
     InvoiceLine,
     PendingLine,
@@ -28,6 +29,7 @@ from db.values import (
     UNPAID,
     AllocationKind,
     CustomerId,
+    EventType,
     InvoiceId,
     InvoiceLineId,
     InvoiceStatus,
@@ -319,3 +321,14 @@ async def period_was_changed(
         PendingLine.period_ordinal == ordinal,
     )
     return bool(await session.scalar(select(or_(cut, exists(charged), waiting))))
+
+
+async def came_after(session: AsyncSession, one: tuple[UUID, EventType], other: tuple[UUID, EventType]) -> bool:
+    """Whether an event of an object came after one of another, of the same customer: they took turns."""
+
+    def position(subject: tuple[UUID, EventType]) -> ScalarSelect[int | None]:
+        object_id, type_ = subject
+        last = select(func.max(Event.position)).where(Event.object_id == object_id, Event.type == type_)
+        return last.scalar_subquery()
+
+    return bool(await session.scalar(select(position(one) > position(other))))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from billing.verify import snapshot, verify
@@ -44,3 +45,15 @@ async def test_what_was_billed_before_the_engine_is_sound_after_the_migration(em
     alembic(empty_database_url, "upgrade", "head")
 
     assert await violated(empty_database_url) == []
+
+
+async def test_a_downgrade_that_would_lose_something_is_refused(empty_database_url: str) -> None:
+    alembic(empty_database_url, "upgrade", "head")
+    async with single_connection(empty_database_url) as connection:
+        await connection.exec_driver_sql(
+            "INSERT INTO test_clocks VALUES (gen_random_uuid(), null, 'READY', now(), null, 1, now(), now())"
+        )
+        await connection.commit()
+
+    with pytest.raises(AssertionError, match="This database has test clocks"):
+        alembic(empty_database_url, "downgrade", "0001")

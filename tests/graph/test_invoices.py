@@ -324,6 +324,29 @@ async def test_the_invoice_of_a_subscription_that_has_ended_is_issued_again(api:
     assert reissued["invoice"] == {"subscription": {"id": ended, "status": "CANCELED"}}
 
 
+async def test_what_was_voided_before_a_change_was_charged_for_is_not_issued_again(api: Api, clock: TestClock) -> None:
+    subscription_id = await api.a_subscription()
+    first = await first_invoice(api, subscription_id)
+    await api.mutate("voidInvoice", "invoice { id }", id=first)
+    clock.forward(days=15)
+    await api.mutate("changeSubscription", "invoice { id }", id=subscription_id, quantity=2)
+
+    refused = await api.mutate("reissueInvoice", "invoice { id }", id=first)
+
+    assert refusal(refused) == ("INVOICE_NOT_REISSUABLE", ["input", "id"])
+
+
+async def test_what_was_voided_before_the_end_is_not_issued_again(api: Api) -> None:
+    subscription_id = await api.a_subscription()
+    first = await first_invoice(api, subscription_id)
+    await api.mutate("voidInvoice", "invoice { id }", id=first)
+    await api.mutate("cancelSubscription", "invoice { id }", id=subscription_id, atPeriodEnd=False, settlement="CREDIT")
+
+    refused = await api.mutate("reissueInvoice", "invoice { id }", id=first)
+
+    assert refusal(refused) == ("INVOICE_NOT_REISSUABLE", ["input", "id"])
+
+
 async def test_only_the_invoice_of_a_period_is_issued_again(api: Api, clock: TestClock, sessions: Sessions) -> None:
     customer_id = await api.a_customer()
     one_off = await an_open_invoice(api, customer_id)

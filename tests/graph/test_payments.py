@@ -4,10 +4,11 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+from db import models
 from db.database import Sessions
 from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import a_draft, an_open_invoice, events_of, pay, read, read_customer
-from tests.support import NOW, Api, TestClock, refusal
+from tests.support import NOW, Api, TestClock, count, refusal
 
 
 def day(days: float) -> str:
@@ -368,3 +369,18 @@ async def test_of_two_payments_at_once_each_pays_what_the_other_left(api: Api) -
     await asyncio.gather(*(pay(api, customer_id, 250) for _ in range(8)))
 
     assert await due(api, *invoices) == [("PAID", 0)] * 2
+
+
+async def test_money_of_another_age_is_refused(api: Api, sessions: Sessions) -> None:
+    customer_id = await api.a_customer()
+    payment = {"customerId": customer_id, "amountCents": 1, "currency": "EUR", "allowOverpayment": True}
+
+    old = await api.mutate("recordPayment", "payment { id }", **payment, receivedAt="1901-01-01T00:00:00Z")
+    ancient = await api.post(
+        "mutation ($input: RecordPaymentInput!) { recordPayment(input: $input) { payment { id } } }",
+        input={**payment, "receivedAt": "0001-01-01T00:00:00Z"},
+    )
+
+    assert refusal(old) == ("INVALID_INPUT", ["input", "receivedAt"])
+    assert ancient.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    assert await count(sessions, models.Payment) == 0

@@ -288,8 +288,8 @@ async def test_what_cannot_be_renewed_is_put_on_hold_and_keeps_nobody(
     async with a_number_that_is_taken(sessions, broken):
         report = await run(database, clock)
 
-    assert report == Report(renewed=6, failed=1, invoices=6)
-    assert await runs(api) == [{"trigger": "COMMAND", "renewed": 6, "failed": 1, "invoices": 6, "pastDue": 0}]
+    assert report == Report(renewed=6, failed=1, invoices=6, past_due=1)
+    assert await runs(api) == [{"trigger": "COMMAND", "renewed": 6, "failed": 1, "invoices": 6, "pastDue": 1}]
     assert [len(await story.invoices()) for story in others] == [2] * 6
     assert [await story.subscription(HOLD) for story in others] == [{"billingHold": None}] * 6
     assert len(await broken.invoices()) == 1

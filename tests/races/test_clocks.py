@@ -1,0 +1,78 @@
+"""Test clocks that several processes move at once."""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from billing import runs
+from billing.runs import advance
+from billing.test_clocks import send_test_clock
+from db.database import Database
+from db.values import TestClockId
+from tests.races.fingerprints import assert_sound
+from tests.support import NOW, Api
+
+CLOCK = """
+    query ($id: ID!) { testClock(id: $id) { status frozenAt customers { nodes {
+      subscription { nextBillingAt billingHold { reason } } invoices { totalCount }
+    } } } }
+"""
+
+
+async def a_clock_with_a_customer(api: Api) -> str:
+    made = await api.mutate("createTestClock", "testClock { id }", frozenAt="2026-01-01T00:00:00Z")
+    clock_id = str(made["testClock"]["id"])
+    plan_id = await api.a_plan(interval="MONTH", intervalCount=1)
+    await api.a_subscription(await api.a_customer(testClockId=clock_id), plan_id)
+    return clock_id
+
+
+async def test_who_sent_a_clock_before_does_not_stop_it_on_its_next_way(
+    api: Api, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock_id = await a_clock_with_a_customer(api)
+    at_the_door, sent_on = asyncio.Event(), asyncio.Event()
+    arrive = runs.arrive
+
+    async def arrive_late(*arguments: object) -> bool:
+        at_the_door.set()
+        await sent_on.wait()
+        return await arrive(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(runs, "arrive", arrive_late)
+    key = TestClockId(UUID(clock_id))
+    async with database.writes.begin() as session:
+        await send_test_clock(session, test_clock_id=key, to=NOW.replace(day=5, hour=0), now=NOW)
+    slow = asyncio.create_task(advance(database, key, now=NOW, seconds=30))
+    await at_the_door.wait()
+    monkeypatch.undo()
+    await api.mutate("advanceTestClock", "testClock { id }", id=clock_id, to="2026-01-05T00:00:00Z")
+    async with database.writes.begin() as session:
+        await send_test_clock(session, test_clock_id=key, to=NOW + timedelta(days=370), now=NOW)
+    sent_on.set()
+    await slow
+
+    on_its_way = (await api(CLOCK, id=clock_id))["testClock"]
+    assert (on_its_way["status"], on_its_way["frozenAt"]) == ("ADVANCING", "2026-01-05T00:00:00Z")
+    await advance(database, key, now=NOW, seconds=30)
+    there = (await api(CLOCK, id=clock_id))["testClock"]
+    assert there["status"] == "READY"
+    assert there["customers"]["nodes"][0]["invoices"]["totalCount"] == 14
+    await assert_sound(database)
+
+
+async def test_many_move_a_clock_at_once_and_each_period_is_billed_once(api: Api, database: Database) -> None:
+    clock_id = await a_clock_with_a_customer(api)
+    key = TestClockId(UUID(clock_id))
+    async with database.writes.begin() as session:
+        await send_test_clock(session, test_clock_id=key, to=NOW + timedelta(days=700), now=NOW)
+
+    arrived = await asyncio.gather(*(advance(database, key, now=NOW, seconds=60) for _ in range(5)))
+
+    assert arrived == [True] * 5
+    there = (await api(CLOCK, id=clock_id))["testClock"]
+    assert there["status"] == "READY"
+    assert there["customers"]["nodes"][0]["invoices"]["totalCount"] == 24 + 1
+    await assert_sound(database)
