@@ -17,6 +17,7 @@ from uuid import uuid4
 from sqlalchemy import insert, select, text
 
 from billing.account import Account
+from billing.ids import new_id
 from billing.reader import terms_of
 from billing.renewals import start
 from billing.runs import run_renewals
@@ -45,7 +46,7 @@ async def fill(database: Database, subscriptions: int) -> None:
         for number in range(first, min(first + 1000, subscriptions)):
             began = NOW - timedelta(days=30, seconds=number % 3600)
             customers.append(a_customer(created_at=began, updated_at=began, invoice_prefix=uuid4().hex[:12].upper()))
-            account = new_account(customers[-1], uuid4)
+            account = new_account(customers[-1], new_id)
             account.terms = terms_of(plan, 1)
             account.subscription = new_subscription(account, began, None, began)
             use_currency(account, plan.currency, began)

@@ -1,7 +1,7 @@
 """Stores what was decided, of any number of accounts, with a number of statements that does not depend on theirs.
 
-Rows go to the database as arrays, one for each column, which `unnest` makes rows of again. A statement that has no rows
-is not sent.
+Rows go to the database as arrays, one for each column, which `unnest` makes rows of again; a value that they all have
+goes once. A statement that has no rows is not sent.
 """
 
 import json
@@ -26,7 +26,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.types import Text, TypeDecorator, TypeEngine
 
 from billing.account import (
@@ -179,7 +178,8 @@ def columns_named(names: Iterable[str], rows: Sequence[Any]) -> Columns:
 async def insert_rows(session: AsyncSession, model: type[Base], columns: Columns) -> None:
     """One INSERT of all rows."""
     if any(columns.values()):
-        await session.execute(insert_statement(table_of(model), tuple(columns)), parameters(table_of(model), columns))
+        table, said_once = table_of(model), the_same_for_all(columns)
+        await session.execute(insert_statement(table, tuple(columns), said_once), parameters(table, columns, said_once))
 
 
 async def update_rows(
@@ -187,31 +187,46 @@ async def update_rows(
 ) -> None:
     """One UPDATE that gives each row, found by `keys`, its values of `changes`."""
     if rows:
-        table = table_of(model)
-        statement = update_statement(table, tuple(keys), tuple(changes))
-        await session.execute(statement, parameters(table, columns_named((*keys, *changes), rows)))
+        table, columns = table_of(model), columns_named((*keys, *changes), rows)
+        said_once = the_same_for_all(columns) - {*keys}
+        statement = update_statement(table, tuple(keys), tuple(changes), said_once)
+        await session.execute(statement, parameters(table, columns, said_once))
 
 
-@cache
-def insert_statement(table: Table, names: tuple[str, ...]) -> Insert:
-    rows = unnested(table, names)
-    return insert(table).from_select(names, select(*(restored(table.c[name], rows[name]) for name in names)))
-
-
-@cache
-def update_statement(table: Table, keys: tuple[str, ...], changes: tuple[str, ...]) -> Update:
-    rows = unnested(table, (*keys, *changes))
-    return (
-        update(table)
-        .where(*(table.c[key] == rows[key] for key in keys))
-        .values({name: restored(table.c[name], rows[name]) for name in changes})
+def the_same_for_all(columns: Columns) -> frozenset[str]:
+    """The columns in which all of many rows have one value. It is sent once: half of what a renewal stores is such."""
+    return frozenset(
+        name for name, values in columns.items() if len(values) > 1 and values.count(values[0]) == len(values)
     )
 
 
-def unnested(table: Table, names: Sequence[str]) -> ReadOnlyColumnCollection[str, Any]:
-    """The arrays as a table with the columns `names`."""
-    arrays = [bindparam(f"p_{name}", type_=ARRAY(sent_type(table.c[name]))) for name in names]
-    return func.unnest(*arrays).table_valued(*names, name="rows").render_derived().c
+@cache
+def insert_statement(table: Table, names: tuple[str, ...], said_once: frozenset[str]) -> Insert:
+    sent = sent_columns(table, names, said_once)
+    return insert(table).from_select(names, select(*(restored(table.c[name], sent[name]) for name in names)))
+
+
+@cache
+def update_statement(
+    table: Table, keys: tuple[str, ...], changes: tuple[str, ...], said_once: frozenset[str]
+) -> Update:
+    sent = sent_columns(table, (*keys, *changes), said_once)
+    return (
+        update(table)
+        .where(*(table.c[key] == sent[key] for key in keys))
+        .values({name: restored(table.c[name], sent[name]) for name in changes})
+    )
+
+
+def sent_columns(table: Table, names: Sequence[str], said_once: frozenset[str]) -> dict[str, ColumnElement[Any]]:
+    """The columns `names` of the rows that are sent: arrays as a table, and beside it what is the same for all."""
+    listed = [name for name in names if name not in said_once]
+    arrays = [bindparam(f"p_{name}", type_=ARRAY(sent_type(table.c[name]))) for name in listed]
+    rows = func.unnest(*arrays).table_valued(*listed, name="rows").render_derived().c
+    return {
+        name: bindparam(f"p_{name}", type_=sent_type(table.c[name])) if name in said_once else rows[name]
+        for name in names
+    }
 
 
 def sent_type(column: Column[Any]) -> TypeEngine[Any]:
@@ -232,8 +247,14 @@ def restored(column: Column[Any], sent: ColumnElement[Any]) -> ColumnElement[Any
             return sent
 
 
-def parameters(table: Table, columns: Columns) -> dict[str, Sequence[Any]]:
-    return {f"p_{name}": sent_values(table.c[name], values) for name, values in columns.items()}
+def parameters(table: Table, columns: Columns, said_once: frozenset[str]) -> dict[str, Any]:
+    sent = {}
+    for name, values in columns.items():
+        if name in said_once:
+            [sent[f"p_{name}"]] = sent_values(table.c[name], values[:1])
+        else:
+            sent[f"p_{name}"] = sent_values(table.c[name], values)
+    return sent
 
 
 def sent_values(column: Column[Any], values: Sequence[Any]) -> Sequence[Any]:

@@ -1,5 +1,6 @@
 """One run of the renewals."""
 
+import gc
 import resource
 import sys
 import time
@@ -20,6 +21,9 @@ async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, conso
     now = datetime.now(UTC).replace(microsecond=0)
     database = Database(url, pool_size=SIDE_BY_SIDE + 1)
     began = time.monotonic()
+    # What a chunk makes is dropped as a whole: to look for cycles in it in between takes a third of the time.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
     try:
         report = await tick(
             database,
