@@ -15,7 +15,6 @@ from billing.errors import (
     AmountNotPositive,
     BillingError,
     CurrencyMismatch,
-    CurrencyUnknown,
     CustomerArchived,
     InvoiceAlreadyReissued,
     InvoiceDraft,
@@ -46,12 +45,12 @@ from billing.invoicing import (
     settle_finalized,
     valid_net_days,
 )
-from billing.money import CURRENCIES, checked, times
+from billing.money import checked, times
 from billing.opening import arrive, open_customer
 from billing.periods import Period
 from billing.reader import read_accounts
 from billing.subscriptions import use_currency, valid_quantity
-from billing.texts import required_text
+from billing.texts import required_text, valid_currency
 from billing.writer import store
 from db.models import Invoice, InvoiceLine, Subscription
 from db.models.base import changed
@@ -106,8 +105,7 @@ async def create_invoice(
     customer = account.customer
     if customer.archived_at is not None:
         raise CustomerArchived("This customer is archived.")
-    if currency not in CURRENCIES:
-        raise CurrencyUnknown(f"{currency!r} is not a currency code of ISO 4217.")
+    valid_currency(currency)
     if customer.currency not in (None, currency):
         raise CurrencyMismatch(f"This customer is billed in {customer.currency}.", "currency")
     use_currency(account, currency, at)

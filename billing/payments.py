@@ -13,7 +13,6 @@ from billing.errors import (
     AmountNotPositive,
     AmountTooLarge,
     CurrencyMismatch,
-    CurrencyUnknown,
     InvalidInput,
     InvoiceNotFound,
     Overpayment,
@@ -22,10 +21,10 @@ from billing.fitting import amounts_that_fit
 from billing.idempotency import Outcome
 from billing.invoices import state_refusal
 from billing.invoicing import allocate, enter, judge, oldest_due_first
-from billing.money import CURRENCIES, MAX_CENTS
+from billing.money import MAX_CENTS
 from billing.opening import open_customer
 from billing.subscriptions import use_currency
-from billing.texts import optional_text
+from billing.texts import optional_text, valid_currency
 from billing.writer import store
 from db.models import Invoice
 from db.values import (
@@ -77,8 +76,7 @@ async def record_payment(
         raise AmountNotPositive("A payment must be more than 0.")
     if amount_cents > MAX_CENTS:
         raise AmountTooLarge(f"A payment must be at most {MAX_CENTS} minor units.", "amount_cents")
-    if currency not in CURRENCIES:
-        raise CurrencyUnknown(f"{currency!r} is not a currency code of ISO 4217.")
+    valid_currency(currency)
     reference = optional_text(reference, "reference", MAX_REFERENCE)
     account, at = await open_customer(session, customer_id, now=now)
     if account.customer.currency not in (None, currency):
@@ -97,17 +95,42 @@ async def record_payment(
     if rest and not allow_overpayment:
         raise Overpayment(f"This is {rest} minor units more than the invoices take.")
     use_currency(account, currency, at)
+    with amounts_that_fit("amount_cents"):
+        payment_id = take_in(
+            account, amount_cents, shares, method=method, reference=reference, received_at=received_at or at, at=at
+        )
+    judge(account, at)
+    await store(session, [account])
+    return Outcome(customer_id=customer_id, payment_id=payment_id)
+
+
+def take_in(
+    account: Account,
+    amount_cents: int,
+    shares: Sequence[tuple[InvoiceState, int]],
+    *,
+    method: PaymentMethod,
+    reference: str | None = None,
+    received_at: datetime,
+    at: datetime,
+) -> PaymentId:
+    """Puts a payment into the account, in the customer's currency: its shares on their invoices, the rest on the
+    balance. Raises `AmountOverflow` when the balance is more than an amount can be.
+    """
+    customer = account.customer
+    assert customer.currency is not None, "money has a currency"
     payment_id = PaymentId(account.make_id())
+    rest = amount_cents - sum(share for _, share in shares)
     account.payments.append(
         PlannedPayment(
             id=payment_id,
-            customer_id=customer_id,
+            customer_id=customer.id,
             amount_cents=amount_cents,
             overpayment_cents=rest,
-            currency=currency,
+            currency=customer.currency,
             method=method,
             reference=reference,
-            received_at=received_at or at,
+            received_at=received_at,
             created_at=at,
         )
     )
@@ -115,11 +138,8 @@ async def record_payment(
     for invoice, share in shares:
         allocate(account, invoice, AllocationKind.PAYMENT, share, at, payment_id=payment_id)
     if rest:
-        with amounts_that_fit("amount_cents"):
-            enter(account, LedgerEntryKind.OVERPAYMENT, rest, at, payment_id=payment_id)
-    judge(account, at)
-    await store(session, [account])
-    return Outcome(customer_id=customer_id, payment_id=payment_id)
+        enter(account, LedgerEntryKind.OVERPAYMENT, rest, at, payment_id=payment_id)
+    return payment_id
 
 
 def oldest_first_shares(account: Account, amount_cents: int) -> list[tuple[InvoiceState, int]]:

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.errors import (
     AmountNegative,
     AmountTooLarge,
-    CurrencyUnknown,
     InvalidInput,
     PlanArchived,
     PlanCodeTaken,
@@ -20,9 +19,9 @@ from billing.errors import (
 from billing.events import changed_columns, record
 from billing.ids import new_id
 from billing.invoicing import valid_net_days
-from billing.money import CURRENCIES, MAX_CENTS
+from billing.money import MAX_CENTS
 from billing.periods import Interval
-from billing.texts import optional_text, required_text, valid_metadata
+from billing.texts import optional_text, required_text, valid_currency, valid_metadata
 from billing.unchanged import UNCHANGED, Unchanged
 from db.database import violated_constraint
 from db.models import Plan
@@ -76,9 +75,7 @@ async def create_plan(
         raise AmountNegative("A price must not be negative.")
     if amount_cents > MAX_CENTS:
         raise AmountTooLarge(f"A price must be at most {MAX_CENTS} minor units.", "amount_cents")
-    if currency not in CURRENCIES:
-        raise CurrencyUnknown(f"{currency!r} is not a currency code of ISO 4217.")
-
+    valid_currency(currency)
     plan = Plan(
         id=PlanId(new_id()),
         code=valid_code(code),

@@ -43,7 +43,7 @@ CLOCK_CHUNK = 50
 """As `CHUNK`, on a test clock, where each of them may live through a year at once."""
 
 CLOCK_SECONDS = 5
-"""So long the renewals of the world wait for one test clock at most."""
+"""So long the renewals of the world wait for test clocks, more or less."""
 
 FIRST_RETRY = timedelta(minutes=1)
 LAST_RETRY = timedelta(days=1)

@@ -6,7 +6,8 @@ from dataclasses import fields, replace
 
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
-from billing.errors import CountryUnknown, EmailInvalid, InvalidInput
+from billing.errors import CountryUnknown, CurrencyUnknown, EmailInvalid, InvalidInput
+from billing.money import CURRENCIES
 from db.values import Address
 
 MAX_METADATA_PAIRS = 50
@@ -78,6 +79,13 @@ def valid_address(address: Address | None) -> Address | None:
     if stripped.country is not None and stripped.country not in COUNTRIES:
         raise CountryUnknown(f"{stripped.country!r} is not an ISO 3166-1 alpha-2 country code.")
     return stripped
+
+
+def valid_currency(code: str) -> str:
+    """The code itself. Raises `CurrencyUnknown` for one that is not in ISO 4217's active list."""
+    if code not in CURRENCIES:
+        raise CurrencyUnknown(f"{code!r} is not a currency code of ISO 4217.")
+    return code
 
 
 def valid_metadata(pairs: Mapping[str, str] | None) -> dict[str, str]:

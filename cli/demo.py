@@ -14,10 +14,11 @@ from rich.progress import Progress
 from sqlalchemy import exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account, CustomerState, InvoiceState, PlannedEvent, PlannedPayment
+from billing.account import Account, CustomerState, PlannedEvent
 from billing.customers import PREFIX_LENGTH, PREFIX_LETTERS
 from billing.ids import NewId
-from billing.invoicing import NET_DAYS, allocate
+from billing.invoicing import NET_DAYS
+from billing.payments import take_in
 from billing.reader import terms_of
 from billing.renewals import renew, start
 from billing.subscriptions import (
@@ -34,12 +35,10 @@ from db.models import Customer, Plan, Subscription
 from db.models.base import table_of
 from db.values import (
     Address,
-    AllocationKind,
     BillTo,
     CustomerId,
     EventType,
     ObjectType,
-    PaymentId,
     PaymentMethod,
     PlanId,
     PlanInterval,
@@ -264,33 +263,20 @@ def live_until(account: Account, as_of: datetime, *, pays: bool) -> None:
             assert invoice.due_at is not None, "what is unpaid is finalized"
             paid_at = invoice.due_at - timedelta(days=NET_DAYS) + PAYS_AFTER
             if pays and paid_at <= as_of:
-                pay(account, invoice, paid_at)
+                due = invoice.amount_due_cents
+                take_in(
+                    account,
+                    due,
+                    [(invoice, due)],
+                    method=PaymentMethod.BANK_TRANSFER,
+                    received_at=paid_at,
+                    at=paid_at,
+                )
         boundary = subscription.next_billing_at
         if boundary is None or boundary > as_of:
             break
         renew(account, boundary)
     renew(account, as_of)
-
-
-def pay(account: Account, invoice: InvoiceState, at: datetime) -> None:
-    """Records a payment of all that is due on the invoice."""
-    payment_id = PaymentId(account.make_id())
-    amount_cents = invoice.amount_due_cents
-    account.payments.append(
-        PlannedPayment(
-            id=payment_id,
-            customer_id=account.customer.id,
-            amount_cents=amount_cents,
-            overpayment_cents=0,
-            currency=invoice.currency,
-            method=PaymentMethod.BANK_TRANSFER,
-            reference=None,
-            received_at=at,
-            created_at=at,
-        )
-    )
-    account.tell(EventType.PAYMENT_RECORDED, ObjectType.PAYMENT, payment_id, 1, at)
-    allocate(account, invoice, AllocationKind.PAYMENT, amount_cents, at, payment_id=payment_id)
 
 
 def cancel_some(account: Account, draw: random.Random, as_of: datetime) -> None:

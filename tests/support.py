@@ -11,9 +11,10 @@ import httpx
 from sqlalchemy import event, func, select
 
 from billing.ids import new_id
+from billing.runs import Report, run_renewals
 from db.database import Database, Sessions
 from db.models import Base, Customer, Plan
-from db.values import CustomerId, PlanId, PlanInterval
+from db.values import CustomerId, PlanId, PlanInterval, RunTrigger
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -99,6 +100,16 @@ async def count(sessions: Sessions, *models: type[Base]) -> int:
         return sum([await session.scalar(select(func.count()).select_from(model)) or 0 for model in models])
 
 
+def day(days: float) -> str:
+    """The instant so many days after the beginning of the test, as the API writes it."""
+    return f"{NOW + timedelta(days=days):%FT%TZ}"
+
+
+async def run(database: Database, clock: TestClock) -> Report:
+    """What the server does by itself, now."""
+    return await run_renewals(database, as_of=clock.now, now=clock.now, trigger=RunTrigger.SERVER)
+
+
 @dataclass
 class Statements:
     """The SQL that was run."""
@@ -182,3 +193,8 @@ class Api:
         payload = await self.mutate("createSubscription", "subscription { id }", **fields)
         assert payload["userErrors"] == [], payload
         return str(payload["subscription"]["id"])
+
+
+async def read_subscription(api: Api, subscription_id: str, selection: str) -> Any:
+    data = await api(f"query ($id: ID!) {{ subscription(id: $id) {{ {selection} }} }}", id=subscription_id)
+    return data["subscription"]

@@ -54,6 +54,19 @@ class Served:
 Serve = Callable[..., Served]
 
 
+def billing(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command, run to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
 @pytest.fixture
 def data_dir() -> Path:
     """A folder for an embedded PostgreSQL."""

@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,22 +13,9 @@ from billing.plans import create_plan
 from billing.subscriptions import create_subscription
 from db.database import Database
 from db.models import Customer, Subscription
-from tests.cli.conftest import PATIENCE_SECONDS, ROOT, Serve
+from tests.cli.conftest import PATIENCE_SECONDS, Serve, billing
 
 LONG_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(days=65)
-
-
-def billing(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command, run to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
 
 
 async def a_subscription_of_long_ago(database: Database) -> Subscription:
@@ -54,10 +38,10 @@ async def test_a_run_bills_what_is_due_as_of_an_instant(database: Database, data
     await a_subscription_of_long_ago(database)
     early, late = (f"{LONG_AGO + timedelta(days=days):%FT%TZ}" for days in (29, 31))
 
-    before = billing(database_url, "renew", "--as-of", early)
-    after = billing(database_url, "renew", "--as-of", late)
-    again = billing(database_url, "renew", "--as-of", late)
-    now = billing(database_url, "renew")
+    before = billing("renew", "--as-of", early, DATABASE_URL=database_url)
+    after = billing("renew", "--as-of", late, DATABASE_URL=database_url)
+    again = billing("renew", "--as-of", late, DATABASE_URL=database_url)
+    now = billing("renew", DATABASE_URL=database_url)
 
     assert [each.returncode for each in (before, after, again, now)] == [0, 0, 0, 0], before.stderr
     assert "0 subscriptions, 0 invoices" in before.stderr
@@ -70,7 +54,7 @@ async def test_a_run_bills_what_is_due_as_of_an_instant(database: Database, data
 async def test_a_run_ahead_of_time_is_refused(database_url: str) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
 
-    done = billing(database_url, "renew", "--as-of", f"{tomorrow:%FT%TZ}")
+    done = billing("renew", "--as-of", f"{tomorrow:%FT%TZ}", DATABASE_URL=database_url)
 
     assert done.returncode == 1
     assert "nothing can be due" in done.stderr.splitlines()[-1]
@@ -84,7 +68,7 @@ async def test_a_run_that_fails_for_one_exits_with_1(database: Database, databas
             update(Customer).where(Customer.id == subscription.customer_id).values(last_invoice_number=0)
         )
 
-    done = billing(database_url, "renew")
+    done = billing("renew", DATABASE_URL=database_url)
 
     assert done.returncode == 1
     assert "Failed      1: see their billingHold" in done.stderr
@@ -95,10 +79,10 @@ async def test_verify_prints_a_line_for_each_invariant(database: Database, datab
     acknowledged = tmp_path / "acknowledged.jsonl"
     acknowledged.write_text(json.dumps({"type": "Subscription", "id": str(subscription.id)}) + "\n")
 
-    sound = billing(database_url, "verify", "--acknowledged", str(acknowledged))
+    sound = billing("verify", "--acknowledged", str(acknowledged), DATABASE_URL=database_url)
     async with database.writes.begin() as session:
         await session.execute(text("UPDATE invoices SET subtotal_cents = 1, amount_cents = 1, amount_due_cents = 1"))
-    broken = billing(database_url, "verify")
+    broken = billing("verify", DATABASE_URL=database_url)
 
     assert sound.returncode == 0, sound.stdout
     assert {line.split()[1] for line in sound.stdout.splitlines()} == {"ok"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.conftest import PATIENCE_SECONDS, ROOT, Serve, Served
+from tests.cli.conftest import PATIENCE_SECONDS, ROOT, Serve, Served, billing
 
 CREATE_CUSTOMER = (
     'mutation ($email: String!) { createCustomer(input: {name: "Ada", email: $email}) '
@@ -121,19 +121,6 @@ def test_workers_do_not_outlive_a_killed_supervisor(serve: Serve, data_dir: Path
     assert [child for child in children if runs(child)] == []
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command that is expected to end by itself."""
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-
-
 def refusal_of(done: subprocess.CompletedProcess[str]) -> str:
     """The one line that a command said before it ended with an exit code other than 0."""
     assert done.returncode != 0
@@ -145,7 +132,7 @@ def refusal_of(done: subprocess.CompletedProcess[str]) -> str:
 def test_a_taken_port_is_one_clear_line(data_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        line = refusal_of(run("serve", "--port", str(port), "--data-dir", str(data_dir)))
+        line = refusal_of(billing("serve", "--port", str(port), "--data-dir", str(data_dir)))
 
     assert f"port {port}: Address already in use" in line
 
@@ -164,7 +151,7 @@ def test_a_taken_port_is_one_clear_line(data_dir: Path) -> None:
     ],
 )
 def test_a_wrong_database_url_is_one_clear_line(url: str, reason: str) -> None:
-    line = refusal_of(run("serve", "--port", "0", DATABASE_URL=url))
+    line = refusal_of(billing("serve", "--port", "0", DATABASE_URL=url))
 
     assert reason in line
     assert "secret" not in line
@@ -173,14 +160,14 @@ def test_a_wrong_database_url_is_one_clear_line(url: str, reason: str) -> None:
 def test_a_database_that_is_not_there_is_one_clear_line(database_url: str) -> None:
     missing = database_url.replace("/test_", "/missing_")
 
-    assert "does not exist" in refusal_of(run("serve", "--port", "0", DATABASE_URL=missing))
+    assert "does not exist" in refusal_of(billing("serve", "--port", "0", DATABASE_URL=missing))
 
 
 def test_data_of_another_major_version_is_one_clear_line(serve: Serve, data_dir: Path) -> None:
     assert serve("--data-dir", str(data_dir)).stop() == 0
     (data_dir / "data" / "PG_VERSION").write_text("15\n")
 
-    line = refusal_of(run("serve", "--port", "0", "--data-dir", str(data_dir)))
+    line = refusal_of(billing("serve", "--port", "0", "--data-dir", str(data_dir)))
 
     assert "PostgreSQL 15" in line
     assert "PostgreSQL 18" in line
@@ -189,7 +176,7 @@ def test_data_of_another_major_version_is_one_clear_line(serve: Serve, data_dir:
 def test_a_folder_with_brackets_is_named_as_it_is(data_dir: Path) -> None:
     data_dir.joinpath("file").write_text("")
 
-    line = refusal_of(run("serve", "--port", "0", "--data-dir", str(data_dir / "file" / "[red]" / "[")))
+    line = refusal_of(billing("serve", "--port", "0", "--data-dir", str(data_dir / "file" / "[red]" / "[")))
 
     assert "[red]/[" in line
 
@@ -205,8 +192,8 @@ def test_a_server_that_is_told_to_end_says_so_before_it_goes(serve: Serve, data_
 
 
 def test_an_address_that_is_none_is_one_clear_line(data_dir: Path) -> None:
-    assert "no address" in refusal_of(run("serve", "--host", "256.1.1.1", "--data-dir", str(data_dir)))
+    assert "no address" in refusal_of(billing("serve", "--host", "256.1.1.1", "--data-dir", str(data_dir)))
 
 
 def test_the_schema_is_printed_without_a_database() -> None:
-    assert run("schema", DATABASE_URL="garbage").stdout == (ROOT / "schema.graphql").read_text()
+    assert billing("schema", DATABASE_URL="garbage").stdout == (ROOT / "schema.graphql").read_text()

@@ -10,7 +10,7 @@ from billing.runs import Report, run_renewals
 from db.database import Database, Sessions
 from db.models import Base
 from db.values import RunTrigger
-from tests.support import NOW, Api, TestClock, refusal
+from tests.support import NOW, Api, TestClock, day, refusal
 
 LARGEST = 2**53 - 1
 NOBODY = "01930000-0000-7000-8000-000000000000"
@@ -47,11 +47,6 @@ WITHOUT_KEY = {
     *("withdrawSubscriptionChange", "undoSubscriptionCancellation", "deleteDraftInvoice"),
 }
 """Mutations that take no idempotency key."""
-
-
-def day(days: float) -> str:
-    """The instant so many days after the beginning of the test, as the API writes it."""
-    return f"{NOW + timedelta(days=days):%FT%TZ}"
 
 
 async def everything(sessions: Sessions) -> dict[str, list[str]]:

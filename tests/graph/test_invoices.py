@@ -1,7 +1,6 @@
 """Invoices from draft to paid, and what becomes of those that are taken back, given up on or issued again."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,14 +9,9 @@ from sqlalchemy import func, select
 from db.database import Sessions
 from db.models import Event
 from tests.graph.test_bad_input import everything
-from tests.support import NOW, Api, TestClock, refusal
+from tests.support import Api, TestClock, day, refusal
 
 AMOUNTS = "status amountCents amountDueCents"
-
-
-def day(days: float) -> str:
-    """The instant so many days after the beginning of the test, as the API writes it."""
-    return f"{NOW + timedelta(days=days):%FT%TZ}"
 
 
 async def read(api: Api, invoice_id: str, selection: str) -> Any:

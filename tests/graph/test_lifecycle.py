@@ -1,38 +1,23 @@
 """A subscription from its start to its end: the five statuses, and every way from one to another."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from billing.runs import Report, run_renewals
+from billing.runs import Report
 from db.database import Database, Sessions
-from db.values import RunTrigger
 from tests.graph.test_bad_input import everything
-from tests.support import NOW, Api, TestClock, refusal
+from tests.support import Api, TestClock, day, read_subscription, refusal, run
 
 TERM = "status startedAt currentPeriodStart currentPeriodEnd trialStart trialEnd nextBillingAt endedAt"
 ENDING = "status cancelAtPeriodEnd canceledAt endedAt nextBillingAt"
 INVOICE = "kind status amountCents amountDueCents periodStart periodEnd issuedAt lines { kind description amountCents }"
 
 
-def day(days: float) -> str:
-    """The instant so many days after the beginning of the test, as the API writes it."""
-    return f"{NOW + timedelta(days=days):%FT%TZ}"
-
-
-async def run(database: Database, clock: TestClock) -> Report:
-    """What the server does by itself, now."""
-    return await run_renewals(database, as_of=clock.now, now=clock.now, trigger=RunTrigger.SERVER)
-
-
-async def read(api: Api, subscription_id: str, selection: str) -> Any:
-    data = await api(f"query ($id: ID!) {{ subscription(id: $id) {{ {selection} }} }}", id=subscription_id)
-    return data["subscription"]
-
-
 async def invoices(api: Api, subscription_id: str, selection: str) -> Any:
-    return (await read(api, subscription_id, f"invoices {{ nodes {{ {selection} }} }}"))["invoices"]["nodes"]
+    return (await read_subscription(api, subscription_id, f"invoices {{ nodes {{ {selection} }} }}"))["invoices"][
+        "nodes"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +63,7 @@ async def test_a_trial_costs_nothing_and_the_first_period_begins_when_it_ends(
         "issuedAt": day(0),
         "lines": [{"kind": "TRIAL", "description": "Trial of Pro", "amountCents": 0}],
     }
-    assert await read(api, subscription_id, TERM) == trial | {
+    assert await read_subscription(api, subscription_id, TERM) == trial | {
         "status": "ACTIVE",
         "currentPeriodStart": day(14),
         "currentPeriodEnd": day(44),
@@ -171,7 +156,7 @@ async def test_a_subscription_that_begins_later_is_billed_when_it_begins(
     }
     assert created["invoice"] is None
     assert (too_early, a_day_late) == (Report(), Report(renewed=1, invoices=1))
-    assert await read(api, subscription_id, TERM) == {
+    assert await read_subscription(api, subscription_id, TERM) == {
         "status": "ACTIVE",
         "startedAt": day(10),
         "currentPeriodStart": day(10),
@@ -192,13 +177,13 @@ async def test_a_trial_that_begins_later_lasts_its_days_from_there(
     plan_id = await api.a_plan(trialDays=7)
     subscription_id = await api.a_subscription(plan_id=plan_id, startAt=day(10))
 
-    pending = await read(api, subscription_id, "status trialStart trialEnd nextBillingAt")
+    pending = await read_subscription(api, subscription_id, "status trialStart trialEnd nextBillingAt")
     clock.forward(days=10)
     await run(database, clock)
-    trialing = await read(api, subscription_id, "status trialStart trialEnd nextBillingAt")
+    trialing = await read_subscription(api, subscription_id, "status trialStart trialEnd nextBillingAt")
     clock.forward(days=7)
     await run(database, clock)
-    active = await read(api, subscription_id, "status trialStart trialEnd nextBillingAt")
+    active = await read_subscription(api, subscription_id, "status trialStart trialEnd nextBillingAt")
 
     trial = {"trialStart": day(10), "trialEnd": day(17)}
     assert pending == {"status": "PENDING", "nextBillingAt": day(10)} | trial
@@ -334,7 +319,7 @@ async def test_a_cancellation_at_the_periods_end_takes_effect_there_however_late
     }
     assert scheduled["invoice"] is None
     assert report == Report(renewed=1)
-    assert await read(api, subscription_id, ENDING) == asked | {
+    assert await read_subscription(api, subscription_id, ENDING) == asked | {
         "status": "CANCELED",
         "cancelAtPeriodEnd": True,
         "endedAt": day(30),
@@ -397,14 +382,14 @@ async def test_a_trial_that_is_canceled_ends_unbilled_with_its_period_or_at_once
         atPeriodEnd=False,
         settlement="CREDIT",
     )
-    still = await read(api, lasting, "status nextBillingAt")
+    still = await read_subscription(api, lasting, "status nextBillingAt")
     clock.forward(days=13)
     report = await run(database, clock)
 
     assert at_once == {"subscription": {"status": "CANCELED", "endedAt": day(1)}, "invoice": None, "userErrors": []}
     assert still == {"status": "TRIALING", "nextBillingAt": day(14)}
     assert report == Report(renewed=1)
-    assert await read(api, lasting, "status endedAt") == {"status": "CANCELED", "endedAt": day(14)}
+    assert await read_subscription(api, lasting, "status endedAt") == {"status": "CANCELED", "endedAt": day(14)}
     for subscription_id in (lasting, stopped):
         assert await invoices(api, subscription_id, "amountCents") == [{"amountCents": 0}]
 
@@ -425,9 +410,9 @@ async def test_a_subscription_is_past_due_from_the_second_after_an_invoice_was_d
     subscription_id = await api.a_subscription()
 
     clock.forward(days=14)
-    when_due = await run(database, clock), (await read(api, subscription_id, "status"))["status"]
+    when_due = await run(database, clock), (await read_subscription(api, subscription_id, "status"))["status"]
     clock.forward(seconds=1)
-    a_second_later = await run(database, clock), (await read(api, subscription_id, "status"))["status"]
+    a_second_later = await run(database, clock), (await read_subscription(api, subscription_id, "status"))["status"]
 
     assert when_due == (Report(), "ACTIVE")
     assert a_second_later == (Report(past_due=1), "PAST_DUE")
@@ -443,7 +428,7 @@ async def test_a_subscription_recovers_when_nothing_is_overdue_any_more(
     payload = await api.mutate(way, "__typename", **(paying if way == "recordPayment" else {"id": invoice_id}))
 
     assert payload["userErrors"] == []
-    assert await read(api, subscription_id, "status nextBillingAt version") == {
+    assert await read_subscription(api, subscription_id, "status nextBillingAt version") == {
         "status": "ACTIVE",
         "nextBillingAt": day(30),
         "version": 3,
@@ -461,7 +446,7 @@ async def test_a_subscription_stays_past_due_until_the_last_overdue_invoice_is_p
     statuses = []
     for amount in (2999, 1, 3000):
         await api.mutate("recordPayment", "payment { id }", customerId=customer_id, amountCents=amount, currency="EUR")
-        statuses.append((await read(api, subscription_id, "status"))["status"])
+        statuses.append((await read_subscription(api, subscription_id, "status"))["status"])
 
     assert renewed == Report(renewed=1, invoices=1)
     assert statuses == ["PAST_DUE", "PAST_DUE", "ACTIVE"]
@@ -477,8 +462,8 @@ async def test_what_is_owed_after_the_end_or_outside_the_subscription_makes_noth
     clock.forward(days=30)
 
     assert await run(database, clock) == Report()
-    assert await read(api, ended, "status") == {"status": "CANCELED"}
-    assert await read(api, trialing, "status") == {"status": "TRIALING"}
+    assert await read_subscription(api, ended, "status") == {"status": "CANCELED"}
+    assert await read_subscription(api, trialing, "status") == {"status": "TRIALING"}
 
 
 async def test_a_past_due_subscription_is_canceled_at_its_periods_end(
@@ -491,7 +476,7 @@ async def test_a_past_due_subscription_is_canceled_at_its_periods_end(
     await run(database, clock)
 
     assert scheduled["subscription"] == {"status": "PAST_DUE"}
-    assert await read(api, subscription_id, "status endedAt") == {"status": "CANCELED", "endedAt": day(30)}
+    assert await read_subscription(api, subscription_id, "status endedAt") == {"status": "CANCELED", "endedAt": day(30)}
 
 
 async def test_a_period_that_nobody_billed_yet_is_billed_before_a_cancellation(api: Api, clock: TestClock) -> None:
@@ -542,7 +527,7 @@ async def test_at_the_periods_end_a_cancellation_wins_over_a_change(
     clock.forward(days=30)
 
     assert await run(database, clock) == Report(renewed=1)
-    assert await read(api, subscription_id, "status quantity pendingChange { quantity }") == {
+    assert await read_subscription(api, subscription_id, "status quantity pendingChange { quantity }") == {
         "status": "CANCELED",
         "quantity": 2,
         "pendingChange": None,

@@ -1,19 +1,13 @@
 """Payments: what they pay, in which order, and what becomes of the rest."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 from db import models
 from db.database import Sessions
 from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import a_draft, an_open_invoice, events_of, pay, read, read_customer
-from tests.support import NOW, Api, TestClock, count, refusal
-
-
-def day(days: float) -> str:
-    """The instant so many days after the beginning of the test, as the API writes it."""
-    return f"{NOW + timedelta(days=days):%FT%TZ}"
+from tests.support import Api, TestClock, count, day, refusal
 
 
 async def due(api: Api, *invoice_ids: str) -> list[tuple[str, int]]:

@@ -6,13 +6,11 @@ from typing import Any
 
 import pytest
 
-from billing.runs import Report, run_renewals
 from billing.verify import snapshot, verify
 from db.database import Database, Sessions
-from db.values import RunTrigger
 from tests.graph.test_bad_input import LARGEST, NOBODY, a_subscription_that_cannot_renew, everything
 from tests.graph.test_invoices import an_open_invoice, pay
-from tests.support import NOW, Api, TestClock
+from tests.support import Api, TestClock, day, read_subscription, run
 
 BILLED = """
     kind currency subtotalCents taxCents amountCents amountDueCents periodStart periodEnd dueAt
@@ -25,11 +23,6 @@ def written(instant: datetime) -> str:
     return f"{instant:%FT%TZ}"
 
 
-def day(days: float) -> str:
-    """The instant so many days after the beginning of the test, as the API writes it."""
-    return written(NOW + timedelta(days=days))
-
-
 async def preview(api: Api, name: str, selection: str, **fields: Any) -> Any:
     """The payload of the query `name`, with its `userErrors`."""
     query = (
@@ -39,18 +32,8 @@ async def preview(api: Api, name: str, selection: str, **fields: Any) -> Any:
     return (await api(query, input=fields))[name]
 
 
-async def run(database: Database, clock: TestClock) -> Report:
-    """What the server does by itself, now."""
-    return await run_renewals(database, as_of=clock.now, now=clock.now, trigger=RunTrigger.SERVER)
-
-
-async def read(api: Api, subscription_id: str, selection: str) -> Any:
-    data = await api(f"query ($id: ID!) {{ subscription(id: $id) {{ {selection} }} }}", id=subscription_id)
-    return data["subscription"]
-
-
 async def latest_invoice(api: Api, subscription_id: str) -> Any:
-    return (await read(api, subscription_id, f"latestInvoice {{ {BILLED} }}"))["latestInvoice"]
+    return (await read_subscription(api, subscription_id, f"latestInvoice {{ {BILLED} }}"))["latestInvoice"]
 
 
 def some_plan(draw: random.Random) -> dict[str, Any]:
@@ -322,11 +305,13 @@ async def test_the_upcoming_invoices_are_those_that_the_runs_then_make(
     subscription_id = await api.a_subscription(customer_id, await api.a_plan(**plan), **subscription)
     before = await everything(sessions)
 
-    upcoming = (await read(api, subscription_id, UPCOMING))["upcomingInvoices"]
+    upcoming = (await read_subscription(api, subscription_id, UPCOMING))["upcomingInvoices"]
     after_reading = await everything(sessions)
     made = []
     for _ in range(24):
-        clock.now = datetime.fromisoformat((await read(api, subscription_id, "nextBillingAt"))["nextBillingAt"])
+        clock.now = datetime.fromisoformat(
+            (await read_subscription(api, subscription_id, "nextBillingAt"))["nextBillingAt"]
+        )
         assert (await run(database, clock)).invoices == 1
         made.append({"asOf": written(clock.now)} | await latest_invoice(api, subscription_id))
 
@@ -343,7 +328,7 @@ async def test_the_upcoming_invoices_hold_what_waits_and_what_changes(
     await api.mutate("changeSubscription", "invoice { id }", id=subscription_id, quantity=1)
 
     selection = "upcomingInvoices(count: 2) { amountCents lines { amountCents } }"
-    upcoming = (await read(api, subscription_id, selection))["upcomingInvoices"]
+    upcoming = (await read_subscription(api, subscription_id, selection))["upcomingInvoices"]
 
     assert upcoming == [
         {"amountCents": 5000, "lines": [{"amountCents": -4000}, {"amountCents": 6000}, {"amountCents": 3000}]},
@@ -357,13 +342,17 @@ async def test_nothing_is_upcoming_after_the_end(api: Api, clock: TestClock) -> 
     await api.mutate("cancelSubscription", "subscription { id }", id=canceled, atPeriodEnd=False)
 
     for subscription_id in (ending, canceled):
-        assert await read(api, subscription_id, "upcomingInvoices(count: 24) { asOf }") == {"upcomingInvoices": []}
+        assert await read_subscription(api, subscription_id, "upcomingInvoices(count: 24) { asOf }") == {
+            "upcomingInvoices": []
+        }
 
 
 async def test_the_upcoming_invoices_end_before_one_that_would_be_too_large(api: Api) -> None:
     subscription_id = await a_subscription_that_cannot_renew(api)
 
-    assert await read(api, subscription_id, "upcomingInvoices(count: 2) { amountCents }") == {"upcomingInvoices": []}
+    assert await read_subscription(api, subscription_id, "upcomingInvoices(count: 2) { amountCents }") == {
+        "upcomingInvoices": []
+    }
 
 
 @pytest.mark.parametrize("count", [-1, 0, 25])

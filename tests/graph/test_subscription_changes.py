@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from billing.runs import Report, run_renewals
+from billing.runs import Report
 from db.database import Database, Sessions
-from db.values import RunTrigger
 from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import an_open_invoice, events_of
-from tests.support import NOW, Api, TestClock, refusal
+from tests.support import NOW, Api, TestClock, day, read_subscription, refusal, run
 
 LINES = "lines { kind description amountCents periodStart periodEnd reverses { amountCents invoice { number } } }"
 INVOICE = f"kind status amountCents amountDueCents periodStart periodEnd issuedAt {LINES}"
@@ -18,23 +17,8 @@ PENDING_LINES = "pendingLines { kind description amountCents periodStart periodE
 PENDING_CHANGE = "pendingChange { quantity requestedAt effectiveAt plan { code } }"
 
 
-def day(days: float) -> str:
-    """The instant so many days after the beginning of the test, as the API writes it."""
-    return f"{NOW + timedelta(days=days):%FT%TZ}"
-
-
-async def run(database: Database, clock: TestClock) -> Report:
-    """What the server does by itself, now."""
-    return await run_renewals(database, as_of=clock.now, now=clock.now, trigger=RunTrigger.SERVER)
-
-
-async def read(api: Api, subscription_id: str, selection: str) -> Any:
-    data = await api(f"query ($id: ID!) {{ subscription(id: $id) {{ {selection} }} }}", id=subscription_id)
-    return data["subscription"]
-
-
 async def latest_invoice(api: Api, subscription_id: str, selection: str) -> Any:
-    return (await read(api, subscription_id, f"latestInvoice {{ {selection} }}"))["latestInvoice"]
+    return (await read_subscription(api, subscription_id, f"latestInvoice {{ {selection} }}"))["latestInvoice"]
 
 
 async def balance(api: Api, customer_id: str) -> int:
@@ -137,7 +121,7 @@ async def test_next_invoice_lets_both_lines_wait_for_it(
         planId=pro,
         mode="NEXT_INVOICE",
     )
-    waiting = (await read(api, on_basic, "pendingLines { id }"))["pendingLines"]
+    waiting = (await read_subscription(api, on_basic, "pendingLines { id }"))["pendingLines"]
     clock.forward(days=20)
     await run(database, clock)
 
@@ -156,7 +140,7 @@ async def test_next_invoice_lets_both_lines_wait_for_it(
         "issuedAt": day(30),
         "lines": [UNUSED | {"reverses": {"amountCents": 3000, "invoice": first}}, REMAINING, NEXT_PERIOD],
     }
-    moved = await read(api, on_basic, "latestInvoice { lines { id } } pendingLines { id }")
+    moved = await read_subscription(api, on_basic, "latestInvoice { lines { id } } pendingLines { id }")
     assert (moved["latestInvoice"]["lines"][:2], moved["pendingLines"]) == (waiting, [])
 
 
@@ -198,7 +182,10 @@ async def test_lines_that_wait_go_on_a_last_invoice_at_the_periods_end(
         "amountCents": 2000,
         "lines": [{"amountCents": -2000}, {"amountCents": 4000}],
     }
-    assert await read(api, on_basic, "status pendingLines { id }") == {"status": "CANCELED", "pendingLines": []}
+    assert await read_subscription(api, on_basic, "status pendingLines { id }") == {
+        "status": "CANCELED",
+        "pendingLines": [],
+    }
 
 
 async def test_a_charge_that_waits_is_given_back_as_well(api: Api, clock: TestClock, on_basic: str, pro: str) -> None:
@@ -257,7 +244,7 @@ async def test_a_change_at_the_periods_end_takes_effect_with_the_next_period(
     clock.forward(days=20)
     await run(database, clock)
 
-    assert await read(api, on_basic, f"plan {{ code }} quantity {PENDING_CHANGE}") == {
+    assert await read_subscription(api, on_basic, f"plan {{ code }} quantity {PENDING_CHANGE}") == {
         "plan": {"code": "pro"},
         "quantity": 2,
         "pendingChange": None,
@@ -522,7 +509,7 @@ async def test_another_interval_can_wait_for_the_periods_end_and_nothing_between
 
     assert refused == [("CHANGE_MODE_NOT_ALLOWED", ["input", "mode"])] * 3
     assert after_refusals == before
-    assert await read(api, on_basic, "anchorAt currentPeriodStart currentPeriodEnd") == {
+    assert await read_subscription(api, on_basic, "anchorAt currentPeriodStart currentPeriodEnd") == {
         "anchorAt": "2026-03-02T12:00:00Z",
         "currentPeriodStart": "2026-03-02T12:00:00Z",
         "currentPeriodEnd": "2026-04-02T12:00:00Z",

@@ -13,24 +13,14 @@ from db.database import Database, Sessions
 from db.values import RunTrigger, TestClockId
 from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import an_open_invoice, events_of
-from tests.support import NOW, Api, TestClock, refusal
+from tests.support import NOW, Api, TestClock, day, read_subscription, refusal
 
 CLOCK = "testClock { name status frozenAt targetAt version }"
-
-
-def day(days: float) -> str:
-    """The instant so many days after the beginning of the test, as the API writes it."""
-    return f"{NOW + timedelta(days=days):%FT%TZ}"
 
 
 async def a_clock(api: Api, **fields: Any) -> str:
     """The id of a new test clock."""
     return str((await api.mutate("createTestClock", "testClock { id }", **fields))["testClock"]["id"])
-
-
-async def read(api: Api, subscription_id: str, selection: str) -> Any:
-    data = await api(f"query ($id: ID!) {{ subscription(id: $id) {{ {selection} }} }}", id=subscription_id)
-    return data["subscription"]
 
 
 async def send(sessions: Sessions, clock_id: str, days: float) -> None:
@@ -97,11 +87,11 @@ async def test_what_is_due_on_the_way_happens_at_its_own_time(api: Api, sessions
         customer_id, await api.a_plan(amountCents=3000), startAt=day(1005), trialDays=7
     )
 
-    pending = await read(api, subscription_id, "status createdAt nextBillingAt")
+    pending = await read_subscription(api, subscription_id, "status createdAt nextBillingAt")
     await api.mutate("advanceTestClock", CLOCK, id=clock_id, to=day(1060))
 
     assert pending == {"status": "PENDING", "createdAt": day(1000), "nextBillingAt": day(1005)}
-    assert await read(
+    assert await read_subscription(
         api,
         subscription_id,
         "status startedAt trialEnd nextBillingAt invoices { nodes { amountCents issuedAt dueAt periodEnd } }",
@@ -146,7 +136,7 @@ async def test_a_change_and_a_cancellation_on_the_way_take_effect_in_their_turn(
 
     invoices = "status endedAt invoices { nodes { amountCents issuedAt } }"
     first = {"amountCents": 6000, "issuedAt": day(0)}
-    assert await read(api, changed, invoices) == {
+    assert await read_subscription(api, changed, invoices) == {
         "status": "PAST_DUE",
         "endedAt": None,
         "invoices": {
@@ -157,7 +147,7 @@ async def test_a_change_and_a_cancellation_on_the_way_take_effect_in_their_turn(
             ]
         },
     }
-    assert await read(api, canceled, invoices) == {
+    assert await read_subscription(api, canceled, invoices) == {
         "status": "CANCELED",
         "endedAt": day(30),
         "invoices": {"nodes": [first]},
@@ -260,7 +250,7 @@ async def test_the_server_finishes_what_was_cut_off(api: Api, database: Database
         "targetAt": None,
         "version": 3,
     }
-    assert await read(api, subscription_id, "status currentPeriodEnd") == {
+    assert await read_subscription(api, subscription_id, "status currentPeriodEnd") == {
         "status": "PAST_DUE",
         "currentPeriodEnd": day(60),
     }
@@ -279,7 +269,7 @@ async def test_ten_years_pass_at_once(api: Api) -> None:
 
     assert advanced["testClock"] == {"status": "READY"}
     lists = "invoices(first: 100) { totalCount nodes { issuedAt periodStart periodEnd } } currentPeriodEnd"
-    subscription = await read(api, subscription_id, lists)
+    subscription = await read_subscription(api, subscription_id, lists)
     assert subscription["invoices"]["totalCount"] == 121
     nodes = subscription["invoices"]["nodes"]
     assert [node["issuedAt"] for node in nodes] == [node["periodStart"] for node in nodes]
@@ -299,7 +289,7 @@ async def test_steps_and_one_jump_come_to_the_same(api: Api) -> None:
         for to in steps:
             await api.mutate("advanceTestClock", CLOCK, id=clock_id, to=to)
         billed.append(
-            await read(
+            await read_subscription(
                 api,
                 subscription_id,
                 "status version nextBillingAt invoices { nodes { amountCents issuedAt dueAt periodStart periodEnd } }",
@@ -322,7 +312,7 @@ async def test_the_world_and_other_clocks_are_left_alone(
 
     await api.mutate("advanceTestClock", CLOCK, id=moved, to=day(45))
     after_moving = {
-        subscription_id: (await read(api, subscription_id, "status version currentPeriodEnd")).values()
+        subscription_id: (await read_subscription(api, subscription_id, "status version currentPeriodEnd")).values()
         for subscription_id in (on_moved, on_still, in_the_world)
     }
     clock.forward(days=45)
@@ -334,8 +324,11 @@ async def test_the_world_and_other_clocks_are_left_alone(
         in_the_world: ("ACTIVE", 1, day(30)),
     }
     assert report == Report(renewed=1, invoices=1)
-    assert await read(api, in_the_world, "currentPeriodEnd") == {"currentPeriodEnd": day(60)}
-    assert await read(api, on_still, "status currentPeriodEnd") == {"status": "ACTIVE", "currentPeriodEnd": day(30)}
+    assert await read_subscription(api, in_the_world, "currentPeriodEnd") == {"currentPeriodEnd": day(60)}
+    assert await read_subscription(api, on_still, "status currentPeriodEnd") == {
+        "status": "ACTIVE",
+        "currentPeriodEnd": day(30),
+    }
 
 
 async def test_an_advance_that_is_sent_again_with_its_key_advances_once(api: Api) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from billing.account import Account, PlannedPayment
+from billing.account import Account
 from billing.changes import ChangeMode, change_terms
 from billing.ids import new_id
-from billing.invoicing import enter
+from billing.payments import take_in
 from billing.reader import terms_of
 from billing.renewals import start
 from billing.subscriptions import Settlement, new_subscription, plan_cancellation, use_currency
@@ -16,7 +16,7 @@ from billing.writer import store_events
 from cli.demo import DemoCustomer, live_until, new_account, plan_created, store_made
 from db.database import Database
 from db.models import Plan
-from db.values import EventType, LedgerEntryKind, ObjectType, PaymentId, PaymentMethod, PlanInterval
+from db.values import PaymentMethod, PlanInterval
 from tests.support import NOW, a_customer, a_plan
 
 AT_ONCE = 500
@@ -104,19 +104,4 @@ def add_events(draw: random.Random, account: Account, plan: Plan, at: datetime) 
 
 def pay_ahead(account: Account, amount_cents: int, at: datetime) -> None:
     """Records money that no invoice takes: it becomes balance."""
-    payment_id = PaymentId(account.make_id())
-    account.payments.append(
-        PlannedPayment(
-            id=payment_id,
-            customer_id=account.customer.id,
-            amount_cents=amount_cents,
-            overpayment_cents=amount_cents,
-            currency=account.live_terms.currency,
-            method=PaymentMethod.CARD,
-            reference=None,
-            received_at=at,
-            created_at=at,
-        )
-    )
-    account.tell(EventType.PAYMENT_RECORDED, ObjectType.PAYMENT, payment_id, 1, at)
-    enter(account, LedgerEntryKind.OVERPAYMENT, amount_cents, at, payment_id=payment_id)
+    take_in(account, amount_cents, [], method=PaymentMethod.CARD, received_at=at, at=at)
