@@ -56,7 +56,7 @@ async def fill(database: Database, subscriptions: int) -> None:
             await session.execute(insert(Customer), [values(customer) for customer in customers])
             await session.execute(
                 insert(table_of(Subscription)),
-                [subscription_values(account.live_subscription, {}, NOW) for account in accounts],
+                [subscription_values(account.known_subscription, {}, NOW) for account in accounts],
             )
             for account in accounts:
                 account.subscription_changed = False

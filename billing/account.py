@@ -10,261 +10,18 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.ids import NewId, new_id
-from billing.periods import Interval, Period
-from db.values import (
-    CHARGES,
-    AllocationKind,
-    BillTo,
-    CustomerId,
-    EventType,
-    InvoiceId,
-    InvoiceKind,
-    InvoiceLineId,
-    InvoiceStatus,
-    LedgerEntryKind,
-    LineKind,
-    ObjectType,
-    PaymentId,
-    PaymentMethod,
-    PeriodKind,
-    PlanId,
-    SubscriptionId,
-    SubscriptionStatus,
-    TestClockId,
+from billing.periods import Period
+from billing.planned import (
+    PlannedAllocation,
+    PlannedEvent,
+    PlannedInvoice,
+    PlannedLedgerEntry,
+    PlannedLine,
+    PlannedPayment,
+    PlannedPeriod,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What is billed for each period: so many units of a plan."""
-
-    plan_id: PlanId
-    plan_name: str
-    unit_amount_cents: int
-    currency: str
-    interval: Interval
-    quantity: int
-    net_days: int | None
-
-    @property
-    def amount_cents(self) -> int:
-        """The price of one whole period, which may be more than an amount can be."""
-        return self.unit_amount_cents * self.quantity
-
-    @property
-    def label(self) -> str:
-        """How the terms are called on an invoice."""
-        return self.plan_name if self.quantity == 1 else f"{self.quantity} × {self.plan_name}"
-
-
-@dataclass(slots=True)
-class CustomerState:
-    """The columns of a customer that billing reads or changes."""
-
-    id: CustomerId
-    currency: str | None
-    invoice_prefix: str
-    last_invoice_number: int
-    balance_cents: int
-    last_ledger_number: int
-    net_days: int | None
-    test_clock_id: TestClockId | None
-    archived_at: datetime | None
-    version: int
-    updated_at: datetime
-    bill_to: BillTo
-
-
-@dataclass(slots=True)
-class SubscriptionState:
-    """The columns of a subscription that billing reads or changes."""
-
-    id: SubscriptionId
-    customer_id: CustomerId
-    plan_id: PlanId
-    quantity: int
-    status: SubscriptionStatus
-    anchor_at: datetime
-    anchor_ordinal: int
-    next_ordinal: int
-    """The ordinal of the first period that is not billed yet: no column, but one more than the last period's."""
-    started_at: datetime | None
-    current_period_start: datetime | None
-    current_period_end: datetime | None
-    next_billing_at: datetime | None
-    cancel_at_period_end: bool
-    canceled_at: datetime | None
-    ended_at: datetime | None
-    trial_start: datetime | None
-    trial_end: datetime | None
-    terms_at: datetime | None
-    pending_plan_id: PlanId | None
-    pending_quantity: int | None
-    pending_since: datetime | None
-    test_clock_id: TestClockId | None
-    version: int
-    updated_at: datetime
-
-    @property
-    def is_live(self) -> bool:
-        return self.status is not SubscriptionStatus.CANCELED
-
-    @property
-    def current_period(self) -> Period:
-        assert self.current_period_start is not None, "the subscription has begun"
-        assert self.current_period_end is not None, "the subscription has begun"
-        return Period(self.current_period_start, self.current_period_end)
-
-
-@dataclass(slots=True)
-class PlannedPeriod:
-    """A link of a subscription's timeline that is about to be stored."""
-
-    subscription_id: SubscriptionId
-    customer_id: CustomerId
-    ordinal: int
-    after_ordinal: int | None
-    kind: PeriodKind
-    starts_at: datetime
-    ends_at: datetime
-    plan_id: PlanId
-    quantity: int
-
-
-@dataclass(slots=True)
-class PlannedLine:
-    """A line that is about to be stored: on an invoice, or among those that wait for one."""
-
-    id: InvoiceLineId
-    customer_id: CustomerId
-    kind: LineKind
-    description: str
-    plan_id: PlanId | None
-    quantity: int
-    unit_amount_cents: int
-    amount_cents: int
-    period_ordinal: int | None
-    period_start: datetime | None
-    period_end: datetime | None
-    reverses_line_id: InvoiceLineId | None = None
-    reverses_invoice_id: InvoiceId | None = None
-    """The invoice that the reversed line is on, where it is on one: no column."""
-    created_at: datetime | None = None
-    """Since when it waits for an invoice; a line of an invoice is as old as that."""
-
-
-@dataclass(slots=True)
-class InvoiceState:
-    """The columns of an invoice that change once it is finalized, and those that it is judged by."""
-
-    id: InvoiceId
-    subscription_id: SubscriptionId | None
-    kind: InvoiceKind
-    status: InvoiceStatus
-    currency: str
-    amount_cents: int
-    amount_due_cents: int
-    due_at: datetime | None
-    paid_at: datetime | None
-    version: int
-    updated_at: datetime
-
-
-@dataclass(slots=True)
-class PlannedInvoice(InvoiceState):
-    """A finalized invoice that is about to be stored with its lines."""
-
-    customer_id: CustomerId
-    period_ordinal: int | None
-    sequence: int
-    number: str
-    subtotal_cents: int
-    tax_cents: int
-    bill_to: BillTo
-    period_start: datetime
-    period_end: datetime
-    issued_at: datetime
-    replaces_id: InvoiceId | None
-    test_clock_id: TestClockId | None
-    created_at: datetime
-    lines: list[PlannedLine]
-
-
-@dataclass(slots=True)
-class BilledLine:
-    """A charge that may be given back in part: what was billed on it (0 on a void invoice) and credited since."""
-
-    id: InvoiceLineId
-    invoice_id: InvoiceId | None
-    description: str
-    plan_id: PlanId | None
-    quantity: int
-    unit_amount_cents: int
-    amount_cents: int
-    period_ordinal: int | None
-    span: Period
-    credited_cents: int
-
-
-@dataclass(slots=True)
-class PlannedPayment:
-    """Money received that is about to be stored."""
-
-    id: PaymentId
-    customer_id: CustomerId
-    amount_cents: int
-    overpayment_cents: int
-    currency: str
-    method: PaymentMethod
-    reference: str | None
-    received_at: datetime
-    created_at: datetime
-
-
-@dataclass(slots=True)
-class PlannedAllocation:
-    """Money put against an invoice that is about to be stored."""
-
-    id: UUID
-    customer_id: CustomerId
-    invoice_id: InvoiceId
-    kind: AllocationKind
-    amount_cents: int
-    payment_id: PaymentId | None
-    source_invoice_id: InvoiceId | None
-    created_at: datetime
-
-
-@dataclass(slots=True)
-class PlannedLedgerEntry:
-    """A change of the balance that is about to be stored."""
-
-    id: UUID
-    customer_id: CustomerId
-    sequence: int
-    kind: LedgerEntryKind
-    amount_cents: int
-    balance_after_cents: int
-    currency: str
-    invoice_id: InvoiceId | None
-    payment_id: PaymentId | None
-    created_at: datetime
-
-
-@dataclass(slots=True)
-class PlannedEvent:
-    """An event that is about to be stored."""
-
-    id: UUID
-    customer_id: CustomerId | None
-    type: EventType
-    object_type: ObjectType
-    object_id: UUID
-    version: int
-    actor: str
-    changes: list[str]
-    occurred_at: datetime
-    recorded_at: datetime
+from billing.states import BilledLine, CustomerState, InvoiceState, SubscriptionState, Terms
+from db.values import CHARGES, EventType, InvoiceId, ObjectType
 
 
 @dataclass(slots=True)
@@ -304,13 +61,13 @@ class Account:
     subscription_changed: bool = False
 
     @property
-    def live_subscription(self) -> SubscriptionState:
+    def known_subscription(self) -> SubscriptionState:
         """The subscription, of an account that has one."""
         assert self.subscription is not None, "an account that is asked has a subscription"
         return self.subscription
 
     @property
-    def live_terms(self) -> Terms:
+    def known_terms(self) -> Terms:
         assert self.terms is not None, "an account with a subscription has terms"
         return self.terms
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from billing.account import Account, PlannedInvoice, PlannedLine, Terms
+from billing.account import Account
 from billing.errors import (
     AsOfOutOfRange,
     ChangeModeNotAllowed,
@@ -19,8 +19,10 @@ from billing.errors import (
 from billing.invoicing import finalize, judge
 from billing.money import checked
 from billing.periods import Period, nth_period
+from billing.planned import PlannedInvoice, PlannedLine
 from billing.proration import credit_due, prorated
 from billing.renewals import bill_period, drop_pending_change, set_terms
+from billing.states import Terms
 from db.values import EventType, InvoiceKind, InvoiceLineId, LineKind, SubscriptionStatus
 
 MAX_WAITING = 50
@@ -59,7 +61,7 @@ def change_terms(
     `ChangeModeNotAllowed`, and `AmountOverflow` and `TooManyLines` where what it costs does not fit; an account that
     was refused a change is of no use any more.
     """
-    subscription, before = account.live_subscription, account.live_terms
+    subscription, before = account.known_subscription, account.known_terms
     if subscription.status is SubscriptionStatus.PENDING:
         raise SubscriptionPending("This subscription is PENDING: it has not begun.")
     if terms.currency != before.currency:
@@ -90,7 +92,7 @@ def change_terms(
 
 def valid_as_of(account: Account, as_of: datetime | None, at: datetime) -> datetime:
     """The instant that a change counts from. Raises `AsOfOutOfRange`."""
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     as_of = as_of or at
     period = subscription.current_period
     assert subscription.terms_at is not None, "the subscription has begun"
@@ -105,7 +107,7 @@ def valid_as_of(account: Account, as_of: datetime | None, at: datetime) -> datet
 
 def is_upgrade(account: Account, terms: Terms, at: datetime) -> bool:
     """Whether the new terms cost as much or more for each second of a period."""
-    before = account.live_terms
+    before = account.known_terms
     old_seconds = nth_period(at, before.interval, 0).seconds
     new_seconds = nth_period(at, terms.interval, 0).seconds
     return terms.amount_cents * old_seconds >= before.amount_cents * new_seconds
@@ -114,7 +116,7 @@ def is_upgrade(account: Account, terms: Terms, at: datetime) -> bool:
 def schedule(account: Account, terms: Terms, at: datetime) -> datetime:
     """Lets a change wait for the next period. Returns when that begins."""
     fits_with_next_period(account, terms)
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     subscription.pending_plan_id = terms.plan_id
     subscription.pending_quantity = terms.quantity
     subscription.pending_since = at
@@ -130,7 +132,7 @@ def fits_with_next_period(account: Account, terms: Terms) -> None:
 
 def note_change(account: Account, terms: Terms, effective_at: datetime, at: datetime) -> None:
     """Puts the terms into force within the period, whose end stays where it is."""
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     anchor = subscription.anchor_at, subscription.anchor_ordinal
     changes = set_terms(account, terms, effective_at)
     # The trial's end, from which the first period will be counted, does not move.
@@ -161,10 +163,10 @@ def post(
     if later and len(account.waiting) + len(later) > MAX_WAITING:
         raise TooManyLines(f"At most {MAX_WAITING} lines may wait for the next invoice.")
     account.wait(later, at)
-    fits_with_next_period(account, account.live_terms)
+    fits_with_next_period(account, account.known_terms)
     if not lines:
         return None
-    rest_of_period = Period(effective_at, account.live_subscription.current_period.end)
+    rest_of_period = Period(effective_at, account.known_subscription.current_period.end)
     return finalize(account, InvoiceKind.PRORATION, lines, period=rest_of_period, at=at)
 
 
@@ -173,13 +175,13 @@ def begin_new_period(account: Account, terms: Terms, effective_at: datetime, at:
     account.wait(credit_lines(account, effective_at), at)
     cut_period(account, effective_at)
     changes = set_terms(account, terms, effective_at)
-    account.note(EventType.SUBSCRIPTION_CHANGED, account.live_subscription, at, changes)
+    account.note(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, changes)
     return bill_period(account, effective_at, at)
 
 
 def cut_period(account: Account, ends_at: datetime) -> None:
     """Lets the current period, the last of the timeline, end early."""
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     for planned in account.periods:
         if planned.ordinal == subscription.next_ordinal - 1:
             planned.ends_at = ends_at
@@ -217,7 +219,7 @@ def credit_lines(account: Account, at: datetime) -> list[PlannedLine]:
 
 def charge_lines(account: Account, terms: Terms, at: datetime) -> list[PlannedLine]:
     """What the rest of the current period costs on the new terms: one line, or none where it is nothing."""
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     period = subscription.current_period
     charge = prorated(terms.amount_cents, period, at)
     if charge == 0:

@@ -8,8 +8,8 @@ from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState
 
-from billing.account import PlannedEvent
 from billing.ids import new_id
+from billing.planned import PlannedEvent
 from billing.writer import store_events
 from db.models import Customer, Invoice, Plan, TestClock
 from db.values import CustomerId, EventType, ObjectType

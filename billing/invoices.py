@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account, InvoiceState, PlannedLine
+from billing.account import Account
 from billing.errors import (
     AmountNotPositive,
     BillingError,
@@ -48,7 +48,9 @@ from billing.invoicing import (
 from billing.money import checked, times
 from billing.opening import arrive, open_customer
 from billing.periods import Period
+from billing.planned import PlannedLine
 from billing.reader import read_accounts
+from billing.states import InvoiceState
 from billing.subscriptions import use_currency, valid_quantity
 from billing.texts import required_text, valid_currency
 from billing.writer import store
@@ -307,7 +309,7 @@ async def period_stands(session: AsyncSession, account: Account, invoice: Invoic
     """Raises `InvoiceNotReissuable` where the whole of a void invoice's period is no longer to be billed: it was cut, a
     change in it was charged for, or the subscription ended in it when there was nothing to give back any more.
     """
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     assert subscription.id == invoice.subscription_id, "the account is that of the invoice"
     assert invoice.period_ordinal is not None, "a recurring invoice has a period"
     ended = subscription.ended_at is not None and subscription.ended_at < invoice.period_end

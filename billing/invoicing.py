@@ -3,18 +3,12 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from billing.account import (
-    Account,
-    InvoiceState,
-    PlannedAllocation,
-    PlannedInvoice,
-    PlannedLedgerEntry,
-    PlannedLine,
-    SubscriptionState,
-)
+from billing.account import Account
 from billing.errors import InvalidInput, TooManyLines
 from billing.money import checked
 from billing.periods import Period
+from billing.planned import PlannedAllocation, PlannedInvoice, PlannedLedgerEntry, PlannedLine
+from billing.states import InvoiceState, SubscriptionState
 from db.values import (
     UNPAID,
     AllocationKind,
@@ -52,7 +46,7 @@ def finalize(
     """
     if len(lines) > MAX_LINES:
         raise TooManyLines(f"An invoice has at most {MAX_LINES} lines, this one would have {len(lines)}.")
-    customer, subscription = account.customer, account.live_subscription
+    customer, subscription = account.customer, account.known_subscription
     total = checked(sum(line.amount_cents for line in lines))
     sequence = next_number(account)
     invoice = PlannedInvoice(
@@ -60,10 +54,10 @@ def finalize(
         subscription_id=subscription.id,
         kind=kind,
         status=InvoiceStatus.OPEN,
-        currency=account.live_terms.currency,
+        currency=account.known_terms.currency,
         amount_cents=total,
         amount_due_cents=max(0, total),
-        due_at=at + timedelta(days=net_days(customer.net_days, account.live_terms.net_days)),
+        due_at=at + timedelta(days=net_days(customer.net_days, account.known_terms.net_days)),
         paid_at=None,
         version=0,
         updated_at=at,

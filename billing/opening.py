@@ -64,7 +64,7 @@ async def open_subscription(
         await lock_customer(session, customer_id)
     [account] = await read_accounts(session, Subscription.id == subscription_id)
     at = await arrive(session, account, now, lock=lock)
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     if subscription.is_live and not account.held:
         with amounts_that_fit():
             renew(account, at, most=MAX_PERIODS_AT_ONCE)

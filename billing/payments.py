@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account, InvoiceState, PlannedPayment
+from billing.account import Account
 from billing.errors import (
     AllocationInvalid,
     AmountNotPositive,
@@ -23,6 +23,8 @@ from billing.invoices import state_refusal
 from billing.invoicing import allocate, enter, judge, oldest_due_first
 from billing.money import MAX_CENTS
 from billing.opening import open_customer
+from billing.planned import PlannedPayment
+from billing.states import InvoiceState
 from billing.subscriptions import use_currency
 from billing.texts import optional_text, valid_currency
 from billing.writer import store

@@ -6,12 +6,13 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account, PlannedInvoice
+from billing.account import Account
 from billing.changes import ChangeMode
 from billing.errors import BillingError
 from billing.fitting import amounts_that_fit
 from billing.money import AmountOverflow
 from billing.opening import open_customer, open_subscription
+from billing.planned import PlannedInvoice
 from billing.reader import read_accounts
 from billing.renewals import renew
 from billing.subscriptions import plan_change, plan_subscription
@@ -92,7 +93,7 @@ async def upcoming_invoices(
     Where one does not come to an invoice any more, because an amount does not fit, the list ends before it.
     """
     accounts = await read_accounts(session, among(Subscription.id, subscription_ids))
-    found = {account.live_subscription.id: upcoming_of(account, count) for account in accounts}
+    found = {account.known_subscription.id: upcoming_of(account, count) for account in accounts}
     return [found.get(subscription_id, []) for subscription_id in subscription_ids]
 
 
@@ -112,7 +113,7 @@ def upcoming_of(account: Account, count: int) -> list[PlannedInvoice]:
 def renew_next(account: Account) -> PlannedInvoice | None:
     """The invoice that the next boundary brings, made there; None where the subscription ends without one."""
     before = len(account.invoices)
-    boundary = account.live_subscription.next_billing_at
+    boundary = account.known_subscription.next_billing_at
     if boundary is not None:
         renew(account, boundary, most=1)
     return account.invoices[-1] if len(account.invoices) > before else None

@@ -8,17 +8,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import (
-    Account,
-    BilledLine,
-    CustomerState,
-    InvoiceState,
-    PlannedLine,
-    SubscriptionState,
-    Terms,
-)
+from billing.account import Account
 from billing.periods import Period
+from billing.planned import PlannedLine
 from billing.plans import billing_interval
+from billing.states import BilledLine, CustomerState, InvoiceState, SubscriptionState, Terms
 from db.models import Customer, Plan, Subscription
 from db.queries.accounts import (
     CUSTOMER_COLUMNS,
@@ -68,7 +62,7 @@ async def fill(session: AsyncSession, accounts: Sequence[Account]) -> None:
 
 async def read_billed_lines(session: AsyncSession, account: Account, after: datetime) -> None:
     """Adds the charges that something may be given back of: those whose span ends later than `after`."""
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     rows = await billed_lines(session, subscription.id, after)
     credited = await credited_by_line(session, [row.id for row in rows]) if rows else {}
     account.billed_lines = [billed_line(row, credited) for row in rows]

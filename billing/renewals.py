@@ -5,10 +5,12 @@ Pure: changes an `Account`. The first period of a new subscription and every lat
 
 from datetime import datetime, timedelta
 
-from billing.account import Account, PlannedInvoice, PlannedLine, PlannedPeriod, Terms
+from billing.account import Account
 from billing.invoicing import finalize, is_owed_by, judge
 from billing.money import times
 from billing.periods import Period, nth_boundary
+from billing.planned import PlannedInvoice, PlannedLine, PlannedPeriod
+from billing.states import Terms
 from db.values import EventType, InvoiceKind, InvoiceLineId, LineKind, PeriodKind, SubscriptionStatus
 
 MAX_PERIODS_PER_RUN = 12
@@ -43,7 +45,7 @@ def live_through(account: Account, until: datetime, *, most: int = MAX_PERIODS_P
 
 
 def next_boundary(account: Account) -> datetime | None:
-    return account.live_subscription.next_billing_at
+    return account.known_subscription.next_billing_at
 
 
 def is_due(account: Account, as_of: datetime) -> bool:
@@ -53,7 +55,7 @@ def is_due(account: Account, as_of: datetime) -> bool:
 
 def next_overdue(account: Account) -> datetime | None:
     """The first instant at which the subscription, ACTIVE so far, is past due."""
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     if subscription.status is not SubscriptionStatus.ACTIVE:
         return None
     due = [invoice.due_at for invoice in account.unpaid if is_owed_by(subscription, invoice) and invoice.due_at]
@@ -62,7 +64,7 @@ def next_overdue(account: Account) -> datetime | None:
 
 def cross_boundary(account: Account, at: datetime) -> None:
     """What happens at the instant `next_billing_at`; it is done at `at`, which may be later."""
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     boundary = subscription.next_billing_at
     assert boundary is not None, "only what is live has a boundary to cross"
     assert boundary <= at, (boundary, at)
@@ -85,7 +87,7 @@ def cross_boundary(account: Account, at: datetime) -> None:
 
 def start(account: Account, starts_at: datetime, at: datetime) -> None:
     """Begins a subscription: with its trial, where it has one, or with the first period that is billed."""
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     subscription.started_at = subscription.terms_at = starts_at
     in_trial = subscription.trial_end is not None
     subscription.status = SubscriptionStatus.TRIALING if in_trial else SubscriptionStatus.ACTIVE
@@ -110,7 +112,7 @@ def start(account: Account, starts_at: datetime, at: datetime) -> None:
 
 def bill_period(account: Account, starts_at: datetime, at: datetime) -> PlannedInvoice:
     """Adds the period that begins at `starts_at` to the timeline, and invoices it with all lines that wait."""
-    subscription, terms = account.live_subscription, account.live_terms
+    subscription, terms = account.known_subscription, account.known_terms
     ordinal = subscription.next_ordinal
     ends_at = nth_boundary(subscription.anchor_at, terms.interval, ordinal + 1 - subscription.anchor_ordinal)
     period = Period(starts_at, ends_at)
@@ -126,7 +128,7 @@ def bill_period(account: Account, starts_at: datetime, at: datetime) -> PlannedI
 
 
 def add_period(account: Account, kind: PeriodKind, period: Period) -> None:
-    subscription, terms = account.live_subscription, account.live_terms
+    subscription, terms = account.known_subscription, account.known_terms
     ordinal = subscription.next_ordinal
     account.periods.append(
         PlannedPeriod(
@@ -153,12 +155,12 @@ def take_pending_change(account: Account, boundary: datetime, at: datetime) -> N
         return
     changes = set_terms(account, account.pending_terms, boundary)
     drop_pending_change(account)
-    account.note(EventType.SUBSCRIPTION_CHANGED, account.live_subscription, at, changes)
+    account.note(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, changes)
 
 
 def set_terms(account: Account, terms: Terms, since: datetime) -> list[str]:
     """Changes what is billed from `since` on. Another interval counts its periods from there. Says what has changed."""
-    subscription, before = account.live_subscription, account.live_terms
+    subscription, before = account.known_subscription, account.known_terms
     if terms.interval != before.interval:
         subscription.anchor_at = since
         subscription.anchor_ordinal = subscription.next_ordinal
@@ -177,14 +179,14 @@ def set_terms(account: Account, terms: Terms, since: datetime) -> list[str]:
 
 
 def drop_pending_change(account: Account) -> None:
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     subscription.pending_plan_id = subscription.pending_quantity = subscription.pending_since = None
     account.pending_terms = None
 
 
 def end(account: Account, *, ended_at: datetime, at: datetime) -> PlannedInvoice | None:
     """Ends the subscription; lines that still wait go on a last invoice."""
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     drop_pending_change(account)
     subscription.status = SubscriptionStatus.CANCELED
     subscription.ended_at = ended_at
@@ -202,7 +204,7 @@ def end(account: Account, *, ended_at: datetime, at: datetime) -> PlannedInvoice
 
 def recurring_line(account: Account, period: Period, ordinal: int) -> PlannedLine:
     """The charge of one whole period. Raises `AmountOverflow`."""
-    terms = account.live_terms
+    terms = account.known_terms
     return PlannedLine(
         id=InvoiceLineId(account.make_id()),
         customer_id=account.customer.id,
@@ -220,7 +222,7 @@ def recurring_line(account: Account, period: Period, ordinal: int) -> PlannedLin
 
 def trial_line(account: Account, trial: Period) -> PlannedLine:
     """A trial costs nothing, and says so."""
-    terms = account.live_terms
+    terms = account.known_terms
     return PlannedLine(
         id=InvoiceLineId(account.make_id()),
         customer_id=account.customer.id,
@@ -230,7 +232,7 @@ def trial_line(account: Account, trial: Period) -> PlannedLine:
         quantity=terms.quantity,
         unit_amount_cents=0,
         amount_cents=0,
-        period_ordinal=account.live_subscription.next_ordinal - 1,
+        period_ordinal=account.known_subscription.next_ordinal - 1,
         period_start=trial.start,
         period_end=trial.end,
     )

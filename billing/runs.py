@@ -180,7 +180,7 @@ async def do_chunk(
         await hold(database, ids[0], reason_of(error), work)
         return Chunk(1, Report(failed=1))
     for account, failure in failures:
-        await hold(database, account.live_subscription.id, reason_of(failure), work)
+        await hold(database, account.known_subscription.id, reason_of(failure), work)
     return Chunk(len(ids), report_of(planned, failed=len(failures)))
 
 
@@ -206,7 +206,7 @@ def plan_all(
         except (BillingError, AmountOverflow) as error:
             failures.append((account, error))
         except Exception as error:
-            logger.exception("subscription %s cannot be renewed", account.live_subscription.id)
+            logger.exception("subscription %s cannot be renewed", account.known_subscription.id)
             failures.append((account, error))
     return planned, failures
 
@@ -217,7 +217,7 @@ def report_of(planned: Sequence[tuple[Account, int]], *, failed: int) -> Report:
         failed=failed,
         invoices=sum(len(account.invoices) for account, _ in planned),
         past_due=sum(
-            account.subscription_changed and account.live_subscription.status is SubscriptionStatus.PAST_DUE
+            account.subscription_changed and account.known_subscription.status is SubscriptionStatus.PAST_DUE
             for account, crossed in planned
             if not crossed
         ),
@@ -225,7 +225,7 @@ def report_of(planned: Sequence[tuple[Account, int]], *, failed: int) -> Report:
 
 
 def still_behind(planned: Sequence[tuple[Account, int]]) -> list[SubscriptionId]:
-    return [account.live_subscription.id for account, crossed in planned if crossed >= MAX_PERIODS_PER_RUN]
+    return [account.known_subscription.id for account, crossed in planned if crossed >= MAX_PERIODS_PER_RUN]
 
 
 def reason_of(error: Exception) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account, PlannedInvoice, SubscriptionState
+from billing.account import Account
 from billing.changes import Change, ChangeMode, change_terms, credit_lines
 from billing.errors import (
     CancellationAlreadyScheduled,
@@ -31,9 +31,11 @@ from billing.idempotency import Outcome
 from billing.invoicing import judge
 from billing.money import times
 from billing.opening import caught_up, open_customer, open_subscription
+from billing.planned import PlannedInvoice
 from billing.plans import MAX_TRIAL_DAYS
 from billing.reader import read_billed_lines, terms_of
 from billing.renewals import drop_pending_change, end, is_due, renew, start
+from billing.states import SubscriptionState
 from billing.texts import valid_metadata
 from billing.writer import store
 from db.models import Plan, Subscription
@@ -85,12 +87,12 @@ async def create_subscription(
         trial_end=trial_end,
         at=at,
     )
-    if not await insert_live_subscription(session, account.live_subscription, custom_metadata, at):
+    if not await insert_live_subscription(session, account.known_subscription, custom_metadata, at):
         raise CustomerAlreadySubscribed("This customer already has a live subscription.")
     await store(session, [account])
     return Outcome(
         customer_id=customer_id,
-        subscription_id=account.live_subscription.id,
+        subscription_id=account.known_subscription.id,
         invoice_id=account.invoices[0].id if account.invoices else None,
     )
 
@@ -134,7 +136,7 @@ def new_subscription(
     account: Account, starts_at: datetime, trial_end: datetime | None, at: datetime
 ) -> SubscriptionState:
     """A subscription of which nothing is stored and nothing has happened yet."""
-    customer, terms = account.customer, account.live_terms
+    customer, terms = account.customer, account.known_terms
     return SubscriptionState(
         id=SubscriptionId(account.make_id()),
         customer_id=customer.id,
@@ -277,7 +279,7 @@ async def plan_change(
     at: datetime,
 ) -> Change:
     """Decides of a change, and changes nothing but the account."""
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     caught_up(account, at)
     quantity = valid_quantity(subscription.quantity if quantity is None else quantity)
     if plan_id in (None, subscription.plan_id):
@@ -315,7 +317,7 @@ async def withdraw_subscription_change(
     drop_pending_change(account)
     account.note(
         EventType.SUBSCRIPTION_CHANGE_WITHDRAWN,
-        account.live_subscription,
+        account.known_subscription,
         at,
         ["pending_plan_id", "pending_quantity"],
     )
@@ -343,7 +345,7 @@ async def cancel_subscription(
     if at_period_end and settlement is Settlement.CREDIT:
         raise InvalidInput("At the end of a period nothing is left to give back.", "settlement")
     account, at = await open_subscription(session, subscription_id, now=now)
-    if settlement is Settlement.CREDIT and account.live_subscription.started_at is not None:
+    if settlement is Settlement.CREDIT and account.known_subscription.started_at is not None:
         await add_billed_lines(session, account, at)
     invoice = plan_cancellation(account, at_period_end=at_period_end, settlement=settlement, at=at)
     await store(session, [account])
@@ -354,7 +356,7 @@ def plan_cancellation(
     account: Account, *, at_period_end: bool, settlement: Settlement, at: datetime
 ) -> PlannedInvoice | None:
     """Decides of a cancellation, and changes nothing but the account."""
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     if at_period_end and subscription.cancel_at_period_end:
         raise CancellationAlreadyScheduled("This subscription is canceled at its period's end already.")
     subscription.canceled_at = at
@@ -382,7 +384,7 @@ async def undo_subscription_cancellation(
     `TestClockAdvancing`.
     """
     account, at = await open_subscription(session, subscription_id, now=now)
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     if not subscription.cancel_at_period_end:
         raise CancellationNotScheduled("This subscription is not going to be canceled.")
     subscription.cancel_at_period_end = False

@@ -28,16 +28,16 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import Text, TypeDecorator, TypeEngine
 
-from billing.account import (
-    Account,
+from billing.account import Account
+from billing.planned import (
     PlannedAllocation,
     PlannedEvent,
     PlannedInvoice,
     PlannedLedgerEntry,
     PlannedPayment,
     PlannedPeriod,
-    SubscriptionState,
 )
+from billing.states import SubscriptionState
 from db.models import (
     Allocation,
     Base,
@@ -112,14 +112,14 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
         await session.execute(
             update(table_of(Allocation)).where(Allocation.id == allocation_id).values(released_at=released_at)
         )
-    billed = [account.live_subscription.id for account in accounts if account.held and no_longer_due(account)]
+    billed = [account.known_subscription.id for account in accounts if account.held and no_longer_due(account)]
     if billed:
         await session.execute(delete(BillingHold).where(BillingHold.subscription_id.in_(billed)))
 
 
 def no_longer_due(account: Account) -> bool:
     """Whether what was due was done: periods were billed, or it has ended."""
-    return bool(account.periods) or not account.live_subscription.is_live
+    return bool(account.periods) or not account.known_subscription.is_live
 
 
 async def store_events(session: AsyncSession, events: Sequence[PlannedEvent]) -> None:
@@ -129,7 +129,7 @@ async def store_events(session: AsyncSession, events: Sequence[PlannedEvent]) ->
 async def cut_periods(session: AsyncSession, accounts: Sequence[Account]) -> None:
     for account in accounts:
         for ordinal, ends_at in account.cut_periods:
-            subscription = account.live_subscription
+            subscription = account.known_subscription
             await session.execute(
                 update(table_of(BillingPeriod))
                 .where(
@@ -146,7 +146,7 @@ async def move_lines(session: AsyncSession, accounts: Sequence[Account], invoice
     taken = [line.id for account in accounts for line in account.no_longer_waiting]
     if taken:
         await session.execute(delete(PendingLine).where(PendingLine.id.in_(taken)))
-    waiting = [(account.live_subscription.id, line) for account in accounts for line in account.now_waiting]
+    waiting = [(account.known_subscription.id, line) for account in accounts for line in account.now_waiting]
     await insert_rows(
         session,
         PendingLine,

@@ -14,13 +14,15 @@ from rich.progress import Progress
 from sqlalchemy import exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account, CustomerState, PlannedEvent
+from billing.account import Account
 from billing.customers import PREFIX_LENGTH, PREFIX_LETTERS
 from billing.ids import NewId
 from billing.invoicing import NET_DAYS
 from billing.payments import take_in
+from billing.planned import PlannedEvent
 from billing.reader import terms_of
 from billing.renewals import renew, start
+from billing.states import CustomerState
 from billing.subscriptions import (
     Settlement,
     new_subscription,
@@ -119,7 +121,7 @@ async def store_made(session: AsyncSession, made: list[DemoCustomer]) -> None:
     for account in subscribed:
         account.subscription_changed = False
     if subscribed:
-        rows = [subscription_values(a.live_subscription, {}, a.events[0].occurred_at) for a in subscribed]
+        rows = [subscription_values(a.known_subscription, {}, a.events[0].occurred_at) for a in subscribed]
         await session.execute(insert(table_of(Subscription)), rows)
     await store(session, [each.account for each in made])
 
@@ -257,7 +259,7 @@ def subscribe(account: Account, plan: Plan, quantity: int, at: datetime) -> None
 
 def live_until(account: Account, as_of: datetime, *, pays: bool) -> None:
     """Bills each period on its first second; who pays does so three days later."""
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     while True:
         for invoice in list(account.unpaid):
             assert invoice.due_at is not None, "what is unpaid is finalized"

@@ -9,8 +9,8 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing import previews
-from billing.account import PlannedInvoice
 from billing.changes import ChangeMode
+from billing.planned import PlannedInvoice
 from db.queries.lookups import plans_by_id
 from db.values import CustomerId, InvoiceKind, LineKind, PlanId, SubscriptionId
 from graph.context import Info

@@ -6,12 +6,14 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from hypothesis import strategies as st
 
-from billing.account import Account, CustomerState, PlannedInvoice, PlannedLine, Terms
+from billing.account import Account
 from billing.changes import ChangeMode, change_terms, credit_lines
 from billing.ids import NewId
 from billing.invoicing import allocate, enter, judge, oldest_due_first
 from billing.periods import Interval
+from billing.planned import PlannedInvoice, PlannedLine
 from billing.renewals import end, renew
+from billing.states import CustomerState, Terms
 from billing.subscriptions import new_subscription
 from db.values import (
     AllocationKind,
@@ -138,7 +140,7 @@ def give_up(account: Account, at: datetime) -> None:
 
 def cancel_with_credit(account: Account, at: datetime) -> PlannedInvoice | None:
     """Cancels at once, and gives back what is left. Returns the last invoice."""
-    account.live_subscription.canceled_at = at
+    account.known_subscription.canceled_at = at
     account.wait(credit_lines(account, at), at)
     return end(account, ended_at=at, at=at)
 
@@ -162,7 +164,7 @@ def lives(draw: st.DrawFn) -> Account:
     )
     for _ in range(draw(st.integers(0, 8))):
         step = draw(st.sampled_from(("change", "change", "interval", "schedule", "renew", "pay", "overpay", "give up")))
-        period_end = account.live_subscription.current_period.end
+        period_end = account.known_subscription.current_period.end
         at = period_end if step == "renew" else draw(instants(at, period_end))
         if step == "renew":
             renew(account, at)
@@ -174,12 +176,12 @@ def lives(draw: st.DrawFn) -> Account:
             pay(account, at, draw(st.integers(1, 10**6)))
         elif account.unpaid:
             give_up(account, at)
-    cancel_with_credit(account, draw(instants(at, account.live_subscription.current_period.end)))
+    cancel_with_credit(account, draw(instants(at, account.known_subscription.current_period.end)))
     return account
 
 
 def draw_change(draw: st.DrawFn, account: Account, step: str, at: datetime) -> None:
-    before, subscription = account.live_terms, account.live_subscription
+    before, subscription = account.known_terms, account.known_subscription
     other = WEEK if before.interval == MONTH else MONTH
     interval = other if step == "interval" else before.interval
     terms = some_terms(draw(prices), interval, quantity=draw(quantities))

@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.account import Account, InvoiceState, PlannedInvoice, SubscriptionState
+from billing.account import Account
 from billing.changes import ChangeMode, change_terms
 from billing.errors import TooManyLines
 from billing.invoicing import MAX_LINES, finalize
 from billing.money import MAX_CENTS, AmountOverflow
 from billing.periods import Period
+from billing.planned import PlannedInvoice
 from billing.renewals import renew
+from billing.states import InvoiceState, SubscriptionState
 from db.values import AllocationKind, EventType, InvoiceId, InvoiceKind, InvoiceLineId, InvoiceStatus, LedgerEntryKind
 from tests.billing.accounts import (
     JUNE,
@@ -305,7 +307,7 @@ def test_the_events_of_each_object_are_its_versions_without_a_gap(account: Accou
     for event in account.events:
         versions.setdefault(event.object_id, []).append(event.version)
 
-    subscription, customer = account.live_subscription, account.customer
+    subscription, customer = account.known_subscription, account.customer
     assert versions.pop(subscription.id) == list(range(1, subscription.version + 1))
     # The customer was there before, at version 1.
     assert versions.pop(customer.id, []) == list(range(2, customer.version + 1))
@@ -317,7 +319,7 @@ def test_events_are_in_the_order_of_time_and_their_objects_as_new_as_the_last(ac
     instants = [event.occurred_at for event in account.events]
 
     assert instants == sorted(instants)
-    subjects: list[SubscriptionState | InvoiceState] = [account.live_subscription, *account.invoices]
+    subjects: list[SubscriptionState | InvoiceState] = [account.known_subscription, *account.invoices]
     for subject in subjects:
         assert subject.updated_at == max(event.occurred_at for event in account.events if event.object_id == subject.id)
 

@@ -41,7 +41,7 @@ def periods_of(account: Account) -> list[Period]:
 
 
 def status(account: Account) -> SubscriptionStatus:
-    return account.live_subscription.status
+    return account.known_subscription.status
 
 
 def happened(account: Account) -> list[EventType]:
@@ -100,7 +100,7 @@ def test_a_pending_subscription_starts_at_its_start_however_late_the_run() -> No
 
     renew(account, JUNE + days(3))
 
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     assert subscription.status is SubscriptionStatus.ACTIVE
     assert (subscription.started_at, subscription.terms_at) == (JUNE, JUNE)
     assert subscription.current_period == Period(JUNE, JULY)
@@ -125,7 +125,7 @@ def test_missed_periods_are_billed_one_by_one_and_in_order() -> None:
     assert [invoice.period_ordinal for invoice in account.invoices] == [0, 1, 2, 3]
     assert [invoice.issued_at for invoice in account.invoices] == [JUNE, as_of, as_of, as_of]
     assert [invoice.due_at for invoice in account.invoices[1:]] == [as_of + days(14)] * 3
-    assert as_of in account.live_subscription.current_period
+    assert as_of in account.known_subscription.current_period
 
 
 def test_a_run_catches_up_a_bounded_number_of_periods() -> None:
@@ -168,13 +168,13 @@ def test_runs_in_steps_bill_what_one_run_bills(anchor: datetime, interval: Inter
         pass
 
     assert books(by_steps) == books(at_once)
-    assert until in at_once.live_subscription.current_period
+    assert until in at_once.known_subscription.current_period
 
 
 def test_a_trial_is_invoiced_over_0_and_paid() -> None:
     account = started(some_terms(2900), trial_end=JUNE + days(10))
 
-    [invoice], subscription = account.invoices, account.live_subscription
+    [invoice], subscription = account.invoices, account.known_subscription
     [line] = invoice.lines
     assert subscription.status is SubscriptionStatus.TRIALING
     assert subscription.current_period == Period(JUNE, JUNE + days(10))
@@ -207,19 +207,19 @@ def test_a_pending_subscription_with_a_trial_begins_with_the_trial() -> None:
 
     renew(account, JUNE)
 
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     assert subscription.status is SubscriptionStatus.TRIALING
     assert (subscription.started_at, subscription.next_billing_at) == (JUNE, JULY)
 
 
 def test_a_subscription_that_is_canceled_at_its_periods_end_ends_there_and_is_not_billed_again() -> None:
     account = started(some_terms())
-    account.live_subscription.cancel_at_period_end = True
+    account.known_subscription.cancel_at_period_end = True
 
     assert renew(account, JULY - SECOND) == 0
     assert renew(account, AUGUST + days(1)) == 1
 
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     assert subscription.status is SubscriptionStatus.CANCELED
     assert (subscription.ended_at, subscription.next_billing_at) == (JULY, None)
     assert len(account.invoices) == len(account.periods) == 1
@@ -227,22 +227,22 @@ def test_a_subscription_that_is_canceled_at_its_periods_end_ends_there_and_is_no
 
 def test_a_trial_that_is_canceled_at_its_end_is_never_billed() -> None:
     account = started(some_terms(), trial_end=JUNE + days(10))
-    account.live_subscription.cancel_at_period_end = True
+    account.known_subscription.cancel_at_period_end = True
 
     renew(account, JULY)
 
-    assert account.live_subscription.ended_at == JUNE + days(10)
+    assert account.known_subscription.ended_at == JUNE + days(10)
     assert [invoice.amount_cents for invoice in account.invoices] == [0]
 
 
 def test_at_a_boundary_a_cancellation_wins_over_a_change() -> None:
     account = started(some_terms(1000))
     change_terms(account, some_terms(2000), mode=ChangeMode.PERIOD_END, at=HALF_OF_JUNE)
-    account.live_subscription.cancel_at_period_end = True
+    account.known_subscription.cancel_at_period_end = True
 
     renew(account, JULY)
 
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     assert subscription.status is SubscriptionStatus.CANCELED
     assert subscription.plan_id == some_terms(1000).plan_id
     assert (subscription.pending_plan_id, account.pending_terms) == (None, None)
@@ -256,7 +256,7 @@ def test_a_change_that_waits_takes_effect_at_the_boundary_however_late_the_run()
 
     renew(account, AUGUST)
 
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     assert [amounts(invoice) for invoice in account.invoices] == [[1000], [2100], [2100]]
     assert [(period.plan_id, period.quantity) for period in account.periods] == [
         (some_terms(1000).plan_id, 1),
@@ -277,7 +277,7 @@ def test_another_interval_that_waits_counts_its_periods_from_the_boundary() -> N
     renew(account, boundary + days(3))
     renew(account, datetime(2026, 2, 28, tzinfo=UTC))
 
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     assert (subscription.anchor_at, subscription.anchor_ordinal) == (boundary, 1)
     assert periods_of(account)[1:] == [nth_period(boundary, YEAR, 0), nth_period(boundary, YEAR, 1)]
     assert [amounts(invoice) for invoice in account.invoices] == [[1000], [12_000], [12_000]]
@@ -307,7 +307,7 @@ def test_waiting_lines_come_before_the_recurring_one_of_the_next_invoice_alone()
 def test_lines_that_still_wait_at_the_end_go_on_a_last_invoice() -> None:
     account = started(some_terms(1000))
     change_terms(account, some_terms(2000), mode=ChangeMode.NEXT_INVOICE, at=HALF_OF_JUNE)
-    account.live_subscription.cancel_at_period_end = True
+    account.known_subscription.cancel_at_period_end = True
 
     renew(account, JULY)
 
@@ -383,7 +383,7 @@ def test_a_subscription_that_is_past_due_goes_on_being_billed() -> None:
 )
 def test_a_subscription_that_is_not_active_is_never_past_due(status: SubscriptionStatus) -> None:
     account = started(some_terms())
-    subscription = account.live_subscription
+    subscription = account.known_subscription
     account.subscription = replace(subscription, status=status)
 
     judge(account, JUNE + days(100))
@@ -436,7 +436,7 @@ def test_living_through_time_is_running_at_each_instant_of_it(
         if change:
             terms = some_terms(0, interval) if change is ChangeMode.NEXT_INVOICE else some_terms(500, Interval(days=4))
             change_terms(account, terms, mode=change, at=JUNE)
-        account.live_subscription.cancel_at_period_end = ends
+        account.known_subscription.cancel_at_period_end = ends
         return account
 
     lived, run = an_eventful_account(), an_eventful_account()

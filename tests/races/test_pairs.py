@@ -279,7 +279,7 @@ def a_due_subscriber(seed: int, plans: Sequence[Plan]) -> DemoCustomer:
 
 
 def due_since(made: DemoCustomer) -> datetime:
-    boundary = made.account.live_subscription.next_billing_at
+    boundary = made.account.known_subscription.next_billing_at
     assert boundary is not None, "what is live has a next boundary"
     return boundary
 
@@ -308,14 +308,14 @@ def a_change(draw: random.Random, plans: Sequence[Plan]) -> Step:
         "quantity": draw.randint(1, 4),
         "mode": draw.choice([None, *ChangeMode]),
     }
-    return Step("changeSubscription", lambda account: {"id": str(account.live_subscription.id), **fields})
+    return Step("changeSubscription", lambda account: {"id": str(account.known_subscription.id), **fields})
 
 
 def a_cancellation(draw: random.Random) -> Step:
     at_period_end = draw.random() < 0.4
     settlement = "NONE" if at_period_end else draw.choice(("NONE", "CREDIT"))
     fields = {"atPeriodEnd": at_period_end, "settlement": settlement}
-    return Step("cancelSubscription", lambda account: {"id": str(account.live_subscription.id), **fields})
+    return Step("cancelSubscription", lambda account: {"id": str(account.known_subscription.id), **fields})
 
 
 def a_payment(draw: random.Random) -> Step:
