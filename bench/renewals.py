@@ -18,6 +18,7 @@ from sqlalchemy import insert, select, text
 
 from billing.account import Account
 from billing.ids import new_id
+from billing.payments import take_in
 from billing.reader import terms_of
 from billing.renewals import start
 from billing.runs import run_renewals
@@ -29,14 +30,14 @@ from db.embedded import EmbeddedPostgres
 from db.migrations import migrate
 from db.models import Customer, Plan, Subscription
 from db.models.base import table_of
-from db.values import RunTrigger
+from db.values import PaymentMethod, RunTrigger
 from tests.support import a_customer, a_plan, counted_statements
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 async def fill(database: Database, subscriptions: int) -> None:
-    """Subscriptions that began 30 days ago and are due within the last hour."""
+    """Subscriptions that began 30 days ago, whose first invoice is paid, and are due within the last hour."""
     plan = a_plan(created_at=NOW - timedelta(days=60))
     async with database.writes.begin() as session:
         await session.execute(insert(Plan), [values(plan)])
@@ -51,6 +52,9 @@ async def fill(database: Database, subscriptions: int) -> None:
             account.subscription = new_subscription(account, began, None, began)
             use_currency(account, plan.currency, began)
             start(account, began, began)
+            [invoice] = account.unpaid
+            due = invoice.amount_due_cents
+            take_in(account, due, [(invoice, due)], method=PaymentMethod.CARD, received_at=began, at=began)
             accounts.append(account)
         async with database.writes.begin() as session:
             await session.execute(insert(Customer), [values(customer) for customer in customers])

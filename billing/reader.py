@@ -22,6 +22,7 @@ from db.queries.accounts import (
     account_heads,
     billed_lines,
     credited_by_line,
+    plain_rows,
     unpaid_invoices_by_customer,
     waiting_lines_by_subscription,
 )
@@ -40,7 +41,7 @@ async def read_accounts(session: AsyncSession, *conditions: ColumnElement[bool])
     it locks is older than they are, where it had to wait. Three statements, however many accounts.
     """
     statement = account_heads().where(*conditions).order_by(Subscription.next_billing_at, Subscription.id)
-    accounts = [account_of(head) for head in (await session.execute(statement)).all()]
+    accounts = [account_of(head) for head in await plain_rows(session, statement)]
     if accounts:
         await fill(session, accounts)
     return accounts

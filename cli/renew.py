@@ -13,7 +13,7 @@ from cli.errors import CommandError
 from db.database import Database
 from db.values import RunTrigger
 
-SIDE_BY_SIDE = 3
+SIDE_BY_SIDE = 6
 
 
 async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, console: Console) -> int:
@@ -23,7 +23,7 @@ async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, conso
     began = time.monotonic()
     # What a chunk makes is dropped as a whole: to look for cycles in it in between takes a third of the time.
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(300_000, 50, 100)
     try:
         report = await tick(
             database,

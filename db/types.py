@@ -1,7 +1,7 @@
 """Column types: what PostgreSQL keeps and what Python sees of it."""
 
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -17,7 +17,7 @@ Document = dict[str, Any]
 
 
 class Instant(TypeDecorator[datetime]):
-    """A `timestamptz`, an aware UTC `datetime` in Python.
+    """A `timestamptz`, an aware `datetime` in Python, in UTC as the driver gives it.
 
     A naive value is refused: the driver would take it for the server's local time.
     """
@@ -29,11 +29,6 @@ class Instant(TypeDecorator[datetime]):
         if value is not None and value.tzinfo is None:
             raise ValueError(f"an instant needs a time zone: {value!r}")
         return value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None or value.tzinfo is UTC:
-            return value
-        return value.astimezone(UTC)
 
 
 class Word(TypeDecorator[StrEnum]):
