@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.async_api import Page, Request, async_playwright
+from playwright.async_api import Locator, Page, Request, Response, Route, async_playwright, expect
 
 from db.database import Database
 from graph.app import create_app
@@ -47,6 +47,8 @@ class Browsed:
         self.page = page
         self.complaints: list[str] = []
         self.hosts: set[str] = set()
+        self.sent: list[tuple[str, str | None]] = []
+        """The name of each operation that was sent, and the `Authorization` it was sent with."""
         page.on("console", lambda message: self.complain(message.type, message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self.note)
@@ -59,6 +61,18 @@ class Browsed:
         scheme, _, rest = request.url.partition("://")
         if scheme in ("http", "https", "ws", "wss"):
             self.hosts.add(rest.split("/")[0])
+        if request.method == "POST":
+            name = json.loads(request.post_data or "")["operationName"]
+            self.sent.append((name, request.headers.get("authorization")))
+
+    @property
+    def key(self) -> Locator:
+        return self.page.get_by_label("API key", exact=True)
+
+    async def type_key(self, key: str) -> None:
+        """Types an API key as a person does, and waits until the schema has been read with it."""
+        async with self.page.expect_response(introspection):
+            await self.key.press_sequentially(key, delay=5)
 
     async def run_tab(self, title: str) -> Any:
         """The answer that the result pane shows after the operation of a tab was run."""
@@ -77,6 +91,10 @@ class Browsed:
         return json.loads(text)["data"]
 
 
+def introspection(response: Response) -> bool:
+    return "__schema" in (response.request.post_data or "")
+
+
 @pytest.fixture
 async def browsed(address: str) -> AsyncIterator[Browsed]:
     if CHROMIUM is None:
@@ -85,9 +103,9 @@ async def browsed(address: str) -> AsyncIterator[Browsed]:
         pytest.skip("Chromium is not installed (Debian's package: chromium)")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
-        page = await browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(PATIENCE_MS)
-        yield Browsed(page)
+        context = await browser.new_context(viewport={"width": 1440, "height": 900})
+        context.set_default_timeout(PATIENCE_MS)
+        yield Browsed(await context.new_page())
         await browser.close()
 
 
@@ -161,3 +179,86 @@ async def test_the_explorer_and_the_documentation_open(address: str, browsed: Br
     await browsed.page.wait_for_selector(".graphiql-plugin >> text=createCustomer")
 
     assert browsed.complaints == []
+
+
+async def open_page(address: str, page: Page) -> None:
+    async with page.expect_response(introspection):
+        await page.goto(f"{address}/graphql")
+    await page.wait_for_selector(".graphiql-query-editor .view-line")
+
+
+async def test_a_key_goes_with_every_request_until_it_is_cleared(address: str, browsed: Browsed) -> None:
+    await open_page(address, browsed.page)
+    await browsed.type_key("bk_one")
+    await browsed.run_tab("CreatePlan")
+    async with browsed.page.expect_response(introspection):
+        await browsed.page.get_by_role("button", name="Clear API key").click()
+    await expect(browsed.key).to_be_focused()
+    await browsed.run_tab("Customers")
+
+    assert browsed.sent == [
+        ("IntrospectionQuery", None),
+        ("IntrospectionQuery", "Bearer bk_one"),
+        ("CreatePlan", "Bearer bk_one"),
+        ("IntrospectionQuery", None),
+        ("Customers", None),
+    ]
+    assert await browsed.page.evaluate("sessionStorage.length") == 0
+    assert browsed.complaints == []
+
+
+async def test_a_key_lives_as_long_as_its_tab_and_is_kept_nowhere_else(address: str, browsed: Browsed) -> None:
+    await open_page(address, browsed.page)
+    await browsed.type_key("bk_one")
+    await browsed.run_tab("CreatePlan")
+
+    browsed.sent.clear()
+    async with browsed.page.expect_response(introspection):
+        await browsed.page.reload()
+    await expect(browsed.key).to_have_value("bk_one")
+    assert browsed.sent == [("IntrospectionQuery", "Bearer bk_one")]
+
+    other = Browsed(await browsed.page.context.new_page())
+    await open_page(address, other.page)
+    await expect(other.key).to_have_value("")
+    assert other.sent == [("IntrospectionQuery", None)]
+    # Neither the history of requests nor anything else that outlives the tab.
+    assert "bk_one" not in await browsed.page.evaluate("JSON.stringify(localStorage) + document.cookie")
+
+
+async def test_an_authorization_among_the_headers_goes_before_the_key(address: str, browsed: Browsed) -> None:
+    await open_page(address, browsed.page)
+    await browsed.type_key("bk_one")
+
+    await browsed.page.locator(".graphiql-editor-tools button", has_text="Headers").click()
+    await browsed.page.locator(".graphiql-editor-tool .graphiql-editor:not(.hidden)").click()
+    await browsed.page.keyboard.insert_text('{"authorization": "Bearer bk_two"}')
+    await browsed.page.locator(".graphiql-execute-button").click()
+    await browsed.shown()
+
+    assert browsed.sent[-1] == ("CreateCustomer", "Bearer bk_two")
+
+
+async def test_a_server_that_wants_a_key_has_the_page_say_so(address: str, browsed: Browsed) -> None:
+    async def wants_key(route: Route) -> None:
+        if route.request.method == "POST" and route.request.headers.get("authorization") != "Bearer bk_one":
+            body = {"errors": [{"message": "No.", "extensions": {"code": "UNAUTHENTICATED"}}]}
+            await route.fulfill(status=401, json=body)
+        else:
+            await route.continue_()
+
+    await browsed.page.route("**/graphql", wants_key)
+    notice = browsed.page.get_by_role("status")
+    await open_page(address, browsed.page)
+
+    await expect(notice).to_have_text("This server wants an API key. Enter one below.")
+    await browsed.type_key("bk_two")
+    await expect(notice).to_have_text("The server refuses this API key.")
+    await browsed.key.clear()
+    await browsed.type_key("bk_one")
+    await expect(notice).to_be_empty()
+
+    assert "UNAUTHENTICATED" not in await browsed.page.evaluate(READ, "response.json")
+    await browsed.page.get_by_role("button", name="Show Documentation Explorer").click()
+    await browsed.page.wait_for_selector(".graphiql-plugin >> text=Mutation")
+    assert (await browsed.run_tab("CreatePlan"))["createPlan"]["userErrors"] == []

@@ -9,12 +9,13 @@ import { explorerPlugin } from '@graphiql/plugin-explorer';
 import { createGraphiQLFetcher } from '@graphiql/toolkit';
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { createRoot } from 'react-dom/client';
+import { ApiKey, fetchWithKey } from './key.jsx';
 import { rememberingIds } from './remember.js';
 import { openingTab, tabs } from './tabs/index.js';
 
 // The page is served at the endpoint's own address, so it needs no configuration.
 const fetcher = rememberingIds(
-  createGraphiQLFetcher({ url: window.location.pathname, enableIncrementalDelivery: false }),
+  createGraphiQLFetcher({ url: window.location.pathname, fetch: fetchWithKey, enableIncrementalDelivery: false }),
 );
 const { query, variables } = openingTab();
 
@@ -31,5 +32,8 @@ createRoot(document.getElementById('playground')).render(
     shouldPersistHeaders={false}
   >
     <GraphiQL.Logo>Billing API</GraphiQL.Logo>
+    <GraphiQL.Footer>
+      <ApiKey />
+    </GraphiQL.Footer>
   </GraphiQL>,
 );
