@@ -132,3 +132,13 @@ def install(target: Path) -> None:
         npm = reached_by(run("npm", "ci", "--ignore-scripts", *BRIEFLY, folder=unfinished))
         assert npm.returncode == 0, npm.stderr
         unfinished.rename(target)
+
+
+if __name__ == "__main__":
+    # For scripts: the folder's path, or 75, which is EX_TEMPFAIL, where tests would be skipped.
+    try:
+        sys.stdout.write(f"{installed_packages()}\n")
+    except pytest.skip.Exception:
+        sys.exit(75)
+    except pytest.fail.Exception as failure:
+        sys.exit(f"error: {failure}")
