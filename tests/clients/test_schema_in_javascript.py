@@ -2,36 +2,15 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.clients.node import HERE, PROJECT, Workspace, installed_packages
+from tests.clients.node import HERE, PROJECT, Workspace
 
 SDL = PROJECT.joinpath("schema.graphql").read_text(encoding="utf-8")
 
 ROOTS = {"query": "Query", "mutation": "Mutation", "subscription": "undefined"}
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The sources beside this file and the schema. Nothing is written into the checkout's folders."""
-    packages = installed_packages()
-    folder = tmp_path_factory.mktemp("clients")
-    for source in (PROJECT / "schema.graphql", *HERE.glob("*.*")):
-        if source.suffix in {".graphql", ".json", ".mjs", ".ts"}:
-            shutil.copy(source, folder)
-    folder.joinpath("node_modules").symlink_to(packages, target_is_directory=True)
-    return Workspace(folder)
-
-
-@pytest.fixture(scope="module")
-def generated(workspace: Workspace) -> Path:
-    """The TypeScript that graphql-codegen writes for `operations.graphql`."""
-    codegen = workspace.run("node_modules/.bin/graphql-codegen", "--config", "codegen.json")
-    assert codegen.returncode == 0, codegen.stdout + codegen.stderr
-    return workspace.folder / "generated"
 
 
 def read_in_javascript(workspace: Workspace, sdl: str) -> object:

@@ -1,0 +1,79 @@
+"""What clients need: their sources and packages in a folder, and a server that listens."""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from db.embedded import EmbeddedPostgres
+from tests.cli.conftest import PATIENCE_SECONDS, ROOT, Served
+from tests.clients.node import HERE, PROJECT, Workspace, installed_packages
+from tests.conftest import execute, named
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The sources beside this file and the schema. Nothing is written into the checkout's folders."""
+    packages = installed_packages()
+    folder = tmp_path_factory.mktemp("clients")
+    for source in (PROJECT / "schema.graphql", *HERE.glob("*.*")):
+        if source.suffix in {".graphql", ".json", ".mjs", ".ts"}:
+            shutil.copy(source, folder)
+    for client in ("relay", "python"):
+        shutil.copytree(HERE / client, folder / client, ignore=shutil.ignore_patterns("__pycache__"))
+    folder.joinpath("node_modules").symlink_to(packages, target_is_directory=True)
+    return Workspace(folder)
+
+
+@pytest.fixture(scope="session")
+def generated(workspace: Workspace) -> Path:
+    """The TypeScript that graphql-codegen writes for `operations.graphql`."""
+    codegen = workspace.run("node_modules/.bin/graphql-codegen", "--config", "codegen.json")
+    assert codegen.returncode == 0, codegen.stdout + codegen.stderr
+    return workspace.folder / "generated"
+
+
+@pytest.fixture(scope="session")
+def endpoint(server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a running `billing serve` with a database of its own, for all clients."""
+    name = f"clients_{uuid4().hex}"
+    asyncio.run(execute(server.url, f"CREATE DATABASE {name}"))
+    said = tmp_path_factory.mktemp("serve") / "serve.log"
+    with said.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli.main", "serve", "--port", "0"],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": named(server.url, name), "BILLING_AUTH": "off"},
+            stdout=output,
+            stderr=output,
+            text=True,
+        )
+    served = Served(process, said, "")
+    try:
+        served.url = listening_at(served)
+        served.until("/ready")
+        yield f"{served.url}/graphql"
+    finally:
+        if process.poll() is None:
+            served.stop(signal.SIGTERM)
+        asyncio.run(execute(server.url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def listening_at(served: Served) -> str:
+    """The address that a server says that it listens at."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline and served.process.poll() is None:
+        found = re.search(r"Playground\s+(\S+)/graphql", served.said.read_text())
+        if found:
+            return found[1]
+        time.sleep(0.05)
+    pytest.fail(f"The server does not listen: {served.said.read_text()}")
