@@ -36,12 +36,14 @@ class InvoicePreviewLine:
     kind: LineKind = field("What the line is for.")
     description: str = field("What the line is for, in words.")
     quantity: int = field("How many units.")
-    unit_amount_cents: Cents = field("The price of one unit for a whole period, in minor units.")
+    unit_amount_cents: Cents = field(
+        "The price of one unit for a whole period, in minor units of the invoice's currency."
+    )
     amount_cents: Cents = field("What the line adds to the invoice, in minor units; negative for a credit.")
-    period_start: datetime | None = field("When the span that the line is for begins.")
+    period_start: datetime | None = field("When the span that the line is for begins; null for what has none.")
     period_end: datetime | None = field("When the span that the line is for ends (not in it).")
 
-    plan: LazyPlan | None = edge(plans_by_id, "plan_id", "The plan that is billed.")
+    plan: LazyPlan | None = edge(plans_by_id, "plan_id", "The plan that is billed; null for what is outside any plan.")
 
 
 @strawberry.type(
@@ -60,7 +62,7 @@ class InvoicePreview:
     period_start: datetime = field("When the span that the invoice is for begins.")
     period_end: datetime = field("When the span that the invoice is for ends (not in it).")
     due_at: datetime | None = field("When it would be due.")
-    lines: list[InvoicePreviewLine] = field("What would be billed, in order.")
+    lines: list[InvoicePreviewLine] = field("What would be billed, in order; at most 100 lines.")
 
     @strawberry.field(description="The instant at which it would be made.")
     def as_of(self) -> datetime:
@@ -71,27 +73,38 @@ class InvoicePreview:
 @strawberry.input(description="A subscription to preview.")
 class PreviewSubscriptionInput:
     customer_id: strawberry.ID = strawberry.field(description="Who would be billed: a customer in use.")
-    plan_id: strawberry.ID = strawberry.field(description="What would be billed.")
+    plan_id: strawberry.ID = strawberry.field(
+        description="What would be billed: a plan that is not archived, in the currency the customer is billed in."
+    )
     quantity: int = strawberry.field(default=1, description="How many units of the plan: 1 to 1 000 000 000.")
-    start_at: datetime | None = strawberry.field(default=None, description="When it would begin; by default now.")
+    start_at: datetime | None = strawberry.field(
+        default=None, description="When it would begin: not in the past, and within ten years. By default now."
+    )
     trial_days: int | None = strawberry.field(
-        default=None, description="Days of trial, 0 to 730, in place of the plan's; 0 for none."
+        default=None,
+        description="Days of trial, 0 to 730, in place of the plan's; 0 for none. As for `createSubscription`.",
     )
     trial_end: datetime | None = strawberry.field(
-        default=None, description="When the trial would end, in place of its days."
+        default=None, description="When the trial would end, in place of its days: at most 730 days after it begins."
     )
 
 
 @strawberry.input(description="A change of a subscription to preview. What is left out stays as it is.")
 class PreviewSubscriptionChangeInput:
     id: strawberry.ID = strawberry.field(description="The subscription: one that has begun.")
-    plan_id: strawberry.ID | None = strawberry.field(default=None, description="The new plan.")
+    plan_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The new plan: one that is not archived, in the same currency."
+    )
     quantity: int | None = strawberry.field(default=None, description="How many units of the plan: 1 to 1 000 000 000.")
     mode: ChangeMode | None = strawberry.field(
         default=None, description="When it would come into force; by default as for `changeSubscription`."
     )
     as_of: datetime | None = strawberry.field(
-        default=None, description="The instant in the current period from which it would count; by default now."
+        default=None,
+        description=(
+            "The instant in the current period from which it would count: not before the latest change in it, and not "
+            "after now, which is the default."
+        ),
     )
 
 

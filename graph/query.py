@@ -69,7 +69,9 @@ class Query(PreviewQueries):
     async def node(self, info: Info, id: Id) -> Node | None:
         return await find_node(info, id)
 
-    @strawberry.field(description=f"The objects with these ids, in their order; at most {MAX_PAGE}.")
+    @strawberry.field(
+        description=f"The objects with these ids, in their order, null for an id that none has; at most {MAX_PAGE}."
+    )
     async def nodes(
         self,
         info: Info,

@@ -77,7 +77,7 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
     Currency: strawberry.scalar(
         name="Currency",
-        description="A currency: the three-letter code of ISO 4217, such as `EUR`.",
+        description="A currency that has a minor unit: the three-letter code of ISO 4217, in capitals, such as `EUR`.",
         specified_by_url="https://www.iso.org/iso-4217-currency-codes.html",
         serialize=str,
         parse_value=parse_currency,
@@ -86,7 +86,7 @@ SCALARS: dict[object, ScalarDefinition] = {
         name="DateTime",
         description=(
             "An instant in RFC 3339, such as `2026-01-31T12:00:00Z`. Always UTC and whole seconds in answers; in "
-            "inputs any offset, but never none, and the years 1900 to 9998."
+            "inputs any offset, but never none, and the years 1900 to 9998; fractions of a second are cut off."
         ),
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339#section-5.6",
         serialize=serialize_datetime,

@@ -20,7 +20,9 @@ from graph.types.customers import Customer
 @strawberry.input(description="A new customer.")
 class CreateCustomerInput:
     name: str = strawberry.field(description="The name on invoices: 1 to 255 characters.")
-    email: str = strawberry.field(description="The e-mail address, unique among all customers.")
+    email: str = strawberry.field(
+        description="The e-mail address, unique among all customers, archived ones too, in upper and lower case alike."
+    )
     external_id: str | None = strawberry.field(
         default=None,
         description="The id that your own system has for this customer, unique: 1 to 255 characters.",
@@ -28,7 +30,8 @@ class CreateCustomerInput:
     address: AddressInput | None = strawberry.field(default=None, description="The postal address on invoices.")
     tax_id: str | None = strawberry.field(default=None, description="The tax number on invoices: 1 to 64 characters.")
     net_days: int | None = strawberry.field(
-        default=None, description="Days until an invoice is due, 0 to 365: by default the plan's, or 14."
+        default=None,
+        description="Days from the issue of an invoice to its due date, 0 to 365: by default the plan's, or 14.",
     )
     test_clock_id: strawberry.ID | None = strawberry.field(
         default=None, description="The test clock in whose time the customer lives, for good; by default the world's."
@@ -42,18 +45,22 @@ class CreateCustomerInput:
 @strawberry.input(description="Changes of a customer. What is left out stays as it is; finalized invoices do too.")
 class UpdateCustomerInput:
     id: strawberry.ID = strawberry.field(description="The customer.")
-    name: Maybe[str | None] = strawberry.field(description="The new name; null is refused.")
-    email: Maybe[str | None] = strawberry.field(description="The new e-mail address; null is refused.")
-    external_id: Maybe[str | None] = strawberry.field(description="The new external id; null for none.")
+    name: Maybe[str | None] = strawberry.field(description="The new name: 1 to 255 characters; null is refused.")
+    email: Maybe[str | None] = strawberry.field(
+        description="The new e-mail address, unique among all customers; null is refused."
+    )
+    external_id: Maybe[str | None] = strawberry.field(
+        description="The new external id, unique: 1 to 255 characters; null for none."
+    )
     address: Maybe[AddressInput | None] = strawberry.field(
         description="The new address, which takes the place of the old one as a whole; null for none."
     )
-    tax_id: Maybe[str | None] = strawberry.field(description="The new tax number; null for none.")
+    tax_id: Maybe[str | None] = strawberry.field(description="The new tax number: 1 to 64 characters; null for none.")
     net_days: Maybe[int | None] = strawberry.field(
-        description="Days until a new invoice is due, 0 to 365; null for the plan's, or 14."
+        description="Days from the issue of a new invoice to its due date, 0 to 365; null for the plan's, or 14."
     )
     metadata: Maybe[list[MetadataEntryInput] | None] = strawberry.field(
-        description="The new pairs, which take the place of all old ones; null for none."
+        description="The new pairs, at most 50, which take the place of all old ones; null for none."
     )
 
 

@@ -21,7 +21,10 @@ class AllocationInput:
     invoice_id: strawberry.ID = strawberry.field(description="The invoice: the customer's, and OPEN or UNCOLLECTIBLE.")
     amount_cents: Cents | None = strawberry.field(
         default=None,
-        description="How much, in minor units: more than 0. By default what is due, or what is left of the payment.",
+        description=(
+            "How much, in minor units of the payment's currency: more than 0, and at most what is due. By default what "
+            "is due, or what is left of the payment."
+        ),
     )
 
     def value(self) -> WantedAllocation:
@@ -32,13 +35,16 @@ class AllocationInput:
 class RecordPaymentInput:
     customer_id: strawberry.ID = strawberry.field(description="Who paid.")
     amount_cents: Cents = strawberry.field(description="How much, in minor units of `currency`: more than 0.")
-    currency: Currency = strawberry.field(description="The currency: the one that the customer is billed in.")
+    currency: Currency = strawberry.field(
+        description="The currency: the customer's, who takes this one for good where there is none yet."
+    )
     method: PaymentMethod = strawberry.field(default=PaymentMethod.BANK_TRANSFER, description="How the money came.")
     reference: str | None = strawberry.field(
         default=None, description="What identifies it where it came from: at most 255 characters."
     )
     received_at: datetime | None = strawberry.field(
-        default=None, description="When the money was received: within the last ten years, and by default now."
+        default=None,
+        description="When the money was received: within the last ten years, not after now, which is the default.",
     )
     allocations: list[AllocationInput] | None = strawberry.field(
         default=None,

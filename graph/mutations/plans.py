@@ -20,7 +20,10 @@ from graph.types.plans import Plan
 @strawberry.input(description="A new plan. By default it bills every 30 days.")
 class CreatePlanInput:
     code: str = strawberry.field(
-        description="The plan's unique code: 1 to 64 letters, digits, dots, dashes and underscores."
+        description=(
+            "The plan's unique code: 1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first. "
+            "Upper and lower case differ."
+        )
     )
     name: str = strawberry.field(description="The name on invoices: 1 to 255 characters.")
     description: str | None = strawberry.field(
@@ -35,14 +38,21 @@ class CreatePlanInput:
     )
     interval_count: int | None = strawberry.field(
         default=None,
-        description="How many of the unit make the interval, at most ten years: by default 30 of DAY, 1 of the others.",
+        description=(
+            "How many of the unit make the interval: 1 to 3660 of DAY, 520 of WEEK, 120 of MONTH or 10 of YEAR. By "
+            "default 30 of DAY, 1 of the others."
+        ),
     )
     trial_days: int = strawberry.field(
-        default=0, description="Days of trial that a new subscription begins with, 0 to 730: one for each customer."
+        default=0,
+        description="Days of trial of a new subscription, 0 to 730, once for each customer; 0 for none.",
     )
     net_days: int | None = strawberry.field(
         default=None,
-        description="Days until an invoice is due, 0 to 365, where the customer has none of their own: by default 14.",
+        description=(
+            "Days from the issue of an invoice to its due date, 0 to 365, where the customer has none of their own: by "
+            "default 14."
+        ),
     )
     metadata: list[MetadataEntryInput] | None = strawberry.field(
         default=None, description="Your own data, at most 50 pairs."
@@ -55,16 +65,20 @@ class CreatePlanInput:
 )
 class UpdatePlanInput:
     id: strawberry.ID = strawberry.field(description="The plan.")
-    name: Maybe[str | None] = strawberry.field(description="The new name, for invoices from now on; null is refused.")
-    description: Maybe[str | None] = strawberry.field(description="The new description; null for none.")
+    name: Maybe[str | None] = strawberry.field(
+        description="The new name, for invoices from now on: 1 to 255 characters; null is refused."
+    )
+    description: Maybe[str | None] = strawberry.field(
+        description="The new description: at most 2000 characters; null for none."
+    )
     trial_days: Maybe[int | None] = strawberry.field(
         description="Days of trial of new subscriptions, 0 to 730; null for none."
     )
     net_days: Maybe[int | None] = strawberry.field(
-        description="Days until a new invoice is due, 0 to 365; null for 14."
+        description="Days from the issue of a new invoice to its due date, 0 to 365; null for 14."
     )
     metadata: Maybe[list[MetadataEntryInput] | None] = strawberry.field(
-        description="The new pairs, which take the place of all old ones; null for none."
+        description="The new pairs, at most 50, which take the place of all old ones; null for none."
     )
 
 
@@ -128,7 +142,7 @@ class PlanMutations:
         made = await info.context.once(input, create)
         return CreatePlanPayload(plan=await info.context.find(plans_by_id, made.plan_id))
 
-    @mutation("Changes what a plan is called. What it costs never changes: make a new plan.")
+    @mutation("Changes what a plan is called, its trial and days to pay. What it costs never changes: make a new plan.")
     async def update_plan(self, info: Info, input: UpdatePlanInput) -> UpdatePlanPayload:
         metadata = given(input.metadata)
         async with info.context.transaction() as session:

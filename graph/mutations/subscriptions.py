@@ -33,7 +33,8 @@ class CreateSubscriptionInput:
     )
     quantity: int = strawberry.field(default=1, description="How many units of the plan: 1 to 1 000 000 000.")
     start_at: datetime | None = strawberry.field(
-        default=None, description="When it begins, within ten years; until then it is PENDING. By default now."
+        default=None,
+        description="When it begins: not in the past, and within ten years; until then it is PENDING. By default now.",
     )
     trial_days: int | None = strawberry.field(
         default=None,
@@ -43,7 +44,11 @@ class CreateSubscriptionInput:
         ),
     )
     trial_end: datetime | None = strawberry.field(
-        default=None, description="When the trial ends, in place of its days; the first period begins there."
+        default=None,
+        description=(
+            "When the trial ends, in place of its days: after `startAt`, and at most 730 days after it. The first full "
+            "period begins there. Not together with `trialDays`."
+        ),
     )
     metadata: list[MetadataEntryInput] | None = strawberry.field(
         default=None, description="Your own data, at most 50 pairs."

@@ -29,7 +29,9 @@ class CreateTestClockInput:
 @strawberry.input(description="A test clock to move forward.")
 class AdvanceTestClockInput:
     id: strawberry.ID = strawberry.field(description="The test clock: one that is READY.")
-    to: datetime = strawberry.field(description="The time it shall stand at: later than it does, however much.")
+    to: datetime = strawberry.field(
+        description="The time it shall stand at: later than it does, and within 100 years of now."
+    )
     idempotency_key: str | None = idempotency_key_field()
 
 

@@ -78,8 +78,8 @@ def describe(words: type[StrEnum], description: str, *, name: str | None = None,
 
 @strawberry.type(description="A pair of the caller's own data, kept with an object and given back as it was.")
 class MetadataEntry:
-    key: str = field("The pair's name, unique in its object.")
-    value: str = field("What is kept under it.")
+    key: str = field("The pair's name, unique in its object: 1 to 64 characters.")
+    value: str = field("What is kept under it: at most 500 characters.")
 
 
 @strawberry.input(description="A pair of the caller's own data.")
@@ -105,7 +105,7 @@ def metadata_of(entries: list[MetadataEntryInput] | None) -> Mapping[str, str] |
     return pairs
 
 
-@strawberry.type(description="A postal address.")
+@strawberry.type(description="A postal address. What was left out is null.")
 class Address:
     line1: str | None = field("Street and number, or what is said in their place.")
     line2: str | None = field("More of the same: floor, building, care of.")
@@ -125,7 +125,7 @@ class AddressInput:
     city: str | None = strawberry.field(default=None, description="City, town or village.")
     region: str | None = strawberry.field(default=None, description="State, province or region.")
     country: str | None = strawberry.field(
-        default=None, description="Country: the two-letter code of ISO 3166-1, such as `DE`."
+        default=None, description="Country: the two-letter code of ISO 3166-1 in capitals, such as `DE`."
     )
 
     def value(self) -> values.Address:
@@ -139,7 +139,7 @@ class AddressInput:
         )
 
 
-@strawberry.input(description="A half-open span of time: `from` is in it, `until` is not.")
+@strawberry.input(description="A half-open span of time: the instant `from` is in it, `until` is not.")
 class DateTimeRange:
     from_: datetime | None = strawberry.field(
         name="from", default=None, description="At or after this instant; from the beginning when left out."

@@ -46,9 +46,9 @@ class Customer(Node):
 
     name: str = field("The name on invoices.")
     email: str = field("The e-mail address, unique among all customers without regard to upper and lower case.")
-    external_id: str | None = field("The id that the caller's own system has for this customer, unique.")
-    address: Address | None = field("The postal address on invoices.")
-    tax_id: str | None = field("The tax number on invoices, such as a VAT id.")
+    external_id: str | None = field("The id that the caller's own system has for this customer, unique; null for none.")
+    address: Address | None = field("The postal address on invoices; null for none.")
+    tax_id: str | None = field("The tax number on invoices, such as a VAT id; null for none.")
     currency: Currency | None = field(
         "The currency that this customer is billed in: the first subscription, invoice or payment fixes it for good. "
         "Null before that."
@@ -67,7 +67,7 @@ class Customer(Node):
     metadata: list[MetadataEntry] = metadata_field()
 
     subscription: LazySubscription | None = edge(
-        live_subscriptions_by_customer, "id", "The live subscription: the one that is not CANCELED."
+        live_subscriptions_by_customer, "id", "The live subscription: the one that is not CANCELED. Null for none."
     )
     subscriptions: Connection[LazySubscription] = connection(
         models.Subscription,

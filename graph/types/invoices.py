@@ -74,8 +74,8 @@ describe(
 class BillTo:
     name: str = field("The customer's name then.")
     email: str = field("The customer's e-mail address then.")
-    address: Address | None = field("The customer's postal address then.")
-    tax_id: str | None = field("The customer's tax number then.")
+    address: Address | None = field("The customer's postal address then; null for none.")
+    tax_id: str | None = field("The customer's tax number then; null for none.")
 
 
 @strawberry.type(description="One position of an invoice.")
@@ -87,13 +87,15 @@ class InvoiceLine:
     unit_amount_cents: Cents = field(
         "The price of one unit for a whole period, in minor units of the invoice's currency."
     )
-    amount_cents: Cents = field("What the line adds to the invoice, in minor units; negative for a credit.")
+    amount_cents: Cents = field(
+        "What the line adds to the invoice, in minor units of the invoice's currency; negative for a credit."
+    )
     period_ordinal: int | None = field(
         "Which of the subscription's periods the line belongs to, a trial included, counted from 0; null for what is "
         "outside any subscription."
     )
     period_start: datetime | None = field("When the span that the line is for begins; null for what has none.")
-    period_end: datetime | None = field("When the span that the line is for ends (not in it).")
+    period_end: datetime | None = field("When the span that the line is for ends (not in it); null for what has none.")
 
     plan: LazyPlan | None = edge(plans_by_id, "plan_id", "The plan that is billed; null for what is outside any plan.")
     invoice: LazyInvoice = edge(invoices_by_id, "invoice_id", "The invoice that the line is on.")
@@ -121,15 +123,15 @@ class Invoice(Node):
     kind: InvoiceKind = field("What the invoice is for.")
     status: InvoiceStatus = field("Where the invoice stands.")
     currency: Currency = field("The currency of all amounts on the invoice.")
-    subtotal_cents: Cents = field("The sum of the lines, in minor units.")
-    tax_cents: Cents = field("The tax on top, in minor units.")
+    subtotal_cents: Cents = field("The sum of the lines, in minor units of `currency`.")
+    tax_cents: Cents = field("The tax on top, in minor units of `currency`.")
     amount_cents: Cents = field(
-        "The total: subtotal and tax, in minor units. Negative where more is given back than billed: that goes to the "
-        "customer's unpaid invoices, and the rest to the balance."
+        "The total: subtotal and tax, in minor units of `currency`. Negative where more is given back than billed: "
+        "that goes to the customer's unpaid invoices, and the rest to the balance."
     )
     amount_due_cents: Cents = field(
-        "What is still to be paid of the total, in minor units: the total without the allocations that count, and 0 "
-        "for what is VOID. Never negative."
+        "What is still to be paid of the total, in minor units of `currency`: the total without the allocations that "
+        "count, and 0 for what is VOID. Never negative."
     )
     bill_to: BillTo | None = field("Who the invoice is addressed to; null for a draft.")
     period_start: datetime = field(

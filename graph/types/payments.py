@@ -87,11 +87,13 @@ class Payment(Node):
 
     amount_cents: Cents = field("How much was received, in minor units of `currency`; more than 0.")
     overpayment_cents: Cents = field(
-        "What of it no invoice took, in minor units: it was added to the customer's balance."
+        "What of it no invoice took, in minor units of `currency`: it was added to the customer's balance."
     )
     currency: Currency = field("The currency: the one that the customer is billed in.")
     method: PaymentMethod = field("How the money came.")
-    reference: str | None = field("What identifies it where it came from, such as a bank's id of the transfer.")
+    reference: str | None = field(
+        "What identifies it where it came from, such as a bank's id of the transfer; null for none."
+    )
     received_at: datetime = field("When the money was received.")
     created_at: datetime = field("When the payment was recorded.")
 
@@ -139,7 +141,7 @@ class LedgerEntry:
         "By how much, in minor units of `currency`: positive where we owe the customer more than before, negative "
         "where less. Never 0."
     )
-    balance_after_cents: Cents = field("The balance after the change, in minor units; never negative.")
+    balance_after_cents: Cents = field("The balance after the change, in minor units of `currency`; never negative.")
     currency: Currency = field("The currency: the one that the customer is billed in.")
     created_at: datetime = field("When the balance changed.")
 

@@ -47,9 +47,9 @@ class Plan(Node):
 
     code: str = field("The plan's unique code, for programs and addresses, such as `pro-monthly`.")
     name: str = field("The name on invoices.")
-    description: str | None = field("What the plan offers, for people.")
+    description: str | None = field("What the plan offers, for people; null for nothing said.")
     amount_cents: Cents = field("The price of one unit for one interval, in minor units of `currency`. 0 is free.")
-    currency: Currency = field("The currency of the price.")
+    currency: Currency = field("The currency of the price, and of every invoice of this plan.")
     interval: PlanInterval = field("The unit of the interval that the price is for.")
     interval_count: int = field("How many of the unit make the interval: 30 of DAY are a period of 30 days.")
     trial_days: int = field(

@@ -42,7 +42,7 @@ class TestClock(Node):
 
     row: ClassVar = models.TestClock
 
-    name: str | None = field("What the clock is for.")
+    name: str | None = field("What the clock is for; null for nothing said.")
     status: TestClockStatus = field("Whether it stands still or is on its way.")
     frozen_at: datetime = field("The time it stands at; while it advances, the time that it started from.")
     target_at: datetime | None = field("The time it is on its way to; null for one that stands still.")
