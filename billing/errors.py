@@ -296,6 +296,16 @@ class TestClockBackwards(BillingError):
     field = ("to",)
 
 
+class ApiKeyNotFound(BillingError):
+    code = "API_KEY_NOT_FOUND"
+    field = ("api_key_id",)
+
+
+class ApiKeyRevoked(BillingError):
+    code = "API_KEY_REVOKED"
+    field = ("api_key_id",)
+
+
 class IdempotencyKeyReused(BillingError):
     """The key came before with another input."""
 

@@ -12,6 +12,7 @@ from billing.ids import new_id
 from billing.planned import PlannedEvent
 from billing.writer import store_events
 from db.models import Customer, Invoice, Plan, TestClock
+from db.scope import actor_of
 from db.values import CustomerId, EventType, ObjectType
 
 OBJECT_TYPES: dict[type[Customer | Plan | Invoice | TestClock], ObjectType] = {
@@ -53,7 +54,7 @@ async def record(
         object_type=OBJECT_TYPES[type(row)],
         object_id=object_id,
         version=row.version,
-        actor="api",
+        actor=actor_of(session),
         changes=sorted(changes),
         occurred_at=at,
         recorded_at=now,

@@ -46,7 +46,8 @@ async def open_customer(
         renew(account, at)
     if lock:
         await store(session, [account])
-    return Account(customer=account.customer, unpaid=account.unpaid, recorded_at=account.recorded_at), at
+    rest = Account(account.customer, unpaid=account.unpaid, actor=account.actor, recorded_at=account.recorded_at)
+    return rest, at
 
 
 async def open_subscription(

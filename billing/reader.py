@@ -26,6 +26,7 @@ from db.queries.accounts import (
     unpaid_invoices_by_customer,
     waiting_lines_by_subscription,
 )
+from db.scope import actor_of
 from db.values import BillTo, CustomerId, InvoiceLineId, SubscriptionStatus
 
 CUSTOMER_END = len(CUSTOMER_COLUMNS)
@@ -42,6 +43,8 @@ async def read_accounts(session: AsyncSession, *conditions: ColumnElement[bool])
     """
     statement = account_heads().where(*conditions).order_by(Subscription.next_billing_at, Subscription.id)
     accounts = [account_of(head) for head in await plain_rows(session, statement)]
+    for account in accounts:
+        account.actor = actor_of(session)
     if accounts:
         await fill(session, accounts)
     return accounts
@@ -94,7 +97,7 @@ async def read_customer(session: AsyncSession, customer_id: CustomerId) -> Accou
     row = (await session.execute(select(*CUSTOMER_COLUMNS).where(Customer.id == customer_id))).first()
     if row is None:
         return None
-    account = Account(customer_state(row))
+    account = Account(customer_state(row), actor=actor_of(session))
     await fill(session, [account])
     return account
 

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.exc import DBAPIError
 
 from billing.account import Account
+from billing.api_keys import prune_sessions
 from billing.errors import BillingError
 from billing.idempotency import prune
 from billing.ids import new_id
@@ -405,6 +406,7 @@ async def tick(
     await see_to_test_clocks(database, now=now)
     async with database.writes.begin() as session:
         await prune(session, now=now)
+        await prune_sessions(session, now=now)
     return report
 
 

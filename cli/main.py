@@ -1,10 +1,12 @@
 """The command `billing` and its subcommands. Each says in one line what a person did wrong, and exits with 1."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +20,15 @@ from db.database import DatabaseUrlError, is_unavailable
 from db.embedded import EmbeddedPostgresError
 from db.migrations import UnknownRevisionError, migrate
 from db.server import DatabaseServer, database_server
+
+
+class Scope(Enum):
+    """What an API key may do, as a person says it."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
 
 app = typer.Typer(
     help="A self-hosted subscription-billing server with a GraphQL API.",
@@ -56,11 +67,62 @@ def serve(
     ] = 10,
 ) -> None:
     """Migrate the database and serve the API."""
+    from cli.keys import require_keys
     from cli.serve import bind, serve_forever
+    from cli.settings import LOCAL, is_local, read_settings
 
     with one_line_errors(), bind(host, port) as listening, database_server(data_dir) as server:
+        os.environ[LOCAL] = "1" if is_local(host, embedded=server.embedded is not None) else "0"
+        settings = read_settings()
         migrated(server)
+        if settings.requires_key:
+            asyncio.run(require_keys(server.url))
+            console.print("API keys    needed: `billing keys create` makes one")
+        else:
+            console.print("API keys    not needed: whoever reaches this address may do everything")
         serve_forever(server, listening, workers=workers, renew_every=renew_every if renew else None, console=console)
+
+
+keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+
+@keys.command(name="create")
+def create_key_command(
+    name: Annotated[str, typer.Option(help="What the key is for.")],
+    scope: Annotated[Scope, typer.Option(help="What it may do.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Make an API key, and print its token: once, and alone on the standard output."""
+    from cli.keys import create_key
+    from db.values import ApiKeyScope
+
+    with one_line_errors(), database_server(data_dir) as server:
+        migrated(server)
+        asyncio.run(create_key(server.url, name=name, scope=ApiKeyScope[scope.name], console=console))
+
+
+@keys.command(name="list")
+def list_keys_command(data_dir: DataDir = None) -> None:
+    """Print a line for each API key, oldest first."""
+    from cli.keys import list_keys
+
+    with one_line_errors(), database_server(data_dir) as server:
+        migrated(server)
+        asyncio.run(list_keys(server.url))
+
+
+@keys.command(name="revoke")
+def revoke_key_command(
+    key_id: Annotated[str, typer.Argument(help="The key's id, as `billing keys list` has it.")],
+    data_dir: DataDir = None,
+) -> None:
+    """End an API key for good."""
+    from cli.keys import revoke_key
+
+    with one_line_errors(), database_server(data_dir) as server:
+        migrated(server)
+        asyncio.run(revoke_key(server.url, key_id, console=console))
 
 
 @app.command(name="migrate")

@@ -14,9 +14,11 @@ from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
 from cli.errors import CommandError
+from cli.settings import read_settings
 from db.database import Database
 from db.server import DatabaseServer
 from graph.app import create_app
+from graph.trusted import TrustedDocumentsError
 
 GRACEFUL_SHUTDOWN_SECONDS = 25
 PR_SET_PDEATHSIG = 1
@@ -56,11 +58,11 @@ def serve_forever(
     # uvicorn raises the signal that ended it once more when it is done: we go on from there, and exit with 0.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
+    # What is wrong with settings or program shows here: a supervisor would start such workers again without end.
+    worker_app()
     if workers == 1:
         uvicorn.Server(config).run(sockets=[listening])
     else:
-        # What is wrong with the program itself shows here: the supervisor would start such workers again without end.
-        worker_app()
         Multiprocess(config, [listening]).run()
 
 
@@ -75,7 +77,14 @@ def worker_app() -> Starlette:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     every = os.environ.get(RENEW_SECONDS)
-    return create_app(Database(os.environ["DATABASE_URL"]), renew_every=float(every) if every else None)
+    try:
+        return create_app(
+            Database(os.environ["DATABASE_URL"]),
+            settings=read_settings(),
+            renew_every=float(every) if every else None,
+        )
+    except TrustedDocumentsError as error:
+        raise CommandError(str(error)) from None
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from asyncpg import InternalClientError
-from sqlalchemy import URL, make_url, text
+from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker, create_async_engine
+
+from db.scope import SCOPE, Scope, ScopedSession, count_rows
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -27,7 +29,8 @@ class Database:
     """The database of one process.
 
     `reads` makes sessions on autocommit, one statement at a time; `writes` makes sessions whose work is one
-    transaction: `async with database.writes.begin() as session`.
+    transaction: `async with database.writes.begin() as session`. For a request, `reads_in` and `writes_in` make the
+    same, which keep to its `Scope`.
     """
 
     def __init__(self, url: str, *, pool_size: int = POOL_SIZE) -> None:
@@ -50,8 +53,17 @@ class Database:
             },
         )
         read_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self.reads: Sessions = async_sessionmaker(read_engine, expire_on_commit=False)
-        self.writes: Sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        event.listen(self.engine.sync_engine, "after_cursor_execute", count_rows)
+        self.reads: Sessions = async_sessionmaker(read_engine, expire_on_commit=False, sync_session_class=ScopedSession)
+        self.writes: Sessions = async_sessionmaker(
+            self.engine, expire_on_commit=False, sync_session_class=ScopedSession
+        )
+
+    def reads_in(self, scope: Scope) -> AsyncSession:
+        return self.reads(info={SCOPE: scope})
+
+    def writes_in(self, scope: Scope) -> AsyncSession:
+        return self.writes(info={SCOPE: scope})
 
     async def ping(self) -> None:
         """Answers when the database does. Raises what `is_unavailable` knows when it does not."""

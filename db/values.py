@@ -12,9 +12,22 @@ InvoiceId = NewType("InvoiceId", UUID)
 InvoiceLineId = NewType("InvoiceLineId", UUID)
 PaymentId = NewType("PaymentId", UUID)
 TestClockId = NewType("TestClockId", UUID)
+ApiKeyId = NewType("ApiKeyId", UUID)
 
 MAX_CENTS = 2**53 - 1
 """The largest amount a column takes: the largest integer that every JSON client reads exactly."""
+
+
+class ApiKeyScope(StrEnum):
+    READ = "READ"
+    WRITE = "WRITE"
+    ADMIN = "ADMIN"
+    CUSTOMER = "CUSTOMER"
+
+
+class CustomerPermission(StrEnum):
+    CANCEL_SUBSCRIPTION = "CANCEL_SUBSCRIPTION"
+    CHANGE_SUBSCRIPTION = "CHANGE_SUBSCRIPTION"
 
 
 class PlanInterval(StrEnum):

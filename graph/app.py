@@ -1,10 +1,12 @@
 """The one place where the server is put together."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
@@ -14,13 +16,22 @@ from graph.context import Clock, wall_clock
 from graph.health import Health
 from graph.http import GraphQLEndpoint
 from graph.playground import playground_assets
+from graph.settings import Settings
 
 
-def create_app(database: Database, *, clock: Clock = wall_clock, renew_every: float | None = None) -> Starlette:
+def create_app(
+    database: Database,
+    *,
+    settings: Settings | None = None,
+    clock: Clock = wall_clock,
+    renew_every: float | None = None,
+) -> Starlette:
     """The server over `database`, which it closes in the end. `clock` tells the present instant, in UTC.
 
-    While it runs, it bills what is due every `renew_every` seconds; never, where that is None.
+    While it runs, it bills what is due every `renew_every` seconds; never, where that is None. Raises
+    `TrustedDocumentsError`.
     """
+    settings = settings or Settings()
     health = Health(database)
 
     async def renew_while_serving() -> None:
@@ -39,9 +50,22 @@ def create_app(database: Database, *, clock: Clock = wall_clock, renew_every: fl
     return Starlette(
         routes=[
             Route("/", lambda _request: RedirectResponse("/graphql")),
-            Route("/graphql", GraphQLEndpoint(database, clock)),
+            Route("/graphql", GraphQLEndpoint(database, clock, settings)),
             playground_assets(),
             *health.routes(),
         ],
+        middleware=[cross_origin(settings.cors_origins)] if settings.cors_origins else [],
         lifespan=lifespan,
+    )
+
+
+def cross_origin(origins: Sequence[str]) -> Middleware:
+    """Lets pages of these origins send requests with a token, and read the answers."""
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "GraphQL-Require-Preflight"],
+        expose_headers=["Retry-After"],
+        max_age=600,
     )

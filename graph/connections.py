@@ -20,12 +20,11 @@ from db.queries.pages import Condition, Page, PageRequest, Position, count, coun
 from graph.context import Info
 from graph.edges import EDGE
 from graph.errors import bad_user_input
+from graph.limits import DEFAULT_PAGE, MAX_PAGE
 from graph.scalars import NO_ID, is_storable, parse_id
 
 Item = TypeVar("Item")
 
-DEFAULT_PAGE = 20
-MAX_PAGE = 100
 MAX_CURSOR = 4000
 
 
@@ -168,10 +167,10 @@ class Listing:
             return Listed(found, request, name, lambda: loaders.of(counts).load(key))
 
         async def total() -> int:
-            async with info.context.database.reads() as session:
+            async with info.context.reads() as session:
                 return await count(session, self.model, request.conditions)
 
-        async with info.context.database.reads() as session:
+        async with info.context.reads() as session:
             found = await page(session, self.model, request)
         return Listed(found, request, name, total)
 

@@ -11,13 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.idempotency import Outcome, Request, content_of, once
 from db.database import Database
+from db.scope import RowBudget, Scope
+from graph.access import Access
+from graph.documents import Documents
 from graph.loaders import BatchedRead, Key, Loaders
 
 Clock = Callable[[], datetime]
-
-
-LOCAL_API_KEY = "local"
-"""Who sends a request that carries no API key."""
 
 
 class Retryable(Protocol):
@@ -34,12 +33,26 @@ def wall_clock() -> datetime:
 
 
 class Context:
-    """The database, the loaders and the time of one request."""
+    """The database, the loaders and the time of one request, who sends it, and what it has read.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    All that a request reads goes through `reads`, and what it writes through `transaction`: both keep to what its
+    sender may see.
+    """
+
+    def __init__(self, database: Database, clock: Clock, access: Access, documents: Documents, max_rows: int) -> None:
         self.database = database
-        self.loaders = Loaders(database.reads)
+        self.access = access
+        self.documents = documents
+        self.rows = RowBudget(max_rows)
+        self.nodes = 0
+        self.loaders = Loaders(self.reads)
         self._clock = clock
+        self._reading = Scope(access.actor, access.customer_id, self.rows)
+        self._writing = Scope(access.actor, access.customer_id)
+
+    def reads(self) -> AsyncSession:
+        """A session on autocommit: one statement at a time."""
+        return self.database.reads_in(self._reading)
 
     def now(self) -> datetime:
         """The present instant, in whole seconds: all that is stored is."""
@@ -51,7 +64,7 @@ class Context:
 
         The payload's own edges are resolved after the commit, by loaders that have seen nothing of before.
         """
-        async with self.database.writes.begin() as session:
+        async with self.database.writes_in(self._writing) as session, session.begin():
             yield session
         self.loaders.forget()
 
@@ -63,7 +76,7 @@ class Context:
             if input.idempotency_key is None:
                 return await operation(session)
             content = content_of(type(input).__name__, {**asdict(input), "idempotency_key": None})
-            request = Request(LOCAL_API_KEY, input.idempotency_key, content)
+            request = Request(self.access.name, input.idempotency_key, content)
             return await once(session, request, operation, now=self.now())
 
     async def find(self, read: BatchedRead[Key, Any], key: Key | None) -> Any:

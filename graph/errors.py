@@ -1,7 +1,9 @@
 """What is wrong, as a client sees it: user errors in payloads, codes on top-level errors."""
 
 import logging
+import re
 from enum import Enum
+from typing import Any
 from uuid import uuid4
 
 import strawberry
@@ -10,6 +12,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from billing.errors import BillingError
 from db.database import is_timeout, is_unavailable
+from db.scope import RowBudgetExceeded
 
 logger = logging.getLogger("billing.graph")
 
@@ -146,6 +149,8 @@ class UserErrorCode(Enum):
         "TEST_CLOCK_ADVANCING", description="The test clock is on its way: until it is READY, its customers wait."
     )
     TEST_CLOCK_BACKWARDS = strawberry.enum_value("TEST_CLOCK_BACKWARDS", description="A test clock goes forward only.")
+    API_KEY_NOT_FOUND = strawberry.enum_value("API_KEY_NOT_FOUND", description="There is no API key with this id.")
+    API_KEY_REVOKED = strawberry.enum_value("API_KEY_REVOKED", description="The API key is revoked already.")
     IDEMPOTENCY_KEY_REUSED = strawberry.enum_value(
         "IDEMPOTENCY_KEY_REUSED", description="The idempotency key came before with another input. Nothing was done."
     )
@@ -174,7 +179,7 @@ class UserError:
         return cls(code=UserErrorCode(refusal.code), message=str(refusal), field=path)
 
 
-OWN_IDS = ("customer_id", "plan_id", "subscription_id", "invoice_id", "test_clock_id")
+OWN_IDS = ("customer_id", "plan_id", "subscription_id", "invoice_id", "test_clock_id", "api_key_id")
 """What operations call the key of the thing they change, and inputs their `id`."""
 
 
@@ -183,18 +188,29 @@ def bad_user_input(message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": "BAD_USER_INPUT"})
 
 
-def formatted(error: GraphQLError) -> dict[str, object]:
-    """A top-level error as it is sent: with a code, and without what only the log may know."""
+DID_YOU_MEAN = re.compile(r" Did you mean .*\?$", re.DOTALL)
+
+
+def formatted(error: GraphQLError, *, suggestions: bool = True, before: bool = False) -> dict[str, Any]:
+    """A top-level error as it is sent: with a code, and without what only the log may know.
+
+    Without `suggestions`, it does not say either which name was perhaps meant. An error that was found `before` the
+    execution is one of validation, where nothing else is said.
+    """
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
     # What a literal of the document cannot be read as, such as an integer of 5000 digits, is the client's mistake.
     if cause is None or (error.path is None and isinstance(cause, ValueError | RecursionError)):
-        sent = error.formatted
-        return {**sent, "extensions": {"code": code_of(error), **sent.get("extensions", {})}}
+        sent: dict[str, Any] = {**error.formatted}
+        if not suggestions:
+            sent["message"] = DID_YOU_MEAN.sub("", error.message)
+        return {**sent, "extensions": {"code": code_of(error, before=before), **sent.get("extensions", {})}}
 
     request_id = str(uuid4())
-    if is_timeout(cause):
+    if isinstance(cause, RowBudgetExceeded):
+        code, message = "COST_LIMIT", f"This reads more than {cause.limit} rows. Ask for less at once."
+    elif is_timeout(cause):
         logger.warning("request %s: a statement took too long: %r", request_id, cause)
         code, message = "TIMEOUT", "This took too long. Ask for less at once."
     elif is_unavailable(cause):
@@ -207,8 +223,8 @@ def formatted(error: GraphQLError) -> dict[str, object]:
     return {**masked.formatted, "extensions": {"code": code, "requestId": request_id}}
 
 
-def code_of(error: GraphQLError) -> str:
+def code_of(error: GraphQLError, *, before: bool) -> str:
     """The code of an error that names none itself."""
     if isinstance(error, GraphQLSyntaxError):
         return "GRAPHQL_PARSE_FAILED"
-    return "BAD_USER_INPUT"
+    return "GRAPHQL_VALIDATION_FAILED" if before else "BAD_USER_INPUT"

@@ -1,187 +1,235 @@
-"""GraphQL over HTTP: Strawberry's ASGI view, held to the specification's status codes and media types.
+"""GraphQL over HTTP: a request is admitted, read, executed within its time, and answered.
 
 See https://graphql.github.io/graphql-over-http/draft/.
 """
 
-import json
-from collections.abc import Iterator
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from cross_web import AsyncHTTPRequestAdapter, HTTPException
-from graphql import GraphQLError, GraphQLSyntaxError
-from starlette.requests import Request
+from graphql import GraphQLError, OperationType, get_operation_ast
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Message, Receive, Scope, Send
-from starlette.websockets import WebSocket
-from strawberry.asgi import GraphQL
-from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
+from starlette.types import Receive, Scope, Send
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType as AllowedOperation
 
 from db.database import Database
+from graph.access import Access, Doorkeeper, RateLimited, Unauthenticated
 from graph.context import Clock, Context
+from graph.documents import Documents
 from graph.errors import formatted
 from graph.playground import playground_page
-from graph.scalars import UNSTORABLE_TEXT, is_storable
+from graph.requests import (
+    GRAPHQL_JSON,
+    JSON,
+    GraphQLRequest,
+    Refusal,
+    read_request,
+    response_media_type,
+    wants_html,
+)
 from graph.schema import schema
+from graph.settings import Settings
+from graph.trusted import TrustedDocumentsError, read_trusted
 
-JSON = "application/json"
-GRAPHQL_JSON = "application/graphql-response+json"
-MAX_BODY_BYTES = 256 * 1024
+QUERIES = frozenset({AllowedOperation.QUERY})
+QUERIES_AND_MUTATIONS = frozenset({AllowedOperation.QUERY, AllowedOperation.MUTATION})
 
 
-class GraphQLEndpoint(GraphQL[Context, None]):
-    """The endpoint `/graphql`. A browser that asks for HTML gets the playground."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is sent back: a GraphQL response, with its status where that is not for its media type to say."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        super().__init__(schema, graphql_ide=None, subscription_protocols=())
+    document: dict[str, Any]
+    status: int | None = None
+    executed: bool = True
+
+
+class ClientGone(Exception):
+    """The client has gone: nobody waits for an answer."""
+
+
+class GraphQLEndpoint:
+    """The endpoint `/graphql`, an ASGI application. A browser that asks for HTML gets the playground."""
+
+    def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
         self._database = database
         self._clock = clock
+        self._settings = settings
+        self._doorkeeper = Doorkeeper(database, clock, settings.rate_limit, requires_key=settings.requires_key)
+        self._trusted = {} if settings.trusted_documents is None else read_trusted(settings.trusted_documents)
+        self._documents = Documents(
+            schema._schema,  # noqa: SLF001 - the schema as graphql-core has it
+            settings.limits,
+            self._trusted.values(),
+            suggestions=settings.suggestions,
+        )
+        for key, text in self._trusted.items():
+            if errors := self._documents.of(text).errors:
+                raise TrustedDocumentsError(f"The trusted document {key} is not valid: {errors[0].message}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, at_most(MAX_BODY_BYTES, receive))
-        response = await self.respond(request)
-        response.headers["Vary"] = "Accept"
+        request = Request(scope, receive)
+        try:
+            response = await self.respond(request)
+        except (ClientGone, ClientDisconnect):
+            return
+        response.headers["Vary"] = "Accept, Authorization"
         await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:
-        if request.method == "GET" and "query" not in request.query_params and wants_html(request):
+        if request.method == "GET" and not request.query_params and wants_html(request):
             return playground_page()
         media_type = response_media_type(request.headers.get("accept"))
+        if request.method not in ("GET", "POST"):
+            refusal = Refusal(405, "This endpoint takes GET and POST.", headers={"Allow": "GET, POST"})
+            return refused(refusal, media_type or JSON)
         if media_type is None:
-            return refusal(406, f"This endpoint answers with {GRAPHQL_JSON} or {JSON}.", JSON)
-        context = Context(self._database, self._clock)
+            return refused(Refusal(406, f"This endpoint answers with {GRAPHQL_JSON} or {JSON}."), JSON)
         try:
-            response: Response = await self.run(request, context=context)
-        except HTTPException as error:
-            status = 415 if error.reason == "Unsupported content type" else error.status_code
-            return refusal(status, error.reason, media_type)
+            access = await self._admit(request)
+            asked = await read_request(request, self._settings.limits.body_bytes)
+            answer = await self._answer(request, access, asked)
+        except Refusal as refusal:
+            return refused(refusal, media_type)
+        status = answer.status or (200 if answer.executed or media_type == JSON else 400)
+        return sent(answer.document, status, media_type)
+
+    async def _admit(self, request: Request) -> Access:
+        """Who sends the request. Raises `Refusal`."""
+        try:
+            return await self._doorkeeper.admit(request.headers.get("authorization"))
+        except Unauthenticated as error:
+            headers = {"WWW-Authenticate": "Bearer"}
+            raise Refusal(401, str(error), code="UNAUTHENTICATED", headers=headers) from None
+        except RateLimited as error:
+            seconds = max(1, math.ceil(error.seconds))
+            message = f"This key has read all that it may for now. Try again in {seconds} s."
+            headers = {"Retry-After": str(seconds)}
+            raise Refusal(429, message, code="RATE_LIMITED", headers=headers) from None
+        except Exception as error:
+            said = formatted(GraphQLError("", original_error=error))
+            code = str(said["extensions"]["code"])
+            status = 500 if code == "INTERNAL_SERVER_ERROR" else 503
+            raise Refusal(status, str(said["message"]), code=code) from error
+
+    async def _answer(self, request: Request, access: Access, asked: GraphQLRequest) -> Answer:
+        text = self._text_of(asked)
+        context = Context(self._database, self._clock, access, self._documents, self._settings.limits.rows)
+        may_change = request.method == "POST"
+        execution = asyncio.ensure_future(
+            schema.execute(
+                text,
+                variable_values=asked.variables,
+                operation_name=asked.operation_name,
+                context_value=context,
+                allowed_operation_types=QUERIES_AND_MUTATIONS if may_change else QUERIES,
+            )
+        )
+        try:
+            if may_change and self._changes(text, asked.operation_name):
+                # What changes something is brought to its end, whether or not somebody waits for it.
+                result = await execution
+            else:
+                result = await self._in_time(request, execution)
+        except TimeoutError:
+            message = f"This took longer than {self._settings.limits.seconds:g} s. Ask for less at once."
+            return Answer({"errors": [error_document(message, "TIMEOUT")]}, status=504)
+        except (CannotGetOperationTypeError, InvalidOperationTypeError) as error:
+            raise Refusal(400, reason_of(error, request.method)) from None
         finally:
             await context.close()
-        response.headers["Content-Type"] = f"{media_type}; charset=utf-8"
-        response.headers["Cache-Control"] = "no-store"
-        if media_type == GRAPHQL_JSON and getattr(request.state, "not_executed", False):
-            response.status_code = 400
-        return response
+            self._doorkeeper.charge(access, context.rows.read)
+        return self._document_of(result, context)
 
-    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        raise AssertionError("`respond` hands the context in")
+    def _text_of(self, asked: GraphQLRequest) -> str:
+        """The document that is asked for. Raises `Refusal` for one that is not known, or not trusted."""
+        if asked.document_id is not None:
+            text = self._trusted.get(asked.document_id.removeprefix("sha256:"))
+            if text is None:
+                raise Refusal(400, "There is no trusted document with this id.", code="PERSISTED_QUERY_NOT_FOUND")
+            return text
+        if self._settings.trusted_only:
+            raise Refusal(400, "This server takes trusted documents only: name one in `documentId`.")
+        if not asked.query:
+            raise Refusal(400, "The request has no `query`.")
+        return asked.query
 
-    def should_render_graphql_ide(self, request: object) -> bool:
-        return False
+    def _changes(self, text: str, operation_name: str | None) -> bool:
+        document = self._documents.of(text).node
+        operation = get_operation_ast(document, operation_name) if document else None
+        return operation is not None and operation.operation is OperationType.MUTATION
 
-    def decode_json(self, data: str | bytes) -> object:
+    async def _in_time(self, request: Request, execution: "asyncio.Future[ExecutionResult]") -> ExecutionResult:
+        """The result of a query. It is given up, with the SQL that it runs, when its time is over or the client goes.
+
+        Raises `TimeoutError` and `ClientGone`.
+        """
+        gone = asyncio.ensure_future(disconnected(request))
         try:
-            return json.loads(data, parse_constant=refuse_constant)
-        except (ValueError, RecursionError):
-            raise HTTPException(400, "The request is not valid JSON.") from None
+            await asyncio.wait(
+                (execution, gone),
+                timeout=self._settings.limits.seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if execution.done():
+                return execution.result()
+            execution.cancel()
+            await asyncio.wait((execution,))
+            raise ClientGone if gone.done() else TimeoutError
+        finally:
+            gone.cancel()
+            execution.cancel()
 
-    def parse_json(self, data: str | bytes) -> Any:
-        document = self.decode_json(data)
-        if not isinstance(document, dict):
-            raise HTTPException(400, "The request must be one JSON object.")
-        if not all(is_storable(text) for text in texts_in(document)):
-            raise HTTPException(400, UNSTORABLE_TEXT)
-        return document
-
-    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
-        found = await super().parse_http_body(request)
-        assert isinstance(found, GraphQLRequestData), "`parse_json` lets one object pass"
-        if not isinstance(found.operation_name, str | None):
-            raise HTTPException(400, "`operationName` must be a string or null.")
-        return found
-
-    async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
-        """The answer's document. One that was not executed has no `data`: it names what is wrong with the request."""
-        document: dict[str, Any] = {}
-        not_executed = isinstance(result, PreExecutionError) or (
-            result.data is None and all(error.path is None for error in result.errors or ())
+    def _document_of(self, result: ExecutionResult, context: Context) -> Answer:
+        """The answer. One that was not executed has no `data`: it names what is wrong with the request."""
+        errors = result.errors or []
+        executed = not isinstance(result, PreExecutionError) and (
+            result.data is not None or any(error.path is not None for error in errors)
         )
-        if isinstance(result, PreExecutionError):
-            for error in result.errors or ():
-                if "code" not in (error.extensions or {}):
-                    error.extensions = {**(error.extensions or {}), "code": pre_execution_code(error)}
-        if result.errors:
-            document["errors"] = [formatted(error) for error in result.errors]
-        if not_executed:
-            request.state.not_executed = True
-        else:
+        document: dict[str, Any] = {}
+        if errors:
+            suggestions = self._settings.suggestions
+            document["errors"] = [
+                formatted(error, suggestions=suggestions, before=isinstance(result, PreExecutionError))
+                for error in errors
+            ]
+        if executed:
             document["data"] = result.data
-        return document  # type: ignore[return-value]
+            limit = self._settings.limits.rows
+            cost = {"nodes": context.nodes, "rows": context.rows.read, "limit": limit}
+            document["extensions"] = {"cost": cost}
+        return Answer(document, executed=executed)
 
 
-def pre_execution_code(error: GraphQLError) -> str:
-    return "GRAPHQL_PARSE_FAILED" if isinstance(error, GraphQLSyntaxError) else "GRAPHQL_VALIDATION_FAILED"
+async def disconnected(request: Request) -> None:
+    """Ends when the client has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
-def texts_in(document: object) -> Iterator[str]:
-    """All strings of a JSON document, the names of its members too."""
-    pending = [document]
-    while pending:
-        match pending.pop():
-            case str() as text:
-                yield text
-            case dict() as members:
-                pending.extend(members)
-                pending.extend(members.values())
-            case list() as items:
-                pending.extend(items)
+def reason_of(error: CannotGetOperationTypeError | InvalidOperationTypeError, method: str) -> str:
+    if isinstance(error, InvalidOperationTypeError):
+        return str(error.as_http_error_reason(method))
+    return str(error.as_http_error_reason())
 
 
-def at_most(limit: int, receive: Receive) -> Receive:
-    """`receive`, which refuses the rest of a body once it is larger than `limit` bytes."""
-    received = 0
-
-    async def receive_within_limit() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > limit:
-            raise HTTPException(413, f"A request must have at most {limit} bytes.")
-        return message
-
-    return receive_within_limit
+def error_document(message: str, code: str) -> dict[str, Any]:
+    return {"message": message, "extensions": {"code": code}}
 
 
-def refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def refused(refusal: Refusal, media_type: str) -> Response:
+    """An answer to what is not a GraphQL request at all, or not welcome."""
+    document = {"errors": [error_document(refusal.message, refusal.code)]}
+    return sent(document, refusal.status, media_type, refusal.headers)
 
 
-def wants_html(request: Request) -> bool:
-    return "text/html" in request.headers.get("accept", "")
-
-
-def refusal(status: int, message: str, media_type: str) -> Response:
-    """An answer to what is not a GraphQL request at all."""
-    code = "BAD_USER_INPUT"
-    response = JSONResponse({"errors": [{"message": message, "extensions": {"code": code}}]}, status)
+def sent(document: Mapping[str, Any], status: int, media_type: str, headers: Mapping[str, str] = {}) -> Response:
+    response = JSONResponse(document, status, headers={"Cache-Control": "no-store", **headers})
     response.headers["Content-Type"] = f"{media_type}; charset=utf-8"
-    if status == 405:
-        response.headers["Allow"] = "GET, POST"
     return response
-
-
-def response_media_type(accept: str | None) -> str | None:
-    """What an `Accept` header asks for: of what it names, the type of the highest quality, the first among equals.
-
-    `application/json` where it leaves the choice; None where it takes neither.
-    """
-    best: tuple[float, str] | None = None
-    for part in (accept or "*/*").lower().split(","):
-        name, *parameters = (piece.strip() for piece in part.split(";"))
-        media_type = {GRAPHQL_JSON: GRAPHQL_JSON, JSON: JSON, "application/*": JSON, "*/*": JSON}.get(name)
-        weight = quality(parameters)
-        if media_type and weight > 0 and (best is None or weight > best[0]):
-            best = (weight, media_type)
-    return best[1] if best else None
-
-
-def quality(parameters: list[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0
-    return 1

@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 from aiodataloader import DataLoader
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.database import Sessions
-
 Key = TypeVar("Key")
 Answer = TypeVar("Answer")
 BatchedRead = Callable[[AsyncSession, Sequence[Key]], Awaitable[list[Answer]]]
@@ -23,7 +21,7 @@ class Loaders:
     holding a session: five such requests on a pool of five would wait for each other.
     """
 
-    def __init__(self, reads: Sessions) -> None:
+    def __init__(self, reads: Callable[[], AsyncSession]) -> None:
         self._reads = reads
         self._loaders: dict[BatchedRead[Any, Any], DataLoader[Any, Any]] = {}
         self._batches: set[asyncio.Task[Any]] = set()

@@ -134,7 +134,7 @@ class PreviewSubscriptionChangePayload:
 class PreviewQueries:
     @preview("What `createSubscription` would bill first, with the same input. Stores nothing.")
     async def preview_subscription(self, info: Info, input: PreviewSubscriptionInput) -> PreviewSubscriptionPayload:
-        async with info.context.database.reads() as session:
+        async with info.context.reads() as session:
             invoice = await previews.preview_subscription(
                 session,
                 customer_id=CustomerId(parse_id(input.customer_id)),
@@ -151,7 +151,7 @@ class PreviewQueries:
     async def preview_subscription_change(
         self, info: Info, input: PreviewSubscriptionChangeInput
     ) -> PreviewSubscriptionChangePayload:
-        async with info.context.database.reads() as session:
+        async with info.context.reads() as session:
             change = await previews.preview_subscription_change(
                 session,
                 subscription_id=SubscriptionId(parse_id(input.id)),

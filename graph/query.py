@@ -1,10 +1,11 @@
 """The root of all reads."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import strawberry
 
+from billing import api_keys
 from billing.texts import email_key_of
 from db import models
 from db.queries.lookups import (
@@ -19,12 +20,15 @@ from db.queries.lookups import (
     subscriptions_by_id,
     test_clocks_by_id,
 )
-from graph.connections import MAX_PAGE, Connection, connection
+from db.values import ApiKeyScope
+from graph.connections import Connection, connection
 from graph.context import Info
 from graph.errors import bad_user_input
+from graph.limits import MAX_PAGE
 from graph.loaders import BatchedRead
 from graph.previews import PreviewQueries
 from graph.scalars import NO_ID, parse_id
+from graph.types.access import ApiKey
 from graph.types.common import Node
 from graph.types.customers import Customer, CustomerFilter, CustomerOrder
 from graph.types.events import Event, feed
@@ -125,6 +129,14 @@ class Query(PreviewQueries):
     @strawberry.field(description="The test clock with this id.")
     async def test_clock(self, info: Info, id: Id) -> TestClock | None:
         return await find(info, test_clocks_by_id, parse_id(id))
+
+    @strawberry.field(
+        description="All API keys, revoked ones too, oldest first; no customer sessions. Needs a key of scope ADMIN."
+    )
+    async def api_keys(self, info: Info) -> list[ApiKey]:
+        info.context.access.require(ApiKeyScope.ADMIN)
+        async with info.context.reads() as session:
+            return cast("list[ApiKey]", await api_keys.api_keys(session))
 
     customers: Connection[Customer] = connection(
         models.Customer,

@@ -11,16 +11,16 @@ from graphql import (
     GraphQLInputObjectType,
     GraphQLObjectType,
     GraphQLSchema,
-    OperationDefinitionNode,
-    StringValueNode,
     Undefined,
-    ValidationRule,
 )
 from strawberry.extensions import SchemaExtension
 from strawberry.schema import Schema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
+from graph.documents import Document
+from graph.limits import limit_error
+from graph.mutations.access import AccessMutations
 from graph.mutations.customers import CustomerMutations
 from graph.mutations.invoices import InvoiceMutations
 from graph.mutations.payments import PaymentMutations
@@ -28,41 +28,55 @@ from graph.mutations.plans import PlanMutations
 from graph.mutations.subscriptions import SubscriptionMutations
 from graph.mutations.test_clocks import TestClockMutations
 from graph.query import Query
-from graph.scalars import SCALARS, UNSTORABLE_TEXT, is_storable
+from graph.scalars import SCALARS
 
 
 @strawberry.type(description="All changes. Each is one transaction: it happens as a whole or, refused, not at all.")
 class Mutation(
-    CustomerMutations, PlanMutations, SubscriptionMutations, InvoiceMutations, PaymentMutations, TestClockMutations
+    CustomerMutations,
+    PlanMutations,
+    SubscriptionMutations,
+    InvoiceMutations,
+    PaymentMutations,
+    TestClockMutations,
+    AccessMutations,
 ):
     pass
 
 
-class StorableTexts(ValidationRule):
-    """Refuses a string in the document that PostgreSQL cannot keep: escapes can spell a NUL character."""
+class ReadDocuments(SchemaExtension):
+    """Takes documents, and what is wrong with them, from where each is read once; and refuses what is too large."""
 
-    def enter_string_value(self, node: StringValueNode, *_: object) -> None:
-        if not is_storable(node.value):
-            self.report_error(GraphQLError(UNSTORABLE_TEXT, node, extensions={"code": "BAD_USER_INPUT"}))
+    _document: Document
 
-
-class RequestRules(SchemaExtension):
-    """What a request has to keep to beyond the standard rules of validation."""
+    def on_parse(self) -> Iterator[None]:
+        context = self.execution_context
+        self._document = context.context.documents.of(context.query)
+        if self._document.node is None:
+            raise self._document.errors[0]
+        context.graphql_document = self._document.node
+        yield
 
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context
-        context.validation_rules = (*context.validation_rules, StorableTexts)
-        operations = [
-            node
-            for node in (context.graphql_document.definitions if context.graphql_document else ())
-            if isinstance(node, OperationDefinitionNode)
-        ]
-        # Strawberry would run the first one: https://spec.graphql.org/draft/#GetOperation()
-        if len(operations) > 1 and context._provided_operation_name is None:  # noqa: SLF001
-            context.pre_execution_errors = [
-                GraphQLError("The document has several operations: name one in `operationName`.")
-            ]
+        context.pre_execution_errors = [*self._document.errors] or self._operation_errors()
         yield
+
+    def _operation_errors(self) -> list[GraphQLError]:
+        """What is wrong with the operation that is asked for, of a document that is valid."""
+        context = self.execution_context
+        name = context._provided_operation_name  # noqa: SLF001
+        # Strawberry would run the first one: https://spec.graphql.org/draft/#GetOperation()
+        if self._document.operations > 1 and name is None:
+            return [GraphQLError("The document has several operations: name one in `operationName`.")]
+        assert self._document.measured is not None, "what was parsed is measured"
+        nodes = self._document.measured.nodes_of(name, context.variables or {})
+        limit = context.context.documents.limits.nodes
+        context.context.nodes = nodes
+        if nodes > limit:
+            message = f"The operation could give {nodes} objects; at most {limit} are allowed. Ask for smaller pages."
+            return [limit_error(message, None, code="COST_LIMIT", asked=nodes, limit=limit)]
+        return []
 
 
 class BillingSchema(Schema):
@@ -91,7 +105,7 @@ schema = BillingSchema(
     query=Query,
     mutation=Mutation,
     config=StrawberryConfig(scalar_map=SCALARS),
-    extensions=[RequestRules],
+    extensions=[ReadDocuments],
 )
 
 

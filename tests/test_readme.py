@@ -2,9 +2,12 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from billing.rate_limits import RateLimit
+from graph.limits import Limits
 from tests.support import Api
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -22,7 +25,7 @@ def shape(value: Any) -> Any:
 
 
 async def test_the_documents_of_the_readme_run_and_answer_as_it_says(api: Api) -> None:
-    create, subscribe, _, _, _, read = blocks("graphql")
+    create, subscribe, _, _, _, read, open_session = blocks("graphql")
     [said] = [json.loads(block)["data"] for block in blocks("json")]
 
     made = await api(create)
@@ -30,7 +33,9 @@ async def test_the_documents_of_the_readme_run_and_answer_as_it_says(api: Api) -
         subscribe, customerId=made["createCustomer"]["customer"]["id"], planId=made["createPlan"]["plan"]["id"]
     )
     found = await api(read)
+    opened = await api(open_session, customer=made["createCustomer"]["customer"]["id"])
 
+    assert opened["createCustomerSession"]["token"].startswith("bs_")
     assert made["createCustomer"]["userErrors"] == made["createPlan"]["userErrors"] == []
     assert shape(subscribed) == shape(said)
     assert found["invoices"]["totalCount"] == 1
@@ -38,7 +43,7 @@ async def test_the_documents_of_the_readme_run_and_answer_as_it_says(api: Api) -
 
 
 async def test_the_year_of_the_readme_goes_by(api: Api) -> None:
-    _, _, make_clock, make_customer, let_it_go_by, _ = blocks("graphql")
+    _, _, make_clock, make_customer, let_it_go_by, *_ = blocks("graphql")
 
     clock = (await api(make_clock))["createTestClock"]["testClock"]["id"]
     made = await api(make_customer, clock=clock)
@@ -67,6 +72,8 @@ def test_every_variable_of_the_configuration_is_in_the_readme() -> None:
         path.read_text() for folder in ("cli", "graph", "billing", "db") for path in (root / folder).rglob("*.py")
     )
 
-    used = set(re.findall(r"\"(BILLING_[A-Z_]+|DATABASE_URL)\"", sources))
+    groups = {"BILLING_MAX_": Limits, "BILLING_RATE_": RateLimit}
+    named = set(re.findall(r"\"(BILLING_[A-Z_]+|DATABASE_URL)\"", sources))
+    used = named - {*groups} | {f"{each}{field.name.upper()}" for each in groups for field in fields(groups[each])}
 
     assert used == set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE))

@@ -1,5 +1,6 @@
 """The tables. Rows have no relationships: every edge is a batched read of `db.queries`; nothing loads by accident."""
 
+from db.models.access import ApiKey, RateBucket
 from db.models.base import Base
 from db.models.customers import Customer
 from db.models.events import Event
@@ -11,6 +12,7 @@ from db.models.subscriptions import BillingHold, BillingPeriod, PendingLine, Sub
 
 __all__ = [
     "Allocation",
+    "ApiKey",
     "Base",
     "BillingHold",
     "BillingPeriod",
@@ -24,6 +26,7 @@ __all__ = [
     "Payment",
     "PendingLine",
     "Plan",
+    "RateBucket",
     "Subscription",
     "TestClock",
 ]

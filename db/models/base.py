@@ -15,6 +15,8 @@ from db.values import (
     MAX_CENTS,
     Address,
     AllocationKind,
+    ApiKeyId,
+    ApiKeyScope,
     BillTo,
     CustomerId,
     EventType,
@@ -39,6 +41,7 @@ from db.values import (
 
 WORDS: tuple[type[StrEnum], ...] = (
     AllocationKind,
+    ApiKeyScope,
     EventType,
     InvoiceKind,
     InvoiceStatus,
@@ -52,7 +55,7 @@ WORDS: tuple[type[StrEnum], ...] = (
     SubscriptionStatus,
     TestClockStatus,
 )
-KEYS = (CustomerId, PlanId, SubscriptionId, InvoiceId, InvoiceLineId, PaymentId, TestClockId)
+KEYS = (CustomerId, PlanId, SubscriptionId, InvoiceId, InvoiceLineId, PaymentId, TestClockId, ApiKeyId)
 
 
 BY_CODE_POINT = Text(collation="C")

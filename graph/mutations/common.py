@@ -8,6 +8,7 @@ import strawberry
 
 from billing.errors import BillingError
 from billing.unchanged import UNCHANGED, Unchanged
+from db.values import ApiKeyScope, CustomerPermission
 from graph.context import Info
 from graph.errors import UserError
 
@@ -50,17 +51,28 @@ def idempotency_key_field() -> Any:
 Resolver = Callable[[Any, Info, Input], Awaitable[Result]]
 
 
-def mutation(description: str) -> Callable[[Resolver[Input, Result]], Any]:
-    """A root field that changes something, and answers with its payload."""
-    return partial(answered, strawberry.mutation, description)
+def mutation(
+    description: str, *, scope: ApiKeyScope = ApiKeyScope.WRITE, permission: CustomerPermission | None = None
+) -> Callable[[Resolver[Input, Result]], Any]:
+    """A root field that changes something, and answers with its payload.
+
+    It needs an API key of this scope, or a customer session with this permission; none may without.
+    """
+
+    def allow(info: Info) -> None:
+        info.context.access.require(scope, permission)
+
+    return partial(answered, strawberry.mutation, description, allow)
 
 
 def preview(description: str) -> Callable[[Resolver[Input, Result]], Any]:
-    """A root field that says what a mutation would do, and answers with its payload."""
-    return partial(answered, strawberry.field, description)
+    """A root field that says what a mutation would do, and answers with its payload. Whoever may read may ask."""
+    return partial(answered, strawberry.field, description, lambda _info: None)
 
 
-def answered(declare: Callable[..., Any], description: str, resolver: Resolver[Input, Result]) -> Any:
+def answered(
+    declare: Callable[..., Any], description: str, allow: Callable[[Info], None], resolver: Resolver[Input, Result]
+) -> Any:
     """A root field that takes one input and answers with its payload, with its `userErrors` where billing refuses."""
     hints = get_type_hints(resolver)
     described = strawberry.argument(description=hints["input"].__strawberry_definition__.description)
@@ -68,6 +80,7 @@ def answered(declare: Callable[..., Any], description: str, resolver: Resolver[I
 
     @wraps(resolver)
     async def resolve(self: Any, info: Info, input: Input) -> Result:
+        allow(info)
         try:
             return await resolver(self, info, input)
         except BillingError as refusal:

@@ -8,7 +8,7 @@ from billing import subscriptions
 from billing.changes import ChangeMode
 from billing.subscriptions import Settlement
 from db.queries.lookups import invoices_by_id, subscriptions_by_id
-from db.values import CustomerId, PlanId, SubscriptionId
+from db.values import CustomerId, CustomerPermission, PlanId, SubscriptionId
 from graph.context import Info
 from graph.errors import UserError
 from graph.mutations.common import idempotency_key_field, mutation, user_errors_field
@@ -176,8 +176,13 @@ class SubscriptionMutations:
             invoice=await info.context.find(invoices_by_id, made.invoice_id),
         )
 
-    @mutation("Changes the plan or the quantity of a subscription, to the second, now or with the next period.")
+    @mutation(
+        "Changes the plan or the quantity of a subscription, to the second, now or with the next period. A customer "
+        "session leaves `mode` and `asOf` out.",
+        permission=CustomerPermission.CHANGE_SUBSCRIPTION,
+    )
     async def change_subscription(self, info: Info, input: ChangeSubscriptionInput) -> ChangeSubscriptionPayload:
+        info.context.access.leave_out(mode=input.mode, asOf=input.as_of)
         made = await info.context.once(
             input,
             lambda session: subscriptions.change_subscription(
@@ -195,7 +200,7 @@ class SubscriptionMutations:
             invoice=await info.context.find(invoices_by_id, made.invoice_id),
         )
 
-    @mutation("Takes back a change that waits for the next period.")
+    @mutation("Takes back a change that waits for the next period.", permission=CustomerPermission.CHANGE_SUBSCRIPTION)
     async def withdraw_subscription_change(
         self, info: Info, input: WithdrawSubscriptionChangeInput
     ) -> WithdrawSubscriptionChangePayload:
@@ -209,9 +214,11 @@ class SubscriptionMutations:
 
     @mutation(
         "Ends a subscription, with its current period or at once. Open invoices stay owed; `settlement` says whether "
-        "the unused rest is given back."
+        "the unused rest is given back, which a customer session cannot ask for.",
+        permission=CustomerPermission.CANCEL_SUBSCRIPTION,
     )
     async def cancel_subscription(self, info: Info, input: CancelSubscriptionInput) -> CancelSubscriptionPayload:
+        info.context.access.leave_out(settlement=input.settlement is not Settlement.NONE)
         made = await info.context.once(
             input,
             lambda session: subscriptions.cancel_subscription(
@@ -227,7 +234,10 @@ class SubscriptionMutations:
             invoice=await info.context.find(invoices_by_id, made.invoice_id),
         )
 
-    @mutation("Takes back a cancellation that waits for the end of the period.")
+    @mutation(
+        "Takes back a cancellation that waits for the end of the period.",
+        permission=CustomerPermission.CANCEL_SUBSCRIPTION,
+    )
     async def undo_subscription_cancellation(
         self, info: Info, input: UndoSubscriptionCancellationInput
     ) -> UndoSubscriptionCancellationPayload:

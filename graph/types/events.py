@@ -18,9 +18,10 @@ from db.queries.lookups import (
 )
 from db.queries.pages import Condition, PageRequest
 from db.values import EventType, ObjectType
-from graph.connections import DEFAULT_PAGE, MAX_PAGE, Listing, checked_limit, decode_cursor
+from graph.connections import Listing, checked_limit, decode_cursor
 from graph.context import Info
 from graph.edges import EDGE, edge
+from graph.limits import DEFAULT_PAGE, MAX_PAGE
 from graph.loaders import BatchedRead
 from graph.types.common import LazyCustomer, Node, any_of, describe, equals, field, id_is
 

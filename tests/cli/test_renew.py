@@ -94,7 +94,7 @@ async def test_verify_prints_a_line_for_each_invariant(database: Database, datab
 async def test_the_server_bills_by_itself_what_is_due(database: Database, database_url: str, serve: Serve) -> None:
     await a_subscription_of_long_ago(database)
 
-    serve("--renew-every", "0.2", environment={"DATABASE_URL": database_url})
+    serve("--renew-every", "0.2", environment={"DATABASE_URL": database_url, "BILLING_AUTH": "off"})
 
     deadline = time.monotonic() + PATIENCE_SECONDS
     while await invoices(database) < 3 and time.monotonic() < deadline:  # noqa: ASYNC110 - another process writes them
@@ -107,7 +107,9 @@ async def test_a_server_without_renewals_bills_nothing_by_itself(
 ) -> None:
     await a_subscription_of_long_ago(database)
 
-    served = serve("--no-renew", "--renew-every", "0.2", environment={"DATABASE_URL": database_url})
+    served = serve(
+        "--no-renew", "--renew-every", "0.2", environment={"DATABASE_URL": database_url, "BILLING_AUTH": "off"}
+    )
     await asyncio.sleep(1.5)
 
     assert "Renewals    off" in served.said.read_text()

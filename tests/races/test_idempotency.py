@@ -25,8 +25,11 @@ WITHOUT_A_KEY = {
     *("updateCustomer", "archiveCustomer", "unarchiveCustomer"),
     *("updatePlan", "archivePlan", "unarchivePlan"),
     *("withdrawSubscriptionChange", "undoSubscriptionCancellation", "deleteDraftInvoice"),
+    *("createApiKey", "revokeApiKey", "createCustomerSession"),
 }
-"""What neither creates anything nor moves money: done a second time it comes to the same, or is refused."""
+"""What neither creates anything billed nor moves money: done a second time it comes to the same, or is refused, or
+makes another key, whose token is shown once.
+"""
 
 Fields = dict[str, Any]
 

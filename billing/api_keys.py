@@ -1,0 +1,172 @@
+"""API keys and customer sessions: who may send requests.
+
+A token is a prefix, the key's id and 32 random bytes. Only the SHA-256 of the random part is kept: it has 256 bits, so
+that a slow hash, as for passwords, would protect nothing more.
+"""
+
+import hmac
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.errors import ApiKeyNotFound, ApiKeyRevoked, CustomerArchived, CustomerNotFound, InvalidInput
+from billing.ids import new_id
+from billing.texts import required_text
+from db.models import ApiKey, Customer
+from db.models.base import table_of
+from db.values import ApiKeyId, ApiKeyScope, CustomerId, CustomerPermission
+
+KEY_PREFIX = "bk"
+SESSION_PREFIX = "bs"
+TOKEN = re.compile("b[ks]_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
+SECRET_BYTES = 32
+MAX_NAME = 255
+
+MIN_SESSION_SECONDS = 60
+MAX_SESSION_SECONDS = 3600
+
+USE_NOTED_EVERY = timedelta(minutes=1)
+"""When a key was last used is written down so often at most."""
+
+KEPT_SESSIONS = timedelta(days=1)
+PRUNED_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new key, and its token, which is not seen again."""
+
+    key: ApiKey
+    token: str
+
+
+async def create_api_key(
+    session: AsyncSession, *, name: str, scope: ApiKeyScope, created_by: UUID | None = None, now: datetime
+) -> Issued:
+    """A new key. Raises `InvalidInput` for an empty or long name, and for the scope of customer sessions."""
+    if scope is ApiKeyScope.CUSTOMER:
+        raise InvalidInput("A key of this scope is made by `createCustomerSession`.", "scope")
+    return await issue(
+        session,
+        KEY_PREFIX,
+        ApiKey(
+            name=required_text(name, "name", MAX_NAME),
+            scope=scope,
+            customer_id=None,
+            permissions=[],
+            created_by=created_by,
+            created_at=now,
+            expires_at=None,
+        ),
+    )
+
+
+async def create_customer_session(
+    session: AsyncSession,
+    *,
+    customer_id: CustomerId,
+    seconds: int,
+    permissions: Collection[CustomerPermission],
+    created_by: UUID | None = None,
+    now: datetime,
+) -> Issued:
+    """A key for a customer's own browser, good for `seconds`. Raises `CustomerNotFound`, `CustomerArchived` and
+    `InvalidInput`.
+    """
+    if not MIN_SESSION_SECONDS <= seconds <= MAX_SESSION_SECONDS:
+        raise InvalidInput(f"A session lasts {MIN_SESSION_SECONDS} to {MAX_SESSION_SECONDS} seconds.", "ttl_seconds")
+    customer = await session.get(Customer, customer_id)
+    if customer is None:
+        raise CustomerNotFound("There is no customer with this id.")
+    if customer.archived_at is not None:
+        raise CustomerArchived("This customer is archived.")
+    return await issue(
+        session,
+        SESSION_PREFIX,
+        ApiKey(
+            name="customer session",
+            scope=ApiKeyScope.CUSTOMER,
+            customer_id=customer_id,
+            permissions=sorted(set(permissions)),
+            created_by=created_by,
+            created_at=now,
+            expires_at=now + timedelta(seconds=seconds),
+        ),
+    )
+
+
+async def issue(session: AsyncSession, prefix: str, key: ApiKey) -> Issued:
+    secret = secrets.token_bytes(SECRET_BYTES)
+    key.id = ApiKeyId(new_id())
+    key.token_hash = sha256(secret_text(secret).encode()).digest()
+    session.add(key)
+    await session.flush()
+    return Issued(key, f"{prefix}_{key.id.hex}_{secret_text(secret)}")
+
+
+def secret_text(secret: bytes) -> str:
+    return urlsafe_b64encode(secret).decode().rstrip("=")
+
+
+async def revoke_api_key(session: AsyncSession, *, api_key_id: ApiKeyId, now: datetime) -> ApiKey:
+    """Ends a key, or a customer session. Raises `ApiKeyNotFound` and `ApiKeyRevoked`."""
+    key = await session.get(ApiKey, api_key_id, with_for_update={"key_share": True})
+    if key is None:
+        raise ApiKeyNotFound("There is no API key with this id.")
+    if key.revoked_at is not None:
+        raise ApiKeyRevoked("This API key is revoked already.")
+    key.revoked_at = now
+    return key
+
+
+async def api_keys(session: AsyncSession) -> Sequence[ApiKey]:
+    """All keys that were made for programs, revoked ones too, oldest first."""
+    statement = select(ApiKey).where(ApiKey.scope != ApiKeyScope.CUSTOMER).order_by(ApiKey.created_at, ApiKey.id)
+    return (await session.scalars(statement)).all()
+
+
+async def has_api_keys(session: AsyncSession) -> bool:
+    """Whether anybody could send a request."""
+    usable = exists().where(ApiKey.scope != ApiKeyScope.CUSTOMER, ApiKey.revoked_at.is_(None))
+    return bool(await session.scalar(select(usable)))
+
+
+def id_in(token: str) -> ApiKeyId | None:
+    """The id that a token names; None for what is no token."""
+    found = TOKEN.fullmatch(token)
+    return ApiKeyId(UUID(found[1])) if found else None
+
+
+def opens(key: ApiKey, token: str, now: datetime) -> bool:
+    """Whether a token is the one of the key, and the key good at `now`. Takes as long for each wrong token."""
+    found = TOKEN.fullmatch(token)
+    given = sha256((found[2] if found else "").encode()).digest()
+    prefix = SESSION_PREFIX if key.scope is ApiKeyScope.CUSTOMER else KEY_PREFIX
+    matches = hmac.compare_digest(given, key.token_hash) and token.startswith(prefix)
+    return matches and key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
+
+
+def is_unnoted(key: ApiKey, now: datetime) -> bool:
+    """Whether it is to be written down that a key is in use: that was not done a moment ago."""
+    return key.last_used_at is None or key.last_used_at <= now - USE_NOTED_EVERY
+
+
+async def note_use(session: AsyncSession, api_key_id: ApiKeyId, now: datetime) -> None:
+    """Writes down that a key is in use."""
+    keys = table_of(ApiKey)
+    await session.execute(update(keys).where(keys.c.id == api_key_id).values(last_used_at=now.replace(microsecond=0)))
+
+
+async def prune_sessions(session: AsyncSession, *, now: datetime) -> None:
+    """Deletes customer sessions that ended a day ago, or longer: a thousand at most."""
+    keys = table_of(ApiKey)
+    ended = select(keys.c.id).where(keys.c.expires_at < now - KEPT_SESSIONS).limit(PRUNED_AT_ONCE)
+    await session.execute(delete(keys).where(keys.c.id.in_(ended)))

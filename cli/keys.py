@@ -1,0 +1,72 @@
+"""API keys by command: for the first one, which no request can make."""
+
+import sys
+from datetime import UTC, datetime
+from uuid import UUID
+
+from rich.console import Console
+
+from billing.api_keys import api_keys, create_api_key, has_api_keys, revoke_api_key
+from billing.errors import BillingError
+from cli.errors import CommandError
+from db.database import Database
+from db.values import ApiKeyId, ApiKeyScope
+
+
+def present() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+async def create_key(url: str, *, name: str, scope: ApiKeyScope, console: Console) -> None:
+    """Makes a key, and prints its token alone on the standard output."""
+    database = Database(url, pool_size=1)
+    try:
+        async with database.writes.begin() as session:
+            issued = await create_api_key(session, name=name, scope=scope, now=present())
+    except BillingError as refusal:
+        raise CommandError(str(refusal)) from None
+    finally:
+        await database.close()
+    console.print(f"API key     {issued.key.id}, scope {scope.value}. Its token is not shown again:")
+    sys.stdout.write(f"{issued.token}\n")
+
+
+async def list_keys(url: str) -> None:
+    """Prints a line for each key: id, scope, name, when it was made, last used and revoked."""
+    database = Database(url, pool_size=1)
+    async with database.reads() as session:
+        for key in await api_keys(session):
+            used = f"used {key.last_used_at:%FT%H:%MZ}" if key.last_used_at else "never used"
+            ended = f", revoked {key.revoked_at:%FT%TZ}" if key.revoked_at else ""
+            sys.stdout.write(f"{key.id}  {key.scope.value:5}  {key.created_at:%FT%TZ}  {used}{ended}  {key.name}\n")
+    await database.close()
+
+
+async def revoke_key(url: str, key_id: str, *, console: Console) -> None:
+    """Ends a key."""
+    try:
+        found = ApiKeyId(UUID(key_id))
+    except ValueError:
+        raise CommandError(f"{key_id!r} is no id of an API key: see `billing keys list`.") from None
+    database = Database(url, pool_size=1)
+    try:
+        async with database.writes.begin() as session:
+            await revoke_api_key(session, api_key_id=found, now=present())
+    except BillingError as refusal:
+        raise CommandError(str(refusal)) from None
+    finally:
+        await database.close()
+    console.print(f"Revoked     {found}: servers refuse it within five seconds.")
+
+
+async def require_keys(url: str) -> None:
+    """Raises `CommandError` where nobody could send a request."""
+    database = Database(url, pool_size=1)
+    async with database.reads() as session:
+        found = await has_api_keys(session)
+    await database.close()
+    if not found:
+        raise CommandError(
+            "Each request needs an API key here, and there is none yet. Make one with `billing keys create --name "
+            "admin --scope admin`, or say BILLING_AUTH=off where only you can reach this address."
+        )

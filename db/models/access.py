@@ -1,0 +1,54 @@
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, LargeBinary, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import Base, one_of, text_up_to
+from db.values import ApiKeyId, ApiKeyScope, CustomerId
+
+
+class ApiKey(Base):
+    """Who may send requests, and what they may do. The token itself is not kept, only its hash.
+
+    The key of a customer session names the one customer that it sees, what it may change, and when it ends.
+    """
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[ApiKeyId] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    scope: Mapped[ApiKeyScope]
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    customer_id: Mapped[CustomerId | None] = mapped_column(ForeignKey("customers.id"))
+    permissions: Mapped[list[str]]
+    created_by: Mapped[UUID | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        text_up_to("name", 255),
+        one_of("scope", ApiKeyScope),
+        CheckConstraint("octet_length(token_hash) = 32", name="token_hash"),
+        CheckConstraint(
+            "(scope = 'CUSTOMER') = (customer_id IS NOT NULL) AND (scope = 'CUSTOMER') = (expires_at IS NOT NULL) "
+            "AND (scope = 'CUSTOMER' OR permissions = '{}')",
+            name="customer",
+        ),
+        CheckConstraint("expires_at > created_at", name="expires_at"),
+        Index("ix_api_keys_created_at", "created_at", "id"),
+        Index("ix_api_keys_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+        Index("ix_api_keys_customer_id", "customer_id", postgresql_where=text("customer_id IS NOT NULL")),
+    )
+
+
+class RateBucket(Base):
+    """How many rows a key may still read, as of an instant; processes take from it in blocks."""
+
+    __tablename__ = "rate_buckets"
+
+    api_key_id: Mapped[ApiKeyId] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True)
+    tokens: Mapped[float] = mapped_column(Double)
+    filled_at: Mapped[datetime]

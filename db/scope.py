@@ -1,0 +1,146 @@
+"""Sessions with a scope: what a request may see, how many rows it may read, and who it is.
+
+The scope is in the session, not in the statements: each SELECT of a table is narrowed to the customer, and limited to
+the rows that are left, before it is sent. A read that somebody forgot to narrow does not exist.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, event, false, select
+from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy.orm.interfaces import ORMOption
+
+from db.models import Base, Customer, IdempotencyKey, Plan, TestClock
+from db.models.base import table_of
+from db.values import CustomerId
+
+SCOPE = "scope"
+BUDGET = "row_budget"
+
+
+class RowBudgetExceeded(Exception):
+    """A request has read more rows than it may."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+
+@dataclass(slots=True)
+class RowBudget:
+    """How many rows a request may read, and how many it has read."""
+
+    limit: int
+    read: int = 0
+
+    @property
+    def left(self) -> int:
+        return max(0, self.limit - self.read)
+
+    def spend(self, rows: int) -> None:
+        """Counts rows that were read. Raises `RowBudgetExceeded`."""
+        self.read += rows
+        if self.read > self.limit:
+            raise RowBudgetExceeded(self.limit)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Who reads and writes, for the time of a request.
+
+    Where `customer_id` is set, no other customer's rows exist, and of what belongs to no customer only plans do, and
+    the test clock in whose time the customer lives.
+    """
+
+    actor: str
+    customer_id: CustomerId | None = None
+    budget: RowBudget | None = field(default=None, compare=False)
+
+    @cached_property
+    def criteria(self) -> Sequence[ORMOption]:
+        """What narrows a SELECT of any table."""
+        if self.customer_id is None:
+            return ()
+        return [
+            with_loader_criteria(model, criterion, include_aliases=True)
+            for model in (mapper.class_ for mapper in Base.registry.mappers)
+            if (criterion := visible(model, self.customer_id)) is not None
+        ]
+
+
+Criterion = Callable[[Any], ColumnElement[bool]]
+
+
+def visible(model: type[Base], customer_id: CustomerId) -> Criterion | None:
+    """Which rows of a table, or of an alias of it, one customer sees; None for all."""
+    # Idempotency keys are found by the API key that sent them.
+    if model in (Plan, IdempotencyKey):
+        return None
+    if model is Customer:
+        return lambda customers: customers.id == customer_id
+    if model is TestClock:
+        customers = table_of(Customer)
+        own = select(customers.c.test_clock_id).where(customers.c.id == customer_id).scalar_subquery()
+        return lambda clocks: clocks.id == own
+    if "customer_id" in model.__mapper__.columns:
+        return lambda rows: rows.customer_id == customer_id
+    return lambda _: false()
+
+
+class ScopedSession(Session):
+    """A session that keeps to the `Scope` in its `info`, where there is one."""
+
+
+def scope_of(session: AsyncSession) -> Scope | None:
+    found: Scope | None = session.info.get(SCOPE)
+    return found
+
+
+def actor_of(session: AsyncSession) -> str:
+    """Who is named in the events of what the session changes."""
+    scope = scope_of(session)
+    return scope.actor if scope else "api"
+
+
+def narrowed(session: AsyncSession, statement: Select[Any]) -> Select[Any]:
+    """The statement as the session would send it, for one that is sent past it."""
+    scope = scope_of(session)
+    return statement.options(*scope.criteria) if scope and scope.customer_id else statement
+
+
+@event.listens_for(ScopedSession, "do_orm_execute")
+def keep_to_scope(state: ORMExecuteState) -> None:
+    scope: Scope | None = state.session.info.get(SCOPE)
+    if scope is None or not state.is_select:
+        return
+    statement = state.statement
+    if scope.customer_id is not None:
+        statement = statement.options(*scope.criteria)
+    if scope.budget is not None:
+        if isinstance(statement, Select | CompoundSelect) and not has_limit(statement):
+            statement = statement.limit(scope.budget.left + 1)
+        state.update_execution_options(**{BUDGET: scope.budget})
+    state.statement = statement
+
+
+def has_limit(statement: Select[Any] | CompoundSelect[Any]) -> bool:
+    return statement._limit_clause is not None  # noqa: SLF001 - there is no public way to ask
+
+
+def count_rows(
+    _connection: Connection,
+    cursor: DBAPICursor,
+    _statement: str,
+    _parameters: object,
+    context: ExecutionContext | None,
+    _executemany: bool,
+) -> None:
+    """Counts what a statement has read, for the request whose budget it names."""
+    budget: RowBudget | None = context.execution_options.get(BUDGET) if context else None
+    if budget is not None:
+        budget.spend(max(0, cursor.rowcount))

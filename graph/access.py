@@ -1,0 +1,164 @@
+"""Who sends a request, and what they may do."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from graphql import GraphQLError
+
+from billing.api_keys import id_in, is_unnoted, note_use, opens
+from billing.rate_limits import Lease, RateLimit, take_block
+from db.database import Database
+from db.models import ApiKey
+from db.values import ApiKeyId, ApiKeyScope, CustomerId, CustomerPermission
+
+LOCAL = "local"
+"""Who sends a request that carries no API key, where none is needed."""
+
+KEY_SEEN_FOR = timedelta(seconds=5)
+"""So long a process goes on with what it has read of a key: a revoked one is refused after that at the latest."""
+
+KEYS_REMEMBERED = 10_000
+
+RANKS = {ApiKeyScope.CUSTOMER: 0, ApiKeyScope.READ: 1, ApiKeyScope.WRITE: 2, ApiKeyScope.ADMIN: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who sends a request: what they may do, and whose data they see; everybody's, without a `customer_id`."""
+
+    key_id: ApiKeyId | None = None
+    scope: ApiKeyScope = ApiKeyScope.ADMIN
+    customer_id: CustomerId | None = None
+    permissions: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """Who they are to idempotency keys: each has its own."""
+        return LOCAL if self.key_id is None else str(self.key_id)
+
+    @property
+    def actor(self) -> str:
+        """Who they are to those who read events."""
+        if self.key_id is None:
+            return "api"
+        return f"customer:{self.customer_id}" if self.customer_id else f"key:{self.key_id}"
+
+    def require(self, scope: ApiKeyScope, permission: CustomerPermission | None = None) -> None:
+        """Raises a `FORBIDDEN` error where this needs a larger scope, or a permission that the session has not."""
+        if self.scope is ApiKeyScope.CUSTOMER:
+            if permission is None:
+                raise forbidden("A customer session may not do this.")
+            if permission.value not in self.permissions:
+                raise forbidden(f"This customer session has no permission {permission.value}.")
+        elif RANKS[self.scope] < RANKS[scope]:
+            raise forbidden(f"This needs an API key of scope {scope.value}; this one has {self.scope.value}.")
+
+    def leave_out(self, **given: Any) -> None:
+        """Raises a `FORBIDDEN` error where a customer session gives what the merchant decides."""
+        if self.scope is ApiKeyScope.CUSTOMER:
+            for name, value in given.items():
+                if value:
+                    raise forbidden(f"A customer session must leave `{name}` out.")
+
+
+def forbidden(message: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": "FORBIDDEN"})
+
+
+class Unauthenticated(Exception):
+    """The request names no key that opens. The message is for who sent it."""
+
+
+class RateLimited(Exception):
+    """The key has read all that it may for now; `seconds` until there is something again."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class Doorkeeper:
+    """Finds out who sends a request, and whether the rate limit lets it in.
+
+    What was read of a key is kept for seconds, and its bucket is taken from in blocks: most requests cost no statement.
+    """
+
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], limit: RateLimit, *, requires_key: bool
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._limit = limit
+        self._requires_key = requires_key
+        self._seen: OrderedDict[ApiKeyId, tuple[datetime, ApiKey]] = OrderedDict()
+        self._leases: OrderedDict[ApiKeyId, Lease] = OrderedDict()
+
+    async def admit(self, authorization: str | None) -> Access:
+        """Who sends a request with this header. Raises `Unauthenticated` and `RateLimited`."""
+        if authorization is None:
+            if self._requires_key:
+                raise Unauthenticated("This needs an API key: send it as `Authorization: Bearer …`.")
+            return Access()
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthenticated("The header must be `Authorization: Bearer …`, with an API key.")
+        token = token.strip()
+        key_id = id_in(token)
+        key = None if key_id is None else await self._key(key_id)
+        if key is None or not opens(key, token, self._clock()):
+            raise Unauthenticated("This is no API key, or one that was revoked or has expired.")
+        await self._note_use(key)
+        await self._let_in(key.id)
+        return Access(key.id, key.scope, key.customer_id, frozenset(key.permissions))
+
+    def charge(self, access: Access, rows: int) -> None:
+        """Counts what a request has read."""
+        if access.key_id is not None:
+            self._lease(access.key_id).left -= 1 + rows
+
+    async def _key(self, key_id: ApiKeyId) -> ApiKey | None:
+        now = self._clock()
+        found = self._seen.get(key_id)
+        if found is not None and now < found[0]:
+            return found[1]
+        async with self._database.reads() as session:
+            key = await session.get(ApiKey, key_id)
+        if key is not None:
+            remember(self._seen, key_id, (now + KEY_SEEN_FOR, key))
+        return key
+
+    async def _note_use(self, key: ApiKey) -> None:
+        now = self._clock()
+        if is_unnoted(key, now):
+            async with self._database.reads() as session:
+                await note_use(session, key.id, now)
+            key.last_used_at = now
+
+    def _lease(self, key_id: ApiKeyId) -> Lease:
+        lease = self._leases.get(key_id)
+        if lease is None:
+            lease = Lease()
+            remember(self._leases, key_id, lease)
+        return lease
+
+    async def _let_in(self, key_id: ApiKeyId) -> None:
+        lease = self._lease(key_id)
+        if lease.left > 0:
+            return
+        now = self._clock()
+        if lease.empty_until is None or now >= lease.empty_until:
+            async with self._database.writes.begin() as session:
+                await take_block(session, key_id, lease, self._limit, now=now)
+        if lease.left <= 0:
+            raise RateLimited(lease.seconds_to_wait(self._limit))
+
+
+def remember(things: OrderedDict[ApiKeyId, Any], key_id: ApiKeyId, thing: Any) -> None:
+    """Keeps what came last; what is forgotten is read again."""
+    things[key_id] = thing
+    things.move_to_end(key_id)
+    if len(things) > KEYS_REMEMBERED:
+        things.popitem(last=False)

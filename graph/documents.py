@@ -1,0 +1,97 @@
+"""Documents: each is parsed, measured and validated once, and kept for the next request."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    StringValueNode,
+    ValidationRule,
+    parse,
+    specified_rules,
+    validate,
+)
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from graph.limits import Limits, Measured, limit_error, measure
+from graph.scalars import UNSTORABLE_TEXT, is_storable
+
+KEPT = 500
+"""So many documents are kept: those that came last. A document has at most 15 000 characters."""
+
+MAX_ERRORS = 20
+
+
+class StorableTexts(ValidationRule):
+    """Refuses a string in the document that PostgreSQL cannot keep: escapes can spell a NUL character."""
+
+    def enter_string_value(self, node: StringValueNode, *_: object) -> None:
+        if not is_storable(node.value):
+            self.report_error(GraphQLError(UNSTORABLE_TEXT, node, extensions={"code": "BAD_USER_INPUT"}))
+
+
+RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule, StorableTexts)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as it was found: what is wrong with it, if anything, and what it asks for."""
+
+    node: DocumentNode | None
+    errors: tuple[GraphQLError, ...]
+    measured: Measured | None
+    operations: int = 0
+
+
+class Documents:
+    """The documents that came last, and those that are trusted, by their text."""
+
+    def __init__(
+        self, schema: GraphQLSchema, limits: Limits, trusted: Iterable[str] = (), *, suggestions: bool = True
+    ) -> None:
+        self._schema = schema
+        self.limits = limits
+        self._suggestions = suggestions
+        self._recent: OrderedDict[str, Document] = OrderedDict()
+        self._trusted = {text: self._read(text) for text in trusted}
+
+    def of(self, text: str) -> Document:
+        """The document with this text."""
+        found = self._trusted.get(text) or self._recent.get(text)
+        if found is None:
+            found = self._recent[text] = self._read(text)
+            if len(self._recent) > KEPT:
+                self._recent.popitem(last=False)
+        elif text in self._recent:
+            self._recent.move_to_end(text)
+        return found
+
+    def _read(self, text: str) -> Document:
+        limits = self.limits
+        if len(text) > limits.characters:
+            message = f"The document has {len(text)} characters; at most {limits.characters} are allowed."
+            numbers = {"asked": len(text), "limit": limits.characters}
+            return refused(limit_error(message, None, code="GRAPHQL_PARSE_FAILED", **numbers))
+        try:
+            node = parse(text, max_tokens=limits.tokens)
+        except GraphQLSyntaxError as error:
+            return refused(error)
+        except RecursionError:
+            return refused(limit_error("The document is nested too deeply.", None, code="GRAPHQL_PARSE_FAILED"))
+        measured = measure(self._schema, node, limits)
+        # What is too large is not validated: that is where the time would go.
+        errors = measured.errors or tuple(
+            validate(self._schema, node, RULES, max_errors=MAX_ERRORS, hide_suggestions=not self._suggestions)
+        )
+        operations = sum(isinstance(each, OperationDefinitionNode) for each in node.definitions)
+        return Document(node, errors, measured, operations)
+
+
+def refused(error: GraphQLError) -> Document:
+    return Document(None, (error,), None)

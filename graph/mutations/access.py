@@ -1,0 +1,100 @@
+"""Mutations of API keys and customer sessions. Tokens are shown once: a retry makes another key."""
+
+from typing import cast
+
+import strawberry
+
+from billing import api_keys
+from db.values import ApiKeyId, ApiKeyScope, CustomerId, CustomerPermission
+from graph.context import Info
+from graph.errors import UserError
+from graph.mutations.common import mutation, user_errors_field
+from graph.scalars import parse_id
+from graph.types.access import ApiKey, CustomerSession
+
+
+@strawberry.input(description="A new API key.")
+class CreateApiKeyInput:
+    name: str = strawberry.field(description="What it is for: 1 to 255 characters.")
+    scope: ApiKeyScope = strawberry.field(description="What it may do: READ, WRITE or ADMIN.")
+
+
+@strawberry.input(description="An API key, or a customer session, to revoke.")
+class RevokeApiKeyInput:
+    id: strawberry.ID = strawberry.field(description="The key, or the session.")
+
+
+@strawberry.input(description="A new customer session.")
+class CreateCustomerSessionInput:
+    customer_id: strawberry.ID = strawberry.field(description="Who it is for: a customer in use.")
+    ttl_seconds: int = strawberry.field(
+        default=api_keys.MAX_SESSION_SECONDS,
+        description=f"How long it lasts, in seconds: {api_keys.MIN_SESSION_SECONDS} to {api_keys.MAX_SESSION_SECONDS}.",
+    )
+    permissions: list[CustomerPermission] = strawberry.field(
+        default_factory=list, description="What the customer may do, beside reading; by default nothing."
+    )
+
+
+@strawberry.type(description="Answer of `createApiKey`.")
+class CreateApiKeyPayload:
+    api_key: ApiKey | None = strawberry.field(default=None, description="The new key.")
+    token: str | None = strawberry.field(
+        default=None, description="What to send as `Authorization: Bearer …`. It is not shown again."
+    )
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `revokeApiKey`.")
+class RevokeApiKeyPayload:
+    api_key: ApiKey | None = strawberry.field(
+        default=None, description="The key, which is refused within five seconds everywhere."
+    )
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `createCustomerSession`.")
+class CreateCustomerSessionPayload:
+    customer_session: CustomerSession | None = strawberry.field(default=None, description="The new session.")
+    token: str | None = strawberry.field(
+        default=None, description="What the customer's browser sends as `Authorization: Bearer …`."
+    )
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type
+class AccessMutations:
+    @mutation("Makes an API key. Needs one of scope ADMIN.", scope=ApiKeyScope.ADMIN)
+    async def create_api_key(self, info: Info, input: CreateApiKeyInput) -> CreateApiKeyPayload:
+        async with info.context.transaction() as session:
+            issued = await api_keys.create_api_key(
+                session,
+                name=input.name,
+                scope=input.scope,
+                created_by=info.context.access.key_id,
+                now=info.context.now(),
+            )
+        return CreateApiKeyPayload(api_key=cast("ApiKey", issued.key), token=issued.token)
+
+    @mutation("Ends an API key, or a customer session, for good. Needs a key of scope ADMIN.", scope=ApiKeyScope.ADMIN)
+    async def revoke_api_key(self, info: Info, input: RevokeApiKeyInput) -> RevokeApiKeyPayload:
+        async with info.context.transaction() as session:
+            key = await api_keys.revoke_api_key(
+                session, api_key_id=ApiKeyId(parse_id(input.id)), now=info.context.now()
+            )
+        return RevokeApiKeyPayload(api_key=cast("ApiKey", key))
+
+    @mutation("Makes a short-lived access for a customer's own browser, which sees this customer only.")
+    async def create_customer_session(
+        self, info: Info, input: CreateCustomerSessionInput
+    ) -> CreateCustomerSessionPayload:
+        async with info.context.transaction() as session:
+            issued = await api_keys.create_customer_session(
+                session,
+                customer_id=CustomerId(parse_id(input.customer_id)),
+                seconds=input.ttl_seconds,
+                permissions=input.permissions,
+                created_by=info.context.access.key_id,
+                now=info.context.now(),
+            )
+        return CreateCustomerSessionPayload(customer_session=cast("CustomerSession", issued.key), token=issued.token)

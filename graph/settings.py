@@ -1,0 +1,25 @@
+"""What can be set of the server, beside its database."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from billing.rate_limits import RateLimit
+from graph.limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the server behaves. By default as on a developer's own machine: whoever reaches it may do everything.
+
+    `requires_key`: each request needs an API key. `suggestions`: errors say which name was perhaps meant, which tells
+    the schema to those who may not read it. `trusted_documents`: a file of documents by their hash, as graphql-codegen
+    writes it; `trusted_only`: no other is taken. `cors_origins`: pages of these origins may read answers.
+    """
+
+    requires_key: bool = False
+    suggestions: bool = True
+    limits: Limits = field(default_factory=Limits)
+    rate_limit: RateLimit = field(default_factory=RateLimit)
+    trusted_documents: Path | None = None
+    trusted_only: bool = False
+    cors_origins: tuple[str, ...] = ()

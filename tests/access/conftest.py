@@ -1,0 +1,55 @@
+"""Servers that need API keys."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+
+from billing.api_keys import Issued, create_api_key, create_customer_session
+from db.database import Database
+from db.values import ApiKeyScope, CustomerId, CustomerPermission
+from graph.app import create_app
+from graph.settings import Settings
+from tests.support import Api, TestClock
+
+Serving = Callable[..., Awaitable[Callable[[str | None], Api]]]
+
+
+@pytest.fixture
+async def serving(database: Database, clock: TestClock) -> AsyncIterator[Serving]:
+    """Makes servers over the test's database; each gives a client for a token."""
+    async with AsyncExitStack() as stack:
+
+        async def serve(settings: Settings) -> Callable[[str | None], Api]:
+            transport = httpx.ASGITransport(create_app(database, settings=settings, clock=clock))
+
+            def client(token: str | None) -> Api:
+                headers = {} if token is None else {"authorization": f"Bearer {token}"}
+                made = httpx.AsyncClient(transport=transport, base_url="http://billing.test", headers=headers)
+                stack.push_async_callback(made.aclose)
+                return Api(made)
+
+            return client
+
+        yield serve
+
+
+async def a_key(database: Database, clock: TestClock, scope: ApiKeyScope) -> Issued:
+    async with database.writes.begin() as session:
+        return await create_api_key(session, name=scope.value, scope=scope, now=clock.now)
+
+
+async def a_session(
+    database: Database,
+    clock: TestClock,
+    customer_id: CustomerId,
+    *permissions: CustomerPermission,
+    seconds: int = 900,
+) -> str:
+    """The token of a customer session."""
+    async with database.writes.begin() as session:
+        issued = await create_customer_session(
+            session, customer_id=customer_id, seconds=seconds, permissions=permissions, now=clock.now
+        )
+    return issued.token

@@ -1,0 +1,386 @@
+"""Customer sessions: one customer exists, and nobody else, for every argument and every edge of the schema."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    get_named_type,
+    get_nullable_type,
+    is_leaf_type,
+)
+from sqlalchemy import func, select
+
+from billing.ids import new_id
+from db.database import Database
+from db.models import Base, Event
+from db.values import ApiKeyScope, CustomerId, CustomerPermission
+from graph.schema import schema
+from graph.settings import Settings
+from tests.access.conftest import Serving, a_key, a_session
+from tests.support import Api, TestClock, refusal
+
+SCHEMA: GraphQLSchema = schema._schema
+KEYED = Settings(requires_key=True)
+EVERYTHING = (CustomerPermission.CANCEL_SUBSCRIPTION, CustomerPermission.CHANGE_SUBSCRIPTION)
+
+
+async def a_life(api: Api, plan_id: str) -> dict[str, str]:
+    """A customer with one of everything, by the name of what it is."""
+    customer = await api.a_customer(externalId=uuid4().hex)
+    subscription = await api.a_subscription(customer, plan_id)
+    paid = await api.mutate(
+        "recordPayment",
+        "payment { id }",
+        customerId=customer,
+        amountCents=9000,
+        currency="EUR",
+        method="CARD",
+        allowOverpayment=True,
+    )
+    drafted = await api.mutate(
+        "createInvoice",
+        "invoice { id }",
+        customerId=customer,
+        currency="EUR",
+        lines=[{"description": "Work", "quantity": 1, "unitAmountCents": 5}],
+    )
+    invoices = await api(
+        "query ($id: ID!) { customer(id: $id) { email externalId invoices { nodes { id } } } }", id=customer
+    )
+    return {
+        "customer": customer,
+        "subscription": subscription,
+        "payment": paid["payment"]["id"],
+        "draft": drafted["invoice"]["id"],
+        "invoice": invoices["customer"]["invoices"]["nodes"][0]["id"],
+        "email": invoices["customer"]["email"],
+        "externalId": invoices["customer"]["externalId"],
+    }
+
+
+def selection_of(type_: GraphQLNamedType, depth: int) -> str:
+    """All that a type gives without arguments, `depth` edges deep."""
+    if is_leaf_type(type_):
+        return ""
+    if isinstance(type_, GraphQLInterfaceType):
+        return "{ __typename id }"
+    assert isinstance(type_, GraphQLObjectType)
+    wraps = type_.name.endswith(("Connection", "Edge"))
+    fields = []
+    for name, field in type_.fields.items():
+        inner = get_named_type(field.type)
+        if is_leaf_type(inner):
+            fields.append(name)
+        elif depth > 0 or wraps:
+            fields.append(f"{name} {selection_of(inner, depth if wraps else depth - 1)}")
+    return f"{{ __typename {' '.join(fields)} }}"
+
+
+def selections_of(type_: GraphQLOutputType, depth: int) -> list[str]:
+    """As `selection_of`, for an interface one selection for each type that it may be."""
+    named = get_named_type(type_)
+    if not isinstance(named, GraphQLInterfaceType):
+        return [selection_of(named, depth)]
+    return [
+        f"{{ __typename id ... on {each.name} {selection_of(each, depth)} }}"
+        for each in SCHEMA.get_possible_types(named)
+    ]
+
+
+def ids_in(answer: Any) -> set[str]:
+    """All that may be an id in an answer."""
+    match answer:
+        case dict():
+            return set().union(*(ids_in(value) for value in answer.values()))
+        case list():
+            return set().union(*(ids_in(value) for value in answer))
+        case str():
+            return {answer}
+        case _:
+            return set()
+
+
+def arguments_that_name_something() -> list[tuple[str, str, str, bool]]:
+    """The arguments of root queries that are a key: field, argument, type, whether it is a list; filters too."""
+    assert SCHEMA.query_type is not None
+    found = []
+    for name, field in SCHEMA.query_type.fields.items():
+        for argument, definition in field.args.items():
+            named = get_named_type(definition.type)
+            is_list = isinstance(get_nullable_type(definition.type), GraphQLList)
+            if named.name in ("ID", "String") and argument not in ("after", "before"):
+                found.append((name, argument, str(definition.type), is_list))
+            if isinstance(named, GraphQLInputObjectType) and argument == "filter":
+                found.extend(
+                    (name, f"filter.{inner}", str(inner_definition.type), False)
+                    for inner, inner_definition in named.fields.items()
+                    if get_named_type(inner_definition.type).name == "ID"
+                )
+    return found
+
+
+async def test_others_do_not_exist_for_any_argument_of_the_schema(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    plan_id = await api.a_plan()
+    mine, other = await a_life(api, plan_id), await a_life(api, plan_id)
+    token = await a_session(database, clock, CustomerId(UUID(mine["customer"])), *EVERYTHING)
+    me = (await serving(KEYED))(token)
+    found_arguments = arguments_that_name_something()
+    found_mine = set()
+
+    assert SCHEMA.query_type is not None
+
+    async def ask(field: str, argument: str, type_: str, selection: str, value: object) -> Any:
+        outer, _, inner = argument.partition(".")
+        given = f"{outer}: {{{inner}: $v}}" if inner else f"{outer}: $v"
+        answer = (await me.post(f"query ($v: {type_}) {{ {field}({given}) {selection} }}", v=value)).json()
+        assert "errors" not in answer, (field, answer)
+        return answer["data"]
+
+    for field, argument, type_, is_list in found_arguments:
+        for selection in selections_of(SCHEMA.query_type.fields[field].type, 1):
+            asked = (field, argument, type_, selection)
+            nobody = await ask(*asked, [str(new_id())] if is_list else str(new_id()))
+            for name, value in other.items():
+                assert await ask(*asked, [value] if is_list else value) == nobody, (field, argument, name)
+            for value in mine.values():
+                answer = await ask(*asked, [value] if is_list else value)
+                assert not ids_in(answer) & {*other.values()}, (field, argument)
+                if answer != nobody:
+                    found_mine.add(field)
+
+    assert {argument for _, argument, _, _ in found_arguments} >= {"id", "ids", "email", "filter.customerId"}
+    # The walk would prove nothing if it found nothing at all.
+    assert found_mine >= {"node", "nodes", "customer", "customerByEmail", "subscription", "invoice", "payment"}
+
+
+async def test_others_do_not_exist_on_any_edge_of_the_schema(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    plan_id = await api.a_plan()
+    mine, other = await a_life(api, plan_id), await a_life(api, plan_id)
+    token = await a_session(database, clock, CustomerId(UUID(mine["customer"])))
+    me = (await serving(KEYED))(token)
+    everything = await serving(KEYED)
+    admin = everything((await a_key(database, clock, ApiKeyScope.ADMIN)).token)
+    lists = ("customers", "plans", "subscriptions", "invoices", "events", "testClocks", "billingRuns")
+    assert SCHEMA.query_type is not None
+
+    for name in lists:
+        document = f"{{ {name} {selections_of(SCHEMA.query_type.fields[name].type, 1)[0]} }}"
+        seen, all_there_is = await me.post(document), await admin.post(document)
+        assert not ids_in(seen.json()) & {*other.values()}, name
+        if name in ("customers", "subscriptions", "invoices"):
+            assert ids_in(all_there_is.json()) & {*other.values()}, name
+    counted = await me(
+        "query ($plan: ID!) { customers { totalCount } subscriptions { totalCount } invoices { totalCount } "
+        "plan(id: $plan) { subscriptions { totalCount nodes { id invoices { totalCount } } } } }",
+        plan=plan_id,
+    )
+
+    assert counted == {
+        "customers": {"totalCount": 1},
+        "subscriptions": {"totalCount": 1},
+        "invoices": {"totalCount": 2},
+        "plan": {
+            "subscriptions": {"totalCount": 1, "nodes": [{"id": mine["subscription"], "invoices": {"totalCount": 1}}]}
+        },
+    }
+
+
+async def rows(database: Database) -> dict[str, int]:
+    """How many rows each table has, but for what a request leaves behind anyway."""
+    async with database.reads() as session:
+        return {
+            name: await session.scalar(select(func.count()).select_from(table)) or 0
+            for name, table in Base.metadata.tables.items()
+            if name not in ("rate_buckets",)
+        }
+
+
+ALLOWED = {"cancelSubscription", "undoSubscriptionCancellation", "changeSubscription", "withdrawSubscriptionChange"}
+
+
+async def test_all_other_mutations_are_forbidden(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    mine = await a_life(api, await api.a_plan())
+    token = await a_session(database, clock, CustomerId(UUID(mine["customer"])), *EVERYTHING)
+    me = (await serving(KEYED))(token)
+    assert SCHEMA.mutation_type is not None
+    before = await rows(database)
+    codes = {}
+
+    for name, field in SCHEMA.mutation_type.fields.items():
+        input_type = get_named_type(field.args["input"].type)
+        assert isinstance(input_type, GraphQLInputObjectType)
+        document = f"mutation ($input: {input_type.name}!) {{ {name}(input: $input) {{ __typename }} }}"
+        fields = {
+            inner: sample(definition.type, mine)
+            for inner, definition in input_type.fields.items()
+            if "!" in str(definition.type)[-1]
+        }
+        answer = (await me.post(document, input=fields)).json()
+        codes[name] = answer["errors"][0]["extensions"]["code"] if "errors" in answer else None
+
+    assert {name for name, code in codes.items() if code != "FORBIDDEN"} == ALLOWED, codes
+    assert {name: count for name, count in (await rows(database)).items() if name != "events"} == {
+        name: count for name, count in before.items() if name != "events"
+    }
+
+
+VALUES = {"Int": 1, "Cents": 1, "Boolean": True, "DateTime": "2030-01-01T00:00:00Z", "Currency": "EUR", "String": "x"}
+
+
+def sample(type_: Any, mine: dict[str, str]) -> Any:
+    """A value of an input type."""
+    named = get_named_type(type_)
+    if isinstance(get_nullable_type(type_), GraphQLList):
+        return [sample(named, mine)]
+    if isinstance(named, GraphQLInputObjectType):
+        return {name: sample(field.type, mine) for name, field in named.fields.items() if str(field.type).endswith("!")}
+    if isinstance(named, GraphQLEnumType):
+        return next(iter(named.values))
+    return {"ID": mine["subscription"], **VALUES}[named.name]
+
+
+async def test_a_customer_cancels_and_changes_what_is_the_own(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    plan_id, dearer = await api.a_plan(), await api.a_plan(amountCents=9900)
+    mine, other = await a_life(api, plan_id), await a_life(api, plan_id)
+    customer_id = CustomerId(UUID(mine["customer"]))
+    client = await serving(KEYED)
+    me = client(await a_session(database, clock, customer_id, *EVERYTHING))
+
+    changed = await me.mutate(
+        "changeSubscription",
+        "subscription { plan { id } }",
+        id=mine["subscription"],
+        planId=dearer,
+        idempotencyKey="once",
+    )
+    retried = await me.mutate(
+        "changeSubscription",
+        "subscription { plan { id } }",
+        id=mine["subscription"],
+        planId=dearer,
+        idempotencyKey="once",
+    )
+    canceled = await me.mutate("cancelSubscription", "subscription { cancelAtPeriodEnd }", id=mine["subscription"])
+    undone = await me.mutate("undoSubscriptionCancellation", "subscription { status }", id=mine["subscription"])
+    of_another = [
+        await me.mutate(name, "subscription { id }", id=subscription_id, **fields)
+        for subscription_id in (other["subscription"], str(new_id()))
+        for name, fields in (("cancelSubscription", {}), ("changeSubscription", {"planId": dearer}))
+    ]
+    previews = [
+        await me(
+            "query ($id: ID!, $plan: ID!) { previewSubscriptionChange(input: {id: $id, planId: $plan}) "
+            "{ invoice { amountCents } userErrors { code } } }",
+            id=subscription_id,
+            plan=plan_id,
+        )
+        for subscription_id in (other["subscription"], str(new_id()))
+    ]
+
+    assert changed["subscription"]["plan"]["id"] == dearer
+    assert retried == changed
+    assert canceled["subscription"]["cancelAtPeriodEnd"]
+    assert undone["userErrors"] == []
+    assert [refusal(payload)[0] for payload in of_another] == ["SUBSCRIPTION_NOT_FOUND"] * 4
+    assert previews[0] == previews[1]
+    async with database.reads() as session:
+        assert f"customer:{mine['customer']}" in set(await session.scalars(select(Event.actor)))
+
+
+@pytest.mark.parametrize(
+    ("permissions", "mutation", "fields"),
+    [
+        ((), "cancelSubscription", {}),
+        ((CustomerPermission.CHANGE_SUBSCRIPTION,), "cancelSubscription", {}),
+        ((CustomerPermission.CANCEL_SUBSCRIPTION,), "changeSubscription", {"quantity": 2}),
+        (EVERYTHING, "cancelSubscription", {"settlement": "CREDIT", "atPeriodEnd": False}),
+        (EVERYTHING, "changeSubscription", {"quantity": 2, "mode": "NONE"}),
+        (EVERYTHING, "changeSubscription", {"quantity": 2, "asOf": "2026-01-31T12:00:00Z"}),
+    ],
+)
+async def test_what_the_merchant_has_not_allowed_is_forbidden(
+    serving: Serving,
+    api: Api,
+    database: Database,
+    clock: TestClock,
+    permissions: tuple[CustomerPermission, ...],
+    mutation: str,
+    fields: dict[str, Any],
+) -> None:
+    customer = await api.a_customer()
+    subscription = await api.a_subscription(customer)
+    me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(customer)), *permissions))
+    input_type = f"{mutation[0].upper()}{mutation[1:]}Input"
+
+    answer = await me.post(
+        f"mutation ($input: {input_type}!) {{ {mutation}(input: $input) {{ userErrors {{ code }} }} }}",
+        input={"id": subscription, **fields},
+    )
+
+    assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_a_session_ends(serving: Serving, api: Api, database: Database, clock: TestClock) -> None:
+    customer = await api.a_customer()
+    me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(customer)), seconds=60))
+
+    before = (await me.post("{ customers { totalCount } }")).status_code
+    clock.forward(seconds=60)
+    after = (await me.post("{ customers { totalCount } }")).status_code
+
+    assert (before, after) == (200, 401)
+
+
+@pytest.mark.parametrize("seconds", [59, 3601, 0, -1])
+async def test_a_session_lasts_an_hour_at_most(api: Api, seconds: int) -> None:
+    payload = await api.mutate("createCustomerSession", "token", customerId=await api.a_customer(), ttlSeconds=seconds)
+
+    assert refusal(payload) == ("INVALID_INPUT", ["input", "ttlSeconds"])
+
+
+async def test_a_session_is_for_a_customer_in_use(api: Api) -> None:
+    archived = await api.a_customer()
+    await api.mutate("archiveCustomer", "customer { id }", id=archived)
+
+    refused = [
+        refusal(await api.mutate("createCustomerSession", "token", customerId=customer))
+        for customer in (archived, str(new_id()), "none")
+    ]
+
+    assert [code for code, _ in refused] == ["CUSTOMER_ARCHIVED", "CUSTOMER_NOT_FOUND", "CUSTOMER_NOT_FOUND"]
+
+
+async def test_a_customer_of_a_test_clock_sees_its_clock_and_no_other(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    clocks = [(await api.mutate("createTestClock", "testClock { id }"))["testClock"]["id"] for _ in range(2)]
+    customer = await api.a_customer(testClockId=clocks[0])
+    await api.a_customer(testClockId=clocks[0])
+    subscription = await api.a_subscription(customer)
+    me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(customer)), *EVERYTHING))
+
+    seen = await me("{ testClocks { totalCount nodes { id customers { totalCount nodes { id } } } } }")
+    canceled = await me.mutate("cancelSubscription", "subscription { cancelAtPeriodEnd }", id=subscription)
+
+    assert seen["testClocks"] == {
+        "totalCount": 1,
+        "nodes": [{"id": clocks[0], "customers": {"totalCount": 1, "nodes": [{"id": customer}]}}],
+    }
+    assert canceled["userErrors"] == []
