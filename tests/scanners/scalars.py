@@ -1,0 +1,19 @@
+"""The scalars of this API, for schemathesis, which reads this file because `SCHEMATHESIS_HOOKS` names it."""
+
+import schemathesis
+from hypothesis import strategies
+from schemathesis.graphql import nodes
+
+from billing.money import CURRENCIES, MAX_CENTS
+
+EDGES = (0, 1, -1, 2**31, MAX_CENTS, MAX_CENTS + 1, -MAX_CENTS - 1, 2**63, 10**4000)
+
+schemathesis.graphql.scalar(
+    "Cents",
+    strategies.one_of(strategies.integers(), strategies.sampled_from(EDGES), strategies.integers(1, 10**6)).map(
+        nodes.Int
+    ),
+)
+schemathesis.graphql.scalar(
+    "Currency", strategies.one_of(strategies.sampled_from(sorted(CURRENCIES)), strategies.text()).map(nodes.String)
+)
