@@ -1,0 +1,348 @@
+"""How much one request may ask for, and how long: refused with its numbers, and nothing is left running."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from graphql import GraphQLSchema, get_introspection_query, parse, print_ast
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from db.database import Database
+from graph.app import create_app
+from graph.documents import Documents
+from graph.limits import Limits
+from graph.schema import schema
+from graph.settings import Settings
+from tests.support import Api, TestClock
+
+SCHEMA: GraphQLSchema = schema._schema
+ROOT = Path(__file__).parents[2]
+
+
+@asynccontextmanager
+async def limited(database: Database, clock: TestClock, **limits: float) -> AsyncIterator[Api]:
+    """A server with limits of its own."""
+    app = create_app(database, settings=Settings(limits=Limits(**limits)), clock=clock)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://billing.test") as client:
+        yield Api(client)
+
+
+def nested(levels: int) -> str:
+    """A document that is so many levels deep."""
+    return (
+        "{ customer(id: 1) "
+        + "{ subscription { customer " * ((levels - 1) // 2)
+        + "{ id }"
+        + " } }" * ((levels - 1) // 2)
+        + "}"
+    )
+
+
+TOO_LARGE = {
+    "depth": (nested(21), 21, 20),
+    "aliases": ("{ " + " ".join(f"a{i}: __typename" for i in range(19)) + " customer(id: 1) { "
+                + " ".join(f"b{i}: id" for i in range(12)) + " } }", 31, 30),
+    "root fields": ("{ " + " ".join(f"a{i}: __typename" for i in range(10)) + " ...F } fragment F on Query { "
+                    + " ".join(f"b{i}: __typename" for i in range(11)) + " }", 21, 20),
+    "directives": ("{ customer(id: 1) { " + "id @skip(if: false) " * 9 + "} }", 9, 8),
+    "aliases in introspection": ("{ __schema { " + " ".join(f"a{i}: types {{ kind }}" for i in range(5)) + "} }", 5, 4),
+    "characters": ("{ __typename } #" + "x" * 15_000, 15_016, 15_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", TOO_LARGE)
+async def test_a_document_that_is_too_large_is_refused_with_its_numbers(api: Api, what: str) -> None:
+    document, asked, limit = TOO_LARGE[what]
+
+    answer = await api.client.post(
+        "/graphql", json={"query": document}, headers={"accept": "application/graphql-response+json"}
+    )
+
+    assert answer.status_code == 400
+    [error] = answer.json()["errors"]
+    assert error["extensions"]["code"] == (
+        "GRAPHQL_PARSE_FAILED" if what == "characters" else "GRAPHQL_VALIDATION_FAILED"
+    )
+    assert (error["extensions"]["asked"], error["extensions"]["limit"]) == (asked, limit)
+    assert str(limit) in error["message"]
+
+
+async def test_what_is_just_within_the_limits_is_taken(api: Api) -> None:
+    assert await api(nested(19)) == {"customer": None}
+    assert len(await api("{ " + " ".join(f"a{i}: __typename" for i in range(20)) + " }")) == 20
+    assert await api("{ " + "customer(id: 1) { id @skip(if: false) } " * 8 + "}") == {"customer": None}
+
+
+async def test_too_many_tokens_are_refused(api: Api) -> None:
+    answer = await api.post("{ customer(id: 1) { " + "id " * 2000 + "} }")
+
+    [error] = answer.json()["errors"]
+    assert error["extensions"]["code"] == "GRAPHQL_PARSE_FAILED"
+    assert "2000 tokens" in error["message"]
+
+
+def test_fragments_are_measured_once_however_often_they_are_spread() -> None:
+    """Expanded, this document has 2^60 fields."""
+    fragments = "".join(f"fragment F{i} on Query {{ ...F{i + 1} ...F{i + 1} }} " for i in range(60))
+
+    document = Documents(SCHEMA, Limits()).of(f"{{ ...F0 }} {fragments} fragment F60 on Query {{ __typename }}")
+
+    assert [error.message for error in document.errors] == [
+        "The operation has more than 1000000000 fields at its root; at most 20 are allowed."
+    ]
+
+
+COSTS: list[tuple[str, dict[str, Any], int]] = [
+    ("{ __typename }", {}, 0),
+    ("{ customer(id: 1) { id name } }", {}, 1),
+    ("{ customers { nodes { id } } }", {}, 20),
+    ("{ customers(first: 7) { edges { node { id } cursor } pageInfo { endCursor } totalCount } }", {}, 7),
+    ("{ customers(first: 50) { nodes { subscriptions(last: 3) { nodes { plan { id } } } } } }", {}, 50 + 150 + 150),
+    ("query ($n: Int) { customers(first: $n) { nodes { plans: subscription { plan { id } } } } }", {"n": 10}, 30),
+    ("query ($n: Int) { customers(first: $n) { nodes { id } } }", {}, 20),
+    ("query ($n: Int = 5) { customers(first: $n) { nodes { id } } }", {}, 5),
+    ("query ($n: Int = 5) { customers(first: $n) { nodes { id } } }", {"n": None}, 20),
+    ("{ customers(first: 0) { nodes { invoices { nodes { id } } } } }", {}, 0),
+    ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["a", "b", "c"]}, 3),
+    ("{ subscription(id: 1) { upcomingInvoices(count: 4) { lines { kind } } } }", {}, 1 + 4 * 2),
+    ("{ ...F } fragment F on Query { customers(first: 2) { nodes { ...C } } } fragment C on Customer { id }", {}, 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("document", "variables", "nodes"), COSTS)
+async def test_the_nodes_that_a_document_could_give(
+    api: Api, document: str, variables: dict[str, Any], nodes: int
+) -> None:
+    answer = (await api.post(document, **variables)).json()
+
+    assert answer["extensions"]["cost"]["nodes"] == nodes
+    assert answer["extensions"]["cost"]["limit"] == 20_000
+
+
+@given(pages=st.lists(st.integers(0, 100), min_size=1, max_size=5))
+def test_nodes_are_the_products_along_the_path(pages: list[int]) -> None:
+    """Each level of pages inside pages counts what it could hold."""
+    fields = ["customers", "subscriptions", "invoices"]
+    document, inner = "", "id"
+    for size, field in reversed(list(zip(pages, fields, strict=False))):
+        inner = f"{field}(first: {size}) {{ nodes {{ {inner} }} }}"
+    document = f"{{ {inner} }}"
+    expected, product = 0, 1
+    for size in pages[: len(fields)]:
+        product *= size
+        expected += product
+
+    measured = Documents(SCHEMA, Limits()).of(document).measured
+
+    assert measured is not None
+    assert measured.nodes_of(None, {}) == expected
+
+
+async def test_pages_inside_pages_are_refused_before_anything_is_read(api: Api) -> None:
+    document = (
+        "query ($n: Int) { customers(first: 100) { nodes { subscriptions(first: $n) { nodes { "
+        "invoices(first: 100) { nodes { id } } } } } } }"
+    )
+
+    refused, taken = (await api.post(document, n=100)).json(), (await api.post(document, n=10)).json()
+
+    [error] = refused["errors"]
+    assert error["extensions"] == {"code": "COST_LIMIT", "asked": 1_010_100, "limit": 500_000}
+    assert "data" not in refused
+    assert taken["data"] == {"customers": {"nodes": []}}
+
+
+async def test_rows_are_counted_and_too_many_are_refused(database: Database, clock: TestClock) -> None:
+    document = "{ customers { nodes { id subscriptions { nodes { plan { id } } } } } }"
+    async with limited(database, clock, rows=14) as api:
+        for _ in range(4):
+            await api.a_subscription(await api.a_customer(), await api.a_plan())
+        fitting = (await api.post(document)).json()
+        await api.a_subscription(await api.a_customer(), await api.a_plan())
+        refused = (await api.post(document)).json()
+        counted = (await api.post("{ customers { totalCount } }")).json()
+
+    # Four customers, four subscriptions, four plans.
+    assert fitting["extensions"]["cost"] == {"nodes": 20 + 400 + 400, "rows": 12, "limit": 14}
+    assert "errors" not in fitting
+    assert {error["extensions"]["code"] for error in refused["errors"]} == {"COST_LIMIT"}
+    assert "14" in refused["errors"][0]["message"]
+    assert counted["extensions"]["cost"]["rows"] <= 6
+
+
+async def test_no_statement_reads_more_than_is_left(database: Database, clock: TestClock) -> None:
+    async with limited(database, clock, rows=10) as api:
+        customer = await api.a_customer()
+        for _ in range(30):
+            await api.mutate(
+                "createInvoice",
+                "invoice { id }",
+                customerId=customer,
+                currency="EUR",
+                lines=[{"description": "Work", "quantity": 1, "unitAmountCents": 5}],
+            )
+        answer = (
+            await api.post(
+                "query ($id: ID!) { customer(id: $id) { invoices(first: 100) { nodes { id } } } }", id=customer
+            )
+        ).json()
+
+    assert answer["errors"][0]["extensions"]["code"] == "COST_LIMIT"
+    # One customer, and of thirty invoices as many as show that it is too much.
+    assert answer["extensions"]["cost"]["rows"] == 11
+
+
+def in_relays_form(document: str) -> str:
+    """Adds what Relay's compiler adds: `__typename` to each selection, and the whole `pageInfo` to each page."""
+    page_info = "pageInfo { endCursor hasNextPage hasPreviousPage startCursor }"
+    paged = re.sub(r"\b(nodes|edges) \{", rf"{page_info} \1 {{", print_ast(parse(document)))
+    return re.sub(r"(?<!: )\{\n", "{ __typename\n", paged)
+
+
+def documents_of_the_product() -> dict[str, str]:
+    """What README, docs, playground and clients show, by where it stands."""
+    found = {}
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        for position, block in enumerate(re.findall(r"```graphql\n(.*?)```", path.read_text(), re.DOTALL)):
+            found[f"{path.name} {position}"] = block
+    for path in sorted((ROOT / "web/graphiql/src/tabs").glob("*.graphql")):
+        found[path.name] = path.read_text()
+    found["clients"] = (ROOT / "tests/clients/operations.graphql").read_text()
+    found["introspection"] = get_introspection_query(
+        descriptions=True, specified_by_url=True, input_value_deprecation=True
+    )
+    return found
+
+
+PRODUCT = documents_of_the_product()
+
+
+@pytest.mark.parametrize("place", PRODUCT)
+def test_what_the_product_shows_is_within_its_own_limits(place: str) -> None:
+    relays = PRODUCT[place] if place == "introspection" else in_relays_form(PRODUCT[place])
+    documents = Documents(SCHEMA, Limits())
+
+    for text_ in (PRODUCT[place], relays):
+        # Fragments that a file keeps for later are no fault.
+        wrong = [error.message for error in documents.of(text_).errors if "is never used" not in error.message]
+        assert wrong == []
+
+
+def request_scope() -> dict[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/graphql",
+        "raw_path": b"/graphql",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"content-type", b"application/json")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+        "state": {},
+    }
+
+
+async def send_and_leave(app: Any, query: str, leave: asyncio.Event, **variables: Any) -> list[Any]:
+    """What the server sends to a client that is gone once `leave` is set."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        if messages:
+            return messages.pop()
+        await leave.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(request_scope(), receive, send)
+    return sent
+
+
+async def waiting(database: Database) -> int:
+    """How many statements of the database wait for a lock."""
+    async with database.reads() as session:
+        found = await session.scalar(
+            text(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+        )
+        return int(found or 0)
+
+
+async def until_waiting(database: Database, number: int) -> None:
+    for _ in range(500):
+        if await waiting(database) == number:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{await waiting(database)} statements wait")
+
+
+async def test_a_client_that_goes_away_takes_its_sql_along(database: Database, clock: TestClock) -> None:
+    app, leave = create_app(database, clock=clock), asyncio.Event()
+    async with database.writes.begin() as session:
+        await session.execute(text("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE"))
+        request = asyncio.create_task(send_and_leave(app, "{ customers { nodes { id } } }", leave))
+        await until_waiting(database, 1)
+        leave.set()
+        sent = await request
+        await until_waiting(database, 0)
+
+    assert sent == []
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://billing.test") as client:
+        assert await Api(client)("{ customers { totalCount } }") == {"customers": {"totalCount": 0}}
+
+
+async def test_a_mutation_is_finished_for_a_client_that_went_away(
+    api: Api, database: Database, clock: TestClock
+) -> None:
+    customer = await api.a_customer()
+    app, leave = create_app(database, clock=clock), asyncio.Event()
+    rename = 'mutation ($id: ID!) { updateCustomer(input: {id: $id, name: "B"}) { customer { name } } }'
+    async with database.writes.begin() as session:
+        await session.execute(text("SELECT FROM customers FOR UPDATE"))
+        request = asyncio.create_task(send_and_leave(app, rename, leave, id=customer))
+        await until_waiting(database, 1)
+        leave.set()
+        await asyncio.sleep(0.1)
+        assert not request.done()
+    await request
+
+    assert await api("query ($id: ID!) { customer(id: $id) { name } }", id=customer) == {"customer": {"name": "B"}}
+
+
+async def test_a_query_has_a_deadline(database: Database, clock: TestClock) -> None:
+    async with limited(database, clock, seconds=0.2) as api:
+        async with database.writes.begin() as session:
+            await session.execute(text("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE"))
+            answer = await api.post("{ customers { nodes { id } } }")
+            await until_waiting(database, 0)
+        after = await api("{ customers { totalCount } }")
+
+    assert answer.status_code == 504
+    assert answer.json()["errors"] == [
+        {"message": "This took longer than 0.2 s. Ask for less at once.", "extensions": {"code": "TIMEOUT"}}
+    ]
+    assert after == {"customers": {"totalCount": 0}}
+
+
+async def test_a_body_has_a_limit_of_its_own(database: Database, clock: TestClock) -> None:
+    async with limited(database, clock, body_bytes=100) as api:
+        answer = await api.post("{ __typename } # " + "x" * 100)
+
+    assert answer.status_code == 413
+    assert "100 bytes" in answer.json()["errors"][0]["message"]
