@@ -23,7 +23,10 @@ from graph.limits import Limits, Measured, limit_error, measure
 from graph.scalars import UNSTORABLE_TEXT, is_storable
 
 KEPT = 500
-"""So many documents are kept: those that came last. A document has at most 15 000 characters."""
+KEPT_CHARACTERS = 500_000
+"""So many documents, and so much text of them, are kept: those that came last. What is parsed takes some eighty times
+the memory of its text.
+"""
 
 MAX_ERRORS = 20
 
@@ -59,18 +62,25 @@ class Documents:
         self.limits = limits
         self._suggestions = suggestions
         self._recent: OrderedDict[str, Document] = OrderedDict()
+        self._characters = 0
         self._trusted = {text: self._read(text) for text in trusted}
 
     def of(self, text: str) -> Document:
         """The document with this text."""
-        found = self._trusted.get(text) or self._recent.get(text)
-        if found is None:
-            found = self._recent[text] = self._read(text)
-            if len(self._recent) > KEPT:
-                self._recent.popitem(last=False)
-        elif text in self._recent:
+        if found := self._trusted.get(text):
+            return found
+        if found := self._recent.get(text):
             self._recent.move_to_end(text)
-        return found
+            return found
+        read = self._read(text)
+        # What is refused is not kept: there is no end of what can be wrong.
+        if not read.errors:
+            self._recent[text] = read
+            self._characters += len(text)
+            while len(self._recent) > KEPT or self._characters > KEPT_CHARACTERS:
+                oldest, _ = self._recent.popitem(last=False)
+                self._characters -= len(oldest)
+        return read
 
     def _read(self, text: str) -> Document:
         limits = self.limits

@@ -161,7 +161,9 @@ class UserError:
     code: UserErrorCode = strawberry.field(description="Why, for programs.")
     message: str = strawberry.field(description="Why, for people: one sentence in English.")
     field: list[str] | None = strawberry.field(
-        description='The input it is about, outermost first, such as `["input", "email"]`; null where it is about no single one.'
+        description=(
+            'The input it is about, outermost first, such as `["input", "email"]`; null where it is about none.'
+        )
     )
 
     @classmethod

@@ -4,8 +4,8 @@ Each fragment is measured once, however often it is spread: a walk that expands 
 fragments of which each spreads the next twice.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphql import (
@@ -22,6 +22,7 @@ from graphql import (
     IntValueNode,
     ListValueNode,
     NullValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     ValueNode,
@@ -37,7 +38,8 @@ class Limits:
     """What one request may ask for at most.
 
     `nodes` are the objects that a document could give, were each page full; `rows` those that the database reads for
-    it. `characters` and `tokens` are a document's, `seconds` the time that a query may take.
+    it. `characters` and `tokens` are a document's, `seconds` the time that a query may take. `values` are those of
+    large arguments, each as often as its field is resolved.
     """
 
     depth: int = 20
@@ -48,6 +50,7 @@ class Limits:
     characters: int = 15_000
     body_bytes: int = 256 * 1024
     nodes: int = 500_000
+    values: int = 50_000
     rows: int = 20_000
     seconds: float = 10
 
@@ -55,8 +58,11 @@ class Limits:
 INTROSPECTION_ALIASES = 4
 """The schema is read once, not thirty times in one request."""
 
-REPEATED_FIELDS = 100
-"""So often one name may stand in one selection: each is compared with each other one."""
+COMPARISONS = 60_000
+"""Fields of one name in one place are compared with each other, those inside them as well: so many pairs at most."""
+
+FREE_VALUES = 20
+"""So many values of a field's arguments do not count."""
 
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
@@ -96,12 +102,30 @@ class PageSize:
                 return MAX_PAGE
 
 
+@dataclass(frozen=True, slots=True)
+class ValueCount:
+    """How many values a variable holds beyond those that are free, those inside others too."""
+
+    variable: str
+
+    def of(self, variables: Mapping[str, Any]) -> int:
+        count, pending = 0, [variables.get(self.variable)]
+        while pending:
+            count += 1
+            match pending.pop():
+                case list() as items:
+                    pending.extend(items)
+                case dict() as members:
+                    pending.extend(members.values())
+        return max(0, count - FREE_VALUES)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Nodes:
-    """A number of nodes as a formula: `fixed`, and for each page so many times what is on it."""
+    """A number as a formula: `fixed`, and for each page, or each value of a variable, so many times what is there."""
 
     fixed: int = 0
-    parts: tuple[tuple[PageSize, "Nodes"], ...] = ()
+    parts: tuple[tuple[PageSize | ValueCount, "Nodes"], ...] = ()
 
     def total(self, variables: Mapping[str, Any]) -> int:
         """The number, with the variables of a request."""
@@ -132,29 +156,47 @@ class Shape:
     directives: int = 0
     fields: int = 0
     nodes: Nodes = NONE
+    values: Nodes = NONE
+    names: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """How often each name stands here, and how many pairs are compared inside it."""
+
+    @property
+    def comparisons(self) -> int:
+        return min(MOST, sum(count * count * max(1, inside) for count, inside in self.names.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """How many nodes an operation could give, and how many values its arguments could hold, by its variables."""
+
+    nodes: Nodes
+    values: Nodes
+    defaults: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What is wrong with a document's size, and how many nodes each of its operations could give."""
+    """What is wrong with a document's size, and what its operations ask for."""
 
     errors: tuple[GraphQLError, ...]
-    nodes: dict[str | None, Nodes]
-    defaults: dict[str | None, dict[str, Any]]
+    operations: Mapping[str | None, Operation]
 
-    def nodes_of(self, operation_name: str | None, variables: Mapping[str, Any]) -> int:
-        """How many nodes an operation could give; the only one, where no name is given."""
-        name = operation_name if operation_name in self.nodes else next(iter(self.nodes), None)
-        if name not in self.nodes:
-            return 0
-        return self.nodes[name].total({**self.defaults[name], **variables})
+    def asked_by(self, operation_name: str | None, variables: Mapping[str, Any]) -> tuple[int, int]:
+        """How many nodes an operation could give, and how many values its arguments hold; by the only one, where no
+        name is given.
+        """
+        name = operation_name if operation_name in self.operations else next(iter(self.operations), None)
+        operation = self.operations.get(name)
+        if operation is None:
+            return 0, 0
+        given = {**operation.defaults, **variables}
+        return operation.nodes.total(given), operation.values.total(given)
 
 
 def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Measured:
     """Measures a document, valid or not."""
     errors: list[GraphQLError] = []
-    nodes: dict[str | None, Nodes] = {}
-    defaults: dict[str | None, dict[str, Any]] = {}
+    operations: dict[str | None, Operation] = {}
     walk = _Walk(schema, document)
     for operation in document.definitions:
         if not isinstance(operation, OperationDefinitionNode):
@@ -166,12 +208,12 @@ def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Me
             message = f"The operation has too many levels; at most {limits.depth} are allowed."
             errors.append(limit_error(message, operation, limit=limits.depth))
             continue
-        nodes[name] = shape.nodes
-        defaults[name] = {
+        defaults = {
             definition.variable.name.value: int(definition.default_value.value)
             for definition in operation.variable_definitions or ()
             if isinstance(definition.default_value, IntValueNode) and len(definition.default_value.value) < 10
         }
+        operations[name] = Operation(shape.nodes, shape.values, defaults)
         directives = shape.directives + len(operation.directives or ())
         for what, asked, limit in (
             ("levels", shape.depth, limits.depth),
@@ -179,20 +221,24 @@ def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Me
             ("aliases in introspection", shape.introspection_aliases, INTROSPECTION_ALIASES),
             ("directives", directives, limits.directives),
             ("fields at its root", shape.fields, limits.root_fields),
+            ("pairs of fields of one name", shape.comparisons, COMPARISONS),
         ):
             if asked > limit:
                 count = asked if asked < MOST else f"more than {MOST}"
                 message = f"The operation has {count} {what}; at most {limit} are allowed."
                 errors.append(limit_error(message, operation, asked=asked, limit=limit))
-    if walk.repeated:
-        message = f"A selection names a field {walk.repeated} times; at most {REPEATED_FIELDS} are allowed."
-        errors.append(limit_error(message, None, asked=walk.repeated, limit=REPEATED_FIELDS))
-    return Measured(tuple(errors), nodes, defaults)
+    # A fragment that nobody spreads is compared as well.
+    for fragment in document.definitions:
+        if isinstance(fragment, FragmentDefinitionNode):
+            asked = walk.fragment(fragment.name.value).comparisons
+            if asked > COMPARISONS:
+                message = f"The fragment has {asked} pairs of fields of one name; at most {COMPARISONS} are allowed."
+                errors.append(limit_error(message, fragment, asked=asked, limit=COMPARISONS))
+    return Measured(tuple(errors), operations)
 
 
 class _Walk:
     def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
-        self.repeated = 0
         self._schema = schema
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
@@ -204,60 +250,55 @@ class _Walk:
         self, selection: SelectionSetNode | None, parent: GraphQLNamedType | None, *, introspecting: bool = False
     ) -> Shape:
         """What all selected fields ask for together."""
-        depth = aliases = introspection_aliases = directives = fields = fixed = 0
-        parts: list[tuple[PageSize, Nodes]] = []
-        names: dict[str, int] = {}
+        shapes: list[Shape] = []
+        names: dict[str, tuple[int, int]] = {}
+        spread: set[str] = set()
+        directives = 0
         for node in selection.selections if selection else ():
             directives += len(node.directives or ())
             match node:
                 case FieldNode():
-                    key = (node.alias or node.name).value
-                    names[key] = names.get(key, 0) + 1
                     shape = self._field(node, parent, introspecting=introspecting)
-                    fields += 1
+                    here: Mapping[str, tuple[int, int]] = {(node.alias or node.name).value: (1, shape.comparisons)}
                 case InlineFragmentNode():
                     condition = node.type_condition
                     type_ = self._schema.get_type(condition.name.value) if condition else parent
                     shape = self.selection(node.selection_set, type_, introspecting=introspecting)
-                    fields += shape.fields
+                    here = shape.names
                 case FragmentSpreadNode():
-                    shape = self._fragment(node.name.value, introspecting=introspecting)
-                    fields += shape.fields
+                    shape = self.fragment(node.name.value)
+                    # The same fragment is compared once.
+                    here = {} if node.name.value in spread else shape.names
+                    spread.add(node.name.value)
                 case _:
                     continue
-            depth = max(depth, shape.depth)
-            aliases += shape.aliases
-            introspection_aliases += shape.introspection_aliases
-            directives += shape.directives
-            if shape.nodes.parts:
-                parts.append((ONCE, shape.nodes))
-            else:
-                fixed += shape.nodes.fixed
-        most = max(names.values(), default=0)
-        if most > REPEATED_FIELDS:
-            self.repeated = max(self.repeated, most)
-        nodes = Nodes(min(fixed, MOST), tuple(parts)) if parts else Nodes(min(fixed, MOST))
+            shapes.append(shape)
+            for name, (count, inside) in here.items():
+                before = names.get(name, (0, 0))
+                names[name] = (min(MOST, before[0] + count), max(before[1], inside))
         return Shape(
-            depth,
-            min(aliases, MOST),
-            min(introspection_aliases, MOST),
-            min(directives, MOST),
-            min(fields, MOST),
-            nodes,
+            depth=max((shape.depth for shape in shapes), default=0),
+            aliases=min(MOST, sum(shape.aliases for shape in shapes)),
+            introspection_aliases=min(MOST, sum(shape.introspection_aliases for shape in shapes)),
+            directives=min(MOST, directives + sum(shape.directives for shape in shapes)),
+            fields=min(MOST, sum(shape.fields for shape in shapes)),
+            nodes=sum_of([shape.nodes for shape in shapes]),
+            values=sum_of([shape.values for shape in shapes]),
+            names=names,
         )
 
-    def _fragment(self, name: str, *, introspecting: bool) -> Shape:
-        fragment = self._fragments.get(name)
+    def fragment(self, name: str) -> Shape:
+        """What a fragment asks for, wherever it is spread."""
+        definition = self._fragments.get(name)
         # One that is unknown, or spreads itself, is refused by the standard rules.
-        if fragment is None or name in self._open:
+        if definition is None or name in self._open:
             return Shape()
         shape = self._measured.get(name)
         if shape is None:
             self._open.add(name)
-            type_ = self._schema.get_type(fragment.type_condition.name.value)
-            shape = self._measured[name] = self.selection(
-                fragment.selection_set, type_, introspecting=introspecting or fragment_introspects(type_)
-            )
+            type_ = self._schema.get_type(definition.type_condition.name.value)
+            introspecting = type_ is not None and type_.name.startswith("__")
+            shape = self._measured[name] = self.selection(definition.selection_set, type_, introspecting=introspecting)
             self._open.discard(name)
         return shape
 
@@ -265,48 +306,75 @@ class _Walk:
         name = node.name.value
         introspecting = introspecting or name in ("__schema", "__type")
         alias = int(node.alias is not None)
+        found: GraphQLField | None = None if introspecting else getattr(parent, "fields", {}).get(name)
+        type_ = get_named_type(found.type) if found else None
+        inner = self.selection(node.selection_set, type_, introspecting=introspecting)
         if introspecting:
-            inner = self.selection(node.selection_set, None, introspecting=True)
-            introspection_aliases = inner.introspection_aliases + alias
-            return Shape(introspection_aliases=introspection_aliases, directives=inner.directives, fields=1)
-        field: GraphQLField | None = getattr(parent, "fields", {}).get(name)
-        type_ = get_named_type(field.type) if field else None
-        inner = self.selection(node.selection_set, type_)
-        nodes = NONE
-        if field is not None and type_ is not None and not is_leaf_type(type_):
-            nodes = counted(node, field, parent, inner.nodes)
-        return Shape(
-            inner.depth + (1 if node.selection_set else 0),
-            inner.aliases + alias,
-            inner.introspection_aliases,
-            inner.directives,
-            1,
-            nodes,
+            return replace(
+                inner, depth=0, aliases=0, introspection_aliases=inner.introspection_aliases + alias, fields=1
+            )
+        nodes, values = NONE, NONE
+        if found is not None and type_ is not None:
+            page = page_size(node, found)
+            if not is_leaf_type(type_):
+                nodes = repeated(counted(parent, inner.nodes), page)
+            values = sum_of([values_of(node), repeated(inner.values, page)])
+        return replace(
+            inner,
+            depth=inner.depth + (1 if node.selection_set else 0),
+            aliases=inner.aliases + alias,
+            fields=1,
+            nodes=nodes,
+            values=values,
         )
 
 
-def fragment_introspects(type_: GraphQLNamedType | None) -> bool:
-    return type_ is not None and type_.name.startswith("__")
+def sum_of(terms: Sequence[Nodes]) -> Nodes:
+    parts = tuple((ONCE, term) for term in terms if term.parts)
+    fixed = min(MOST, sum(term.fixed for term in terms if not term.parts))
+    return Nodes(fixed, parts) if fixed or parts else NONE
 
 
-def counted(node: FieldNode, field: GraphQLField, parent: GraphQLNamedType | None, inner: Nodes) -> Nodes:
-    """How many nodes a field of objects could give, those below it included.
+def repeated(nodes: Nodes, page: PageSize | None) -> Nodes:
+    """So many times what is on a page."""
+    if page is None or nodes is NONE:
+        return nodes
+    return Nodes(0, ((page, nodes),))
+
+
+def counted(parent: GraphQLNamedType | None, inner: Nodes) -> Nodes:
+    """How many nodes one object could give, those below it included.
 
     The wrappers of a page (`nodes`, `edges`, `node`, `pageInfo`) are none themselves: its items are counted where the
     page is.
     """
     wraps = parent is not None and parent.name.endswith(("Connection", "Edge"))
-    here = inner if wraps else Nodes(inner.fixed + 1, inner.parts)
-    page = page_size(node, field)
-    return here if page is None else Nodes(0, ((page, here),))
+    return inner if wraps else Nodes(inner.fixed + 1, inner.parts)
 
 
-def page_size(node: FieldNode, field: GraphQLField) -> PageSize | None:
+def values_of(node: FieldNode) -> Nodes:
+    """How many values the arguments of a field hold, beyond those that are free."""
+    literal, variables = 0, []
+    pending: list[ValueNode] = [argument.value for argument in node.arguments or ()]
+    while pending:
+        literal += 1
+        match pending.pop():
+            case ListValueNode(values=items):
+                pending.extend(items)
+            case ObjectValueNode(fields=members):
+                pending.extend(member.value for member in members)
+            case VariableNode(name=name):
+                variables.append(name.value)
+    parts = tuple((ValueCount(name), ONE) for name in variables)
+    return Nodes(max(0, literal - FREE_VALUES), parts) if parts or literal > FREE_VALUES else NONE
+
+
+def page_size(node: FieldNode, found: GraphQLField) -> PageSize | None:
     """How many times a field gives what is selected on it; None where that is once."""
-    names = [name for name in PAGE_ARGUMENTS if name in field.args]
+    names = [name for name in PAGE_ARGUMENTS if name in found.args]
     if not names:
         return None
-    is_page = not isinstance(get_nullable_type(field.type), GraphQLList)
+    is_page = not isinstance(get_nullable_type(found.type), GraphQLList)
     default = DEFAULT_PAGE if is_page else 1
     for argument in node.arguments or ():
         if argument.name.value in names and not isinstance(argument.value, NullValueNode):

@@ -70,13 +70,23 @@ class ReadDocuments(SchemaExtension):
         if self._document.operations > 1 and name is None:
             return [GraphQLError("The document has several operations: name one in `operationName`.")]
         assert self._document.measured is not None, "what was parsed is measured"
-        nodes = self._document.measured.nodes_of(name, context.variables or {})
-        limit = context.context.documents.limits.nodes
+        nodes, values = self._document.measured.asked_by(name, context.variables or {})
+        limits = context.context.documents.limits
         context.context.nodes = nodes
-        if nodes > limit:
-            message = f"The operation could give {nodes} objects; at most {limit} are allowed. Ask for smaller pages."
-            return [limit_error(message, None, code="COST_LIMIT", asked=nodes, limit=limit)]
-        return []
+        return [
+            limit_error(
+                f"The operation {does} {asked} {what}; at most {limit} are allowed. Ask for less at once.",
+                None,
+                code="COST_LIMIT",
+                asked=asked,
+                limit=limit,
+            )
+            for does, what, asked, limit in (
+                ("could give", "objects", nodes, limits.nodes),
+                ("would read", "values of large arguments", values, limits.values),
+            )
+            if asked > limit
+        ]
 
 
 class BillingSchema(Schema):

@@ -143,7 +143,7 @@ def test_nodes_are_the_products_along_the_path(pages: list[int]) -> None:
     measured = Documents(SCHEMA, Limits()).of(document).measured
 
     assert measured is not None
-    assert measured.nodes_of(None, {}) == expected
+    assert measured.asked_by(None, {}) == (expected, 0)
 
 
 async def test_pages_inside_pages_are_refused_before_anything_is_read(api: Api) -> None:
