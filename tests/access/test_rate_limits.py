@@ -1,0 +1,377 @@
+"""Rate limits: what a key may read, however many processes it asks."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from billing.rate_limits import Lease, RateLimit, take_block
+from db.database import Database, Sessions
+from db.models import ApiKey, RateBucket
+from db.values import ApiKeyId, ApiKeyScope
+from graph.settings import Settings
+from tests.access.conftest import Serving, a_key
+from tests.support import NOW, Api, Statements, TestClock, a_plan, count, counted_statements, stored
+
+LIMIT = RateLimit(rows_per_second=100, burst=2000)
+"""A block of it is 20 rows."""
+
+
+def limited(limit: RateLimit) -> Settings:
+    return Settings(requires_key=True, suggestions=False, rate_limit=limit)
+
+
+async def take(sessions: Sessions, key_id: ApiKeyId, lease: Lease, after: float = 0, limit: RateLimit = LIMIT) -> float:
+    """Takes a block so many seconds after the beginning of the test; how much was granted."""
+    before = lease.left
+    async with sessions.begin() as session:
+        await take_block(session, key_id, lease, limit, now=NOW + timedelta(seconds=after))
+    return lease.left - before
+
+
+async def bucket_of(sessions: Sessions, key_id: ApiKeyId) -> float:
+    async with sessions() as session:
+        return (await session.get_one(RateBucket, key_id)).tokens
+
+
+@pytest.fixture
+async def key_id(database: Database, clock: TestClock) -> ApiKeyId:
+    return (await a_key(database, clock, ApiKeyScope.READ)).key.id
+
+
+async def test_a_bucket_is_full_at_first_and_is_taken_from_in_blocks(sessions: Sessions, key_id: ApiKeyId) -> None:
+    lease = Lease()
+
+    granted = [await take(sessions, key_id, lease) for _ in range(3)]
+
+    assert granted == [20, 20, 20]
+    assert lease == Lease(left=60, empty_until=None)
+    assert await bucket_of(sessions, key_id) == 1940
+
+
+async def test_what_is_owed_is_taken_with_the_block(sessions: Sessions, key_id: ApiKeyId) -> None:
+    lease = Lease(left=-500)
+
+    granted = await take(sessions, key_id, lease)
+
+    assert (granted, lease.left, lease.empty_until) == (520, 20, None)
+    assert await bucket_of(sessions, key_id) == 1480
+
+
+async def test_an_empty_bucket_gives_what_there_is_and_says_when_there_is_more(
+    sessions: Sessions, key_id: ApiKeyId
+) -> None:
+    await take(sessions, key_id, Lease(left=-1975))
+    lease = Lease(left=-104)
+
+    await take(sessions, key_id, lease)
+
+    # There were 5 rows; 99 are still owed, and one more is wanted: a second's worth.
+    assert lease.seconds_to_wait(LIMIT) == 1
+    assert lease.empty_until == NOW + timedelta(seconds=1)
+    assert await take(sessions, key_id, Lease()) == 0
+
+
+SMALL = RateLimit(rows_per_second=2, burst=20)
+"""A block of it is one row."""
+
+
+async def all_there_is(sessions: Sessions, key_id: ApiKeyId, after: float) -> float:
+    """Takes blocks until there are no more; what they held together."""
+    total = 0.0
+    while granted := await take(sessions, key_id, Lease(), after, SMALL):
+        total += granted
+    return total
+
+
+async def test_a_bucket_fills_by_the_second_and_not_above_its_brim(sessions: Sessions, key_id: ApiKeyId) -> None:
+    instants = [0, 0.5, 0.75, 5.75, 15.75, 86_400]
+
+    granted = [await all_there_is(sessions, key_id, after) for after in instants]
+
+    assert granted == [20, 1, 0.5, 10, 20, 20]
+
+
+async def test_a_clock_that_lags_behind_another_fills_no_second_twice(sessions: Sessions, key_id: ApiKeyId) -> None:
+    instants = [0, 5, 2, 5, 6]
+
+    granted = [await all_there_is(sessions, key_id, after) for after in instants]
+
+    assert granted == [20, 10, 0, 0, 2]
+
+
+async def test_processes_that_take_at_once_get_what_there_is_and_no_more(sessions: Sessions, key_id: ApiKeyId) -> None:
+    limit = RateLimit(rows_per_second=1, burst=300)
+
+    granted = await asyncio.gather(*(take(sessions, key_id, Lease(), limit=limit) for _ in range(120)))
+
+    assert sorted(granted) == [0] * 20 + [3] * 100
+    assert await bucket_of(sessions, key_id) == 0
+
+
+@dataclass
+class Worker:
+    """A server process, as a key sees it."""
+
+    api: Api
+
+    async def read(self, rows: int) -> int | None:
+        """Reads so many rows by a list; what that was charged, or None where it was refused."""
+        answer = await self.api.post("query ($n: Int!) { plans(first: $n) { nodes { id } } }", n=rows - 1)
+        if answer.status_code == 429:
+            return None
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["extensions"]["cost"]["rows"] == rows
+        return rows + 1
+
+    async def read_until_refused(self, rows: int) -> int:
+        """What was charged before the first refusal."""
+        charged = 0
+        while (cost := await self.read(rows)) is not None:
+            charged += cost
+        return charged
+
+    async def wait_said(self) -> int:
+        """The seconds after which a refused request may be sent again."""
+        answer = await self.api.post("{ __typename }")
+        [error] = answer.json()["errors"]
+        said = answer.headers["retry-after"]
+        assert (answer.status_code, error["extensions"]["code"]) == (429, "RATE_LIMITED")
+        assert "data" not in answer.json()
+        assert said.isdecimal()
+        assert f"Try again in {said} s." in error["message"]
+        return int(said)
+
+    async def lets_in(self) -> bool:
+        return (await self.api.post("{ __typename }")).status_code == 200
+
+
+async def workers(
+    serving: Serving, database: Database, clock: TestClock, number: int = 1, limit: RateLimit = LIMIT
+) -> list[Worker]:
+    """Processes that serve one key from one database with 101 plans."""
+    await stored(database.writes, *(a_plan() for _ in range(101)))
+    token = (await a_key(database, clock, ApiKeyScope.READ)).token
+    return [Worker((await serving(limited(limit)))(token)) for _ in range(number)]
+
+
+def takes(statements: Statements) -> int:
+    """How often a bucket was taken from."""
+    return sum("rate_buckets" in text and "FOR UPDATE" in text for text in statements.texts)
+
+
+@pytest.mark.parametrize(("number", "rows"), [(1, 101), (2, 101), (3, 51)])
+async def test_what_several_processes_let_through_is_what_the_limit_allows(
+    serving: Serving, database: Database, clock: TestClock, number: int, rows: int
+) -> None:
+    """A key that asks each of them as often as it is let in, for a minute."""
+    processes = await workers(serving, database, clock, number)
+    through = 0
+
+    for _ in range(60):
+        for worker in processes:
+            through += await worker.read_until_refused(rows)
+        clock.forward(seconds=1)
+
+    allowed = 2000 + 59 * 100
+    assert allowed * 0.9 <= through <= allowed * 1.1
+
+
+async def test_a_bucket_that_has_rested_is_full_and_not_fuller(
+    serving: Serving, database: Database, clock: TestClock
+) -> None:
+    one, two = await workers(serving, database, clock, 2)
+
+    emptied = [await one.read_until_refused(51), await two.read_until_refused(51)]
+    clock.forward(hours=1)
+    again = [await one.read_until_refused(51), await two.read_until_refused(51)]
+
+    assert 2000 <= sum(emptied) <= 2000 + 2 * 51
+    # What the first time took too much is paid, and no more than a bucket is there to pay it.
+    assert 2000 - 2 * 51 <= sum(again) <= 2000 + 2 * 51
+
+
+async def test_a_refused_key_is_told_when_to_come_back_and_is_let_in_then(
+    serving: Serving, database: Database, clock: TestClock
+) -> None:
+    [worker] = await workers(serving, database, clock)
+    await worker.read_until_refused(101)
+
+    waits = []
+    for _ in range(5):
+        seconds = await worker.wait_said()
+        clock.forward(seconds=seconds)
+        waits.append(seconds)
+        assert await worker.lets_in()
+        await worker.read_until_refused(101)
+
+    assert set(waits) <= {1, 2}
+
+
+async def test_the_wait_that_is_said_grows_shorter(serving: Serving, database: Database, clock: TestClock) -> None:
+    [worker] = await workers(serving, database, clock, limit=RateLimit(rows_per_second=10, burst=2000))
+    await worker.read_until_refused(101)
+
+    first = await worker.wait_said()
+    clock.forward(seconds=first - 1)
+    last = await worker.wait_said()
+    clock.forward(seconds=1)
+
+    assert first > 1
+    assert last == 1
+    assert await worker.lets_in()
+
+
+@pytest.mark.parametrize("burst", [200, 50])
+async def test_a_huge_query_is_charged_when_it_is_over_and_keeps_the_next_ones_out(
+    serving: Serving, database: Database, clock: TestClock, burst: float
+) -> None:
+    [worker] = await workers(serving, database, clock, limit=RateLimit(rows_per_second=10, burst=burst))
+    read = 0
+    while (cost := await worker.read(101)) is not None:
+        read += cost
+
+    seconds = await worker.wait_said()
+    clock.forward(seconds=seconds - 1)
+    refused = not await worker.lets_in()
+    clock.forward(seconds=1)
+
+    # All that was read beyond the bucket is waited for, and not half of it.
+    assert (read - burst) / 10 < seconds <= (read - burst) / 10 + 1.2
+    assert refused
+    assert await worker.lets_in()
+
+
+async def test_keys_do_not_share_a_bucket(serving: Serving, database: Database, clock: TestClock) -> None:
+    await stored(database.writes, *(a_plan() for _ in range(101)))
+    server = await serving(limited(LIMIT))
+    busy, quiet = [Worker(server((await a_key(database, clock, ApiKeyScope.READ)).token)) for _ in range(2)]
+
+    first = await busy.read_until_refused(101)
+    refused = not await busy.lets_in()
+    second = await quiet.read_until_refused(101)
+
+    assert refused
+    assert first == second
+    assert await count(database.reads, RateBucket) == 2
+
+
+async def test_most_requests_ask_nothing_of_their_bucket(
+    serving: Serving, database: Database, clock: TestClock
+) -> None:
+    [worker] = await workers(serving, database, clock, limit=RateLimit(burst=20_000))
+
+    with counted_statements(database) as statements:
+        for _ in range(100):
+            assert await worker.read(10) == 11
+
+    # A block of 200 lasts for 19 requests of 11.
+    assert takes(statements) == 6
+
+
+async def test_requests_that_come_at_once_take_one_block_together(
+    serving: Serving, database: Database, clock: TestClock
+) -> None:
+    """What one process holds unspent is missing where the next request comes to another."""
+    one, two = await workers(serving, database, clock, 2)
+    with counted_statements(database) as statements:
+        let_in = await asyncio.gather(*(one.lets_in() for _ in range(50)))
+
+    elsewhere = await two.read_until_refused(101)
+
+    assert all(let_in)
+    assert takes(statements) <= 5
+    assert elsewhere >= 0.9 * 2000 - 50
+
+
+async def test_refusals_that_come_at_once_cost_no_statement_each(
+    serving: Serving, database: Database, clock: TestClock
+) -> None:
+    [worker] = await workers(serving, database, clock, limit=RateLimit(rows_per_second=10, burst=50))
+    await worker.read(40)
+    await worker.read(101)
+
+    with counted_statements(database) as statements:
+        let_in = await asyncio.gather(*(worker.lets_in() for _ in range(50)))
+
+    assert not any(let_in)
+    assert takes(statements) <= 1
+
+
+async def test_refusals_cost_no_statement(serving: Serving, database: Database, clock: TestClock) -> None:
+    [worker] = await workers(serving, database, clock, limit=RateLimit(rows_per_second=10, burst=50))
+    await worker.read_until_refused(40)
+    seconds = await worker.wait_said()
+
+    with counted_statements(database) as at_once:
+        for _ in range(50):
+            assert not await worker.lets_in()
+    clock.forward(seconds=seconds - 1)
+    with counted_statements(database) as later:
+        for _ in range(50):
+            assert not await worker.lets_in()
+
+    assert at_once.texts == []
+    assert takes(later) == 0
+
+
+async def test_an_empty_bucket_is_looked_at_once_and_not_by_each_request(
+    serving: Serving, database: Database, clock: TestClock
+) -> None:
+    """Where another process takes all that there is, a wait ends with nothing: then a new one begins."""
+    one, two = await workers(serving, database, clock, 2)
+    await one.read_until_refused(51)
+    await two.read_until_refused(51)
+
+    clock.forward(seconds=1)
+    assert await one.read_until_refused(101) > 0
+    with counted_statements(database) as statements:
+        for _ in range(20):
+            assert not await two.lets_in()
+
+    assert takes(statements) <= 1
+
+
+async def test_what_is_refused_for_its_document_counts_as_a_request(
+    serving: Serving, database: Database, clock: TestClock
+) -> None:
+    [worker] = await workers(serving, database, clock, limit=RateLimit(rows_per_second=1, burst=30))
+
+    statuses = [(await worker.api.post("{ nothing }")).status_code for _ in range(31)]
+
+    assert statuses == [200] * 30 + [429]
+
+
+async def test_without_a_key_nothing_is_limited(serving: Serving, database: Database) -> None:
+    limit = RateLimit(rows_per_second=0.001, burst=1)
+    await stored(database.writes, *(a_plan() for _ in range(101)))
+    local = Worker((await serving(Settings(rate_limit=limit)))(None))
+
+    assert [await local.read(101) for _ in range(20)] == [102] * 20
+    assert await count(database.reads, RateBucket) == 0
+
+
+async def test_a_token_is_limited_also_where_none_is_needed(
+    serving: Serving, database: Database, clock: TestClock
+) -> None:
+    server = await serving(Settings(rate_limit=RateLimit(rows_per_second=1, burst=2)))
+    token = (await a_key(database, clock, ApiKeyScope.READ)).token
+
+    assert [await Worker(server(token)).lets_in() for _ in range(3)] == [True, True, False]
+    assert await Worker(server(None)).lets_in()
+
+
+async def test_a_revoked_key_is_unknown_and_not_told_to_wait(
+    serving: Serving, database: Database, clock: TestClock
+) -> None:
+    [worker] = await workers(serving, database, clock, limit=RateLimit(rows_per_second=0.001, burst=1))
+    assert await worker.lets_in()
+    await worker.wait_said()
+
+    async with database.writes.begin() as session:
+        await session.execute(update(ApiKey).values(revoked_at=clock.now))
+    clock.forward(seconds=6)
+
+    assert (await worker.api.post("{ __typename }")).status_code == 401
