@@ -14,15 +14,16 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.errors import ApiKeyNotFound, ApiKeyRevoked, CustomerArchived, CustomerNotFound, InvalidInput
+from billing.errors import ApiKeyNotFound, ApiKeyRevoked, CustomerArchived, CustomerNotFound, InvalidInput, PlanNotFound
 from billing.ids import new_id
 from billing.texts import required_text
-from db.models import ApiKey, Customer
+from db.models import ApiKey, Customer, Plan
 from db.models.base import table_of
-from db.values import ApiKeyId, ApiKeyScope, CustomerId, CustomerPermission
+from db.queries.arrays import among
+from db.values import ApiKeyId, ApiKeyScope, CustomerId, CustomerPermission, PlanId
 
 KEY_PREFIX = "bk"
 SESSION_PREFIX = "bs"
@@ -30,6 +31,7 @@ TOKEN = re.compile("b[ks]_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
 SECRET_BYTES = 32
 MAX_NAME = 255
 
+MAX_PLANS = 100
 MIN_SESSION_SECONDS = 60
 MAX_SESSION_SECONDS = 3600
 
@@ -62,6 +64,7 @@ async def create_api_key(
             scope=scope,
             customer_id=None,
             permissions=[],
+            plan_ids=[],
             created_by=created_by,
             created_at=now,
             expires_at=None,
@@ -75,10 +78,12 @@ async def create_customer_session(
     customer_id: CustomerId,
     seconds: int,
     permissions: Collection[CustomerPermission],
+    plan_ids: Collection[PlanId] = (),
     created_by: UUID | None = None,
     now: datetime,
 ) -> Issued:
-    """A key for a customer's own browser, good for `seconds`. Raises `CustomerNotFound`, `CustomerArchived` and
+    """A key for a customer's own browser, good for `seconds`. With the permission to change its subscription, it may
+    change to these plans, and give the quantity. Raises `CustomerNotFound`, `CustomerArchived`, `PlanNotFound` and
     `InvalidInput`.
     """
     if not MIN_SESSION_SECONDS <= seconds <= MAX_SESSION_SECONDS:
@@ -88,6 +93,10 @@ async def create_customer_session(
         raise CustomerNotFound("There is no customer with this id.")
     if customer.archived_at is not None:
         raise CustomerArchived("This customer is archived.")
+    if len(plan_ids) > MAX_PLANS:
+        raise InvalidInput(f"A session may name at most {MAX_PLANS} plans.", "plan_ids")
+    if await session.scalar(select(func.count()).where(among(Plan.id, list(plan_ids)))) != len(set(plan_ids)):
+        raise PlanNotFound("There is no plan with one of these ids.", "plan_ids")
     return await issue(
         session,
         SESSION_PREFIX,
@@ -96,6 +105,7 @@ async def create_customer_session(
             scope=ApiKeyScope.CUSTOMER,
             customer_id=customer_id,
             permissions=sorted(set(permissions)),
+            plan_ids=list(plan_ids),
             created_by=created_by,
             created_at=now,
             expires_at=now + timedelta(seconds=seconds),
@@ -116,15 +126,24 @@ def secret_text(secret: bytes) -> str:
     return urlsafe_b64encode(secret).decode().rstrip("=")
 
 
-async def revoke_api_key(session: AsyncSession, *, api_key_id: ApiKeyId, now: datetime) -> ApiKey:
+async def revoke_api_key(
+    session: AsyncSession, *, api_key_id: ApiKeyId, sessions_only: bool = False, now: datetime
+) -> ApiKey:
     """Ends a key, or a customer session. Raises `ApiKeyNotFound` and `ApiKeyRevoked`."""
     key = await session.get(ApiKey, api_key_id, with_for_update={"key_share": True})
-    if key is None:
+    if key is None or (sessions_only and key.scope is not ApiKeyScope.CUSTOMER):
         raise ApiKeyNotFound("There is no API key with this id.")
     if key.revoked_at is not None:
         raise ApiKeyRevoked("This API key is revoked already.")
     key.revoked_at = now
     return key
+
+
+async def end_customer_sessions(session: AsyncSession, customer_id: CustomerId, *, now: datetime) -> None:
+    """Ends what sessions a customer has."""
+    keys = table_of(ApiKey)
+    mine = (keys.c.customer_id == customer_id) & keys.c.revoked_at.is_(None)
+    await session.execute(update(keys).where(mine).values(revoked_at=now))
 
 
 async def api_keys(session: AsyncSession) -> Sequence[ApiKey]:

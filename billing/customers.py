@@ -9,6 +9,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.api_keys import end_customer_sessions
 from billing.errors import (
     CustomerArchived,
     CustomerHasLiveSubscription,
@@ -135,7 +136,7 @@ async def update_customer(
 
 
 async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Customer:
-    """Takes a customer out of use. Its e-mail address stays taken and its invoices stay owed.
+    """Takes a customer out of use. Its e-mail address stays taken and its invoices stay owed; its sessions end.
 
     Raises `CustomerNotFound`, `CustomerArchived`, `CustomerHasLiveSubscription`.
     """
@@ -150,6 +151,7 @@ async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, no
     customer.archived_at = at
     changed(customer, at)
     await session.flush()
+    await end_customer_sessions(session, customer_id, now=now)
     await record(session, EventType.CUSTOMER_ARCHIVED, customer, changes=["archived_at"], at=at, now=now)
     return customer
 

@@ -306,6 +306,12 @@ class ApiKeyRevoked(BillingError):
     field = ("api_key_id",)
 
 
+class CreditNotAllowed(BillingError):
+    """More would be given back than charged, where that is not for the caller to ask."""
+
+    code = "CREDIT_NOT_ALLOWED"
+
+
 class IdempotencyKeyReused(BillingError):
     """The key came before with another input."""
 

@@ -1,5 +1,6 @@
 """Previews: what would be decided, on plain reads, and nothing stored. The same code decides as when it is done."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,7 +94,11 @@ async def upcoming_invoices(
     Where one does not come to an invoice any more, because an amount does not fit, the list ends before it.
     """
     accounts = await read_accounts(session, among(Subscription.id, subscription_ids))
-    found = {account.known_subscription.id: upcoming_of(account, count) for account in accounts}
+    found = {}
+    for account in accounts:
+        found[account.known_subscription.id] = upcoming_of(account, count)
+        # There may be thousands: others get a turn in between.
+        await asyncio.sleep(0)
     return [found.get(subscription_id, []) for subscription_id in subscription_ids]
 
 

@@ -22,11 +22,10 @@ from db.queries.accounts import (
     account_heads,
     billed_lines,
     credited_by_line,
-    plain_rows,
     unpaid_invoices_by_customer,
     waiting_lines_by_subscription,
 )
-from db.scope import actor_of
+from db.scope import actor_of, plain_rows
 from db.values import BillTo, CustomerId, InvoiceLineId, SubscriptionStatus
 
 CUSTOMER_END = len(CUSTOMER_COLUMNS)

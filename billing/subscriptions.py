@@ -15,6 +15,7 @@ from billing.errors import (
     CancellationAlreadyScheduled,
     CancellationNotScheduled,
     ChangeNotScheduled,
+    CreditNotAllowed,
     CurrencyMismatch,
     CustomerAlreadySubscribed,
     CustomerArchived,
@@ -255,15 +256,19 @@ async def change_subscription(
     quantity: int | None = None,
     mode: ChangeMode | None = None,
     as_of: datetime | None = None,
+    may_credit: bool = True,
     now: datetime,
 ) -> Outcome:
     """Changes plan or quantity; what is None stays. The invoice is the one that was made now, if any.
 
     Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `PlanNotFound`, `PlanArchived`, `QuantityOutOfRange`,
-    `RenewalDue`, `TestClockAdvancing`, `AmountTooLarge` and what `change_terms` does.
+    `RenewalDue`, `TestClockAdvancing`, `AmountTooLarge`, what `change_terms` does, and, unless it `may_credit`,
+    `CreditNotAllowed` for a change that gives more back than it charges.
     """
     account, at = await open_subscription(session, subscription_id, now=now)
     change = await plan_change(session, account, plan_id=plan_id, quantity=quantity, mode=mode, as_of=as_of, at=at)
+    if not may_credit and change.invoice is not None and change.invoice.amount_cents < 0:
+        raise CreditNotAllowed("This change gives more back than it charges.")
     await store(session, [account])
     return Outcome(subscription_id=subscription_id, invoice_id=change.invoice.id if change.invoice else None)
 

@@ -7,9 +7,9 @@ the rows that are left, before it is sent. A read that somebody forgot to narrow
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, event, false, select
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Row, Select, event, false, select
 from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
@@ -33,10 +33,11 @@ class RowBudgetExceeded(Exception):
 
 @dataclass(slots=True)
 class RowBudget:
-    """How many rows a request may read, and how many it has read."""
+    """How many rows a request may read, and give: what a dataloader has read once may be given many times."""
 
     limit: int
     read: int = 0
+    given: int = 0
 
     @property
     def left(self) -> int:
@@ -46,6 +47,12 @@ class RowBudget:
         """Counts rows that were read. Raises `RowBudgetExceeded`."""
         self.read += rows
         if self.read > self.limit:
+            raise RowBudgetExceeded(self.limit)
+
+    def give(self, rows: int) -> None:
+        """Counts rows of a list that is given. Raises `RowBudgetExceeded`."""
+        self.given += rows
+        if self.given > self.limit:
             raise RowBudgetExceeded(self.limit)
 
 
@@ -107,29 +114,37 @@ def actor_of(session: AsyncSession) -> str:
     return scope.actor if scope else "api"
 
 
-def narrowed(session: AsyncSession, statement: Select[Any]) -> Select[Any]:
-    """The statement as the session would send it, for one that is sent past it."""
+Query: TypeAlias = Select[Any] | CompoundSelect[Any]
+
+
+def in_scope(statement: Query, scope: Scope) -> tuple[Query, dict[str, RowBudget]]:
+    """The statement narrowed and limited to the scope, and the options it is to be sent with."""
+    if scope.customer_id is not None:
+        statement = statement.options(*scope.criteria)
+    if scope.budget is None:
+        return statement, {}
+    if statement._limit_clause is None:  # noqa: SLF001 - there is no public way to ask
+        statement = statement.limit(scope.budget.left + 1)
+    return statement, {BUDGET: scope.budget}
+
+
+async def plain_rows(session: AsyncSession, statement: Select[*tuple[Any, ...]]) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The rows as the driver gives them: the session's own way of reading costs a third more for each. They keep to the
+    session's scope all the same.
+    """
     scope = scope_of(session)
-    return statement.options(*scope.criteria) if scope and scope.customer_id else statement
+    sent, options = in_scope(statement, scope) if scope else (statement, {})
+    connection = await session.connection()
+    rows: Sequence[Row[*tuple[Any, ...]]] = (await connection.execute(sent, execution_options=options)).all()
+    return rows
 
 
 @event.listens_for(ScopedSession, "do_orm_execute")
 def keep_to_scope(state: ORMExecuteState) -> None:
     scope: Scope | None = state.session.info.get(SCOPE)
-    if scope is None or not state.is_select:
-        return
-    statement = state.statement
-    if scope.customer_id is not None:
-        statement = statement.options(*scope.criteria)
-    if scope.budget is not None:
-        if isinstance(statement, Select | CompoundSelect) and not has_limit(statement):
-            statement = statement.limit(scope.budget.left + 1)
-        state.update_execution_options(**{BUDGET: scope.budget})
-    state.statement = statement
-
-
-def has_limit(statement: Select[Any] | CompoundSelect[Any]) -> bool:
-    return statement._limit_clause is not None  # noqa: SLF001 - there is no public way to ask
+    if scope is not None and isinstance(state.statement, Select | CompoundSelect):
+        state.statement, options = in_scope(state.statement, scope)
+        state.update_execution_options(**options)
 
 
 def count_rows(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from graphql import GraphQLError
 
@@ -33,6 +34,7 @@ class Access:
     scope: ApiKeyScope = ApiKeyScope.ADMIN
     customer_id: CustomerId | None = None
     permissions: frozenset[str] = frozenset()
+    plan_ids: frozenset[UUID] = frozenset()
 
     @property
     def name(self) -> str:
@@ -55,6 +57,11 @@ class Access:
                 raise forbidden(f"This customer session has no permission {permission.value}.")
         elif RANKS[self.scope] < RANKS[scope]:
             raise forbidden(f"This needs an API key of scope {scope.value}; this one has {self.scope.value}.")
+
+    def require_plan(self, plan_id: UUID | None) -> None:
+        """Raises a `FORBIDDEN` error where a customer session asks for a plan that the merchant does not offer it."""
+        if self.scope is ApiKeyScope.CUSTOMER and plan_id is not None and plan_id not in self.plan_ids:
+            raise forbidden("This customer session may not change to this plan.")
 
     def leave_out(self, **given: Any) -> None:
         """Raises a `FORBIDDEN` error where a customer session gives what the merchant decides."""
@@ -112,7 +119,7 @@ class Doorkeeper:
             raise Unauthenticated("This is no API key, or one that was revoked or has expired.")
         await self._note_use(key)
         await self._let_in(key.id)
-        return Access(key.id, key.scope, key.customer_id, frozenset(key.permissions))
+        return Access(key.id, key.scope, key.customer_id, frozenset(key.permissions), frozenset(key.plan_ids))
 
     def charge(self, access: Access, rows: int) -> None:
         """Counts what a request has read."""
@@ -122,12 +129,13 @@ class Doorkeeper:
     async def _key(self, key_id: ApiKeyId) -> ApiKey | None:
         now = self._clock()
         found = self._seen.get(key_id)
-        if found is not None and now < found[0]:
+        # A clock that was set back makes nothing good for longer.
+        if found is not None and found[0] <= now < found[0] + KEY_SEEN_FOR:
             return found[1]
         async with self._database.reads() as session:
             key = await session.get(ApiKey, key_id)
         if key is not None:
-            remember(self._seen, key_id, (now + KEY_SEEN_FOR, key))
+            remember(self._seen, key_id, (now, key))
         return key
 
     async def _note_use(self, key: ApiKey) -> None:
@@ -138,22 +146,22 @@ class Doorkeeper:
             key.last_used_at = now
 
     def _lease(self, key_id: ApiKeyId) -> Lease:
-        lease = self._leases.get(key_id)
-        if lease is None:
-            lease = Lease()
-            remember(self._leases, key_id, lease)
+        lease = self._leases.get(key_id) or Lease()
+        remember(self._leases, key_id, lease)
         return lease
 
     async def _let_in(self, key_id: ApiKeyId) -> None:
         lease = self._lease(key_id)
-        if lease.left > 0:
+        if lease.left >= 1:
             return
-        now = self._clock()
-        if lease.empty_until is None or now >= lease.empty_until:
-            async with self._database.writes.begin() as session:
-                await take_block(session, key_id, lease, self._limit, now=now)
-        if lease.left <= 0:
-            raise RateLimited(lease.seconds_to_wait(self._limit))
+        async with lease.lock:
+            # Another request may have taken a block meanwhile, or spent this one while it was being taken.
+            while lease.left < 1:
+                now = self._clock()
+                if lease.is_known_to_be_empty(now):
+                    raise RateLimited(lease.seconds_to_wait(now))
+                async with self._database.writes.begin() as session:
+                    await take_block(session, key_id, lease, self._limit, now=now)
 
 
 def remember(things: OrderedDict[ApiKeyId, Any], key_id: ApiKeyId, thing: Any) -> None:

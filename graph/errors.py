@@ -149,6 +149,10 @@ class UserErrorCode(Enum):
         "TEST_CLOCK_ADVANCING", description="The test clock is on its way: until it is READY, its customers wait."
     )
     TEST_CLOCK_BACKWARDS = strawberry.enum_value("TEST_CLOCK_BACKWARDS", description="A test clock goes forward only.")
+    CREDIT_NOT_ALLOWED = strawberry.enum_value(
+        "CREDIT_NOT_ALLOWED",
+        description="More would be given back than charged, which a customer session cannot ask for.",
+    )
     API_KEY_NOT_FOUND = strawberry.enum_value("API_KEY_NOT_FOUND", description="There is no API key with this id.")
     API_KEY_REVOKED = strawberry.enum_value("API_KEY_REVOKED", description="The API key is revoked already.")
     IDEMPOTENCY_KEY_REUSED = strawberry.enum_value(
@@ -209,10 +213,13 @@ def formatted(error: GraphQLError, *, suggestions: bool = True, before: bool = F
             sent["message"] = DID_YOU_MEAN.sub("", error.message)
         return {**sent, "extensions": {"code": code_of(error, before=before), **sent.get("extensions", {})}}
 
-    request_id = str(uuid4())
     if isinstance(cause, RowBudgetExceeded):
-        code, message = "COST_LIMIT", f"This reads more than {cause.limit} rows. Ask for less at once."
-    elif is_timeout(cause):
+        message = f"This reads or gives more than {cause.limit} rows. Ask for less at once."
+        refused = GraphQLError(message, nodes=error.nodes, path=error.path)
+        return {**refused.formatted, "extensions": {"code": "COST_LIMIT", "limit": cause.limit}}
+
+    request_id = str(uuid4())
+    if is_timeout(cause):
         logger.warning("request %s: a statement took too long: %r", request_id, cause)
         code, message = "TIMEOUT", "This took too long. Ask for less at once."
     elif is_unavailable(cause):

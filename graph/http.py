@@ -30,6 +30,7 @@ from graph.requests import (
     GraphQLRequest,
     Refusal,
     read_request,
+    require_own_name,
     response_media_type,
     wants_html,
 )
@@ -92,6 +93,8 @@ class GraphQLEndpoint:
         if media_type is None:
             return refused(Refusal(406, f"This endpoint answers with {GRAPHQL_JSON} or {JSON}."), JSON)
         try:
+            if not self._settings.requires_key:
+                require_own_name(request, self._settings.hosts)
             access = await self._admit(request)
             asked = await read_request(request, self._settings.limits.body_bytes)
             answer = await self._answer(request, access, asked)
@@ -140,8 +143,12 @@ class GraphQLEndpoint:
         except TimeoutError:
             message = f"This took longer than {self._settings.limits.seconds:g} s. Ask for less at once."
             return Answer({"errors": [error_document(message, "TIMEOUT")]}, status=504)
-        except (CannotGetOperationTypeError, InvalidOperationTypeError) as error:
-            raise Refusal(400, reason_of(error, request.method)) from None
+        except InvalidOperationTypeError as error:
+            if may_change:
+                raise Refusal(400, str(error.as_http_error_reason(request.method))) from None
+            raise Refusal(405, "A mutation is sent by POST.", headers={"Allow": "POST"}) from None
+        except CannotGetOperationTypeError as error:
+            raise Refusal(400, str(error.as_http_error_reason())) from None
         finally:
             await context.close()
             self._doorkeeper.charge(access, context.rows.read)
@@ -151,9 +158,11 @@ class GraphQLEndpoint:
         """The document that is asked for. Raises `Refusal` for one that is not known, or not trusted."""
         if asked.document_id is not None:
             text = self._trusted.get(asked.document_id.removeprefix("sha256:"))
-            if text is None:
+            if text is not None:
+                return text
+            # A client that has the text sends it as well.
+            if not asked.query or self._settings.trusted_only:
                 raise Refusal(400, "There is no trusted document with this id.", code="PERSISTED_QUERY_NOT_FOUND")
-            return text
         if self._settings.trusted_only:
             raise Refusal(400, "This server takes trusted documents only: name one in `documentId`.")
         if not asked.query:
@@ -211,12 +220,6 @@ async def disconnected(request: Request) -> None:
     """Ends when the client has gone."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def reason_of(error: CannotGetOperationTypeError | InvalidOperationTypeError, method: str) -> str:
-    if isinstance(error, InvalidOperationTypeError):
-        return str(error.as_http_error_reason(method))
-    return str(error.as_http_error_reason())
 
 
 def error_document(message: str, code: str) -> dict[str, Any]:

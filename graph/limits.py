@@ -52,11 +52,16 @@ class Limits:
     nodes: int = 500_000
     values: int = 50_000
     rows: int = 20_000
-    seconds: float = 10
+    seconds: float = 10.0
 
 
-INTROSPECTION_ALIASES = 4
-"""The schema is read once, not thirty times in one request."""
+INTROSPECTION_ALIASES = 0
+"""The schema is read once in a request, not thirty times. No tool asks otherwise."""
+
+REFERRING = ("type", "ofType")
+"""Fields of introspection that name a type: what such a type consists of is asked for where it is listed."""
+
+PARTS_OF_A_TYPE = ("fields", "inputFields", "enumValues", "interfaces", "possibleTypes")
 
 COMPARISONS = 60_000
 """Fields of one name in one place are compared with each other, those inside them as well: so many pairs at most."""
@@ -153,6 +158,7 @@ class Shape:
     depth: int = 0
     aliases: int = 0
     introspection_aliases: int = 0
+    repeats_types: int = 0
     directives: int = 0
     fields: int = 0
     nodes: Nodes = NONE
@@ -171,7 +177,7 @@ class Operation:
 
     nodes: Nodes
     values: Nodes
-    defaults: Mapping[str, int]
+    defaults: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +215,9 @@ def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Me
             errors.append(limit_error(message, operation, limit=limits.depth))
             continue
         defaults = {
-            definition.variable.name.value: int(definition.default_value.value)
+            definition.variable.name.value: plain_value(definition.default_value)
             for definition in operation.variable_definitions or ()
-            if isinstance(definition.default_value, IntValueNode) and len(definition.default_value.value) < 10
+            if definition.default_value is not None
         }
         operations[name] = Operation(shape.nodes, shape.values, defaults)
         directives = shape.directives + len(operation.directives or ())
@@ -219,6 +225,7 @@ def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Me
             ("levels", shape.depth, limits.depth),
             ("aliases", shape.aliases, limits.aliases),
             ("aliases in introspection", shape.introspection_aliases, INTROSPECTION_ALIASES),
+            ("parts of types below `type` or `ofType`", shape.repeats_types, 0),
             ("directives", directives, limits.directives),
             ("fields at its root", shape.fields, limits.root_fields),
             ("pairs of fields of one name", shape.comparisons, COMPARISONS),
@@ -243,11 +250,16 @@ class _Walk:
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
-        self._measured: dict[str, Shape] = {}
+        self._measured: dict[tuple[str, bool], Shape] = {}
         self._open: set[str] = set()
 
     def selection(
-        self, selection: SelectionSetNode | None, parent: GraphQLNamedType | None, *, introspecting: bool = False
+        self,
+        selection: SelectionSetNode | None,
+        parent: GraphQLNamedType | None,
+        *,
+        introspecting: bool = False,
+        referred: bool = False,
     ) -> Shape:
         """What all selected fields ask for together."""
         shapes: list[Shape] = []
@@ -258,15 +270,15 @@ class _Walk:
             directives += len(node.directives or ())
             match node:
                 case FieldNode():
-                    shape = self._field(node, parent, introspecting=introspecting)
+                    shape = self._field(node, parent, introspecting=introspecting, referred=referred)
                     here: Mapping[str, tuple[int, int]] = {(node.alias or node.name).value: (1, shape.comparisons)}
                 case InlineFragmentNode():
                     condition = node.type_condition
                     type_ = self._schema.get_type(condition.name.value) if condition else parent
-                    shape = self.selection(node.selection_set, type_, introspecting=introspecting)
+                    shape = self.selection(node.selection_set, type_, introspecting=introspecting, referred=referred)
                     here = shape.names
                 case FragmentSpreadNode():
-                    shape = self.fragment(node.name.value)
+                    shape = self.fragment(node.name.value, referred=referred)
                     # The same fragment is compared once.
                     here = {} if node.name.value in spread else shape.names
                     spread.add(node.name.value)
@@ -280,6 +292,7 @@ class _Walk:
             depth=max((shape.depth for shape in shapes), default=0),
             aliases=min(MOST, sum(shape.aliases for shape in shapes)),
             introspection_aliases=min(MOST, sum(shape.introspection_aliases for shape in shapes)),
+            repeats_types=min(MOST, sum(shape.repeats_types for shape in shapes)),
             directives=min(MOST, directives + sum(shape.directives for shape in shapes)),
             fields=min(MOST, sum(shape.fields for shape in shapes)),
             nodes=sum_of([shape.nodes for shape in shapes]),
@@ -287,32 +300,40 @@ class _Walk:
             names=names,
         )
 
-    def fragment(self, name: str) -> Shape:
-        """What a fragment asks for, wherever it is spread."""
+    def fragment(self, name: str, *, referred: bool = False) -> Shape:
+        """What a fragment asks for, wherever it is spread; `referred`, below a field that names a type."""
         definition = self._fragments.get(name)
         # One that is unknown, or spreads itself, is refused by the standard rules.
         if definition is None or name in self._open:
             return Shape()
-        shape = self._measured.get(name)
+        shape = self._measured.get((name, referred))
         if shape is None:
             self._open.add(name)
             type_ = self._schema.get_type(definition.type_condition.name.value)
             introspecting = type_ is not None and type_.name.startswith("__")
-            shape = self._measured[name] = self.selection(definition.selection_set, type_, introspecting=introspecting)
+            shape = self._measured[name, referred] = self.selection(
+                definition.selection_set, type_, introspecting=introspecting, referred=referred
+            )
             self._open.discard(name)
         return shape
 
-    def _field(self, node: FieldNode, parent: GraphQLNamedType | None, *, introspecting: bool) -> Shape:
+    def _field(self, node: FieldNode, parent: GraphQLNamedType | None, *, introspecting: bool, referred: bool) -> Shape:
         name = node.name.value
-        introspecting = introspecting or name in ("__schema", "__type")
         alias = int(node.alias is not None)
-        found: GraphQLField | None = None if introspecting else getattr(parent, "fields", {}).get(name)
-        type_ = get_named_type(found.type) if found else None
-        inner = self.selection(node.selection_set, type_, introspecting=introspecting)
-        if introspecting:
+        if introspecting or name in ("__schema", "__type"):
+            below = referred or (introspecting and name in REFERRING)
+            inner = self.selection(node.selection_set, None, introspecting=True, referred=below)
             return replace(
-                inner, depth=0, aliases=0, introspection_aliases=inner.introspection_aliases + alias, fields=1
+                inner,
+                depth=0,
+                aliases=0 if introspecting or name == "__schema" else alias,
+                introspection_aliases=inner.introspection_aliases + (alias if name != "__type" else 0),
+                repeats_types=inner.repeats_types + int(referred and name in PARTS_OF_A_TYPE),
+                fields=1,
             )
+        found: GraphQLField | None = getattr(parent, "fields", {}).get(name)
+        type_ = get_named_type(found.type) if found else None
+        inner = self.selection(node.selection_set, type_)
         nodes, values = NONE, NONE
         if found is not None and type_ is not None:
             page = page_size(node, found)
@@ -327,6 +348,19 @@ class _Walk:
             nodes=nodes,
             values=values,
         )
+
+
+def plain_value(value: ValueNode) -> Any:
+    """What a default of a variable counts as: a number, or a list of as many items."""
+    match value:
+        case IntValueNode(value=digits):
+            return int(digits) if len(digits) < 10 else MAX_PAGE
+        case ListValueNode(values=items):
+            return [None] * len(items)
+        case NullValueNode():
+            return None
+        case _:
+            return ""
 
 
 def sum_of(terms: Sequence[Nodes]) -> Nodes:

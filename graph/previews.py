@@ -189,7 +189,9 @@ def upcoming_invoices_field() -> Any:
     ) -> Any:
         if not 1 <= count <= previews.MAX_UPCOMING:
             raise bad_user_input(f"`count` must be between 1 and {previews.MAX_UPCOMING}.")
-        return await info.context.loaders.of(UpcomingInvoices(count)).load(self.id)
+        found = await info.context.loaders.of(UpcomingInvoices(count)).load(self.id)
+        info.context.rows.give(len(found))
+        return found
 
     return strawberry.field(
         resolver=resolve,

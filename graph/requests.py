@@ -1,8 +1,9 @@
 """What a GraphQL request says, read from HTTP."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 from starlette.requests import Request
@@ -82,6 +83,28 @@ def require_preflight(request: Request) -> None:
     raise Refusal(
         400, "A query by GET needs the header `GraphQL-Require-Preflight: 1`, which keeps other sites' pages out."
     )
+
+
+def require_own_name(request: Request, hosts: Collection[str]) -> None:
+    """Lets a request pass that names this server by an address, `localhost` or one of `hosts`.
+
+    Where no key is needed, a page of another site could have its own name lead to this machine, and then ask here as if
+    it were at home: https://en.wikipedia.org/wiki/DNS_rebinding
+    """
+    name = (request.url.hostname or "").lower().rstrip(".")
+    if name == "localhost" or name in hosts or is_address(name):
+        return
+    raise Refusal(
+        403, "This server needs no key, and so is not asked by this name: see BILLING_HOSTS.", code="FORBIDDEN"
+    )
+
+
+def is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 async def body_of(request: Request, max_bytes: int) -> bytes:

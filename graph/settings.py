@@ -13,7 +13,8 @@ class Settings:
 
     `requires_key`: each request needs an API key. `suggestions`: errors say which name was perhaps meant, which tells
     the schema to those who may not read it. `trusted_documents`: a file of documents by their hash, as graphql-codegen
-    writes it; `trusted_only`: no other is taken. `cors_origins`: pages of these origins may read answers.
+    writes it; `trusted_only`: no other is taken. `cors_origins`: pages of these origins may read answers. `hosts`:
+    names, beside `localhost`, by which a server that needs no key may be asked.
     """
 
     requires_key: bool = False
@@ -23,3 +24,4 @@ class Settings:
     trusted_documents: Path | None = None
     trusted_only: bool = False
     cors_origins: tuple[str, ...] = ()
+    hosts: frozenset[str] = frozenset()

@@ -122,5 +122,5 @@ def clock() -> TestClock:
 async def api(database: Database, clock: TestClock) -> AsyncIterator[Api]:
     """The API over the test's database, without a socket in between."""
     transport = httpx.ASGITransport(create_app(database, clock=clock))
-    async with httpx.AsyncClient(transport=transport, base_url="http://billing.test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield Api(client)

@@ -1,7 +1,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, LargeBinary, text
+from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, LargeBinary, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, one_of, text_up_to
@@ -22,6 +23,7 @@ class ApiKey(Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary)
     customer_id: Mapped[CustomerId | None] = mapped_column(ForeignKey("customers.id"))
     permissions: Mapped[list[str]]
+    plan_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()))
     created_by: Mapped[UUID | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
@@ -34,7 +36,7 @@ class ApiKey(Base):
         CheckConstraint("octet_length(token_hash) = 32", name="token_hash"),
         CheckConstraint(
             "(scope = 'CUSTOMER') = (customer_id IS NOT NULL) AND (scope = 'CUSTOMER') = (expires_at IS NOT NULL) "
-            "AND (scope = 'CUSTOMER' OR permissions = '{}')",
+            "AND (scope = 'CUSTOMER' OR (permissions = '{}' AND plan_ids = '{}'))",
             name="customer",
         ),
         CheckConstraint("expires_at > created_at", name="expires_at"),

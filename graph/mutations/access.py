@@ -5,7 +5,7 @@ from typing import cast
 import strawberry
 
 from billing import api_keys
-from db.values import ApiKeyId, ApiKeyScope, CustomerId, CustomerPermission
+from db.values import ApiKeyId, ApiKeyScope, CustomerId, CustomerPermission, PlanId
 from graph.context import Info
 from graph.errors import UserError
 from graph.mutations.common import mutation, user_errors_field
@@ -33,6 +33,10 @@ class CreateCustomerSessionInput:
     )
     permissions: list[CustomerPermission] = strawberry.field(
         default_factory=list, description="What the customer may do, beside reading; by default nothing."
+    )
+    plan_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list,
+        description="The plans that the customer may change to, at most 100; by default none, only the quantity.",
     )
 
 
@@ -76,11 +80,14 @@ class AccessMutations:
             )
         return CreateApiKeyPayload(api_key=cast("ApiKey", issued.key), token=issued.token)
 
-    @mutation("Ends an API key, or a customer session, for good. Needs a key of scope ADMIN.", scope=ApiKeyScope.ADMIN)
+    @mutation("Ends an API key, which needs one of scope ADMIN, or a customer session, for good.")
     async def revoke_api_key(self, info: Info, input: RevokeApiKeyInput) -> RevokeApiKeyPayload:
         async with info.context.transaction() as session:
             key = await api_keys.revoke_api_key(
-                session, api_key_id=ApiKeyId(parse_id(input.id)), now=info.context.now()
+                session,
+                api_key_id=ApiKeyId(parse_id(input.id)),
+                sessions_only=info.context.access.scope is not ApiKeyScope.ADMIN,
+                now=info.context.now(),
             )
         return RevokeApiKeyPayload(api_key=cast("ApiKey", key))
 
@@ -94,6 +101,7 @@ class AccessMutations:
                 customer_id=CustomerId(parse_id(input.customer_id)),
                 seconds=input.ttl_seconds,
                 permissions=input.permissions,
+                plan_ids=[PlanId(parse_id(plan_id)) for plan_id in input.plan_ids],
                 created_by=info.context.access.key_id,
                 now=info.context.now(),
             )

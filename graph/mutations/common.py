@@ -43,7 +43,8 @@ def idempotency_key_field() -> Any:
         default=None,
         description=(
             "A text of your own, 1 to 255 characters, that makes a retry safe: sent again with the same key and input "
-            "within a day, the mutation is not done again and answers with what it made the first time."
+            "within a day, by the same API key, the mutation is not done again and answers with what it made the first "
+            "time."
         ),
     )
 

@@ -182,7 +182,9 @@ class SubscriptionMutations:
         permission=CustomerPermission.CHANGE_SUBSCRIPTION,
     )
     async def change_subscription(self, info: Info, input: ChangeSubscriptionInput) -> ChangeSubscriptionPayload:
-        info.context.access.leave_out(mode=input.mode, asOf=input.as_of)
+        access = info.context.access
+        access.leave_out(mode=input.mode, asOf=input.as_of)
+        access.require_plan(None if input.plan_id is None else parse_id(input.plan_id))
         made = await info.context.once(
             input,
             lambda session: subscriptions.change_subscription(
@@ -192,6 +194,7 @@ class SubscriptionMutations:
                 quantity=input.quantity,
                 mode=input.mode,
                 as_of=input.as_of,
+                may_credit=access.customer_id is None,
                 now=info.context.now(),
             ),
         )

@@ -22,8 +22,9 @@ describe(
     "What a customer may do with the own subscription in a customer session, beside reading.",
     CANCEL_SUBSCRIPTION="Cancel it, at once or at the period's end, and take a cancellation back. Nothing is refunded.",
     CHANGE_SUBSCRIPTION=(
-        "Change its plan and quantity, as the rules have it by default: a change up is billed now, one down comes with "
-        "the next period and can be withdrawn."
+        "Change its quantity, and its plan to one of those that the session names, as the rules have it by default: a "
+        "change up is billed now, one down comes with the next period and can be withdrawn. One that gives more back "
+        "than it charges is refused."
     ),
 )
 

@@ -102,7 +102,17 @@ class Event:
         "The `version` that the object had from then on. The events of an object are its versions 1, 2, 3 and so on, "
         "each once."
     )
-    actor: str = field("Who did it, such as `api` for a request.")
+
+    @strawberry.field(
+        description=(
+            "Who did it: `api` for a request without a key, `key:…` or `customer:…` with the id for one with a token, "
+            "`renewal`, or `test clock`. A customer session sees `api` for each key."
+        )
+    )
+    def actor(self, info: Info) -> str:
+        actor: str = self.actor
+        return "api" if info.context.access.customer_id and actor.startswith("key:") else actor
+
     changes: list[str] = strawberry.field(
         resolver=changed_fields,
         description="What changed, by the names of fields, such as `amountDueCents` or `planId`; never the values.",

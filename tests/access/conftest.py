@@ -1,6 +1,6 @@
 """Servers that need API keys."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
 import httpx
@@ -8,7 +8,7 @@ import pytest
 
 from billing.api_keys import Issued, create_api_key, create_customer_session
 from db.database import Database
-from db.values import ApiKeyScope, CustomerId, CustomerPermission
+from db.values import ApiKeyScope, CustomerId, CustomerPermission, PlanId
 from graph.app import create_app
 from graph.settings import Settings
 from tests.support import Api, TestClock
@@ -26,7 +26,7 @@ async def serving(database: Database, clock: TestClock) -> AsyncIterator[Serving
 
             def client(token: str | None) -> Api:
                 headers = {} if token is None else {"authorization": f"Bearer {token}"}
-                made = httpx.AsyncClient(transport=transport, base_url="http://billing.test", headers=headers)
+                made = httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers)
                 stack.push_async_callback(made.aclose)
                 return Api(made)
 
@@ -45,11 +45,17 @@ async def a_session(
     clock: TestClock,
     customer_id: CustomerId,
     *permissions: CustomerPermission,
+    plan_ids: Sequence[PlanId] = (),
     seconds: int = 900,
 ) -> str:
     """The token of a customer session."""
     async with database.writes.begin() as session:
         issued = await create_customer_session(
-            session, customer_id=customer_id, seconds=seconds, permissions=permissions, now=clock.now
+            session,
+            customer_id=customer_id,
+            seconds=seconds,
+            permissions=permissions,
+            plan_ids=plan_ids,
+            now=clock.now,
         )
     return issued.token

@@ -19,10 +19,11 @@ from graphql import (
 )
 from sqlalchemy import func, select
 
+from billing.api_keys import id_in
 from billing.ids import new_id
 from db.database import Database
 from db.models import Base, Event
-from db.values import ApiKeyScope, CustomerId, CustomerPermission
+from db.values import ApiKeyScope, CustomerId, CustomerPermission, PlanId
 from graph.schema import schema
 from graph.settings import Settings
 from tests.access.conftest import Serving, a_key, a_session
@@ -261,7 +262,7 @@ async def test_a_customer_cancels_and_changes_what_is_the_own(
     mine, other = await a_life(api, plan_id), await a_life(api, plan_id)
     customer_id = CustomerId(UUID(mine["customer"]))
     client = await serving(KEYED)
-    me = client(await a_session(database, clock, customer_id, *EVERYTHING))
+    me = client(await a_session(database, clock, customer_id, *EVERYTHING, plan_ids=[PlanId(UUID(dearer))]))
 
     changed = await me.mutate(
         "changeSubscription",
@@ -312,6 +313,7 @@ async def test_a_customer_cancels_and_changes_what_is_the_own(
         ((CustomerPermission.CANCEL_SUBSCRIPTION,), "changeSubscription", {"quantity": 2}),
         (EVERYTHING, "cancelSubscription", {"settlement": "CREDIT", "atPeriodEnd": False}),
         (EVERYTHING, "changeSubscription", {"quantity": 2, "mode": "NONE"}),
+        (EVERYTHING, "changeSubscription", {"planId": str(new_id())}),
         (EVERYTHING, "changeSubscription", {"quantity": 2, "asOf": "2026-01-31T12:00:00Z"}),
     ],
 )
@@ -335,6 +337,52 @@ async def test_what_the_merchant_has_not_allowed_is_forbidden(
     )
 
     assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_a_change_of_a_session_gives_nothing_back(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    """From a year that is paid to a plan by the day, begun anew, most of the year would become balance."""
+    yearly = await api.a_plan(amountCents=120_000, interval="YEAR", intervalCount=1)
+    daily = await api.a_plan(amountCents=400, interval="DAY", intervalCount=1)
+    customer = await api.a_customer()
+    subscription = await api.a_subscription(customer, yearly)
+    await api.mutate(
+        "recordPayment", "payment { id }", customerId=customer, amountCents=120_000, currency="EUR", method="CARD"
+    )
+    token = await a_session(
+        database, clock, CustomerId(UUID(customer)), *EVERYTHING, plan_ids=[PlanId(UUID(daily))], seconds=3600
+    )
+    me = (await serving(KEYED))(token)
+    clock.forward(minutes=30)
+
+    refused = await me.mutate("changeSubscription", "subscription { id }", id=subscription, planId=daily)
+
+    assert refusal(refused) == ("CREDIT_NOT_ALLOWED", None)
+    assert await me("{ customers { nodes { balanceCents invoices { totalCount } } } }") == {
+        "customers": {"nodes": [{"balanceCents": 0, "invoices": {"totalCount": 1}}]}
+    }
+
+
+async def test_a_session_ends_with_its_customer_and_by_who_made_it(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    client = await serving(KEYED)
+    writer = client((await a_key(database, clock, ApiKeyScope.WRITE)).token)
+    reader = await a_key(database, clock, ApiKeyScope.READ)
+    archived, other = await api.a_customer(), await api.a_customer()
+    tokens = [await a_session(database, clock, CustomerId(UUID(each))) for each in (archived, other)]
+    before = [(await client(token).post("{ __typename }")).status_code for token in tokens]
+
+    await api.mutate("archiveCustomer", "customer { id }", id=archived)
+    ended = await writer.mutate("revokeApiKey", "apiKey { id }", id=str(id_in(tokens[1])))
+    not_a_session = await writer.mutate("revokeApiKey", "apiKey { id }", id=str(reader.key.id))
+    clock.forward(seconds=6)
+    after = [(await client(token).post("{ __typename }")).status_code for token in tokens]
+
+    assert (before, after) == ([200, 200], [401, 401])
+    assert ended["userErrors"] == []
+    assert refusal(not_a_session) == ("API_KEY_NOT_FOUND", ["input", "id"])
 
 
 async def test_a_session_ends(serving: Serving, api: Api, database: Database, clock: TestClock) -> None:

@@ -212,7 +212,7 @@ async def test_a_trusted_mutation_is_run_by_post_and_not_by_get(
     before = await count(sessions, Plan)
     by_post = await post(strict, **way)
 
-    assert refusal_of(by_get) == (400, "BAD_USER_INPUT")
+    assert refusal_of(by_get) == (405, "BAD_USER_INPUT")
     assert before == 1
     assert by_post.json()["data"]["createPlan"] == {"plan": {"code": "new"}, "userErrors": []}
     assert await count(sessions, Plan) == 2

@@ -28,7 +28,7 @@ async def post(api: Api, body: bytes | str, **headers: str) -> httpx.Response:
 async def api_over(database: Database, clock: TestClock) -> AsyncIterator[Api]:
     """The API over a database of the test's own making, which is closed in the end."""
     transport = httpx.ASGITransport(create_app(database, clock=clock))
-    async with httpx.AsyncClient(transport=transport, base_url="http://billing.test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield Api(client)
     await database.close()
 

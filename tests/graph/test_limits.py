@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 async def limited(database: Database, clock: TestClock, **limits: float) -> AsyncIterator[Api]:
     """A server with limits of its own."""
     app = create_app(database, settings=Settings(limits=Limits(**limits)), clock=clock)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://billing.test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield Api(client)
 
 
@@ -53,7 +53,9 @@ TOO_LARGE = {
     "root fields": ("{ " + " ".join(f"a{i}: __typename" for i in range(10)) + " ...F } fragment F on Query { "
                     + " ".join(f"b{i}: __typename" for i in range(11)) + " }", 21, 20),
     "directives": ("{ customer(id: 1) { " + "id @skip(if: false) " * 9 + "} }", 9, 8),
-    "aliases in introspection": ("{ __schema { " + " ".join(f"a{i}: types {{ kind }}" for i in range(5)) + "} }", 5, 4),
+    "aliases in introspection": ("{ __schema { " + " ".join(f"a{i}: types {{ kind }}" for i in range(5)) + "} }", 5, 0),
+    "schemas": ("{ a: __schema { description } __schema { description } }", 1, 0),
+    "parts of types": ("{ __schema { types { fields { type { ofType { fields { name } } } } } } }", 1, 0),
     "characters": ("{ __typename } #" + "x" * 15_000, 15_016, 15_000),
 }  # fmt: skip
 
@@ -200,6 +202,35 @@ async def test_no_statement_reads_more_than_is_left(database: Database, clock: T
     assert answer["extensions"]["cost"]["rows"] == 11
 
 
+async def test_what_was_read_once_and_is_given_often_counts_as_well(database: Database, clock: TestClock) -> None:
+    """A dataloader reads a plan's page once; three levels of it are 5 + 25 + 125 objects."""
+    page = (
+        "subscriptions { nodes { id plan { subscriptions { nodes { id plan { subscriptions { nodes { id } } } } } } } }"
+    )
+    async with limited(database, clock, rows=154) as api:
+        plan = await api.a_plan()
+        for _ in range(5):
+            await api.a_subscription(plan_id=plan)
+        refused = (await api.post(f"query ($id: ID!) {{ plan(id: $id) {{ {page} }} }}", id=plan)).json()
+    async with limited(database, clock, rows=155) as api:
+        taken = (await api.post(f"query ($id: ID!) {{ plan(id: $id) {{ {page} }} }}", id=plan)).json()
+
+    assert {error["extensions"]["code"] for error in refused["errors"]} == {"COST_LIMIT"}
+    assert "errors" not in taken
+    assert taken["extensions"]["cost"]["rows"] < 20
+
+
+async def test_previews_count_what_they_read(api: Api) -> None:
+    subscription = await api.a_subscription()
+
+    answer = await api.post(
+        "query ($id: ID!) { subscription(id: $id) { upcomingInvoices(count: 3) { asOf } } }", id=subscription
+    )
+
+    # The subscription, its account, and the one unpaid invoice.
+    assert answer.json()["extensions"]["cost"] == {"nodes": 1 + 3, "rows": 3, "limit": 20_000}
+
+
 def in_relays_form(document: str) -> str:
     """Adds what Relay's compiler adds: `__typename` to each selection, and the whole `pageInfo` to each page."""
     page_info = "pageInfo { endCursor hasNextPage hasPreviousPage startCursor }"
@@ -303,7 +334,7 @@ async def test_a_client_that_goes_away_takes_its_sql_along(database: Database, c
         await until_waiting(database, 0)
 
     assert sent == []
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://billing.test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         assert await Api(client)("{ customers { totalCount } }") == {"customers": {"totalCount": 0}}
 
 

@@ -56,7 +56,7 @@ def request(
 ) -> bytes:
     """A request as it should be, but for what is given."""
     content = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
-    lines = [f"{method} {target} HTTP/1.1", "Host: billing.test", "Connection: close", *headers]
+    lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", *headers]
     if content_type is not None:
         lines.append(f"Content-Type: {content_type}")
     if accept is not None:
