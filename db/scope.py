@@ -22,6 +22,9 @@ from db.values import CustomerId
 SCOPE = "scope"
 BUDGET = "row_budget"
 
+ROWS_IN_A_TURN = 500
+"""After so many rows that were given without a wait, a request lets others have their turn, its own deadline too."""
+
 
 class RowBudgetExceeded(Exception):
     """A request has read more rows than it may."""
@@ -49,11 +52,15 @@ class RowBudget:
         if self.read > self.limit:
             raise RowBudgetExceeded(self.limit)
 
-    def give(self, rows: int) -> None:
-        """Counts rows of a list that is given. Raises `RowBudgetExceeded`."""
+    def give(self, rows: int) -> bool:
+        """Counts rows of a list that is given. Says whether these were so many that others should get a turn. Raises
+        `RowBudgetExceeded`.
+        """
+        before = self.given
         self.given += rows
         if self.given > self.limit:
             raise RowBudgetExceeded(self.limit)
+        return self.given // ROWS_IN_A_TURN != before // ROWS_IN_A_TURN
 
 
 @dataclass(frozen=True)

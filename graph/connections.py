@@ -165,9 +165,8 @@ class Listing:
         if self.parent is not None:
             key, counts = source.id, CountsBy(self.model, self.parent, request.conditions)
             found = await loaders.of(PagesBy(self.model, self.parent, request)).load(key)
-            info.context.rows.give(len(found.rows))
-            # A page that was read before is given at once: who else waits, and the request's own deadline, get a turn.
-            await asyncio.sleep(0)
+            if info.context.rows.give(len(found.rows)):
+                await asyncio.sleep(0)
             return Listed(found, request, name, lambda: loaders.of(counts).load(key))
 
         async def total() -> int:
