@@ -248,3 +248,32 @@ async def test_another_method_is_told_which_ones_there_are(api: Api, sessions: S
 
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST"), method
     assert await count(sessions, Plan) == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *(("localhost", 200), ("localhost:8000", 200), ("127.0.0.1:8000", 200), ("[::1]:8000", 200), ("10.0.0.7", 200)),
+        *(
+            ("billing.internal:8000", 200),
+            ("evil.example", 403),
+            ("evil.example:8000", 403),
+            ("localhost.evil.example", 403),
+        ),
+    ],
+)
+async def test_a_server_without_keys_is_asked_by_its_own_names_only(serving: Serving, host: str, status: int) -> None:
+    """A page could have its own name lead to this machine, and would then be at home here."""
+    client = await serving(Settings(hosts=frozenset({"billing.internal"})))
+
+    answer = await client(None).client.post("/graphql", json={"query": QUERY}, headers={"host": host})
+
+    assert answer.status_code == status
+
+
+async def test_a_server_with_keys_is_asked_by_any_name(serving: Serving, database: Database, clock: TestClock) -> None:
+    key = (await serving(Settings(requires_key=True)))((await a_key(database, clock, ApiKeyScope.READ)).token)
+
+    answer = await key.client.post("/graphql", json={"query": QUERY}, headers={"host": "billing.example.com"})
+
+    assert answer.status_code == 200
