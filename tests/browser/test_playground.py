@@ -5,14 +5,18 @@ import json
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import uvicorn
-from playwright.async_api import Locator, Page, Request, Response, Route, async_playwright, expect
+from playwright.async_api import Locator, Page, Request, Response, async_playwright, expect
 
 from db.database import Database
+from db.values import ApiKeyScope
 from graph.app import create_app
+from graph.settings import Settings
+from tests.access.conftest import a_key
 from tests.support import TestClock
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -26,10 +30,11 @@ READ = """
 """
 
 
-@pytest.fixture
-async def address(database: Database, clock: TestClock) -> AsyncIterator[str]:
+@asynccontextmanager
+async def listening(database: Database, clock: TestClock, settings: Settings) -> AsyncIterator[str]:
     """The address of a server on a real socket."""
-    config = uvicorn.Config(create_app(database, clock=clock), port=0, lifespan="off", log_level="warning")
+    app = create_app(database, settings=settings, clock=clock)
+    config = uvicorn.Config(app, port=0, lifespan="off", log_level="warning")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
@@ -38,6 +43,29 @@ async def address(database: Database, clock: TestClock) -> AsyncIterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     await serving
+
+
+@pytest.fixture
+async def address(database: Database, clock: TestClock) -> AsyncIterator[str]:
+    async with listening(database, clock, Settings()) as url:
+        yield url
+
+
+@pytest.fixture
+async def keyed_address(database: Database, clock: TestClock) -> AsyncIterator[str]:
+    """As `address`, of a server that needs keys."""
+    async with listening(database, clock, Settings(requires_key=True)) as url:
+        yield url
+
+
+@pytest.fixture
+async def token(database: Database, clock: TestClock) -> str:
+    return (await a_key(database, clock, ApiKeyScope.ADMIN)).token
+
+
+@pytest.fixture
+async def other_token(database: Database, clock: TestClock) -> str:
+    return (await a_key(database, clock, ApiKeyScope.ADMIN)).token
 
 
 class Browsed:
@@ -69,10 +97,10 @@ class Browsed:
     def key(self) -> Locator:
         return self.page.get_by_label("API key", exact=True)
 
-    async def type_key(self, key: str) -> None:
-        """Types an API key as a person does, and waits until the schema has been read with it."""
+    async def give_key(self, key: str) -> None:
+        """Puts an API key into its field, and waits until the schema has been read with it."""
         async with self.page.expect_response(introspection):
-            await self.key.press_sequentially(key, delay=5)
+            await self.key.fill(key)
 
     async def run_tab(self, title: str) -> Any:
         """The answer that the result pane shows after the operation of a tab was run."""
@@ -187,9 +215,9 @@ async def open_page(address: str, page: Page) -> None:
     await page.wait_for_selector(".graphiql-query-editor .view-line")
 
 
-async def test_a_key_goes_with_every_request_until_it_is_cleared(address: str, browsed: Browsed) -> None:
+async def test_a_key_goes_with_every_request_until_it_is_cleared(address: str, browsed: Browsed, token: str) -> None:
     await open_page(address, browsed.page)
-    await browsed.type_key("bk_one")
+    await browsed.give_key(token)
     await browsed.run_tab("CreatePlan")
     async with browsed.page.expect_response(introspection):
         await browsed.page.get_by_role("button", name="Clear API key").click()
@@ -198,8 +226,8 @@ async def test_a_key_goes_with_every_request_until_it_is_cleared(address: str, b
 
     assert browsed.sent == [
         ("IntrospectionQuery", None),
-        ("IntrospectionQuery", "Bearer bk_one"),
-        ("CreatePlan", "Bearer bk_one"),
+        ("IntrospectionQuery", f"Bearer {token}"),
+        ("CreatePlan", f"Bearer {token}"),
         ("IntrospectionQuery", None),
         ("Customers", None),
     ]
@@ -207,55 +235,51 @@ async def test_a_key_goes_with_every_request_until_it_is_cleared(address: str, b
     assert browsed.complaints == []
 
 
-async def test_a_key_lives_as_long_as_its_tab_and_is_kept_nowhere_else(address: str, browsed: Browsed) -> None:
+async def test_a_key_lives_as_long_as_its_tab_and_is_kept_nowhere_else(
+    address: str, browsed: Browsed, token: str
+) -> None:
     await open_page(address, browsed.page)
-    await browsed.type_key("bk_one")
+    await browsed.give_key(token)
     await browsed.run_tab("CreatePlan")
 
     browsed.sent.clear()
     async with browsed.page.expect_response(introspection):
         await browsed.page.reload()
-    await expect(browsed.key).to_have_value("bk_one")
-    assert browsed.sent == [("IntrospectionQuery", "Bearer bk_one")]
+    await expect(browsed.key).to_have_value(token)
+    assert browsed.sent == [("IntrospectionQuery", f"Bearer {token}")]
 
     other = Browsed(await browsed.page.context.new_page())
     await open_page(address, other.page)
     await expect(other.key).to_have_value("")
     assert other.sent == [("IntrospectionQuery", None)]
     # Neither the history of requests nor anything else that outlives the tab.
-    assert "bk_one" not in await browsed.page.evaluate("JSON.stringify(localStorage) + document.cookie")
+    assert token not in await browsed.page.evaluate("JSON.stringify(localStorage) + document.cookie")
 
 
-async def test_an_authorization_among_the_headers_goes_before_the_key(address: str, browsed: Browsed) -> None:
+async def test_an_authorization_among_the_headers_goes_before_the_key(
+    address: str, browsed: Browsed, token: str, other_token: str
+) -> None:
     await open_page(address, browsed.page)
-    await browsed.type_key("bk_one")
+    await browsed.give_key(token)
 
     await browsed.page.locator(".graphiql-editor-tools button", has_text="Headers").click()
     await browsed.page.locator(".graphiql-editor-tool .graphiql-editor:not(.hidden)").click()
-    await browsed.page.keyboard.insert_text('{"authorization": "Bearer bk_two"}')
+    await browsed.page.keyboard.insert_text(json.dumps({"authorization": f"Bearer {other_token}"}))
     await browsed.page.locator(".graphiql-execute-button").click()
     await browsed.shown()
 
-    assert browsed.sent[-1] == ("CreateCustomer", "Bearer bk_two")
+    assert browsed.sent[-1] == ("CreateCustomer", f"Bearer {other_token}")
 
 
-async def test_a_server_that_wants_a_key_has_the_page_say_so(address: str, browsed: Browsed) -> None:
-    async def wants_key(route: Route) -> None:
-        if route.request.method == "POST" and route.request.headers.get("authorization") != "Bearer bk_one":
-            body = {"errors": [{"message": "No.", "extensions": {"code": "UNAUTHENTICATED"}}]}
-            await route.fulfill(status=401, json=body)
-        else:
-            await route.continue_()
-
-    await browsed.page.route("**/graphql", wants_key)
+async def test_a_server_that_wants_a_key_has_the_page_say_so(keyed_address: str, browsed: Browsed, token: str) -> None:
     notice = browsed.page.get_by_role("status")
-    await open_page(address, browsed.page)
+    await open_page(keyed_address, browsed.page)
 
     await expect(notice).to_have_text("This server wants an API key. Enter one below.")
-    await browsed.type_key("bk_two")
+    await browsed.give_key(token[:-2])
     await expect(notice).to_have_text("The server refuses this API key.")
     await browsed.key.clear()
-    await browsed.type_key("bk_one")
+    await browsed.give_key(token)
     await expect(notice).to_be_empty()
 
     assert "UNAUTHENTICATED" not in await browsed.page.evaluate(READ, "response.json")
