@@ -32,7 +32,7 @@ from db.embedded.sockets import socket_folder
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGES = Path(asyncpg.__file__).parents[1]
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be several users")
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="rests on /proc or on the parent-death signal")

@@ -37,7 +37,7 @@ def test_what_fits_the_schema_never_fails_the_server(served: Served, tmp_path: P
     [tested] = re.findall(r"Tested: +(\d+)", said)
     [(generated, passed)] = re.findall(r"(\d+) generated, (\d+) passed", said)
     assert int(tested) == operations(served), said
-    assert int(generated) == int(passed) > 3 * int(tested), said
+    assert int(generated) == int(passed) >= 3 * int(tested), said
     assert "Traceback" not in served.said.read_text()[logged:]
 
 
