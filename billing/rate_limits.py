@@ -9,8 +9,10 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from sqlalchemy import Double, Interval, bindparam, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.models import RateBucket
 from db.models.base import table_of
@@ -66,26 +68,57 @@ class Lease:
 async def take_block(
     session: AsyncSession, api_key_id: ApiKeyId, lease: Lease, limit: RateLimit, *, now: datetime
 ) -> None:
-    """Takes what the lease owes, and a block or what there is, from the key's bucket.
+    """Takes what the lease owes, and a block or what there is, from the key's bucket: one statement.
 
     A bucket is full when it is first seen.
     """
-    buckets = table_of(RateBucket)
-    await session.execute(
-        insert(buckets)
-        .values(api_key_id=api_key_id, tokens=limit.burst, filled_at=now)
-        .on_conflict_do_nothing(index_elements=[buckets.c.api_key_id])
-    )
-    bucket = await session.get_one(RateBucket, api_key_id, with_for_update=True)
-    if bucket.filled_at > now + SET_BACK:
-        bucket.filled_at = now
-    seconds = max(0.0, (now - bucket.filled_at).total_seconds())
-    filled = min(limit.burst, bucket.tokens + seconds * limit.rows_per_second)
-    # What is owed is taken first, so that all processes know of it: the bucket may be less than empty.
-    left = filled + min(lease.left, 0.0)
-    granted = max(0.0, min(left, limit.block))
-    bucket.tokens = left - granted
-    bucket.filled_at = max(now, bucket.filled_at)
+    asked = {
+        "key": api_key_id,
+        "now": now,
+        "set_back": SET_BACK,
+        "owed": min(lease.left, 0.0),
+        "block": limit.block,
+        "burst": limit.burst,
+        "per_second": limit.rows_per_second,
+    }
+    if (found := (await session.execute(TAKE, asked)).first()) is None:
+        buckets = table_of(RateBucket)
+        full = insert(buckets).values(api_key_id=api_key_id, tokens=limit.burst, filled_at=now)
+        await session.execute(full.on_conflict_do_nothing(index_elements=[buckets.c.api_key_id]))
+        found = (await session.execute(TAKE, asked)).one()
+    left, granted = found
     lease.left = max(lease.left, 0.0) + granted
     wait = max(NOT_ASKED_FOR, timedelta(seconds=(1.0 - left) / limit.rows_per_second))
     lease.empty_since, lease.empty_until = (now, now + wait) if lease.left < 1 else (None, None)
+
+
+def take_statement() -> ReturningUpdate[tuple[float, float]]:
+    """Fills a bucket by what has come since, and takes from it: gives what was left, and what of it is granted."""
+    buckets = table_of(RateBucket)
+    now, burst = bindparam("now", type_=buckets.c.filled_at.type), bindparam("burst", type_=Double())
+    filled_at = case(
+        (buckets.c.filled_at > now + bindparam("set_back", type_=Interval()), now), else_=buckets.c.filled_at
+    )
+    seconds = func.greatest(0, func.extract("epoch", now - filled_at)).cast(Double)
+    filled = func.least(burst, buckets.c.tokens + seconds * bindparam("per_second", type_=Double()))
+    # What is owed is taken first, so that all processes know of it: the bucket may be less than empty.
+    bucket = (
+        select(
+            buckets.c.api_key_id,
+            (filled + bindparam("owed", type_=Double())).label("left"),
+            func.greatest(now, filled_at).label("filled_at"),
+        )
+        .where(buckets.c.api_key_id == bindparam("key", type_=buckets.c.api_key_id.type))
+        .with_for_update()
+        .cte("bucket")
+    )
+    granted = func.greatest(0, func.least(bucket.c.left, bindparam("block", type_=Double()))).cast(Double)
+    return (
+        update(buckets)
+        .where(buckets.c.api_key_id == bucket.c.api_key_id)
+        .values(tokens=bucket.c.left - granted, filled_at=bucket.c.filled_at)
+        .returning(bucket.c.left, granted)
+    )
+
+
+TAKE = take_statement()

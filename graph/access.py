@@ -160,7 +160,7 @@ class Doorkeeper:
                 now = self._clock()
                 if lease.is_known_to_be_empty(now):
                     raise RateLimited(lease.seconds_to_wait(now))
-                async with self._database.writes.begin() as session:
+                async with self._database.reads() as session:
                     await take_block(session, key_id, lease, self._limit, now=now)
 
 

@@ -268,7 +268,7 @@ async def test_most_requests_ask_nothing_of_their_bucket(
             assert await worker.read(10) == 11
 
     # A block of 200 lasts for 19 requests of 11.
-    assert takes(statements) == 6
+    assert takes(statements) == 7
 
 
 async def test_requests_that_come_at_once_take_one_block_together(
