@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 import strawberry
+from graphql import GraphQLResolveInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.idempotency import Outcome, Request, content_of, once
 from db.database import Database
 from db.scope import RowBudget, Scope
 from graph.access import Access
-from graph.documents import Documents
 from graph.loaders import BatchedRead, Key, Loaders
 
 Clock = Callable[[], datetime]
@@ -39,12 +39,10 @@ class Context:
     sender may see.
     """
 
-    def __init__(self, database: Database, clock: Clock, access: Access, documents: Documents, max_rows: int) -> None:
+    def __init__(self, database: Database, clock: Clock, access: Access, rows: RowBudget) -> None:
         self.database = database
         self.access = access
-        self.documents = documents
-        self.rows = RowBudget(max_rows)
-        self.nodes = 0
+        self.rows = rows
         self.loaders = Loaders(self.reads)
         self._clock = clock
         self._reading = Scope(access.actor, access.customer_id, self.rows)
@@ -88,3 +86,5 @@ class Context:
 
 
 Info: TypeAlias = strawberry.Info[Context, None]
+RawInfo: TypeAlias = GraphQLResolveInfo[Context]
+"""`Info` as graphql-core has it."""

@@ -1,15 +1,17 @@
 """Edges of the graph, each declared in one line: the batched read that follows it, and the column that has the key.
 
-The declaration is also kept with the field, under `EDGE`, for who wants to follow an edge without calling a resolver.
+The declaration is also kept with the field, under `EDGE`, for an executor that follows it for many rows at once.
 """
 
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 import strawberry
 
-from graph.context import Info
+from graph.context import Info, RawInfo
+from graph.execution import Field, ResolveMany
 from graph.loaders import BatchedRead
 
 EDGE = "edge"
@@ -21,6 +23,18 @@ class Edge:
 
     read: BatchedRead[Any, Any]
     key: str
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset({self.key})
+
+    def prepare(self, _field: Field) -> ResolveMany:
+        key_of = attrgetter(self.key)
+
+        def resolve_many(sources: Sequence[Any], info: RawInfo, _arguments: object) -> Awaitable[Sequence[Any]]:
+            return info.context.loaders.load_all(self.read, list(map(key_of, sources)))
+
+        return resolve_many
 
 
 def edge(read: BatchedRead[Any, Any], key: str, description: str) -> Any:

@@ -1,7 +1,8 @@
 """Dataloaders: every batched read gets one for the time of a request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,6 +13,21 @@ Key = TypeVar("Key")
 Answer = TypeVar("Answer")
 BatchedRead = Callable[[AsyncSession, Sequence[Key]], Awaitable[list[Answer]]]
 """Answers for many keys, in their order, in one statement. Two that compare equal share a loader."""
+
+
+class Answers(Awaitable[list[Any]]):
+    """What loaders answer, all together: for each key that was asked for, what was found, None, or an error."""
+
+    def __init__(self, futures: Sequence[asyncio.Future[Any] | None]) -> None:
+        self._futures = futures
+
+    def __await__(self) -> Generator[Any, None, list[Any]]:
+        for future in self._futures:
+            if future is not None and not future.done():
+                # Those of one batch are done together: there is one wait for all.
+                with suppress(Exception):  # it is among the answers
+                    yield from future
+        return [None if future is None else future.exception() or future.result() for future in self._futures]
 
 
 class Loaders:
@@ -32,6 +48,11 @@ class Loaders:
         if loader is None:
             loader = self._loaders[read] = DataLoader(partial(self._batch, read))
         return loader
+
+    def load_all(self, read: BatchedRead[Key, Answer], keys: Sequence[Key | None]) -> Awaitable[list[Any]]:
+        """Asks for many keys at once; None is found under none."""
+        load = self.of(read).load
+        return Answers([None if key is None else load(key) for key in keys])
 
     def forget(self) -> None:
         """Drops what was loaded: after a transaction, rows are read anew."""

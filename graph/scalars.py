@@ -64,6 +64,9 @@ def serialize_datetime(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+SENT_AS_THEY_ARE: dict[str, frozenset[type]] = {"Cents": frozenset({int}), "Currency": frozenset({str})}
+"""Types of the values that a scalar does nothing to."""
+
 SCALARS: dict[object, ScalarDefinition] = {
     Cents: strawberry.scalar(
         name="Cents",

@@ -13,6 +13,7 @@ from db import values
 from db.models import Base
 from db.queries.pages import Condition, Value
 from graph.context import Info
+from graph.execution import ATTRIBUTE, READS
 from graph.scalars import parse_id
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def field_of(column: str, description: str) -> Any:
     def resolve(self: Any) -> Any:
         return value_of(self)
 
-    return strawberry.field(resolver=resolve, description=description)
+    return strawberry.field(resolver=resolve, description=description, metadata={ATTRIBUTE: column})
 
 
 @strawberry.interface(description="An object that `node` finds by its id.")
@@ -92,7 +93,11 @@ def metadata_field() -> Any:
     def resolve(self: Any) -> list[MetadataEntry]:
         return [MetadataEntry(key=key, value=value) for key, value in sorted(self.custom_metadata.items())]
 
-    return strawberry.field(resolver=resolve, description="The caller's own data, at most 50 pairs, sorted by key.")
+    return strawberry.field(
+        resolver=resolve,
+        description="The caller's own data, at most 50 pairs, sorted by key.",
+        metadata={READS: {"custom_metadata"}},
+    )
 
 
 def metadata_of(entries: list[MetadataEntryInput] | None) -> Mapping[str, str] | None:
