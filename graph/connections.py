@@ -13,13 +13,13 @@ from typing import Annotated, Any, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
 import strawberry
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.money import MAX_CENTS
 from db.models import Base
-from db.queries.pages import Condition, Page, PageRequest, Position, count, counts_by, page, pages_by
+from db.queries.pages import Columns, Condition, Page, PageRequest, Position, count, counts_by, page, pages_by
+from db.reads import Reads
 from graph.context import Context, Info, RawInfo
-from graph.edges import EDGE
+from graph.edges import EDGE, columns_read
 from graph.errors import bad_user_input
 from graph.execution import Field, ResolveMany
 from graph.limits import DEFAULT_PAGE, MAX_PAGE
@@ -96,11 +96,12 @@ class Pages:
     model: type[Any]
     parent: str | None
     request: PageRequest
+    columns: Columns
 
-    async def __call__(self, session: AsyncSession, keys: Sequence[Any]) -> list[Page[Any]]:
+    async def __call__(self, reads: Reads, keys: Sequence[Any]) -> list[Page]:
         if self.parent is None:
-            return [await page(session, self.model, self.request)]
-        return await pages_by(session, self.model, self.parent, keys, self.request)
+            return [await page(reads, self.model, self.request, self.columns)]
+        return await pages_by(reads, self.model, self.parent, keys, self.request, self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +112,16 @@ class Counts:
     parent: str | None
     conditions: tuple[Condition, ...]
 
-    async def __call__(self, session: AsyncSession, keys: Sequence[Any]) -> list[int]:
+    async def __call__(self, reads: Reads, keys: Sequence[Any]) -> list[int]:
         if self.parent is None:
-            return [await count(session, self.model, self.conditions)]
-        return await counts_by(session, self.model, self.parent, keys, self.conditions)
+            return [await count(reads, self.model, self.conditions)]
+        return await counts_by(reads, self.model, self.parent, keys, self.conditions)
 
 
 class Listed:
     """The source of a `Connection`: a page as it was read. Cursors are made only where they are asked for."""
 
-    def __init__(self, found: Page[Any], request: PageRequest, list_name: str, count: "Count") -> None:
+    def __init__(self, found: Page, request: PageRequest, list_name: str, count: "Count") -> None:
         self.nodes = found.rows
         self._found = found
         self._request = request
@@ -171,14 +172,24 @@ class Listing:
     def reads(self) -> frozenset[str]:
         return frozenset() if self.parent is None else frozenset({"id"})
 
-    def prepare(self, _field: Field) -> ResolveMany:
+    def prepare(self, field: Field) -> ResolveMany:
+        nodes, nodes_of_edges = field.below("nodes"), field.below("edges", "node")
+        known = None if nodes is None or nodes_of_edges is None else [*nodes, *nodes_of_edges]
+        columns = columns_read(self.model, known)
+
         def resolve_many(sources: Sequence[Any], info: RawInfo, arguments: dict[str, Any]) -> Awaitable[Sequence[Any]]:
-            keys = [WHOLE] if self.parent is None else [source.id for source in sources]
-            request = self.request_of(**arguments)
-            pages = info.context.loaders.load_all(Pages(self.model, self.parent, request), keys)
-            return self.listed(pages, keys, info.context, request)
+            return self.load(sources, info.context, arguments, columns)
 
         return resolve_many
+
+    def load(
+        self, sources: Sequence[Any], context: Context, arguments: dict[str, Any], columns: Columns
+    ) -> Awaitable[list[Any]]:
+        """Asks for the list on each of many rows."""
+        keys = [WHOLE] if self.parent is None else [source.id for source in sources]
+        request = self.request_of(**arguments)
+        pages = context.loaders.load_all(Pages(self.model, self.parent, request, columns), keys)
+        return self.listed(pages, keys, context, request)
 
     async def listed(
         self, pages: Awaitable[list[Any]], keys: Sequence[Any], context: Context, request: PageRequest
@@ -197,8 +208,7 @@ class Listing:
 
     async def resolve(self, source: Any, info: Info, arguments: dict[str, Any]) -> Listed:
         """The list on one row, for an executor that asks for each by itself."""
-        raw: Any = info._raw_info  # noqa: SLF001 - there is no public way to it
-        [found] = await cast("Awaitable[Sequence[Any]]", self.prepare(cast("Field", None))([source], raw, arguments))
+        [found] = await self.load([source], info.context, arguments, None)
         if isinstance(found, Exception):
             raise found
         return cast("Listed", found)

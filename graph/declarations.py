@@ -9,10 +9,12 @@ from strawberry.schema import Schema
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
+from db.rows import row_class
 from graph.context import RawInfo
 from graph.edges import EDGE
-from graph.execution import AS_IS, ATTRIBUTE, BATCH, READS, BatchResolver, Field, ResolveMany
+from graph.execution import AS_IS, ATTRIBUTE, BATCH, INSTANCE_OF, READS, BatchResolver, Field, ResolveMany
 from graph.scalars import SENT_AS_THEY_ARE
+from graph.types.common import Node
 
 
 def declare(schema: Schema) -> None:
@@ -23,6 +25,9 @@ def declare(schema: Schema) -> None:
             type_.extensions[AS_IS] = SENT_AS_THEY_ARE[type_.name]
         if not isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
             continue
+        origin = getattr(type_.extensions.get("strawberry-definition"), "origin", None)
+        if isinstance(origin, type) and issubclass(origin, Node) and origin is not Node:
+            type_.extensions[INSTANCE_OF] = row_class(origin.row)
         for field in type_.fields.values():
             definition = field.extensions.get("strawberry-definition")
             if not isinstance(definition, StrawberryField):

@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 from aiodataloader import DataLoader
-from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.reads import Reads
 
 Key = TypeVar("Key")
 Answer = TypeVar("Answer")
-BatchedRead = Callable[[AsyncSession, Sequence[Key]], Awaitable[list[Answer]]]
+BatchedRead = Callable[[Reads, Sequence[Key]], Awaitable[list[Answer]]]
 """Answers for many keys, in their order, in one statement. Two that compare equal share a loader."""
 
 
@@ -31,13 +32,12 @@ class Answers(Awaitable[list[Any]]):
 
 
 class Loaders:
-    """The dataloaders of one request.
+    """The dataloaders of one request. Each batch is one statement; they take turns on the connection of `reads`.
 
-    Each batch opens a session of its own, runs one statement on autocommit and closes it. Never await a loader while
-    holding a session: five such requests on a pool of five would wait for each other.
+    Never await a loader while holding a session: requests that hold one and wait for the other would wait for ever.
     """
 
-    def __init__(self, reads: Callable[[], AsyncSession]) -> None:
+    def __init__(self, reads: Reads) -> None:
         self._reads = reads
         self._loaders: dict[BatchedRead[Any, Any], DataLoader[Any, Any]] = {}
         self._batches: set[asyncio.Task[Any]] = set()
@@ -59,18 +59,18 @@ class Loaders:
         self._loaders.clear()
 
     async def close(self) -> None:
-        """Cancels the batches that nobody waits for any more, and the SQL that they run."""
+        """Cancels the batches that nobody waits for any more, with their SQL, and gives the connection back."""
         for batch in self._batches:
             batch.cancel()
         if self._batches:
             await asyncio.gather(*self._batches, return_exceptions=True)
+        await self._reads.release()
 
     async def _batch(self, read: BatchedRead[Key, Answer], keys: list[Key]) -> list[Answer]:
         task = asyncio.current_task()
         assert task is not None, "a batch runs in a task of its own"
         self._batches.add(task)
         try:
-            async with self._reads() as session:
-                return await read(session, keys)
+            return await read(self._reads, keys)
         finally:
             self._batches.discard(task)

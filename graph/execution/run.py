@@ -18,6 +18,7 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
+    Undefined,
     default_field_resolver,
     is_abstract_type,
 )
@@ -192,7 +193,7 @@ class Execution:
 
     async def _await_items(self, spread: Spread) -> None:
         items = spread.items
-        kinds: set[type] = {*map(type, items)}
+        kinds = {*map(type, items)}
         if any(may_wait(kind) for kind in kinds):
             for index, item in enumerate(items):
                 if is_awaitable(item):
@@ -203,7 +204,7 @@ class Execution:
             spread.waits += 1
             kinds = {*map(type, items)}
         nullable = spread.field.nullable[len(spread.lists)]
-        if not all(is_regular(kind) for kind in kinds) or (NULL in kinds and not nullable):
+        if not all(map(is_regular, kinds)) or (NULL in kinds and not nullable):
             self._nulled(spread, nullable=nullable)
 
     def _nulled(self, spread: Spread, *, nullable: bool) -> None:
@@ -212,7 +213,7 @@ class Execution:
         for index, item in enumerate(items):
             if isinstance(item, Exception):
                 self._fail(spread, index, item)
-            elif item is None or not is_regular(type(item)):
+            elif item is None or item is Undefined:
                 items[index] = None
                 if not nullable:
                     message = f"Cannot return null for non-nullable field {field.parent_type}.{field.name}."

@@ -186,8 +186,13 @@ async def test_an_exhausted_pool_is_unavailable_and_the_process_is_well(
 ) -> None:
     monkeypatch.setattr("db.database.POOL_TIMEOUT_SECONDS", 0.1)
     database = Database(database_url, pool_size=1)
-    async with api_over(database, clock) as api, database.reads() as held:
-        await held.execute(text("SELECT 1"))
+    async with (
+        api_over(database, clock) as api,
+        database.reads() as session,
+        database.answers_in(Scope("test")) as answers,
+    ):
+        await session.execute(text("SELECT 1"))
+        await plans_by_id(answers, [])
         answer = await api.post("{ customers { nodes { id } } }")
         health = {path: (await api.client.get(path)).status_code for path in ("/health", "/health/db", "/ready")}
 
