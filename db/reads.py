@@ -27,6 +27,14 @@ CUSTOMER = "scope_customer_id"
 ROWS_LEFT = "rows_left"
 """Names of parameters that have their value from the scope."""
 
+CONNECTION_LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+
 Shape = ParamSpec("Shape")
 
 
@@ -112,27 +120,52 @@ class Reads:
         compiled = query.compiled(scoped=customer_id is not None)
         async with self._turn:
             values[CUSTOMER], values[ROWS_LEFT] = customer_id, None if budget is None else budget.left + 1
-            if self._taken is None:
-                self._taken = await self._engine.raw_connection()
             for listener in self._listeners:
                 listener(compiled.text)
+            connection = await self._connection()
             try:
-                rows = await compiled.rows(cast("asyncpg.Connection", self._taken.driver_connection), values)
-            except asyncpg.InterfaceError as error:
-                raise ConnectionError("The connection to the database is lost.") from error
+                rows = await compiled.rows(connection, values)
+            except CONNECTION_LOST:
+                rows = await self._again(compiled, values)
         if budget is not None:
             budget.spend(len(rows))
         return rows
 
+    async def _connection(self) -> asyncpg.Connection:
+        """The connection of this request."""
+        while self._taken is None:
+            self._taken = await self._engine.raw_connection()
+            if is_closed(self._taken):
+                await self._drop()
+        return cast("asyncpg.Connection", self._taken.driver_connection)
+
+    async def _again(self, compiled: "Compiled", values: Mapping[str, Any]) -> Sequence[Any]:
+        """Asks once more, on another connection: one that was lost while it lay in the pool may say so only when it is
+        used, and a read has changed nothing. Raises `ConnectionError`.
+        """
+        await self._drop()
+        connection = await self._connection()
+        try:
+            return await compiled.rows(connection, values)
+        except CONNECTION_LOST as error:
+            await self._drop()
+            raise ConnectionError("The connection to the database is lost.") from error
+
+    async def _drop(self) -> None:
+        """Takes the connection out of the pool, which makes a new one when it is asked again."""
+        taken, self._taken = self._taken, None
+        if taken is not None:
+            await greenlet_spawn(taken.invalidate)
+            taken.close()
+
     async def release(self) -> None:
         """Gives the connection back; the next statement takes one again."""
         async with self._turn:
-            taken, self._taken = self._taken, None
-            if taken is None:
-                return
-            if taken.driver_connection is None or taken.driver_connection.is_closed():
-                await greenlet_spawn(taken.invalidate)
-            taken.close()
+            if self._taken is not None and is_closed(self._taken):
+                await self._drop()
+            elif self._taken is not None:
+                taken, self._taken = self._taken, None
+                taken.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -141,3 +174,8 @@ class Reads:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.release()
+
+
+def is_closed(taken: PoolProxiedConnection) -> bool:
+    connection = cast("asyncpg.Connection | None", taken.driver_connection)
+    return connection is None or connection.is_closed()

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 from graphql import execute as execute_by_object
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from db.database import Database
@@ -157,13 +158,21 @@ class GraphQLEndpoint:
         assert document.node is not None
         assert document.plans is not None
         if self._settings.plans and takes(operation):
-            return await execute(core_schema, document.plans, operation, variables=variables, context=context)
+            return await execute(
+                core_schema,
+                document.plans,
+                operation,
+                variables=variables,
+                context=context,
+                hide_suggestions=not self._settings.suggestions,
+            )
         result = execute_by_object(
             core_schema,
             document.node,
             context_value=context,
             variable_values=variables,
             operation_name=operation.name.value if operation.name else None,
+            hide_suggestions=not self._settings.suggestions,
         )
         return result if isinstance(result, ExecutionResult) else await result
 
@@ -240,6 +249,8 @@ def refused(refusal: Refusal, media_type: str) -> Response:
 
 
 def sent(document: Mapping[str, Any], status: int, media_type: str, headers: Mapping[str, str] = {}) -> Response:
-    response = JSONResponse(document, status, headers={"Cache-Control": "no-store", **headers})
-    response.headers["Content-Type"] = f"{media_type}; charset=utf-8"
-    return response
+    return Response(
+        orjson.dumps(document),
+        status,
+        {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store", **headers},
+    )

@@ -34,6 +34,9 @@ from graph.execution.types import checked_type, collected, is_regular, may_wait,
 OBJECTS_IN_A_TURN = 500
 """After so many objects that came without a wait, an execution lets others have their turn."""
 
+MAX_COERCION_ERRORS = 50
+"""So many errors of variables are reported, as graphql-core has it."""
+
 NULL = type(None)
 
 
@@ -45,12 +48,14 @@ async def execute(
     variables: Mapping[str, Any] | None = None,
     root_value: object = None,
     context: object = None,
+    hide_suggestions: bool = False,
 ) -> ExecutionResult:
     """Executes an operation of a valid document, whose plans are kept in `plans`.
 
     Resolvers get an `info` whose path has no indices: it is the same for all objects.
     """
-    coerced = get_variable_values(schema, operation.variable_definitions or (), {**(variables or {})})
+    definitions = operation.variable_definitions or ()
+    coerced = get_variable_values(schema, definitions, {**(variables or {})}, MAX_COERCION_ERRORS, hide_suggestions)
     if isinstance(coerced, list):
         return ExecutionResult(None, coerced)
     if schema.get_root_type(operation.operation) is None:

@@ -12,6 +12,8 @@ from sqlalchemy import event, text
 
 from db.database import Database, Sessions
 from db.models import Customer, Plan
+from db.queries.lookups import plans_by_id
+from db.scope import Scope
 from graph.app import create_app
 from tests.support import Api, TestClock, count
 
