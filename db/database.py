@@ -50,6 +50,8 @@ class Database:
             "connect_args": {
                 "timeout": CONNECT_TIMEOUT_SECONDS,
                 "statement_cache_size": STATEMENTS_PREPARED,
+                # A timer for each use of a statement would cost a sixth of what it costs to send one.
+                "max_cached_statement_lifetime": 0,
                 "server_settings": {
                     "application_name": "billing",
                     "timezone": "UTC",

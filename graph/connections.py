@@ -314,6 +314,8 @@ def page_request(
         descending=order_by.direction is OrderDirection.DESC if order_by else newest_first,
         conditions=filter.conditions() if filter else (),
     )
+    if after is None and before is None:
+        return request
     return replace(
         request,
         after=None if after is None else decode_cursor(list_name, request, after, "after"),

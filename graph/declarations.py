@@ -65,10 +65,14 @@ class Converting:
 
     def converter(self) -> Callable[[dict[str, Any]], dict[str, Any]]:
         converter, arguments = self.schema.schema_converter, self.definition.arguments
+        names = {converter.config.name_converter.from_argument(each): each.python_name for each in arguments}
 
         def converted(given: dict[str, Any]) -> dict[str, Any]:
-            return convert_arguments(
-                given, arguments, scalar_registry=converter.scalar_registry, config=converter.config
-            )
+            if any(isinstance(value, dict | list) for value in given.values()):
+                return convert_arguments(
+                    given, arguments, scalar_registry=converter.scalar_registry, config=converter.config
+                )
+            # Values without parts are what they are.
+            return {names[name]: value for name, value in given.items()}
 
         return converted

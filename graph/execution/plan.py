@@ -111,8 +111,8 @@ class Field:
     """
 
     __slots__ = (
-        "_argument_values", "_plan", "_resolve_many", "_selections", "attribute", "batch", "constant", "definition",
-        "details", "instance_of", "is_column", "key", "leaf", "name", "named_type", "nodes", "nullable",
+        "_argument_values", "_has_variables", "_plan", "_resolve_many", "_selections", "attribute", "batch", "constant",
+        "definition", "details", "instance_of", "is_column", "key", "leaf", "name", "named_type", "nodes", "nullable",
         "parent_type", "position", "reads", "value_of",
     )  # fmt: skip
 
@@ -150,6 +150,7 @@ class Field:
         self._selections: dict[str, Selection] = {}
         self._resolve_many: ResolveMany | None = None
         self._argument_values: dict[str, Any] | None = None
+        self._has_variables = any(mentions_a_variable(argument.value) for argument in self.nodes[0].arguments or ())
 
     def _find_reads(self) -> frozenset[str] | None:
         if self.attribute is not None:
@@ -203,10 +204,9 @@ class Field:
             return {**self._argument_values}
         node = self.nodes[0]
         if not self.definition.args and not node.arguments:
-            values: dict[str, Any] = {}
-        else:
-            values = get_argument_values(self.definition, node, variables, self.details[0].fragment_variable_values)
-        if not any(mentions_a_variable(argument.value) for argument in node.arguments or ()):
+            return {}
+        values = get_argument_values(self.definition, node, variables, self.details[0].fragment_variable_values)
+        if not self._has_variables:
             self._argument_values = values
         return {**values}
 
