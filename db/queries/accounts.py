@@ -393,3 +393,16 @@ async def came_after(session: AsyncSession, one: tuple[UUID, EventType], other: 
         return last.scalar_subquery()
 
     return bool(await session.scalar(select(position(one) > position(other))))
+
+
+async def read_plan(session: AsyncSession, plan_id: PlanId) -> Plan | None:
+    """A plan as it is, of no session."""
+    rows = await send(session, plan_by_id(), plan_id=plan_id)
+    names = [attribute.key for attribute in Plan.__mapper__.column_attrs]
+    return Plan(**dict(zip(names, rows[0], strict=True))) if rows else None
+
+
+@kept
+def plan_by_id() -> Statement:
+    columns = [getattr(Plan, attribute.key) for attribute in Plan.__mapper__.column_attrs]
+    return Statement(select(*columns).where(Plan.id == bindparam("plan_id", type_=Plan.id.type)))
