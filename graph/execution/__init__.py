@@ -9,7 +9,7 @@ What comes out is what graphql-core gives: the same data in the same order, and 
 """
 
 from graph.execution.fields import AS_IS, ATTRIBUTE, BATCH, INSTANCE_OF, READS, BatchResolver, ResolveMany
-from graph.execution.plan import Field, Plan, Plans, Selection, takes
+from graph.execution.plan import Field, Plan, PlanCache, Plans, Selection, takes
 from graph.execution.run import execute
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "BatchResolver",
     "Field",
     "Plan",
+    "PlanCache",
     "Plans",
     "ResolveMany",
     "Selection",
