@@ -48,7 +48,8 @@ CONDITIONS = ("skip", "include")
 class Plan:
     """What one operation of a document selects, for the conditions that `variables` make true.
 
-    `root_fields` are the fields of `root`, each in a selection of its own. `size` is how many fields there are so far.
+    `root_fields` are the fields of `root` of a mutation, each in a selection of its own. `size` is the number of fields
+    so far.
     """
 
     def __init__(
@@ -69,13 +70,15 @@ class Plan:
         assert root_type is not None, "the operation is valid"
         found = collect_fields(schema, fragments, variables, root_type, operation)
         self.root = Selection(self, root_type, found.grouped_field_set)
+        # Those of a mutation are executed one after the other.
+        serial = self.root.fields if operation.operation is OperationType.MUTATION else []
         self.root_fields = [
-            Selection(self, root_type, {field.key: field.details}, first=field.position) for field in self.root.fields
+            Selection(self, root_type, {field.key: field.details}, first=field.position) for field in serial
         ]
 
     def prepare(self) -> None:
         """Works out ahead what can be: all but what depends on the types of objects."""
-        pending = [self.root, *self.root_fields]
+        pending = [*self.root_fields] or [self.root]
         while pending and self.size < PREPARED_FIELDS:
             for field in pending.pop().fields:
                 if is_object_type(field.named_type):
