@@ -1,18 +1,20 @@
 """Stores what was decided, of any number of accounts, with a number of statements that does not depend on theirs.
 
 Rows go to the database as arrays, one for each column, which `unnest` makes rows of again; a value that they all have
-goes once. A statement that has no rows is not sent.
+goes once. What is written to several tables goes in one statement.
 """
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
     Column,
     ColumnElement,
+    Insert,
     Table,
+    Update,
     bindparam,
     cast,
     delete,
@@ -78,34 +80,28 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
         return [row for account in accounts for row in of(account)]
 
     invoices = decided(lambda account: account.invoices)
-    # The customer's currency has to be there before any money.
-    await update_rows(
-        session,
-        Customer,
-        ("id",),
-        CUSTOMER_CHANGES,
-        [account.customer for account in accounts if account.customer_changed],
-    )
     await cut_periods(session, accounts)
-    await insert_rows(session, BillingPeriod, columns_of(PlannedPeriod, decided(lambda account: account.periods)))
-    await insert_rows(session, Payment, columns_of(PlannedPayment, decided(lambda account: account.payments)))
-    await insert_rows(session, Invoice, columns_named(INVOICE_COLUMNS, invoices))
-    await move_lines(session, accounts, invoices)
-    await insert_rows(session, Allocation, columns_of(PlannedAllocation, decided(lambda account: account.allocations)))
-    await insert_rows(
-        session, LedgerEntry, columns_of(PlannedLedgerEntry, decided(lambda account: account.ledger_entries))
+    await take_lines(session, accounts)
+    writes = Writes()
+    writes.update(
+        Customer, ("id",), CUSTOMER_CHANGES, [account.customer for account in accounts if account.customer_changed]
     )
-    await update_rows(
-        session, Invoice, ("id",), INVOICE_CHANGES, decided(lambda account: account.changed_invoices.values())
-    )
-    await update_rows(
-        session,
+    writes.insert(BillingPeriod, columns_of(PlannedPeriod, decided(lambda account: account.periods)))
+    writes.insert(Payment, columns_of(PlannedPayment, decided(lambda account: account.payments)))
+    writes.insert(Invoice, columns_named(INVOICE_COLUMNS, invoices))
+    writes.insert(PendingLine, columns_of_waiting_lines(accounts))
+    writes.insert(InvoiceLine, columns_of_lines(invoices))
+    writes.insert(Allocation, columns_of(PlannedAllocation, decided(lambda account: account.allocations)))
+    writes.insert(LedgerEntry, columns_of(PlannedLedgerEntry, decided(lambda account: account.ledger_entries)))
+    writes.update(Invoice, ("id",), INVOICE_CHANGES, decided(lambda account: account.changed_invoices.values()))
+    writes.update(
         Subscription,
         ("id", "customer_id"),
         SUBSCRIPTION_CHANGES,
         [account.subscription for account in accounts if account.subscription_changed],
     )
-    await store_events(session, decided(lambda account: account.events))
+    writes.insert(Event, columns_of(PlannedEvent, decided(lambda account: account.events)))
+    await writes.send(session)
     for allocation_id, released_at in decided(lambda account: account.released_allocations):
         await session.execute(
             update(table_of(Allocation)).where(Allocation.id == allocation_id).values(released_at=released_at)
@@ -121,7 +117,9 @@ def no_longer_due(account: Account) -> bool:
 
 
 async def store_events(session: AsyncSession, events: Sequence[PlannedEvent]) -> None:
-    await insert_rows(session, Event, columns_of(PlannedEvent, events))
+    writes = Writes()
+    writes.insert(Event, columns_of(PlannedEvent, events))
+    await writes.send(session)
 
 
 async def cut_periods(session: AsyncSession, accounts: Sequence[Account]) -> None:
@@ -139,30 +137,28 @@ async def cut_periods(session: AsyncSession, accounts: Sequence[Account]) -> Non
             )
 
 
-async def move_lines(session: AsyncSession, accounts: Sequence[Account], invoices: Sequence[PlannedInvoice]) -> None:
-    """Lines: those of new invoices, those that begin to wait for one, and those that have waited long enough."""
+async def take_lines(session: AsyncSession, accounts: Sequence[Account]) -> None:
+    """Takes the lines away that have waited long enough: they are on an invoice now."""
     taken = [line.id for account in accounts for line in account.no_longer_waiting]
     if taken:
         await session.execute(delete(PendingLine).where(PendingLine.id.in_(taken)))
+
+
+def columns_of_waiting_lines(accounts: Sequence[Account]) -> Columns:
     waiting = [(account.known_subscription.id, line) for account in accounts for line in account.now_waiting]
-    await insert_rows(
-        session,
-        PendingLine,
-        {
-            **columns_named((*LINE_COLUMNS, "created_at"), [line for _, line in waiting]),
-            "subscription_id": [subscription_id for subscription_id, _ in waiting],
-        },
-    )
+    return {
+        **columns_named((*LINE_COLUMNS, "created_at"), [line for _, line in waiting]),
+        "subscription_id": [subscription_id for subscription_id, _ in waiting],
+    }
+
+
+def columns_of_lines(invoices: Sequence[PlannedInvoice]) -> Columns:
     lines = [(invoice, position, line) for invoice in invoices for position, line in enumerate(invoice.lines, start=1)]
-    await insert_rows(
-        session,
-        InvoiceLine,
-        {
-            **columns_named(LINE_COLUMNS, [line for _, _, line in lines]),
-            "invoice_id": [invoice.id for invoice, _, _ in lines],
-            "position": [position for _, position, _ in lines],
-        },
-    )
+    return {
+        **columns_named(LINE_COLUMNS, [line for _, _, line in lines]),
+        "invoice_id": [invoice.id for invoice, _, _ in lines],
+        "position": [position for _, position, _ in lines],
+    }
 
 
 def columns_of(row_type: type[Any], rows: Sequence[Any]) -> Columns:
@@ -173,22 +169,54 @@ def columns_named(names: Iterable[str], rows: Sequence[Any]) -> Columns:
     return {name: [getattr(row, name) for row in rows] for name in names}
 
 
-async def insert_rows(session: AsyncSession, model: type[Base], columns: Columns) -> None:
-    """One INSERT of all rows."""
-    if any(columns.values()):
-        table, said_once = table_of(model), the_same_for_all(columns)
-        await send(session, insert_statement(table, tuple(columns), said_once), **parameters(table, columns, said_once))
+@dataclass(frozen=True, slots=True)
+class Write:
+    """An INSERT of rows, or an UPDATE of those found by `keys`, without its values. In the columns `said_once` all rows
+    have one value.
+    """
+
+    table: Table
+    keys: tuple[str, ...]
+    names: tuple[str, ...]
+    said_once: frozenset[str]
 
 
-async def update_rows(
-    session: AsyncSession, model: type[Base], keys: Sequence[str], changes: Sequence[str], rows: Sequence[Any]
-) -> None:
-    """One UPDATE that gives each row, found by `keys`, its values of `changes`."""
-    if rows:
-        table, columns = table_of(model), columns_named((*keys, *changes), rows)
-        said_once = the_same_for_all(columns) - {*keys}
-        statement = update_statement(table, tuple(keys), tuple(changes), said_once)
-        await send(session, statement, **parameters(table, columns, said_once))
+class Writes:
+    """What is to be written to several tables, and is sent as one statement.
+
+    PostgreSQL checks foreign keys when it has written all of them; no row is written twice.
+    """
+
+    def __init__(self) -> None:
+        self._writes: list[Write] = []
+        self._values: dict[str, Any] = {}
+
+    def insert(self, model: type[Base], columns: Columns) -> None:
+        """All rows, if there are any."""
+        if any(columns.values()):
+            self._add(model, (), columns, the_same_for_all(columns))
+
+    def update(self, model: type[Base], keys: Sequence[str], changes: Sequence[str], rows: Sequence[Any]) -> None:
+        """Gives each row, found by `keys`, its values of `changes`."""
+        if rows:
+            columns = columns_named((*keys, *changes), rows)
+            self._add(model, tuple(keys), columns, the_same_for_all(columns) - {*keys})
+
+    def _add(self, model: type[Base], keys: tuple[str, ...], columns: Columns, said_once: frozenset[str]) -> None:
+        write = Write(table_of(model), keys, tuple(columns), said_once)
+        for name, values in parameters(write, columns).items():
+            self._values[parameter(len(self._writes), name)] = values
+        self._writes.append(write)
+
+    async def send(self, session: AsyncSession) -> None:
+        """Writes all. A statement that has no rows is not sent."""
+        if self._writes:
+            await send(session, all_together(tuple(self._writes)), **self._values)
+
+
+def parameter(write: int, name: str) -> str:
+    """The name of the parameter for a column of a write, of which there are several in a statement."""
+    return f"p{write}_{name}"
 
 
 def the_same_for_all(columns: Columns) -> frozenset[str]:
@@ -199,32 +227,35 @@ def the_same_for_all(columns: Columns) -> frozenset[str]:
 
 
 @kept
-def insert_statement(table: Table, names: tuple[str, ...], said_once: frozenset[str]) -> Statement:
-    sent = sent_columns(table, names, said_once)
-    rows = select(*(restored(table.c[name], sent[name]) for name in names))
-    return Statement(insert(table).from_select(names, rows))
+def all_together(writes: tuple[Write, ...]) -> Statement:
+    """The last of the writes, to which the others are common table expressions."""
+    *others, last = [written(number, write) for number, write in enumerate(writes)]
+    return Statement(last.add_cte(*(other.cte(f"write_{number}") for number, other in enumerate(others))))
 
 
-@kept
-def update_statement(
-    table: Table, keys: tuple[str, ...], changes: tuple[str, ...], said_once: frozenset[str]
-) -> Statement:
-    sent = sent_columns(table, (*keys, *changes), said_once)
-    return Statement(
+def written(number: int, write: Write) -> Insert | Update:
+    table = write.table
+    sent = sent_columns(number, write)
+    if not write.keys:
+        rows = select(*(restored(table.c[name], sent[name]) for name in write.names))
+        return insert(table).from_select(write.names, rows)
+    changes = [name for name in write.names if name not in write.keys]
+    return (
         update(table)
-        .where(*(table.c[key] == sent[key] for key in keys))
+        .where(*(table.c[key] == sent[key] for key in write.keys))
         .values({name: restored(table.c[name], sent[name]) for name in changes})
     )
 
 
-def sent_columns(table: Table, names: Sequence[str], said_once: frozenset[str]) -> dict[str, ColumnElement[Any]]:
-    """The columns `names` of the rows that are sent: arrays as a table, and beside it what is the same for all."""
-    listed = [name for name in names if name not in said_once]
-    arrays = [bindparam(f"p_{name}", type_=ARRAY(sent_type(table.c[name]))) for name in listed]
-    rows = func.unnest(*arrays).table_valued(*listed, name="rows").render_derived().c
+def sent_columns(number: int, write: Write) -> dict[str, ColumnElement[Any]]:
+    """The columns of the rows that are sent: arrays as a table, and beside it what is the same for all."""
+    types = {name: sent_type(write.table.c[name]) for name in write.names}
+    listed = [name for name in write.names if name not in write.said_once]
+    arrays = [bindparam(parameter(number, name), type_=ARRAY(types[name])) for name in listed]
+    rows = func.unnest(*arrays).table_valued(*listed, name=f"rows_{number}").render_derived().c
     return {
-        name: bindparam(f"p_{name}", type_=sent_type(table.c[name])) if name in said_once else rows[name]
-        for name in names
+        name: bindparam(parameter(number, name), type_=types[name]) if name in write.said_once else rows[name]
+        for name in write.names
     }
 
 
@@ -246,13 +277,14 @@ def restored(column: Column[Any], sent: ColumnElement[Any]) -> ColumnElement[Any
             return sent
 
 
-def parameters(table: Table, columns: Columns, said_once: frozenset[str]) -> dict[str, Any]:
+def parameters(write: Write, columns: Columns) -> dict[str, Any]:
     sent = {}
     for name, values in columns.items():
-        if name in said_once:
-            [sent[f"p_{name}"]] = sent_values(table.c[name], values[:1])
+        column = write.table.c[name]
+        if name in write.said_once:
+            [sent[name]] = sent_values(column, values[:1])
         else:
-            sent[f"p_{name}"] = sent_values(table.c[name], values)
+            sent[name] = sent_values(column, values)
     return sent
 
 
