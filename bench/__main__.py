@@ -1,7 +1,7 @@
 """What a request costs, here and in other servers over the same database.
 
-`./dev bench` compares: bench/README.md says how to read its tables. `./dev bench growth` measures how the cost of a query
-grows with its rows, `./dev bench crowd` holds 64 connections for a minute, `./dev bench soak` watches the memory.
+`./dev bench` compares: bench/README.md says how to read its tables. `./dev bench growth` measures how the cost of a
+query grows with its rows, `./dev bench crowd` holds 64 connections for a minute, `./dev bench soak` watches the memory.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from bench.servers import KINDS, Kind, running
 Named = TypeVar("Named", Operation, Kind)
 
 THOROUGH = Effort(rounds=5, warm_up=0.6, seconds=2.0)
-QUICK = Effort(rounds=2, warm_up=0.3, seconds=1.0)
-FIRST = Effort(rounds=1, warm_up=0.0, seconds=2.0)
+QUICK = Effort(rounds=2, warm_up=0.2, seconds=0.8)
+FIRST = Effort(rounds=1, warm_up=0.0, seconds=1.0)
 """Before the first round, so that what is compiled at run time is."""
 
 

@@ -1,6 +1,7 @@
 """The one database of a bench: an embedded PostgreSQL, filled with demo data and with customers to subscribe."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -43,8 +44,8 @@ FORGET = (
         f"DELETE FROM {table} WHERE customer_id = ANY ($1)"
         for table in ("invoice_lines", "invoices", "billing_periods", "subscriptions")
     ),
-    "UPDATE customers SET currency = NULL, last_invoice_number = 0, version = 1, updated_at = created_at"
-    " WHERE id = ANY ($1)",
+    """UPDATE customers SET currency = NULL, last_invoice_number = 0, version = 1, updated_at = created_at
+       WHERE id = ANY ($1)""",
 )
 """Makes new customers again of those who were subscribed."""
 
@@ -74,7 +75,8 @@ class BenchDatabase:
     def parts(self) -> dict[str, str]:
         """The address as libpq's variables name its parts."""
         url = make_url(self.url)
-        assert isinstance(host := url.query["host"], str)
+        host = url.query["host"]
+        assert isinstance(host, str)
         assert url.username is not None
         assert url.database is not None
         return {
@@ -121,7 +123,7 @@ class BenchDatabase:
             arguments=[READERS],
         )
         [[plan]] = self.run("SELECT id FROM plans WHERE code = $1", arguments=[PLAN])
-        return Subjects([str(id) for [id] in readers], [str(id) for [id] in added], str(plan))
+        return Subjects([str(reader) for [reader] in readers], [str(subscriber) for [subscriber] in added], str(plan))
 
     def forget(self, subscribers: Sequence[str]) -> None:
         """Takes back what was written about the customers."""
@@ -134,8 +136,6 @@ class BenchDatabase:
 
     def rows_of(self, customer: str) -> dict[str, list[dict[str, Any]]]:
         """All rows of a customer, table by table, as documents."""
-        import json
-
         found = {}
         for table, owner in WRITTEN.items():
             order = "xid, position" if table == "events" else "1"

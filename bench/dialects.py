@@ -84,27 +84,31 @@ WORDS = {"status", "interval", "method"}
 def plain(value: Any, name: str = "") -> Any:
     """An answer in the one form in which answers are compared.
 
-    A connection of which only `nodes` were asked for is its list. Cursors are any text; instants are UTC and whole
-    seconds; amounts are numbers, words in upper case. A list of objects with nothing but a `payment` is one of payments.
+    A connection of which only `nodes` were asked for is its list; an object with nothing but a `payment` is that.
     """
     match value:
-        case {"nodes": nodes} if len(value) == 1:
-            return plain(nodes)
-        case {"payment": payment} if len(value) == 1:
-            return plain(payment)
+        case {"nodes": inner} | {"payment": inner} if len(value) == 1:
+            return plain(inner)
         case dict():
             return {key: plain(part, key) for key, part in value.items()}
         case list():
             return [plain(part) for part in value]
-        case str() if name.lower().endswith("cursor"):
-            return "a cursor"
-        case str() if name.endswith("Cents") or name == "totalCount":
-            return int(value)
-        case str() if name in WORDS:
-            return value.upper()
-        case str() if INSTANT.fullmatch(value):
-            return f"{datetime.fromisoformat(value).astimezone(UTC):%FT%TZ}"
+        case str():
+            return plain_text(value, name)
     return value
+
+
+def plain_text(text: str, name: str) -> str | int:
+    """Cursors are any text; instants are UTC and whole seconds; amounts are numbers, words in upper case."""
+    if name.lower().endswith("cursor"):
+        return "a cursor"
+    if name.endswith("Cents") or name == "totalCount":
+        return int(text)
+    if name in WORDS:
+        return text.upper()
+    if INSTANT.fullmatch(text):
+        return f"{datetime.fromisoformat(text).astimezone(UTC):%FT%TZ}"
+    return text
 
 
 def forgetting(value: Any, since: datetime | None = None) -> Any:

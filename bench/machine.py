@@ -12,7 +12,16 @@ from typing import Any
 
 from bench.database import BenchDatabase
 
-PYTHON_PACKAGES = ("strawberry-graphql", "graphql-core", "sqlalchemy", "asyncpg", "starlette", "uvicorn", "fastapi")
+PYTHON_PACKAGES = (
+    "strawberry-graphql",
+    "graphql-core",
+    "sqlalchemy",
+    "asyncpg",
+    "starlette",
+    "uvicorn",
+    "orjson",
+    "fastapi",
+)
 LOCK = Path(__file__).parent / "peers" / "package-lock.json"
 
 

@@ -92,7 +92,12 @@ mutation Subscribe($customer: ID!, $plan: ID!) {
 
 OPERATIONS = (
     Operation("nested", "50 customers → subscriptions (plan) → invoices", NESTED, always(first=50)),
-    Operation("one", "1 customer → subscriptions (plan) → invoices", ONE, lambda s: [{"id": reader} for reader in s.readers]),
+    Operation(
+        "one",
+        "1 customer → subscriptions (plan) → invoices",
+        ONE,
+        lambda s: [{"id": reader} for reader in s.readers],
+    ),
     Operation("flat", "100 invoices", FLAT, always(first=100)),
     Operation("page", "50 invoices as edges, with pageInfo and totalCount", PAGE, always(first=50)),
     Operation("deep", "10 customers → subscriptions → invoices → lines and payments", DEEP, always(first=10)),

@@ -1,5 +1,6 @@
 """The servers that are compared, each as one process over the same database."""
 
+import json
 import os
 import shutil
 import socket
@@ -98,8 +99,6 @@ class Server:
         return self.kind.dialect.answer(operation, self._document(self.kind.dialect.request(operation, variables)))
 
     def _document(self, request: Request) -> object:
-        import json
-
         body = None if request.body is None else json.dumps(request.body).encode()
         headers = {**self.headers, "Accept": "application/json", "Content-Type": "application/json"}
         sent = urllib.request.Request(

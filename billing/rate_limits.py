@@ -81,7 +81,8 @@ async def take_block(
         "burst": limit.burst,
         "per_second": limit.rows_per_second,
     }
-    if (found := (await session.execute(TAKE, asked)).first()) is None:
+    found = (await session.execute(TAKE, asked)).first()
+    if found is None:
         buckets = table_of(RateBucket)
         full = insert(buckets).values(api_key_id=api_key_id, tokens=limit.burst, filled_at=now)
         await session.execute(full.on_conflict_do_nothing(index_elements=[buckets.c.api_key_id]))
@@ -92,15 +93,17 @@ async def take_block(
     lease.empty_since, lease.empty_until = (now, now + wait) if lease.left < 1 else (None, None)
 
 
-def take_statement() -> ReturningUpdate[tuple[float, float]]:
+def take_statement() -> ReturningUpdate[float, float]:
     """Fills a bucket by what has come since, and takes from it: gives what was left, and what of it is granted."""
     buckets = table_of(RateBucket)
-    now, burst = bindparam("now", type_=buckets.c.filled_at.type), bindparam("burst", type_=Double())
+    now = bindparam("now", type_=buckets.c.filled_at.type)
     filled_at = case(
         (buckets.c.filled_at > now + bindparam("set_back", type_=Interval()), now), else_=buckets.c.filled_at
     )
     seconds = func.greatest(0, func.extract("epoch", now - filled_at)).cast(Double)
-    filled = func.least(burst, buckets.c.tokens + seconds * bindparam("per_second", type_=Double()))
+    filled = func.least(
+        bindparam("burst", type_=Double()), buckets.c.tokens + seconds * bindparam("per_second", type_=Double())
+    )
     # What is owed is taken first, so that all processes know of it: the bucket may be less than empty.
     bucket = (
         select(

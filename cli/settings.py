@@ -44,6 +44,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         trusted_documents=Path(documents) if documents else None,
         trusted_only=switch(environment, "BILLING_TRUSTED_ONLY", default=False),
         cors_origins=tuple(origin_of(part) for part in environment.get("BILLING_CORS_ORIGINS", "").split()),
+        plans=switch(environment, "BILLING_PLANS", default=True),
         hosts=frozenset(environment.get("BILLING_HOSTS", "").lower().split()),
     )
     if settings.trusted_only and settings.trusted_documents is None:

@@ -1,20 +1,28 @@
 """Connections: one pool, from which reads go without a transaction and writes in one."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from asyncpg import InternalClientError
 from sqlalchemy import URL, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker, create_async_engine
 
+from db.reads import Reads
+from db.rows import use_texts
 from db.scope import SCOPE, Scope, ScopedSession, count_rows
 
 Sessions = async_sessionmaker[AsyncSession]
 
-POOL_SIZE = 10
+POOL_SIZE = 6
+"""Connections for answers, and as many for all else."""
 POOL_TIMEOUT_SECONDS = 10
+STATEMENTS_PREPARED = 300
+"""So many statements stay prepared on a connection."""
+
 CONNECT_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 5_000
@@ -34,24 +42,31 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool_size: int = POOL_SIZE) -> None:
-        self.engine = create_async_engine(
-            asyncpg_url(url),
+        options: dict[str, Any] = {
             # What is written down of an error must not hold the names and addresses that a statement was sent.
-            hide_parameters=True,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=POOL_TIMEOUT_SECONDS,
-            connect_args={
+            "hide_parameters": True,
+            "max_overflow": 0,
+            "pool_timeout": POOL_TIMEOUT_SECONDS,
+            "connect_args": {
                 "timeout": CONNECT_TIMEOUT_SECONDS,
+                "statement_cache_size": STATEMENTS_PREPARED,
+                # A timer for each use of a statement would cost a sixth of what it costs to send one.
+                "max_cached_statement_lifetime": 0,
                 "server_settings": {
                     "application_name": "billing",
                     "timezone": "UTC",
+                    "datestyle": "ISO",
                     "statement_timeout": str(STATEMENT_TIMEOUT_MS),
                     "lock_timeout": str(LOCK_TIMEOUT_MS),
                     "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
                 },
             },
-        )
+        }
+        self.engine = create_async_engine(asyncpg_url(url), pool_size=pool_size, **options)
+        self._answers = create_async_engine(asyncpg_url(url), pool_size=pool_size, pool_reset_on_return=None, **options)
+        event.listen(self._answers.sync_engine, "connect", give_texts)
+        self.listeners: list[Callable[[str], None]] = []
+        """Are told of each statement of `answers_in`; those of sessions are told of by SQLAlchemy's own events."""
         read_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         event.listen(self.engine.sync_engine, "after_cursor_execute", count_rows)
         self.reads: Sessions = async_sessionmaker(read_engine, expire_on_commit=False, sync_session_class=ScopedSession)
@@ -61,6 +76,10 @@ class Database:
 
     def reads_in(self, scope: Scope) -> AsyncSession:
         return self.reads(info={SCOPE: scope})
+
+    def answers_in(self, scope: Scope) -> Reads:
+        """What the answer to a request is read with: rows whose values are ready to be sent."""
+        return Reads(self._answers, scope, lambda: self.reads_in(scope), self.listeners)
 
     def writes_in(self, scope: Scope) -> AsyncSession:
         return self.writes(info={SCOPE: scope})
@@ -72,6 +91,12 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+        await self._answers.dispose()
+
+
+def give_texts(connection: DBAPIConnection, _record: object) -> None:
+    """Has a new connection give values as they are sent."""
+    connection.run_async(use_texts)
 
 
 def asyncpg_url(url: str) -> URL:

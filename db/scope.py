@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 from sqlalchemy import ColumnElement, CompoundSelect, Connection, Row, Select, event, false, select
 from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
@@ -21,9 +22,6 @@ from db.values import CustomerId
 
 SCOPE = "scope"
 BUDGET = "row_budget"
-
-ROWS_IN_A_TURN = 500
-"""After so many rows that were given without a wait, a request lets others have their turn, its own deadline too."""
 
 
 class RowBudgetExceeded(Exception):
@@ -52,15 +50,11 @@ class RowBudget:
         if self.read > self.limit:
             raise RowBudgetExceeded(self.limit)
 
-    def give(self, rows: int) -> bool:
-        """Counts rows of a list that is given. Says whether these were so many that others should get a turn. Raises
-        `RowBudgetExceeded`.
-        """
-        before = self.given
+    def give(self, rows: int) -> None:
+        """Counts rows of lists that are given. Raises `RowBudgetExceeded`."""
         self.given += rows
         if self.given > self.limit:
             raise RowBudgetExceeded(self.limit)
-        return self.given // ROWS_IN_A_TURN != before // ROWS_IN_A_TURN
 
 
 @dataclass(frozen=True)
@@ -86,6 +80,11 @@ class Scope:
             if (criterion := visible(model, self.customer_id)) is not None
         ]
 
+
+ANY_CUSTOMER = Scope("nobody", CustomerId(uuid4()))
+"""Stands in for the scope of any customer: of a statement that is compiled with it, the value of the parameter that has
+this `customer_id` is put in when it is sent. It is nobody's: a statement that is sent as it is finds nothing.
+"""
 
 Criterion = Callable[[Any], ColumnElement[bool]]
 

@@ -1,26 +1,27 @@
 """Connections: lists by page, after Relay's cursor connections (https://relay.dev/graphql/connections.htm)."""
 
-import asyncio
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Annotated, Any, Generic, Protocol, TypeVar
+from functools import partial
+from typing import Annotated, Any, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
 import strawberry
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.money import MAX_CENTS
 from db.models import Base
-from db.queries.pages import Condition, Page, PageRequest, Position, count, counts_by, page, pages_by
-from graph.context import Info
-from graph.edges import EDGE
+from db.queries.pages import Columns, Condition, Page, PageRequest, Position, count, counts_by, page, pages_by
+from db.reads import Reads
+from graph.context import Context, Info, RawInfo
+from graph.edges import EDGE, columns_read
 from graph.errors import bad_user_input
+from graph.execution import Field, ResolveMany
 from graph.limits import DEFAULT_PAGE, MAX_PAGE
 from graph.scalars import NO_ID, is_storable, parse_id
 
@@ -84,34 +85,43 @@ class Order(Protocol):
     direction: OrderDirection
 
 
+WHOLE = 0
+"""The key of a list that is on no row."""
+
+
 @dataclass(frozen=True, slots=True)
-class PagesBy:
-    """The batched read of the pages of many parents."""
+class Pages:
+    """The batched read of the pages of many parents; of the one page, where the list is of all rows."""
 
     model: type[Any]
-    parent: str
+    parent: str | None
     request: PageRequest
+    columns: Columns
 
-    async def __call__(self, session: AsyncSession, keys: Sequence[UUID]) -> list[Page[Any]]:
-        return await pages_by(session, self.model, self.parent, keys, self.request)
+    async def __call__(self, reads: Reads, keys: Sequence[Any]) -> list[Page]:
+        if self.parent is None:
+            return [await page(reads, self.model, self.request, self.columns)]
+        return await pages_by(reads, self.model, self.parent, keys, self.request, self.columns)
 
 
 @dataclass(frozen=True, slots=True)
-class CountsBy:
-    """The batched read of how long the lists of many parents are."""
+class Counts:
+    """The batched read of how long the lists of many parents are; the one list, where it is of all rows."""
 
     model: type[Any]
-    parent: str
+    parent: str | None
     conditions: tuple[Condition, ...]
 
-    async def __call__(self, session: AsyncSession, keys: Sequence[UUID]) -> list[int]:
-        return await counts_by(session, self.model, self.parent, keys, self.conditions)
+    async def __call__(self, reads: Reads, keys: Sequence[Any]) -> list[int]:
+        if self.parent is None:
+            return [await count(reads, self.model, self.conditions)]
+        return await counts_by(reads, self.model, self.parent, keys, self.conditions)
 
 
 class Listed:
     """The source of a `Connection`: a page as it was read. Cursors are made only where they are asked for."""
 
-    def __init__(self, found: Page[Any], request: PageRequest, list_name: str, count: "Count") -> None:
+    def __init__(self, found: Page, request: PageRequest, list_name: str, count: "Count") -> None:
         self.nodes = found.rows
         self._found = found
         self._request = request
@@ -150,32 +160,58 @@ class Count(Protocol):
 class Listing:
     """A list of the rows of `model`: of all of them, or of those whose column `parent` has the id of the row it is on.
 
-    Where `without_test_clocks` is set, rows in the time of a test clock are in it only if the filter names the clock,
-    or whose they are. Kept with the field under `EDGE`.
+    `request_of` makes a page request of the field's arguments, and raises a `BAD_USER_INPUT` error where they make no
+    sense. Kept with the field under `EDGE`.
     """
 
     model: type[Any]
-    parent: str | None = None
-    without_test_clocks: bool = False
-    newest_first: bool = False
+    parent: str | None
+    request_of: Callable[..., PageRequest]
 
-    async def resolve(self, source: Any, info: Info, request: PageRequest) -> Listed:
-        name: str = self.model.__tablename__
-        loaders = info.context.loaders
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset() if self.parent is None else frozenset({"id"})
+
+    def prepare(self, field: Field) -> ResolveMany:
+        nodes, nodes_of_edges = field.below("nodes"), field.below("edges", "node")
+        known = None if nodes is None or nodes_of_edges is None else [*nodes, *nodes_of_edges]
+        columns = columns_read(self.model, known)
+
+        def resolve_many(sources: Sequence[Any], info: RawInfo, arguments: dict[str, Any]) -> Awaitable[Sequence[Any]]:
+            return self.load(sources, info.context, arguments, columns)
+
+        return resolve_many
+
+    def load(
+        self, sources: Sequence[Any], context: Context, arguments: dict[str, Any], columns: Columns
+    ) -> Awaitable[list[Any]]:
+        """Asks for the list on each of many rows."""
+        keys = [WHOLE] if self.parent is None else [source.id for source in sources]
+        request = self.request_of(**arguments)
+        pages = context.loaders.load_all(Pages(self.model, self.parent, request, columns), keys)
+        return self.listed(pages, keys, context, request)
+
+    async def listed(
+        self, pages: Awaitable[list[Any]], keys: Sequence[Any], context: Context, request: PageRequest
+    ) -> list[Any]:
+        """The lists that the pages are of; the error of one that could not be read."""
+        loaders, counts = context.loaders, Counts(self.model, self.parent, request.conditions)
+        found = await pages
         if self.parent is not None:
-            key, counts = source.id, CountsBy(self.model, self.parent, request.conditions)
-            found = await loaders.of(PagesBy(self.model, self.parent, request)).load(key)
-            if info.context.rows.give(len(found.rows)):
-                await asyncio.sleep(0)
-            return Listed(found, request, name, lambda: loaders.of(counts).load(key))
+            context.rows.give(sum(len(page.rows) for page in found if isinstance(page, Page)))
+        return [
+            Listed(page, request, self.model.__tablename__, partial(loaders.of(counts).load, key))
+            if isinstance(page, Page)
+            else page
+            for page, key in zip(found, keys, strict=True)
+        ]
 
-        async def total() -> int:
-            async with info.context.reads() as session:
-                return await count(session, self.model, request.conditions)
-
-        async with info.context.reads() as session:
-            found = await page(session, self.model, request)
-        return Listed(found, request, name, total)
+    async def resolve(self, source: Any, info: Info, arguments: dict[str, Any]) -> Listed:
+        """The list on one row, for an executor that asks for each by itself."""
+        [found] = await self.load([source], info.context, arguments, None)
+        if isinstance(found, Exception):
+            raise found
+        return cast("Listed", found)
 
 
 def connection(
@@ -188,8 +224,25 @@ def connection(
     without_test_clocks: bool = False,
     newest_first: bool = False,
 ) -> Any:
-    """A field that gives a list by page. Its arguments are the same everywhere; filter and order are the list's own."""
-    listing = Listing(model, parent, without_test_clocks, newest_first)
+    """A field that gives a list by page. Its arguments are the same everywhere; filter and order are the list's own.
+
+    Where `without_test_clocks` is set, rows in the time of a test clock are in it only if the filter names the clock,
+    or whose they are.
+    """
+
+    def request_of(
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: Filter | None = None,
+        order_by: Order | None = None,
+    ) -> PageRequest:
+        request = page_request(list_name, first, after, last, before, filter, order_by, newest_first=newest_first)
+        return outside_test_clocks(request) if without_test_clocks else request
+
+    list_name = model.__tablename__
+    listing = Listing(model, parent, request_of)
 
     async def resolve(
         self: Any,
@@ -208,8 +261,15 @@ def connection(
         filter: Any = None,
         order_by: Any = None,
     ) -> Any:
-        request = page_request(listing, first, after, last, before, filter, order_by)
-        return await listing.resolve(self, info, request)
+        arguments = {
+            "first": first,
+            "after": after,
+            "last": last,
+            "before": before,
+            "filter": filter,
+            "order_by": order_by,
+        }
+        return await listing.resolve(self, info, arguments)
 
     resolve.__annotations__["filter"] = Annotated[
         filter_by | None, strawberry.argument(description="Only items that meet all of these.")
@@ -225,35 +285,37 @@ NAMING_TEST_CLOCKS = frozenset({"test_clock_id", "customer_id", "subscription_id
 """Columns that a filter names a test clock with, or what may be in its time."""
 
 
-def outside_test_clocks(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    """The conditions, and that a row is in the time of no test clock, unless they say whose rows are wanted."""
-    if any(condition.column in NAMING_TEST_CLOCKS for condition in conditions):
-        return conditions
-    return (*conditions, Condition("test_clock_id", "is null"))
+def outside_test_clocks(request: PageRequest) -> PageRequest:
+    """The request, for rows in the time of no test clock, unless it says whose rows are wanted."""
+    if any(condition.column in NAMING_TEST_CLOCKS for condition in request.conditions):
+        return request
+    return replace(request, conditions=(*request.conditions, Condition("test_clock_id", "is null")))
 
 
 def page_request(
-    listing: Listing,
+    list_name: str,
     first: int | None,
     after: str | None,
     last: int | None,
     before: str | None,
     filter: Filter | None,
     order_by: Order | None,
+    *,
+    newest_first: bool,
 ) -> PageRequest:
     """What the arguments of a connection ask for. Raises a `BAD_USER_INPUT` error where they make no sense."""
     if first is not None and last is not None:
         raise bad_user_input("Give `first` or `last`, not both.")
     name, limit = ("last", last) if last is not None else ("first", DEFAULT_PAGE if first is None else first)
-    conditions = filter.conditions() if filter else ()
     request = PageRequest(
         limit=checked_limit(name, limit),
         backward=last is not None,
         order_by=order_by.field.value if order_by else "created_at",
-        descending=order_by.direction is OrderDirection.DESC if order_by else listing.newest_first,
-        conditions=outside_test_clocks(conditions) if listing.without_test_clocks else conditions,
+        descending=order_by.direction is OrderDirection.DESC if order_by else newest_first,
+        conditions=filter.conditions() if filter else (),
     )
-    list_name = listing.model.__tablename__
+    if after is None and before is None:
+        return request
     return replace(
         request,
         after=None if after is None else decode_cursor(list_name, request, after, "after"),

@@ -5,16 +5,18 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol, TypeAlias
+from uuid import UUID
 
 import strawberry
+from graphql import GraphQLResolveInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.idempotency import Outcome, Request, content_of, once
 from db.database import Database
 from db.scope import RowBudget, Scope
 from graph.access import Access
-from graph.documents import Documents
-from graph.loaders import BatchedRead, Key, Loaders
+from graph.loaders import BatchedRead, Loaders
+from graph.scalars import NO_ID
 
 Clock = Callable[[], datetime]
 
@@ -39,16 +41,15 @@ class Context:
     sender may see.
     """
 
-    def __init__(self, database: Database, clock: Clock, access: Access, documents: Documents, max_rows: int) -> None:
+    def __init__(self, database: Database, clock: Clock, access: Access, rows: RowBudget) -> None:
         self.database = database
         self.access = access
-        self.documents = documents
-        self.rows = RowBudget(max_rows)
-        self.nodes = 0
-        self.loaders = Loaders(self.reads)
+        self.rows = rows
         self._clock = clock
         self._reading = Scope(access.actor, access.customer_id, self.rows)
         self._writing = Scope(access.actor, access.customer_id)
+        self._answers = database.answers_in(self._reading)
+        self.loaders = Loaders(self._answers)
 
     def reads(self) -> AsyncSession:
         """A session on autocommit: one statement at a time."""
@@ -64,6 +65,8 @@ class Context:
 
         The payload's own edges are resolved after the commit, by loaders that have seen nothing of before.
         """
+        # Who waits for a lock holds no connection that others need for their answers.
+        await self._answers.release()
         async with self.database.writes_in(self._writing) as session, session.begin():
             yield session
         self.loaders.forget()
@@ -79,12 +82,14 @@ class Context:
             request = Request(self.access.name, input.idempotency_key, content)
             return await once(session, request, operation, now=self.now())
 
-    async def find(self, read: BatchedRead[Key, Any], key: Key | None) -> Any:
-        """What `read` finds under `key`; nothing for none."""
-        return None if key is None else await self.loaders.of(read).load(key)
+    async def find(self, read: BatchedRead[str, Any], key: UUID | None) -> Any:
+        """What `read` finds under `key`; nothing for none, and for the id of what cannot be."""
+        return None if key is None or key == NO_ID else await self.loaders.of(read).load(str(key))
 
     async def close(self) -> None:
         await self.loaders.close()
 
 
 Info: TypeAlias = strawberry.Info[Context, None]
+RawInfo: TypeAlias = GraphQLResolveInfo[Context]
+"""`Info` as graphql-core has it."""

@@ -1,8 +1,9 @@
-"""Documents: each is parsed, measured and validated once, and kept for the next request."""
+"""Documents: each is parsed, measured, validated and planned once, and kept for the next request."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -19,6 +20,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from graph.execution import Plans
 from graph.limits import Limits, Measured, limit_error, measure
 from graph.scalars import UNSTORABLE_TEXT, is_storable
 
@@ -44,12 +46,62 @@ RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule, St
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document as it was found: what is wrong with it, if anything, and what it asks for."""
+    """A document as it was found: what is wrong with it, if anything, and what it asks for.
 
-    node: DocumentNode | None
+    One that nothing is wrong with has a node, its measure, and the plans of its operations.
+    """
+
     errors: tuple[GraphQLError, ...]
-    measured: Measured | None
-    operations: int = 0
+    node: DocumentNode | None = None
+    measured: Measured | None = None
+    plans: Plans | None = None
+    operations: Mapping[str | None, OperationDefinitionNode] = field(default_factory=dict)
+
+    def operation(self, name: str | None) -> OperationDefinitionNode:
+        """The operation with this name, or the only one. Raises `GraphQLError`.
+
+        See https://spec.graphql.org/draft/#GetOperation().
+        """
+        if name is not None:
+            found = self.operations.get(name)
+            if found is None:
+                raise GraphQLError(f"The document has no operation {name!r}.")
+            return found
+        if len(self.operations) > 1:
+            raise GraphQLError("The document has several operations: name one in `operationName`.")
+        if not self.operations:
+            raise GraphQLError("The document has no operation.")
+        [only] = self.operations.values()
+        return only
+
+    def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any], limits: Limits) -> "Cost":
+        """What an operation could give at most, with these variables, and what of it is more than is allowed."""
+        assert self.measured is not None, "what was parsed is measured"
+        name = operation.name.value if operation.name else None
+        nodes, values = self.measured.asked_by(name, variables)
+        errors = tuple(
+            limit_error(
+                f"The operation {does} {asked} {what}; at most {limit} are allowed. Ask for less at once.",
+                None,
+                code="COST_LIMIT",
+                asked=asked,
+                limit=limit,
+            )
+            for does, what, asked, limit in (
+                ("could give", "objects", nodes, limits.nodes),
+                ("would read", "values of large arguments", values, limits.values),
+            )
+            if asked > limit
+        )
+        return Cost(nodes, errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """How many objects an operation could give, and why that is too much, if it is."""
+
+    nodes: int
+    errors: tuple[GraphQLError, ...]
 
 
 class Documents:
@@ -99,9 +151,15 @@ class Documents:
         errors = measured.errors or tuple(
             validate(self._schema, node, RULES, max_errors=MAX_ERRORS, hide_suggestions=not self._suggestions)
         )
-        operations = sum(isinstance(each, OperationDefinitionNode) for each in node.definitions)
-        return Document(node, errors, measured, operations)
+        if errors:
+            return Document(errors)
+        operations = {
+            each.name.value if each.name else None: each
+            for each in node.definitions
+            if isinstance(each, OperationDefinitionNode)
+        }
+        return Document((), node, measured, Plans(self._schema, node), operations)
 
 
 def refused(error: GraphQLError) -> Document:
-    return Document(None, (error,), None)
+    return Document((error,))

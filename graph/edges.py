@@ -1,16 +1,22 @@
 """Edges of the graph, each declared in one line: the batched read that follows it, and the column that has the key.
 
-The declaration is also kept with the field, under `EDGE`, for who wants to follow an edge without calling a resolver.
+The declaration is also kept with the field, under `EDGE`, for an executor that follows it for many rows at once.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any, cast
 
 import strawberry
 
-from graph.context import Info
+from db.models import Base
+from db.queries.lookups import Lookup
+from db.rows import columns_of
+from graph.context import Info, RawInfo
+from graph.execution import Field, ResolveMany, Selection
 from graph.loaders import BatchedRead
+from graph.scalars import NO_ID, parse_id
 
 EDGE = "edge"
 
@@ -22,6 +28,56 @@ class Edge:
     read: BatchedRead[Any, Any]
     key: str
 
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset({self.key})
+
+    def prepare(self, field: Field) -> ResolveMany:
+        key_of, read = attrgetter(self.key), narrowed(self.read, field.below())
+
+        def resolve_many(sources: Sequence[Any], info: RawInfo, _arguments: object) -> Awaitable[Sequence[Any]]:
+            return info.context.loaders.load_all(read, list(map(key_of, sources)))
+
+        return resolve_many
+
+
+@dataclass(frozen=True, slots=True)
+class RootLookup:
+    """`read` answers for the argument, of which `key_of` makes a key; None where nothing can have it."""
+
+    read: BatchedRead[Any, Any]
+    key_of: Callable[[str], str | None]
+    reads: frozenset[str] = frozenset()
+
+    def prepare(self, field: Field) -> ResolveMany:
+        read = narrowed(self.read, field.below())
+
+        def resolve_many(_sources: object, info: RawInfo, arguments: dict[str, Any]) -> Awaitable[Sequence[Any]]:
+            return info.context.loaders.load_all(read, [self.key_of(arguments["key"])])
+
+        return resolve_many
+
+
+def narrowed(read: BatchedRead[Any, Any], selections: Sequence[Selection] | None) -> BatchedRead[Any, Any]:
+    """The read of those columns alone that are selected of its rows, where it is one of a table's rows."""
+    known: object = read
+    if not isinstance(known, Lookup):
+        return read
+    return cast("BatchedRead[Any, Any]", known.only(columns_read(known.model, selections)))
+
+
+def columns_read(model: type[Base], selections: Sequence[Selection] | None) -> frozenset[str] | None:
+    """The columns of a table that are read for selections of its rows; None where that may be any."""
+    if selections is None:
+        return None
+    columns: set[str] = set()
+    for selection in selections:
+        if selection.reads is None:
+            return None
+        columns |= selection.reads
+    assert columns <= columns_of(model), (model, columns)
+    return frozenset(columns)
+
 
 def edge(read: BatchedRead[Any, Any], key: str, description: str) -> Any:
     """A field that leads from a row to what `read` finds for its column `key`: a row, null or a list."""
@@ -32,3 +88,29 @@ def edge(read: BatchedRead[Any, Any], key: str, description: str) -> Any:
         return None if value is None else info.context.loaders.of(read).load(value)
 
     return strawberry.field(resolver=resolve, description=description, metadata={EDGE: Edge(read, key)})
+
+
+def key_of_id(id: str) -> str | None:
+    """The key that rows have for an id; None for what is no UUID."""
+    key = parse_id(id)
+    return None if key == NO_ID else str(key)
+
+
+def lookup(
+    read: BatchedRead[Any, Any],
+    description: str,
+    *,
+    argument: str = "id",
+    argument_description: str = "The object's id.",
+    argument_type: Any = strawberry.ID,
+    key_of: Callable[[str], str | None] = key_of_id,
+) -> Any:
+    """A field of the root that leads to what `read` finds for its argument."""
+
+    async def resolve(info: Info, key: Any) -> Any:
+        found = key_of(key)
+        return None if found is None else await info.context.loaders.of(read).load(found)
+
+    described = strawberry.argument(name=argument, description=argument_description)
+    resolve.__annotations__["key"] = Annotated[argument_type, described]
+    return strawberry.field(resolver=resolve, description=description, metadata={EDGE: RootLookup(read, key_of)})

@@ -5,24 +5,24 @@ See https://graphql.github.io/graphql-over-http/draft/.
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import GraphQLError, OperationType, get_operation_ast
+import orjson
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
+from graphql import execute as execute_by_object
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types import ExecutionResult
-from strawberry.types.execution import PreExecutionError
-from strawberry.types.graphql import OperationType as AllowedOperation
 
 from db.database import Database
+from db.scope import RowBudget
 from graph.access import Access, Doorkeeper, RateLimited, Unauthenticated
 from graph.context import Clock, Context
-from graph.documents import Documents
+from graph.documents import Document, Documents
 from graph.errors import formatted
+from graph.execution import execute, takes
 from graph.playground import playground_page
 from graph.requests import (
     GRAPHQL_JSON,
@@ -34,12 +34,9 @@ from graph.requests import (
     response_media_type,
     wants_html,
 )
-from graph.schema import schema
+from graph.schema import core_schema
 from graph.settings import Settings
 from graph.trusted import TrustedDocumentsError, read_trusted
-
-QUERIES = frozenset({AllowedOperation.QUERY})
-QUERIES_AND_MUTATIONS = frozenset({AllowedOperation.QUERY, AllowedOperation.MUTATION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class GraphQLEndpoint:
         self._doorkeeper = Doorkeeper(database, clock, settings.rate_limit, requires_key=settings.requires_key)
         self._trusted = {} if settings.trusted_documents is None else read_trusted(settings.trusted_documents)
         self._documents = Documents(
-            schema._schema,  # noqa: SLF001 - the schema as graphql-core has it
+            core_schema,
             settings.limits,
             self._trusted.values(),
             suggestions=settings.suggestions,
@@ -122,37 +119,62 @@ class GraphQLEndpoint:
             raise Refusal(status, str(said["message"]), code=code) from error
 
     async def _answer(self, request: Request, access: Access, asked: GraphQLRequest) -> Answer:
-        text = self._text_of(asked)
-        context = Context(self._database, self._clock, access, self._documents, self._settings.limits.rows)
-        may_change = request.method == "POST"
-        execution = asyncio.ensure_future(
-            schema.execute(
-                text,
-                variable_values=asked.variables,
-                operation_name=asked.operation_name,
-                context_value=context,
-                allowed_operation_types=QUERIES_AND_MUTATIONS if may_change else QUERIES,
-            )
-        )
+        document = self._documents.of(self._text_of(asked))
+        rows, cost = RowBudget(self._settings.limits.rows), None
         try:
-            if may_change and self._changes(text, asked.operation_name):
+            if document.errors:
+                return self._refused(document.errors)
+            try:
+                operation = document.operation(asked.operation_name)
+            except GraphQLError as error:
+                return self._refused((error,))
+            changes = operation.operation is OperationType.MUTATION
+            if changes and request.method != "POST":
+                raise Refusal(405, "A mutation is sent by POST.", headers={"Allow": "POST"})
+            cost = document.cost(operation, asked.variables or {}, self._settings.limits)
+            if cost.errors:
+                return self._refused(cost.errors)
+            context = Context(self._database, self._clock, access, rows)
+            execution = asyncio.ensure_future(self._execute(document, operation, asked.variables, context))
+            try:
                 # What changes something is brought to its end, whether or not somebody waits for it.
-                result = await execution
-            else:
-                result = await self._in_time(request, execution)
-        except TimeoutError:
-            message = f"This took longer than {self._settings.limits.seconds:g} s. Ask for less at once."
-            return Answer({"errors": [error_document(message, "TIMEOUT")]}, status=504)
-        except InvalidOperationTypeError as error:
-            if may_change:
-                raise Refusal(400, str(error.as_http_error_reason(request.method))) from None
-            raise Refusal(405, "A mutation is sent by POST.", headers={"Allow": "POST"}) from None
-        except CannotGetOperationTypeError as error:
-            raise Refusal(400, str(error.as_http_error_reason())) from None
+                result = await (execution if changes else self._in_time(request, execution))
+            except TimeoutError:
+                message = f"This took longer than {self._settings.limits.seconds:g} s. Ask for less at once."
+                return Answer({"errors": [error_document(message, "TIMEOUT")]}, status=504)
+            finally:
+                await context.close()
         finally:
-            await context.close()
-            self._doorkeeper.charge(access, context.rows.read)
-        return self._document_of(result, context)
+            self._doorkeeper.charge(access, rows.read)
+        return self._document_of(result, cost.nodes, rows)
+
+    async def _execute(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        variables: dict[str, Any] | None,
+        context: Context,
+    ) -> ExecutionResult:
+        assert document.node is not None
+        assert document.plans is not None
+        if self._settings.plans and takes(operation):
+            return await execute(
+                core_schema,
+                document.plans,
+                operation,
+                variables=variables,
+                context=context,
+                hide_suggestions=not self._settings.suggestions,
+            )
+        result = execute_by_object(
+            core_schema,
+            document.node,
+            context_value=context,
+            variable_values=variables,
+            operation_name=operation.name.value if operation.name else None,
+            hide_suggestions=not self._settings.suggestions,
+        )
+        return result if isinstance(result, ExecutionResult) else await result
 
     def _text_of(self, asked: GraphQLRequest) -> str:
         """The document that is asked for. Raises `Refusal` for one that is not known, or not trusted."""
@@ -168,11 +190,6 @@ class GraphQLEndpoint:
         if not asked.query:
             raise Refusal(400, "The request has no `query`.")
         return asked.query
-
-    def _changes(self, text: str, operation_name: str | None) -> bool:
-        document = self._documents.of(text).node
-        operation = get_operation_ast(document, operation_name) if document else None
-        return operation is not None and operation.operation is OperationType.MUTATION
 
     async def _in_time(self, request: Request, execution: "asyncio.Future[ExecutionResult]") -> ExecutionResult:
         """The result of a query. It is given up, with the SQL that it runs, when its time is over or the client goes.
@@ -195,24 +212,23 @@ class GraphQLEndpoint:
             gone.cancel()
             execution.cancel()
 
-    def _document_of(self, result: ExecutionResult, context: Context) -> Answer:
-        """The answer. One that was not executed has no `data`: it names what is wrong with the request."""
+    def _refused(self, errors: Sequence[GraphQLError]) -> Answer:
+        """The answer to what is not executed: it has no `data`, and names what is wrong with the request."""
+        suggestions = self._settings.suggestions
+        said = [formatted(error, suggestions=suggestions, before=True) for error in errors]
+        return Answer({"errors": said}, executed=False)
+
+    def _document_of(self, result: ExecutionResult, nodes: int, rows: RowBudget) -> Answer:
+        """The answer. Variables that do not fit keep an operation from being executed; then it has no `data`."""
         errors = result.errors or []
-        executed = not isinstance(result, PreExecutionError) and (
-            result.data is not None or any(error.path is not None for error in errors)
-        )
+        executed = result.data is not None or any(error.path is not None for error in errors)
         document: dict[str, Any] = {}
         if errors:
             suggestions = self._settings.suggestions
-            document["errors"] = [
-                formatted(error, suggestions=suggestions, before=isinstance(result, PreExecutionError))
-                for error in errors
-            ]
+            document["errors"] = [formatted(error, suggestions=suggestions) for error in errors]
         if executed:
             document["data"] = result.data
-            limit = self._settings.limits.rows
-            cost = {"nodes": context.nodes, "rows": context.rows.read, "limit": limit}
-            document["extensions"] = {"cost": cost}
+            document["extensions"] = {"cost": {"nodes": nodes, "rows": rows.read, "limit": rows.limit}}
         return Answer(document, executed=executed)
 
 
@@ -233,6 +249,8 @@ def refused(refusal: Refusal, media_type: str) -> Response:
 
 
 def sent(document: Mapping[str, Any], status: int, media_type: str, headers: Mapping[str, str] = {}) -> Response:
-    response = JSONResponse(document, status, headers={"Cache-Control": "no-store", **headers})
-    response.headers["Content-Type"] = f"{media_type}; charset=utf-8"
-    return response
+    return Response(
+        orjson.dumps(document),
+        status,
+        {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store", **headers},
+    )

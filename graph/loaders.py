@@ -1,27 +1,43 @@
 """Dataloaders: every batched read gets one for the time of a request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 from aiodataloader import DataLoader
-from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.reads import Reads
 
 Key = TypeVar("Key")
 Answer = TypeVar("Answer")
-BatchedRead = Callable[[AsyncSession, Sequence[Key]], Awaitable[list[Answer]]]
+BatchedRead = Callable[[Reads, Sequence[Key]], Awaitable[list[Answer]]]
 """Answers for many keys, in their order, in one statement. Two that compare equal share a loader."""
 
 
-class Loaders:
-    """The dataloaders of one request.
+class Answers(Awaitable[list[Any]]):
+    """What loaders answer, all together: for each key that was asked for, what was found, None, or an error."""
 
-    Each batch opens a session of its own, runs one statement on autocommit and closes it. Never await a loader while
-    holding a session: five such requests on a pool of five would wait for each other.
+    def __init__(self, futures: Sequence[asyncio.Future[Any] | None]) -> None:
+        self._futures = futures
+
+    def __await__(self) -> Generator[Any, None, list[Any]]:
+        for future in self._futures:
+            if future is not None and not future.done():
+                # Those of one batch are done together: there is one wait for all.
+                with suppress(Exception):  # it is among the answers
+                    yield from future
+        return [None if future is None else future.exception() or future.result() for future in self._futures]
+
+
+class Loaders:
+    """The dataloaders of one request. Each batch is one statement; they take turns on the connection of `reads`.
+
+    Never await a loader while holding a session: requests that hold one and wait for the other would wait for ever.
     """
 
-    def __init__(self, reads: Callable[[], AsyncSession]) -> None:
+    def __init__(self, reads: Reads) -> None:
         self._reads = reads
         self._loaders: dict[BatchedRead[Any, Any], DataLoader[Any, Any]] = {}
         self._batches: set[asyncio.Task[Any]] = set()
@@ -33,23 +49,28 @@ class Loaders:
             loader = self._loaders[read] = DataLoader(partial(self._batch, read))
         return loader
 
+    def load_all(self, read: BatchedRead[Key, Answer], keys: Sequence[Key | None]) -> Awaitable[list[Any]]:
+        """Asks for many keys at once; None is found under none."""
+        load = self.of(read).load
+        return Answers([None if key is None else load(key) for key in keys])
+
     def forget(self) -> None:
         """Drops what was loaded: after a transaction, rows are read anew."""
         self._loaders.clear()
 
     async def close(self) -> None:
-        """Cancels the batches that nobody waits for any more, and the SQL that they run."""
+        """Cancels the batches that nobody waits for any more, with their SQL, and gives the connection back."""
         for batch in self._batches:
             batch.cancel()
         if self._batches:
             await asyncio.gather(*self._batches, return_exceptions=True)
+        await self._reads.release()
 
     async def _batch(self, read: BatchedRead[Key, Answer], keys: list[Key]) -> list[Answer]:
         task = asyncio.current_task()
         assert task is not None, "a batch runs in a task of its own"
         self._batches.add(task)
         try:
-            async with self._reads() as session:
-                return await read(session, keys)
+            return await read(self._reads, keys)
         finally:
             self._batches.discard(task)

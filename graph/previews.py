@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing import previews
 from billing.changes import ChangeMode
 from billing.planned import PlannedInvoice
 from db.queries.lookups import plans_by_id
+from db.reads import Reads
 from db.values import CustomerId, InvoiceKind, LineKind, PlanId, SubscriptionId
 from graph.context import Info
 from graph.edges import edge
@@ -175,8 +175,9 @@ class UpcomingInvoices:
 
     count: int
 
-    async def __call__(self, session: AsyncSession, ids: Sequence[SubscriptionId]) -> list[list[PlannedInvoice]]:
-        return await previews.upcoming_invoices(session, ids, count=self.count)
+    async def __call__(self, reads: Reads, ids: Sequence[SubscriptionId]) -> list[list[PlannedInvoice]]:
+        async with reads.session() as session:
+            return await previews.upcoming_invoices(session, ids, count=self.count)
 
 
 def upcoming_invoices_field() -> Any:
@@ -189,7 +190,7 @@ def upcoming_invoices_field() -> Any:
     ) -> Any:
         if not 1 <= count <= previews.MAX_UPCOMING:
             raise bad_user_input(f"`count` must be between 1 and {previews.MAX_UPCOMING}.")
-        found = await info.context.loaders.of(UpcomingInvoices(count)).load(self.id)
+        found = await info.context.loaders.of(UpcomingInvoices(count)).load(SubscriptionId(parse_id(self.id)))
         info.context.rows.give(len(found))
         return found
 

@@ -23,11 +23,12 @@ from db.queries.lookups import (
 from db.values import ApiKeyScope
 from graph.connections import Connection, connection
 from graph.context import Info
+from graph.edges import lookup
 from graph.errors import bad_user_input
 from graph.limits import MAX_PAGE
 from graph.loaders import BatchedRead
 from graph.previews import PreviewQueries
-from graph.scalars import NO_ID, parse_id
+from graph.scalars import parse_id
 from graph.types.access import ApiKey
 from graph.types.common import Node
 from graph.types.customers import Customer, CustomerFilter, CustomerOrder
@@ -57,14 +58,10 @@ READ_BY_ID: dict[type[models.Base], BatchedRead[Any, Any]] = {
 Id = Annotated[strawberry.ID, strawberry.argument(description="The object's id.")]
 
 
-async def find(info: Info, read: BatchedRead[Any, Any], key: object) -> Any:
-    """What `read` finds under `key`; nothing, without asking the database, where an id was no UUID."""
-    return None if key == NO_ID else await info.context.loaders.of(read).load(key)
-
-
 async def find_node(info: Info, id: strawberry.ID) -> Any:
-    model = await find(info, node_models_by_id, parse_id(id))
-    return None if model is None else await find(info, READ_BY_ID[model], parse_id(id))
+    key = parse_id(id)
+    model = await info.context.find(node_models_by_id, key)
+    return None if model is None else await info.context.find(READ_BY_ID[model], key)
 
 
 @strawberry.type(description="All reads. A lookup of an id that does not exist, or is none, gives null.")
@@ -85,50 +82,36 @@ class Query(PreviewQueries):
             raise bad_user_input(f"`ids` must have at most {MAX_PAGE} items.")
         return await asyncio.gather(*(find_node(info, each) for each in ids))
 
-    @strawberry.field(description="The customer with this id.")
-    async def customer(self, info: Info, id: Id) -> Customer | None:
-        return await find(info, customers_by_id, parse_id(id))
-
-    @strawberry.field(description="The customer with this e-mail address, in upper or lower case.")
-    async def customer_by_email(
-        self, info: Info, email: Annotated[str, strawberry.argument(description="The e-mail address.")]
-    ) -> Customer | None:
-        key = email_key_of(email)
-        return None if key is None else await find(info, customers_by_email_key, key)
-
-    @strawberry.field(description="The customer with this external id.")
-    async def customer_by_external_id(
-        self,
-        info: Info,
-        external_id: Annotated[str, strawberry.argument(description="The id that your own system has for it.")],
-    ) -> Customer | None:
-        return await find(info, customers_by_external_id, external_id)
-
-    @strawberry.field(description="The plan with this id.")
-    async def plan(self, info: Info, id: Id) -> Plan | None:
-        return await find(info, plans_by_id, parse_id(id))
-
-    @strawberry.field(description="The plan with this code.")
-    async def plan_by_code(
-        self, info: Info, code: Annotated[str, strawberry.argument(description="The plan's code.")]
-    ) -> Plan | None:
-        return await find(info, plans_by_code, code)
-
-    @strawberry.field(description="The subscription with this id.")
-    async def subscription(self, info: Info, id: Id) -> Subscription | None:
-        return await find(info, subscriptions_by_id, parse_id(id))
-
-    @strawberry.field(description="The invoice with this id.")
-    async def invoice(self, info: Info, id: Id) -> Invoice | None:
-        return await find(info, invoices_by_id, parse_id(id))
-
-    @strawberry.field(description="The payment with this id.")
-    async def payment(self, info: Info, id: Id) -> Payment | None:
-        return await find(info, payments_by_id, parse_id(id))
-
-    @strawberry.field(description="The test clock with this id.")
-    async def test_clock(self, info: Info, id: Id) -> TestClock | None:
-        return await find(info, test_clocks_by_id, parse_id(id))
+    customer: Customer | None = lookup(customers_by_id, "The customer with this id.")
+    customer_by_email: Customer | None = lookup(
+        customers_by_email_key,
+        "The customer with this e-mail address, in upper or lower case.",
+        argument="email",
+        argument_description="The e-mail address.",
+        argument_type=str,
+        key_of=email_key_of,
+    )
+    customer_by_external_id: Customer | None = lookup(
+        customers_by_external_id,
+        "The customer with this external id.",
+        argument="externalId",
+        argument_description="The id that your own system has for it.",
+        argument_type=str,
+        key_of=str,
+    )
+    plan: Plan | None = lookup(plans_by_id, "The plan with this id.")
+    plan_by_code: Plan | None = lookup(
+        plans_by_code,
+        "The plan with this code.",
+        argument="code",
+        argument_description="The plan's code.",
+        argument_type=str,
+        key_of=str,
+    )
+    subscription: Subscription | None = lookup(subscriptions_by_id, "The subscription with this id.")
+    invoice: Invoice | None = lookup(invoices_by_id, "The invoice with this id.")
+    payment: Payment | None = lookup(payments_by_id, "The payment with this id.")
+    test_clock: TestClock | None = lookup(test_clocks_by_id, "The test clock with this id.")
 
     @strawberry.field(
         description="All API keys, revoked ones too, oldest first; no customer sessions. Needs a key of scope ADMIN."

@@ -14,7 +14,8 @@ class Settings:
     `requires_key`: each request needs an API key. `suggestions`: errors say which name was perhaps meant, which tells
     the schema to those who may not read it. `trusted_documents`: a file of documents by their hash, as graphql-codegen
     writes it; `trusted_only`: no other is taken. `cors_origins`: pages of these origins may read answers. `hosts`:
-    names, beside `localhost`, by which a server that needs no key may be asked.
+    names, beside `localhost`, by which a server that needs no key may be asked. Without `plans`, operations are
+    executed by graphql-core, object by object.
     """
 
     requires_key: bool = False
@@ -25,3 +26,4 @@ class Settings:
     trusted_only: bool = False
     cors_origins: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
+    plans: bool = True

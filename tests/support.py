@@ -130,10 +130,12 @@ def counted_statements(database: Database) -> Iterator[Statements]:
 
     engine = database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
+    database.listeners.append(statements.texts.append)
     try:
         yield statements
     finally:
         event.remove(engine, "before_cursor_execute", note)
+        database.listeners.remove(statements.texts.append)
 
 
 def refusal(payload: Any) -> tuple[str, list[str] | None]:

@@ -94,7 +94,8 @@ def trimmed(rows: list[Any], first: int) -> Page[Any]:
 
 
 async def customers_by_id(session: AsyncSession, ids: Sequence[UUID]) -> list[Customer | None]:
-    found: dict[UUID, Customer] = {row.id: row for row in await session.scalars(select(Customer).where(Customer.id.in_(ids)))}
+    customers = await session.scalars(select(Customer).where(Customer.id.in_(ids)))
+    found: dict[UUID, Customer] = {row.id: row for row in customers}
     return [found.get(each) for each in ids]
 
 

@@ -1,12 +1,15 @@
-"""Rows by key: one statement for many keys, answers in the order of the keys."""
+"""Rows by key: one statement for many keys, answers in the order of the keys.
+
+Each is a batched read: it is called with what a request reads with, and the keys. `only` narrows it to some columns.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, TypeVar
-from uuid import UUID
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Select, and_, literal, select, union_all
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ColumnElement, and_, any_, bindparam, literal, select, union_all
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
 from db.models import (
@@ -22,160 +25,123 @@ from db.models import (
     Subscription,
     TestClock,
 )
-from db.queries.arrays import among
-from db.queries.pages import PageRequest, pages_by
-from db.values import (
-    CustomerId,
-    InvoiceId,
-    InvoiceLineId,
-    PaymentId,
-    PlanId,
-    SubscriptionId,
-    SubscriptionStatus,
-    TestClockId,
-)
-
-Row = TypeVar("Row", bound=Base)
+from db.queries.pages import PARENT, Columns, PageRequest, pages_by, selected
+from db.reads import Query, Reads, query
+from db.values import SubscriptionStatus
 
 
-async def one_by(
-    session: AsyncSession,
-    model: type[Row],
-    column: InstrumentedAttribute[Any],
-    keys: Sequence[object],
-    *conditions: ColumnElement[bool],
-) -> list[Row | None]:
-    """For each key the row whose `column` has it; None where there is none. `column` is unique under `conditions`."""
-    rows = await session.scalars(select(model).where(among(column, keys), *conditions))
-    found = {getattr(row, column.key): row for row in rows}
-    return [found.get(key) for key in keys]
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Rows of `model` by their column `key`; `columns` of them, all where that is None."""
+
+    model: type[Base]
+    key: str
+    columns: Columns = None
+
+    def only(self, columns: Columns) -> Self:
+        """The same, of these columns."""
+        return replace(self, columns=columns)
 
 
-async def many_by(
-    session: AsyncSession,
-    statement: Select[Row],
-    column: InstrumentedAttribute[Any],
-    keys: Sequence[object],
-) -> list[list[Row]]:
-    """For each key all rows of `statement` whose `column` has it, in the statement's order."""
-    found: defaultdict[object, list[Row]] = defaultdict(list)
-    for row in await session.scalars(statement.where(among(column, keys))):
-        found[getattr(row, column.key)].append(row)
-    return [found[key] for key in keys]
+@dataclass(frozen=True, slots=True)
+class OneBy(Lookup):
+    """For each key the row that has it, None where there is none. The key is unique among the rows that are `live`."""
+
+    live: bool = False
+
+    async def __call__(self, reads: Reads, keys: Sequence[Any]) -> list[Any]:
+        rows = await reads.rows(one_query(self.model, self.key, self.columns, self.live), keys=keys)
+        found = {row[self.key]: row for row in rows}
+        return [found.get(str(key)) for key in keys]
 
 
-async def customers_by_id(session: AsyncSession, ids: Sequence[CustomerId]) -> list[Customer | None]:
-    return await one_by(session, Customer, Customer.id, ids)
+@dataclass(frozen=True, slots=True)
+class ManyBy(Lookup):
+    """For each key all rows that have it, in the order of the columns `order_by`."""
+
+    order_by: tuple[str, ...] = ("id",)
+
+    async def __call__(self, reads: Reads, keys: Sequence[Any]) -> list[list[Any]]:
+        found: defaultdict[Any, list[Any]] = defaultdict(list)
+        for row in await reads.rows(many_query(self.model, self.key, self.columns, self.order_by), keys=keys):
+            found[row[self.key]].append(row)
+        return [found[str(key)] for key in keys]
 
 
-async def customers_by_email_key(session: AsyncSession, keys: Sequence[str]) -> list[Customer | None]:
-    return await one_by(session, Customer, Customer.email_key, keys)
+@dataclass(frozen=True, slots=True)
+class LatestBy(Lookup):
+    """For each key the row that was made last of those that have it."""
+
+    async def __call__(self, reads: Reads, keys: Sequence[Any]) -> list[Any]:
+        newest = PageRequest(limit=1, descending=True)
+        pages = await pages_by(reads, self.model, self.key, keys, newest, self.columns)
+        return [page.rows[0] if page.rows else None for page in pages]
 
 
-async def customers_by_external_id(session: AsyncSession, keys: Sequence[str]) -> list[Customer | None]:
-    return await one_by(session, Customer, Customer.external_id, keys)
+@dataclass(frozen=True, slots=True)
+class PaymentsByInvoice(Lookup):
+    """For each invoice the payments that something was put against it of, oldest first; each once."""
+
+    async def __call__(self, reads: Reads, keys: Sequence[Any]) -> list[list[Any]]:
+        found: defaultdict[Any, dict[Any, Any]] = defaultdict(dict)
+        for row in await reads.rows(payments_query(self.columns), keys=keys):
+            found[row[PARENT]][row["id"]] = row
+        return [list(found[str(key)].values()) for key in keys]
 
 
-async def plans_by_id(session: AsyncSession, ids: Sequence[PlanId]) -> list[Plan | None]:
-    return await one_by(session, Plan, Plan.id, ids)
+def has_one_of_the_keys(column: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+    return column == any_(bindparam("keys", type_=ARRAY(column.type)))
 
 
-async def plans_by_code(session: AsyncSession, codes: Sequence[str]) -> list[Plan | None]:
-    return await one_by(session, Plan, Plan.code, codes)
+@query
+def one_query(model: type[Base], key: str, columns: Columns, live: bool) -> Query:
+    column = getattr(model, key)
+    statement = select(*selected(model, columns, key)).where(has_one_of_the_keys(column))
+    if live:
+        statement = statement.where(Subscription.status != SubscriptionStatus.CANCELED)
+    return Query(statement, model)
 
 
-async def subscriptions_by_id(session: AsyncSession, ids: Sequence[SubscriptionId]) -> list[Subscription | None]:
-    return await one_by(session, Subscription, Subscription.id, ids)
-
-
-async def live_subscriptions_by_customer(
-    session: AsyncSession, customer_ids: Sequence[CustomerId]
-) -> list[Subscription | None]:
-    """For each customer the one subscription that is not CANCELED."""
-    return await one_by(
-        session,
-        Subscription,
-        Subscription.customer_id,
-        customer_ids,
-        Subscription.status != SubscriptionStatus.CANCELED,
+@query
+def many_query(model: type[Base], key: str, columns: Columns, order_by: tuple[str, ...]) -> Query:
+    column = getattr(model, key)
+    order = [getattr(model, name) for name in order_by]
+    return Query(
+        select(*selected(model, columns, key)).where(has_one_of_the_keys(column)).order_by(*order),
+        model,
     )
 
 
-async def invoices_by_id(session: AsyncSession, ids: Sequence[InvoiceId]) -> list[Invoice | None]:
-    return await one_by(session, Invoice, Invoice.id, ids)
-
-
-async def latest_invoices_by_subscription(
-    session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
-) -> list[Invoice | None]:
-    """For each subscription the invoice that was made last."""
-    newest = PageRequest(limit=1, descending=True)
-    pages = await pages_by(session, Invoice, "subscription_id", subscription_ids, newest)
-    return [page.rows[0] if page.rows else None for page in pages]
-
-
-async def lines_by_invoice(session: AsyncSession, invoice_ids: Sequence[InvoiceId]) -> list[list[InvoiceLine]]:
-    """For each invoice its lines, by position."""
-    statement = select(InvoiceLine).order_by(InvoiceLine.invoice_id, InvoiceLine.position)
-    return await many_by(session, statement, InvoiceLine.invoice_id, invoice_ids)
-
-
-async def lines_by_id(session: AsyncSession, ids: Sequence[InvoiceLineId]) -> list[InvoiceLine | None]:
-    return await one_by(session, InvoiceLine, InvoiceLine.id, ids)
-
-
-async def replacements_by_invoice(session: AsyncSession, invoice_ids: Sequence[InvoiceId]) -> list[Invoice | None]:
-    """For each invoice the one that was issued in its place."""
-    return await one_by(session, Invoice, Invoice.replaces_id, invoice_ids)
-
-
-async def pending_lines_by_subscription(
-    session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
-) -> list[list[PendingLine]]:
-    """For each subscription the lines that wait for its next invoice, in the order they came."""
-    statement = select(PendingLine).order_by(PendingLine.id)
-    return await many_by(session, statement, PendingLine.subscription_id, subscription_ids)
-
-
-async def billing_holds_by_subscription(
-    session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
-) -> list[BillingHold | None]:
-    return await one_by(session, BillingHold, BillingHold.subscription_id, subscription_ids)
-
-
-async def payments_by_id(session: AsyncSession, ids: Sequence[PaymentId]) -> list[Payment | None]:
-    return await one_by(session, Payment, Payment.id, ids)
-
-
-async def payments_by_invoice(session: AsyncSession, invoice_ids: Sequence[InvoiceId]) -> list[list[Payment]]:
-    """For each invoice the payments that something was put against it of, oldest first; each once."""
-    rows = await session.execute(
-        select(Allocation.invoice_id, Payment)
+@query
+def payments_query(columns: Columns) -> Query:
+    statement = (
+        select(Allocation.invoice_id.label(PARENT), *selected(Payment, columns, "id"))
         .join(Payment, and_(Payment.id == Allocation.payment_id, Payment.customer_id == Allocation.customer_id))
-        .where(among(Allocation.invoice_id, invoice_ids))
+        .where(has_one_of_the_keys(Allocation.invoice_id))
         .order_by(Payment.created_at, Payment.id)
     )
-    found: defaultdict[InvoiceId, dict[PaymentId, Payment]] = defaultdict(dict)
-    for invoice_id, payment in rows:
-        found[invoice_id][payment.id] = payment
-    return [list(found[key].values()) for key in invoice_ids]
+    return Query(statement, Payment)
 
 
-async def allocations_by_invoice(session: AsyncSession, invoice_ids: Sequence[InvoiceId]) -> list[list[Allocation]]:
-    """For each invoice what was put against it, oldest first."""
-    statement = select(Allocation).order_by(Allocation.created_at, Allocation.id)
-    return await many_by(session, statement, Allocation.invoice_id, invoice_ids)
-
-
-async def allocations_by_payment(session: AsyncSession, payment_ids: Sequence[PaymentId]) -> list[list[Allocation]]:
-    """For each payment what of it was put against invoices, in the order that was done in."""
-    statement = select(Allocation).order_by(Allocation.created_at, Allocation.id)
-    return await many_by(session, statement, Allocation.payment_id, payment_ids)
-
-
-async def test_clocks_by_id(session: AsyncSession, ids: Sequence[TestClockId]) -> list[TestClock | None]:
-    return await one_by(session, TestClock, TestClock.id, ids)
-
+customers_by_id = OneBy(Customer, "id")
+customers_by_email_key = OneBy(Customer, "email_key")
+customers_by_external_id = OneBy(Customer, "external_id")
+plans_by_id = OneBy(Plan, "id")
+plans_by_code = OneBy(Plan, "code")
+subscriptions_by_id = OneBy(Subscription, "id")
+live_subscriptions_by_customer = OneBy(Subscription, "customer_id", live=True)
+invoices_by_id = OneBy(Invoice, "id")
+latest_invoices_by_subscription = LatestBy(Invoice, "subscription_id")
+replacements_by_invoice = OneBy(Invoice, "replaces_id")
+lines_by_invoice = ManyBy(InvoiceLine, "invoice_id", order_by=("invoice_id", "position"))
+lines_by_id = OneBy(InvoiceLine, "id")
+pending_lines_by_subscription = ManyBy(PendingLine, "subscription_id")
+billing_holds_by_subscription = OneBy(BillingHold, "subscription_id")
+payments_by_id = OneBy(Payment, "id")
+payments_by_invoice = PaymentsByInvoice(Payment, "id")
+allocations_by_invoice = ManyBy(Allocation, "invoice_id", order_by=("created_at", "id"))
+allocations_by_payment = ManyBy(Allocation, "payment_id", order_by=("created_at", "id"))
+test_clocks_by_id = OneBy(TestClock, "id")
 
 NODE_MODELS: tuple[type[Customer | Plan | Subscription | Invoice | Payment | TestClock], ...] = (
     Customer,
@@ -187,15 +153,20 @@ NODE_MODELS: tuple[type[Customer | Plan | Subscription | Invoice | Payment | Tes
 )
 
 
-async def node_models_by_id(session: AsyncSession, ids: Sequence[UUID]) -> list[type[Base] | None]:
-    """For each id the table that has it: one UNION ALL over the tables whose rows can be looked up by id alone."""
-    found = await session.execute(
+@query
+def nodes_query() -> Query:
+    return Query(
         union_all(
             *(
-                select(literal(position).label("position"), model.id).where(among(model.id, ids))
+                select(literal(position).label(PARENT), model.id.label("id")).where(has_one_of_the_keys(model.id))
                 for position, model in enumerate(NODE_MODELS)
             )
-        )
+        ),
+        Customer,
     )
-    models = {row_id: NODE_MODELS[position] for position, row_id in found}
+
+
+async def node_models_by_id(reads: Reads, ids: Sequence[Any]) -> list[type[Base] | None]:
+    """For each id the table that has it: one UNION ALL over the tables whose rows can be looked up by id alone."""
+    models = {row["id"]: NODE_MODELS[row[PARENT]] for row in await reads.rows(nodes_query(), keys=ids)}
     return [models.get(key) for key in ids]

@@ -3,26 +3,40 @@
 A page inside a list is batched as well: one statement gives the page of every parent.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import eq, ge, lt
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select, true, tuple_
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Select,
+    any_,
+    bindparam,
+    func,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 from sqlalchemy.sql.selectable import TableValuedAlias
+from sqlalchemy.types import TypeEngine
 
-from db.models import Base, Customer
-from db.queries.arrays import among
+from db.models import Base
+from db.reads import Query, Reads, query
+from db.rows import columns_of
 
-Row = TypeVar("Row", bound=Base)
 Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | None
 Operator: TypeAlias = Literal["=", "in", ">=", "<", "is null", "is not null", "settled"]
+Conditions: TypeAlias = tuple[tuple[str, Operator], ...]
+"""Columns and operators of conditions, without their values."""
+
+Columns: TypeAlias = frozenset[str] | None
+"""The names of the columns that are read; None for all."""
+
 Position: TypeAlias = tuple[str | int | datetime, UUID | int]
 """Where a row stands in an ordering: the value that it is ordered by, and what tells it from its equals."""
 
@@ -39,15 +53,12 @@ class Condition:
     operator: Operator
     value: Value = None
 
-    def on(self, entity: Any) -> ColumnElement[bool]:
-        return OPERATORS[self.operator](getattr(entity, self.column), self.value)
 
-
-OPERATORS: dict[Operator, Callable[[Any, Any], ColumnElement[bool]]] = {
-    "=": eq,
-    "in": among,
-    ">=": ge,
-    "<": lt,
+OPERATORS: dict[Operator, Callable[[Any, BindParameter[Any]], ColumnElement[bool]]] = {
+    "=": lambda column, value: column == value,
+    "in": lambda column, values: column == any_(cast("ColumnElement[Any]", values)),
+    ">=": lambda column, value: column >= value,
+    "<": lambda column, value: column < value,
     "is null": lambda column, _: column.is_(None),
     "is not null": lambda column, _: column.is_not(None),
     "settled": lambda column, _: column < func.pg_snapshot_xmin(func.pg_current_snapshot()),
@@ -69,110 +80,187 @@ class PageRequest:
     before: Position | None = None
     conditions: tuple[Condition, ...] = ()
 
+    @property
+    def shape(self) -> "Shape":
+        """What of the request is in the text of its statement."""
+        return Shape(
+            self.backward,
+            self.order_by,
+            self.then_by,
+            self.descending,
+            self.after is not None,
+            self.before is not None,
+            tuple((condition.column, condition.operator) for condition in self.conditions),
+        )
+
+    def values(self) -> dict[str, Any]:
+        """What is in its parameters. There is one row more than asked for, which tells whether there are more."""
+        values: dict[str, Any] = {"limit": self.limit + 1, **values_of(self.conditions)}
+        for name, position in (("after", self.after), ("before", self.before)):
+            if position is not None:
+                values[f"{name}_value"], values[f"{name}_tie"] = position
+        return values
+
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Row]):
+class Shape:
+    """What a `PageRequest` is without its values."""
+
+    backward: bool
+    order_by: str
+    then_by: str
+    descending: bool
+    after: bool
+    before: bool
+    conditions: Conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
     """The rows, in order, and whether there are more beyond the end that was counted from."""
 
-    rows: list[Row]
+    rows: Sequence[Any]
     has_more: bool
 
 
-async def page(session: AsyncSession, model: type[Row], request: PageRequest) -> Page[Row]:
+async def page(reads: Reads, model: type[Base], request: PageRequest, columns: Columns) -> Page:
     """A page of all rows of a table."""
-    rows = list(await session.scalars(page_statement(model, request)))
+    rows = await reads.rows(page_query(model, request.shape, columns), **request.values())
     return trimmed(rows, request)
 
 
 async def pages_by(
-    session: AsyncSession, model: type[Row], parent: str, keys: Sequence[UUID], request: PageRequest
-) -> list[Page[Row]]:
+    reads: Reads, model: type[Base], parent: str, keys: Sequence[object], request: PageRequest, columns: Columns
+) -> list[Page]:
     """For each key the page of the rows whose column `parent` has it."""
-    parents = key_table(keys)
-    inner = page_statement(model, request, getattr(model, parent) == parents.c.key).lateral()
-    child = aliased(model, inner)
-    rows = await session.execute(
-        select(parents.c.key, child)
-        .select_from(parents.join(inner, true()))
-        .order_by(parents.c.position, *ordering(child, request))
-    )
-    found: defaultdict[UUID, list[Row]] = defaultdict(list)
-    for key, row in rows:
-        found[key].append(row)
-    return [trimmed(found[key], request) for key in keys]
+    rows = await reads.rows(pages_query(model, parent, request.shape, columns), keys=keys, **request.values())
+    found: list[list[Any]] = [[] for _ in keys]
+    for row in rows:
+        found[row[PARENT] - 1].append(row)
+    return [trimmed(each, request) for each in found]
 
 
-async def count(session: AsyncSession, model: type[Row], conditions: Sequence[Condition]) -> int:
+async def count(reads: Reads, model: type[Base], conditions: Sequence[Condition]) -> int:
     """How many rows of a table meet the conditions."""
-    total = await session.scalar(
-        select(func.count()).select_from(model).where(*(condition.on(model) for condition in conditions))
-    )
-    assert total is not None, "count(*) gives a row"
-    return total
+    [row] = await reads.rows(count_query(model, operators_of(conditions)), **values_of(conditions))
+    return int(row[TOTAL])
 
 
 async def counts_by(
-    session: AsyncSession,
-    model: type[Row],
-    parent: str,
-    keys: Sequence[UUID],
-    conditions: Sequence[Condition],
+    reads: Reads, model: type[Base], parent: str, keys: Sequence[object], conditions: Sequence[Condition]
 ) -> list[int]:
     """For each key the number of rows whose column `parent` has it and that meet the conditions."""
-    parents = key_table(keys)
+    query = counts_query(model, parent, operators_of(conditions))
+    rows = await reads.rows(query, keys=keys, **values_of(conditions))
+    return [int(row[TOTAL]) for row in rows]
+
+
+PARENT = "_parent"
+"""The name of the column that says to which key a row belongs: to the first, the second, and so on."""
+
+TOTAL = "_total"
+
+
+@query
+def page_query(model: type[Base], shape: Shape, columns: Columns) -> Query:
+    return Query(page_statement(model, shape, columns), model)
+
+
+@query
+def pages_query(model: type[Base], parent: str, shape: Shape, columns: Columns) -> Query:
+    parents = key_table(getattr(model, parent).type)
+    child = page_statement(model, shape, columns, getattr(model, parent) == parents.c.key).lateral("page")
+    order = ordering(child.c[shape.order_by], child.c[shape.then_by], shape)
+    statement = (
+        select(parents.c.position.label(PARENT), *child.c)
+        .select_from(parents.join(child, true()))
+        .order_by(parents.c.position, *order)
+    )
+    return Query(statement, model)
+
+
+@query
+def count_query(model: type[Base], conditions: Conditions) -> Query:
+    total = func.count().label(TOTAL)
+    return Query(select(total).select_from(model).where(*conditions_on(model, conditions)), model)
+
+
+@query
+def counts_query(model: type[Base], parent: str, conditions: Conditions) -> Query:
+    parents = key_table(getattr(model, parent).type)
     matching = (
         select(func.count())
         .select_from(model)
-        .where(getattr(model, parent) == parents.c.key, *(condition.on(model) for condition in conditions))
+        .where(getattr(model, parent) == parents.c.key, *conditions_on(model, conditions))
         .scalar_subquery()
     )
-    return list(await session.scalars(select(matching).select_from(parents).order_by(parents.c.position)))
+    return Query(select(matching.label(TOTAL)).select_from(parents).order_by(parents.c.position), model)
 
 
-def key_table(keys: Sequence[UUID]) -> TableValuedAlias:
+def key_table(type_: TypeEngine[Any]) -> TableValuedAlias:
     """The keys as a table with the columns `key` and `position`."""
-    array = bindparam(None, list(keys), type_=ARRAY(UUID_TYPE))
-    return func.unnest(array).table_valued("key", with_ordinality="position").render_derived(name="parents")
+    keys = bindparam("keys", type_=ARRAY(type_))
+    return func.unnest(keys).table_valued("key", with_ordinality="position").render_derived(name="parents")
 
 
-UUID_TYPE = Customer.id.type
-
-
-def page_statement(model: type[Row], request: PageRequest, *conditions: ColumnElement[bool]) -> Select[Row]:
-    """The rows of the page and one more, which tells whether there are more."""
+def page_statement(model: type[Base], shape: Shape, columns: Columns, *conditions: ColumnElement[bool]) -> Select[Any]:
+    """The rows of a page: those columns, and the ones that it is ordered by."""
+    order = getattr(model, shape.order_by), getattr(model, shape.then_by)
     return (
-        select(model)
-        .where(*conditions, *(condition.on(model) for condition in request.conditions), *bounds(model, request))
-        .order_by(*ordering(model, request))
-        .limit(request.limit + 1)
+        select(*selected(model, columns, shape.order_by, shape.then_by))
+        .where(*conditions, *conditions_on(model, shape.conditions), *bounds(order, shape))
+        .order_by(*ordering(*order, shape))
+        .limit(bindparam("limit", type_=Integer()))
     )
 
 
-def ordering(entity: Any, request: PageRequest) -> tuple[ColumnElement[Any], ...]:
+def selected(model: type[Base], columns: Columns, *others: str) -> list[ColumnElement[Any]]:
+    """The columns of a table under the names that its rows have for them; all, where `columns` is None."""
+    names = columns_of(model) if columns is None else {*columns, *others}
+    return [getattr(model, name).label(name) for name in sorted(names)]
+
+
+def ordering(value: ColumnElement[Any], tie: ColumnElement[Any], shape: Shape) -> tuple[ColumnElement[Any], ...]:
     """The order in which rows are read: a page counted from the end is read backwards."""
-    columns = (getattr(entity, request.order_by), getattr(entity, request.then_by))
-    backwards = request.descending != request.backward
-    return tuple(column.desc() if backwards else column.asc() for column in columns)
+    backwards = shape.descending != shape.backward
+    return tuple(column.desc() if backwards else column.asc() for column in (value, tie))
 
 
-def bounds(entity: Any, request: PageRequest) -> list[ColumnElement[bool]]:
+def bounds(order: tuple[ColumnElement[Any], ColumnElement[Any]], shape: Shape) -> list[ColumnElement[bool]]:
     found = []
-    if request.after is not None:
-        found.append(beyond(entity, request, request.after, later=not request.descending))
-    if request.before is not None:
-        found.append(beyond(entity, request, request.before, later=request.descending))
+    if shape.after:
+        found.append(beyond(order, "after", later=not shape.descending))
+    if shape.before:
+        found.append(beyond(order, "before", later=shape.descending))
     return found
 
 
-def beyond(entity: Any, request: PageRequest, position: Position, *, later: bool) -> ColumnElement[bool]:
-    """Whether a row stands later, or earlier, than `position` in ascending order."""
-    columns = (getattr(entity, request.order_by), getattr(entity, request.then_by))
-    row = tuple_(*columns)
-    at = tuple_(*(literal(value, column.type) for value, column in zip(position, columns, strict=True)))
+def beyond(order: tuple[ColumnElement[Any], ColumnElement[Any]], name: str, *, later: bool) -> ColumnElement[bool]:
+    """Whether a row stands later, or earlier, than the position `name` in ascending order."""
+    value, tie = order
+    row = tuple_(value, tie)
+    at = tuple_(bindparam(f"{name}_value", type_=value.type), bindparam(f"{name}_tie", type_=tie.type))
     return row > at if later else row < at
 
 
-def trimmed(rows: list[Row], request: PageRequest) -> Page[Row]:
+def operators_of(conditions: Sequence[Condition]) -> Conditions:
+    return tuple((condition.column, condition.operator) for condition in conditions)
+
+
+def values_of(conditions: Sequence[Condition]) -> dict[str, Any]:
+    return {f"condition_{number}": condition.value for number, condition in enumerate(conditions)}
+
+
+def conditions_on(model: type[Base], conditions: Conditions) -> list[ColumnElement[bool]]:
+    found = []
+    for number, (name, operator) in enumerate(conditions):
+        column = getattr(model, name)
+        type_ = ARRAY(column.type) if operator == "in" else column.type
+        found.append(OPERATORS[operator](column, bindparam(f"condition_{number}", type_=type_)))
+    return found
+
+
+def trimmed(rows: Sequence[Any], request: PageRequest) -> Page:
     """The page without the row too many, in the order that was asked for."""
     has_more = len(rows) > request.limit
     kept = rows[: request.limit]

@@ -138,7 +138,7 @@ class CustomerMutations:
                 metadata=UNCHANGED if metadata is UNCHANGED else metadata_of(metadata),
                 now=info.context.now(),
             )
-        return UpdateCustomerPayload(customer=Customer.of(row))
+        return UpdateCustomerPayload(customer=await info.context.find(customers_by_id, row.id))
 
     @mutation(
         "Takes a customer out of use who has no live subscription. The e-mail address stays taken, open invoices owed."
@@ -148,7 +148,7 @@ class CustomerMutations:
             row = await customers.archive_customer(
                 session, customer_id=CustomerId(parse_id(input.id)), now=info.context.now()
             )
-        return ArchiveCustomerPayload(customer=Customer.of(row))
+        return ArchiveCustomerPayload(customer=await info.context.find(customers_by_id, row.id))
 
     @mutation("Puts an archived customer back into use.")
     async def unarchive_customer(self, info: Info, input: UnarchiveCustomerInput) -> UnarchiveCustomerPayload:
@@ -156,4 +156,4 @@ class CustomerMutations:
             row = await customers.unarchive_customer(
                 session, customer_id=CustomerId(parse_id(input.id)), now=info.context.now()
             )
-        return UnarchiveCustomerPayload(customer=Customer.of(row))
+        return UnarchiveCustomerPayload(customer=await info.context.find(customers_by_id, row.id))

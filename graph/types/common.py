@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 import strawberry
 
@@ -12,7 +12,9 @@ from billing.errors import InvalidInput
 from db import values
 from db.models import Base
 from db.queries.pages import Condition, Value
+from db.rows import Row
 from graph.context import Info
+from graph.execution import ATTRIBUTE, READS
 from graph.scalars import parse_id
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def field_of(column: str, description: str) -> Any:
     def resolve(self: Any) -> Any:
         return value_of(self)
 
-    return strawberry.field(resolver=resolve, description=description)
+    return strawberry.field(resolver=resolve, description=description, metadata={ATTRIBUTE: column})
 
 
 @strawberry.interface(description="An object that `node` finds by its id.")
@@ -57,14 +59,8 @@ class Node:
     id: strawberry.ID = field("The object's id: a UUID (version 7), unique among all objects, and safe to show.")
 
     @classmethod
-    def of(cls, row: Base) -> Self:
-        """`row` as the object that it is: the source of an object is its row."""
-        assert isinstance(row, cls.row), row
-        return cast("Self", row)
-
-    @classmethod
     def is_type_of(cls, source: object, _info: Info) -> bool:
-        return isinstance(source, cls.row)
+        return isinstance(source, Row) and source.model is cls.row
 
 
 def describe(words: type[StrEnum], description: str, *, name: str | None = None, **values_described: str) -> None:
@@ -92,7 +88,11 @@ def metadata_field() -> Any:
     def resolve(self: Any) -> list[MetadataEntry]:
         return [MetadataEntry(key=key, value=value) for key, value in sorted(self.custom_metadata.items())]
 
-    return strawberry.field(resolver=resolve, description="The caller's own data, at most 50 pairs, sorted by key.")
+    return strawberry.field(
+        resolver=resolve,
+        description="The caller's own data, at most 50 pairs, sorted by key.",
+        metadata={READS: {"custom_metadata"}},
+    )
 
 
 def metadata_of(entries: list[MetadataEntryInput] | None) -> Mapping[str, str] | None:

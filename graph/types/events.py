@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 import strawberry
@@ -21,6 +22,7 @@ from db.values import EventType, ObjectType
 from graph.connections import Listing, checked_limit, decode_cursor
 from graph.context import Info
 from graph.edges import EDGE, edge
+from graph.execution import READS
 from graph.limits import DEFAULT_PAGE, MAX_PAGE
 from graph.loaders import BatchedRead
 from graph.types.common import LazyCustomer, Node, any_of, describe, equals, field, id_is
@@ -107,7 +109,8 @@ class Event:
         description=(
             "Who did it: `api` for a request without a key, `key:…` or `customer:…` with the id for one with a token, "
             "`renewal`, or `test clock`. A customer session sees `api` for each key."
-        )
+        ),
+        metadata={READS: {"actor"}},
     )
     def actor(self, info: Info) -> str:
         actor: str = self.actor
@@ -115,6 +118,7 @@ class Event:
 
     changes: list[str] = strawberry.field(
         resolver=changed_fields,
+        metadata={READS: {"changes"}},
         description="What changed, by the names of fields, such as `amountDueCents` or `planId`; never the values.",
     )
     occurred_at: datetime = field(
@@ -128,6 +132,7 @@ class Event:
 
     object: Node | None = strawberry.field(
         resolver=object_now,
+        metadata={READS: {"object_type", "object_id"}},
         description="The object as it is now, not as it was then; null where it is gone, as a deleted draft is.",
     )
 
@@ -169,7 +174,7 @@ def first_argument(by_default: int) -> Any:
 
 def feed(description: str) -> Any:
     """A field that gives all events by page, in the order in which they became readable."""
-    listing = Listing(models.Event)
+    listing = Listing(models.Event, None, feed_request)
 
     async def resolve(
         self: Any,
@@ -180,15 +185,14 @@ def feed(description: str) -> Any:
             EventFilter | None, strawberry.argument(description="Only events that meet all of these.")
         ] = None,
     ) -> Any:
-        request = feed_request(MAX_PAGE if first is None else first, after, filter)
-        return await listing.resolve(self, info, request)
+        return await listing.resolve(self, info, {"first": first, "after": after, "filter": filter})
 
     return strawberry.field(resolver=resolve, description=description, metadata={EDGE: listing})
 
 
 def feed_by(parent: str, description: str) -> Any:
     """As `feed`, of the events whose column `parent` has the id of the row that the field is on."""
-    listing = Listing(models.Event, parent)
+    listing = Listing(models.Event, parent, partial(feed_request, by_default=DEFAULT_PAGE))
 
     async def resolve(
         self: Any,
@@ -196,20 +200,25 @@ def feed_by(parent: str, description: str) -> Any:
         first: first_argument(DEFAULT_PAGE) = None,  # type: ignore[valid-type]
         after: After = None,
     ) -> Any:
-        request = feed_request(DEFAULT_PAGE if first is None else first, after)
-        return await listing.resolve(self, info, request)
+        return await listing.resolve(self, info, {"first": first, "after": after})
 
     return strawberry.field(resolver=resolve, description=description, metadata={EDGE: listing})
 
 
-def feed_request(first: int, after: str | None, filter: EventFilter | None = None) -> PageRequest:
+def feed_request(
+    first: int | None = None,
+    after: str | None = None,
+    filter: EventFilter | None = None,
+    *,
+    by_default: int = MAX_PAGE,
+) -> PageRequest:
     """What the arguments of a feed ask for. Raises a `BAD_USER_INPUT` error where they make no sense.
 
     Events go by the transactions that wrote them, and are shown once all earlier ones have ended: one that took its
     position earlier and is committed later is then no longer possible, and nothing appears behind a cursor.
     """
     request = PageRequest(
-        limit=checked_limit("first", first),
+        limit=checked_limit("first", by_default if first is None else first),
         order_by="xid",
         then_by="position",
         conditions=(*(filter.conditions() if filter else ()), Condition("xid", "settled")),

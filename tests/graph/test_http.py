@@ -12,6 +12,8 @@ from sqlalchemy import event, text
 
 from db.database import Database, Sessions
 from db.models import Customer, Plan
+from db.queries.lookups import plans_by_id
+from db.scope import Scope
 from graph.app import create_app
 from tests.support import Api, TestClock, count
 
@@ -186,8 +188,13 @@ async def test_an_exhausted_pool_is_unavailable_and_the_process_is_well(
 ) -> None:
     monkeypatch.setattr("db.database.POOL_TIMEOUT_SECONDS", 0.1)
     database = Database(database_url, pool_size=1)
-    async with api_over(database, clock) as api, database.reads() as held:
-        await held.execute(text("SELECT 1"))
+    async with (
+        api_over(database, clock) as api,
+        database.reads() as session,
+        database.answers_in(Scope("test")) as answers,
+    ):
+        await session.execute(text("SELECT 1"))
+        await plans_by_id(answers, [])
         answer = await api.post("{ customers { nodes { id } } }")
         health = {path: (await api.client.get(path)).status_code for path in ("/health", "/health/db", "/ready")}
 

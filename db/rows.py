@@ -1,0 +1,62 @@
+"""Rows as they are read for an answer: the driver's own records, whose values are ready to be sent.
+
+Where JSON is all that becomes of a value, making a Python object of it first is work for nothing: of what it costs to
+read an invoice, most would be its instants. The connections of `db.reads` have the driver give a UUID and an instant as
+the text that JSON has for it, and a word of an enum is its text anyway.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from operator import itemgetter
+from typing import Any, ClassVar
+
+import asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.types import TypeEngine
+
+from db.models import Base
+from db.types import AddressColumn, BillToColumn
+
+DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
+
+
+class Row(asyncpg.Record):
+    """A row of `model`, or some of its columns, by their names. Ids and words are texts, instants RFC 3339 in UTC."""
+
+    __slots__ = ()
+
+    model: ClassVar[type[Base]]
+
+
+def columns_of(model: type[Base]) -> frozenset[str]:
+    """The names of all columns of a table, as its rows have them."""
+    return frozenset(attribute.key for attribute in model.__mapper__.column_attrs)
+
+
+@cache
+def row_class(model: type[Base]) -> type[Row]:
+    """The class of the rows of a table. What a row was read without cannot be asked of it: a `KeyError`."""
+    values = {
+        attribute.key: property(value_of(attribute.key, attribute.columns[0].type))
+        for attribute in model.__mapper__.column_attrs
+    }
+    return type(f"{model.__name__}Row", (Row,), {"__slots__": (), "model": model, **values})
+
+
+def value_of(name: str, type_: TypeEngine[Any]) -> Callable[[Any], Any]:
+    """What gives a column's value of a record. The types of documents make something of what the driver gives."""
+    taken = itemgetter(name)
+    if isinstance(type_, AddressColumn | BillToColumn):
+        return lambda record: type_.process_result_value(taken(record), DIALECT)
+    return taken
+
+
+def instant_text(said: str) -> str:
+    """An instant as JSON has it, of how PostgreSQL prints one in UTC: `2026-01-31 12:00:00+00`."""
+    return f"{said[:10]}T{said[11:19]}Z"
+
+
+async def use_texts(connection: asyncpg.Connection) -> None:
+    """Has the driver give, and take, UUIDs and instants as texts."""
+    for name, decoder in (("uuid", str), ("timestamptz", instant_text)):
+        await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=decoder, format="text")

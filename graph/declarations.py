@@ -1,0 +1,78 @@
+"""Tells the executor what the declarations of the schema say: which fields are columns, which are edges."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLScalarType, GraphQLSchema
+from strawberry.schema import Schema
+from strawberry.types.arguments import convert_arguments
+from strawberry.types.field import StrawberryField
+
+from db.rows import row_class
+from graph.context import RawInfo
+from graph.edges import EDGE
+from graph.execution import AS_IS, ATTRIBUTE, BATCH, INSTANCE_OF, READS, BatchResolver, Field, ResolveMany
+from graph.scalars import SENT_AS_THEY_ARE
+from graph.types.common import Node
+
+
+def declare(schema: Schema) -> None:
+    """Writes into each field's `extensions` how it can be resolved for many objects at once."""
+    core: GraphQLSchema = schema._schema  # noqa: SLF001 - the schema as graphql-core has it
+    for type_ in core.type_map.values():
+        if isinstance(type_, GraphQLScalarType) and type_.name in SENT_AS_THEY_ARE:
+            type_.extensions[AS_IS] = SENT_AS_THEY_ARE[type_.name]
+        if not isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
+            continue
+        origin = getattr(type_.extensions.get("strawberry-definition"), "origin", None)
+        if isinstance(origin, type) and issubclass(origin, Node) and origin is not Node:
+            type_.extensions[INSTANCE_OF] = row_class(origin.row)
+        for field in type_.fields.values():
+            definition = field.extensions.get("strawberry-definition")
+            if not isinstance(definition, StrawberryField):
+                continue
+            said = definition.metadata
+            if definition.is_basic_field:
+                field.extensions[ATTRIBUTE] = definition.python_name
+            elif ATTRIBUTE in said:
+                field.extensions[ATTRIBUTE] = said[ATTRIBUTE]
+            elif EDGE in said:
+                edge = said[EDGE]
+                field.extensions[BATCH] = Converting(schema, definition, edge) if field.args else edge
+                field.extensions[READS] = edge.reads
+            elif READS in said:
+                field.extensions[READS] = said[READS]
+
+
+@dataclass(frozen=True, slots=True)
+class Converting:
+    """A batch resolver whose arguments are converted to what Strawberry makes of them."""
+
+    schema: Schema
+    definition: StrawberryField
+    resolver: BatchResolver
+
+    def prepare(self, field: Field) -> ResolveMany:
+        resolve_many, converted = self.resolver.prepare(field), self.converter()
+
+        def resolve(
+            sources: Sequence[Any], info: RawInfo, arguments: dict[str, Any]
+        ) -> Sequence[Any] | Awaitable[Sequence[Any]]:
+            return resolve_many(sources, info, converted(arguments))
+
+        return resolve
+
+    def converter(self) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        converter, arguments = self.schema.schema_converter, self.definition.arguments
+        names = {converter.config.name_converter.from_argument(each): each.python_name for each in arguments}
+
+        def converted(given: dict[str, Any]) -> dict[str, Any]:
+            if any(isinstance(value, dict | list) for value in given.values()):
+                return convert_arguments(
+                    given, arguments, scalar_registry=converter.scalar_registry, config=converter.config
+                )
+            # Values without parts are what they are.
+            return {names[name]: value for name, value in given.items()}
+
+        return converted

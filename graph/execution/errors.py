@@ -1,0 +1,62 @@
+"""Errors: where each stands, in which order they count, and what becomes null for them.
+
+An executor that goes depth-first stops where an error makes an object null, and never sees those that it would have met
+there. One that goes by levels meets errors in another order. So they are collected first, and settled at the end in the
+order in which the other would have met them: by the number of waits that it takes to get there, then depth-first. One
+that stands in what an earlier one has made null does not count.
+
+See https://spec.graphql.org/draft/#sec-Handling-Execution-Errors.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import FieldNode, GraphQLError
+from graphql.error import located_error
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the answer.
+
+    `path` leads there by names and indices; `order` is the same with a field's position among those of its object for
+    its name; `nullable` says of each step whether null may stand there.
+    """
+
+    path: tuple[str | int, ...] = ()
+    order: tuple[int, ...] = ()
+    nullable: tuple[bool, ...] = ()
+
+    def nulled(self) -> int:
+        """How many steps lead to what becomes null when an error stands here; 0 for the whole answer."""
+        return next((steps for steps in range(len(self.path), 0, -1) if self.nullable[steps - 1]), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error at a place, which is met after so many `waits`."""
+
+    place: Place
+    waits: int
+    cause: Exception
+    nodes: Sequence[FieldNode]
+
+
+def settle(data: dict[str, Any], failures: Sequence[Failure]) -> tuple[dict[str, Any] | None, list[GraphQLError]]:
+    """Writes null where the failures say, and gives the answer with the errors that count."""
+    errors: list[GraphQLError] = []
+    nulled: set[tuple[str | int, ...]] = set()
+    for failure in sorted(failures, key=lambda each: (each.waits, each.place.order)):
+        path = failure.place.path
+        target = path[: failure.place.nulled()]
+        if any(target[:steps] in nulled for steps in range(len(target) + 1)):
+            continue
+        nulled.add(target)
+        errors.append(located_error(failure.cause, failure.nodes, path))
+        if target:
+            container: Any = data
+            for step in target[:-1]:
+                container = container[step]
+            container[target[-1]] = None
+    return (None if () in nulled else data), errors

@@ -1,0 +1,70 @@
+"""Leaves: the values of one field of many objects, as one column."""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+from graphql import GraphQLBoolean, GraphQLEnumType, GraphQLID, GraphQLInt, GraphQLLeafType, GraphQLString, Undefined
+from graphql.pyutils import inspect
+from graphql.type.scalars import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
+
+from graph.execution.fields import AS_IS
+
+STANDARD: Mapping[str, frozenset[type]] = {
+    GraphQLString.name: frozenset({str}),
+    GraphQLID.name: frozenset({str}),
+    GraphQLBoolean.name: frozenset({bool}),
+    GraphQLInt.name: frozenset({int}),
+}
+NULL = type(None)
+
+
+class Leaf:
+    """Completes values of a leaf type.
+
+    `column` is the fast way, for what is regular; it gives None where something is not, and `value` is to be asked for
+    each.
+    """
+
+    def __init__(self, type_: GraphQLLeafType) -> None:
+        self._type = type_
+        self._coerce: Callable[[Any], Any] = type_.coerce_output_value
+        self._as_is = STANDARD.get(type_.name) or frozenset(type_.extensions.get(AS_IS, ()))
+        self._is_int = type_.name == GraphQLInt.name
+        self._words = words_of(type_) if isinstance(type_, GraphQLEnumType) else None
+        self._words_or_null = None if self._words is None else {**self._words, None: None}
+
+    def column(self, values: list[Any], *, nullable: bool) -> list[Any] | None:
+        """All values completed; None where one of them is not regular."""
+        words = self._words_or_null if nullable else self._words
+        if words is not None:
+            try:
+                return [words[value] for value in values]
+            except (KeyError, TypeError):
+                return None
+        kinds = {*map(type, values)}
+        if nullable:
+            kinds.discard(NULL)
+        if not kinds <= self._as_is:
+            return None
+        if self._is_int and not all(value is None or GRAPHQL_MIN_INT <= value <= GRAPHQL_MAX_INT for value in values):
+            return None
+        return values
+
+    def value(self, value: Any) -> Any:
+        """One value completed, which is neither None nor an exception. Raises what its type raises."""
+        coerced = self._coerce(value)
+        if coerced is None or coerced is Undefined:
+            name = f"{inspect(self._type)}.coerce_output_value({inspect(value)})"
+            raise TypeError(f"Expected `{name}` to return non-nullable value, returned: {inspect(coerced)}")
+        return coerced
+
+
+def words_of(type_: GraphQLEnumType) -> dict[Any, str]:
+    """The name of each value of an enum, by the value, and by the member of a Python enum that has it."""
+    words: dict[Any, str] = {}
+    for name, value in type_.values.items():
+        # What cannot be a key is completed one by one.
+        if isinstance(value.value, str | int | Enum):
+            words[value.value] = name
+    return words

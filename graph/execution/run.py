@@ -1,0 +1,385 @@
+"""Runs a plan, breadth-first.
+
+A level is a list of frames. All their fields are asked, then awaited, then completed, which gives the frames of the
+next level. Regular values are looked at as columns; what is not regular, such as an error, or a null where none may
+stand, takes the slow way, one by one.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, Awaitable, Coroutine, Iterable, Mapping, Sequence
+from itertools import repeat
+from typing import Any
+
+from graphql import (
+    ExecutionResult,
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    Undefined,
+    default_field_resolver,
+    is_abstract_type,
+)
+from graphql.execution.values import VariableValues, get_variable_values
+from graphql.pyutils import gather_with_cancel, is_awaitable, is_iterable
+from graphql.type import GraphQLResolveInfoHelpers
+
+from graph.execution.errors import Failure, settle
+from graph.execution.frames import Frame, Spread
+from graph.execution.plan import Field, Plan, Plans, Selection
+from graph.execution.types import checked_type, collected, is_regular, may_wait, require_type, resolved_type
+
+OBJECTS_IN_A_TURN = 500
+"""After so many objects that came without a wait, an execution lets others have their turn."""
+
+MAX_COERCION_ERRORS = 50
+"""So many errors of variables are reported, as graphql-core has it."""
+
+NULL = type(None)
+
+
+async def execute(
+    schema: GraphQLSchema,
+    plans: Plans,
+    operation: OperationDefinitionNode,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    root_value: object = None,
+    context: object = None,
+    hide_suggestions: bool = False,
+) -> ExecutionResult:
+    """Executes an operation of a valid document, whose plans are kept in `plans`.
+
+    Resolvers get an `info` whose path has no indices: it is the same for all objects.
+    """
+    definitions = operation.variable_definitions or ()
+    coerced = get_variable_values(schema, definitions, {**(variables or {})}, MAX_COERCION_ERRORS, hide_suggestions)
+    if isinstance(coerced, list):
+        return ExecutionResult(None, coerced)
+    if schema.get_root_type(operation.operation) is None:
+        message = f"Schema is not configured to execute {operation.operation.value} operation."
+        return ExecutionResult(None, [GraphQLError(message, operation)])
+    try:
+        plan = plans.of(operation, coerced)
+    except GraphQLError as error:
+        return ExecutionResult(None, [error])
+    return await Execution(plan, coerced, root_value, context).run()
+
+
+class Execution:
+    """One run of a plan."""
+
+    def __init__(self, plan: Plan, variables: VariableValues, root_value: object, context: object) -> None:
+        self._plan = plan
+        self._variables = variables
+        self._root_value = root_value
+        self._context = context
+        self._failures: list[Failure] = []
+        self._tasks: list[asyncio.Future[Any]] = []
+        self._helpers = GraphQLResolveInfoHelpers(lambda values: gather_with_cancel(*values), self._track)
+        self._objects = 0
+
+    async def run(self) -> ExecutionResult:
+        try:
+            if self._plan.operation.operation is OperationType.MUTATION:
+                data = await self._run_one_by_one()
+            else:
+                data = await self._run_from(self._plan.root)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+        settled, errors = settle(data, self._failures)
+        return ExecutionResult(settled, errors or None)
+
+    async def _run_one_by_one(self) -> dict[str, Any]:
+        """Runs each field of the root to its end before the next; none any more where one has made the whole null."""
+        data: dict[str, Any] = dict.fromkeys(self._plan.root.keys)
+        for selection in self._plan.root_fields:
+            data.update(await self._run_from(selection))
+            if any(failure.place.nulled() == 0 for failure in self._failures):
+                break
+        return data
+
+    async def _run_from(self, selection: Selection) -> dict[str, Any]:
+        """Runs a selection of the root, and all levels below it."""
+        root = Frame(selection, [self._root_value])
+        self._fill(root)
+        level = [root]
+        while level:
+            asked = [spread for frame in level for spread in self._ask_all(frame)]
+            level = []
+            for spread in asked:
+                await self._await(spread)
+                await self._complete(spread, level)
+            if self._objects > OBJECTS_IN_A_TURN:
+                self._objects = 0
+                await asyncio.sleep(0)
+        return root.results[0]
+
+    # Asking
+
+    def _ask_all(self, frame: Frame) -> list[Spread]:
+        """Asks the fields of a frame that its objects do not hold themselves."""
+        asked = [Spread(frame, field, self._ask(frame, field)) for field in frame.selection.edges]
+        if frame.waiting:
+            asked = [*frame.waiting, *asked]
+        return asked
+
+    def _ask(self, frame: Frame, field: Field) -> Any:
+        """The values of a field, which may have to be awaited, each by itself or all together."""
+        if field.value_of is not None:
+            return values_of(frame.sources, field)
+        info = self._info(frame, field)
+        try:
+            arguments = field.arguments(self._variables)
+            if field.batch is not None:
+                found = field.resolve_many(frame.sources, info, arguments)
+                return found if isinstance(found, Awaitable) else list(found)
+        except Exception as error:
+            return [error] * len(frame.sources)
+        resolve = field.definition.resolve or default_field_resolver
+        values: list[Any] = []
+        for source in frame.sources:
+            try:
+                value = resolve(source, info, **arguments)
+            except Exception as error:
+                value = error
+            values.append(value)
+        return self._started(values)
+
+    def _started(self, values: list[Any]) -> list[Any]:
+        """The values, of which those that run have begun to: all of a level run side by side."""
+        if any(map(may_wait, {*map(type, values)})):
+            for index, value in enumerate(values):
+                running = collected(value) if isinstance(value, AsyncIterable) else value
+                if isinstance(running, Coroutine):
+                    values[index] = running = asyncio.ensure_future(running)
+                    self._tasks.append(running)
+        return values
+
+    def _track(self, values: Sequence[Any]) -> None:
+        self._tasks.extend(asyncio.ensure_future(value) for value in values if is_awaitable(value))
+
+    def _info(self, frame: Frame, field: Field) -> GraphQLResolveInfo[Any]:
+        plan = self._plan
+        return GraphQLResolveInfo(
+            field.name,
+            field.nodes,
+            field.definition.type,
+            field.parent_type,
+            frame.path_of(field),
+            plan.schema,
+            plan.fragment_nodes,
+            self._root_value,
+            plan.operation,
+            self._variables,
+            self._context,
+            is_awaitable,
+            None,
+            self._helpers,
+        )
+
+    # Awaiting
+
+    async def _await(self, spread: Spread) -> None:
+        """Awaits the values of a field, and lays lists open: what is left are items that null stands for, or none."""
+        if not isinstance(spread.items, list):
+            size = len(spread.frame.sources)
+            spread.items = await all_of(spread.items, size)
+            spread.waits += 1
+        await self._await_items(spread)
+        for _ in range(len(spread.field.nullable) - 1):
+            self._listed(spread)
+            spread.lay_open()
+            self._started(spread.items)
+            await self._await_items(spread)
+
+    async def _await_items(self, spread: Spread) -> None:
+        items = spread.items
+        kinds = {*map(type, items)}
+        if any(may_wait(kind) for kind in kinds):
+            for index, item in enumerate(items):
+                if is_awaitable(item):
+                    try:
+                        items[index] = await item
+                    except Exception as error:
+                        items[index] = error
+            spread.waits += 1
+            kinds = {*map(type, items)}
+        nullable = spread.field.nullable[len(spread.lists)]
+        if not all(map(is_regular, kinds)) or (NULL in kinds and not nullable):
+            self._nulled(spread, nullable=nullable)
+
+    def _nulled(self, spread: Spread, *, nullable: bool) -> None:
+        """Puts null in the place of errors, and notes those, and the nulls that may not stand."""
+        field, items = spread.field, spread.items
+        for index, item in enumerate(items):
+            if isinstance(item, Exception):
+                self._fail(spread, index, item)
+            elif item is None or item is Undefined:
+                items[index] = None
+                if not nullable:
+                    message = f"Cannot return null for non-nullable field {field.parent_type}.{field.name}."
+                    self._fail(spread, index, TypeError(message))
+
+    def _fail(self, spread: Spread, index: int, cause: Exception) -> None:
+        spread.items[index] = None
+        self._failures.append(Failure(spread.place(index), spread.waits, cause, spread.field.nodes))
+
+    def _listed(self, spread: Spread) -> None:
+        """Makes sequences of all that can be iterated."""
+        items = spread.items
+        for index, item in enumerate(items):
+            if item.__class__ is list or item is None:
+                continue
+            try:
+                items[index] = list(iterated(item, spread.field))
+            except Exception as error:
+                self._fail(spread, index, error)
+
+    # Completing
+
+    async def _complete(self, spread: Spread, level: list[Frame]) -> None:
+        """Puts what the values become where they belong, and the objects among them in the next level."""
+        field = spread.field
+        if field.leaf is not None:
+            items = self._leaves(spread)
+        elif is_abstract_type(field.named_type) or field.named_type.is_type_of:
+            items = await self._typed_objects(spread, level)
+        else:
+            items = self._objects_of(field.named_type, spread, None, level)
+        for result, value in zip(spread.frame.results, spread.fold(items), strict=True):
+            result[field.key] = value
+
+    def _leaves(self, spread: Spread) -> list[Any]:
+        leaf = spread.field.leaf
+        assert leaf is not None
+        column = leaf.column(spread.items, nullable=True)
+        if column is None:
+            column = []
+            for index, item in enumerate(spread.items):
+                try:
+                    column.append(None if item is None else leaf.value(item))
+                except Exception as error:
+                    self._fail(spread, index, error)
+                    column.append(None)
+        return column
+
+    async def _typed_objects(self, spread: Spread, level: list[Frame]) -> list[Any]:
+        """Objects whose type is to be found out, or looked at."""
+        field, items = spread.field, spread.items
+        if field.instance_of is not None and {*map(type, items)} <= {field.instance_of, NULL}:
+            return self._objects_of(field.named_type, spread, None, level)
+        info = self._info(spread.frame, field)
+        abstract = is_abstract_type(field.named_type)
+        found: dict[GraphQLObjectType, list[int]] = {}
+        for index, item in enumerate(items):
+            if item is None:
+                continue
+            try:
+                type_ = field.named_type
+                if abstract:
+                    name = resolved_type(type_, info, item)
+                    type_ = checked_type(field, info, item, await name if is_awaitable(name) else name)
+                if type_.is_type_of is not None:
+                    fits = type_.is_type_of(item, info)
+                    require_type(await fits if is_awaitable(fits) else fits, type_, field, item)
+            except Exception as error:
+                self._fail(spread, index, error)
+            else:
+                found.setdefault(type_, []).append(index)
+        completed: list[Any] = [None] * len(items)
+        for type_, picked in found.items():
+            for index, result in zip(picked, self._objects_of(type_, spread, picked, level), strict=True):
+                completed[index] = result
+        return completed
+
+    def _objects_of(
+        self, type_: GraphQLObjectType, spread: Spread, picked: list[int] | None, level: list[Frame]
+    ) -> list[Any]:
+        """The objects of one type, with what they hold themselves; what they do not is for the next level."""
+        items = spread.items
+        if picked is None and None in items:
+            picked = [index for index, item in enumerate(items) if item is not None]
+            completed: list[Any] = [None] * len(items)
+            for index, result in zip(picked, self._objects_of(type_, spread, picked, level), strict=True):
+                completed[index] = result
+            return completed
+        sources = items if picked is None else [items[index] for index in picked]
+        if not sources:
+            return []
+        try:
+            selection = spread.field.selection(type_)
+        except (GraphQLError, RecursionError) as error:
+            for index in range(len(items)) if picked is None else picked:
+                self._fail(spread, index, error)
+            return [None] * len(sources)
+        frame = Frame(selection, sources, spread=spread, picked=picked)
+        self._fill(frame)
+        self._objects += len(sources)
+        if selection.edges or frame.waiting:
+            level.append(frame)
+        return frame.results
+
+    def _fill(self, frame: Frame) -> None:
+        """Makes the results of a frame, with the leaves that its objects hold themselves."""
+        selection = frame.selection
+        size = len(frame.sources)
+        columns = [self._column(frame, field) if field.is_column else repeat(None, size) for field in selection.fields]
+        if columns:
+            keys = selection.keys
+            frame.results = [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
+        else:
+            frame.results = [{} for _ in range(size)]
+
+    def _column(self, frame: Frame, field: Field) -> Sequence[Any]:
+        """A leaf of all objects of a frame; nulls where it must be awaited first."""
+        if field.constant is not None:
+            return [field.constant] * len(frame.sources)
+        values = values_of(frame.sources, field)
+        assert field.leaf is not None
+        column = field.leaf.column(values, nullable=field.nullable[0])
+        if column is not None:
+            return column
+        spread = Spread(frame, field, values)
+        if any(map(may_wait, {*map(type, values)})):
+            self._started(values)
+            frame.waiting.append(spread)
+            return [None] * len(values)
+        self._nulled(spread, nullable=field.nullable[0])
+        return self._leaves(spread)
+
+
+def iterated(value: Any, field: Field) -> Iterable[Any]:
+    """A value that can be iterated. Raises `GraphQLError` for another."""
+    if is_iterable(value):
+        return value
+    raise GraphQLError(f"Expected Iterable, but did not find one for field '{field.parent_type}.{field.name}'.")
+
+
+def values_of(sources: Sequence[Any], field: Field) -> list[Any]:
+    """The attribute of all objects that a field is; an error where one does not give it."""
+    value_of = field.value_of
+    assert value_of is not None, field.name
+    try:
+        return list(map(value_of, sources))
+    except Exception:
+        values: list[Any] = []
+        for source in sources:
+            try:
+                values.append(value_of(source))
+            except Exception as error:
+                values.append(error)
+        return values
+
+
+async def all_of(values: Awaitable[Sequence[Any]], size: int) -> list[Any]:
+    """The values that were asked for together; for each the error, where that failed."""
+    try:
+        found = list(await values)
+    except Exception as error:
+        return [error] * size
+    assert len(found) == size, "a value for each object"
+    return found
