@@ -67,10 +67,23 @@ class Edge(Generic[Item]):
 
 @strawberry.type
 class Connection(Generic[Item]):
-    edges: list[Edge[Item]]
+    page: strawberry.Private[rows.Page[Any]]
     nodes: list[Item]
-    page_info: PageInfo
     count: strawberry.Private[Callable[[], Any] | None] = None
+
+    @strawberry.field
+    def edges(self) -> list[Edge[Item]]:
+        return [Edge(node=node, cursor=rows.cursor(row)) for node, row in zip(self.nodes, self.page.rows, strict=True)]
+
+    @strawberry.field
+    def page_info(self) -> PageInfo:
+        found = self.page.rows
+        return PageInfo(
+            has_next_page=self.page.has_more,
+            has_previous_page=False,
+            start_cursor=rows.cursor(found[0]) if found else None,
+            end_cursor=rows.cursor(found[-1]) if found else None,
+        )
 
     @strawberry.field
     async def total_count(self) -> int | None:
@@ -78,19 +91,7 @@ class Connection(Generic[Item]):
 
     @classmethod
     def of(cls, page: rows.Page[Any], make: Callable[[Any], Item], count: Any = None) -> "Connection[Item]":
-        nodes = [make(row) for row in page.rows]
-        cursors = [rows.cursor(row) for row in page.rows]
-        return cls(
-            edges=[Edge(node=node, cursor=cursor) for node, cursor in zip(nodes, cursors, strict=True)],
-            nodes=nodes,
-            page_info=PageInfo(
-                has_next_page=page.has_more,
-                has_previous_page=False,
-                start_cursor=cursors[0] if cursors else None,
-                end_cursor=cursors[-1] if cursors else None,
-            ),
-            count=count,
-        )
+        return cls(page=page, nodes=[make(row) for row in page.rows], count=count)
 
 
 @strawberry.type
