@@ -6,19 +6,23 @@ query grows with its rows, `./dev bench crowd` holds 64 connections for a minute
 
 import argparse
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from bench.comparison import check
+import pytest
+
+from bench.comparison import Differs, check
 from bench.database import bench_database
 from bench.machine import machine_facts
-from bench.measuring import Bench, Effort, driver, processors
+from bench.measuring import Bench, Cell, Effort, driver, processors
 from bench.operations import OPERATIONS, Operation
-from bench.report import rows, save, table
+from bench.report import read, rows, save, summary, table
 from bench.servers import KINDS, Kind, running
+from bench.trials import crowd, growth, soak
 
 Named = TypeVar("Named", Operation, Kind)
 
@@ -61,20 +65,46 @@ def compare(arguments: argparse.Namespace) -> None:
                         f"\r{found.round}/{effort.rounds} {found.operation:<12}{found.server:<14}", end="", flush=True
                     )
     print()
-    for operation in operations:
-        print(f"\n{table(operation, kinds, cells)}")
+    show(operations, kinds, cells)
     print(f"\n{save(arguments.name, facts, cells=rows(cells))}")
 
 
+def show(operations: Sequence[Operation], kinds: Sequence[Kind], cells: Sequence[Cell]) -> None:
+    for operation in operations:
+        print(f"\n{table(operation, kinds, cells)}")
+    print(f"\n{summary(operations, kinds, cells)}")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="three minutes instead of twelve")
+    parser = argparse.ArgumentParser(
+        prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", nargs="?", choices=("compare", "growth", "crowd", "soak"), default="compare")
+    parser.add_argument("--quick", action="store_true", help="compare in three minutes instead of twelve")
     parser.add_argument("--only", metavar="OPERATIONS", help=", ".join(operation.name for operation in OPERATIONS))
     parser.add_argument("--servers", metavar="SERVERS", help=", ".join(kind.name for kind in KINDS))
     parser.add_argument(
         "--name", default=f"{datetime.now(UTC):%Y-%m-%d-%H%M}", help="of the file in bench/results; the date by default"
     )
-    compare(parser.parse_args())
+    parser.add_argument("--show", metavar="FILE", help="show the tables of an earlier run")
+    arguments = parser.parse_args()
+    match arguments.what:
+        case _ if arguments.show:
+            show(OPERATIONS, KINDS, read(Path(arguments.show)))
+        case "growth":
+            growth(arguments.name)
+        case "crowd":
+            crowd(arguments.name, chosen([each for each in OPERATIONS if not each.writes], arguments.only or "one"))
+        case "soak":
+            soak(arguments.name)
+        case _:
+            compare(arguments)
 
 
-main()
+if __name__ == "__main__":
+    try:
+        main()
+    except Differs as difference:
+        sys.exit(str(difference))
+    except (pytest.skip.Exception, pytest.fail.Exception) as missing:
+        sys.exit(f"error: {missing} Without Node.js: --servers ours,idiomatic,rest,floor")

@@ -1,7 +1,6 @@
 """Whether all servers do the same: their answers, and the rows that they write. Asked before anything is timed."""
 
 import json
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from difflib import unified_diff
@@ -17,10 +16,14 @@ OUR_OWN = {"name", "email", "email_key", "invoice_prefix", "actor", "xid"}
 """Columns that tell a customer from another, or who wrote a row, and when."""
 
 
+class Differs(Exception):
+    """Servers do not do the same: says where."""
+
+
 def check(
     database: BenchDatabase, servers: Sequence[Server], operations: Sequence[Operation], subjects: Subjects
 ) -> None:
-    """Exits, and says where, when a server answers or writes something else than the first of them."""
+    """Raises `Differs` when a server answers or writes something else than the first of them."""
     for operation in operations:
         if operation.writes:
             check_writes(database, servers, operation, subjects)
@@ -38,14 +41,16 @@ def check_reads(servers: Sequence[Server], operation: Operation, subjects: Subje
 def check_writes(database: BenchDatabase, servers: Sequence[Server], operation: Operation, subjects: Subjects) -> None:
     """Each server does the operation for a customer of its own."""
     done = []
-    for server, variables in zip(servers, operation.variables(subjects), strict=False):
-        answer = forgetting(in_our_shape(plain(server.ask(operation, variables))))
-        done.append((server, variables["customer"], answer, comparable(database.rows_of(variables["customer"]))))
-    (_, _, first_answer, first_rows), *others = done
-    for server, _, answer, rows in others:
+    try:
+        for server, variables in zip(servers, operation.variables(subjects), strict=False):
+            answer = forgetting(in_our_shape(plain(server.ask(operation, variables))))
+            done.append((server, answer, comparable(database.rows_of(variables["customer"]))))
+    finally:
+        database.forget(subjects.subscribers)
+    (_, first_answer, first_rows), *others = done
+    for server, answer, rows in others:
         same(f"{operation.name}: {server.kind.title} answers", first_answer, answer)
         same(f"{operation.name}: {server.kind.title} writes", first_rows, rows)
-    database.forget([customer for _, customer, _, _ in done])
 
 
 def in_our_shape(answer: dict[str, Any]) -> dict[str, Any]:
@@ -113,4 +118,4 @@ def same(what: str, expected: object, found: object) -> None:
         json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).splitlines() for value in (expected, found)
     )
     lines = list(unified_diff(ours, theirs, "ours", "theirs", lineterm=""))
-    sys.exit(f"{what} something else:\n" + "\n".join(lines[:60]))
+    raise Differs(f"{what} something else:\n" + "\n".join(lines[:60]))

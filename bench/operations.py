@@ -109,3 +109,7 @@ OPERATIONS = (
         writes=True,
     ),
 )
+
+
+def operation_of(name: str) -> Operation:
+    return next(operation for operation in OPERATIONS if operation.name == name)

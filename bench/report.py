@@ -40,6 +40,29 @@ def table(operation: Operation, kinds: Sequence[Kind], cells: Sequence[Cell]) ->
     return "\n".join(lines)
 
 
+def summary(operations: Sequence[Operation], kinds: Sequence[Kind], cells: Sequence[Cell]) -> str:
+    """One table: a line for each server, a column for each operation."""
+    lines = [
+        "CPU ms for each request, server + PostgreSQL; in brackets, how many times ours",
+        f"{'':<24}" + "".join(f"{operation.name:>22}" for operation in operations),
+    ]
+    for kind in kinds:
+        columns = []
+        for operation in operations:
+            mine = [cell for cell in cells if (cell.server, cell.operation) == (kind.name, operation.name)]
+            if not mine:
+                columns.append("")
+                continue
+            server, postgres = (
+                statistics.median(value) for value in zip(*((c.server_ms, c.postgres_ms) for c in mine), strict=True)
+            )
+            columns.append(
+                f"{server:.2f} + {postgres:.2f} ({times(ratio(mine, cells, lambda c: c.server_ms + c.postgres_ms))})"
+            )
+        lines.append(f"{kind.title:<24}" + "".join(f"{column:>22}" for column in columns))
+    return "\n".join(lines)
+
+
 def ratio(mine: Sequence[Cell], cells: Sequence[Cell], value: Callable[[Cell], float]) -> float | None:
     """How many times ours a value is, in the same round; the median over the rounds."""
     ours = {cell.round: cell for cell in cells if cell.server == "ours" and cell.operation == mine[0].operation}
@@ -65,3 +88,8 @@ def rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
         {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in asdict(cell).items()}
         for cell in cells
     ]
+
+
+def read(path: Path) -> list[Cell]:
+    """The cells of an earlier run."""
+    return [Cell(**row) for row in json.loads(path.read_text())["cells"]]

@@ -73,6 +73,10 @@ KINDS = (
 )
 
 
+def kind_of(name: str) -> Kind:
+    return next(kind for kind in KINDS if kind.name == name)
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A running server."""
