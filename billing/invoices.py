@@ -54,7 +54,7 @@ from billing.states import InvoiceState
 from billing.subscriptions import use_currency, valid_quantity
 from billing.texts import required_text, valid_currency
 from billing.writer import store
-from db.models import Invoice, InvoiceLine, Subscription
+from db.models import Invoice, InvoiceLine
 from db.models.base import changed
 from db.queries.accounts import (
     INVOICE_COLUMNS,
@@ -281,7 +281,8 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
         raise InvoiceAlreadyReissued("This invoice has a successor.")
     live = account
     if account.subscription is None or account.subscription.id != invoice.subscription_id:
-        [account] = await read_accounts(session, Subscription.id == invoice.subscription_id)
+        assert invoice.subscription_id is not None, "the invoice of a period is of a subscription"
+        [account] = await read_accounts(session, [invoice.subscription_id])
         at = max(at, await arrive(session, account, now, lock=True))
     await period_stands(session, account, invoice)
     lines = await lines_again(session, invoice_id)

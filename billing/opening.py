@@ -63,7 +63,7 @@ async def open_subscription(
         raise SubscriptionNotFound("There is no subscription with this id.")
     if lock:
         await lock_customer(session, customer_id)
-    [account] = await read_accounts(session, Subscription.id == subscription_id)
+    [account] = await read_accounts(session, [subscription_id])
     at = await arrive(session, account, now, lock=lock)
     subscription = account.known_subscription
     if subscription.is_live and not account.held:

@@ -17,8 +17,6 @@ from billing.planned import PlannedInvoice
 from billing.reader import read_accounts
 from billing.renewals import renew
 from billing.subscriptions import plan_change, plan_subscription
-from db.models import Subscription
-from db.queries.arrays import among
 from db.values import CustomerId, PlanId, SubscriptionId
 
 MAX_UPCOMING = 24
@@ -93,7 +91,7 @@ async def upcoming_invoices(
 
     Where one does not come to an invoice any more, because an amount does not fit, the list ends before it.
     """
-    accounts = await read_accounts(session, among(Subscription.id, subscription_ids))
+    accounts = await read_accounts(session, subscription_ids)
     found = {}
     for account in accounts:
         found[account.known_subscription.id] = upcoming_of(account, count)

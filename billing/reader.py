@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
@@ -13,20 +12,21 @@ from billing.periods import Period
 from billing.planned import PlannedLine
 from billing.plans import billing_interval
 from billing.states import BilledLine, CustomerState, InvoiceState, SubscriptionState, Terms
-from db.models import Customer, Plan, Subscription
+from db.models import Plan
 from db.queries.accounts import (
     CUSTOMER_COLUMNS,
     PLAN_COLUMNS,
     SUBSCRIPTION_COLUMNS,
     Plain,
-    account_heads,
     billed_lines,
     credited_by_line,
+    head_by_customer,
+    heads_by_subscription,
     unpaid_invoices_by_customer,
     waiting_lines_by_subscription,
 )
-from db.scope import actor_of, plain_rows
-from db.values import BillTo, CustomerId, InvoiceLineId, SubscriptionStatus
+from db.scope import actor_of
+from db.values import BillTo, CustomerId, InvoiceLineId, SubscriptionId
 
 CUSTOMER_END = len(CUSTOMER_COLUMNS)
 SUBSCRIPTION_END = CUSTOMER_END + len(SUBSCRIPTION_COLUMNS)
@@ -34,14 +34,13 @@ PLAN_END = SUBSCRIPTION_END + len(PLAN_COLUMNS)
 PENDING_END = PLAN_END + len(PLAN_COLUMNS)
 
 
-async def read_accounts(session: AsyncSession, *conditions: ColumnElement[bool]) -> list[Account]:
-    """The accounts of the subscriptions that meet the conditions, in the order in which they are due.
+async def read_accounts(session: AsyncSession, ids: Sequence[SubscriptionId]) -> list[Account]:
+    """The accounts of the subscriptions, in the order in which they are due.
 
     To change them, lock their customers before, by a statement of its own: what a statement reads beside the rows that
     it locks is older than they are, where it had to wait. Three statements, however many accounts.
     """
-    statement = account_heads().where(*conditions).order_by(Subscription.next_billing_at, Subscription.id)
-    accounts = [account_of(head) for head in await plain_rows(session, statement)]
+    accounts = [account_of(head) for head in await heads_by_subscription(session, ids)]
     for account in accounts:
         account.actor = actor_of(session)
     if accounts:
@@ -88,28 +87,27 @@ def billed_line(row: Plain, credited: dict[InvoiceLineId, int]) -> BilledLine:
 
 async def read_customer(session: AsyncSession, customer_id: CustomerId) -> Account | None:
     """The account of a customer with what is unpaid and the live subscription, if any; None for no customer."""
-    accounts = await read_accounts(
-        session, Customer.id == customer_id, Subscription.status != SubscriptionStatus.CANCELED
-    )
-    if accounts:
-        return accounts[0]
-    row = (await session.execute(select(*CUSTOMER_COLUMNS).where(Customer.id == customer_id))).first()
-    if row is None:
+    head = await head_by_customer(session, customer_id)
+    if head is None:
         return None
-    account = Account(customer_state(row), actor=actor_of(session))
+    account = account_of(head)
+    account.actor = actor_of(session)
     await fill(session, [account])
     return account
 
 
 def account_of(head: Plain) -> Account:
+    customer = customer_state(head)
+    if head[CUSTOMER_END] is None:
+        return Account(customer)
     subscription = SubscriptionState(*head[CUSTOMER_END:SUBSCRIPTION_END])
     pending_plan, pending_quantity = head[PLAN_END:PENDING_END], subscription.pending_quantity
     return Account(
-        customer=customer_state(head),
+        customer=customer,
         subscription=subscription,
         terms=terms_from(head[SUBSCRIPTION_END:PLAN_END], subscription.quantity),
         pending_terms=terms_from(pending_plan, pending_quantity) if pending_quantity else None,
-        held=head.attempts is not None,
+        held=head[PENDING_END] is not None,
     )
 
 

@@ -166,7 +166,7 @@ async def do_chunk(
             ids = await claim_subscriptions(session, *work.conditions(), *chosen, limit=limit, skip_locked=True)
             if not ids:
                 return Chunk(0, Report())
-            accounts = await read_accounts(session, among(Subscription.id, ids))
+            accounts = await read_accounts(session, ids)
             planned, failures = plan_all(accounts, work)
             await store(session, [account for account, _ in planned])
             # Before the commit: no other task of this run may claim them again.

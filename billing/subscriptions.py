@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -41,7 +41,8 @@ from billing.texts import valid_metadata
 from billing.writer import store
 from db.models import Plan, Subscription
 from db.models.base import table_of
-from db.queries.accounts import had_trial
+from db.queries.accounts import had_trial, read_plan
+from db.statements import Statement, kept, send
 from db.values import CustomerId, EventType, PlanId, SubscriptionId, SubscriptionStatus
 
 MAX_QUANTITY = 1_000_000_000
@@ -178,16 +179,18 @@ async def insert_live_subscription(
     session: AsyncSession, subscription: SubscriptionState, metadata: dict[str, str], at: datetime
 ) -> bool:
     """Stores the subscription; False when its customer has a live one."""
-    created = await session.scalar(
-        insert(table_of(Subscription))
-        .values(subscription_values(subscription, metadata, at))
-        .on_conflict_do_nothing(
-            index_elements=[Subscription.customer_id],
-            index_where=text("status <> 'CANCELED'"),
-        )
-        .returning(Subscription.id)
+    return bool(await send(session, insert_if_none_is_live(), **subscription_values(subscription, metadata, at)))
+
+
+@kept
+def insert_if_none_is_live() -> Statement:
+    table = table_of(Subscription)
+    return Statement(
+        insert(table)
+        .values({column.name: bindparam(column.name, type_=column.type) for column in table.c})
+        .on_conflict_do_nothing(index_elements=[table.c.customer_id], index_where=text("status <> 'CANCELED'"))
+        .returning(table.c.id)
     )
-    return created is not None
 
 
 def subscription_values(subscription: SubscriptionState, metadata: dict[str, str], at: datetime) -> dict[str, Any]:
@@ -240,7 +243,7 @@ async def valid_trial(
 
 async def open_plan(session: AsyncSession, plan_id: PlanId) -> Plan:
     """A plan that takes new subscriptions. Raises `PlanNotFound`, `PlanArchived`."""
-    plan = await session.get(Plan, plan_id)
+    plan = await read_plan(session, plan_id)
     if plan is None:
         raise PlanNotFound("There is no plan with this id.")
     if plan.archived_at is not None:

@@ -7,15 +7,12 @@ goes once. A statement that has no rows is not sent.
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
-from functools import cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
     Column,
     ColumnElement,
-    Insert,
     Table,
-    Update,
     bindparam,
     cast,
     delete,
@@ -53,6 +50,7 @@ from db.models import (
     Subscription,
 )
 from db.models.base import table_of
+from db.statements import Statement, kept, send
 from db.types import bill_to_document
 from db.values import BillTo
 
@@ -179,7 +177,7 @@ async def insert_rows(session: AsyncSession, model: type[Base], columns: Columns
     """One INSERT of all rows."""
     if any(columns.values()):
         table, said_once = table_of(model), the_same_for_all(columns)
-        await session.execute(insert_statement(table, tuple(columns), said_once), parameters(table, columns, said_once))
+        await send(session, insert_statement(table, tuple(columns), said_once), **parameters(table, columns, said_once))
 
 
 async def update_rows(
@@ -190,7 +188,7 @@ async def update_rows(
         table, columns = table_of(model), columns_named((*keys, *changes), rows)
         said_once = the_same_for_all(columns) - {*keys}
         statement = update_statement(table, tuple(keys), tuple(changes), said_once)
-        await session.execute(statement, parameters(table, columns, said_once))
+        await send(session, statement, **parameters(table, columns, said_once))
 
 
 def the_same_for_all(columns: Columns) -> frozenset[str]:
@@ -200,18 +198,19 @@ def the_same_for_all(columns: Columns) -> frozenset[str]:
     )
 
 
-@cache
-def insert_statement(table: Table, names: tuple[str, ...], said_once: frozenset[str]) -> Insert:
+@kept
+def insert_statement(table: Table, names: tuple[str, ...], said_once: frozenset[str]) -> Statement:
     sent = sent_columns(table, names, said_once)
-    return insert(table).from_select(names, select(*(restored(table.c[name], sent[name]) for name in names)))
+    rows = select(*(restored(table.c[name], sent[name]) for name in names))
+    return Statement(insert(table).from_select(names, rows))
 
 
-@cache
+@kept
 def update_statement(
     table: Table, keys: tuple[str, ...], changes: tuple[str, ...], said_once: frozenset[str]
-) -> Update:
+) -> Statement:
     sent = sent_columns(table, (*keys, *changes), said_once)
-    return (
+    return Statement(
         update(table)
         .where(*(table.c[key] == sent[key] for key in keys))
         .values({name: restored(table.c[name], sent[name]) for name in changes})

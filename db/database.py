@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionm
 from db.reads import Reads
 from db.rows import use_texts
 from db.scope import SCOPE, Scope, ScopedSession, count_rows
+from db.statements import LISTENERS
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -66,13 +67,16 @@ class Database:
         self._answers = create_async_engine(asyncpg_url(url), pool_size=pool_size, pool_reset_on_return=None, **options)
         event.listen(self._answers.sync_engine, "connect", give_texts)
         self.listeners: list[Callable[[str], None]] = []
-        """Are told of each statement of `answers_in`; those of sessions are told of by SQLAlchemy's own events."""
+        """Are told of each statement that is sent by the driver; of others SQLAlchemy's own events tell."""
         read_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         event.listen(self.engine.sync_engine, "after_cursor_execute", count_rows)
-        self.reads: Sessions = async_sessionmaker(read_engine, expire_on_commit=False, sync_session_class=ScopedSession)
-        self.writes: Sessions = async_sessionmaker(
-            self.engine, expire_on_commit=False, sync_session_class=ScopedSession
-        )
+        sessions: dict[str, Any] = {
+            "expire_on_commit": False,
+            "sync_session_class": ScopedSession,
+            "info": {LISTENERS: self.listeners},
+        }
+        self.reads: Sessions = async_sessionmaker(read_engine, **sessions)
+        self.writes: Sessions = async_sessionmaker(self.engine, **sessions)
 
     def reads_in(self, scope: Scope) -> AsyncSession:
         return self.reads(info={SCOPE: scope})

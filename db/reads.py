@@ -6,91 +6,26 @@ SQLAlchemy, is written down with what it costs in docs/decisions/0011-rows-as-th
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, wraps
 from types import TracebackType
-from typing import Any, ParamSpec, Self, cast
+from typing import Any, Self, cast
 
 import asyncpg
-from sqlalchemy import CompoundSelect, Integer, PoolProxiedConnection, Select, bindparam
+from sqlalchemy import CompoundSelect, PoolProxiedConnection, Select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.util import greenlet_spawn
 
 from db.models import Base
-from db.rows import DIALECT, Row, row_class
-from db.scope import ANY_CUSTOMER, Scope
-
-KEPT = 2000
-"""So many statements are kept compiled."""
-
-CUSTOMER = "scope_customer_id"
-ROWS_LEFT = "rows_left"
-"""Names of parameters that have their value from the scope."""
-
-CONNECTION_LOST = (
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-)
-
-Shape = ParamSpec("Shape")
+from db.rows import row_class
+from db.scope import Scope
+from db.statements import CONNECTION_LOST, CUSTOMER, ROWS_LEFT, Compiled, Statement
 
 
-class Query:
-    """A SELECT whose parameters have names, and whose rows are those of `model`, or some of their columns.
-
-    It is written with mapped classes, so that it can be narrowed to what one customer sees.
-    """
+class Query(Statement):
+    """A SELECT whose rows are those of `model`, or some of their columns."""
 
     def __init__(self, statement: Select[Any] | CompoundSelect[Any], model: type[Base]) -> None:
-        self._statement = statement
-        self._row_class = row_class(model)
-        self._compiled: dict[bool, Compiled] = {}
-
-    def compiled(self, *, scoped: bool) -> "Compiled":
-        """The statement for the driver; `scoped`, one that is narrowed to a customer."""
-        found = self._compiled.get(scoped)
-        if found is None:
-            found = self._compiled[scoped] = self._compile(scoped=scoped)
-        return found
-
-    def _compile(self, *, scoped: bool) -> "Compiled":
-        statement = self._statement
-        if scoped:
-            statement = statement.options(*ANY_CUSTOMER.criteria)
-        if statement._limit_clause is None:  # noqa: SLF001 - there is no public way to ask
-            statement = statement.limit(bindparam(ROWS_LEFT, type_=Integer()))
-        compiled = statement.compile(dialect=DIALECT)
-        names: Sequence[str] = compiled.positiontup or ()
-        parameters = [(name, compiled.params[name]) for name in names]
-        return Compiled(
-            str(compiled),
-            [(CUSTOMER if value == ANY_CUSTOMER.customer_id else name, value) for name, value in parameters],
-            self._row_class,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A statement for the driver: its text, and the names of its parameters in their order, each with the value that
-    it has where none is given.
-    """
-
-    text: str
-    parameters: list[tuple[str, Any]]
-    row_class: type[Row]
-
-    async def rows(self, connection: asyncpg.Connection, values: Mapping[str, Any]) -> Sequence[Any]:
-        arguments = [values.get(name, by_default) for name, by_default in self.parameters]
-        rows: Sequence[Any] = await connection.fetch(self.text, *arguments, record_class=self.row_class)
-        return rows
-
-
-def query(build: Callable[Shape, Query]) -> Callable[Shape, Query]:
-    """Keeps what `build` makes of a shape: a statement is built and compiled once."""
-    return wraps(build)(lru_cache(maxsize=KEPT)(build))  # type: ignore[return-value]
+        super().__init__(statement)
+        self.row_class = row_class(model)
 
 
 class Reads:
@@ -124,9 +59,9 @@ class Reads:
                 listener(compiled.text)
             connection = await self._connection()
             try:
-                rows = await compiled.rows(connection, values)
+                rows = await fetch(connection, query, compiled, values)
             except CONNECTION_LOST:
-                rows = await self._again(compiled, values)
+                rows = await self._again(query, compiled, values)
         if budget is not None:
             budget.spend(len(rows))
         return rows
@@ -139,14 +74,14 @@ class Reads:
                 await self._drop()
         return cast("asyncpg.Connection", self._taken.driver_connection)
 
-    async def _again(self, compiled: "Compiled", values: Mapping[str, Any]) -> Sequence[Any]:
+    async def _again(self, query: Query, compiled: Compiled, values: Mapping[str, Any]) -> Sequence[Any]:
         """Asks once more, on another connection: one that was lost while it lay in the pool may say so only when it is
         used, and a read has changed nothing. Raises `ConnectionError`.
         """
         await self._drop()
         connection = await self._connection()
         try:
-            return await compiled.rows(connection, values)
+            return await fetch(connection, query, compiled, values)
         except CONNECTION_LOST as error:
             await self._drop()
             raise ConnectionError("The connection to the database is lost.") from error
@@ -174,6 +109,13 @@ class Reads:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.release()
+
+
+async def fetch(
+    connection: asyncpg.Connection, query: Query, compiled: Compiled, values: Mapping[str, Any]
+) -> Sequence[Any]:
+    rows: Sequence[Any] = await connection.fetch(compiled.text, *compiled.texts(values), record_class=query.row_class)
+    return rows
 
 
 def is_closed(taken: PoolProxiedConnection) -> bool:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Row, Select, event, false, select
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, event, false, select
 from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
@@ -132,17 +132,6 @@ def in_scope(statement: Query, scope: Scope) -> tuple[Query, dict[str, RowBudget
     if statement._limit_clause is None:  # noqa: SLF001 - there is no public way to ask
         statement = statement.limit(scope.budget.left + 1)
     return statement, {BUDGET: scope.budget}
-
-
-async def plain_rows(session: AsyncSession, statement: Select[*tuple[Any, ...]]) -> Sequence[Row[*tuple[Any, ...]]]:
-    """The rows as the driver gives them: the session's own way of reading costs a third more for each. They keep to the
-    session's scope all the same.
-    """
-    scope = scope_of(session)
-    sent, options = in_scope(statement, scope) if scope else (statement, {})
-    connection = await session.connection()
-    rows: Sequence[Row[*tuple[Any, ...]]] = (await connection.execute(sent, execution_options=options)).all()
-    return rows
 
 
 @event.listens_for(ScopedSession, "do_orm_execute")

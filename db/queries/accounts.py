@@ -7,7 +7,22 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, exists, func, literal, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    and_,
+    any_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
@@ -24,7 +39,7 @@ from db.models import (
     Subscription,
 )
 from db.queries.arrays import among
-from db.scope import plain_rows
+from db.statements import Statement, kept, send
 from db.values import (
     CHARGES,
     UNPAID,
@@ -41,7 +56,8 @@ from db.values import (
     TestClockId,
 )
 
-Plain: TypeAlias = Row[*tuple[Any, ...]]
+Plain: TypeAlias = Any
+"""A row: a tuple of values."""
 
 
 PendingPlan = aliased(Plan, name="pending_plans")
@@ -125,8 +141,36 @@ WAITING_COLUMNS = (
 )
 
 
-def account_heads() -> Select[*tuple[Any, ...]]:
-    """Customer, subscription, plan, pending plan and whether there is a hold, side by side."""
+async def heads_by_subscription(session: AsyncSession, ids: Sequence[SubscriptionId]) -> Sequence[Plain]:
+    """Customer, subscription, plan, pending plan and the tries of a hold, side by side, in the order in which the
+    subscriptions are due.
+    """
+    return await send(session, heads_of_subscriptions(), ids=ids)
+
+
+async def head_by_customer(session: AsyncSession, customer_id: CustomerId) -> Plain | None:
+    """The same of one customer, with nulls where there is no live subscription; None where there is no customer."""
+    rows = await send(session, heads_of_customer(), customer_id=customer_id)
+    return rows[0] if rows else None
+
+
+@kept
+def heads_of_subscriptions() -> Statement:
+    return Statement(
+        account_heads(live=False)
+        .where(Subscription.id == any_(bindparam("ids", type_=ARRAY(Subscription.id.type))))
+        .order_by(Subscription.next_billing_at, Subscription.id)
+    )
+
+
+@kept
+def heads_of_customer() -> Statement:
+    return Statement(account_heads(live=True).where(Customer.id == bindparam("customer_id", type_=Customer.id.type)))
+
+
+def account_heads(*, live: bool) -> Select[*tuple[Any, ...]]:
+    """Customers with their subscriptions; `live`, with the live one, if any."""
+    theirs = Subscription.customer_id == Customer.id
     return (
         select(
             *CUSTOMER_COLUMNS,
@@ -136,8 +180,12 @@ def account_heads() -> Select[*tuple[Any, ...]]:
             BillingHold.attempts,
         )
         .select_from(Customer)
-        .join(Subscription, Subscription.customer_id == Customer.id)
-        .join(Plan, Plan.id == Subscription.plan_id)
+        .join(
+            Subscription,
+            and_(theirs, Subscription.status != SubscriptionStatus.CANCELED) if live else theirs,
+            isouter=live,
+        )
+        .outerjoin(Plan, Plan.id == Subscription.plan_id)
         .outerjoin(PendingPlan, PendingPlan.id == Subscription.pending_plan_id)
         .outerjoin(
             BillingHold,
@@ -178,10 +226,16 @@ def not_held(now: datetime) -> ColumnElement[bool]:
 
 async def unpaid_invoices_by_customer(session: AsyncSession, customer_ids: Sequence[CustomerId]) -> Sequence[Plain]:
     """The OPEN and UNCOLLECTIBLE invoices of the customers: customer's id, then `INVOICE_COLUMNS`."""
-    statement = select(Invoice.customer_id, *INVOICE_COLUMNS).where(
-        among(Invoice.customer_id, customer_ids), Invoice.status.in_(UNPAID)
+    return await send(session, unpaid_invoices(), customer_ids=customer_ids)
+
+
+@kept
+def unpaid_invoices() -> Statement:
+    customers = bindparam("customer_ids", type_=ARRAY(Customer.id.type))
+    unpaid = Invoice.status.in_([literal_column(f"'{status.value}'") for status in UNPAID])
+    return Statement(
+        select(Invoice.customer_id, *INVOICE_COLUMNS).where(Invoice.customer_id == any_(customers), unpaid)
     )
-    return await plain_rows(session, statement)
 
 
 async def waiting_lines_by_subscription(
@@ -190,8 +244,14 @@ async def waiting_lines_by_subscription(
     """The lines that wait for the next invoice, in the order they came: subscription's id, `WAITING_COLUMNS`, and the
     invoice that the reversed line is on.
     """
+    return await send(session, waiting_lines(), subscription_ids=subscription_ids)
+
+
+@kept
+def waiting_lines() -> Statement:
+    subscriptions = bindparam("subscription_ids", type_=ARRAY(Subscription.id.type))
     reversed_line = aliased(InvoiceLine)
-    statement = (
+    return Statement(
         select(PendingLine.subscription_id, *WAITING_COLUMNS, reversed_line.invoice_id)
         .outerjoin(
             reversed_line,
@@ -199,10 +259,9 @@ async def waiting_lines_by_subscription(
                 reversed_line.id == PendingLine.reverses_line_id, reversed_line.customer_id == PendingLine.customer_id
             ),
         )
-        .where(among(PendingLine.subscription_id, subscription_ids))
+        .where(PendingLine.subscription_id == any_(subscriptions))
         .order_by(PendingLine.id)
     )
-    return await plain_rows(session, statement)
 
 
 async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, after: datetime) -> Sequence[Plain]:
@@ -334,3 +393,16 @@ async def came_after(session: AsyncSession, one: tuple[UUID, EventType], other: 
         return last.scalar_subquery()
 
     return bool(await session.scalar(select(position(one) > position(other))))
+
+
+async def read_plan(session: AsyncSession, plan_id: PlanId) -> Plan | None:
+    """A plan as it is, of no session."""
+    rows = await send(session, plan_by_id(), plan_id=plan_id)
+    names = [attribute.key for attribute in Plan.__mapper__.column_attrs]
+    return Plan(**dict(zip(names, rows[0], strict=True))) if rows else None
+
+
+@kept
+def plan_by_id() -> Statement:
+    columns = [getattr(Plan, attribute.key) for attribute in Plan.__mapper__.column_attrs]
+    return Statement(select(*columns).where(Plan.id == bindparam("plan_id", type_=Plan.id.type)))

@@ -26,7 +26,8 @@ from db.models import (
     TestClock,
 )
 from db.queries.pages import PARENT, Columns, PageRequest, pages_by, selected
-from db.reads import Query, Reads, query
+from db.reads import Query, Reads
+from db.statements import kept
 from db.values import SubscriptionStatus
 
 
@@ -93,7 +94,7 @@ def has_one_of_the_keys(column: InstrumentedAttribute[Any]) -> ColumnElement[boo
     return column == any_(bindparam("keys", type_=ARRAY(column.type)))
 
 
-@query
+@kept
 def one_query(model: type[Base], key: str, columns: Columns, live: bool) -> Query:
     column = getattr(model, key)
     statement = select(*selected(model, columns, key)).where(has_one_of_the_keys(column))
@@ -102,7 +103,7 @@ def one_query(model: type[Base], key: str, columns: Columns, live: bool) -> Quer
     return Query(statement, model)
 
 
-@query
+@kept
 def many_query(model: type[Base], key: str, columns: Columns, order_by: tuple[str, ...]) -> Query:
     column = getattr(model, key)
     order = [getattr(model, name) for name in order_by]
@@ -112,7 +113,7 @@ def many_query(model: type[Base], key: str, columns: Columns, order_by: tuple[st
     )
 
 
-@query
+@kept
 def payments_query(columns: Columns) -> Query:
     statement = (
         select(Allocation.invoice_id.label(PARENT), *selected(Payment, columns, "id"))
@@ -153,7 +154,7 @@ NODE_MODELS: tuple[type[Customer | Plan | Subscription | Invoice | Payment | Tes
 )
 
 
-@query
+@kept
 def nodes_query() -> Query:
     return Query(
         union_all(

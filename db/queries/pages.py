@@ -26,8 +26,9 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
 
 from db.models import Base
-from db.reads import Query, Reads, query
+from db.reads import Query, Reads
 from db.rows import columns_of
+from db.statements import kept
 
 Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | None
 Operator: TypeAlias = Literal["=", "in", ">=", "<", "is null", "is not null", "settled"]
@@ -161,12 +162,12 @@ PARENT = "_parent"
 TOTAL = "_total"
 
 
-@query
+@kept
 def page_query(model: type[Base], shape: Shape, columns: Columns) -> Query:
     return Query(page_statement(model, shape, columns), model)
 
 
-@query
+@kept
 def pages_query(model: type[Base], parent: str, shape: Shape, columns: Columns) -> Query:
     parents = key_table(getattr(model, parent).type)
     child = page_statement(model, shape, columns, getattr(model, parent) == parents.c.key).lateral("page")
@@ -179,13 +180,13 @@ def pages_query(model: type[Base], parent: str, shape: Shape, columns: Columns) 
     return Query(statement, model)
 
 
-@query
+@kept
 def count_query(model: type[Base], conditions: Conditions) -> Query:
     total = func.count().label(TOTAL)
     return Query(select(total).select_from(model).where(*conditions_on(model, conditions)), model)
 
 
-@query
+@kept
 def counts_query(model: type[Base], parent: str, conditions: Conditions) -> Query:
     parents = key_table(getattr(model, parent).type)
     matching = (
