@@ -55,13 +55,14 @@ WRITTEN = {
     "billing_periods": "customer_id",
     "invoices": "customer_id",
     "invoice_lines": "customer_id",
+    "billing_holds": "customer_id",
     "events": "customer_id",
     "payments": "customer_id",
     "allocations": "customer_id",
     "ledger_entries": "customer_id",
     "pending_lines": "customer_id",
 }
-"""Every table that has rows of a customer, and the column that says whose."""
+"""Every table in which billing stores rows of a customer, and the column that says whose."""
 
 
 @dataclass(frozen=True, slots=True)
