@@ -198,6 +198,17 @@ def schema() -> None:
 
 
 @app.command()
+def explain(
+    query: Annotated[str, typer.Argument(help="A GraphQL document, or - to read one from standard input.")],
+) -> None:
+    """Say how an operation is executed: level by level, and what each field is resolved by."""
+    from cli.explain import explain_document
+
+    with one_line_errors():
+        explain_document(sys.stdin.read() if query == "-" else query)
+
+
+@app.command()
 def demo(
     customers: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many customers to add.")] = 1000,
     as_of: Annotated[

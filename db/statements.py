@@ -17,7 +17,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from db.rows import DIALECT
 from db.scope import ANY_CUSTOMER, scope_of
 
-KEPT = 2000
+KEPT = 1000
 """So many statements of one kind are kept compiled."""
 
 CUSTOMER = "scope_customer_id"
@@ -31,6 +31,8 @@ CONNECTION_LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
 )
+
+SELECTS = (Select, CompoundSelect)
 
 Shape = ParamSpec("Shape")
 Kept = TypeVar("Kept")
@@ -49,15 +51,13 @@ class Statement:
     """
 
     def __init__(self, statement: ClauseElement) -> None:
-        self._statement = statement
-        self._compiled: dict[bool, Compiled] = {}
+        # Both at once: a statement of SQLAlchemy takes some fifty times the memory of its text, and is not kept.
+        self._open = Compiled(statement, scoped=False)
+        self._scoped = Compiled(statement, scoped=True) if isinstance(statement, SELECTS) else self._open
 
     def compiled(self, *, scoped: bool = False) -> "Compiled":
         """The statement for the driver; `scoped`, one that is narrowed to a customer."""
-        found = self._compiled.get(scoped)
-        if found is None:
-            found = self._compiled[scoped] = Compiled(self._statement, scoped=scoped)
-        return found
+        return self._scoped if scoped else self._open
 
 
 class Compiled:
@@ -67,7 +67,7 @@ class Compiled:
 
     def __init__(self, statement: ClauseElement, *, scoped: bool) -> None:
         columns: Sequence[ColumnElement[Any]] = ()
-        if isinstance(statement, Select | CompoundSelect):
+        if isinstance(statement, SELECTS):
             columns = list(statement.selected_columns)
             if scoped:
                 statement = statement.options(*ANY_CUSTOMER.criteria)

@@ -119,37 +119,77 @@ class Counts:
 
 
 class Listed:
-    """The source of a `Connection`: a page as it was read. Cursors are made only where they are asked for."""
+    """The source of a `Connection`, and of its `PageInfo`: a page as it was read. Cursors are made only where they are
+    asked for, and the page was read with what they are made of.
+    """
 
-    def __init__(self, found: Page, request: PageRequest, list_name: str, count: "Count") -> None:
+    __slots__ = ("_list_name", "_request", "has_more", "nodes", "total")
+
+    def __init__(self, found: Page, request: PageRequest, list_name: str, total: "Count") -> None:
         self.nodes = found.rows
-        self._found = found
+        self.has_more = found.has_more
+        self.total = total
         self._request = request
         self._list_name = list_name
-        self._count = count
 
     @property
-    def edges(self) -> list[Edge[Any]]:
-        return [Edge(node=row, cursor=self._cursor(row)) for row in self.nodes]
+    def edges(self) -> "list[ListedEdge]":
+        return [ListedEdge(row, self) for row in self.nodes]
 
     @property
-    def page_info(self) -> PageInfo:
-        request, more = self._request, self._found.has_more
-        asked_on_from = None if request.after is None else encode_cursor(self._list_name, request, request.after)
-        return PageInfo(
-            has_next_page=request.before is not None if request.backward else more,
-            has_previous_page=more if request.backward else request.after is not None,
-            start_cursor=self._cursor(self.nodes[0]) if self.nodes else None,
-            end_cursor=self._cursor(self.nodes[-1]) if self.nodes else asked_on_from,
-        )
+    def page_info(self) -> "Listed":
+        return self
 
     @property
     def total_count(self) -> Awaitable[int]:
-        return self._count()
+        return self.total()
 
-    def _cursor(self, row: Any) -> str:
+    @property
+    def has_next_page(self) -> bool:
+        return self._request.before is not None if self._request.backward else self.has_more
+
+    @property
+    def has_previous_page(self) -> bool:
+        return self.has_more if self._request.backward else self._request.after is not None
+
+    @property
+    def start_cursor(self) -> str | None:
+        return self.cursor(self.nodes[0]) if self.nodes else None
+
+    @property
+    def end_cursor(self) -> str | None:
+        request = self._request
+        if self.nodes:
+            return self.cursor(self.nodes[-1])
+        return None if request.after is None else encode_cursor(self._list_name, request, request.after)
+
+    def cursor(self, row: Any) -> str:
         position = (getattr(row, self._request.order_by), getattr(row, self._request.then_by))
         return encode_cursor(self._list_name, self._request, position)
+
+
+class ListedEdge:
+    """The source of an `Edge`."""
+
+    __slots__ = ("_listed", "node")
+
+    def __init__(self, node: Any, listed: Listed) -> None:
+        self.node = node
+        self._listed = listed
+
+    @property
+    def cursor(self) -> str:
+        return self._listed.cursor(self.node)
+
+
+def asks_for_cursors(field: Field) -> bool:
+    """Whether cursors are selected of a connection."""
+    pages, edges = field.below("pageInfo") or (), field.below("edges") or ()
+    return any(
+        each.name in ("cursor", "startCursor", "endCursor")
+        for selection in (*pages, *edges)
+        for each in selection.fields
+    )
 
 
 class Count(Protocol):
@@ -168,6 +208,9 @@ class Listing:
     parent: str | None
     request_of: Callable[..., PageRequest]
 
+    def __str__(self) -> str:
+        return f"page of {self.model.__tablename__}" + (f" by {self.parent}" if self.parent else "")
+
     @property
     def reads(self) -> frozenset[str]:
         return frozenset() if self.parent is None else frozenset({"id"})
@@ -175,19 +218,21 @@ class Listing:
     def prepare(self, field: Field) -> ResolveMany:
         nodes, nodes_of_edges = field.below("nodes"), field.below("edges", "node")
         known = None if nodes is None or nodes_of_edges is None else [*nodes, *nodes_of_edges]
-        columns = columns_read(self.model, known)
+        columns, cursors = columns_read(self.model, known), asks_for_cursors(field)
 
         def resolve_many(sources: Sequence[Any], info: RawInfo, arguments: dict[str, Any]) -> Awaitable[Sequence[Any]]:
-            return self.load(sources, info.context, arguments, columns)
+            return self.load(sources, info.context, arguments, columns, cursors=cursors)
 
         return resolve_many
 
     def load(
-        self, sources: Sequence[Any], context: Context, arguments: dict[str, Any], columns: Columns
+        self, sources: Sequence[Any], context: Context, arguments: dict[str, Any], columns: Columns, *, cursors: bool
     ) -> Awaitable[list[Any]]:
-        """Asks for the list on each of many rows."""
+        """Asks for the list on each of many rows, with what its cursors are made of where they are asked for."""
         keys = [WHOLE] if self.parent is None else [source.id for source in sources]
         request = self.request_of(**arguments)
+        if cursors and columns is not None:
+            columns = columns | {request.order_by, request.then_by}
         pages = context.loaders.load_all(Pages(self.model, self.parent, request, columns), keys)
         return self.listed(pages, keys, context, request)
 
@@ -208,7 +253,7 @@ class Listing:
 
     async def resolve(self, source: Any, info: Info, arguments: dict[str, Any]) -> Listed:
         """The list on one row, for an executor that asks for each by itself."""
-        [found] = await self.load([source], info.context, arguments, None)
+        [found] = await self.load([source], info.context, arguments, None, cursors=True)
         if isinstance(found, Exception):
             raise found
         return cast("Listed", found)

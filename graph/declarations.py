@@ -53,6 +53,9 @@ class Converting:
     definition: StrawberryField
     resolver: BatchResolver
 
+    def __str__(self) -> str:
+        return str(self.resolver)
+
     def prepare(self, field: Field) -> ResolveMany:
         resolve_many, converted = self.resolver.prepare(field), self.converter()
 

@@ -20,7 +20,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from graph.execution import Plans
+from graph.execution import PlanCache, Plans
 from graph.limits import Limits, Measured, limit_error, measure
 from graph.scalars import UNSTORABLE_TEXT, is_storable
 
@@ -115,7 +115,12 @@ class Documents:
         self._suggestions = suggestions
         self._recent: OrderedDict[str, Document] = OrderedDict()
         self._characters = 0
+        self._plans = PlanCache()
         self._trusted = {text: self._read(text) for text in trusted}
+        for document in self._trusted.values():
+            for operation in document.operations.values():
+                assert document.plans is not None, "a document with operations is valid"
+                document.plans.prepare(operation)
 
     def of(self, text: str) -> Document:
         """The document with this text."""
@@ -158,7 +163,7 @@ class Documents:
             for each in node.definitions
             if isinstance(each, OperationDefinitionNode)
         }
-        return Document((), node, measured, Plans(self._schema, node), operations)
+        return Document((), node, measured, Plans(self._schema, node, self._plans), operations)
 
 
 def refused(error: GraphQLError) -> Document:

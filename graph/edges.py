@@ -28,6 +28,9 @@ class Edge:
     read: BatchedRead[Any, Any]
     key: str
 
+    def __str__(self) -> str:
+        return f"{self.read} of its {self.key}"
+
     @property
     def reads(self) -> frozenset[str]:
         return frozenset({self.key})
@@ -48,6 +51,9 @@ class RootLookup:
     read: BatchedRead[Any, Any]
     key_of: Callable[[str], str | None]
     reads: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return f"{self.read} of the argument"
 
     def prepare(self, field: Field) -> ResolveMany:
         read = narrowed(self.read, field.below())

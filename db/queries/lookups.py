@@ -39,6 +39,9 @@ class Lookup:
     key: str
     columns: Columns = None
 
+    def __str__(self) -> str:
+        return f"{self.model.__tablename__} by {self.key}"
+
     def only(self, columns: Columns) -> Self:
         """The same, of these columns."""
         return replace(self, columns=columns)

@@ -170,10 +170,13 @@ def page_query(model: type[Base], shape: Shape, columns: Columns) -> Query:
 @kept
 def pages_query(model: type[Base], parent: str, shape: Shape, columns: Columns) -> Query:
     parents = key_table(getattr(model, parent).type)
-    child = page_statement(model, shape, columns, getattr(model, parent) == parents.c.key).lateral("page")
+    order_by = {shape.order_by, shape.then_by}
+    inner = None if columns is None else columns | order_by
+    child = page_statement(model, shape, inner, getattr(model, parent) == parents.c.key).lateral("page")
     order = ordering(child.c[shape.order_by], child.c[shape.then_by], shape)
+    given = [column for column in child.c if columns is None or column.key in (columns or {"id"})]
     statement = (
-        select(parents.c.position.label(PARENT), *child.c)
+        select(parents.c.position.label(PARENT), *given)
         .select_from(parents.join(child, true()))
         .order_by(parents.c.position, *order)
     )
@@ -205,10 +208,10 @@ def key_table(type_: TypeEngine[Any]) -> TableValuedAlias:
 
 
 def page_statement(model: type[Base], shape: Shape, columns: Columns, *conditions: ColumnElement[bool]) -> Select[Any]:
-    """The rows of a page: those columns, and the ones that it is ordered by."""
+    """The rows of a page."""
     order = getattr(model, shape.order_by), getattr(model, shape.then_by)
     return (
-        select(*selected(model, columns, shape.order_by, shape.then_by))
+        select(*selected(model, columns))
         .where(*conditions, *conditions_on(model, shape.conditions), *bounds(order, shape))
         .order_by(*ordering(*order, shape))
         .limit(bindparam("limit", type_=Integer()))
@@ -217,7 +220,7 @@ def page_statement(model: type[Base], shape: Shape, columns: Columns, *condition
 
 def selected(model: type[Base], columns: Columns, *others: str) -> list[ColumnElement[Any]]:
     """The columns of a table under the names that its rows have for them; all, where `columns` is None."""
-    names = columns_of(model) if columns is None else {*columns, *others}
+    names = columns_of(model) if columns is None else {*columns, *others} or {"id"}
     return [getattr(model, name).label(name) for name in sorted(names)]
 
 

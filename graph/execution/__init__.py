@@ -8,8 +8,9 @@ an attribute of its object, or that it is resolved for many objects at once (`fi
 What comes out is what graphql-core gives: the same data in the same order, and the same errors (`errors`).
 """
 
+from graph.execution.explain import explained
 from graph.execution.fields import AS_IS, ATTRIBUTE, BATCH, INSTANCE_OF, READS, BatchResolver, ResolveMany
-from graph.execution.plan import Field, Plan, Plans, Selection, takes
+from graph.execution.plan import Field, Plan, PlanCache, Plans, Selection, takes
 from graph.execution.run import execute
 
 __all__ = [
@@ -21,9 +22,11 @@ __all__ = [
     "BatchResolver",
     "Field",
     "Plan",
+    "PlanCache",
     "Plans",
     "ResolveMany",
     "Selection",
     "execute",
+    "explained",
     "takes",
 ]

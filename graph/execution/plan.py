@@ -35,8 +35,12 @@ from graphql.execution.values import VariableValues, get_argument_values
 from graph.execution.fields import ATTRIBUTE, BATCH, INSTANCE_OF, READS, BatchResolver, ResolveMany
 from graph.execution.leaves import Leaf
 
-KEPT = 16
-"""So many plans of one document are kept: those that were asked for last."""
+MAX_PLANS = 1_000
+MAX_FIELDS = 50_000
+"""So many plans are kept, and so many fields in them: one takes about a kilobyte."""
+
+PREPARED_FIELDS = 2_000
+"""So many fields of a plan are worked out ahead, more or less."""
 
 CONDITIONS = ("skip", "include")
 
@@ -44,7 +48,8 @@ CONDITIONS = ("skip", "include")
 class Plan:
     """What one operation of a document selects, for the conditions that `variables` make true.
 
-    `root_fields` are the fields of `root`, each in a selection of its own.
+    `root_fields` are the fields of `root` of a mutation, each in a selection of its own. `size` is the number of fields
+    so far.
     """
 
     def __init__(
@@ -60,13 +65,26 @@ class Plan:
         self.fragment_nodes = {name: fragment.definition for name, fragment in fragments.items()}
         self.variables = variables
         self.leaves: dict[str, Leaf] = {}
+        self.size = 0
         root_type = schema.get_root_type(operation.operation)
         assert root_type is not None, "the operation is valid"
         found = collect_fields(schema, fragments, variables, root_type, operation)
         self.root = Selection(self, root_type, found.grouped_field_set)
+        # Those of a mutation are executed one after the other.
+        serial = self.root.fields if operation.operation is OperationType.MUTATION else []
         self.root_fields = [
-            Selection(self, root_type, {field.key: field.details}, first=field.position) for field in self.root.fields
+            Selection(self, root_type, {field.key: field.details}, first=field.position) for field in serial
         ]
+
+    def prepare(self) -> None:
+        """Works out ahead what can be: all but what depends on the types of objects."""
+        pending = [*self.root_fields] or [self.root]
+        while pending and self.size < PREPARED_FIELDS:
+            for field in pending.pop().fields:
+                if is_object_type(field.named_type):
+                    pending.append(field.selection(field.named_type))
+                if field.batch is not None:
+                    _ = field.resolve_many
 
     def leaf(self, type_: Any) -> Leaf:
         leaf = self.leaves.get(type_.name)
@@ -89,6 +107,7 @@ class Selection:
             for position, (key, details) in enumerate(grouped.items(), start=first)
             if (definition := plan.schema.get_field(type_, details[0].node.name.value)) is not None
         ]
+        plan.size += len(self.fields)
         self.keys = tuple(field.key for field in self.fields)
         self.leaves = [field for field in self.fields if field.is_column]
         self.edges = [field for field in self.fields if not field.is_column]
@@ -211,10 +230,32 @@ class Field:
         return {**values}
 
 
+class PlanCache:
+    """The plans that were asked for last, of any number of documents: together they have so many fields at most."""
+
+    def __init__(self, max_fields: int = MAX_FIELDS) -> None:
+        self._max_fields = max_fields
+        self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
+
+    def get(self, key: tuple[Any, ...]) -> Plan | None:
+        plan = self._plans.get(key)
+        if plan is not None:
+            self._plans.move_to_end(key)
+        return plan
+
+    def put(self, key: tuple[Any, ...], plan: Plan) -> None:
+        """Keeps a plan. Plans grow while they are used, so they are counted when another comes."""
+        self._plans[key] = plan
+        fields = sum(each.size for each in self._plans.values())
+        while len(self._plans) > MAX_PLANS or (fields > self._max_fields and len(self._plans) > 1):
+            _, oldest = self._plans.popitem(last=False)
+            fields -= oldest.size
+
+
 class Plans:
     """The plans of a document, by operation and conditions."""
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, cache: PlanCache | None = None) -> None:
         self._schema = schema
         self._fragments = {
             node.name.value: FragmentDetails(node)
@@ -222,13 +263,19 @@ class Plans:
             if isinstance(node, FragmentDefinitionNode)
         }
         self._conditions = sorted(condition_variables(document))
-        self._kept: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
+        self._cache = cache or PlanCache()
+
+    def prepare(self, operation: OperationDefinitionNode) -> None:
+        """Plans an operation ahead, where that does not depend on conditions."""
+        if not self._conditions:
+            self.of(operation, VariableValues({}, {})).prepare()
 
     def of(self, operation: OperationDefinitionNode, variables: VariableValues) -> Plan:
         """The plan of an operation of this document. Raises `GraphQLError`."""
         sources, coerced = variables
-        key = (id(operation), *(coerced.get(name, MISSING) for name in self._conditions))
-        plan = self._kept.get(key)
+        name = operation.name.value if operation.name else None
+        key = (self, name, *(coerced.get(name, MISSING) for name in self._conditions))
+        plan = self._cache.get(key)
         if plan is None:
             # Of what a request says, only the conditions are kept.
             conditions = VariableValues(
@@ -239,11 +286,7 @@ class Plans:
                 plan = Plan(self._schema, self._fragments, operation, conditions)
             except RecursionError:
                 raise GraphQLError("Selections are nested too deeply. Execution aborted.", operation) from None
-            self._kept[key] = plan
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        else:
-            self._kept.move_to_end(key)
+            self._cache.put(key, plan)
         return plan
 
 

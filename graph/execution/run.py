@@ -28,6 +28,7 @@ from graphql.type import GraphQLResolveInfoHelpers
 
 from graph.execution.errors import Failure, settle
 from graph.execution.frames import Frame, Spread
+from graph.execution.objects import make_objects
 from graph.execution.plan import Field, Plan, Plans, Selection
 from graph.execution.types import checked_type, collected, is_regular, may_wait, require_type, resolved_type
 
@@ -328,11 +329,7 @@ class Execution:
         selection = frame.selection
         size = len(frame.sources)
         columns = [self._column(frame, field) if field.is_column else repeat(None, size) for field in selection.fields]
-        if columns:
-            keys = selection.keys
-            frame.results = [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
-        else:
-            frame.results = [{} for _ in range(size)]
+        frame.results = make_objects(selection.keys)(columns) if columns else [{} for _ in range(size)]
 
     def _column(self, frame: Frame, field: Field) -> Sequence[Any]:
         """A leaf of all objects of a frame; nulls where it must be awaited first."""

@@ -1,0 +1,27 @@
+"""How operations are executed, printed for people."""
+
+import sys
+
+from graphql import GraphQLError
+from graphql.execution.values import VariableValues
+
+from cli.errors import CommandError
+from graph.documents import Documents
+from graph.execution import explained
+from graph.limits import Limits
+from graph.schema import core_schema
+
+
+def explain_document(text: str) -> None:
+    """Prints the plans of a document's operations, without variables. Raises `CommandError` for one that is wrong."""
+    document = Documents(core_schema, Limits()).of(text)
+    if document.errors:
+        raise CommandError(f"The document is not valid: {document.errors[0].message}")
+    assert document.plans is not None, "a valid document has plans"
+    for name, operation in document.operations.items():
+        try:
+            lines = explained(document.plans.of(operation, VariableValues({}, {})))
+        except GraphQLError as error:
+            raise CommandError(f"The operation depends on its variables: {error.message}") from None
+        title = f"{operation.operation.value} {name or ''}".rstrip()
+        sys.stdout.write("\n".join((title, *lines)) + "\n")
