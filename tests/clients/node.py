@@ -20,7 +20,7 @@ import pytest
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
 INSTALLATIONS = PROJECT / ".tools" / "clients"
-"""A folder for each lock file, with `node_modules` in it. May be deleted."""
+"""A folder for each state of the lock file, with `node_modules` in it. May be deleted."""
 
 LEAST_NODE = (20, 19)
 """Node.js 20.19 is the first of its line whose `require` takes the modules that the code generator is made of."""
@@ -87,20 +87,20 @@ def require_node() -> None:
         )
 
 
-def installed_packages() -> Path:
-    """The folder `node_modules`. What is installed already needs no network."""
+def installed_packages(sources: Path = HERE, installations: Path = INSTALLATIONS) -> Path:
+    """The folder `node_modules`, of the lock file in `sources`. What is installed already needs no network."""
     require_node()
     # The lock file lists programs for many platforms, of which npm installs one.
     parts = [
         sys.platform.encode(),
         platform.machine().encode(),
-        *(HERE.joinpath(name).read_bytes() for name in SOURCES),
+        *(sources.joinpath(name).read_bytes() for name in SOURCES),
     ]
     key = sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()[:16]
-    target = INSTALLATIONS / key
-    with alone(INSTALLATIONS / "lock"):
+    target = installations / key
+    with alone(installations / "lock"):
         if not target.exists():
-            install(target)
+            install(sources, target)
     return target / "node_modules"
 
 
@@ -120,13 +120,13 @@ def reached_by(npm: subprocess.CompletedProcess[str]) -> subprocess.CompletedPro
     return npm
 
 
-def install(target: Path) -> None:
+def install(sources: Path, target: Path) -> None:
     """Fills a folder beside the target and renames it, so that the target is complete or not there."""
     with tempfile.TemporaryDirectory(prefix="unfinished-", dir=target.parent) as folder:
         unfinished = Path(folder) / "installation"
         unfinished.mkdir()
         for name in SOURCES:
-            shutil.copy(HERE / name, unfinished)
+            shutil.copy(sources / name, unfinished)
         # One question first: without a network, npm asks for each of three hundred packages, for a minute.
         reached_by(run("npm", "ping", *BRIEFLY, folder=unfinished))
         npm = reached_by(run("npm", "ci", "--ignore-scripts", *BRIEFLY, folder=unfinished))
