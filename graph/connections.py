@@ -12,6 +12,7 @@ from functools import partial
 from typing import Annotated, Any, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
+import orjson
 import strawberry
 
 from billing.money import MAX_CENTS
@@ -379,8 +380,7 @@ def encode_cursor(list_name: str, request: PageRequest, position: Position) -> s
     value, tie = position
     plain = value.isoformat() if isinstance(value, datetime) else value
     document = [list_name, request.order_by, request.descending, plain, str(tie)]
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return urlsafe_b64encode(orjson.dumps(document)).decode().rstrip("=")
 
 
 def decode_cursor(list_name: str, request: PageRequest, cursor: str, argument: str) -> Position:
