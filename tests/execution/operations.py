@@ -1,0 +1,159 @@
+"""Makes operations richer: aliases, fragments, conditions, and variables in place of literals."""
+
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+from graphql import (
+    ArgumentNode,
+    BooleanValueNode,
+    DirectiveNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLSchema,
+    InlineFragmentNode,
+    NamedTypeNode,
+    NameNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+    ValueNode,
+    VariableDefinitionNode,
+    VariableNode,
+    get_named_type,
+    parse_type,
+    print_ast,
+    type_from_ast,
+    value_from_ast_untyped,
+)
+
+
+def name_node(name: str) -> NameNode:
+    return NameNode(value=name)
+
+
+class Enriched:
+    """The operation of a document, made richer by lot: `source`, with values for its `variables`."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, random: Random) -> None:
+        self._schema = schema
+        self._random = random
+        self._definitions: list[VariableDefinitionNode] = []
+        self._fragments: list[FragmentDefinitionNode] = []
+        self._names = 0
+        self.variables: dict[str, Any] = {}
+        [operation] = document.definitions
+        assert isinstance(operation, OperationDefinitionNode)
+        self.operation = operation.operation.value
+        root = schema.get_root_type(operation.operation)
+        assert root is not None
+        selections = self._selections(operation.selection_set, root)
+        enriched = OperationDefinitionNode(
+            operation=operation.operation,
+            name=name_node("Enriched"),
+            variable_definitions=tuple(self._definitions),
+            selection_set=selections,
+            directives=(),
+        )
+        definitions = [enriched, *self._fragments]
+        random.shuffle(definitions)
+        self.source = print_ast(DocumentNode(definitions=tuple(definitions)))
+
+    def _hits(self, percent: int) -> bool:
+        return self._random.randrange(100) < percent
+
+    def _name(self, prefix: str) -> str:
+        self._names += 1
+        return f"{prefix}{self._names}"
+
+    def _selections(self, given: SelectionSetNode, parent: Any) -> SelectionSetNode:
+        nodes: list[SelectionNode] = []
+        for node in given.selections:
+            nodes.extend(self._enriched(node, parent))
+        if self._hits(10):
+            nodes.insert(self._random.randrange(len(nodes) + 1), FieldNode(name=name_node("__typename")))
+        start = self._random.randrange(len(nodes))
+        end = self._random.randrange(start, len(nodes)) + 1
+        if self._hits(25):
+            nodes[start:end] = self._fragment(nodes[start:end], parent)
+        return SelectionSetNode(selections=tuple(nodes))
+
+    def _enriched(self, node: SelectionNode, parent: Any) -> list[SelectionNode]:
+        if isinstance(node, InlineFragmentNode):
+            condition = node.type_condition
+            inner = parent if condition is None else type_from_ast(self._schema, condition)
+            selections = self._selections(node.selection_set, inner)
+            if condition is not None and self._hits(30):
+                return self._fragment(selections.selections, inner)
+            return [
+                InlineFragmentNode(type_condition=condition, selection_set=selections, directives=self._conditions())
+            ]
+        assert isinstance(node, FieldNode)
+        field = self._schema.get_field(parent, node.name.value)
+        assert field is not None
+        below = node.selection_set and self._selections(node.selection_set, get_named_type(field.type))
+        arguments = tuple(
+            ArgumentNode(name=each.name, value=self._value(each.value, field.args[each.name.value].type))
+            for each in node.arguments or ()
+        )
+
+        def made(alias: NameNode | None) -> FieldNode:
+            return FieldNode(
+                alias=alias, name=node.name, arguments=arguments, directives=self._conditions(), selection_set=below
+            )
+
+        alias = name_node(self._name("a")) if self._hits(15) else node.alias
+        fields: list[SelectionNode] = [made(alias)]
+        if self._hits(8):
+            fields.append(made(alias))
+        if self._hits(8):
+            fields.append(made(name_node(self._name("b"))))
+        return fields
+
+    def _fragment(self, nodes: Sequence[SelectionNode], parent: Any) -> list[SelectionNode]:
+        condition = NamedTypeNode(name=name_node(parent.name))
+        selections = SelectionSetNode(selections=tuple(nodes))
+        if self._hits(50):
+            type_condition = condition if self._hits(50) else None
+            return [
+                InlineFragmentNode(
+                    type_condition=type_condition, selection_set=selections, directives=self._conditions()
+                )
+            ]
+        name = name_node(self._name("F"))
+        self._fragments.append(
+            FragmentDefinitionNode(name=name, type_condition=condition, selection_set=selections, directives=())
+        )
+        spread = FragmentSpreadNode(name=name, directives=self._conditions())
+        return [spread, spread] if self._hits(20) else [spread]
+
+    def _conditions(self) -> tuple[DirectiveNode, ...]:
+        return tuple(self._condition(name) for name in ("skip", "include") if self._hits(7))
+
+    def _condition(self, name: str) -> DirectiveNode:
+        truth = self._hits(20 if name == "skip" else 80)
+        literal = BooleanValueNode(value=truth)
+        value: ValueNode = self._variable(literal, "Boolean!") if self._hits(60) else literal
+        return DirectiveNode(name=name_node(name), arguments=(ArgumentNode(name=name_node("if"), value=value),))
+
+    def _value(self, value: ValueNode, type_: Any) -> ValueNode:
+        return self._variable(value, str(type_)) if self._hits(35) else value
+
+    def _variable(self, value: ValueNode, type_: str) -> VariableNode:
+        """A variable that stands for the value: given with the request, or its default. A few do not fit."""
+        variable = VariableNode(name=name_node(self._name("v")))
+        is_default = self._hits(25)
+        self._definitions.append(
+            VariableDefinitionNode(
+                variable=variable,
+                type=parse_type(type_),
+                default_value=value if is_default else None,
+                directives=(),
+            )
+        )
+        if not is_default or self._hits(30):
+            given = value_from_ast_untyped(value)
+            self.variables[variable.name.value] = {"odd": given} if self._hits(1) else given
+        return variable
