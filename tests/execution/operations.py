@@ -1,12 +1,13 @@
 """Makes operations richer: aliases, fragments, conditions, and variables in place of literals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from graphql import (
     ArgumentNode,
     BooleanValueNode,
+    ConstValueNode,
     DirectiveNode,
     DocumentNode,
     FieldNode,
@@ -23,11 +24,22 @@ from graphql import (
     VariableDefinitionNode,
     VariableNode,
     get_named_type,
+    is_leaf_type,
+    is_object_type,
+    is_required_argument,
+    is_union_type,
     parse_type,
     print_ast,
     type_from_ast,
     value_from_ast_untyped,
 )
+
+ROOTS = ("Query", "Mutation")
+DEEPER = 3
+"""So many levels of fields are added at most below each that is there, ..."""
+
+MOST_MORE = 40
+"""... and so many fields."""
 
 
 def name_node(name: str) -> NameNode:
@@ -35,21 +47,23 @@ def name_node(name: str) -> NameNode:
 
 
 class Enriched:
-    """The operation of a document, made richer by lot: `source`, with values for its `variables`."""
+    """The operations of some documents in one, made richer by lot: `source`, with values for its `variables`."""
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, random: Random) -> None:
+    def __init__(self, schema: GraphQLSchema, documents: Sequence[DocumentNode], random: Random) -> None:
         self._schema = schema
         self._random = random
         self._definitions: list[VariableDefinitionNode] = []
         self._fragments: list[FragmentDefinitionNode] = []
         self._names = 0
+        self._left = MOST_MORE
         self.variables: dict[str, Any] = {}
-        [operation] = document.definitions
+        operations = [node for document in documents for node in document.definitions]
+        operation = operations[0]
         assert isinstance(operation, OperationDefinitionNode)
         self.operation = operation.operation.value
         root = schema.get_root_type(operation.operation)
         assert root is not None
-        selections = self._selections(operation.selection_set, root)
+        selections = self._selections(SelectionSetNode(selections=tuple(self._together(operations))), root)
         enriched = OperationDefinitionNode(
             operation=operation.operation,
             name=name_node("Enriched"),
@@ -60,6 +74,18 @@ class Enriched:
         definitions = [enriched, *self._fragments]
         random.shuffle(definitions)
         self.source = print_ast(DocumentNode(definitions=tuple(definitions)))
+
+    def _together(self, operations: Sequence[object]) -> Iterator[SelectionNode]:
+        """What the operations select of the root, each field under a name of its own."""
+        names: set[str] = set()
+        for operation in operations:
+            assert isinstance(operation, OperationDefinitionNode)
+            for node in operation.selection_set.selections:
+                assert isinstance(node, FieldNode)
+                name = node.alias.value if node.alias else node.name.value
+                alias = name_node(self._name("r")) if name in names else node.alias
+                names.add(name)
+                yield FieldNode(alias=alias, name=node.name, arguments=node.arguments, selection_set=node.selection_set)
 
     def _hits(self, percent: int) -> bool:
         return self._random.randrange(100) < percent
@@ -72,6 +98,8 @@ class Enriched:
         nodes: list[SelectionNode] = []
         for node in given.selections:
             nodes.extend(self._enriched(node, parent))
+        if parent.name not in ROOTS:
+            nodes.extend(self._more(parent, DEEPER))
         if self._hits(10):
             nodes.insert(self._random.randrange(len(nodes) + 1), FieldNode(name=name_node("__typename")))
         start = self._random.randrange(len(nodes))
@@ -129,6 +157,34 @@ class Enriched:
         spread = FragmentSpreadNode(name=name, directives=self._conditions())
         return [spread, spread] if self._hits(20) else [spread]
 
+    def _more(self, parent: Any, deeper: int) -> list[SelectionNode]:
+        """Some fields of a type that need no arguments, with some of theirs."""
+        if not is_object_type(parent) and self._hits(70):
+            type_ = self._random.choice(sorted(self._schema.get_possible_types(parent), key=str))
+            selections = self._more(type_, deeper) or [FieldNode(name=name_node("__typename"))]
+            condition = NamedTypeNode(name=name_node(type_.name))
+            selection_set = SelectionSetNode(selections=tuple(selections))
+            return [InlineFragmentNode(type_condition=condition, selection_set=selection_set)]
+        fields = [] if is_union_type(parent) else [*parent.fields.items()]
+        nodes: list[SelectionNode] = []
+        for name, field in self._random.sample(fields, min(len(fields), self._random.randrange(5))):
+            type_ = get_named_type(field.type)
+            selections = [] if is_leaf_type(type_) or not deeper or self._left <= 0 else self._more(type_, deeper - 1)
+            if any(is_required_argument(each) for each in field.args.values()) or not (
+                selections or is_leaf_type(type_)
+            ):
+                continue
+            self._left -= 1
+            nodes.append(
+                FieldNode(
+                    alias=name_node(self._name("m")) if field.args or self._hits(10) else None,
+                    name=name_node(name),
+                    directives=self._conditions(),
+                    selection_set=SelectionSetNode(selections=tuple(selections)) if selections else None,
+                )
+            )
+        return nodes
+
     def _conditions(self) -> tuple[DirectiveNode, ...]:
         return tuple(self._condition(name) for name in ("skip", "include") if self._hits(7))
 
@@ -149,11 +205,11 @@ class Enriched:
             VariableDefinitionNode(
                 variable=variable,
                 type=parse_type(type_),
-                default_value=value if is_default else None,
+                default_value=cast("ConstValueNode", value) if is_default else None,
                 directives=(),
             )
         )
         if not is_default or self._hits(30):
             given = value_from_ast_untyped(value)
-            self.variables[variable.name.value] = {"odd": given} if self._hits(1) else given
+            self.variables[variable.name.value] = {"odd": given} if self._random.randrange(400) == 0 else given
         return variable

@@ -14,7 +14,7 @@ import pytest
 from graphql import DocumentNode, parse, validate
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis_graphql import from_schema
+from hypothesis_graphql import mutations, queries
 
 from graph.execution import Plans
 from tests.execution.agreement import Told, by_level, by_object
@@ -23,14 +23,19 @@ from tests.execution.races import excused, occurrences
 from tests.execution.world import Loading, World, root_of, schema
 
 SEED = int(os.environ.get("BILLING_SEED", "0"))
-OPERATIONS = int(os.environ.get("BILLING_OPERATIONS", "500"))
-WORLDS = [(0, 0), (3, 0), (3, 20), (15, 50)]
+OPERATIONS = int(os.environ.get("BILLING_OPERATIONS", "700"))
+WORLDS = [(0, 40), (6, 0), (8, 20), (20, 50)]
 """Each operation meets all of them: how many of a hundred fields fail, and how many are awaited."""
 
-MOST_INVALID = 0.1
+MOST_INVALID = 0.15
 """Variables that take the place of arguments can make fields of one name conflict: so many operations at most."""
 
-MOST_RACES = 0.02
+MOST_RACES = 0.03
+"""So many comparisons at most end with errors of which it is by chance which is told."""
+
+QUERIES = queries(schema, print_ast=lambda document: document, allow_x00=False)
+MUTATIONS = mutations(schema, print_ast=lambda document: document, allow_x00=False)
+LOTS = st.integers(0, 2**32)
 
 met: Counter[str] = Counter()
 
@@ -41,12 +46,14 @@ async def enough_was_compared() -> AsyncIterator[None]:
     yield
     if met["documents"] >= 300:
         assert met["compared"] >= (1 - MOST_INVALID) * len(WORLDS) * met["documents"], met
-        assert met["errors"] > met["compared"], met
+        assert met["errors"] > met["compared"] / 2, met
         assert met["nulled"] > 20, met
         assert met["refused variables"] > 0, met
         assert met["races"] < MOST_RACES * met["compared"], met
 
 
+# graphql-core cancels what it has not begun to await.
+@pytest.mark.filterwarnings("ignore:coroutine '.*' was never awaited:RuntimeWarning")
 @seed(SEED)
 @settings(
     max_examples=OPERATIONS,
@@ -55,12 +62,9 @@ async def enough_was_compared() -> AsyncIterator[None]:
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-@given(
-    document=from_schema(schema, print_ast=lambda document: document, allow_x00=False),
-    lot=st.integers(0, 2**32),
-)
-async def test_both_executors_answer_the_same(document: DocumentNode, lot: int) -> None:
-    enriched = Enriched(schema, document, Random(lot))
+@given(documents=st.lists(QUERIES, min_size=1, max_size=4) | st.lists(MUTATIONS, min_size=1, max_size=3), lot=LOTS)
+async def test_both_executors_answer_the_same(documents: list[DocumentNode], lot: int) -> None:
+    enriched = Enriched(schema, documents, Random(lot))
     parsed = parse(enriched.source)
     met["documents"] += 1
     if validate(schema, parsed):
