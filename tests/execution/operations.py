@@ -47,9 +47,22 @@ def name_node(name: str) -> NameNode:
 
 
 class Enriched:
-    """The operations of some documents in one, made richer by lot: `source`, with values for its `variables`."""
+    """The operations of some documents in one, made richer by lot: `source`, with values for its `variables`.
 
-    def __init__(self, schema: GraphQLSchema, documents: Sequence[DocumentNode], random: Random) -> None:
+    It gets about so many `directives` and `aliases` at most.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        documents: Sequence[DocumentNode],
+        random: Random,
+        *,
+        directives: int = 1000,
+        aliases: int = 1000,
+    ) -> None:
+        self._directives = directives
+        self._aliases = aliases
         self._schema = schema
         self._random = random
         self._definitions: list[VariableDefinitionNode] = []
@@ -94,6 +107,12 @@ class Enriched:
         self._names += 1
         return f"{prefix}{self._names}"
 
+    def _alias(self, prefix: str) -> NameNode | None:
+        if self._aliases <= 0:
+            return None
+        self._aliases -= 1
+        return name_node(self._name(prefix))
+
     def _selections(self, given: SelectionSetNode, parent: Any) -> SelectionSetNode:
         nodes: list[SelectionNode] = []
         for node in given.selections:
@@ -114,7 +133,7 @@ class Enriched:
             inner = parent if condition is None else type_from_ast(self._schema, condition)
             selections = self._selections(node.selection_set, inner)
             if condition is not None and self._hits(30):
-                return self._fragment(selections.selections, inner)
+                return self._fragment(selections.selections, inner, narrower=True)
             return [
                 InlineFragmentNode(type_condition=condition, selection_set=selections, directives=self._conditions())
             ]
@@ -132,19 +151,20 @@ class Enriched:
                 alias=alias, name=node.name, arguments=arguments, directives=self._conditions(), selection_set=below
             )
 
-        alias = name_node(self._name("a")) if self._hits(15) else node.alias
+        alias = (self._alias("a") if self._hits(15) else None) or node.alias
         fields: list[SelectionNode] = [made(alias)]
         if self._hits(8):
             fields.append(made(alias))
-        if self._hits(8):
-            fields.append(made(name_node(self._name("b"))))
+        if self._hits(8) and self._aliases > 0:
+            fields.append(made(self._alias("b")))
         return fields
 
-    def _fragment(self, nodes: Sequence[SelectionNode], parent: Any) -> list[SelectionNode]:
+    def _fragment(self, nodes: Sequence[SelectionNode], parent: Any, *, narrower: bool = False) -> list[SelectionNode]:
+        """The selections in a fragment on their type, which is `narrower` than that of what is around it."""
         condition = NamedTypeNode(name=name_node(parent.name))
         selections = SelectionSetNode(selections=tuple(nodes))
         if self._hits(50):
-            type_condition = condition if self._hits(50) else None
+            type_condition = condition if narrower or self._hits(50) else None
             return [
                 InlineFragmentNode(
                     type_condition=type_condition, selection_set=selections, directives=self._conditions()
@@ -157,11 +177,11 @@ class Enriched:
         spread = FragmentSpreadNode(name=name, directives=self._conditions())
         return [spread, spread] if self._hits(20) else [spread]
 
-    def _more(self, parent: Any, deeper: int) -> list[SelectionNode]:
-        """Some fields of a type that need no arguments, with some of theirs."""
+    def _more(self, parent: Any, deeper: int, *, apart: bool = False) -> list[SelectionNode]:
+        """Some fields of a type that need no arguments, with some of theirs; `apart`, under names of their own."""
         if not is_object_type(parent) and self._hits(70):
             type_ = self._random.choice(sorted(self._schema.get_possible_types(parent), key=str))
-            selections = self._more(type_, deeper) or [FieldNode(name=name_node("__typename"))]
+            selections = self._more(type_, deeper, apart=True) or [FieldNode(name=name_node("__typename"))]
             condition = NamedTypeNode(name=name_node(type_.name))
             selection_set = SelectionSetNode(selections=tuple(selections))
             return [InlineFragmentNode(type_condition=condition, selection_set=selection_set)]
@@ -174,10 +194,13 @@ class Enriched:
                 selections or is_leaf_type(type_)
             ):
                 continue
+            alias = self._alias("m") if apart or field.args or self._hits(10) else None
+            if alias is None and apart:
+                continue
             self._left -= 1
             nodes.append(
                 FieldNode(
-                    alias=name_node(self._name("m")) if field.args or self._hits(10) else None,
+                    alias=alias,
                     name=name_node(name),
                     directives=self._conditions(),
                     selection_set=SelectionSetNode(selections=tuple(selections)) if selections else None,
@@ -186,7 +209,9 @@ class Enriched:
         return nodes
 
     def _conditions(self) -> tuple[DirectiveNode, ...]:
-        return tuple(self._condition(name) for name in ("skip", "include") if self._hits(7))
+        found = [name for name in ("skip", "include") if self._hits(7)][: self._directives]
+        self._directives -= len(found)
+        return tuple(map(self._condition, found))
 
     def _condition(self, name: str) -> DirectiveNode:
         truth = self._hits(20 if name == "skip" else 80)

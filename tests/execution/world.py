@@ -87,7 +87,7 @@ class Thing:
         return outcome(self, name, {}, waits=True)
 
     def __repr__(self) -> str:
-        return f"<{self.kind} {self.id_}>"
+        return f"<{self.kind} {self.id_} at depth {self.depth}>"
 
 
 class PostThing(Thing):
