@@ -7,6 +7,7 @@ stand, takes the slow way, one by one.
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import repeat
 from typing import Any
 
@@ -239,10 +240,15 @@ class Execution:
         for index, item in enumerate(items):
             if item.__class__ is list or item is None:
                 continue
+            found: list[Any] = []
+            items[index] = found
             try:
-                items[index] = list(iterated(item, spread.field))
+                found.extend(iterated(item, spread.field))
             except Exception as error:
-                self._fail(spread, index, error)
+                # What came before it is met before it.
+                place = spread.place(index)
+                place = replace(place, order=(*place.order, len(found)))
+                self._failures.append(Failure(place, error, spread.field.nodes))
 
     # Completing
 

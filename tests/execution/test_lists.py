@@ -128,6 +128,16 @@ async def test_a_list_that_breaks_off_is_null(values: Callable[..., Any]) -> Non
     assert said(result) == [("broken", ["numbers"])]
 
 
+@pytest.mark.parametrize("values", [broken_generator, broken_stream])
+@pytest.mark.parametrize("type_", TYPES)
+async def test_errors_before_a_list_breaks_off_are_told(values: Callable[..., Any], type_: str) -> None:
+    sdl = f"type Query {{ nest: Nest }}\ntype Nest {{ numbers: {type_} }}"
+    for items in ([1, "x", None, 2], [], [None], ["x", "y"]):
+        nest = {"numbers": lambda _info, items=items: values(*items)}
+
+        await agreed(sdl, "{ nest { numbers } }", root={"nest": nest})
+
+
 LISTS_OF_LISTS = [
     "[[Int]]",
     "[[Int!]]",
