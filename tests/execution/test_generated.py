@@ -27,7 +27,7 @@ OPERATIONS = int(os.environ.get("BILLING_OPERATIONS", "700"))
 WORLDS = [(0, 40), (6, 0), (8, 20), (20, 50)]
 """Each operation meets all of them: how many of a hundred fields fail, and how many are awaited."""
 
-MOST_INVALID = 0.15
+MOST_INVALID = 0.05
 """Variables that take the place of arguments can make fields of one name conflict: so many operations at most."""
 
 MOST_RACES = 0.05
