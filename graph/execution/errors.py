@@ -2,8 +2,8 @@
 
 An executor that goes depth-first stops where an error makes an object null, and never sees those that it would have met
 there. One that goes by levels meets errors in another order. So they are collected first, and settled at the end in the
-order in which the other would have met them: by the number of waits that it takes to get there, then depth-first. One
-that stands in what an earlier one has made null does not count.
+order in which the other would have met them: by the number of waits that it takes to get there, then depth-first; those
+of a mutation by its field of the root before all. One that stands in what an earlier one has made null does not count.
 
 See https://spec.graphql.org/draft/#sec-Handling-Execution-Errors.
 """
@@ -21,12 +21,13 @@ class Place:
     """A place in the answer.
 
     `path` leads there by names and indices; `order` is the same with a field's position among those of its object for
-    its name; `nullable` says of each step whether null may stand there.
+    its name; `nullable` says of each step whether null may stand there. It took `waits` waits to get there.
     """
 
     path: tuple[str | int, ...] = ()
     order: tuple[int, ...] = ()
     nullable: tuple[bool, ...] = ()
+    waits: int = 0
 
     def nulled(self) -> int:
         """How many steps lead to what becomes null when an error stands here; 0 for the whole answer."""
@@ -35,19 +36,28 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error at a place, which is met after so many `waits`."""
+    """An error at a place."""
 
     place: Place
-    waits: int
     cause: Exception
     nodes: Sequence[FieldNode]
 
 
-def settle(data: dict[str, Any], failures: Sequence[Failure]) -> tuple[dict[str, Any] | None, list[GraphQLError]]:
-    """Writes null where the failures say, and gives the answer with the errors that count."""
+def settle(
+    data: dict[str, Any], failures: Sequence[Failure], *, one_by_one: bool
+) -> tuple[dict[str, Any] | None, list[GraphQLError]]:
+    """Writes null where the failures say, and gives the answer with the errors that count.
+
+    `one_by_one` says that each field of the root was run to its end before the next.
+    """
+
+    def met(failure: Failure) -> tuple[int, int, tuple[int, ...]]:
+        place = failure.place
+        return place.order[0] if one_by_one else 0, place.waits, place.order
+
     errors: list[GraphQLError] = []
     nulled: set[tuple[str | int, ...]] = set()
-    for failure in sorted(failures, key=lambda each: (each.waits, each.place.order)):
+    for failure in sorted(failures, key=met):
         path = failure.place.path
         target = path[: failure.place.nulled()]
         if any(target[:steps] in nulled for steps in range(len(target) + 1)):

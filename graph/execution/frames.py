@@ -17,23 +17,30 @@ class Spread:
     """The values of a field of all objects of a frame; where they are lists, their items side by side.
 
     `items` are what is completed next, None where null stands. `lists` are the lists that were laid open for them, the
-    outermost first. It took `waits` waits to get them.
+    outermost first. `together` says that all values were awaited as one.
     """
 
-    __slots__ = ("_starts", "field", "frame", "items", "lists", "waits")
+    __slots__ = ("_starts", "_waits", "field", "frame", "items", "lists", "together")
 
     def __init__(self, frame: "Frame", field: Field, items: list[Any]) -> None:
         self.frame = frame
         self.field = field
         self.items = items
         self.lists: list[list[Sequence[Any] | None]] = []
-        self.waits: int = frame.waits
+        self.together = False
         self._starts: list[list[int]] = []
+        self._waits: list[dict[int, int]] = [{}]
 
     def lay_open(self) -> None:
         """Takes the items of the lists that `items` are."""
         self.lists.append(self.items)
         self.items = [item for items in self.items if items is not None for item in items]
+        self._waits.append({})
+
+    def waited(self, index: int) -> None:
+        """Notes that an item was awaited, or what it takes to complete it."""
+        waits = self._waits[-1]
+        waits[index] = waits.get(index, 0) + 1
 
     def fold(self, items: list[Any]) -> list[Any]:
         """A value for each object of the frame: what `items` have become, in lists again."""
@@ -55,17 +62,20 @@ class Spread:
         for lists in self.lists[len(self._starts) :]:
             self._starts.append([0, *accumulate(len(each or ()) for each in lists)])
         indices: list[int] = []
-        for starts in reversed(self._starts):
+        waits = self._waits[-1].get(index, 0) + self.together
+        for starts, waited in zip(reversed(self._starts), reversed(self._waits[:-1]), strict=True):
             # The last of those that start there: the ones before it are empty.
             owner = bisect_right(starts, index) - 1
             indices.append(index - starts[owner])
             index = owner
+            waits += waited.get(index, 0)
         indices.reverse()
         field, place = self.field, self.frame.place(index)
         return Place(
             (*place.path, field.key, *indices),
             (*place.order, field.position, *indices),
             (*place.nullable, *field.nullable[: len(indices) + 1]),
+            place.waits + waits,
         )
 
 
@@ -73,10 +83,10 @@ class Frame:
     """Objects of one type: what they are made from, and what becomes of them.
 
     They are the items `picked` of a spread, all where that is None; the root of an operation is of none. `waiting` are
-    values of leaves that must be awaited first. It took `waits` waits to get here.
+    values of leaves that must be awaited first.
     """
 
-    __slots__ = ("path", "picked", "results", "selection", "sources", "spread", "waiting", "waits")
+    __slots__ = ("path", "picked", "results", "selection", "sources", "spread", "waiting")
 
     def __init__(
         self,
@@ -90,7 +100,6 @@ class Frame:
         self.sources = sources
         self.spread = spread
         self.picked = picked
-        self.waits: int = 0 if spread is None else spread.waits
         self.path: Path | None = None if spread is None else spread.frame.path_of(spread.field)
         self.results: list[dict[str, Any]] = []
         self.waiting: list[Spread] = []

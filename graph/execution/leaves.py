@@ -61,10 +61,10 @@ class Leaf:
 
 
 def words_of(type_: GraphQLEnumType) -> dict[Any, str]:
-    """The name of each value of an enum, by the value, and by the member of a Python enum that has it."""
+    """The name of each value of an enum, the first one of equal values; by the value, which may be a Python enum's."""
     words: dict[Any, str] = {}
     for name, value in type_.values.items():
         # What cannot be a key is completed one by one.
         if isinstance(value.value, str | int | Enum):
-            words[value.value] = name
+            words.setdefault(value.value, name)
     return words

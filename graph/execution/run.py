@@ -7,6 +7,7 @@ stand, takes the slow way, one by one.
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import repeat
 from typing import Any
 
@@ -91,7 +92,8 @@ class Execution:
         finally:
             for task in self._tasks:
                 task.cancel()
-        settled, errors = settle(data, self._failures)
+        one_by_one = self._plan.operation.operation is OperationType.MUTATION
+        settled, errors = settle(data, self._failures, one_by_one=one_by_one)
         return ExecutionResult(settled, errors or None)
 
     async def _run_one_by_one(self) -> dict[str, Any]:
@@ -148,13 +150,13 @@ class Execution:
             except Exception as error:
                 value = error
             values.append(value)
-        return self._started(values)
+        return self._started(values, lists=len(field.nullable) > 1)
 
-    def _started(self, values: list[Any]) -> list[Any]:
-        """The values, of which those that run have begun to: all of a level run side by side."""
+    def _started(self, values: list[Any], *, lists: bool) -> list[Any]:
+        """The values, of which those that run have begun to: all of a level run side by side. `lists` are expected."""
         if any(map(may_wait, {*map(type, values)})):
             for index, value in enumerate(values):
-                running = collected(value) if isinstance(value, AsyncIterable) else value
+                running = collected(value) if lists and isinstance(value, AsyncIterable) else value
                 if isinstance(running, Coroutine):
                     values[index] = running = asyncio.ensure_future(running)
                     self._tasks.append(running)
@@ -189,12 +191,16 @@ class Execution:
         if not isinstance(spread.items, list):
             size = len(spread.frame.sources)
             spread.items = await all_of(spread.items, size)
-            spread.waits += 1
+            spread.together = True
         await self._await_items(spread)
-        for _ in range(len(spread.field.nullable) - 1):
+        for inner in reversed(range(len(spread.field.nullable) - 1)):
+            if any(isinstance(item, AsyncIterable) for item in spread.items):
+                # They had to be awaited themselves.
+                self._started(spread.items, lists=True)
+                await self._await_items(spread)
             self._listed(spread)
             spread.lay_open()
-            self._started(spread.items)
+            self._started(spread.items, lists=inner > 0)
             await self._await_items(spread)
 
     async def _await_items(self, spread: Spread) -> None:
@@ -203,11 +209,11 @@ class Execution:
         if any(may_wait(kind) for kind in kinds):
             for index, item in enumerate(items):
                 if is_awaitable(item):
+                    spread.waited(index)
                     try:
                         items[index] = await item
                     except Exception as error:
                         items[index] = error
-            spread.waits += 1
             kinds = {*map(type, items)}
         nullable = spread.field.nullable[len(spread.lists)]
         if not all(map(is_regular, kinds)) or (NULL in kinds and not nullable):
@@ -227,7 +233,7 @@ class Execution:
 
     def _fail(self, spread: Spread, index: int, cause: Exception) -> None:
         spread.items[index] = None
-        self._failures.append(Failure(spread.place(index), spread.waits, cause, spread.field.nodes))
+        self._failures.append(Failure(spread.place(index), cause, spread.field.nodes))
 
     def _listed(self, spread: Spread) -> None:
         """Makes sequences of all that can be iterated."""
@@ -235,10 +241,15 @@ class Execution:
         for index, item in enumerate(items):
             if item.__class__ is list or item is None:
                 continue
+            found: list[Any] = []
+            items[index] = found
             try:
-                items[index] = list(iterated(item, spread.field))
+                found.extend(iterated(item, spread.field))
             except Exception as error:
-                self._fail(spread, index, error)
+                # What came before it is met before it.
+                place = spread.place(index)
+                place = replace(place, order=(*place.order, len(found)))
+                self._failures.append(Failure(place, error, spread.field.nodes))
 
     # Completing
 
@@ -283,10 +294,16 @@ class Execution:
                 type_ = field.named_type
                 if abstract:
                     name = resolved_type(type_, info, item)
-                    type_ = checked_type(field, info, item, await name if is_awaitable(name) else name)
+                    if is_awaitable(name):
+                        spread.waited(index)
+                        name = await name
+                    type_ = checked_type(field, info, item, name)
                 if type_.is_type_of is not None:
                     fits = type_.is_type_of(item, info)
-                    require_type(await fits if is_awaitable(fits) else fits, type_, field, item)
+                    if is_awaitable(fits):
+                        spread.waited(index)
+                        fits = await fits
+                    require_type(fits, type_, field, item)
             except Exception as error:
                 self._fail(spread, index, error)
             else:
@@ -342,7 +359,7 @@ class Execution:
             return column
         spread = Spread(frame, field, values)
         if any(map(may_wait, {*map(type, values)})):
-            self._started(values)
+            self._started(values, lists=False)
             frame.waiting.append(spread)
             return [None] * len(values)
         self._nulled(spread, nullable=field.nullable[0])

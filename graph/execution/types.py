@@ -1,6 +1,6 @@
 """What the values of resolvers are: regular, to be awaited, or an error; and which type an object is of."""
 
-from collections.abc import AsyncIterable, Awaitable, Generator
+from collections.abc import AsyncIterable, Awaitable, Generator, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -30,8 +30,19 @@ def may_wait(kind: "type[Any]") -> bool:
     return issubclass(kind, Awaitable | AsyncIterable | Generator)
 
 
-async def collected(items: AsyncIterable[Any]) -> list[Any]:
-    return [item async for item in items]
+async def collected(items: AsyncIterable[Any]) -> Iterable[Any]:
+    found: list[Any] = []
+    try:
+        async for item in items:
+            found.append(item)  # noqa: PERF401 - what came before an error is kept
+    except Exception as error:
+        return broken_off(found, error)
+    return found
+
+
+def broken_off(items: list[Any], error: Exception) -> Iterator[Any]:
+    yield from items
+    raise error
 
 
 def checked_type(field: Field, info: GraphQLResolveInfo[Any], value: Any, name: Any) -> GraphQLObjectType:

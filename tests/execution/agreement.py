@@ -1,0 +1,156 @@
+"""Both executors run the same operation: what one answers, the other answers."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    build_schema,
+    get_operation_ast,
+    parse,
+    validate,
+)
+from graphql import execute as execute_by_object
+
+from graph.execution import ATTRIBUTE, Plans, execute
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer as it is compared: `data` as text, so that the order of keys counts, and errors in no order."""
+
+    data: str
+    errors: tuple[str, ...]
+
+    @classmethod
+    def of(cls, result: ExecutionResult) -> "Told":
+        return cls(told_data(result.data), tuple(sorted(map(told_error, result.errors or ()))))
+
+
+def told_data(data: object) -> str:
+    return json.dumps(data, default=repr)
+
+
+def told_error(error: GraphQLError) -> str:
+    places = [[place.line, place.column] for place in error.locations or ()]
+    return json.dumps([error.path, error.message, places, error.extensions], default=repr)
+
+
+@lru_cache(maxsize=256)
+def schema_of(sdl: str, attributes: str = "") -> GraphQLSchema:
+    """A schema; `attributes` names the fields, as `Pet.name Pet.age`, that are declared to be attributes."""
+    schema = build_schema(sdl)
+    for coordinate in attributes.split():
+        type_name, field_name = coordinate.split(".")
+        type_ = schema.type_map[type_name]
+        assert isinstance(type_, GraphQLObjectType)
+        type_.fields[field_name].extensions[ATTRIBUTE] = field_name
+    return schema
+
+
+def valid(schema: GraphQLSchema, source: str) -> DocumentNode:
+    document = parse(source)
+    assert validate(schema, document) == []
+    return document
+
+
+def operation_of(document: DocumentNode, name: str | None = None) -> OperationDefinitionNode:
+    operation = get_operation_ast(document, name)
+    assert operation is not None
+    return operation
+
+
+async def by_object(
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    root: object = None,
+    context: object = None,
+) -> ExecutionResult:
+    """What graphql-core answers."""
+    result = execute_by_object(
+        schema, document, root_value=root, context_value=context, variable_values={**(variables or {})}
+    )
+    return result if isinstance(result, ExecutionResult) else await result
+
+
+async def by_level(
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    root: object = None,
+    context: object = None,
+    plans: Plans | None = None,
+) -> ExecutionResult:
+    """What the executor of this server answers."""
+    return await execute(
+        schema,
+        plans or Plans(schema, document),
+        operation_of(document),
+        variables=variables,
+        root_value=root,
+        context=context,
+    )
+
+
+async def agreed(
+    schema: GraphQLSchema | str,
+    source: str,
+    *,
+    root: object = None,
+    variables: Mapping[str, Any] | None = None,
+    attributes: str = "",
+) -> ExecutionResult:
+    """The answer that both executors give. Fails where they do not."""
+    schema = schema if isinstance(schema, GraphQLSchema) else schema_of(schema, attributes)
+    document = valid(schema, source)
+    theirs = await by_object(schema, document, root=root, variables=variables)
+    ours = await by_level(schema, document, root=root, variables=variables)
+    assert Told.of(ours) == Told.of(theirs), source
+    # What graphql-core has left to itself comes to its end before the next operation.
+    await asyncio.sleep(0)
+    return ours
+
+
+def said(result: ExecutionResult) -> list[tuple[str, list[str | int] | None]]:
+    """The errors, each as its message and where it stands."""
+    return sorted(((error.message, error.path) for error in result.errors or ()), key=repr)
+
+
+async def later(value: Any, turns: int = 1) -> Any:
+    """The value, after so many turns of the loop; an exception is raised then."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if isinstance(value, Exception):
+        raise value
+    return value
+
+
+def coming(value: Any) -> "asyncio.Future[Any]":
+    """A future of the value."""
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    if isinstance(value, Exception):
+        future.set_exception(value)
+    else:
+        future.set_result(value)
+    return future
+
+
+def failing(message: str = "broken") -> Any:
+    """A resolver that raises."""
+
+    def resolve(*_: object, **__: object) -> Any:
+        raise RuntimeError(message)
+
+    return resolve

@@ -1,0 +1,230 @@
+"""Generated operations of the product's own schema, over HTTP and a filled database: both executors answer the same.
+
+`hypothesis-graphql` writes the queries, `operations` makes them richer. The same ones are made each time;
+BILLING_SEED=<number> makes others, BILLING_OPERATIONS=<number> so many.
+"""
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+from graphql import (
+    ArgumentNode,
+    ConstValueNode,
+    DocumentNode,
+    FieldNode,
+    IntValueNode,
+    NullValueNode,
+    StringValueNode,
+    Visitor,
+    visit,
+)
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis_graphql import nodes, queries
+from rich.console import Console
+from sqlalchemy import select
+
+from billing.money import MAX_CENTS
+from cli.demo import PLANS, fill
+from db.database import Database, Sessions
+from db.models import Base, Customer
+from graph.app import create_app
+from graph.schema import core_schema, sdl
+from graph.settings import Settings
+from tests.execution.operations import Enriched
+from tests.support import NOW, Api, TestClock
+
+SEED = int(os.environ.get("BILLING_SEED", "0"))
+OPERATIONS = int(os.environ.get("BILLING_OPERATIONS", "300"))
+CUSTOMERS = 12
+IDS_OF_A_TABLE = 5
+
+TABLES = {
+    "customer": "CUSTOMERS",
+    "plan": "PLANS",
+    "subscription": "SUBSCRIPTIONS",
+    "invoice": "INVOICES",
+    "payment": "PAYMENTS",
+    "testClock": "CLOCKS",
+}
+"""The last word of the name of the table where each field of the root looks for an id."""
+
+PLACEHOLDER = re.compile(r'"([A-Z]+)_(\d+)"')
+"""What stands in an operation for the id or address of a row, which nobody knows before there is a database."""
+
+GARBAGE = ("", "x", "0" * 36, "00000000-0000-0000-0000-000000000000", "é", "ID")
+INSTANTS = ("2026-01-31T12:00:00Z", "2025-06-01T00:00:00+02:00", "1900-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z")
+QUERIES = queries(
+    sdl(),
+    print_ast=lambda document: document,
+    allow_x00=False,
+    custom_scalars={
+        "ID": (st.integers(0, 200).map("ID_{}".format) | st.sampled_from(GARBAGE)).map(nodes.String),
+        "DateTime": st.sampled_from(INSTANTS).map(nodes.String),
+        "Cents": st.sampled_from([0, 1, 2900, -1, MAX_CENTS]).map(nodes.Int),
+        "Currency": st.sampled_from(["EUR", "USD", "JPY", "XXX", ""]).map(nodes.String),
+    },
+)
+
+
+class Sensible(Visitor):
+    """Asks mostly for pages that there are, of lists that are not filtered to nothing, and for names that there are."""
+
+    def __init__(self, random: Random) -> None:
+        super().__init__()
+        self._random = random
+
+    def enter_field(self, node: FieldNode, *_: object) -> FieldNode:
+        arguments = tuple(self._sensible(argument, node.name.value) or argument for argument in node.arguments or ())
+        return FieldNode(
+            alias=node.alias,
+            name=node.name,
+            arguments=arguments,
+            directives=node.directives,
+            selection_set=node.selection_set,
+        )
+
+    def _sensible(self, node: ArgumentNode, field_name: str) -> ArgumentNode | None:
+        if self._random.random() < 0.1:
+            return None
+        value: ConstValueNode
+        match node.name.value:
+            case "first":
+                value = IntValueNode(value=str(self._random.randrange(1, 6)))
+            case "last" | "after" | "before":
+                value = NullValueNode()
+            case "filter" if self._random.random() < 0.7:
+                value = NullValueNode()
+            case "id" if field_name in TABLES:
+                value = StringValueNode(value=f"{TABLES[field_name]}_{self._random.randrange(IDS_OF_A_TABLE)}")
+            case "email":
+                value = StringValueNode(value=f"EMAIL_{self._random.randrange(CUSTOMERS)}")
+            case "code":
+                value = StringValueNode(value=self._random.choice(PLANS)[0])
+            case _:
+                return None
+        return ArgumentNode(name=node.name, value=value)
+
+
+@dataclass
+class Billing:
+    """A filled database, and the API over it by each of the executors."""
+
+    by_level: Api
+    by_object: Api
+    named: dict[str, list[str]]
+    met: Counter[str] = field(default_factory=Counter)
+
+    def filled_in(self, text: str) -> str:
+        """The text, with what its placeholders stand for."""
+
+        def value(found: re.Match[str]) -> str:
+            values = self.named[found[1]]
+            return json.dumps(values[int(found[2]) % len(values)])
+
+        return PLACEHOLDER.sub(value, text)
+
+
+@pytest.fixture
+async def billing(
+    database: Database, database_url: str, clock: TestClock, sessions: Sessions
+) -> AsyncIterator[Billing]:
+    await fill(database_url, customers=CUSTOMERS, as_of=NOW, console=Console(quiet=True))
+    async with AsyncExitStack() as stack:
+
+        async def api_of(*, plans: bool) -> Api:
+            app = create_app(database, clock=clock, settings=Settings(plans=plans))
+            transport = httpx.ASGITransport(app)
+            return Api(
+                await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://localhost"))
+            )
+
+        by_level, by_object = await api_of(plans=True), await api_of(plans=False)
+        await more_of_all_kinds(by_level)
+        billing = Billing(by_level, by_object, await names(sessions))
+        yield billing
+
+    met = billing.met
+    if met["operations"] >= 200:
+        assert met["answered"] > 0.7 * met["operations"], met
+        assert met["errors"] > 0.05 * met["operations"], met
+        assert met["values"] > 4 * met["operations"], met
+
+
+async def more_of_all_kinds(api: Api) -> None:
+    """What demo data lacks: test clocks, keys, drafts, and a change that waits."""
+    test_clock = await api.mutate("createTestClock", "testClock { id }", name="Leap", frozenAt="2028-02-01T00:00:00Z")
+    customer = await api.a_customer(testClockId=test_clock["testClock"]["id"], externalId="external")
+    plan, other = await api.a_plan(trialDays=3), await api.a_plan(amountCents=100)
+    subscription = await api.a_subscription(customer, plan, quantity=2)
+    await api.mutate("changeSubscription", "subscription { id }", id=subscription, planId=other)
+    await api.mutate("createApiKey", "apiKey { id }", name="reader", scope="READ")
+    line = {"description": "Setup", "quantity": 1, "unitAmountCents": 500}
+    await api.mutate("createInvoice", "invoice { id }", customerId=customer, currency="EUR", lines=[line])
+
+
+async def names(sessions: Sessions) -> dict[str, list[str]]:
+    """Some ids of each table, and addresses of customers."""
+    found: dict[str, list[str]] = {}
+    async with sessions() as session:
+        for table in Base.metadata.sorted_tables:
+            if "id" in table.c:
+                ids = await session.scalars(select(table.c.id).order_by(table.c.id).limit(IDS_OF_A_TABLE))
+                found[table.name.split("_")[-1].upper()] = [*map(str, ids)]
+        emails = [*await session.scalars(select(Customer.email).order_by(Customer.email))]
+    return {**found, "ID": [key for ids in found.values() for key in ids], "EMAIL": emails}
+
+
+def compared(answer: httpx.Response) -> tuple[int, str, list[str]]:
+    """Status, data with the order of its keys, and errors in no order."""
+    document = answer.json()
+    errors = document.get("errors", [])
+    for error in errors:
+        error.get("extensions", {}).pop("requestId", None)
+    return answer.status_code, json.dumps(document.get("data")), sorted(map(json.dumps, errors))
+
+
+def values_in(data: Any) -> int:
+    """How many values that are not null are in an answer."""
+    if isinstance(data, dict):
+        return sum(map(values_in, data.values()))
+    return sum(map(values_in, data)) if isinstance(data, list) else data is not None
+
+
+@seed(SEED)
+@settings(
+    max_examples=OPERATIONS,
+    phases=[Phase.generate],
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(documents=st.lists(QUERIES, min_size=1, max_size=3), lot=st.integers(0, 2**32))
+async def test_both_executors_answer_the_same(billing: Billing, documents: list[DocumentNode], lot: int) -> None:
+    random = Random(lot)
+    enriched = Enriched(
+        core_schema, [visit(each, Sensible(random)) for each in documents], random, directives=3, aliases=8
+    )
+    source = billing.filled_in(enriched.source)
+    variables = json.loads(billing.filled_in(json.dumps(enriched.variables, ensure_ascii=False)))
+
+    ours = await billing.by_level.post(source, **variables)
+    theirs = await billing.by_object.post(source, **variables)
+
+    assert compared(ours) == compared(theirs), source
+    answered = ours.json()
+    assert all(error["extensions"]["code"] != "INTERNAL_SERVER_ERROR" for error in answered.get("errors", [])), source
+    met = billing.met
+    met["operations"] += 1
+    met["answered"] += "data" in answered
+    met["errors"] += len(answered.get("errors", []))
+    met["values"] += values_in(answered.get("data"))

@@ -1,0 +1,105 @@
+"""Generated operations: whatever is asked of a world in which anything may fail, both executors answer the same.
+
+`hypothesis-graphql` writes operations, `operations` makes them richer, `world` draws what becomes of each field. The
+same operations are made each time; BILLING_SEED=<number> makes others, BILLING_OPERATIONS=<number> so many.
+Where the answers differ in which of several errors they tell, `races` says whether they may.
+"""
+
+import gc
+import os
+import warnings
+from collections import Counter
+from collections.abc import AsyncIterator
+from random import Random
+
+import pytest
+from graphql import DocumentNode, parse, validate
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis_graphql import mutations, queries
+
+from graph.execution import Plans
+from tests.execution.agreement import Told, by_level, by_object
+from tests.execution.operations import Enriched
+from tests.execution.races import excused, occurrences
+from tests.execution.world import Loading, World, root_of, schema
+
+SEED = int(os.environ.get("BILLING_SEED", "0"))
+OPERATIONS = int(os.environ.get("BILLING_OPERATIONS", "600"))
+WORLDS = [(0, 40), (6, 0), (8, 20), (20, 50)]
+"""Each operation meets all of them: how many of a hundred fields fail, and how many are awaited."""
+
+MOST_INVALID = 0.05
+"""Variables that take the place of arguments can make fields of one name conflict: so many operations at most."""
+
+MOST_RACES = 0.05
+"""So many comparisons at most end with errors of which it is by chance which is told."""
+
+QUERIES = queries(schema, print_ast=lambda document: document, allow_x00=False)
+MUTATIONS = mutations(schema, print_ast=lambda document: document, allow_x00=False)
+LOTS = st.integers(0, 2**32)
+
+COLLECTED_AFTER = 20
+
+met: Counter[str] = Counter()
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def enough_was_compared() -> AsyncIterator[None]:
+    """The operations were rich: nothing of what they should have met is missing, and what is excused is rare."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        collect()
+        gc.enable()
+    if met["documents"] >= 300:
+        assert met["compared"] >= (1 - MOST_INVALID) * len(WORLDS) * met["documents"], met
+        assert met["errors"] > met["compared"] / 2, met
+        assert met["nulled"] > 20, met
+        assert met["refused variables"] > 0, met
+        assert met["races"] < MOST_RACES * met["compared"], met
+
+
+def collect() -> None:
+    """Lets go of what graphql-core cancelled and never began to await, here where nobody minds the warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore:coroutine '.*' was never awaited:RuntimeWarning")
+@seed(SEED)
+@settings(
+    max_examples=OPERATIONS,
+    phases=[Phase.generate],
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(documents=st.lists(QUERIES, min_size=1, max_size=4) | st.lists(MUTATIONS, min_size=1, max_size=3), lot=LOTS)
+async def test_both_executors_answer_the_same(documents: list[DocumentNode], lot: int) -> None:
+    enriched = Enriched(schema, documents, Random(lot))
+    parsed = parse(enriched.source)
+    met["documents"] += 1
+    if met["documents"] % COLLECTED_AFTER == 0:
+        collect()
+    if validate(schema, parsed):
+        return
+    plans = Plans(schema, parsed)
+    for trouble, waiting in WORLDS:
+        root = root_of(enriched.operation, World(lot, trouble, waiting))
+
+        theirs = await by_object(schema, parsed, variables=enriched.variables, root=root, context=Loading())
+        ours = await by_level(schema, parsed, variables=enriched.variables, root=root, context=Loading(), plans=plans)
+
+        if Told.of(ours) != Told.of(theirs):
+            context = Loading()
+            occurring = await occurrences(schema, parsed, context, variable_values=enriched.variables, root_value=root)
+            one_by_one = enriched.operation == "mutation"
+            assert excused(ours, theirs, occurring, one_by_one=one_by_one), (Told.of(ours), Told.of(theirs))
+            met["races"] += 1
+        met["compared"] += 1
+        met["errors"] += len(ours.errors or ())
+        met["nulled"] += ours.data is None
+        met["refused variables"] += ours.data is None and all(error.path is None for error in ours.errors or ())
