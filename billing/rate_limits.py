@@ -72,11 +72,12 @@ async def take_block(
 
     A bucket is full when it is first seen.
     """
+    owed = min(lease.left, 0.0)
     asked = {
         "key": api_key_id,
         "now": now,
         "set_back": SET_BACK,
-        "owed": min(lease.left, 0.0),
+        "owed": owed,
         "block": limit.block,
         "burst": limit.burst,
         "per_second": limit.rows_per_second,
@@ -88,7 +89,8 @@ async def take_block(
         await session.execute(full.on_conflict_do_nothing(index_elements=[buckets.c.api_key_id]))
         found = (await session.execute(TAKE, asked)).one()
     left, granted = found
-    lease.left = max(lease.left, 0.0) + granted
+    # Others may have been charged meanwhile.
+    lease.left += granted - owed
     wait = max(NOT_ASKED_FOR, timedelta(seconds=(1.0 - left) / limit.rows_per_second))
     lease.empty_since, lease.empty_until = (now, now + wait) if lease.left < 1 else (None, None)
 

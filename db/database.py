@@ -1,4 +1,4 @@
-"""Connections: one pool, from which reads go without a transaction and writes in one."""
+"""Connections: a pool for answers, and one for all else: reads without a transaction, and writes in one."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager

@@ -135,8 +135,10 @@ class Documents:
             self._recent[text] = read
             self._characters += len(text)
             while len(self._recent) > KEPT or self._characters > KEPT_CHARACTERS:
-                oldest, _ = self._recent.popitem(last=False)
+                oldest, document = self._recent.popitem(last=False)
                 self._characters -= len(oldest)
+                if document.plans is not None:
+                    self._plans.forget(document.plans)
         return read
 
     def _read(self, text: str) -> Document:

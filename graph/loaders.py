@@ -60,11 +60,13 @@ class Loaders:
 
     async def close(self) -> None:
         """Cancels the batches that nobody waits for any more, with their SQL, and gives the connection back."""
-        for batch in self._batches:
-            batch.cancel()
-        if self._batches:
-            await asyncio.gather(*self._batches, return_exceptions=True)
-        await self._reads.release()
+        try:
+            for batch in self._batches:
+                batch.cancel()
+            if self._batches:
+                await asyncio.gather(*self._batches, return_exceptions=True)
+        finally:
+            await self._reads.release()
 
     async def _batch(self, read: BatchedRead[Key, Answer], keys: list[Key]) -> list[Answer]:
         task = asyncio.current_task()

@@ -44,7 +44,7 @@ class Failure:
 
 
 def settle(
-    data: dict[str, Any], failures: Sequence[Failure], *, one_by_one: bool
+    data: dict[str, Any] | None, failures: Sequence[Failure], *, one_by_one: bool
 ) -> tuple[dict[str, Any] | None, list[GraphQLError]]:
     """Writes null where the failures say, and gives the answer with the errors that count.
 
@@ -64,7 +64,7 @@ def settle(
             continue
         nulled.add(target)
         errors.append(located_error(failure.cause, failure.nodes, path))
-        if target:
+        if target and data is not None:
             container: Any = data
             for step in target[:-1]:
                 container = container[step]

@@ -15,11 +15,13 @@ def explained(plan: Plan) -> list[str]:
     lines: list[str] = []
     level = [(plan.root.type.name, plan.root)]
     depth = 0
-    while level and len(lines) < MAX_LINES:
+    while level:
         lines.append(f"Level {depth}")
         below: list[tuple[str, Selection]] = []
         for place, selection in level:
             lines.extend(lines_of(place, selection))
+            if len(lines) > MAX_LINES:
+                return [*lines, "and so on"]
             below.extend(selections_below(place, selection))
         level, depth = below, depth + 1
     return lines

@@ -251,6 +251,11 @@ class PlanCache:
             _, oldest = self._plans.popitem(last=False)
             fields -= oldest.size
 
+    def forget(self, plans: "Plans") -> None:
+        """Lets go of the plans of a document, and so of the document."""
+        for key in [key for key in self._plans if key[0] is plans]:
+            del self._plans[key]
+
 
 class Plans:
     """The plans of a document, by operation and conditions."""
@@ -274,14 +279,13 @@ class Plans:
         """The plan of an operation of this document. Raises `GraphQLError`."""
         sources, coerced = variables
         name = operation.name.value if operation.name else None
-        key = (self, name, *(coerced.get(name, MISSING) for name in self._conditions))
+        # What has the name of a condition may be something else in another operation of the document.
+        said = {name: coerced[name] for name in self._conditions if isinstance(coerced.get(name, ""), bool | None)}
+        key = (self, name, *(said.get(name, MISSING) for name in self._conditions))
         plan = self._cache.get(key)
         if plan is None:
             # Of what a request says, only the conditions are kept.
-            conditions = VariableValues(
-                {name: sources[name] for name in self._conditions if name in sources},
-                {name: coerced[name] for name in self._conditions if name in coerced},
-            )
+            conditions = VariableValues({name: sources[name] for name in said}, said)
             try:
                 plan = Plan(self._schema, self._fragments, operation, conditions)
             except RecursionError:

@@ -6,7 +6,7 @@ stand, takes the slow way, one by one.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from itertools import repeat
 from typing import Any
@@ -24,14 +24,27 @@ from graphql import (
     is_abstract_type,
 )
 from graphql.execution.values import VariableValues, get_variable_values
-from graphql.pyutils import gather_with_cancel, is_awaitable, is_iterable
+from graphql.pyutils import gather_with_cancel, is_awaitable
 from graphql.type import GraphQLResolveInfoHelpers
 
 from graph.execution.errors import Failure, settle
 from graph.execution.frames import Frame, Spread
 from graph.execution.objects import make_objects
 from graph.execution.plan import Field, Plan, Plans, Selection
-from graph.execution.types import checked_type, collected, is_regular, may_wait, require_type, resolved_type
+from graph.execution.values import (
+    all_of,
+    checked_type,
+    collected,
+    is_regular,
+    iterated,
+    may_wait,
+    require_type,
+    resolved_type,
+    values_of,
+)
+
+MAX_FAILURES = 1_000
+"""After so many errors an execution is given up: its answer is null, with these errors."""
 
 OBJECTS_IN_A_TURN = 500
 """After so many objects that came without a wait, an execution lets others have their turn."""
@@ -70,6 +83,10 @@ async def execute(
     return await Execution(plan, coerced, root_value, context).run()
 
 
+class TooManyFailuresError(BaseException):
+    """An execution has met so many errors that it goes no further. It is nobody's to catch on the way."""
+
+
 class Execution:
     """One run of a plan."""
 
@@ -80,6 +97,7 @@ class Execution:
         self._context = context
         self._failures: list[Failure] = []
         self._tasks: list[asyncio.Future[Any]] = []
+        self._batches: list[Coroutine[Any, Any, Any]] = []
         self._helpers = GraphQLResolveInfoHelpers(lambda values: gather_with_cancel(*values), self._track)
         self._objects = 0
 
@@ -89,12 +107,23 @@ class Execution:
                 data = await self._run_one_by_one()
             else:
                 data = await self._run_from(self._plan.root)
+        except TooManyFailuresError:
+            data = None
         finally:
-            for task in self._tasks:
-                task.cancel()
+            await self._let_go()
         one_by_one = self._plan.operation.operation is OperationType.MUTATION
         settled, errors = settle(data, self._failures, one_by_one=one_by_one)
         return ExecutionResult(settled, errors or None)
+
+    async def _let_go(self) -> None:
+        """Ends what was begun and nobody waits for any more."""
+        for batch in self._batches:
+            batch.close()
+        unfinished = [task for task in self._tasks if not task.done()]
+        for task in unfinished:
+            task.cancel()
+        if unfinished:
+            await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def _run_one_by_one(self) -> dict[str, Any]:
         """Runs each field of the root to its end before the next; none any more where one has made the whole null."""
@@ -139,6 +168,8 @@ class Execution:
             arguments = field.arguments(self._variables)
             if field.batch is not None:
                 found = field.resolve_many(frame.sources, info, arguments)
+                if isinstance(found, Coroutine):
+                    self._batches.append(found)
                 return found if isinstance(found, Awaitable) else list(found)
         except Exception as error:
             return [error] * len(frame.sources)
@@ -233,7 +264,12 @@ class Execution:
 
     def _fail(self, spread: Spread, index: int, cause: Exception) -> None:
         spread.items[index] = None
-        self._failures.append(Failure(spread.place(index), cause, spread.field.nodes))
+        self._note(Failure(spread.place(index), cause, spread.field.nodes))
+
+    def _note(self, failure: Failure) -> None:
+        self._failures.append(failure)
+        if len(self._failures) > MAX_FAILURES:
+            raise TooManyFailuresError
 
     def _listed(self, spread: Spread) -> None:
         """Makes sequences of all that can be iterated."""
@@ -249,7 +285,7 @@ class Execution:
                 # What came before it is met before it.
                 place = spread.place(index)
                 place = replace(place, order=(*place.order, len(found)))
-                self._failures.append(Failure(place, error, spread.field.nodes))
+                self._note(Failure(place, error, spread.field.nodes))
 
     # Completing
 
@@ -364,36 +400,3 @@ class Execution:
             return [None] * len(values)
         self._nulled(spread, nullable=field.nullable[0])
         return self._leaves(spread)
-
-
-def iterated(value: Any, field: Field) -> Iterable[Any]:
-    """A value that can be iterated. Raises `GraphQLError` for another."""
-    if is_iterable(value):
-        return value
-    raise GraphQLError(f"Expected Iterable, but did not find one for field '{field.parent_type}.{field.name}'.")
-
-
-def values_of(sources: Sequence[Any], field: Field) -> list[Any]:
-    """The attribute of all objects that a field is; an error where one does not give it."""
-    value_of = field.value_of
-    assert value_of is not None, field.name
-    try:
-        return list(map(value_of, sources))
-    except Exception:
-        values: list[Any] = []
-        for source in sources:
-            try:
-                values.append(value_of(source))
-            except Exception as error:
-                values.append(error)
-        return values
-
-
-async def all_of(values: Awaitable[Sequence[Any]], size: int) -> list[Any]:
-    """The values that were asked for together; for each the error, where that failed."""
-    try:
-        found = list(await values)
-    except Exception as error:
-        return [error] * size
-    assert len(found) == size, "a value for each object"
-    return found

@@ -1,11 +1,13 @@
 """Rate limits: what a key may read, however many processes it asks."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from billing.rate_limits import Lease, RateLimit, take_block
 from db.database import Database, Sessions
@@ -29,6 +31,21 @@ async def take(sessions: Sessions, key_id: ApiKeyId, lease: Lease, after: float 
     async with sessions.begin() as session:
         await take_block(session, key_id, lease, limit, now=NOW + timedelta(seconds=after))
     return lease.left - before
+
+
+@contextmanager
+def told_of_statements(database: Database, tell: Callable[[str], None]) -> Iterator[None]:
+    """Calls `tell` with each statement that is about to be sent in the block."""
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        tell(statement)
+
+    engine = database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 async def bucket_of(sessions: Sessions, key_id: ApiKeyId) -> float:
@@ -58,6 +75,23 @@ async def test_what_is_owed_is_taken_with_the_block(sessions: Sessions, key_id: 
 
     assert (granted, lease.left, lease.empty_until) == (520, 20, None)
     assert await bucket_of(sessions, key_id) == 1480
+
+
+async def test_what_is_charged_while_a_block_is_taken_is_not_forgiven(
+    sessions: Sessions, key_id: ApiKeyId, database: Database
+) -> None:
+    lease = Lease(left=-5)
+
+    def charge(text: str) -> None:
+        if "rate_buckets" in text:
+            lease.left -= 1000
+
+    with told_of_statements(database, charge):
+        await take(sessions, key_id, lease)
+
+    # A bucket that is seen first is looked for, made, and taken from: three statements.
+    assert lease.left == 20 - 3000
+    assert await bucket_of(sessions, key_id) == 1975
 
 
 async def test_an_empty_bucket_gives_what_there_is_and_says_when_there_is_more(

@@ -57,7 +57,6 @@ async def enough_was_compared() -> AsyncIterator[None]:
         assert met["compared"] >= (1 - MOST_INVALID) * len(WORLDS) * met["documents"], met
         assert met["errors"] > met["compared"] / 2, met
         assert met["nulled"] > 20, met
-        assert met["refused variables"] > 0, met
         assert met["races"] < MOST_RACES * met["compared"], met
 
 
@@ -102,4 +101,3 @@ async def test_both_executors_answer_the_same(documents: list[DocumentNode], lot
         met["compared"] += 1
         met["errors"] += len(ours.errors or ())
         met["nulled"] += ours.data is None
-        met["refused variables"] += ours.data is None and all(error.path is None for error in ours.errors or ())

@@ -1,6 +1,6 @@
 """What the values of resolvers are: regular, to be awaited, or an error; and which type an object is of."""
 
-from collections.abc import AsyncIterable, Awaitable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Generator, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +13,7 @@ from graphql import (
     default_type_resolver,
     is_object_type,
 )
-from graphql.pyutils import inspect
+from graphql.pyutils import inspect, is_iterable
 
 from graph.execution.plan import Field
 
@@ -83,3 +83,36 @@ def require_type(fits: object, type_: GraphQLObjectType, field: Field, value: An
     """Raises `GraphQLError` where an object is not of the type that it should be."""
     if not fits:
         raise GraphQLError(f"Expected value of type '{type_}' but got: {inspect(value)}.", field.nodes)
+
+
+def iterated(value: Any, field: Field) -> Iterable[Any]:
+    """A value that can be iterated. Raises `GraphQLError` for another."""
+    if is_iterable(value):
+        return value
+    raise GraphQLError(f"Expected Iterable, but did not find one for field '{field.parent_type}.{field.name}'.")
+
+
+def values_of(sources: Sequence[Any], field: Field) -> list[Any]:
+    """The attribute of all objects that a field is; an error where one does not give it."""
+    value_of = field.value_of
+    assert value_of is not None, field.name
+    try:
+        return list(map(value_of, sources))
+    except Exception:
+        values: list[Any] = []
+        for source in sources:
+            try:
+                values.append(value_of(source))
+            except Exception as error:
+                values.append(error)
+        return values
+
+
+async def all_of(values: Awaitable[Sequence[Any]], size: int) -> list[Any]:
+    """The values that were asked for together; for each the error, where that failed."""
+    try:
+        found = list(await values)
+    except Exception as error:
+        return [error] * size
+    assert len(found) == size, "a value for each object"
+    return found

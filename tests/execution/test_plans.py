@@ -1,0 +1,97 @@
+"""Plans: what they are kept by, how long, and what an execution leaves behind."""
+
+import asyncio
+import gc
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from graphql import (
+    GraphQLField,
+    GraphQLInt,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    build_schema,
+    parse,
+)
+
+from graph.documents import Documents
+from graph.execution import BATCH, Field, Plans, ResolveMany, execute
+from graph.execution.run import MAX_FAILURES
+from graph.limits import Limits
+from graph.schema import core_schema
+
+
+async def answer(schema: GraphQLSchema, text: str, root: object = None, **variables: Any) -> Any:
+    document = parse(text)
+    operation = document.definitions[-1]
+    assert isinstance(operation, OperationDefinitionNode)
+    return await execute(schema, Plans(schema, document), operation, variables=variables, root_value=root)
+
+
+async def test_what_is_a_condition_in_one_operation_may_be_a_list_in_another() -> None:
+    schema = build_schema("type Query { a: Int b(of: [ID!]!): Int }")
+    text = "query A($x: Boolean!) { a @skip(if: $x) } query B($x: [ID!]!) { b(of: $x) }"
+
+    found = await answer(schema, text, {"b": lambda _info, of: len(of)}, x=["1", "2"])
+
+    assert (found.data, found.errors) == ({"b": 2}, None)
+
+
+def test_the_plans_of_a_document_go_with_it() -> None:
+    documents = Documents(core_schema, Limits())
+
+    for number in range(100):
+        padding = "# " + "x" * 14_000
+        document = documents.of(f"query Q{number} {{ __typename }}\n{padding}")
+        assert document.plans is not None
+        document.plans.prepare(document.operation(None))
+
+    kept = len(documents._recent)
+    assert kept < 50
+    assert len(documents._plans._plans) == kept
+
+
+async def test_an_execution_of_too_many_errors_is_given_up() -> None:
+    schema = build_schema("type Query { items: [Item] } type Item { value: Int }")
+    items = [{"value": "no number"} for _ in range(50_000)]
+
+    found = await answer(schema, "{ items { value } }", {"items": items})
+
+    assert found.data is None
+    assert len(found.errors) == MAX_FAILURES + 1
+    assert found.errors[0].path == ["items", 0, "value"]
+
+
+class Slow:
+    """Resolves a field for many objects by a coroutine."""
+
+    def prepare(self, _field: Field) -> ResolveMany:
+        async def values(count: int) -> list[int]:
+            await asyncio.sleep(60)
+            return [1] * count
+
+        def resolve_many(sources: Sequence[Any], _info: object, _arguments: object) -> Any:
+            return values(len(sources))
+
+        return resolve_many
+
+
+async def test_an_execution_that_is_given_up_leaves_nothing_that_was_never_awaited() -> None:
+    slow = GraphQLField(GraphQLNonNull(GraphQLInt), extensions={BATCH: Slow()})
+    item = GraphQLObjectType("Item", {"a": slow, "b": slow, "c": slow})
+    schema = GraphQLSchema(GraphQLObjectType("Query", {"items": GraphQLField(GraphQLList(item))}))
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        asked = asyncio.ensure_future(answer(schema, "{ items { a b c } }", {"items": [{}, {}]}))
+        await asyncio.sleep(0.01)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        del asked
+        gc.collect()
+
+    assert [str(each.message) for each in caught] == []
