@@ -23,7 +23,7 @@ from graph.trusted import TrustedDocumentsError
 
 GRACEFUL_SHUTDOWN_SECONDS = 25
 PR_SET_PDEATHSIG = 1
-COLLECTOR_THRESHOLDS = (50_000, 20, 100)
+COLLECTOR_THRESHOLDS = (50_000, 20, 10)
 """Objects that are made before the young are looked at; and how often, before older ones are."""
 
 RENEW_SECONDS = "_BILLING_RENEW_SECONDS"
