@@ -215,7 +215,9 @@ async def test_a_mutation_reads_its_payload_after_the_commit(api: Api, database:
             planId=plan_id,
         )
 
-    last_write = max(n for n, statement in enumerate(statements.texts) if re.match(r"INSERT|UPDATE", statement))
+    last_write = max(
+        n for n, statement in enumerate(statements.texts) if re.search(r"INSERT INTO|UPDATE \w+ SET", statement)
+    )
     tables = [re.search(r"\nFROM (\w+)", statement) for statement in statements.texts[last_write + 1 :]]
     assert sorted(table[1] for table in tables if table) == [
         "customers",
