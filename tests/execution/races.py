@@ -65,6 +65,13 @@ class Unhindered(Executor[Any]):
         self.waits.append(tuple(item_path.as_list()))
         return await super().complete_awaitable_list_item_value(item, item_type, details, info, item_path, *more)
 
+    async def complete_async_iterator_value(
+        self, item_type: Any, details: Any, info: Any, path: Path, *more: Any
+    ) -> list[Any]:
+        # One wait for all of its items: they are met in their order.
+        self.waits.append(tuple(path.as_list()))
+        return await super().complete_async_iterator_value(item_type, details, info, path, *more)
+
     def complete_abstract_value(
         self, type_: Any, details: Any, info: Any, path: Path, result: Any, position_context: Any
     ) -> Any:
