@@ -1,7 +1,7 @@
 """Leaves: the values of one field of many objects, as one column."""
 
 from collections.abc import Callable, Mapping
-from enum import Enum
+from contextlib import suppress
 from typing import Any
 
 from graphql import GraphQLBoolean, GraphQLEnumType, GraphQLID, GraphQLInt, GraphQLLeafType, GraphQLString, Undefined
@@ -64,7 +64,9 @@ def words_of(type_: GraphQLEnumType) -> dict[Any, str]:
     """The name of each value of an enum, the first one of equal values; by the value, which may be a Python enum's."""
     words: dict[Any, str] = {}
     for name, value in type_.values.items():
+        if value.value is None or value.value is Undefined:
+            continue
         # What cannot be a key is completed one by one.
-        if isinstance(value.value, str | int | Enum):
+        with suppress(TypeError):
             words.setdefault(value.value, name)
     return words

@@ -162,7 +162,7 @@ class Execution:
     def _ask(self, frame: Frame, field: Field) -> Any:
         """The values of a field, which may have to be awaited, each by itself or all together."""
         if field.value_of is not None:
-            return values_of(frame.sources, field)
+            return self._started(values_of(frame.sources, field), lists=len(field.nullable) > 1)
         info = self._info(frame, field)
         try:
             arguments = field.arguments(self._variables)
@@ -188,9 +188,9 @@ class Execution:
         if any(map(may_wait, {*map(type, values)})):
             for index, value in enumerate(values):
                 running = collected(value) if lists and isinstance(value, AsyncIterable) else value
-                if isinstance(running, Coroutine):
-                    values[index] = running = asyncio.ensure_future(running)
-                    self._tasks.append(running)
+                if is_awaitable(running) and not isinstance(running, asyncio.Future):
+                    values[index] = task = asyncio.ensure_future(running)
+                    self._tasks.append(task)
         return values
 
     def _track(self, values: Sequence[Any]) -> None:

@@ -96,16 +96,16 @@ def values_of(sources: Sequence[Any], field: Field) -> list[Any]:
     """The attribute of all objects that a field is; an error where one does not give it."""
     value_of = field.value_of
     assert value_of is not None, field.name
-    try:
-        return list(map(value_of, sources))
-    except Exception:
-        values: list[Any] = []
-        for source in sources:
-            try:
-                values.append(value_of(source))
-            except Exception as error:
-                values.append(error)
-        return values
+    values: list[Any] = []
+    left = iter(sources)
+    while True:
+        try:
+            # What came before an error is kept: each object is asked once.
+            values.extend(map(value_of, left))
+        except Exception as error:
+            values.append(error)
+        else:
+            return values
 
 
 async def all_of(values: Awaitable[Sequence[Any]], size: int) -> list[Any]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,16 +13,18 @@ from graphql import (
     ExecutionResult,
     GraphQLError,
     GraphQLObjectType,
+    GraphQLResolveInfo,
     GraphQLSchema,
     OperationDefinitionNode,
     build_schema,
+    default_field_resolver,
     get_operation_ast,
     parse,
     validate,
 )
 from graphql import execute as execute_by_object
 
-from graph.execution import ATTRIBUTE, Plans, execute
+from graph.execution import ATTRIBUTE, BATCH, Field, Plans, ResolveMany, execute
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +115,57 @@ async def agreed(
     variables: Mapping[str, Any] | None = None,
     attributes: str = "",
 ) -> ExecutionResult:
-    """The answer that both executors give. Fails where they do not."""
+    """The answer that both executors give, also where all fields are resolved in batches. Fails where they do not."""
     schema = schema if isinstance(schema, GraphQLSchema) else schema_of(schema, attributes)
     document = valid(schema, source)
     theirs = await by_object(schema, document, root=root, variables=variables)
     ours = await by_level(schema, document, root=root, variables=variables)
     assert Told.of(ours) == Told.of(theirs), source
+    with all_in_batches(schema):
+        in_batches = await by_level(schema, document, root=root, variables=variables)
+    assert Told.of(in_batches) == Told.of(theirs), source
     # What graphql-core has left to itself comes to its end before the next operation.
     await asyncio.sleep(0)
     return ours
+
+
+class Each:
+    """Resolves a field of many objects by its own resolver, one by one."""
+
+    def prepare(self, field: Field) -> ResolveMany:
+        resolve = field.definition.resolve or default_field_resolver
+
+        def resolve_many(
+            sources: Sequence[Any], info: GraphQLResolveInfo[Any], arguments: dict[str, Any]
+        ) -> Sequence[Any]:
+            values: list[Any] = []
+            for source in sources:
+                try:
+                    values.append(resolve(source, info, **arguments))
+                except Exception as error:  # noqa: BLE001 - it is the answer for this one
+                    values.append(error)
+            return values
+
+        return resolve_many
+
+
+@contextmanager
+def all_in_batches(schema: GraphQLSchema) -> Iterator[None]:
+    """In the block, each field that says nothing of itself says that it is resolved in batches."""
+    said_nothing = [
+        field
+        for type_ in schema.type_map.values()
+        if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__")
+        for field in type_.fields.values()
+        if not {ATTRIBUTE, BATCH} & field.extensions.keys()
+    ]
+    for field in said_nothing:
+        field.extensions[BATCH] = Each()
+    try:
+        yield
+    finally:
+        for field in said_nothing:
+            del field.extensions[BATCH]
 
 
 def said(result: ExecutionResult) -> list[tuple[str, list[str | int] | None]]:

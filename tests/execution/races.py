@@ -16,12 +16,14 @@ Which errors occur at all, and after which waits, is learned from graphql-core, 
 null but its own position.
 """
 
+import asyncio
 from dataclasses import dataclass, field
 from inspect import iscoroutine
 from typing import Any
 
 from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, is_non_null_type
 from graphql import execute as execute_by_object
+from graphql.error import located_error
 from graphql.execution import Executor
 from graphql.pyutils import Path
 
@@ -32,8 +34,10 @@ Steps = tuple[str | int, ...]
 
 @dataclass(slots=True)
 class Notes:
-    """What is noted of a run: each wait, by its position, and whether a position is required."""
+    """What is noted of a run: each wait, by its position, each error, and whether a position is required."""
 
+    errors: list[GraphQLError] = field(default_factory=list)
+    background: set[asyncio.Future[Any]] = field(default_factory=set)
     waits: list[Steps] = field(default_factory=list)
     required: dict[Steps, bool] = field(default_factory=dict)
 
@@ -45,11 +49,13 @@ class Unhindered(Executor[Any]):
         super().__init__(*arguments, **options)
         self.error_propagation = False
         notes: Notes = self.context_value.notes
-        self.waits, self.required = notes.waits, notes.required
+        self.waits, self.required, self.errors = notes.waits, notes.required, notes.errors
+        notes.background = self.background_futures
 
     def handle_field_error(self, raw_error: Any, return_type: Any, field_details_list: Any, path: Path) -> None:
         self.required.setdefault(tuple(path.as_list()), is_non_null_type(return_type))
-        super().handle_field_error(raw_error, return_type, field_details_list, path)
+        # Those in a list that breaks off afterwards occur as well.
+        self.errors.append(located_error(raw_error, [each.node for each in field_details_list], path.as_list()))
 
     def complete_value(self, return_type: Any, details: Any, info: Any, path: Path, *more: Any) -> Any:
         self.required.setdefault(tuple(path.as_list()), is_non_null_type(return_type))
@@ -64,6 +70,13 @@ class Unhindered(Executor[Any]):
     ) -> Any:
         self.waits.append(tuple(item_path.as_list()))
         return await super().complete_awaitable_list_item_value(item, item_type, details, info, item_path, *more)
+
+    async def complete_async_iterator_value(
+        self, item_type: Any, details: Any, info: Any, path: Path, *more: Any
+    ) -> list[Any]:
+        # One wait for all of its items: they are met in their order.
+        self.waits.append(tuple(path.as_list()))
+        return await super().complete_async_iterator_value(item_type, details, info, path, *more)
 
     def complete_abstract_value(
         self, type_: Any, details: Any, info: Any, path: Path, result: Any, position_context: Any
@@ -124,9 +137,12 @@ async def occurrences(schema: GraphQLSchema, document: DocumentNode, context: An
     """All errors that occur. `context` is the context of the run, and has an attribute `notes`."""
     notes = context.notes = Notes()
     result: Any = execute_by_object(schema, document, context_value=context, executor_class=Unhindered, **options)
-    result = result if isinstance(result, ExecutionResult) else await result
+    if not isinstance(result, ExecutionResult):
+        await result
+    while notes.background:
+        await asyncio.wait([*notes.background])
     found: list[Occurrence] = []
-    for error in result.errors or ():
+    for error in notes.errors:
         path = tuple(error.path or ())
         target = next((path[:size] for size in range(len(path), 0, -1) if not notes.required[path[:size]]), ())
         waits = sorted((wait for wait in notes.waits if path[: len(wait)] == wait), key=len)

@@ -147,7 +147,7 @@ async def test_a_batch_is_as_if_each_were_resolved_by_itself(source: str, waits:
 async def test_a_level_is_asked_once() -> None:
     schema, batches = batched(waits=True)
 
-    await agreed(schema, "{ items(count: 4) { next { next { label } } } }", root=ROOT)
+    await by_level(schema, valid(schema, "{ items(count: 4) { next { next { label } } } }"), root=ROOT)
 
     # Nothing follows the fourth.
     assert batches["next"].asked == [4, 3]
@@ -157,7 +157,7 @@ async def test_a_level_is_asked_once() -> None:
 async def test_a_batch_knows_what_is_selected_of_it() -> None:
     schema, batches = batched(waits=False)
 
-    await agreed(schema, "{ items { next { id plain other: label } } }", root=ROOT)
+    await by_level(schema, valid(schema, "{ items { next { id plain other: label } } }"), root=ROOT)
 
     assert batches["next"].prepared == [["id", "plain", "other"]]
 

@@ -154,6 +154,7 @@ ENUMS: dict[str, Any] = {
     "floats": GraphQLEnumType("E", {"HALF": 0.5, "ONE": 1.0}),
     "two of one value": GraphQLEnumType("E", {"A": "a", "AGAIN": "a"}),
     "one and true": GraphQLEnumType("E", {"ONE": 1, "TRUE": True}),
+    "equal values of several types": GraphQLEnumType("E", {"ONE": 1.0, "TRUE": True, "AGAIN": 1, "HIGH": 2}),
     "tuples": GraphQLEnumType("E", {"PAIR": (1, 2)}),
 }
 

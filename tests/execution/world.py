@@ -5,7 +5,7 @@ an error that is raised or returned, a value that does not fit; at once or await
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -124,12 +124,22 @@ class Lot:
             )
         if is_list_type(type_):
             most = (4, 4, 3, 2)[self.thing.depth] if self.thing.depth < 4 else 1
-            return [
+            items = [
                 self.value(type_.of_type, inside=True) for _ in range(self.random.randrange(self.thing.depth < 2, most))
             ]
+            return self._listed(items)
         if is_leaf_type(type_):
             return self.random.choice(LEAVES[type_.name][:3])
         return self._thing(type_)
+
+    def _listed(self, items: list[Any]) -> Any:
+        """The items as a list, or as something else to go through, which may break off."""
+        if not self.waits or self.hits(70):
+            return items
+        breaks_off = self.hits(self.thing.world.trouble)
+        if self.hits(self.thing.world.waiting):
+            return streamed(items, breaks_off=breaks_off)
+        return gone_through(items, breaks_off=breaks_off) if breaks_off or self.hits(50) else tuple(items)
 
     def _thing(self, type_: GraphQLNamedType) -> Thing:
         kinds = {"Node": ("User", "Post"), "Entry": ("User", "Post", "Comment")}.get(type_.name, (type_.name,))
@@ -138,7 +148,9 @@ class Lot:
         return made(self.thing.world, kind, self.random.randrange(10), self.thing.depth + 1)
 
     def _awaitable(self, value: Any) -> Awaitable[Any]:
-        turns = self.random.randrange(4)
+        turns = self.random.randrange(5)
+        if turns == 4:
+            return Own(value)
         return after(value, turns) if turns < 3 else settled(value)
 
 
@@ -154,6 +166,30 @@ def settled(value: Any) -> "asyncio.Future[Any]":
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     future.set_result(value)
     return future
+
+
+class Own:
+    """What can be awaited, and is neither a coroutine nor a future."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return after(self._value, 1).__await__()
+
+
+def gone_through(items: list[Any], *, breaks_off: bool) -> Iterator[Any]:
+    yield from items
+    if breaks_off:
+        raise RuntimeError("broke off")
+
+
+async def streamed(items: list[Any], *, breaks_off: bool) -> AsyncIterator[Any]:
+    for item in items:
+        await asyncio.sleep(0)
+        yield item
+    if breaks_off:
+        raise RuntimeError("broke off")
 
 
 def odd(type_: Any) -> list[Any]:
