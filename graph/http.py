@@ -120,7 +120,7 @@ class GraphQLEndpoint:
 
     async def _answer(self, request: Request, access: Access, asked: GraphQLRequest) -> Answer:
         document = self._documents.of(self._text_of(asked))
-        rows, cost = RowBudget(self._settings.limits.rows), None
+        rows = RowBudget(self._settings.limits.rows)
         try:
             if document.errors:
                 return self._refused(document.errors)

@@ -102,16 +102,13 @@ class Execution:
         self._objects = 0
 
     async def run(self) -> ExecutionResult:
+        one_by_one = self._plan.operation.operation is OperationType.MUTATION
         try:
-            if self._plan.operation.operation is OperationType.MUTATION:
-                data = await self._run_one_by_one()
-            else:
-                data = await self._run_from(self._plan.root)
+            data = await (self._run_one_by_one() if one_by_one else self._run_from(self._plan.root))
         except TooManyFailuresError:
             data = None
         finally:
             await self._let_go()
-        one_by_one = self._plan.operation.operation is OperationType.MUTATION
         settled, errors = settle(data, self._failures, one_by_one=one_by_one)
         return ExecutionResult(settled, errors or None)
 
