@@ -32,34 +32,35 @@ CUSTOMER_END = len(CUSTOMER_COLUMNS)
 SUBSCRIPTION_END = CUSTOMER_END + len(SUBSCRIPTION_COLUMNS)
 PLAN_END = SUBSCRIPTION_END + len(PLAN_COLUMNS)
 PENDING_END = PLAN_END + len(PLAN_COLUMNS)
+HAS_UNPAID = PENDING_END + 1
 
 
 async def read_accounts(session: AsyncSession, ids: Sequence[SubscriptionId]) -> list[Account]:
     """The accounts of the subscriptions, in the order in which they are due.
 
     To change them, lock their customers before, by a statement of its own: what a statement reads beside the rows that
-    it locks is older than they are, where it had to wait. Three statements, however many accounts.
+    it locks is older than they are, where it had to wait. Three statements at most, however many accounts.
     """
-    accounts = [account_of(head) for head in await heads_by_subscription(session, ids)]
-    for account in accounts:
+    return await filled(session, await heads_by_subscription(session, ids))
+
+
+async def filled(session: AsyncSession, heads: Sequence[Plain]) -> list[Account]:
+    """The accounts with what is unpaid and what waits for the next invoice."""
+    accounts = [account_of(head) for head in heads]
+    owing: defaultdict[CustomerId, list[Account]] = defaultdict(list)
+    for account, head in zip(accounts, heads, strict=True):
         account.actor = actor_of(session)
-    if accounts:
-        await fill(session, accounts)
-    return accounts
-
-
-async def fill(session: AsyncSession, accounts: Sequence[Account]) -> None:
-    """Adds what is unpaid and what waits for the next invoice."""
-    by_customer: defaultdict[CustomerId, list[Account]] = defaultdict(list)
-    for account in accounts:
-        by_customer[account.customer.id].append(account)
-    for row in await unpaid_invoices_by_customer(session, list(by_customer)):
-        for account in by_customer[row[0]]:
-            account.unpaid.append(InvoiceState(*row[1:]))
+        if head[HAS_UNPAID]:
+            owing[account.customer.id].append(account)
+    if owing:
+        for row in await unpaid_invoices_by_customer(session, list(owing)):
+            for account in owing[row[0]]:
+                account.unpaid.append(InvoiceState(*row[1:]))
     by_subscription = {account.subscription.id: account for account in accounts if account.subscription}
     if by_subscription:
         for row in await waiting_lines_by_subscription(session, list(by_subscription)):
             by_subscription[row[0]].waiting.append(PlannedLine(*row[1:]))
+    return accounts
 
 
 async def read_billed_lines(session: AsyncSession, account: Account, after: datetime) -> None:
@@ -90,9 +91,7 @@ async def read_customer(session: AsyncSession, customer_id: CustomerId) -> Accou
     head = await head_by_customer(session, customer_id)
     if head is None:
         return None
-    account = account_of(head)
-    account.actor = actor_of(session)
-    await fill(session, [account])
+    [account] = await filled(session, [head])
     return account
 
 
