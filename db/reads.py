@@ -44,6 +44,7 @@ class Reads:
         self._engine = engine
         self._scope = scope
         self._taken: PoolProxiedConnection | None = None
+        self._driver: asyncpg.Connection | None = None
         self._turn = asyncio.Lock()
         self._listeners = listeners
         self.session = session
@@ -68,9 +69,10 @@ class Reads:
 
     async def _connection(self) -> asyncpg.Connection:
         """The connection of this request."""
-        if self._taken is None:
+        if self._driver is None:
             self._taken = await take(self._engine)
-        return driver_connection(self._taken)
+            self._driver = driver_connection(self._taken)
+        return self._driver
 
     async def _again(self, query: Query, compiled: Compiled, values: Mapping[str, Any]) -> Sequence[Any]:
         """Asks once more, on another connection: one that was lost while it lay in the pool may say so only when it is
@@ -86,14 +88,14 @@ class Reads:
 
     async def _drop(self) -> None:
         """Lets go of a connection that is lost."""
-        taken, self._taken = self._taken, None
+        taken, self._taken, self._driver = self._taken, None, None
         if taken is not None:
             await drop(taken)
 
     async def release(self) -> None:
         """Gives the connection back; the next statement takes one again."""
         async with self._turn:
-            taken, self._taken = self._taken, None
+            taken, self._taken, self._driver = self._taken, None, None
             if taken is not None:
                 await give_back(taken)
 
