@@ -11,7 +11,7 @@ from billing.account import Account
 from billing.periods import Period
 from billing.planned import PlannedLine
 from billing.plans import billing_interval
-from billing.states import BilledLine, CustomerState, InvoiceState, SubscriptionState, Terms
+from billing.states import BilledLine, CustomerState, InvoiceState, PlanState, SubscriptionState, Terms
 from db.models import Plan
 from db.queries.accounts import (
     CUSTOMER_COLUMNS,
@@ -22,11 +22,12 @@ from db.queries.accounts import (
     credited_by_line,
     head_by_customer,
     heads_by_subscription,
+    plan_columns,
     unpaid_invoices_by_customer,
     waiting_lines_by_subscription,
 )
 from db.scope import actor_of
-from db.values import BillTo, CustomerId, InvoiceLineId, SubscriptionId
+from db.values import BillTo, CustomerId, InvoiceLineId, PlanId, SubscriptionId
 
 CUSTOMER_END = len(CUSTOMER_COLUMNS)
 SUBSCRIPTION_END = CUSTOMER_END + len(SUBSCRIPTION_COLUMNS)
@@ -120,6 +121,11 @@ def terms_from(plan: Sequence[Any], quantity: int) -> Terms:
     return Terms(plan_id, name, amount_cents, currency, billing_interval(interval, interval_count), quantity, net_days)
 
 
-def terms_of(plan: Plan, quantity: int) -> Terms:
+async def read_plan(session: AsyncSession, plan_id: PlanId) -> PlanState | None:
+    row = await plan_columns(session, plan_id)
+    return None if row is None else PlanState(*row)
+
+
+def terms_of(plan: Plan | PlanState, quantity: int) -> Terms:
     """What `quantity` units of a plan cost for each of its intervals."""
     return terms_from([getattr(plan, column) for column in PLAN_COLUMNS], quantity)

@@ -31,13 +31,12 @@ from billing.money import times
 from billing.opening import caught_up, open_customer, open_subscription
 from billing.planned import PlannedInvoice
 from billing.plans import MAX_TRIAL_DAYS
-from billing.reader import read_billed_lines, terms_of
+from billing.reader import read_billed_lines, read_plan, terms_of
 from billing.renewals import drop_pending_change, end, is_due, renew, start
-from billing.states import SubscriptionState
+from billing.states import PlanState, SubscriptionState
 from billing.texts import valid_metadata
 from billing.writer import store
-from db.models import Plan
-from db.queries.accounts import had_trial, read_plan
+from db.queries.accounts import had_trial
 from db.values import CustomerId, EventType, PlanId, SubscriptionId, SubscriptionStatus
 
 MAX_QUANTITY = 1_000_000_000
@@ -189,7 +188,7 @@ def valid_start(start_at: datetime | None, at: datetime) -> datetime:
 async def valid_trial(
     session: AsyncSession,
     account: Account,
-    plan: Plan,
+    plan: PlanState,
     starts_at: datetime,
     trial_days: int | None,
     trial_end: datetime | None,
@@ -212,7 +211,7 @@ async def valid_trial(
     return trial_end or starts_at + timedelta(days=days or 0)
 
 
-async def open_plan(session: AsyncSession, plan_id: PlanId) -> Plan:
+async def open_plan(session: AsyncSession, plan_id: PlanId) -> PlanState:
     """A plan that takes new subscriptions. Raises `PlanNotFound`, `PlanArchived`."""
     plan = await read_plan(session, plan_id)
     if plan is None:
@@ -262,7 +261,7 @@ async def plan_change(
     caught_up(account, at)
     quantity = valid_quantity(subscription.quantity if quantity is None else quantity)
     if plan_id in (None, subscription.plan_id):
-        plan = await session.get(Plan, subscription.plan_id)
+        plan = await read_plan(session, subscription.plan_id)
         assert plan is not None, "a subscription's plan is never deleted"
     else:
         assert plan_id is not None

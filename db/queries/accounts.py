@@ -400,14 +400,13 @@ async def came_after(session: AsyncSession, one: tuple[UUID, EventType], other: 
     return bool(await session.scalar(select(position(one) > position(other))))
 
 
-async def read_plan(session: AsyncSession, plan_id: PlanId) -> Plan | None:
-    """A plan as it is, of no session."""
+async def plan_columns(session: AsyncSession, plan_id: PlanId) -> Plain | None:
+    """Of a plan `PLAN_COLUMNS`, the days of its trial and when it was archived; None where there is no plan."""
     rows = await send(session, plan_by_id(), plan_id=plan_id)
-    names = [attribute.key for attribute in Plan.__mapper__.column_attrs]
-    return Plan(**dict(zip(names, rows[0], strict=True))) if rows else None
+    return rows[0] if rows else None
 
 
 @kept
 def plan_by_id() -> Statement:
-    columns = [getattr(Plan, attribute.key) for attribute in Plan.__mapper__.column_attrs]
+    columns = [getattr(Plan, name) for name in (*PLAN_COLUMNS, "trial_days", "archived_at")]
     return Statement(select(*columns).where(Plan.id == bindparam("plan_id", type_=Plan.id.type)))
