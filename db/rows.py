@@ -57,4 +57,4 @@ def value_of(name: str, type_: TypeEngine[Any]) -> Callable[[Any], Any]:
 async def use_texts(connection: asyncpg.Connection) -> None:
     """Has the driver give, and take, UUIDs and instants as texts."""
     for name in ("uuid", "timestamptz"):
-        await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=str, format="text")
+        await connection.set_builtin_type_codec(name, schema="pg_catalog", codec_name="text", format="text")

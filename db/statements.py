@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine, Uuid
 
 from db.rows import DIALECT
 from db.scope import ANY_CUSTOMER, scope_of
@@ -58,7 +58,7 @@ class Statement:
 class Compiled:
     """A statement for the driver: its text, and its parameters in their order."""
 
-    __slots__ = ("_converts_rows", "_parameters", "_results", "text")
+    __slots__ = ("_converts_rows", "_parameters", "_results", "_texts", "text")
 
     def __init__(self, statement: ClauseElement, *, scoped: bool) -> None:
         columns: Sequence[ColumnElement[Any]] = ()
@@ -78,6 +78,10 @@ class Compiled:
             )
             for name in compiled.positiontup or ()
         ]
+        self._texts: list[tuple[str, Any, Convert]] = [
+            (name, by_default, text_binder(compiled.binds[bind].type))
+            for bind, (name, by_default, _) in zip(compiled.positiontup or (), self._parameters, strict=True)
+        ]
         self._results: list[Convert] = [
             column.type.dialect_impl(DIALECT).result_processor(DIALECT, None) for column in columns
         ]
@@ -91,8 +95,11 @@ class Compiled:
         ]
 
     def texts(self, values: Mapping[str, Any]) -> list[Any]:
-        """As `arguments`, for a connection that takes what has a text as it is."""
-        return [values.get(name, by_default) for name, by_default, _ in self._parameters]
+        """As `arguments`, for a connection that takes UUIDs and instants as texts."""
+        return [
+            values.get(name, by_default) if convert is None else convert(values.get(name, by_default))
+            for name, by_default, convert in self._texts
+        ]
 
     def plain(self, rows: Sequence[Any]) -> Sequence[Any]:
         """The rows with the values that the types of their columns make of the driver's."""
@@ -131,6 +138,19 @@ def binder(type_: TypeEngine[Any]) -> Convert:
         return type_.dialect_impl(DIALECT).bind_processor(DIALECT)
     convert = binder(type_.item_type)
     return None if convert is None else lambda values: [convert(value) for value in values]
+
+
+def text_binder(type_: TypeEngine[Any]) -> Convert:
+    """What makes a text of a value, or of those of an array, where the type is one whose values are sent as such."""
+    if isinstance(type_, ARRAY):
+        convert = text_binder(type_.item_type)
+        return None if convert is None else lambda values: [convert(value) for value in values]
+    stored = type_.impl_instance if isinstance(type_, TypeDecorator) else type_
+    return text_of if isinstance(stored, Uuid | DateTime) else None
+
+
+def text_of(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)
 
 
 @contextmanager
