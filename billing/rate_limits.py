@@ -16,6 +16,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.models import RateBucket
 from db.models.base import table_of
+from db.statements import Statement, send
 from db.values import ApiKeyId
 
 BLOCKS = 100
@@ -82,13 +83,13 @@ async def take_block(
         "burst": limit.burst,
         "per_second": limit.rows_per_second,
     }
-    found = (await session.execute(TAKE, asked)).first()
-    if found is None:
+    found = await send(session, TAKE, **asked)
+    if not found:
         buckets = table_of(RateBucket)
         full = insert(buckets).values(api_key_id=api_key_id, tokens=limit.burst, filled_at=now)
         await session.execute(full.on_conflict_do_nothing(index_elements=[buckets.c.api_key_id]))
-        found = (await session.execute(TAKE, asked)).one()
-    left, granted = found
+        found = await send(session, TAKE, **asked)
+    [(left, granted)] = found
     # Others may have been charged meanwhile.
     lease.left += granted - owed
     wait = max(NOT_ASKED_FOR, timedelta(seconds=(1.0 - left) / limit.rows_per_second))
@@ -126,4 +127,4 @@ def take_statement() -> ReturningUpdate[float, float]:
     )
 
 
-TAKE = take_statement()
+TAKE = Statement(take_statement())

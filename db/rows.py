@@ -46,6 +46,31 @@ def row_class(model: type[Base]) -> type[Row]:
     return type(f"{model.__name__}Row", (Row,), {"__slots__": (), "model": model, **values})
 
 
+class Referred:
+    """A row that another row refers to, and was read together with."""
+
+    __slots__ = ("_row",)
+
+    model: ClassVar[type[Base]]
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+
+
+@cache
+def referred_class(model: type[Base], key: str) -> type[Referred]:
+    """The class of the rows of a table to which other rows refer by their column `key`."""
+    values = {
+        attribute.key: property(through_row(value_of(f"{key}.{attribute.key}", attribute.columns[0].type)))
+        for attribute in model.__mapper__.column_attrs
+    }
+    return type(f"{model.__name__}By_{key}", (Referred,), {"__slots__": (), "model": model, **values})
+
+
+def through_row(value: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda referred: value(referred._row)  # noqa: SLF001 - it is its own
+
+
 def value_of(name: str, type_: TypeEngine[Any]) -> Callable[[Any], Any]:
     """What gives a column's value of a record. The types of documents make something of what the driver gives."""
     taken = itemgetter(name)

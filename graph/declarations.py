@@ -9,9 +9,10 @@ from strawberry.schema import Schema
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
-from db.rows import row_class
+from db.models import Base
+from db.rows import Referred, row_class
 from graph.context import RawInfo
-from graph.edges import EDGE
+from graph.edges import EDGE, Edge
 from graph.execution import AS_IS, ATTRIBUTE, BATCH, COLUMN, INSTANCE_OF, READS, BatchResolver, Field, ResolveMany
 from graph.scalars import SENT_AS_THEY_ARE, SENT_TOGETHER
 from graph.types.common import Node
@@ -29,7 +30,7 @@ def declare(schema: Schema) -> None:
             continue
         origin = getattr(type_.extensions.get("strawberry-definition"), "origin", None)
         if isinstance(origin, type) and issubclass(origin, Node) and origin is not Node:
-            type_.extensions[INSTANCE_OF] = row_class(origin.row)
+            type_.extensions[INSTANCE_OF] = (row_class(origin.row), *referred_classes(core, origin.row))
         for field in type_.fields.values():
             definition = field.extensions.get("strawberry-definition")
             if not isinstance(definition, StrawberryField):
@@ -45,6 +46,15 @@ def declare(schema: Schema) -> None:
                 field.extensions[READS] = edge.reads
             elif READS in said:
                 field.extensions[READS] = said[READS]
+
+
+def referred_classes(schema: GraphQLSchema, model: type[Base]) -> set[type[Referred]]:
+    """The classes of a table's rows that are read together with others."""
+    types = (type_ for type_ in schema.type_map.values() if isinstance(type_, GraphQLObjectType))
+    definitions = (field.extensions.get("strawberry-definition") for type_ in types for field in type_.fields.values())
+    edges = (definition.metadata.get(EDGE) for definition in definitions if isinstance(definition, StrawberryField))
+    referred = {edge.referred for edge in edges if isinstance(edge, Edge)}
+    return {class_ for class_ in referred if class_ is not None and class_.model is model}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from typing import Annotated, Any, cast
 import strawberry
 
 from db.models import Base
-from db.queries.lookups import Lookup
-from db.rows import columns_of
+from db.queries.columns import referred_model
+from db.queries.lookups import Lookup, OneBy
+from db.rows import Referred, Row, columns_of, referred_class
 from graph.context import Info, RawInfo
 from graph.execution import Field, ResolveMany, Selection
 from graph.loaders import BatchedRead
@@ -29,7 +30,8 @@ class Edge:
     key: str
 
     def __str__(self) -> str:
-        return f"{self.read} of its {self.key}"
+        together = ", together with a row of a table" if self.referred else ""
+        return f"{self.read} of its {self.key}{together}"
 
     @property
     def reads(self) -> frozenset[str]:
@@ -37,11 +39,32 @@ class Edge:
 
     def prepare(self, field: Field) -> ResolveMany:
         key_of, read = attrgetter(self.key), narrowed(self.read, field.below())
+        referred, its_id = self.referred, f"{self.key}.id"
 
-        def resolve_many(sources: Sequence[Any], info: RawInfo, _arguments: object) -> Awaitable[Sequence[Any]]:
+        def resolve_many(
+            sources: Sequence[Any], info: RawInfo, _arguments: object
+        ) -> Sequence[Any] | Awaitable[Sequence[Any]]:
+            # Rows of one field were read by one statement: what is in one of them is in all.
+            if referred is not None and isinstance(sources[0], Row) and its_id in sources[0]:
+                return [None if row[its_id] is None else referred(row) for row in sources]
             return info.context.loaders.load_all(read, list(map(key_of, sources)))
 
         return resolve_many
+
+    @property
+    def referred(self) -> type[Referred] | None:
+        """The class of what it leads to, where that can be read together with the row that it leads from."""
+        read: object = self.read
+        if isinstance(read, OneBy) and read.key == "id" and self.key != "id" and "." not in self.key:
+            return referred_class(read.model, self.key)
+        return None
+
+    def columns_from(self, model: type[Base], field: Field) -> frozenset[str]:
+        """What is read of the row that it leads to, together with one of `model`."""
+        if self.referred is None or referred_model(model, self.key) is not self.referred.model:
+            return frozenset()
+        columns = own_columns_read(self.referred.model, field.below())
+        return frozenset() if columns is None else frozenset(f"{self.key}.{name}" for name in {*columns, "id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +96,18 @@ def narrowed(read: BatchedRead[Any, Any], selections: Sequence[Selection] | None
 
 
 def columns_read(model: type[Base], selections: Sequence[Selection] | None) -> frozenset[str] | None:
-    """The columns of a table that are read for selections of its rows; None where that may be any."""
+    """The columns that are read for selections of a table's rows, with those of the rows that they refer to; None where
+    that may be any.
+    """
+    columns = own_columns_read(model, selections)
+    if columns is None:
+        return None
+    edges = ((field.batch, field) for selection in selections or () for field in selection.fields)
+    return columns.union(*(edge.columns_from(model, field) for edge, field in edges if isinstance(edge, Edge)))
+
+
+def own_columns_read(model: type[Base], selections: Sequence[Selection] | None) -> frozenset[str] | None:
+    """The columns of the table itself."""
     if selections is None:
         return None
     columns: set[str] = set()

@@ -6,7 +6,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from aiodataloader import DataLoader
+from aiodataloader import DataLoader, dispatch_queue
+from aiodataloader import Loader as Waiting
 
 from db.reads import Reads
 
@@ -31,6 +32,15 @@ class Answers(Awaitable[list[Any]]):
         return [None if future is None else future.exception() or future.result() for future in self._futures]
 
 
+class Loader(DataLoader[Any, Any]):
+    """Sends a batch with the next turn of the loop; `DataLoader` has a task do so with the one after it."""
+
+    def do_resolve_reject(self, key: Any, future: asyncio.Future[Any]) -> None:
+        self._queue.append(Waiting(key, future))
+        if len(self._queue) == 1:
+            self.loop.call_soon(dispatch_queue, self)
+
+
 class Loaders:
     """The dataloaders of one request. Each batch is one statement; they take turns on the connection of `reads`.
 
@@ -46,7 +56,7 @@ class Loaders:
         """The loader of `read`: made on first use, the same one from then on."""
         loader = self._loaders.get(read)
         if loader is None:
-            loader = self._loaders[read] = DataLoader(partial(self._batch, read))
+            loader = self._loaders[read] = Loader(partial(self._batch, read))
         return loader
 
     def load(self, read: BatchedRead[Key, Answer], key: Key) -> Awaitable[Answer]:

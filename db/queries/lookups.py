@@ -6,6 +6,7 @@ Each is a batched read: it is called with what a request reads with, and the key
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, and_, any_, bindparam, literal, select, union_all
@@ -25,7 +26,8 @@ from db.models import (
     Subscription,
     TestClock,
 )
-from db.queries.pages import PARENT, Columns, PageRequest, pages_by, selected
+from db.queries.columns import Columns, selected, with_referred
+from db.queries.pages import PARENT, PageRequest, pages_by
 from db.reads import Query, Reads
 from db.statements import kept
 from db.values import SubscriptionStatus
@@ -103,17 +105,15 @@ def one_query(model: type[Base], key: str, columns: Columns, live: bool) -> Quer
     statement = select(*selected(model, columns, key)).where(has_one_of_the_keys(column))
     if live:
         statement = statement.where(Subscription.status != SubscriptionStatus.CANCELED)
-    return Query(statement, model)
+    return Query(with_referred(statement, model, columns, partial(getattr, model)), model)
 
 
 @kept
 def many_query(model: type[Base], key: str, columns: Columns, order_by: tuple[str, ...]) -> Query:
     column = getattr(model, key)
     order = [getattr(model, name) for name in order_by]
-    return Query(
-        select(*selected(model, columns, key)).where(has_one_of_the_keys(column)).order_by(*order),
-        model,
-    )
+    statement = select(*selected(model, columns, key)).where(has_one_of_the_keys(column)).order_by(*order)
+    return Query(with_referred(statement, model, columns, partial(getattr, model)), model)
 
 
 @kept
@@ -124,7 +124,7 @@ def payments_query(columns: Columns) -> Query:
         .where(has_one_of_the_keys(Allocation.invoice_id))
         .order_by(Payment.created_at, Payment.id)
     )
-    return Query(statement, Payment)
+    return Query(with_referred(statement, Payment, columns, partial(getattr, Payment)), Payment)
 
 
 customers_by_id = OneBy(Customer, "id")

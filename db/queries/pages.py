@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import accumulate, pairwise
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
@@ -29,17 +30,14 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
 
 from db.models import Base
+from db.queries.columns import Columns, own, selected, with_referred
 from db.reads import Query, Reads
-from db.rows import columns_of
 from db.statements import kept
 
 Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | None
 Operator: TypeAlias = Literal["=", "in", ">=", "<", "is null", "is not null", "settled"]
 Conditions: TypeAlias = tuple[tuple[str, Operator], ...]
 """Columns and operators of conditions, without their values."""
-
-Columns: TypeAlias = frozenset[str] | None
-"""The names of the columns that are read; None for all."""
 
 Position: TypeAlias = tuple[str | int | datetime, UUID | int]
 """Where a row stands in an ordering: the value that it is ordered by, and what tells it from its equals."""
@@ -106,8 +104,7 @@ class PageRequest:
         return values
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """What a `PageRequest` is without its values."""
 
     backward: bool
@@ -166,23 +163,24 @@ TOTAL = "_total"
 
 @kept
 def page_query(model: type[Base], shape: Shape, columns: Columns) -> Query:
-    return Query(page_statement(model, shape, columns), model)
+    statement = page_statement(model, shape, columns)
+    return Query(with_referred(statement, model, columns, partial(getattr, model)), model)
 
 
 @kept
 def pages_query(model: type[Base], parent: str, shape: Shape, columns: Columns) -> Query:
     parents = key_table(getattr(model, parent).type)
     order_by = {shape.order_by, shape.then_by}
-    inner = None if columns is None else columns | order_by
+    inner = None if columns is None else own(columns) | order_by
     child = page_statement(model, shape, inner, getattr(model, parent) == parents.c.key).lateral("page")
     order = ordering(child.c[shape.order_by], child.c[shape.then_by], shape)
-    given = [column for column in child.c if columns is None or column.key in (columns or {"id"})]
+    given = [column for column in child.c if columns is None or column.key in (own(columns) or {"id"})]
     statement = (
         select(parents.c.position.label(PARENT), *given)
         .select_from(parents.join(child, true()))
         .order_by(parents.c.position, *order)
     )
-    return Query(statement, model)
+    return Query(with_referred(statement, model, columns, child.c.__getitem__), model)
 
 
 @kept
@@ -218,12 +216,6 @@ def page_statement(model: type[Base], shape: Shape, columns: Columns, *condition
         .order_by(*ordering(*order, shape))
         .limit(bindparam("limit", type_=Integer()))
     )
-
-
-def selected(model: type[Base], columns: Columns, *others: str) -> list[ColumnElement[Any]]:
-    """The columns of a table under the names that its rows have for them; all, where `columns` is None."""
-    names = columns_of(model) if columns is None else {*columns, *others} or {"id"}
-    return [getattr(model, name).label(name) for name in sorted(names)]
 
 
 def ordering(value: ColumnElement[Any], tie: ColumnElement[Any], shape: Shape) -> tuple[ColumnElement[Any], ...]:

@@ -21,7 +21,7 @@ READS = "reads"
 """Of a field with a resolver: the names of its object's attributes that it reads, all of them."""
 
 INSTANCE_OF = "instance_of"
-"""Of an object type with `is_type_of`: the class of which an instance always is one."""
+"""Of an object type with `is_type_of`: the classes of which an instance always is one, those of subclasses aside."""
 
 AS_IS = "as_is"
 """Of a scalar: the Python types whose instances, those of subclasses aside, are sent as they are."""

@@ -131,7 +131,7 @@ class Field:
 
     __slots__ = (
         "_argument_values", "_has_variables", "_plan", "_resolve_many", "_selections", "attribute", "batch", "constant",
-        "definition", "details", "instance_of", "is_column", "key", "leaf", "name", "named_type", "nodes", "nullable",
+        "definition", "details", "instances", "is_column", "key", "leaf", "name", "named_type", "nodes", "nullable",
         "parent_type", "position", "reads", "value_of",
     )  # fmt: skip
 
@@ -164,7 +164,7 @@ class Field:
             and len(self.nullable) == 1
             and (self.attribute is not None or self.constant is not None)
         )
-        self.instance_of: type | None = getattr(self.named_type, "extensions", {}).get(INSTANCE_OF)
+        self.instances = frozenset({*getattr(self.named_type, "extensions", {}).get(INSTANCE_OF, ()), type(None)})
         self.reads: frozenset[str] | None = self._find_reads()
         self._selections: dict[str, Selection] = {}
         self._resolve_many: ResolveMany | None = None

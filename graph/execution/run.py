@@ -316,7 +316,7 @@ class Execution:
     async def _typed_objects(self, spread: Spread, level: list[Frame]) -> list[Any]:
         """Objects whose type is to be found out, or looked at."""
         field, items = spread.field, spread.items
-        if field.instance_of is not None and {*map(type, items)} <= {field.instance_of, NULL}:
+        if field.instances.issuperset(map(type, items)):
             return self._objects_of(field.named_type, spread, None, level)
         info = self._info(spread.frame, field)
         abstract = is_abstract_type(field.named_type)

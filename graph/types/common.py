@@ -12,7 +12,7 @@ from billing.errors import InvalidInput
 from db import values
 from db.models import Base
 from db.queries.pages import Condition, Value
-from db.rows import Row
+from db.rows import Referred, Row
 from graph.context import Info
 from graph.execution import ATTRIBUTE, READS
 from graph.scalars import parse_id
@@ -60,7 +60,7 @@ class Node:
 
     @classmethod
     def is_type_of(cls, source: object, _info: Info) -> bool:
-        return isinstance(source, Row) and source.model is cls.row
+        return isinstance(source, Row | Referred) and source.model is cls.row
 
 
 def describe(words: type[StrEnum], description: str, *, name: str | None = None, **values_described: str) -> None:

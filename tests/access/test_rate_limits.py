@@ -43,10 +43,12 @@ def told_of_statements(database: Database, tell: Callable[[str], None]) -> Itera
 
     engine = database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
+    database.listeners.append(tell)
     try:
         yield
     finally:
         event.remove(engine, "before_cursor_execute", note)
+        database.listeners.remove(tell)
 
 
 async def bucket_of(sessions: Sessions, key_id: ApiKeyId) -> float:

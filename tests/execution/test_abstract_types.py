@@ -76,7 +76,7 @@ def asking(is_type_of: Callable[[str], Callable[..., Any]], *, declared: bool = 
         assert isinstance(type_, GraphQLObjectType)
         type_.is_type_of = is_type_of(name)
         if declared:
-            type_.extensions[INSTANCE_OF] = class_
+            type_.extensions[INSTANCE_OF] = (class_,)
             for field_name, field in type_.fields.items():
                 field.extensions[ATTRIBUTE] = field_name
     return schema

@@ -291,7 +291,7 @@ def made_schema() -> GraphQLSchema:
         type_ = made.type_map[name]
         assert isinstance(type_, GraphQLObjectType)
         type_.is_type_of = is_type_of
-    made.type_map["Post"].extensions[INSTANCE_OF] = PostThing
+    made.type_map["Post"].extensions[INSTANCE_OF] = (PostThing,)
     node = made.type_map["Node"]
     assert isinstance(node, GraphQLInterfaceType)
     node.resolve_type = type_of
