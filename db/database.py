@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from asyncpg import InternalClientError
@@ -19,16 +20,24 @@ from db.usage import Pool, count_usage
 
 Sessions = async_sessionmaker[AsyncSession]
 
-POOL_SIZE = 6
-"""Connections for answers, and as many for all else."""
-POOL_TIMEOUT_SECONDS = 10
 STATEMENTS_PREPARED = 300
 """So many statements stay prepared on a connection."""
 
 CONNECT_TIMEOUT_SECONDS = 5
-STATEMENT_TIMEOUT_MS = 10_000
-LOCK_TIMEOUT_MS = 5_000
-IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """What can be set of the connections of a process: `pool_size` of them for answers, and as many for all else.
+
+    A request waits `pool_timeout_seconds` for one that is free. The others are PostgreSQL's timeouts.
+    """
+
+    pool_size: int = 6
+    pool_timeout_seconds: float = 10.0
+    statement_timeout_ms: int = 10_000
+    lock_timeout_ms: int = 5_000
+    idle_in_transaction_timeout_ms: int = 10_000
 
 
 class DatabaseUrlError(ValueError):
@@ -40,16 +49,19 @@ class Database:
 
     `reads` makes sessions on autocommit, one statement at a time; `writes` makes sessions whose work is one
     transaction: `async with database.writes.begin() as session`. For a request, `reads_in` and `writes_in` make the
-    same, which keep to its `Scope`.
+    same, which keep to its `Scope`. A `pool_size` stands above that of the settings.
     """
 
-    def __init__(self, url: str, *, pool_size: int = POOL_SIZE) -> None:
+    def __init__(
+        self, url: str, settings: DatabaseSettings = DatabaseSettings(), *, pool_size: int | None = None
+    ) -> None:
+        pool_size = pool_size or settings.pool_size
         options: dict[str, Any] = {
             # What is written down of an error must not hold the names and addresses that a statement was sent.
             "hide_parameters": True,
             "poolclass": Pool,
             "max_overflow": 0,
-            "pool_timeout": POOL_TIMEOUT_SECONDS,
+            "pool_timeout": settings.pool_timeout_seconds,
             "connect_args": {
                 "timeout": CONNECT_TIMEOUT_SECONDS,
                 "statement_cache_size": STATEMENTS_PREPARED,
@@ -59,9 +71,9 @@ class Database:
                     "application_name": "billing",
                     "timezone": "UTC",
                     "datestyle": "ISO",
-                    "statement_timeout": str(STATEMENT_TIMEOUT_MS),
-                    "lock_timeout": str(LOCK_TIMEOUT_MS),
-                    "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+                    "statement_timeout": str(settings.statement_timeout_ms),
+                    "lock_timeout": str(settings.lock_timeout_ms),
+                    "idle_in_transaction_session_timeout": str(settings.idle_in_transaction_timeout_ms),
                 },
             },
         }
