@@ -25,6 +25,9 @@ from graph.observability.exchange import EXCHANGE
 FRAMES = 60
 """So many lines of code of an exception are written down at most, the last ones."""
 
+FIRST = ("time", "level", "event")
+"""What a line begins with."""
+
 SAID = frozenset({AttributeError, ImportError, ModuleNotFoundError, NameError, NotImplementedError, PoolTimeout})
 SAID_BY_THE_SYSTEM = (OSError, socket.gaierror)
 """Exceptions that speak of code or of the system, never of rows."""
@@ -32,13 +35,13 @@ SAID_BY_THE_SYSTEM = (OSError, socket.gaierror)
 OF_POSTGRES = {"sqlstate": "SQLSTATE", "constraint_name": "constraint", "table_name": "table", "column_name": "column"}
 
 
-def configure_logs(output: TextIO) -> None:
-    """Has everything logged to `output`, from INFO on."""
+def configure_logs(output: TextIO, level: int = logging.INFO) -> None:
+    """Has everything logged to `output`, from `level` on."""
     handler = logging.StreamHandler(output)
     handler.setFormatter(Formatter(terminal=output.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(level)
     # They say at INFO what they do at each look at the schema.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
@@ -94,8 +97,9 @@ class Said:
         return self._said
 
 
-def line_of_json(event: EventDict, **_: Any) -> str:
-    return orjson.dumps(event, default=lambda value: f"<{type(value).__name__}>").decode()
+def line_of_json(event: EventDict, **_: object) -> str:
+    ordered = {**{name: event.pop(name, None) for name in FIRST}, **event}
+    return orjson.dumps(ordered, default=lambda value: f"<{type(value).__name__}>").decode()
 
 
 def add_ids(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -103,10 +107,13 @@ def add_ids(_logger: object, _method: str, event: EventDict) -> EventDict:
     exchange = EXCHANGE.get()
     if exchange is not None:
         event["request_id"] = exchange.request_id
-        for name in ("operation", "type", "key_id", "trace_id"):
-            value = getattr(exchange, name)
-            if value is not None:
-                event[name] = value
+        if exchange.type is not None:
+            event["operation"] = exchange.operation
+            event["operation_type"] = exchange.type
+        if exchange.key_id is not None:
+            event["key_id"] = exchange.key_id
+        if exchange.trace_id is not None:
+            event["trace_id"] = exchange.trace_id
     return event
 
 

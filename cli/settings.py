@@ -135,6 +135,10 @@ class Configuration:
         DATABASE.idle_in_transaction_timeout_ms, "Milliseconds that a transaction may stand still."
     )
 
+    metrics: bool = setting(False, "`on`: `/metrics` has figures for Prometheus, for whoever may read by the API.")
+    slow_ms: int = setting(1000, "An operation that takes longer than so many milliseconds is logged.")
+    log_requests: bool = setting(False, "`on`: each request is logged.")
+
     def of_database(self) -> DatabaseSettings:
         return self.group(DatabaseSettings)
 
@@ -149,6 +153,9 @@ class Configuration:
             cors_origins=self.cors_origins,
             plans=self.plans,
             hosts=frozenset(name.lower() for name in self.hosts),
+            metrics=self.metrics,
+            slow_ms=self.slow_ms,
+            log_requests=self.log_requests,
         )
 
     def group(self, group: type[Group], prefix: str = "") -> Group:

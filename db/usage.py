@@ -1,6 +1,7 @@
 """What a request has of the database: how many statements, and how long it waits for them."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from time import perf_counter
@@ -63,9 +64,7 @@ def note(text: str, began: float, error: BaseException | None = None) -> None:
 class Pool(AsyncAdaptedQueuePool):
     """A pool that counts how long a request waits for a connection. `waited` are told as well."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.waited: list[Callable[[float], None]] = []
+    waited: Sequence[Callable[[float], None]] = ()
 
     def recreate(self) -> "Pool":
         pool = super().recreate()
@@ -86,6 +85,10 @@ class Pool(AsyncAdaptedQueuePool):
                 told(seconds)
 
 
+# As SQLAlchemy's own pools, it is not to say each time that it is disposed of.
+logging.getLogger(f"{__name__}.{Pool.__name__}").setLevel(logging.WARNING)
+
+
 def count_usage(engine: Engine) -> None:
     """Has the statements counted that SQLAlchemy sends itself."""
     event.listen(engine, "before_cursor_execute", statement_begins)
@@ -95,13 +98,23 @@ def count_usage(engine: Engine) -> None:
 
 
 def statement_begins(
-    _connection: Connection, _cursor: object, _statement: str, _parameters: object, context: Any, _many: bool
+    _connection: Connection,
+    _cursor: object,
+    _statement: str,
+    _parameters: object,
+    context: Any,  # noqa: ANN401 - of any dialect: it takes attributes
+    _executemany: bool,
 ) -> None:
     context.began = perf_counter()
 
 
 def statement_ends(
-    _connection: Connection, _cursor: object, statement: str, _parameters: object, context: Any, _many: bool
+    _connection: Connection,
+    _cursor: object,
+    statement: str,
+    _parameters: object,
+    context: Any,  # noqa: ANN401
+    _executemany: bool,
 ) -> None:
     note(statement, context.began)
 

@@ -92,9 +92,7 @@ class GraphQLEndpoint:
         if media_type is None:
             return refused(Refusal(406, f"This endpoint answers with {GRAPHQL_JSON} or {JSON}."), JSON)
         try:
-            if not self._settings.requires_key:
-                require_own_name(request, self._settings.hosts)
-            access = await self._admit(request)
+            access = await self.admit(request)
             asked = await self._read(request)
             answer = await self._answer(request, access, asked)
         except Refusal as refusal:
@@ -102,8 +100,10 @@ class GraphQLEndpoint:
         status = answer.status or (200 if answer.executed or media_type == JSON else 400)
         return sent(answer.document, status, media_type)
 
-    async def _admit(self, request: Request) -> Access:
+    async def admit(self, request: Request) -> Access:
         """Who sends the request. Raises `Refusal`."""
+        if not self._settings.requires_key:
+            require_own_name(request, self._settings.hosts)
         try:
             access = await self._doorkeeper.admit(request.headers.get("authorization"))
         except Unauthenticated as error:

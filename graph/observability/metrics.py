@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
@@ -28,6 +28,8 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Names the folder in which the workers of a server keep their metrics; prometheus-client reads it when imported."""
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 RETRIED = ("40001", "40P01", "55P03")
@@ -87,7 +89,7 @@ class Metrics:
         )
         for name, pool in database.pools.items():
             size.labels(name).set(pool.size())
-            pool.waited.append(waited.labels(name).observe)
+            pool.waited = (*pool.waited, waited.labels(name).observe)
             count = in_use.labels(name)
 
             def taken(*_: object, count: Gauge = count, name: str = name) -> None:
@@ -101,9 +103,7 @@ class Metrics:
             event.listen(pool, "checkin", given_back)
 
     def _gauge(self, name: str, documentation: str) -> Gauge:
-        return Gauge(
-            f"billing_{name}", documentation, ("pool",), registry=self._registry, multiprocess_mode="livesum"
-        )
+        return Gauge(f"billing_{name}", documentation, ("pool",), registry=self._registry, multiprocess_mode="livesum")
 
     def request(self, exchange: Exchange) -> None:
         """Counts a request that is over."""
@@ -139,7 +139,7 @@ class Metrics:
             return self._registry
         forget_the_dead(Path(folder))
         together = CollectorRegistry()
-        MultiProcessCollector(together, path=folder)
+        MultiProcessCollector(together, path=folder)  # type: ignore[no-untyped-call]
         return together
 
 
@@ -159,7 +159,7 @@ def forget_the_dead(folder: Path) -> None:
             os.kill(pid, 0)
         except ProcessLookupError:
             with suppress(FileNotFoundError):  # another worker was asked at the same time
-                mark_process_dead(pid, str(folder))
+                mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)

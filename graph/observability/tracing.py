@@ -33,7 +33,7 @@ FAILURE = Status(StatusCode.ERROR)
 
 
 class Tracing:
-    """Makes spans, and has them sent by `provider`. The names of attributes are those of OpenTelemetry's conventions."""
+    """Makes spans, which `provider` sends. Attributes have the names of OpenTelemetry's semantic conventions."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
