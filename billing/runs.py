@@ -450,7 +450,7 @@ async def renew_forever(
         try:
             report = await tick(database, now=clock().replace(microsecond=0))
             if report != Report():
-                logger.info("renewals", extra=asdict(report))
+                logger.info("renewals", extra={"facts": asdict(report)})
         except Exception as error:
             if is_unavailable(error):
                 logger.warning("renewals wait for the database: %s", error)

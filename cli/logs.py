@@ -70,7 +70,7 @@ class Formatter(structlog.stdlib.ProcessorFormatter):
                 structlog.stdlib.add_log_level,
                 structlog.stdlib.add_logger_name,
                 structlog.processors.TimeStamper(fmt="iso", key="time"),
-                structlog.stdlib.ExtraAdder(),
+                add_facts,
                 add_ids,
                 add_exception,
             ],
@@ -100,6 +100,12 @@ class Said:
 def line_of_json(event: EventDict, **_: object) -> str:
     ordered = {**{name: event.pop(name, None) for name in FIRST}, **event}
     return orjson.dumps(ordered, default=lambda value: f"<{type(value).__name__}>").decode()
+
+
+def add_facts(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Adds the `facts` that a line was logged with; nothing else that a library hangs on a record."""
+    event.update(getattr(event["_record"], "facts", {}))
+    return event
 
 
 def add_ids(_logger: object, _method: str, event: EventDict) -> EventDict:

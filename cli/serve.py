@@ -72,8 +72,9 @@ def serve_forever(
     configure_logs(sys.stdout)
     with shared_metrics(configuration):
         # What is wrong with settings or program shows here: a supervisor would start such workers again without end.
+        # It serves nothing, and is not to be among those that are counted.
         exporters_of()
-        app_of(read_configuration())
+        app_of(replace(read_configuration(), metrics=False))
         if configuration.workers == 1:
             uvicorn.Server(config).run(sockets=[listening])
         else:

@@ -95,11 +95,11 @@ class Observed:
         slow = exchange.route == ENDPOINT and exchange.seconds > self._slow_seconds
         if failed:
             level = logging.ERROR if "INTERNAL_SERVER_ERROR" in exchange.codes else logging.WARNING
-            logger.log(level, "operation failed", exc_info=exchange.failure, extra=facts(exchange))
+            logger.log(level, "operation failed", exc_info=exchange.failure, extra={"facts": facts(exchange)})
         if slow:
-            logger.warning("slow operation", extra=facts(exchange))
+            logger.warning("slow operation", extra={"facts": facts(exchange)})
         if self._log_requests and not failed and not slow:
-            logger.info("request", extra=facts(exchange))
+            logger.info("request", extra={"facts": facts(exchange)})
         if self._counts is not None:
             self._counts.request(exchange)
 

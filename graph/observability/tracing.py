@@ -88,8 +88,7 @@ class Tracing:
 
     async def batch(self, read: object, keys: Sequence[Any], found: Awaitable[Result]) -> Result:
         """What a dataloader's batch finds, with a span around it."""
-        name = getattr(read, "__name__", None) or str(read)
-        with self._span(f"load {name}", attributes={"billing.keys": len(keys)}):
+        with self._span(f"load {name_of(read)}", attributes={"billing.keys": len(keys)}):
             return await found
 
     @contextmanager
@@ -122,6 +121,14 @@ class Tracing:
         if error is not None:
             fail(span, error)
         span.end(now)
+
+
+def name_of(read: object) -> str:
+    """What a batched read reads, and by what. It is not asked itself: it would tell the values of a filter as well."""
+    kind: str = getattr(read, "__name__", None) or type(read).__name__
+    model = getattr(read, "model", None)
+    by = getattr(read, "parent", None) or getattr(read, "key", None)
+    return " ".join((kind, *(() if model is None else (model.__tablename__,)), *(() if by is None else ("by", by))))
 
 
 def fail(span: Span, error: BaseException) -> None:
