@@ -85,6 +85,7 @@ def serve_forever(
 def shared_metrics(configuration: Configuration) -> Iterator[None]:
     """A folder in which several workers keep what they count, so that each can tell the figures of all."""
     if not configuration.metrics or configuration.workers == 1:
+        os.environ.pop(METRICS_FOLDER, None)
         yield
         return
     with TemporaryDirectory(prefix="billing-metrics-") as folder:

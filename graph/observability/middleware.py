@@ -52,6 +52,9 @@ class Observed:
         self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -68,6 +71,17 @@ class Observed:
         finally:
             EXCHANGE.reset(of_exchange)
             USAGE.reset(of_usage)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_without_traceback(message: Message) -> None:
+            # It holds all that an exception says, and would be logged as it is.
+            await send({name: said for name, said in message.items() if name != "message"})
+
+        try:
+            await self._app(scope, receive, send_without_traceback)
+        except Exception:
+            logger.critical("the server failed", exc_info=True)
+            raise
 
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_id(message: Message) -> None:
@@ -102,6 +116,8 @@ class Observed:
             logger.info("request", extra={"facts": facts(exchange)})
         if self._counts is not None:
             self._counts.request(exchange)
+        # It refers to all that was there when it failed, this exchange too.
+        exchange.failure = None
 
 
 def facts(exchange: Exchange) -> dict[str, Any]:

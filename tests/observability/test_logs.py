@@ -26,7 +26,7 @@ from graph.settings import Settings
 from tests.access.conftest import a_key
 from tests.cli.conftest import Serve
 from tests.observability.conftest import Log
-from tests.support import Api, TestClock
+from tests.support import Api, TestClock, counted_statements
 
 COUNT = "query Count { customers { totalCount } }"
 RENAME = """
@@ -88,6 +88,23 @@ async def test_a_request_without_a_well_formed_id_gets_one(serving: Serving, log
 
     assert str(UUID(answer.headers["x-request-id"])) == answer.headers["x-request-id"]
     assert [line["request_id"] for line in log.lines("request")] == [answer.headers["x-request-id"]]
+
+
+async def test_all_statements_of_a_request_are_counted(serving: Serving, database: Database, log: Log) -> None:
+    api = serving(log_requests=True)
+    customer, plan = await api.a_customer(), await api.a_plan()
+
+    with counted_statements(database) as statements:
+        await api.a_subscription(customer, plan)
+        written = len(statements)
+        await api(
+            "query Nested { customers { nodes { subscriptions { nodes { plan { name } invoices { totalCount } } } } } }"
+        )
+
+    *_, subscribe, nested = log.lines("request")
+    assert (subscribe["statements"], nested["statements"]) == (written, len(statements) - written)
+    assert nested["statements"] == 5
+    assert 0 < subscribe["database_ms"] <= subscribe["ms"]
 
 
 async def test_requests_are_not_logged_unless_that_is_set(serving: Serving, log: Log) -> None:
@@ -223,6 +240,36 @@ async def test_what_no_code_expects_is_a_500_with_the_requests_id(
         answer.headers["x-request-id"],
     )
     assert "in ready\n" in line["exception"]
+    assert told not in log.text
+
+
+async def test_a_server_that_cannot_end_well_says_why_and_no_more(
+    database: Database, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "Ada Lovelace"
+
+    async def fails() -> None:
+        raise RuntimeError(told)
+
+    app = create_app(database, settings=Settings())
+    monkeypatch.setattr(database, "close", fails)
+    received = iter(({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}))
+    sent = []
+
+    async def receive() -> Any:
+        return next(received)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with pytest.raises(RuntimeError):
+        await app({"type": "lifespan"}, receive, send)
+
+    assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.failed"]
+    # The server of HTTP logs what it is sent.
+    assert told not in str(sent)
+    [line] = log.lines()
+    assert (line["event"], line["level"], line["error"]) == ("the server failed", "critical", "RuntimeError")
     assert told not in log.text
 
 

@@ -93,7 +93,10 @@ mutation Session($input: CreateCustomerSessionInput!) {
 BY_EMAIL = "query ByEmail($email: String!) { customerByEmail(email: $email) { id name } }"
 CUSTOMERS = """
 query Customers($after: String) {
-  customers(after: $after) { nodes { id name email metadata { key value } invoices { nodes { id billTo { name } } } } }
+  customers(first: 1, after: $after, orderBy: {field: NAME}) {
+    pageInfo { endCursor }
+    nodes { id name email metadata { key value } invoices { nodes { id billTo { name } } } }
+  }
 }
 """
 
@@ -140,7 +143,10 @@ def succeed(driver: Driver) -> str:
     ):
         driver.secrets.add(driver.made(query, **fields)["token"])
     assert driver.ask(BY_EMAIL, email=a_customer(1)["email"])["data"]["customerByEmail"]["id"] == customer
-    assert driver.ask(CUSTOMERS)["data"]["customers"]["nodes"][0]["metadata"][0]["value"] == word("v")
+    page = driver.ask(CUSTOMERS)["data"]["customers"]
+    assert page["nodes"][0]["metadata"][0]["value"] == word("v")
+    # The cursor holds the name.
+    assert driver.ask(CUSTOMERS, after=page["pageInfo"]["endCursor"])["data"]["customers"]["nodes"] == []
     return str(customer)
 
 
