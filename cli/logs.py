@@ -10,23 +10,21 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from traceback import StackSummary, walk_tb
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO
 
 import orjson
 import structlog
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from structlog.typing import EventDict, ProcessorReturnValue
+from structlog.typing import EventDict, Processor
 
 from db.database import said_of
 from graph.observability.exchange import EXCHANGE
 
 FRAMES = 60
 """So many lines of code of an exception are written down at most, the last ones."""
-
-FIRST = ("time", "level", "event")
-"""What a line begins with."""
 
 SAID = frozenset({AttributeError, ImportError, ModuleNotFoundError, NameError, NotImplementedError, PoolTimeout})
 SAID_BY_THE_SYSTEM = (OSError, socket.gaierror)
@@ -56,35 +54,42 @@ def log_crash(kind: type[BaseException], error: BaseException | None, trace: Tra
     logging.getLogger("billing").critical("crashed", exc_info=(kind, error or kind(), trace))
 
 
-class Formatter(structlog.stdlib.ProcessorFormatter):
-    """Formats what the standard library's loggers are given."""
+class Formatter(logging.Formatter):
+    """Makes a line of what the standard library's loggers are given: in color on a `terminal`, or else in JSON."""
 
     def __init__(self, *, terminal: bool) -> None:
-        render: Any = (
+        super().__init__()
+        self._render: Processor = (
             structlog.dev.ConsoleRenderer(timestamp_key="time", exception_formatter=structlog.dev.plain_traceback)
             if terminal
             else structlog.processors.JSONRenderer(serializer=line_of_json)
         )
-        super().__init__(
-            foreign_pre_chain=[
-                structlog.stdlib.add_log_level,
-                structlog.stdlib.add_logger_name,
-                structlog.processors.TimeStamper(fmt="iso", key="time"),
-                add_facts,
-                add_ids,
-                add_exception,
-            ],
-            processors=[self.remove_processors_meta, render],
-        )
 
     def format(self, record: logging.LogRecord) -> str:
-        record = logging.makeLogRecord(record.__dict__)
-        if isinstance(record.args, tuple):
-            record.args = tuple(Said(each) if isinstance(each, BaseException) else each for each in record.args)
-        if record.name == "asyncio":
-            # After its first line it shows the task, and the exception in it.
-            record.msg, record.args = record.getMessage().partition("\n")[0], ()
-        return super().format(record)
+        event: EventDict = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
+            "level": record.levelname.lower(),
+            "event": message_of(record),
+            "logger": record.name,
+            # Nothing else is taken that a library hangs on a record.
+            **getattr(record, "facts", {}),
+            **ids(),
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            event["error"] = described(record.exc_info[1])
+            event["exception"] = "".join(traceback_of(record.exc_info[1], set()))
+        return str(self._render(None, event["level"], event))
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """What was logged, without what exceptions say that are in it."""
+    arguments = record.args
+    if isinstance(arguments, tuple) and any(isinstance(each, BaseException) for each in arguments):
+        arguments = tuple(Said(each) if isinstance(each, BaseException) else each for each in arguments)
+        return str(record.msg) % arguments
+    message = record.getMessage()
+    # After its first line, asyncio shows the task, and the exception in it.
+    return message.partition("\n")[0] if record.name == "asyncio" else message
 
 
 class Said:
@@ -98,40 +103,23 @@ class Said:
 
 
 def line_of_json(event: EventDict, **_: object) -> str:
-    ordered = {**{name: event.pop(name, None) for name in FIRST}, **event}
-    return orjson.dumps(ordered, default=lambda value: f"<{type(value).__name__}>").decode()
+    return orjson.dumps(event, default=lambda value: f"<{type(value).__name__}>").decode()
 
 
-def add_facts(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Adds the `facts` that a line was logged with; nothing else that a library hangs on a record."""
-    event.update(getattr(event["_record"], "facts", {}))
-    return event
-
-
-def add_ids(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Adds the ids of the request that is being answered, and the name of its operation."""
+def ids() -> dict[str, str | None]:
+    """The ids of the request that is being answered, and the name of its operation."""
     exchange = EXCHANGE.get()
-    if exchange is not None:
-        event["request_id"] = exchange.request_id
-        if exchange.type is not None:
-            event["operation"] = exchange.operation
-            event["operation_type"] = exchange.type
-        if exchange.key_id is not None:
-            event["key_id"] = exchange.key_id
-        if exchange.trace_id is not None:
-            event["trace_id"] = exchange.trace_id
-    return event
-
-
-def add_exception(_logger: object, _method: str, event: EventDict) -> ProcessorReturnValue:
-    """Puts a traceback in the place of an exception."""
-    found = event.pop("exc_info", None)
-    if found:
-        error = found if isinstance(found, BaseException) else (found[1] if isinstance(found, tuple) else None)
-        if error is not None:
-            event["error"] = described(error)
-            event["exception"] = "".join(traceback_of(error, set()))
-    return event
+    if exchange is None:
+        return {}
+    found: dict[str, str | None] = {"request_id": exchange.request_id}
+    if exchange.type is not None:
+        found["operation"] = exchange.operation
+        found["operation_type"] = exchange.type
+    if exchange.key_id is not None:
+        found["key_id"] = exchange.key_id
+    if exchange.trace_id is not None:
+        found["trace_id"] = exchange.trace_id
+    return found
 
 
 def described(error: BaseException) -> str:
