@@ -64,7 +64,6 @@ class Observed:
             if self._tracing is None or exchange.route != ENDPOINT:
                 await self._answer(exchange, scope, receive, send)
             else:
-                exchange.tracing = self._tracing
                 with self._tracing.request(scope, exchange):
                     await self._answer(exchange, scope, receive, send)
             self._tell(exchange)

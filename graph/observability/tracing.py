@@ -64,7 +64,11 @@ class Tracing:
             attributes=attributes,
         ) as span:
             exchange.trace_id = format_trace_id(span.get_span_context().trace_id)
-            exchange.usage.told = self._statement
+            if not span.is_recording():
+                # It is not one of the sample: nothing below it is either.
+                yield
+                return
+            exchange.tracing, exchange.usage.told = self, self._statement
             yield
             if exchange.status is not None:
                 span.set_attribute("http.response.status_code", exchange.status)

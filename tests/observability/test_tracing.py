@@ -104,6 +104,27 @@ def test_a_request_is_traced_down_to_its_sql(serve: Serve, database_url: str, co
     assert line["trace_id"] == trace
 
 
+def test_of_a_sample_the_rest_is_not_sent(serve: Serve, database_url: str, collector: Collector) -> None:
+    served = serve(
+        environment=tracing(
+            collector.url,
+            database_url,
+            OTEL_TRACES_SAMPLER="parentbased_traceidratio",
+            OTEL_TRACES_SAMPLER_ARG="0",
+            BILLING_LOG_REQUESTS="on",
+        )
+    )
+    sampled = f"00-{'1' * 32}-{'2' * 16}-01"
+    httpx.post(f"{served.url}/graphql", json={"query": NESTED}, timeout=30)
+    httpx.post(f"{served.url}/graphql", json={"query": NESTED}, headers={"traceparent": sampled}, timeout=30)
+    collector.wait_for("query Nested")
+    assert served.stop() == 0
+
+    assert {span.trace_id.hex() for span in collector.spans} == {"1" * 32}
+    lines = [json.loads(line) for line in served.said.read_text().splitlines() if "Nested" in line]
+    assert len({line["trace_id"] for line in lines}) == 2
+
+
 @pytest.fixture
 async def broken(database: Database) -> None:
     """Breaks the database, which no code knows."""
