@@ -22,14 +22,13 @@ from billing.payments import take_in
 from billing.reader import terms_of
 from billing.renewals import start
 from billing.runs import run_renewals
-from billing.subscriptions import new_subscription, subscription_values, use_currency
+from billing.subscriptions import add_subscription, use_currency
 from billing.writer import store
 from cli.demo import new_account, values
 from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.migrations import migrate
 from db.models import Customer, Plan, Subscription
-from db.models.base import table_of
 from db.values import PaymentMethod, RunTrigger
 from tests.support import a_customer, a_plan, counted_statements
 
@@ -49,7 +48,7 @@ async def fill(database: Database, subscriptions: int) -> None:
             customers.append(a_customer(created_at=began, updated_at=began, invoice_prefix=uuid4().hex[:12].upper()))
             account = new_account(customers[-1], new_id)
             account.terms = terms_of(plan, 1)
-            account.subscription = new_subscription(account, began, None, began)
+            add_subscription(account, began, None, began)
             use_currency(account, plan.currency, began)
             start(account, began, began)
             [invoice] = account.unpaid
@@ -58,14 +57,8 @@ async def fill(database: Database, subscriptions: int) -> None:
             accounts.append(account)
         async with database.writes.begin() as session:
             await session.execute(insert(Customer), [values(customer) for customer in customers])
-            await session.execute(
-                insert(table_of(Subscription)),
-                [subscription_values(account.known_subscription, {}, NOW) for account in accounts],
-            )
-            for account in accounts:
-                account.subscription_changed = False
             await store(session, accounts)
-    async with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    async with database.engine.connect() as connection:
         await connection.execute(text("VACUUM ANALYZE"))
 
 

@@ -59,12 +59,19 @@ class Account:
     events: list[PlannedEvent] = field(default_factory=list)
     customer_changed: bool = False
     subscription_changed: bool = False
+    new_metadata: dict[str, str] | None = None
+    """The caller's own data of a subscription that is not stored yet."""
 
     @property
     def known_subscription(self) -> SubscriptionState:
         """The subscription, of an account that has one."""
         assert self.subscription is not None, "an account that is asked has a subscription"
         return self.subscription
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the subscription is to be stored for the first time."""
+        return self.new_metadata is not None
 
     @property
     def known_terms(self) -> Terms:

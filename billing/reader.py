@@ -11,7 +11,7 @@ from billing.account import Account
 from billing.periods import Period
 from billing.planned import PlannedLine
 from billing.plans import billing_interval
-from billing.states import BilledLine, CustomerState, InvoiceState, SubscriptionState, Terms
+from billing.states import BilledLine, CustomerState, InvoiceState, PlanState, SubscriptionState, Terms
 from db.models import Plan
 from db.queries.accounts import (
     CUSTOMER_COLUMNS,
@@ -22,44 +22,46 @@ from db.queries.accounts import (
     credited_by_line,
     head_by_customer,
     heads_by_subscription,
+    plan_columns,
     unpaid_invoices_by_customer,
     waiting_lines_by_subscription,
 )
 from db.scope import actor_of
-from db.values import BillTo, CustomerId, InvoiceLineId, SubscriptionId
+from db.values import BillTo, CustomerId, InvoiceLineId, PlanId, SubscriptionId
 
 CUSTOMER_END = len(CUSTOMER_COLUMNS)
 SUBSCRIPTION_END = CUSTOMER_END + len(SUBSCRIPTION_COLUMNS)
 PLAN_END = SUBSCRIPTION_END + len(PLAN_COLUMNS)
 PENDING_END = PLAN_END + len(PLAN_COLUMNS)
+HAS_UNPAID = PENDING_END + 1
 
 
 async def read_accounts(session: AsyncSession, ids: Sequence[SubscriptionId]) -> list[Account]:
     """The accounts of the subscriptions, in the order in which they are due.
 
     To change them, lock their customers before, by a statement of its own: what a statement reads beside the rows that
-    it locks is older than they are, where it had to wait. Three statements, however many accounts.
+    it locks is older than they are, where it had to wait. Three statements at most, however many accounts.
     """
-    accounts = [account_of(head) for head in await heads_by_subscription(session, ids)]
-    for account in accounts:
+    return await filled(session, await heads_by_subscription(session, ids))
+
+
+async def filled(session: AsyncSession, heads: Sequence[Plain]) -> list[Account]:
+    """The accounts with what is unpaid and what waits for the next invoice."""
+    accounts = [account_of(head) for head in heads]
+    owing: defaultdict[CustomerId, list[Account]] = defaultdict(list)
+    for account, head in zip(accounts, heads, strict=True):
         account.actor = actor_of(session)
-    if accounts:
-        await fill(session, accounts)
-    return accounts
-
-
-async def fill(session: AsyncSession, accounts: Sequence[Account]) -> None:
-    """Adds what is unpaid and what waits for the next invoice."""
-    by_customer: defaultdict[CustomerId, list[Account]] = defaultdict(list)
-    for account in accounts:
-        by_customer[account.customer.id].append(account)
-    for row in await unpaid_invoices_by_customer(session, list(by_customer)):
-        for account in by_customer[row[0]]:
-            account.unpaid.append(InvoiceState(*row[1:]))
+        if head[HAS_UNPAID]:
+            owing[account.customer.id].append(account)
+    if owing:
+        for row in await unpaid_invoices_by_customer(session, list(owing)):
+            for account in owing[row[0]]:
+                account.unpaid.append(InvoiceState(*row[1:]))
     by_subscription = {account.subscription.id: account for account in accounts if account.subscription}
     if by_subscription:
         for row in await waiting_lines_by_subscription(session, list(by_subscription)):
             by_subscription[row[0]].waiting.append(PlannedLine(*row[1:]))
+    return accounts
 
 
 async def read_billed_lines(session: AsyncSession, account: Account, after: datetime) -> None:
@@ -90,9 +92,7 @@ async def read_customer(session: AsyncSession, customer_id: CustomerId) -> Accou
     head = await head_by_customer(session, customer_id)
     if head is None:
         return None
-    account = account_of(head)
-    account.actor = actor_of(session)
-    await fill(session, [account])
+    [account] = await filled(session, [head])
     return account
 
 
@@ -121,6 +121,11 @@ def terms_from(plan: Sequence[Any], quantity: int) -> Terms:
     return Terms(plan_id, name, amount_cents, currency, billing_interval(interval, interval_count), quantity, net_days)
 
 
-def terms_of(plan: Plan, quantity: int) -> Terms:
+async def read_plan(session: AsyncSession, plan_id: PlanId) -> PlanState | None:
+    row = await plan_columns(session, plan_id)
+    return None if row is None else PlanState(*row)
+
+
+def terms_of(plan: Plan | PlanState, quantity: int) -> Terms:
     """What `quantity` units of a plan cost for each of its intervals."""
     return terms_from([getattr(plan, column) for column in PLAN_COLUMNS], quantity)

@@ -12,6 +12,7 @@ from db.values import (
     InvoiceLineId,
     InvoiceStatus,
     PlanId,
+    PlanInterval,
     SubscriptionId,
     SubscriptionStatus,
     TestClockId,
@@ -39,6 +40,21 @@ class Terms:
     def label(self) -> str:
         """How the terms are called on an invoice."""
         return self.plan_name if self.quantity == 1 else f"{self.quantity} × {self.plan_name}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanState:
+    """The columns of a plan that a new or changed subscription depends on."""
+
+    id: PlanId
+    name: str
+    amount_cents: int
+    currency: str
+    interval: PlanInterval
+    interval_count: int
+    net_days: int | None
+    trial_days: int
+    archived_at: datetime | None
 
 
 @dataclass(slots=True)

@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
@@ -34,15 +31,12 @@ from billing.money import times
 from billing.opening import caught_up, open_customer, open_subscription
 from billing.planned import PlannedInvoice
 from billing.plans import MAX_TRIAL_DAYS
-from billing.reader import read_billed_lines, terms_of
+from billing.reader import read_billed_lines, read_plan, terms_of
 from billing.renewals import drop_pending_change, end, is_due, renew, start
-from billing.states import SubscriptionState
+from billing.states import PlanState, SubscriptionState
 from billing.texts import valid_metadata
 from billing.writer import store
-from db.models import Plan, Subscription
-from db.models.base import table_of
-from db.queries.accounts import had_trial, read_plan
-from db.statements import Statement, kept, send
+from db.queries.accounts import had_trial
 from db.values import CustomerId, EventType, PlanId, SubscriptionId, SubscriptionStatus
 
 MAX_QUANTITY = 1_000_000_000
@@ -89,8 +83,7 @@ async def create_subscription(
         trial_end=trial_end,
         at=at,
     )
-    if not await insert_live_subscription(session, account.known_subscription, custom_metadata, at):
-        raise CustomerAlreadySubscribed("This customer already has a live subscription.")
+    account.new_metadata = custom_metadata
     await store(session, [account])
     return Outcome(
         customer_id=customer_id,
@@ -123,23 +116,23 @@ async def plan_subscription(
     starts_at = valid_start(start_at, at)
     trial = await valid_trial(session, account, plan, starts_at, trial_days, trial_end)
     account.terms = terms_of(plan, quantity)
-    account.subscription = new_subscription(account, starts_at, trial, at)
+    subscription = add_subscription(account, starts_at, trial, at)
     use_currency(account, plan.currency, at)
     with amounts_that_fit("quantity"):
         times(account.terms.unit_amount_cents, quantity)
         if starts_at <= at:
             start(account, starts_at, at)
         else:
-            account.note(EventType.SUBSCRIPTION_CREATED, account.subscription, at)
-    account.subscription_changed = False
+            account.note(EventType.SUBSCRIPTION_CREATED, subscription, at)
 
 
-def new_subscription(
+def add_subscription(
     account: Account, starts_at: datetime, trial_end: datetime | None, at: datetime
 ) -> SubscriptionState:
-    """A subscription of which nothing is stored and nothing has happened yet."""
+    """Gives an account that has terms a subscription, of which nothing is stored and nothing has happened yet."""
     customer, terms = account.customer, account.known_terms
-    return SubscriptionState(
+    account.new_metadata = {}
+    account.subscription = SubscriptionState(
         id=SubscriptionId(account.make_id()),
         customer_id=customer.id,
         plan_id=terms.plan_id,
@@ -165,6 +158,7 @@ def new_subscription(
         version=0,
         updated_at=at,
     )
+    return account.subscription
 
 
 def use_currency(account: Account, currency: str, at: datetime) -> None:
@@ -173,30 +167,6 @@ def use_currency(account: Account, currency: str, at: datetime) -> None:
         account.customer.currency = currency
         account.note(EventType.CUSTOMER_UPDATED, account.customer, at, ["currency"])
     assert account.customer.currency == currency, (account.customer.currency, currency)
-
-
-async def insert_live_subscription(
-    session: AsyncSession, subscription: SubscriptionState, metadata: dict[str, str], at: datetime
-) -> bool:
-    """Stores the subscription; False when its customer has a live one."""
-    return bool(await send(session, insert_if_none_is_live(), **subscription_values(subscription, metadata, at)))
-
-
-@kept
-def insert_if_none_is_live() -> Statement:
-    table = table_of(Subscription)
-    return Statement(
-        insert(table)
-        .values({column.name: bindparam(column.name, type_=column.type) for column in table.c})
-        .on_conflict_do_nothing(index_elements=[table.c.customer_id], index_where=text("status <> 'CANCELED'"))
-        .returning(table.c.id)
-    )
-
-
-def subscription_values(subscription: SubscriptionState, metadata: dict[str, str], at: datetime) -> dict[str, Any]:
-    """The columns of a subscription that was created at `at`."""
-    values = {name: getattr(subscription, name) for name in SubscriptionState.__slots__ if name != "next_ordinal"}
-    return {**values, "created_at": at, "metadata": metadata}
 
 
 def valid_quantity(quantity: int) -> int:
@@ -218,7 +188,7 @@ def valid_start(start_at: datetime | None, at: datetime) -> datetime:
 async def valid_trial(
     session: AsyncSession,
     account: Account,
-    plan: Plan,
+    plan: PlanState,
     starts_at: datetime,
     trial_days: int | None,
     trial_end: datetime | None,
@@ -241,7 +211,7 @@ async def valid_trial(
     return trial_end or starts_at + timedelta(days=days or 0)
 
 
-async def open_plan(session: AsyncSession, plan_id: PlanId) -> Plan:
+async def open_plan(session: AsyncSession, plan_id: PlanId) -> PlanState:
     """A plan that takes new subscriptions. Raises `PlanNotFound`, `PlanArchived`."""
     plan = await read_plan(session, plan_id)
     if plan is None:
@@ -291,7 +261,7 @@ async def plan_change(
     caught_up(account, at)
     quantity = valid_quantity(subscription.quantity if quantity is None else quantity)
     if plan_id in (None, subscription.plan_id):
-        plan = await session.get(Plan, subscription.plan_id)
+        plan = await read_plan(session, subscription.plan_id)
         assert plan is not None, "a subscription's plan is never deleted"
     else:
         assert plan_id is not None

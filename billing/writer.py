@@ -1,12 +1,13 @@
 """Stores what was decided, of any number of accounts, with a number of statements that does not depend on theirs.
 
 Rows go to the database as arrays, one for each column, which `unnest` makes rows of again; a value that they all have
-goes once. What is written to several tables goes in one statement.
+goes once, and those of a single row as they are. What is written to several tables goes in one statement.
 """
 
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -56,14 +57,13 @@ from db.statements import Statement, kept, send
 from db.types import bill_to_document
 from db.values import BillTo
 
-Columns: TypeAlias = dict[str, Sequence[Any]]
-"""Rows, column by column."""
+Values: TypeAlias = tuple[Any, ...]
+"""The values of a row, or of a column of many rows."""
 
 CUSTOMER_CHANGES = ("currency", "last_invoice_number", "balance_cents", "last_ledger_number", "version", "updated_at")
+SUBSCRIPTION_COLUMNS = tuple(column.name for column in fields(SubscriptionState) if column.name != "next_ordinal")
 SUBSCRIPTION_CHANGES = tuple(
-    column.name
-    for column in fields(SubscriptionState)
-    if column.name not in ("id", "customer_id", "next_ordinal", "test_clock_id")
+    name for name in SUBSCRIPTION_COLUMNS if name not in ("id", "customer_id", "test_clock_id")
 )
 INVOICE_CHANGES = ("status", "amount_due_cents", "paid_at", "version", "updated_at")
 LINE_COLUMNS = (
@@ -79,28 +79,29 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     def decided(of: Callable[[Account], Iterable[Any]]) -> list[Any]:
         return [row for account in accounts for row in of(account)]
 
-    invoices = decided(lambda account: account.invoices)
     await cut_periods(session, accounts)
     await take_lines(session, accounts)
     writes = Writes()
     writes.update(
         Customer, ("id",), CUSTOMER_CHANGES, [account.customer for account in accounts if account.customer_changed]
     )
-    writes.insert(BillingPeriod, columns_of(PlannedPeriod, decided(lambda account: account.periods)))
-    writes.insert(Payment, columns_of(PlannedPayment, decided(lambda account: account.payments)))
-    writes.insert(Invoice, columns_named(INVOICE_COLUMNS, invoices))
-    writes.insert(PendingLine, columns_of_waiting_lines(accounts))
-    writes.insert(InvoiceLine, columns_of_lines(invoices))
-    writes.insert(Allocation, columns_of(PlannedAllocation, decided(lambda account: account.allocations)))
-    writes.insert(LedgerEntry, columns_of(PlannedLedgerEntry, decided(lambda account: account.ledger_entries)))
+    writes.insert(Subscription, (*SUBSCRIPTION_COLUMNS, "metadata", "created_at"), new_subscriptions(accounts))
+    writes.insert_all(BillingPeriod, PlannedPeriod, decided(lambda account: account.periods))
+    writes.insert_all(Payment, PlannedPayment, decided(lambda account: account.payments))
+    invoices = decided(lambda account: account.invoices)
+    writes.insert(Invoice, INVOICE_COLUMNS, values_of(INVOICE_COLUMNS, invoices))
+    writes.insert(PendingLine, (*LINE_COLUMNS, "created_at", "subscription_id"), waiting_lines(accounts))
+    writes.insert(InvoiceLine, (*LINE_COLUMNS, "invoice_id", "position"), lines_of(invoices))
+    writes.insert_all(Allocation, PlannedAllocation, decided(lambda account: account.allocations))
+    writes.insert_all(LedgerEntry, PlannedLedgerEntry, decided(lambda account: account.ledger_entries))
     writes.update(Invoice, ("id",), INVOICE_CHANGES, decided(lambda account: account.changed_invoices.values()))
     writes.update(
         Subscription,
         ("id", "customer_id"),
         SUBSCRIPTION_CHANGES,
-        [account.subscription for account in accounts if account.subscription_changed],
+        [account.subscription for account in accounts if account.subscription_changed and not account.is_new],
     )
-    writes.insert(Event, columns_of(PlannedEvent, decided(lambda account: account.events)))
+    writes.insert_all(Event, PlannedEvent, decided(lambda account: account.events))
     await writes.send(session)
     for allocation_id, released_at in decided(lambda account: account.released_allocations):
         await session.execute(
@@ -118,7 +119,7 @@ def no_longer_due(account: Account) -> bool:
 
 async def store_events(session: AsyncSession, events: Sequence[PlannedEvent]) -> None:
     writes = Writes()
-    writes.insert(Event, columns_of(PlannedEvent, events))
+    writes.insert_all(Event, PlannedEvent, events)
     await writes.send(session)
 
 
@@ -144,35 +145,42 @@ async def take_lines(session: AsyncSession, accounts: Sequence[Account]) -> None
         await session.execute(delete(PendingLine).where(PendingLine.id.in_(taken)))
 
 
-def columns_of_waiting_lines(accounts: Sequence[Account]) -> Columns:
-    waiting = [(account.known_subscription.id, line) for account in accounts for line in account.now_waiting]
-    return {
-        **columns_named((*LINE_COLUMNS, "created_at"), [line for _, line in waiting]),
-        "subscription_id": [subscription_id for subscription_id, _ in waiting],
-    }
+def new_subscriptions(accounts: Sequence[Account]) -> list[Values]:
+    rows = []
+    for account in accounts:
+        if account.is_new:
+            subscription = account.known_subscription
+            created_at = next(event.occurred_at for event in account.events if event.object_id == subscription.id)
+            [values] = values_of(SUBSCRIPTION_COLUMNS, [subscription])
+            rows.append((*values, account.new_metadata, created_at))
+    return rows
 
 
-def columns_of_lines(invoices: Sequence[PlannedInvoice]) -> Columns:
-    lines = [(invoice, position, line) for invoice in invoices for position, line in enumerate(invoice.lines, start=1)]
-    return {
-        **columns_named(LINE_COLUMNS, [line for _, _, line in lines]),
-        "invoice_id": [invoice.id for invoice, _, _ in lines],
-        "position": [position for _, position, _ in lines],
-    }
+def waiting_lines(accounts: Sequence[Account]) -> list[Values]:
+    return [
+        (*values, account.known_subscription.id)
+        for account in accounts
+        for values in values_of((*LINE_COLUMNS, "created_at"), account.now_waiting)
+    ]
 
 
-def columns_of(row_type: type[Any], rows: Sequence[Any]) -> Columns:
-    return columns_named([column.name for column in fields(row_type)], rows)
+def lines_of(invoices: Sequence[PlannedInvoice]) -> list[Values]:
+    return [
+        (*values, invoice.id, position)
+        for invoice in invoices
+        for position, values in enumerate(values_of(LINE_COLUMNS, invoice.lines), start=1)
+    ]
 
 
-def columns_named(names: Iterable[str], rows: Sequence[Any]) -> Columns:
-    return {name: [getattr(row, name) for row in rows] for name in names}
+def values_of(names: tuple[str, ...], rows: Iterable[Any]) -> list[Values]:
+    """What the rows have under several names."""
+    return list(map(attrgetter(*names), rows))
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
     """An INSERT of rows, or an UPDATE of those found by `keys`, without its values. In the columns `said_once` all rows
-    have one value.
+    have one value; if that is all columns, there is one row.
     """
 
     table: Table
@@ -191,21 +199,31 @@ class Writes:
         self._writes: list[Write] = []
         self._values: dict[str, Any] = {}
 
-    def insert(self, model: type[Base], columns: Columns) -> None:
+    def insert(self, model: type[Base], names: tuple[str, ...], rows: Sequence[Values]) -> None:
         """All rows, if there are any."""
-        if any(columns.values()):
-            self._add(model, (), columns, the_same_for_all(columns))
+        if rows:
+            self._add(model, (), names, rows)
 
-    def update(self, model: type[Base], keys: Sequence[str], changes: Sequence[str], rows: Sequence[Any]) -> None:
+    def insert_all(self, model: type[Base], row_type: type[Any], rows: Sequence[Any]) -> None:
+        """All rows, if there are any: their fields are the columns."""
+        if rows:
+            names = tuple(column.name for column in fields(row_type))
+            self._add(model, (), names, values_of(names, rows))
+
+    def update(self, model: type[Base], keys: tuple[str, ...], changes: tuple[str, ...], rows: Sequence[Any]) -> None:
         """Gives each row, found by `keys`, its values of `changes`."""
         if rows:
-            columns = columns_named((*keys, *changes), rows)
-            self._add(model, tuple(keys), columns, the_same_for_all(columns) - {*keys})
+            names = (*keys, *changes)
+            self._add(model, keys, names, values_of(names, rows))
 
-    def _add(self, model: type[Base], keys: tuple[str, ...], columns: Columns, said_once: frozenset[str]) -> None:
-        write = Write(table_of(model), keys, tuple(columns), said_once)
-        for name, values in parameters(write, columns).items():
-            self._values[parameter(len(self._writes), name)] = values
+    def _add(self, model: type[Base], keys: tuple[str, ...], names: tuple[str, ...], rows: Sequence[Values]) -> None:
+        columns = rows[0] if len(rows) == 1 else list(zip(*rows, strict=True))
+        said_once = frozenset(names) if len(rows) == 1 else the_same_for_all(names, columns) - {*keys}
+        write = Write(table_of(model), keys, names, said_once)
+        number = len(self._writes)
+        for name, encode, column in zip(names, encoders(write), columns, strict=True):
+            value = column[0] if len(rows) > 1 and name in said_once else column
+            self._values[parameter(number, name)] = value if encode is None else encode(value)
         self._writes.append(write)
 
     async def send(self, session: AsyncSession) -> None:
@@ -219,10 +237,10 @@ def parameter(write: int, name: str) -> str:
     return f"p{write}_{name}"
 
 
-def the_same_for_all(columns: Columns) -> frozenset[str]:
+def the_same_for_all(names: Iterable[str], columns: Iterable[Values]) -> frozenset[str]:
     """The columns in which all of many rows have one value. It is sent once: half of what a renewal stores is such."""
     return frozenset(
-        name for name, values in columns.items() if len(values) > 1 and values.count(values[0]) == len(values)
+        name for name, values in zip(names, columns, strict=True) if values.count(values[0]) == len(values)
     )
 
 
@@ -250,25 +268,30 @@ def written(number: int, write: Write) -> Insert | Update:
 def sent_columns(number: int, write: Write) -> dict[str, ColumnElement[Any]]:
     """The columns of the rows that are sent: arrays as a table, and beside it what is the same for all."""
     types = {name: sent_type(write.table.c[name]) for name in write.names}
-    listed = [name for name in write.names if name not in write.said_once]
-    arrays = [bindparam(parameter(number, name), type_=ARRAY(types[name])) for name in listed]
-    rows = func.unnest(*arrays).table_valued(*listed, name=f"rows_{number}").render_derived().c
-    return {
-        name: bindparam(parameter(number, name), type_=types[name]) if name in write.said_once else rows[name]
-        for name in write.names
+    columns: dict[str, ColumnElement[Any]] = {
+        name: bindparam(parameter(number, name), type_=types[name]) for name in write.names if name in write.said_once
     }
+    listed = [name for name in write.names if name not in write.said_once]
+    if listed:
+        arrays = [bindparam(parameter(number, name), type_=ARRAY(types[name])) for name in listed]
+        rows = func.unnest(*arrays).table_valued(*listed, name=f"rows_{number}").render_derived().c
+        columns |= {name: rows[name] for name in listed}
+    return columns
 
 
 def sent_type(column: Column[Any]) -> TypeEngine[Any]:
     """The type as which a column's values are sent: documents and lists as text, all else as what is stored."""
-    stored = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+    stored = stored_type(column)
     return Text() if isinstance(stored, JSONB | ARRAY) else stored
+
+
+def stored_type(column: Column[Any]) -> TypeEngine[Any]:
+    return column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
 
 
 def restored(column: Column[Any], sent: ColumnElement[Any]) -> ColumnElement[Any]:
     """The column's value, of what was sent."""
-    stored = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
-    match stored:
+    match stored_type(column):
         case JSONB():
             return cast(sent, JSONB)
         case ARRAY():
@@ -277,24 +300,24 @@ def restored(column: Column[Any], sent: ColumnElement[Any]) -> ColumnElement[Any
             return sent
 
 
-def parameters(write: Write, columns: Columns) -> dict[str, Any]:
-    sent = {}
-    for name, values in columns.items():
-        column = write.table.c[name]
-        if name in write.said_once:
-            [sent[name]] = sent_values(column, values[:1])
-        else:
-            sent[name] = sent_values(column, values)
-    return sent
+@kept
+def encoders(write: Write) -> list[Callable[[Any], Any] | None]:
+    """For each column what makes of a value, or of those of many rows, what is sent; None where that is the same."""
+    return [encoder(write.table.c[name], one=name in write.said_once) for name in write.names]
 
 
-def sent_values(column: Column[Any], values: Sequence[Any]) -> Sequence[Any]:
-    if isinstance(column.type, ARRAY):
-        return [",".join(value) for value in values]
-    if column.name == "bill_to":
-        return [None if value is None else json_of(value) for value in values]
-    return values
+def encoder(column: Column[Any], *, one: bool) -> Callable[[Any], Any] | None:
+    match stored_type(column):
+        case JSONB():
+            encode: Callable[[Any], str | None] = document_text
+        case ARRAY():
+            encode = ",".join
+        case _:
+            return None
+    return encode if one else lambda values: [encode(value) for value in values]
 
 
-def json_of(bill_to: BillTo) -> str:
-    return json.dumps(bill_to_document(bill_to))
+def document_text(value: BillTo | dict[str, str] | None) -> str | None:
+    if value is None:
+        return None
+    return json.dumps(bill_to_document(value) if isinstance(value, BillTo) else value)

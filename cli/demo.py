@@ -25,16 +25,14 @@ from billing.renewals import renew, start
 from billing.states import CustomerState
 from billing.subscriptions import (
     Settlement,
-    new_subscription,
+    add_subscription,
     plan_cancellation,
-    subscription_values,
     use_currency,
 )
 from billing.writer import store, store_events
 from cli.database import database_at
 from cli.errors import CommandError
-from db.models import Customer, Plan, Subscription
-from db.models.base import table_of
+from db.models import Customer, Plan
 from db.values import (
     Address,
     BillTo,
@@ -117,12 +115,6 @@ async def fill(url: str, *, customers: int, as_of: datetime, console: Console) -
 
 async def store_made(session: AsyncSession, made: list[DemoCustomer]) -> None:
     await session.execute(insert(Customer), [values(each.customer) for each in made])
-    subscribed = [each.account for each in made if each.account.subscription is not None]
-    for account in subscribed:
-        account.subscription_changed = False
-    if subscribed:
-        rows = [subscription_values(a.known_subscription, {}, a.events[0].occurred_at) for a in subscribed]
-        await session.execute(insert(table_of(Subscription)), rows)
     await store(session, [each.account for each in made])
 
 
@@ -252,7 +244,7 @@ def new_account(customer: Customer, make_id: NewId) -> Account:
 
 def subscribe(account: Account, plan: Plan, quantity: int, at: datetime) -> None:
     account.terms = terms_of(plan, quantity)
-    account.subscription = new_subscription(account, at, None, at)
+    add_subscription(account, at, None, at)
     use_currency(account, plan.currency, at)
     start(account, at, at)
 

@@ -1,4 +1,4 @@
-"""Connections: a pool for answers, and one for all else: reads without a transaction, and writes in one."""
+"""The database of a process: a pool of connections for answers, and one for all else."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -10,15 +10,13 @@ from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from db.reads import Reads
 from db.rows import use_texts
-from db.scope import SCOPE, Scope, ScopedSession, count_rows
-from db.statements import LISTENERS
+from db.scope import Scope, count_rows
+from db.sessions import Sessions
 from db.usage import Pool, count_usage
-
-Sessions = async_sessionmaker[AsyncSession]
 
 STATEMENTS_PREPARED = 300
 """So many statements stay prepared on a connection."""
@@ -47,9 +45,9 @@ class DatabaseUrlError(ValueError):
 class Database:
     """The database of one process.
 
-    `reads` makes sessions on autocommit, one statement at a time; `writes` makes sessions whose work is one
-    transaction: `async with database.writes.begin() as session`. For a request, `reads_in` and `writes_in` make the
-    same, which keep to its `Scope`. A `pool_size` stands above that of the settings.
+    `reads()` is a session on autocommit, one statement at a time; `async with writes.begin()` a session whose work is
+    one transaction. Both take the `Scope` of a request, which they keep to. A `pool_size` stands above that of the
+    settings.
     """
 
     def __init__(
@@ -77,7 +75,10 @@ class Database:
                 },
             },
         }
-        self.engine = create_async_engine(asyncpg_url(url), pool_size=pool_size, **options)
+        self.engine = create_async_engine(
+            asyncpg_url(url), pool_size=pool_size, isolation_level="AUTOCOMMIT", **options
+        )
+        event.listen(self.engine.sync_engine, "after_cursor_execute", count_rows)
         self._answers = create_async_engine(asyncpg_url(url), pool_size=pool_size, pool_reset_on_return=None, **options)
         event.listen(self._answers.sync_engine, "connect", give_texts)
         self.listeners: list[Callable[[str], None]] = []
@@ -86,25 +87,11 @@ class Database:
         """Are told of each transaction that is done again: the SQLSTATE that it failed with."""
         for engine in (self.engine, self._answers):
             count_usage(engine.sync_engine)
-        read_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        event.listen(self.engine.sync_engine, "after_cursor_execute", count_rows)
-        sessions: dict[str, Any] = {
-            "expire_on_commit": False,
-            "sync_session_class": ScopedSession,
-            "info": {LISTENERS: self.listeners},
-        }
-        self.reads: Sessions = async_sessionmaker(read_engine, **sessions)
-        self.writes: Sessions = async_sessionmaker(self.engine, **sessions)
-
-    def reads_in(self, scope: Scope) -> AsyncSession:
-        return self.reads(info={SCOPE: scope})
+        self.reads = self.writes = Sessions(self.engine, self.listeners)
 
     def answers_in(self, scope: Scope) -> Reads:
         """What the answer to a request is read with: rows whose values are ready to be sent."""
-        return Reads(self._answers, scope, lambda: self.reads_in(scope), self.listeners)
-
-    def writes_in(self, scope: Scope) -> AsyncSession:
-        return self.writes(info={SCOPE: scope})
+        return Reads(self._answers, scope, lambda: self.reads(scope), self.listeners)
 
     @property
     def pools(self) -> dict[str, Pool]:

@@ -7,17 +7,17 @@ SQLAlchemy, is written down with what it costs in docs/decisions/0011-rows-as-th
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import asyncpg
 from sqlalchemy import CompoundSelect, PoolProxiedConnection, Select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.util import greenlet_spawn
 
+from db.connections import CONNECTION_LOST, driver_connection, drop, give_back, take
 from db.models import Base
 from db.rows import row_class
 from db.scope import Scope
-from db.statements import CONNECTION_LOST, CUSTOMER, ROWS_LEFT, Compiled, Statement
+from db.statements import CUSTOMER, ROWS_LEFT, Compiled, Statement
 from db.usage import Sent
 
 
@@ -45,6 +45,7 @@ class Reads:
         self._engine = engine
         self._scope = scope
         self._taken: PoolProxiedConnection | None = None
+        self._driver: asyncpg.Connection | None = None
         self._turn = asyncio.Lock()
         self._listeners = listeners
         self.session = session
@@ -70,11 +71,10 @@ class Reads:
 
     async def _connection(self) -> asyncpg.Connection:
         """The connection of this request."""
-        while self._taken is None:
-            self._taken = await self._engine.raw_connection()
-            if is_closed(self._taken):
-                await self._drop()
-        return cast("asyncpg.Connection", self._taken.driver_connection)
+        if self._driver is None:
+            self._taken = await take(self._engine)
+            self._driver = driver_connection(self._taken)
+        return self._driver
 
     async def _again(self, query: Query, compiled: Compiled, values: Mapping[str, Any]) -> Sequence[Any]:
         """Asks once more, on another connection: one that was lost while it lay in the pool may say so only when it is
@@ -89,20 +89,17 @@ class Reads:
             raise ConnectionError("The connection to the database is lost.") from error
 
     async def _drop(self) -> None:
-        """Takes the connection out of the pool, which makes a new one when it is asked again."""
-        taken, self._taken = self._taken, None
+        """Lets go of a connection that is lost."""
+        taken, self._taken, self._driver = self._taken, None, None
         if taken is not None:
-            await greenlet_spawn(taken.invalidate)
-            taken.close()
+            await drop(taken)
 
     async def release(self) -> None:
         """Gives the connection back; the next statement takes one again."""
         async with self._turn:
-            if self._taken is not None and is_closed(self._taken):
-                await self._drop()
-            elif self._taken is not None:
-                taken, self._taken = self._taken, None
-                taken.close()
+            taken, self._taken, self._driver = self._taken, None, None
+            if taken is not None:
+                await give_back(taken)
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,8 +115,3 @@ async def fetch(
 ) -> Sequence[Any]:
     rows: Sequence[Any] = await connection.fetch(compiled.text, *compiled.texts(values), record_class=query.row_class)
     return rows
-
-
-def is_closed(taken: PoolProxiedConnection) -> bool:
-    connection = cast("asyncpg.Connection | None", taken.driver_connection)
-    return connection is None or connection.is_closed()

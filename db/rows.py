@@ -21,7 +21,10 @@ DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 
 
 class Row(asyncpg.Record):
-    """A row of `model`, or some of its columns, by their names. Ids and words are texts, instants RFC 3339 in UTC."""
+    """A row of `model`, or some of its columns, by their names.
+
+    Ids and words are texts, and so are instants, as PostgreSQL prints them in UTC: `2026-01-31 12:00:00+00`.
+    """
 
     __slots__ = ()
 
@@ -51,12 +54,7 @@ def value_of(name: str, type_: TypeEngine[Any]) -> Callable[[Any], Any]:
     return taken
 
 
-def instant_text(said: str) -> str:
-    """An instant as JSON has it, of how PostgreSQL prints one in UTC: `2026-01-31 12:00:00+00`."""
-    return f"{said[:10]}T{said[11:19]}Z"
-
-
 async def use_texts(connection: asyncpg.Connection) -> None:
     """Has the driver give, and take, UUIDs and instants as texts."""
-    for name, decoder in (("uuid", str), ("timestamptz", instant_text)):
-        await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=decoder, format="text")
+    for name in ("uuid", "timestamptz"):
+        await connection.set_builtin_type_codec(name, schema="pg_catalog", codec_name="text", format="text")

@@ -4,15 +4,18 @@ Building a statement, finding it among the compiled ones and passing its rows on
 takes to send it. What is sent for each request is written with names in the place of values, and kept compiled.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 import asyncpg
 from sqlalchemy import ClauseElement, ColumnElement, CompoundSelect, Integer, Select, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine, Uuid
 
 from db.rows import DIALECT
 from db.scope import ANY_CUSTOMER, scope_of
@@ -24,14 +27,6 @@ KEPT = 1000
 CUSTOMER = "scope_customer_id"
 ROWS_LEFT = "rows_left"
 """Names of parameters that have their value from the scope."""
-
-CONNECTION_LOST = (
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-)
 
 SELECTS = (Select, CompoundSelect)
 
@@ -64,7 +59,7 @@ class Statement:
 class Compiled:
     """A statement for the driver: its text, and its parameters in their order."""
 
-    __slots__ = ("_converts_rows", "_parameters", "_results", "text")
+    __slots__ = ("_converts_rows", "_parameters", "_results", "_texts", "text")
 
     def __init__(self, statement: ClauseElement, *, scoped: bool) -> None:
         columns: Sequence[ColumnElement[Any]] = ()
@@ -80,9 +75,13 @@ class Compiled:
             (
                 CUSTOMER if compiled.params[name] == ANY_CUSTOMER.customer_id else name,
                 compiled.params[name],
-                compiled.binds[name].type.dialect_impl(DIALECT).bind_processor(DIALECT),
+                binder(compiled.binds[name].type),
             )
             for name in compiled.positiontup or ()
+        ]
+        self._texts: list[tuple[str, Any, Convert]] = [
+            (name, by_default, text_binder(compiled.binds[bind].type))
+            for bind, (name, by_default, _) in zip(compiled.positiontup or (), self._parameters, strict=True)
         ]
         self._results: list[Convert] = [
             column.type.dialect_impl(DIALECT).result_processor(DIALECT, None) for column in columns
@@ -92,15 +91,16 @@ class Compiled:
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """The values in the order of the parameters; for one that is not given, what the statement has for it."""
         return [
-            value if convert is None else convert(value)
-            for value, convert in (
-                (values.get(name, by_default), convert) for name, by_default, convert in self._parameters
-            )
+            values.get(name, by_default) if convert is None else convert(values.get(name, by_default))
+            for name, by_default, convert in self._parameters
         ]
 
     def texts(self, values: Mapping[str, Any]) -> list[Any]:
-        """As `arguments`, for a connection that takes what has a text as it is."""
-        return [values.get(name, by_default) for name, by_default, _ in self._parameters]
+        """As `arguments`, for a connection that takes UUIDs and instants as texts."""
+        return [
+            values.get(name, by_default) if convert is None else convert(values.get(name, by_default))
+            for name, by_default, convert in self._texts
+        ]
 
     def plain(self, rows: Sequence[Any]) -> Sequence[Any]:
         """The rows with the values that the types of their columns make of the driver's."""
@@ -126,33 +126,54 @@ async def send(session: AsyncSession, statement: Statement, /, **values: object)
     driver = await driver_of(session)
     for listener in session.info.get(LISTENERS, ()):
         listener(compiled.text)
-    try:
-        with Sent(compiled.text):
-            rows = await driver.fetch(compiled.text, *compiled.arguments(given))
-    except asyncpg.PostgresError as error:
-        raise DBAPIError(compiled.text, None, error, hide_parameters=True) from error
-    except asyncpg.InterfaceError as error:
-        raise ConnectionError("The connection to the database is lost.") from error
+    with refusals(compiled.text), Sent(compiled.text):
+        rows = await driver.fetch(compiled.text, *compiled.arguments(given))
     if budget is not None:
         budget.spend(len(rows))
     return compiled.plain(rows)
 
 
+def binder(type_: TypeEngine[Any]) -> Convert:
+    """What makes of a value what the driver takes. SQLAlchemy's own for arrays looks for arrays in them again."""
+    if not isinstance(type_, ARRAY):
+        return type_.dialect_impl(DIALECT).bind_processor(DIALECT)
+    convert = binder(type_.item_type)
+    return None if convert is None else lambda values: [convert(value) for value in values]
+
+
+def text_binder(type_: TypeEngine[Any]) -> Convert:
+    """What makes a text of a value, or of those of an array, where the type is one whose values are sent as such."""
+    if isinstance(type_, ARRAY):
+        convert = text_binder(type_.item_type)
+        return None if convert is None else lambda values: [convert(value) for value in values]
+    stored = type_.impl_instance if isinstance(type_, TypeDecorator) else type_
+    return text_of if isinstance(stored, Uuid | DateTime) else None
+
+
+def text_of(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)
+
+
+@contextmanager
+def refusals(statement: str) -> Iterator[None]:
+    """Raises what the driver raises in the block as SQLAlchemy would: `DBAPIError`, or `ConnectionError`."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        raise DBAPIError(statement, None, error, hide_parameters=True) from error
+    except asyncpg.InterfaceError as error:
+        raise ConnectionError("The connection to the database is lost.") from error
+
+
 DRIVER = "driver"
 LISTENERS = "listeners"
-"""Where a session's `info` has the driver's connection for a transaction, and who is told of what is sent on it."""
+"""Where a session's `info` has the driver's connection of its transaction, and who is told of what is sent on it."""
 
 
 async def driver_of(session: AsyncSession) -> asyncpg.Connection:
-    """The driver's connection, on which the session's transaction has begun."""
-    known = session.info.get(DRIVER)
-    if known is not None and known[0] is session.sync_session.get_transaction():
-        return cast("asyncpg.Connection", known[1])
-    connection = await session.connection()
-    raw = await connection.get_raw_connection()
-    driver = cast("asyncpg.Connection", raw.driver_connection)
-    if not driver.is_in_transaction() and not getattr(raw.dbapi_connection, "autocommit", False):
-        # SQLAlchemy begins a transaction with the first statement that it sends itself.
-        await connection.exec_driver_sql("SELECT 1")
-    session.info[DRIVER] = session.sync_session.get_transaction(), driver
-    return driver
+    """The driver's connection of a session: of its transaction, or the one that it reads with."""
+    driver: asyncpg.Connection | None = session.info.get(DRIVER)
+    if driver is None:
+        connection = await (await session.connection()).get_raw_connection()
+        driver = connection.driver_connection
+    return cast("asyncpg.Connection", driver)

@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection, ExceptionContext
-from sqlalchemy.orm import Session
 from sqlalchemy.pool import AsyncAdaptedQueuePool, PoolProxiedConnection
 
 Told = Callable[[str, float, BaseException | None], None]
@@ -19,18 +18,17 @@ Told = Callable[[str, float, BaseException | None], None]
 
 @dataclass(slots=True)
 class Usage:
-    """`seconds` are those of statements, of commits, and of waiting for a connection of the pool."""
+    """`seconds` are those of statements, of the begin and end of transactions, and of waiting for a connection."""
 
     statements: int = 0
     seconds: float = 0.0
     told: Told | None = None
-    commit_began: float | None = None
 
 
 USAGE: ContextVar[Usage | None] = ContextVar("USAGE", default=None)
 """That of the request for which something is done; None outside of requests."""
 
-COMMIT = "COMMIT"
+BEGIN, COMMIT = "BEGIN", "COMMIT"
 
 
 class Sent:
@@ -55,7 +53,7 @@ def note(text: str, began: float, error: BaseException | None = None) -> None:
     usage = USAGE.get()
     if usage is not None:
         seconds = perf_counter() - began
-        usage.statements += text is not COMMIT
+        usage.statements += text not in (BEGIN, COMMIT)
         usage.seconds += seconds
         if usage.told is not None:
             usage.told(text, seconds, error)
@@ -94,7 +92,6 @@ def count_usage(engine: Engine) -> None:
     event.listen(engine, "before_cursor_execute", statement_begins)
     event.listen(engine, "after_cursor_execute", statement_ends)
     event.listen(engine, "handle_error", statement_fails)
-    event.listen(engine, "commit", commit_begins)
 
 
 def statement_begins(
@@ -123,19 +120,3 @@ def statement_fails(failure: ExceptionContext) -> None:
     began = getattr(failure.execution_context, "began", None)
     if began is not None and failure.statement is not None:
         note(failure.statement, began, failure.original_exception)
-    usage = USAGE.get()
-    if usage is not None:
-        usage.commit_began = None
-
-
-def commit_begins(_connection: Connection) -> None:
-    usage = USAGE.get()
-    if usage is not None:
-        usage.commit_began = perf_counter()
-
-
-def commit_ends(_session: Session) -> None:
-    usage = USAGE.get()
-    if usage is not None and usage.commit_began is not None:
-        began, usage.commit_began = usage.commit_began, None
-        note(COMMIT, began)

@@ -24,7 +24,7 @@ from graph.edges import EDGE, columns_read
 from graph.errors import bad_user_input
 from graph.execution import Field, ResolveMany
 from graph.limits import DEFAULT_PAGE, MAX_PAGE
-from graph.scalars import NO_ID, is_storable, parse_id
+from graph.scalars import NO_ID, is_storable, parse_id, serialize_datetime
 
 Item = TypeVar("Item")
 
@@ -246,7 +246,7 @@ class Listing:
         if self.parent is not None:
             context.rows.give(sum(len(page.rows) for page in found if isinstance(page, Page)))
         return [
-            Listed(page, request, self.model.__tablename__, partial(loaders.of(counts).load, key))
+            Listed(page, request, self.model.__tablename__, partial(loaders.load, counts, key))
             if isinstance(page, Page)
             else page
             for page, key in zip(found, keys, strict=True)
@@ -378,7 +378,7 @@ def checked_limit(name: str, limit: int) -> int:
 def encode_cursor(list_name: str, request: PageRequest, position: Position) -> str:
     """A position with the list and the order in which it is one."""
     value, tie = position
-    plain = value.isoformat() if isinstance(value, datetime) else value
+    plain = serialize_datetime(cast("datetime | str", value)) if request.order_by in INSTANTS else value
     document = [list_name, request.order_by, request.descending, plain, str(tie)]
     return urlsafe_b64encode(orjson.dumps(document)).decode().rstrip("=")
 

@@ -53,7 +53,7 @@ class Context:
 
     def reads(self) -> AsyncSession:
         """A session on autocommit: one statement at a time."""
-        return self.database.reads_in(self._reading)
+        return self.database.reads(self._reading)
 
     def now(self) -> datetime:
         """The present instant, in whole seconds: all that is stored is."""
@@ -67,7 +67,7 @@ class Context:
         """
         # Who waits for a lock holds no connection that others need for their answers.
         await self._answers.release()
-        async with self.database.writes_in(self._writing) as session, session.begin():
+        async with self.database.writes.begin(self._writing) as session:
             yield session
         self.loaders.forget()
 

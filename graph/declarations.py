@@ -12,8 +12,8 @@ from strawberry.types.field import StrawberryField
 from db.rows import row_class
 from graph.context import RawInfo
 from graph.edges import EDGE
-from graph.execution import AS_IS, ATTRIBUTE, BATCH, INSTANCE_OF, READS, BatchResolver, Field, ResolveMany
-from graph.scalars import SENT_AS_THEY_ARE
+from graph.execution import AS_IS, ATTRIBUTE, BATCH, COLUMN, INSTANCE_OF, READS, BatchResolver, Field, ResolveMany
+from graph.scalars import SENT_AS_THEY_ARE, SENT_TOGETHER
 from graph.types.common import Node
 
 
@@ -23,6 +23,8 @@ def declare(schema: Schema) -> None:
     for type_ in core.type_map.values():
         if isinstance(type_, GraphQLScalarType) and type_.name in SENT_AS_THEY_ARE:
             type_.extensions[AS_IS] = SENT_AS_THEY_ARE[type_.name]
+            if type_.name in SENT_TOGETHER:
+                type_.extensions[COLUMN] = SENT_TOGETHER[type_.name]
         if not isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
             continue
         origin = getattr(type_.extensions.get("strawberry-definition"), "origin", None)

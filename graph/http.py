@@ -5,7 +5,7 @@ See https://graphql.github.io/graphql-over-http/draft/.
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -48,6 +48,10 @@ class Answer:
     document: dict[str, Any]
     status: int | None = None
     executed: bool = True
+
+
+UNWATCHED_SECONDS = 0.05
+"""So long a query runs before somebody looks whether its client is still there."""
 
 
 class ClientGone(Exception):
@@ -149,8 +153,9 @@ class GraphQLEndpoint:
             if cost.errors:
                 return self._refused(cost.errors)
             context = Context(self._database, self._clock, access, rows)
-            work = self._execute(document, operation, asked.variables, context)
-            execution = asyncio.ensure_future(work if exchange.tracing is None else exchange.tracing.operation(work))
+            execution = self._execute(document, operation, asked.variables, context)
+            if exchange.tracing is not None:
+                execution = exchange.tracing.operation(execution)
             try:
                 # What changes something is brought to its end, whether or not somebody waits for it.
                 result = await (execution if changes else self._in_time(request, execution))
@@ -207,26 +212,34 @@ class GraphQLEndpoint:
             raise Refusal(400, "The request has no `query`.")
         return asked.query
 
-    async def _in_time(self, request: Request, execution: "asyncio.Future[ExecutionResult]") -> ExecutionResult:
+    async def _in_time(self, request: Request, execution: Coroutine[Any, Any, ExecutionResult]) -> ExecutionResult:
         """The result of a query. It is given up, with the SQL that it runs, when its time is over or the client goes.
 
         Raises `TimeoutError` and `ClientGone`.
         """
-        gone = asyncio.ensure_future(disconnected(request))
+        loop = asyncio.get_running_loop()
+        watches: list[asyncio.Task[None]] = []
+        gone = False
+
+        async def watch() -> None:
+            nonlocal gone
+            await disconnected(request)
+            gone = True
+            time.reschedule(loop.time())
+
+        # Most queries are answered before it is worth a look whether somebody still waits.
+        later = loop.call_later(UNWATCHED_SECONDS, lambda: watches.append(loop.create_task(watch())))
         try:
-            await asyncio.wait(
-                (execution, gone),
-                timeout=self._settings.limits.seconds,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if execution.done():
-                return execution.result()
-            execution.cancel()
-            await asyncio.wait((execution,))
-            raise ClientGone if gone.done() else TimeoutError
+            async with asyncio.timeout(self._settings.limits.seconds) as time:
+                return await execution
+        except TimeoutError:
+            if gone:
+                raise ClientGone from None
+            raise
         finally:
-            gone.cancel()
-            execution.cancel()
+            later.cancel()
+            for each in watches:
+                each.cancel()
 
     def _refused(self, errors: Sequence[GraphQLError]) -> Answer:
         """The answer to what is not executed: it has no `data`, and names what is wrong with the request."""

@@ -50,6 +50,10 @@ class Loaders:
             loader = self._loaders[read] = DataLoader(partial(self._batch, read))
         return loader
 
+    def load(self, read: BatchedRead[Key, Answer], key: Key) -> Awaitable[Answer]:
+        """Asks for one key."""
+        return self.of(read).load(key)
+
     def load_all(self, read: BatchedRead[Key, Answer], keys: Sequence[Key | None]) -> Awaitable[list[Any]]:
         """Asks for many keys at once; None is found under none."""
         load = self.of(read).load

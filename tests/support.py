@@ -1,7 +1,7 @@
 """What tests arrange things with."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,11 +9,13 @@ from uuid import uuid4
 
 import httpx
 from sqlalchemy import event, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ids import new_id
 from billing.runs import Report, run_renewals
-from db.database import Database, Sessions
+from db.database import Database
 from db.models import Base, Customer, Plan
+from db.sessions import Sessions
 from db.values import CustomerId, PlanId, PlanInterval, RunTrigger
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -92,6 +94,14 @@ async def stored(sessions: Sessions, *rows: Any) -> Any:
             session.add(row)
             await session.flush()
     return rows if len(rows) > 1 else rows[0]
+
+
+@asynccontextmanager
+async def undone(database: Database) -> AsyncIterator[AsyncSession]:
+    """A session whose work is undone when the block ends, unless it was committed."""
+    engine = database.engine.execution_options(isolation_level="READ COMMITTED")
+    async with AsyncSession(engine) as session:
+        yield session
 
 
 async def count(sessions: Sessions, *models: type[Base]) -> int:

@@ -142,8 +142,8 @@ WAITING_COLUMNS = (
 
 
 async def heads_by_subscription(session: AsyncSession, ids: Sequence[SubscriptionId]) -> Sequence[Plain]:
-    """Customer, subscription, plan, pending plan and the tries of a hold, side by side, in the order in which the
-    subscriptions are due.
+    """Customer, subscription, plan, pending plan, the tries of a hold and whether there are unpaid invoices, side by
+    side, in the order in which the subscriptions are due.
     """
     return await send(session, heads_of_subscriptions(), ids=ids)
 
@@ -178,6 +178,7 @@ def account_heads(*, live: bool) -> Select[*tuple[Any, ...]]:
             *(getattr(Plan, column) for column in PLAN_COLUMNS),
             *(getattr(PendingPlan, column) for column in PLAN_COLUMNS),
             BillingHold.attempts,
+            exists().where(Invoice.customer_id == Customer.id, is_unpaid()),
         )
         .select_from(Customer)
         .join(
@@ -232,10 +233,14 @@ async def unpaid_invoices_by_customer(session: AsyncSession, customer_ids: Seque
 @kept
 def unpaid_invoices() -> Statement:
     customers = bindparam("customer_ids", type_=ARRAY(Customer.id.type))
-    unpaid = Invoice.status.in_([literal_column(f"'{status.value}'") for status in UNPAID])
     return Statement(
-        select(Invoice.customer_id, *INVOICE_COLUMNS).where(Invoice.customer_id == any_(customers), unpaid)
+        select(Invoice.customer_id, *INVOICE_COLUMNS).where(Invoice.customer_id == any_(customers), is_unpaid())
     )
+
+
+def is_unpaid() -> ColumnElement[bool]:
+    """With the words in the text, or the index of such invoices is not used."""
+    return Invoice.status.in_([literal_column(f"'{status.value}'") for status in UNPAID])
 
 
 async def waiting_lines_by_subscription(
@@ -395,14 +400,13 @@ async def came_after(session: AsyncSession, one: tuple[UUID, EventType], other: 
     return bool(await session.scalar(select(position(one) > position(other))))
 
 
-async def read_plan(session: AsyncSession, plan_id: PlanId) -> Plan | None:
-    """A plan as it is, of no session."""
+async def plan_columns(session: AsyncSession, plan_id: PlanId) -> Plain | None:
+    """Of a plan `PLAN_COLUMNS`, the days of its trial and when it was archived; None where there is no plan."""
     rows = await send(session, plan_by_id(), plan_id=plan_id)
-    names = [attribute.key for attribute in Plan.__mapper__.column_attrs]
-    return Plan(**dict(zip(names, rows[0], strict=True))) if rows else None
+    return rows[0] if rows else None
 
 
 @kept
 def plan_by_id() -> Statement:
-    columns = [getattr(Plan, attribute.key) for attribute in Plan.__mapper__.column_attrs]
+    columns = [getattr(Plan, name) for name in (*PLAN_COLUMNS, "trial_days", "archived_at")]
     return Statement(select(*columns).where(Plan.id == bindparam("plan_id", type_=Plan.id.type)))

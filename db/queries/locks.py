@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import BillingHold, Customer, Plan, Subscription
+from db.statements import Statement, kept, send
 from db.values import CustomerId, PlanId, SubscriptionId
 
 
@@ -20,7 +21,13 @@ async def locked_customer(session: AsyncSession, customer_id: CustomerId) -> Cus
 
 async def lock_customer(session: AsyncSession, customer_id: CustomerId) -> None:
     """Locks a customer without reading it."""
-    await session.execute(select(Customer.id).where(Customer.id == customer_id).with_for_update(key_share=True))
+    await send(session, customer_lock(), customer_id=customer_id)
+
+
+@kept
+def customer_lock() -> Statement:
+    wanted = bindparam("customer_id", type_=Customer.id.type)
+    return Statement(select(Customer.id).where(Customer.id == wanted).with_for_update(key_share=True))
 
 
 async def locked_plan(session: AsyncSession, plan_id: PlanId) -> Plan | None:

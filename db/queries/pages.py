@@ -3,10 +3,13 @@
 A page inside a list is batched as well: one statement gives the page of every parent.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, cast
+from itertools import accumulate, pairwise
+from operator import itemgetter
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -116,8 +119,7 @@ class Shape:
     conditions: Conditions
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """The rows, in order, and whether there are more beyond the end that was counted from."""
 
     rows: Sequence[Any]
@@ -135,10 +137,10 @@ async def pages_by(
 ) -> list[Page]:
     """For each key the page of the rows whose column `parent` has it."""
     rows = await reads.rows(pages_query(model, parent, request.shape, columns), keys=keys, **request.values())
-    found: list[list[Any]] = [[] for _ in keys]
-    for row in rows:
-        found[row[PARENT] - 1].append(row)
-    return [trimmed(each, request) for each in found]
+    # They come in the order of the keys.
+    sizes = Counter(map(itemgetter(PARENT), rows))
+    ends = list(accumulate(sizes[position] for position in range(1, len(keys) + 1)))
+    return [trimmed(rows[start:end], request) for start, end in pairwise((0, *ends))]
 
 
 async def count(reads: Reads, model: type[Base], conditions: Sequence[Condition]) -> int:

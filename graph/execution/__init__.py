@@ -9,7 +9,7 @@ What comes out is what graphql-core gives: the same data in the same order, and 
 """
 
 from graph.execution.explain import explained
-from graph.execution.fields import AS_IS, ATTRIBUTE, BATCH, INSTANCE_OF, READS, BatchResolver, ResolveMany
+from graph.execution.fields import AS_IS, ATTRIBUTE, BATCH, COLUMN, INSTANCE_OF, READS, BatchResolver, ResolveMany
 from graph.execution.plan import Field, Plan, PlanCache, Plans, Selection, takes
 from graph.execution.run import execute
 
@@ -17,6 +17,7 @@ __all__ = [
     "AS_IS",
     "ATTRIBUTE",
     "BATCH",
+    "COLUMN",
     "INSTANCE_OF",
     "READS",
     "BatchResolver",

@@ -26,6 +26,9 @@ INSTANCE_OF = "instance_of"
 AS_IS = "as_is"
 """Of a scalar: the Python types whose instances, those of subclasses aside, are sent as they are."""
 
+COLUMN = "column"
+"""Of a scalar: what makes of many such values, among which there may be None, what is sent in their place."""
+
 ResolveMany: TypeAlias = Callable[
     [Sequence[Any], GraphQLResolveInfo[Any], dict[str, Any]], Sequence[Any] | Awaitable[Sequence[Any]]
 ]

@@ -8,7 +8,7 @@ from graphql import GraphQLBoolean, GraphQLEnumType, GraphQLID, GraphQLInt, Grap
 from graphql.pyutils import inspect
 from graphql.type.scalars import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 
-from graph.execution.fields import AS_IS
+from graph.execution.fields import AS_IS, COLUMN
 
 STANDARD: Mapping[str, frozenset[type]] = {
     GraphQLString.name: frozenset({str}),
@@ -30,6 +30,7 @@ class Leaf:
         self._type = type_
         self._coerce: Callable[[Any], Any] = type_.coerce_output_value
         self._as_is = STANDARD.get(type_.name) or frozenset(type_.extensions.get(AS_IS, ()))
+        self._convert: Callable[[list[Any]], list[Any]] | None = type_.extensions.get(COLUMN)
         self._is_int = type_.name == GraphQLInt.name
         self._words = words_of(type_) if isinstance(type_, GraphQLEnumType) else None
         self._words_or_null = None if self._words is None else {**self._words, None: None}
@@ -49,7 +50,7 @@ class Leaf:
             return None
         if self._is_int and not all(value is None or GRAPHQL_MIN_INT <= value <= GRAPHQL_MAX_INT for value in values):
             return None
-        return values
+        return values if self._convert is None else self._convert(values)
 
     def value(self, value: Any) -> Any:
         """One value completed, which is neither None nor an exception. Raises what its type raises."""

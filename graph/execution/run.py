@@ -35,6 +35,7 @@ from graph.execution.values import (
     all_of,
     checked_type,
     collected,
+    is_async_iterable,
     is_regular,
     iterated,
     may_wait,
@@ -222,7 +223,7 @@ class Execution:
             spread.together = True
         await self._await_items(spread)
         for inner in reversed(range(len(spread.field.nullable) - 1)):
-            if any(isinstance(item, AsyncIterable) for item in spread.items):
+            if any(map(is_async_iterable, {*map(type, spread.items)})):
                 # They had to be awaited themselves.
                 self._started(spread.items, lists=True)
                 await self._await_items(spread)

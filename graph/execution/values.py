@@ -30,6 +30,11 @@ def may_wait(kind: "type[Any]") -> bool:
     return issubclass(kind, Awaitable | AsyncIterable | Generator)
 
 
+@lru_cache(maxsize=4096)
+def is_async_iterable(kind: "type[Any]") -> bool:
+    return issubclass(kind, AsyncIterable)
+
+
 async def collected(items: AsyncIterable[Any]) -> Iterable[Any]:
     found: list[Any] = []
     try:

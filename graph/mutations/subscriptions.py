@@ -6,10 +6,12 @@ import strawberry
 
 from billing import subscriptions
 from billing.changes import ChangeMode
+from billing.idempotency import Outcome
 from billing.subscriptions import Settlement
 from db.queries.lookups import invoices_by_id, subscriptions_by_id
 from db.values import CustomerId, CustomerPermission, PlanId, SubscriptionId
 from graph.context import Info
+from graph.edges import edge
 from graph.errors import UserError
 from graph.mutations.common import idempotency_key_field, mutation, user_errors_field
 from graph.scalars import parse_id
@@ -110,10 +112,12 @@ class UndoSubscriptionCancellationInput:
 
 @strawberry.type(description="Answer of `createSubscription`.")
 class CreateSubscriptionPayload:
-    subscription: Subscription | None = strawberry.field(default=None, description="The new subscription.")
-    invoice: Invoice | None = strawberry.field(
-        default=None,
-        description="The invoice of its first period, over 0 for a trial; null for a subscription that begins later.",
+    made: strawberry.Private[Outcome] = Outcome()
+    subscription: Subscription | None = edge(subscriptions_by_id, "made.subscription_id", "The new subscription.")
+    invoice: Invoice | None = edge(
+        invoices_by_id,
+        "made.invoice_id",
+        "The invoice of its first period, over 0 for a trial; null for a subscription that begins later.",
     )
     user_errors: list[UserError] = user_errors_field()
 
@@ -171,10 +175,7 @@ class SubscriptionMutations:
                 now=info.context.now(),
             ),
         )
-        return CreateSubscriptionPayload(
-            subscription=await info.context.find(subscriptions_by_id, made.subscription_id),
-            invoice=await info.context.find(invoices_by_id, made.invoice_id),
-        )
+        return CreateSubscriptionPayload(made=made)
 
     @mutation(
         "Changes the plan or the quantity of a subscription, to the second, now or with the next period. A customer "

@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from billing.rate_limits import RateLimit
-from db.database import Database, Sessions
+from db.database import Database
 from db.models import Plan
+from db.sessions import Sessions
 from db.values import ApiKeyScope
 from graph.settings import Settings
 from tests.access.conftest import Serving, a_key

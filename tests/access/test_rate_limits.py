@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import event, update
 
 from billing.rate_limits import Lease, RateLimit, take_block
-from db.database import Database, Sessions
+from db.database import Database
 from db.models import ApiKey, RateBucket
+from db.sessions import Sessions
 from db.values import ApiKeyId, ApiKeyScope
 from graph.settings import Settings
 from tests.access.conftest import Serving, a_key

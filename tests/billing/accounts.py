@@ -14,7 +14,7 @@ from billing.periods import Interval
 from billing.planned import PlannedInvoice, PlannedLine
 from billing.renewals import end, renew
 from billing.states import CustomerState, Terms
-from billing.subscriptions import new_subscription
+from billing.subscriptions import add_subscription
 from db.values import (
     AllocationKind,
     BillTo,
@@ -73,8 +73,8 @@ def an_account(
         bill_to=BillTo("Ada Lovelace", "ada@example.com", None, None),
     )
     account = Account(customer, terms=terms, make_id=make_id)
-    account.subscription = new_subscription(account, starts_at, trial_end, created_at)
-    account.note(EventType.SUBSCRIPTION_CREATED, account.subscription, created_at)
+    add_subscription(account, starts_at, trial_end, created_at)
+    account.note(EventType.SUBSCRIPTION_CREATED, account.known_subscription, created_at)
     return account
 
 

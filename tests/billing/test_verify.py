@@ -58,7 +58,7 @@ from db.queries.invariants.subscriptions import (
     TEST_CLOCKS,
 )
 from tests.conftest import execute, named
-from tests.support import NOW, a_customer, counted_statements, stored
+from tests.support import NOW, a_customer, counted_statements, stored, undone
 
 Made = TypeVar("Made")
 
@@ -759,11 +759,10 @@ CASES = (
 
 @pytest.mark.parametrize("case", CASES, ids=[case.what for case in CASES])
 async def test_what_breaks_an_invariant_is_found(lawless: Database, books: Books, case: Case) -> None:
-    async with lawless.writes() as session:
+    async with undone(lawless) as session:
         for statement in case.statements:
             await session.execute(text(statement).bindparams(**named_in(statement, books.ids)))
         checks = await verify(session)
-        await session.rollback()
 
     broken = [each for each in checks if not each.holds]
     assert [each.name for each in broken] == [case.invariant.name], broken
@@ -794,10 +793,9 @@ def test_a_check_is_a_line() -> None:
 
 
 async def test_five_examples_are_enough(lawless: Database) -> None:
-    async with lawless.writes() as session:
+    async with undone(lawless) as session:
         await session.execute(text("UPDATE customers SET last_invoice_number = last_invoice_number + 1"))
         [broken] = [each for each in await verify(session) if not each.holds]
-        await session.rollback()
 
     assert (broken.rows, broken.violations, len(broken.examples)) == (7, 7, 5)
     assert broken.line().splitlines()[-1] == "        … and 2 more"
@@ -838,7 +836,7 @@ async def test_a_snapshot_stands_still_and_takes_no_writes(database: Database) -
         assert await session.scalar(text("SHOW statement_timeout")) == "0"
         with pytest.raises(DBAPIError) as refused:
             await session.execute(text("DELETE FROM customers"))
-    async with database.writes() as session:
+    async with database.writes.begin() as session:
         assert await session.scalar(text("SHOW statement_timeout")) == "10s"
         assert await session.scalar(text("SHOW transaction_isolation")) == "read committed"
         assert await session.scalar(text("SHOW transaction_read_only")) == "off"

@@ -18,9 +18,10 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from billing import money
 from billing.subscriptions import create_subscription
 from db import values
-from db.database import Database, Sessions, single_connection, violated_constraint
+from db.database import Database, single_connection, violated_constraint
 from db.migrations import MIGRATION_LOCK, UnknownRevisionError, current_revision, head_revision, migrate
 from db.models import Base, BillingPeriod, Customer, Invoice, InvoiceLine, Subscription
+from db.sessions import Sessions
 from tests.support import NOW, a_customer, a_plan, stored
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from billing.runs import Report, run_renewals
-from db.database import Database, Sessions
+from db.database import Database
 from db.models import Base
+from db.sessions import Sessions
 from db.values import RunTrigger
 from tests.support import NOW, Api, TestClock, day, refusal
 

@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import insert
 
 from billing.ids import new_id
-from db.database import Database, Sessions
+from db.database import Database
 from db.models import Event
+from db.sessions import Sessions
 from db.values import EventType, ObjectType
-from tests.support import NOW, Api, a_customer, a_plan, counted_statements, stored
+from tests.support import NOW, Api, a_customer, a_plan, counted_statements, stored, undone
 
 FEED = """
     query ($first: Int, $after: String, $filter: EventFilter) {
@@ -125,7 +126,7 @@ async def test_an_empty_page_says_where_to_ask_on_from(api: Api, sessions: Sessi
 
 async def test_what_takes_its_place_first_and_is_committed_last_is_not_missed(api: Api, database: Database) -> None:
     slow_one, quick, other, slow_two = (an_event() for _ in range(4))
-    async with database.writes() as slow:
+    async with undone(database) as slow:
         # The transaction has its number and its first position before any other.
         await slow.execute(insert(Event), [slow_one])
         await happened(database.writes, quick)
@@ -142,7 +143,7 @@ async def test_what_takes_its_place_first_and_is_committed_last_is_not_missed(ap
 
 
 async def test_what_is_undone_holds_nothing_back(api: Api, database: Database) -> None:
-    async with database.writes() as slow:
+    async with undone(database) as slow:
         await slow.execute(insert(Event), [an_event()])
         kept = await happened(database.writes, an_event())
         assert ids(await page(api)) == []

@@ -7,7 +7,8 @@ import pytest
 
 from billing.ids import new_id
 from db import models, values
-from db.database import Database, Sessions
+from db.database import Database
+from db.sessions import Sessions
 from tests.support import NOW, Api, a_customer, a_plan, counted_statements, stored
 
 DAY = timedelta(days=1)

@@ -9,7 +9,8 @@ import pytest
 
 from billing.runs import Report, run_renewals, tick
 from billing.test_clocks import send_test_clock
-from db.database import Database, Sessions
+from db.database import Database
+from db.sessions import Sessions
 from db.values import RunTrigger, TestClockId
 from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import an_open_invoice, events_of

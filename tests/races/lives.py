@@ -11,7 +11,7 @@ from billing.ids import new_id
 from billing.payments import take_in
 from billing.reader import terms_of
 from billing.renewals import start
-from billing.subscriptions import Settlement, new_subscription, plan_cancellation, use_currency
+from billing.subscriptions import Settlement, add_subscription, plan_cancellation, use_currency
 from billing.writer import store_events
 from cli.demo import DemoCustomer, live_until, new_account, plan_created, store_made
 from db.database import Database
@@ -80,7 +80,7 @@ def a_subscriber(
     trial_end = began + timedelta(days=14) if eventful and draw.random() < 0.2 else None
     plan = draw.choice(plans)
     account.terms = terms_of(plan, draw.randint(1, 3))
-    account.subscription = new_subscription(account, began, trial_end, began)
+    add_subscription(account, began, trial_end, began)
     use_currency(account, plan.currency, began)
     start(account, began, began)
     lived_until = max(began, NOW - timedelta(days=draw.randint(*behind), seconds=draw.randrange(86_400)))

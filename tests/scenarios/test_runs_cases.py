@@ -16,13 +16,14 @@ import pytest
 from sqlalchemy import func, select, text
 
 from billing.runs import AsOfInTheFuture, Report, run_renewals
-from db.database import Database, Sessions
+from db.database import Database
 from db.models import BillingPeriod, BillingRun, Event, Invoice, InvoiceLine
 from db.queries.accounts import due_on
 from db.queries.locks import claim_subscriptions
+from db.sessions import Sessions
 from db.values import RunTrigger
 from tests.scenarios.story import Story, parsed
-from tests.support import Api, TestClock, count, refusal
+from tests.support import Api, TestClock, count, refusal, undone
 
 EVERYTHING = (BillingPeriod, BillingRun, Event, Invoice, InvoiceLine)
 HOLD = "billingHold { reason since retryAt attempts }"
@@ -153,20 +154,20 @@ async def test_case_F05_what_was_claimed_by_a_process_that_died_is_due_again(
     [story] = await many(api, 1)
     clock.forward(days=30)
     dying = Database(database_url)
-    session = dying.writes()
-    claimed = await claim_subscriptions(session, due_on(None, clock.now), limit=10, skip_locked=True)
-    backend = await session.scalar(select(func.pg_backend_pid()))
+    async with undone(dying) as session:
+        claimed = await claim_subscriptions(session, due_on(None, clock.now), limit=10, skip_locked=True)
+        backend = await session.scalar(select(func.pg_backend_pid()))
 
-    while_it_lives = await run(database, clock)
-    async with database.reads() as killer:
-        assert await killer.scalar(select(func.pg_terminate_backend(backend, 5000)))
-    once_it_died = await run(database, clock)
+        while_it_lives = await run(database, clock)
+        async with database.reads() as killer:
+            assert await killer.scalar(select(func.pg_terminate_backend(backend, 5000)))
+        once_it_died = await run(database, clock)
+        await session.invalidate()
+    await dying.close()
 
     assert [str(subscription_id) for subscription_id in claimed] == [story.subscription_id]
     assert while_it_lives == Report(), "what another process has claimed is left to it"
     assert once_it_died == Report(renewed=1, invoices=1)
-    await session.invalidate()
-    await dying.close()
 
 
 async def test_a_run_as_of_an_instant_that_has_not_come_is_refused(
