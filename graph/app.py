@@ -16,7 +16,7 @@ from db.database import Database
 from graph.context import Clock, wall_clock
 from graph.health import Health
 from graph.http import GraphQLEndpoint
-from graph.observability.middleware import Observed
+from graph.observability.middleware import Backlog, Observed
 from graph.playground import playground_assets
 from graph.settings import Settings
 
@@ -43,18 +43,28 @@ def create_app(
     graphql = GraphQLEndpoint(database, clock, settings)
     metrics = metrics_of(database) if settings.metrics else None
     told = {} if metrics is None else {"told": metrics.renewed}
+    backlog = Backlog(log_requests=settings.log_requests, counts=metrics)
 
     async def renew_while_serving() -> None:
         if renew_every is not None:
             await renew_forever(database, clock, every_seconds=renew_every, **told)
+
+    async def watch_pools() -> None:
+        # Another process may be asked how many connections are in use.
+        while metrics is not None:
+            metrics.look_at_pools()
+            await asyncio.sleep(1)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         health.drain_on_signal()
         async with asyncio.TaskGroup() as tasks:
             renewals = tasks.create_task(renew_while_serving())
+            pools = tasks.create_task(watch_pools())
             yield
             renewals.cancel()
+            pools.cancel()
+        backlog.settle()
         await database.close()
         if tracing is not None:
             await tracing.close()
@@ -68,12 +78,11 @@ def create_app(
     if metrics is not None:
         from graph.observability.scrape import MetricsEndpoint
 
-        routes.append(Route("/metrics", MetricsEndpoint(metrics, database, clock, graphql.admit).answer))
+        routes.append(Route("/metrics", MetricsEndpoint(metrics, backlog, database, clock, graphql.admit).answer))
     observed = Middleware(
         Observed,
         slow_seconds=settings.slow_ms / 1000,
-        log_requests=settings.log_requests,
-        counts=metrics,
+        backlog=backlog,
         tracing=tracing,
     )
     cors = [cross_origin(settings.cors_origins)] if settings.cors_origins else []

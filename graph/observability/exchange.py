@@ -28,7 +28,8 @@ class Exchange:
     `operation` and `type` are those of the operation that was asked for, once it is known; `trusted`, whether it is one
     of a trusted document. `codes` are those of the errors in the answer, `refusals` those of its user errors. `failure`
     is what made the server fail, the first of all `failures`. `seconds` are those from the request to the answer,
-    without the time in which its body came.
+    without the time in which its body came. `ended_at` is the end by the clock of the machine; `logged`, whether a line
+    has said all that there is to say.
     """
 
     request_id: str
@@ -49,6 +50,8 @@ class Exchange:
     began: float = field(default_factory=perf_counter)
     reading_seconds: float = 0.0
     seconds: float = 0.0
+    ended_at: float = 0.0
+    logged: bool = False
 
     def executes(self, operation: OperationDefinitionNode, *, trusted: bool) -> None:
         """Notes the operation that is asked for."""

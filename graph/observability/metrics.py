@@ -17,7 +17,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
-from sqlalchemy import event
 
 from billing.runs import Report
 from db.database import Database
@@ -70,37 +69,38 @@ class Metrics:
             self._runs.labels(result)
         for result in ("renewed", "failed"):
             self._renewals.labels(result)
+        self._database = database
         self._watch(database)
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(f"billing_{name}", documentation, labels, registry=self._registry)
 
     def _watch(self, database: Database) -> None:
-        """Counts the connections of the database's pools, and what is done again."""
+        """Counts what is done again, and notes how long the database's pools are waited for."""
         database.on_retry.append(lambda sqlstate: self._retried.labels(sqlstate).inc())
-        in_use = self._gauge("pool_connections_in_use", "Connections in use, by pool.")
-        size = self._gauge("pool_connections_max", "Connections that there can be, by pool.")
-        waited = Histogram(
+        self._in_use = self._gauge("pool_connections_in_use", "Connections in use, by pool.")
+        self._size = self._gauge("pool_connections_max", "Connections that there can be, by pool.")
+        self._waited = Histogram(
             "billing_pool_wait_seconds",
             "Time that was waited for a connection, by pool.",
             ("pool",),
             buckets=SECONDS,
             registry=self._registry,
         )
+        self._waits: dict[str, list[float]] = {}
         for name, pool in database.pools.items():
-            size.labels(name).set(pool.size())
-            pool.waited = (*pool.waited, waited.labels(name).observe)
-            count = in_use.labels(name)
+            self._waits[name] = []
+            pool.waited = (*pool.waited, self._waits[name].append)
 
-            def taken(*_: object, count: Gauge = count, name: str = name) -> None:
-                count.set(database.pools[name].checkedout())
-
-            def given_back(*_: object, count: Gauge = count, name: str = name) -> None:
-                # It is given back a moment later.
-                count.set(database.pools[name].checkedout() - 1)
-
-            event.listen(pool, "checkout", taken)
-            event.listen(pool, "checkin", given_back)
+    def look_at_pools(self) -> None:
+        """Writes down how many connections are in use, and how long was waited for them since the last look."""
+        for name, pool in self._database.pools.items():
+            self._in_use.labels(name).set(pool.checkedout())
+            self._size.labels(name).set(pool.size())
+            waited = self._waited.labels(name)
+            for seconds in self._waits[name]:
+                waited.observe(seconds)
+            self._waits[name].clear()
 
     def _gauge(self, name: str, documentation: str) -> Gauge:
         return Gauge(f"billing_{name}", documentation, ("pool",), registry=self._registry, multiprocess_mode="livesum")
@@ -129,6 +129,7 @@ class Metrics:
 
     def text(self, figures: "Figures | None") -> bytes:
         """All metrics, as Prometheus reads them; without `figures`, the database does not answer."""
+        self.look_at_pools()
         found = CollectorRegistry()
         found.register(FiguresOf(figures))
         return generate_latest(self._all()) + generate_latest(found)

@@ -1,7 +1,8 @@
 """The outermost layer of the server: it knows each request from its first byte to its answer, and tells of it."""
 
+import asyncio
 import logging
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
@@ -22,18 +23,63 @@ FAILURES = frozenset({"INTERNAL_SERVER_ERROR", "UNAVAILABLE", "TIMEOUT"})
 """Codes of errors that are the server's, not the client's."""
 
 
+SETTLE_SECONDS = 0.1
+"""So long it takes at most until a request that is over is told of."""
+
+
 class Counts(Protocol):
-    """Is told of each request when it is over."""
+    """Counts each request that is over."""
 
     def request(self, exchange: Exchange) -> None: ...
+
+
+class Backlog:
+    """Requests that are over, and are yet to be counted and, with `log_requests`, logged.
+
+    It is done for many in a row: for each by itself, right after its answer, it costs several times as much.
+    """
+
+    def __init__(self, *, log_requests: bool, counts: Counts | None) -> None:
+        self._log_requests = log_requests
+        self._counts = counts
+        self._over: list[Exchange] = []
+
+    def add(self, exchange: Exchange) -> None:
+        if not self._log_requests and self._counts is None:
+            return
+        if not self._over:
+            asyncio.get_running_loop().call_later(SETTLE_SECONDS, self.settle)
+        exchange.ended_at = time()
+        self._over.append(exchange)
+
+    def settle(self) -> None:
+        over, self._over = self._over, []
+        for exchange in over:
+            if self._log_requests and not exchange.logged:
+                log_request(exchange)
+            if self._counts is not None:
+                self._counts.request(exchange)
+
+
+def log_request(exchange: Exchange) -> None:
+    """Logs a request that is over, as of its end."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    record = logger.makeRecord(logger.name, logging.INFO, "", 0, "request", (), None, extra={"facts": facts(exchange)})
+    record.created = exchange.ended_at
+    current = EXCHANGE.set(exchange)
+    try:
+        logger.handle(record)
+    finally:
+        EXCHANGE.reset(current)
 
 
 class Observed:
     """An ASGI application of which is told what it answers.
 
     Each answer has the id of its request in `X-Request-Id`, and each log line in between. An operation that took longer
-    than `slow_seconds` is logged, one in which the server failed as well, and with `log_requests` every other request.
-    What the application raises is answered by status 500.
+    than `slow_seconds` is logged, and one in which the server failed; the rest is for the `backlog`. What the
+    application raises is answered by status 500.
     """
 
     def __init__(
@@ -41,14 +87,12 @@ class Observed:
         app: ASGIApp,
         *,
         slow_seconds: float,
-        log_requests: bool,
-        counts: Counts | None,
+        backlog: Backlog,
         tracing: "Tracing | None",
     ) -> None:
         self._app = app
         self._slow_seconds = slow_seconds
-        self._log_requests = log_requests
-        self._counts = counts
+        self._backlog = backlog
         self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,12 +155,10 @@ class Observed:
             logger.log(level, "operation failed", exc_info=exchange.failure, extra={"facts": facts(exchange)})
         if slow:
             logger.warning("slow operation", extra={"facts": facts(exchange)})
-        if self._log_requests and not failed and not slow:
-            logger.info("request", extra={"facts": facts(exchange)})
-        if self._counts is not None:
-            self._counts.request(exchange)
+        exchange.logged = bool(failed or slow)
         # It refers to all that was there when it failed, this exchange too.
         exchange.failure = None
+        self._backlog.add(exchange)
 
 
 def facts(exchange: Exchange) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from graph.context import Clock
 from graph.health import DATABASE_ERRORS
 from graph.http import refused
 from graph.observability.metrics import CONTENT_TYPE, Figures, Metrics
+from graph.observability.middleware import Backlog
 from graph.requests import JSON, Refusal
 
 FIGURES_SECONDS = 2
@@ -33,9 +34,15 @@ class MetricsEndpoint:
     """
 
     def __init__(
-        self, metrics: Metrics, database: Database, clock: Clock, admit: Callable[[Request], Awaitable[Access]]
+        self,
+        metrics: Metrics,
+        backlog: Backlog,
+        database: Database,
+        clock: Clock,
+        admit: Callable[[Request], Awaitable[Access]],
     ) -> None:
         self._metrics = metrics
+        self._backlog = backlog
         self._database = database
         self._clock = clock
         self._admit = admit
@@ -49,12 +56,16 @@ class MetricsEndpoint:
         except Refusal as refusal:
             if refusal.code != "UNAVAILABLE" or header not in self._known:
                 return refused(refusal, JSON)
-            return Response(self._metrics.text(None), media_type=CONTENT_TYPE)
+            return self._scraped(None)
         except GraphQLError as error:
             return refused(Refusal(403, error.message, code="FORBIDDEN"), JSON)
         if header not in self._known:
             self._known.append(header)
-        return Response(self._metrics.text(await self._figures()), media_type=CONTENT_TYPE)
+        return self._scraped(await self._figures())
+
+    def _scraped(self, figures: Figures | None) -> Response:
+        self._backlog.settle()
+        return Response(self._metrics.text(figures), media_type=CONTENT_TYPE)
 
     async def _figures(self) -> Figures | None:
         try:

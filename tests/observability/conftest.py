@@ -1,5 +1,6 @@
 """What is told of requests, as it comes out: log lines, spans, metrics."""
 
+import asyncio
 import json
 import logging
 import threading
@@ -34,6 +35,14 @@ class Log:
         """The lines, or those that say `event`."""
         found = [json.loads(line) for line in self.text.splitlines()]
         return [line for line in found if event in (None, line["event"])]
+
+    async def requests(self, count: int) -> list[dict[str, Any]]:
+        """The lines of so many requests, which come a moment after their answers."""
+        async with asyncio.timeout(30):
+            while len(found := self.lines("request")) < count:  # noqa: ASYNC110 - a file has no events
+                await asyncio.sleep(0.01)
+        assert len(found) == count
+        return found
 
 
 @pytest.fixture

@@ -280,6 +280,11 @@ def test_several_workers_tell_the_figures_of_all(serve: Serve, database_url: str
             value(found, "pool_connections_max", pool="work"),
         )
 
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    # A worker writes down what it counts a moment later.
+    while counted(served) != (asked, asked, 18):
+        assert time.monotonic() < deadline, counted(served)
+        time.sleep(0.05)
     before = {counted(served) for _ in range(10)}
     workers = children_of(served.process.pid)
     os.kill(workers[-1], signal.SIGKILL)
