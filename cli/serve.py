@@ -2,54 +2,61 @@
 
 import ctypes
 import gc
-import logging
 import multiprocessing
 import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import uvicorn
 from rich.console import Console
 from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
+from cli.environment import FROM_FILE
 from cli.errors import CommandError
-from cli.settings import read_settings
+from cli.logs import configure_logs
+from cli.settings import Configuration, environment_of, read_configuration
+from cli.tracing import exporters_of, start_tracing
 from db.database import Database
 from db.server import DatabaseServer
 from graph.app import create_app
 from graph.trusted import TrustedDocumentsError
+
+if TYPE_CHECKING:
+    from graph.observability.tracing import Tracing
+
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the folder in which workers keep their metrics; prometheus-client reads it when it is imported."""
 
 GRACEFUL_SHUTDOWN_SECONDS = 25
 PR_SET_PDEATHSIG = 1
 COLLECTOR_THRESHOLDS = (50_000, 20, 10)
 """Objects that are made before the young are looked at; and how often, before older ones are."""
 
-RENEW_SECONDS = "_BILLING_RENEW_SECONDS"
-"""Tells the worker processes how often to look for what is due."""
-
 
 def serve_forever(
-    server: DatabaseServer,
-    listening: socket.socket,
-    *,
-    workers: int,
-    renew_every: float | None,
-    console: Console,
+    server: DatabaseServer, listening: socket.socket, configuration: Configuration, *, console: Console
 ) -> None:
     """Serves on `listening` until SIGINT or SIGTERM ends it, and returns. The database is migrated and stays there.
 
-    Each process looks for what is due every `renew_every` seconds; never, where that is None.
+    Each process reads what is in force from the environment, where options and the address of an embedded server are
+    added to it.
     """
-    os.environ["DATABASE_URL"] = server.url
-    os.environ[RENEW_SECONDS] = "" if renew_every is None else str(renew_every)
+    os.environ.update(environment_of(replace(configuration, database_url=server.url)))
+    os.environ.pop("DATABASE_URL" + FROM_FILE, None)
     config = uvicorn.Config(
         "cli.serve:worker_app",
         factory=True,
-        workers=workers,
+        workers=configuration.workers,
         log_level="warning",
         access_log=False,
+        log_config=None,
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
         lifespan="on",
@@ -57,17 +64,33 @@ def serve_forever(
     url = address_of(listening)
     console.print(f"Playground  {url}/graphql")
     console.print(f"Health      {url}/health  /health/db  /ready")
-    console.print(f"Renewals    {'off' if renew_every is None else f'every {renew_every:g} s'}")
+    console.print(f"Renewals    {f'every {configuration.renew_every:g} s' if configuration.renew else 'off'}")
     console.print("Stop with Ctrl-C.")
     # uvicorn raises the signal that ended it once more when it is done: we go on from there, and exit with 0.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    # What is wrong with settings or program shows here: a supervisor would start such workers again without end.
-    worker_app()
-    if workers == 1:
-        uvicorn.Server(config).run(sockets=[listening])
-    else:
-        Multiprocess(config, [listening]).run()
+    configure_logs(sys.stdout)
+    with shared_metrics(configuration):
+        # What is wrong with settings or program shows here: a supervisor would start such workers again without end.
+        # It serves nothing, and is not to be among those that are counted.
+        exporters_of()
+        app_of(replace(read_configuration(), metrics=False))
+        if configuration.workers == 1:
+            uvicorn.Server(config).run(sockets=[listening])
+        else:
+            Multiprocess(config, [listening]).run()
+
+
+@contextmanager
+def shared_metrics(configuration: Configuration) -> Iterator[None]:
+    """A folder in which several workers keep what they count, so that each can tell the figures of all."""
+    if not configuration.metrics or configuration.workers == 1:
+        os.environ.pop(METRICS_FOLDER, None)
+        yield
+        return
+    with TemporaryDirectory(prefix="billing-metrics-") as folder:
+        os.environ[METRICS_FOLDER] = folder
+        yield
 
 
 def worker_app() -> Starlette:
@@ -78,19 +101,23 @@ def worker_app() -> Starlette:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != supervisor.pid:
             sys.exit(1)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    every = os.environ.get(RENEW_SECONDS)
+    configure_logs(sys.stdout)
+    app = app_of(read_configuration(), tracing=start_tracing())
+    spare_the_collector()
+    return app
+
+
+def app_of(configuration: Configuration, *, tracing: "Tracing | None" = None) -> Starlette:
+    assert configuration.database_url is not None, "serve_forever names it"
     try:
-        app = create_app(
-            Database(os.environ["DATABASE_URL"]),
-            settings=read_settings(),
-            renew_every=float(every) if every else None,
+        return create_app(
+            Database(configuration.database_url, configuration.of_database()),
+            settings=configuration.of_server(),
+            renew_every=configuration.renew_every if configuration.renew else None,
+            tracing=tracing,
         )
     except TrustedDocumentsError as error:
         raise CommandError(str(error)) from None
-    spare_the_collector()
-    return app
 
 
 def spare_the_collector() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from asyncpg import InternalClientError
@@ -9,23 +10,32 @@ from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from db.reads import Reads
 from db.rows import use_texts
 from db.scope import Scope, count_rows
 from db.sessions import Sessions
+from db.usage import Pool, count_usage
 
-POOL_SIZE = 6
-"""Connections for answers, and as many for all else."""
-POOL_TIMEOUT_SECONDS = 10
 STATEMENTS_PREPARED = 300
 """So many statements stay prepared on a connection."""
 
 CONNECT_TIMEOUT_SECONDS = 5
-STATEMENT_TIMEOUT_MS = 10_000
-LOCK_TIMEOUT_MS = 5_000
-IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """What can be set of the connections of a process: `pool_size` of them for answers, and as many for all else.
+
+    A request waits `pool_timeout_seconds` for one that is free. The others are PostgreSQL's timeouts.
+    """
+
+    pool_size: int = 6
+    pool_timeout_seconds: float = 10.0
+    statement_timeout_ms: int = 10_000
+    lock_timeout_ms: int = 5_000
+    idle_in_transaction_timeout_ms: int = 10_000
 
 
 class DatabaseUrlError(ValueError):
@@ -36,15 +46,20 @@ class Database:
     """The database of one process.
 
     `reads()` is a session on autocommit, one statement at a time; `async with writes.begin()` a session whose work is
-    one transaction. Both take the `Scope` of a request, which they keep to.
+    one transaction. Both take the `Scope` of a request, which they keep to. A `pool_size` stands above that of the
+    settings.
     """
 
-    def __init__(self, url: str, *, pool_size: int = POOL_SIZE) -> None:
+    def __init__(
+        self, url: str, settings: DatabaseSettings = DatabaseSettings(), *, pool_size: int | None = None
+    ) -> None:
+        pool_size = pool_size or settings.pool_size
         options: dict[str, Any] = {
             # What is written down of an error must not hold the names and addresses that a statement was sent.
             "hide_parameters": True,
+            "poolclass": Pool,
             "max_overflow": 0,
-            "pool_timeout": POOL_TIMEOUT_SECONDS,
+            "pool_timeout": settings.pool_timeout_seconds,
             "connect_args": {
                 "timeout": CONNECT_TIMEOUT_SECONDS,
                 "statement_cache_size": STATEMENTS_PREPARED,
@@ -54,9 +69,9 @@ class Database:
                     "application_name": "billing",
                     "timezone": "UTC",
                     "datestyle": "ISO",
-                    "statement_timeout": str(STATEMENT_TIMEOUT_MS),
-                    "lock_timeout": str(LOCK_TIMEOUT_MS),
-                    "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+                    "statement_timeout": str(settings.statement_timeout_ms),
+                    "lock_timeout": str(settings.lock_timeout_ms),
+                    "idle_in_transaction_session_timeout": str(settings.idle_in_transaction_timeout_ms),
                 },
             },
         }
@@ -68,11 +83,20 @@ class Database:
         event.listen(self._answers.sync_engine, "connect", give_texts)
         self.listeners: list[Callable[[str], None]] = []
         """Are told of each statement that is sent by the driver; of others SQLAlchemy's own events tell."""
+        self.on_retry: list[Callable[[str], None]] = []
+        """Are told of each transaction that is done again: the SQLSTATE that it failed with."""
+        for engine in (self.engine, self._answers):
+            count_usage(engine.sync_engine)
         self.reads = self.writes = Sessions(self.engine, self.listeners)
 
     def answers_in(self, scope: Scope) -> Reads:
         """What the answer to a request is read with: rows whose values are ready to be sent."""
         return Reads(self._answers, scope, lambda: self.reads(scope), self.listeners)
+
+    @property
+    def pools(self) -> dict[str, Pool]:
+        """The pools of connections, by what they are for."""
+        return {"work": pool_of(self.engine), "answers": pool_of(self._answers)}
 
     async def ping(self) -> None:
         """Answers when the database does. Raises what `is_unavailable` knows when it does not."""
@@ -82,6 +106,12 @@ class Database:
     async def close(self) -> None:
         await self.engine.dispose()
         await self._answers.dispose()
+
+
+def pool_of(engine: AsyncEngine) -> Pool:
+    pool = engine.pool
+    assert isinstance(pool, Pool)
+    return pool
 
 
 def give_texts(connection: DBAPIConnection, _record: object) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from db.connections import CONNECTION_LOST, driver_connection, drop, give_back, take
 from db.scope import SCOPE, Scope, ScopedSession
 from db.statements import DRIVER, LISTENERS, refusals
+from db.usage import BEGIN, COMMIT, Sent
 
 
 class Sessions:
@@ -48,7 +49,7 @@ class Sessions:
                 with suppress(*CONNECTION_LOST):  # nothing is left to undo
                     await transaction.rollback()
                 raise
-            with refusals("COMMIT"):
+            with refusals(COMMIT), Sent(COMMIT):
                 await transaction.commit()
         finally:
             await give_back(taken)
@@ -59,7 +60,8 @@ class Sessions:
             taken = await take(self._engine)
             transaction = driver_connection(taken).transaction()
             try:
-                await transaction.start()
+                with Sent(BEGIN):
+                    await transaction.start()
             except CONNECTION_LOST:
                 await drop(taken)
             except BaseException:

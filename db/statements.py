@@ -19,6 +19,7 @@ from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine, Uuid
 
 from db.rows import DIALECT
 from db.scope import ANY_CUSTOMER, scope_of
+from db.usage import Sent
 
 KEPT = 1000
 """So many statements of one kind are kept compiled."""
@@ -125,7 +126,7 @@ async def send(session: AsyncSession, statement: Statement, /, **values: object)
     driver = await driver_of(session)
     for listener in session.info.get(LISTENERS, ()):
         listener(compiled.text)
-    with refusals(compiled.text):
+    with refusals(compiled.text), Sent(compiled.text):
         rows = await driver.fetch(compiled.text, *compiled.arguments(given))
     if budget is not None:
         budget.spend(len(rows))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -15,8 +16,13 @@ from db.database import Database
 from graph.context import Clock, wall_clock
 from graph.health import Health
 from graph.http import GraphQLEndpoint
+from graph.observability.middleware import Backlog, Observed
 from graph.playground import playground_assets
 from graph.settings import Settings
+
+if TYPE_CHECKING:
+    from graph.observability.metrics import Metrics
+    from graph.observability.tracing import Tracing
 
 
 def create_app(
@@ -25,38 +31,69 @@ def create_app(
     settings: Settings | None = None,
     clock: Clock = wall_clock,
     renew_every: float | None = None,
+    tracing: "Tracing | None" = None,
 ) -> Starlette:
     """The server over `database`, which it closes in the end. `clock` tells the present instant, in UTC.
 
-    While it runs, it bills what is due every `renew_every` seconds; never, where that is None. Raises
-    `TrustedDocumentsError`.
+    While it runs, it bills what is due every `renew_every` seconds; never, where that is None. `tracing` makes the
+    traces of its requests, and is closed in the end. Raises `TrustedDocumentsError`.
     """
     settings = settings or Settings()
     health = Health(database)
+    graphql = GraphQLEndpoint(database, clock, settings)
+    metrics = metrics_of(database) if settings.metrics else None
+    told = {} if metrics is None else {"told": metrics.renewed}
+    backlog = Backlog(log_requests=settings.log_requests, counts=metrics)
 
     async def renew_while_serving() -> None:
         if renew_every is not None:
-            await renew_forever(database, clock, every_seconds=renew_every)
+            await renew_forever(database, clock, every_seconds=renew_every, **told)
+
+    async def watch_pools() -> None:
+        # Another process may be asked how many connections are in use.
+        while metrics is not None:
+            metrics.look_at_pools()
+            await asyncio.sleep(1)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         health.drain_on_signal()
         async with asyncio.TaskGroup() as tasks:
             renewals = tasks.create_task(renew_while_serving())
+            pools = tasks.create_task(watch_pools())
             yield
             renewals.cancel()
+            pools.cancel()
+        backlog.settle()
         await database.close()
+        if tracing is not None:
+            await tracing.close()
 
-    return Starlette(
-        routes=[
-            Route("/", lambda _request: RedirectResponse("/graphql")),
-            Route("/graphql", GraphQLEndpoint(database, clock, settings)),
-            playground_assets(),
-            *health.routes(),
-        ],
-        middleware=[cross_origin(settings.cors_origins)] if settings.cors_origins else [],
-        lifespan=lifespan,
+    routes = [
+        Route("/", lambda _request: RedirectResponse("/graphql")),
+        Route("/graphql", graphql),
+        playground_assets(),
+        *health.routes(),
+    ]
+    if metrics is not None:
+        from graph.observability.scrape import MetricsEndpoint
+
+        routes.append(Route("/metrics", MetricsEndpoint(metrics, backlog, database, clock, graphql.admit).answer))
+    observed = Middleware(
+        Observed,
+        slow_seconds=settings.slow_ms / 1000,
+        backlog=backlog,
+        tracing=tracing,
     )
+    cors = [cross_origin(settings.cors_origins)] if settings.cors_origins else []
+    return Starlette(routes=routes, middleware=[observed, *cors], lifespan=lifespan)
+
+
+def metrics_of(database: Database) -> "Metrics":
+    # What it is imported with is large, and reads where several processes keep their metrics.
+    from graph.observability.metrics import Metrics
+
+    return Metrics(database)
 
 
 def cross_origin(origins: Sequence[str]) -> Middleware:
@@ -65,7 +102,7 @@ def cross_origin(origins: Sequence[str]) -> Middleware:
         CORSMiddleware,
         allow_origins=list(origins),
         allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type", "GraphQL-Require-Preflight"],
-        expose_headers=["Retry-After"],
+        allow_headers=["Authorization", "Content-Type", "GraphQL-Require-Preflight", "X-Request-Id"],
+        expose_headers=["Retry-After", "X-Request-Id"],
         max_age=600,
     )

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import event, text
 
-from db.database import Database
+from db.database import Database, DatabaseSettings
 from db.models import Customer, Plan
 from db.queries.lookups import plans_by_id
 from db.scope import Scope
@@ -184,11 +184,8 @@ async def test_what_the_database_cannot_do_now_is_unavailable_or_takes_too_long(
     assert (locked, slow, read_only) == ("UNAVAILABLE", "TIMEOUT", "UNAVAILABLE")
 
 
-async def test_an_exhausted_pool_is_unavailable_and_the_process_is_well(
-    database_url: str, clock: TestClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("db.database.POOL_TIMEOUT_SECONDS", 0.1)
-    database = Database(database_url, pool_size=1)
+async def test_an_exhausted_pool_is_unavailable_and_the_process_is_well(database_url: str, clock: TestClock) -> None:
+    database = Database(database_url, DatabaseSettings(pool_size=1, pool_timeout_seconds=0.1))
     async with (
         api_over(database, clock) as api,
         database.reads() as session,
@@ -295,7 +292,10 @@ async def test_a_failing_server_tells_the_log_and_not_the_client(
 
     [error] = answer.json()["errors"]
     assert error["extensions"]["code"] == "UNAVAILABLE"
-    assert error["extensions"]["requestId"] in caplog.text
+    assert error["extensions"]["requestId"] == answer.headers["x-request-id"]
+    assert [record.getMessage() for record in caplog.records if record.name == "billing.requests"] == [
+        "operation failed"
+    ]
     assert "secret" not in answer.text + caplog.text
     assert health == {"/health": 200, "/health/db": 503, "/ready": 503}
 
