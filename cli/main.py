@@ -16,6 +16,7 @@ from rich.text import Text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from cli.errors import CommandError
+from db.backup import BackupError
 from db.database import DatabaseUrlError, is_unavailable
 from db.embedded import EmbeddedPostgresError
 from db.migrations import UnknownRevisionError, migrate
@@ -189,6 +190,46 @@ def verify_command(
         raise typer.Exit(1)
 
 
+PostgresBin = Annotated[
+    Path | None,
+    typer.Option(help="Folder of PostgreSQL's programs. [default: those that come with us]", show_default=False),
+]
+
+
+@app.command(name="backup")
+def backup_command(
+    file: Annotated[Path, typer.Argument(help="The file to write, which must not be there yet.")],
+    postgres_bin: PostgresBin = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write all data as of this instant to a file, while servers go on serving."""
+    from cli.backup import write_backup
+
+    with one_line_errors(), database_server(data_dir) as server:
+        asyncio.run(write_backup(server.url, file, folder=postgres_bin, console=console))
+
+
+@app.command(name="restore")
+def restore_command(
+    file: Annotated[Path, typer.Argument(help="A file that `billing backup` wrote.", exists=True, dir_okay=False)],
+    postgres_bin: PostgresBin = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make an empty database what it was when a backup was written, migrate it, and check it as `billing verify` does.
+
+    Exits with 1 when an invariant is violated.
+    """
+    from cli.backup import restore_backup
+    from cli.verify import verify_database
+
+    with one_line_errors(), database_server(data_dir) as server:
+        asyncio.run(restore_backup(server.url, file, folder=postgres_bin, console=console))
+        migrated(server)
+        sound = asyncio.run(verify_database(server.url, None))
+    if not sound:
+        raise typer.Exit(1)
+
+
 @app.command()
 def schema() -> None:
     """Print the GraphQL schema, as schema.graphql has it."""
@@ -243,7 +284,7 @@ def one_line_errors() -> Iterator[None]:
     """Turns what a person can mend into one line and exit code 1."""
     try:
         yield
-    except (CommandError, DatabaseUrlError, EmbeddedPostgresError, UnknownRevisionError) as error:
+    except (BackupError, CommandError, DatabaseUrlError, EmbeddedPostgresError, UnknownRevisionError) as error:
         fail(str(error))
     except (OSError, SQLAlchemyError) as error:
         if is_unavailable(error):
