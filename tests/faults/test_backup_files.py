@@ -1,0 +1,288 @@
+"""Backups that break off, are damaged or do not fit: a database is restored whole, or stays empty."""
+
+import asyncio
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import pytest
+from rich.console import Console
+from sqlalchemy import text
+
+from billing.verify import snapshot, verify
+from cli.demo import fill
+from db.backup import read_manifest
+from db.database import Database, single_connection
+from db.embedded import EmbeddedPostgres
+from db.migrations import head_revision
+from tests.cli.conftest import ROOT, billing
+from tests.conftest import execute, named
+from tests.db.test_schema import alembic
+from tests.support import NOW
+
+PATIENCE_SECONDS = 60
+TABLES = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+HORIZON = "SELECT event_horizon()::text::bigint >> 31"
+
+
+async def scalar(url: str, statement: str) -> Any:
+    async with single_connection(url) as connection:
+        return await connection.scalar(text(statement))
+
+
+@pytest.fixture(scope="module")
+async def source(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
+    """The URL of a database with some customers."""
+    name = f"source_{uuid4().hex}"
+    await execute(server.url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    url = named(server.url, name)
+    await fill(url, customers=300, as_of=NOW, console=Console(quiet=True))
+    yield url
+    await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def backup(source: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backup of it."""
+    file = tmp_path_factory.mktemp("backups") / "whole.backup"
+    done = billing("backup", str(file), DATABASE_URL=source)
+    assert done.returncode == 0, done.stderr
+    return file
+
+
+def refusal_of(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that a command said before it ended with 1."""
+    assert done.returncode == 1
+    [line] = [line for line in done.stderr.splitlines() if line]
+    assert line.startswith("error: ")
+    return line
+
+
+async def test_a_backup_is_its_owners_alone_and_never_written_over(source: str, backup: Path) -> None:
+    before = backup.read_bytes()
+
+    line = refusal_of(billing("backup", str(backup), DATABASE_URL=source))
+
+    assert "is there already" in line
+    assert backup.read_bytes() == before
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    assert [file.name for file in backup.parent.iterdir()] == [backup.name]
+    manifest = read_manifest(backup)
+    assert manifest.revision == head_revision()
+    assert manifest.rows["customers"] == 300
+
+
+async def test_a_database_that_is_not_empty_is_refused(source: str, backup: Path) -> None:
+    before = await scalar(source, "SELECT count(*) FROM events")
+
+    assert "is not empty" in refusal_of(billing("restore", str(backup), DATABASE_URL=source))
+
+    assert await scalar(source, "SELECT count(*) FROM events") == before
+
+
+async def test_a_database_without_tables_is_not_backed_up(empty_database_url: str, tmp_path: Path) -> None:
+    line = refusal_of(billing("backup", str(tmp_path / "new.backup"), DATABASE_URL=empty_database_url))
+
+    assert "nothing to back up" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+Damage = Callable[[Path, Path], None]
+
+
+def cut(whole: Path, damaged: Path) -> None:
+    damaged.write_bytes(whole.read_bytes()[:-1000])
+
+
+def flipped(whole: Path, damaged: Path) -> None:
+    content = bytearray(whole.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+
+
+def rewritten(whole: Path, damaged: Path, *, sql: Callable[[bytes], bytes], **changes: Any) -> None:
+    """A whole archive with other SQL, or another manifest."""
+    with ZipFile(whole) as read, ZipFile(damaged, "w", ZIP_DEFLATED) as written:
+        written.writestr("database.sql", sql(read.read("database.sql")))
+        document = {**json.loads(read.read("manifest.json")), **changes}
+        written.writestr("manifest.json", json.dumps(document))
+
+
+def exchanged(whole: Path, damaged: Path) -> None:
+    rewritten(whole, damaged, sql=lambda said: said.replace(b"Ada", b"Eve", 1) + b"\n")
+
+
+def counted_wrong(whole: Path, damaged: Path) -> None:
+    rows = read_manifest(whole).rows
+    rewritten(whole, damaged, sql=bytes, rows={**rows, "customers": rows["customers"] + 1})
+
+
+def of_the_future(whole: Path, damaged: Path) -> None:
+    rewritten(whole, damaged, sql=bytes, revision="9999", program="7.0.0")
+
+
+def of_another_format(whole: Path, damaged: Path) -> None:
+    rewritten(whole, damaged, sql=bytes, format=2)
+
+
+def of_newer_programs(whole: Path, damaged: Path) -> None:
+    rewritten(whole, damaged, sql=bytes, pg_dump="99.1")
+
+
+def no_backup(_whole: Path, damaged: Path) -> None:
+    damaged.write_text("CREATE TABLE customers ();\n")
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (cut, "no backup, or it is damaged"),
+        (flipped, "damaged"),
+        (exchanged, "its SQL is not what the manifest says"),
+        (counted_wrong, "customers has 300 rows instead of 301"),
+        (of_the_future, "revision 9999, which this version does not know: it was made by 7.0.0"),
+        (of_another_format, "format 2"),
+        (of_newer_programs, "by the programs of PostgreSQL 99"),
+        (no_backup, "no backup, or it is damaged"),
+    ],
+)
+async def test_what_is_no_whole_backup_of_ours_is_refused(
+    backup: Path, empty_database_url: str, tmp_path: Path, damage: Damage, reason: str
+) -> None:
+    damaged = tmp_path / "damaged.backup"
+    damage(backup, damaged)
+
+    assert reason in refusal_of(billing("restore", str(damaged), DATABASE_URL=empty_database_url))
+
+    assert await scalar(empty_database_url, TABLES) == 0
+
+
+async def test_programs_older_than_the_server_are_refused(source: str, tmp_path: Path) -> None:
+    old = tmp_path / "bin"
+    old.mkdir()
+    (old / "pg_dump").write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 14.9'\n")
+    (old / "pg_dump").chmod(0o755)
+    file = tmp_path / "new.backup"
+
+    line = refusal_of(billing("backup", str(file), "--postgres-bin", str(old), DATABASE_URL=source))
+
+    assert "The server is PostgreSQL 18" in line
+    assert "--postgres-bin" in line
+    assert not file.exists()
+
+
+def started(*arguments: str, url: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "DATABASE_URL": url}
+    command = [sys.executable, "-m", "cli.main", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+async def until(url: str, statement: str) -> None:
+    """Waits until the statement says true."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    async with single_connection(url) as connection:
+        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        while not await autocommit.scalar(text(statement)):
+            assert time.monotonic() < deadline, "nothing happens"
+            await asyncio.sleep(0.002)
+
+
+OTHERS = "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+async def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(source: str, tmp_path: Path) -> None:
+    file = tmp_path / "killed.backup"
+    async with single_connection(source) as connection:
+        # pg_dump stands still at this table, in the middle of its work.
+        await connection.execute(text("LOCK TABLE invoices IN ACCESS EXCLUSIVE MODE"))
+        killed = started("backup", str(file), url=source)
+        await until(source, f"SELECT count(*) > 0 FROM {OTHERS} AND wait_event_type = 'Lock'")
+        killed.kill()
+        killed.wait(PATIENCE_SECONDS)
+        await connection.rollback()
+
+    assert all(left.name.endswith(".partial") for left in tmp_path.iterdir())
+    # Nothing of it is left in the database either.
+    await until(source, f"SELECT count(*) = 0 FROM {OTHERS} AND application_name = 'billing'")
+    assert billing("backup", str(file), DATABASE_URL=source).returncode == 0
+
+
+async def test_a_backup_whose_connection_is_cut_is_given_up(source: str, tmp_path: Path) -> None:
+    file = tmp_path / "cut.backup"
+    async with single_connection(source) as connection:
+        await connection.execute(text("LOCK TABLE invoices IN ACCESS EXCLUSIVE MODE"))
+        waiting = started("backup", str(file), url=source)
+        await until(source, f"SELECT count(*) > 0 FROM {OTHERS} AND wait_event_type = 'Lock'")
+        await connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM {OTHERS} AND wait_event_type = 'Lock'"))
+        code = await asyncio.to_thread(waiting.wait, PATIENCE_SECONDS)
+
+    assert code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_restore_that_is_killed_leaves_the_database_empty(backup: Path, empty_database_url: str) -> None:
+    for _ in range(3):
+        killed = started("restore", str(backup), url=empty_database_url)
+        await until(empty_database_url, f"SELECT count(*) > 0 FROM {OTHERS} AND backend_xid IS NOT NULL")
+        killed.send_signal(signal.SIGKILL)
+        assert killed.wait(PATIENCE_SECONDS) == -signal.SIGKILL
+        await until(empty_database_url, f"SELECT count(*) = 0 FROM {OTHERS}")
+        assert await scalar(empty_database_url, TABLES) == 0
+
+    assert billing("restore", str(backup), DATABASE_URL=empty_database_url).returncode == 0
+
+
+async def test_a_backup_of_an_older_revision_is_migrated_when_it_is_restored(
+    server: EmbeddedPostgres, empty_database_url: str, tmp_path: Path
+) -> None:
+    alembic(empty_database_url, "upgrade", "0003")
+    await fill(empty_database_url, customers=20, as_of=NOW, console=Console(quiet=True))
+    name, file = f"newer_{uuid4().hex}", tmp_path / "old.backup"
+    assert billing("backup", str(file), DATABASE_URL=empty_database_url).returncode == 0
+    assert read_manifest(file).revision == "0003"
+    assert await scalar(empty_database_url, "SELECT version_num FROM alembic_version") == "0003"
+    await execute(server.url, f"CREATE DATABASE {name}")
+    url = named(server.url, name)
+    try:
+        restored = billing("restore", str(file), DATABASE_URL=url)
+
+        assert restored.returncode == 0, restored.stderr
+        assert "migrated from 0003" in restored.stderr
+        assert await violated(url) == []
+        # Its events are numbered on from a number that no database had before.
+        assert await scalar(url, HORIZON) > 1_700_000_000
+    finally:
+        await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def violated(url: str) -> list[str]:
+    database = Database(url)
+    try:
+        async with snapshot(database) as session:
+            return [check.line() for check in await verify(session) if not check.holds]
+    finally:
+        await database.close()
+
+
+async def test_a_backup_of_a_restored_database_counts_on_once_more(
+    backup: Path, empty_database_url: str, server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    assert billing("restore", str(backup), DATABASE_URL=empty_database_url).returncode == 0
+    first = await scalar(empty_database_url, HORIZON)
+    again, name = tmp_path / "again.backup", f"again_{uuid4().hex}"
+    assert billing("backup", str(again), DATABASE_URL=empty_database_url).returncode == 0
+    await execute(server.url, f"CREATE DATABASE {name}")
+    try:
+        assert billing("restore", str(again), DATABASE_URL=named(server.url, name)).returncode == 0
+        assert await scalar(named(server.url, name), HORIZON) > first
+    finally:
+        await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
