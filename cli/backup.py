@@ -20,8 +20,7 @@ async def write_backup(url: str, file: Path, *, folder: Path | None, console: Co
     with shown(console, "Backing up", None) as progress:
         manifest = await back_up(url, file, program=own_version(), folder=folder, progress=progress)
     say(console, "Backed up", manifest)
-    size = file.stat().st_size / 1e6
-    console.print(f"File        {file}, {size:.1f} MB, in {time.monotonic() - began:.1f} s")
+    console.print(f"File        {file}, {megabytes(file):.1f} MB, in {time.monotonic() - began:.1f} s")
 
 
 async def restore_backup(url: str, file: Path, *, folder: Path | None, console: Console) -> None:
@@ -40,8 +39,14 @@ def say(console: Console, what: str, manifest: Manifest) -> None:
         f"{what:12}revision {manifest.revision} as of {manifest.taken_at.astimezone(UTC):%FT%TZ}, by version"
         f" {manifest.program} from PostgreSQL {manifest.postgresql}"
     )
-    rows = ", ".join(f"{count} {table}" for table, count in manifest.rows.items() if count and table != "alembic_version")
+    rows = ", ".join(
+        f"{count} {table}" for table, count in manifest.rows.items() if count and table != "alembic_version"
+    )
     console.print(f"Rows        {rows or 'none'}")
+
+
+def megabytes(file: Path) -> float:
+    return file.stat().st_size / 1e6
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from cli.errors import CommandError
 from db.backup import BackupError
 from db.database import DatabaseUrlError, is_unavailable
 from db.embedded import EmbeddedPostgresError
-from db.migrations import UnknownRevisionError, migrate
+from db.migrations import MigrationBlockedError, UnknownRevisionError, migrate
 from db.server import DatabaseServer, database_server
 
 
@@ -279,12 +279,23 @@ def migrated(server: DatabaseServer) -> None:
     console.print(f"Schema      {head}, {done}")
 
 
+ONE_LINE = (
+    BackupError,
+    CommandError,
+    DatabaseUrlError,
+    EmbeddedPostgresError,
+    MigrationBlockedError,
+    UnknownRevisionError,
+)
+"""Errors whose message is one line for the person who ran the command."""
+
+
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turns what a person can mend into one line and exit code 1."""
     try:
         yield
-    except (BackupError, CommandError, DatabaseUrlError, EmbeddedPostgresError, UnknownRevisionError) as error:
+    except ONE_LINE as error:
         fail(str(error))
     except (OSError, SQLAlchemyError) as error:
         if is_unavailable(error):

@@ -30,6 +30,13 @@ LOCK_TIMEOUT_MS = 5_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
 
 
+NO_TIMEOUTS = """
+    SELECT set_config(name, '0', true) FROM pg_settings
+    WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
+"""
+"""Frees the present transaction from timeouts that a role or a server may have been given."""
+
+
 class DatabaseUrlError(ValueError):
     """The database URL cannot be used. The message is one line for the person who set it."""
 

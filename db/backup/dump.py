@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.backup.archive import CHUNK, Manifest, Progress, SqlWriter, new_archive, new_sql, write_manifest
 from db.backup.errors import BackupError
 from db.backup.programs import Program, environment_of, find_program, last_words, require_major
-from db.database import single_connection
+from db.database import NO_TIMEOUTS, single_connection
 from db.migrations import current_revision
 
 LOCK_WAIT = "60s"
@@ -30,11 +30,6 @@ DUMP_OPTIONS = (
     f"--lock-wait-timeout={LOCK_WAIT}",
 )
 NOT_COUNTED = "rate_buckets"
-
-NO_TIMEOUTS = """
-    SELECT set_config(name, '0', true) FROM pg_settings
-    WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
-"""
 
 TABLES = """
     SELECT quote_ident(relname) FROM pg_class

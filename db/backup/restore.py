@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 from sqlalchemy import text
 
-from db.backup.archive import CHUNK, Manifest, Progress, check_sql, manifest_in, open_archive, pieces
+from db.backup.archive import Manifest, Progress, check_sql, manifest_in, open_archive, pieces
 from db.backup.errors import BackupError
 from db.backup.programs import Program, environment_of, find_program, last_words, require_major
 from db.database import single_connection
@@ -113,7 +113,7 @@ def write_script(
 def check_counts(manifest: Manifest) -> str:
     """SQL that fails where a table has other rows than were counted when the backup was made."""
     checks = "\n".join(
-        f"    SELECT count(*) INTO found FROM {table};\n"
+        f"    SELECT count(*) INTO found FROM {table};\n"  # noqa: S608
         f"    IF found <> {count:d} THEN RAISE EXCEPTION '{table} has % rows instead of {count:d}', found; END IF;"
         for table, count in manifest.rows.items()
     )
@@ -158,7 +158,7 @@ BEGIN
     IF to_regclass('idempotency_keys') IS NOT NULL THEN
         UPDATE idempotency_keys
         SET created_at = created_at + greatest(interval '0', '{now.isoformat()}'::timestamptz - '{
-            manifest.taken_at.isoformat()
-        }'::timestamptz);
+        manifest.taken_at.isoformat()
+    }'::timestamptz);
     END IF;
-END $live_on$;"""
+END $live_on$;"""  # noqa: S608

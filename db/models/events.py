@@ -8,7 +8,6 @@ from db.models.base import Base, one_of, text_up_to
 from db.types import TransactionId
 from db.values import CustomerId, EventType, ObjectType
 
-
 EVENT_XID = """
     CREATE FUNCTION event_xid() RETURNS xid8 LANGUAGE sql STABLE PARALLEL RESTRICTED
     RETURN pg_current_xact_id()

@@ -118,9 +118,7 @@ async def backed_up(serve: Serve, data_dir: Path, tmp_path: Path) -> BackedUp:  
         feed, _ = await read_feed(served.url, until=lambda found: len(found) >= events)
         cursors = await cursors_of(served.url)
         assert len(cursors) == len(feed) == events
-    return BackedUp(
-        served.url, file, acknowledged, key, customer, token.strip(), session, feed, cursors
-    )
+    return BackedUp(served.url, file, acknowledged, key, customer, token.strip(), session, feed, cursors)
 
 
 async def cursors_of(url: str) -> list[str]:

@@ -18,15 +18,15 @@ import pytest
 from rich.console import Console
 from sqlalchemy import text
 
-from billing.verify import snapshot, verify
 from cli.demo import fill
 from db.backup import read_manifest
-from db.database import Database, single_connection
+from db.database import single_connection
 from db.embedded import EmbeddedPostgres
 from db.migrations import head_revision
 from tests.cli.conftest import ROOT, billing
 from tests.conftest import execute, named
 from tests.db.test_schema import alembic
+from tests.db.test_upgrade import violated
 from tests.support import NOW
 
 PATIENCE_SECONDS = 60
@@ -230,7 +230,7 @@ async def test_a_backup_whose_connection_is_cut_is_given_up(source: str, tmp_pat
 
 
 async def test_a_restore_that_is_killed_leaves_the_database_empty(backup: Path, empty_database_url: str) -> None:
-    for _ in range(3):
+    for _ in range(2):
         killed = started("restore", str(backup), url=empty_database_url)
         await until(empty_database_url, f"SELECT count(*) > 0 FROM {OTHERS} AND backend_xid IS NOT NULL")
         killed.send_signal(signal.SIGKILL)
@@ -262,15 +262,6 @@ async def test_a_backup_of_an_older_revision_is_migrated_when_it_is_restored(
         assert await scalar(url, HORIZON) > 1_700_000_000
     finally:
         await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-async def violated(url: str) -> list[str]:
-    database = Database(url)
-    try:
-        async with snapshot(database) as session:
-            return [check.line() for check in await verify(session) if not check.holds]
-    finally:
-        await database.close()
 
 
 async def test_a_backup_of_a_restored_database_counts_on_once_more(

@@ -24,7 +24,9 @@ SELL = """
 """
 PAY = """
     mutation ($customer: ID!, $cents: Cents!, $key: String!) {
-      recordPayment(input: {customerId: $customer, amountCents: $cents, currency: "EUR", method: CARD, idempotencyKey: $key}) {
+      recordPayment(
+        input: {customerId: $customer, amountCents: $cents, currency: "EUR", method: CARD, idempotencyKey: $key}
+      ) {
         payment { id }
         userErrors { code message }
       }
@@ -48,7 +50,7 @@ PLAN = """
 """
 READ = """
     query {
-      customers(last: 10) { nodes { subscription { plan { code } } invoices { nodes { number payments: amountCents } } } }
+      customers(last: 10) { nodes { subscription { plan { code } } invoices { nodes { number amountCents } } } }
     }
 """
 
