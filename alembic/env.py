@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
 from db.database import single_connection
-from db.migrations import migration_lock, until_not_blocked, wait_briefly_for_locks
+from db.migrations import LOCK_TIMEOUT_MS, migration_lock, until_not_blocked, wait_briefly_for_locks
 from db.models import Base
 from db.server import database_server
 
@@ -61,6 +61,8 @@ def print_sql() -> None:
         render_item=render_item,
         transaction_per_migration=True,
     )
+    # As `wait_briefly_for_locks` does. What fails for it has changed nothing, and can be run again.
+    context.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
     with context.begin_transaction():
         context.run_migrations()
 

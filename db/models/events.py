@@ -57,4 +57,4 @@ class Event(Base):
 
 
 for function in (EVENT_XID, EVENT_HORIZON):
-    event.listen(Base.metadata, "before_create", DDL(function))
+    event.listen(Base.metadata, "before_create", DDL(function))  # type: ignore[no-untyped-call]
