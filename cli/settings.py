@@ -98,6 +98,9 @@ class Configuration:
         otherwise="by address",
         by=is_local,
     )
+    hsts_seconds: int = setting(
+        0, "Seconds that browsers come by HTTPS only, once they have; 0: they are not told so.", least=0
+    )
     trusted_documents: Path | None = setting(
         None, "A file of documents by their hash, as graphql-codegen writes it: a client sends `documentId`."
     )
@@ -148,6 +151,7 @@ class Configuration:
             trusted_only=self.trusted_only,
             cors_origins=self.cors_origins,
             plans=self.plans,
+            hsts_seconds=self.hsts_seconds,
             hosts=frozenset(name.lower() for name in self.hosts),
         )
 
