@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
+from cli.database import database_server
 from db.database import single_connection
 from db.migrations import LOCK_TIMEOUT_MS, migration_lock, until_not_blocked, wait_briefly_for_locks
 from db.models import Base
-from db.server import database_server
 
 
 def render_item(type_: str, item: object, autogen_context: AutogenContext) -> str | bool:

@@ -31,8 +31,8 @@ from billing.subscriptions import (
     use_currency,
 )
 from billing.writer import store, store_events
+from cli.database import database_at
 from cli.errors import CommandError
-from db.database import Database
 from db.models import Customer, Plan, Subscription
 from db.models.base import table_of
 from db.values import (
@@ -95,7 +95,7 @@ async def fill(url: str, *, customers: int, as_of: datetime, console: Console) -
 
     The data depends on `customers` and `as_of` alone, its ids too.
     """
-    database = Database(url, pool_size=1)
+    database = database_at(url, pool_size=1)
     draw = random.Random(SEED)  # noqa: S311 - the data is to be the same each time
     make_id = id_maker(draw, as_of)
     try:

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from billing.api_keys import api_keys, create_api_key, has_api_keys, revoke_api_key
 from billing.errors import BillingError
+from cli.database import database_at
 from cli.errors import CommandError
-from db.database import Database
 from db.values import ApiKeyId, ApiKeyScope
 
 
@@ -19,7 +19,7 @@ def present() -> datetime:
 
 async def create_key(url: str, *, name: str, scope: ApiKeyScope, console: Console) -> None:
     """Makes a key, and prints its token alone on the standard output."""
-    database = Database(url, pool_size=1)
+    database = database_at(url, pool_size=1)
     try:
         async with database.writes.begin() as session:
             issued = await create_api_key(session, name=name, scope=scope, now=present())
@@ -33,7 +33,7 @@ async def create_key(url: str, *, name: str, scope: ApiKeyScope, console: Consol
 
 async def list_keys(url: str) -> None:
     """Prints a line for each key: id, scope, name, when it was made, last used and revoked."""
-    database = Database(url, pool_size=1)
+    database = database_at(url, pool_size=1)
     async with database.reads() as session:
         for key in await api_keys(session):
             used = f"used {key.last_used_at:%FT%H:%MZ}" if key.last_used_at else "never used"
@@ -48,7 +48,7 @@ async def revoke_key(url: str, key_id: str, *, console: Console) -> None:
         found = ApiKeyId(UUID(key_id))
     except ValueError:
         raise CommandError(f"{key_id!r} is no id of an API key: see `billing keys list`.") from None
-    database = Database(url, pool_size=1)
+    database = database_at(url, pool_size=1)
     try:
         async with database.writes.begin() as session:
             await revoke_api_key(session, api_key_id=found, now=present())
@@ -61,7 +61,7 @@ async def revoke_key(url: str, key_id: str, *, console: Console) -> None:
 
 async def require_keys(url: str) -> None:
     """Raises `CommandError` where nobody could send a request."""
-    database = Database(url, pool_size=1)
+    database = database_at(url, pool_size=1)
     async with database.reads() as session:
         found = await has_api_keys(session)
     await database.close()

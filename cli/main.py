@@ -1,10 +1,9 @@
 """The command `billing` and its subcommands. Each says in one line what a person did wrong, and exits with 1."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -14,13 +13,18 @@ import typer
 from rich.console import Console
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from typer.models import OptionInfo
 
+from cli.database import database_server
+from cli.environment import settings_of, text_of
 from cli.errors import CommandError
+from cli.settings import Configuration, read_configuration
 from db.backup import BackupError
-from db.database import DatabaseUrlError, is_unavailable
+from db.database import DatabaseUrlError, asyncpg_url, is_unavailable
 from db.embedded import EmbeddedPostgresError
 from db.migrations import MigrationBlockedError, UnknownRevisionError, migrate
-from db.server import DatabaseServer, database_server
+from db.pooled import is_pooled
+from db.server import DatabaseServer, running_server
 
 
 class Scope(Enum):
@@ -39,49 +43,48 @@ app = typer.Typer(
 )
 console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        envvar="BILLING_DATA_DIR",
-        help="Folder of the embedded PostgreSQL, used where DATABASE_URL is not set. [default: .billing]",
+
+def option(name: str) -> OptionInfo:
+    """The option that stands above the setting `name`, with its help."""
+    setting = next(each for each in settings_of(Configuration) if each.field == name)
+    declared: OptionInfo = typer.Option(
+        help=f"{setting.about} ({setting.variable}, by default {text_of(setting.default)})",
+        min=setting.least,
+        max=setting.most if setting.kind in (int, float) else None,
         show_default=False,
-    ),
-]
+    )
+    return declared
+
+
+DataDir = Annotated[Path | None, option("data_dir")]
 
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(envvar="BILLING_HOST", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(envvar="BILLING_PORT", min=0, max=65535, help="Port to listen on; 0 for any free one.")
-    ] = 8000,
+    host: Annotated[str | None, option("host")] = None,
+    port: Annotated[int | None, option("port")] = None,
     data_dir: DataDir = None,
-    workers: Annotated[
-        int, typer.Option(envvar="BILLING_WORKERS", min=1, max=16, help="Number of server processes.")
-    ] = 1,
-    renew: Annotated[  # noqa: FBT002 - typer makes --renew and --no-renew of it
-        bool, typer.Option(envvar="BILLING_RENEW", help="Bill what becomes due while serving.")
-    ] = True,
-    renew_every: Annotated[
-        float, typer.Option(envvar="BILLING_RENEW_EVERY", min=0.1, max=3600, help="Seconds between two looks for it.")
-    ] = 10,
+    workers: Annotated[int | None, option("workers")] = None,
+    renew: Annotated[bool | None, option("renew")] = None,
+    renew_every: Annotated[float | None, option("renew_every")] = None,
 ) -> None:
     """Migrate the database and serve the API."""
     from cli.keys import require_keys
     from cli.serve import bind, serve_forever
-    from cli.settings import LOCAL, is_local, read_settings
 
-    with one_line_errors(), bind(host, port) as listening, database_server(data_dir) as server:
-        os.environ[LOCAL] = "1" if is_local(host, embedded=server.embedded is not None) else "0"
-        settings = read_settings()
+    with one_line_errors(), ExitStack() as stack:
+        configuration = read_configuration(
+            host=host, port=port, data_dir=data_dir, workers=workers, renew=renew, renew_every=renew_every
+        )
+        listening = stack.enter_context(bind(configuration.host, configuration.port))
+        server = stack.enter_context(running_server(configuration.url(), configuration.data_dir))
         migrated(server)
-        if settings.requires_key:
+        if configuration.auth:
             asyncio.run(require_keys(server.url))
             console.print("API keys    needed: `billing keys create` makes one")
         else:
             console.print("API keys    not needed: whoever reaches this address may do everything")
-        serve_forever(server, listening, workers=workers, renew_every=renew_every if renew else None, console=console)
+        serve_forever(server, listening, configuration, console=console)
 
 
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
@@ -206,6 +209,7 @@ def backup_command(
     from cli.backup import write_backup
 
     with one_line_errors(), database_server(data_dir) as server:
+        require_direct(server)
         asyncio.run(write_backup(server.url, file, folder=postgres_bin, console=console))
 
 
@@ -223,11 +227,23 @@ def restore_command(
     from cli.verify import verify_database
 
     with one_line_errors(), database_server(data_dir) as server:
+        require_direct(server)
         asyncio.run(restore_backup(server.url, file, folder=postgres_bin, console=console))
         migrated(server)
         sound = asyncio.run(verify_database(server.url, None))
     if not sound:
         raise typer.Exit(1)
+
+
+@app.command(name="config")
+def config_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Print each setting as it is in force, without secrets, and say where it comes from."""
+    from cli.config import print_configuration
+
+    with one_line_errors():
+        print_configuration(as_json=as_json)
 
 
 @app.command()
@@ -269,6 +285,15 @@ def demo(
     with one_line_errors(), database_server(data_dir) as server:
         migrated(server)
         asyncio.run(fill(server.url, customers=customers, as_of=midnight, console=console))
+
+
+def require_direct(server: DatabaseServer) -> None:
+    """Raises `CommandError` behind PgBouncer: the programs of PostgreSQL change settings of their session."""
+    if is_pooled(asyncpg_url(server.url)):
+        raise CommandError(
+            "Backups are made and restored on PostgreSQL itself, not through PgBouncer: give its own address as"
+            " DATABASE_URL, and leave BILLING_PGBOUNCER out."
+        )
 
 
 def migrated(server: DatabaseServer) -> None:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from billing.runs import AsOfInTheFuture, tick
+from cli.database import database_at
 from cli.errors import CommandError
-from db.database import Database
 from db.values import RunTrigger
 
 SIDE_BY_SIDE = 6
@@ -19,7 +19,7 @@ SIDE_BY_SIDE = 6
 async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, console: Console) -> int:
     """Bills what is due by `as_of`, by default now, and says what was done. Returns how many could not be billed."""
     now = datetime.now(UTC).replace(microsecond=0)
-    database = Database(url, pool_size=SIDE_BY_SIDE + 1)
+    database = database_at(url, pool_size=SIDE_BY_SIDE + 1)
     began = time.monotonic()
     # What a chunk makes is dropped as a whole: to look for cycles in it in between takes a third of the time.
     gc.freeze()

@@ -8,14 +8,16 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 
 import uvicorn
 from rich.console import Console
 from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
+from cli.environment import FROM_FILE
 from cli.errors import CommandError
-from cli.settings import read_settings
+from cli.settings import Configuration, environment_of, read_configuration
 from db.database import Database
 from db.server import DatabaseServer
 from graph.app import create_app
@@ -26,28 +28,22 @@ PR_SET_PDEATHSIG = 1
 COLLECTOR_THRESHOLDS = (50_000, 20, 10)
 """Objects that are made before the young are looked at; and how often, before older ones are."""
 
-RENEW_SECONDS = "_BILLING_RENEW_SECONDS"
-"""Tells the worker processes how often to look for what is due."""
-
 
 def serve_forever(
-    server: DatabaseServer,
-    listening: socket.socket,
-    *,
-    workers: int,
-    renew_every: float | None,
-    console: Console,
+    server: DatabaseServer, listening: socket.socket, configuration: Configuration, *, console: Console
 ) -> None:
     """Serves on `listening` until SIGINT or SIGTERM ends it, and returns. The database is migrated and stays there.
 
-    Each process looks for what is due every `renew_every` seconds; never, where that is None.
+    Each process reads what is in force from the environment, where options and the address of an embedded server are
+    added to it.
     """
-    os.environ["DATABASE_URL"] = server.url
-    os.environ[RENEW_SECONDS] = "" if renew_every is None else str(renew_every)
+    # The URL of the server says already what it leads to.
+    os.environ.update(environment_of(replace(configuration, database_url=server.url, pgbouncer=False)))
+    os.environ.pop("DATABASE_URL" + FROM_FILE, None)
     config = uvicorn.Config(
         "cli.serve:worker_app",
         factory=True,
-        workers=workers,
+        workers=configuration.workers,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -57,14 +53,14 @@ def serve_forever(
     url = address_of(listening)
     console.print(f"Playground  {url}/graphql")
     console.print(f"Health      {url}/health  /health/db  /ready")
-    console.print(f"Renewals    {'off' if renew_every is None else f'every {renew_every:g} s'}")
+    console.print(f"Renewals    {f'every {configuration.renew_every:g} s' if configuration.renew else 'off'}")
     console.print("Stop with Ctrl-C.")
     # uvicorn raises the signal that ended it once more when it is done: we go on from there, and exit with 0.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     # What is wrong with settings or program shows here: a supervisor would start such workers again without end.
     worker_app()
-    if workers == 1:
+    if configuration.workers == 1:
         uvicorn.Server(config).run(sockets=[listening])
     else:
         Multiprocess(config, [listening]).run()
@@ -80,12 +76,13 @@ def worker_app() -> Starlette:
             sys.exit(1)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    every = os.environ.get(RENEW_SECONDS)
+    configuration = read_configuration()
+    assert configuration.database_url is not None, "serve_forever names it"
     try:
         app = create_app(
-            Database(os.environ["DATABASE_URL"]),
-            settings=read_settings(),
-            renew_every=float(every) if every else None,
+            Database(configuration.database_url, configuration.of_database()),
+            settings=configuration.of_server(),
+            renew_every=configuration.renew_every if configuration.renew else None,
         )
     except TrustedDocumentsError as error:
         raise CommandError(str(error)) from None

@@ -1,28 +1,28 @@
-"""The server's settings, read from the environment."""
+"""Every setting of the server, declared once: its name, type and default, and what it is for.
+
+What reads and refuses variables, `billing config`, the help of the options and docs/configuration.md follow from it.
+"""
 
 import os
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 
 from billing.rate_limits import RateLimit
+from cli.environment import find, setting, settings_of, text_of
 from cli.errors import CommandError
+from db.database import DatabaseSettings, asyncpg_url
+from db.pooled import pooled_url
 from graph.limits import Limits
 from graph.settings import Settings
 
-LOCAL = "_BILLING_LOCAL"
-"""Tells the worker processes whether the server is a developer's own."""
+DATABASE = DatabaseSettings()
+LIMITS = Limits()
+RATE = RateLimit()
 
-SWITCH = {"on": True, "1": True, "true": True, "yes": True, "off": False, "0": False, "false": False, "no": False}
-
-Group = TypeVar("Group", Limits, RateLimit)
-
-
-def is_local(host: str, *, embedded: bool) -> bool:
-    """Whether only this machine's people reach the server, and only their own data: then it needs no API key."""
-    return embedded and is_loopback(host)
+Group = TypeVar("Group", DatabaseSettings, Limits, RateLimit)
 
 
 def is_loopback(host: str) -> bool:
@@ -32,59 +32,154 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings that the variables `BILLING_…` name. Raises `CommandError` for one that cannot be."""
-    local = environment.get(LOCAL) == "1"
-    documents = environment.get("BILLING_TRUSTED_DOCUMENTS")
-    settings = Settings(
-        requires_key=switch(environment, "BILLING_AUTH", default=not local),
-        suggestions=switch(environment, "BILLING_SUGGESTIONS", default=local),
-        limits=numbers(environment, "BILLING_MAX_", Limits()),
-        rate_limit=numbers(environment, "BILLING_RATE_", RateLimit()),
-        trusted_documents=Path(documents) if documents else None,
-        trusted_only=switch(environment, "BILLING_TRUSTED_ONLY", default=False),
-        cors_origins=tuple(origin_of(part) for part in environment.get("BILLING_CORS_ORIGINS", "").split()),
-        plans=switch(environment, "BILLING_PLANS", default=True),
-        hosts=frozenset(environment.get("BILLING_HOSTS", "").lower().split()),
-    )
-    if settings.trusted_only and settings.trusted_documents is None:
-        raise CommandError("BILLING_TRUSTED_ONLY needs the documents: name their file in BILLING_TRUSTED_DOCUMENTS.")
-    return settings
+def is_local(read: Mapping[str, Any]) -> bool:
+    """Whether only this machine's people reach the server, and only their own data: then it needs no API key."""
+    return read["database_url"] is None and is_loopback(read["host"])
 
 
-def switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
-    said = environment.get(name, "")
-    if not said:
-        return default
-    if said.lower() not in SWITCH:
-        raise CommandError(f"{name} must be on or off, not {said!r}.")
-    return SWITCH[said.lower()]
+def is_open(read: Mapping[str, Any]) -> bool:
+    return not is_local(read)
 
 
-def numbers(environment: Mapping[str, str], prefix: str, defaults: Group) -> Group:
-    """A group of settings, each a number above 0 under a name of its own, such as `BILLING_MAX_DEPTH`."""
-    found: dict[str, Any] = {}
-    for field in fields(defaults):
-        name = f"{prefix}{field.name.upper()}"
-        said = environment.get(name)
-        if not said:
-            continue
-        kind = type(getattr(defaults, field.name))
-        try:
-            number = kind(said)
-        except ValueError:
-            number = kind(0)
-        if not 0 < number < 2**31:
-            raise CommandError(
-                f"{name} must be {'a whole number' if kind is int else 'a number'} above 0, not {said!r}."
-            )
-        found[field.name] = number
-    return type(defaults)(**{**{field.name: getattr(defaults, field.name) for field in fields(defaults)}, **found})
-
-
-def origin_of(said: str) -> str:
-    """An origin, such as `https://app.example.com`. Raises `CommandError` for what is none."""
-    scheme, found, host = said.partition("://")
-    if scheme not in ("http", "https") or not found or not host or "/" in host or "*" in host:
-        raise CommandError(f"BILLING_CORS_ORIGINS must be origins such as https://app.example.com, not {said!r}.")
+def database_url(said: str) -> str:
+    """A URL that can be used. Raises `DatabaseUrlError`."""
+    asyncpg_url(said)
     return said
+
+
+def origins(said: str) -> tuple[str, ...]:
+    """Origins, such as `https://app.example.com`. Raises `CommandError` for what is none."""
+    for each in said.split():
+        scheme, found, host = each.partition("://")
+        if scheme not in ("http", "https") or not found or not host or "/" in host or "*" in host:
+            raise CommandError(f"BILLING_CORS_ORIGINS must be origins such as https://app.example.com, not {each!r}.")
+    return tuple(said.split())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What is in force. The variable of a setting is BILLING_ and its name in upper case, where it has no other."""
+
+    database_url: str | None = setting(
+        None,
+        "`postgresql://user:password@host/database`, PostgreSQL 15 to 18. Of its options, `sslmode` is taken.",
+        variable="DATABASE_URL",
+        secret=True,
+        otherwise="one of its own",
+        parse=database_url,
+    )
+    pgbouncer: bool = setting(
+        False, "`on`: `DATABASE_URL` is that of a PgBouncer in transaction mode. See docs/operations.md."
+    )
+    data_dir: Path = setting(Path(".billing"), "Folder of the server's own PostgreSQL, where no other is named.")
+    host: str = setting("127.0.0.1", "Address to listen on.")
+    port: int = setting(8000, "Port to listen on; 0 for any free one.", least=0, most=65535)
+    workers: int = setting(1, "Number of server processes.", least=1, most=16)
+    renew: bool = setting(True, "Bill what becomes due while serving.")
+    renew_every: float = setting(10.0, "Seconds between two looks for what is due.", least=0.1, most=3600)
+
+    auth: bool = setting(
+        True, "`on`: each request needs an API key; `off`: none does.", otherwise="by address", by=is_open
+    )
+    hosts: tuple[str, ...] = setting(
+        (),
+        "Names, beside `localhost` and addresses, by which a server that needs no key may be asked;"
+        " a space between two.",
+    )
+    plans: bool = setting(
+        True,
+        "`off`: operations are executed object by object, by graphql-core, and not from plans. Slower; the answers are"
+        " the same.",
+    )
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        "Origins, such as `https://app.example.com`, whose pages may read answers; a space between two.",
+        parse=origins,
+    )
+    suggestions: bool = setting(
+        False,
+        "`on`: an error says which name was perhaps meant, which tells the schema.",
+        otherwise="by address",
+        by=is_local,
+    )
+    hsts_seconds: int = setting(
+        0, "Seconds that browsers come by HTTPS only, once they have; 0: they are not told so.", least=0
+    )
+    trusted_documents: Path | None = setting(
+        None, "A file of documents by their hash, as graphql-codegen writes it: a client sends `documentId`."
+    )
+    trusted_only: bool = setting(False, "`on`: no other document is taken.")
+
+    max_depth: int = setting(LIMITS.depth, "How deep a document may nest, introspection aside.")
+    max_aliases: int = setting(LIMITS.aliases, "Aliases in an operation, its fragments included.")
+    max_root_fields: int = setting(LIMITS.root_fields, "Fields at its root.")
+    max_directives: int = setting(LIMITS.directives, "Directives in it.")
+    max_tokens: int = setting(LIMITS.tokens, "Tokens of a document.")
+    max_characters: int = setting(LIMITS.characters, "Characters of a document.")
+    max_body_bytes: int = setting(LIMITS.body_bytes, "Bytes of a request.")
+    max_nodes: int = setting(
+        LIMITS.nodes, "Objects that an operation could give, were each page full; lists without pages count as one."
+    )
+    max_values: int = setting(LIMITS.values, "Values of large arguments, each as often as its field is resolved.")
+    max_rows: int = setting(
+        LIMITS.rows, "Rows that the database reads for it, and rows of pages inside others that it gives."
+    )
+    max_seconds: float = setting(LIMITS.seconds, "Seconds that a query may take.")
+    rate_rows_per_second: float = setting(
+        RATE.rows_per_second, "Rows that a key may read each second; a request counts as one more."
+    )
+    rate_burst: float = setting(RATE.burst, "Rows that it may read at once, after a time of rest.")
+
+    pool_size: int = setting(
+        DATABASE.pool_size, "Connections of a process to the database for answers, and as many for all else.", most=1000
+    )
+    pool_timeout_seconds: float = setting(
+        DATABASE.pool_timeout_seconds, "Seconds that a request waits for one of them."
+    )
+    statement_timeout_ms: int = setting(DATABASE.statement_timeout_ms, "Milliseconds that a statement may take.")
+    lock_timeout_ms: int = setting(DATABASE.lock_timeout_ms, "Milliseconds that it may wait for a lock.")
+    idle_in_transaction_timeout_ms: int = setting(
+        DATABASE.idle_in_transaction_timeout_ms, "Milliseconds that a transaction may stand still."
+    )
+
+    def url(self) -> str | None:
+        """The URL of the database, which says what it leads to; None for one of our own."""
+        return pooled_url(self.database_url) if self.database_url and self.pgbouncer else self.database_url
+
+    def of_database(self) -> DatabaseSettings:
+        return self.group(DatabaseSettings)
+
+    def of_server(self) -> Settings:
+        return Settings(
+            requires_key=self.auth,
+            suggestions=self.suggestions,
+            limits=self.group(Limits, "max_"),
+            rate_limit=self.group(RateLimit, "rate_"),
+            trusted_documents=self.trusted_documents,
+            trusted_only=self.trusted_only,
+            cors_origins=self.cors_origins,
+            plans=self.plans,
+            hsts_seconds=self.hsts_seconds,
+            hosts=frozenset(name.lower() for name in self.hosts),
+        )
+
+    def group(self, group: type[Group], prefix: str = "") -> Group:
+        """The settings whose names have `prefix`, as the dataclass of those names."""
+        return group(**{each.name: getattr(self, prefix + each.name) for each in fields(group)})
+
+
+def environment_of(configuration: Configuration) -> dict[str, str]:
+    """What is in force as variables: read again, they give the same configuration."""
+    return {each.variable: text_of(getattr(configuration, each.field)) for each in settings_of(Configuration)}
+
+
+def read_configuration(environment: Mapping[str, str] = os.environ, **options: object) -> Configuration:
+    """What the environment and the options of a command say: an option that is not None stands above its variable.
+
+    Raises `CommandError` and `DatabaseUrlError` for what cannot be.
+    """
+    found = find(Configuration, environment, options)
+    configuration = Configuration(**{name: each.value for name, each in found.items()})
+    if configuration.trusted_only and configuration.trusted_documents is None:
+        raise CommandError("BILLING_TRUSTED_ONLY needs the documents: name their file in BILLING_TRUSTED_DOCUMENTS.")
+    return configuration

@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 
 from billing.verify import AcknowledgedLineError, snapshot, verify, verify_acknowledged
+from cli.database import database_at
 from cli.errors import CommandError
-from db.database import Database
 
 
 async def verify_database(url: str, acknowledged: Path | None) -> bool:
     """Prints what each invariant was found to be, and says whether all hold."""
-    database = Database(url, pool_size=1)
+    database = database_at(url, pool_size=1)
     try:
         async with snapshot(database) as session:
             checks = await verify(session)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from asyncpg import InternalClientError
@@ -11,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker, create_async_engine
 
+from db.pooled import OPTION, is_pooled, pooled_arguments
 from db.reads import Reads
 from db.rows import use_texts
 from db.scope import SCOPE, Scope, ScopedSession, count_rows
@@ -18,16 +20,24 @@ from db.statements import LISTENERS
 
 Sessions = async_sessionmaker[AsyncSession]
 
-POOL_SIZE = 6
-"""Connections for answers, and as many for all else."""
-POOL_TIMEOUT_SECONDS = 10
 STATEMENTS_PREPARED = 300
 """So many statements stay prepared on a connection."""
 
 CONNECT_TIMEOUT_SECONDS = 5
-STATEMENT_TIMEOUT_MS = 10_000
-LOCK_TIMEOUT_MS = 5_000
-IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """What can be set of the connections of a process: `pool_size` of them for answers, and as many for all else.
+
+    A request waits `pool_timeout_seconds` for one that is free. The others are PostgreSQL's timeouts.
+    """
+
+    pool_size: int = 6
+    pool_timeout_seconds: float = 10.0
+    statement_timeout_ms: int = 10_000
+    lock_timeout_ms: int = 5_000
+    idle_in_transaction_timeout_ms: int = 10_000
 
 
 NO_TIMEOUTS = """
@@ -46,32 +56,33 @@ class Database:
 
     `reads` makes sessions on autocommit, one statement at a time; `writes` makes sessions whose work is one
     transaction: `async with database.writes.begin() as session`. For a request, `reads_in` and `writes_in` make the
-    same, which keep to its `Scope`.
+    same, which keep to its `Scope`. A `pool_size` stands above that of the settings.
     """
 
-    def __init__(self, url: str, *, pool_size: int = POOL_SIZE) -> None:
+    def __init__(
+        self, url: str, settings: DatabaseSettings = DatabaseSettings(), *, pool_size: int | None = None
+    ) -> None:
+        pool_size = pool_size or settings.pool_size
         options: dict[str, Any] = {
             # What is written down of an error must not hold the names and addresses that a statement was sent.
             "hide_parameters": True,
             "max_overflow": 0,
-            "pool_timeout": POOL_TIMEOUT_SECONDS,
-            "connect_args": {
-                "timeout": CONNECT_TIMEOUT_SECONDS,
-                "statement_cache_size": STATEMENTS_PREPARED,
-                # A timer for each use of a statement would cost a sixth of what it costs to send one.
-                "max_cached_statement_lifetime": 0,
-                "server_settings": {
+            "pool_timeout": settings.pool_timeout_seconds,
+            "connect_args": connect_arguments(
+                asyncpg_url(url),
+                {
                     "application_name": "billing",
                     "timezone": "UTC",
                     "datestyle": "ISO",
-                    "statement_timeout": str(STATEMENT_TIMEOUT_MS),
-                    "lock_timeout": str(LOCK_TIMEOUT_MS),
-                    "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+                    "statement_timeout": str(settings.statement_timeout_ms),
+                    "lock_timeout": str(settings.lock_timeout_ms),
+                    "idle_in_transaction_session_timeout": str(settings.idle_in_transaction_timeout_ms),
                 },
-            },
+            ),
         }
-        self.engine = create_async_engine(asyncpg_url(url), pool_size=pool_size, **options)
-        self._answers = create_async_engine(asyncpg_url(url), pool_size=pool_size, pool_reset_on_return=None, **options)
+        address = driver_url(url)
+        self.engine = create_async_engine(address, pool_size=pool_size, **options)
+        self._answers = create_async_engine(address, pool_size=pool_size, pool_reset_on_return=None, **options)
         event.listen(self._answers.sync_engine, "connect", give_texts)
         self.listeners: list[Callable[[str], None]] = []
         """Are told of each statement that is sent by the driver; of others SQLAlchemy's own events tell."""
@@ -127,21 +138,38 @@ def asyncpg_url(url: str) -> URL:
         raise DatabaseUrlError(f"DATABASE_URL names {parsed.drivername!r}; only postgresql:// is supported.")
     options = {TAKEN_OPTIONS.get(name): value for name, value in parsed.query.items() if name not in IGNORED_OPTIONS}
     if None in options:
-        known = ", ".join(sorted(TAKEN_OPTIONS))
+        known = ", ".join(sorted({*TAKEN_OPTIONS} - {OPTION}))
         raise DatabaseUrlError(f"DATABASE_URL has an option that is not supported; known ones are {known}.")
     return parsed.set(
         drivername="postgresql+asyncpg", query={name: value for name, value in options.items() if name is not None}
     )
 
 
-TAKEN_OPTIONS = {"host": "host", "port": "port", "sslmode": "ssl", "ssl": "ssl"}
+def driver_url(url: str) -> URL:
+    """`url` for the driver, without what is said to us."""
+    return asyncpg_url(url).difference_update_query([OPTION])
+
+
+def connect_arguments(url: URL, server_settings: dict[str, str]) -> dict[str, Any]:
+    """What the driver makes a connection with."""
+    arguments = {
+        "timeout": CONNECT_TIMEOUT_SECONDS,
+        # A timer for each use of a statement would cost a sixth of what it costs to send one.
+        "max_cached_statement_lifetime": 0,
+    }
+    if is_pooled(url):
+        return arguments | pooled_arguments(server_settings)
+    return arguments | {"statement_cache_size": STATEMENTS_PREPARED, "server_settings": server_settings}
+
+
+TAKEN_OPTIONS = {OPTION: OPTION, "host": "host", "port": "port", "sslmode": "ssl", "ssl": "ssl"}
 IGNORED_OPTIONS = frozenset({"application_name", "connect_timeout"})
 
 
 @asynccontextmanager
 async def single_connection(url: str) -> AsyncIterator[AsyncConnection]:
     """One connection outside any pool, for a start-up task. Timeouts of statements do not apply to it."""
-    engine = create_async_engine(asyncpg_url(url), connect_args={"timeout": CONNECT_TIMEOUT_SECONDS})
+    engine = create_async_engine(driver_url(url), connect_args=connect_arguments(asyncpg_url(url), {}))
     try:
         async with engine.connect() as connection:
             yield connection

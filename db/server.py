@@ -1,6 +1,5 @@
-"""Which database a command works on: the one that DATABASE_URL names, or else the embedded PostgreSQL."""
+"""Which database a command works on: the one that a URL names, or else the embedded PostgreSQL."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,12 +8,10 @@ from pathlib import Path
 from db.database import asyncpg_url
 from db.embedded import EmbeddedPostgres
 
-DEFAULT_DATA_DIR = ".billing"
-
 
 @dataclass(frozen=True, slots=True)
 class DatabaseServer:
-    """A database that is there. `embedded` is None where DATABASE_URL names it."""
+    """A database that is there. `embedded` is None where a URL names it."""
 
     url: str
     embedded: EmbeddedPostgres | None
@@ -27,17 +24,15 @@ class DatabaseServer:
 
 
 @contextmanager
-def database_server(data_dir: Path | None = None) -> Iterator[DatabaseServer]:
-    """The database for the time of the block; an embedded server is started, or joined, and left again.
+def running_server(url: str | None, data_dir: Path) -> Iterator[DatabaseServer]:
+    """The database for the time of the block: at `url` or, where that is None, an embedded server in `data_dir`.
 
-    `data_dir` is the embedded server's folder: by default BILLING_DATA_DIR, or `.billing` in the working folder.
-    Raises `DatabaseUrlError` and `EmbeddedPostgresError`, each with one line for the person who started the command.
+    An embedded server is started, or joined, and left again. Raises `DatabaseUrlError` and `EmbeddedPostgresError`,
+    each with one line for the person who started the command.
     """
-    url = os.environ.get("DATABASE_URL")
-    if url:
+    if url is not None:
         asyncpg_url(url)
         yield DatabaseServer(url, None)
         return
-    folder = data_dir or Path(os.environ.get("BILLING_DATA_DIR") or DEFAULT_DATA_DIR)
-    with EmbeddedPostgres(folder.absolute()) as embedded:
+    with EmbeddedPostgres(data_dir.absolute()) as embedded:
         yield DatabaseServer(embedded.url, embedded)

@@ -16,6 +16,7 @@ from graph.context import Clock, wall_clock
 from graph.health import Health
 from graph.http import GraphQLEndpoint
 from graph.playground import playground_assets
+from graph.security import SecuredStarlette
 from graph.settings import Settings
 
 
@@ -47,7 +48,8 @@ def create_app(
             renewals.cancel()
         await database.close()
 
-    return Starlette(
+    return SecuredStarlette(
+        hsts_seconds=settings.hsts_seconds,
         routes=[
             Route("/", lambda _request: RedirectResponse("/graphql")),
             Route("/graphql", GraphQLEndpoint(database, clock, settings)),

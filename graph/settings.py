@@ -15,7 +15,7 @@ class Settings:
     the schema to those who may not read it. `trusted_documents`: a file of documents by their hash, as graphql-codegen
     writes it; `trusted_only`: no other is taken. `cors_origins`: pages of these origins may read answers. `hosts`:
     names, beside `localhost`, by which a server that needs no key may be asked. Without `plans`, operations are
-    executed by graphql-core, object by object.
+    executed by graphql-core, object by object. For `hsts_seconds` a browser comes by HTTPS only; 0: it is not told so.
     """
 
     requires_key: bool = False
@@ -27,3 +27,4 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
     plans: bool = True
+    hsts_seconds: int = 0

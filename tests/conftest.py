@@ -23,7 +23,7 @@ from tests.support import Api, TestClock
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-FOLDER = "BILLING_TEST_FOLDER"
+FOLDER = "_BILLING_TEST_FOLDER"
 """Names the folder that all processes of one run share."""
 
 POSTGRES = pytest.StashKey[EmbeddedPostgres]()
@@ -41,8 +41,9 @@ def pytest_configure(config: pytest.Config) -> None:
         # As root, PostgreSQL runs as another user, who must get there.
         folder.chmod(0o711)
         os.environ[FOLDER] = str(folder)
-        for name in ("DATABASE_URL", "BILLING_DATA_DIR"):
-            os.environ.pop(name, None)
+        for name in [*os.environ]:
+            if name.startswith(("BILLING_", "DATABASE_URL")):
+                del os.environ[name]
         # The process that outlives all others of the run owns the server: the next owner would have to start it anew.
         config.stash[POSTGRES] = EmbeddedPostgres(folder / "postgres")
         config.stash[POSTGRES].start()

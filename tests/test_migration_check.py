@@ -75,9 +75,10 @@ def test_a_migration_that_would_stop_a_server_is_refused(tmp_path: Path, rule: s
     [
         'op.add_column("customers", sa.Column("segment", sa.Text(), nullable=True))',
         'op.create_table("segments", sa.Column("name", sa.Text(), primary_key=True))',
-        "with op.get_context().autocommit_block():\n"
-        '        op.create_index("ix_customers_tax_id", "customers", ["tax_id"],'
-        " if_not_exists=True, postgresql_concurrently=True)",
+        """with op.get_context().autocommit_block():
+        op.create_index(
+            "ix_customers_tax_id", "customers", ["tax_id"], if_not_exists=True, postgresql_concurrently=True
+        )""",
     ],
 )
 def test_a_migration_that_nobody_notices_passes(tmp_path: Path, statement: str) -> None:

@@ -14,7 +14,7 @@ from billing.api_keys import create_api_key, create_customer_session, revoke_api
 from cli.errors import CommandError
 from cli.keys import require_keys
 from cli.main import app
-from cli.settings import LOCAL, read_settings
+from cli.settings import read_configuration
 from db.database import Database
 from db.values import ApiKeyScope
 from tests.cli.conftest import PATIENCE_SECONDS, Serve, Served, billing
@@ -203,7 +203,7 @@ WRONG = [
 @pytest.mark.parametrize(("name", "said", "reason"), WRONG)
 def test_a_wrong_setting_is_one_clear_line(name: str, said: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command finds it before it looks for its database; it runs in this process."""
-    environment = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", LOCAL: "0", name: said}
+    environment = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", name: said}
     for variable, text in environment.items():
         monkeypatch.setenv(variable, text)
 
@@ -222,7 +222,8 @@ def test_a_wrong_setting_ends_the_command(database_url: str) -> None:
 
 
 def test_seconds_and_a_rate_may_be_fractions() -> None:
-    settings = read_settings({"BILLING_MAX_SECONDS": "0.5", "BILLING_RATE_ROWS_PER_SECOND": "0.5"})
+    read = read_configuration({"BILLING_MAX_SECONDS": "0.5", "BILLING_RATE_ROWS_PER_SECOND": "0.5"})
+    settings = read.of_server()
 
     assert (settings.limits.seconds, settings.rate_limit.rows_per_second) == (0.5, 0.5)
 

@@ -1,7 +1,7 @@
 """Generated operations of the product's own schema, over HTTP and a filled database: both executors answer the same.
 
 `hypothesis-graphql` writes the queries, `operations` makes them richer. The same ones are made each time;
-BILLING_SEED=<number> makes others, BILLING_OPERATIONS=<number> so many.
+TESTS_SEED=<number> makes others, TESTS_OPERATIONS=<number> so many.
 """
 
 import json
@@ -43,8 +43,8 @@ from graph.settings import Settings
 from tests.execution.operations import Enriched
 from tests.support import NOW, Api, TestClock
 
-SEED = int(os.environ.get("BILLING_SEED", "0"))
-OPERATIONS = int(os.environ.get("BILLING_OPERATIONS", "300"))
+SEED = int(os.environ.get("TESTS_SEED", "0"))
+OPERATIONS = int(os.environ.get("TESTS_OPERATIONS", "300"))
 CUSTOMERS = 12
 IDS_OF_A_TABLE = 5
 

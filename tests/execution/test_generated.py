@@ -1,7 +1,7 @@
 """Generated operations: whatever is asked of a world in which anything may fail, both executors answer the same.
 
 `hypothesis-graphql` writes operations, `operations` makes them richer, `world` draws what becomes of each field. The
-same operations are made each time; BILLING_SEED=<number> makes others, BILLING_OPERATIONS=<number> so many.
+same operations are made each time; TESTS_SEED=<number> makes others, TESTS_OPERATIONS=<number> so many.
 Where the answers differ in which of several errors they tell, `races` says whether they may.
 """
 
@@ -24,8 +24,8 @@ from tests.execution.operations import Enriched
 from tests.execution.races import excused, occurrences
 from tests.execution.world import Loading, World, root_of, schema
 
-SEED = int(os.environ.get("BILLING_SEED", "0"))
-OPERATIONS = int(os.environ.get("BILLING_OPERATIONS", "600"))
+SEED = int(os.environ.get("TESTS_SEED", "0"))
+OPERATIONS = int(os.environ.get("TESTS_OPERATIONS", "600"))
 WORLDS = [(0, 40), (6, 0), (8, 20), (20, 50)]
 """Each operation meets all of them: how many of a hundred fields fail, and how many are awaited."""
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import event, text
 
-from db.database import Database, Sessions
+from db.database import Database, DatabaseSettings, Sessions
 from db.models import Customer, Plan
 from db.queries.lookups import plans_by_id
 from db.scope import Scope
@@ -183,11 +183,8 @@ async def test_what_the_database_cannot_do_now_is_unavailable_or_takes_too_long(
     assert (locked, slow, read_only) == ("UNAVAILABLE", "TIMEOUT", "UNAVAILABLE")
 
 
-async def test_an_exhausted_pool_is_unavailable_and_the_process_is_well(
-    database_url: str, clock: TestClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("db.database.POOL_TIMEOUT_SECONDS", 0.1)
-    database = Database(database_url, pool_size=1)
+async def test_an_exhausted_pool_is_unavailable_and_the_process_is_well(database_url: str, clock: TestClock) -> None:
+    database = Database(database_url, DatabaseSettings(pool_size=1, pool_timeout_seconds=0.1))
     async with (
         api_over(database, clock) as api,
         database.reads() as session,

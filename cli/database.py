@@ -1,0 +1,25 @@
+"""The database that a command works on, as the environment says."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cli.settings import read_configuration
+from db.database import Database
+from db.server import DatabaseServer, running_server
+
+
+@contextmanager
+def database_server(data_dir: Path | None = None) -> Iterator[DatabaseServer]:
+    """The database for the time of the block. `data_dir` is an option, and stands above its variable.
+
+    Raises `CommandError`, `DatabaseUrlError` and `EmbeddedPostgresError`.
+    """
+    configuration = read_configuration(data_dir=data_dir)
+    with running_server(configuration.url(), configuration.data_dir) as server:
+        yield server
+
+
+def database_at(url: str, *, pool_size: int) -> Database:
+    """The database at `url`, with the timeouts that are set."""
+    return Database(url, read_configuration().of_database(), pool_size=pool_size)

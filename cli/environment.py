@@ -1,0 +1,218 @@
+"""Settings read from the environment: the fields of a dataclass, each from a variable of its own, as its type says."""
+
+import difflib
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from cli.errors import CommandError
+
+PREFIX = "BILLING_"
+FROM_FILE = "_FILE"
+"""Ends the name of a variable that names the file which holds a secret."""
+
+SWITCH = {"on": True, "1": True, "true": True, "yes": True, "off": False, "0": False, "false": False, "no": False}
+MOST = 2**31 - 1
+
+T = TypeVar("T")
+
+
+def setting(
+    default: T,
+    about: str,
+    *,
+    variable: str = "",
+    least: float | None = None,
+    most: float = MOST,
+    secret: bool = False,
+    otherwise: str = "",
+    by: Callable[[Mapping[str, Any]], T] | None = None,
+    parse: Callable[[str], T] | None = None,
+) -> T:
+    """A field that is read from the environment, from BILLING_ and its name where `variable` names no other.
+
+    A number lies between `least` and `most`, and is above 0 where there is no `least`. What is not a value by its text
+    alone is made of it by `parse`, which raises an error of one line. `by` makes the default from the values of the
+    fields above it. `otherwise` says in words what holds where the variable is not set.
+    """
+    return field(
+        default=default,
+        repr=not secret,
+        metadata={
+            "about": about,
+            "variable": variable,
+            "least": least,
+            "most": most,
+            "secret": secret,
+            "otherwise": otherwise,
+            "by": by,
+            "parse": parse,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A field that `setting` has declared, under its variable's name. `kind` is its type, that it may be None aside."""
+
+    field: str
+    variable: str
+    kind: Any
+    default: Any
+    about: str
+    least: float | None
+    most: float
+    secret: bool
+    otherwise: str
+    by: Callable[[Mapping[str, Any]], Any] | None
+    parse: Callable[[str], Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The value of a setting, and where it comes from: a variable, a file, an option, or nowhere."""
+
+    setting: Setting
+    value: Any
+    source: str
+
+    def text(self) -> str:
+        """The value as its variable would have it: read again, it is the same. Empty for None."""
+        return text_of(self.value)
+
+    def shown(self) -> str:
+        """The value as anybody may see it."""
+        return hidden(self.text()) if self.setting.secret else self.text()
+
+
+def settings_of(declared: type) -> list[Setting]:
+    """The settings that a dataclass declares, in its order."""
+    kinds = get_type_hints(declared)
+    return [
+        Setting(
+            each.name,
+            kind=kind_of(kinds[each.name]),
+            default=each.default,
+            **{**each.metadata, "variable": each.metadata["variable"] or PREFIX + each.name.upper()},
+        )
+        for each in fields(declared)
+    ]
+
+
+def kind_of(annotation: Any) -> Any:
+    if get_origin(annotation) is not types.UnionType:
+        return annotation
+    [kind] = (each for each in get_args(annotation) if each is not type(None))
+    return kind
+
+
+def find(declared: type, environment: Mapping[str, str], options: Mapping[str, object]) -> dict[str, Found]:
+    """The settings of a dataclass by the names of their fields. An option that is not None stands above its variable.
+
+    Raises `CommandError` for a variable that is none of them, or has a value that it cannot have.
+    """
+    settings = settings_of(declared)
+    refuse_unknown(settings, environment)
+    found: dict[str, Found] = {}
+    for each in settings:
+        if (option := options.get(each.field)) is not None:
+            found[each.field] = Found(each, option, "option")
+            continue
+        said, source = said_of(each, environment)
+        if said:
+            found[each.field] = Found(each, value_of(each, said), source)
+        elif each.by is None:
+            found[each.field] = Found(each, each.default, "default")
+        else:
+            above = {name: one.value for name, one in found.items()}
+            found[each.field] = Found(each, each.by(above), each.otherwise)
+    return found
+
+
+def refuse_unknown(settings: list[Setting], environment: Mapping[str, str]) -> None:
+    known = [each.variable for each in settings]
+    known += [each.variable + FROM_FILE for each in settings if each.secret]
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known:
+            [nearest] = difflib.get_close_matches(name, known, n=1, cutoff=0)
+            raise CommandError(f"{name} is no setting; the nearest is {nearest}.")
+
+
+def said_of(setting: Setting, environment: Mapping[str, str]) -> tuple[str, str]:
+    """What the environment says of a setting, and where. Empty where it says nothing."""
+    said = environment.get(setting.variable, "")
+    name = setting.variable + FROM_FILE
+    file = environment.get(name, "") if setting.secret else ""
+    if not file:
+        return said, "environment"
+    if said:
+        raise CommandError(f"{setting.variable} and {name} are both set: one of them is enough.")
+    try:
+        text = Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise CommandError(f"{name} names {file}, which cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{name} names {file}, which is not a text in UTF-8.") from None
+    if not text:
+        raise CommandError(f"{name} names {file}, which is empty.")
+    return text, f"file {file}"
+
+
+def value_of(setting: Setting, said: str) -> Any:
+    """The value that a text stands for. Raises `CommandError` where it stands for none."""
+    if setting.parse is not None:
+        return setting.parse(said)
+    if setting.kind is bool:
+        if said.lower() not in SWITCH:
+            raise CommandError(f"{setting.variable} must be on or off, not {said!r}.")
+        return SWITCH[said.lower()]
+    if setting.kind in (int, float):
+        return number_of(setting, said)
+    if get_origin(setting.kind) is Literal:
+        if said.lower() not in get_args(setting.kind):
+            raise CommandError(f"{setting.variable} must be {' or '.join(get_args(setting.kind))}, not {said!r}.")
+        return said.lower()
+    if get_origin(setting.kind) is tuple:
+        return tuple(said.split())
+    return setting.kind(said)
+
+
+def number_of(setting: Setting, said: str) -> int | float:
+    try:
+        number: int | float = setting.kind(said)
+    except ValueError:
+        fits = False
+    else:
+        fits = (number > 0 if setting.least is None else setting.least <= number) and number <= setting.most
+    if not fits:
+        kind = "a whole number" if setting.kind is int else "a number"
+        bounds = "above 0" if setting.least is None else f"from {setting.least} to {setting.most}"
+        raise CommandError(f"{setting.variable} must be {kind} {bounds}, not {said!r}.")
+    return number
+
+
+def text_of(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "on" if value else "off"
+        case float():
+            return repr(value).removesuffix(".0")
+        case tuple():
+            return " ".join(value)
+        case _:
+            return str(value)
+
+
+def hidden(secret: str) -> str:
+    """What may be seen of a secret: of a URL, all but its password."""
+    try:
+        return make_url(secret).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "***" if secret else ""

@@ -1,0 +1,192 @@
+"""Settings: all that are declared can be set, are documented, and are printed; nothing else is taken."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import typer
+
+from billing.rate_limits import RateLimit
+from cli.environment import settings_of, text_of
+from cli.errors import CommandError
+from cli.main import app
+from cli.settings import Configuration, environment_of, read_configuration
+from db.database import DatabaseSettings
+from graph.limits import Limits
+from graph.settings import Settings
+from tests.cli.conftest import ROOT, billing
+
+URL = "postgresql://ada:s3cret@127.0.0.1:5433/billing"
+EVERYTHING = {
+    "DATABASE_URL": URL,
+    "BILLING_HOST": "::1",
+    "BILLING_RENEW_EVERY": "0.25",
+    "BILLING_RENEW": "off",
+    "BILLING_HOSTS": "Billing.internal billing.example.com",
+    "BILLING_CORS_ORIGINS": "https://a.example.com https://b.example.com",
+    "BILLING_TRUSTED_DOCUMENTS": "/etc/billing/documents.json",
+    "BILLING_TRUSTED_ONLY": "on",
+    "BILLING_MAX_SECONDS": "2.5",
+}
+
+
+def options_of_serve() -> dict[str, str]:
+    """The options of `billing serve` as they are written, by the field of their setting."""
+    [serve] = [command for name, command in typer.main.get_command(app).commands.items() if name == "serve"]  # type: ignore[attr-defined]
+    return {each.name: ", ".join(f"`{said}`" for said in (*each.opts, *each.secondary_opts)) for each in serve.params}
+
+
+def table_of_settings() -> list[str]:
+    """The rows of docs/configuration.md."""
+    options = options_of_serve()
+    return [
+        f"| `{each.variable}` | {options.get(each.field, '')} |"
+        f" {each.otherwise or (f'`{text_of(each.default)}`' if text_of(each.default) else 'none')} | {each.about} |"
+        for each in settings_of(Configuration)
+    ]
+
+
+def test_the_table_of_the_settings_is_complete_and_true() -> None:
+    """What is missing or wrong there is shown as it should be."""
+    documented = re.findall(r"^\| `\w+` \|.*", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE)
+
+    assert documented == table_of_settings()
+
+
+def test_each_setting_reaches_what_it_is_a_setting_of() -> None:
+    """Whatever can be set of the server and of its database has a setting, whose default is the same."""
+    read = read_configuration({})
+
+    assert read.of_database() == DatabaseSettings()
+    assert read.of_server() == Settings()
+    limits = {each.name: f"BILLING_MAX_{each.name.upper()}" for each in fields(Limits)}
+    rates = {each.name: f"BILLING_RATE_{each.name.upper()}" for each in fields(RateLimit)}
+    timeouts = {each.name: f"BILLING_{each.name.upper()}" for each in fields(DatabaseSettings)}
+    other = read_configuration(dict.fromkeys((*limits.values(), *rates.values(), *timeouts.values()), "7"))
+    assert other.of_server().limits == Limits(**dict.fromkeys(limits, 7))
+    assert other.of_server().rate_limit == RateLimit(**dict.fromkeys(rates, 7))
+    assert other.of_database() == DatabaseSettings(**dict.fromkeys(timeouts, 7))
+
+
+def test_what_is_in_force_can_be_handed_on_as_an_environment() -> None:
+    """So it gets to the worker processes."""
+    for environment in ({}, EVERYTHING):
+        read = read_configuration(environment)
+        assert read_configuration(environment_of(read)) == read
+
+
+def test_the_defaults_by_address_are_for_a_developers_own_server() -> None:
+    def needs_key(**variables: str) -> bool:
+        read = read_configuration(variables)
+        assert read.suggestions is not read.auth
+        return read.auth
+
+    assert [needs_key(), needs_key(BILLING_HOST="::1"), needs_key(BILLING_HOST="localhost")] == [False, False, False]
+    assert [needs_key(BILLING_HOST="0.0.0.0"), needs_key(DATABASE_URL=URL)] == [True, True]
+    assert read_configuration({"BILLING_HOST": "0.0.0.0"}, host="127.0.0.1").auth is False
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("BILLING_PROT", "BILLING_PORT"),
+        ("BILLING_MAX_DEPHT", "BILLING_MAX_DEPTH"),
+        ("BILLING_STATEMENT_TIMEOUT", "BILLING_STATEMENT_TIMEOUT_MS"),
+        ("BILLING_PORT_FILE", "BILLING_PORT"),
+        ("BILLING_", "BILLING_PORT"),
+    ],
+)
+def test_a_name_that_is_no_setting_is_refused_with_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(CommandError, match=rf"^{name} is no setting; the nearest is {nearest}\.$"):
+        read_configuration({name: "1"})
+    assert read_configuration({f"_{name}": "1", "PATH": "/bin"}) == read_configuration({})
+
+
+@pytest.mark.parametrize("command", [("serve", "--port", "0"), ("migrate",), ("keys", "list"), ("config",)])
+def test_every_command_that_is_configured_refuses_such_a_name(command: tuple[str, ...]) -> None:
+    done = billing(*command, DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing", BILLING_PROT="1")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: BILLING_PROT is no setting; the nearest is BILLING_PORT.\n"
+
+
+def test_a_secret_is_read_from_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "url"
+    secret.write_text(f"{URL}\n")
+
+    assert read_configuration({"DATABASE_URL_FILE": str(secret)}).database_url == URL
+    assert read_configuration({"DATABASE_URL_FILE": "", "DATABASE_URL": URL}).database_url == URL
+
+
+@pytest.mark.parametrize(
+    ("content", "environment", "reason"),
+    [
+        (None, {}, "cannot be read: No such file or directory"),
+        (b"", {}, "which is empty"),
+        (b"\xff", {}, "not a text in UTF-8"),
+        (URL.encode(), {"DATABASE_URL": URL}, "DATABASE_URL and DATABASE_URL_FILE are both set"),
+        (b"mysql://ada:s3cret@h/b", {}, "only postgresql:// is supported"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_one_clear_line(
+    tmp_path: Path, content: bytes | None, environment: dict[str, str], reason: str
+) -> None:
+    secret = tmp_path / "url"
+    if content is not None:
+        secret.write_bytes(content)
+
+    done = billing("config", DATABASE_URL_FILE=str(secret), **environment)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert reason in line
+    assert "s3cret" not in line
+
+
+def test_what_is_in_force_is_printed_without_secrets(tmp_path: Path) -> None:
+    secret = tmp_path / "url"
+    secret.write_text(URL)
+    environment = EVERYTHING | {"DATABASE_URL": "", "DATABASE_URL_FILE": str(secret)}
+
+    plain, programs = billing("config", **environment), billing("config", "--json", **environment)
+
+    printed = dict(line.split("=", 1) for line in plain.stdout.splitlines())
+    assert printed == environment_of(read_configuration(EVERYTHING)) | {"DATABASE_URL": URL.replace("s3cret", "***")}
+    found = json.loads(programs.stdout)
+    assert {name: each["value"] for name, each in found.items()} == printed
+    assert found["DATABASE_URL"]["source"] == f"file {secret}"
+    assert found["BILLING_HOST"]["source"] == "environment"
+    assert found["BILLING_PORT"] == {"value": "8000", "source": "default"}
+    assert found["BILLING_AUTH"] == {"value": "on", "source": "by address"}
+    for said in (plain.stdout, plain.stderr, programs.stdout, programs.stderr):
+        assert "s3cret" not in said
+
+
+def test_on_a_terminal_it_is_a_table() -> None:
+    terminal, end = os.openpty()
+    environment = os.environ | {"DATABASE_URL": URL, "NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "200"}
+    command = [sys.executable, "-m", "cli.main", "config"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=end) as process:
+        os.close(end)
+        said = b"".join(pieces_of(terminal))
+    os.close(terminal)
+
+    heading, first, *rest = [re.sub(r"\x1b\[\d*m", "", line).split() for line in said.decode().splitlines()]
+    assert (process.returncode, heading) == (0, ["setting", "value", "from"])
+    assert first == ["DATABASE_URL", URL.replace("s3cret", "***"), "environment"]
+    assert [line[0] for line in rest] == [each.variable for each in settings_of(Configuration)][1:]
+
+
+def pieces_of(terminal: int) -> Iterator[bytes]:
+    """What is written to a terminal, until nobody has it open any more: that is an error on Linux."""
+    try:
+        while piece := os.read(terminal, 4096):
+            yield piece
+    except OSError:
+        return
