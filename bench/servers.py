@@ -135,7 +135,7 @@ def running(
 def started(kind: Kind, database: BenchDatabase, folder: Path, processors: set[int]) -> Iterator[Server]:
     port = free_port()
     headers = {}
-    if kind.name == "ours":
+    if tuple(kind.command[: len(BILLING)]) == BILLING:
         token = database.billing("keys", "create", "--name", "bench", "--scope", "write")
         headers["Authorization"] = f"Bearer {token}"
     environment = {

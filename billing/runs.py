@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -434,16 +434,27 @@ async def see_to_test_clocks(database: Database, *, now: datetime) -> None:
             await do_chunk(database, life_on(clock, clock.frozen_at, now), limit=CLOCK_CHUNK)
 
 
-async def renew_forever(database: Database, clock: Callable[[], datetime], *, every_seconds: float) -> None:
-    """Ticks until it is cancelled. A tick that fails is logged, and the next one tries again."""
+async def renew_forever(
+    database: Database,
+    clock: Callable[[], datetime],
+    *,
+    every_seconds: float,
+    told: Callable[[Report | None], None] = lambda _report: None,
+) -> None:
+    """Ticks until it is cancelled. A tick that fails is logged, and the next one tries again.
+
+    After each, `told` is given what it has done; None for one that failed.
+    """
     while True:
+        report = None
         try:
             report = await tick(database, now=clock().replace(microsecond=0))
             if report != Report():
-                logger.info("renewals: %s", report)
+                logger.info("renewals", extra={"facts": asdict(report)})
         except Exception as error:
             if is_unavailable(error):
-                logger.warning("renewals wait for the database: %r", error)
+                logger.warning("renewals wait for the database: %s", error)
             else:
                 logger.exception("renewals failed")
+        told(report)
         await asyncio.sleep(every_seconds)

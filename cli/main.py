@@ -1,6 +1,7 @@
 """The command `billing` and its subcommands. Each says in one line what a person did wrong, and exits with 1."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,7 @@ from typer.models import OptionInfo
 from cli.database import database_server
 from cli.environment import settings_of, text_of
 from cli.errors import CommandError
+from cli.logs import configure_logs
 from cli.settings import Configuration, read_configuration
 from db.backup import BackupError
 from db.database import DatabaseUrlError, asyncpg_url, is_unavailable
@@ -54,6 +56,12 @@ def option(name: str) -> OptionInfo:
         show_default=False,
     )
     return declared
+
+
+@app.callback()
+def begin() -> None:
+    # A server has its log on the standard output; what other commands print there is for programs.
+    configure_logs(sys.stderr, logging.WARNING)
 
 
 DataDir = Annotated[Path | None, option("data_dir")]

@@ -2,13 +2,16 @@
 
 import ctypes
 import gc
-import logging
 import multiprocessing
 import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import uvicorn
 from rich.console import Console
@@ -17,11 +20,19 @@ from uvicorn.supervisors import Multiprocess
 
 from cli.environment import FROM_FILE
 from cli.errors import CommandError
+from cli.logs import configure_logs
 from cli.settings import Configuration, environment_of, read_configuration
+from cli.tracing import exporters_of, start_tracing
 from db.database import Database
 from db.server import DatabaseServer
 from graph.app import create_app
 from graph.trusted import TrustedDocumentsError
+
+if TYPE_CHECKING:
+    from graph.observability.tracing import Tracing
+
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the folder in which workers keep their metrics; prometheus-client reads it when it is imported."""
 
 GRACEFUL_SHUTDOWN_SECONDS = 25
 PR_SET_PDEATHSIG = 1
@@ -46,6 +57,7 @@ def serve_forever(
         workers=configuration.workers,
         log_level="warning",
         access_log=False,
+        log_config=None,
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
         lifespan="on",
@@ -58,12 +70,28 @@ def serve_forever(
     # uvicorn raises the signal that ended it once more when it is done: we go on from there, and exit with 0.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    # What is wrong with settings or program shows here: a supervisor would start such workers again without end.
-    worker_app()
-    if configuration.workers == 1:
-        uvicorn.Server(config).run(sockets=[listening])
-    else:
-        Multiprocess(config, [listening]).run()
+    configure_logs(sys.stdout)
+    with shared_metrics(configuration):
+        # What is wrong with settings or program shows here: a supervisor would start such workers again without end.
+        # It serves nothing, and is not to be among those that are counted.
+        exporters_of()
+        app_of(replace(read_configuration(), metrics=False))
+        if configuration.workers == 1:
+            uvicorn.Server(config).run(sockets=[listening])
+        else:
+            Multiprocess(config, [listening]).run()
+
+
+@contextmanager
+def shared_metrics(configuration: Configuration) -> Iterator[None]:
+    """A folder in which several workers keep what they count, so that each can tell the figures of all."""
+    if not configuration.metrics or configuration.workers == 1:
+        os.environ.pop(METRICS_FOLDER, None)
+        yield
+        return
+    with TemporaryDirectory(prefix="billing-metrics-") as folder:
+        os.environ[METRICS_FOLDER] = folder
+        yield
 
 
 def worker_app() -> Starlette:
@@ -74,20 +102,23 @@ def worker_app() -> Starlette:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != supervisor.pid:
             sys.exit(1)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    configuration = read_configuration()
+    configure_logs(sys.stdout)
+    app = app_of(read_configuration(), tracing=start_tracing())
+    spare_the_collector()
+    return app
+
+
+def app_of(configuration: Configuration, *, tracing: "Tracing | None" = None) -> Starlette:
     assert configuration.database_url is not None, "serve_forever names it"
     try:
-        app = create_app(
+        return create_app(
             Database(configuration.database_url, configuration.of_database()),
             settings=configuration.of_server(),
             renew_every=configuration.renew_every if configuration.renew else None,
+            tracing=tracing,
         )
     except TrustedDocumentsError as error:
         raise CommandError(str(error)) from None
-    spare_the_collector()
-    return app
 
 
 def spare_the_collector() -> None:

@@ -142,6 +142,10 @@ class Configuration:
         DATABASE.idle_in_transaction_timeout_ms, "Milliseconds that a transaction may stand still."
     )
 
+    metrics: bool = setting(False, "`on`: `/metrics` has figures for Prometheus, for whoever may read by the API.")
+    slow_ms: int = setting(1000, "An operation that takes longer than so many milliseconds is logged.")
+    log_requests: bool = setting(False, "`on`: each request is logged.")
+
     def url(self) -> str | None:
         """The URL of the database, which says what it leads to; None for one of our own."""
         return pooled_url(self.database_url) if self.database_url and self.pgbouncer else self.database_url
@@ -161,6 +165,9 @@ class Configuration:
             plans=self.plans,
             hsts_seconds=self.hsts_seconds,
             hosts=frozenset(name.lower() for name in self.hosts),
+            metrics=self.metrics,
+            slow_ms=self.slow_ms,
+            log_requests=self.log_requests,
         )
 
     def group(self, group: type[Group], prefix: str = "") -> Group:

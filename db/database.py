@@ -10,13 +10,14 @@ from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from db.pooled import OPTION, is_pooled, pooled_arguments
 from db.reads import Reads
 from db.rows import use_texts
 from db.scope import SCOPE, Scope, ScopedSession, count_rows
 from db.statements import LISTENERS
+from db.usage import Pool, count_usage
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -66,6 +67,7 @@ class Database:
         options: dict[str, Any] = {
             # What is written down of an error must not hold the names and addresses that a statement was sent.
             "hide_parameters": True,
+            "poolclass": Pool,
             "max_overflow": 0,
             "pool_timeout": settings.pool_timeout_seconds,
             "connect_args": connect_arguments(
@@ -86,6 +88,10 @@ class Database:
         event.listen(self._answers.sync_engine, "connect", give_texts)
         self.listeners: list[Callable[[str], None]] = []
         """Are told of each statement that is sent by the driver; of others SQLAlchemy's own events tell."""
+        self.on_retry: list[Callable[[str], None]] = []
+        """Are told of each transaction that is done again: the SQLSTATE that it failed with."""
+        for engine in (self.engine, self._answers):
+            count_usage(engine.sync_engine)
         read_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         event.listen(self.engine.sync_engine, "after_cursor_execute", count_rows)
         sessions: dict[str, Any] = {
@@ -106,6 +112,11 @@ class Database:
     def writes_in(self, scope: Scope) -> AsyncSession:
         return self.writes(info={SCOPE: scope})
 
+    @property
+    def pools(self) -> dict[str, Pool]:
+        """The pools of connections, by what they are for."""
+        return {"work": pool_of(self.engine), "answers": pool_of(self._answers)}
+
     async def ping(self) -> None:
         """Answers when the database does. Raises what `is_unavailable` knows when it does not."""
         async with self.reads() as session:
@@ -114,6 +125,12 @@ class Database:
     async def close(self) -> None:
         await self.engine.dispose()
         await self._answers.dispose()
+
+
+def pool_of(engine: AsyncEngine) -> Pool:
+    pool = engine.pool
+    assert isinstance(pool, Pool)
+    return pool
 
 
 def give_texts(connection: DBAPIConnection, _record: object) -> None:

@@ -18,6 +18,7 @@ from db.models import Base
 from db.rows import row_class
 from db.scope import Scope
 from db.statements import CONNECTION_LOST, CUSTOMER, ROWS_LEFT, Compiled, Statement
+from db.usage import Sent
 
 
 class Query(Statement):
@@ -58,10 +59,11 @@ class Reads:
             for listener in self._listeners:
                 listener(compiled.text)
             connection = await self._connection()
-            try:
-                rows = await fetch(connection, query, compiled, values)
-            except CONNECTION_LOST:
-                rows = await self._again(query, compiled, values)
+            with Sent(compiled.text):
+                try:
+                    rows = await fetch(connection, query, compiled, values)
+                except CONNECTION_LOST:
+                    rows = await self._again(query, compiled, values)
         if budget is not None:
             budget.spend(len(rows))
         return rows

@@ -18,6 +18,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 
 from db.models import Base, Customer, IdempotencyKey, Plan, TestClock
 from db.models.base import table_of
+from db.usage import commit_ends
 from db.values import CustomerId
 
 SCOPE = "scope"
@@ -132,6 +133,9 @@ def in_scope(statement: Query, scope: Scope) -> tuple[Query, dict[str, RowBudget
     if statement._limit_clause is None:  # noqa: SLF001 - there is no public way to ask
         statement = statement.limit(scope.budget.left + 1)
     return statement, {BUDGET: scope.budget}
+
+
+event.listen(ScopedSession, "after_commit", commit_ends)
 
 
 @event.listens_for(ScopedSession, "do_orm_execute")

@@ -16,6 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from db.rows import DIALECT
 from db.scope import ANY_CUSTOMER, scope_of
+from db.usage import Sent
 
 KEPT = 1000
 """So many statements of one kind are kept compiled."""
@@ -126,7 +127,8 @@ async def send(session: AsyncSession, statement: Statement, /, **values: object)
     for listener in session.info.get(LISTENERS, ()):
         listener(compiled.text)
     try:
-        rows = await driver.fetch(compiled.text, *compiled.arguments(given))
+        with Sent(compiled.text):
+            rows = await driver.fetch(compiled.text, *compiled.arguments(given))
     except asyncpg.PostgresError as error:
         raise DBAPIError(compiled.text, None, error, hide_parameters=True) from error
     except asyncpg.InterfaceError as error:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -15,9 +16,14 @@ from db.database import Database
 from graph.context import Clock, wall_clock
 from graph.health import Health
 from graph.http import GraphQLEndpoint
+from graph.observability.middleware import Observed
 from graph.playground import playground_assets
 from graph.security import SecuredStarlette
 from graph.settings import Settings
+
+if TYPE_CHECKING:
+    from graph.observability.metrics import Metrics
+    from graph.observability.tracing import Tracing
 
 
 def create_app(
@@ -26,18 +32,22 @@ def create_app(
     settings: Settings | None = None,
     clock: Clock = wall_clock,
     renew_every: float | None = None,
+    tracing: "Tracing | None" = None,
 ) -> Starlette:
     """The server over `database`, which it closes in the end. `clock` tells the present instant, in UTC.
 
-    While it runs, it bills what is due every `renew_every` seconds; never, where that is None. Raises
-    `TrustedDocumentsError`.
+    While it runs, it bills what is due every `renew_every` seconds; never, where that is None. `tracing` makes the
+    traces of its requests, and is closed in the end. Raises `TrustedDocumentsError`.
     """
     settings = settings or Settings()
     health = Health(database)
+    graphql = GraphQLEndpoint(database, clock, settings)
+    metrics = metrics_of(database) if settings.metrics else None
+    told = {} if metrics is None else {"told": metrics.renewed}
 
     async def renew_while_serving() -> None:
         if renew_every is not None:
-            await renew_forever(database, clock, every_seconds=renew_every)
+            await renew_forever(database, clock, every_seconds=renew_every, **told)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -47,18 +57,37 @@ def create_app(
             yield
             renewals.cancel()
         await database.close()
+        if tracing is not None:
+            await tracing.close()
 
-    return SecuredStarlette(
-        hsts_seconds=settings.hsts_seconds,
-        routes=[
-            Route("/", lambda _request: RedirectResponse("/graphql")),
-            Route("/graphql", GraphQLEndpoint(database, clock, settings)),
-            playground_assets(),
-            *health.routes(),
-        ],
-        middleware=[cross_origin(settings.cors_origins)] if settings.cors_origins else [],
-        lifespan=lifespan,
+    routes = [
+        Route("/", lambda _request: RedirectResponse("/graphql")),
+        Route("/graphql", graphql),
+        playground_assets(),
+        *health.routes(),
+    ]
+    if metrics is not None:
+        from graph.observability.scrape import MetricsEndpoint
+
+        routes.append(Route("/metrics", MetricsEndpoint(metrics, database, clock, graphql.admit).answer))
+    observed = Middleware(
+        Observed,
+        slow_seconds=settings.slow_ms / 1000,
+        log_requests=settings.log_requests,
+        counts=metrics,
+        tracing=tracing,
     )
+    cors = [cross_origin(settings.cors_origins)] if settings.cors_origins else []
+    return SecuredStarlette(
+        hsts_seconds=settings.hsts_seconds, routes=routes, middleware=[observed, *cors], lifespan=lifespan
+    )
+
+
+def metrics_of(database: Database) -> "Metrics":
+    # What it is imported with is large, and reads where several processes keep their metrics.
+    from graph.observability.metrics import Metrics
+
+    return Metrics(database)
 
 
 def cross_origin(origins: Sequence[str]) -> Middleware:
@@ -67,7 +96,7 @@ def cross_origin(origins: Sequence[str]) -> Middleware:
         CORSMiddleware,
         allow_origins=list(origins),
         allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type", "GraphQL-Require-Preflight"],
-        expose_headers=["Retry-After"],
+        allow_headers=["Authorization", "Content-Type", "GraphQL-Require-Preflight", "X-Request-Id"],
+        expose_headers=["Retry-After", "X-Request-Id"],
         max_age=600,
     )

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphql import (
@@ -56,6 +56,7 @@ class Document:
     measured: Measured | None = None
     plans: Plans | None = None
     operations: Mapping[str | None, OperationDefinitionNode] = field(default_factory=dict)
+    trusted: bool = False
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation with this name, or the only one. Raises `GraphQLError`.
@@ -116,7 +117,7 @@ class Documents:
         self._recent: OrderedDict[str, Document] = OrderedDict()
         self._characters = 0
         self._plans = PlanCache()
-        self._trusted = {text: self._read(text) for text in trusted}
+        self._trusted = {text: replace(self._read(text), trusted=True) for text in trusted}
         for document in self._trusted.values():
             for operation in document.operations.values():
                 assert document.plans is not None, "a document with operations is valid"

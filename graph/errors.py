@@ -1,10 +1,8 @@
 """What is wrong, as a client sees it: user errors in payloads, codes on top-level errors."""
 
-import logging
 import re
 from enum import Enum
 from typing import Any
-from uuid import uuid4
 
 import strawberry
 from graphql import GraphQLError, GraphQLSyntaxError
@@ -13,8 +11,7 @@ from strawberry.utils.str_converters import to_camel_case
 from billing.errors import BillingError
 from db.database import is_timeout, is_unavailable
 from db.scope import RowBudgetExceeded
-
-logger = logging.getLogger("billing.graph")
+from graph.observability.exchange import current
 
 
 @strawberry.enum(description="Why a mutation was refused.")
@@ -176,6 +173,7 @@ class UserError:
 
         Where an operation says `customer_id` and the input has no such field, the input's `id` is meant.
         """
+        current().refusals.append(refusal.code)
         path = None
         if refusal.field:
             outermost, *inner = refusal.field
@@ -218,18 +216,16 @@ def formatted(error: GraphQLError, *, suggestions: bool = True, before: bool = F
         refused = GraphQLError(message, nodes=error.nodes, path=error.path)
         return {**refused.formatted, "extensions": {"code": "COST_LIMIT", "limit": cause.limit}}
 
-    request_id = str(uuid4())
+    exchange = current()
+    exchange.fails(cause)
     if is_timeout(cause):
-        logger.warning("request %s: a statement took too long: %r", request_id, cause)
         code, message = "TIMEOUT", "This took too long. Ask for less at once."
     elif is_unavailable(cause):
-        logger.warning("request %s: the database is unavailable: %r", request_id, cause)
         code, message = "UNAVAILABLE", "The database is unavailable at the moment. Try again."
     else:
-        logger.error("request %s failed", request_id, exc_info=cause)
         code, message = "INTERNAL_SERVER_ERROR", "Internal server error."
     masked = GraphQLError(message, nodes=error.nodes, path=error.path)
-    return {**masked.formatted, "extensions": {"code": code, "requestId": request_id}}
+    return {**masked.formatted, "extensions": {"code": code, "requestId": exchange.request_id}}
 
 
 def code_of(error: GraphQLError, *, before: bool) -> str:

@@ -7,6 +7,7 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ from graph.context import Clock, Context
 from graph.documents import Document, Documents
 from graph.errors import formatted
 from graph.execution import execute, takes
+from graph.observability.exchange import current
 from graph.playground import playground_page
 from graph.requests import (
     GRAPHQL_JSON,
@@ -90,20 +92,20 @@ class GraphQLEndpoint:
         if media_type is None:
             return refused(Refusal(406, f"This endpoint answers with {GRAPHQL_JSON} or {JSON}."), JSON)
         try:
-            if not self._settings.requires_key:
-                require_own_name(request, self._settings.hosts)
-            access = await self._admit(request)
-            asked = await read_request(request, self._settings.limits.body_bytes)
+            access = await self.admit(request)
+            asked = await self._read(request)
             answer = await self._answer(request, access, asked)
         except Refusal as refusal:
             return refused(refusal, media_type)
         status = answer.status or (200 if answer.executed or media_type == JSON else 400)
         return sent(answer.document, status, media_type)
 
-    async def _admit(self, request: Request) -> Access:
+    async def admit(self, request: Request) -> Access:
         """Who sends the request. Raises `Refusal`."""
+        if not self._settings.requires_key:
+            require_own_name(request, self._settings.hosts)
         try:
-            return await self._doorkeeper.admit(request.headers.get("authorization"))
+            access = await self._doorkeeper.admit(request.headers.get("authorization"))
         except Unauthenticated as error:
             headers = {"WWW-Authenticate": "Bearer"}
             raise Refusal(401, str(error), code="UNAUTHENTICATED", headers=headers) from None
@@ -117,8 +119,19 @@ class GraphQLEndpoint:
             code = str(said["extensions"]["code"])
             status = 500 if code == "INTERNAL_SERVER_ERROR" else 503
             raise Refusal(status, str(said["message"]), code=code) from error
+        current().key_id = None if access.key_id is None else str(access.key_id)
+        return access
+
+    async def _read(self, request: Request) -> GraphQLRequest:
+        """What the request asks for. A body that comes slowly is not the server's time. Raises `Refusal`."""
+        began = perf_counter()
+        try:
+            return await read_request(request, self._settings.limits.body_bytes)
+        finally:
+            current().reading_seconds = perf_counter() - began
 
     async def _answer(self, request: Request, access: Access, asked: GraphQLRequest) -> Answer:
+        exchange = current()
         document = self._documents.of(self._text_of(asked))
         rows = RowBudget(self._settings.limits.rows)
         try:
@@ -128,6 +141,7 @@ class GraphQLEndpoint:
                 operation = document.operation(asked.operation_name)
             except GraphQLError as error:
                 return self._refused((error,))
+            exchange.executes(operation, trusted=document.trusted)
             changes = operation.operation is OperationType.MUTATION
             if changes and request.method != "POST":
                 raise Refusal(405, "A mutation is sent by POST.", headers={"Allow": "POST"})
@@ -135,7 +149,8 @@ class GraphQLEndpoint:
             if cost.errors:
                 return self._refused(cost.errors)
             context = Context(self._database, self._clock, access, rows)
-            execution = asyncio.ensure_future(self._execute(document, operation, asked.variables, context))
+            work = self._execute(document, operation, asked.variables, context)
+            execution = asyncio.ensure_future(work if exchange.tracing is None else exchange.tracing.operation(work))
             try:
                 # What changes something is brought to its end, whether or not somebody waits for it.
                 result = await (execution if changes else self._in_time(request, execution))
@@ -145,6 +160,7 @@ class GraphQLEndpoint:
             finally:
                 await context.close()
         finally:
+            exchange.rows = rows.read
             self._doorkeeper.charge(access, rows.read)
         return self._document_of(result, cost.nodes, rows)
 
@@ -249,6 +265,8 @@ def refused(refusal: Refusal, media_type: str) -> Response:
 
 
 def sent(document: Mapping[str, Any], status: int, media_type: str, headers: Mapping[str, str] = {}) -> Response:
+    if "errors" in document:
+        current().codes.extend(error["extensions"]["code"] for error in document["errors"])
     return Response(
         orjson.dumps(document),
         status,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from aiodataloader import DataLoader
 
 from db.reads import Reads
+from graph.observability.exchange import current
 
 Key = TypeVar("Key")
 Answer = TypeVar("Answer")
@@ -73,6 +74,8 @@ class Loaders:
         assert task is not None, "a batch runs in a task of its own"
         self._batches.add(task)
         try:
-            return await read(self._reads, keys)
+            tracing = current().tracing
+            found = read(self._reads, keys)
+            return await (found if tracing is None else tracing.batch(read, keys, found))
         finally:
             self._batches.discard(task)

@@ -49,6 +49,8 @@ def start_server(data: Path, account: Account, log_path: Path, stopping: Event) 
         "log_destination": "stderr",
         "logging_collector": "off",
         "log_checkpoints": "off",
+        # What it says in detail of an error are the values of the row.
+        "log_error_verbosity": "terse",
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with open_log(log_path) as output:

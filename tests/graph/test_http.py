@@ -291,7 +291,10 @@ async def test_a_failing_server_tells_the_log_and_not_the_client(
 
     [error] = answer.json()["errors"]
     assert error["extensions"]["code"] == "UNAVAILABLE"
-    assert error["extensions"]["requestId"] in caplog.text
+    assert error["extensions"]["requestId"] == answer.headers["x-request-id"]
+    assert [record.getMessage() for record in caplog.records if record.name == "billing.requests"] == [
+        "operation failed"
+    ]
     assert "secret" not in answer.text + caplog.text
     assert health == {"/health": 200, "/health/db": 503, "/ready": 503}
 

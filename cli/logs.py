@@ -1,0 +1,149 @@
+"""The log: lines of JSON, or of text on a terminal. All that any library logs takes this way.
+
+What an exception says is not written down, but for those of which it is known that they name nobody: PostgreSQL puts
+values of rows into its errors, and so does much else. Its type is, what PostgreSQL says of it beside values, and the
+lines of code that led to it.
+"""
+
+import logging
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from traceback import StackSummary, walk_tb
+from types import TracebackType
+from typing import TextIO
+
+import orjson
+import structlog
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from structlog.typing import EventDict, Processor
+
+from db.database import said_of
+from graph.observability.exchange import EXCHANGE
+
+FRAMES = 60
+"""So many lines of code of an exception are written down at most, the last ones."""
+
+SAID = frozenset({AttributeError, ImportError, ModuleNotFoundError, NameError, NotImplementedError, PoolTimeout})
+SAID_BY_THE_SYSTEM = (OSError, socket.gaierror)
+"""Exceptions that speak of code or of the system, never of rows."""
+
+OF_POSTGRES = {"sqlstate": "SQLSTATE", "constraint_name": "constraint", "table_name": "table", "column_name": "column"}
+
+
+def configure_logs(output: TextIO, level: int = logging.INFO) -> None:
+    """Has everything logged to `output`, from `level` on."""
+    handler = logging.StreamHandler(output)
+    handler.setFormatter(Formatter(terminal=output.isatty()))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    # They say at INFO what they do at each look at the schema.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = log_crash
+    threading.excepthook = lambda crash: log_crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
+
+
+def log_crash(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error or kind(), trace)
+        return
+    logging.getLogger("billing").critical("crashed", exc_info=(kind, error or kind(), trace))
+
+
+class Formatter(logging.Formatter):
+    """Makes a line of what the standard library's loggers are given: in color on a `terminal`, or else in JSON."""
+
+    def __init__(self, *, terminal: bool) -> None:
+        super().__init__()
+        self._render: Processor = (
+            structlog.dev.ConsoleRenderer(timestamp_key="time", exception_formatter=structlog.dev.plain_traceback)
+            if terminal
+            else structlog.processors.JSONRenderer(serializer=line_of_json)
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        event: EventDict = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
+            "level": record.levelname.lower(),
+            "event": message_of(record),
+            "logger": record.name,
+            # Nothing else is taken that a library hangs on a record.
+            **getattr(record, "facts", {}),
+            **ids(),
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            event["error"] = described(record.exc_info[1])
+            event["exception"] = "".join(traceback_of(record.exc_info[1], set()))
+        return str(self._render(None, event["level"], event))
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """What was logged, without what exceptions say that are in it."""
+    arguments = record.args
+    if isinstance(arguments, tuple) and any(isinstance(each, BaseException) for each in arguments):
+        arguments = tuple(Said(each) if isinstance(each, BaseException) else each for each in arguments)
+        return str(record.msg) % arguments
+    message = record.getMessage()
+    # After its first line, asyncio shows the task, and the exception in it.
+    return message.partition("\n")[0] if record.name == "asyncio" else message
+
+
+class Said:
+    """An exception, in the words that may be said of it."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._said = described(error)
+
+    def __repr__(self) -> str:
+        return self._said
+
+
+def line_of_json(event: EventDict, **_: object) -> str:
+    return orjson.dumps(event, default=lambda value: f"<{type(value).__name__}>").decode()
+
+
+def ids() -> dict[str, str | None]:
+    """The ids of the request that is being answered, and the name of its operation."""
+    exchange = EXCHANGE.get()
+    if exchange is None:
+        return {}
+    found: dict[str, str | None] = {"request_id": exchange.request_id}
+    if exchange.type is not None:
+        found["operation"] = exchange.operation
+        found["operation_type"] = exchange.type
+    if exchange.key_id is not None:
+        found["key_id"] = exchange.key_id
+    if exchange.trace_id is not None:
+        found["trace_id"] = exchange.trace_id
+    return found
+
+
+def described(error: BaseException) -> str:
+    """The type of an exception, and what may be said of it: nothing that could be a value of somebody's."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    if kind in SAID or (kind.__module__ in ("builtins", "socket") and isinstance(error, SAID_BY_THE_SYSTEM)):
+        return f"{name}: {error}" if str(error) else name
+    said = ((word, said_of(error, attribute)) for attribute, word in OF_POSTGRES.items())
+    told = ", ".join(f"{word} {value}" for word, value in said if value)
+    return f"{name}: {told}" if told else name
+
+
+def traceback_of(error: BaseException, seen: set[int]) -> Iterator[str]:
+    """The lines of a traceback, causes first, without the values of anything."""
+    seen.add(id(error))
+    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if earlier is not None and id(earlier) not in seen:
+        yield from traceback_of(earlier, seen)
+        yield "\n\nand then:\n\n"
+    yield "Traceback (most recent call last):\n"
+    yield from StackSummary.extract(walk_tb(error.__traceback__), limit=-FRAMES, capture_locals=False).format()
+    yield described(error)
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield "\n\nand in it:\n\n"
+            yield from traceback_of(each, seen)

@@ -1,0 +1,62 @@
+"""Whether to trace, by OpenTelemetry's own variables.
+
+See https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/. What they say of the sampler, the
+batches and the exporter itself is read by OpenTelemetry's SDK.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from graph.observability.tracing import Tracing
+
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+EXPORTERS = ("otlp", "console")
+
+
+def exporters_of(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Where traces go to, of `EXPORTERS`: nowhere, unless a variable names an exporter or an endpoint.
+
+    Raises `CommandError` for what is not supported.
+    """
+    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return []
+    said = environment.get("OTEL_TRACES_EXPORTER", "").strip().lower()
+    if not said:
+        said = "otlp" if any(environment.get(name) for name in ENDPOINTS) else "none"
+    names = [name.strip() for name in said.split(",")]
+    if names == ["none"]:
+        return []
+    for name in names:
+        if name not in EXPORTERS:
+            raise CommandError(f"OTEL_TRACES_EXPORTER must be {', '.join(EXPORTERS)} or none, not {said!r}.")
+    protocol = next((environment[name] for name in PROTOCOLS if environment.get(name)), "http/protobuf")
+    if "otlp" in names and protocol != "http/protobuf":
+        raise CommandError(f"{PROTOCOLS[1]} must be http/protobuf, not {protocol!r}.")
+    return names
+
+
+def start_tracing(environment: Mapping[str, str] = os.environ) -> "Tracing | None":
+    """Tracing as the variables have it; None, and nothing imported, where they switch it off. Raises `CommandError`."""
+    names = exporters_of(environment)
+    if not names:
+        return None
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+
+    from graph.observability.tracing import Tracing
+
+    named = environment.get("OTEL_SERVICE_NAME") or "service.name=" in environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    provider = TracerProvider(
+        resource=Resource.create({} if named else {"service.name": "billing"}), shutdown_on_exit=False
+    )
+    for name in names:
+        exporter: SpanExporter = OTLPSpanExporter() if name == "otlp" else ConsoleSpanExporter()
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+    return Tracing(provider)

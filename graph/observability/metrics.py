@@ -1,0 +1,200 @@
+"""Metrics for Prometheus, of all worker processes of a server together. This is imported only where they are on.
+
+Names and units follow https://prometheus.io/docs/practices/naming/. Labels have few values: the names of operations are
+those of trusted documents, all others are "other".
+"""
+
+import os
+from collections import Counter as Tally
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
+from sqlalchemy import event
+
+from billing.runs import Report
+from db.database import Database
+from graph.observability.exchange import Exchange
+from graph.observability.middleware import FAILURES
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the folder in which the workers of a server keep their metrics; prometheus-client reads it when imported."""
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+RETRIED = ("40001", "40P01", "55P03")
+"""SQLSTATEs for which there is a figure from the start: 0 is told apart from none."""
+
+CLIENT_GONE = "499"
+"""What stands for the status of a request whose client did not wait for it."""
+
+
+class Metrics:
+    """The metrics of one process, which `text` gives together with those of the others."""
+
+    def __init__(self, database: Database) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = self._counter("http_requests", "HTTP requests answered.", "route", "status")
+        self._operations = self._counter(
+            "operations", "GraphQL operations, by how they ended.", "operation", "type", "result"
+        )
+        self._seconds = Histogram(
+            "billing_operation_duration_seconds",
+            "Time from a request to its answer.",
+            ("operation", "type"),
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._errors = self._counter("errors", "Errors in answers, by their code.", "code")
+        self._refusals = self._counter("refusals", "User errors in payloads of mutations, by their code.", "code")
+        self._retried = self._counter("transactions_retried", "Transactions done again, by SQLSTATE.", "sqlstate")
+        self._runs = self._counter("renewal_runs", "Looks for what is due, by how they ended.", "result")
+        self._renewals = self._counter("renewals", "Subscriptions that were due, by what became of them.", "result")
+        self._invoices = self._counter("renewal_invoices", "Invoices made by renewals.")
+        self._past_due = self._counter("renewal_past_due", "Subscriptions that became past due.")
+        for code in sorted(FAILURES):
+            self._errors.labels(code)
+        for sqlstate in RETRIED:
+            self._retried.labels(sqlstate)
+        for result in ("ok", "failed"):
+            self._runs.labels(result)
+        for result in ("renewed", "failed"):
+            self._renewals.labels(result)
+        self._watch(database)
+
+    def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
+        return Counter(f"billing_{name}", documentation, labels, registry=self._registry)
+
+    def _watch(self, database: Database) -> None:
+        """Counts the connections of the database's pools, and what is done again."""
+        database.on_retry.append(lambda sqlstate: self._retried.labels(sqlstate).inc())
+        in_use = self._gauge("pool_connections_in_use", "Connections in use, by pool.")
+        size = self._gauge("pool_connections_max", "Connections that there can be, by pool.")
+        waited = Histogram(
+            "billing_pool_wait_seconds",
+            "Time that was waited for a connection, by pool.",
+            ("pool",),
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        for name, pool in database.pools.items():
+            size.labels(name).set(pool.size())
+            pool.waited = (*pool.waited, waited.labels(name).observe)
+            count = in_use.labels(name)
+
+            def taken(*_: object, count: Gauge = count, name: str = name) -> None:
+                count.set(database.pools[name].checkedout())
+
+            def given_back(*_: object, count: Gauge = count, name: str = name) -> None:
+                # It is given back a moment later.
+                count.set(database.pools[name].checkedout() - 1)
+
+            event.listen(pool, "checkout", taken)
+            event.listen(pool, "checkin", given_back)
+
+    def _gauge(self, name: str, documentation: str) -> Gauge:
+        return Gauge(f"billing_{name}", documentation, ("pool",), registry=self._registry, multiprocess_mode="livesum")
+
+    def request(self, exchange: Exchange) -> None:
+        """Counts a request that is over."""
+        status = CLIENT_GONE if exchange.status is None else str(exchange.status)
+        self._requests.labels(exchange.route, status).inc()
+        for code, times in Tally(exchange.codes).items():
+            self._errors.labels(code).inc(times)
+        for code, times in Tally(exchange.refusals).items():
+            self._refusals.labels(code).inc(times)
+        if exchange.type is not None:
+            name = (exchange.operation or "other") if exchange.trusted else "other"
+            self._operations.labels(name, exchange.type, result_of(exchange)).inc()
+            self._seconds.labels(name, exchange.type).observe(exchange.seconds)
+
+    def renewed(self, report: Report | None) -> None:
+        """Counts what a look for what is due has done; None for one that failed."""
+        self._runs.labels("failed" if report is None else "ok").inc()
+        if report is not None:
+            self._renewals.labels("renewed").inc(report.renewed)
+            self._renewals.labels("failed").inc(report.failed)
+            self._invoices.inc(report.invoices)
+            self._past_due.inc(report.past_due)
+
+    def text(self, figures: "Figures | None") -> bytes:
+        """All metrics, as Prometheus reads them; without `figures`, the database does not answer."""
+        found = CollectorRegistry()
+        found.register(FiguresOf(figures))
+        return generate_latest(self._all()) + generate_latest(found)
+
+    def _all(self) -> CollectorRegistry:
+        folder = os.environ.get(FOLDER)
+        if folder is None:
+            return self._registry
+        forget_the_dead(Path(folder))
+        together = CollectorRegistry()
+        MultiProcessCollector(together, path=folder)  # type: ignore[no-untyped-call]
+        return together
+
+
+def result_of(exchange: Exchange) -> str:
+    """How an operation ended: `failure` is the server's, `error` the client's, `refused` billing's."""
+    if exchange.failures or not FAILURES.isdisjoint(exchange.codes):
+        return "failure"
+    if exchange.codes:
+        return "error"
+    return "refused" if exchange.refusals else "ok"
+
+
+def forget_the_dead(folder: Path) -> None:
+    """Takes back what workers that have ended said of the moment; what they counted stays."""
+    for pid in {int(path.stem.rpartition("_")[2]) for path in folder.glob("gauge_live*_*.db")}:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            with suppress(FileNotFoundError):  # another worker was asked at the same time
+                mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the database says: how many subscriptions are on hold, and since when the one that waits longest is due."""
+
+    holds: int
+    due_since: datetime | None
+    now: datetime
+
+    @property
+    def lag_seconds(self) -> float:
+        return 0.0 if self.due_since is None else max(0.0, (self.now - self.due_since).total_seconds())
+
+
+class FiguresOf(Collector):
+    """The metrics that are read from the database when they are asked for."""
+
+    def __init__(self, figures: Figures | None) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        figures = self._figures
+        found: Sequence[tuple[str, str, Any]] = [
+            ("database_up", "Whether the database answers.", int(figures is not None))
+        ]
+        if figures is not None:
+            found = [
+                *found,
+                ("holds", "Subscriptions that could not be billed and are on hold.", figures.holds),
+                (
+                    "renewal_lag_seconds",
+                    "How long the longest waiting subscription, which is not on hold, has been due.",
+                    figures.lag_seconds,
+                ),
+            ]
+        for name, documentation, value in found:
+            yield GaugeMetricFamily(f"billing_{name}", documentation, value=value)

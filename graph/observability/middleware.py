@@ -1,0 +1,151 @@
+"""The outermost layer of the server: it knows each request from its first byte to its answer, and tells of it."""
+
+import logging
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from db.usage import USAGE
+from graph.observability.exchange import EXCHANGE, Exchange, request_id_of
+
+if TYPE_CHECKING:
+    from graph.observability.tracing import Tracing
+
+logger = logging.getLogger("billing.requests")
+
+ENDPOINT = "/graphql"
+ROUTES = frozenset({ENDPOINT, "/", "/health", "/health/db", "/ready", "/metrics"})
+
+FAILURES = frozenset({"INTERNAL_SERVER_ERROR", "UNAVAILABLE", "TIMEOUT"})
+"""Codes of errors that are the server's, not the client's."""
+
+
+class Counts(Protocol):
+    """Is told of each request when it is over."""
+
+    def request(self, exchange: Exchange) -> None: ...
+
+
+class Observed:
+    """An ASGI application of which is told what it answers.
+
+    Each answer has the id of its request in `X-Request-Id`, and each log line in between. An operation that took longer
+    than `slow_seconds` is logged, one in which the server failed as well, and with `log_requests` every other request.
+    What the application raises is answered by status 500.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        slow_seconds: float,
+        log_requests: bool,
+        counts: Counts | None,
+        tracing: "Tracing | None",
+    ) -> None:
+        self._app = app
+        self._slow_seconds = slow_seconds
+        self._log_requests = log_requests
+        self._counts = counts
+        self._tracing = tracing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(request_id_of(scope["headers"]), scope["path"] if scope["path"] in ROUTES else "other")
+        of_exchange, of_usage = EXCHANGE.set(exchange), USAGE.set(exchange.usage)
+        try:
+            if self._tracing is None or exchange.route != ENDPOINT:
+                await self._answer(exchange, scope, receive, send)
+            else:
+                exchange.tracing = self._tracing
+                with self._tracing.request(scope, exchange):
+                    await self._answer(exchange, scope, receive, send)
+            self._tell(exchange)
+        finally:
+            EXCHANGE.reset(of_exchange)
+            USAGE.reset(of_usage)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_without_traceback(message: Message) -> None:
+            # It holds all that an exception says, and would be logged as it is.
+            await send({name: said for name, said in message.items() if name != "message"})
+
+        try:
+            await self._app(scope, receive, send_without_traceback)
+        except Exception:
+            logger.critical("the server failed", exc_info=True)
+            raise
+
+    async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.answers(message["status"])
+                message["headers"].append((b"x-request-id", exchange.request_id.encode()))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is logged here, with the request's id
+            exchange.codes.append("INTERNAL_SERVER_ERROR")
+            exchange.fails(error)
+            if exchange.status is not None:
+                # Half an answer is not to be taken for a whole one: the connection is cut.
+                self._tell(exchange)
+                raise ConnectionAbortedError("The answer broke off.") from None
+            await send_failure(exchange, send_with_id)
+
+    def _tell(self, exchange: Exchange) -> None:
+        if exchange.status is None:
+            # The client has gone.
+            exchange.seconds = perf_counter() - exchange.began - exchange.reading_seconds
+        failed = exchange.failures or not FAILURES.isdisjoint(exchange.codes)
+        slow = exchange.route == ENDPOINT and exchange.seconds > self._slow_seconds
+        if failed:
+            level = logging.ERROR if "INTERNAL_SERVER_ERROR" in exchange.codes else logging.WARNING
+            logger.log(level, "operation failed", exc_info=exchange.failure, extra={"facts": facts(exchange)})
+        if slow:
+            logger.warning("slow operation", extra={"facts": facts(exchange)})
+        if self._log_requests and not failed and not slow:
+            logger.info("request", extra={"facts": facts(exchange)})
+        if self._counts is not None:
+            self._counts.request(exchange)
+        # It refers to all that was there when it failed, this exchange too.
+        exchange.failure = None
+
+
+def facts(exchange: Exchange) -> dict[str, Any]:
+    """What log lines say of a request that is over, beside its ids, which each line has."""
+    found: dict[str, Any] = {
+        "route": exchange.route,
+        "status": exchange.status,
+        "ms": round(1000 * exchange.seconds, 1),
+        "rows": exchange.rows,
+        "statements": exchange.usage.statements,
+        "database_ms": round(1000 * exchange.usage.seconds, 1),
+    }
+    if exchange.codes:
+        found["codes"] = sorted(set(exchange.codes))
+    if exchange.refusals:
+        found["refusals"] = sorted(set(exchange.refusals))
+    if exchange.failures > 1:
+        found["failures"] = exchange.failures
+    return found
+
+
+async def send_failure(exchange: Exchange, send: Send) -> None:
+    extensions = {"code": "INTERNAL_SERVER_ERROR", "requestId": exchange.request_id}
+    body = orjson.dumps({"errors": [{"message": "Internal server error.", "extensions": extensions}]})
+    headers = [
+        (b"content-type", b"application/json; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

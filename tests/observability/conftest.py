@@ -1,0 +1,118 @@
+"""What is told of requests, as it comes out: log lines, spans, metrics."""
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from prometheus_client.parser import text_string_to_metric_families
+
+from cli.logs import Formatter
+from tests.cli.conftest import data_dir, serve  # noqa: F401 - fixtures, of servers of their own
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+@dataclass
+class Log:
+    """The log of this process, as a server writes it."""
+
+    output: StringIO
+
+    @property
+    def text(self) -> str:
+        return self.output.getvalue()
+
+    def lines(self, event: str | None = None) -> list[dict[str, Any]]:
+        """The lines, or those that say `event`."""
+        found = [json.loads(line) for line in self.text.splitlines()]
+        return [line for line in found if event in (None, line["event"])]
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """What is logged from INFO on."""
+    found = Log(StringIO())
+    handler = logging.StreamHandler(found.output)
+    handler.setFormatter(Formatter(terminal=False))
+    # The client of the tests is in this process as well.
+    handler.addFilter(lambda record: record.name != "httpx")
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield found
+    root.setLevel(level)
+    root.removeHandler(handler)
+
+
+@dataclass
+class Collector:
+    """An OTLP receiver on this machine: what it was sent by HTTP, as it came and decoded."""
+
+    url: str
+    bodies: list[bytes] = field(default_factory=list)
+    requests: list[ExportTraceServiceRequest] = field(default_factory=list)
+    arrived: threading.Condition = field(default_factory=threading.Condition)
+
+    @property
+    def spans(self) -> list[Span]:
+        return [
+            span
+            for request in self.requests
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+    def wait_for(self, name: str, seconds: float = 30) -> Span:
+        """The first span with this name, when it has come."""
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: any(span.name == name for span in self.spans), seconds), name
+            return next(span for span in self.spans if span.name == name)
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            assert self.headers["content-type"] == "application/x-protobuf"
+            with found.arrived:
+                found.bodies.append(body)
+                found.requests.append(ExportTraceServiceRequest.FromString(body))
+                found.arrived.notify_all()
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        found = Collector(f"http://127.0.0.1:{server.server_address[1]}")
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+def samples(text: str) -> Samples:
+    """The figures of a scrape, by name and labels."""
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(found: Samples, name: str, **labels: str) -> float | None:
+    return found.get((f"billing_{name}", tuple(sorted(labels.items()))))
