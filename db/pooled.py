@@ -1,9 +1,10 @@
 """Connections behind PgBouncer in transaction mode, where each transaction may run in another session of PostgreSQL.
 
-Whatever belongs to a session is none of a client's there: a setting would go to others, a prepared statement would be
-looked for where it was not made. So each statement runs in a transaction, its own where there is no other; timeouts are
-set in each transaction; and statements are prepared without a name, for one use. This holds for all versions: newer
-ones know prepared statements with names, and older ones, such as that of Debian 12, do not.
+Whatever belongs to a session is none of a client's there: a prepared statement would be looked for where it was not
+made, and a timeout would go to others. So statements are prepared without a name, for one use: between that and its use
+the driver asks for no answer that would end a transaction. And each statement runs in a transaction, its own where
+there is no other, in which the timeouts are set. This holds for all versions of PgBouncer: newer ones know prepared
+statements with names, and older ones, such as that of Debian 12, do not.
 
 See https://www.pgbouncer.org/features.html.
 """
@@ -43,10 +44,9 @@ def pooled_arguments(settings: Mapping[str, str]) -> dict[str, Any]:
     return {
         "server_settings": {name: settings[name] for name in TAKEN_SETTINGS if name in settings},
         "connection_class": type("Connection", (PooledConnection,), {"__slots__": (), "set_local": set_local}),
-        # What is prepared is used once: neither the driver nor SQLAlchemy keeps it.
+        # What is prepared is used once, and has no name then: neither the driver nor SQLAlchemy keeps it.
         "statement_cache_size": 0,
         "prepared_statement_cache_size": 0,
-        "prepared_statement_name_func": str,
     }
 
 

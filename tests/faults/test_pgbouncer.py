@@ -8,9 +8,10 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
@@ -136,6 +137,10 @@ async def test_timeouts_are_those_of_each_transaction_and_go_to_nobody_else(pool
     for sessions in (pooled.reads, pooled.writes):
         async with sessions() as session:
             assert tuple((await session.execute(shown)).one()) == ("10s", "5s")
+    taken = await pooled._answers.raw_connection()
+    driver = cast("asyncpg.Connection", taken.driver_connection)
+    assert [tuple(row) for row in await driver.fetch(str(shown))] == [("10s", "5s")]
+    taken.close()
     async with single_connection(through(pgbouncer, str(pooled.engine.url.set(query={})))) as connection:
         assert tuple((await connection.execute(shown)).one()) == ("0", "0")
 
@@ -149,6 +154,23 @@ async def test_statements_of_many_clients_do_not_meet(pooled: Database) -> None:
             assert found == number + turn % 3
 
     await asyncio.gather(*(ask(number) for number in range(40)))
+
+
+async def test_reads_of_many_requests_do_not_meet(pooled: Database) -> None:
+    """As above, by the short way: the driver's own statements, which take other numbers of values."""
+
+    async def ask(number: int) -> None:
+        for turn in range(60):
+            values = [number + turn] * (1 + (number + turn) % 5)
+            sums = " + ".join(f"${place + 1}::int" for place in range(len(values)))
+            taken = await pooled._answers.raw_connection()
+            try:
+                driver = cast("asyncpg.Connection", taken.driver_connection)
+                assert [tuple(row) for row in await driver.fetch(f"SELECT {sums}", *values)] == [(sum(values),)]
+            finally:
+                taken.close()
+
+    await asyncio.gather(*(ask(number) for number in range(30)))
 
 
 async def test_what_is_written_on_autocommit_is_kept(pooled: Database, database_url: str) -> None:
