@@ -266,6 +266,7 @@ async def test_books_in_order_break_nothing(books: Books) -> None:
         REVERSALS.name: 2,
         CURRENCIES.name: 13 + 3 + 7,
         VERSIONS.name: 71,
+        FEED.name: 71,
         EVENTS.name: 7 + 4 + 7 + 13 + 3 + 1 + 1,
         IDEMPOTENCY.name: 1,
         SEQUENCES.name: 12,

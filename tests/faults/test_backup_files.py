@@ -25,13 +25,10 @@ from db.embedded import EmbeddedPostgres
 from db.migrations import head_revision
 from tests.cli.conftest import ROOT, billing
 from tests.conftest import execute, named
-from tests.db.test_schema import alembic
-from tests.db.test_upgrade import violated
 from tests.support import NOW
 
 PATIENCE_SECONDS = 60
 TABLES = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-NUMBER = "SELECT event_xid()::text::bigint"
 
 
 async def scalar(url: str, statement: str) -> Any:
@@ -240,45 +237,3 @@ async def test_a_restore_that_is_killed_leaves_the_database_empty(backup: Path, 
         assert await scalar(empty_database_url, TABLES) == 0
 
     assert billing("restore", str(backup), DATABASE_URL=empty_database_url).returncode == 0
-
-
-async def test_a_backup_of_an_older_revision_is_migrated_when_it_is_restored(
-    server: EmbeddedPostgres, empty_database_url: str, tmp_path: Path
-) -> None:
-    alembic(empty_database_url, "upgrade", "0003")
-    await fill(empty_database_url, customers=20, as_of=NOW, console=Console(quiet=True))
-    name, file = f"newer_{uuid4().hex}", tmp_path / "old.backup"
-    assert billing("backup", str(file), DATABASE_URL=empty_database_url).returncode == 0
-    assert read_manifest(file).revision == "0003"
-    assert await scalar(empty_database_url, "SELECT version_num FROM alembic_version") == "0003"
-    await execute(server.url, f"CREATE DATABASE {name}")
-    url = named(server.url, name)
-    try:
-        restored = billing("restore", str(file), DATABASE_URL=url)
-
-        assert restored.returncode == 0, restored.stderr
-        assert "migrated from 0003" in restored.stderr
-        assert await violated(url) == []
-        # Its events are numbered on from a number that no database had before.
-        assert await scalar(url, NUMBER) >> 31 > 1_700_000_000
-    finally:
-        await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-async def test_whoever_read_a_restored_database_goes_on_in_the_next_one(
-    server: EmbeddedPostgres, backup: Path, empty_database_url: str, tmp_path: Path
-) -> None:
-    """Of each event that comes later, the number is higher than of all before, whichever copy they were in."""
-    of_first, of_again = tmp_path / "first.backup", backup
-    assert billing("restore", str(backup), DATABASE_URL=empty_database_url).returncode == 0
-    assert billing("backup", str(of_first), DATABASE_URL=empty_database_url).returncode == 0
-    last = await scalar(empty_database_url, NUMBER)
-    for file in (of_first, of_again):
-        name = f"next_{uuid4().hex}"
-        await execute(server.url, f"CREATE DATABASE {name}")
-        try:
-            assert billing("restore", str(file), DATABASE_URL=named(server.url, name)).returncode == 0
-            assert await scalar(named(server.url, name), NUMBER) >> 31 > last >> 31
-            last = await scalar(named(server.url, name), NUMBER)
-        finally:
-            await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")

@@ -197,3 +197,28 @@ async def test_a_migration_gives_up_in_the_end_and_has_changed_nothing(database_
             await connection.run_sync(migrate)
 
     assert await scalar(database_url, "SELECT to_regclass('colours')") is None
+
+
+@pytest.mark.parametrize(("destination", "least", "most"), [("head", 2, 10), ("+2", 1, 1)])
+async def test_steps_that_are_counted_are_not_run_again_when_one_was_done(
+    database_url: str, destination: str, least: int, most: int
+) -> None:
+    attempts = 0
+
+    def migrate(connection: Connection) -> None:
+        def two_steps() -> None:
+            nonlocal attempts
+            attempts += 1
+            connection.execute(text(f"UPDATE alembic_version SET version_num = 'step {attempts}'"))
+            connection.commit()
+            connection.execute(text("ALTER TABLE plans ADD COLUMN colour text"))
+
+        wait_briefly_for_locks(connection)
+        until_not_blocked(connection, two_steps, destination=destination, patience_seconds=2)
+
+    async with single_connection(database_url) as long, single_connection(database_url) as connection:
+        await long.execute(text("SELECT count(*) FROM plans"))
+        with pytest.raises(MigrationBlockedError):
+            await connection.run_sync(migrate)
+
+    assert least <= attempts <= most
