@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
 from cli.database import database_server
-from db.database import asyncpg_url, single_connection
-from db.migrations import migration_lock
+from db.database import single_connection
+from db.migrations import LOCK_TIMEOUT_MS, migration_lock, until_not_blocked, wait_briefly_for_locks
 from db.models import Base
 
 
@@ -27,11 +27,13 @@ def render_item(type_: str, item: object, autogen_context: AutogenContext) -> st
 
 
 def run(connection: Connection) -> None:
-    with migration_lock(connection):
-        run_locked(connection)
+    wait_briefly_for_locks(connection)
+    # Such as `head` or `+1`; the other commands of alembic have none.
+    destination = getattr(context.config.cmd_opts, "revision", None)
+    until_not_blocked(connection, lambda: run_once(connection), destination=destination)
 
 
-def run_locked(connection: Connection) -> None:
+def run_once(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
@@ -45,9 +47,24 @@ def run_locked(connection: Connection) -> None:
 
 
 async def run_on(url: str) -> None:
-    async with single_connection(url) as connection:
+    async with migration_lock(url), single_connection(url) as connection:
         await connection.run_sync(run)
         await connection.commit()
+
+
+def print_sql() -> None:
+    """Prints the statements of the migrations, for which no database is needed."""
+    context.configure(
+        dialect_name="postgresql",
+        target_metadata=Base.metadata,
+        literal_binds=True,
+        render_item=render_item,
+        transaction_per_migration=True,
+    )
+    # As `wait_briefly_for_locks` does. What fails for it has changed nothing, and can be run again.
+    context.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 def main() -> None:
@@ -56,18 +73,11 @@ def main() -> None:
         run(connection)
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if context.is_offline_mode():
+        print_sql()
+        return
     with database_server() as server:
-        if not context.is_offline_mode():
-            asyncio.run(run_on(server.url))
-            return
-        context.configure(
-            url=asyncpg_url(server.url),
-            target_metadata=Base.metadata,
-            literal_binds=True,
-            render_item=render_item,
-        )
-        with context.begin_transaction():
-            context.run_migrations()
+        asyncio.run(run_on(server.url))
 
 
 main()

@@ -16,7 +16,7 @@ def database_server(data_dir: Path | None = None) -> Iterator[DatabaseServer]:
     Raises `CommandError`, `DatabaseUrlError` and `EmbeddedPostgresError`.
     """
     configuration = read_configuration(data_dir=data_dir)
-    with running_server(configuration.database_url, configuration.data_dir) as server:
+    with running_server(configuration.url(), configuration.data_dir) as server:
         yield server
 
 

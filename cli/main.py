@@ -21,9 +21,11 @@ from cli.environment import settings_of, text_of
 from cli.errors import CommandError
 from cli.logs import configure_logs
 from cli.settings import Configuration, read_configuration
-from db.database import DatabaseUrlError, is_unavailable
+from db.backup import BackupError
+from db.database import DatabaseUrlError, asyncpg_url, is_unavailable
 from db.embedded import EmbeddedPostgresError
-from db.migrations import UnknownRevisionError, migrate
+from db.migrations import MigrationBlockedError, UnknownRevisionError, migrate
+from db.pooled import is_pooled
 from db.server import DatabaseServer, running_server
 
 
@@ -83,7 +85,7 @@ def serve(
             host=host, port=port, data_dir=data_dir, workers=workers, renew=renew, renew_every=renew_every
         )
         listening = stack.enter_context(bind(configuration.host, configuration.port))
-        server = stack.enter_context(running_server(configuration.database_url, configuration.data_dir))
+        server = stack.enter_context(running_server(configuration.url(), configuration.data_dir))
         migrated(server)
         if configuration.auth:
             asyncio.run(require_keys(server.url))
@@ -199,6 +201,48 @@ def verify_command(
         raise typer.Exit(1)
 
 
+PostgresBin = Annotated[
+    Path | None,
+    typer.Option(help="Folder of PostgreSQL's programs. [default: those that come with us]", show_default=False),
+]
+
+
+@app.command(name="backup")
+def backup_command(
+    file: Annotated[Path, typer.Argument(help="The file to write, which must not be there yet.")],
+    postgres_bin: PostgresBin = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write all data as of this instant to a file, while servers go on serving."""
+    from cli.backup import write_backup
+
+    with one_line_errors(), database_server(data_dir) as server:
+        require_direct(server)
+        asyncio.run(write_backup(server.url, file, folder=postgres_bin, console=console))
+
+
+@app.command(name="restore")
+def restore_command(
+    file: Annotated[Path, typer.Argument(help="A file that `billing backup` wrote.", exists=True, dir_okay=False)],
+    postgres_bin: PostgresBin = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make an empty database what it was when a backup was written, migrate it, and check it as `billing verify` does.
+
+    Exits with 1 when an invariant is violated.
+    """
+    from cli.backup import restore_backup
+    from cli.verify import verify_database
+
+    with one_line_errors(), database_server(data_dir) as server:
+        require_direct(server)
+        asyncio.run(restore_backup(server.url, file, folder=postgres_bin, console=console))
+        migrated(server)
+        sound = asyncio.run(verify_database(server.url, None))
+    if not sound:
+        raise typer.Exit(1)
+
+
 @app.command(name="config")
 def config_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,  # noqa: FBT002 - a flag
@@ -251,6 +295,15 @@ def demo(
         asyncio.run(fill(server.url, customers=customers, as_of=midnight, console=console))
 
 
+def require_direct(server: DatabaseServer) -> None:
+    """Raises `CommandError` behind PgBouncer: the programs of PostgreSQL change settings of their session."""
+    if is_pooled(asyncpg_url(server.url)):
+        raise CommandError(
+            "Backups are made and restored on PostgreSQL itself, not through PgBouncer: give its own address as"
+            " DATABASE_URL, and leave BILLING_PGBOUNCER out."
+        )
+
+
 def migrated(server: DatabaseServer) -> None:
     """Migrates the database and says what was done."""
     before, head = asyncio.run(migrate(server.url))
@@ -259,12 +312,23 @@ def migrated(server: DatabaseServer) -> None:
     console.print(f"Schema      {head}, {done}")
 
 
+ONE_LINE = (
+    BackupError,
+    CommandError,
+    DatabaseUrlError,
+    EmbeddedPostgresError,
+    MigrationBlockedError,
+    UnknownRevisionError,
+)
+"""Errors whose message is one line for the person who ran the command."""
+
+
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turns what a person can mend into one line and exit code 1."""
     try:
         yield
-    except (CommandError, DatabaseUrlError, EmbeddedPostgresError, UnknownRevisionError) as error:
+    except ONE_LINE as error:
         fail(str(error))
     except (OSError, SQLAlchemyError) as error:
         if is_unavailable(error):

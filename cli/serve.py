@@ -48,7 +48,8 @@ def serve_forever(
     Each process reads what is in force from the environment, where options and the address of an embedded server are
     added to it.
     """
-    os.environ.update(environment_of(replace(configuration, database_url=server.url)))
+    # The URL of the server says already what it leads to.
+    os.environ.update(environment_of(replace(configuration, database_url=server.url, pgbouncer=False)))
     os.environ.pop("DATABASE_URL" + FROM_FILE, None)
     config = uvicorn.Config(
         "cli.serve:worker_app",

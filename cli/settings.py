@@ -14,6 +14,7 @@ from billing.rate_limits import RateLimit
 from cli.environment import find, setting, settings_of, text_of
 from cli.errors import CommandError
 from db.database import DatabaseSettings, asyncpg_url
+from db.pooled import pooled_url
 from graph.limits import Limits
 from graph.settings import Settings
 
@@ -67,6 +68,9 @@ class Configuration:
         otherwise="one of its own",
         parse=database_url,
     )
+    pgbouncer: bool = setting(
+        False, "`on`: `DATABASE_URL` is that of a PgBouncer in transaction mode. See docs/operations.md."
+    )
     data_dir: Path = setting(Path(".billing"), "Folder of the server's own PostgreSQL, where no other is named.")
     host: str = setting("127.0.0.1", "Address to listen on.")
     port: int = setting(8000, "Port to listen on; 0 for any free one.", least=0, most=65535)
@@ -97,6 +101,9 @@ class Configuration:
         "`on`: an error says which name was perhaps meant, which tells the schema.",
         otherwise="by address",
         by=is_local,
+    )
+    hsts_seconds: int = setting(
+        0, "Seconds that browsers come by HTTPS only, once they have; 0: they are not told so.", least=0
     )
     trusted_documents: Path | None = setting(
         None, "A file of documents by their hash, as graphql-codegen writes it: a client sends `documentId`."
@@ -139,6 +146,10 @@ class Configuration:
     slow_ms: int = setting(1000, "An operation that takes longer than so many milliseconds is logged.")
     log_requests: bool = setting(False, "`on`: each request is logged.")
 
+    def url(self) -> str | None:
+        """The URL of the database, which says what it leads to; None for one of our own."""
+        return pooled_url(self.database_url) if self.database_url and self.pgbouncer else self.database_url
+
     def of_database(self) -> DatabaseSettings:
         return self.group(DatabaseSettings)
 
@@ -152,6 +163,7 @@ class Configuration:
             trusted_only=self.trusted_only,
             cors_origins=self.cors_origins,
             plans=self.plans,
+            hsts_seconds=self.hsts_seconds,
             hosts=frozenset(name.lower() for name in self.hosts),
             metrics=self.metrics,
             slow_ms=self.slow_ms,

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from db.pooled import OPTION, is_pooled, pooled_arguments
 from db.reads import Reads
 from db.rows import use_texts
 from db.scope import Scope, count_rows
@@ -38,6 +39,13 @@ class DatabaseSettings:
     idle_in_transaction_timeout_ms: int = 10_000
 
 
+NO_TIMEOUTS = """
+    SELECT set_config(name, '0', true) FROM pg_settings
+    WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
+"""
+"""Frees the present transaction from timeouts that a role or a server may have been given."""
+
+
 class DatabaseUrlError(ValueError):
     """The database URL cannot be used. The message is one line for the person who set it."""
 
@@ -60,12 +68,9 @@ class Database:
             "poolclass": Pool,
             "max_overflow": 0,
             "pool_timeout": settings.pool_timeout_seconds,
-            "connect_args": {
-                "timeout": CONNECT_TIMEOUT_SECONDS,
-                "statement_cache_size": STATEMENTS_PREPARED,
-                # A timer for each use of a statement would cost a sixth of what it costs to send one.
-                "max_cached_statement_lifetime": 0,
-                "server_settings": {
+            "connect_args": connect_arguments(
+                asyncpg_url(url),
+                {
                     "application_name": "billing",
                     "timezone": "UTC",
                     "datestyle": "ISO",
@@ -73,13 +78,12 @@ class Database:
                     "lock_timeout": str(settings.lock_timeout_ms),
                     "idle_in_transaction_session_timeout": str(settings.idle_in_transaction_timeout_ms),
                 },
-            },
+            ),
         }
-        self.engine = create_async_engine(
-            asyncpg_url(url), pool_size=pool_size, isolation_level="AUTOCOMMIT", **options
-        )
+        address = driver_url(url)
+        self.engine = create_async_engine(address, pool_size=pool_size, isolation_level="AUTOCOMMIT", **options)
         event.listen(self.engine.sync_engine, "after_cursor_execute", count_rows)
-        self._answers = create_async_engine(asyncpg_url(url), pool_size=pool_size, pool_reset_on_return=None, **options)
+        self._answers = create_async_engine(address, pool_size=pool_size, pool_reset_on_return=None, **options)
         event.listen(self._answers.sync_engine, "connect", give_texts)
         self.listeners: list[Callable[[str], None]] = []
         """Are told of each statement that is sent by the driver; of others SQLAlchemy's own events tell."""
@@ -136,21 +140,38 @@ def asyncpg_url(url: str) -> URL:
         raise DatabaseUrlError(f"DATABASE_URL names {parsed.drivername!r}; only postgresql:// is supported.")
     options = {TAKEN_OPTIONS.get(name): value for name, value in parsed.query.items() if name not in IGNORED_OPTIONS}
     if None in options:
-        known = ", ".join(sorted(TAKEN_OPTIONS))
+        known = ", ".join(sorted({*TAKEN_OPTIONS} - {OPTION}))
         raise DatabaseUrlError(f"DATABASE_URL has an option that is not supported; known ones are {known}.")
     return parsed.set(
         drivername="postgresql+asyncpg", query={name: value for name, value in options.items() if name is not None}
     )
 
 
-TAKEN_OPTIONS = {"host": "host", "port": "port", "sslmode": "ssl", "ssl": "ssl"}
+def driver_url(url: str) -> URL:
+    """`url` for the driver, without what is said to us."""
+    return asyncpg_url(url).difference_update_query([OPTION])
+
+
+def connect_arguments(url: URL, server_settings: dict[str, str]) -> dict[str, Any]:
+    """What the driver makes a connection with."""
+    arguments = {
+        "timeout": CONNECT_TIMEOUT_SECONDS,
+        # A timer for each use of a statement would cost a sixth of what it costs to send one.
+        "max_cached_statement_lifetime": 0,
+    }
+    if is_pooled(url):
+        return arguments | pooled_arguments(server_settings)
+    return arguments | {"statement_cache_size": STATEMENTS_PREPARED, "server_settings": server_settings}
+
+
+TAKEN_OPTIONS = {OPTION: OPTION, "host": "host", "port": "port", "sslmode": "ssl", "ssl": "ssl"}
 IGNORED_OPTIONS = frozenset({"application_name", "connect_timeout"})
 
 
 @asynccontextmanager
 async def single_connection(url: str) -> AsyncIterator[AsyncConnection]:
     """One connection outside any pool, for a start-up task. Timeouts of statements do not apply to it."""
-    engine = create_async_engine(asyncpg_url(url), connect_args={"timeout": CONNECT_TIMEOUT_SECONDS})
+    engine = create_async_engine(driver_url(url), connect_args=connect_arguments(asyncpg_url(url), {}))
     try:
         async with engine.connect() as connection:
             yield connection

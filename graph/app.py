@@ -18,6 +18,7 @@ from graph.health import Health
 from graph.http import GraphQLEndpoint
 from graph.observability.middleware import Backlog, Observed
 from graph.playground import playground_assets
+from graph.security import SecuredStarlette
 from graph.settings import Settings
 
 if TYPE_CHECKING:
@@ -86,7 +87,9 @@ def create_app(
         tracing=tracing,
     )
     cors = [cross_origin(settings.cors_origins)] if settings.cors_origins else []
-    return Starlette(routes=routes, middleware=[observed, *cors], lifespan=lifespan)
+    return SecuredStarlette(
+        hsts_seconds=settings.hsts_seconds, routes=routes, middleware=[observed, *cors], lifespan=lifespan
+    )
 
 
 def metrics_of(database: Database) -> "Metrics":

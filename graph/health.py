@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from db.database import Database
-from db.migrations import current_revision, head_revision
+from db.migrations import current_revision, head_revision, known_revisions
 
 DATABASE_ERRORS = (SQLAlchemyError, PostgresError, InternalClientError, OSError)
 DRAIN_SECONDS = 1
@@ -23,7 +23,7 @@ class Health:
     def __init__(self, database: Database) -> None:
         self.draining = False
         self._database = database
-        self._head = head_revision()
+        self._outdated = {None, *known_revisions()} - {head_revision()}
 
     def drain_on_signal(self) -> None:
         """From SIGTERM on the server is not ready, and goes on for a second, so that who asks `/ready` can turn away.
@@ -61,7 +61,10 @@ class Health:
         return JSONResponse({"database": "ok"})
 
     async def ready(self, _request: Request) -> JSONResponse:
-        """Requests are welcome: the database answers, its schema is the one of this code, no shut-down is under way."""
+        """Requests are welcome: the database answers, its schema has what this code needs, no shut-down is under way.
+
+        A newer version may have migrated it already. It only adds: while it starts, servers of this one go on.
+        """
         if self.draining:
             return JSONResponse({"ready": False, "reason": "shutting down"}, 503)
         try:
@@ -69,6 +72,6 @@ class Health:
                 revision = await current_revision(connection)
         except DATABASE_ERRORS:
             return JSONResponse({"ready": False, "reason": "database unavailable"}, 503)
-        if revision != self._head:
+        if revision in self._outdated:
             return JSONResponse({"ready": False, "reason": "migrations pending"}, 503)
         return JSONResponse({"ready": True})

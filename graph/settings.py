@@ -15,8 +15,9 @@ class Settings:
     the schema to those who may not read it. `trusted_documents`: a file of documents by their hash, as graphql-codegen
     writes it; `trusted_only`: no other is taken. `cors_origins`: pages of these origins may read answers. `hosts`:
     names, beside `localhost`, by which a server that needs no key may be asked. Without `plans`, operations are
-    executed by graphql-core, object by object. `metrics`: the server has `/metrics`. An operation that takes longer
-    than `slow_ms` is logged; with `log_requests` each request is.
+    executed by graphql-core, object by object. For `hsts_seconds` a browser comes by HTTPS only; 0: it is not told so.
+    `metrics`: the server has `/metrics`. An operation that takes longer than `slow_ms` is logged; with `log_requests`
+    each request is.
     """
 
     requires_key: bool = False
@@ -28,6 +29,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
     plans: bool = True
+    hsts_seconds: int = 0
     metrics: bool = False
     slow_ms: int = 1000
     log_requests: bool = False

@@ -1,12 +1,26 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, Integer, UniqueConstraint, text
+from sqlalchemy import DDL, BigInteger, CheckConstraint, Identity, Index, Integer, UniqueConstraint, event, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, one_of, text_up_to
 from db.types import TransactionId
 from db.values import CustomerId, EventType, ObjectType
+
+EVENT_XID = """
+    CREATE FUNCTION event_xid() RETURNS xid8 LANGUAGE sql STABLE PARALLEL RESTRICTED
+    RETURN pg_current_xact_id()
+"""
+"""The number of the transaction that writes an event."""
+
+EVENT_HORIZON = """
+    CREATE FUNCTION event_horizon() RETURNS xid8 LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN pg_snapshot_xmin(pg_current_snapshot())
+"""
+"""All transactions with a smaller number have ended. A restore has both functions count on from a higher number, since
+a new server counts from the beginning: see `db.backup.restore`.
+"""
 
 
 class Event(Base):
@@ -29,7 +43,7 @@ class Event(Base):
     changes: Mapped[list[str]]
     occurred_at: Mapped[datetime]
     recorded_at: Mapped[datetime]
-    xid: Mapped[int] = mapped_column(TransactionId(), primary_key=True, server_default=text("pg_current_xact_id()"))
+    xid: Mapped[int] = mapped_column(TransactionId(), primary_key=True, server_default=text("event_xid()"))
     position: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
 
     __table_args__ = (
@@ -40,3 +54,7 @@ class Event(Base):
         text_up_to("actor", 255),
         Index("ix_events_customer_id", "customer_id", "xid", "position"),
     )
+
+
+for function in (EVENT_XID, EVENT_HORIZON):
+    event.listen(Base.metadata, "before_create", DDL(function))  # type: ignore[no-untyped-call]

@@ -63,7 +63,7 @@ OPERATORS: dict[Operator, Callable[[Any, BindParameter[Any]], ColumnElement[bool
     "<": lambda column, value: column < value,
     "is null": lambda column, _: column.is_(None),
     "is not null": lambda column, _: column.is_not(None),
-    "settled": lambda column, _: column < func.pg_snapshot_xmin(func.pg_current_snapshot()),
+    "settled": lambda column, _: column < func.event_horizon(),
 }
 
 

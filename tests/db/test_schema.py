@@ -134,10 +134,15 @@ async def test_the_alembic_command_waits_for_a_migration_under_way(empty_databas
         waiting = subprocess.Popen(
             [sys.executable, "-m", "alembic", "upgrade", "head"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
         )
-        blocked = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-        while await connection.scalar(blocked) == 0:
-            assert waiting.poll() is None
-            await asyncio.sleep(0.05)
+        asks = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND query LIKE '%pg_try_advisory_xact_lock%'"
+        )
+        async with single_connection(empty_database_url) as other:
+            while await other.scalar(asks) == 0:
+                assert waiting.poll() is None
+                await other.rollback()
+                await asyncio.sleep(0.05)
         assert await current_revision(connection) is None
         await connection.execute(text("SELECT pg_advisory_unlock_all()"))
         assert waiting.wait(60) == 0

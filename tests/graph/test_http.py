@@ -314,6 +314,18 @@ async def test_a_server_before_its_migrations_is_not_ready(empty_database_url: s
     assert answer.json() == {"ready": False, "reason": "migrations pending"}
 
 
+async def test_a_server_goes_on_when_a_newer_version_has_migrated(api: Api, database: Database) -> None:
+    async with database.writes.begin() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    newer = await api.client.get("/ready")
+    async with database.writes.begin() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+    older = await api.client.get("/ready")
+
+    assert newer.json() == {"ready": True}
+    assert older.json() == {"ready": False, "reason": "migrations pending"}
+
+
 async def test_a_browser_gets_the_playground_and_a_program_does_not(api: Api) -> None:
     page = await api.client.get("/graphql", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     program = await api.client.get("/graphql", headers={"accept": "*/*"})

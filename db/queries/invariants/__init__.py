@@ -36,6 +36,7 @@ INVARIANTS = (
     money.CURRENCIES,
     records.VERSIONS,
     records.EVENTS,
+    records.FEED,
     records.IDEMPOTENCY,
     records.SEQUENCES,
     records.LAST_NUMBERS,

@@ -56,6 +56,27 @@ EVENTS = Invariant(
     """,
 )
 
+FEED = Invariant(
+    "I5",
+    "no event waits for a transaction that is to come",
+    "events",
+    """
+    SELECT CASE
+        WHEN number >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+          AND number IS DISTINCT FROM pg_current_xact_id_if_assigned()::text::bigint THEN
+            format('%s %s: version %s is hidden until the server has made %s transactions',
+                   replace(lower(object_type), '_', ' '), object_id, version, number)
+    END AS wrong
+    FROM (
+        SELECT object_type, object_id, version, xid::text::bigint - shift AS number
+        FROM events
+        CROSS JOIN (
+            SELECT event_horizon()::text::bigint - pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS shift
+        ) AS since_a_restore
+    ) AS events
+    """,
+)
+
 IDEMPOTENCY = Invariant(
     "I6",
     "each idempotency key has one result",

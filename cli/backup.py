@@ -1,0 +1,66 @@
+"""Writing and restoring a backup, and what a person sees of it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+from db.backup import Manifest, back_up, read_manifest, restore
+from db.backup.archive import Progress as Told
+
+
+async def write_backup(url: str, file: Path, *, folder: Path | None, console: Console) -> None:
+    """Writes a backup and says what is in it. Raises `BackupError`."""
+    began = time.monotonic()
+    with shown(console, "Backing up", None) as progress:
+        manifest = await back_up(url, file, program=own_version(), folder=folder, progress=progress)
+    say(console, "Backed up", manifest)
+    console.print(f"File        {file}, {megabytes(file):.1f} MB, in {time.monotonic() - began:.1f} s")
+
+
+async def restore_backup(url: str, file: Path, *, folder: Path | None, console: Console) -> None:
+    """Restores a backup, and says what is in it. Raises `BackupError`."""
+    began = time.monotonic()
+    # All is read twice: to see whether it is whole, and to restore it.
+    with shown(console, "Restoring", read_manifest(file).sql_bytes) as progress:
+        manifest = await restore(url, file, now=datetime.now(UTC), folder=folder, progress=progress)
+    say(console, "Restored", manifest)
+    console.print(f"Time        {time.monotonic() - began:.1f} s")
+    console.print("API keys    as they were then: revoke again what was revoked since, see `billing keys list`")
+
+
+def say(console: Console, what: str, manifest: Manifest) -> None:
+    console.print(
+        f"{what:12}revision {manifest.revision} as of {manifest.taken_at.astimezone(UTC):%FT%TZ}, by version"
+        f" {manifest.program} from PostgreSQL {manifest.postgresql}"
+    )
+    rows = ", ".join(
+        f"{count} {table}" for table, count in manifest.rows.items() if count and table != "alembic_version"
+    )
+    console.print(f"Rows        {rows or 'none'}")
+
+
+def megabytes(file: Path) -> float:
+    return file.stat().st_size / 1e6
+
+
+@contextmanager
+def shown(console: Console, what: str, total: int | None) -> Iterator[Told]:
+    """Shows on a terminal how far it has come."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def own_version() -> str:
+    """The version of this program; `unknown` where it runs without having been installed, as in the image."""
+    try:
+        return version("billing-server")
+    except PackageNotFoundError:
+        return "unknown"

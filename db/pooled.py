@@ -1,0 +1,145 @@
+"""Connections behind PgBouncer in transaction mode, where each transaction may run in another session of PostgreSQL.
+
+Whatever belongs to a session is none of a client's there: a prepared statement would be looked for where it was not
+made, and a timeout would go to others. So statements are prepared without a name, for one use: between that and its use
+the driver asks for no answer that would end a transaction. And each statement runs in a transaction, its own where
+there is no other, in which the timeouts are set. This holds for all versions of PgBouncer: newer ones know prepared
+statements with names, and older ones, such as that of Debian 12, do not.
+
+See https://www.pgbouncer.org/features.html.
+"""
+
+import re
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
+
+import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
+from asyncpg.transaction import Transaction
+from sqlalchemy import URL
+
+OPTION = "pgbouncer"
+"""The option of a database URL that says what it leads to."""
+
+TAKEN_SETTINGS = ("application_name", "timezone", "datestyle")
+"""Of a connection's settings, PgBouncer takes these, and gives them to each session that it lends."""
+
+NEEDS_NO_TRANSACTION = re.compile(r"\s*(CREATE|DROP|REINDEX)\b.*\bCONCURRENTLY\b", re.IGNORECASE | re.DOTALL)
+
+
+def is_pooled(url: URL) -> bool:
+    return url.query.get(OPTION) == "on"
+
+
+def pooled_url(url: str) -> str:
+    """The URL of the same database, marked as that of a PgBouncer."""
+    return f"{url}{'&' if '?' in url else '?'}{OPTION}=on"
+
+
+def pooled_arguments(settings: Mapping[str, str]) -> dict[str, Any]:
+    """What a connection with these settings is made with, for SQLAlchemy and its driver."""
+    of_transaction = [name for name in settings if name not in TAKEN_SETTINGS]
+    set_local = "".join(f" SET LOCAL {name} = {int(settings[name])};" for name in of_transaction)
+    return {
+        "server_settings": {name: settings[name] for name in TAKEN_SETTINGS if name in settings},
+        "connection_class": type("Connection", (PooledConnection,), {"__slots__": (), "set_local": set_local}),
+        # What is prepared is used once, and has no name then: neither the driver nor SQLAlchemy keeps it.
+        "statement_cache_size": 0,
+        "prepared_statement_cache_size": 0,
+    }
+
+
+class PooledConnection(asyncpg.Connection):
+    """A connection each of whose statements runs in a transaction."""
+
+    __slots__ = ()
+
+    set_local = ""
+    """SQL that a transaction begins with."""
+
+    def at_least_its_own(self) -> AbstractAsyncContextManager[Any]:
+        """A transaction, where none has begun."""
+        return nullcontext() if self.is_in_transaction() else self.transaction()
+
+    async def execute(self, query: str, *arguments: Any, **options: Any) -> str:
+        if arguments:
+            async with self.at_least_its_own():
+                return await super().execute(query, *arguments, **options)
+        # Without arguments, it is one message: nothing can come in between, and more of them cost nothing.
+        begins = query.startswith("BEGIN")
+        return await super().execute(query + self.set_local if begins else query, **options)
+
+    async def fetch(self, *arguments: Any, **options: Any) -> Any:
+        async with self.at_least_its_own():
+            return await super().fetch(*arguments, **options)
+
+    async def fetchrow(self, *arguments: Any, **options: Any) -> Any:
+        async with self.at_least_its_own():
+            return await super().fetchrow(*arguments, **options)
+
+    async def set_type_codec(self, *arguments: Any, **options: Any) -> None:
+        # It asks the database for the type.
+        async with self.transaction():
+            await super().set_type_codec(*arguments, **options)
+
+    async def prepare(self, query: str, **options: Any) -> Any:
+        """A statement; outside of a transaction, one whose transaction begins here, and ends with its one use."""
+        if self.is_in_transaction():
+            return await super().prepare(query, **options)
+        if NEEDS_NO_TRANSACTION.match(query):
+            return Plain(self, query)
+        transaction = self.transaction()
+        await transaction.start()
+        try:
+            return SingleUse(self, await super().prepare(query, **options), transaction)
+        except BaseException:
+            await end(self, transaction)
+            raise
+
+
+class SingleUse:
+    """A prepared statement with a transaction of its own, which its one use ends."""
+
+    def __init__(
+        self, connection: PooledConnection, statement: "PreparedStatement[Any]", transaction: Transaction
+    ) -> None:
+        self._connection = connection
+        self._statement = statement
+        self._transaction = transaction
+        self.get_attributes = statement.get_attributes
+        self.get_statusmsg = statement.get_statusmsg
+
+    async def fetch(self, *arguments: Any) -> list[Any]:
+        try:
+            rows = await self._statement.fetch(*arguments)
+        except BaseException:
+            await end(self._connection, self._transaction)
+            raise
+        await self._transaction.commit()
+        return rows
+
+
+class Plain:
+    """A statement that cannot be in a transaction: sent as text, in one message."""
+
+    def __init__(self, connection: PooledConnection, query: str) -> None:
+        self._connection = connection
+        self._query = query
+        self._status = ""
+
+    def get_attributes(self) -> tuple[()]:
+        return ()
+
+    def get_statusmsg(self) -> str:
+        return self._status
+
+    async def fetch(self) -> list[Any]:
+        self._status = await self._connection.execute(self._query)
+        return []
+
+
+async def end(connection: asyncpg.Connection, transaction: Transaction) -> None:
+    """Rolls back, unless the connection is lost and the transaction with it."""
+    if not connection.is_closed():
+        await transaction.rollback()

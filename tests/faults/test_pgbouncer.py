@@ -1,0 +1,221 @@
+"""PgBouncer in transaction mode, the real one, between the server and PostgreSQL: few sessions, lent by transaction."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from billing.runs import run_renewals
+from db.database import Database, asyncpg_url, single_connection
+from db.embedded import EmbeddedPostgres
+from db.pooled import pooled_url
+from db.values import RunTrigger
+from tests.cli.conftest import Serve, billing, serve  # noqa: F401 - a fixture
+from tests.conftest import FOLDER, execute, named
+from tests.db.test_upgrade import violated
+from tests.faults.test_migrations import VALID, NewerVersion, newer, scalar, until_true  # noqa: F401 - a fixture
+from tests.faults.traffic import traffic
+from tests.races.lives import a_subscriber, store_customers, stored_plans
+from tests.support import NOW
+
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+PATIENCE_SECONDS = 30
+SESSIONS = 3
+DUE = 40
+
+CONFIGURATION = """
+[databases]
+* = host={sockets} port=5432 user=billing
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = {sessions}
+max_client_conn = 500
+"""
+
+
+@pytest.fixture(scope="module")
+def pgbouncer(server: EmbeddedPostgres) -> Iterator[int]:
+    """The port of a PgBouncer before the tests' PostgreSQL, with few sessions for each database."""
+    if PGBOUNCER is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("PgBouncer is not installed")
+        pytest.skip("PgBouncer is not installed (Debian's package: pgbouncer)")
+    # It does not run as root; nobody is the user whom PostgreSQL lets in.
+    folder = Path(os.environ[FOLDER]) / f"pgbouncer-{uuid4().hex}"
+    folder.mkdir(mode=0o755)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    configuration = folder / "pgbouncer.ini"
+    sockets = asyncpg_url(server.url).query["host"]
+    configuration.write_text(CONFIGURATION.format(sockets=sockets, port=port, sessions=SESSIONS))
+    said = folder / "said"
+    as_nobody: dict[str, Any] = {"user": "nobody", "extra_groups": []} if os.geteuid() == 0 else {}
+    with said.open("w") as output:
+        process = subprocess.Popen([PGBOUNCER, str(configuration)], stdout=output, stderr=output, **as_nobody)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while "process up" not in said.read_text():
+        assert process.poll() is None, said.read_text()
+        assert time.monotonic() < deadline, said.read_text()
+        time.sleep(0.02)
+    yield port
+    process.terminate()
+    process.wait(PATIENCE_SECONDS)
+
+
+def through(port: int, url: str) -> str:
+    """The URL of the same database behind PgBouncer."""
+    return f"postgresql://billing@127.0.0.1:{port}/{asyncpg_url(url).database}"
+
+
+@pytest.fixture
+async def new_url(server: EmbeddedPostgres, pgbouncer: int) -> AsyncIterator[str]:
+    """A database without tables, to be reached by itself."""
+    name = f"pooled_{uuid4().hex}"
+    await execute(server.url, f"CREATE DATABASE {name}")
+    yield named(server.url, name)
+    await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def pooled(database_url: str, pgbouncer: int) -> AsyncIterator[Database]:
+    """A migrated database behind PgBouncer."""
+    database = Database(pooled_url(through(pgbouncer, database_url)))
+    yield database
+    await database.close()
+
+
+async def test_a_server_migrates_serves_and_renews_over_few_sessions(
+    serve: Serve,  # noqa: F811
+    new_url: str,
+    pgbouncer: int,
+) -> None:
+    environment = {"DATABASE_URL": through(pgbouncer, new_url), "BILLING_PGBOUNCER": "on", "BILLING_AUTH": "off"}
+
+    served = await asyncio.to_thread(serve, "--workers", "2", "--renew-every", "0.5", environment=environment)
+    async with traffic(served.url, clients=12) as clients:
+        await clients.until_answered(300)
+        sessions = await scalar(new_url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+    verified = await asyncio.to_thread(billing, "verify", **environment)
+
+    assert clients.failed == []
+    assert "migrated from nothing" in served.said.read_text()
+    assert sessions <= SESSIONS + 1
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert served.stop() == 0
+    assert "Traceback" not in served.said.read_text()
+
+
+async def test_renewals_side_by_side(pooled: Database, database_url: str) -> None:
+    plans = await stored_plans(pooled)
+    await store_customers(pooled, [a_subscriber(seed, plans, days=(45, 75), behind=(36, 44)) for seed in range(DUE)])
+
+    report = await run_renewals(
+        pooled, as_of=NOW, now=NOW, trigger=RunTrigger.COMMAND, chunk_size=5, side_by_side=SESSIONS
+    )
+
+    assert (report.renewed, report.failed) == (DUE, 0)
+    assert await violated(database_url) == []
+
+
+async def test_timeouts_are_those_of_each_transaction_and_go_to_nobody_else(pooled: Database, pgbouncer: int) -> None:
+    shown = text("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
+    for sessions in (pooled.reads, pooled.writes):
+        async with sessions() as session:
+            assert tuple((await session.execute(shown)).one()) == ("10s", "5s")
+    taken = await pooled._answers.raw_connection()
+    driver = cast("asyncpg.Connection", taken.driver_connection)
+    assert [tuple(row) for row in await driver.fetch(str(shown))] == [("10s", "5s")]
+    taken.close()
+    async with single_connection(through(pgbouncer, str(pooled.engine.url.set(query={})))) as connection:
+        assert tuple((await connection.execute(shown)).one()) == ("0", "0")
+
+
+async def test_statements_of_many_clients_do_not_meet(pooled: Database) -> None:
+    async def ask(number: int) -> None:
+        for turn in range(10):
+            sessions = pooled.reads if (number + turn) % 2 else pooled.writes
+            async with sessions() as session:
+                found = await session.scalar(text(f"SELECT :number + {turn % 3}"), {"number": number})
+            assert found == number + turn % 3
+
+    await asyncio.gather(*(ask(number) for number in range(40)))
+
+
+async def test_reads_of_many_requests_do_not_meet(pooled: Database) -> None:
+    """As above, by the short way: the driver's own statements, which take other numbers of values."""
+
+    async def ask(number: int) -> None:
+        for turn in range(60):
+            values = [number + turn] * (1 + (number + turn) % 5)
+            sums = " + ".join(f"${place + 1}::int" for place in range(len(values)))
+            taken = await pooled._answers.raw_connection()
+            try:
+                driver = cast("asyncpg.Connection", taken.driver_connection)
+                assert [tuple(row) for row in await driver.fetch(f"SELECT {sums}", *values)] == [(sum(values),)]
+            finally:
+                taken.close()
+
+    await asyncio.gather(*(ask(number) for number in range(30)))
+
+
+async def test_what_is_written_on_autocommit_is_kept(pooled: Database, database_url: str) -> None:
+    async with pooled.reads() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = version_num || 'x'"))
+
+    assert str(await scalar(database_url, "SELECT version_num FROM alembic_version")).endswith("x")
+
+
+async def test_a_statement_that_fails_leaves_its_session_as_it_was(pooled: Database) -> None:
+    for _ in range(2 * SESSIONS):
+        async with pooled.reads() as session:
+            with pytest.raises(Exception, match="division by zero"):
+                await session.execute(text("SELECT 1 / 0"))
+            assert await session.scalar(text("SELECT 1")) == 1
+
+
+async def test_a_query_that_nobody_waits_for_is_canceled(pooled: Database, database_url: str) -> None:
+    sleeping = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
+    async with pooled.reads() as session:
+        asking = asyncio.create_task(session.execute(text("SELECT pg_sleep(60)")))
+        await until_true(database_url, sleeping)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    async with asyncio.timeout(2):
+        await until_true(database_url, f"SELECT NOT ({sleeping})")
+    async with pooled.reads() as session:
+        assert await session.scalar(text("SELECT 1")) == 1
+
+
+async def test_an_index_is_made_concurrently(newer: NewerVersion, database_url: str, pgbouncer: int) -> None:  # noqa: F811
+    await newer.end_of(newer.upgrade(pooled_url(through(pgbouncer, database_url)), "0102"))
+
+    assert await scalar(database_url, VALID)
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_backup_wants_postgresql_itself(database_url: str, pgbouncer: int, tmp_path: Path, command: str) -> None:
+    file = tmp_path / "any.backup"
+    if command == "restore":
+        file.touch()
+
+    done = billing(command, str(file), DATABASE_URL=through(pgbouncer, database_url), BILLING_PGBOUNCER="on")
+
+    assert done.returncode == 1
+    assert "not through PgBouncer" in done.stderr

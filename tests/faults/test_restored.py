@@ -1,0 +1,80 @@
+"""What was restored lives on: from an older revision, for readers of the feed, and for clients that send again."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from rich.console import Console
+
+from cli.demo import fill
+from db.backup import read_manifest
+from db.embedded import EmbeddedPostgres
+from tests.cli.conftest import billing
+from tests.conftest import execute, named
+from tests.db.test_schema import alembic
+from tests.db.test_upgrade import violated
+from tests.faults.test_backup_files import backup, rewritten, scalar, source  # noqa: F401 - fixtures
+from tests.support import NOW
+
+NUMBER = "SELECT event_xid()::text::bigint"
+
+
+async def test_a_backup_of_an_older_revision_is_migrated_when_it_is_restored(
+    server: EmbeddedPostgres, empty_database_url: str, tmp_path: Path
+) -> None:
+    alembic(empty_database_url, "upgrade", "0003")
+    await fill(empty_database_url, customers=20, as_of=NOW, console=Console(quiet=True))
+    name, file = f"newer_{uuid4().hex}", tmp_path / "old.backup"
+    assert billing("backup", str(file), DATABASE_URL=empty_database_url).returncode == 0
+    assert read_manifest(file).revision == "0003"
+    assert await scalar(empty_database_url, "SELECT version_num FROM alembic_version") == "0003"
+    await execute(server.url, f"CREATE DATABASE {name}")
+    url = named(server.url, name)
+    try:
+        restored = billing("restore", str(file), DATABASE_URL=url)
+
+        assert restored.returncode == 0, restored.stderr
+        assert "migrated from 0003" in restored.stderr
+        assert await violated(url) == []
+        # Its events are numbered on from a number that no database had before.
+        assert await scalar(url, NUMBER) >> 31 > 1_700_000_000
+    finally:
+        await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def test_idempotency_keys_outlive_the_time_between_backup_and_restore(
+    database_url: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    """The copy was made three days ago, and the key an hour before it: so it has been used for an hour."""
+    whole, old = tmp_path / "whole.backup", tmp_path / "old.backup"
+    key = "'local', 'order-1', sha256('a'), '{}', now() - interval '3 days 1 hour'"
+    await execute(database_url, f"INSERT INTO idempotency_keys VALUES ({key})")
+    assert billing("backup", str(whole), DATABASE_URL=database_url).returncode == 0
+    rewritten(whole, old, sql=bytes, taken_at=f"{datetime.now(UTC) - timedelta(days=3):%FT%TZ}")
+
+    assert billing("restore", str(old), DATABASE_URL=empty_database_url).returncode == 0
+
+    age = await scalar(empty_database_url, "SELECT now() - created_at FROM idempotency_keys")
+    assert timedelta(minutes=59) < age < timedelta(minutes=63)
+
+
+async def test_whoever_read_a_restored_database_goes_on_in_the_next_one(
+    server: EmbeddedPostgres,
+    backup: Path,  # noqa: F811 - a fixture
+    empty_database_url: str,
+    tmp_path: Path,
+) -> None:
+    """Of each event that comes later, the number is higher than of all before, whichever copy they were in."""
+    of_first, of_again = tmp_path / "first.backup", backup
+    assert billing("restore", str(backup), DATABASE_URL=empty_database_url).returncode == 0
+    assert billing("backup", str(of_first), DATABASE_URL=empty_database_url).returncode == 0
+    last = await scalar(empty_database_url, NUMBER)
+    for file in (of_first, of_again):
+        name = f"next_{uuid4().hex}"
+        await execute(server.url, f"CREATE DATABASE {name}")
+        try:
+            assert billing("restore", str(file), DATABASE_URL=named(server.url, name)).returncode == 0
+            assert await scalar(named(server.url, name), NUMBER) >> 31 > last >> 31
+            last = await scalar(named(server.url, name), NUMBER)
+        finally:
+            await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
