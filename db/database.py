@@ -28,6 +28,8 @@ CONNECT_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 5_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
+CLIENT_CHECK_INTERVAL_MS = 1_000
+"""So often PostgreSQL looks, while it runs a statement or waits for a lock, whether this process is still there."""
 
 
 class DatabaseUrlError(ValueError):
@@ -60,6 +62,7 @@ class Database:
                     "statement_timeout": str(STATEMENT_TIMEOUT_MS),
                     "lock_timeout": str(LOCK_TIMEOUT_MS),
                     "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+                    "client_connection_check_interval": str(CLIENT_CHECK_INTERVAL_MS),
                 },
             },
         }
