@@ -12,16 +12,18 @@ import sys
 import uvicorn
 from rich.console import Console
 from starlette.applications import Starlette
-from uvicorn.supervisors import Multiprocess
 
 from cli.errors import CommandError
 from cli.settings import read_settings
+from cli.workers import Workers
 from db.database import Database
 from db.server import DatabaseServer
 from graph.app import create_app
 from graph.trusted import TrustedDocumentsError
 
-GRACEFUL_SHUTDOWN_SECONDS = 25
+GRACEFUL_SHUTDOWN_SECONDS = 20
+"""What is under way has so long to be finished. With what comes before and after, a server ends within 25 seconds."""
+
 PR_SET_PDEATHSIG = 1
 COLLECTOR_THRESHOLDS = (50_000, 20, 10)
 """Objects that are made before the young are looked at; and how often, before older ones are."""
@@ -67,7 +69,7 @@ def serve_forever(
     if workers == 1:
         uvicorn.Server(config).run(sockets=[listening])
     else:
-        Multiprocess(config, [listening]).run()
+        Workers(config, [listening]).run()
 
 
 def worker_app() -> Starlette:

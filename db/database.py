@@ -1,15 +1,18 @@
 """Connections: a pool for answers, and one for all else: reads without a transaction, and writes in one."""
 
+import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from asyncpg import InternalClientError
-from sqlalchemy import URL, event, make_url, text
+from sqlalchemy import URL, QueuePool, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from db.reads import Reads
 from db.rows import use_texts
@@ -30,6 +33,11 @@ LOCK_TIMEOUT_MS = 5_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
 CLIENT_CHECK_INTERVAL_MS = 1_000
 """So often PostgreSQL looks, while it runs a statement or waits for a lock, whether this process is still there."""
+
+CLOSE_SECONDS = 1
+POLL_SECONDS = 0.02
+
+logger = logging.getLogger("billing.db")
 
 
 class DatabaseUrlError(ValueError):
@@ -97,8 +105,27 @@ class Database:
             await session.execute(text("SELECT 1"))
 
     async def close(self) -> None:
-        await self.engine.dispose()
-        await self._answers.dispose()
+        """Closes all connections, within twice `CLOSE_SECONDS` at most, whether or not the database answers.
+
+        Whoever was told to end, and uses a connection, has that time to cancel its SQL and to give it back.
+        """
+        engines = (self.engine, self._answers)
+        deadline = time.monotonic() + CLOSE_SECONDS
+        while any(in_use(engine) for engine in engines) and time.monotonic() < deadline:  # noqa: ASYNC110 - a pool tells nobody
+            await asyncio.sleep(POLL_SECONDS)
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                for engine in engines:
+                    await engine.dispose()
+        except TimeoutError:
+            logger.warning("the database does not answer: its connections are not closed in good order")
+
+
+def in_use(engine: AsyncEngine) -> int:
+    """How many connections of an engine somebody has taken."""
+    pool = engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.checkedout()
 
 
 def give_texts(connection: DBAPIConnection, _record: object) -> None:

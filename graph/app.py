@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from billing.runs import renew_forever
-from db.database import Database
+from db.database import CLOSE_SECONDS, Database
 from graph.context import Clock, wall_clock
 from graph.health import Health
 from graph.http import GraphQLEndpoint
@@ -41,10 +41,11 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         health.drain_on_signal()
-        async with asyncio.TaskGroup() as tasks:
-            renewals = tasks.create_task(renew_while_serving())
-            yield
-            renewals.cancel()
+        renewals = asyncio.create_task(renew_while_serving())
+        yield
+        renewals.cancel()
+        # A run that is broken off still writes down how far it came, if the database lets it.
+        await asyncio.wait((renewals,), timeout=CLOSE_SECONDS)
         await database.close()
 
     return Starlette(

@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,7 +95,7 @@ class Server:
         return found or [self.pid]
 
     async def answers(self, path: str, status: int = 200) -> bool:
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with httpx.AsyncClient(timeout=5, verify=False) as client:
             try:
                 return (await client.get(self.url + path)).status_code == status
             except httpx.TransportError:
@@ -159,29 +159,32 @@ class Servers:
                 server.process.wait()
 
 
-def postmaster_of(folder: Path) -> int | None:
+def postmaster_of(postgres: Path) -> int | None:
     """The process id of the embedded PostgreSQL of a folder; None, while it has none."""
     try:
-        return int((folder / "data" / "postmaster.pid").read_text().split()[0])
+        return int((postgres / "data" / "postmaster.pid").read_text().split()[0])
     except (FileNotFoundError, IndexError, ValueError):
         return None
 
 
-def kill_postgres(folder: Path) -> int:
-    """Kills PostgreSQL and all its processes at once; whoever runs it starts it anew. Returns its process id."""
-    postmaster = postmaster_of(folder)
-    assert postmaster is not None
-    for pid in (postmaster, *children_of(postmaster)):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    return postmaster
+def family_of(postgres: EmbeddedPostgres) -> list[int]:
+    """All processes of a PostgreSQL, its own first."""
+    postmaster = postmaster_of(postgres.folder)
+    return [] if postmaster is None else [postmaster, *children_of(postmaster)]
+
+
+def send(pids: Iterable[int], number: signal.Signals) -> None:
+    """Sends all of them a signal; who has ended meanwhile, needs none."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 @contextmanager
-def postgres_in(folder: Path) -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL that the test may kill: it comes back, with all that it has said is stored."""
-    folder.mkdir(mode=0o711)
-    with EmbeddedPostgres(folder) as postgres:
-        yield postgres
+def paused(pids: Sequence[int]) -> Iterator[None]:
+    """The processes stand still in the block."""
+    send(pids, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        send(pids, signal.SIGCONT)

@@ -17,17 +17,20 @@ from sqlalchemy import text
 from billing.runs import tick
 from db.database import Database
 from db.models import Base, BillingRun, IdempotencyKey, Payment
+from tests.faults.locks import are_waiting
 from tests.faults.processes import PATIENCE_SECONDS, ROOT, until
 from tests.races.fingerprints import assert_sound
 from tests.races.test_idempotency import WITH_A_KEY
 from tests.support import Api, TestClock, count
 
 KILLED = -signal.SIGKILL
-IN_ONE_TRANSACTION = ("createSubscription", "changeSubscription", "cancelSubscription", "finalizeInvoice", "recordPayment")
-WAITING = """
-    SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'billing' AND wait_event_type = 'Lock'
-"""
+IN_ONE_TRANSACTION = (
+    "createSubscription",
+    "changeSubscription",
+    "cancelSubscription",
+    "finalizeInvoice",
+    "recordPayment",
+)
 
 
 class Failing:
@@ -151,22 +154,17 @@ async def test_no_backend_outlives_the_process_that_it_works_for(
     async with database.writes.begin() as session:
         await session.execute(text("SELECT FROM customers FOR UPDATE"))
         sent = asyncio.create_task(answer_of(url, "recordPayment", selection, fields))
-        await until(lambda: counts(database, WAITING, 1), what="the mutation waits for the customer")
+        await until(lambda: are_waiting(database, 1), what="the mutation waits for the customer")
         os.kill(pid, signal.SIGKILL)
         assert await sent is None
         assert failing.code() == KILLED
 
-        await until(lambda: counts(database, WAITING, 0), seconds=6, what="its backend ends")
+        await until(lambda: are_waiting(database, 0), seconds=6, what="its backend ends")
 
     assert await rows(database) == before
     assert (await api.mutate("recordPayment", selection, **fields))["userErrors"] == []
     assert await count(database.writes, Payment, IdempotencyKey) == 2
     await assert_sound(database)
-
-
-async def counts(database: Database, statement: str, expected: int) -> bool:
-    async with database.reads() as session:
-        return await session.scalar(text(statement)) == expected
 
 
 async def rows(database: Database) -> int:
