@@ -126,16 +126,16 @@ def acknowledged(number: int, line: str) -> Acknowledged:
     """What a line says was acknowledged. Raises `AcknowledgedLineError`."""
     try:
         said = json.loads(line)
-        found = Acknowledged(said["type"], UUID(said["id"]), said.get("version", 1))
+        type_, id_, version = said["type"], UUID(said["id"]), said.get("version", 1)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise AcknowledgedLineError(f"Line {number} is no JSON object with a type and an id.") from error
-    if found.type not in ACKNOWLEDGED_TYPES:
+    if type_ not in ACKNOWLEDGED_TYPES:
         raise AcknowledgedLineError(
-            f"Line {number} has the type {found.type!r}; known ones: {', '.join(ACKNOWLEDGED_TYPES)}."
+            f"Line {number} has the type {type_!r}; known ones: {', '.join(ACKNOWLEDGED_TYPES)}."
         )
-    if not isinstance(found.version, int) or not 0 < found.version < 2**31:
-        raise AcknowledgedLineError(f"Line {number} has the version {found.version!r}, which is no number above 0.")
-    return found
+    if type(version) is not int or not 0 < version < 2**31:
+        raise AcknowledgedLineError(f"Line {number} has the version {version!r}, which is no number above 0.")
+    return Acknowledged(type_, id_, version)
 
 
 def counted(number: int, unit: str) -> str:

@@ -7,17 +7,17 @@ before a kind comes again. In the end all that clients were told must be in the 
 import argparse
 import asyncio
 import random
+import secrets
 import shutil
 import signal
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import asyncpg
 from sqlalchemy import text
 
 from bench.processes import resident_bytes
@@ -41,19 +41,25 @@ MEGABYTE = 2**20
 
 @dataclass
 class Chaos:
-    """Servers under load, and what befalls them."""
+    """Servers under load, and what befalls them. All chance comes from `draw`."""
 
-    folder: Path
+    data: Path
     servers: Servers
     draw: random.Random
     say: Callable[[str], None]
     record: Record = field(default_factory=Record)
-    memory: list[tuple[float, int]] = field(default_factory=list)
+    memory: list[int] = field(default_factory=list)
+    """Of the largest process that serves, in bytes, a second after the other."""
+    pair: list[Server] = field(default_factory=list)
+    slowest: list[float] = field(default_factory=list)
+    """Seconds that the slowest attempt took, from a fault to the next."""
     faults: int = 0
 
     async def start(self) -> None:
-        data = ("--data-dir", str(self.folder / "data"), "--renew-every", "0.5")
-        self.pair = [await self.servers.start(*data, "--workers", "2"), await self.servers.start(*data)]
+        common = ("--data-dir", str(self.data), "--renew-every", "0.5")
+        self.pair = [await self.servers.start(*common, "--workers", "2"), await self.servers.start(*common)]
+        with EmbeddedPostgres(self.data) as postgres:
+            self.url = postgres.url
 
     async def go_on(self, *, connections: int, seconds: float, every: float) -> None:
         """Sends load for so many seconds, and a fault every few."""
@@ -93,9 +99,11 @@ class Chaos:
             now = time.monotonic()
             self.faults += 1
             self.say(
-                f"{now - began:6.1f} s  {what}; both ready after {now - fault_at:.1f} s;"
-                f" {self.record.answered} mutations acknowledged"
+                f"{now - began:6.1f} s  {what}; both ready after {now - fault_at:.1f} s; {self.record.answered} mutations"
+                f" acknowledged, slowest attempt since the last fault {self.record.slowest_attempt:.1f} s"
             )
+            self.slowest.append(self.record.slowest_attempt)
+            self.record.slowest_attempt = 0.0
 
     def kinds(self) -> list[Callable[[], Awaitable[str]]]:
         return [
@@ -156,7 +164,13 @@ class Chaos:
             found = (await connection.execute(text(others))).all()
         return f"pg_terminate_backend for {len(found)} connections"
 
-    async def pause(self, pids: list[int], seconds: float) -> None:
+    def postgres(self) -> list[int]:
+        """All processes of PostgreSQL, its own first."""
+        postmaster = postmaster_of(self.data)
+        assert postmaster is not None
+        return [postmaster, *children_of(postmaster)]
+
+    async def pause(self, pids: Sequence[int], seconds: float) -> None:
         send(pids, signal.SIGSTOP)
         try:
             await asyncio.sleep(seconds)
@@ -172,7 +186,8 @@ class Chaos:
         """Writes down how much memory the largest of the serving processes has, each second."""
         while time.monotonic() < ends_at:
             sizes = [size for server in self.pair if server.runs for size in map(size_of, server.workers())]
-            self.memory.append((time.monotonic(), max(sizes, default=0)))
+            if sizes:
+                self.memory.append(max(sizes))
             await asyncio.sleep(SAMPLE_SECONDS)
 
     async def settle(self) -> None:
@@ -181,6 +196,84 @@ class Chaos:
         async def has_settled() -> bool:
             async with single_connection(self.url) as connection:
                 on_their_way = "SELECT count(*) FROM test_clocks WHERE status = 'ADVANCING'"
-                return await connection.scalar(text(on_their_way)) == 0
+                return bool(await connection.scalar(text(on_their_way)) == 0)
 
         await until(has_settled, what="test clocks arrive")
+
+
+def processes_of(server: Server) -> list[int]:
+    """A server and its workers, without the PostgreSQL that it may run."""
+    return [server.pid, *(worker for worker in server.workers() if worker != server.pid)]
+
+
+def size_of(pid: int) -> int:
+    """The memory of a process, in bytes; none, when it has ended."""
+    try:
+        return resident_bytes(pid)
+    except (FileNotFoundError, ProcessLookupError, IndexError):
+        return 0
+
+
+async def run(
+    folder: Path, *, seconds: float, every: float, connections: int, seed: int, say: Callable[[str], None]
+) -> Chaos:
+    """Lets it all happen, in a folder that PostgreSQL's user can reach. Raises `AssertionError` where something is
+    lost, doubled or failed.
+    """
+    servers = Servers(folder)
+    chaos = Chaos(folder / "data", servers, random.Random(seed), say)
+    try:
+        await chaos.start()
+        await chaos.go_on(connections=connections, seconds=seconds, every=every)
+        await chaos.settle()
+        await assert_nothing_is_lost_or_doubled(chaos.url, chaos.record, folder)
+    finally:
+        servers.end()
+    return chaos
+
+
+def summary(chaos: Chaos) -> str:
+    record = chaos.record
+    third = max(1, len(chaos.memory) // 3)
+    parts = (chaos.memory[:third], chaos.memory[third : 2 * third], chaos.memory[2 * third :])
+    sizes = ", ".join(
+        f"{statistics.median(part) / MEGABYTE:.0f} ({max(part) / MEGABYTE:.0f})" for part in parts if part
+    )
+    again = ", ".join(f"{count} {reason}" for reason, count in record.sent_again.most_common())
+    return (
+        f"Faults        {chaos.faults}\n"
+        f"Mutations     {record.answered} acknowledged; sent again: {again or 'none'}\n"
+        f"Slowest       {max(*chaos.slowest, record.slowest_attempt):.1f} s an attempt, {record.slowest_answer:.1f} s until acknowledged\n"
+        f"Memory        {sizes} MB: median and most of the largest process, by thirds of the time\n"
+        f"Verified      {len(record.acknowledged)} objects are there, none is there twice, and `billing verify` holds"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="./dev chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=60, help="how long the load lasts")
+    parser.add_argument("--every", type=float, default=10, help="seconds from one fault to the next")
+    parser.add_argument("--connections", type=int, default=64, help="clients, each with a connection of its own")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of the faults; by default any")
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="billing-chaos-", dir=roomy_memory()))
+    # As root, PostgreSQL runs as another user, who must get there.
+    folder.chmod(0o711)
+    say(f"Seed          {arguments.seed}, in {folder}")
+    try:
+        chaos = asyncio.run(run(folder, **vars(arguments), say=say))
+    except AssertionError as error:
+        sys.exit(f"error: {error}\nWhat the servers said, and the data, is in {folder}.")
+    say(summary(chaos))
+    shutil.rmtree(folder)
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -116,7 +116,7 @@ class Frontend:
             await asyncio.sleep(min(1.0, 0.02 * 2**attempt) * random.uniform(0.5, 1))
 
     async def _attempt(self, request: dict[str, Any]) -> tuple[str | None, Any]:
-        """Why the request is to be sent again, or the answer's `data`. Raises `NotAnsweredError` where that is no use."""
+        """Why the request is to be sent again, or the `data` of the answer. Raises `NotAnsweredError`."""
         url = self._urls[self._asked % len(self._urls)]
         headers = {"Accept": "application/graphql-response+json"}
         try:

@@ -19,8 +19,9 @@ from db.values import RunTrigger
 from tests.conftest import execute, named
 from tests.faults.frontends import Frontend, Record, assert_nothing_is_lost_or_doubled, offer, visit
 from tests.faults.processes import Servers, family_of, send, until
+from tests.races.fingerprints import fingerprints
 from tests.races.lives import a_subscriber, store_customers, stored_plans
-from tests.races.test_killed_runs import DUE, assert_billed_once, assert_the_same, fingerprints, number
+from tests.races.test_killed_runs import DUE, assert_billed_once, assert_the_same, number
 from tests.support import NOW
 
 CLIENTS = 8
