@@ -99,8 +99,8 @@ class Chaos:
             now = time.monotonic()
             self.faults += 1
             self.say(
-                f"{now - began:6.1f} s  {what}; both ready after {now - fault_at:.1f} s; {self.record.answered} mutations"
-                f" acknowledged, slowest attempt since the last fault {self.record.slowest_attempt:.1f} s"
+                f"{now - began:6.1f} s  {what}; both ready after {now - fault_at:.1f} s; {self.record.answered}"
+                f" mutations, the slowest attempt since the last fault took {self.record.slowest_attempt:.1f} s"
             )
             self.slowest.append(self.record.slowest_attempt)
             self.record.slowest_attempt = 0.0
@@ -239,11 +239,12 @@ def summary(chaos: Chaos) -> str:
     sizes = ", ".join(
         f"{statistics.median(part) / MEGABYTE:.0f} ({max(part) / MEGABYTE:.0f})" for part in parts if part
     )
+    slowest = max([*chaos.slowest, record.slowest_attempt])
     again = ", ".join(f"{count} {reason}" for reason, count in record.sent_again.most_common())
     return (
         f"Faults        {chaos.faults}\n"
         f"Mutations     {record.answered} acknowledged; sent again: {again or 'none'}\n"
-        f"Slowest       {max(*chaos.slowest, record.slowest_attempt):.1f} s an attempt, {record.slowest_answer:.1f} s until acknowledged\n"
+        f"Slowest       {slowest:.1f} s an attempt, {record.slowest_answer:.1f} s until acknowledged\n"
         f"Memory        {sizes} MB: median and most of the largest process, by thirds of the time\n"
         f"Verified      {len(record.acknowledged)} objects are there, none is there twice, and `billing verify` holds"
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from string import ascii_lowercase
 
 import httpx
 from sqlalchemy import text
@@ -20,7 +21,7 @@ async def renamed(server: Server, *customers: str) -> httpx.Response:
     """The answer to a mutation that renames customers, one after the other."""
     selection = "{ customer { name } userErrors { code } }"
     updates = " ".join(
-        f'{"abcdefghij"[place]}: updateCustomer(input: {{id: "{customer}", name: "Grace Hopper"}}) {selection}'
+        f'{ascii_lowercase[place]}: updateCustomer(input: {{id: "{customer}", name: "Grace Hopper"}}) {selection}'
         for place, customer in enumerate(customers)
     )
     async with httpx.AsyncClient(timeout=60) as client:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from db.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60
+PORTS = (20_000, 32_000)
 SERVE = (sys.executable, "-m", "cli.main", "serve")
 
 
@@ -31,9 +33,11 @@ async def until(holds: Callable[[], Awaitable[bool]], *, seconds: float = PATIEN
 
 
 def free_port() -> int:
-    """A port that a server may be started on, and started on again."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+    """A port that a server may be started on, and started on again: none that clients' own ends are given meanwhile."""
+    while True:
+        port = random.randrange(*PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def children_of(pid: int) -> list[int]:
@@ -142,13 +146,12 @@ class Servers:
         return server
 
     def end(self) -> None:
-        """Ends those that run, at once."""
+        """Ends those that run, paused or not."""
         running = [server for server in self.all if server.runs]
         for server in running:
             for pid in (server.pid, *children_of(server.pid)):
                 if "postgres" not in command_of(pid):
                     os.kill(pid, signal.SIGCONT)
-            # The second signal is not waited upon.
             server.send(signal.SIGINT)
         for server in running:
             assert server.process is not None
