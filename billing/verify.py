@@ -92,10 +92,17 @@ async def check(session: AsyncSession | AsyncConnection, invariant: Invariant) -
 async def verify_acknowledged(session: AsyncSession | AsyncConnection, lines: Iterable[str]) -> Check:
     """Checks I1: that all is there that a client was told is. Drafts that were deleted are not missed.
 
-    A line is a JSON object such as `{"type": "Invoice", "id": "0197…"}`. Raises `AcknowledgedLineError`.
+    A line is a JSON object such as `{"type": "Invoice", "id": "0197…", "version": 2}`: what came later may have raised
+    the version, which may be left out. Raises `AcknowledgedLineError`.
     """
     said = [acknowledged(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    violations, examples = await missing(session, [type_ for type_, _ in said], [id_ for _, id_ in said], MAX_EXAMPLES)
+    violations, examples = await missing(
+        session,
+        types=[each.type for each in said],
+        ids=[each.id for each in said],
+        versions=[each.version for each in said],
+        most=MAX_EXAMPLES,
+    )
     return Check(
         code=ACKNOWLEDGED.code,
         name=ACKNOWLEDGED.name,
@@ -106,18 +113,29 @@ async def verify_acknowledged(session: AsyncSession | AsyncConnection, lines: It
     )
 
 
-def acknowledged(number: int, line: str) -> tuple[str, UUID]:
-    """Type and id of what a line says was acknowledged. Raises `AcknowledgedLineError`."""
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What a client was told is there: an object, which has come to a version."""
+
+    type: str
+    id: UUID
+    version: int
+
+
+def acknowledged(number: int, line: str) -> Acknowledged:
+    """What a line says was acknowledged. Raises `AcknowledgedLineError`."""
     try:
         said = json.loads(line)
-        type_, id_ = said["type"], UUID(said["id"])
+        type_, id_, version = said["type"], UUID(said["id"]), said.get("version", 1)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise AcknowledgedLineError(f"Line {number} is no JSON object with a type and an id.") from error
     if type_ not in ACKNOWLEDGED_TYPES:
         raise AcknowledgedLineError(
             f"Line {number} has the type {type_!r}; known ones: {', '.join(ACKNOWLEDGED_TYPES)}."
         )
-    return type_, id_
+    if type(version) is not int or not 0 < version < 2**31:
+        raise AcknowledgedLineError(f"Line {number} has the version {version!r}, which is no number above 0.")
+    return Acknowledged(type_, id_, version)
 
 
 def counted(number: int, unit: str) -> str:

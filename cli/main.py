@@ -181,7 +181,7 @@ def verify_command(
     acknowledged: Annotated[
         Path | None,
         typer.Option(
-            help='A file of objects that must be there: a line {"type": …, "id": …} for each.',
+            help='A file of objects that must be there: a line {"type": …, "id": …, "version": …} for each.',
             exists=True,
             dir_okay=False,
         ),

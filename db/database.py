@@ -1,5 +1,8 @@
 """The database of a process: a pool of connections for answers, and one for all else."""
 
+import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +26,13 @@ STATEMENTS_PREPARED = 300
 """So many statements stay prepared on a connection."""
 
 CONNECT_TIMEOUT_SECONDS = 5
+CLIENT_CHECK_INTERVAL_MS = 1_000
+"""So often PostgreSQL looks, while it runs a statement or waits for a lock, whether this process is still there."""
+
+CLOSE_SECONDS = 1
+POLL_SECONDS = 0.02
+
+logger = logging.getLogger("billing.db")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,7 @@ class Database:
                     "statement_timeout": str(settings.statement_timeout_ms),
                     "lock_timeout": str(settings.lock_timeout_ms),
                     "idle_in_transaction_session_timeout": str(settings.idle_in_transaction_timeout_ms),
+                    "client_connection_check_interval": str(CLIENT_CHECK_INTERVAL_MS),
                 },
             ),
         }
@@ -108,8 +119,19 @@ class Database:
             await session.execute(text("SELECT 1"))
 
     async def close(self) -> None:
-        await self.engine.dispose()
-        await self._answers.dispose()
+        """Closes all connections, within twice `CLOSE_SECONDS` at most, whether or not the database answers.
+
+        Whoever was told to end, and uses a connection, has that time to cancel its SQL and to give it back.
+        """
+        deadline = time.monotonic() + CLOSE_SECONDS
+        while any(pool.checkedout() for pool in self.pools.values()) and time.monotonic() < deadline:  # noqa: ASYNC110 - a pool tells nobody
+            await asyncio.sleep(POLL_SECONDS)
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                for engine in (self.engine, self._answers):
+                    await engine.dispose()
+        except TimeoutError:
+            logger.warning("the database does not answer: its connections are not closed in good order")
 
 
 def pool_of(engine: AsyncEngine) -> Pool:

@@ -78,10 +78,10 @@ class PooledConnection(asyncpg.Connection):
         async with self.at_least_its_own():
             return await super().fetchrow(*arguments, **options)
 
-    async def set_type_codec(self, *arguments: Any, **options: Any) -> None:
+    async def set_builtin_type_codec(self, *arguments: Any, **options: Any) -> None:
         # It asks the database for the type.
         async with self.transaction():
-            await super().set_type_codec(*arguments, **options)
+            await super().set_builtin_type_codec(*arguments, **options)
 
     async def prepare(self, query: str, **options: Any) -> Any:
         """A statement; outside of a transaction, one whose transaction begins here, and ends with its one use."""

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from billing.runs import renew_forever
-from db.database import Database
+from db.database import CLOSE_SECONDS, Database
 from graph.context import Clock, wall_clock
 from graph.health import Health
 from graph.http import GraphQLEndpoint
@@ -59,12 +59,12 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         health.drain_on_signal()
-        async with asyncio.TaskGroup() as tasks:
-            renewals = tasks.create_task(renew_while_serving())
-            pools = tasks.create_task(watch_pools())
-            yield
-            renewals.cancel()
-            pools.cancel()
+        background = [asyncio.create_task(renew_while_serving()), asyncio.create_task(watch_pools())]
+        yield
+        for task in background:
+            task.cancel()
+        # A run that is broken off still writes down how far it came, if the database lets it.
+        await asyncio.wait(background, timeout=CLOSE_SECONDS)
         backlog.settle()
         await database.close()
         if tracing is not None:

@@ -83,6 +83,10 @@ class GraphQLEndpoint:
             response = await self.respond(request)
         except (ClientGone, ClientDisconnect):
             return
+        except asyncio.CancelledError:
+            # The server ends, and its time to finish what is under way is over.
+            refusal = Refusal(503, "The server is shutting down. Try again.", code="UNAVAILABLE")
+            response = refused(refusal, response_media_type(request.headers.get("accept")) or JSON)
         response.headers["Vary"] = "Accept, Authorization"
         await response(scope, receive, send)
 

@@ -851,8 +851,8 @@ async def test_a_snapshot_stands_still_and_takes_no_writes(database: Database) -
     assert said_of(refused.value, "sqlstate") == "25006"
 
 
-def acknowledgement(type_: str, id_: UUID) -> str:
-    return json.dumps({"type": type_, "id": str(id_)})
+def acknowledgement(type_: str, id_: UUID, **more: object) -> str:
+    return json.dumps({"type": type_, "id": str(id_), **more})
 
 
 async def test_what_was_acknowledged_is_there(books: Books) -> None:
@@ -890,6 +890,28 @@ async def test_what_was_acknowledged_and_is_not_there_is_missed(books: Books) ->
     assert len(check.examples) == 5
 
 
+async def test_what_has_fallen_behind_what_was_acknowledged_is_missed(books: Books) -> None:
+    ada, canceled, deleted = books.ids["ada"], books.ids["dan_canceled"], books.ids["bob_deleted"]
+    async with snapshot(books.database) as session:
+        versions = "SELECT version FROM subscriptions WHERE id = :id"
+        version = await session.scalar(text(versions), {"id": canceled}) or 0
+        lines = [
+            acknowledgement("Subscription", canceled, version=version - 1),
+            acknowledgement("Subscription", canceled, version=version),
+            acknowledgement("Subscription", canceled, version=version + 1),
+            acknowledgement("Invoice", deleted, version=2),
+            acknowledgement("Customer", ada, version=2**31 - 1),
+        ]
+
+        check = await verify_acknowledged(session, lines)
+
+    assert version > 1
+    assert (check.rows, check.violations) == (5, 2)
+    assert check.examples[1] == (
+        f"Subscription {canceled}: is at version {version}, and was said to be at version {version + 1}"
+    )
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -899,6 +921,8 @@ async def test_what_was_acknowledged_and_is_not_there_is_missed(books: Books) ->
         ('{"type": "Plan", "id": 7}', "Line 2 is no JSON object with a type and an id."),
         ('{"type": "Plan", "id": "7"}', "Line 2 is no JSON object with a type and an id."),
         (acknowledgement("Robot", UUID(int=0)), "Line 2 has the type 'Robot'; known ones: Customer, Plan, "),
+        (acknowledgement("Plan", UUID(int=0), version=0), "Line 2 has the version 0, which is no number above 0."),
+        (acknowledgement("Plan", UUID(int=0), version="1"), "Line 2 has the version '1', which is no number above 0."),
     ],
 )
 async def test_a_line_that_acknowledges_nothing_is_refused(database: Database, line: str, said: str) -> None:

@@ -7,7 +7,7 @@ short text, and null where nothing is. Conditions that null could get past say `
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, bindparam, func, literal, select, text
+from sqlalchemy import Integer, Text, Uuid, bindparam, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -49,19 +49,29 @@ ACKNOWLEDGED = Invariant(
     "acknowledged ids",
     """
     SELECT CASE
-        WHEN NOT CASE type
-            WHEN 'Customer' THEN EXISTS (SELECT FROM customers AS c WHERE c.id = said.id)
-            WHEN 'Plan' THEN EXISTS (SELECT FROM plans AS p WHERE p.id = said.id)
-            WHEN 'Subscription' THEN EXISTS (SELECT FROM subscriptions AS s WHERE s.id = said.id)
-            WHEN 'Invoice' THEN
-                EXISTS (SELECT FROM invoices AS i WHERE i.id = said.id)
-                OR EXISTS (SELECT FROM events AS e WHERE e.object_id = said.id AND e.type = 'INVOICE_DELETED')
-            WHEN 'Payment' THEN EXISTS (SELECT FROM payments AS p WHERE p.id = said.id)
-            WHEN 'TestClock' THEN EXISTS (SELECT FROM test_clocks AS t WHERE t.id = said.id)
-            ELSE FALSE
-        END THEN format('%s %s: is not there', type, id)
+        WHEN stored.version IS NULL THEN format('%s %s: is not there', said.type, said.id)
+        WHEN stored.version < said.version THEN
+            format('%s %s: is at version %s, and was said to be at version %s', said.type, said.id, stored.version,
+                   said.version)
     END AS wrong
-    FROM unnest(CAST(:types AS text[]), CAST(:ids AS uuid[])) AS said (type, id)
+    FROM unnest(CAST(:types AS text[]), CAST(:ids AS uuid[]), CAST(:versions AS integer[]))
+        AS said (type, id, version)
+    LEFT JOIN LATERAL (
+        SELECT c.version FROM customers AS c WHERE said.type = 'Customer' AND c.id = said.id
+        UNION ALL
+        SELECT p.version FROM plans AS p WHERE said.type = 'Plan' AND p.id = said.id
+        UNION ALL
+        SELECT s.version FROM subscriptions AS s WHERE said.type = 'Subscription' AND s.id = said.id
+        UNION ALL
+        SELECT i.version FROM invoices AS i WHERE said.type = 'Invoice' AND i.id = said.id
+        UNION ALL
+        SELECT e.version FROM events AS e
+        WHERE said.type = 'Invoice' AND e.object_id = said.id AND e.type = 'INVOICE_DELETED'
+        UNION ALL
+        SELECT 1 FROM payments AS p WHERE said.type = 'Payment' AND p.id = said.id
+        UNION ALL
+        SELECT t.version FROM test_clocks AS t WHERE said.type = 'TestClock' AND t.id = said.id
+    ) AS stored ON TRUE
     """,
 )
 ACKNOWLEDGED_TYPES = ("Customer", "Plan", "Subscription", "Invoice", "Payment", "TestClock")
@@ -83,12 +93,22 @@ async def what_is_wrong(session: AsyncSession | AsyncConnection, invariant: Inva
 
 
 async def missing(
-    session: AsyncSession | AsyncConnection, types: Sequence[str], ids: Sequence[UUID], most: int
+    session: AsyncSession | AsyncConnection,
+    types: Sequence[str],
+    ids: Sequence[UUID],
+    versions: Sequence[int],
+    most: int,
 ) -> tuple[int, Sequence[str]]:
-    """How many of the objects, each of the type in the same place, are not there; and the first `most` of them."""
+    """How many of the objects, each of the type and at least at the version in the same place, are not there; and the
+    first `most` of them.
+    """
     said = (
         text(ACKNOWLEDGED.sql)
-        .bindparams(bindparam("types", types, ARRAY(Text())), bindparam("ids", ids, ARRAY(Uuid())))
+        .bindparams(
+            bindparam("types", types, ARRAY(Text())),
+            bindparam("ids", ids, ARRAY(Uuid())),
+            bindparam("versions", versions, ARRAY(Integer())),
+        )
         .columns(wrong=Text())
         .subquery("said")
     )

@@ -1,0 +1,193 @@
+"""Servers as processes of their own, which are paused, told to end, killed and started again."""
+
+import asyncio
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from db.embedded import EmbeddedPostgres
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 60
+PORTS = (20_000, 32_000)
+SERVE = (sys.executable, "-m", "cli.main", "serve")
+
+
+async def until(holds: Callable[[], Awaitable[bool]], *, seconds: float = PATIENCE_SECONDS, what: str = "") -> float:
+    """Waits until something holds; the seconds it took."""
+    began = time.monotonic()
+    while not await holds():
+        assert time.monotonic() - began < seconds, f"waited in vain: {what or holds}"
+        await asyncio.sleep(0.02)
+    return time.monotonic() - began
+
+
+def free_port() -> int:
+    """A port that a server may be started on, and started on again: none that clients' own ends are given meanwhile."""
+    while True:
+        port = random.randrange(*PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started, and those that these have."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        direct = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
+    return [found for child in direct for found in (child, *children_of(child))]
+
+
+def command_of(pid: int) -> str:
+    """The command line of a process; nothing, when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+@dataclass
+class Server:
+    """A `billing serve`, on a port that it keeps when it is started again."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    said: Path
+    port: int = field(default_factory=free_port)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def start(self) -> None:
+        """Starts it; does not wait until it is ready."""
+        assert not self.runs
+        with self.said.open("ab") as output:
+            self.process = subprocess.Popen(
+                [*SERVE, "--port", str(self.port), *self.arguments],
+                cwd=ROOT,
+                env={**os.environ, **self.environment},
+                stdout=output,
+                stderr=output,
+            )
+
+    def workers(self) -> list[int]:
+        """The processes that serve: itself, where it has no workers."""
+        found = [child for child in children_of(self.pid) if "spawn_main" in command_of(child)]
+        return found or [self.pid]
+
+    async def answers(self, path: str, status: int = 200) -> bool:
+        async with httpx.AsyncClient(timeout=5, verify=False) as client:
+            try:
+                return (await client.get(self.url + path)).status_code == status
+            except httpx.TransportError:
+                assert self.runs, self.said.read_text()
+                return False
+
+    async def ready(self) -> float:
+        """Waits until it is ready; the seconds it took."""
+        return await until(lambda: self.answers("/ready"), what=f"{self.url}/ready")
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    async def ended(self, seconds: float = PATIENCE_SECONDS) -> int:
+        """Waits for its end: the exit code."""
+        assert self.process is not None
+        return await asyncio.to_thread(self.process.wait, seconds)
+
+    async def kill(self) -> None:
+        self.send(signal.SIGKILL)
+        await self.ended()
+
+
+class Servers:
+    """Starts servers, in a folder for what they say."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.all: list[Server] = []
+
+    def server(self, *arguments: str, **environment: str) -> Server:
+        """A server that is not started yet."""
+        # Whoever reaches these ports may do everything, as on a developer's machine.
+        environment = {"BILLING_AUTH": "off", **environment}
+        self.all.append(Server(arguments, environment, self.folder / f"server-{len(self.all)}.log"))
+        return self.all[-1]
+
+    async def start(self, *arguments: str, **environment: str) -> Server:
+        """A server that is ready."""
+        server = self.server(*arguments, **environment)
+        server.start()
+        await server.ready()
+        return server
+
+    def end(self) -> None:
+        """Ends those that run, paused or not."""
+        running = [server for server in self.all if server.runs]
+        for server in running:
+            for pid in (server.pid, *children_of(server.pid)):
+                if "postgres" not in command_of(pid):
+                    os.kill(pid, signal.SIGCONT)
+            server.send(signal.SIGINT)
+        for server in running:
+            assert server.process is not None
+            try:
+                server.process.wait(PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:
+                server.process.kill()
+                server.process.wait()
+
+
+def postmaster_of(postgres: Path) -> int | None:
+    """The process id of the embedded PostgreSQL of a folder; None, while it has none."""
+    try:
+        return int((postgres / "data" / "postmaster.pid").read_text().split()[0])
+    except (FileNotFoundError, IndexError, ValueError):
+        return None
+
+
+def family_of(postgres: EmbeddedPostgres) -> list[int]:
+    """All processes of a PostgreSQL, its own first."""
+    postmaster = postmaster_of(postgres.folder)
+    return [] if postmaster is None else [postmaster, *children_of(postmaster)]
+
+
+def send(pids: Iterable[int], number: signal.Signals) -> None:
+    """Sends all of them a signal; who has ended meanwhile, needs none."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+@contextmanager
+def paused(pids: Sequence[int]) -> Iterator[None]:
+    """The processes stand still in the block."""
+    send(pids, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        send(pids, signal.SIGCONT)

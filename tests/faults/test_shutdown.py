@@ -1,0 +1,93 @@
+"""SIGTERM while requests are under way: they are brought to their end, others are turned away, and that takes no longer
+than 25 seconds.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.database import Database
+from tests.faults.locks import are_waiting, lock, renamed
+from tests.faults.processes import Server, Servers, until
+from tests.support import Api
+
+BUDGET_SECONDS = 25
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_what_is_under_way_is_finished_and_new_requests_are_turned_away(
+    servers: Servers, database_url: str, database: Database, api: Api, workers: int
+) -> None:
+    server = await servers.start("--workers", str(workers), DATABASE_URL=database_url)
+    customers = [await api.a_customer() for _ in range(6)]
+
+    async with lock(database_url, *customers):
+        sent = [asyncio.create_task(renamed(server, customer)) for customer in customers]
+        await until(lambda: are_waiting(database, len(customers)), what="the mutations wait")
+        server.send(signal.SIGTERM)
+
+        await until(lambda: server.answers("/ready", 503), seconds=1, what="/ready is 503")
+        assert not any(await asyncio.gather(*(server.answers("/ready", 200) for _ in range(10))))
+        await until(lambda: refuses(server), seconds=4, what="connections are refused")
+        assert await are_waiting(database, len(customers))
+        assert server.runs
+
+    answers = await asyncio.gather(*sent)
+    assert [answer.status_code for answer in answers] == [200] * len(customers)
+    assert [answer.json()["data"]["a"]["customer"]["name"] for answer in answers] == ["Grace Hopper"] * len(customers)
+    assert await server.ended(BUDGET_SECONDS) == 0
+
+
+async def test_what_takes_too_long_is_broken_off_with_its_sql(
+    servers: Servers, database_url: str, database: Database, api: Api
+) -> None:
+    one, several = await asyncio.gather(
+        servers.start(DATABASE_URL=database_url), servers.start("--workers", "2", DATABASE_URL=database_url)
+    )
+    # Each is waited for, but not so long that PostgreSQL gives up: there is no end to it.
+    customers = [await api.a_customer() for _ in range(12)]
+    others = [await api.a_customer() for _ in range(12)]
+    async with AsyncExitStack() as locks:
+        held = [
+            await locks.enter_async_context(lock(database_url, *pair)) for pair in zip(customers, others, strict=True)
+        ]
+        sent = [asyncio.create_task(renamed(one, *customers)), asyncio.create_task(renamed(several, *others))]
+        releases = asyncio.create_task(release(held, every_seconds=3))
+        await until(lambda: are_waiting(database, 2), what="the mutations wait")
+        began = time.monotonic()
+        for server in (one, several):
+            server.send(signal.SIGTERM)
+
+        codes = await asyncio.gather(*(server.ended() for server in (one, several)))
+
+        assert codes == [0, 0]
+        assert time.monotonic() - began < BUDGET_SECONDS
+        assert await are_waiting(database, 0), "its SQL runs on"
+        assert not releases.done(), "there was an end to it"
+        releases.cancel()
+
+    answers = await asyncio.gather(*sent)
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert [answer.json()["errors"][0]["extensions"]["code"] for answer in answers] == ["UNAVAILABLE"] * 2
+
+
+async def release(held: Sequence[AsyncConnection], *, every_seconds: float) -> None:
+    """Lets go of one lock after the other."""
+    for connection in held:
+        await asyncio.sleep(every_seconds)
+        await connection.rollback()
+
+
+async def refuses(server: Server) -> bool:
+    """Whether the server takes no new connections."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    except ConnectionRefusedError:
+        return True
+    writer.close()
+    return False

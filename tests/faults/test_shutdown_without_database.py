@@ -1,0 +1,42 @@
+"""SIGTERM while the database stands still, as one does whose network is gone."""
+
+import asyncio
+import signal
+import time
+
+from db.database import Database
+from db.embedded import EmbeddedPostgres
+from tests.faults.locks import are_waiting, lock, renamed
+from tests.faults.processes import Servers, family_of, paused, until
+from tests.support import a_customer, stored
+
+BUDGET_SECONDS = 25
+
+
+async def test_a_database_that_stands_still_keeps_no_server_from_its_end(
+    servers: Servers, own_postgres: EmbeddedPostgres
+) -> None:
+    url = own_postgres.url
+    one = await servers.start("--renew-every", "0.1", DATABASE_URL=url)
+    several = await servers.start("--workers", "2", DATABASE_URL=url)
+    database = Database(url)
+    customers = [await stored(database.writes, a_customer()) for _ in range(6)]
+    ids = [str(customer.id) for customer in customers]
+
+    async with lock(url, *ids):
+        sent = [asyncio.create_task(renamed(server, id_)) for server in (one, several) for id_ in ids]
+        await until(lambda: are_waiting(database, len(sent)), what="the mutations wait")
+        with paused(family_of(own_postgres)):
+            began = time.monotonic()
+            for server in (one, several):
+                server.send(signal.SIGTERM)
+
+            codes = await asyncio.gather(*(server.ended() for server in (one, several)))
+
+            took = time.monotonic() - began
+    # Who waits for an answer gets one, or loses the connection.
+    await asyncio.gather(*sent, return_exceptions=True)
+    await database.close()
+
+    assert codes == [0, 0]
+    assert took < BUDGET_SECONDS
