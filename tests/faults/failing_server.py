@@ -63,7 +63,7 @@ def serve(url: str, listening: Any, last: int) -> None:
         moments.come()
         await commit(transaction)
 
-    Transaction.commit = commit_after_a_moment
+    Transaction.commit = commit_after_a_moment  # type: ignore[assignment, method-assign]
     app = until_answered(create_app(database, clock=lambda: NOW), moments.come)
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on")
     uvicorn.Server(config).run(sockets=[listening])
