@@ -25,7 +25,7 @@ from billing.opening import open_customer
 from billing.test_clocks import clock_time, existing_test_clock
 from billing.texts import email_key, optional_text, required_text, valid_address, valid_email, valid_metadata
 from billing.unchanged import UNCHANGED, Unchanged
-from db.database import violated_constraint
+from db.errors import violated_constraint
 from db.models import Customer, Subscription
 from db.models.base import changed
 from db.queries.locks import locked_customer

@@ -23,7 +23,7 @@ from billing.money import MAX_CENTS
 from billing.periods import Interval
 from billing.texts import optional_text, required_text, valid_currency, valid_metadata
 from billing.unchanged import UNCHANGED, Unchanged
-from db.database import violated_constraint
+from db.errors import violated_constraint
 from db.models import Plan
 from db.models.base import changed
 from db.queries.locks import locked_plan

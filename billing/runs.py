@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.api_keys import prune_sessions
@@ -27,7 +28,8 @@ from billing.reader import read_accounts
 from billing.renewals import MAX_PERIODS_PER_RUN, live_through, renew
 from billing.test_clocks import existing_test_clock, stop_test_clock
 from billing.writer import store
-from db.database import Database, is_unavailable, said_of, violated_constraint
+from db.database import Database
+from db.errors import is_unavailable, said_of, violated_constraint
 from db.models import BillingHold, BillingRun, Subscription, TestClock
 from db.models.base import table_of
 from db.queries.accounts import due_on, not_held, overdue_on
@@ -151,6 +153,11 @@ class Work:
             found.append(~among(Subscription.id, sorted(self.behind)))
         return found
 
+    def forget(self, ids: Sequence[SubscriptionId]) -> None:
+        """Takes back what was noted of subscriptions of which nothing was stored."""
+        if self.behind is not None:
+            self.behind.difference_update(ids)
+
 
 async def do_chunk(
     database: Database, work: Work, *, limit: int, among_ids: Sequence[SubscriptionId] | None = None
@@ -159,20 +166,27 @@ async def do_chunk(
 
     Where storing fails, the chunk is halved until the subscription is found that is to blame.
     """
-    ids: Sequence[SubscriptionId] = ()
     chosen = [] if among_ids is None else [among(Subscription.id, among_ids)]
+    ids: Sequence[SubscriptionId] = ()
+
+    async def do_claimed(session: AsyncSession) -> tuple[Planned, Failures]:
+        nonlocal ids
+        work.forget(ids)
+        ids = await claim_subscriptions(session, *work.conditions(), *chosen, limit=limit, skip_locked=True)
+        if not ids:
+            return [], []
+        planned, failures = plan_all(await read_accounts(session, ids), work)
+        await store(session, [account for account, _ in planned])
+        # Before the commit: no other task of this run may claim them again.
+        if work.behind is not None:
+            work.behind.update(still_behind(planned))
+        return planned, failures
+
     try:
-        async with database.writes.begin() as session:
-            ids = await claim_subscriptions(session, *work.conditions(), *chosen, limit=limit, skip_locked=True)
-            if not ids:
-                return Chunk(0, Report())
-            accounts = await read_accounts(session, ids)
-            planned, failures = plan_all(accounts, work)
-            await store(session, [account for account, _ in planned])
-            # Before the commit: no other task of this run may claim them again.
-            if work.behind is not None:
-                work.behind.update(still_behind(planned))
+        # What was stored, although nobody knows of it, is not due any more, and is not claimed once more.
+        planned, failures = await database.change(do_claimed, repeatable=True)
     except DBAPIError as error:
+        work.forget(ids)
         if not ids or is_unavailable(error):
             raise
         if len(ids) > 1:
@@ -194,12 +208,16 @@ async def halve(database: Database, work: Work, ids: Sequence[SubscriptionId]) -
     return Chunk(len(ids), report)
 
 
-def plan_all(
-    accounts: Sequence[Account], work: Work
-) -> tuple[list[tuple[Account, int]], list[tuple[Account, Exception]]]:
+Planned = list[tuple[Account, int]]
+"""Accounts with how many boundaries each has crossed."""
+Failures = list[tuple[Account, Exception]]
+"""Accounts with what went wrong with each."""
+
+
+def plan_all(accounts: Sequence[Account], work: Work) -> tuple[Planned, Failures]:
     """Decides of each account by itself: with how many boundaries were crossed, and with what went wrong."""
-    planned: list[tuple[Account, int]] = []
-    failures: list[tuple[Account, Exception]] = []
+    planned: Planned = []
+    failures: Failures = []
     for account in accounts:
         account.actor, account.recorded_at = work.actor, work.now
         try:
@@ -212,7 +230,7 @@ def plan_all(
     return planned, failures
 
 
-def report_of(planned: Sequence[tuple[Account, int]], *, failed: int) -> Report:
+def report_of(planned: Planned, *, failed: int) -> Report:
     return Report(
         renewed=sum(crossed > 0 for _, crossed in planned),
         failed=failed,
@@ -225,7 +243,7 @@ def report_of(planned: Sequence[tuple[Account, int]], *, failed: int) -> Report:
     )
 
 
-def still_behind(planned: Sequence[tuple[Account, int]]) -> list[SubscriptionId]:
+def still_behind(planned: Planned) -> list[SubscriptionId]:
     return [account.known_subscription.id for account, crossed in planned if crossed >= MAX_PERIODS_PER_RUN]
 
 
@@ -251,7 +269,8 @@ async def hold(database: Database, subscription_id: SubscriptionId, reason: str,
     Nothing, where another process has billed it meanwhile.
     """
     holds = table_of(BillingHold)
-    async with database.writes.begin() as session:
+
+    async def write_down(session: AsyncSession) -> None:
         still_due = select(Subscription.customer_id).where(Subscription.id == subscription_id, work.due)
         customer_id = await session.scalar(still_due.with_for_update(key_share=True))
         if customer_id is None:
@@ -276,6 +295,8 @@ async def hold(database: Database, subscription_id: SubscriptionId, reason: str,
             )
         )
 
+    await database.change(write_down)
+
 
 class RunRow:
     """The `billing_runs` row of a run: written when it begins to matter, and finished in the end."""
@@ -298,19 +319,17 @@ class RunRow:
 
     async def begin(self) -> None:
         self._id = new_id()
-        async with self._database.writes.begin() as session:
-            await session.execute(
-                insert(table_of(BillingRun)).values(
-                    id=self._id,
-                    trigger=self._trigger,
-                    as_of=self._as_of,
-                    created_at=self._now,
-                    renewed=0,
-                    failed=0,
-                    invoices=0,
-                    past_due=0,
-                )
-            )
+        row = insert(table_of(BillingRun)).values(
+            id=self._id,
+            trigger=self._trigger,
+            as_of=self._as_of,
+            created_at=self._now,
+            renewed=0,
+            failed=0,
+            invoices=0,
+            past_due=0,
+        )
+        await self._database.change(lambda session: session.execute(row))
 
     async def add(self, chunk: Chunk) -> None:
         self.report += chunk.report
@@ -321,19 +340,19 @@ class RunRow:
         if self._id is None:
             return
         seconds = time.monotonic() - self._began
-        async with self._database.writes.begin() as session:
-            await session.execute(
-                update(table_of(BillingRun))
-                .where(BillingRun.id == self._id)
-                .values(
-                    renewed=self.report.renewed,
-                    failed=self.report.failed,
-                    invoices=self.report.invoices,
-                    past_due=self.report.past_due,
-                    milliseconds=round(1000 * seconds),
-                    finished_at=self._now + timedelta(seconds=seconds),
-                )
+        finished = (
+            update(table_of(BillingRun))
+            .where(BillingRun.id == self._id)
+            .values(
+                renewed=self.report.renewed,
+                failed=self.report.failed,
+                invoices=self.report.invoices,
+                past_due=self.report.past_due,
+                milliseconds=round(1000 * seconds),
+                finished_at=self._now + timedelta(seconds=seconds),
             )
+        )
+        await self._database.change(lambda session: session.execute(finished), repeatable=True)
 
 
 async def advance(database: Database, test_clock_id: TestClockId, *, now: datetime, seconds: float) -> bool:
@@ -371,7 +390,8 @@ async def arrive(database: Database, sent: TestClock, work: Work) -> bool:
 
     What another process has claimed still is due. A clock that has arrived and was sent on meanwhile is left alone.
     """
-    async with database.writes.begin() as session:
+
+    async def stand_still(session: AsyncSession) -> bool:
         clock = await existing_test_clock(session, sent.id, lock=True)
         if clock.target_at != sent.target_at:
             return True
@@ -380,6 +400,8 @@ async def arrive(database: Database, sent: TestClock, work: Work) -> bool:
             return False
         await stop_test_clock(session, clock, now=work.now)
         return True
+
+    return await database.change(stand_still, repeatable=True)
 
 
 async def tick(
@@ -404,9 +426,12 @@ async def tick(
         side_by_side=side_by_side,
     )
     await see_to_test_clocks(database, now=now)
-    async with database.writes.begin() as session:
+
+    async def prune_all(session: AsyncSession) -> None:
         await prune(session, now=now)
         await prune_sessions(session, now=now)
+
+    await database.change(prune_all, repeatable=True)
     return report
 
 

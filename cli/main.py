@@ -22,8 +22,9 @@ from cli.errors import CommandError
 from cli.logs import configure_logs
 from cli.settings import Configuration, read_configuration
 from db.backup import BackupError
-from db.database import DatabaseUrlError, asyncpg_url, is_unavailable
+from db.database import DatabaseUrlError, asyncpg_url
 from db.embedded import EmbeddedPostgresError
+from db.errors import is_unavailable
 from db.migrations import MigrationBlockedError, UnknownRevisionError, migrate
 from db.pooled import is_pooled
 from db.server import DatabaseServer, running_server

@@ -2,19 +2,21 @@
 
 import asyncio
 import logging
+import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from asyncpg import InternalClientError
+import asyncpg
 from sqlalchemy import URL, event, make_url, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
+from db.connecting import Connector
+from db.errors import is_lost, state_to_try_again
 from db.pooled import OPTION, is_pooled, pooled_arguments
 from db.reads import Reads
 from db.rows import use_texts
@@ -25,7 +27,8 @@ from db.usage import Pool, count_usage
 STATEMENTS_PREPARED = 300
 """So many statements stay prepared on a connection."""
 
-CONNECT_TIMEOUT_SECONDS = 5
+START_UP_TIMEOUT_SECONDS = 5
+"""So long a start-up task waits for its connection."""
 CLIENT_CHECK_INTERVAL_MS = 1_000
 """So often PostgreSQL looks, while it runs a statement or waits for a lock, whether this process is still there."""
 
@@ -39,11 +42,12 @@ logger = logging.getLogger("billing.db")
 class DatabaseSettings:
     """What can be set of the connections of a process: `pool_size` of them for answers, and as many for all else.
 
-    A request waits `pool_timeout_seconds` for one that is free. The others are PostgreSQL's timeouts.
+    A request waits `pool_timeout_seconds` for one that is free: with all else, it knows within two seconds. The others
+    are PostgreSQL's timeouts.
     """
 
     pool_size: int = 6
-    pool_timeout_seconds: float = 10.0
+    pool_timeout_seconds: float = 1.5
     statement_timeout_ms: int = 10_000
     lock_timeout_ms: int = 5_000
     idle_in_transaction_timeout_ms: int = 10_000
@@ -55,6 +59,16 @@ NO_TIMEOUTS = """
 """
 """Frees the present transaction from timeouts that a role or a server may have been given."""
 
+ATTEMPTS = 3
+"""So often a change is tried at most."""
+FIRST_PAUSE_SECONDS = 0.05
+"""Before a change is tried again, it waits for a part of this that is drawn by chance; then of twice as much."""
+CHANGE_TIMEOUT_SECONDS = 30
+"""After so long a try is given up: a server that stands still says nothing, its own timeouts neither."""
+PING_TIMEOUT_SECONDS = 1.8
+
+Result = TypeVar("Result")
+
 
 class DatabaseUrlError(ValueError):
     """The database URL cannot be used. The message is one line for the person who set it."""
@@ -65,7 +79,7 @@ class Database:
 
     `reads()` is a session on autocommit, one statement at a time; `async with writes.begin()` a session whose work is
     one transaction. Both take the `Scope` of a request, which they keep to. A `pool_size` stands above that of the
-    settings.
+    settings. What may be tried again goes through `change`.
     """
 
     def __init__(
@@ -78,7 +92,8 @@ class Database:
             "poolclass": Pool,
             "max_overflow": 0,
             "pool_timeout": settings.pool_timeout_seconds,
-            "connect_args": connect_arguments(
+            "connect_args": {"async_creator_fn": Connector().connect}
+            | connect_arguments(
                 asyncpg_url(url),
                 {
                     "application_name": "billing",
@@ -96,6 +111,9 @@ class Database:
         event.listen(self.engine.sync_engine, "after_cursor_execute", count_rows)
         self._answers = create_async_engine(address, pool_size=pool_size, pool_reset_on_return=None, **options)
         event.listen(self._answers.sync_engine, "connect", give_texts)
+        event.listen(self.engine.sync_engine, "checkout", refuse_closed)
+        for engine in (self.engine, self._answers):
+            event.listen(engine.sync_engine, "handle_error", give_up_connection)
         self.listeners: list[Callable[[str], None]] = []
         """Are told of each statement that is sent by the driver; of others SQLAlchemy's own events tell."""
         self.on_retry: list[Callable[[str], None]] = []
@@ -113,9 +131,38 @@ class Database:
         """The pools of connections, by what they are for."""
         return {"work": pool_of(self.engine), "answers": pool_of(self._answers)}
 
+    async def change(
+        self,
+        operation: Callable[[AsyncSession], Awaitable[Result]],
+        *,
+        scope: Scope | None = None,
+        repeatable: bool = False,
+    ) -> Result:
+        """What `operation` gives, in a transaction of its own that is committed.
+
+        Where the database has undone it for the sake of another transaction, or the connection was lost before it was
+        to be committed, it is tried again in a new transaction: so what it does beside the session must bear that.
+        `repeatable`: done twice, it is the same as done once, and so it is also tried again where nobody knows whether
+        it was committed. Raises `OutcomeUnknown` where nobody knows that in the end, and what `operation` raises. See
+        docs/decisions/0014-transactions-are-tried-again.md.
+        """
+        attempt = 1
+        while True:
+            try:
+                async with self.writes.begin(scope, seconds=CHANGE_TIMEOUT_SECONDS) as session:
+                    return await operation(session)
+            except Exception as error:
+                state = state_to_try_again(error, repeatable=repeatable)
+                if state is None or attempt == ATTEMPTS:
+                    raise
+            for listener in self.on_retry:
+                listener(state)
+            await asyncio.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)))  # noqa: S311
+            attempt += 1
+
     async def ping(self) -> None:
         """Answers when the database does. Raises what `is_unavailable` knows when it does not."""
-        async with self.reads() as session:
+        async with asyncio.timeout(PING_TIMEOUT_SECONDS), self.reads() as session:
             await session.execute(text("SELECT 1"))
 
     async def close(self) -> None:
@@ -143,6 +190,18 @@ def pool_of(engine: AsyncEngine) -> Pool:
 def give_texts(connection: DBAPIConnection, _record: object) -> None:
     """Has a new connection give values as they are sent."""
     connection.run_async(use_texts)
+
+
+def refuse_closed(connection: DBAPIConnection, _record: object, _proxy: object) -> None:
+    """Has the pool make a new connection in the place of one that was closed while it lay there."""
+    if cast("asyncpg.Connection", connection.driver_connection).is_closed():
+        raise DisconnectionError("The connection was closed while it was in the pool.")
+
+
+def give_up_connection(context: ExceptionContext) -> None:
+    """Has the pool drop a connection after an error that leaves it useless, although it is open."""
+    if is_lost(context.original_exception):
+        context.is_disconnect = True
 
 
 def asyncpg_url(url: str) -> URL:
@@ -177,7 +236,6 @@ def driver_url(url: str) -> URL:
 def connect_arguments(url: URL, server_settings: dict[str, str]) -> dict[str, Any]:
     """What the driver makes a connection with."""
     arguments = {
-        "timeout": CONNECT_TIMEOUT_SECONDS,
         # A timer for each use of a statement would cost a sixth of what it costs to send one.
         "max_cached_statement_lifetime": 0,
     }
@@ -193,49 +251,11 @@ IGNORED_OPTIONS = frozenset({"application_name", "connect_timeout"})
 @asynccontextmanager
 async def single_connection(url: str) -> AsyncIterator[AsyncConnection]:
     """One connection outside any pool, for a start-up task. Timeouts of statements do not apply to it."""
-    engine = create_async_engine(driver_url(url), connect_args=connect_arguments(asyncpg_url(url), {}))
+    engine = create_async_engine(
+        driver_url(url), connect_args={"timeout": START_UP_TIMEOUT_SECONDS, **connect_arguments(asyncpg_url(url), {})}
+    )
     try:
         async with engine.connect() as connection:
             yield connection
     finally:
         await engine.dispose()
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """`error` and what lies under it: the driver's own error, and each cause in turn."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.orig if isinstance(cause, DBAPIError) else cause.__cause__
-
-
-def said_of(error: BaseException, attribute: str) -> str | None:
-    """What PostgreSQL says of `error` under the driver's name for it."""
-    found = (getattr(cause, attribute, None) for cause in causes(error))
-    return next((value for value in found if isinstance(value, str)), None)
-
-
-def violated_constraint(error: BaseException) -> str | None:
-    """The name of the constraint that PostgreSQL says `error` violates."""
-    return said_of(error, "constraint_name")
-
-
-UNAVAILABLE_SQLSTATES = (
-    *("08", "28", "3D", "53", "57P"),  # connections, authorization, no such database, no resources, shutting down
-    *("25006", "40P01", "55P03"),  # read-only, deadlock, lock not to be had
-)
-
-
-def is_timeout(error: BaseException) -> bool:
-    """Whether `error` says that a statement took longer than it may."""
-    return said_of(error, "sqlstate") == "57014"
-
-
-def is_unavailable(error: BaseException) -> bool:
-    """Whether `error` says that the database cannot be reached or takes no such work at the moment."""
-    for cause in causes(error):
-        if isinstance(cause, OSError | PoolTimeout | InternalClientError):
-            return True
-        if isinstance(cause, DBAPIError) and cause.connection_invalidated:
-            return True
-    return (said_of(error, "sqlstate") or "").startswith(UNAVAILABLE_SQLSTATES)

@@ -20,7 +20,8 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.database import NO_TIMEOUTS, said_of, single_connection
+from db.database import NO_TIMEOUTS, single_connection
+from db.errors import said_of
 
 log = logging.getLogger(__name__)
 

@@ -4,6 +4,7 @@ A transaction is the driver's own, and its session on autocommit: all that it se
 to end one by way of SQLAlchemy takes four times as long; see docs/decisions/0011-rows-as-the-driver-gives-them.md.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -13,9 +14,12 @@ from sqlalchemy import Connection, PoolProxiedConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from db.connections import CONNECTION_LOST, driver_connection, drop, give_back, take
+from db.errors import READ_ONLY, OutcomeUnknown, is_lost, said_of
 from db.scope import SCOPE, Scope, ScopedSession
 from db.statements import DRIVER, LISTENERS, refusals
 from db.usage import BEGIN, COMMIT, Sent
+
+ROLLBACK_SECONDS = 1
 
 
 class Sessions:
@@ -30,29 +34,45 @@ class Sessions:
         return self._session(self._engine, scope)
 
     @asynccontextmanager
-    async def begin(self, scope: Scope | None = None) -> AsyncIterator[AsyncSession]:
-        """A session whose work is committed when the block ends, and undone when it raises.
+    async def begin(self, scope: Scope | None = None, *, seconds: float | None = None) -> AsyncIterator[AsyncSession]:
+        """A session whose work is committed when the block ends, and undone when it raises, or takes longer than these
+        `seconds`.
 
-        Raises `ConnectionError` where the connection is lost. Where that comes of the commit, nobody knows whether it
-        was done.
+        Raises `OutcomeUnknown` where the connection is lost while it is being committed, and `ConnectionError` or
+        `TimeoutError` before.
         """
         taken, transaction = await self._begun()
+        committing = False
         try:
-            connection = AsyncConnection(self._engine, Connection(self._engine.sync_engine, taken))
-            try:
-                async with self._session(connection, scope) as session:
-                    session.info[DRIVER] = driver_connection(taken)
-                    yield session
-                    if session.in_transaction():
-                        await session.commit()
-            except BaseException:
-                with suppress(*CONNECTION_LOST):  # nothing is left to undo
-                    await transaction.rollback()
-                raise
-            with refusals(COMMIT), Sent(COMMIT):
-                await transaction.commit()
+            async with asyncio.timeout(seconds):
+                connection = AsyncConnection(self._engine, Connection(self._engine.sync_engine, taken))
+                try:
+                    async with self._session(connection, scope) as session:
+                        session.info[DRIVER] = driver_connection(taken)
+                        yield session
+                        if session.in_transaction():
+                            await session.commit()
+                except BaseException:
+                    await roll_back(transaction)
+                    raise
+                committing = True
+                with refusals(COMMIT), Sent(COMMIT):
+                    await transaction.commit()
+        except Exception as error:
+            if is_lost(error) or isinstance(error, OSError):
+                await self._give_up(taken, error)
+                if committing:
+                    raise OutcomeUnknown from error
+            raise
         finally:
             await give_back(taken)
+
+    async def _give_up(self, taken: PoolProxiedConnection, error: Exception) -> None:
+        """Keeps a connection that is lost, or of no more use, from going back into the pool."""
+        await drop(taken)
+        if said_of(error, "sqlstate") == READ_ONLY:
+            # The others were made before the server changed as well.
+            await self._engine.dispose()
 
     async def _begun(self) -> tuple[PoolProxiedConnection, Transaction]:
         """A connection, and the transaction that has begun on it. A connection that was lost in the pool is dropped."""
@@ -73,3 +93,10 @@ class Sessions:
     def _session(self, bind: AsyncEngine | AsyncConnection, scope: Scope | None) -> AsyncSession:
         info: dict[Any, Any] = self._info if scope is None else {**self._info, SCOPE: scope}
         return AsyncSession(bind, sync_session_class=ScopedSession, expire_on_commit=False, info=info)
+
+
+async def roll_back(transaction: Transaction) -> None:
+    """Undoes a transaction. Where the database does not answer, that is done when the connection is closed."""
+    with suppress(*CONNECTION_LOST):
+        async with asyncio.timeout(ROLLBACK_SECONDS):
+            await transaction.rollback()

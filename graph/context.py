@@ -1,10 +1,9 @@
 """What a resolver has at hand for the time of one request."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -13,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.idempotency import Outcome, Request, content_of, once
 from db.database import Database
+from db.errors import OutcomeUnknown
 from db.scope import RowBudget, Scope
 from graph.access import Access
 from graph.loaders import BatchedRead, Loaders
 from graph.scalars import NO_ID
 
 Clock = Callable[[], datetime]
+Result = TypeVar("Result")
 
 
 class Retryable(Protocol):
@@ -37,14 +38,15 @@ def wall_clock() -> datetime:
 class Context:
     """The database, the loaders and the time of one request, who sends it, and what it has read.
 
-    All that a request reads goes through `reads`, and what it writes through `transaction`: both keep to what its
-    sender may see.
+    All that a request reads goes through `reads`, and what it writes through `change`: both keep to what its sender may
+    see. `changed` says that something is stored, or may be.
     """
 
     def __init__(self, database: Database, clock: Clock, access: Access, rows: RowBudget) -> None:
         self.database = database
         self.access = access
         self.rows = rows
+        self.changed = False
         self._clock = clock
         self._reading = Scope(access.actor, access.customer_id, self.rows)
         self._writing = Scope(access.actor, access.customer_id)
@@ -59,28 +61,37 @@ class Context:
         """The present instant, in whole seconds: all that is stored is."""
         return self._clock().replace(microsecond=0)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """A session whose work is committed when the block ends, and undone when it raises.
+    async def change(
+        self, operation: Callable[[AsyncSession], Awaitable[Result]], *, repeatable: bool = False
+    ) -> Result:
+        """What `operation` gives, in a transaction that is committed when it ends, and undone when it raises.
 
-        The payload's own edges are resolved after the commit, by loaders that have seen nothing of before.
+        It may be tried again, see `Database.change`. The payload's own edges are resolved after the commit, by loaders
+        that have seen nothing of before.
         """
         # Who waits for a lock holds no connection that others need for their answers.
         await self._answers.release()
-        async with self.database.writes.begin(self._writing) as session:
-            yield session
+        try:
+            result = await self.database.change(operation, scope=self._writing, repeatable=repeatable)
+        except OutcomeUnknown:
+            self.changed = True
+            raise
+        self.changed = True
         self.loaders.forget()
+        return result
 
     async def once(self, input: Retryable, operation: Callable[[AsyncSession], Awaitable[Outcome]]) -> Outcome:
         """What `operation` has made, in a transaction of its own; what it made before, where the input's idempotency
         key says that this is a retry.
         """
-        async with self.transaction() as session:
-            if input.idempotency_key is None:
-                return await operation(session)
-            content = content_of(type(input).__name__, {**asdict(input), "idempotency_key": None})
-            request = Request(self.access.name, input.idempotency_key, content)
-            return await once(session, request, operation, now=self.now())
+        if input.idempotency_key is None:
+            return await self.change(operation)
+        content = content_of(type(input).__name__, {**asdict(input), "idempotency_key": None})
+        request = Request(self.access.name, input.idempotency_key, content)
+        return await self.change(
+            lambda session: once(session, request, operation, now=self.now()),
+            repeatable=True,
+        )
 
     async def find(self, read: BatchedRead[str, Any], key: UUID | None) -> Any:
         """What `read` finds under `key`; nothing for none, and for the id of what cannot be."""

@@ -9,7 +9,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.utils.str_converters import to_camel_case
 
 from billing.errors import BillingError
-from db.database import is_timeout, is_unavailable
+from db.errors import is_timeout, is_unavailable
 from db.scope import RowBudgetExceeded
 from graph.observability.exchange import current
 
@@ -192,14 +192,23 @@ def bad_user_input(message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": "BAD_USER_INPUT"})
 
 
+NOT_CHANGED = "The database is unavailable at the moment. Try again."
+MAYBE_CHANGED = (
+    "The database has become unavailable, and some or all of this is done, or may be: send it again with its "
+    "idempotency key, or look first."
+)
+
 DID_YOU_MEAN = re.compile(r" Did you mean .*\?$", re.DOTALL)
 
 
-def formatted(error: GraphQLError, *, suggestions: bool = True, before: bool = False) -> dict[str, Any]:
+def formatted(
+    error: GraphQLError, *, suggestions: bool = True, before: bool = False, changed: bool = False
+) -> dict[str, Any]:
     """A top-level error as it is sent: with a code, and without what only the log may know.
 
     Without `suggestions`, it does not say either which name was perhaps meant. An error that was found `before` the
-    execution is one of validation, where nothing else is said.
+    execution is one of validation, where nothing else is said. `changed`: the request has stored something, or
+    may have.
     """
     cause = error.original_error
     while isinstance(cause, GraphQLError):
@@ -221,7 +230,7 @@ def formatted(error: GraphQLError, *, suggestions: bool = True, before: bool = F
     if is_timeout(cause):
         code, message = "TIMEOUT", "This took too long. Ask for less at once."
     elif is_unavailable(cause):
-        code, message = "UNAVAILABLE", "The database is unavailable at the moment. Try again."
+        code, message = "UNAVAILABLE", MAYBE_CHANGED if changed else NOT_CHANGED
     else:
         code, message = "INTERNAL_SERVER_ERROR", "Internal server error."
     masked = GraphQLError(message, nodes=error.nodes, path=error.path)

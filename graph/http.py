@@ -40,6 +40,8 @@ from graph.schema import core_schema
 from graph.settings import Settings
 from graph.trusted import TrustedDocumentsError, read_trusted
 
+RETRY_SOON = {"Retry-After": "1"}
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -106,7 +108,7 @@ class GraphQLEndpoint:
         except Refusal as refusal:
             return refused(refusal, media_type)
         status = answer.status or (200 if answer.executed or media_type == JSON else 400)
-        return sent(answer.document, status, media_type)
+        return sent(answer.document, status, media_type, RETRY_SOON if status == 503 else {})
 
     async def admit(self, request: Request) -> Access:
         """Who sends the request. Raises `Refusal`."""
@@ -126,7 +128,8 @@ class GraphQLEndpoint:
             said = formatted(GraphQLError("", original_error=error))
             code = str(said["extensions"]["code"])
             status = 500 if code == "INTERNAL_SERVER_ERROR" else 503
-            raise Refusal(status, str(said["message"]), code=code) from error
+            headers = RETRY_SOON if status == 503 else {}
+            raise Refusal(status, str(said["message"]), code=code, headers=headers) from error
         current().key_id = None if access.key_id is None else str(access.key_id)
         return access
 
@@ -171,7 +174,7 @@ class GraphQLEndpoint:
         finally:
             exchange.rows = rows.read
             self._doorkeeper.charge(access, rows.read)
-        return self._document_of(result, cost.nodes, rows)
+        return self._answer_of(result, cost.nodes, rows, changed=context.changed)
 
     async def _execute(
         self,
@@ -251,24 +254,44 @@ class GraphQLEndpoint:
         said = [formatted(error, suggestions=suggestions, before=True) for error in errors]
         return Answer({"errors": said}, executed=False)
 
-    def _document_of(self, result: ExecutionResult, nodes: int, rows: RowBudget) -> Answer:
-        """The answer. Variables that do not fit keep an operation from being executed; then it has no `data`."""
+    def _answer_of(self, result: ExecutionResult, nodes: int, rows: RowBudget, *, changed: bool) -> Answer:
+        """The answer. Variables that do not fit keep an operation from being executed; then it has no `data`.
+
+        Where the database is unavailable, nothing was `changed` and nothing was read, the status says so too.
+        """
         errors = result.errors or []
         executed = result.data is not None or any(error.path is not None for error in errors)
         document: dict[str, Any] = {}
+        status = None
         if errors:
             suggestions = self._settings.suggestions
-            document["errors"] = [formatted(error, suggestions=suggestions) for error in errors]
+            document["errors"] = [formatted(error, suggestions=suggestions, changed=changed) for error in errors]
+            if (
+                executed
+                and not changed
+                and is_empty(result.data)
+                and any(map(is_unavailable_error, document["errors"]))
+            ):
+                status = 503
         if executed:
             document["data"] = result.data
             document["extensions"] = {"cost": {"nodes": nodes, "rows": rows.read, "limit": rows.limit}}
-        return Answer(document, executed=executed)
+        return Answer(document, status, executed=executed)
 
 
 async def disconnected(request: Request) -> None:
     """Ends when the client has gone."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+def is_empty(data: Mapping[str, Any] | None) -> bool:
+    """Whether an answer has nothing of what was asked for."""
+    return data is None or all(value is None for value in data.values())
+
+
+def is_unavailable_error(error: Mapping[str, Any]) -> bool:
+    return bool(error["extensions"]["code"] == "UNAVAILABLE")
 
 
 def error_document(message: str, code: str) -> dict[str, Any]:

@@ -70,33 +70,35 @@ class CreateCustomerSessionPayload:
 class AccessMutations:
     @mutation("Makes an API key. Needs one of scope ADMIN.", scope=ApiKeyScope.ADMIN)
     async def create_api_key(self, info: Info, input: CreateApiKeyInput) -> CreateApiKeyPayload:
-        async with info.context.transaction() as session:
-            issued = await api_keys.create_api_key(
+        issued = await info.context.change(
+            lambda session: api_keys.create_api_key(
                 session,
                 name=input.name,
                 scope=input.scope,
                 created_by=info.context.access.key_id,
                 now=info.context.now(),
             )
+        )
         return CreateApiKeyPayload(api_key=cast("ApiKey", issued.key), token=issued.token)
 
     @mutation("Ends an API key, which needs one of scope ADMIN, or a customer session, for good.")
     async def revoke_api_key(self, info: Info, input: RevokeApiKeyInput) -> RevokeApiKeyPayload:
-        async with info.context.transaction() as session:
-            key = await api_keys.revoke_api_key(
+        key = await info.context.change(
+            lambda session: api_keys.revoke_api_key(
                 session,
                 api_key_id=ApiKeyId(parse_id(input.id)),
                 sessions_only=info.context.access.scope is not ApiKeyScope.ADMIN,
                 now=info.context.now(),
             )
+        )
         return RevokeApiKeyPayload(api_key=cast("ApiKey", key))
 
     @mutation("Makes a short-lived access for a customer's own browser, which sees this customer only.")
     async def create_customer_session(
         self, info: Info, input: CreateCustomerSessionInput
     ) -> CreateCustomerSessionPayload:
-        async with info.context.transaction() as session:
-            issued = await api_keys.create_customer_session(
+        issued = await info.context.change(
+            lambda session: api_keys.create_customer_session(
                 session,
                 customer_id=CustomerId(parse_id(input.customer_id)),
                 seconds=input.ttl_seconds,
@@ -105,4 +107,5 @@ class AccessMutations:
                 created_by=info.context.access.key_id,
                 now=info.context.now(),
             )
+        )
         return CreateCustomerSessionPayload(customer_session=cast("CustomerSession", issued.key), token=issued.token)

@@ -125,8 +125,8 @@ class CustomerMutations:
     @mutation("Changes a customer.")
     async def update_customer(self, info: Info, input: UpdateCustomerInput) -> UpdateCustomerPayload:
         address, metadata = given(input.address), given(input.metadata)
-        async with info.context.transaction() as session:
-            row = await customers.update_customer(
+        row = await info.context.change(
+            lambda session: customers.update_customer(
                 session,
                 customer_id=CustomerId(parse_id(input.id)),
                 name=given(input.name),
@@ -138,22 +138,25 @@ class CustomerMutations:
                 metadata=UNCHANGED if metadata is UNCHANGED else metadata_of(metadata),
                 now=info.context.now(),
             )
+        )
         return UpdateCustomerPayload(customer=await info.context.find(customers_by_id, row.id))
 
     @mutation(
         "Takes a customer out of use who has no live subscription. The e-mail address stays taken, open invoices owed."
     )
     async def archive_customer(self, info: Info, input: ArchiveCustomerInput) -> ArchiveCustomerPayload:
-        async with info.context.transaction() as session:
-            row = await customers.archive_customer(
+        row = await info.context.change(
+            lambda session: customers.archive_customer(
                 session, customer_id=CustomerId(parse_id(input.id)), now=info.context.now()
             )
+        )
         return ArchiveCustomerPayload(customer=await info.context.find(customers_by_id, row.id))
 
     @mutation("Puts an archived customer back into use.")
     async def unarchive_customer(self, info: Info, input: UnarchiveCustomerInput) -> UnarchiveCustomerPayload:
-        async with info.context.transaction() as session:
-            row = await customers.unarchive_customer(
+        row = await info.context.change(
+            lambda session: customers.unarchive_customer(
                 session, customer_id=CustomerId(parse_id(input.id)), now=info.context.now()
             )
+        )
         return UnarchiveCustomerPayload(customer=await info.context.find(customers_by_id, row.id))

@@ -155,10 +155,11 @@ class InvoiceMutations:
 
     @mutation("Deletes a DRAFT with its lines. What is finalized is never deleted.")
     async def delete_draft_invoice(self, info: Info, input: DeleteDraftInvoiceInput) -> DeleteDraftInvoicePayload:
-        async with info.context.transaction() as session:
-            await invoices.delete_draft_invoice(
+        await info.context.change(
+            lambda session: invoices.delete_draft_invoice(
                 session, invoice_id=InvoiceId(parse_id(input.id)), now=info.context.now()
             )
+        )
         return DeleteDraftInvoicePayload(deleted_invoice_id=input.id)
 
     @mutation(

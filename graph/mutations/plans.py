@@ -145,8 +145,8 @@ class PlanMutations:
     @mutation("Changes what a plan is called, its trial and days to pay. What it costs never changes: make a new plan.")
     async def update_plan(self, info: Info, input: UpdatePlanInput) -> UpdatePlanPayload:
         metadata = given(input.metadata)
-        async with info.context.transaction() as session:
-            row = await plans.update_plan(
+        row = await info.context.change(
+            lambda session: plans.update_plan(
                 session,
                 plan_id=PlanId(parse_id(input.id)),
                 name=given(input.name),
@@ -156,16 +156,19 @@ class PlanMutations:
                 metadata=UNCHANGED if metadata is UNCHANGED else metadata_of(metadata),
                 now=info.context.now(),
             )
+        )
         return UpdatePlanPayload(plan=await info.context.find(plans_by_id, row.id))
 
     @mutation("Closes a plan to new subscriptions. The ones it has go on and are billed.")
     async def archive_plan(self, info: Info, input: ArchivePlanInput) -> ArchivePlanPayload:
-        async with info.context.transaction() as session:
-            row = await plans.archive_plan(session, plan_id=PlanId(parse_id(input.id)), now=info.context.now())
+        row = await info.context.change(
+            lambda session: plans.archive_plan(session, plan_id=PlanId(parse_id(input.id)), now=info.context.now())
+        )
         return ArchivePlanPayload(plan=await info.context.find(plans_by_id, row.id))
 
     @mutation("Opens an archived plan to new subscriptions again.")
     async def unarchive_plan(self, info: Info, input: UnarchivePlanInput) -> UnarchivePlanPayload:
-        async with info.context.transaction() as session:
-            row = await plans.unarchive_plan(session, plan_id=PlanId(parse_id(input.id)), now=info.context.now())
+        row = await info.context.change(
+            lambda session: plans.unarchive_plan(session, plan_id=PlanId(parse_id(input.id)), now=info.context.now())
+        )
         return UnarchivePlanPayload(plan=await info.context.find(plans_by_id, row.id))

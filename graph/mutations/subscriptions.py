@@ -208,10 +208,11 @@ class SubscriptionMutations:
     async def withdraw_subscription_change(
         self, info: Info, input: WithdrawSubscriptionChangeInput
     ) -> WithdrawSubscriptionChangePayload:
-        async with info.context.transaction() as session:
-            made = await subscriptions.withdraw_subscription_change(
+        made = await info.context.change(
+            lambda session: subscriptions.withdraw_subscription_change(
                 session, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
             )
+        )
         return WithdrawSubscriptionChangePayload(
             subscription=await info.context.find(subscriptions_by_id, made.subscription_id)
         )
@@ -245,10 +246,11 @@ class SubscriptionMutations:
     async def undo_subscription_cancellation(
         self, info: Info, input: UndoSubscriptionCancellationInput
     ) -> UndoSubscriptionCancellationPayload:
-        async with info.context.transaction() as session:
-            made = await subscriptions.undo_subscription_cancellation(
+        made = await info.context.change(
+            lambda session: subscriptions.undo_subscription_cancellation(
                 session, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
             )
+        )
         return UndoSubscriptionCancellationPayload(
             subscription=await info.context.find(subscriptions_by_id, made.subscription_id)
         )

@@ -28,8 +28,9 @@ from billing.plans import create_plan
 from billing.subscriptions import cancel_subscription, change_subscription, create_subscription
 from billing.test_clocks import create_test_clock
 from billing.verify import AcknowledgedLineError, Check, snapshot, verify, verify_acknowledged
-from db.database import Database, said_of
+from db.database import Database
 from db.embedded import EmbeddedPostgres
+from db.errors import said_of
 from db.models import IdempotencyKey
 from db.queries.invariants import INVARIANTS
 from db.queries.invariants.money import (

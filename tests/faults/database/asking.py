@@ -1,0 +1,100 @@
+"""A crowd of clients of a server, what it is told, and how soon."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from tests.cli.conftest import Served, billing
+from tests.faults.database.postgres import Postgres
+
+WITHIN_SECONDS = 2
+CONNECTIONS = 12
+"""What the server has of them, in both pools."""
+CROWD = 30
+
+READ = "{ customers(first: 5) { nodes { id name } } }"
+CREATE = (
+    "mutation ($email: String!) { createCustomer(input: {name: "
+    '"Ada", email: $email, idempotencyKey: $email}) { customer { id } userErrors { code } } }'
+)
+
+
+@dataclass
+class Answered:
+    """An answer, and how long it took."""
+
+    status: int
+    document: Any
+    headers: httpx.Headers
+    seconds: float
+
+
+@dataclass
+class Asking:
+    """A client of the server, with what was acknowledged to it."""
+
+    served: Served
+    client: httpx.AsyncClient
+    acknowledged: list[str]
+
+    async def ask(self, query: str, **variables: object) -> Answered:
+        began = monotonic()
+        answer = await self.client.post("/graphql", json={"query": query, "variables": variables})
+        return Answered(answer.status_code, answer.json(), answer.headers, monotonic() - began)
+
+    async def create(self) -> Answered:
+        answered = await self.ask(CREATE, email=f"{uuid4().hex}@example.com")
+        if answered.status == 200 and "errors" not in answered.document:
+            self.acknowledged.append(answered.document["data"]["createCustomer"]["customer"]["id"])
+        return answered
+
+    async def crowd(self) -> list[Answered]:
+        """Reads and writes at once, more than there are connections."""
+        return list(await asyncio.gather(*(self.create() if n % 2 else self.ask(READ) for n in range(CROWD))))
+
+    async def status(self, path: str) -> int:
+        began = monotonic()
+        status = (await self.client.get(path)).status_code
+        assert monotonic() - began < WITHIN_SECONDS, path
+        return status
+
+
+@asynccontextmanager
+async def asking(served: Served) -> AsyncIterator[Asking]:
+    limits = httpx.Limits(max_connections=100)
+    async with httpx.AsyncClient(base_url=served.url, timeout=30, limits=limits) as client:
+        yield Asking(served, client, [])
+
+
+def assert_served(answers: list[Answered]) -> None:
+    assert [answer.document for answer in answers if answer.status != 200 or "errors" in answer.document] == []
+
+
+def assert_unavailable(answers: list[Answered]) -> None:
+    """Each is told, in time, that it may come again."""
+    assert {answer.status for answer in answers} == {503}, [answer.document for answer in answers]
+    codes = {error["extensions"]["code"] for answer in answers for error in answer.document["errors"]}
+    assert codes == {"UNAVAILABLE"}
+    assert {answer.headers["retry-after"] for answer in answers} == {"1"}
+    assert max(answer.seconds for answer in answers) < WITHIN_SECONDS
+
+
+async def assert_well_but_not_ready(there: Asking) -> None:
+    assert await there.status("/health") == 200
+    assert await there.status("/health/db") == 503
+    assert await there.status("/ready") == 503
+
+
+def assert_nothing_lost(there: Asking, postgres: Postgres) -> None:
+    """Every acknowledged customer is there, and all that is kept is sound."""
+    file = postgres.data.parent / "acknowledged"
+    file.write_text("".join(json.dumps({"type": "Customer", "id": one}) + "\n" for one in there.acknowledged))
+    verified = billing("verify", "--acknowledged", str(file), DATABASE_URL=postgres.url)
+    assert verified.returncode == 0, verified.stdout + verified.stderr

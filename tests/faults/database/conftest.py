@@ -1,0 +1,35 @@
+"""A server as a person starts it, over a PostgreSQL that a test stops and starts."""
+
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Serve, data_dir, serve
+from tests.faults.database.asking import Asking, asking, assert_served
+from tests.faults.database.postgres import Postgres
+
+__all__ = ["data_dir", "serve"]
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of its own for each test."""
+    folder = Path(os.environ["BILLING_TEST_FOLDER"]) / f"own-{os.getpid()}-{time.monotonic_ns()}"
+    folder.mkdir(mode=0o711)
+    postgres = Postgres(folder)
+    postgres.start()
+    yield postgres
+    postgres.stop()
+
+
+@pytest.fixture
+async def there(serve: Serve, postgres: Postgres) -> AsyncIterator[Asking]:
+    """A server all of whose connections are in use, in front of its database."""
+    served = serve("--renew-every", "1", environment={"DATABASE_URL": postgres.url, "BILLING_AUTH": "off"})
+    assert served.url, served.said.read_text()
+    async with asking(served) as there:
+        assert_served(await there.crowd())
+        yield there

@@ -1,0 +1,72 @@
+"""A PostgreSQL of a test's own, that it starts, stops, and lets stand still."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+from threading import Event
+
+from db.embedded.account import server_account, spawn
+from db.embedded.binaries import binaries
+from db.embedded.cluster import make_data
+from db.embedded.server import start_server, stop_server
+from db.embedded.sockets import PORT, socket_folder, url_of
+
+PATIENCE_SECONDS = 60
+STARTING_UP = 1
+"""What `pg_isready` ends with where a server answers that it takes no connections yet."""
+
+TERMINATE_OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'billing'"
+"""Cuts all connections of the server off."""
+
+
+class Postgres:
+    """The server of a data folder below `folder`, which is made here."""
+
+    def __init__(self, folder: Path) -> None:
+        self._account = server_account()
+        self._log = folder / "postgres.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.data = make_data(folder, self._account)
+        self.sockets = socket_folder(self.data, self._account)
+        self.url = url_of(self.sockets)
+
+    def start(self) -> None:
+        """Starts it, and waits until it takes connections."""
+        self._process = start_server(self.data, self._account, self._log, Event())
+
+    def start_up_for_ever(self) -> None:
+        """Starts it so that it tells each client that it is starting up: as a standby that nobody may read from."""
+        (self.data / "standby.signal").touch()
+        settings = {
+            "hot_standby": "off",
+            "listen_addresses": "",
+            "unix_socket_directories": self.sockets,
+            "port": PORT,
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with self._log.open("ab") as output:
+            command = [str(binaries() / "postgres"), "-D", str(self.data), *options]
+            self._process = spawn(self._account, command, output=output)
+        ask = [str(binaries() / "pg_isready"), "-h", str(self.sockets), "-p", str(PORT), "-q"]
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while subprocess.run(ask, check=False).returncode != STARTING_UP:
+            assert time.monotonic() < deadline, self._log.read_text()
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stops it: clients are cut off. Nothing, where it does not run."""
+        if self._process is not None:
+            self.go_on()
+            stop_server(self._process)
+            self._process = None
+            (self.data / "standby.signal").unlink(missing_ok=True)
+
+    def stand_still(self) -> None:
+        """Lets it take no new connection, and say nothing. Those that it has go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)

@@ -1,0 +1,63 @@
+"""A database that is there, and refuses or keeps waiting: whoever asks is told within two seconds, and all goes on by
+itself as soon as it can.
+"""
+
+import asyncio
+
+import asyncpg
+
+from tests.conftest import execute, named
+from tests.faults.database.asking import (
+    CONNECTIONS,
+    CROWD,
+    READ,
+    Asking,
+    assert_nothing_lost,
+    assert_served,
+    assert_unavailable,
+    assert_well_but_not_ready,
+)
+from tests.faults.database.postgres import TERMINATE_OTHERS, Postgres
+
+
+async def test_a_database_that_may_only_be_read(there: Asking, postgres: Postgres) -> None:
+    await execute(postgres.url, "ALTER DATABASE billing SET default_transaction_read_only = on")
+    await execute(postgres.url, TERMINATE_OTHERS)
+
+    assert_served([await there.ask(READ)])
+    assert_unavailable([await there.create() for _ in range(3)])
+    # As many connections as the pool has are made while nothing may be written.
+    assert_unavailable(await asyncio.gather(*(there.create() for _ in range(CROWD))))
+    assert await there.status("/health") == 200
+
+    await execute(named(postgres.url, "postgres"), "ALTER DATABASE billing RESET default_transaction_read_only")
+
+    assert_served(await there.crowd())
+    assert_nothing_lost(there, postgres)
+
+
+async def test_a_pool_all_of_whose_connections_wait(there: Asking, postgres: Postgres) -> None:
+    blocker = await asyncpg.connect(postgres.url.replace("postgresql+asyncpg", "postgresql"))
+    try:
+        await blocker.execute("BEGIN; LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
+        waiting = [asyncio.create_task(there.create() if n % 2 else there.ask(READ)) for n in range(CONNECTIONS)]
+        await until_waiting(blocker, CONNECTIONS)
+
+        assert_unavailable(await there.crowd())
+        await assert_well_but_not_ready(there)
+
+        await blocker.execute("COMMIT")
+    finally:
+        await blocker.close()
+    assert_served(await asyncio.gather(*waiting))
+    assert_served(await there.crowd())
+    assert_nothing_lost(there, postgres)
+
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'billing' AND wait_event_type = 'Lock'"
+
+
+async def until_waiting(connection: asyncpg.Connection, number: int) -> None:
+    async with asyncio.timeout(20):
+        while await connection.fetchval(WAITING) < number:  # noqa: ASYNC110 - it is the database that knows
+            await asyncio.sleep(0.02)

@@ -1,0 +1,294 @@
+"""Transactions that the database undoes or cuts off: done again as a whole, three times at most, or told as an error;
+and never done twice.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.database import Database
+from db.models import Customer, IdempotencyKey, Invoice
+from db.sessions import Sessions
+from graph.app import create_app
+from tests.conftest import execute
+from tests.faults.database.proxy import Proxy
+from tests.races.fingerprints import assert_sound
+from tests.support import Api, TestClock, count, run
+
+BACKENDS_WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'billing' AND wait_event_type = 'Lock'
+"""
+
+
+@pytest.fixture
+def tried_again(database: Database) -> list[str]:
+    """The SQLSTATEs for which something was tried again."""
+    states: list[str] = []
+    database.on_retry.append(states.append)
+    return states
+
+
+@pytest.fixture
+async def other(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Somebody else's connection."""
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    yield connection
+    await connection.close()
+
+
+async def fault(
+    database_url: str, then: str, *, on: str = "INSERT ON customers", times: int = 1000, at_commit: bool = False
+) -> None:
+    """Has the database do `then`, so many times, where rows are written, or where they are committed."""
+    kind = "CONSTRAINT TRIGGER fault AFTER" if at_commit else "TRIGGER fault BEFORE"
+    when = "DEFERRABLE INITIALLY DEFERRED" if at_commit else ""
+    for statement in (
+        "CREATE SEQUENCE tries",
+        f"""CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF nextval('tries') <= {times} THEN {then}; END IF;
+            RETURN NEW;
+        END $$""",
+        f"CREATE {kind} {on} {when} FOR EACH ROW EXECUTE FUNCTION fault()",
+    ):
+        await execute(database_url, statement)
+
+
+def failing_with(state: str) -> str:
+    return f"RAISE EXCEPTION 'a fault' USING ERRCODE = '{state}'"
+
+
+CUT_OFF = "PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(1)"
+
+
+async def tries(other: asyncpg.Connection) -> int:
+    return int(await other.fetchval("SELECT last_value FROM tries"))
+
+
+async def create(api: Api, key: str | None = None) -> httpx.Response:
+    fields = {"name": "Ada", "email": f"{uuid4().hex}@example.com"} | ({"idempotencyKey": key} if key else {})
+    return await api.post(
+        "mutation ($input: CreateCustomerInput!) { createCustomer(input: $input) { customer { id } } }", input=fields
+    )
+
+
+def made(answer: httpx.Response) -> str:
+    assert answer.status_code == 200, answer.json()
+    assert "errors" not in answer.json(), answer.json()
+    return str(answer.json()["data"]["createCustomer"]["customer"]["id"])
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    [error] = answer.json()["errors"]
+    return answer.status_code, error["extensions"]["code"]
+
+
+async def test_a_deadlock_is_tried_again(
+    api: Api, database: Database, other: asyncpg.Connection, tried_again: list[str]
+) -> None:
+    customer_id = await api.a_customer()
+    subscription_id = await api.a_subscription(customer_id)
+    # The other one does not look for deadlocks, so ours is found out.
+    await other.execute("SET deadlock_timeout = '1min'; BEGIN; SELECT 1 FROM subscriptions FOR UPDATE")
+    canceling = asyncio.create_task(
+        api.mutate("cancelSubscription", "subscription { status }", id=subscription_id, atPeriodEnd=False)
+    )
+    await until_waiting(other, 1)
+
+    await other.execute("SELECT 1 FROM customers FOR UPDATE")
+    await other.execute("COMMIT")
+
+    assert (await canceling)["subscription"] == {"status": "CANCELED"}
+    assert tried_again == ["40P01"]
+    await assert_sound(database)
+
+
+async def test_a_serialization_failure_is_tried_again(
+    api: Api, database: Database, database_url: str, other: asyncpg.Connection, tried_again: list[str]
+) -> None:
+    await execute(database_url, f"ALTER DATABASE {database.engine.url.database} SET {REPEATABLE_READ}")
+    customer_id = await api.a_customer()
+    await other.execute("BEGIN; UPDATE customers SET name = 'Grace'")
+    changing = asyncio.create_task(api.mutate("updateCustomer", "customer { name }", id=customer_id, taxId="1"))
+    await until_waiting(other, 1)
+
+    await other.execute("COMMIT")
+
+    assert (await changing)["customer"] == {"name": "Grace"}
+    assert tried_again == ["40001"]
+
+
+REPEATABLE_READ = "default_transaction_isolation = 'repeatable read'"
+
+
+@pytest.mark.parametrize(
+    ("state", "attempts", "expected"),
+    [
+        ("40001", 3, (503, "UNAVAILABLE")),
+        ("40P01", 3, (503, "UNAVAILABLE")),
+        ("55P03", 1, (503, "UNAVAILABLE")),  # a lock that is not to be had
+        ("53100", 1, (503, "UNAVAILABLE")),  # the disk is full
+        ("57014", 1, (200, "TIMEOUT")),
+        ("23514", 1, (200, "INTERNAL_SERVER_ERROR")),
+    ],
+)
+@pytest.mark.parametrize("at_commit", [False, True])
+async def test_what_goes_on_failing_is_an_error_and_stores_nothing(
+    api: Api,
+    sessions: Sessions,
+    database_url: str,
+    other: asyncpg.Connection,
+    tried_again: list[str],
+    state: str,
+    attempts: int,
+    expected: tuple[int, str],
+    at_commit: bool,
+) -> None:
+    await fault(database_url, failing_with(state), at_commit=at_commit)
+
+    assert code(await create(api, "key")) == expected
+
+    assert await tries(other) == attempts
+    assert tried_again == [state] * (attempts - 1)
+    assert await count(sessions, Customer, IdempotencyKey) == 0
+
+
+@pytest.mark.parametrize("at_commit", [False, True])
+async def test_what_fails_twice_is_done_once(
+    api: Api, sessions: Sessions, database_url: str, tried_again: list[str], at_commit: bool
+) -> None:
+    await fault(database_url, failing_with("40001"), times=2, at_commit=at_commit)
+
+    made(await create(api))
+
+    assert tried_again == ["40001", "40001"]
+    assert await count(sessions, Customer) == 1
+
+
+async def test_a_connection_that_is_lost_before_the_commit(
+    api: Api, sessions: Sessions, database_url: str, tried_again: list[str]
+) -> None:
+    await fault(database_url, CUT_OFF, times=1)
+
+    made(await create(api))
+
+    assert tried_again == ["08003"]
+    assert await count(sessions, Customer) == 1
+
+
+async def test_a_transaction_that_idled_too_long(
+    database: Database, other: asyncpg.Connection, tried_again: list[str]
+) -> None:
+    async def idle(session: AsyncSession) -> str:
+        if not tried_again:
+            await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '20ms'"))
+            pid = await session.scalar(text("SELECT pg_backend_pid()"))
+            async with asyncio.timeout(20):
+                while await other.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pid):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+        return str(await session.scalar(text("SELECT 'done'")))
+
+    assert await database.change(idle) == "done"
+
+    assert len(tried_again) == 1
+
+
+@asynccontextmanager
+async def api_over(url: str, clock: TestClock) -> AsyncIterator[tuple[Api, list[str]]]:
+    """The API over the database that is reached by `url`, and for what it tries something again."""
+    database = Database(url)
+    tried_again: list[str] = []
+    database.on_retry.append(tried_again.append)
+    transport = httpx.ASGITransport(create_app(database, clock=clock))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield Api(client), tried_again
+    await database.close()
+
+
+async def test_a_commit_that_nobody_hears_of_and_a_key(database_url: str, sessions: Sessions, clock: TestClock) -> None:
+    async with Proxy(database_url) as proxy, api_over(proxy.url, clock) as (api, tried_again):
+        made(await create(api))
+        proxy.cut_after_commit = True
+
+        customer_id = made(await create(api, "key"))
+
+        assert proxy.cuts == 1
+        assert len(tried_again) == 1
+        assert await count(sessions, Customer) == 2
+        assert made(await create(api)) != customer_id
+
+
+async def test_a_commit_that_nobody_hears_of_without_a_key(
+    database_url: str, sessions: Sessions, clock: TestClock
+) -> None:
+    async with Proxy(database_url) as proxy, api_over(proxy.url, clock) as (api, tried_again):
+        made(await create(api))
+        proxy.cut_after_commit = True
+
+        answer = await create(api)
+
+        assert code(answer) == (200, "UNAVAILABLE")
+        assert "may be" in answer.json()["errors"][0]["message"]
+        assert tried_again == []
+        assert await count(sessions, Customer) == 2
+
+
+async def test_a_commit_that_did_not_come_and_a_key(
+    api: Api, sessions: Sessions, database_url: str, tried_again: list[str]
+) -> None:
+    await fault(database_url, CUT_OFF, times=1, at_commit=True)
+
+    made(await create(api, "key"))
+
+    assert tried_again == ["08003"]
+    assert await count(sessions, Customer) == 1
+
+
+async def test_a_commit_that_did_not_come_without_a_key(
+    api: Api, sessions: Sessions, database_url: str, tried_again: list[str]
+) -> None:
+    await fault(database_url, CUT_OFF, times=1, at_commit=True)
+
+    assert code(await create(api)) == (200, "UNAVAILABLE")
+
+    assert tried_again == []
+    assert await count(sessions, Customer) == 0
+
+
+@pytest.mark.parametrize("then", [failing_with("40P01"), CUT_OFF])
+@pytest.mark.parametrize("at_commit", [False, True])
+async def test_renewals_go_on(
+    api: Api,
+    database: Database,
+    database_url: str,
+    clock: TestClock,
+    tried_again: list[str],
+    then: str,
+    at_commit: bool,
+) -> None:
+    plan_id = await api.a_plan(interval="DAY", intervalCount=1)
+    for _ in range(3):
+        await api.a_subscription(plan_id=plan_id)
+    # More periods than one run bills.
+    clock.forward(days=20)
+    await fault(database_url, then, on="INSERT ON billing_periods", times=1, at_commit=at_commit)
+
+    reports = [await run(database, clock), await run(database, clock)]
+
+    assert [(report.renewed, report.failed, report.invoices) for report in reports] == [(3, 0, 36), (3, 0, 24)]
+    assert len(tried_again) == 1
+    assert await count(database.writes, Invoice) == 3 * 21
+    await assert_sound(database)
+
+
+async def until_waiting(connection: asyncpg.Connection, number: int) -> None:
+    async with asyncio.timeout(20):
+        while await connection.fetchval(BACKENDS_WAITING) < number:  # noqa: ASYNC110 - the database knows
+            await asyncio.sleep(0.02)

@@ -1,0 +1,68 @@
+"""A database that cannot be used for a while: whoever asks is told within two seconds, the process stays well, and goes
+on by itself as soon as it can.
+"""
+
+import asyncio
+
+from tests.conftest import execute
+from tests.faults.database.asking import (
+    READ,
+    Asking,
+    assert_nothing_lost,
+    assert_served,
+    assert_unavailable,
+    assert_well_but_not_ready,
+)
+from tests.faults.database.postgres import TERMINATE_OTHERS, Postgres
+
+
+async def test_a_database_that_is_gone(there: Asking, postgres: Postgres) -> None:
+    postgres.stop()
+
+    assert_unavailable([await there.ask(READ), await there.create()])
+    assert_unavailable(await there.crowd())
+    await assert_well_but_not_ready(there)
+
+    postgres.start()
+
+    assert_served(await there.crowd())
+    assert await there.status("/ready") == 200
+    assert_nothing_lost(there, postgres)
+
+
+async def test_a_restart_that_nobody_saw(there: Asking, postgres: Postgres) -> None:
+    postgres.stop()
+    postgres.start()
+
+    assert_served(await there.crowd())
+    assert_nothing_lost(there, postgres)
+
+
+async def test_a_database_that_does_not_answer(there: Asking, postgres: Postgres) -> None:
+    await execute(postgres.url, TERMINATE_OTHERS)
+    postgres.stand_still()
+
+    assert_unavailable(await there.crowd())
+    assert_unavailable([await there.create(), await there.ask(READ)])
+    await assert_well_but_not_ready(there)
+
+    postgres.go_on()
+    await asyncio.to_thread(there.served.until, "/ready")
+
+    assert_served(await there.crowd())
+    assert_nothing_lost(there, postgres)
+
+
+async def test_a_database_that_is_starting_up(there: Asking, postgres: Postgres) -> None:
+    postgres.stop()
+    postgres.start_up_for_ever()
+
+    assert_unavailable([await there.ask(READ), await there.create()])
+    assert_unavailable(await there.crowd())
+    await assert_well_but_not_ready(there)
+
+    postgres.stop()
+    postgres.start()
+
+    assert_served(await there.crowd())
+    assert_nothing_lost(there, postgres)
