@@ -109,9 +109,11 @@ async def test_all_statements_of_a_request_are_counted(serving: Serving, databas
 
 async def test_a_server_that_ends_has_logged_all_requests(database: Database, log: Log) -> None:
     app = create_app(database, settings=Settings(log_requests=True))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
-        async with app.router.lifespan_context(app):
-            await client.post("/graphql", json={"query": COUNT})
+    async with (
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
+        app.router.lifespan_context(app),
+    ):
+        await client.post("/graphql", json={"query": COUNT})
 
     assert [line["operation"] for line in log.lines("request")] == ["Count"]
 
