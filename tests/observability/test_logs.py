@@ -107,6 +107,17 @@ async def test_all_statements_of_a_request_are_counted(serving: Serving, databas
     assert 0 < subscribe["database_ms"] <= subscribe["ms"]
 
 
+async def test_a_server_that_ends_has_logged_all_requests(database: Database, log: Log) -> None:
+    app = create_app(database, settings=Settings(log_requests=True))
+    async with (
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
+        app.router.lifespan_context(app),
+    ):
+        await client.post("/graphql", json={"query": COUNT})
+
+    assert [line["operation"] for line in log.lines("request")] == ["Count"]
+
+
 async def test_requests_are_not_logged_unless_that_is_set(serving: Serving, log: Log) -> None:
     await serving()(COUNT)
 
