@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Serve, data_dir, serve
+from tests.conftest import FOLDER
 from tests.faults.database.asking import Asking, asking, assert_served
 from tests.faults.database.postgres import Postgres
 
@@ -17,7 +18,7 @@ __all__ = ["data_dir", "serve"]
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL of its own for each test."""
-    folder = Path(os.environ["BILLING_TEST_FOLDER"]) / f"own-{os.getpid()}-{time.monotonic_ns()}"
+    folder = Path(os.environ[FOLDER]) / f"own-{os.getpid()}-{time.monotonic_ns()}"
     folder.mkdir(mode=0o711)
     postgres = Postgres(folder)
     postgres.start()

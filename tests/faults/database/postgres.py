@@ -24,6 +24,7 @@ class Postgres:
     """The server of a data folder below `folder`, which is made here."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._account = server_account()
         self._log = folder / "postgres.log"
         self._process: subprocess.Popen[bytes] | None = None
