@@ -71,7 +71,7 @@ def billing(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 def data_dir() -> Path:
     """A folder for an embedded PostgreSQL."""
     folder = Path(os.environ["_BILLING_TEST_FOLDER"]) / f"serve-{os.getpid()}-{time.monotonic_ns()}"
-    folder.mkdir(mode=0o711)
+    folder.mkdir(mode=0o755)
     return folder
 
 

@@ -24,7 +24,7 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
 def data_dir() -> Path:
     """A folder for an embedded PostgreSQL, where its user may go."""
     folder = Path(os.environ[FOLDER]) / f"faults-{uuid4().hex}"
-    folder.mkdir(mode=0o711)
+    folder.mkdir(mode=0o755)
     return folder
 
 

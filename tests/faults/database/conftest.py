@@ -19,7 +19,7 @@ __all__ = ["data_dir", "serve"]
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL of its own for each test."""
     folder = Path(os.environ[FOLDER]) / f"own-{os.getpid()}-{time.monotonic_ns()}"
-    folder.mkdir(mode=0o711)
+    folder.mkdir(mode=0o755)
     postgres = Postgres(folder)
     postgres.start()
     yield postgres
