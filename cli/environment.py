@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from cli.errors import CommandError
 
@@ -211,8 +210,7 @@ def text_of(value: Any) -> str:
 
 
 def hidden(secret: str) -> str:
-    """What may be seen of a secret: of a URL, all but its password."""
-    try:
+    """What may be seen of a secret: nothing, but of a database's URL all save its password."""
+    if secret.startswith(("postgres:", "postgresql:", "postgresql+")):
         return make_url(secret).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "***" if secret else ""
+    return "***" if secret else ""

@@ -1,5 +1,6 @@
 """Settings: all that are declared can be set, are documented, and are printed; nothing else is taken."""
 
+import asyncio
 import json
 import os
 import re
@@ -9,18 +10,20 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
+import httpx
 import pytest
 import typer
+from sqlalchemy import text
 
 from billing.rate_limits import RateLimit
-from cli.environment import settings_of, text_of
+from cli.environment import hidden, settings_of, text_of
 from cli.errors import CommandError
 from cli.main import app
 from cli.settings import Configuration, environment_of, read_configuration
-from db.database import DatabaseSettings
+from db.database import Database, DatabaseSettings, single_connection
 from graph.limits import Limits
 from graph.settings import Settings
-from tests.cli.conftest import ROOT, billing
+from tests.cli.conftest import ROOT, Serve, billing
 
 URL = "postgresql://ada:s3cret@127.0.0.1:5433/billing"
 EVERYTHING = {
@@ -72,6 +75,32 @@ def test_each_setting_reaches_what_it_is_a_setting_of() -> None:
     assert other.of_server().limits == Limits(**dict.fromkeys(limits, 7))
     assert other.of_server().rate_limit == RateLimit(**dict.fromkeys(rates, 7))
     assert other.of_database() == DatabaseSettings(**dict.fromkeys(timeouts, 7))
+
+
+async def test_timeouts_reach_every_connection_of_the_database(database_url: str) -> None:
+    settings = DatabaseSettings(statement_timeout_ms=1234, lock_timeout_ms=2345, idle_in_transaction_timeout_ms=3456)
+    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    database = Database(database_url, settings)
+    try:
+        async with database.reads() as reading, database.writes.begin() as writing:
+            for session in (reading, writing):
+                shown = [await session.scalar(text(f"SHOW {name}")) for name in names]
+                assert shown == ["1234ms", "2345ms", "3456ms"]
+    finally:
+        await database.close()
+
+
+async def test_a_server_keeps_to_the_timeouts_that_are_set(serve: Serve, database_url: str) -> None:
+    """A lock is waited for until the statement's time is over: by default the lock's own would be first."""
+    there = {"DATABASE_URL": database_url, "BILLING_AUTH": "off", "BILLING_STATEMENT_TIMEOUT_MS": "300"}
+    served = await asyncio.to_thread(serve, "--workers", "2", environment=there)
+
+    async with single_connection(database_url) as connection, connection.begin(), httpx.AsyncClient() as client:
+        await connection.execute(text("LOCK TABLE plans"))
+        question = {"query": "{ plans { nodes { id } } }"}
+        answer = await client.post(f"{served.url}/graphql", json=question, timeout=30)
+
+    assert [error["extensions"]["code"] for error in answer.json()["errors"]] == ["TIMEOUT"]
 
 
 def test_what_is_in_force_can_be_handed_on_as_an_environment() -> None:
@@ -166,6 +195,21 @@ def test_what_is_in_force_is_printed_without_secrets(tmp_path: Path) -> None:
     assert found["BILLING_AUTH"] == {"value": "on", "source": "by address"}
     for said in (plain.stdout, plain.stderr, programs.stdout, programs.stderr):
         assert "s3cret" not in said
+
+
+@pytest.mark.parametrize(
+    ("secret", "shown"),
+    [
+        ("postgres://ada:s3cret@h/b", "postgres://ada:***@h/b"),
+        ("postgresql+asyncpg://ada:s3cret@h/b?sslmode=require", "postgresql+asyncpg://ada:***@h/b?sslmode=require"),
+        ("postgresql://ada@h/b", "postgresql://ada@h/b"),
+        ("https://hooks.example.com/s3cret", "***"),
+        ("s3cret", "***"),
+        ("", ""),
+    ],
+)
+def test_nothing_is_shown_of_a_secret_but_where_the_database_is(secret: str, shown: str) -> None:
+    assert hidden(secret) == shown
 
 
 def test_on_a_terminal_it_is_a_table() -> None:

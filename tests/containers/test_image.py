@@ -3,12 +3,13 @@
 import os
 import pwd
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,29 @@ from tests.containers.compose import PATIENCE_SECONDS, await_success, compose_po
 from tests.containers.dockerfile import REPOSITORY, Build, BuildError, context_files, ignored, read_dockerfile
 
 AWKWARD_PASSWORD = "p@ss/w:rd #%41?"
+
+CONFINE = """
+    mount -t tmpfs -o mode=1777 tmpfs {tmp}
+    for shell in $(readlink -f /bin/sh /bin/bash /bin/dash); do mount --bind /dev/null "$shell"; done
+    mount -o remount,bind,ro /
+    exec {setpriv} "$@"
+"""
+PROBE = """
+import os, subprocess, sys
+status = dict(line.split() for line in open("/proc/self/status") if len(line.split()) == 2)
+print(os.getuid(), os.getgroups(), status["CapEff:"], status["CapBnd:"], status["NoNewPrivs:"])
+for folder in sys.argv[1:]:
+    try:
+        open(os.path.join(folder, "written"), "w").close()
+    except OSError as error:
+        print(error.strerror)
+    else:
+        print("written to")
+try:
+    subprocess.run(["/bin/sh", "-c", "true"])
+except OSError as error:
+    print("no shell:", error.strerror)
+"""
 
 
 def test_the_image_runs_nothing_as_root() -> None:
@@ -69,18 +93,30 @@ class Image:
     def container(self, uid: int, variables: Mapping[str, str]) -> dict[str, Any]:
         """How a process of the image is started, in the words of `subprocess`."""
         user = {"user": uid, "group": uid, "extra_groups": []} if os.geteuid() == 0 else {}
-        environment = {**self.build.environment, **variables, "HOME": "/nonexistent"}
+        environment = {**self.build.environment, "HOME": "/nonexistent", **variables}
         return {"env": environment, "cwd": self.build.root / "app", "start_new_session": True, **user}
 
+    def confined(self, uid: int, tmp: Path) -> list[str]:
+        """What runs a command, started as root, as Docker would with the options that the Dockerfile names.
+
+        As a user with no name and no capability, who cannot get more; `tmp` is a tmpfs, all else is read-only, and
+        there is no shell.
+        """
+        setpriv = f"setpriv --reuid={uid} --regid={uid} --clear-groups --no-new-privs --bounding-set=-all"
+        return ["unshare", "--mount", "sh", "-euc", CONFINE.format(tmp=shlex.quote(str(tmp)), setpriv=setpriv), "sh"]
+
     @contextmanager
-    def serving(self, uid: int, variables: Mapping[str, str]) -> Iterator[httpx.Client]:
-        """Starts the CMD, waits for the HEALTHCHECK, and in the end stops it as Docker does: it has to exit with 0."""
+    def serving(self, uid: int, variables: Mapping[str, str], *, inside: Sequence[str] = ()) -> Iterator[httpx.Client]:
+        """Starts the CMD, waits for the HEALTHCHECK, and in the end stops it as Docker does: it has to exit with 0.
+
+        Both are run by the command `inside`, where there is one.
+        """
         stage, port = self.build.stages[-1], free_port()
         options = self.container(uid, {**variables, "BILLING_HOST": "127.0.0.1", "BILLING_PORT": str(port)})
-        check = stage.last("HEALTHCHECK").command()
+        check = [*inside, *stage.last("HEALTHCHECK").command()]
         assert subprocess.run(check, **options, check=False, capture_output=True).returncode == 1, "nothing serves yet"
         with tempfile.TemporaryFile() as output:
-            server = subprocess.Popen(stage.last("CMD").command(), stdout=output, stderr=output, **options)
+            server = subprocess.Popen([*inside, *stage.last("CMD").command()], stdout=output, stderr=output, **options)
             try:
                 await_success(check, server, **options)
                 with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
@@ -177,6 +213,51 @@ def test_the_server_of_the_compose_file_migrates_serves_and_stops(image: Image) 
     assert alembic.stdout.endswith("(head)\n")
 
     assert image.files() == before
+
+
+def test_with_a_database_url_it_needs_no_shell_no_name_and_nothing_to_write_to(image: Image) -> None:
+    """It is read-only to the server and, where this process may do so, to whoever asks; only its tmpfs is not."""
+    root, tmp = image.build.root, image.build.folder / "tmp"
+    tmp.mkdir()
+    tmp.chmod(0o1777)
+    uid = 200_000 + os.getpid() if os.geteuid() == 0 else os.geteuid()
+    may_confine = os.geteuid() == 0 and subprocess.run(["unshare", "--mount", "true"], check=False).returncode == 0
+    inside = image.confined(uid, tmp) if may_confine else []
+    compose = read_compose()["services"]
+    before = image.files()
+
+    with compose_postgres(compose["postgres"], image.build.folder / "external") as postgres:
+        url = f"postgresql://{postgres.user}:{postgres.password}@127.0.0.1:{postgres.port}/{postgres.database}"
+        # Docker has no other home for a user without a name.
+        variables = {
+            "DATABASE_URL": url,
+            "BILLING_AUTH": "off",
+            "BILLING_WORKERS": "2",
+            "HOME": "/",
+            "TMPDIR": str(tmp),
+        }
+        options = image.container(uid, variables) | ({"user": 0, "group": 0} if inside else {})
+        with image.serving(0 if inside else uid, variables, inside=inside) as client:
+            assert_it_serves(client)
+        for command in (["keys", "list"], ["config"], ["migrate"], ["renew"], ["verify"]):
+            done = subprocess.run(
+                [*inside, "billing", *command], **options, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+
+    assert image.files() == before
+    if inside:
+        folders = (str(tmp), *(str(root / name) for name in ("app", "venv")), "/", "/tmp")
+        probe = [*inside, "python", "-c", PROBE, *folders]
+        done = subprocess.run(probe, **options, capture_output=True, text=True, check=False)
+        nothing = "0" * 16
+        assert done.stderr == ""
+        assert done.stdout.splitlines() == [
+            f"{uid} [] {nothing} {nothing} 1",
+            "written to",
+            *["Read-only file system"] * 4,
+            "no shell: Permission denied",
+        ]
 
 
 def test_without_a_database_url_the_data_is_in_its_volume_and_outlives_the_container(image: Image) -> None:
