@@ -45,7 +45,9 @@ class Sessions:
         committing = False
         try:
             async with asyncio.timeout(seconds):
-                connection = AsyncConnection(self._engine, Connection(self._engine.sync_engine, taken, _allow_revalidate=False))
+                connection = AsyncConnection(
+                    self._engine, Connection(self._engine.sync_engine, taken, _allow_revalidate=False)
+                )
                 try:
                     async with self._session(connection, scope) as session:
                         session.info[DRIVER] = driver_connection(taken)
