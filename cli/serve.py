@@ -21,6 +21,7 @@ from cli.environment import FROM_FILE
 from cli.errors import CommandError
 from cli.logs import configure_logs
 from cli.settings import Configuration, environment_of, read_configuration
+from cli.slow_clients import PatientProtocol
 from cli.tracing import exporters_of, start_tracing
 from cli.workers import Workers
 from db.database import Database
@@ -56,6 +57,8 @@ def serve_forever(
     config = uvicorn.Config(
         "cli.serve:worker_app",
         factory=True,
+        http=PatientProtocol,
+        ws="none",
         workers=configuration.workers,
         log_level="warning",
         access_log=False,
@@ -105,7 +108,9 @@ def worker_app() -> Starlette:
         if os.getppid() != supervisor.pid:
             sys.exit(1)
     configure_logs(sys.stdout)
-    app = app_of(read_configuration(), tracing=start_tracing())
+    configuration = read_configuration()
+    PatientProtocol.patience_seconds = configuration.max_read_seconds
+    app = app_of(configuration, tracing=start_tracing())
     spare_the_collector()
     return app
 

@@ -125,6 +125,11 @@ class Configuration:
         LIMITS.rows, "Rows that the database reads for it, and rows of pages inside others that it gives."
     )
     max_seconds: float = setting(LIMITS.seconds, "Seconds that a query may take.")
+    max_read_seconds: float = setting(
+        LIMITS.read_seconds,
+        "Seconds that the head of a request may take to arrive, and as many its body; after as many in which a client"
+        " takes nothing of its answer, it is given up.",
+    )
     rate_rows_per_second: float = setting(
         RATE.rows_per_second, "Rows that a key may read each second; a request counts as one more."
     )

@@ -39,7 +39,8 @@ class Limits:
 
     `nodes` are the objects that a document could give, were each page full; `rows` those that the database reads for
     it. `characters` and `tokens` are a document's, `seconds` the time that a query may take. `values` are those of
-    large arguments, each as often as its field is resolved.
+    large arguments, each as often as its field is resolved. `read_seconds` the head of a request may take to arrive,
+    and as many its body.
     """
 
     depth: int = 20
@@ -53,6 +54,7 @@ class Limits:
     values: int = 50_000
     rows: int = 20_000
     seconds: float = 10.0
+    read_seconds: float = 10.0
 
 
 INTROSPECTION_ALIASES = 0

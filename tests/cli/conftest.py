@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,10 +79,17 @@ def data_dir() -> Path:
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Starts servers, and ends what is left of them after the test."""
+    with servers(tmp_path) as start:
+        yield start
+
+
+@contextmanager
+def servers(folder: Path) -> Iterator[Serve]:
+    """Starts servers, which say what they have to say in the folder, and ends what is left of them."""
     started: list[Served] = []
 
     def start(*arguments: str, environment: dict[str, str] | None = None) -> Served:
-        said = tmp_path / f"serve-{len(started)}.log"
+        said = folder / f"serve-{len(started)}.log"
         with said.open("w") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "cli.main", "serve", "--port", "0", *arguments],
@@ -103,7 +111,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             time.sleep(0.05)
         return served
 
-    yield start
-    for served in started:
-        if served.process.poll() is None:
-            served.stop(signal.SIGTERM)
+    try:
+        yield start
+    finally:
+        for served in started:
+            if served.process.poll() is None:
+                served.stop(signal.SIGTERM)

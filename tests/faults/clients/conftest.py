@@ -1,0 +1,29 @@
+"""A server as a person starts it, over a database that a test can look into."""
+
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import pytest
+
+from db.embedded import EmbeddedPostgres
+from tests.cli.conftest import Served, servers
+from tests.conftest import execute, named
+
+
+@pytest.fixture(scope="module")
+async def served_database_url(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
+    """A migrated database without rows, for all tests of a module."""
+    name = f"served_{uuid4().hex}"
+    await execute(server.url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield named(server.url, name)
+    await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def served(served_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server that waits two seconds for what a client owes."""
+    environment = {"DATABASE_URL": served_database_url, "BILLING_AUTH": "off", "BILLING_MAX_READ_SECONDS": "2"}
+    with servers(tmp_path_factory.mktemp("served")) as serve:
+        served = serve("--no-renew", environment=environment)
+        assert served.url, served.said.read_text()
+        yield served

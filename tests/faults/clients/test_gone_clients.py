@@ -1,0 +1,96 @@
+"""Clients that go away while their query runs: PostgreSQL does not go on with it."""
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.cli.conftest import Served
+
+WITHIN_SECONDS = 1
+CLIENTS = 6
+
+QUERIES = {
+    "by the short way": "{ invoices { nodes { id customer { name } } } }",
+    "by the mapper": '{ node(id: "01a2125c-7b7d-74c2-b1f9-fab6d09299a4") { id } }',
+}
+RUNNING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'billing' AND state = 'active'
+"""
+LOCKED = RUNNING + " AND wait_event_type = 'Lock'"
+
+
+@pytest.fixture
+async def other(served_database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Somebody else's connection."""
+    connection = await asyncpg.connect(served_database_url.replace("+asyncpg", ""))
+    yield connection
+    await connection.close()
+
+
+async def until(connection: asyncpg.Connection, statement: str, number: int, *, seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while await connection.fetchval(statement) != number:  # noqa: ASYNC110 - it is the database that knows
+            await asyncio.sleep(0.01)
+
+
+def ask(served: Served, query: str) -> socket.socket:
+    """Sends a query, and leaves the answer for later."""
+    address = urlsplit(served.url)
+    client = socket.create_connection((address.hostname, address.port))
+    body = json.dumps({"query": query}).encode()
+    head = f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    client.sendall(head.encode() + b"\r\n\r\n" + body)
+    return client
+
+
+def hang_up(client: socket.socket) -> None:
+    client.close()
+
+
+def break_off(client: socket.socket) -> None:
+    """Ends as a machine does that knows nothing of the connection any more: by a reset."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
+@pytest.mark.parametrize("go", [hang_up, break_off])
+async def test_the_statements_of_clients_that_have_gone_are_cancelled(
+    served: Served, other: asyncpg.Connection, query: str, go: Callable[[socket.socket], None]
+) -> None:
+    async with other.transaction():
+        for table in ("customers", "invoices", "plans", "subscriptions"):
+            await other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        clients = [ask(served, query) for _ in range(CLIENTS)]
+        await until(other, LOCKED, CLIENTS, seconds=20)
+
+        for client in clients:
+            go(client)
+
+        await until(other, RUNNING, 0, seconds=WITHIN_SECONDS)
+    async with httpx.AsyncClient(base_url=served.url, timeout=5) as others:
+        answers = await asyncio.gather(*(others.post("/graphql", json={"query": query}) for _ in range(2 * CLIENTS)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert not [answer.json() for answer in answers if "errors" in answer.json()]
+    assert "Traceback" not in served.said.read_text()
+
+
+async def test_a_mutation_whose_client_has_gone_is_brought_to_its_end(
+    served: Served, other: asyncpg.Connection
+) -> None:
+    create = 'mutation { createCustomer(input: {name: "Ada", email: "ada@example.com"}) { customer { id } } }'
+    async with other.transaction():
+        await other.execute("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
+        client = ask(served, create)
+        await until(other, LOCKED, 1, seconds=20)
+        client.close()
+
+    await until(other, "SELECT count(*) FROM customers WHERE email = 'ada@example.com'", 1, seconds=20)

@@ -1,0 +1,169 @@
+"""Clients that say nothing, say it slowly, or do not take their answer: they are given up in time, and others are
+served meanwhile.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.cli.conftest import Served
+
+PATIENCE_SECONDS = 2
+IN_TIME_SECONDS = PATIENCE_SECONDS + 4
+CONNECTIONS = 1000
+ANSWERS = 300
+
+BODY = json.dumps({"query": "{ customers { totalCount } }"}).encode()
+HEAD = (
+    b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n\r\n" % len(BODY)
+)
+
+Client: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def connected(served: Served) -> AsyncIterator[Client]:
+    address = urlsplit(served.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def all_it_says(reader: asyncio.StreamReader) -> bytes:
+    """What the server sends until it closes, which it does in time."""
+    async with asyncio.timeout(IN_TIME_SECONDS):
+        try:
+            return await reader.read()
+        except ConnectionResetError:
+            return b""
+
+
+async def drip(writer: asyncio.StreamWriter, pieces: bytes) -> None:
+    """Sends a byte every tenth of a second, for as long as it is taken."""
+    try:
+        for piece in pieces:
+            writer.write(bytes([piece]))
+            await writer.drain()
+            await asyncio.sleep(0.1)
+    except ConnectionError:
+        return
+
+
+async def served_meanwhile(served: Served) -> None:
+    async with httpx.AsyncClient(base_url=served.url, timeout=5) as client:
+        answer = await client.post("/graphql", content=BODY, headers={"content-type": "application/json"})
+        assert answer.json()["data"] == {"customers": {"totalCount": 0}}
+
+
+async def test_a_silent_client(served: Served) -> None:
+    async with connected(served) as (reader, _):
+        assert await all_it_says(reader) == b""
+
+
+@pytest.mark.parametrize("sent", [HEAD[:40], HEAD, HEAD + BODY[:10]], ids=["half a head", "a head", "half a body"])
+async def test_a_client_that_stops_in_the_middle(served: Served, sent: bytes) -> None:
+    async with connected(served) as (reader, writer):
+        writer.write(sent)
+        said = await all_it_says(reader)
+
+    assert said.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(said.partition(b"\r\n\r\n")[2])["errors"][0]["extensions"]["code"] == "TIMEOUT"
+    await served_meanwhile(served)
+    assert "Traceback" not in served.said.read_text()
+
+
+@pytest.mark.parametrize("taken", [0, 40, len(HEAD)], ids=["a request", "the rest of a head", "a body"])
+async def test_a_client_that_sends_a_byte_now_and_then(served: Served, taken: int) -> None:
+    request = HEAD + b" " * 500 + BODY
+    async with connected(served) as (reader, writer):
+        writer.write(request[:taken])
+        dripping = asyncio.create_task(drip(writer, request[taken:]))
+        said = await all_it_says(reader)
+        dripping.cancel()
+
+    assert said.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_second_request_that_stops_in_the_middle(served: Served) -> None:
+    async with connected(served) as (reader, writer):
+        writer.write(HEAD + BODY)
+        assert await reader.readuntil(b'"totalCount":0')
+        writer.write(HEAD[:40])
+        said = await all_it_says(reader)
+
+    assert b"HTTP/1.1 408 " in said
+
+
+async def test_line_ends_are_no_request(served: Served) -> None:
+    async with connected(served) as (reader, writer):
+        writer.write(HEAD + BODY)
+        dripping = asyncio.create_task(drip(writer, b"\r\n" * 500))
+        said = await all_it_says(reader)
+        dripping.cancel()
+
+    assert said.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_head_without_end(served: Served) -> None:
+    async with connected(served) as (reader, writer):
+        writer.write(HEAD[:-2] + b"X-Long: ")
+        began = monotonic()
+        flood = asyncio.create_task(flooded(writer))
+        await all_it_says(reader)
+        flood.cancel()
+
+    assert monotonic() - began < PATIENCE_SECONDS, "it was ended for its size"
+    await served_meanwhile(served)
+
+
+async def flooded(writer: asyncio.StreamWriter) -> None:
+    try:
+        while True:
+            writer.write(b"a" * 65536)
+            await writer.drain()
+    except ConnectionError:
+        return
+
+
+async def test_a_client_that_takes_no_answer(served: Served) -> None:
+    fields = "name description"
+    types = f"{{ __schema {{ types {{ {fields} fields {{ {fields} type {{ name }} }} }} }} }}"
+    body = json.dumps({"query": types}).encode()
+    request = HEAD.replace(b"%d" % len(BODY), b"%d" % len(body)) + body
+    async with connected(served) as (reader, writer):
+        writer.write(request * ANSWERS)
+        await served_meanwhile(served)
+        await asyncio.sleep(IN_TIME_SECONDS)
+        said = await all_it_says(reader)
+
+    # What the buffers in between hold has come, and the end of it has not.
+    assert 0 < said.count(b"HTTP/1.1 200 ") < ANSWERS
+    await served_meanwhile(served)
+
+
+async def test_a_thousand_idle_connections(served: Served) -> None:
+    async def idle(n: int) -> bytes:
+        async with connected(served) as (reader, writer):
+            writer.write((b"", HEAD[:40], HEAD, HEAD + BODY)[n % 4])
+            async with asyncio.timeout(6 * IN_TIME_SECONDS):
+                return await reader.read()
+
+    idling = [asyncio.create_task(idle(n)) for n in range(CONNECTIONS)]
+    for _ in range(20):
+        await served_meanwhile(served)
+    said = await asyncio.gather(*idling)
+
+    assert [answer[:12] for answer in said] == [
+        b"",
+        *(b"HTTP/1.1 " + status for status in (b"408", b"408", b"200")),
+    ] * (CONNECTIONS // 4)
