@@ -5,7 +5,7 @@ from typing import Any
 
 import asyncpg
 
-CONNECT_TIMEOUT_SECONDS = 1.5
+CONNECT_TIMEOUT_SECONDS = 1
 SILENT_SECONDS = 1
 """So long a database that did not answer is taken for silent, before it is tried again."""
 

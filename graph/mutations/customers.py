@@ -10,6 +10,7 @@ from billing.unchanged import UNCHANGED
 from db.queries.lookups import customers_by_id
 from db.values import CustomerId, TestClockId
 from graph.context import Info
+from graph.edges import edge
 from graph.errors import UserError
 from graph.mutations.common import given, idempotency_key_field, mutation, user_errors_field
 from graph.scalars import parse_id
@@ -76,25 +77,29 @@ class UnarchiveCustomerInput:
 
 @strawberry.type(description="Answer of `createCustomer`.")
 class CreateCustomerPayload:
-    customer: Customer | None = strawberry.field(default=None, description="The new customer.")
+    made: strawberry.Private[Outcome] = Outcome()
+    customer: Customer | None = edge(customers_by_id, "made.customer_id", "The new customer.")
     user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="Answer of `updateCustomer`.")
 class UpdateCustomerPayload:
-    customer: Customer | None = strawberry.field(default=None, description="The customer as it is now.")
+    made: strawberry.Private[Outcome] = Outcome()
+    customer: Customer | None = edge(customers_by_id, "made.customer_id", "The customer as it is now.")
     user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="Answer of `archiveCustomer`.")
 class ArchiveCustomerPayload:
-    customer: Customer | None = strawberry.field(default=None, description="The customer as it is now.")
+    made: strawberry.Private[Outcome] = Outcome()
+    customer: Customer | None = edge(customers_by_id, "made.customer_id", "The customer as it is now.")
     user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="Answer of `unarchiveCustomer`.")
 class UnarchiveCustomerPayload:
-    customer: Customer | None = strawberry.field(default=None, description="The customer as it is now.")
+    made: strawberry.Private[Outcome] = Outcome()
+    customer: Customer | None = edge(customers_by_id, "made.customer_id", "The customer as it is now.")
     user_errors: list[UserError] = user_errors_field()
 
 
@@ -120,7 +125,7 @@ class CustomerMutations:
             return Outcome(customer_id=row.id)
 
         made = await info.context.once(input, create)
-        return CreateCustomerPayload(customer=await info.context.find(customers_by_id, made.customer_id))
+        return CreateCustomerPayload(made=made)
 
     @mutation("Changes a customer.")
     async def update_customer(self, info: Info, input: UpdateCustomerInput) -> UpdateCustomerPayload:
@@ -139,7 +144,7 @@ class CustomerMutations:
                 now=info.context.now(),
             )
         )
-        return UpdateCustomerPayload(customer=await info.context.find(customers_by_id, row.id))
+        return UpdateCustomerPayload(made=Outcome(customer_id=row.id))
 
     @mutation(
         "Takes a customer out of use who has no live subscription. The e-mail address stays taken, open invoices owed."
@@ -150,7 +155,7 @@ class CustomerMutations:
                 session, customer_id=CustomerId(parse_id(input.id)), now=info.context.now()
             )
         )
-        return ArchiveCustomerPayload(customer=await info.context.find(customers_by_id, row.id))
+        return ArchiveCustomerPayload(made=Outcome(customer_id=row.id))
 
     @mutation("Puts an archived customer back into use.")
     async def unarchive_customer(self, info: Info, input: UnarchiveCustomerInput) -> UnarchiveCustomerPayload:
@@ -159,4 +164,4 @@ class CustomerMutations:
                 session, customer_id=CustomerId(parse_id(input.id)), now=info.context.now()
             )
         )
-        return UnarchiveCustomerPayload(customer=await info.context.find(customers_by_id, row.id))
+        return UnarchiveCustomerPayload(made=Outcome(customer_id=row.id))

@@ -3,10 +3,12 @@
 import strawberry
 
 from billing import invoices
+from billing.idempotency import Outcome
 from billing.invoices import OneOffLine
 from db.queries.lookups import invoices_by_id
 from db.values import CustomerId, InvoiceId
 from graph.context import Info
+from graph.edges import edge
 from graph.errors import UserError
 from graph.mutations.common import idempotency_key_field, mutation, user_errors_field
 from graph.scalars import Cents, Currency, parse_id
@@ -83,13 +85,15 @@ class MarkInvoiceUncollectibleInput:
 
 @strawberry.type(description="Answer of `createInvoice`.")
 class CreateInvoicePayload:
-    invoice: Invoice | None = strawberry.field(default=None, description="The new DRAFT.")
+    made: strawberry.Private[Outcome] = Outcome()
+    invoice: Invoice | None = edge(invoices_by_id, "made.invoice_id", "The new DRAFT.")
     user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="Answer of `addInvoiceLine`.")
 class AddInvoiceLinePayload:
-    invoice: Invoice | None = strawberry.field(default=None, description="The DRAFT as it is now.")
+    made: strawberry.Private[Outcome] = Outcome()
+    invoice: Invoice | None = edge(invoices_by_id, "made.invoice_id", "The DRAFT as it is now.")
     user_errors: list[UserError] = user_errors_field()
 
 
@@ -101,25 +105,29 @@ class DeleteDraftInvoicePayload:
 
 @strawberry.type(description="Answer of `finalizeInvoice`.")
 class FinalizeInvoicePayload:
-    invoice: Invoice | None = strawberry.field(default=None, description="The invoice as it is now.")
+    made: strawberry.Private[Outcome] = Outcome()
+    invoice: Invoice | None = edge(invoices_by_id, "made.invoice_id", "The invoice as it is now.")
     user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="Answer of `voidInvoice`.")
 class VoidInvoicePayload:
-    invoice: Invoice | None = strawberry.field(default=None, description="The invoice as it is now.")
+    made: strawberry.Private[Outcome] = Outcome()
+    invoice: Invoice | None = edge(invoices_by_id, "made.invoice_id", "The invoice as it is now.")
     user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="Answer of `reissueInvoice`.")
 class ReissueInvoicePayload:
-    invoice: Invoice | None = strawberry.field(default=None, description="The new invoice.")
+    made: strawberry.Private[Outcome] = Outcome()
+    invoice: Invoice | None = edge(invoices_by_id, "made.invoice_id", "The new invoice.")
     user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="Answer of `markInvoiceUncollectible`.")
 class MarkInvoiceUncollectiblePayload:
-    invoice: Invoice | None = strawberry.field(default=None, description="The invoice as it is now.")
+    made: strawberry.Private[Outcome] = Outcome()
+    invoice: Invoice | None = edge(invoices_by_id, "made.invoice_id", "The invoice as it is now.")
     user_errors: list[UserError] = user_errors_field()
 
 
@@ -138,7 +146,7 @@ class InvoiceMutations:
                 now=info.context.now(),
             ),
         )
-        return CreateInvoicePayload(invoice=await info.context.find(invoices_by_id, made.invoice_id))
+        return CreateInvoicePayload(made=made)
 
     @mutation("Adds a line to a DRAFT.")
     async def add_invoice_line(self, info: Info, input: AddInvoiceLineInput) -> AddInvoiceLinePayload:
@@ -151,7 +159,7 @@ class InvoiceMutations:
                 now=info.context.now(),
             ),
         )
-        return AddInvoiceLinePayload(invoice=await info.context.find(invoices_by_id, made.invoice_id))
+        return AddInvoiceLinePayload(made=made)
 
     @mutation("Deletes a DRAFT with its lines. What is finalized is never deleted.")
     async def delete_draft_invoice(self, info: Info, input: DeleteDraftInvoiceInput) -> DeleteDraftInvoicePayload:
@@ -172,7 +180,7 @@ class InvoiceMutations:
                 session, invoice_id=InvoiceId(parse_id(input.id)), now=info.context.now()
             ),
         )
-        return FinalizeInvoicePayload(invoice=await info.context.find(invoices_by_id, made.invoice_id))
+        return FinalizeInvoicePayload(made=made)
 
     @mutation("Takes an invoice back: it was never owed. What it used of the balance goes back there.")
     async def void_invoice(self, info: Info, input: VoidInvoiceInput) -> VoidInvoicePayload:
@@ -182,7 +190,7 @@ class InvoiceMutations:
                 session, invoice_id=InvoiceId(parse_id(input.id)), now=info.context.now()
             ),
         )
-        return VoidInvoicePayload(invoice=await info.context.find(invoices_by_id, made.invoice_id))
+        return VoidInvoicePayload(made=made)
 
     @mutation("Issues a voided invoice of a subscription's period again: the same period and lines, the next number.")
     async def reissue_invoice(self, info: Info, input: ReissueInvoiceInput) -> ReissueInvoicePayload:
@@ -192,7 +200,7 @@ class InvoiceMutations:
                 session, invoice_id=InvoiceId(parse_id(input.id)), now=info.context.now()
             ),
         )
-        return ReissueInvoicePayload(invoice=await info.context.find(invoices_by_id, made.invoice_id))
+        return ReissueInvoicePayload(made=made)
 
     @mutation("Gives up on an OPEN invoice. It is still owed, and can still be paid or voided.")
     async def mark_invoice_uncollectible(
@@ -204,4 +212,4 @@ class InvoiceMutations:
                 session, invoice_id=InvoiceId(parse_id(input.id)), now=info.context.now()
             ),
         )
-        return MarkInvoiceUncollectiblePayload(invoice=await info.context.find(invoices_by_id, made.invoice_id))
+        return MarkInvoiceUncollectiblePayload(made=made)

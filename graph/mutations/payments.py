@@ -5,10 +5,12 @@ from datetime import datetime
 import strawberry
 
 from billing import payments
+from billing.idempotency import Outcome
 from billing.payments import WantedAllocation
 from db.queries.lookups import customers_by_id, payments_by_id
 from db.values import CustomerId, InvoiceId, PaymentMethod
 from graph.context import Info
+from graph.edges import edge
 from graph.errors import UserError
 from graph.mutations.common import idempotency_key_field, mutation, user_errors_field
 from graph.scalars import Cents, Currency, parse_id
@@ -58,8 +60,9 @@ class RecordPaymentInput:
 
 @strawberry.type(description="Answer of `recordPayment`.")
 class RecordPaymentPayload:
-    payment: Payment | None = strawberry.field(default=None, description="The payment.")
-    customer: Customer | None = strawberry.field(default=None, description="The customer as it is now.")
+    made: strawberry.Private[Outcome] = Outcome()
+    payment: Payment | None = edge(payments_by_id, "made.payment_id", "The payment.")
+    customer: Customer | None = edge(customers_by_id, "made.customer_id", "The customer as it is now.")
     user_errors: list[UserError] = user_errors_field()
 
 
@@ -82,7 +85,4 @@ class PaymentMutations:
                 now=info.context.now(),
             ),
         )
-        return RecordPaymentPayload(
-            payment=await info.context.find(payments_by_id, made.payment_id),
-            customer=await info.context.find(customers_by_id, made.customer_id),
-        )
+        return RecordPaymentPayload(made=made)

@@ -10,6 +10,7 @@ from billing.unchanged import UNCHANGED
 from db.queries.lookups import plans_by_id
 from db.values import PlanId, PlanInterval
 from graph.context import Info
+from graph.edges import edge
 from graph.errors import UserError
 from graph.mutations.common import given, idempotency_key_field, mutation, user_errors_field
 from graph.scalars import Cents, Currency, parse_id
@@ -94,25 +95,29 @@ class UnarchivePlanInput:
 
 @strawberry.type(description="Answer of `createPlan`.")
 class CreatePlanPayload:
-    plan: Plan | None = strawberry.field(default=None, description="The new plan.")
+    made: strawberry.Private[Outcome] = Outcome()
+    plan: Plan | None = edge(plans_by_id, "made.plan_id", "The new plan.")
     user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="Answer of `updatePlan`.")
 class UpdatePlanPayload:
-    plan: Plan | None = strawberry.field(default=None, description="The plan as it is now.")
+    made: strawberry.Private[Outcome] = Outcome()
+    plan: Plan | None = edge(plans_by_id, "made.plan_id", "The plan as it is now.")
     user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="Answer of `archivePlan`.")
 class ArchivePlanPayload:
-    plan: Plan | None = strawberry.field(default=None, description="The plan as it is now.")
+    made: strawberry.Private[Outcome] = Outcome()
+    plan: Plan | None = edge(plans_by_id, "made.plan_id", "The plan as it is now.")
     user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="Answer of `unarchivePlan`.")
 class UnarchivePlanPayload:
-    plan: Plan | None = strawberry.field(default=None, description="The plan as it is now.")
+    made: strawberry.Private[Outcome] = Outcome()
+    plan: Plan | None = edge(plans_by_id, "made.plan_id", "The plan as it is now.")
     user_errors: list[UserError] = user_errors_field()
 
 
@@ -140,7 +145,7 @@ class PlanMutations:
             return Outcome(plan_id=row.id)
 
         made = await info.context.once(input, create)
-        return CreatePlanPayload(plan=await info.context.find(plans_by_id, made.plan_id))
+        return CreatePlanPayload(made=made)
 
     @mutation("Changes what a plan is called, its trial and days to pay. What it costs never changes: make a new plan.")
     async def update_plan(self, info: Info, input: UpdatePlanInput) -> UpdatePlanPayload:
@@ -157,18 +162,18 @@ class PlanMutations:
                 now=info.context.now(),
             )
         )
-        return UpdatePlanPayload(plan=await info.context.find(plans_by_id, row.id))
+        return UpdatePlanPayload(made=Outcome(plan_id=row.id))
 
     @mutation("Closes a plan to new subscriptions. The ones it has go on and are billed.")
     async def archive_plan(self, info: Info, input: ArchivePlanInput) -> ArchivePlanPayload:
         row = await info.context.change(
             lambda session: plans.archive_plan(session, plan_id=PlanId(parse_id(input.id)), now=info.context.now())
         )
-        return ArchivePlanPayload(plan=await info.context.find(plans_by_id, row.id))
+        return ArchivePlanPayload(made=Outcome(plan_id=row.id))
 
     @mutation("Opens an archived plan to new subscriptions again.")
     async def unarchive_plan(self, info: Info, input: UnarchivePlanInput) -> UnarchivePlanPayload:
         row = await info.context.change(
             lambda session: plans.unarchive_plan(session, plan_id=PlanId(parse_id(input.id)), now=info.context.now())
         )
-        return UnarchivePlanPayload(plan=await info.context.find(plans_by_id, row.id))
+        return UnarchivePlanPayload(made=Outcome(plan_id=row.id))

@@ -124,32 +124,45 @@ class CreateSubscriptionPayload:
 
 @strawberry.type(description="Answer of `changeSubscription`.")
 class ChangeSubscriptionPayload:
-    subscription: Subscription | None = strawberry.field(default=None, description="The subscription as it is now.")
-    invoice: Invoice | None = strawberry.field(
-        default=None, description="The invoice that the change has made; null where it made none."
+    made: strawberry.Private[Outcome] = Outcome()
+    subscription: Subscription | None = edge(
+        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
+    )
+    invoice: Invoice | None = edge(
+        invoices_by_id, "made.invoice_id", "The invoice that the change has made; null where it made none."
     )
     user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="Answer of `withdrawSubscriptionChange`.")
 class WithdrawSubscriptionChangePayload:
-    subscription: Subscription | None = strawberry.field(default=None, description="The subscription as it is now.")
+    made: strawberry.Private[Outcome] = Outcome()
+    subscription: Subscription | None = edge(
+        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
+    )
     user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="Answer of `cancelSubscription`.")
 class CancelSubscriptionPayload:
-    subscription: Subscription | None = strawberry.field(default=None, description="The subscription as it is now.")
-    invoice: Invoice | None = strawberry.field(
-        default=None,
-        description="The last invoice: what was given back, and lines that waited for one; null where there is none.",
+    made: strawberry.Private[Outcome] = Outcome()
+    subscription: Subscription | None = edge(
+        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
+    )
+    invoice: Invoice | None = edge(
+        invoices_by_id,
+        "made.invoice_id",
+        "The last invoice: what was given back, and lines that waited for one; null where there is none.",
     )
     user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="Answer of `undoSubscriptionCancellation`.")
 class UndoSubscriptionCancellationPayload:
-    subscription: Subscription | None = strawberry.field(default=None, description="The subscription as it is now.")
+    made: strawberry.Private[Outcome] = Outcome()
+    subscription: Subscription | None = edge(
+        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
+    )
     user_errors: list[UserError] = user_errors_field()
 
 
@@ -199,10 +212,7 @@ class SubscriptionMutations:
                 now=info.context.now(),
             ),
         )
-        return ChangeSubscriptionPayload(
-            subscription=await info.context.find(subscriptions_by_id, made.subscription_id),
-            invoice=await info.context.find(invoices_by_id, made.invoice_id),
-        )
+        return ChangeSubscriptionPayload(made=made)
 
     @mutation("Takes back a change that waits for the next period.", permission=CustomerPermission.CHANGE_SUBSCRIPTION)
     async def withdraw_subscription_change(
@@ -213,9 +223,7 @@ class SubscriptionMutations:
                 session, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
             )
         )
-        return WithdrawSubscriptionChangePayload(
-            subscription=await info.context.find(subscriptions_by_id, made.subscription_id)
-        )
+        return WithdrawSubscriptionChangePayload(made=made)
 
     @mutation(
         "Ends a subscription, with its current period or at once. Open invoices stay owed; `settlement` says whether "
@@ -234,10 +242,7 @@ class SubscriptionMutations:
                 now=info.context.now(),
             ),
         )
-        return CancelSubscriptionPayload(
-            subscription=await info.context.find(subscriptions_by_id, made.subscription_id),
-            invoice=await info.context.find(invoices_by_id, made.invoice_id),
-        )
+        return CancelSubscriptionPayload(made=made)
 
     @mutation(
         "Takes back a cancellation that waits for the end of the period.",
@@ -251,6 +256,4 @@ class SubscriptionMutations:
                 session, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
             )
         )
-        return UndoSubscriptionCancellationPayload(
-            subscription=await info.context.find(subscriptions_by_id, made.subscription_id)
-        )
+        return UndoSubscriptionCancellationPayload(made=made)

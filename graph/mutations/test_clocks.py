@@ -5,10 +5,12 @@ from datetime import datetime
 import strawberry
 
 from billing import test_clocks
+from billing.idempotency import Outcome
 from billing.runs import advance
 from db.queries.lookups import test_clocks_by_id
 from db.values import TestClockId
 from graph.context import Info
+from graph.edges import edge
 from graph.errors import UserError
 from graph.mutations.common import idempotency_key_field, mutation, user_errors_field
 from graph.scalars import parse_id
@@ -37,15 +39,18 @@ class AdvanceTestClockInput:
 
 @strawberry.type(description="Answer of `createTestClock`.")
 class CreateTestClockPayload:
-    test_clock: TestClock | None = strawberry.field(default=None, description="The new test clock.")
+    made: strawberry.Private[Outcome] = Outcome()
+    test_clock: TestClock | None = edge(test_clocks_by_id, "made.test_clock_id", "The new test clock.")
     user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="Answer of `advanceTestClock`.")
 class AdvanceTestClockPayload:
-    test_clock: TestClock | None = strawberry.field(
-        default=None,
-        description=(
+    made: strawberry.Private[Outcome] = Outcome()
+    test_clock: TestClock | None = edge(
+        test_clocks_by_id,
+        "made.test_clock_id",
+        (
             "The test clock: READY at its new time, or still ADVANCING where there is more to bill than fits into "
             f"{ADVANCE_SECONDS} seconds. The server goes on then; send the same again, or look."
         ),
@@ -65,7 +70,7 @@ class TestClockMutations:
                 session, name=input.name, frozen_at=input.frozen_at, now=info.context.now()
             ),
         )
-        return CreateTestClockPayload(test_clock=await info.context.find(test_clocks_by_id, made.test_clock_id))
+        return CreateTestClockPayload(made=made)
 
     @mutation("Moves a test clock forward: everything that is due on the way happens to its customers, in order.")
     async def advance_test_clock(self, info: Info, input: AdvanceTestClockInput) -> AdvanceTestClockPayload:
@@ -80,4 +85,4 @@ class TestClockMutations:
         )
         assert made.test_clock_id is not None, "a clock that was sent has an id"
         await advance(info.context.database, made.test_clock_id, now=info.context.now(), seconds=ADVANCE_SECONDS)
-        return AdvanceTestClockPayload(test_clock=await info.context.find(test_clocks_by_id, made.test_clock_id))
+        return AdvanceTestClockPayload(made=made)

@@ -179,7 +179,7 @@ async def test_faults_have_them_too() -> None:
                 ),
             ),
             "no database for a query": (
-                200,
+                503,
                 await client.post("/graphql", json={"query": "{ plans { nodes { id } } }"}),
             ),
         }

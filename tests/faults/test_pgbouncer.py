@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from billing.runs import run_renewals
-from db.database import Database, asyncpg_url, single_connection
+from db.database import Database, DatabaseSettings, asyncpg_url, single_connection
 from db.embedded import EmbeddedPostgres
 from db.pooled import pooled_url
 from db.values import RunTrigger
@@ -94,7 +94,8 @@ async def new_url(server: EmbeddedPostgres, pgbouncer: int) -> AsyncIterator[str
 @pytest.fixture
 async def pooled(database_url: str, pgbouncer: int) -> AsyncIterator[Database]:
     """A migrated database behind PgBouncer."""
-    database = Database(pooled_url(through(pgbouncer, database_url)))
+    # Many wait for few sessions, on a busy machine.
+    database = Database(pooled_url(through(pgbouncer, database_url)), DatabaseSettings(pool_timeout_seconds=30))
     yield database
     await database.close()
 
