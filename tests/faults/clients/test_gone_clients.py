@@ -37,8 +37,10 @@ async def other(served_database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 async def until(connection: asyncpg.Connection, statement: str, number: int, *, seconds: float) -> None:
     async with asyncio.timeout(seconds):
-        while await connection.fetchval(statement) != number:  # noqa: ASYNC110 - it is the database that knows
+        while await connection.fetchval(statement) != number:
             await asyncio.sleep(0.01)
+            # A transaction goes on seeing what it saw first of other sessions.
+            await connection.execute("SELECT pg_stat_clear_snapshot()")
 
 
 def ask(served: Served, query: str) -> socket.socket:
