@@ -32,6 +32,10 @@ class Postgres:
         self.sockets = socket_folder(self.data, self._account)
         self.url = url_of(self.sockets)
 
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Starts it, and waits until it takes connections."""
         self._process = start_server(self.data, self._account, self._log, Event())
