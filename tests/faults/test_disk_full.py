@@ -5,8 +5,9 @@ runs, and all goes on by itself as soon as there is space. Nothing acknowledged 
 import asyncio
 import os
 import random
+import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -38,9 +39,9 @@ def disk() -> Iterator[Disk]:
 
 
 @pytest.fixture
-def postgres(disk: Disk) -> Iterator[Postgres]:
-    """A PostgreSQL that has this disk to itself."""
-    postgres = Postgres(disk.folder)
+def postgres(disk: Disk, tmp_path: Path) -> Iterator[Postgres]:
+    """A PostgreSQL that has this disk to itself; only what it says goes elsewhere."""
+    postgres = Postgres(disk.folder, log=tmp_path / "postgres.log")
     postgres.start()
     yield postgres
     disk.clear()
@@ -70,6 +71,43 @@ async def test_tables_cannot_grow(servers: Servers, postgres: Postgres, disk: Di
         await server.ready()
         assert set(record.sent_again) == {REFUSED}
         await assert_nothing_is_lost_or_doubled(postgres.url, record, tmp_path)
+
+
+async def test_the_log_cannot_grow(servers: Servers, postgres: Postgres, disk: Disk, tmp_path: Path) -> None:
+    """PostgreSQL cannot write its log ahead: it ends, and cannot come back before there is space."""
+    async with asyncio.timeout(TEST_SECONDS):
+        server = await servers.start("--renew-every", "0.5", DATABASE_URL=postgres.url)
+        pid, record = server.pid, Record()
+        async with under_load(server, record):
+            await more_answers(record, 60)
+            disk.fill()
+            await use_up_the_log(postgres)
+            assert re.search(r"PANIC: .*No space left on device", postgres.said())
+            await more_refusals(record, 20)
+            assert await server.answers("/health")
+            assert await server.answers("/ready", 503)
+
+            disk.clear()
+            postgres.stop()
+            postgres.start()
+            await more_answers(record, 60)
+
+        assert server.runs
+        assert server.pid == pid
+        await server.ready()
+        assert record.sent_again[REFUSED] >= 20
+        await assert_nothing_is_lost_or_doubled(postgres.url, record, tmp_path)
+
+
+async def use_up_the_log(postgres: Postgres) -> None:
+    """Has PostgreSQL begin new segments of its log until it ends."""
+
+    async def has_ended() -> bool:
+        with suppress(DBAPIError, OSError):
+            await execute(postgres.url, "SELECT pg_switch_wal()")
+        return not postgres.runs
+
+    await until(has_ended, what="PostgreSQL ends")
 
 
 async def assert_reads_go_on(server: Server) -> None:
