@@ -21,20 +21,28 @@ TERMINATE_OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE
 
 
 class Postgres:
-    """The server of a data folder below `folder`, which is made here."""
+    """The server of a data folder below `folder`, which is made here. Its log lies there too, unless told otherwise."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, log: Path | None = None) -> None:
         self.folder = folder
         self._account = server_account()
-        self._log = folder / "postgres.log"
+        self._log = log or folder / "postgres.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.data = make_data(folder, self._account)
         self.sockets = socket_folder(self.data, self._account)
         self.url = url_of(self.sockets)
 
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Starts it, and waits until it takes connections."""
         self._process = start_server(self.data, self._account, self._log, Event())
+
+    def said(self) -> str:
+        """Its log."""
+        return self._log.read_text()
 
     def start_up_for_ever(self) -> None:
         """Starts it so that it tells each client that it is starting up: as a standby that nobody may read from."""

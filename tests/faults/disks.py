@@ -1,0 +1,83 @@
+"""A small file system of its own, which a test fills."""
+
+import errno
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+MEGABYTE = 2**20
+LEFT_BYTES = 8192
+"""So much stays free of a disk that is filled: a page."""
+
+SHARED_MEMORY = Path("/dev/shm")
+
+
+class Disk:
+    """A file system with a ballast file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ballast = folder / "ballast"
+
+    @property
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.folder).free
+
+    def fill(self) -> None:
+        """Leaves a page free, whoever else writes meanwhile."""
+        piece = os.urandom(4096)
+        with self._ballast.open("ab", buffering=0) as ballast:
+            for size in (MEGABYTE, 4096):
+                try:
+                    while ballast.write(piece * (size // 4096)) == size:
+                        pass
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+            ballast.truncate(ballast.tell() - LEFT_BYTES)
+
+    def clear(self) -> None:
+        """Gives the space back."""
+        self._ballast.unlink(missing_ok=True)
+
+
+@contextmanager
+def small_disk(parent: Path, megabytes: int) -> Iterator[Disk]:
+    """A disk of so many megabytes that any user may reach, below `parent`.
+
+    It is mounted by this user or with `sudo`. Where neither may mount anything, as in a container, `/dev/shm` is taken
+    if it is a small file system of that container's own.
+    """
+    folder = parent / f"disk-{uuid4().hex}"
+    folder.mkdir(mode=0o755)
+    sudo = () if os.geteuid() == 0 else ("sudo", "-n")
+    size = f"size={megabytes}m,mode=755,uid={os.geteuid()}"
+    refused = failure_of((*sudo, "mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)))
+    if refused is None:
+        try:
+            yield Disk(folder)
+        finally:
+            assert failure_of((*sudo, "umount", str(folder))) is None
+        return
+    space = shutil.disk_usage(SHARED_MEMORY)
+    too_large = space.total > 4 * megabytes * MEGABYTE
+    assert not too_large, f"no small disk to be had: {refused}; {SHARED_MEMORY} has {space.total} bytes"
+    folder = SHARED_MEMORY / folder.name
+    folder.mkdir(mode=0o755)
+    try:
+        yield Disk(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def failure_of(command: tuple[str, ...]) -> str | None:
+    """What a command says as it fails; None where it does not."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        return str(error)
+    return done.stderr.strip() or f"exit code {done.returncode}" if done.returncode else None
