@@ -1,0 +1,111 @@
+"""What the steps have in common. A step is a rule of Hypothesis; what is drawn for it can be written down as JSON."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any, ClassVar, TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from tests.walk.model.world import Customer, Plan, World
+from tests.walk.views import instant
+from tests.walk.walk import AGAIN, AT_ONCE, NO_KEY, PLAIN, REUSED, Walk
+
+Rule = TypeVar("Rule", bound=Callable[..., None])
+Thing = TypeVar("Thing")
+
+NOBODY = "00000000-0000-7000-8000-000000000000"
+"""An id that nothing has."""
+
+STATEMENTS = [f"statement, {n}" for n in (1, 2, 3, 5, 8, 12)]
+COMMITS = ["before commit, 1", "after commit, 1"]
+
+FAULTS = [
+    *(f"{moment}, {action}" for moment in (*STATEMENTS, *COMMITS) for action in ("kill server", "cut connection")),
+    *("answer, 1, kill server", "answer, 1, lose answer"),
+    *(f"{moment}, kill postgres" for moment in ("statement, 3", *COMMITS)),
+]
+"""What can go wrong with a mutation: when, at the how manieth of such moments, and what."""
+
+HOW = st.sampled_from([PLAIN] * 130 + [NO_KEY] * 8 + [AGAIN] * 10 + [AT_ONCE] * 6 + [REUSED] * 6 + FAULTS)
+"""How a mutation with an idempotency key is sent."""
+
+HOW_WITHOUT_KEY = st.sampled_from([PLAIN] * 130 + FAULTS)
+
+NUMBER = st.integers(0, 7)
+"""Which one, of those there are, counted around."""
+
+NAME = st.sampled_from(["Ada Lovelace", "Grace Hopper", "Łucja", " "])
+NET_DAYS = st.sampled_from([None, None, 0, 3, 30, 365, 366, -1])
+QUANTITY = st.sampled_from([1, 2, 3, 10, 0, 10**9, 10**9 + 1])
+AMOUNT = st.sampled_from([2900, 1, 100, 999, 3333, 10_000, 123_457, 0, -1])
+CURRENCY = st.sampled_from(["EUR"] * 8 + ["USD", "XXX"])
+SECONDS = st.sampled_from([0, 1, -1, 60, -3600, 86_400, -86_400, -10 * 86_400, 20 * 86_400, 90 * 86_400])
+"""How long after now, or before."""
+
+
+def step(**drawn: st.SearchStrategy[Any]) -> Callable[[Rule], Rule]:
+    """Makes a rule of a method, and has what it was called with written down."""
+
+    def decorate(method: Rule) -> Rule:
+        @rule(**drawn)
+        @wraps(method)
+        def recorded(self: "Steps", **arguments: Any) -> None:
+            try:
+                self.walk.record(method.__name__, arguments)
+                method(self, **arguments)
+            except BaseException:
+                self.has_failed = True
+                raise
+
+        return recorded  # type: ignore[return-value]
+
+    return decorate
+
+
+class Steps(RuleBasedStateMachine):
+    """Takes a walk, which a subclass has, from its beginning."""
+
+    walk: ClassVar[Walk]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_failed = False
+        self.walk.begin()
+
+    def teardown(self) -> None:
+        if not self.has_failed:
+            self.walk.end()
+
+    @property
+    def world(self) -> World:
+        return self.walk.world
+
+    def customer(self, number: int) -> int:
+        """The place of a customer among all."""
+        return number % len(self.world.customers)
+
+    def plan(self, number: int) -> Plan:
+        return self.world.plans[number % len(self.world.plans)]
+
+    def now(self, customer: Customer) -> datetime:
+        return customer.clock.frozen_at if customer.clock else self.world.now
+
+    def at(self, customer: Customer, seconds: int | None) -> datetime | None:
+        """An instant so long after now, for the customer."""
+        return None if seconds is None else self.now(customer) + timedelta(seconds=seconds)
+
+
+def pick(things: list[Thing], number: int) -> int | None:
+    """The place of a thing, with more of a chance for the latest; None where there are none."""
+    return None if not things else len(things) - 1 - number % len(things)
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """The fields of an input that are not left out, instants as the API takes them."""
+    return {
+        name: instant(value) if isinstance(value, datetime) else value
+        for name, value in fields.items()
+        if value is not None
+    }
