@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from tests.walk.client import Client
-from tests.walk.machine import walk_on
+from tests.walk.machine import replay, walk_on
 from tests.walk.postgres import Postgres
 from tests.walk.walk import Walk
 
@@ -20,14 +20,18 @@ def main() -> int:
     parser.add_argument("--defect")
     arguments = parser.parse_args()
     began = time.monotonic()
-    with Postgres() as postgres, Client(postgres.data, defect=arguments.defect) as client:
+    with Postgres() as postgres, Client(postgres, defect=arguments.defect) as client:
         walk = Walk(postgres, client)
         try:
-            walk_on(walk, steps=arguments.steps, from_seed=arguments.seed, shrinks=False)
-        except BaseException:
+            if arguments.replay:
+                replay(walk, json.loads(arguments.replay.read_text()))
+            else:
+                walk_on(walk, steps=arguments.steps, from_seed=arguments.seed, shrinks=False)
+        except Exception as error:
             Path("/tmp/walk.json").write_text(json.dumps(walk.taken, default=str))
+            print(f"FAILED: {type(error).__name__} {error}"[:6000])
             print(f"{walk.tally.steps} steps, {len(walk.taken)} since the beginning, last: {walk.taken[-1]}")
-            raise
+            return 1
     print(f"{walk.tally.steps} steps in {time.monotonic() - began:.0f} s", walk.tally, client.fired)
     return 0
 

@@ -1,11 +1,12 @@
 """The walk's side of HTTP: requests, and what can become of them."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +14,8 @@ from typing import Any, Self
 import httpx
 
 from tests.walk import defects
+from tests.walk.postgres import Postgres
+from tests.walk.server import children_of
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 30
@@ -31,16 +34,17 @@ class Unknown(Exception):
 class Client:
     """Requests to a server under test, which is started here."""
 
-    def __init__(self, data: Path, *, defect: str | None = None) -> None:
+    def __init__(self, postgres: Postgres, *, defect: str | None = None) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self.now = datetime.min
+        self.now = datetime.min.replace(tzinfo=UTC)
         self.database = ""
         self.fired: dict[str, int] = {}
-        self._log = data.parent / "server.log"
+        self._log = postgres.data.parent / "server.log"
+        self._revive = postgres.revive
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.walk.server", str(self.port), str(data)],
+                [sys.executable, "-m", "tests.walk.server", str(self.port), str(postgres.data)],
                 cwd=ROOT,
                 env={**os.environ, defects.VARIABLE: defect or ""},
                 stdout=output,
@@ -73,9 +77,8 @@ class Client:
 
     def kill_server(self) -> None:
         """Kills the process that serves; its supervisor starts another one."""
-        pid = self._process.pid
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            os.kill(int(child), 9)
+        for pid in children_of(self._process.pid):
+            os.kill(pid, signal.SIGKILL)
 
     def mutate(
         self, name: str, selection: str, fields: dict[str, Any], *, fault: str | None = None, token: str | None = None
@@ -108,8 +111,18 @@ class Client:
                 return self.ask(query, **variables)
             except Unknown as unknown:
                 last = unknown
-                time.sleep(0.02)
+                self.recover()
         raise Failed(f"No answer to {query}: {last}\n{self.log()}")
+
+    def recover(self) -> None:
+        """Has the database started where it was killed, and waits until the server says that it is ready."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            self._revive()
+            if self.is_ready():
+                return
+            time.sleep(0.01)
+        raise Failed(f"The server is not ready again.\n{self.log()}")
 
     def is_ready(self) -> bool:
         try:

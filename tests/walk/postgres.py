@@ -63,6 +63,7 @@ class Postgres:
         """Kills the postmaster, and leaves what it has started to find that out."""
         assert self._process
         os.kill(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def cut_connections(self) -> None:
         cut_connections(self.data)

@@ -12,7 +12,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +86,24 @@ class FailPoints:
 
 def kill_postgres(data: Path) -> None:
     """Kills the postmaster and all that it has started, as if the machine had lost its power."""
-    os.killpg(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+    postmaster = postmaster_of(data)
+    for pid in (postmaster, *children_of(postmaster)):
+        os.kill(pid, signal.SIGKILL)
 
 
 def cut_connections(data: Path) -> None:
-    """Terminates the backends, as `pg_terminate_backend` does."""
-    postmaster = (data / "postmaster.pid").read_text().split()[0]
-    for child in Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split():
-        if b"billing" in Path(f"/proc/{child}/cmdline").read_bytes():
-            os.kill(int(child), signal.SIGTERM)
+    """Terminates the backends that serve clients, as `pg_terminate_backend` does."""
+    for pid in children_of(postmaster_of(data)):
+        if b" walk_" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGTERM)
+
+
+def postmaster_of(data: Path) -> int:
+    return int((data / "postmaster.pid").read_text().split()[0])
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 class Server:
@@ -102,7 +111,7 @@ class Server:
 
     def __init__(self, data: Path) -> None:
         self._fail_points = FailPoints(data)
-        self._now = datetime.min
+        self._now = datetime.min.replace(tzinfo=UTC)
         self._database: Database | None = None
         self._app: Starlette | None = None
         self._url = ""

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from sqlalchemy import text
 
 from billing.verify import verify, verify_acknowledged
 from db.database import single_connection
-from tests.walk.client import PATIENCE_SECONDS, Client, Denied, Failed, Unknown
+from tests.walk.client import Client, Denied, Failed, Unknown
 from tests.walk.model.world import Before, Clock, Key, Plan, Refused, World
 from tests.walk.postgres import Postgres
 from tests.walk.views import compare, disagreements, events_seen, thing_differs
@@ -70,7 +69,6 @@ class Walk:
 
     def record(self, name: str, drawn: dict[str, Any]) -> None:
         self.taken.append((name, drawn))
-        self.tally.steps += 1
         if len(self.taken) % VERIFIED_EVERY == 0:
             self.verify()
 
@@ -107,6 +105,7 @@ class Walk:
         Gives the payload, which is None where the mutation was done and its answer lost. Where it cannot be told whether
         it was done, unless it `is_told` by the customers and things, it is sent again: it may have been done twice.
         """
+        self.tally.steps += 1
         touched = list(things)
         before = Before(self.world, customers, touched)
         refused: Refused | None = None
@@ -126,7 +125,7 @@ class Walk:
         try:
             payload = self.at_once(send) if how == AT_ONCE and has_key else send(fault)
         except Unknown:
-            self.recover()
+            self.client.recover()
             if has_key and how != NO_KEY:
                 payload = self.insist(send)
                 self.tally.resolved["retried with its key"] += 1
@@ -207,19 +206,8 @@ class Walk:
                 return send()
             except Unknown as unknown:
                 last = unknown
-                self.recover()
+                self.client.recover()
         raise Failed(f"No answer after {MOST_TRIES} tries: {last}\n{self.client.log()}")
-
-    def recover(self) -> None:
-        """Starts what was killed, and waits until the server says that it is ready."""
-        self._postgres.revive()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            if self.client.is_ready():
-                return
-            self._postgres.revive()
-            time.sleep(0.01)
-        raise Failed(f"The server is not ready again.\n{self.client.log()}")
 
     def compare_touched(self, customers: Sequence[int], things: Iterable[Plan | Clock | Key]) -> None:
         if wrong := self.differ(customers, things):
@@ -238,6 +226,7 @@ class Walk:
 
     def deny(self, name: str, fields: dict[str, Any], token: str, *codes: str, customers: Sequence[int] = ()) -> None:
         """Sends a mutation that the token does not allow, and sees that nothing came of it."""
+        self.tally.steps += 1
         try:
             payload = self.client.mutate(name, "", fields, token=token)
         except Denied as denied:
@@ -253,6 +242,7 @@ class Walk:
 
     def break_something(self, what: str) -> None:
         """Kills the server or its database, or cuts its connections, while nothing is asked of it."""
+        self.tally.steps += 1
         match what:
             case "server":
                 self.client.kill_server()

@@ -9,6 +9,9 @@ from tests.walk.model.world import Clock, Customer, Invoice, Line, Plan, Subscri
 AT_ONCE = 12
 """So many periods of a subscription are billed in one run."""
 
+KEPT_SESSIONS = timedelta(days=1)
+"""So long a customer session that has ended is kept."""
+
 
 def run(world: World) -> None:
     """What the server does by itself, at once: what is due in the time of the world, and of clocks on their way."""
@@ -18,6 +21,8 @@ def run(world: World) -> None:
     for clock in world.clocks:
         if clock.target is not None:
             arrive(world, clock)
+    forgotten = world.now - KEPT_SESSIONS
+    world.keys = [key for key in world.keys if key.expires_at is None or key.expires_at >= forgotten]
 
 
 def catch_up(customer: Customer, subscription: Subscription, at: datetime, *, most: int = 400) -> None:

@@ -36,10 +36,11 @@ HOW_WITHOUT_KEY = st.sampled_from([PLAIN] * 130 + FAULTS)
 NUMBER = st.integers(0, 7)
 """Which one, of those there are, counted around."""
 
-NAME = st.sampled_from(["Ada Lovelace", "Grace Hopper", "Łucja", " "])
-NET_DAYS = st.sampled_from([None, None, 0, 3, 30, 365, 366, -1])
-QUANTITY = st.sampled_from([1, 2, 3, 10, 0, 10**9, 10**9 + 1])
-AMOUNT = st.sampled_from([2900, 1, 100, 999, 3333, 10_000, 123_457, 0, -1])
+
+NAME = st.sampled_from(["Ada Lovelace", "Grace Hopper", "Łucja", "李", "Ada", " "])
+NET_DAYS = st.sampled_from([None, None, None, 0, 3, 7, 30, 365, 366, -1])
+QUANTITY = st.sampled_from([1, 1, 1, 2, 3, 10, 7, 10**9, 0, 10**9 + 1])
+AMOUNT = st.sampled_from([2900, 1, 100, 999, 3333, 10_000, 123_457, 70_000, 0, -1])
 CURRENCY = st.sampled_from(["EUR"] * 8 + ["USD", "XXX"])
 SECONDS = st.sampled_from([0, 1, -1, 60, -3600, 86_400, -86_400, -10 * 86_400, 20 * 86_400, 90 * 86_400])
 """How long after now, or before."""

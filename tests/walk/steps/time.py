@@ -68,6 +68,7 @@ class TimeSteps(Steps):
 
     def run(self, how: str) -> None:
         """The server looks for what is due, until nothing is."""
+        self.walk.tally.steps += 1
         fault = how or None
         for _ in range(runs_until_nothing_is_due(self.world)):
             self.tick(fault)
@@ -81,7 +82,7 @@ class TimeSteps(Steps):
                 self.walk.client.tick(fault=fault)
             except Unknown as unknown:
                 last, fault = unknown, None
-                self.walk.recover()
+                self.walk.client.recover()
             else:
                 return
         raise Failed(f"No run comes to its end: {last}\n{self.walk.client.log()}")
@@ -112,6 +113,7 @@ class TimeSteps(Steps):
             return
         clock, to, customers = self.clock(number, seconds)
         walk = self.walk
+        walk.tally.steps += 1
         fields = walk.with_key(given(id=clock.id, to=to))
 
         def send(fault: str | None = None) -> Any:
@@ -120,7 +122,7 @@ class TimeSteps(Steps):
         try:
             send(fault)
         except Unknown:
-            walk.recover()
+            walk.client.recover()
         rest.send_clock(self.world, clock, to)
         if walk.thing_differs(clock):
             # It has not been sent on its way, or has arrived: there is no meanwhile.
