@@ -28,7 +28,7 @@ def main() -> int:
             else:
                 walk_on(walk, steps=arguments.steps, from_seed=arguments.seed, shrinks=False)
         except Exception as error:
-            Path("/tmp/walk.json").write_text(json.dumps(walk.taken, default=str))
+            Path(f"/tmp/walk-{arguments.seed}.json").write_text(json.dumps(walk.taken, default=str))
             print(f"FAILED: {type(error).__name__} {error}"[:6000])
             print(f"{walk.tally.steps} steps, {len(walk.taken)} since the beginning, last: {walk.taken[-1]}")
             return 1

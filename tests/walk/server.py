@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,14 +89,16 @@ def kill_postgres(data: Path) -> None:
     """Kills the postmaster and all that it has started, as if the machine had lost its power."""
     postmaster = postmaster_of(data)
     for pid in (postmaster, *children_of(postmaster)):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def cut_connections(data: Path) -> None:
     """Terminates the backends that serve clients, as `pg_terminate_backend` does."""
     for pid in children_of(postmaster_of(data)):
-        if b" walk_" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGTERM)
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if b" walk_" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGTERM)
 
 
 def postmaster_of(data: Path) -> int:

@@ -17,7 +17,7 @@ from db.database import single_connection
 from tests.walk.client import Client, Denied, Failed, Unknown
 from tests.walk.model.world import Before, Clock, Key, Plan, Refused, World
 from tests.walk.postgres import Postgres
-from tests.walk.views import compare, disagreements, events_seen, thing_differs
+from tests.walk.views import compare, differences, disagreements, events_seen, thing_differs
 
 START = datetime(2027, 1, 31, 12, tzinfo=UTC)
 VERIFIED_EVERY = 50
@@ -238,7 +238,16 @@ class Walk:
         self.compare_touched(customers, ())
 
     def thing_differs(self, thing: Plan | Clock | Key) -> list[str]:
+        if isinstance(thing, Key) and thing.scope == "CUSTOMER":
+            return asyncio.run(self._session_differs(thing))
         return thing_differs(self.client, thing)
+
+    async def _session_differs(self, key: Key) -> list[str]:
+        """As `thing_differs`, of a customer session: the API does not show them."""
+        statement = text("SELECT revoked_at, expires_at FROM api_keys WHERE id = CAST(:id AS uuid)")
+        async with single_connection(self.client.database) as connection:
+            row = (await connection.execute(statement, {"id": key.id})).one()
+        return list(differences(list(row), [key.revoked_at, key.expires_at], "customer session"))
 
     def break_something(self, what: str) -> None:
         """Kills the server or its database, or cuts its connections, while nothing is asked of it."""

@@ -16,27 +16,28 @@ def create_customer(
     customer = Customer(name, email, clock, world.now, external_id=external_id, net_days=net_days)
     at = world.time_of(customer)
     customer.updated_at = at
-    free(world, customer, email, external_id, net_days)
+    free(world, customer, name, email, external_id, net_days)
     customer.note("CUSTOMER_CREATED", customer, at)
     world.customers.append(customer)
     return customer
 
 
-def free(world: World, customer: Customer, email: str, external_id: str | None, net_days: int | None) -> None:
+def free(
+    world: World, customer: Customer, name: str | None, email: str, external_id: str | None, net_days: int | None
+) -> None:
     others = [other for other in world.customers if other is not customer]
     refuse(
         EMAIL_INVALID="@" not in email,
         EMAIL_TAKEN=any(other.email.casefold() == email.casefold() for other in others),
         EXTERNAL_ID_TAKEN=external_id and any(other.external_id == external_id for other in others),
-        INVALID_INPUT=net_days is not None and not 0 <= net_days <= 365,
+        INVALID_INPUT=not (name or "").strip() or (net_days is not None and not 0 <= net_days <= 365),
     )
 
 
 def update_customer(world: World, customer: Customer, values: dict[str, Any]) -> None:
     """`values` by the names of the model; what is not in them stays."""
     at = max(world.time_of(customer), customer.updated_at)
-    refuse(INVALID_INPUT="name" in values and not (values["name"] or "").strip())
-    new = {name: values.get(name, getattr(customer, name)) for name in ("email", "external_id", "net_days")}
+    new = {name: values.get(name, getattr(customer, name)) for name in ("name", "email", "external_id", "net_days")}
     free(world, customer, **new)
     if any(getattr(customer, name) != value for name, value in values.items()):
         for name, value in values.items():
@@ -71,7 +72,8 @@ def create_plan(world: World, plan: Plan) -> Plan:
         AMOUNT_NEGATIVE=plan.amount < 0,
         CURRENCY_UNKNOWN=plan.currency == "XXX",
         INVALID_INPUT=(
-            not 1 <= plan.count <= MOST[plan.unit]
+            not plan.name.strip()
+            or not 1 <= plan.count <= MOST[plan.unit]
             or not 0 <= plan.trial_days <= 730
             or (plan.net_days is not None and not 0 <= plan.net_days <= 365)
         ),
