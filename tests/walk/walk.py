@@ -39,6 +39,8 @@ class Tally:
     steps: int = 0
     accepted: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    """Of refusals."""
     faults: Counter[str] = field(default_factory=Counter)
     resolved: Counter[str] = field(default_factory=Counter)
     """How mutations ended of which nobody knew at first whether they were done."""
@@ -159,6 +161,7 @@ class Walk:
         if refused is not None:
             if not codes or not codes <= refused.codes:
                 raise Failed(f"{name} must be refused with one of {sorted(refused.codes)}, and answers {payload}.")
+            self.tally.codes.update(codes)
             if any(value is not None for key, value in payload.items() if key != "userErrors"):
                 raise Failed(f"{name} is refused, and answers {payload}.")
             return
@@ -228,7 +231,7 @@ class Walk:
         """Sends a mutation that the token does not allow, and sees that nothing came of it."""
         self.tally.steps += 1
         try:
-            payload = self.client.mutate(name, "", fields, token=token)
+            payload = self.insist(lambda: self.client.mutate(name, "", fields, token=token))
         except Denied as denied:
             if str(denied) not in codes:
                 raise Failed(f"{name} must be denied with one of {codes}, and is with {denied}.") from None

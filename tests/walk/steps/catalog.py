@@ -8,7 +8,9 @@ from tests.walk.model import rest
 from tests.walk.model.world import Key, Plan
 from tests.walk.steps.base import (
     AMOUNT,
+    ANY,
     CURRENCY,
+    CUSTOMER,
     HOW,
     HOW_WITHOUT_KEY,
     NAME,
@@ -17,6 +19,7 @@ from tests.walk.steps.base import (
     SECONDS,
     Steps,
     given,
+    mostly,
     step,
 )
 from tests.walk.walk import Made
@@ -28,7 +31,7 @@ CUSTOMER_FIELDS = {"external_id": "externalId", "net_days": "netDays"}
 
 
 class CatalogSteps(Steps):
-    @step(name=NAME, number=st.integers(0, 40), net_days=NET_DAYS, external=st.booleans(), clock=NUMBER, how=HOW)
+    @step(name=NAME, number=st.integers(0, 30), net_days=NET_DAYS, external=st.booleans(), clock=NUMBER, how=HOW)
     def create_customer(
         self, name: str, number: int, net_days: int | None, external: bool, clock: int, how: str
     ) -> None:
@@ -52,7 +55,7 @@ class CatalogSteps(Steps):
             self.walk.compare_touched([before], ())
 
     @step(
-        number=NUMBER,
+        number=CUSTOMER,
         values=st.fixed_dictionaries(
             {},
             optional={
@@ -76,9 +79,9 @@ class CatalogSteps(Steps):
         fields |= {CUSTOMER_FIELDS.get(name, name): value for name, value in values.items()}
         self.walk.step("updateCustomer", "customer { id }", fields, do, how=how, has_key=False, customers=[place])
 
-    @step(number=NUMBER, archived=st.booleans(), how=HOW_WITHOUT_KEY)
+    @step(number=CUSTOMER, archived=st.booleans(), how=HOW_WITHOUT_KEY)
     def archive_customer(self, number: int, archived: bool, how: str) -> None:
-        place = self.customer(number)
+        place = self.customer(number, lambda customer: not customer.live if archived else customer.archived)
 
         def do() -> Made:
             customer = self.world.customers[place]
@@ -102,7 +105,7 @@ class CatalogSteps(Steps):
         amount=AMOUNT,
         currency=CURRENCY,
         interval=st.sampled_from(INTERVALS),
-        trial_days=st.sampled_from([0, 0, 14, 731]),
+        trial_days=mostly(0, 0, 14, but=[731]),
         net_days=NET_DAYS,
         how=HOW,
     )
@@ -158,9 +161,10 @@ class CatalogSteps(Steps):
         fields = {"id": plan.id} | {PLAN_FIELDS.get(name, name): value for name, value in values.items()}
         self.walk.step("updatePlan", "plan { id }", fields, do, how=how, has_key=False, things=[plan])
 
-    @step(number=NUMBER, archived=st.sampled_from([True, False, False]), how=HOW_WITHOUT_KEY)
+    @step(number=NUMBER, archived=st.booleans(), how=HOW_WITHOUT_KEY)
     def archive_plan(self, number: int, archived: bool, how: str) -> None:
-        plan = self.plan(number)
+        fitting = [plan for plan in self.world.plans if plan.archived != archived]
+        plan = fitting[number % len(fitting)] if fitting and number < ANY else self.plan(number)
 
         def do() -> Made:
             rest.archive_plan(plan, archived=archived)
@@ -179,8 +183,8 @@ class CatalogSteps(Steps):
         self.walk.step("createTestClock", "testClock { id }", given(frozenAt=frozen_at), do, how=how)
 
     @step(
-        name=st.sampled_from(["robot", " "]),
-        scope=st.sampled_from(["READ", "WRITE", "ADMIN", "CUSTOMER"]),
+        name=mostly("robot", but=[" "]),
+        scope=mostly("READ", "WRITE", "ADMIN", but=["CUSTOMER"]),
         how=HOW_WITHOUT_KEY,
     )
     def create_api_key(self, name: str, scope: str, how: str) -> None:
@@ -203,8 +207,8 @@ class CatalogSteps(Steps):
             made[0].token = payload["token"]
 
     @step(
-        number=NUMBER,
-        seconds=st.sampled_from([60, 3600, 59]),
+        number=CUSTOMER,
+        seconds=mostly(60, 3600, but=[59]),
         permissions=st.sampled_from([PERMISSIONS, PERMISSIONS[:1], PERMISSIONS[1:], []]),
         plans=st.lists(NUMBER, max_size=3),
         how=HOW_WITHOUT_KEY,

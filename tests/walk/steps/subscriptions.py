@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from tests.walk.model import subscriptions
 from tests.walk.model.world import Customer, Key, Subscription, refuse
 from tests.walk.steps.base import (
+    CUSTOMER,
     HOW,
     HOW_WITHOUT_KEY,
     NUMBER,
     QUANTITY,
-    SECONDS,
     Steps,
     given,
+    mostly,
     pick,
     step,
 )
@@ -35,12 +36,12 @@ class SubscriptionSteps(Steps):
         return customer, customer.subscriptions[number]
 
     @step(
-        number=NUMBER,
+        number=CUSTOMER,
         plan=NUMBER,
         quantity=QUANTITY,
-        start=st.one_of(st.none(), st.none(), st.none(), SECONDS),
-        trial_days=st.sampled_from([None] * 8 + [0, 7, 731]),
-        trial_end=st.one_of(st.none(), st.none(), st.none(), st.none(), SECONDS),
+        start=mostly(None, None, None, None, 0, 1, 86_400, 20 * 86_400, but=[-60, 3661 * 86_400]),
+        trial_days=mostly(None, None, None, 0, 7, but=[731]),
+        trial_end=mostly(None, but=[60, 30 * 86_400, -60, 731 * 86_400]),
         how=HOW,
     )
     def create_subscription(
@@ -53,7 +54,7 @@ class SubscriptionSteps(Steps):
         trial_end: int | None,
         how: str,
     ) -> None:
-        place, chosen = self.customer(number), self.plan(plan)
+        place, chosen = self.customer(number, lambda customer: not customer.live), self.plan(plan)
         customer = self.world.customers[place]
         start_at, trial_end_at = self.at(customer, start), self.at(customer, trial_end)
 
@@ -82,12 +83,12 @@ class SubscriptionSteps(Steps):
         )
 
     @step(
-        number=NUMBER,
-        older=st.sampled_from([0, 0, 0, 1]),
-        plan=st.one_of(st.none(), NUMBER),
-        quantity=st.one_of(st.none(), QUANTITY),
+        number=CUSTOMER,
+        older=mostly(0, but=[1]),
+        plan=st.one_of(st.none(), st.none(), NUMBER),
+        quantity=mostly(1, 2, 3, 5, 8, None, None, but=[0, 10**9, 10**9 + 1]),
         mode=st.sampled_from(MODES),
-        as_of=st.sampled_from([None, None, 0, -3600, -86_400, -10 * 86_400, 60]),
+        as_of=mostly(None, None, None, None, 0, -1, -3600, -86_400, but=[-10 * 86_400, 60]),
         how=HOW,
     )
     def change_subscription(
@@ -100,7 +101,7 @@ class SubscriptionSteps(Steps):
         as_of: int | None,
         how: str,
     ) -> None:
-        place = self.customer(number)
+        place = self.customer(number, lambda customer: customer.live)
         wanted = self.latest(place, older)
         if wanted is None:
             return
@@ -147,16 +148,17 @@ class SubscriptionSteps(Steps):
             "changeSubscription", "subscription { id } invoice { id }", fields, do, customers=[place], **options
         )
 
-    @step(number=NUMBER, how=HOW_WITHOUT_KEY)
+    @step(number=CUSTOMER, how=HOW_WITHOUT_KEY)
     def withdraw_subscription_change(self, number: int, how: str) -> None:
-        self.simply(number, "withdrawSubscriptionChange", subscriptions.withdraw, how)
+        place = self.customer(number, lambda customer: customer.live and customer.live.pending)
+        self.simply(place, "withdrawSubscriptionChange", subscriptions.withdraw, how)
 
-    @step(number=NUMBER, how=HOW_WITHOUT_KEY)
+    @step(number=CUSTOMER, how=HOW_WITHOUT_KEY)
     def undo_subscription_cancellation(self, number: int, how: str) -> None:
-        self.simply(number, "undoSubscriptionCancellation", subscriptions.undo_cancellation, how)
+        place = self.customer(number, lambda customer: customer.live and customer.live.cancel_at_period_end)
+        self.simply(place, "undoSubscriptionCancellation", subscriptions.undo_cancellation, how)
 
-    def simply(self, number: int, name: str, operation: Any, how: str) -> None:
-        place = self.customer(number)
+    def simply(self, place: int, name: str, operation: Any, how: str) -> None:
         wanted = self.latest(place, 0)
         if wanted is None:
             return
@@ -170,14 +172,14 @@ class SubscriptionSteps(Steps):
         self.walk.step(name, "subscription { id }", fields, do, how=how, has_key=False, customers=[place])
 
     @step(
-        number=NUMBER,
-        older=st.sampled_from([0, 0, 0, 1]),
+        number=CUSTOMER,
+        older=mostly(0, but=[1]),
         at_period_end=st.booleans(),
         settlement=st.sampled_from(["NONE", "CREDIT"]),
         how=HOW,
     )
     def cancel_subscription(self, number: int, older: int, at_period_end: bool, settlement: str, how: str) -> None:
-        place = self.customer(number)
+        place = self.customer(number, lambda customer: customer.live)
         wanted = self.latest(place, older)
         if wanted is not None:
             self.cancel(place, wanted, at_period_end, settlement, how=how)
@@ -210,11 +212,11 @@ class SubscriptionSteps(Steps):
         )
 
     @step(
-        number=NUMBER,
+        number=CUSTOMER,
         key=NUMBER,
         cancels=st.booleans(),
         plan=st.one_of(st.none(), NUMBER),
-        quantity=st.one_of(st.none(), QUANTITY),
+        quantity=mostly(1, 2, 3, 5, 8, None, but=[0, 10**9]),
         settlement=st.sampled_from(["NONE", "NONE", "CREDIT"]),
     )
     def by_token(
@@ -226,7 +228,7 @@ class SubscriptionSteps(Steps):
         with_token = self.world.keys[key % len(self.world.keys)]
         session = with_token if with_token.scope == "CUSTOMER" else None
         own = session.customer if session and number % 4 else None
-        place = self.customer(number) if own is None else own
+        place = self.customer(number, lambda customer: customer.live) if own is None else own
         wanted = self.latest(place, 0)
         if wanted is None or self.nearly_gone(with_token):
             return
