@@ -1,7 +1,7 @@
 """A customer as the API shows it and as the model has it, in the same words: what is compared after each step."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,18 +66,22 @@ def events_seen(client: Client, customer_id: str) -> Counter[str]:
 
 
 def learn(customer: Customer, found: View) -> None:
-    """Takes over the ids of what the API shows, in the order in which it was made."""
-    for subscription, row in zip(customer.subscriptions, found["subscriptions"]["nodes"], strict=False):
-        subscription.id = row["id"]
+    """Takes over the ids of what the API shows: later things have larger ones, and invoices have numbers."""
+    for things, rows in (
+        (customer.subscriptions, found["subscriptions"]["nodes"]),
+        (customer.payments, found["payments"]["nodes"]),
+        ([each for each in customer.invoices if not each.sequence], drafts_of(found)),
+    ):
+        for thing, row in zip(things, sorted(rows, key=lambda row: row["id"]), strict=False):
+            thing.id = row["id"]
     by_number = {number_of(row): row["id"] for row in found["invoices"]}
     for invoice in customer.invoices:
         if invoice.sequence is not None:
             invoice.id = by_number.get(invoice.sequence)
-    drafts = [row["id"] for row in found["invoices"] if row["number"] is None]
-    for invoice, draft_id in zip([each for each in customer.invoices if not each.sequence], drafts, strict=False):
-        invoice.id = draft_id
-    for payment, row in zip(customer.payments, found["payments"]["nodes"], strict=False):
-        payment.id = row["id"]
+
+
+def drafts_of(found: View) -> list[View]:
+    return [row for row in found["invoices"] if row["number"] is None]
 
 
 def number_of(row: View) -> int | None:
@@ -106,15 +110,22 @@ def plain(found: View) -> View:
             {**without(line, "id"), "reverses": line["reverses"] and lines[line["reverses"]["id"]]}
             for line in row["lines"]
         ]
-        row["allocations"] = [
+        row["allocations"] = in_order(
             {
-                **without(part, "releasedAt"),
+                "kind": part["kind"],
+                "amountCents": part["amountCents"],
                 "released": part["releasedAt"] is not None,
+                "payment": part["payment"],
                 "sourceInvoice": part["sourceInvoice"] and numbers[part["sourceInvoice"]["id"]],
             }
             for part in row["allocations"]
-        ]
+        )
     return view
+
+
+def in_order(rows: Iterable[View]) -> list[View]:
+    """The same order on both sides: the API's is that of instants, and a clock may have been set back."""
+    return sorted(rows, key=repr)
 
 
 def without(row: View, name: str) -> View:
@@ -229,7 +240,7 @@ def invoice_view(customer: Customer, invoice: Invoice) -> View:
         "subscription": invoice.subscription and {"id": invoice.subscription.id},
         "replaces": invoice.replaces and named(invoice.replaces),
         "lines": [line_view(customer, line) for line in invoice.lines],
-        "allocations": [
+        "allocations": in_order(
             {
                 "kind": part.kind,
                 "amountCents": part.amount,
@@ -238,7 +249,7 @@ def invoice_view(customer: Customer, invoice: Invoice) -> View:
                 "sourceInvoice": named(part.source) if isinstance(part.source, Invoice) else None,
             }
             for part in invoice.allocations
-        ],
+        ),
     }
 
 

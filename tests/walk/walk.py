@@ -56,6 +56,8 @@ class Walk:
         self.world = World(START)
         self.taken: list[tuple[str, dict[str, Any]]] = []
         """The steps since the beginning, by name, with what was drawn for them."""
+        self.failed: list[tuple[str, dict[str, Any]]] = []
+        """The steps that have led to a failure, the last one."""
         self._postgres = postgres
         self._keys = count()
         self._acknowledged: list[str] = []

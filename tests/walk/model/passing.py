@@ -16,8 +16,14 @@ KEPT_SESSIONS = timedelta(days=1)
 def run(world: World) -> None:
     """What the server does by itself, at once: what is due in the time of the world, and of clocks on their way."""
     for customer in world.customers:
-        if customer.clock is None and (subscription := customer.live):
+        subscription = customer.live
+        if customer.clock or not subscription:
+            continue
+        due = first_due(customer, subscription)
+        if subscription.next_at and subscription.next_at <= world.now:
             catch_up(customer, subscription, world.now, most=AT_ONCE)
+        elif due and due < world.now:
+            judge(customer, subscription, world.now)
     for clock in world.clocks:
         if clock.target is not None:
             arrive(world, clock)

@@ -1,6 +1,7 @@
 """What the steps have in common. A step is a rule of Hypothesis; what is drawn for it can be written down as JSON."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, ClassVar, TypeVar
@@ -57,23 +58,25 @@ SECONDS = st.sampled_from([0, 1, -1, 60, -3600, 86_400, -86_400, -10 * 86_400, 2
 """How long after now, or before."""
 
 
-def step(**drawn: st.SearchStrategy[Any]) -> Callable[[Rule], Rule]:
-    """Makes a rule of a method, and has what it was called with written down."""
+def step(*mutations: str, **drawn: st.SearchStrategy[Any]) -> Callable[[Rule], Rule]:
+    """Makes a rule of a method that sends these mutations, and has what it was called with written down."""
 
     def decorate(method: Rule) -> Rule:
         @rule(**drawn)
         @wraps(method)
         def recorded(self: "Steps", **arguments: Any) -> None:
-            try:
+            with self.watched():
                 self.walk.record(method.__name__, arguments)
                 method(self, **arguments)
-            except BaseException:
-                self.has_failed = True
-                raise
 
+        MUTATIONS.update(mutations)
         return recorded  # type: ignore[return-value]
 
     return decorate
+
+
+MUTATIONS: set[str] = set()
+"""The mutations that steps send."""
 
 
 class Steps(RuleBasedStateMachine):
@@ -83,12 +86,23 @@ class Steps(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.has_failed = False
+        self._has_failed = False
         self.walk.begin()
 
     def teardown(self) -> None:
-        if not self.has_failed:
-            self.walk.end()
+        if not self._has_failed:
+            with self.watched():
+                self.walk.end()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Keeps the steps that have led to a failure."""
+        try:
+            yield
+        except Exception:
+            self._has_failed = True
+            self.walk.failed = list(self.walk.taken)
+            raise
 
     @property
     def world(self) -> World:

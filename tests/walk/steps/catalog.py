@@ -31,7 +31,15 @@ CUSTOMER_FIELDS = {"external_id": "externalId", "net_days": "netDays"}
 
 
 class CatalogSteps(Steps):
-    @step(name=NAME, number=st.integers(0, 30), net_days=NET_DAYS, external=st.booleans(), clock=NUMBER, how=HOW)
+    @step(
+        "createCustomer",
+        name=NAME,
+        number=st.integers(0, 30),
+        net_days=NET_DAYS,
+        external=st.booleans(),
+        clock=NUMBER,
+        how=HOW,
+    )
     def create_customer(
         self, name: str, number: int, net_days: int | None, external: bool, clock: int, how: str
     ) -> None:
@@ -55,6 +63,7 @@ class CatalogSteps(Steps):
             self.walk.compare_touched([before], ())
 
     @step(
+        "updateCustomer",
         number=CUSTOMER,
         values=st.fixed_dictionaries(
             {},
@@ -79,7 +88,7 @@ class CatalogSteps(Steps):
         fields |= {CUSTOMER_FIELDS.get(name, name): value for name, value in values.items()}
         self.walk.step("updateCustomer", "customer { id }", fields, do, how=how, has_key=False, customers=[place])
 
-    @step(number=CUSTOMER, archived=st.booleans(), how=HOW_WITHOUT_KEY)
+    @step("archiveCustomer", "unarchiveCustomer", number=CUSTOMER, archived=st.booleans(), how=HOW_WITHOUT_KEY)
     def archive_customer(self, number: int, archived: bool, how: str) -> None:
         place = self.customer(number, lambda customer: not customer.live if archived else customer.archived)
 
@@ -100,6 +109,7 @@ class CatalogSteps(Steps):
         )
 
     @step(
+        "createPlan",
         number=st.integers(0, 30),
         name=NAME,
         amount=AMOUNT,
@@ -139,6 +149,7 @@ class CatalogSteps(Steps):
         self.walk.step("createPlan", "plan { id }", fields, do, how=how, things=[plan])
 
     @step(
+        "updatePlan",
         number=NUMBER,
         values=st.fixed_dictionaries(
             {},
@@ -161,7 +172,7 @@ class CatalogSteps(Steps):
         fields = {"id": plan.id} | {PLAN_FIELDS.get(name, name): value for name, value in values.items()}
         self.walk.step("updatePlan", "plan { id }", fields, do, how=how, has_key=False, things=[plan])
 
-    @step(number=NUMBER, archived=st.booleans(), how=HOW_WITHOUT_KEY)
+    @step("archivePlan", "unarchivePlan", number=NUMBER, archived=st.booleans(), how=HOW_WITHOUT_KEY)
     def archive_plan(self, number: int, archived: bool, how: str) -> None:
         fitting = [plan for plan in self.world.plans if plan.archived != archived]
         plan = fitting[number % len(fitting)] if fitting and number < ANY else self.plan(number)
@@ -173,7 +184,7 @@ class CatalogSteps(Steps):
         name = "archivePlan" if archived else "unarchivePlan"
         self.walk.step(name, "plan { id }", {"id": plan.id}, do, how=how, has_key=False, things=[plan])
 
-    @step(seconds=SECONDS, how=HOW)
+    @step("createTestClock", seconds=SECONDS, how=HOW)
     def create_test_clock(self, seconds: int, how: str) -> None:
         frozen_at = self.world.now + rest.timedelta(seconds=seconds)
 
@@ -183,6 +194,7 @@ class CatalogSteps(Steps):
         self.walk.step("createTestClock", "testClock { id }", given(frozenAt=frozen_at), do, how=how)
 
     @step(
+        "createApiKey",
         name=mostly("robot", but=[" "]),
         scope=mostly("READ", "WRITE", "ADMIN", but=["CUSTOMER"]),
         how=HOW_WITHOUT_KEY,
@@ -207,6 +219,7 @@ class CatalogSteps(Steps):
             made[0].token = payload["token"]
 
     @step(
+        "createCustomerSession",
         number=CUSTOMER,
         seconds=mostly(60, 3600, but=[59]),
         permissions=st.sampled_from([PERMISSIONS, PERMISSIONS[:1], PERMISSIONS[1:], []]),
@@ -237,7 +250,7 @@ class CatalogSteps(Steps):
         if made:
             made[0].token = payload["token"]
 
-    @step(number=NUMBER, how=HOW_WITHOUT_KEY)
+    @step("revokeApiKey", number=NUMBER, how=HOW_WITHOUT_KEY)
     def revoke_api_key(self, number: int, how: str) -> None:
         if not self.world.keys:
             return

@@ -35,6 +35,7 @@ class InvoiceSteps(Steps):
         return chosen[len(chosen) - 1 - older % len(chosen)] if chosen else None
 
     @step(
+        "createInvoice",
         number=CUSTOMER,
         currency=CURRENCY,
         lines=st.lists(LINE, max_size=2),
@@ -61,7 +62,7 @@ class InvoiceSteps(Steps):
         )
         self.walk.step("createInvoice", "invoice { id }", fields, do, how=how, customers=[place])
 
-    @step(number=CUSTOMER, older=OLDER, line=LINE, how=HOW)
+    @step("addInvoiceLine", number=CUSTOMER, older=OLDER, line=LINE, how=HOW)
     def add_invoice_line(self, number: int, older: int, line: tuple[str, int, int], how: str) -> None:
         description, amount, quantity = line
 
@@ -72,21 +73,21 @@ class InvoiceSteps(Steps):
         fields = {"description": description, "unitAmountCents": amount, "quantity": quantity}
         self.with_invoice("addInvoiceLine", ("DRAFT",), number, older, add, how, fields=fields, own="invoiceId")
 
-    @step(number=CUSTOMER, older=OLDER, how=HOW)
+    @step("finalizeInvoice", number=CUSTOMER, older=OLDER, how=HOW)
     def finalize_invoice(self, number: int, older: int, how: str) -> None:
         self.with_invoice("finalizeInvoice", ("DRAFT",), number, older, itself(invoices.finalize_draft), how)
 
-    @step(number=CUSTOMER, older=OLDER, how=HOW)
+    @step("voidInvoice", number=CUSTOMER, older=OLDER, how=HOW)
     def void_invoice(self, number: int, older: int, how: str) -> None:
         self.with_invoice("voidInvoice", ("OPEN", "UNCOLLECTIBLE"), number, older, itself(invoices.void), how)
 
-    @step(number=CUSTOMER, older=OLDER, how=HOW)
+    @step("markInvoiceUncollectible", number=CUSTOMER, older=OLDER, how=HOW)
     def mark_invoice_uncollectible(self, number: int, older: int, how: str) -> None:
         self.with_invoice(
             "markInvoiceUncollectible", ("OPEN",), number, older, itself(invoices.mark_uncollectible), how
         )
 
-    @step(number=CUSTOMER, older=OLDER, how=HOW)
+    @step("reissueInvoice", number=CUSTOMER, older=OLDER, how=HOW)
     def reissue_invoice(self, number: int, older: int, how: str) -> None:
         self.with_invoice("reissueInvoice", ("VOID",), number, older, invoices.reissue, how)
 
@@ -114,7 +115,7 @@ class InvoiceSteps(Steps):
         fields = {own: self.world.customers[place].invoices[wanted].id, **(fields or {})}
         self.walk.step(name, "invoice { id }", fields, do, how=how, customers=[place])
 
-    @step(number=CUSTOMER, older=OLDER, how=HOW_WITHOUT_KEY)
+    @step("deleteDraftInvoice", number=CUSTOMER, older=OLDER, how=HOW_WITHOUT_KEY)
     def delete_draft_invoice(self, number: int, older: int, how: str) -> None:
         place = self.customer(number, lambda customer: any(each.status == "DRAFT" for each in customer.invoices))
         wanted = self.invoice(place, ("DRAFT",), older)
@@ -130,6 +131,7 @@ class InvoiceSteps(Steps):
         self.walk.step("deleteDraftInvoice", "deletedInvoiceId", fields, do, how=how, has_key=False, customers=[place])
 
     @step(
+        "recordPayment",
         number=CUSTOMER,
         amount=mostly(None, None, 1, 100, 2900, 70_000, but=[0, -1]),
         currency=mostly(None, but=["EUR", "USD", "XXX"]),
