@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -39,7 +40,7 @@ class Client:
             self.port = free.getsockname()[1]
         self.now = datetime.min.replace(tzinfo=UTC)
         self.database = ""
-        self.fired: dict[str, int] = {}
+        self.fired: Counter[str] = Counter()
         self._log = postgres.data.parent / "server.log"
         self._revive = postgres.revive
         with self._log.open("wb") as output:
@@ -159,8 +160,7 @@ class Client:
     def note(self, fault: str | None) -> None:
         if fault:
             moment, _, action = fault.split(", ")
-            what = f"{action}, {moment}"
-            self.fired[what] = self.fired.get(what, 0) + 1
+            self.fired[f"{action}, {moment}"] += 1
 
 
 class Denied(Exception):

@@ -1,12 +1,12 @@
 """A customer as the API shows it and as the model has it, in the same words: what is compared after each step."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.walk.client import Client, Failed
-from tests.walk.model.world import Clock, Customer, Invoice, Key, Line, Plan, Subscription, World
+from tests.walk.model.world import Clock, Customer, Invoice, Key, Line, Payment, Plan, Subscription, World
 
 View = dict[str, Any]
 
@@ -67,21 +67,19 @@ def events_seen(client: Client, customer_id: str) -> Counter[str]:
 
 def learn(customer: Customer, found: View) -> None:
     """Takes over the ids of what the API shows: later things have larger ones, and invoices have numbers."""
-    for things, rows in (
+    drafts = [each for each in customer.invoices if not each.sequence]
+    learned: list[tuple[Sequence[Subscription | Payment | Invoice], list[View]]] = [
         (customer.subscriptions, found["subscriptions"]["nodes"]),
         (customer.payments, found["payments"]["nodes"]),
-        ([each for each in customer.invoices if not each.sequence], drafts_of(found)),
-    ):
-        for thing, row in zip(things, sorted(rows, key=lambda row: row["id"]), strict=False):
+        (drafts, [row for row in found["invoices"] if row["number"] is None]),
+    ]
+    for things, rows in learned:
+        for thing, row in zip(things, sorted(rows, key=lambda row: str(row["id"])), strict=False):
             thing.id = row["id"]
     by_number = {number_of(row): row["id"] for row in found["invoices"]}
     for invoice in customer.invoices:
         if invoice.sequence is not None:
             invoice.id = by_number.get(invoice.sequence)
-
-
-def drafts_of(found: View) -> list[View]:
-    return [row for row in found["invoices"] if row["number"] is None]
 
 
 def number_of(row: View) -> int | None:
@@ -178,11 +176,11 @@ def named(invoice: Invoice) -> str:
 
 
 def instant(at: datetime | None) -> str | None:
-    return at and f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return None if at is None else f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def code(plan: Plan | None) -> View | None:
-    return plan and {"code": plan.code}
+    return None if plan is None else {"code": plan.code}
 
 
 def subscription_view(customer: Customer, subscription: Subscription) -> View:

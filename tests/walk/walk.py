@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +44,7 @@ class Tally:
     codes: Counter[str] = field(default_factory=Counter)
     """Of refusals."""
     faults: Counter[str] = field(default_factory=Counter)
-    resolved: Counter[str] = field(default_factory=Counter)
+    unsure: Counter[str] = field(default_factory=Counter)
     """How mutations ended of which nobody knew at first whether they were done."""
     verified: int = 0
 
@@ -50,9 +52,11 @@ class Tally:
 class Walk:
     """Takes steps; `begin` begins with a database without rows, and `end` looks at everything once more."""
 
-    def __init__(self, postgres: Postgres, client: Client) -> None:
+    def __init__(self, postgres: Postgres, client: Client, *, seconds: float = math.inf) -> None:
+        """A walk that fails when it takes longer than `seconds`."""
         self.client = client
-        self.tally = Tally()
+        self.tally = Tally(faults=client.fired)
+        self._deadline = time.monotonic() + seconds
         self.world = World(START)
         self.taken: list[tuple[str, dict[str, Any]]] = []
         """The steps since the beginning, by name, with what was drawn for them."""
@@ -72,6 +76,8 @@ class Walk:
         self._acknowledged = []
 
     def record(self, name: str, drawn: dict[str, Any]) -> None:
+        if time.monotonic() > self._deadline:
+            raise Failed("The walk takes too long.")
         self.taken.append((name, drawn))
         if len(self.taken) % VERIFIED_EVERY == 0:
             self.verify()
@@ -101,13 +107,13 @@ class Walk:
         has_key: bool = True,
         customers: Sequence[int] = (),
         things: Iterable[Plan | Clock | Key] = (),
-        is_told: bool = True,
+        told: bool = True,
         token: str | None = None,
     ) -> Any:
         """Sends a mutation and does the same in the model, of which it changes these customers and things at most.
 
-        Gives the payload, which is None where the mutation was done and its answer lost. Where it cannot be told whether
-        it was done, unless it `is_told` by the customers and things, it is sent again: it may have been done twice.
+        Gives the payload, which is None where the mutation was done and its answer lost. Where the customers and things
+        do not tell whether it was done, it is sent again, and may have been done twice: it is not `told`.
         """
         self.tally.steps += 1
         touched = list(things)
@@ -132,18 +138,18 @@ class Walk:
             self.client.recover()
             if has_key and how != NO_KEY:
                 payload = self.insist(send)
-                self.tally.resolved["retried with its key"] += 1
-            elif refused is None and is_told and not self.differ(customers, touched):
+                self.tally.unsure["retried with its key"] += 1
+            elif refused is None and told and not self.differ(customers, touched):
                 payload = None
-                self.tally.resolved["done"] += 1
+                self.tally.unsure["done"] += 1
             else:
-                if refused is None and is_told:
+                if refused is None and told:
                     before.restore()
                     if wrong := self.differ(customers, touched):
                         raise Failed(f"{name} was neither done nor not done:\n" + "\n".join(wrong)) from None
                     made = do()
                 payload = self.insist(send)
-                self.tally.resolved["not done, and sent again"] += 1
+                self.tally.unsure["not done, and sent again"] += 1
         if payload is not None:
             self.check(name, payload, made, refused)
             if has_key and how in (AGAIN, REUSED):

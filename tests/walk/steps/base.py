@@ -13,7 +13,7 @@ from tests.walk.model.world import Customer, Plan, World
 from tests.walk.views import instant
 from tests.walk.walk import AGAIN, AT_ONCE, NO_KEY, PLAIN, REUSED, Walk
 
-Rule = TypeVar("Rule", bound=Callable[..., None])
+Method = TypeVar("Method", bound=Callable[..., None])
 Thing = TypeVar("Thing")
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
@@ -58,11 +58,10 @@ SECONDS = st.sampled_from([0, 1, -1, 60, -3600, 86_400, -86_400, -10 * 86_400, 2
 """How long after now, or before."""
 
 
-def step(*mutations: str, **drawn: st.SearchStrategy[Any]) -> Callable[[Rule], Rule]:
+def step(*mutations: str, **drawn: st.SearchStrategy[Any]) -> Callable[[Method], Method]:
     """Makes a rule of a method that sends these mutations, and has what it was called with written down."""
 
-    def decorate(method: Rule) -> Rule:
-        @rule(**drawn)
+    def decorate(method: Method) -> Method:
         @wraps(method)
         def recorded(self: "Steps", **arguments: Any) -> None:
             with self.watched():
@@ -70,7 +69,8 @@ def step(*mutations: str, **drawn: st.SearchStrategy[Any]) -> Callable[[Rule], R
                 method(self, **arguments)
 
         MUTATIONS.update(mutations)
-        return recorded  # type: ignore[return-value]
+        as_rule: Any = rule
+        return as_rule(**drawn)(recorded)  # type: ignore[no-any-return]
 
     return decorate
 

@@ -1,5 +1,6 @@
 """Steps with customers, plans, test clocks and keys."""
 
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -186,7 +187,7 @@ class CatalogSteps(Steps):
 
     @step("createTestClock", seconds=SECONDS, how=HOW)
     def create_test_clock(self, seconds: int, how: str) -> None:
-        frozen_at = self.world.now + rest.timedelta(seconds=seconds)
+        frozen_at = self.world.now + timedelta(seconds=seconds)
 
         def do() -> Made:
             return {"testClock": rest.create_clock(self.world, frozen_at)}
@@ -213,7 +214,7 @@ class CatalogSteps(Steps):
             do,
             how=how,
             has_key=False,
-            is_told=False,
+            told=False,
         )
         if made:
             made[0].token = payload["token"]
@@ -245,7 +246,7 @@ class CatalogSteps(Steps):
             "planIds": [plan.id for plan in chosen],
         }
         payload = self.walk.step(
-            "createCustomerSession", "customerSession { id } token", fields, do, how=how, has_key=False, is_told=False
+            "createCustomerSession", "customerSession { id } token", fields, do, how=how, has_key=False, told=False
         )
         if made:
             made[0].token = payload["token"]
