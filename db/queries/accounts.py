@@ -322,8 +322,10 @@ async def credited_by_line(
 
 async def had_trial(session: AsyncSession, customer_id: CustomerId, plan_id: PlanId) -> bool:
     """Whether the customer was on trial of the plan before."""
-    statement = select(exists().where(BillingPeriod.customer_id == customer_id, BillingPeriod.plan_id == plan_id))
-    return bool(await session.scalar(statement.where(BillingPeriod.kind == "TRIAL")))
+    trials = exists().where(
+        BillingPeriod.customer_id == customer_id, BillingPeriod.plan_id == plan_id, BillingPeriod.kind == "TRIAL"
+    )
+    return bool(await session.scalar(select(trials)))
 
 
 def due_on(test_clock_id: TestClockId | None, as_of: datetime) -> ColumnElement[bool]:

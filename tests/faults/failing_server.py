@@ -14,13 +14,13 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
-from asyncpg.transaction import Transaction
 from sqlalchemy import event
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cli.serve import address_of, bind
 from db.database import Database, DatabaseSettings
 from graph.app import create_app
+from tests.faults.commits import tell_of_commits
 from tests.support import NOW
 
 
@@ -57,13 +57,7 @@ def serve(url: str, listening: Any, last: int) -> None:
     moments = Moments(last)
     event.listen(database.engine.sync_engine, "before_cursor_execute", moments.come)
     database.listeners.append(moments.come)
-    commit = Transaction.commit
-
-    async def commit_after_a_moment(transaction: Transaction) -> None:
-        moments.come()
-        await commit(transaction)
-
-    Transaction.commit = commit_after_a_moment  # type: ignore[assignment, method-assign]
+    tell_of_commits(before=moments.come)
     app = until_answered(create_app(database, clock=lambda: NOW), moments.come)
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on")
     uvicorn.Server(config).run(sockets=[listening])

@@ -157,7 +157,10 @@ async def test_the_clock_jumps_between_any_two_transactions(database: Database) 
     clock = JumpingClock(NOW)
     event.listen(database.engine.sync_engine, "commit", clock.jump)
     transport = httpx.ASGITransport(create_app(database, clock=clock))
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client, asyncio.timeout(TEST_SECONDS):
+    async with (
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
+        asyncio.timeout(TEST_SECONDS),
+    ):
         api = Api(client)
         plan = await api.a_plan(interval="DAY", intervalCount=1)
         customers = [await api.a_customer() for _ in range(12)]

@@ -129,6 +129,18 @@ async def test_there_is_one_trial_for_each_customer_and_plan(api: Api, sessions:
     assert elsewhere["subscription"] == {"status": "TRIALING"}
 
 
+async def test_a_plan_that_was_had_without_a_trial_may_be_tried(api: Api) -> None:
+    customer_id, plan_id = await api.a_customer(), await api.a_plan(trialDays=14)
+    without = await api.a_subscription(customer_id, plan_id, trialDays=0)
+    await api.mutate("cancelSubscription", "subscription { id }", id=without, atPeriodEnd=False)
+    # Another customer's trial is nothing to this one.
+    await api.a_subscription(plan_id=plan_id)
+
+    created = await api.mutate("createSubscription", "subscription { status }", customerId=customer_id, planId=plan_id)
+
+    assert created == {"subscription": {"status": "TRIALING"}, "userErrors": []}
+
+
 async def test_a_subscription_that_begins_later_is_billed_when_it_begins(
     api: Api, database: Database, clock: TestClock
 ) -> None:
