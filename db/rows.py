@@ -2,7 +2,7 @@
 
 Where JSON is all that becomes of a value, making a Python object of it first is work for nothing: of what it costs to
 read an invoice, most would be its instants. The connections of `db.reads` have the driver give a UUID and an instant as
-the text that JSON has for it, and a word of an enum is its text anyway.
+the text that PostgreSQL prints, and a word of an enum is its text anyway.
 """
 
 from collections.abc import Callable

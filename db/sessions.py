@@ -77,20 +77,27 @@ class Sessions:
             await self._engine.dispose()
 
     async def _begun(self) -> tuple[PoolProxiedConnection, Transaction]:
-        """A connection, and the transaction that has begun on it. A connection that was lost in the pool is dropped."""
-        while True:
-            taken = await take(self._engine)
-            transaction = driver_connection(taken).transaction()
-            try:
-                with Sent(BEGIN):
-                    await transaction.start()
-            except CONNECTION_LOST:
-                await drop(taken)
-            except BaseException:
-                await give_back(taken)
-                raise
-            else:
-                return taken, transaction
+        """A connection, and the transaction that has begun on it.
+
+        A connection that was lost in the pool is dropped, and another one tried, once: the others are known to be lost
+        by then. Raises `ConnectionError`, and `DBAPIError` where PostgreSQL refuses.
+        """
+        try:
+            return await self._begin_on(await take(self._engine))
+        except CONNECTION_LOST:
+            with refusals(BEGIN):
+                return await self._begin_on(await take(self._engine))
+
+    async def _begin_on(self, taken: PoolProxiedConnection) -> tuple[PoolProxiedConnection, Transaction]:
+        transaction = driver_connection(taken).transaction()
+        try:
+            with Sent(BEGIN):
+                await transaction.start()
+        except BaseException:
+            # It may have begun: the next one would take itself for a part of it, and never be committed.
+            await drop(taken)
+            raise
+        return taken, transaction
 
     def _session(self, bind: AsyncEngine | AsyncConnection, scope: Scope | None) -> AsyncSession:
         info: dict[Any, Any] = self._info if scope is None else {**self._info, SCOPE: scope}

@@ -30,8 +30,7 @@ class Edge:
     key: str
 
     def __str__(self) -> str:
-        together = ", together with a row of a table" if self.referred else ""
-        return f"{self.read} of its {self.key}{together}"
+        return f"{self.read} of its {self.key}"
 
     @property
     def reads(self) -> frozenset[str]:
@@ -39,12 +38,14 @@ class Edge:
 
     def prepare(self, field: Field) -> ResolveMany:
         key_of, read = attrgetter(self.key), narrowed(self.read, field.below())
-        referred, its_id = self.referred, f"{self.key}.id"
+        # What another field reads of the row, together with its parent, need not be what this one is asked for.
+        known = self.referred is not None and own_columns_read(self.referred.model, field.below()) is not None
+        referred, its_id = self.referred if known else None, f"{self.key}.id"
 
         def resolve_many(
             sources: Sequence[Any], info: RawInfo, _arguments: object
         ) -> Sequence[Any] | Awaitable[Sequence[Any]]:
-            # Rows of one field were read by one statement: what is in one of them is in all.
+            # Rows of one field were read by one statement, which has the columns that any edge by this key asks for.
             if referred is not None and isinstance(sources[0], Row) and its_id in sources[0]:
                 return [None if row[its_id] is None else referred(row) for row in sources]
             return info.context.loaders.load_all(read, list(map(key_of, sources)))

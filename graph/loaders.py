@@ -52,6 +52,7 @@ class Loaders:
         self._reads = reads
         self._loaders: dict[BatchedRead[Any, Any], DataLoader[Any, Any]] = {}
         self._batches: set[asyncio.Task[Any]] = set()
+        self._closed = False
 
     def of(self, read: BatchedRead[Key, Answer]) -> DataLoader[Key, Answer]:
         """The loader of `read`: made on first use, the same one from then on."""
@@ -75,6 +76,7 @@ class Loaders:
 
     async def close(self) -> None:
         """Cancels the batches that nobody waits for any more, with their SQL, and gives the connection back."""
+        self._closed = True
         try:
             for batch in self._batches:
                 batch.cancel()
@@ -86,6 +88,9 @@ class Loaders:
     async def _batch(self, read: BatchedRead[Key, Answer], keys: list[Key]) -> list[Answer]:
         task = asyncio.current_task()
         assert task is not None, "a batch runs in a task of its own"
+        if self._closed:
+            # Nobody waits for it, or would give its connection back.
+            raise asyncio.CancelledError
         self._batches.add(task)
         try:
             tracing = current().tracing

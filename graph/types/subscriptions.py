@@ -20,6 +20,7 @@ from db.queries.pages import Condition
 from db.values import LineKind, SubscriptionStatus
 from graph.connections import Connection, OrderDirection, connection
 from graph.edges import edge
+from graph.execution import READS
 from graph.previews import InvoicePreview, upcoming_invoices_field
 from graph.scalars import Cents
 from graph.types.common import (
@@ -133,7 +134,10 @@ class Subscription(Node):
     updated_at: datetime = field("When the subscription was last changed.")
     metadata: list[MetadataEntry] = metadata_field()
 
-    @strawberry.field(description="The change that comes with the next period; null where none was asked for.")
+    @strawberry.field(
+        description="The change that comes with the next period; null where none was asked for.",
+        metadata={READS: {"pending_plan_id", "pending_quantity", "pending_since", "current_period_end"}},
+    )
     def pending_change(self: Any) -> PendingChange | None:
         return None if self.pending_plan_id is None else self
 

@@ -25,7 +25,7 @@ def test_a_plan_is_printed_by_level_with_what_resolves_each_field_and_the_source
         "    objects: lambda columns: [{'name': v0, 'subscription': v1} for v0, v1, in zip(*columns)]",
         "Level 3",
         "  Query.customers.nodes.subscription: Subscription",
-        "    plan: batch plans by id of its plan_id, together with a row of a table",
+        "    plan: batch plans by id of its plan_id",
         "    objects: lambda columns: [{'plan': v0} for v0, in zip(*columns)]",
         "Level 4",
         "  Query.customers.nodes.subscription.plan: Plan",

@@ -789,3 +789,25 @@ async def test_what_does_not_exist_is_null(api: Api, key: str) -> None:
     data = await api("query ($id: ID!) { payment(id: $id) { id } testClock(id: $id) { id } }", id=key)
 
     assert data == {"payment": None, "testClock": None}
+
+
+async def test_edges_to_one_row_that_read_different_parts_of_it(api: Api) -> None:
+    await api.a_subscription(await api.a_customer(), await api.a_plan())
+
+    by_alias = await api(
+        """{ invoices { nodes {
+          a: subscription { id status }
+          b: subscription { quantity upcomingInvoices(count: 1) { amountCents } }
+        } } }"""
+    )
+    by_edges = await api(
+        """{ invoices {
+          nodes { subscription { id status } }
+          edges { node { subscription { quantity pendingChange { quantity } } } }
+        } }"""
+    )
+
+    [node] = by_alias["invoices"]["nodes"]
+    assert node["a"]["status"] == "ACTIVE"
+    assert node["b"] == {"quantity": 1, "upcomingInvoices": [{"amountCents": 2900}]}
+    assert by_edges["invoices"]["edges"] == [{"node": {"subscription": {"quantity": 1, "pendingChange": None}}}]

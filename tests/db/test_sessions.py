@@ -1,0 +1,99 @@
+"""Transactions: what is said to be stored is stored, whenever their task is cancelled or their connection is lost."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import func, select, text
+
+from db.database import Database
+from db.errors import is_unavailable
+from db.models import Customer
+from tests.support import a_customer, stored
+
+TURNS = [*range(40), *range(40, 400, 9)]
+
+
+@pytest.fixture
+async def single(database_url: str) -> AsyncIterator[Database]:
+    """A database by way of one connection, which each transaction gets after the other."""
+    database = Database(database_url, pool_size=1)
+    yield database
+    await database.close()
+
+
+async def is_stored(database: Database, customer: Customer) -> bool:
+    async with database.reads() as session:
+        return bool(await session.scalar(select(func.count()).where(Customer.id == customer.id)))
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_transaction_that_is_cancelled_at_any_moment_does_no_harm(single: Database, times: int) -> None:
+    for turns in TURNS:
+        one, other, next_one = a_customer(), a_customer(), a_customer()
+
+        async def store_both(one: Customer = one, other: Customer = other) -> None:
+            async with single.writes.begin() as session:
+                session.add(one)
+                await session.flush()
+                session.add(other)
+
+        task = asyncio.create_task(store_both())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for _ in range(times):
+            task.cancel()
+            await asyncio.sleep(0)
+        [ended] = await asyncio.gather(task, return_exceptions=True)
+
+        await stored(single.writes, next_one)
+        found = [await is_stored(single, each) for each in (one, other, next_one)]
+        assert found in ([True, True, True], [False, False, True]), turns
+        assert found[0] or ended is not None, "what was said to be stored is"
+
+
+async def test_a_begin_that_is_refused_leaves_nothing_behind(single: Database) -> None:
+    class Refused(asyncpg.transaction.Transaction):
+        _connection: Any
+
+        async def start(self) -> None:
+            self._connection._top_xact = self
+            raise asyncpg.QueryCanceledError("as if the server had said so")
+
+    async with single.reads() as session:
+        raw = await (await session.connection()).get_raw_connection()
+        driver = raw.driver_connection
+        first = await session.scalar(text("SELECT pg_backend_pid()"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(driver), "transaction", lambda connection, **_: Refused(connection, None, False, False))
+        with pytest.raises(asyncpg.QueryCanceledError):
+            await stored(single.writes, a_customer())
+
+    kept = await stored(single.writes, a_customer())
+    assert await is_stored(single, kept)
+    async with single.reads() as session:
+        assert await session.scalar(text("SELECT pg_backend_pid()")) != first
+
+
+async def test_a_server_that_drops_connections_at_their_first_word_is_unavailable() -> None:
+    made = 0
+
+    async def drop(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal made
+        made += 1
+        writer.close()
+
+    with tempfile.TemporaryDirectory() as folder:
+        async with await asyncio.start_unix_server(drop, Path(folder) / ".s.PGSQL.5432"):
+            unable = Database(f"postgresql://billing@/billing?host={folder}&port=5432")
+            with pytest.raises(Exception) as error:  # noqa: PT011 - whatever it is, it says that the database is away
+                async with asyncio.timeout(10):
+                    await stored(unable.writes, a_customer())
+            await unable.close()
+
+    assert is_unavailable(error.value)
+    assert made <= 4
