@@ -66,6 +66,7 @@ FIRST_PAUSE_SECONDS = 0.05
 CHANGE_TIMEOUT_SECONDS = 30
 """After so long a try is given up: a server that stands still says nothing, its own timeouts neither."""
 PING_TIMEOUT_SECONDS = 1.8
+"""So long whoever asks whether the database is there waits for its answer."""
 
 Result = TypeVar("Result")
 

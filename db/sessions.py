@@ -41,7 +41,8 @@ class Sessions:
         Raises `OutcomeUnknown` where the connection is lost while it is being committed, and `ConnectionError` or
         `TimeoutError` before.
         """
-        taken, transaction = await self._begun()
+        async with asyncio.timeout(seconds):
+            taken, transaction = await self._begun()
         committing = False
         try:
             async with asyncio.timeout(seconds):

@@ -162,6 +162,9 @@ def refusals(statement: str) -> Iterator[None]:
     except asyncpg.PostgresError as error:
         raise DBAPIError(statement, None, error, hide_parameters=True) from error
     except asyncpg.InterfaceError as error:
+        # Of a value that cannot be sent the driver says the same, in a class that is a ValueError as well.
+        if isinstance(error, ValueError):
+            raise
         raise ConnectionError("The connection to the database is lost.") from error
 
 

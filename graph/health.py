@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from db.database import Database
+from db.database import PING_TIMEOUT_SECONDS, Database
 from db.migrations import current_revision, head_revision, known_revisions
 
 DATABASE_ERRORS = (SQLAlchemyError, PostgresError, InternalClientError, OSError)
@@ -68,7 +68,7 @@ class Health:
         if self.draining:
             return JSONResponse({"ready": False, "reason": "shutting down"}, 503)
         try:
-            async with self._database.engine.connect() as connection:
+            async with asyncio.timeout(PING_TIMEOUT_SECONDS), self._database.engine.connect() as connection:
                 revision = await current_revision(connection)
         except DATABASE_ERRORS:
             return JSONResponse({"ready": False, "reason": "database unavailable"}, 503)

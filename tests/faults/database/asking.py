@@ -20,6 +20,12 @@ CONNECTIONS = 12
 CROWD = 30
 
 READ = "{ customers(first: 5) { nodes { id name } } }"
+SUBSCRIBE = (
+    "mutation { createSubscription(input: {"
+    'customerId: "01a2125c-7b7d-74c2-b1f9-fab6d09299a4", planId: "01a2125c-7b7d-74c2-b1f9-fab6d09299a4"'
+    "}) { userErrors { code } } }"
+)
+"""Refused, since there is no such customer: which is found out with a lock."""
 CREATE = (
     "mutation ($email: String!) { createCustomer(input: {name: "
     '"Ada", email: $email, idempotencyKey: $email}) { customer { id } userErrors { code } } }'
@@ -43,6 +49,8 @@ class Asking:
     served: Served
     client: httpx.AsyncClient
     acknowledged: list[str]
+    usual_seconds: float = 0.0
+    """What it takes this machine to answer each of a crowd, when all is well."""
 
     async def ask(self, query: str, **variables: object) -> Answered:
         began = monotonic()
@@ -62,28 +70,28 @@ class Asking:
     async def status(self, path: str) -> int:
         began = monotonic()
         status = (await self.client.get(path)).status_code
-        assert monotonic() - began < WITHIN_SECONDS, path
+        assert monotonic() - began < WITHIN_SECONDS + self.usual_seconds, path
         return status
+
+    def assert_unavailable(self, answers: list[Answered]) -> None:
+        """Each is told, in time, that it may come again."""
+        assert {answer.status for answer in answers} == {503}, [answer.document for answer in answers]
+        codes = {error["extensions"]["code"] for answer in answers for error in answer.document["errors"]}
+        assert codes == {"UNAVAILABLE"}
+        assert {answer.headers["retry-after"] for answer in answers} == {"1"}
+        assert max(answer.seconds for answer in answers) < WITHIN_SECONDS + self.usual_seconds
 
 
 @asynccontextmanager
 async def asking(served: Served) -> AsyncIterator[Asking]:
-    limits = httpx.Limits(max_connections=100)
+    # The server closes what is idle after five seconds: whoever uses it at that very moment is not answered.
+    limits = httpx.Limits(max_connections=100, keepalive_expiry=2)
     async with httpx.AsyncClient(base_url=served.url, timeout=30, limits=limits) as client:
         yield Asking(served, client, [])
 
 
 def assert_served(answers: list[Answered]) -> None:
     assert [answer.document for answer in answers if answer.status != 200 or "errors" in answer.document] == []
-
-
-def assert_unavailable(answers: list[Answered]) -> None:
-    """Each is told, in time, that it may come again."""
-    assert {answer.status for answer in answers} == {503}, [answer.document for answer in answers]
-    codes = {error["extensions"]["code"] for answer in answers for error in answer.document["errors"]}
-    assert codes == {"UNAVAILABLE"}
-    assert {answer.headers["retry-after"] for answer in answers} == {"1"}
-    assert max(answer.seconds for answer in answers) < WITHIN_SECONDS
 
 
 async def assert_well_but_not_ready(there: Asking) -> None:

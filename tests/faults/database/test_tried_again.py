@@ -3,19 +3,24 @@ and never done twice.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import uuid4
 
 import asyncpg
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.database import Database
+from db.errors import OutcomeUnknown, is_unavailable, said_of
 from db.models import Customer, IdempotencyKey, Invoice
 from db.sessions import Sessions
+from db.statements import Statement, send
 from graph.app import create_app
 from tests.conftest import execute
 from tests.faults.database.proxy import Proxy
@@ -201,6 +206,69 @@ async def test_a_transaction_that_idled_too_long(
 
 
 @asynccontextmanager
+async def standing_still(other: asyncpg.Connection) -> AsyncIterator[None]:
+    """Stops the backends of all connections in the pool, for the time of the block."""
+    pids = [pid for (pid,) in await other.fetch(BACKENDS)]
+    assert pids
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'billing'"
+
+
+@pytest.mark.parametrize("moment", ["before it begins", "in a statement", "with the commit"])
+async def test_a_server_that_stands_still(
+    database: Database, other: asyncpg.Connection, tried_again: list[str], monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    monkeypatch.setattr("db.database.CHANGE_TIMEOUT_SECONDS", 0.5)
+    await database.change(lambda session: session.execute(text("SELECT 1")))
+
+    async with AsyncExitStack() as stopped, asyncio.timeout(20):
+        if moment == "before it begins":
+            await stopped.enter_async_context(standing_still(other))
+
+        async def change(session: AsyncSession) -> None:
+            await session.execute(text("SELECT 1"))
+            await stopped.enter_async_context(standing_still(other))
+            if moment == "in a statement":
+                await session.execute(text("SELECT 1"))
+
+        with pytest.raises(OutcomeUnknown if moment == "with the commit" else TimeoutError) as raised:
+            await database.change(change)
+        assert is_unavailable(raised.value)
+        assert tried_again == []
+        # The next one has a connection of its own.
+        await database.change(lambda session: session.execute(text("SELECT 1")))
+
+
+async def test_connections_made_while_nothing_may_be_written(database: Database, other: asyncpg.Connection) -> None:
+    name = database.engine.url.database
+    await other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    await asyncio.gather(*(database.change(read_slowly) for _ in range(database.pools["work"].size())))
+    with pytest.raises(DBAPIError) as refused:
+        await database.change(lock_customers)
+    assert said_of(refused.value, "sqlstate") == "25006"
+    await other.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+
+    assert await database.change(lock_customers) == []
+
+
+async def read_slowly(session: AsyncSession) -> None:
+    await session.execute(text("SELECT pg_sleep(0.1)"))
+
+
+async def lock_customers(session: AsyncSession) -> Sequence[object]:
+    """Sent by the driver, of whose errors SQLAlchemy knows nothing."""
+    return await send(session, Statement(select(Customer.id).with_for_update()))
+
+
+@asynccontextmanager
 async def api_over(url: str, clock: TestClock) -> AsyncIterator[tuple[Api, list[str]]]:
     """The API over the database that is reached by `url`, and for what it tries something again."""
     database = Database(url)
@@ -290,5 +358,7 @@ async def test_renewals_go_on(
 
 async def until_waiting(connection: asyncpg.Connection, number: int) -> None:
     async with asyncio.timeout(20):
-        while await connection.fetchval(BACKENDS_WAITING) < number:  # noqa: ASYNC110 - the database knows
+        while await connection.fetchval(BACKENDS_WAITING) < number:
             await asyncio.sleep(0.02)
+            # A transaction goes on seeing what it saw first of other sessions.
+            await connection.execute("SELECT pg_stat_clear_snapshot()")

@@ -10,7 +10,6 @@ from tests.faults.database.asking import (
     Asking,
     assert_nothing_lost,
     assert_served,
-    assert_unavailable,
     assert_well_but_not_ready,
 )
 from tests.faults.database.postgres import TERMINATE_OTHERS, Postgres
@@ -19,8 +18,8 @@ from tests.faults.database.postgres import TERMINATE_OTHERS, Postgres
 async def test_a_database_that_is_gone(there: Asking, postgres: Postgres) -> None:
     postgres.stop()
 
-    assert_unavailable([await there.ask(READ), await there.create()])
-    assert_unavailable(await there.crowd())
+    there.assert_unavailable([await there.ask(READ), await there.create()])
+    there.assert_unavailable(await there.crowd())
     await assert_well_but_not_ready(there)
 
     postgres.start()
@@ -42,8 +41,8 @@ async def test_a_database_that_does_not_answer(there: Asking, postgres: Postgres
     await execute(postgres.url, TERMINATE_OTHERS)
     postgres.stand_still()
 
-    assert_unavailable(await there.crowd())
-    assert_unavailable([await there.create(), await there.ask(READ)])
+    there.assert_unavailable(await there.crowd())
+    there.assert_unavailable([await there.create(), await there.ask(READ)])
     await assert_well_but_not_ready(there)
 
     postgres.go_on()
@@ -57,8 +56,8 @@ async def test_a_database_that_is_starting_up(there: Asking, postgres: Postgres)
     postgres.stop()
     postgres.start_up_for_ever()
 
-    assert_unavailable([await there.ask(READ), await there.create()])
-    assert_unavailable(await there.crowd())
+    there.assert_unavailable([await there.ask(READ), await there.create()])
+    there.assert_unavailable(await there.crowd())
     await assert_well_but_not_ready(there)
 
     postgres.stop()
