@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 
-from db.database import Database, asyncpg_url, single_connection
+from db.database import Database, DatabaseSettings, asyncpg_url, single_connection
 from db.embedded import EmbeddedPostgres
 from db.migrations import migrate
 from db.sessions import Sessions
@@ -104,7 +104,8 @@ async def database_url(server: EmbeddedPostgres, template: str) -> AsyncIterator
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
+    # On a busy machine, more may wait for a connection than would in a server.
+    database = Database(database_url, DatabaseSettings(pool_timeout_seconds=30))
     yield database
     await database.close()
 
