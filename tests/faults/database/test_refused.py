@@ -45,8 +45,8 @@ async def test_a_pool_all_of_whose_connections_wait(there: Asking, postgres: Pos
         waiting = [asyncio.create_task(there.create() if n % 2 else there.ask(READ)) for n in range(CONNECTIONS)]
         await until_waiting(blocker, CONNECTIONS)
 
-        there.assert_unavailable(await there.crowd())
-        await assert_well_but_not_ready(there)
+        crowd, _ = await asyncio.gather(there.crowd(), assert_well_but_not_ready(there))
+        there.assert_unavailable(crowd)
 
         await blocker.execute("COMMIT")
     finally:
