@@ -47,7 +47,7 @@ class DatabaseSettings:
     """
 
     pool_size: int = 6
-    pool_timeout_seconds: float = 1.0
+    pool_timeout_seconds: float = 1.2
     statement_timeout_ms: int = 10_000
     lock_timeout_ms: int = 5_000
     idle_in_transaction_timeout_ms: int = 10_000
