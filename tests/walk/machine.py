@@ -1,0 +1,109 @@
+"""The state machine of all steps, and how long it is let walk."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.walk.steps.catalog import CatalogSteps
+from tests.walk.steps.invoices import InvoiceSteps
+from tests.walk.steps.subscriptions import SubscriptionSteps
+from tests.walk.steps.time import TimeSteps
+from tests.walk.walk import Walk
+
+LONGEST = 150
+"""So many steps at most are taken from one beginning."""
+
+WEIGHTS = {
+    "change_subscription": 12,
+    "create_subscription": 6,
+    "cancel_subscription": 4,
+    "record_payment": 8,
+    "advance_test_clock": 6,
+    "pass_time": 4,
+    "create_customer": 1,
+    "create_plan": 1,
+    "create_test_clock": 1,
+    "create_api_key": 1,
+    "revoke_api_key": 1,
+    "break_off_advance": 1,
+    "break_something": 1,
+    "ask_for_nothing": 1,
+}
+"""How often a step is taken, compared with others, which have 2."""
+
+
+class Machine(CatalogSteps, SubscriptionSteps, InvoiceSteps, TimeSteps):
+    """Begins with a few customers and plans, so that there is something to do things with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Hypothesis switches rules off for the time of a machine, many of them at times: a few long walks would leave
+        # most pairs of rules untried. Here all are on, some more often than others; the first counts as the simplest.
+        rules = {rule.function.__name__: rule for rule in self.setup_state().rules}
+        names = ["pass_time", *sorted(rules.keys() - {"pass_time"})]
+        self._rules_strategy: Any = st.one_of(
+            [
+                st.tuples(st.just(rules[name]), st.fixed_dictionaries(rules[name].arguments))
+                for name in names
+                for _ in range(WEIGHTS.get(name, 2))
+            ]
+        )
+        self.arrange()
+
+    def arrange(self) -> None:
+        """A test clock, plans, and customers with subscriptions. These steps are not counted."""
+        counted = self.walk.tally.steps
+        self.create_test_clock(seconds=0, how="")
+        for number, (amount, interval, trial_days, net_days) in enumerate(
+            [(2900, ("DAY", 30), 0, None), (10_000, ("MONTH", 1), 0, 3), (999, ("DAY", 30), 14, None)]
+        ):
+            self.create_plan(
+                number=number,
+                name="Pro",
+                amount=amount,
+                currency="EUR",
+                interval=interval,
+                trial_days=trial_days,
+                net_days=net_days,
+                how="",
+            )
+        for number, clock in ((1, 0), (2, 1), (3, 1)):
+            self.create_customer(name="Ada", number=number, net_days=None, external=False, clock=clock, how="")
+            self.create_subscription(
+                number=number - 1, plan=number - 1, quantity=1, start=None, trial_days=None, trial_end=None, how=""
+            )
+        self.walk.tally.steps = counted
+
+
+def walk_on(walk: Walk, *, steps: int, from_seed: int, shrinks: bool = True) -> None:
+    """Takes so many steps at least. Raises the failure that is found, with the smallest walk that has it."""
+    while walk.tally.steps < steps:
+        left = steps - walk.tally.steps
+        machine: Any = seed(from_seed)(type("Walking", (Machine,), {"walk": walk}))
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                # The first is the simplest there is, in which nothing but a second passes again and again.
+                max_examples=1 + -(-left // LONGEST),
+                stateful_step_count=min(left, LONGEST),
+                deadline=None,
+                database=None,
+                phases=[Phase.generate, *([Phase.shrink] if shrinks else [])],
+                suppress_health_check=list(HealthCheck),
+                print_blob=False,
+                report_multiple_bugs=False,
+            ),
+        )
+        from_seed += 1
+
+
+def replay(walk: Walk, taken: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Takes the steps that were written down, from a new beginning."""
+    machine = type("Walking", (Machine,), {"walk": walk})()
+    before = len(walk.taken)
+    for name, drawn in list(taken)[before:]:
+        getattr(machine, name)(**drawn)
+    machine.teardown()

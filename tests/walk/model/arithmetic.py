@@ -1,0 +1,45 @@
+"""Periods and parts of amounts, worked out a second time: with exact fractions, and nothing of the product."""
+
+from calendar import monthrange
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+LARGEST = 2**53 - 1
+"""The largest amount, in minor units."""
+
+
+def after(anchor: datetime, unit: str, count: int) -> datetime:
+    """The instant `count` units after `anchor`: a day has 86 400 s, and a month's last day stands in for later ones."""
+    if unit in ("DAY", "WEEK"):
+        return anchor + timedelta(days=count * (7 if unit == "WEEK" else 1))
+    months = anchor.month - 1 + count * (12 if unit == "YEAR" else 1)
+    year, month = anchor.year + months // 12, months % 12 + 1
+    return anchor.replace(year=year, month=month, day=min(anchor.day, monthrange(year, month)[1]))
+
+
+def length(unit: str, count: int) -> tuple[str, int]:
+    """The same for intervals that are equally long: a week is seven days, a year twelve months."""
+    match unit:
+        case "WEEK":
+            return "DAY", 7 * count
+        case "YEAR":
+            return "MONTH", 12 * count
+        case _:
+            return unit, count
+
+
+def seconds(start: datetime, end: datetime) -> int:
+    return (end - start) // timedelta(seconds=1)
+
+
+def nearest(amount: Fraction) -> int:
+    """The nearest whole number; from the middle between two, the one that is farther from 0."""
+    sign = -1 if amount < 0 else 1
+    return sign * int(abs(amount) + Fraction(1, 2))
+
+
+def rest_of(amount: int, start: datetime, end: datetime, at: datetime) -> int:
+    """What of an amount for the span from `start` to `end` is for the part of it that is left at `at`."""
+    whole = seconds(start, end)
+    left = min(whole, max(0, seconds(at, end)))
+    return nearest(Fraction(amount * left, whole)) if whole else 0

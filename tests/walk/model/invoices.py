@@ -1,0 +1,237 @@
+"""What can be done with invoices, and with money that comes in. Each raises `Refused`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from tests.walk.model.arithmetic import LARGEST
+from tests.walk.model.money import MOST_LINES, bill, enter, finalize, first, judge, receive, use_currency
+from tests.walk.model.subscriptions import opened
+from tests.walk.model.world import Customer, Invoice, Line, Payment, World, order, refuse
+
+OLDEST_MONEY = timedelta(days=3660)
+
+
+def create(
+    world: World, customer: Customer, currency: str, lines: Sequence[tuple[str, int, int]], net_days: int | None
+) -> Invoice:
+    at = opened(world, customer)
+    refuse(
+        CUSTOMER_ARCHIVED=customer.archived,
+        CURRENCY_UNKNOWN=currency == "XXX",
+        CURRENCY_MISMATCH=customer.currency not in (None, currency),
+        INVALID_INPUT=net_days is not None and not 0 <= net_days <= 365,
+        TOO_MANY_LINES=len(lines) > MOST_LINES,
+    )
+    use_currency(customer, currency, at)
+    invoice = Invoice("ONE_OFF", currency, [], net_days=net_days, period=(at, at))
+    customer.invoices.append(invoice)
+    for line in lines:
+        put(invoice, line)
+    customer.note("INVOICE_CREATED", invoice, at)
+    return invoice
+
+
+def put(invoice: Invoice, line: tuple[str, int, int]) -> None:
+    description, unit_amount, quantity = line
+    refuse(
+        AMOUNT_NOT_POSITIVE=unit_amount <= 0,
+        QUANTITY_OUT_OF_RANGE=not 1 <= quantity <= 10**9,
+        AMOUNT_TOO_LARGE=invoice.amount + unit_amount * quantity > LARGEST,
+        INVALID_INPUT=not description.strip(),
+        TOO_MANY_LINES=len(invoice.lines) >= MOST_LINES,
+    )
+    invoice.lines.append(Line("ONE_OFF", description, unit_amount * quantity, unit_amount, quantity))
+    invoice.due = invoice.amount
+
+
+def is_in_state(invoice: Invoice, *states: str) -> None:
+    """Raises the refusal that names the state of an invoice in any other."""
+    refuse(**{f"INVOICE_{invoice.status}": invoice.status not in states})
+
+
+def add_line(world: World, customer: Customer, invoice: Invoice, line: tuple[str, int, int]) -> None:
+    at = opened(world, customer)
+    is_in_state(invoice, "DRAFT")
+    put(invoice, line)
+    customer.note("INVOICE_UPDATED", invoice, at)
+
+
+def delete_draft(world: World, customer: Customer, invoice: Invoice) -> None:
+    opened(world, customer)
+    is_in_state(invoice, "DRAFT")
+    customer.invoices.remove(invoice)
+    customer.events["INVOICE_DELETED"] += 1
+
+
+def finalize_draft(world: World, customer: Customer, invoice: Invoice) -> None:
+    at = opened(world, customer)
+    is_in_state(invoice, "DRAFT")
+    refuse(INVOICE_EMPTY=not invoice.lines)
+    finalize(customer, invoice, first(invoice.net_days, customer.net_days), at)
+
+
+def void(world: World, customer: Customer, invoice: Invoice) -> None:
+    at = opened(world, customer)
+    is_in_state(invoice, "OPEN", "UNCOLLECTIBLE")
+    counted = [allocation for allocation in invoice.allocations if not allocation.released]
+    own = set(invoice.lines)
+    refuse(
+        INVOICE_HAS_PAYMENTS=any(allocation.kind == "PAYMENT" for allocation in counted),
+        INVOICE_REVERSED=any(
+            line.reverses in own
+            for subscription in customer.subscriptions
+            for line, on in customer.lines_on(subscription)
+            if on is not invoice
+        ),
+    )
+    for allocation in counted:
+        allocation.released = True
+    invoice.status, invoice.due, invoice.voided = "VOID", 0, next(order)
+    customer.note("INVOICE_VOIDED", invoice, at)
+    if given_back := sum(allocation.amount for allocation in counted):
+        enter(customer, "GIVEN_BACK", given_back, at)
+    judge(customer, customer.live, at)
+
+
+def mark_uncollectible(world: World, customer: Customer, invoice: Invoice) -> None:
+    at = opened(world, customer)
+    is_in_state(invoice, "OPEN")
+    invoice.status = "UNCOLLECTIBLE"
+    customer.note("INVOICE_MARKED_UNCOLLECTIBLE", invoice, at)
+    judge(customer, customer.live, at)
+
+
+def reissue(world: World, customer: Customer, invoice: Invoice) -> Invoice:
+    at = opened(world, customer)
+    is_in_state(invoice, "VOID")
+    subscription = invoice.subscription
+    refuse(
+        INVOICE_NOT_RECURRING=invoice.kind != "RECURRING",
+        INVOICE_ALREADY_REISSUED=any(other.replaces is invoice for other in customer.invoices),
+    )
+    assert subscription
+    assert subscription.updated_at
+    assert invoice.period
+    assert invoice.ordinal is not None
+    at = max(at, subscription.updated_at)
+    begins, ends = invoice.period
+    copies = {line: replace(line, made=next(order)) for line in invoice.lines}
+    for copied in copies.values():
+        copied.reverses = copied.reverses and copies.get(copied.reverses, copied.reverses)
+    refuse(
+        INVOICE_NOT_REISSUABLE=(
+            subscription.periods[invoice.ordinal][1] < ends
+            or was_charged_for(customer, invoice)
+            or ended_since(invoice)
+            or gives_too_much_back(customer, list(copies.values()))
+        )
+    )
+    again = bill(
+        customer,
+        subscription,
+        "RECURRING",
+        list(copies.values()),
+        (begins, ends),
+        at,
+        ordinal=invoice.ordinal,
+        replaces=invoice,
+    )
+    judge(customer, subscription, at)
+    if customer.live is not subscription:
+        judge(customer, customer.live, opened(world, customer))
+    return again
+
+
+def was_charged_for(customer: Customer, invoice: Invoice) -> bool:
+    """Whether a change within the period of an invoice was charged for."""
+    assert invoice.subscription
+    return any(
+        line.kind == "PRORATION_CHARGE" and line.ordinal == invoice.ordinal
+        for line, _ in customer.lines_on(invoice.subscription)
+    )
+
+
+def ended_since(invoice: Invoice) -> bool:
+    """Whether the subscription ended within the period of an invoice, after that was voided."""
+    subscription = invoice.subscription
+    assert subscription
+    assert invoice.period
+    if subscription.ended_at is None or subscription.ended_at >= invoice.period[1]:
+        return False
+    return (subscription.ended or 0) > (invoice.voided or 0)
+
+
+def gives_too_much_back(customer: Customer, lines: list[Line]) -> bool:
+    """Whether lines give more back of others than is left of them; of a void invoice's, nothing is."""
+    standing = {
+        line
+        for subscription in customer.subscriptions
+        for line, on in customer.lines_on(subscription)
+        if on is not None
+    }
+    elsewhere = {line.reverses for line in lines if line.reverses and line.reverses not in lines}
+    return any(
+        customer.given_back(line) - sum(other.amount for other in lines if other.reverses is line)
+        > (line.amount if line in standing else 0)
+        for line in elsewhere
+    )
+
+
+def pay(
+    world: World,
+    customer: Customer,
+    *,
+    amount: int,
+    currency: str,
+    method: str,
+    reference: str | None,
+    received_at: datetime | None,
+    allocations: Sequence[tuple[Invoice, int | None]] | None,
+    allow_overpayment: bool,
+) -> Payment:
+    at = opened(world, customer)
+    refuse(
+        AMOUNT_NOT_POSITIVE=amount <= 0,
+        CURRENCY_UNKNOWN=currency == "XXX",
+        CURRENCY_MISMATCH=customer.currency not in (None, currency),
+        INVALID_INPUT=received_at and not at - OLDEST_MONEY <= received_at <= at,
+    )
+    shares = shares_of(customer, amount) if allocations is None else wanted_shares(allocations, amount)
+    rest = amount - sum(share for _, share in shares)
+    refuse(OVERPAYMENT=rest and not allow_overpayment, AMOUNT_TOO_LARGE=customer.balance + rest > LARGEST)
+    use_currency(customer, currency, at)
+    payment = Payment(amount, rest, method, reference, received_at or at)
+    receive(customer, payment, shares, at)
+    judge(customer, customer.live, at)
+    return payment
+
+
+def shares_of(customer: Customer, amount: int) -> list[tuple[Invoice, int]]:
+    """How a payment falls on the open invoices, oldest due first."""
+    shares = []
+    for invoice in customer.unpaid:
+        share = min(amount, invoice.due)
+        if invoice.status == "OPEN" and share:
+            shares.append((invoice, share))
+            amount -= share
+    return shares
+
+
+def wanted_shares(allocations: Sequence[tuple[Invoice, int | None]], amount: int) -> list[tuple[Invoice, int]]:
+    """How a payment falls on the invoices that were named."""
+    named = [invoice for invoice, _ in allocations]
+    reasons = {"ALLOCATION_INVALID": len(set(named)) < len(named)}
+    shares = []
+    for invoice, wanted in allocations:
+        if not invoice.is_unpaid:
+            reasons[f"INVOICE_{invoice.status}"] = True
+            continue
+        share = min(amount, invoice.due) if wanted is None else wanted
+        reasons["AMOUNT_NOT_POSITIVE"] = reasons.get("AMOUNT_NOT_POSITIVE", False) or share < 0 or wanted == 0
+        reasons["OVERPAYMENT"] = reasons.get("OVERPAYMENT", False) or share > invoice.due
+        reasons["ALLOCATION_INVALID"] = reasons["ALLOCATION_INVALID"] or share > amount or share == 0
+        shares.append((invoice, share))
+        amount -= share
+    refuse(**reasons)
+    return shares

@@ -1,0 +1,137 @@
+"""Where the money of an invoice comes from and goes to."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from tests.walk.model.arithmetic import LARGEST
+from tests.walk.model.world import Allocation, Customer, Invoice, Line, Payment, Subscription, refuse
+
+NET_DAYS = 14
+MOST_LINES = 100
+
+
+def fits(amount: int) -> int:
+    refuse(AMOUNT_TOO_LARGE=abs(amount) > LARGEST)
+    return amount
+
+
+def first(*said: int | None) -> int:
+    return next((days for days in said if days is not None), NET_DAYS)
+
+
+def bill(
+    customer: Customer,
+    subscription: Subscription,
+    kind: str,
+    lines: list[Line],
+    period: tuple[datetime, datetime],
+    at: datetime,
+    *,
+    ordinal: int | None = None,
+    replaces: Invoice | None = None,
+) -> Invoice:
+    """A finalized invoice of a subscription."""
+    refuse(TOO_MANY_LINES=len(lines) > MOST_LINES)
+    invoice = Invoice(
+        kind, subscription.plan.currency, lines, subscription=subscription, ordinal=ordinal, period=period
+    )
+    invoice.replaces = replaces
+    fits(invoice.amount)
+    customer.invoices.append(invoice)
+    finalize(customer, invoice, first(customer.net_days, subscription.plan.net_days), at)
+    return invoice
+
+
+def finalize(customer: Customer, invoice: Invoice, net_days: int, at: datetime) -> None:
+    invoice.sequence = 1 + max((other.sequence or 0 for other in customer.invoices), default=0)
+    invoice.status = "OPEN"
+    invoice.issued_at, invoice.due_at = at, at + timedelta(days=net_days)
+    invoice.bill_to = customer.name, customer.email
+    invoice.due = max(0, invoice.amount)
+    customer.note("INVOICE_FINALIZED", invoice, at)
+    if invoice.amount > 0:
+        if taken := min(customer.balance, invoice.due):
+            enter(customer, "APPLIED", -taken, at)
+            allocate(customer, invoice, Allocation("BALANCE", taken), at)
+        return
+    pay_off(customer, invoice, at)
+    rest = -invoice.amount
+    for owed in in_order_of_credit(customer, invoice):
+        if amount := min(rest, owed.due):
+            allocate(customer, owed, Allocation("CREDIT", amount, invoice), at)
+            rest -= amount
+    if rest:
+        enter(customer, "INVOICE_CREDIT", rest, at)
+
+
+def in_order_of_credit(customer: Customer, credit: Invoice) -> Iterable[Invoice]:
+    """The unpaid invoices of which it gives lines back, and then the open ones."""
+    given_back = {line.reverses for line in credit.lines if line.reverses}
+    unpaid = customer.unpaid
+    own = [invoice for invoice in unpaid if given_back & set(invoice.lines)]
+    return [*own, *(invoice for invoice in unpaid if invoice not in own and invoice.status == "OPEN")]
+
+
+def allocate(customer: Customer, invoice: Invoice, allocation: Allocation, at: datetime) -> None:
+    assert 0 < allocation.amount <= invoice.due
+    invoice.allocations.append(allocation)
+    invoice.due -= allocation.amount
+    if invoice.due:
+        customer.note("INVOICE_PARTIALLY_PAID", invoice, at)
+    else:
+        pay_off(customer, invoice, at)
+
+
+def pay_off(customer: Customer, invoice: Invoice, at: datetime) -> None:
+    invoice.status, invoice.paid_at = "PAID", at
+    customer.note("INVOICE_PAID", invoice, at)
+
+
+def enter(customer: Customer, kind: str, amount: int, at: datetime) -> None:
+    """An entry of the ledger."""
+    balance = fits(customer.balance + amount)
+    assert balance >= 0
+    customer.ledger.append((kind, amount, balance))
+    customer.note("CUSTOMER_BALANCE_CHANGED", customer, at)
+
+
+def judge(customer: Customer, subscription: Subscription | None, at: datetime) -> None:
+    """PAST_DUE is what has an open invoice past its due date."""
+    if subscription is None or subscription.status not in ("ACTIVE", "PAST_DUE"):
+        return
+    assert subscription.updated_at is not None
+    at = max(at, subscription.updated_at)
+    due = first_due(customer, subscription)
+    overdue = due is not None and due < at
+    if overdue and subscription.status == "ACTIVE":
+        subscription.status = "PAST_DUE"
+        customer.note("SUBSCRIPTION_PAST_DUE", subscription, at)
+    elif not overdue and subscription.status == "PAST_DUE":
+        subscription.status = "ACTIVE"
+        customer.note("SUBSCRIPTION_RECOVERED", subscription, at)
+
+
+def first_due(customer: Customer, subscription: Subscription) -> datetime | None:
+    """When the first of the subscription's open invoices is due."""
+    due = [
+        invoice.due_at
+        for invoice in customer.invoices
+        if invoice.status == "OPEN" and invoice.subscription is subscription and invoice.due_at
+    ]
+    return min(due, default=None)
+
+
+def use_currency(customer: Customer, currency: str, at: datetime) -> None:
+    """The first money fixes the currency."""
+    if customer.currency is None:
+        customer.currency = currency
+        customer.note("CUSTOMER_UPDATED", customer, at)
+
+
+def receive(customer: Customer, payment: Payment, shares: list[tuple[Invoice, int]], at: datetime) -> None:
+    customer.payments.append(payment)
+    customer.events["PAYMENT_RECORDED"] += 1
+    for invoice, amount in shares:
+        allocate(customer, invoice, Allocation("PAYMENT", amount, payment), at)
+    if payment.overpayment:
+        enter(customer, "OVERPAYMENT", payment.overpayment, at)

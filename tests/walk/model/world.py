@@ -1,0 +1,311 @@
+"""What the walk knows of the world: plain values, each named as in the API."""
+
+import io
+import pickle
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+from tests.walk.model.arithmetic import after, length
+
+order = count()
+"""Tells what was made earlier: each thing that is made takes the next number."""
+
+
+class Refused(Exception):
+    """What is asked for is not allowed, for one of these reasons."""
+
+    def __init__(self, *codes: str) -> None:
+        super().__init__(*codes)
+        self.codes = frozenset(codes)
+
+
+def refuse(**reasons: Any) -> None:
+    """Raises `Refused` with the codes of the reasons that hold."""
+    if found := [code for code, holds in reasons.items() if holds]:
+        raise Refused(*found)
+
+
+@dataclass(eq=False)
+class Clock:
+    """A test clock; `target` while it is on its way."""
+
+    frozen_at: datetime
+    id: str | None = None
+    target: datetime | None = None
+
+
+@dataclass(eq=False)
+class Plan:
+    code: str
+    name: str
+    amount: int
+    currency: str
+    unit: str
+    count: int
+    trial_days: int = 0
+    net_days: int | None = None
+    description: str | None = None
+    archived: bool = False
+    version: int = 1
+    id: str | None = None
+
+    @property
+    def length(self) -> tuple[str, int]:
+        return length(self.unit, self.count)
+
+    def after(self, anchor: datetime, intervals: int) -> datetime:
+        return after(anchor, self.unit, intervals * self.count)
+
+
+@dataclass(eq=False)
+class Line:
+    kind: str
+    description: str
+    amount: int
+    unit_amount: int
+    quantity: int
+    plan: Plan | None = None
+    ordinal: int | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    reverses: "Line | None" = None
+    made: int = field(default_factory=lambda: next(order))
+
+
+@dataclass(eq=False)
+class Allocation:
+    kind: str
+    amount: int
+    source: "Invoice | Payment | None" = None
+    released: bool = False
+
+
+@dataclass(eq=False)
+class Invoice:
+    kind: str
+    currency: str
+    lines: list[Line]
+    status: str = "DRAFT"
+    subscription: "Subscription | None" = None
+    ordinal: int | None = None
+    period: tuple[datetime, datetime] | None = None
+    net_days: int | None = None
+    sequence: int | None = None
+    issued_at: datetime | None = None
+    due_at: datetime | None = None
+    paid_at: datetime | None = None
+    bill_to: tuple[str, str] | None = None
+    due: int = 0
+    allocations: list[Allocation] = field(default_factory=list)
+    replaces: "Invoice | None" = None
+    voided: int | None = None
+    """When it was voided, as a number of `order`."""
+    version: int = 0
+    id: str | None = None
+    made: int = field(default_factory=lambda: next(order))
+
+    @property
+    def amount(self) -> int:
+        return sum(line.amount for line in self.lines)
+
+    @property
+    def is_unpaid(self) -> bool:
+        return self.status in ("OPEN", "UNCOLLECTIBLE")
+
+
+@dataclass(eq=False)
+class Payment:
+    amount: int
+    overpayment: int
+    method: str
+    reference: str | None
+    received_at: datetime
+    id: str | None = None
+
+
+@dataclass(eq=False)
+class Subscription:
+    plan: Plan
+    quantity: int
+    anchor: datetime
+    next_at: datetime | None
+    """When something is to be done next."""
+    status: str = "PENDING"
+    trial: tuple[datetime, datetime] | None = None
+    periods: list[list[datetime]] = field(default_factory=list)
+    """Start and end of each, a trial too; of the last one, the end may be cut."""
+    anchored: int = 0
+    """How many periods there were before the anchor."""
+    terms_at: datetime | None = None
+    pending: tuple[Plan, int, datetime] | None = None
+    waiting: list[Line] = field(default_factory=list)
+    cancel_at_period_end: bool = False
+    canceled_at: datetime | None = None
+    ended_at: datetime | None = None
+    ended: int | None = None
+    """When it ended, as a number of `order`."""
+    updated_at: datetime | None = None
+    version: int = 0
+    id: str | None = None
+
+    @property
+    def is_live(self) -> bool:
+        return self.status != "CANCELED"
+
+    @property
+    def label(self) -> str:
+        return label(self.plan, self.quantity)
+
+
+def label(plan: Plan, quantity: int) -> str:
+    """How so many units of a plan are called on an invoice."""
+    return plan.name if quantity == 1 else f"{quantity} × {plan.name}"
+
+
+@dataclass(eq=False)
+class Customer:
+    """A customer with all that is theirs. `events` counts what happened, by type."""
+
+    name: str
+    email: str
+    clock: Clock | None
+    updated_at: datetime
+    external_id: str | None = None
+    net_days: int | None = None
+    currency: str | None = None
+    archived: bool = False
+    ledger: list[tuple[str, int, int]] = field(default_factory=list)
+    """Kind, amount, and the balance after it."""
+    subscriptions: list[Subscription] = field(default_factory=list)
+    invoices: list[Invoice] = field(default_factory=list)
+    payments: list[Payment] = field(default_factory=list)
+    trials: set[str] = field(default_factory=set)
+    """Codes of the plans that the customer was on trial of."""
+    events: Counter[str] = field(default_factory=Counter)
+    version: int = 0
+    id: str | None = None
+
+    @property
+    def balance(self) -> int:
+        return sum(amount for _, amount, _ in self.ledger)
+
+    @property
+    def live(self) -> Subscription | None:
+        return next((each for each in self.subscriptions if each.is_live), None)
+
+    @property
+    def unpaid(self) -> list[Invoice]:
+        """The unpaid invoices: oldest due first, of those due at once the one made first."""
+        found = [(invoice.due_at, invoice.made, invoice) for invoice in self.invoices if invoice.is_unpaid]
+        return [invoice for _, _, invoice in sorted(found)]
+
+    def note(self, event: str, thing: "Customer | Subscription | Invoice", at: datetime) -> None:
+        """An event: it makes a new version of what it is about."""
+        self.events[event] += 1
+        thing.version += 1
+        if not isinstance(thing, Invoice):
+            thing.updated_at = at if thing.updated_at is None else max(thing.updated_at, at)
+
+    def lines_on(self, subscription: Subscription) -> list[tuple[Line, Invoice | None]]:
+        """The lines that count: on invoices that are not void, and those that wait for one, as they were made."""
+        found: list[tuple[Line, Invoice | None]] = [
+            (line, invoice)
+            for invoice in self.invoices
+            if invoice.subscription is subscription and invoice.status != "VOID"
+            for line in invoice.lines
+        ]
+        found += [(line, None) for line in subscription.waiting]
+        return sorted(found, key=lambda each: each[0].made)
+
+    def given_back(self, line: Line) -> int:
+        """What was given back of a line so far."""
+        return -sum(
+            other.amount
+            for subscription in self.subscriptions
+            for other, _ in self.lines_on(subscription)
+            if other.reverses is line
+        )
+
+
+@dataclass(eq=False)
+class Key:
+    """An API key, or a customer session."""
+
+    scope: str
+    token: str | None = None
+    name: str | None = None
+    customer: int | None = None
+    permissions: frozenset[str] = frozenset()
+    plans: frozenset[str] = frozenset()
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    id: str | None = None
+
+
+@dataclass
+class World:
+    """Everything, at the instant `now` of the wall clock."""
+
+    now: datetime
+    clocks: list[Clock] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)
+    customers: list[Customer] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+
+    def time_of(self, customer: Customer) -> datetime:
+        """What time it is for a customer. Raises `Refused` while the test clock is on its way."""
+        if customer.clock is None:
+            return self.now
+        refuse(TEST_CLOCK_ADVANCING=customer.clock.target is not None)
+        return customer.clock.frozen_at
+
+
+class Before:
+    """The world as it was before a step: of the customers with these numbers, and of these other things."""
+
+    def __init__(self, world: World, customers: Iterable[int], things: Iterable[Plan | Clock | Key]) -> None:
+        self._world = world
+        self._shared: dict[int, Any] = {}
+        self._customers = {number: self._pickled(world.customers[number]) for number in customers}
+        self._things = [(thing, dict(vars(thing))) for thing in things]
+        self._lengths = [(rows, len(rows)) for rows in (world.clocks, world.plans, world.customers, world.keys)]
+
+    def restore(self) -> None:
+        for rows, length_before in self._lengths:
+            del rows[length_before:]
+        for thing, values in self._things:
+            vars(thing).update(values)
+        for number, pickled in self._customers.items():
+            self._world.customers[number] = Unpickler(io.BytesIO(pickled), self._shared).load()
+
+    def _pickled(self, customer: Customer) -> bytes:
+        written = io.BytesIO()
+        Pickler(written, self._shared).dump(customer)
+        return written.getvalue()
+
+
+class Pickler(pickle.Pickler):
+    """Writes a customer, and leaves out the plans and clocks, which are nobody's."""
+
+    def __init__(self, file: io.BytesIO, shared: dict[int, Any]) -> None:
+        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        self._shared = shared
+
+    def persistent_id(self, thing: Any) -> int | None:
+        if not isinstance(thing, Plan | Clock):
+            return None
+        self._shared[id(thing)] = thing
+        return id(thing)
+
+
+class Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, shared: dict[int, Any]) -> None:
+        super().__init__(file)
+        self._shared = shared
+
+    def persistent_load(self, number: int) -> Any:
+        return self._shared[number]

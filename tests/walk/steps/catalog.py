@@ -1,0 +1,264 @@
+"""Steps with customers, plans, test clocks and keys."""
+
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.walk.model import catalog
+from tests.walk.model.world import Key, Plan
+from tests.walk.steps.base import (
+    AMOUNT,
+    ANY,
+    CURRENCY,
+    CUSTOMER,
+    HOW,
+    HOW_WITHOUT_KEY,
+    NAME,
+    NET_DAYS,
+    NUMBER,
+    SECONDS,
+    Steps,
+    given,
+    mostly,
+    step,
+)
+from tests.walk.walk import Made
+
+INTERVALS = [("DAY", 30), ("MONTH", 1), ("WEEK", 1), ("DAY", 7), ("MONTH", 3), ("YEAR", 1), ("DAY", 3), ("DAY", 0)]
+PERMISSIONS = ["CHANGE_SUBSCRIPTION", "CANCEL_SUBSCRIPTION"]
+PLAN_FIELDS = {"trial_days": "trialDays", "net_days": "netDays"}
+CUSTOMER_FIELDS = {"external_id": "externalId", "net_days": "netDays"}
+
+
+class CatalogSteps(Steps):
+    @step(
+        "createCustomer",
+        name=NAME,
+        number=st.integers(0, 30),
+        net_days=NET_DAYS,
+        external=st.booleans(),
+        clock=NUMBER,
+        how=HOW,
+    )
+    def create_customer(
+        self, name: str, number: int, net_days: int | None, external: bool, clock: int, how: str
+    ) -> None:
+        clocks = [None, *self.world.clocks]
+        chosen = clocks[clock % len(clocks)]
+        email = f"customer-{number}@example.com" if number else "nobody"
+        external_id = f"external-{number // 2}" if external else None
+
+        def do() -> Made:
+            made = catalog.create_customer(
+                self.world, name=name, email=email, external_id=external_id, net_days=net_days, clock=chosen
+            )
+            return {"customer": made}
+
+        fields = given(
+            name=name, email=email, externalId=external_id, netDays=net_days, testClockId=chosen and chosen.id
+        )
+        before = len(self.world.customers)
+        self.walk.step("createCustomer", "customer { id }", fields, do, how=how)
+        if len(self.world.customers) > before:
+            self.walk.compare_touched([before], ())
+
+    @step(
+        "updateCustomer",
+        number=CUSTOMER,
+        values=st.fixed_dictionaries(
+            {},
+            optional={
+                "name": NAME,
+                "email": st.integers(0, 20).map(lambda number: f"Customer-{number}@example.com"),
+                "external_id": st.sampled_from([None, "external-0", "external-1", "external-90", "external-91"]),
+                "net_days": NET_DAYS,
+            },
+        ),
+        how=HOW_WITHOUT_KEY,
+    )
+    def update_customer(self, number: int, values: dict[str, Any], how: str) -> None:
+        place = self.customer(number)
+
+        def do() -> Made:
+            customer = self.world.customers[place]
+            catalog.update_customer(self.world, customer, values)
+            return {"customer": customer}
+
+        fields = {"id": self.world.customers[place].id}
+        fields |= {CUSTOMER_FIELDS.get(name, name): value for name, value in values.items()}
+        self.walk.step("updateCustomer", "customer { id }", fields, do, how=how, has_key=False, customers=[place])
+
+    @step("archiveCustomer", "unarchiveCustomer", number=CUSTOMER, archived=st.booleans(), how=HOW_WITHOUT_KEY)
+    def archive_customer(self, number: int, archived: bool, how: str) -> None:
+        place = self.customer(number, lambda customer: not customer.live if archived else customer.archived)
+
+        def do() -> Made:
+            customer = self.world.customers[place]
+            (catalog.archive_customer if archived else catalog.unarchive_customer)(self.world, customer)
+            return {"customer": customer}
+
+        self.walk.step(
+            "archiveCustomer" if archived else "unarchiveCustomer",
+            "customer { id }",
+            {"id": self.world.customers[place].id},
+            do,
+            how=how,
+            has_key=False,
+            customers=[place],
+            things=[key for key in self.world.keys if key.customer == place],
+        )
+
+    @step(
+        "createPlan",
+        number=st.integers(0, 30),
+        name=NAME,
+        amount=AMOUNT,
+        currency=CURRENCY,
+        interval=st.sampled_from(INTERVALS),
+        trial_days=mostly(0, 0, 14, but=[731]),
+        net_days=NET_DAYS,
+        how=HOW,
+    )
+    def create_plan(
+        self,
+        number: int,
+        name: str,
+        amount: int,
+        currency: str,
+        interval: tuple[str, int],
+        trial_days: int,
+        net_days: int | None,
+        how: str,
+    ) -> None:
+        unit, count = interval
+        plan = Plan(f"plan-{number}", name, amount, currency, unit, count, trial_days, net_days)
+
+        def do() -> Made:
+            return {"plan": catalog.create_plan(self.world, plan)}
+
+        fields = given(
+            code=plan.code,
+            name=name,
+            amountCents=amount,
+            currency=currency,
+            interval=unit,
+            intervalCount=count,
+            trialDays=trial_days,
+            netDays=net_days,
+        )
+        self.walk.step("createPlan", "plan { id }", fields, do, how=how, things=[plan])
+
+    @step(
+        "updatePlan",
+        number=NUMBER,
+        values=st.fixed_dictionaries(
+            {},
+            optional={
+                "name": st.sampled_from(["Pro", "Basic", " "]),
+                "description": st.sampled_from([None, "All of it"]),
+                "trial_days": st.sampled_from([0, 14, 30, 731]),
+                "net_days": NET_DAYS,
+            },
+        ),
+        how=HOW_WITHOUT_KEY,
+    )
+    def update_plan(self, number: int, values: dict[str, Any], how: str) -> None:
+        plan = self.plan(number)
+
+        def do() -> Made:
+            catalog.update_plan(plan, values)
+            return {"plan": plan}
+
+        fields = {"id": plan.id} | {PLAN_FIELDS.get(name, name): value for name, value in values.items()}
+        self.walk.step("updatePlan", "plan { id }", fields, do, how=how, has_key=False, things=[plan])
+
+    @step("archivePlan", "unarchivePlan", number=NUMBER, archived=st.booleans(), how=HOW_WITHOUT_KEY)
+    def archive_plan(self, number: int, archived: bool, how: str) -> None:
+        fitting = [plan for plan in self.world.plans if plan.archived != archived]
+        plan = fitting[number % len(fitting)] if fitting and number < ANY else self.plan(number)
+
+        def do() -> Made:
+            catalog.archive_plan(plan, archived=archived)
+            return {"plan": plan}
+
+        name = "archivePlan" if archived else "unarchivePlan"
+        self.walk.step(name, "plan { id }", {"id": plan.id}, do, how=how, has_key=False, things=[plan])
+
+    @step("createTestClock", seconds=SECONDS, how=HOW)
+    def create_test_clock(self, seconds: int, how: str) -> None:
+        frozen_at = self.world.now + timedelta(seconds=seconds)
+
+        def do() -> Made:
+            return {"testClock": catalog.create_clock(self.world, frozen_at)}
+
+        self.walk.step("createTestClock", "testClock { id }", given(frozenAt=frozen_at), do, how=how)
+
+    @step(
+        "createApiKey",
+        name=mostly("robot", but=[" "]),
+        scope=mostly("READ", "WRITE", "ADMIN", but=["CUSTOMER"]),
+        how=HOW_WITHOUT_KEY,
+    )
+    def create_api_key(self, name: str, scope: str, how: str) -> None:
+        made: list[Key] = []
+
+        def do() -> Made:
+            made[:] = [catalog.create_key(self.world, name, scope)]
+            return {"apiKey": made[0]}
+
+        payload = self.walk.step(
+            "createApiKey",
+            "apiKey { id } token",
+            {"name": name, "scope": scope},
+            do,
+            how=how,
+            has_key=False,
+            told=False,
+        )
+        if made:
+            made[0].token = payload["token"]
+
+    @step(
+        "createCustomerSession",
+        number=CUSTOMER,
+        seconds=mostly(60, 3600, but=[59]),
+        permissions=st.sampled_from([PERMISSIONS, PERMISSIONS[:1], PERMISSIONS[1:], []]),
+        plans=st.lists(NUMBER, max_size=3),
+        how=HOW_WITHOUT_KEY,
+    )
+    def create_customer_session(
+        self, number: int, seconds: int, permissions: list[str], plans: list[int], how: str
+    ) -> None:
+        place = self.customer(number)
+        chosen = [self.plan(plan) for plan in plans]
+        made: list[Key] = []
+
+        def do() -> Made:
+            codes = frozenset(plan.code for plan in chosen)
+            made[:] = [catalog.create_session(self.world, place, seconds, frozenset(permissions), codes)]
+            return {"customerSession": made[0]}
+
+        fields = {
+            "customerId": self.world.customers[place].id,
+            "ttlSeconds": seconds,
+            "permissions": permissions,
+            "planIds": [plan.id for plan in chosen],
+        }
+        payload = self.walk.step(
+            "createCustomerSession", "customerSession { id } token", fields, do, how=how, has_key=False, told=False
+        )
+        if made:
+            made[0].token = payload["token"]
+
+    @step("revokeApiKey", number=NUMBER, how=HOW_WITHOUT_KEY)
+    def revoke_api_key(self, number: int, how: str) -> None:
+        if not self.world.keys:
+            return
+        key = self.world.keys[number % len(self.world.keys)]
+
+        def do() -> Made:
+            catalog.revoke_key(self.world, key)
+            return {"apiKey": key}
+
+        self.walk.step("revokeApiKey", "apiKey { id }", {"id": key.id}, do, how=how, has_key=False, things=[key])

@@ -1,0 +1,207 @@
+"""Steps with invoices, and payments."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.walk.model import invoices
+from tests.walk.model.world import Customer, Invoice, World
+from tests.walk.steps.base import (
+    CURRENCY,
+    CUSTOMER,
+    HOW,
+    HOW_WITHOUT_KEY,
+    NET_DAYS,
+    QUANTITY,
+    Steps,
+    given,
+    mostly,
+    step,
+)
+from tests.walk.walk import Made
+
+LINE = st.tuples(
+    mostly("Setting up", "Travel", but=[" "]), mostly(1, 100, 2999, 70_000, but=[0, -1, 10_000_000]), QUANTITY
+)
+OLDER = st.sampled_from([0, 0, 0, 0, 0, 1, 1, 2, 3, 5, 9])
+METHODS = st.sampled_from(["BANK_TRANSFER", "CARD", "CASH", "OTHER"])
+
+
+class InvoiceSteps(Steps):
+    def invoice(self, place: int, states: tuple[str, ...], older: int) -> int | None:
+        """The place of one of the customer's invoices; one in these states, where there is one."""
+        found = self.world.customers[place].invoices
+        fitting = [number for number, invoice in enumerate(found) if invoice.status in states]
+        chosen = fitting if fitting and older < 5 else list(range(len(found)))
+        return chosen[len(chosen) - 1 - older % len(chosen)] if chosen else None
+
+    @step(
+        "createInvoice",
+        number=CUSTOMER,
+        currency=CURRENCY,
+        lines=st.lists(LINE, max_size=2),
+        net_days=NET_DAYS,
+        how=HOW,
+    )
+    def create_invoice(
+        self, number: int, currency: str, lines: list[tuple[str, int, int]], net_days: int | None, how: str
+    ) -> None:
+        place = self.customer(number, lambda customer: not customer.archived)
+
+        def do() -> Made:
+            customer = self.world.customers[place]
+            return {"invoice": invoices.create(self.world, customer, currency, lines, net_days)}
+
+        fields = given(
+            customerId=self.world.customers[place].id,
+            currency=currency,
+            lines=[
+                {"description": description, "unitAmountCents": amount, "quantity": quantity}
+                for description, amount, quantity in lines
+            ],
+            netDays=net_days,
+        )
+        self.walk.step("createInvoice", "invoice { id }", fields, do, how=how, customers=[place])
+
+    @step("addInvoiceLine", number=CUSTOMER, older=OLDER, line=LINE, how=HOW)
+    def add_invoice_line(self, number: int, older: int, line: tuple[str, int, int], how: str) -> None:
+        description, amount, quantity = line
+
+        def add(world: World, customer: Customer, invoice: Invoice) -> Invoice:
+            invoices.add_line(world, customer, invoice, (description, amount, quantity))
+            return invoice
+
+        fields = {"description": description, "unitAmountCents": amount, "quantity": quantity}
+        self.with_invoice("addInvoiceLine", ("DRAFT",), number, older, add, how, fields=fields, own="invoiceId")
+
+    @step("finalizeInvoice", number=CUSTOMER, older=OLDER, how=HOW)
+    def finalize_invoice(self, number: int, older: int, how: str) -> None:
+        self.with_invoice("finalizeInvoice", ("DRAFT",), number, older, itself(invoices.finalize_draft), how)
+
+    @step("voidInvoice", number=CUSTOMER, older=OLDER, how=HOW)
+    def void_invoice(self, number: int, older: int, how: str) -> None:
+        self.with_invoice("voidInvoice", ("OPEN", "UNCOLLECTIBLE"), number, older, itself(invoices.void), how)
+
+    @step("markInvoiceUncollectible", number=CUSTOMER, older=OLDER, how=HOW)
+    def mark_invoice_uncollectible(self, number: int, older: int, how: str) -> None:
+        self.with_invoice(
+            "markInvoiceUncollectible", ("OPEN",), number, older, itself(invoices.mark_uncollectible), how
+        )
+
+    @step("reissueInvoice", number=CUSTOMER, older=OLDER, how=HOW)
+    def reissue_invoice(self, number: int, older: int, how: str) -> None:
+        self.with_invoice("reissueInvoice", ("VOID",), number, older, invoices.reissue, how)
+
+    def with_invoice(
+        self,
+        name: str,
+        states: tuple[str, ...],
+        number: int,
+        older: int,
+        operation: Callable[[World, Customer, Invoice], Invoice],
+        how: str,
+        *,
+        fields: dict[str, Any] | None = None,
+        own: str = "id",
+    ) -> None:
+        place = self.customer(number, lambda customer: any(each.status in states for each in customer.invoices))
+        wanted = self.invoice(place, states, older)
+        if wanted is None:
+            return
+
+        def do() -> Made:
+            customer = self.world.customers[place]
+            return {"invoice": operation(self.world, customer, customer.invoices[wanted])}
+
+        fields = {own: self.world.customers[place].invoices[wanted].id, **(fields or {})}
+        self.walk.step(name, "invoice { id }", fields, do, how=how, customers=[place])
+
+    @step("deleteDraftInvoice", number=CUSTOMER, older=OLDER, how=HOW_WITHOUT_KEY)
+    def delete_draft_invoice(self, number: int, older: int, how: str) -> None:
+        place = self.customer(number, lambda customer: any(each.status == "DRAFT" for each in customer.invoices))
+        wanted = self.invoice(place, ("DRAFT",), older)
+        if wanted is None:
+            return
+
+        def do() -> Made:
+            customer = self.world.customers[place]
+            invoices.delete_draft(self.world, customer, customer.invoices[wanted])
+            return {}
+
+        fields = {"id": self.world.customers[place].invoices[wanted].id}
+        self.walk.step("deleteDraftInvoice", "deletedInvoiceId", fields, do, how=how, has_key=False, customers=[place])
+
+    @step(
+        "recordPayment",
+        number=CUSTOMER,
+        amount=mostly(None, None, 1, 100, 2900, 70_000, but=[0, -1]),
+        currency=mostly(None, but=["EUR", "USD", "XXX"]),
+        method=METHODS,
+        reference=st.sampled_from([None, "ref-1"]),
+        received=mostly(None, 0, -86_400, but=[60, -3661 * 86_400]),
+        named=st.one_of(st.none(), st.lists(st.tuples(OLDER, mostly(None, 1, 100, but=[0, -1])), max_size=3)),
+        allow=st.sampled_from([True, True, False]),
+        how=HOW,
+    )
+    def record_payment(
+        self,
+        number: int,
+        amount: int | None,
+        currency: str | None,
+        method: str,
+        reference: str | None,
+        received: int | None,
+        named: list[tuple[int, int | None]] | None,
+        allow: bool,
+        how: str,
+    ) -> None:
+        """A payment; without an `amount`, of all that is due or a little, without a `currency`, in the customer's."""
+        place = self.customer(number, lambda customer: customer.unpaid)
+        customer = self.world.customers[place]
+        received_at = self.at(customer, received)
+        due = sum(each.due for each in customer.unpaid if each.status == "OPEN")
+        paid = due or 100 if amount is None else amount
+        in_currency = currency or customer.currency or "EUR"
+        found = [(self.invoice(place, ("OPEN", "UNCOLLECTIBLE"), older), share) for older, share in named or ()]
+        wanted = [(which, share) for which, share in found if which is not None]
+
+        def do() -> Made:
+            customer = self.world.customers[place]
+            payment = invoices.pay(
+                self.world,
+                customer,
+                amount=paid,
+                currency=in_currency,
+                method=method,
+                reference=reference,
+                received_at=received_at,
+                allocations=None if named is None else [(customer.invoices[which], share) for which, share in wanted],
+                allow_overpayment=allow,
+            )
+            return {"payment": payment, "customer": customer}
+
+        fields = given(
+            customerId=customer.id,
+            amountCents=paid,
+            currency=in_currency,
+            method=method,
+            reference=reference,
+            receivedAt=received_at,
+            allowOverpayment=allow,
+        )
+        if named is not None:
+            fields["allocations"] = [
+                {"invoiceId": customer.invoices[which].id, "amountCents": share} for which, share in wanted
+            ]
+        self.walk.step("recordPayment", "payment { id } customer { id }", fields, do, how=how, customers=[place])
+
+
+def itself(operation: Callable[[World, Customer, Invoice], None]) -> Callable[[World, Customer, Invoice], Invoice]:
+    """The operation, as one that gives the invoice that it was done with."""
+
+    def done(world: World, customer: Customer, invoice: Invoice) -> Invoice:
+        operation(world, customer, invoice)
+        return invoice
+
+    return done

@@ -1,0 +1,282 @@
+"""Steps with subscriptions, by the merchant and by customers themselves."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.walk.model import subscriptions
+from tests.walk.model.world import Customer, Key, Subscription, refuse
+from tests.walk.steps.base import (
+    CUSTOMER,
+    HOW,
+    HOW_WITHOUT_KEY,
+    NUMBER,
+    QUANTITY,
+    Steps,
+    given,
+    mostly,
+    pick,
+    step,
+)
+from tests.walk.walk import Made
+
+MODES = [None, "IMMEDIATE", "NEXT_INVOICE", "PERIOD_END", "NONE", "CHARGE_NOW_CREDIT_LATER"]
+AS_BEFORE = -1
+"""Stands for the plan that a customer had last."""
+
+PLAN = st.sampled_from([None] * 8 + [*range(8)])
+"""Which plan, or the same as before."""
+
+KEY_SEEN_FOR = timedelta(seconds=5)
+"""So long a process may go on with what it has read of a key."""
+
+
+class SubscriptionSteps(Steps):
+    def latest(self, place: int, older: int) -> int | None:
+        """The place of a subscription among the customer's."""
+        return pick(self.world.customers[place].subscriptions, older)
+
+    def subscriber(self, number: int, fits: Callable[[Subscription], object]) -> int:
+        """The place of a customer with a live subscription, mostly one that fits, where there is one."""
+        if any(customer.live and fits(customer.live) for customer in self.world.customers):
+            return self.customer(number, lambda customer: customer.live and fits(customer.live))
+        return self.customer(number, lambda customer: customer.live)
+
+    def subscription(self, place: int, number: int) -> tuple[Customer, Subscription]:
+        customer = self.world.customers[place]
+        return customer, customer.subscriptions[number]
+
+    @step(
+        "createSubscription",
+        number=CUSTOMER,
+        plan=st.sampled_from([*range(8), AS_BEFORE, AS_BEFORE, AS_BEFORE, AS_BEFORE]),
+        quantity=QUANTITY,
+        start=mostly(None, None, None, None, 0, 1, 86_400, 20 * 86_400, but=[-60, 3661 * 86_400]),
+        trial_days=mostly(None, 0, 7, but=[731]),
+        trial_end=mostly(None, but=[60, 30 * 86_400, -60, 731 * 86_400]),
+        how=HOW,
+    )
+    def create_subscription(
+        self,
+        number: int,
+        plan: int,
+        quantity: int,
+        start: int | None,
+        trial_days: int | None,
+        trial_end: int | None,
+        how: str,
+    ) -> None:
+        place = self.customer(number, lambda customer: not customer.live)
+        customer = self.world.customers[place]
+        had = customer.subscriptions
+        chosen = had[-1].plan if had and plan == AS_BEFORE else self.plan(plan)
+        start_at, trial_end_at = self.at(customer, start), self.at(customer, trial_end)
+
+        def do() -> Made:
+            made, invoice = subscriptions.create(
+                self.world,
+                self.world.customers[place],
+                chosen,
+                quantity=quantity,
+                start_at=start_at,
+                trial_days=trial_days,
+                trial_end=trial_end_at,
+            )
+            return {"subscription": made, "invoice": invoice}
+
+        fields = given(
+            customerId=customer.id,
+            planId=chosen.id,
+            quantity=quantity,
+            startAt=start_at,
+            trialDays=trial_days,
+            trialEnd=trial_end_at,
+        )
+        self.walk.step(
+            "createSubscription", "subscription { id } invoice { id }", fields, do, how=how, customers=[place]
+        )
+
+    @step(
+        "changeSubscription",
+        number=CUSTOMER,
+        older=mostly(0, but=[1]),
+        plan=PLAN,
+        quantity=mostly(1, 2, 3, 4, 5, 6, 8, None, but=[0, 10**9, 10**9 + 1]),
+        mode=st.sampled_from(MODES),
+        as_of=mostly(None, None, None, None, 0, -1, -3600, -86_400, but=[-10 * 86_400, 60]),
+        how=HOW,
+    )
+    def change_subscription(
+        self,
+        number: int,
+        older: int,
+        plan: int | None,
+        quantity: int | None,
+        mode: str | None,
+        as_of: int | None,
+        how: str,
+    ) -> None:
+        place = self.customer(number, lambda customer: customer.live)
+        wanted = self.latest(place, older)
+        if wanted is None:
+            return
+        as_of_at = self.at(self.world.customers[place], as_of)
+        self.change(place, wanted, plan, quantity, mode, as_of_at, how=how)
+
+    def change(
+        self,
+        place: int,
+        wanted: int,
+        plan: int | None,
+        quantity: int | None,
+        mode: str | None,
+        as_of: datetime | None,
+        *,
+        session: Key | None = None,
+        **options: Any,
+    ) -> None:
+        chosen = None if plan is None else self.plan(plan)
+
+        def do() -> Made:
+            refuse(SUBSCRIPTION_NOT_FOUND=session and session.customer != place)
+            customer, subscription = self.subscription(place, wanted)
+            invoice = subscriptions.change(
+                self.world,
+                customer,
+                subscription,
+                plan=chosen,
+                quantity=quantity,
+                mode=mode,
+                as_of=as_of,
+                may_credit=session is None,
+            )
+            return {"subscription": subscription, "invoice": invoice}
+
+        fields = given(
+            id=self.subscription(place, wanted)[1].id,
+            planId=chosen and chosen.id,
+            quantity=quantity,
+            mode=mode,
+            asOf=as_of,
+        )
+        self.walk.step(
+            "changeSubscription", "subscription { id } invoice { id }", fields, do, customers=[place], **options
+        )
+
+    @step("withdrawSubscriptionChange", number=CUSTOMER, how=HOW_WITHOUT_KEY)
+    def withdraw_subscription_change(self, number: int, how: str) -> None:
+        place = self.subscriber(number, lambda subscription: subscription.pending)
+        self.simply(place, "withdrawSubscriptionChange", subscriptions.withdraw, how)
+
+    @step("undoSubscriptionCancellation", number=CUSTOMER, how=HOW_WITHOUT_KEY)
+    def undo_subscription_cancellation(self, number: int, how: str) -> None:
+        place = self.subscriber(number, lambda subscription: subscription.cancel_at_period_end)
+        self.simply(place, "undoSubscriptionCancellation", subscriptions.undo_cancellation, how)
+
+    def simply(self, place: int, name: str, operation: Any, how: str) -> None:
+        wanted = self.latest(place, 0)
+        if wanted is None:
+            return
+
+        def do() -> Made:
+            customer, subscription = self.subscription(place, wanted)
+            operation(self.world, customer, subscription)
+            return {"subscription": subscription}
+
+        fields = {"id": self.subscription(place, wanted)[1].id}
+        self.walk.step(name, "subscription { id }", fields, do, how=how, has_key=False, customers=[place])
+
+    @step(
+        "cancelSubscription",
+        number=CUSTOMER,
+        older=mostly(0, but=[1]),
+        at_period_end=st.booleans(),
+        settlement=st.sampled_from(["NONE", "CREDIT"]),
+        how=HOW,
+    )
+    def cancel_subscription(self, number: int, older: int, at_period_end: bool, settlement: str, how: str) -> None:
+        place = self.customer(number, lambda customer: customer.live)
+        wanted = self.latest(place, older)
+        if wanted is not None:
+            self.cancel(place, wanted, at_period_end, settlement, how=how)
+
+    def cancel(
+        self,
+        place: int,
+        wanted: int,
+        at_period_end: bool,
+        settlement: str,
+        *,
+        session: Key | None = None,
+        **options: Any,
+    ) -> None:
+        def do() -> Made:
+            refuse(SUBSCRIPTION_NOT_FOUND=session and session.customer != place)
+            customer, subscription = self.subscription(place, wanted)
+            invoice = subscriptions.cancel(
+                self.world, customer, subscription, at_period_end=at_period_end, settlement=settlement
+            )
+            return {"subscription": subscription, "invoice": invoice}
+
+        fields = {
+            "id": self.subscription(place, wanted)[1].id,
+            "atPeriodEnd": at_period_end,
+            "settlement": settlement,
+        }
+        self.walk.step(
+            "cancelSubscription", "subscription { id } invoice { id }", fields, do, customers=[place], **options
+        )
+
+    @step(
+        number=CUSTOMER,
+        key=NUMBER,
+        cancels=st.booleans(),
+        plan=PLAN,
+        quantity=mostly(1, 2, 3, 5, 8, None, but=[0, 10**9]),
+        settlement=st.sampled_from(["NONE", "NONE", "CREDIT"]),
+    )
+    def by_token(
+        self, number: int, key: int, cancels: bool, plan: int | None, quantity: int | None, settlement: str
+    ) -> None:
+        """A change or a cancellation, by who has a token."""
+        if not self.world.keys:
+            return
+        with_token = self.world.keys[key % len(self.world.keys)]
+        session = with_token if with_token.scope == "CUSTOMER" else None
+        own = session.customer if session and number % 4 else None
+        place = self.customer(number, lambda customer: customer.live) if own is None else own
+        wanted = self.latest(place, 0)
+        if wanted is None or self.nearly_gone(with_token):
+            return
+        token = with_token.token or ""
+        if denied := self.why_denied(with_token, cancels, plan, settlement):
+            fields = given(id=self.subscription(place, wanted)[1].id)
+            if cancels:
+                fields |= {"settlement": settlement, "atPeriodEnd": False}
+            else:
+                fields |= given(quantity=quantity, planId=None if plan is None else self.plan(plan).id)
+            name = "cancelSubscription" if cancels else "changeSubscription"
+            self.walk.deny(name, fields, token, denied, customers=[place])
+        elif cancels:
+            self.cancel(place, wanted, False, settlement, session=session, token=token)
+        else:
+            self.change(place, wanted, plan, quantity, None, None, session=session, token=token)
+
+    def nearly_gone(self, key: Key) -> bool:
+        """Whether a process may or may not know yet that a key is revoked."""
+        return key.revoked_at is not None and self.world.now < key.revoked_at + KEY_SEEN_FOR
+
+    def why_denied(self, key: Key, cancels: bool, plan: int | None, settlement: str) -> str | None:
+        """The code of what must come where the key does not allow it; None where it does."""
+        if key.revoked_at or (key.expires_at and self.world.now >= key.expires_at):
+            return "UNAUTHENTICATED"
+        if key.scope == "READ":
+            return "FORBIDDEN"
+        if key.scope != "CUSTOMER":
+            return None
+        needed = "CANCEL_SUBSCRIPTION" if cancels else "CHANGE_SUBSCRIPTION"
+        takes_money_back = cancels and settlement != "NONE"
+        other_plan = not cancels and plan is not None and self.plan(plan).code not in key.plans
+        return "FORBIDDEN" if needed not in key.permissions or takes_money_back or other_plan else None

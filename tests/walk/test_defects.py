@@ -1,0 +1,26 @@
+"""The walk can fail: it finds rules of billing that are broken on purpose, and the way to them can be taken again."""
+
+import pytest
+
+from tests.walk.client import Failed
+from tests.walk.defects import DEFECTS
+from tests.walk.machine import replay, walk_on
+from tests.walk.walk import walking
+
+STEPS = 500
+
+
+@pytest.mark.parametrize("defect", ["a_share_is_rounded_down", "a_retry_is_done_again"])
+def test_a_defect_is_found_and_the_way_to_it_can_be_taken_again(defect: str) -> None:
+    assert defect in DEFECTS
+    with walking(defect=defect, seconds=120) as walk:
+        with pytest.raises(Failed):
+            walk_on(walk, steps=STEPS, from_seed=2, shrinks=False)
+        steps = walk.failed
+
+        with pytest.raises(Failed):
+            replay(walk, steps)
+
+    assert walk.failed_at is not None
+    assert walk.failed_at < STEPS
+    assert walk.failed == steps

@@ -1,0 +1,344 @@
+"""A customer as the API shows it and as the model has it, in the same words: what is compared after each step."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.walk.client import Client, Failed
+from tests.walk.model.world import Clock, Customer, Invoice, Key, Line, Payment, Plan, Subscription, World
+
+View = dict[str, Any]
+
+CUSTOMER = """
+    id name email externalId netDays currency balanceCents archivedAt version testClock { id }
+    subscription { id }
+    subscriptions(first: 100) { nodes {
+        id status quantity plan { code } startedAt anchorAt currentPeriodStart currentPeriodEnd trialStart trialEnd
+        nextBillingAt cancelAtPeriodEnd canceledAt endedAt version
+        pendingChange { quantity plan { code } requestedAt effectiveAt }
+        pendingLines { kind description quantity unitAmountCents amountCents periodOrdinal periodStart periodEnd
+            plan { code } }
+        billingHold { reason }
+        latestInvoice { id }
+    } }
+    payments(first: 100) { nodes { id amountCents overpaymentCents currency method reference receivedAt } totalCount }
+    ledger(last: 50) { nodes { sequence kind amountCents balanceAfterCents } totalCount }
+"""
+INVOICES = """
+    query ($id: ID!, $after: String) { customer(id: $id) { invoices(first: 60, after: $after) {
+        pageInfo { hasNextPage endCursor }
+        nodes {
+            id number kind status currency subtotalCents taxCents amountCents amountDueCents billTo { name email }
+            periodStart periodEnd issuedAt dueAt netDays paidAt version subscription { id } replaces { id }
+            lines { id kind description quantity unitAmountCents amountCents periodOrdinal periodStart periodEnd
+                plan { code } reverses { id } }
+            allocations { kind amountCents releasedAt payment { id } sourceInvoice { id } }
+        }
+    } } }
+"""
+EVENTS = """
+    query ($id: ID!, $after: String) { customer(id: $id) { events(first: 100, after: $after) {
+        pageInfo { hasNextPage endCursor } nodes { type }
+    } } }
+"""
+
+
+def seen(client: Client, customer_id: str) -> View:
+    """A customer with all that is theirs, as the API shows it."""
+    found: View = client.query(f"query ($id: ID!) {{ customer(id: $id) {{ {CUSTOMER} }} }}", id=customer_id)["customer"]
+    found["invoices"] = list(pages(client, INVOICES, customer_id, "invoices"))
+    return found
+
+
+def pages(client: Client, query: str, customer_id: str, name: str) -> Iterator[Any]:
+    after = None
+    while True:
+        page = client.query(query, id=customer_id, after=after)["customer"][name]
+        yield from page["nodes"]
+        if not page["pageInfo"]["hasNextPage"]:
+            return
+        after = page["pageInfo"]["endCursor"]
+
+
+def events_seen(client: Client, customer_id: str) -> Counter[str]:
+    return Counter(event["type"] for event in pages(client, EVENTS, customer_id, "events"))
+
+
+def learn(customer: Customer, found: View) -> None:
+    """Takes over the ids of what the API shows: later things have larger ones, and invoices have numbers."""
+    drafts = [each for each in customer.invoices if not each.sequence]
+    learned: list[tuple[Sequence[Subscription | Payment | Invoice], list[View]]] = [
+        (customer.subscriptions, found["subscriptions"]["nodes"]),
+        (customer.payments, found["payments"]["nodes"]),
+        (drafts, [row for row in found["invoices"] if row["number"] is None]),
+    ]
+    for things, rows in learned:
+        for thing, row in zip(things, sorted(rows, key=lambda row: str(row["id"])), strict=False):
+            thing.id = row["id"]
+    by_number = {number_of(row): row["id"] for row in found["invoices"]}
+    for invoice in customer.invoices:
+        if invoice.sequence is not None:
+            invoice.id = by_number.get(invoice.sequence)
+
+
+def number_of(row: View) -> int | None:
+    """The running number of an invoice."""
+    return None if row["number"] is None else int(row["number"].rpartition("-")[2])
+
+
+def plain(found: View) -> View:
+    """What the API shows, without ids of what has another name."""
+    numbers = {row["id"]: invoice_name(number_of(row), row["id"]) for row in found["invoices"]}
+    lines = {
+        line["id"]: (numbers[row["id"]], position)
+        for row in found["invoices"]
+        for position, line in enumerate(row["lines"])
+    }
+    view = {**found, "archived": found["archivedAt"] is not None}
+    del view["archivedAt"]
+    view["subscriptions"] = {row["id"]: without(row, "id") for row in found["subscriptions"]["nodes"]}
+    for row in view["subscriptions"].values():
+        row["latestInvoice"] = row["latestInvoice"] and numbers[row["latestInvoice"]["id"]]
+    view["payments"] = {row["id"]: without(row, "id") for row in found["payments"]["nodes"]}
+    view["invoices"] = {numbers[row["id"]]: without(row, "number") for row in found["invoices"]}
+    for row in view["invoices"].values():
+        row["replaces"] = row["replaces"] and numbers[row["replaces"]["id"]]
+        row["lines"] = [
+            {**without(line, "id"), "reverses": line["reverses"] and lines[line["reverses"]["id"]]}
+            for line in row["lines"]
+        ]
+        row["allocations"] = in_order(
+            {
+                "kind": part["kind"],
+                "amountCents": part["amountCents"],
+                "released": part["releasedAt"] is not None,
+                "payment": part["payment"],
+                "sourceInvoice": part["sourceInvoice"] and numbers[part["sourceInvoice"]["id"]],
+            }
+            for part in row["allocations"]
+        )
+    return view
+
+
+def in_order(rows: Iterable[View]) -> list[View]:
+    """The same order on both sides: the API's is that of instants, and a clock may have been set back."""
+    return sorted(rows, key=repr)
+
+
+def without(row: View, name: str) -> View:
+    return {key: value for key, value in row.items() if key != name}
+
+
+def invoice_name(number: int | None, draft_id: str | None) -> str:
+    return f"draft {draft_id}" if number is None else f"#{number}"
+
+
+def expected(world: World, customer: Customer) -> View:
+    """A customer as the model has it, in the words of `plain`."""
+    return {
+        "id": customer.id,
+        "name": customer.name,
+        "email": customer.email,
+        "externalId": customer.external_id,
+        "netDays": customer.net_days,
+        "currency": customer.currency,
+        "balanceCents": customer.balance,
+        "archived": customer.archived,
+        "version": customer.version,
+        "testClock": customer.clock and {"id": customer.clock.id},
+        "subscription": customer.live and {"id": customer.live.id},
+        "subscriptions": {each.id: subscription_view(customer, each) for each in customer.subscriptions},
+        "invoices": {named(each): invoice_view(customer, each) for each in customer.invoices},
+        "payments": {
+            each.id: {
+                "amountCents": each.amount,
+                "overpaymentCents": each.overpayment,
+                "currency": customer.currency,
+                "method": each.method,
+                "reference": each.reference,
+                "receivedAt": instant(each.received_at),
+            }
+            for each in customer.payments
+        },
+        "ledger": {
+            "nodes": [
+                {"sequence": number, "kind": kind, "amountCents": amount, "balanceAfterCents": balance}
+                for number, (kind, amount, balance) in enumerate(customer.ledger, start=1)
+            ][-50:],
+            "totalCount": len(customer.ledger),
+        },
+    }
+
+
+def named(invoice: Invoice) -> str:
+    return invoice_name(invoice.sequence, invoice.id)
+
+
+def instant(at: datetime | None) -> str | None:
+    return None if at is None else f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def code(plan: Plan | None) -> View | None:
+    return None if plan is None else {"code": plan.code}
+
+
+def subscription_view(customer: Customer, subscription: Subscription) -> View:
+    begins, ends = subscription.periods[-1] if subscription.periods else (None, None)
+    invoices = [each for each in customer.invoices if each.subscription is subscription]
+    pending = subscription.pending
+    return {
+        "status": subscription.status,
+        "quantity": subscription.quantity,
+        "plan": code(subscription.plan),
+        "startedAt": instant(subscription.periods[0][0] if subscription.periods else None),
+        "anchorAt": instant(subscription.anchor),
+        "currentPeriodStart": instant(begins),
+        "currentPeriodEnd": instant(ends),
+        "trialStart": instant(subscription.trial and subscription.trial[0]),
+        "trialEnd": instant(subscription.trial and subscription.trial[1]),
+        "nextBillingAt": instant(subscription.next_at),
+        "cancelAtPeriodEnd": subscription.cancel_at_period_end,
+        "canceledAt": instant(subscription.canceled_at),
+        "endedAt": instant(subscription.ended_at),
+        "version": subscription.version,
+        "pendingChange": pending
+        and {
+            "plan": code(pending[0]),
+            "quantity": pending[1],
+            "requestedAt": instant(pending[2]),
+            "effectiveAt": instant(ends),
+        },
+        "pendingLines": [without(line_view(customer, line), "reverses") for line in subscription.waiting],
+        "billingHold": None,
+        "latestInvoice": named(max(invoices, key=lambda each: each.sequence or 0)) if invoices else None,
+    }
+
+
+def invoice_view(customer: Customer, invoice: Invoice) -> View:
+    begins, ends = invoice.period or (None, None)
+    name, email = invoice.bill_to or (None, None)
+    return {
+        "id": invoice.id,
+        "kind": invoice.kind,
+        "status": invoice.status,
+        "currency": invoice.currency,
+        "subtotalCents": invoice.amount,
+        "taxCents": 0,
+        "amountCents": invoice.amount,
+        "amountDueCents": invoice.due,
+        "billTo": invoice.bill_to and {"name": name, "email": email},
+        "periodStart": instant(begins),
+        "periodEnd": instant(ends),
+        "issuedAt": instant(invoice.issued_at),
+        "dueAt": instant(invoice.due_at),
+        "netDays": invoice.net_days,
+        "paidAt": instant(invoice.paid_at),
+        "version": invoice.version,
+        "subscription": invoice.subscription and {"id": invoice.subscription.id},
+        "replaces": invoice.replaces and named(invoice.replaces),
+        "lines": [line_view(customer, line) for line in invoice.lines],
+        "allocations": in_order(
+            {
+                "kind": part.kind,
+                "amountCents": part.amount,
+                "released": part.released,
+                "payment": {"id": part.source.id} if part.kind == "PAYMENT" and part.source else None,
+                "sourceInvoice": named(part.source) if isinstance(part.source, Invoice) else None,
+            }
+            for part in invoice.allocations
+        ),
+    }
+
+
+def line_view(customer: Customer, line: Line) -> View:
+    return {
+        "kind": line.kind,
+        "description": line.description,
+        "quantity": line.quantity,
+        "unitAmountCents": line.unit_amount,
+        "amountCents": line.amount,
+        "periodOrdinal": line.ordinal,
+        "periodStart": instant(line.start),
+        "periodEnd": instant(line.end),
+        "plan": code(line.plan),
+        "reverses": line.reverses and place_of(customer, line.reverses),
+    }
+
+
+def place_of(customer: Customer, line: Line) -> tuple[str, int] | None:
+    """The invoice that a line is on, and its position there."""
+    for invoice in customer.invoices:
+        if line in invoice.lines:
+            return named(invoice), invoice.lines.index(line)
+    return None
+
+
+def differences(found: Any, wanted: Any, path: str = "") -> Iterator[str]:
+    """Where what the API shows is not what the model has."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in [*found, *(key for key in wanted if key not in found)]:
+            yield from differences(found.get(key, "nothing"), wanted.get(key, "nothing"), f"{path}.{key}")
+    elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        for number, (one, other) in enumerate(zip(found, wanted, strict=True)):
+            yield from differences(one, other, f"{path}[{number}]")
+    elif found != wanted:
+        yield f"{path}: the API shows {found!r}, the model has {wanted!r}"
+
+
+def compare(client: Client, world: World, customer: Customer) -> None:
+    """Raises `Failed` where the API and the model do not agree."""
+    if found := list(disagreements(client, world, customer)):
+        raise Failed("\n".join(["The API and the model do not agree.", *found]))
+
+
+def disagreements(client: Client, world: World, customer: Customer) -> list[str]:
+    assert customer.id
+    found = seen(client, customer.id)
+    learn(customer, found)
+    return list(differences(plain(found), expected(world, customer)))
+
+
+PLAN = """query ($id: ID!) { plan(id: $id) {
+    code name description amountCents currency interval intervalCount trialDays netDays archivedAt version
+} }"""
+CLOCK = "query ($id: ID!) { testClock(id: $id) { status frozenAt targetAt } }"
+KEYS = "{ apiKeys { id name scope revokedAt } }"
+
+
+def thing_differs(client: Client, thing: Plan | Clock | Key) -> list[str]:
+    """Where the API and the model do not agree on what is nobody's."""
+    if thing.id is None:
+        return []
+    match thing:
+        case Plan():
+            found = client.query(PLAN, id=thing.id)["plan"]
+            found["archivedAt"] = found["archivedAt"] is not None
+            return list(differences(found, plan_view(thing), "plan"))
+        case Clock():
+            wanted = {
+                "status": "ADVANCING" if thing.target else "READY",
+                "frozenAt": instant(thing.frozen_at),
+                "targetAt": instant(thing.target),
+            }
+            return list(differences(client.query(CLOCK, id=thing.id)["testClock"], wanted, "test clock"))
+        case Key():
+            key = {"id": thing.id, "name": thing.name, "scope": thing.scope, "revokedAt": instant(thing.revoked_at)}
+            found = next((row for row in client.query(KEYS)["apiKeys"] if row["id"] == thing.id), None)
+            return list(differences(found, key, "API key"))
+
+
+def plan_view(plan: Plan) -> View:
+    return {
+        "code": plan.code,
+        "name": plan.name,
+        "description": plan.description,
+        "amountCents": plan.amount,
+        "currency": plan.currency,
+        "interval": plan.unit,
+        "intervalCount": plan.count,
+        "trialDays": plan.trial_days,
+        "netDays": plan.net_days,
+        "archivedAt": plan.archived,
+        "version": plan.version,
+    }

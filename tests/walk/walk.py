@@ -1,0 +1,333 @@
+"""One walk: steps are taken in the model and by the API, and both must agree after each."""
+
+import asyncio
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from sqlalchemy import text
+
+from billing.verify import verify, verify_acknowledged
+from db.database import single_connection
+from tests.walk.client import Client, Denied, Failed, Unknown
+from tests.walk.model.world import Before, Clock, Key, Plan, Refused, World
+from tests.walk.postgres import Postgres
+from tests.walk.views import compare, differences, disagreements, events_seen, thing_differs
+
+START = datetime(2027, 1, 31, 12, tzinfo=UTC)
+VERIFIED_EVERY = 50
+MOST_TRIES = 5
+
+PLAIN, NO_KEY, AGAIN, AT_ONCE, REUSED = "", "no key", "again", "twice at once", "key reused"
+"""How a mutation is sent: with a key; without one; once more when it is done; twice at the same time; and once more
+with its key and another input. All else is a fault, as the server under test takes it.
+"""
+
+Made = dict[str, Any]
+"""What a payload must name: things of the model, or nothing."""
+
+
+@dataclass
+class Tally:
+    """What a walk has done so far: mutations by name, accepted and refused, and steps in all."""
+
+    steps: int = 0
+    accepted: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    """Of refusals."""
+    faults: Counter[str] = field(default_factory=Counter)
+    unsure: Counter[str] = field(default_factory=Counter)
+    """How mutations ended of which nobody knew at first whether they were done."""
+    verified: int = 0
+
+
+class Walk:
+    """Takes steps; `begin` begins with a database without rows, and `end` looks at everything once more."""
+
+    def __init__(self, postgres: Postgres, client: Client, *, seconds: float = math.inf) -> None:
+        """A walk that fails when it takes longer than `seconds`."""
+        self.client = client
+        self.tally = Tally(faults=client.fired)
+        self._deadline = time.monotonic() + seconds
+        self.world = World(START)
+        self.taken: list[tuple[str, dict[str, Any]]] = []
+        """The steps since the beginning, by name, with what was drawn for them."""
+        self.failed: list[tuple[str, dict[str, Any]]] = []
+        """The steps that have led to a failure: to the latest, which is the smallest."""
+        self.failed_at: int | None = None
+        """After how many steps in all the first failure was found."""
+        self._postgres = postgres
+        self._keys = count()
+        self._acknowledged: list[str] = []
+        self._senders = ThreadPoolExecutor(2)
+
+    def begin(self) -> None:
+        self.client.database = self._postgres.new_database()
+        self.world = World(START)
+        self.client.now = START
+        self.taken = []
+        self._keys = count()
+        self._acknowledged = []
+
+    def record(self, name: str, drawn: dict[str, Any]) -> None:
+        if time.monotonic() > self._deadline:
+            raise Failed("The walk takes too long.")
+        self.taken.append((name, drawn))
+        if len(self.taken) % VERIFIED_EVERY == 0:
+            self.verify()
+
+    def fail(self) -> None:
+        """Keeps the steps that have led to a failure."""
+        self.failed = list(self.taken)
+        self.failed_at = self.failed_at or self.tally.steps
+
+    def end(self) -> None:
+        for customer in self.world.customers:
+            compare(self.client, self.world, customer)
+            assert customer.id
+            happened = events_seen(self.client, customer.id)
+            if happened != customer.events:
+                more, fewer = happened - customer.events, customer.events - happened
+                raise Failed(f"Events of {customer.name}: {dict(more)} too many, {dict(fewer)} too few.")
+        self.compare_touched((), [*self.world.plans, *self.world.clocks, *self.world.keys])
+        self.verify()
+
+    def set_time(self, now: datetime) -> None:
+        self.world.now = self.client.now = now
+
+    def step(
+        self,
+        name: str,
+        selection: str,
+        fields: dict[str, Any],
+        do: Callable[[], Made],
+        *,
+        how: str = PLAIN,
+        has_key: bool = True,
+        customers: Sequence[int] = (),
+        things: Iterable[Plan | Clock | Key] = (),
+        told: bool = True,
+        token: str | None = None,
+    ) -> Any:
+        """Sends a mutation and does the same in the model, of which it changes these customers and things at most.
+
+        Gives the payload, which is None where the mutation was done and its answer lost. Where the customers and things
+        do not tell whether it was done, it is sent again, and may have been done twice: it is not `told`.
+        """
+        self.tally.steps += 1
+        touched = list(things)
+        before = Before(self.world, customers, touched)
+        refused: Refused | None = None
+        made: Made = {}
+        try:
+            made = do()
+        except Refused as refusal:
+            before.restore()
+            refused = refusal
+        if has_key and how != NO_KEY:
+            fields = self.with_key(fields)
+        fault = how if ", " in how else None
+
+        def send(fault: str | None = None, fields: dict[str, Any] = fields) -> Any:
+            return self.client.mutate(name, selection, fields, fault=fault, token=token)
+
+        try:
+            payload = self.at_once(send) if how == AT_ONCE and has_key else send(fault)
+        except Unknown:
+            self.client.recover()
+            if has_key and how != NO_KEY:
+                payload = self.insist(send)
+                self.tally.unsure["retried with its key"] += 1
+            elif refused is None and told and not self.differ(customers, touched):
+                payload = None
+                self.tally.unsure["done"] += 1
+            else:
+                if refused is None and told:
+                    before.restore()
+                    if wrong := self.differ(customers, touched):
+                        raise Failed(f"{name} was neither done nor not done:\n" + "\n".join(wrong)) from None
+                    made = do()
+                payload = self.insist(send)
+                self.tally.unsure["not done, and sent again"] += 1
+        if payload is not None:
+            self.check(name, payload, made, refused)
+            if has_key and how in (AGAIN, REUSED):
+                self.send_again(name, send, fields, payload, how)
+        (self.tally.refused if refused else self.tally.accepted)[name] += 1
+        self.compare_touched(customers, touched)
+        if refused is None:
+            self.acknowledge(made)
+        return payload
+
+    def with_key(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {**fields, "idempotencyKey": f"key-{next(self._keys)}"}
+
+    def check(self, name: str, payload: Any, made: Made, refused: Refused | None) -> None:
+        """Raises `Failed` where the payload is not what the model says."""
+        codes = {error["code"] for error in payload["userErrors"]}
+        if refused is not None:
+            if not codes or not codes <= refused.codes:
+                raise Failed(f"{name} must be refused with one of {sorted(refused.codes)}, and answers {payload}.")
+            self.tally.codes.update(codes)
+            if any(value is not None for key, value in payload.items() if key != "userErrors"):
+                raise Failed(f"{name} is refused, and answers {payload}.")
+            return
+        if codes:
+            raise Failed(f"{name} is allowed, and answers {payload}.")
+        for key, thing in made.items():
+            said = payload[key] and payload[key]["id"]
+            if thing is not None and thing.id is None:
+                thing.id = said
+            if said != (thing and thing.id) or (thing is not None and said is None):
+                raise Failed(f"{name} must answer with {key} {thing and thing.id}, and answers {payload}.")
+
+    def at_once(self, send: Callable[[], Any]) -> Any:
+        """The payload of a mutation that is sent twice at the same time: both answer the same, or one cannot yet."""
+        answers = []
+        for sent in [self._senders.submit(send) for _ in range(2)]:
+            try:
+                answers.append(sent.result())
+            except Unknown:
+                answers.append(None)
+        one, other = answers
+        if one is None or other is None:
+            answered = one or other
+            if answered is None:
+                raise Unknown
+            return answered
+        if one != other:
+            raise Failed(f"The same mutation, sent twice at once, answers\n{one}\nand\n{other}")
+        return one
+
+    def send_again(self, name: str, send: Callable[..., Any], fields: dict[str, Any], payload: Any, how: str) -> None:
+        """A mutation that was done is not done again; one that was refused, is refused again."""
+        if how == AGAIN:
+            if ids(again := send()) != ids(payload):
+                raise Failed(f"{name} answers {payload}, and {again} when it is sent again.")
+        elif not payload["userErrors"]:
+            again = send(fields=other_input(name, fields))
+            if [error["code"] for error in again["userErrors"]] != ["IDEMPOTENCY_KEY_REUSED"]:
+                raise Failed(f"{name} with the key of another input answers {again}.")
+
+    def insist(self, send: Callable[[], Any]) -> Any:
+        """The payload of a mutation, as soon as there is one."""
+        for _ in range(MOST_TRIES):
+            try:
+                return send()
+            except Unknown as unknown:
+                last = unknown
+                self.client.recover()
+        raise Failed(f"No answer after {MOST_TRIES} tries: {last}\n{self.client.log()}")
+
+    def compare_touched(self, customers: Sequence[int], things: Iterable[Plan | Clock | Key]) -> None:
+        if wrong := self.differ(customers, things):
+            raise Failed("\n".join(["The API and the model do not agree.", *wrong]))
+
+    def differ(self, customers: Sequence[int], things: Iterable[Plan | Clock | Key]) -> list[str]:
+        wrong = []
+        for number in customers:
+            customer = self.world.customers[number]
+            # While a clock is on its way, nobody can say how far its customers are.
+            if customer.clock is None or customer.clock.target is None:
+                wrong += disagreements(self.client, self.world, customer)
+        for thing in things:
+            wrong += self.thing_differs(thing)
+        return wrong
+
+    def deny(self, name: str, fields: dict[str, Any], token: str, *codes: str, customers: Sequence[int] = ()) -> None:
+        """Sends a mutation that the token does not allow, and sees that nothing came of it."""
+        self.tally.steps += 1
+        try:
+            payload = self.insist(lambda: self.client.mutate(name, "", fields, token=token))
+        except Denied as denied:
+            if str(denied) not in codes:
+                raise Failed(f"{name} must be denied with one of {codes}, and is with {denied}.") from None
+            self.tally.refused[name] += 1
+        else:
+            raise Failed(f"{name} must be denied with one of {codes}, and answers {payload}.")
+        self.compare_touched(customers, ())
+
+    def thing_differs(self, thing: Plan | Clock | Key) -> list[str]:
+        if isinstance(thing, Key) and thing.scope == "CUSTOMER":
+            return asyncio.run(self._session_differs(thing))
+        return thing_differs(self.client, thing)
+
+    async def _session_differs(self, key: Key) -> list[str]:
+        """As `thing_differs`, of a customer session: the API does not show them."""
+        statement = text("SELECT revoked_at, expires_at FROM api_keys WHERE id = CAST(:id AS uuid)")
+        async with single_connection(self.client.database) as connection:
+            row = (await connection.execute(statement, {"id": key.id})).one()
+        return list(differences(list(row), [key.revoked_at, key.expires_at], "customer session"))
+
+    def break_something(self, what: str) -> None:
+        """Kills the server or its database, or cuts its connections, while nothing is asked of it."""
+        self.tally.steps += 1
+        match what:
+            case "server":
+                self.client.kill_server()
+            case "postgres":
+                self._postgres.kill()
+                self._postgres.revive()
+            case _:
+                self._postgres.cut_connections()
+        self.tally.faults[f"{what}, between steps"] += 1
+
+    def verify(self) -> None:
+        """Raises `Failed` where an invariant is violated, or something is gone that was acknowledged."""
+        asyncio.run(self._verify())
+        self.tally.verified += 1
+
+    async def _verify(self) -> None:
+        async with single_connection(self.client.database) as connection:
+            await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            checks = [*await verify(connection), await verify_acknowledged(connection, self._acknowledged)]
+        if broken := [check.line() for check in checks if not check.holds]:
+            raise Failed("\n".join(broken))
+
+    def acknowledge(self, made: Made) -> None:
+        for thing in made.values():
+            if thing is not None and type(thing).__name__ in ("Customer", "Plan", "Subscription", "Invoice", "Payment"):
+                self._acknowledged.append(json.dumps({"type": type(thing).__name__, "id": thing.id}))
+
+
+@contextmanager
+def walking(*, defect: str | None = None, seconds: float = math.inf) -> Iterator[Walk]:
+    """A walk with a PostgreSQL and a server of its own, which has a defect where one is named."""
+    with Postgres() as postgres, Client(postgres, defect=defect) as client:
+        yield Walk(postgres, client, seconds=seconds)
+
+
+def ids(payload: Any) -> dict[str, Any]:
+    """What a payload names, and why it refuses."""
+    return {
+        key: [error["code"] for error in value] if key == "userErrors" else value and value["id"]
+        for key, value in payload.items()
+    }
+
+
+OTHER_INPUT: dict[str, tuple[str, Any, Any]] = {
+    "createCustomer": ("name", "One", "Another"),
+    "createPlan": ("name", "One", "Another"),
+    "createSubscription": ("quantity", 77, 78),
+    "changeSubscription": ("quantity", 77, 78),
+    "cancelSubscription": ("atPeriodEnd", True, False),
+    "createInvoice": ("netDays", 77, 78),
+    "addInvoiceLine": ("description", "One", "Another"),
+    "recordPayment": ("reference", "One", "Another"),
+    "createTestClock": ("name", "One", "Another"),
+}
+"""A field of a mutation's input, and two values of which one is another than before; else the `id`."""
+
+
+def other_input(name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    field_name, one, other = OTHER_INPUT.get(name, ("id", "one", "another"))
+    return {**fields, field_name: other if fields.get(field_name) == one else one}
