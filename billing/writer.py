@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.types import Text, TypeDecorator, TypeEngine
+from sqlalchemy.types import Text, TypeEngine
 
 from billing.account import Account
 from billing.planned import (
@@ -54,7 +54,7 @@ from db.models import (
 )
 from db.models.base import table_of
 from db.statements import Statement, kept, send
-from db.types import bill_to_document
+from db.types import bill_to_document, stored_type
 from db.values import BillTo
 
 Values: TypeAlias = tuple[Any, ...]
@@ -281,17 +281,13 @@ def sent_columns(number: int, write: Write) -> dict[str, ColumnElement[Any]]:
 
 def sent_type(column: Column[Any]) -> TypeEngine[Any]:
     """The type as which a column's values are sent: documents and lists as text, all else as what is stored."""
-    stored = stored_type(column)
+    stored = stored_type(column.type)
     return Text() if isinstance(stored, JSONB | ARRAY) else stored
-
-
-def stored_type(column: Column[Any]) -> TypeEngine[Any]:
-    return column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
 
 
 def restored(column: Column[Any], sent: ColumnElement[Any]) -> ColumnElement[Any]:
     """The column's value, of what was sent."""
-    match stored_type(column):
+    match stored_type(column.type):
         case JSONB():
             return cast(sent, JSONB)
         case ARRAY():
@@ -307,7 +303,7 @@ def encoders(write: Write) -> list[Callable[[Any], Any] | None]:
 
 
 def encoder(column: Column[Any], *, one: bool) -> Callable[[Any], Any] | None:
-    match stored_type(column):
+    match stored_type(column.type):
         case JSONB():
             encode: Callable[[Any], str | None] = document_text
         case ARRAY():

@@ -27,13 +27,11 @@ from cli.workers import Workers
 from db.database import Database
 from db.server import DatabaseServer
 from graph.app import create_app
+from graph.observability import METRICS_FOLDER
 from graph.trusted import TrustedDocumentsError
 
 if TYPE_CHECKING:
     from graph.observability.tracing import Tracing
-
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Names the folder in which workers keep their metrics; prometheus-client reads it when it is imported."""
 
 GRACEFUL_SHUTDOWN_SECONDS = 20
 """What is under way has so long to be finished. With what comes before and after, a server ends within 25 seconds."""

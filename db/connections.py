@@ -4,7 +4,6 @@ from typing import cast
 
 import asyncpg
 from sqlalchemy import PoolProxiedConnection
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 CONNECTION_LOST = (
@@ -14,15 +13,6 @@ CONNECTION_LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
 )
-
-
-async def take(engine: AsyncEngine) -> PoolProxiedConnection:
-    """A connection of the pool, which is open as far as is known: one may be lost while it lies there."""
-    while True:
-        taken = await engine.raw_connection()
-        if not is_closed(taken):
-            return taken
-        await drop(taken)
 
 
 async def give_back(taken: PoolProxiedConnection) -> None:

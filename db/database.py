@@ -112,14 +112,13 @@ class Database:
         event.listen(self.engine.sync_engine, "after_cursor_execute", count_rows)
         self._answers = create_async_engine(address, pool_size=pool_size, pool_reset_on_return=None, **options)
         event.listen(self._answers.sync_engine, "connect", give_texts)
-        event.listen(self.engine.sync_engine, "checkout", refuse_closed)
-        for engine in (self.engine, self._answers):
-            event.listen(engine.sync_engine, "handle_error", give_up_connection)
         self.listeners: list[Callable[[str], None]] = []
         """Are told of each statement that is sent by the driver; of others SQLAlchemy's own events tell."""
         self.on_retry: list[Callable[[str], None]] = []
         """Are told of each transaction that is done again: the SQLSTATE that it failed with."""
         for engine in (self.engine, self._answers):
+            event.listen(engine.sync_engine, "checkout", refuse_closed)
+            event.listen(engine.sync_engine, "handle_error", give_up_connection)
             count_usage(engine.sync_engine)
         self.reads = self.writes = Sessions(self.engine, self.listeners)
 

@@ -13,7 +13,7 @@ import asyncpg
 from sqlalchemy import CompoundSelect, PoolProxiedConnection, Select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from db.connections import CONNECTION_LOST, driver_connection, drop, give_back, take
+from db.connections import CONNECTION_LOST, driver_connection, drop, give_back
 from db.models import Base
 from db.rows import row_class
 from db.scope import Scope
@@ -72,7 +72,7 @@ class Reads:
     async def _connection(self) -> asyncpg.Connection:
         """The connection of this request."""
         if self._driver is None:
-            self._taken = await take(self._engine)
+            self._taken = await self._engine.raw_connection()
             self._driver = driver_connection(self._taken)
         return self._driver
 

@@ -13,7 +13,7 @@ from asyncpg.transaction import Transaction
 from sqlalchemy import Connection, PoolProxiedConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from db.connections import CONNECTION_LOST, driver_connection, drop, give_back, take
+from db.connections import CONNECTION_LOST, driver_connection, drop, give_back
 from db.errors import READ_ONLY, OutcomeUnknown, is_lost, said_of
 from db.scope import SCOPE, Scope, ScopedSession
 from db.statements import DRIVER, LISTENERS, refusals
@@ -84,10 +84,10 @@ class Sessions:
         by then. Raises `ConnectionError`, and `DBAPIError` where PostgreSQL refuses.
         """
         try:
-            return await self._begin_on(await take(self._engine))
+            return await self._begin_on(await self._engine.raw_connection())
         except CONNECTION_LOST:
             with refusals(BEGIN):
-                return await self._begin_on(await take(self._engine))
+                return await self._begin_on(await self._engine.raw_connection())
 
     async def _begin_on(self, taken: PoolProxiedConnection) -> tuple[PoolProxiedConnection, Transaction]:
         transaction = driver_connection(taken).transaction()

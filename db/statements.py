@@ -15,10 +15,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine, Uuid
+from sqlalchemy.types import DateTime, TypeEngine, Uuid
 
 from db.rows import DIALECT
 from db.scope import ANY_CUSTOMER, scope_of
+from db.types import stored_type
 from db.usage import Sent
 
 KEPT = 1000
@@ -33,6 +34,8 @@ SELECTS = (Select, CompoundSelect)
 Shape = ParamSpec("Shape")
 Kept = TypeVar("Kept")
 Convert = Callable[[Any], Any] | None
+Parameter = tuple[str, Any, Convert]
+"""Its name, what it is where no value is given, and what makes of a value what is sent."""
 
 
 def kept(build: Callable[Shape, Kept]) -> Callable[Shape, Kept]:
@@ -71,18 +74,8 @@ class Compiled:
                 statement = statement.limit(bindparam(ROWS_LEFT, type_=Integer()))
         compiled = cast("SQLCompiler", statement.compile(dialect=DIALECT))
         self.text = str(compiled)
-        self._parameters: list[tuple[str, Any, Convert]] = [
-            (
-                CUSTOMER if compiled.params[name] == ANY_CUSTOMER.customer_id else name,
-                compiled.params[name],
-                binder(compiled.binds[name].type),
-            )
-            for name in compiled.positiontup or ()
-        ]
-        self._texts: list[tuple[str, Any, Convert]] = [
-            (name, by_default, text_binder(compiled.binds[bind].type))
-            for bind, (name, by_default, _) in zip(compiled.positiontup or (), self._parameters, strict=True)
-        ]
+        self._parameters = parameters_of(compiled, bound)
+        self._texts = parameters_of(compiled, as_text)
         self._results: list[Convert] = [
             column.type.dialect_impl(DIALECT).result_processor(DIALECT, None) for column in columns
         ]
@@ -90,17 +83,11 @@ class Compiled:
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """The values in the order of the parameters; for one that is not given, what the statement has for it."""
-        return [
-            values.get(name, by_default) if convert is None else convert(values.get(name, by_default))
-            for name, by_default, convert in self._parameters
-        ]
+        return in_order(self._parameters, values)
 
     def texts(self, values: Mapping[str, Any]) -> list[Any]:
         """As `arguments`, for a connection that takes UUIDs and instants as texts."""
-        return [
-            values.get(name, by_default) if convert is None else convert(values.get(name, by_default))
-            for name, by_default, convert in self._texts
-        ]
+        return in_order(self._texts, values)
 
     def plain(self, rows: Sequence[Any]) -> Sequence[Any]:
         """The rows with the values that the types of their columns make of the driver's."""
@@ -133,21 +120,41 @@ async def send(session: AsyncSession, statement: Statement, /, **values: object)
     return compiled.plain(rows)
 
 
-def binder(type_: TypeEngine[Any]) -> Convert:
-    """What makes of a value what the driver takes. SQLAlchemy's own for arrays looks for arrays in them again."""
+def parameters_of(compiled: SQLCompiler, converter: Callable[[TypeEngine[Any]], Convert]) -> list[Parameter]:
+    """The parameters of a statement in their order, with what `converter` has for their types."""
+    return [
+        (
+            CUSTOMER if compiled.params[name] == ANY_CUSTOMER.customer_id else name,
+            compiled.params[name],
+            for_each(compiled.binds[name].type, converter),
+        )
+        for name in compiled.positiontup or ()
+    ]
+
+
+def in_order(parameters: Sequence[Parameter], values: Mapping[str, Any]) -> list[Any]:
+    return [
+        values.get(name, by_default) if convert is None else convert(values.get(name, by_default))
+        for name, by_default, convert in parameters
+    ]
+
+
+def for_each(type_: TypeEngine[Any], converter: Callable[[TypeEngine[Any]], Convert]) -> Convert:
+    """What `converter` has for a type; for an array, what does it to each of its values."""
     if not isinstance(type_, ARRAY):
-        return type_.dialect_impl(DIALECT).bind_processor(DIALECT)
-    convert = binder(type_.item_type)
+        return converter(type_)
+    convert = for_each(type_.item_type, converter)
     return None if convert is None else lambda values: [convert(value) for value in values]
 
 
-def text_binder(type_: TypeEngine[Any]) -> Convert:
-    """What makes a text of a value, or of those of an array, where the type is one whose values are sent as such."""
-    if isinstance(type_, ARRAY):
-        convert = text_binder(type_.item_type)
-        return None if convert is None else lambda values: [convert(value) for value in values]
-    stored = type_.impl_instance if isinstance(type_, TypeDecorator) else type_
-    return text_of if isinstance(stored, Uuid | DateTime) else None
+def bound(type_: TypeEngine[Any]) -> Convert:
+    """What makes of a value what the driver takes. SQLAlchemy's own for arrays looks for arrays in them again."""
+    return type_.dialect_impl(DIALECT).bind_processor(DIALECT)
+
+
+def as_text(type_: TypeEngine[Any]) -> Convert:
+    """What makes a text of a value, where the type is one whose values are sent as such."""
+    return text_of if isinstance(stored_type(type_), Uuid | DateTime) else None
 
 
 def text_of(value: object) -> str | None:

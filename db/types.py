@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Dialect, Text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql.base import ischema_names
-from sqlalchemy.types import TypeDecorator, UserDefinedType
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 from db.values import Address, BillTo
 
@@ -101,3 +101,8 @@ def address_document(address: Address) -> Document:
 
 
 ADDRESS_LINES = tuple(line.name for line in fields(Address))
+
+
+def stored_type(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    """The type as which PostgreSQL has what a type of ours makes of it."""
+    return type_.impl_instance if isinstance(type_, TypeDecorator) else type_

@@ -9,7 +9,6 @@ from strawberry.schema import Schema
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
-from db.models import Base
 from db.rows import Referred, row_class
 from graph.context import RawInfo
 from graph.edges import EDGE, Edge
@@ -21,6 +20,7 @@ from graph.types.common import Node
 def declare(schema: Schema) -> None:
     """Writes into each field's `extensions` how it can be resolved for many objects at once."""
     core: GraphQLSchema = schema._schema  # noqa: SLF001 - the schema as graphql-core has it
+    referred = referred_classes(core)
     for type_ in core.type_map.values():
         if isinstance(type_, GraphQLScalarType) and type_.name in SENT_AS_THEY_ARE:
             type_.extensions[AS_IS] = SENT_AS_THEY_ARE[type_.name]
@@ -30,7 +30,10 @@ def declare(schema: Schema) -> None:
             continue
         origin = getattr(type_.extensions.get("strawberry-definition"), "origin", None)
         if isinstance(origin, type) and issubclass(origin, Node) and origin is not Node:
-            type_.extensions[INSTANCE_OF] = (row_class(origin.row), *referred_classes(core, origin.row))
+            type_.extensions[INSTANCE_OF] = (
+                row_class(origin.row),
+                *(each for each in referred if each.model is origin.row),
+            )
         for field in type_.fields.values():
             definition = field.extensions.get("strawberry-definition")
             if not isinstance(definition, StrawberryField):
@@ -48,13 +51,12 @@ def declare(schema: Schema) -> None:
                 field.extensions[READS] = said[READS]
 
 
-def referred_classes(schema: GraphQLSchema, model: type[Base]) -> set[type[Referred]]:
-    """The classes of a table's rows that are read together with others."""
+def referred_classes(schema: GraphQLSchema) -> set[type[Referred]]:
+    """The classes of the rows that are read together with others."""
     types = (type_ for type_ in schema.type_map.values() if isinstance(type_, GraphQLObjectType))
     definitions = (field.extensions.get("strawberry-definition") for type_ in types for field in type_.fields.values())
     edges = (definition.metadata.get(EDGE) for definition in definitions if isinstance(definition, StrawberryField))
-    referred = {edge.referred for edge in edges if isinstance(edge, Edge)}
-    return {class_ for class_ in referred if class_ is not None and class_.model is model}
+    return {edge.referred for edge in edges if isinstance(edge, Edge) and edge.referred is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -84,22 +85,27 @@ async def template(server: EmbeddedPostgres) -> str:
     return name
 
 
+@asynccontextmanager
+async def new_database(server: EmbeddedPostgres, template: str = "template1") -> AsyncIterator[str]:
+    """The URL of a copy of the template, for the time of the block."""
+    name = f"test_{uuid4().hex}"
+    await execute(server.url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield named(server.url, name)
+    await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 async def empty_database_url(server: EmbeddedPostgres) -> AsyncIterator[str]:
     """A database without tables."""
-    name = f"empty_{uuid4().hex}"
-    await execute(server.url, f"CREATE DATABASE {name}")
-    yield named(server.url, name)
-    await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+    async with new_database(server) as url:
+        yield url
 
 
 @pytest.fixture
 async def database_url(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
     """A migrated database without rows."""
-    name = f"test_{uuid4().hex}"
-    await execute(server.url, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield named(server.url, name)
-    await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+    async with new_database(server, template) as url:
+        yield url
 
 
 @pytest.fixture

@@ -20,13 +20,11 @@ from prometheus_client.registry import Collector
 
 from billing.runs import Report
 from db.database import Database
+from graph.observability import METRICS_FOLDER
 from graph.observability.exchange import Exchange
 from graph.observability.middleware import FAILURES
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Names the folder in which the workers of a server keep their metrics; prometheus-client reads it when imported."""
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -135,7 +133,7 @@ class Metrics:
         return generate_latest(self._all()) + generate_latest(found)
 
     def _all(self) -> CollectorRegistry:
-        folder = os.environ.get(FOLDER)
+        folder = os.environ.get(METRICS_FOLDER)
         if folder is None:
             return self._registry
         forget_the_dead(Path(folder))

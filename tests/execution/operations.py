@@ -1,8 +1,9 @@
 """Makes operations richer: aliases, fragments, conditions, and variables in place of literals."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from graphql import (
     ArgumentNode,
@@ -33,6 +34,9 @@ from graphql import (
     type_from_ast,
     value_from_ast_untyped,
 )
+from hypothesis import HealthCheck, Phase, seed, settings
+
+Test = TypeVar("Test", bound=Callable[..., Any])
 
 ROOTS = ("Query", "Mutation")
 DEEPER = 3
@@ -238,3 +242,21 @@ class Enriched:
             given = value_from_ast_untyped(value)
             self.variables[variable.name.value] = {"odd": given} if self._random.randrange(400) == 0 else given
         return variable
+
+
+def generated(examples: int) -> Callable[[Test], Test]:
+    """Has a test run with so many examples, which are the same each time; TESTS_SEED makes others, TESTS_OPERATIONS
+    other numbers of them.
+    """
+
+    def by_chance(test: Test) -> Test:
+        so_many = settings(
+            max_examples=int(os.environ.get("TESTS_OPERATIONS", examples)),
+            phases=[Phase.generate],
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        return seed(int(os.environ.get("TESTS_SEED", "0")))(so_many(test))
+
+    return by_chance

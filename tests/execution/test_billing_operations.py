@@ -5,7 +5,6 @@ TESTS_SEED=<number> makes others, TESTS_OPERATIONS=<number> so many.
 """
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -27,7 +26,7 @@ from graphql import (
     Visitor,
     visit,
 )
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis_graphql import nodes, queries
 from rich.console import Console
@@ -41,11 +40,9 @@ from db.sessions import Sessions
 from graph.app import create_app
 from graph.schema import core_schema, sdl
 from graph.settings import Settings
-from tests.execution.operations import Enriched
+from tests.execution.operations import Enriched, generated
 from tests.support import NOW, Api, TestClock
 
-SEED = int(os.environ.get("TESTS_SEED", "0"))
-OPERATIONS = int(os.environ.get("TESTS_OPERATIONS", "300"))
 CUSTOMERS = 12
 IDS_OF_A_TABLE = 5
 
@@ -201,14 +198,7 @@ def values_in(data: Any) -> int:
     return sum(map(values_in, data)) if isinstance(data, list) else data is not None
 
 
-@seed(SEED)
-@settings(
-    max_examples=OPERATIONS,
-    phases=[Phase.generate],
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+@generated(300)
 @given(documents=st.lists(QUERIES, min_size=1, max_size=3), lot=st.integers(0, 2**32))
 async def test_both_executors_answer_the_same(billing: Billing, documents: list[DocumentNode], lot: int) -> None:
     random = Random(lot)

@@ -6,7 +6,6 @@ Where the answers differ in which of several errors they tell, `races` says whet
 """
 
 import gc
-import os
 import warnings
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -14,18 +13,16 @@ from random import Random
 
 import pytest
 from graphql import DocumentNode, parse, validate
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis_graphql import mutations, queries
 
 from graph.execution import Plans
 from tests.execution.agreement import Told, by_level, by_object
-from tests.execution.operations import Enriched
+from tests.execution.operations import Enriched, generated
 from tests.execution.races import excused, occurrences
 from tests.execution.world import Loading, World, root_of, schema
 
-SEED = int(os.environ.get("TESTS_SEED", "0"))
-OPERATIONS = int(os.environ.get("TESTS_OPERATIONS", "600"))
 WORLDS = [(0, 40), (6, 0), (8, 20), (20, 50)]
 """Each operation meets all of them: how many of a hundred fields fail, and how many are awaited."""
 
@@ -68,14 +65,7 @@ def collect() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:coroutine '.*' was never awaited:RuntimeWarning")
-@seed(SEED)
-@settings(
-    max_examples=OPERATIONS,
-    phases=[Phase.generate],
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+@generated(600)
 @given(documents=st.lists(QUERIES, min_size=1, max_size=4) | st.lists(MUTATIONS, min_size=1, max_size=3), lot=LOTS)
 async def test_both_executors_answer_the_same(documents: list[DocumentNode], lot: int) -> None:
     enriched = Enriched(schema, documents, Random(lot))

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,25 @@ async def visit(frontend: Frontend, plans: Sequence[str], draw: random.Random) -
     await frontend.mutate("changeSubscription", id=subscription, planId=plans[1])
     if draw.random() < 0.5:
         await frontend.mutate("cancelSubscription", id=subscription, atPeriodEnd=False, settlement="CREDIT")
+
+
+@asynccontextmanager
+async def at_work(frontends: Sequence[Frontend]) -> AsyncIterator[None]:
+    """The clients make visits in the block. Its end waits for the last of them, and closes the clients."""
+    plans = await offer(frontends[0])
+    over = asyncio.Event()
+
+    async def work(frontend: Frontend, draw: random.Random) -> None:
+        while not over.is_set():
+            await visit(frontend, plans, draw)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number, frontend in enumerate(frontends):
+            tasks.create_task(work(frontend, random.Random(number)))
+        yield
+        over.set()
+    for frontend in frontends:
+        await frontend.close()
 
 
 async def pay(frontend: Frontend, customer: str, amount_cents: int) -> None:

@@ -4,10 +4,9 @@ runs, and all goes on by itself as soon as there is space. Nothing acknowledged 
 
 import asyncio
 import os
-import random
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from db.errors import said_of
 from tests.conftest import FOLDER, execute
 from tests.faults.database.postgres import Postgres
 from tests.faults.disks import Disk, small_disk
-from tests.faults.frontends import Frontend, Record, assert_nothing_is_lost_or_doubled, offer, visit
+from tests.faults.frontends import Frontend, Record, assert_nothing_is_lost_or_doubled, at_work
 from tests.faults.processes import Server, Servers, until
 
 MEGABYTES = 128
@@ -52,7 +51,7 @@ async def test_tables_cannot_grow(servers: Servers, postgres: Postgres, disk: Di
     async with asyncio.timeout(TEST_SECONDS):
         server = await servers.start("--renew-every", "0.5", DATABASE_URL=postgres.url)
         pid, record = server.pid, Record()
-        async with under_load(server, record):
+        async with at_work([Frontend([server.url], record) for _ in range(CLIENTS)]):
             await more_answers(record, 60)
             # PostgreSQL has this segment of its log whole: it is the tables that have no space.
             await execute(postgres.url, "SELECT pg_switch_wal()")
@@ -78,7 +77,7 @@ async def test_the_log_cannot_grow(servers: Servers, postgres: Postgres, disk: D
     async with asyncio.timeout(TEST_SECONDS):
         server = await servers.start("--renew-every", "0.5", DATABASE_URL=postgres.url)
         pid, record = server.pid, Record()
-        async with under_load(server, record):
+        async with at_work([Frontend([server.url], record) for _ in range(CLIENTS)]):
             await more_answers(record, 60)
             disk.fill()
             await use_up_the_log(postgres)
@@ -125,26 +124,6 @@ async def state_of(url: str, statement: str) -> str | None:
     with pytest.raises(DBAPIError) as failed:
         await execute(url, statement)
     return said_of(failed.value, "sqlstate")
-
-
-@asynccontextmanager
-async def under_load(server: Server, record: Record) -> AsyncIterator[None]:
-    """Clients who send what is refused again, with its key, are at work in the block. Its end waits for theirs."""
-    frontends = [Frontend([server.url], record) for _ in range(CLIENTS)]
-    plans = await offer(frontends[0])
-    over = asyncio.Event()
-
-    async def work(frontend: Frontend, draw: random.Random) -> None:
-        while not over.is_set():
-            await visit(frontend, plans, draw)
-
-    async with asyncio.TaskGroup() as tasks:
-        for number, frontend in enumerate(frontends):
-            tasks.create_task(work(frontend, random.Random(number)))
-        yield
-        over.set()
-    for frontend in frontends:
-        await frontend.close()
 
 
 async def more_answers(record: Record, more: int) -> None:

@@ -21,7 +21,7 @@ from db.embedded import EmbeddedPostgres
 from db.pooled import pooled_url
 from db.values import RunTrigger
 from tests.cli.conftest import Serve, billing, serve  # noqa: F401 - a fixture
-from tests.conftest import FOLDER, execute, named
+from tests.conftest import FOLDER
 from tests.db.test_upgrade import violated
 from tests.faults.test_migrations import VALID, NewerVersion, newer, scalar, until_true  # noqa: F401 - a fixture
 from tests.faults.traffic import traffic
@@ -83,15 +83,6 @@ def through(port: int, url: str) -> str:
 
 
 @pytest.fixture
-async def new_url(server: EmbeddedPostgres, pgbouncer: int) -> AsyncIterator[str]:
-    """A database without tables, to be reached by itself."""
-    name = f"pooled_{uuid4().hex}"
-    await execute(server.url, f"CREATE DATABASE {name}")
-    yield named(server.url, name)
-    await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture
 async def pooled(database_url: str, pgbouncer: int) -> AsyncIterator[Database]:
     """A migrated database behind PgBouncer."""
     # Many wait for few sessions, on a busy machine.
@@ -102,15 +93,21 @@ async def pooled(database_url: str, pgbouncer: int) -> AsyncIterator[Database]:
 
 async def test_a_server_migrates_serves_and_renews_over_few_sessions(
     serve: Serve,  # noqa: F811
-    new_url: str,
+    empty_database_url: str,
     pgbouncer: int,
 ) -> None:
-    environment = {"DATABASE_URL": through(pgbouncer, new_url), "BILLING_PGBOUNCER": "on", "BILLING_AUTH": "off"}
+    environment = {
+        "DATABASE_URL": through(pgbouncer, empty_database_url),
+        "BILLING_PGBOUNCER": "on",
+        "BILLING_AUTH": "off",
+    }
 
     served = await asyncio.to_thread(serve, "--workers", "2", "--renew-every", "0.5", environment=environment)
     async with traffic(served.url, clients=12) as clients:
         await clients.until_answered(300)
-        sessions = await scalar(new_url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        sessions = await scalar(
+            empty_database_url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        )
     verified = await asyncio.to_thread(billing, "verify", **environment)
 
     assert clients.failed == []

@@ -1,11 +1,9 @@
 """Two servers are started again, one after the other, while clients go on: no request fails."""
 
-import asyncio
-import random
 import signal
 from pathlib import Path
 
-from tests.faults.frontends import Frontend, Record, assert_nothing_is_lost_or_doubled, offer, visit
+from tests.faults.frontends import Frontend, Record, assert_nothing_is_lost_or_doubled, at_work
 from tests.faults.processes import Servers
 
 CLIENTS = 8
@@ -17,16 +15,7 @@ async def test_no_request_fails_while_two_servers_are_restarted_in_turn(
     pair = [await servers.start(DATABASE_URL=database_url) for _ in range(2)]
     record = Record()
     frontends = [Frontend([server.url for server in pair], record, first=number) for number in range(CLIENTS)]
-    plans = await offer(frontends[0])
-    done = asyncio.Event()
-
-    async def go_on(frontend: Frontend, draw: random.Random) -> None:
-        while not done.is_set():
-            await visit(frontend, plans, draw)
-
-    async with asyncio.TaskGroup() as tasks:
-        for number, frontend in enumerate(frontends):
-            tasks.create_task(go_on(frontend, random.Random(number)))
+    async with at_work(frontends):
         for server in pair:
             before = record.answered
             server.send(signal.SIGTERM)
@@ -34,10 +23,6 @@ async def test_no_request_fails_while_two_servers_are_restarted_in_turn(
             assert record.answered > before, "the other one serves meanwhile"
             server.start()
             await server.ready()
-        done.set()
-
-    for frontend in frontends:
-        await frontend.close()
     assert record.answered > 100
     assert set(record.sent_again) & {"ConnectError", "RemoteProtocolError", "ReadError"}, "none was turned away"
     await assert_nothing_is_lost_or_doubled(database_url, record, tmp_path)

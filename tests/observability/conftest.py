@@ -4,7 +4,8 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
@@ -16,7 +17,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.parser import text_string_to_metric_families
 
 from cli.logs import Formatter
+from db.database import asyncpg_url
+from db.embedded import EmbeddedPostgres
 from tests.cli.conftest import data_dir, serve  # noqa: F401 - fixtures, of servers of their own
+from tests.conftest import execute
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -125,3 +129,13 @@ def samples(text: str) -> Samples:
 
 def value(found: Samples, name: str, **labels: str) -> float | None:
     return found.get((f"billing_{name}", tuple(sorted(labels.items()))))
+
+
+@asynccontextmanager
+async def gone(server: EmbeddedPostgres, database_url: str) -> AsyncIterator[None]:
+    """Takes the database away for the time of the block."""
+    name = asyncpg_url(database_url).database
+    await execute(server.url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    await execute(server.url, f"ALTER DATABASE {name} RENAME TO {name}_gone")
+    yield
+    await execute(server.url, f"ALTER DATABASE {name}_gone RENAME TO {name}")

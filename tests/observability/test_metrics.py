@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
-from db.database import Database, asyncpg_url
+from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.models import BillingHold
 from db.values import ApiKeyScope, CustomerId
@@ -25,8 +24,7 @@ from graph.settings import Settings
 from tests.access.conftest import a_key, a_session
 from tests.cli.conftest import PATIENCE_SECONDS, Serve, Served
 from tests.cli.test_serve import children_of
-from tests.conftest import execute
-from tests.observability.conftest import Samples, samples, value
+from tests.observability.conftest import Samples, gone, samples, value
 from tests.support import Api, TestClock, run, stored
 
 COUNT = "query Count { customers { totalCount } }"
@@ -253,16 +251,6 @@ async def test_they_are_there_while_the_database_is_not(
     assert (value(down, "database_up"), value(down, "holds"), value(down, "renewal_lag_seconds")) == (0, None, None)
     assert value(down, "http_requests_total", route="/metrics", status="200") == 1
     assert refused.status_code == 503
-
-
-@asynccontextmanager
-async def gone(server: EmbeddedPostgres, database_url: str) -> AsyncIterator[None]:
-    """Takes the database away for the time of the block."""
-    name = asyncpg_url(database_url).database
-    await execute(server.url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-    await execute(server.url, f"ALTER DATABASE {name} RENAME TO {name}_gone")
-    yield
-    await execute(server.url, f"ALTER DATABASE {name}_gone RENAME TO {name}")
 
 
 def test_several_workers_tell_the_figures_of_all(serve: Serve, database_url: str) -> None:

@@ -6,8 +6,7 @@ those words are looked for.
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,7 @@ from db.embedded import EmbeddedPostgres
 from db.values import ApiKeyScope
 from tests.access.conftest import a_key
 from tests.cli.conftest import Serve, Served
-from tests.conftest import execute
-from tests.observability.conftest import Collector
+from tests.observability.conftest import Collector, gone
 from tests.support import TestClock
 
 WORD = "telltale"
@@ -231,15 +229,6 @@ async def fail_renewals(database: Database) -> None:
                 if await session.scalar(text("SELECT count(*) FROM billing_holds")):
                     return
             await asyncio.sleep(0.1)
-
-
-@asynccontextmanager
-async def gone(server: EmbeddedPostgres, url: str) -> AsyncIterator[None]:
-    name = asyncpg_url(url).database
-    await execute(server.url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-    await execute(server.url, f"ALTER DATABASE {name} RENAME TO {name}_gone")
-    yield
-    await execute(server.url, f"ALTER DATABASE {name}_gone RENAME TO {name}")
 
 
 def told(served: Served, collector: Collector, postgres: Path) -> Iterator[tuple[str, str]]:

@@ -14,9 +14,9 @@ from typing import Any, Self
 
 import httpx
 
+from tests.faults.processes import children_of
 from tests.walk import defects
 from tests.walk.postgres import Postgres
-from tests.walk.server import children_of
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 30

@@ -27,6 +27,7 @@ from db.database import Database
 from db.errors import is_unavailable
 from graph.app import create_app
 from tests.faults.commits import tell_of_commits
+from tests.faults.processes import children_of, send
 from tests.walk import defects
 
 PR_SET_PDEATHSIG = 1
@@ -86,9 +87,7 @@ class FailPoints:
 def kill_postgres(data: Path) -> None:
     """Kills the postmaster and all that it has started, as if the machine had lost its power."""
     postmaster = postmaster_of(data)
-    for pid in (postmaster, *children_of(postmaster)):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    send((postmaster, *children_of(postmaster)), signal.SIGKILL)
 
 
 def cut_connections(data: Path) -> None:
@@ -101,10 +100,6 @@ def cut_connections(data: Path) -> None:
 
 def postmaster_of(data: Path) -> int:
     return int((data / "postmaster.pid").read_text().split()[0])
-
-
-def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 class Server:

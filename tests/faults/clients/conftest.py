@@ -1,22 +1,19 @@
 """A server as a person starts it, over a database that a test can look into."""
 
 from collections.abc import AsyncIterator, Iterator
-from uuid import uuid4
 
 import pytest
 
 from db.embedded import EmbeddedPostgres
 from tests.cli.conftest import Served, servers
-from tests.conftest import execute, named
+from tests.conftest import new_database
 
 
 @pytest.fixture(scope="module")
 async def served_database_url(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
     """A migrated database without rows, for all tests of a module."""
-    name = f"served_{uuid4().hex}"
-    await execute(server.url, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield named(server.url, name)
-    await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+    async with new_database(server, template) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

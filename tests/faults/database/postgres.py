@@ -71,6 +71,12 @@ class Postgres:
             self._process = None
             (self.data / "standby.signal").unlink(missing_ok=True)
 
+    def kill(self) -> None:
+        """Kills the postmaster, and leaves what it has started to find that out."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
     def stand_still(self) -> None:
         """Lets it take no new connection, and say nothing. Those that it has go on."""
         assert self._process is not None
