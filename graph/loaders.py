@@ -75,8 +75,13 @@ class Loaders:
         self._loaders.clear()
 
     async def close(self) -> None:
-        """Cancels the batches that nobody waits for any more, with their SQL, and gives the connection back."""
+        """Cancels the batches that nobody waits for any more, with their SQL, and gives the connection back.
+
+        What was loaded is dropped: loaders and this refer to each other, and would stay with all their rows until the
+        garbage collector looks for such circles.
+        """
         self._closed = True
+        self.forget()
         try:
             for batch in self._batches:
                 batch.cancel()

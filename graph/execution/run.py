@@ -99,7 +99,7 @@ class Execution:
         self._failures: list[Failure] = []
         self._tasks: list[asyncio.Future[Any]] = []
         self._batches: list[Coroutine[Any, Any, Any]] = []
-        self._helpers = GraphQLResolveInfoHelpers(lambda values: gather_with_cancel(*values), self._track)
+        self._helpers = helpers_with(self._tasks)
         self._objects = 0
 
     async def run(self) -> ExecutionResult:
@@ -155,6 +155,8 @@ class Execution:
         asked = [Spread(frame, field, self._ask(frame, field)) for field in frame.selection.edges]
         if frame.waiting:
             asked = [*frame.waiting, *asked]
+            # They know their frame.
+            frame.waiting = []
         return asked
 
     def _ask(self, frame: Frame, field: Field) -> Any:
@@ -190,9 +192,6 @@ class Execution:
                     values[index] = task = asyncio.ensure_future(running)
                     self._tasks.append(task)
         return values
-
-    def _track(self, values: Sequence[Any]) -> None:
-        self._tasks.extend(asyncio.ensure_future(value) for value in values if is_awaitable(value))
 
     def _info(self, frame: Frame, field: Field) -> GraphQLResolveInfo[Any]:
         plan = self._plan
@@ -398,3 +397,15 @@ class Execution:
             return [None] * len(values)
         self._nulled(spread, nullable=field.nullable[0])
         return self._leaves(spread)
+
+
+def helpers_with(tasks: list[asyncio.Future[Any]]) -> GraphQLResolveInfoHelpers:
+    """What `info` offers to resolvers: what they begin is added to `tasks`.
+
+    It does not know the execution, which knows it: what is in a circle stays until the collector looks for such.
+    """
+
+    def track(values: Sequence[Any]) -> None:
+        tasks.extend(asyncio.ensure_future(value) for value in values if is_awaitable(value))
+
+    return GraphQLResolveInfoHelpers(lambda values: gather_with_cancel(*values), track)

@@ -1,0 +1,81 @@
+"""What a request has made is gone with its answer. Objects that refer to each other in a circle would stay until the
+garbage collector looks for such, which holds up all requests for as long as it looks.
+"""
+
+import gc
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support import Api
+
+OURS = ("billing", "db", "graph")
+"""The packages whose objects are looked for: the client of the tests has circles of its own."""
+
+NESTED = """{
+  customers(first: 2) {
+    totalCount
+    pageInfo { endCursor }
+    edges { cursor node { name subscriptions { nodes {
+      plan { name }
+      invoices { totalCount nodes { number lines { description } customer { name } } }
+    } } } }
+  }
+}"""
+
+QUERIES = [
+    "{ __typename }",
+    "{ invoices(first: 5) { nodes { id number amountCents } } }",
+    NESTED,
+    "{ subscriptions { nodes { upcomingInvoices { amountCents } } } }",
+    '{ customer(id: "nothing") { id } plan(id: "01930000-0000-7000-8000-000000000000") { id } }',
+]
+
+
+@contextmanager
+def garbage() -> Iterator[Counter[str]]:
+    """The classes of what the block leaves to the collector."""
+    found: Counter[str] = Counter()
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        yield found
+        gc.collect()
+        found.update(f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.garbage)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+def ours(found: Counter[str]) -> list[str]:
+    return [name for name in found if name.startswith(OURS)]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+async def test_a_query_leaves_nothing_to_the_collector(api: Api, query: str) -> None:
+    for _ in range(3):
+        await api.a_subscription()
+    # The first one is read and planned, which graphql-core does with circles.
+    first = (await api.post(query)).json()
+    with garbage() as found:
+        assert (await api.post(query)).json() == first
+    assert ours(found) == []
+
+
+async def test_a_mutation_leaves_nothing_to_the_collector(api: Api) -> None:
+    await api.a_subscription()
+    with garbage() as found:
+        await api.a_subscription()
+    assert ours(found) == []
+
+
+async def test_the_collector_is_seen_to_find_what_is_left() -> None:
+    with garbage() as found:
+        circle: list[object] = []
+        circle.append(circle)
+        del circle
+    assert found["builtins.list"] == 1
