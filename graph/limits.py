@@ -375,6 +375,8 @@ def repeated(nodes: Nodes, page: PageSize | None) -> Nodes:
     """So many times what is on a page."""
     if page is None or nodes is NONE:
         return nodes
+    if page.variable is None and not nodes.parts:
+        return Nodes(min(MOST, page.of({}) * nodes.fixed))
     return Nodes(0, ((page, nodes),))
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -90,7 +90,7 @@ async def test_a_request_without_a_well_formed_id_gets_one(serving: Serving, log
     headers = {} if said is None else {b"x-request-id": said.encode()}
     answer = await api.client.post("/graphql", json={"query": COUNT}, headers=headers)
 
-    assert str(UUID(answer.headers["x-request-id"])) == answer.headers["x-request-id"]
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
     assert [line["request_id"] for line in await log.requests(1)] == [answer.headers["x-request-id"]]
 
 
