@@ -204,10 +204,13 @@ async def drive(order: Order) -> Measured:
 
 
 def main() -> None:
-    for line in sys.stdin:
-        measured = uvloop.run(drive(Order(**json.loads(line))))
-        sys.stdout.write(json.dumps(asdict(measured)) + "\n")
-        sys.stdout.flush()
+    # Under PYTHONUNBUFFERED sys.stdout has no buffer: of a line that is longer than a pipe is wide, the rest is lost
+    # where this process is stopped, or signalled, while it waits for the reader.
+    with open(sys.stdout.fileno(), "w", closefd=False) as answers:
+        for line in sys.stdin:
+            measured = uvloop.run(drive(Order(**json.loads(line))))
+            answers.write(json.dumps(asdict(measured)) + "\n")
+            answers.flush()
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 async def fill(database: Database, subscriptions: int) -> None:
     """Subscriptions that began 30 days ago, whose first invoice is paid, and are due within the last hour."""
     plan = a_plan(created_at=NOW - timedelta(days=60))
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(insert(Plan), [values(plan)])
     for first in range(0, subscriptions, 1000):
         accounts: list[Account] = []
@@ -55,7 +55,7 @@ async def fill(database: Database, subscriptions: int) -> None:
             due = invoice.amount_due_cents
             take_in(account, due, [(invoice, due)], method=PaymentMethod.CARD, received_at=began, at=began)
             accounts.append(account)
-        async with database.writes.begin() as session:
+        async with database.sessions.begin() as session:
             await session.execute(insert(Customer), [values(customer) for customer in customers])
             await store(session, accounts)
     async with database.engine.connect() as connection:
@@ -66,7 +66,7 @@ async def statements_of_chunks(database: Database) -> list[int]:
     """How many statements a run takes in which a chunk of some 5, 10 and 100 subscriptions is due."""
     counts = []
     for size in (1, 5, 10, 100):
-        async with database.reads() as session:
+        async with database.sessions() as session:
             due = select(Subscription.next_billing_at).order_by(Subscription.next_billing_at).offset(size - 1).limit(1)
             as_of = await session.scalar(due)
         assert as_of is not None, "there is something due"
@@ -105,7 +105,7 @@ async def prepare(url: str, subscriptions: int) -> None:
 
 async def look(url: str) -> None:
     database = Database(url)
-    async with database.reads() as session:
+    async with database.sessions() as session:
         for table in ("billing_periods", "invoices", "invoice_lines", "events"):
             print(f"{table:16}{await session.scalar(text(f'SELECT count(*) FROM {table}'))} rows")
     await database.close()

@@ -362,7 +362,7 @@ async def advance(database: Database, test_clock_id: TestClockId, *, now: dateti
     are behind most.
     """
     deadline = time.monotonic() + seconds
-    async with database.reads() as session:
+    async with database.sessions() as session:
         clock = await existing_test_clock(session, test_clock_id)
     if clock.target_at is None:
         return True
@@ -447,7 +447,7 @@ async def see_to_test_clocks(database: Database, *, now: datetime) -> None:
         .where(BillingHold.retry_at <= now)
     )
     to_do = or_(TestClock.status == TestClockStatus.ADVANCING, TestClock.id.in_(held))
-    async with database.reads() as session:
+    async with database.sessions() as session:
         clocks = (await session.scalars(select(TestClock).where(to_do).order_by(TestClock.updated_at))).all()
     for clock in clocks:
         seconds = deadline - time.monotonic()

@@ -97,7 +97,7 @@ async def fill(url: str, *, customers: int, as_of: datetime, console: Console) -
     draw = random.Random(SEED)  # noqa: S311 - the data is to be the same each time
     make_id = id_maker(draw, as_of)
     try:
-        async with database.writes.begin() as session:
+        async with database.sessions.begin() as session:
             if await session.scalar(select(exists().where(Plan.code.in_(code for code, *_ in PLANS)))):
                 raise CommandError("This database has the demo data already, or a plan with the code of a demo plan.")
             plans = demo_plans(as_of, make_id)

@@ -21,7 +21,7 @@ async def create_key(url: str, *, name: str, scope: ApiKeyScope, console: Consol
     """Makes a key, and prints its token alone on the standard output."""
     database = database_at(url, pool_size=1)
     try:
-        async with database.writes.begin() as session:
+        async with database.sessions.begin() as session:
             issued = await create_api_key(session, name=name, scope=scope, now=present())
     except BillingError as refusal:
         raise CommandError(str(refusal)) from None
@@ -34,7 +34,7 @@ async def create_key(url: str, *, name: str, scope: ApiKeyScope, console: Consol
 async def list_keys(url: str) -> None:
     """Prints a line for each key: id, scope, name, when it was made, last used and revoked."""
     database = database_at(url, pool_size=1)
-    async with database.reads() as session:
+    async with database.sessions() as session:
         for key in await api_keys(session):
             used = f"used {key.last_used_at:%FT%H:%MZ}" if key.last_used_at else "never used"
             ended = f", revoked {key.revoked_at:%FT%TZ}" if key.revoked_at else ""
@@ -50,7 +50,7 @@ async def revoke_key(url: str, key_id: str, *, console: Console) -> None:
         raise CommandError(f"{key_id!r} is no id of an API key: see `billing keys list`.") from None
     database = database_at(url, pool_size=1)
     try:
-        async with database.writes.begin() as session:
+        async with database.sessions.begin() as session:
             await revoke_api_key(session, api_key_id=found, now=present())
     except BillingError as refusal:
         raise CommandError(str(refusal)) from None
@@ -62,7 +62,7 @@ async def revoke_key(url: str, key_id: str, *, console: Console) -> None:
 async def require_keys(url: str) -> None:
     """Raises `CommandError` where nobody could send a request."""
     database = database_at(url, pool_size=1)
-    async with database.reads() as session:
+    async with database.sessions() as session:
         found = await has_api_keys(session)
     await database.close()
     if not found:

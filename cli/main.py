@@ -332,6 +332,8 @@ def one_line_errors() -> Iterator[None]:
     except ONE_LINE as error:
         fail(str(error))
     except (OSError, SQLAlchemyError) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            fail(f"{error.filename}: {error.strerror}.")
         if is_unavailable(error):
             fail(f"The database does not answer: {first_line(error)}")
         if isinstance(error, DBAPIError):

@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 GRACEFUL_SHUTDOWN_SECONDS = 20
 """What is under way has so long to be finished. With what comes before and after, a server ends within 25 seconds."""
 
+KEEP_ALIVE_SECONDS = 75
+"""So long a connection stays open on which nothing is asked: longer than proxies keep one, which else would send a
+request on one that is just being closed.
+"""
+
 PR_SET_PDEATHSIG = 1
 COLLECTOR_THRESHOLDS = (50_000, 20, 10)
 """Objects that are made before the young are looked at; and how often, before older ones are."""
@@ -62,6 +67,7 @@ def serve_forever(
         access_log=False,
         log_config=None,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
         lifespan="on",
     )

@@ -78,7 +78,7 @@ class DatabaseUrlError(ValueError):
 class Database:
     """The database of one process.
 
-    `reads()` is a session on autocommit, one statement at a time; `async with writes.begin()` a session whose work is
+    `sessions()` is a session on autocommit, one statement at a time; `async with sessions.begin()` one whose work is
     one transaction. Both take the `Scope` of a request, which they keep to. A `pool_size` stands above that of the
     settings. What may be tried again goes through `change`.
     """
@@ -120,11 +120,11 @@ class Database:
             event.listen(engine.sync_engine, "checkout", refuse_closed)
             event.listen(engine.sync_engine, "handle_error", give_up_connection)
             count_usage(engine.sync_engine)
-        self.reads = self.writes = Sessions(self.engine, self.listeners)
+        self.sessions = Sessions(self.engine, self.listeners)
 
     def answers_in(self, scope: Scope) -> Reads:
         """What the answer to a request is read with: rows whose values are ready to be sent."""
-        return Reads(self._answers, scope, lambda: self.reads(scope), self.listeners)
+        return Reads(self._answers, scope, lambda: self.sessions(scope), self.listeners)
 
     @property
     def pools(self) -> dict[str, Pool]:
@@ -149,7 +149,7 @@ class Database:
         attempt = 1
         while True:
             try:
-                async with self.writes.begin(scope, seconds=CHANGE_TIMEOUT_SECONDS) as session:
+                async with self.sessions.begin(scope, seconds=CHANGE_TIMEOUT_SECONDS) as session:
                     return await operation(session)
             except Exception as error:
                 state = state_to_try_again(error, repeatable=repeatable)
@@ -162,7 +162,7 @@ class Database:
 
     async def ping(self) -> None:
         """Answers when the database does. Raises what `is_unavailable` knows when it does not."""
-        async with asyncio.timeout(PING_TIMEOUT_SECONDS), self.reads() as session:
+        async with asyncio.timeout(PING_TIMEOUT_SECONDS), self.sessions() as session:
             await session.execute(text("SELECT 1"))
 
     async def close(self) -> None:

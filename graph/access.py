@@ -132,7 +132,7 @@ class Doorkeeper:
         # A clock that was set back makes nothing good for longer.
         if found is not None and found[0] <= now < found[0] + KEY_SEEN_FOR:
             return found[1]
-        async with self._database.reads() as session:
+        async with self._database.sessions() as session:
             key = await session.get(ApiKey, key_id)
         if key is not None:
             remember(self._seen, key_id, (now, key))
@@ -141,7 +141,7 @@ class Doorkeeper:
     async def _note_use(self, key: ApiKey) -> None:
         now = self._clock()
         if is_unnoted(key, now):
-            async with self._database.reads() as session:
+            async with self._database.sessions() as session:
                 await note_use(session, key.id, now)
             key.last_used_at = now
 
@@ -160,7 +160,7 @@ class Doorkeeper:
                 now = self._clock()
                 if lease.is_known_to_be_empty(now):
                     raise RateLimited(lease.seconds_to_wait(now))
-                async with self._database.reads() as session:
+                async with self._database.sessions() as session:
                     await take_block(session, key_id, lease, self._limit, now=now)
 
 

@@ -55,7 +55,7 @@ class Context:
 
     def reads(self) -> AsyncSession:
         """A session on autocommit: one statement at a time."""
-        return self.database.reads(self._reading)
+        return self.database.sessions(self._reading)
 
     def now(self) -> datetime:
         """The present instant, in whole seconds: all that is stored is."""

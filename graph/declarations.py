@@ -13,7 +13,7 @@ from db.rows import Referred, row_class
 from graph.context import RawInfo
 from graph.edges import EDGE, Edge
 from graph.execution import AS_IS, ATTRIBUTE, BATCH, COLUMN, INSTANCE_OF, READS, BatchResolver, Field, ResolveMany
-from graph.scalars import SENT_AS_THEY_ARE, SENT_TOGETHER
+from graph.scalars import PLAIN_VALUES, SENT_TOGETHER
 from graph.types.common import Node
 
 
@@ -22,8 +22,8 @@ def declare(schema: Schema) -> None:
     core: GraphQLSchema = schema._schema  # noqa: SLF001 - the schema as graphql-core has it
     referred = referred_classes(core)
     for type_ in core.type_map.values():
-        if isinstance(type_, GraphQLScalarType) and type_.name in SENT_AS_THEY_ARE:
-            type_.extensions[AS_IS] = SENT_AS_THEY_ARE[type_.name]
+        if isinstance(type_, GraphQLScalarType) and type_.name in PLAIN_VALUES:
+            type_.extensions[AS_IS] = PLAIN_VALUES[type_.name]
             if type_.name in SENT_TOGETHER:
                 type_.extensions[COLUMN] = SENT_TOGETHER[type_.name]
         if not isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):

@@ -33,7 +33,7 @@ class Answers(Awaitable[list[Any]]):
         return [None if future is None else future.exception() or future.result() for future in self._futures]
 
 
-class Loader(DataLoader[Any, Any]):
+class PromptLoader(DataLoader[Any, Any]):
     """Sends a batch with the next turn of the loop; `DataLoader` has a task do so with the one after it."""
 
     def do_resolve_reject(self, key: Any, future: asyncio.Future[Any]) -> None:
@@ -58,7 +58,7 @@ class Loaders:
         """The loader of `read`: made on first use, the same one from then on."""
         loader = self._loaders.get(read)
         if loader is None:
-            loader = self._loaders[read] = Loader(partial(self._batch, read))
+            loader = self._loaders[read] = PromptLoader(partial(self._batch, read))
         return loader
 
     def load(self, read: BatchedRead[Key, Answer], key: Key) -> Awaitable[Answer]:

@@ -16,6 +16,7 @@ from db.values import CustomerId, InvoiceKind, LineKind, PlanId, SubscriptionId
 from graph.context import Info
 from graph.edges import edge
 from graph.errors import UserError, bad_user_input
+from graph.execution import READS
 from graph.mutations.common import preview, user_errors_field
 from graph.scalars import Cents, Currency, parse_id
 from graph.types.common import LazyPlan, describe, field
@@ -200,4 +201,5 @@ def upcoming_invoices_field() -> Any:
             "The next invoices, as they would be made if nothing happened before; fewer where the subscription ends. "
             "Three statements, however many subscriptions."
         ),
+        metadata={READS: {"id"}},
     )

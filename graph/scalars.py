@@ -82,12 +82,12 @@ def serialize_datetimes(instants: list[str | None]) -> list[str | None]:
     return joined.replace(" ", "T").replace("+00", "Z").split("\n")  # type: ignore[return-value]
 
 
-SENT_AS_THEY_ARE: dict[str, frozenset[type]] = {
+PLAIN_VALUES: dict[str, frozenset[type]] = {
     "Cents": frozenset({int}),
     "Currency": frozenset({str}),
     "DateTime": frozenset({str}),
 }
-"""Types of the values that a scalar does nothing to, or that `SENT_TOGETHER` makes something of."""
+"""Types of the values that a scalar need not serialize one by one: they are sent as they are, or `SENT_TOGETHER`."""
 
 SENT_TOGETHER = {"DateTime": serialize_datetimes}
 

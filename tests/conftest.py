@@ -118,7 +118,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def sessions(database: Database) -> Sessions:
-    return database.writes
+    return database.sessions
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ class MetricsEndpoint:
 
     async def _figures(self) -> Figures | None:
         try:
-            async with asyncio.timeout(FIGURES_SECONDS), self._database.reads() as session:
+            async with asyncio.timeout(FIGURES_SECONDS), self._database.sessions() as session:
                 holds, due_at = await waiting_renewals(session)
         except (TimeoutError, *DATABASE_ERRORS):
             return None

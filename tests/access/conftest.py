@@ -36,7 +36,7 @@ async def serving(database: Database, clock: TestClock) -> AsyncIterator[Serving
 
 
 async def a_key(database: Database, clock: TestClock, scope: ApiKeyScope) -> Issued:
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         return await create_api_key(session, name=scope.value, scope=scope, now=clock.now)
 
 
@@ -49,7 +49,7 @@ async def a_session(
     seconds: int = 900,
 ) -> str:
     """The token of a customer session."""
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         issued = await create_customer_session(
             session,
             customer_id=customer_id,

@@ -59,7 +59,7 @@ async def test_a_wrong_secret_prefix_or_an_ended_key_opens_nothing(
     wrong = [token[:-1] + ("A" if token[-1] != "A" else "E"), "bs" + token[2:], token.upper(), token + "A"]
 
     statuses = [(await client(each).post("{ __typename }")).status_code for each in (token, *wrong)]
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(update(ApiKey).values(revoked_at=clock.now))
     at_once = (await client(token).post("{ __typename }")).status_code
     clock.forward(seconds=6)
@@ -122,7 +122,7 @@ async def test_a_key_is_made_used_and_revoked_by_the_api(
 async def test_tokens_are_not_kept(serving: Serving, database: Database, clock: TestClock) -> None:
     issued = await a_key(database, clock, ApiKeyScope.READ)
     secret = issued.token.rpartition("_")[2]
-    async with database.reads() as session:
+    async with database.sessions() as session:
         [key] = (await session.scalars(select(ApiKey))).all()
 
     stored = " ".join(str(getattr(key, column.key)) for column in key.__mapper__.columns)
@@ -171,7 +171,7 @@ async def test_each_key_has_its_own_idempotency_keys_and_name_in_events(
         for issued, code in ((one, "a"), (two, "b"))
     ]
 
-    async with database.reads() as session:
+    async with database.sessions() as session:
         keys = set(await session.scalars(select(IdempotencyKey.api_key)))
         actors = set(await session.scalars(select(Event.actor)))
     assert [each["userErrors"] for each in made] == [[], []]

@@ -201,7 +201,7 @@ async def test_others_do_not_exist_on_any_edge_of_the_schema(
 
 async def rows(database: Database) -> dict[str, int]:
     """How many rows each table has, but for what a request leaves behind anyway."""
-    async with database.reads() as session:
+    async with database.sessions() as session:
         return {
             name: await session.scalar(select(func.count()).select_from(table)) or 0
             for name, table in Base.metadata.tables.items()
@@ -301,7 +301,7 @@ async def test_a_customer_cancels_and_changes_what_is_the_own(
     assert undone["userErrors"] == []
     assert [refusal(payload)[0] for payload in of_another] == ["SUBSCRIPTION_NOT_FOUND"] * 4
     assert previews[0] == previews[1]
-    async with database.reads() as session:
+    async with database.sessions() as session:
         assert f"customer:{mine['customer']}" in set(await session.scalars(select(Event.actor)))
 
 

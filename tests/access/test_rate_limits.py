@@ -189,7 +189,7 @@ async def workers(
     serving: Serving, database: Database, clock: TestClock, number: int = 1, limit: RateLimit = LIMIT
 ) -> list[Worker]:
     """Processes that serve one key from one database with 101 plans."""
-    await stored(database.writes, *(a_plan() for _ in range(101)))
+    await stored(database.sessions, *(a_plan() for _ in range(101)))
     token = (await a_key(database, clock, ApiKeyScope.READ)).token
     return [Worker((await serving(limited(limit)))(token)) for _ in range(number)]
 
@@ -282,7 +282,7 @@ async def test_a_huge_query_is_charged_when_it_is_over_and_keeps_the_next_ones_o
 
 
 async def test_keys_do_not_share_a_bucket(serving: Serving, database: Database, clock: TestClock) -> None:
-    await stored(database.writes, *(a_plan() for _ in range(101)))
+    await stored(database.sessions, *(a_plan() for _ in range(101)))
     server = await serving(limited(LIMIT))
     busy, quiet = [Worker(server((await a_key(database, clock, ApiKeyScope.READ)).token)) for _ in range(2)]
 
@@ -292,7 +292,7 @@ async def test_keys_do_not_share_a_bucket(serving: Serving, database: Database, 
 
     assert refused
     assert first == second
-    assert await count(database.reads, RateBucket) == 2
+    assert await count(database.sessions, RateBucket) == 2
 
 
 async def test_most_requests_ask_nothing_of_their_bucket(
@@ -383,11 +383,11 @@ async def test_what_is_refused_for_its_document_counts_as_a_request(
 
 async def test_without_a_key_nothing_is_limited(serving: Serving, database: Database) -> None:
     limit = RateLimit(rows_per_second=0.001, burst=1)
-    await stored(database.writes, *(a_plan() for _ in range(101)))
+    await stored(database.sessions, *(a_plan() for _ in range(101)))
     local = Worker((await serving(Settings(rate_limit=limit)))(None))
 
     assert [await local.read(101) for _ in range(20)] == [102] * 20
-    assert await count(database.reads, RateBucket) == 0
+    assert await count(database.sessions, RateBucket) == 0
 
 
 async def test_a_token_is_limited_also_where_none_is_needed(
@@ -407,7 +407,7 @@ async def test_a_revoked_key_is_unknown_and_not_told_to_wait(
     assert await worker.lets_in()
     await worker.wait_said()
 
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(update(ApiKey).values(revoked_at=clock.now))
     clock.forward(seconds=6)
 

@@ -76,7 +76,7 @@ class Books:
         self.ids: dict[str, UUID] = {}
 
     async def do(self, operation: Callable[..., Awaitable[Made]], at: datetime = NOW, **inputs: object) -> Made:
-        async with self.database.writes.begin() as session:
+        async with self.database.sessions.begin() as session:
             return await operation(session, now=at, **inputs)
 
     def keep(self, name: str, id_: UUID | None) -> None:
@@ -170,7 +170,7 @@ async def keep(books: Books) -> None:
     await of_an_upgrade_and_a_downgrade(books)
     await of_one_off_invoices(books)
     await of_other_subscriptions(books)
-    async with books.database.reads() as session:
+    async with books.database.sessions() as session:
         found = await session.execute(
             text(
                 "SELECT id, reverses_line_id FROM invoice_lines WHERE invoice_id = :id AND reverses_line_id IS NOT NULL"
@@ -182,7 +182,7 @@ async def keep(books: Books) -> None:
         books.keep("ada_void", await session.scalar(text(void_line), {"id": books.ids["ada_upgrade"]}))
     books.keep("nowhere", uuid4())
     key = IdempotencyKey(api_key="local", key="order-1", request_hash=b"#" * 32, result={}, created_at=NOW)
-    await stored(books.database.writes, key)
+    await stored(books.database.sessions, key)
 
 
 @asynccontextmanager
@@ -214,7 +214,7 @@ async def lawless(server: EmbeddedPostgres, books: Books) -> AsyncIterator[Datab
     template = books.database.engine.url.database
     assert template is not None
     async with copied(server, template) as database:
-        async with database.writes.begin() as session:
+        async with database.sessions.begin() as session:
             await session.execute(text(WITHOUT_CONSTRAINTS))
         yield database
 
@@ -823,7 +823,7 @@ async def test_many_rows_take_as_many_statements_as_few(database: Database) -> N
         SELECT gen_random_uuid(), id, 'CUSTOMER_CREATED', 'CUSTOMER', id, 1, 'api', '{}', :now, :now FROM made
         """
     )
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(many, {"now": NOW})
 
     async with snapshot(database) as session:
@@ -839,12 +839,12 @@ async def test_a_snapshot_stands_still_and_takes_no_writes(database: Database) -
     count = text("SELECT count(*) FROM customers")
     async with snapshot(database) as session:
         before = await session.scalar(count)
-        await stored(database.writes, a_customer())
+        await stored(database.sessions, a_customer())
         assert await session.scalar(count) == before == 0
         assert await session.scalar(text("SHOW statement_timeout")) == "0"
         with pytest.raises(DBAPIError) as refused:
             await session.execute(text("DELETE FROM customers"))
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         assert await session.scalar(text("SHOW statement_timeout")) == "10s"
         assert await session.scalar(text("SHOW transaction_isolation")) == "read committed"
         assert await session.scalar(text("SHOW transaction_read_only")) == "off"

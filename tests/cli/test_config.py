@@ -82,7 +82,7 @@ async def test_timeouts_reach_every_connection_of_the_database(database_url: str
     names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
     database = Database(database_url, settings)
     try:
-        async with database.reads() as reading, database.writes.begin() as writing:
+        async with database.sessions() as reading, database.sessions.begin() as writing:
             for session in (reading, writing):
                 shown = [await session.scalar(text(f"SHOW {name}")) for name in names]
                 assert shown == ["1234ms", "2345ms", "3456ms"]

@@ -50,12 +50,12 @@ async def test_two_runs_make_the_same_data(database_url: str, empty_database_url
 async def test_every_period_until_then_is_billed_and_none_is_due(database: Database, database_url: str) -> None:
     await fill(database_url, customers=200, as_of=AS_OF, console=QUIET)
 
-    async with database.reads() as session:
+    async with database.sessions() as session:
         due = select(func.count()).select_from(Subscription)
         assert await session.scalar(due.where(Subscription.next_billing_at <= AS_OF)) == 0
         assert await session.scalar(due.where(Subscription.current_period_start > AS_OF)) == 0
         numbered = select(func.count()).select_from(Customer).join(Invoice, Invoice.customer_id == Customer.id)
-        periods = await count(database.writes, BillingPeriod)
+        periods = await count(database.sessions, BillingPeriod)
         assert await session.scalar(numbered) == periods
         gaps = (
             select(Customer.id)
@@ -72,7 +72,7 @@ async def test_every_period_until_then_is_billed_and_none_is_due(database: Datab
         owed = select(func.count()).select_from(Invoice).where(Invoice.amount_due_cents > 0)
         overdue = await session.scalar(owed.where(Invoice.due_at < AS_OF))
         assert 0 < (overdue or 0) < 0.2 * periods
-    assert await count(database.writes, Invoice) == await count(database.writes, InvoiceLine) == periods > 500
+    assert await count(database.sessions, Invoice) == await count(database.sessions, InvoiceLine) == periods > 500
 
 
 async def test_demo_data_comes_once(api: Api, database: Database, database_url: str) -> None:
@@ -82,4 +82,4 @@ async def test_demo_data_comes_once(api: Api, database: Database, database_url: 
     with pytest.raises(CommandError, match="already"):
         await fill(database_url, customers=3, as_of=AS_OF, console=QUIET)
 
-    assert await count(database.writes, Customer) == 4
+    assert await count(database.sessions, Customer) == 4

@@ -129,12 +129,12 @@ def test_an_embedded_server_needs_no_key_on_loopback_and_one_elsewhere(serve: Se
 
 
 async def test_a_key_that_opens_nothing_is_none(database: Database, database_url: str) -> None:
-    customer = await stored(database.writes, a_customer())
-    async with database.writes.begin() as session:
+    customer = await stored(database.sessions, a_customer())
+    async with database.sessions.begin() as session:
         issued = await create_api_key(session, name="old", scope=ApiKeyScope.ADMIN, now=NOW)
         await create_customer_session(session, customer_id=customer.id, seconds=3600, permissions=[], now=NOW)
     await require_keys(database_url)
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await revoke_api_key(session, api_key_id=issued.key.id, now=NOW)
 
     with pytest.raises(CommandError, match="there is none yet"):

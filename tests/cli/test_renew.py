@@ -20,7 +20,7 @@ LONG_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(days=65)
 
 async def a_subscription_of_long_ago(database: Database) -> Subscription:
     """Two whole periods of 30 days are over since it began, and only the first is billed."""
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         customer = await create_customer(session, name="Ada Lovelace", email="ada@example.com", now=LONG_AGO)
         plan = await create_plan(session, code="pro", name="Pro", amount_cents=2900, currency="EUR", now=LONG_AGO)
         made = await create_subscription(session, customer_id=customer.id, plan_id=plan.id, now=LONG_AGO)
@@ -30,7 +30,7 @@ async def a_subscription_of_long_ago(database: Database) -> Subscription:
 
 
 async def invoices(database: Database) -> int:
-    async with database.reads() as session:
+    async with database.sessions() as session:
         return await session.scalar(text("SELECT count(*) FROM invoices")) or 0
 
 
@@ -62,7 +62,7 @@ async def test_a_run_ahead_of_time_is_refused(database_url: str) -> None:
 
 async def test_a_run_that_fails_for_one_exits_with_1(database: Database, database_url: str) -> None:
     subscription = await a_subscription_of_long_ago(database)
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         # The next invoice gets a number that there is already.
         await session.execute(
             update(Customer).where(Customer.id == subscription.customer_id).values(last_invoice_number=0)
@@ -80,7 +80,7 @@ async def test_verify_prints_a_line_for_each_invariant(database: Database, datab
     acknowledged.write_text(json.dumps({"type": "Subscription", "id": str(subscription.id)}) + "\n")
 
     sound = billing("verify", "--acknowledged", str(acknowledged), DATABASE_URL=database_url)
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(text("UPDATE invoices SET subtotal_cents = 1, amount_cents = 1, amount_due_cents = 1"))
     broken = billing("verify", DATABASE_URL=database_url)
 

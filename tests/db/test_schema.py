@@ -279,6 +279,6 @@ async def test_a_period_is_billed_once(sessions: Sessions, subscription: Subscri
 async def test_statuses_are_words_of_their_enum(database: Database, subscription: Subscription) -> None:
     for table, column in (("subscriptions", "status"), ("invoices", "status"), ("invoice_lines", "kind")):
         with pytest.raises(DBAPIError) as refused:
-            async with database.writes.begin() as session:
+            async with database.sessions.begin() as session:
                 await session.execute(text(f"UPDATE {table} SET {column} = 'BOGUS'"))
         assert violated_constraint(refused.value) is not None

@@ -27,7 +27,7 @@ async def single(database_url: str) -> AsyncIterator[Database]:
 
 
 async def is_stored(database: Database, customer: Customer) -> bool:
-    async with database.reads() as session:
+    async with database.sessions() as session:
         return bool(await session.scalar(select(func.count()).where(Customer.id == customer.id)))
 
 
@@ -37,7 +37,7 @@ async def test_a_transaction_that_is_cancelled_at_any_moment_does_no_harm(single
         one, other, next_one = a_customer(), a_customer(), a_customer()
 
         async def store_both(one: Customer = one, other: Customer = other) -> None:
-            async with single.writes.begin() as session:
+            async with single.sessions.begin() as session:
                 session.add(one)
                 await session.flush()
                 session.add(other)
@@ -50,7 +50,7 @@ async def test_a_transaction_that_is_cancelled_at_any_moment_does_no_harm(single
             await asyncio.sleep(0)
         [ended] = await asyncio.gather(task, return_exceptions=True)
 
-        await stored(single.writes, next_one)
+        await stored(single.sessions, next_one)
         found = [await is_stored(single, each) for each in (one, other, next_one)]
         assert found in ([True, True, True], [False, False, True]), turns
         assert found[0] or ended is not None, "what was said to be stored is"
@@ -64,18 +64,18 @@ async def test_a_begin_that_is_refused_leaves_nothing_behind(single: Database) -
             self._connection._top_xact = self
             raise asyncpg.QueryCanceledError("as if the server had said so")
 
-    async with single.reads() as session:
+    async with single.sessions() as session:
         raw = await (await session.connection()).get_raw_connection()
         driver = raw.driver_connection
         first = await session.scalar(text("SELECT pg_backend_pid()"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(driver), "transaction", lambda connection, **_: Refused(connection, None, False, False))
         with pytest.raises(asyncpg.QueryCanceledError):
-            await stored(single.writes, a_customer())
+            await stored(single.sessions, a_customer())
 
-    kept = await stored(single.writes, a_customer())
+    kept = await stored(single.sessions, a_customer())
     assert await is_stored(single, kept)
-    async with single.reads() as session:
+    async with single.sessions() as session:
         assert await session.scalar(text("SELECT pg_backend_pid()")) != first
 
 
@@ -92,7 +92,7 @@ async def test_a_server_that_drops_connections_at_their_first_word_is_unavailabl
             unable = Database(f"postgresql://billing@/billing?host={folder}&port=5432")
             with pytest.raises(Exception) as error:  # noqa: PT011 - whatever it is, it says that the database is away
                 async with asyncio.timeout(10):
-                    await stored(unable.writes, a_customer())
+                    await stored(unable.sessions, a_customer())
             await unable.close()
 
     assert is_unavailable(error.value)

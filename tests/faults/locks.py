@@ -40,5 +40,5 @@ async def lock(url: str, *customers: str) -> AsyncIterator[AsyncConnection]:
 
 async def are_waiting(database: Database, expected: int) -> bool:
     """Whether so many statements of servers wait for a lock."""
-    async with database.reads() as session:
+    async with database.sessions() as session:
         return bool(await session.scalar(text(WAITING)) == expected)

@@ -235,7 +235,7 @@ async def rename(api: Api, *customers: str) -> None:
 async def assert_billed_once(database: Database, subscription: str, boundaries: list[datetime]) -> None:
     """The periods of a subscription lie between these boundaries, and each has one invoice with one line."""
     expected = list(pairwise(boundaries))
-    async with database.reads() as session:
+    async with database.sessions() as session:
         periods = (await session.execute(text(PERIODS), {"id": subscription})).all()
         billed = (await session.execute(text(BILLED), {"id": subscription})).all()
     assert [tuple(row) for row in periods] == expected
@@ -248,5 +248,5 @@ async def anchor_of(database: Database, subscription: str) -> Any:
 
 
 async def scalar(database: Database, statement: str, subscription: str) -> Any:
-    async with database.reads() as session:
+    async with database.sessions() as session:
         return await session.scalar(text(statement), {"id": subscription})

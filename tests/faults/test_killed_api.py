@@ -151,7 +151,7 @@ async def test_no_backend_outlives_the_process_that_it_works_for(
     before = await rows(database)
     url, pid = failing.start()
 
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(text("SELECT FROM customers FOR UPDATE"))
         sent = asyncio.create_task(answer_of(url, "recordPayment", selection, fields))
         await until(lambda: are_waiting(database, 1), what="the mutation waits for the customer")
@@ -163,11 +163,11 @@ async def test_no_backend_outlives_the_process_that_it_works_for(
 
     assert await rows(database) == before
     assert (await api.mutate("recordPayment", selection, **fields))["userErrors"] == []
-    assert await count(database.writes, Payment, IdempotencyKey) == 2
+    assert await count(database.sessions, Payment, IdempotencyKey) == 2
     await assert_sound(database)
 
 
 async def rows(database: Database) -> int:
     """How many rows all tables have, together; without those of runs, which are written down as often as they begin."""
     tables = (mapper.class_ for mapper in Base.registry.mappers)
-    return await count(database.writes, *(table for table in tables if table is not BillingRun))
+    return await count(database.sessions, *(table for table in tables if table is not BillingRun))

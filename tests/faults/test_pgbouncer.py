@@ -132,8 +132,8 @@ async def test_renewals_side_by_side(pooled: Database, database_url: str) -> Non
 
 async def test_timeouts_are_those_of_each_transaction_and_go_to_nobody_else(pooled: Database, pgbouncer: int) -> None:
     shown = text("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
-    for sessions in (pooled.reads, pooled.writes):
-        async with sessions() as session:
+    for session_of in (pooled.sessions, pooled.sessions.begin):
+        async with session_of() as session:
             assert tuple((await session.execute(shown)).one()) == ("10s", "5s")
     taken = await pooled._answers.raw_connection()
     driver = cast("asyncpg.Connection", taken.driver_connection)
@@ -146,8 +146,8 @@ async def test_timeouts_are_those_of_each_transaction_and_go_to_nobody_else(pool
 async def test_statements_of_many_clients_do_not_meet(pooled: Database) -> None:
     async def ask(number: int) -> None:
         for turn in range(10):
-            sessions = pooled.reads if (number + turn) % 2 else pooled.writes
-            async with sessions() as session:
+            session_of = pooled.sessions.begin if (number + turn) % 2 else pooled.sessions
+            async with session_of() as session:
                 found = await session.scalar(text(f"SELECT :number + {turn % 3}"), {"number": number})
             assert found == number + turn % 3
 
@@ -172,7 +172,7 @@ async def test_reads_of_many_requests_do_not_meet(pooled: Database) -> None:
 
 
 async def test_what_is_written_on_autocommit_is_kept(pooled: Database, database_url: str) -> None:
-    async with pooled.reads() as session:
+    async with pooled.sessions() as session:
         await session.execute(text("UPDATE alembic_version SET version_num = version_num || 'x'"))
 
     assert str(await scalar(database_url, "SELECT version_num FROM alembic_version")).endswith("x")
@@ -180,7 +180,7 @@ async def test_what_is_written_on_autocommit_is_kept(pooled: Database, database_
 
 async def test_a_statement_that_fails_leaves_its_session_as_it_was(pooled: Database) -> None:
     for _ in range(2 * SESSIONS):
-        async with pooled.reads() as session:
+        async with pooled.sessions() as session:
             with pytest.raises(Exception, match="division by zero"):
                 await session.execute(text("SELECT 1 / 0"))
             assert await session.scalar(text("SELECT 1")) == 1
@@ -188,7 +188,7 @@ async def test_a_statement_that_fails_leaves_its_session_as_it_was(pooled: Datab
 
 async def test_a_query_that_nobody_waits_for_is_canceled(pooled: Database, database_url: str) -> None:
     sleeping = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
-    async with pooled.reads() as session:
+    async with pooled.sessions() as session:
         asking = asyncio.create_task(session.execute(text("SELECT pg_sleep(60)")))
         await until_true(database_url, sleeping)
         asking.cancel()
@@ -197,7 +197,7 @@ async def test_a_query_that_nobody_waits_for_is_canceled(pooled: Database, datab
 
     async with asyncio.timeout(2):
         await until_true(database_url, f"SELECT NOT ({sleeping})")
-    async with pooled.reads() as session:
+    async with pooled.sessions() as session:
         assert await session.scalar(text("SELECT 1")) == 1
 
 

@@ -20,7 +20,7 @@ async def test_a_database_that_stands_still_keeps_no_server_from_its_end(
     one = await servers.start("--renew-every", "0.1", DATABASE_URL=url)
     several = await servers.start("--workers", "2", DATABASE_URL=url)
     database = Database(url)
-    customers = [await stored(database.writes, a_customer()) for _ in range(6)]
+    customers = [await stored(database.sessions, a_customer()) for _ in range(6)]
     ids = [str(customer.id) for customer in customers]
 
     async with lock(url, *ids):

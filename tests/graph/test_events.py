@@ -129,9 +129,9 @@ async def test_what_takes_its_place_first_and_is_committed_last_is_not_missed(ap
     async with undone(database) as slow:
         # The transaction has its number and its first position before any other.
         await slow.execute(insert(Event), [slow_one])
-        await happened(database.writes, quick)
+        await happened(database.sessions, quick)
         before = await page(api)
-        await happened(database.writes, other)
+        await happened(database.sessions, other)
         between = await page(api, after=before["pageInfo"]["endCursor"])
         # A later position than those of transactions that have ended.
         await slow.execute(insert(Event), [slow_two])
@@ -145,7 +145,7 @@ async def test_what_takes_its_place_first_and_is_committed_last_is_not_missed(ap
 async def test_what_is_undone_holds_nothing_back(api: Api, database: Database) -> None:
     async with undone(database) as slow:
         await slow.execute(insert(Event), [an_event()])
-        kept = await happened(database.writes, an_event())
+        kept = await happened(database.sessions, an_event())
         assert ids(await page(api)) == []
         await slow.rollback()
 
@@ -161,7 +161,7 @@ async def test_a_reader_sees_each_event_of_many_writers_once(api: Api, database:
         draw = random.Random(seed)
         for _ in range(transactions):
             events = [an_event() for _ in range(draw.randrange(1, 4))]
-            async with database.writes.begin() as session:
+            async with database.sessions.begin() as session:
                 for event in events:
                     await session.execute(insert(Event), [event])
                     await asyncio.sleep(draw.random() / 100)

@@ -188,7 +188,7 @@ async def test_an_exhausted_pool_is_unavailable_and_the_process_is_well(database
     database = Database(database_url, DatabaseSettings(pool_size=1, pool_timeout_seconds=0.1))
     async with (
         api_over(database, clock) as api,
-        database.reads() as session,
+        database.sessions() as session,
         database.answers_in(Scope("test")) as answers,
     ):
         await session.execute(text("SELECT 1"))
@@ -315,10 +315,10 @@ async def test_a_server_before_its_migrations_is_not_ready(empty_database_url: s
 
 
 async def test_a_server_goes_on_when_a_newer_version_has_migrated(api: Api, database: Database) -> None:
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     newer = await api.client.get("/ready")
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(text("UPDATE alembic_version SET version_num = '0003'"))
     older = await api.client.get("/ready")
 

@@ -306,7 +306,7 @@ async def send_and_leave(app: Any, query: str, leave: asyncio.Event, **variables
 
 async def waiting(database: Database) -> int:
     """How many statements of the database wait for a lock."""
-    async with database.reads() as session:
+    async with database.sessions() as session:
         found = await session.scalar(
             text(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -325,7 +325,7 @@ async def until_waiting(database: Database, number: int) -> None:
 
 async def test_a_client_that_goes_away_takes_its_sql_along(database: Database, clock: TestClock) -> None:
     app, leave = create_app(database, clock=clock), asyncio.Event()
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(text("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE"))
         request = asyncio.create_task(send_and_leave(app, "{ customers { nodes { id } } }", leave))
         await until_waiting(database, 1)
@@ -344,7 +344,7 @@ async def test_a_mutation_is_finished_for_a_client_that_went_away(
     customer = await api.a_customer()
     app, leave = create_app(database, clock=clock), asyncio.Event()
     rename = 'mutation ($id: ID!) { updateCustomer(input: {id: $id, name: "B"}) { customer { name } } }'
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(text("SELECT FROM customers FOR UPDATE"))
         request = asyncio.create_task(send_and_leave(app, rename, leave, id=customer))
         await until_waiting(database, 1)
@@ -358,7 +358,7 @@ async def test_a_mutation_is_finished_for_a_client_that_went_away(
 
 async def test_a_query_has_a_deadline(database: Database, clock: TestClock) -> None:
     async with limited(database, clock, seconds=0.2) as api:
-        async with database.writes.begin() as session:
+        async with database.sessions.begin() as session:
             await session.execute(text("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE"))
             answer = await api.post("{ customers { nodes { id } } }")
             await until_waiting(database, 0)

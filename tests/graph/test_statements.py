@@ -107,10 +107,10 @@ async def demo(database: Database, database_url: str) -> None:
 @pytest.fixture
 async def all_there_is(demo: None, database: Database) -> None:
     """The demo, and what it leaves out; the feed of events shows all of it."""
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         for statement in MORE.split(";\n"):
             await session.execute(text(statement))
-    async with database.reads() as session:
+    async with database.sessions() as session:
         async with asyncio.timeout(20):
             settled = False
             while not settled:

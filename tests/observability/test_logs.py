@@ -133,7 +133,7 @@ async def waits_for_a_lock(database: Database) -> None:
     question = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    async with asyncio.timeout(30), database.reads() as session:
+    async with asyncio.timeout(30), database.sessions() as session:
         while await session.scalar(question) == 0:  # noqa: ASYNC110 - only the database knows
             await asyncio.sleep(0.01)
 
@@ -144,7 +144,7 @@ async def test_a_slow_operation_is_named_with_what_it_waited_for(
     api = serving(slow_ms=400)
     customer = await api.a_customer()
 
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(text("SELECT FROM customers FOR UPDATE"))
         slow = asyncio.create_task(api(RENAME, input={"id": customer, "name": "Grace"}))
         await waits_for_a_lock(database)
@@ -177,7 +177,7 @@ async def test_a_body_that_comes_slowly_is_no_slow_operation(serving: Serving, l
 
 async def test_a_failure_is_one_line_with_its_traceback(serving: Serving, database: Database, log: Log) -> None:
     api = serving(slow_ms=60_000)
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(text("ALTER TABLE customers ADD CONSTRAINT of_the_test CHECK (name <> 'Ada Lovelace')"))
 
     answer = await api.post(
@@ -206,7 +206,7 @@ async def test_an_operation_that_fails_in_many_places_is_one_line(
     serving: Serving, database: Database, log: Log
 ) -> None:
     api = serving(slow_ms=60_000)
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(text("ALTER TABLE plans RENAME TO other_plans"))
 
     answer = await api.post(f'{{ a: plan(id: "{uuid4()}") {{ id }} b: planByCode(code: "x") {{ id }} }}')

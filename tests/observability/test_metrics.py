@@ -162,14 +162,14 @@ async def test_the_lag_is_that_of_what_is_due_and_not_on_hold(
     on_time = await scraped(api)
     clock.forward(days=30, hours=1)
     late = await scraped(api)
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         row = (
             await session.execute(
                 text("SELECT id, customer_id FROM subscriptions WHERE id = :id"), {"id": subscription}
             )
         ).one()
     await stored(
-        database.writes,
+        database.sessions,
         BillingHold(
             subscription_id=row.id,
             customer_id=CustomerId(row.customer_id),
@@ -180,7 +180,7 @@ async def test_the_lag_is_that_of_what_is_due_and_not_on_hold(
         ),
     )
     one_held = await scraped(api)
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(text("DELETE FROM billing_holds"))
     await run(database, clock)
     renewed = await scraped(api)

@@ -191,7 +191,7 @@ async def break_rules(driver: Driver, database: Database, customer: str) -> None
     """Has PostgreSQL refuse rows for reasons that no code knows, and says which; it tells the rows in its errors."""
     forbid = "ALTER TABLE {} ADD CONSTRAINT of_the_test CHECK ({}) NOT VALID"
     for table, rule in (("customers", f"name NOT LIKE '{WORD}-name-4%'"), ("payments", "reference IS NULL")):
-        async with database.writes.begin() as session:
+        async with database.sessions.begin() as session:
             await session.execute(text(forbid.format(table, rule)))
     failures = [
         await asyncio.to_thread(driver.codes, CREATE, input=a_customer(4)),
@@ -202,17 +202,17 @@ async def break_rules(driver: Driver, database: Database, customer: str) -> None
         ),
     ]
     # What is read fails as well: a value is not of its type any more.
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(text("ALTER TABLE customers RENAME email_key TO other_key"))
     failures.append(await asyncio.to_thread(driver.codes, BY_EMAIL, email=a_customer(1)["email"]))
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(text("ALTER TABLE customers RENAME other_key TO email_key"))
     assert failures == [{"INTERNAL_SERVER_ERROR"}] * 3
 
 
 async def fail_renewals(database: Database) -> None:
     """Makes what is due impossible to store, and waits until a run has met it."""
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await session.execute(
             text("ALTER TABLE invoices ADD CONSTRAINT of_the_test CHECK (kind <> 'RECURRING') NOT VALID")
         )
@@ -225,7 +225,7 @@ async def fail_renewals(database: Database) -> None:
         )
     async with asyncio.timeout(60):
         while True:
-            async with database.reads() as session:
+            async with database.sessions() as session:
                 if await session.scalar(text("SELECT count(*) FROM billing_holds")):
                     return
             await asyncio.sleep(0.1)

@@ -39,7 +39,7 @@ async def stored_plans(database: Database) -> list[Plan]:
 
 
 async def store_plans(database: Database, plans: Sequence[Plan]) -> None:
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         session.add_all(plans)
         await session.flush()
         await store_events(session, [plan_created(plan, new_id) for plan in plans])
@@ -47,7 +47,7 @@ async def store_plans(database: Database, plans: Sequence[Plan]) -> None:
 
 async def store_customers(database: Database, customers: Sequence[DemoCustomer]) -> None:
     for first in range(0, len(customers), AT_ONCE):
-        async with database.writes.begin() as session:
+        async with database.sessions.begin() as session:
             await store_made(session, list(customers[first : first + AT_ONCE]))
 
 

@@ -43,13 +43,13 @@ async def test_who_sent_a_clock_before_does_not_stop_it_on_its_next_way(
 
     monkeypatch.setattr(runs, "arrive", arrive_late)
     key = TestClockId(UUID(clock_id))
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await send_test_clock(session, test_clock_id=key, to=NOW.replace(day=5, hour=0), now=NOW)
     slow = asyncio.create_task(advance(database, key, now=NOW, seconds=30))
     await at_the_door.wait()
     monkeypatch.undo()
     await api.mutate("advanceTestClock", "testClock { id }", id=clock_id, to="2026-01-05T00:00:00Z")
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await send_test_clock(session, test_clock_id=key, to=NOW + timedelta(days=370), now=NOW)
     sent_on.set()
     await slow
@@ -66,7 +66,7 @@ async def test_who_sent_a_clock_before_does_not_stop_it_on_its_next_way(
 async def test_many_move_a_clock_at_once_and_each_period_is_billed_once(api: Api, database: Database) -> None:
     clock_id = await a_clock_with_a_customer(api)
     key = TestClockId(UUID(clock_id))
-    async with database.writes.begin() as session:
+    async with database.sessions.begin() as session:
         await send_test_clock(session, test_clock_id=key, to=NOW + timedelta(days=700), now=NOW)
 
     arrived = await asyncio.gather(*(advance(database, key, now=NOW, seconds=60) for _ in range(5)))

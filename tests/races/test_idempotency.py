@@ -148,7 +148,7 @@ async def test_a_retry_answers_the_same_and_does_nothing(
     assert first["userErrors"] == []
     assert again == first
     assert await contents(database) == before
-    assert await count(database.writes, IdempotencyKey) == 1
+    assert await count(database.sessions, IdempotencyKey) == 1
 
 
 @pytest.mark.parametrize("mutation", ["createCustomer", "changeSubscription", "recordPayment", "advanceTestClock"])
@@ -178,7 +178,7 @@ async def test_fifty_subscriptions_with_one_key_are_one(api: Api, database: Data
     assert answers[0]["userErrors"] == []
     assert answers[0]["subscription"]["status"] == "ACTIVE"
     assert all(answer == answers[0] for answer in answers)
-    assert await count(database.writes, Subscription) == await count(database.writes, Invoice) == 1
+    assert await count(database.sessions, Subscription) == await count(database.sessions, Invoice) == 1
     await assert_sound(database)
 
 
@@ -193,7 +193,7 @@ async def test_fifty_payments_with_one_key_are_one(api: Api, database: Database)
     assert answers[0]["userErrors"] == []
     assert answers[0]["customer"]["balanceCents"] == 100
     assert all(answer == answers[0] for answer in answers)
-    assert await count(database.writes, Payment) == 1
+    assert await count(database.sessions, Payment) == 1
     await assert_sound(database)
 
 
@@ -320,7 +320,7 @@ async def pruned(sessions: Sessions, now: datetime) -> int:
 
 async def contents(database: Database) -> dict[str, str]:
     """All rows of all tables, in short."""
-    async with database.reads() as session:
+    async with database.sessions() as session:
         return {
             table.name: await session.scalar(
                 text(f"SELECT md5(string_agg(row::text, chr(10) ORDER BY row::text)) FROM {table.name} AS row")

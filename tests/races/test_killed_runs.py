@@ -164,7 +164,7 @@ async def until(database: Database, run: subprocess.Popen[str], statement: str, 
 
 
 async def number(database: Database, statement: str) -> int:
-    async with database.reads() as session:
+    async with database.sessions() as session:
         return await session.scalar(text(statement)) or 0
 
 

@@ -35,25 +35,25 @@ class PowerCut(Exception):
 async def test_numbers_have_neither_gaps_nor_doubles(api: Api, database: Database) -> None:
     customers = [a_newcomer() for _ in range(CUSTOMERS)]
     await store_customers(database, customers)
-    drafts = await stored_drafts(database.writes, customers, DRAFTS)
+    drafts = await stored_drafts(database.sessions, customers, DRAFTS)
     draw = random.Random(10)
     draw.shuffle(drafts)
     undone = set(draw.sample(drafts, UNDONE))
 
-    await asyncio.gather(*(finalized(database.writes, draft, undone=draft in undone) for draft in drafts))
+    await asyncio.gather(*(finalized(database.sessions, draft, undone=draft in undone) for draft in drafts))
 
     for made in customers:
-        invoices = await invoices_of(database.writes, made)
+        invoices = await invoices_of(database.sessions, made)
         numbered = [invoice for invoice in invoices if invoice.status is not InvoiceStatus.DRAFT]
         assert {invoice.id for invoice in invoices if invoice.status is InvoiceStatus.DRAFT} <= undone
         assert numbers(numbered) == numbers_until(made, len(numbered))
     await assert_sound(database)
 
     # What was undone leaves no trace: it is finalized later, and gets the numbers that come next.
-    await asyncio.gather(*(finalized(database.writes, draft, undone=False) for draft in undone))
+    await asyncio.gather(*(finalized(database.sessions, draft, undone=False) for draft in undone))
 
     for made in customers:
-        invoices = await invoices_of(database.writes, made)
+        invoices = await invoices_of(database.sessions, made)
         assert numbers(invoices) == numbers_until(made, DRAFTS // CUSTOMERS)
     await assert_sound(database)
     await assert_finalized_never_change(api, database, drafts[:10])
@@ -75,7 +75,7 @@ async def test_a_line_is_on_the_finalized_invoice_or_is_refused(database: Databa
     """Finalizing, adding a line and deleting the draft, all at once."""
     customers = [a_newcomer() for _ in range(CUSTOMERS)]
     await store_customers(database, customers)
-    drafts = await stored_drafts(database.writes, customers, 60)
+    drafts = await stored_drafts(database.sessions, customers, 60)
     line = OneOffLine("One more", 1000)
 
     async def at_once(draft: InvoiceId) -> str:
@@ -86,12 +86,12 @@ async def test_a_line_is_on_the_finalized_invoice_or_is_refused(database: Databa
             ("d", lambda session: delete_draft_invoice(session, invoice_id=draft, now=NOW)),
         ]
         random.Random(draft.int).shuffle(operations)
-        done = await asyncio.gather(*(succeeds(database.writes, operation) for _, operation in operations))
+        done = await asyncio.gather(*(succeeds(database.sessions, operation) for _, operation in operations))
         return "".join(sorted(name for (name, _), succeeded in zip(operations, done, strict=True) if succeeded))
 
     done = await asyncio.gather(*(at_once(draft) for draft in drafts))
 
-    async with database.reads() as session:
+    async with database.sessions() as session:
         found = {
             invoice_id: (status, amount, lines)
             for invoice_id, status, amount, lines in await session.execute(
@@ -105,7 +105,7 @@ async def test_a_line_is_on_the_finalized_invoice_or_is_refused(database: Databa
     assert [found.get(draft) for draft in drafts] == [expected[each] for each in done]
     assert len(set(done)) > 1, "they did not meet"
     for made in customers:
-        invoices = await invoices_of(database.writes, made)
+        invoices = await invoices_of(database.sessions, made)
         assert numbers(invoices) == numbers_until(made, len(invoices))
     await assert_sound(database)
 

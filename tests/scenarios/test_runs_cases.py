@@ -159,7 +159,7 @@ async def test_case_F05_what_was_claimed_by_a_process_that_died_is_due_again(
         backend = await session.scalar(select(func.pg_backend_pid()))
 
         while_it_lives = await run(database, clock)
-        async with database.reads() as killer:
+        async with database.sessions() as killer:
             assert await killer.scalar(select(func.pg_terminate_backend(backend, 5000)))
         once_it_died = await run(database, clock)
         await session.invalidate()

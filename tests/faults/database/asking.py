@@ -84,9 +84,7 @@ class Asking:
 
 @asynccontextmanager
 async def asking(served: Served) -> AsyncIterator[Asking]:
-    # The server closes what is idle after five seconds: whoever uses it at that very moment is not answered.
-    limits = httpx.Limits(max_connections=100, keepalive_expiry=2)
-    async with httpx.AsyncClient(base_url=served.url, timeout=30, limits=limits) as client:
+    async with httpx.AsyncClient(base_url=served.url, timeout=30) as client:
         yield Asking(served, client, [])
 
 

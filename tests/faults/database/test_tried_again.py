@@ -352,7 +352,7 @@ async def test_renewals_go_on(
 
     assert [(report.renewed, report.failed, report.invoices) for report in reports] == [(3, 0, 36), (3, 0, 24)]
     assert len(tried_again) == 1
-    assert await count(database.writes, Invoice) == 3 * 21
+    assert await count(database.sessions, Invoice) == 3 * 21
     await assert_sound(database)
 
 
