@@ -362,8 +362,7 @@ async def advance(database: Database, test_clock_id: TestClockId, *, now: dateti
     are behind most.
     """
     deadline = time.monotonic() + seconds
-    async with database.sessions() as session:
-        clock = await existing_test_clock(session, test_clock_id)
+    clock = await database.change(lambda session: existing_test_clock(session, test_clock_id), repeatable=True)
     if clock.target_at is None:
         return True
     work = life_on(clock, clock.target_at, now)
@@ -447,9 +446,11 @@ async def see_to_test_clocks(database: Database, *, now: datetime) -> None:
         .where(BillingHold.retry_at <= now)
     )
     to_do = or_(TestClock.status == TestClockStatus.ADVANCING, TestClock.id.in_(held))
-    async with database.sessions() as session:
-        clocks = (await session.scalars(select(TestClock).where(to_do).order_by(TestClock.updated_at))).all()
-    for clock in clocks:
+
+    async def with_something_to_do(session: AsyncSession) -> Sequence[TestClock]:
+        return (await session.scalars(select(TestClock).where(to_do).order_by(TestClock.updated_at))).all()
+
+    for clock in await database.change(with_something_to_do, repeatable=True):
         seconds = deadline - time.monotonic()
         if seconds <= 0:
             return

@@ -1,5 +1,6 @@
 """Connections of a pool, as the driver has them."""
 
+import asyncio
 from typing import cast
 
 import asyncpg
@@ -15,17 +16,39 @@ CONNECTION_LOST = (
 )
 
 
-async def give_back(taken: PoolProxiedConnection) -> None:
-    """Lets others have the connection, unless it cannot be used any more."""
-    if is_closed(taken) or driver_connection(taken).is_in_transaction():
+CANCEL_SECONDS = 0.5
+"""So long a statement that was canceled has to end."""
+
+
+async def give_back(taken: PoolProxiedConnection, *, canceled: bool = False) -> None:
+    """Lets others have the connection, unless it cannot be used any more; `canceled`: a statement on it was."""
+    if (
+        is_closed(taken)
+        or driver_connection(taken).is_in_transaction()
+        or (canceled and not await has_canceled(driver_connection(taken)))
+    ):
         await drop(taken)
     else:
         taken.close()
 
 
+async def has_canceled(connection: asyncpg.Connection) -> bool:
+    """Whether the database has acknowledged in time that it has canceled a statement: the driver waits for that before
+    it sends the next one, and would wait for ever.
+    """
+    try:
+        async with asyncio.timeout(CANCEL_SECONDS):
+            await connection.execute("SELECT 1")
+    except (*CONNECTION_LOST, asyncpg.PostgresError):
+        return False
+    return True
+
+
 async def drop(taken: PoolProxiedConnection) -> None:
     """Takes the connection out of its pool, which makes a new one when it is asked again."""
     if taken.dbapi_connection is not None:
+        # SQLAlchemy would say good-bye first, and wait for an answer.
+        driver_connection(taken).terminate()
         await greenlet_spawn(taken.invalidate)
     taken.close()
 

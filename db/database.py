@@ -65,6 +65,8 @@ FIRST_PAUSE_SECONDS = 0.05
 """Before a change is tried again, it waits for a part of this that is drawn by chance; then of twice as much."""
 CHANGE_TIMEOUT_SECONDS = 30
 """After so long a try is given up: a server that stands still says nothing, its own timeouts neither."""
+ANSWER_SECONDS = 0.8
+"""So long the database may take, beside the wait for a connection, for what must not take long."""
 PING_TIMEOUT_SECONDS = 1.8
 """So long whoever asks whether the database is there waits for its answer."""
 
@@ -121,6 +123,8 @@ class Database:
             event.listen(engine.sync_engine, "handle_error", give_up_connection)
             count_usage(engine.sync_engine)
         self.sessions = Sessions(self.engine, self.listeners)
+        self.brief_seconds = settings.pool_timeout_seconds + ANSWER_SECONDS
+        """So long at most a request waits for what comes before its answer."""
 
     def answers_in(self, scope: Scope) -> Reads:
         """What the answer to a request is read with: rows whose values are ready to be sent."""
@@ -159,6 +163,14 @@ class Database:
                 listener(state)
             await asyncio.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)))  # noqa: S311
             attempt += 1
+
+    @asynccontextmanager
+    async def brief(self) -> AsyncIterator[AsyncSession]:
+        """A session on autocommit for what must not take long: after `brief_seconds` it raises `TimeoutError`. A server
+        that stands still says nothing, its own timeouts neither.
+        """
+        async with asyncio.timeout(self.brief_seconds), self.sessions() as session:
+            yield session
 
     async def ping(self) -> None:
         """Answers when the database does. Raises what `is_unavailable` knows when it does not."""

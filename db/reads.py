@@ -46,6 +46,7 @@ class Reads:
         self._scope = scope
         self._taken: PoolProxiedConnection | None = None
         self._driver: asyncpg.Connection | None = None
+        self._canceled = False
         self._turn = asyncio.Lock()
         self._listeners = listeners
         self.session = session
@@ -65,6 +66,9 @@ class Reads:
                     rows = await fetch(connection, query, compiled, values)
                 except CONNECTION_LOST:
                     rows = await self._again(query, compiled, values)
+                except asyncio.CancelledError:
+                    self._canceled = True
+                    raise
         if budget is not None:
             budget.spend(len(rows))
         return rows
@@ -98,8 +102,9 @@ class Reads:
         """Gives the connection back; the next statement takes one again."""
         async with self._turn:
             taken, self._taken, self._driver = self._taken, None, None
+            canceled, self._canceled = self._canceled, False
             if taken is not None:
-                await give_back(taken)
+                await give_back(taken, canceled=canceled)
 
     async def __aenter__(self) -> Self:
         return self

@@ -72,10 +72,10 @@ class Sessions:
 
     async def _give_up(self, taken: PoolProxiedConnection, error: Exception) -> None:
         """Keeps a connection that is lost, or of no more use, from going back into the pool."""
-        await drop(taken)
         if said_of(error, "sqlstate") == READ_ONLY:
-            # The others were made before the server changed as well.
-            await self._engine.dispose()
+            # The others were made before the server changed as well: the pool makes them anew when they are taken.
+            self._engine.pool._invalidate(taken, error, _checkin=False)  # noqa: SLF001 - as the pool does of itself
+        await drop(taken)
 
     async def _begun(self) -> tuple[PoolProxiedConnection, Transaction]:
         """A connection, and the transaction that has begun on it.

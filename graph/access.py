@@ -1,5 +1,6 @@
 """Who sends a request, and what they may do."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ class Doorkeeper:
         # A clock that was set back makes nothing good for longer.
         if found is not None and found[0] <= now < found[0] + KEY_SEEN_FOR:
             return found[1]
-        async with self._database.sessions() as session:
+        async with self._database.brief() as session:
             key = await session.get(ApiKey, key_id)
         if key is not None:
             remember(self._seen, key_id, (now, key))
@@ -141,7 +142,7 @@ class Doorkeeper:
     async def _note_use(self, key: ApiKey) -> None:
         now = self._clock()
         if is_unnoted(key, now):
-            async with self._database.sessions() as session:
+            async with self._database.brief() as session:
                 await note_use(session, key.id, now)
             key.last_used_at = now
 
@@ -154,7 +155,7 @@ class Doorkeeper:
         lease = self._lease(key_id)
         if lease.left >= 1:
             return
-        async with lease.lock:
+        async with asyncio.timeout(self._database.brief_seconds), lease.lock:
             # Another request may have taken a block meanwhile, or spent this one while it was being taken.
             while lease.left < 1:
                 now = self._clock()

@@ -1,5 +1,6 @@
 """What a resolver has at hand for the time of one request."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -73,7 +74,8 @@ class Context:
         await self._answers.release()
         try:
             result = await self.database.change(operation, scope=self._writing, repeatable=repeatable)
-        except OutcomeUnknown:
+        except (OutcomeUnknown, asyncio.CancelledError):
+            # Who is canceled may have been about to commit.
             self.changed = True
             raise
         self.changed = True

@@ -194,10 +194,9 @@ def bad_user_input(message: str) -> GraphQLError:
 
 NOT_CHANGED = "The database is unavailable at the moment. Try again."
 MAYBE_CHANGED = (
-    "The database has become unavailable, and some or all of this is done, or may be: send it again with its "
-    "idempotency key, or look first."
+    "This was broken off, and some or all of it is done, or may be: send it again with its idempotency key, or look "
+    "first."
 )
-
 DID_YOU_MEAN = re.compile(r" Did you mean .*\?$", re.DOTALL)
 
 

@@ -22,7 +22,7 @@ from db.scope import RowBudget
 from graph.access import Access, Doorkeeper, RateLimited, Unauthenticated
 from graph.context import Clock, Context
 from graph.documents import Document, Documents
-from graph.errors import formatted
+from graph.errors import MAYBE_CHANGED, formatted
 from graph.execution import execute, takes
 from graph.observability.exchange import current
 from graph.playground import playground_page
@@ -54,6 +54,9 @@ class Answer:
 
 UNWATCHED_SECONDS = 0.05
 """So long a query runs before somebody looks whether its client is still there."""
+
+MUTATIONS_SECONDS = 40
+"""So long the mutations of an operation may take together, each of which has a limit of its own."""
 
 
 class ClientGone(Exception):
@@ -165,9 +168,15 @@ class GraphQLEndpoint:
                 execution = exchange.tracing.operation(execution)
             try:
                 # What changes something is brought to its end, whether or not somebody waits for it.
-                result = await (execution if changes else self._in_time(request, execution))
-            except TimeoutError:
-                message = f"This took longer than {self._settings.limits.seconds:g} s. Ask for less at once."
+                result = await (to_its_end(execution) if changes else self._in_time(request, execution))
+            except (TimeoutError, asyncio.CancelledError) as error:
+                if context.changed:
+                    # Nobody may take it for something that can be done again.
+                    return Answer({"data": None, "errors": [error_document(MAYBE_CHANGED, "UNAVAILABLE")]})
+                if isinstance(error, asyncio.CancelledError):
+                    raise
+                seconds = MUTATIONS_SECONDS if changes else self._settings.limits.seconds
+                message = f"This took longer than {seconds:g} s. Ask for less at once."
                 return Answer({"errors": [error_document(message, "TIMEOUT")]}, status=504)
             finally:
                 await context.close()
@@ -277,6 +286,12 @@ class GraphQLEndpoint:
             document["data"] = result.data
             document["extensions"] = {"cost": {"nodes": nodes, "rows": rows.read, "limit": rows.limit}}
         return Answer(document, status, executed=executed)
+
+
+async def to_its_end(execution: Coroutine[Any, Any, ExecutionResult]) -> ExecutionResult:
+    """The result of mutations. Raises `TimeoutError` where the database lets them wait without end."""
+    async with asyncio.timeout(MUTATIONS_SECONDS):
+        return await execution
 
 
 async def disconnected(request: Request) -> None:

@@ -72,8 +72,13 @@ async def test_what_takes_too_long_is_broken_off_with_its_sql(
         releases.cancel()
 
     answers = await asyncio.gather(*sent)
-    assert [answer.status_code for answer in answers] == [503, 503]
-    assert [answer.json()["errors"][0]["extensions"]["code"] for answer in answers] == ["UNAVAILABLE"] * 2
+    # Some of what each asks for is done.
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [[error["extensions"]["code"] for error in answer.json()["errors"]] for answer in answers] == [
+        ["UNAVAILABLE"],
+        ["UNAVAILABLE"],
+    ]
+    assert all("or may be" in answer.json()["errors"][0]["message"] for answer in answers)
 
 
 async def release(held: Sequence[AsyncConnection], *, every_seconds: float) -> None:

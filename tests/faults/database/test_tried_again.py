@@ -3,8 +3,6 @@ and never done twice.
 """
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import uuid4
@@ -23,6 +21,7 @@ from db.sessions import Sessions
 from db.statements import Statement, send
 from graph.app import create_app
 from tests.conftest import execute
+from tests.faults.database.backends import BACKENDS, standing_still
 from tests.faults.database.proxy import Proxy
 from tests.races.fingerprints import assert_sound
 from tests.support import Api, TestClock, count, run
@@ -205,23 +204,6 @@ async def test_a_transaction_that_idled_too_long(
     assert len(tried_again) == 1
 
 
-@asynccontextmanager
-async def standing_still(other: asyncpg.Connection) -> AsyncIterator[None]:
-    """Stops the backends of all connections in the pool, for the time of the block."""
-    pids = [pid for (pid,) in await other.fetch(BACKENDS)]
-    assert pids
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-
-
-BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'billing'"
-
-
 @pytest.mark.parametrize("moment", ["before it begins", "in a statement", "with the commit"])
 async def test_a_server_that_stands_still(
     database: Database, other: asyncpg.Connection, tried_again: list[str], monkeypatch: pytest.MonkeyPatch, moment: str
@@ -257,6 +239,32 @@ async def test_connections_made_while_nothing_may_be_written(database: Database,
     await other.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
 
     assert await database.change(lock_customers) == []
+
+
+async def test_connections_in_use_while_nothing_may_be_written(database: Database, other: asyncpg.Connection) -> None:
+    """They are made anew as well, and none of them stays open."""
+    used, refused = asyncio.Event(), asyncio.Event()
+
+    async def use() -> None:
+        async with database.sessions.begin():
+            used.set()
+            await refused.wait()
+
+    async def write(session: AsyncSession) -> None:
+        await session.execute(text("SET TRANSACTION READ ONLY"))
+        await lock_customers(session)
+
+    using = [asyncio.create_task(use()) for _ in range(database.pools["work"].size() - 1)]
+    await used.wait()
+    before = {pid for (pid,) in await other.fetch(BACKENDS)}
+    with pytest.raises(DBAPIError):
+        await database.change(write)
+    refused.set()
+    await asyncio.gather(*using)
+
+    await asyncio.gather(*(database.change(read_slowly) for _ in range(database.pools["work"].size())))
+
+    assert before.isdisjoint({pid for (pid,) in await other.fetch(BACKENDS)})
 
 
 async def read_slowly(session: AsyncSession) -> None:
