@@ -28,9 +28,12 @@ ROOT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
-async def limited(database: Database, clock: TestClock, **limits: float) -> AsyncIterator[Api]:
+async def limited(
+    database: Database, clock: TestClock, *, plans: bool = True, **limits: float
+) -> AsyncIterator[Api]:
     """A server with limits of its own."""
-    app = create_app(database, settings=Settings(limits=Limits(**limits)), clock=clock)  # type: ignore[arg-type]
+    settings = Settings(limits=Limits(**limits), plans=plans)  # type: ignore[arg-type]
+    app = create_app(database, settings=settings, clock=clock)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield Api(client)
 
@@ -218,6 +221,50 @@ async def test_what_was_read_once_and_is_given_often_counts_as_well(database: Da
     assert {error["extensions"]["code"] for error in refused["errors"]} == {"COST_LIMIT"}
     assert "errors" not in taken
     assert taken["extensions"]["cost"]["rows"] < 20
+
+
+async def an_invoice(api: Api, lines: int) -> str:
+    """The id of a draft of so many lines."""
+    payload = await api.mutate(
+        "createInvoice",
+        "invoice { id }",
+        customerId=await api.a_customer(),
+        currency="EUR",
+        lines=[{"description": "Work", "quantity": 1, "unitAmountCents": 5}] * lines,
+    )
+    return str(payload["invoice"]["id"])
+
+
+async def asked_of(api: Api, invoice: str, selection: str) -> Any:
+    """The codes of the errors of a query of an invoice, and its data."""
+    answer = (await api.post(f"query ($id: ID!) {{ invoice(id: $id) {{ {selection} }} }}", id=invoice)).json()
+    return {error["extensions"]["code"] for error in answer.get("errors", ())}, answer["data"]
+
+
+@pytest.mark.parametrize("plans", [True, False])
+async def test_lists_without_pages_count_as_often_as_they_are_given(
+    database: Database, clock: TestClock, *, plans: bool
+) -> None:
+    """A dataloader reads the lines of an invoice once; two levels of three lines are 3 + 9 objects."""
+    twice = "lines { invoice { lines { id } } }"
+    async with limited(database, clock, rows=12, plans=plans) as api:
+        invoice = await an_invoice(api, lines=3)
+        taken, found = await asked_of(api, invoice, twice)
+    async with limited(database, clock, rows=11, plans=plans) as api:
+        refused, nothing = await asked_of(api, invoice, twice)
+
+    assert taken == set()
+    assert [len(line["invoice"]["lines"]) for line in found["invoice"]["lines"]] == [3, 3, 3]
+    assert (refused, nothing) == ({"COST_LIMIT"}, {"invoice": None})
+
+
+async def test_lists_that_lead_back_to_themselves_are_refused(api: Api) -> None:
+    """Four levels of a hundred lines are a hundred million objects, of 101 rows."""
+    invoice = await an_invoice(api, lines=100)
+
+    refused, found = await asked_of(api, invoice, "lines { invoice { " * 3 + "lines { id }" + " } }" * 3)
+
+    assert (refused, found) == ({"COST_LIMIT"}, None)
 
 
 async def test_previews_count_what_they_read(api: Api) -> None:
