@@ -78,6 +78,9 @@ MOST = 10**9
 
 PAGE_ARGUMENTS = ("first", "last", "count", "ids")
 
+PAGE_BY_DEFAULT = "page_by_default"
+"""Of a field that gives pages, in its `extensions`: how many items they have by default, where not `DEFAULT_PAGE`."""
+
 
 def limit_error(message: str, node: Any, *, code: str = "GRAPHQL_VALIDATION_FAILED", **numbers: float) -> GraphQLError:
     """A refusal that says what was asked for and what is allowed."""
@@ -86,27 +89,33 @@ def limit_error(message: str, node: Any, *, code: str = "GRAPHQL_VALIDATION_FAIL
 
 @dataclass(frozen=True, slots=True)
 class PageSize:
-    """How many items a field gives at most: a number, or what a variable says."""
+    """How many items a field gives at most: the largest of a number and what variables say; `default` without any."""
 
     number: int | None = None
-    variable: str | None = None
+    variables: tuple[str, ...] = ()
     default: int = DEFAULT_PAGE
 
     def of(self, variables: Mapping[str, Any]) -> int:
-        if self.variable is None:
+        if not self.variables:
             return self.default if self.number is None else self.number
-        match variables.get(self.variable):
-            case None:
-                return self.default
-            case bool():
-                return MAX_PAGE
-            case int() as number:
-                return max(0, min(number, MAX_PAGE))
-            case list() as items:
-                return len(items)
-            case _:
-                # It is none of these: whatever it is, it is refused later.
-                return MAX_PAGE
+        said = (self.number, *(page_of(variables.get(name)) for name in self.variables))
+        return max((number for number in said if number is not None), default=self.default)
+
+
+def page_of(value: object) -> int | None:
+    """How many items the value of a page argument asks for; None where it says nothing."""
+    match value:
+        case None:
+            return None
+        case bool():
+            return MAX_PAGE
+        case int() as number:
+            return max(0, min(number, MAX_PAGE))
+        case list() as items:
+            return len(items)
+        case _:
+            # It is none of these: whatever it is, it is refused later.
+            return MAX_PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,13 +362,16 @@ class _Walk:
 
 
 def plain_value(value: ValueNode) -> Any:
-    """What a default of a variable counts as: a number, or a list of as many items."""
+    """What a literal counts as: a number, or as many values inside each other. A variable counts by itself."""
     match value:
         case IntValueNode(value=digits):
+            # A longer number is refused later.
             return int(digits) if len(digits) < 10 else MAX_PAGE
         case ListValueNode(values=items):
-            return [None] * len(items)
-        case NullValueNode():
+            return [plain_value(item) for item in items]
+        case ObjectValueNode(fields=members):
+            return {member.name.value: plain_value(member.value) for member in members}
+        case NullValueNode() | VariableNode():
             return None
         case _:
             return ""
@@ -375,7 +387,7 @@ def repeated(nodes: Nodes, page: PageSize | None) -> Nodes:
     """So many times what is on a page."""
     if page is None or nodes is NONE:
         return nodes
-    if page.variable is None and not nodes.parts:
+    if not page.variables and not nodes.parts:
         return Nodes(min(MOST, page.of({}) * nodes.fixed))
     return Nodes(0, ((page, nodes),))
 
@@ -412,22 +424,10 @@ def page_size(node: FieldNode, found: GraphQLField) -> PageSize | None:
     names = [name for name in PAGE_ARGUMENTS if name in found.args]
     if not names:
         return None
-    is_page = not isinstance(get_nullable_type(found.type), GraphQLList)
-    default = DEFAULT_PAGE if is_page else 1
-    for argument in node.arguments or ():
-        if argument.name.value in names and not isinstance(argument.value, NullValueNode):
-            return said_size(argument.value, default)
-    return PageSize(default=default)
-
-
-def said_size(value: ValueNode, default: int) -> PageSize:
-    match value:
-        case IntValueNode():
-            # A longer number is refused later.
-            return PageSize(number=min(int(value.value), MAX_PAGE) if len(value.value) < 10 else MAX_PAGE)
-        case ListValueNode():
-            return PageSize(number=len(value.values))
-        case VariableNode():
-            return PageSize(variable=value.name.value, default=default)
-        case _:
-            return PageSize(number=MAX_PAGE)
+    is_list = isinstance(get_nullable_type(found.type), GraphQLList)
+    default = 1 if is_list else found.extensions.get(PAGE_BY_DEFAULT, DEFAULT_PAGE)
+    # Several may be written, of which all but one are null.
+    said = [argument.value for argument in node.arguments or () if argument.name.value in names]
+    numbers = [number for value in said if (number := page_of(plain_value(value))) is not None]
+    variables = tuple(value.name.value for value in said if isinstance(value, VariableNode))
+    return PageSize(max(numbers, default=None), variables, default)

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from db.database import Database
 from graph.app import create_app
 from graph.documents import Documents
-from graph.limits import Limits
+from graph.limits import Limits, measure
 from graph.schema import schema
 from graph.settings import Settings
 from tests.support import Api, TestClock
@@ -28,9 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
-async def limited(
-    database: Database, clock: TestClock, *, plans: bool = True, **limits: float
-) -> AsyncIterator[Api]:
+async def limited(database: Database, clock: TestClock, *, plans: bool = True, **limits: float) -> AsyncIterator[Api]:
     """A server with limits of its own."""
     settings = Settings(limits=Limits(**limits), plans=plans)  # type: ignore[arg-type]
     app = create_app(database, settings=settings, clock=clock)
@@ -115,6 +113,13 @@ COSTS: list[tuple[str, dict[str, Any], int]] = [
     ("query ($n: Int) { customers(first: $n) { nodes { id } } }", {}, 20),
     ("query ($n: Int = 5) { customers(first: $n) { nodes { id } } }", {}, 5),
     ("query ($n: Int = 5) { customers(first: $n) { nodes { id } } }", {"n": None}, 20),
+    ("query ($n: Int) { customers(first: $n, last: 100) { nodes { id } } }", {}, 100),
+    ("query ($n: Int, $m: Int) { customers(first: $n, last: $m) { nodes { id } } }", {"m": 30}, 30),
+    ("{ customers(first: null, last: 100) { nodes { id } } }", {}, 100),
+    ("{ customers(last: null) { nodes { id } } }", {}, 20),
+    ("{ events { nodes { id } } }", {}, 100),
+    ("{ events(first: 3) { nodes { id } } customer(id: 1) { events { nodes { id } } } }", {}, 3 + 1 + 20),
+    ("{ customers(first: -100) @skip(if: true) { nodes { id } } plans(first: 2) { nodes { id } } }", {}, 2),
     ("{ customers(first: 0) { nodes { invoices { nodes { id } } } } }", {}, 0),
     ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["a", "b", "c"]}, 3),
     ("{ subscription(id: 1) { upcomingInvoices(count: 4) { lines { kind } } } }", {}, 1 + 4 * 2),
@@ -149,6 +154,29 @@ def test_nodes_are_the_products_along_the_path(pages: list[int]) -> None:
 
     assert measured is not None
     assert measured.asked_by(None, {}) == (expected, 0)
+
+
+MANY_TYPES = (
+    f"query ($f: EventFilter = {{type: [{'PLAN_CREATED ' * 100}]}}) {{ events(filter: $f) {{ nodes {{ id }} }} }}"
+)
+NESTED_LIST = "[" * 100 + "]" * 100
+
+VALUES: list[tuple[str, dict[str, Any], int]] = [
+    (MANY_TYPES, {}, 82),
+    (MANY_TYPES, {"f": {}}, 0),
+    (f"query ($ids: [ID!] = {NESTED_LIST}) {{ nodes(ids: $ids) {{ id }} }}", {}, 80),
+]
+
+
+@pytest.mark.parametrize(("document", "variables", "values"), VALUES)
+def test_the_values_of_large_arguments_that_a_document_has(
+    document: str, variables: dict[str, Any], values: int
+) -> None:
+    """The values inside those of defaults count as well."""
+    measured = measure(SCHEMA, parse(document), Limits())
+
+    assert measured.errors == ()
+    assert measured.asked_by(None, variables)[1] == values
 
 
 async def test_pages_inside_pages_are_refused_before_anything_is_read(api: Api) -> None:
