@@ -68,6 +68,9 @@ PARTS_OF_A_TYPE = ("fields", "inputFields", "enumValues", "interfaces", "possibl
 COMPARISONS = 60_000
 """Fields of one name in one place are compared with each other, those inside them as well: so many pairs at most."""
 
+PLANNED_FIELDS = 5_000
+"""An operation is planned with its fragments written out in each place: so many fields at most."""
+
 FREE_VALUES = 20
 """So many values of a field's arguments do not count."""
 
@@ -172,6 +175,7 @@ class Shape:
     repeats_types: int = 0
     directives: int = 0
     fields: int = 0
+    planned_fields: int = 0
     nodes: Nodes = NONE
     values: Nodes = NONE
     names: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -239,6 +243,7 @@ def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Me
             ("parts of types below `type` or `ofType`", shape.repeats_types, 0),
             ("directives", directives, limits.directives),
             ("fields at its root", shape.fields, limits.root_fields),
+            ("fields with all fragments written out", shape.planned_fields, PLANNED_FIELDS),
             ("pairs of fields of one name", shape.comparisons, COMPARISONS),
         ):
             if asked > limit:
@@ -290,8 +295,10 @@ class _Walk:
                     here = shape.names
                 case FragmentSpreadNode():
                     shape = self.fragment(node.name.value, referred=referred)
-                    # The same fragment is compared once.
-                    here = {} if node.name.value in spread else shape.names
+                    here = shape.names
+                    if node.name.value in spread:
+                        # The same fragment is compared once, and planned once.
+                        shape, here = replace(shape, planned_fields=0), {}
                     spread.add(node.name.value)
                 case _:
                     continue
@@ -306,6 +313,7 @@ class _Walk:
             repeats_types=min(MOST, sum(shape.repeats_types for shape in shapes)),
             directives=min(MOST, directives + sum(shape.directives for shape in shapes)),
             fields=min(MOST, sum(shape.fields for shape in shapes)),
+            planned_fields=min(MOST, sum(shape.planned_fields for shape in shapes)),
             nodes=sum_of([shape.nodes for shape in shapes]),
             values=sum_of([shape.values for shape in shapes]),
             names=names,
@@ -341,6 +349,7 @@ class _Walk:
                 introspection_aliases=inner.introspection_aliases + (alias if name != "__type" else 0),
                 repeats_types=inner.repeats_types + int(referred and name in PARTS_OF_A_TYPE),
                 fields=1,
+                planned_fields=inner.planned_fields + 1,
             )
         found: GraphQLField | None = getattr(parent, "fields", {}).get(name)
         type_ = get_named_type(found.type) if found else None
@@ -356,6 +365,7 @@ class _Walk:
             depth=inner.depth + (1 if node.selection_set else 0),
             aliases=inner.aliases + alias,
             fields=1,
+            planned_fields=inner.planned_fields + 1,
             nodes=nodes,
             values=values,
         )

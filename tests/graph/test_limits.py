@@ -103,6 +103,27 @@ def test_fragments_are_measured_once_however_often_they_are_spread() -> None:
     ]
 
 
+def branching(levels: int) -> str:
+    """A document of which each level has three edges, and spreads the next in each."""
+    edges = "id replaces {{ ...F{0} }} replacedBy {{ ...F{0} }} subscription {{ latestInvoice {{ ...F{0} }} }}"
+    fragments = "".join(f"fragment F{level} on Invoice {{ {edges.format(level + 1)} }} " for level in range(levels))
+    return f"{{ invoice(id: 1) {{ ...F0 }} }} {fragments} fragment F{levels} on Invoice {{ id }}"
+
+
+async def test_fields_are_counted_in_each_place_where_they_are_spread(api: Api) -> None:
+    """Each level has five fields, and three times those of the next; nine of them are 1 700 characters."""
+    fields = 1
+    for _ in range(9):
+        fields = 5 + 3 * fields
+
+    answer = (await api.post(branching(9))).json()
+    taken = await api(branching(6))
+
+    [error] = answer["errors"]
+    assert error["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED", "asked": fields + 1, "limit": 5_000}
+    assert taken == {"invoice": None}
+
+
 COSTS: list[tuple[str, dict[str, Any], int]] = [
     ("{ __typename }", {}, 0),
     ("{ customer(id: 1) { id name } }", {}, 1),
