@@ -118,6 +118,10 @@ class Execution:
         for batch in self._batches:
             batch.close()
         unfinished = [task for task in self._tasks if not task.done()]
+        for task in self._tasks:
+            # The loop complains of an error that nobody has asked for.
+            if task.done() and not task.cancelled():
+                task.exception()
         for task in unfinished:
             task.cancel()
         if unfinished:
