@@ -201,11 +201,14 @@ class Field:
     def below(self, *names: str) -> "list[Selection] | None":
         """What is selected of the objects to which the fields `names` lead from here, one after the other.
 
-        None where it depends on the type of an object.
+        None where it depends on the type of an object, and where it cannot be said: that is an error of the objects.
         """
         if not is_object_type(self.named_type):
             return None
-        selection = self.selection(self.named_type)
+        try:
+            selection = self.selection(self.named_type)
+        except GraphQLError:
+            return None
         if not names:
             return [selection]
         found: list[Selection] = []
