@@ -96,7 +96,7 @@ class Plan:
 class Selection:
     """The fields that are selected of objects of one type, in their order."""
 
-    __slots__ = ("_reads", "edges", "fields", "keys", "leaves", "type")
+    __slots__ = ("_reads", "edges", "fields", "keys", "type")
 
     def __init__(
         self, plan: Plan, type_: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]], *, first: int = 0
@@ -109,7 +109,6 @@ class Selection:
         ]
         plan.size += len(self.fields)
         self.keys = tuple(field.key for field in self.fields)
-        self.leaves = [field for field in self.fields if field.is_column]
         self.edges = [field for field in self.fields if not field.is_column]
         self._reads: frozenset[str] | None | bool = False
 
