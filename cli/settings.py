@@ -122,7 +122,7 @@ class Configuration:
     )
     max_values: int = setting(LIMITS.values, "Values of large arguments, each as often as its field is resolved.")
     max_rows: int = setting(
-        LIMITS.rows, "Rows that the database reads for it, and rows of pages inside others that it gives."
+        LIMITS.rows, "Rows that the database reads for it, and rows of lists inside others that it gives."
     )
     max_seconds: float = setting(LIMITS.seconds, "Seconds that a query may take.")
     max_read_seconds: float = setting(

@@ -50,7 +50,10 @@ class Reads:
         self._turn = asyncio.Lock()
         self._listeners = listeners
         self.session = session
-        """Makes a session for what is read by the mapper, or by the rules of billing; it keeps to the scope as well."""
+        """Makes a session for what is read by the mapper, or by the rules of billing; it keeps to the scope as well.
+
+        Its connection is another one, of the pool that transactions take theirs from.
+        """
 
     async def rows(self, query: Query, **values: object) -> Sequence[Any]:
         """The rows of a query with these values. Raises `RowBudgetExceeded`."""

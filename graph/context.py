@@ -39,8 +39,8 @@ def wall_clock() -> datetime:
 class Context:
     """The database, the loaders and the time of one request, who sends it, and what it has read.
 
-    All that a request reads goes through `reads`, and what it writes through `change`: both keep to what its sender may
-    see. `changed` says that something is stored, or may be.
+    What a request reads goes through `loaders`, or through `reads`, and what it writes through `change`: all keep to
+    what its sender may see. `changed` says that something is stored, or may be.
     """
 
     def __init__(self, database: Database, clock: Clock, access: Access, rows: RowBudget) -> None:

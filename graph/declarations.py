@@ -13,6 +13,7 @@ from db.rows import Referred, row_class
 from graph.context import RawInfo
 from graph.edges import EDGE, Edge
 from graph.execution import AS_IS, ATTRIBUTE, BATCH, COLUMN, INSTANCE_OF, READS, BatchResolver, Field, ResolveMany
+from graph.limits import PAGE_BY_DEFAULT
 from graph.scalars import PLAIN_VALUES, SENT_TOGETHER
 from graph.types.common import Node
 
@@ -39,6 +40,8 @@ def declare(schema: Schema) -> None:
             if not isinstance(definition, StrawberryField):
                 continue
             said = definition.metadata
+            if PAGE_BY_DEFAULT in said:
+                field.extensions[PAGE_BY_DEFAULT] = said[PAGE_BY_DEFAULT]
             if definition.is_basic_field:
                 field.extensions[ATTRIBUTE] = definition.python_name
             elif ATTRIBUTE in said:

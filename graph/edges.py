@@ -14,7 +14,7 @@ from db.models import Base
 from db.queries.columns import referred_model
 from db.queries.lookups import Lookup, OneBy
 from db.rows import Referred, Row, columns_of, referred_class
-from graph.context import Info, RawInfo
+from graph.context import Context, Info, RawInfo
 from graph.execution import Field, ResolveMany, Selection
 from graph.loaders import BatchedRead
 from graph.scalars import NO_ID, parse_id
@@ -41,6 +41,7 @@ class Edge:
         # What another field reads of the row, together with its parent, need not be what this one is asked for.
         known = self.referred is not None and own_columns_read(self.referred.model, field.below()) is not None
         referred, its_id = self.referred if known else None, f"{self.key}.id"
+        gives_lists = len(field.nullable) > 1
 
         def resolve_many(
             sources: Sequence[Any], info: RawInfo, _arguments: object
@@ -48,7 +49,8 @@ class Edge:
             # Rows of one field were read by one statement, which has the columns that any edge by this key asks for.
             if referred is not None and isinstance(sources[0], Row) and its_id in sources[0]:
                 return [None if row[its_id] is None else referred(row) for row in sources]
-            return info.context.loaders.load_all(read, list(map(key_of, sources)))
+            found = info.context.loaders.load_all(read, list(map(key_of, sources)))
+            return counted(found, info.context) if gives_lists else found
 
         return resolve_many
 
@@ -66,6 +68,13 @@ class Edge:
             return frozenset()
         columns = own_columns_read(self.referred.model, field.below())
         return frozenset() if columns is None else frozenset(f"{self.key}.{name}" for name in {*columns, "id"})
+
+
+async def counted(answers: Awaitable[list[Any]], context: Context) -> list[Any]:
+    """The answers, of which the lists count as given. Raises `RowBudgetExceeded`."""
+    found = await answers
+    context.rows.give(sum(len(answer) for answer in found if isinstance(answer, list)))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +133,11 @@ def edge(read: BatchedRead[Any, Any], key: str, description: str) -> Any:
     """A field that leads from a row to what `read` finds for its column `key`: a row, null or a list."""
     key_of = attrgetter(key)
 
-    def resolve(self: Any, info: Info) -> Any:
-        value = key_of(self)
-        return None if value is None else info.context.loaders.of(read).load(value)
+    async def resolve(self: Any, info: Info) -> Any:
+        [found] = await counted(info.context.loaders.load_all(read, [key_of(self)]), info.context)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     return strawberry.field(resolver=resolve, description=description, metadata={EDGE: Edge(read, key)})
 

@@ -68,6 +68,9 @@ PARTS_OF_A_TYPE = ("fields", "inputFields", "enumValues", "interfaces", "possibl
 COMPARISONS = 60_000
 """Fields of one name in one place are compared with each other, those inside them as well: so many pairs at most."""
 
+PLANNED_FIELDS = 5_000
+"""An operation is planned with its fragments written out in each place: so many fields at most."""
+
 FREE_VALUES = 20
 """So many values of a field's arguments do not count."""
 
@@ -78,6 +81,9 @@ MOST = 10**9
 
 PAGE_ARGUMENTS = ("first", "last", "count", "ids")
 
+PAGE_BY_DEFAULT = "page_by_default"
+"""Of a field that gives pages, in its `extensions`: how many items they have by default, where not `DEFAULT_PAGE`."""
+
 
 def limit_error(message: str, node: Any, *, code: str = "GRAPHQL_VALIDATION_FAILED", **numbers: float) -> GraphQLError:
     """A refusal that says what was asked for and what is allowed."""
@@ -86,27 +92,33 @@ def limit_error(message: str, node: Any, *, code: str = "GRAPHQL_VALIDATION_FAIL
 
 @dataclass(frozen=True, slots=True)
 class PageSize:
-    """How many items a field gives at most: a number, or what a variable says."""
+    """How many items a field gives at most: the largest of a number and what variables say; `default` without any."""
 
     number: int | None = None
-    variable: str | None = None
+    variables: tuple[str, ...] = ()
     default: int = DEFAULT_PAGE
 
     def of(self, variables: Mapping[str, Any]) -> int:
-        if self.variable is None:
+        if not self.variables:
             return self.default if self.number is None else self.number
-        match variables.get(self.variable):
-            case None:
-                return self.default
-            case bool():
-                return MAX_PAGE
-            case int() as number:
-                return max(0, min(number, MAX_PAGE))
-            case list() as items:
-                return len(items)
-            case _:
-                # It is none of these: whatever it is, it is refused later.
-                return MAX_PAGE
+        said = (self.number, *(page_of(variables.get(name)) for name in self.variables))
+        return max((number for number in said if number is not None), default=self.default)
+
+
+def page_of(value: object) -> int | None:
+    """How many items the value of a page argument asks for; None where it says nothing."""
+    match value:
+        case None:
+            return None
+        case bool():
+            return MAX_PAGE
+        case int() as number:
+            return max(0, min(number, MAX_PAGE))
+        case list() as items:
+            return len(items)
+        case _:
+            # It is none of these: whatever it is, it is refused later.
+            return MAX_PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +175,7 @@ class Shape:
     repeats_types: int = 0
     directives: int = 0
     fields: int = 0
+    planned_fields: int = 0
     nodes: Nodes = NONE
     values: Nodes = NONE
     names: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -230,6 +243,7 @@ def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Me
             ("parts of types below `type` or `ofType`", shape.repeats_types, 0),
             ("directives", directives, limits.directives),
             ("fields at its root", shape.fields, limits.root_fields),
+            ("fields with all fragments written out", shape.planned_fields, PLANNED_FIELDS),
             ("pairs of fields of one name", shape.comparisons, COMPARISONS),
         ):
             if asked > limit:
@@ -281,8 +295,10 @@ class _Walk:
                     here = shape.names
                 case FragmentSpreadNode():
                     shape = self.fragment(node.name.value, referred=referred)
-                    # The same fragment is compared once.
-                    here = {} if node.name.value in spread else shape.names
+                    here = shape.names
+                    if node.name.value in spread:
+                        # The same fragment is compared once, and planned once.
+                        shape, here = replace(shape, planned_fields=0), {}
                     spread.add(node.name.value)
                 case _:
                     continue
@@ -297,6 +313,7 @@ class _Walk:
             repeats_types=min(MOST, sum(shape.repeats_types for shape in shapes)),
             directives=min(MOST, directives + sum(shape.directives for shape in shapes)),
             fields=min(MOST, sum(shape.fields for shape in shapes)),
+            planned_fields=min(MOST, sum(shape.planned_fields for shape in shapes)),
             nodes=sum_of([shape.nodes for shape in shapes]),
             values=sum_of([shape.values for shape in shapes]),
             names=names,
@@ -332,6 +349,7 @@ class _Walk:
                 introspection_aliases=inner.introspection_aliases + (alias if name != "__type" else 0),
                 repeats_types=inner.repeats_types + int(referred and name in PARTS_OF_A_TYPE),
                 fields=1,
+                planned_fields=inner.planned_fields + 1,
             )
         found: GraphQLField | None = getattr(parent, "fields", {}).get(name)
         type_ = get_named_type(found.type) if found else None
@@ -347,19 +365,23 @@ class _Walk:
             depth=inner.depth + (1 if node.selection_set else 0),
             aliases=inner.aliases + alias,
             fields=1,
+            planned_fields=inner.planned_fields + 1,
             nodes=nodes,
             values=values,
         )
 
 
 def plain_value(value: ValueNode) -> Any:
-    """What a default of a variable counts as: a number, or a list of as many items."""
+    """What a literal counts as: a number, or as many values inside each other. A variable counts by itself."""
     match value:
         case IntValueNode(value=digits):
+            # A longer number is refused later.
             return int(digits) if len(digits) < 10 else MAX_PAGE
         case ListValueNode(values=items):
-            return [None] * len(items)
-        case NullValueNode():
+            return [plain_value(item) for item in items]
+        case ObjectValueNode(fields=members):
+            return {member.name.value: plain_value(member.value) for member in members}
+        case NullValueNode() | VariableNode():
             return None
         case _:
             return ""
@@ -375,7 +397,7 @@ def repeated(nodes: Nodes, page: PageSize | None) -> Nodes:
     """So many times what is on a page."""
     if page is None or nodes is NONE:
         return nodes
-    if page.variable is None and not nodes.parts:
+    if not page.variables and not nodes.parts:
         return Nodes(min(MOST, page.of({}) * nodes.fixed))
     return Nodes(0, ((page, nodes),))
 
@@ -412,22 +434,10 @@ def page_size(node: FieldNode, found: GraphQLField) -> PageSize | None:
     names = [name for name in PAGE_ARGUMENTS if name in found.args]
     if not names:
         return None
-    is_page = not isinstance(get_nullable_type(found.type), GraphQLList)
-    default = DEFAULT_PAGE if is_page else 1
-    for argument in node.arguments or ():
-        if argument.name.value in names and not isinstance(argument.value, NullValueNode):
-            return said_size(argument.value, default)
-    return PageSize(default=default)
-
-
-def said_size(value: ValueNode, default: int) -> PageSize:
-    match value:
-        case IntValueNode():
-            # A longer number is refused later.
-            return PageSize(number=min(int(value.value), MAX_PAGE) if len(value.value) < 10 else MAX_PAGE)
-        case ListValueNode():
-            return PageSize(number=len(value.values))
-        case VariableNode():
-            return PageSize(variable=value.name.value, default=default)
-        case _:
-            return PageSize(number=MAX_PAGE)
+    is_list = isinstance(get_nullable_type(found.type), GraphQLList)
+    default = 1 if is_list else found.extensions.get(PAGE_BY_DEFAULT, DEFAULT_PAGE)
+    # Several may be written, of which all but one are null.
+    said = [argument.value for argument in node.arguments or () if argument.name.value in names]
+    numbers = [number for value in said if (number := page_of(plain_value(value))) is not None]
+    variables = tuple(value.name.value for value in said if isinstance(value, VariableNode))
+    return PageSize(max(numbers, default=None), variables, default)

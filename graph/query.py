@@ -80,7 +80,12 @@ class Query(PreviewQueries):
     ) -> list[Node | None]:
         if len(ids) > MAX_PAGE:
             raise bad_user_input(f"`ids` must have at most {MAX_PAGE} items.")
-        return await asyncio.gather(*(find_node(info, each) for each in ids))
+        # None is cancelled where another fails: what it waits for, others may wait for as well.
+        found: list[Any] = await asyncio.gather(*(find_node(info, each) for each in ids), return_exceptions=True)
+        for each in found:
+            if isinstance(each, BaseException):
+                raise each
+        return found
 
     customer: Customer | None = lookup(customers_by_id, "The customer with this id.")
     customer_by_email: Customer | None = lookup(

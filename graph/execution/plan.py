@@ -96,7 +96,7 @@ class Plan:
 class Selection:
     """The fields that are selected of objects of one type, in their order."""
 
-    __slots__ = ("_reads", "edges", "fields", "keys", "leaves", "type")
+    __slots__ = ("_reads", "edges", "fields", "keys", "type")
 
     def __init__(
         self, plan: Plan, type_: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]], *, first: int = 0
@@ -109,7 +109,6 @@ class Selection:
         ]
         plan.size += len(self.fields)
         self.keys = tuple(field.key for field in self.fields)
-        self.leaves = [field for field in self.fields if field.is_column]
         self.edges = [field for field in self.fields if not field.is_column]
         self._reads: frozenset[str] | None | bool = False
 
@@ -201,11 +200,14 @@ class Field:
     def below(self, *names: str) -> "list[Selection] | None":
         """What is selected of the objects to which the fields `names` lead from here, one after the other.
 
-        None where it depends on the type of an object.
+        None where it depends on the type of an object, and where it cannot be said: that is an error of the objects.
         """
         if not is_object_type(self.named_type):
             return None
-        selection = self.selection(self.named_type)
+        try:
+            selection = self.selection(self.named_type)
+        except GraphQLError:
+            return None
         if not names:
             return [selection]
         found: list[Selection] = []

@@ -48,7 +48,7 @@ MAX_FAILURES = 1_000
 """After so many errors an execution is given up: its answer is null, with these errors."""
 
 OBJECTS_IN_A_TURN = 500
-"""After so many objects that came without a wait, an execution lets others have their turn."""
+"""Once there are so many objects more, an execution lets others have their turn before the next level."""
 
 MAX_COERCION_ERRORS = 50
 """So many errors of variables are reported, as graphql-core has it."""
@@ -118,6 +118,10 @@ class Execution:
         for batch in self._batches:
             batch.close()
         unfinished = [task for task in self._tasks if not task.done()]
+        for task in self._tasks:
+            # The loop complains of an error that nobody has asked for.
+            if task.done() and not task.cancelled():
+                task.exception()
         for task in unfinished:
             task.cancel()
         if unfinished:

@@ -23,7 +23,7 @@ from graph.connections import Listing, checked_limit, decode_cursor
 from graph.context import Info
 from graph.edges import EDGE, edge
 from graph.execution import READS
-from graph.limits import DEFAULT_PAGE, MAX_PAGE
+from graph.limits import DEFAULT_PAGE, MAX_PAGE, PAGE_BY_DEFAULT
 from graph.loaders import BatchedRead
 from graph.types.common import LazyCustomer, Node, any_of, describe, equals, field, id_is
 
@@ -187,7 +187,8 @@ def feed(description: str) -> Any:
     ) -> Any:
         return await listing.resolve(self, info, {"first": first, "after": after, "filter": filter})
 
-    return strawberry.field(resolver=resolve, description=description, metadata={EDGE: listing})
+    said = {EDGE: listing, PAGE_BY_DEFAULT: MAX_PAGE}
+    return strawberry.field(resolver=resolve, description=description, metadata=said)
 
 
 def feed_by(parent: str, description: str) -> Any:

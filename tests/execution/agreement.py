@@ -130,9 +130,10 @@ async def agreed(
 
 
 class Each:
-    """Resolves a field of many objects by its own resolver, one by one."""
+    """Resolves a field of many objects by its own resolver, one by one. It looks at what is selected, as batches do."""
 
     def prepare(self, field: Field) -> ResolveMany:
+        field.below(field.name)
         resolve = field.definition.resolve or default_field_resolver
 
         def resolve_many(

@@ -23,6 +23,7 @@ from graph.execution import BATCH, Field, Plans, ResolveMany, execute
 from graph.execution.run import MAX_FAILURES
 from graph.limits import Limits
 from graph.schema import core_schema
+from tests.execution.agreement import later
 
 
 async def answer(schema: GraphQLSchema, text: str, root: object = None, **variables: Any) -> Any:
@@ -64,6 +65,22 @@ async def test_an_execution_of_too_many_errors_is_given_up() -> None:
     assert found.data is None
     assert len(found.errors) == MAX_FAILURES + 1
     assert found.errors[0].path == ["items", 0, "value"]
+
+
+async def test_the_loop_does_not_complain_of_the_errors_of_an_execution_that_is_given_up() -> None:
+    """It comes no further than `a`; those of `b` are there as well by then."""
+    schema = build_schema("type Query { items: [Item] } type Item { a: Int b: Int }")
+    items = [dict.fromkeys("ab", lambda _info: later(ValueError("broken"))) for _ in range(2 * MAX_FAILURES)]
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, said: complaints.append(said["message"]))
+
+    async def number_of_errors() -> int:
+        return len((await answer(schema, "{ items { a b } }", {"items": items})).errors)
+
+    # In a task of its own, of which no frame is left that leads to those that are waited for.
+    assert await asyncio.create_task(number_of_errors()) == MAX_FAILURES + 1
+    gc.collect()
+    assert complaints == []
 
 
 class Slow:

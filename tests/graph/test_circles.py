@@ -2,13 +2,16 @@
 garbage collector looks for such, which holds up all requests for as long as it looks.
 """
 
+import asyncio
 import gc
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import text
 
+from db.sessions import Sessions
 from tests.support import Api
 
 OURS = ("billing", "db", "graph")
@@ -71,6 +74,21 @@ async def test_a_mutation_leaves_nothing_to_the_collector(api: Api) -> None:
     with garbage() as found:
         await api.a_subscription()
     assert ours(found) == []
+
+
+async def test_a_batch_that_fails_leaves_no_task_that_waits_for_another(api: Api, sessions: Sessions) -> None:
+    plan, customer = await api.a_plan(), await api.a_customer()
+    async with sessions.begin() as session:
+        await session.execute(text("ALTER TABLE plans RENAME COLUMN name TO other_name"))
+
+    answer = await api.post(
+        "query ($ids: [ID!]!, $id: ID!) { a: nodes(ids: $ids) { id } b: nodes(ids: [$id]) { id } }",
+        ids=[plan, customer],
+        id=customer,
+    )
+
+    assert [error["path"] for error in answer.json()["errors"]] == [["a"]]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_the_collector_is_seen_to_find_what_is_left() -> None:

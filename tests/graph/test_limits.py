@@ -18,7 +18,7 @@ from sqlalchemy import text
 from db.database import Database
 from graph.app import create_app
 from graph.documents import Documents
-from graph.limits import Limits
+from graph.limits import Limits, measure
 from graph.schema import schema
 from graph.settings import Settings
 from tests.support import Api, TestClock
@@ -28,9 +28,10 @@ ROOT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
-async def limited(database: Database, clock: TestClock, **limits: float) -> AsyncIterator[Api]:
+async def limited(database: Database, clock: TestClock, *, plans: bool = True, **limits: float) -> AsyncIterator[Api]:
     """A server with limits of its own."""
-    app = create_app(database, settings=Settings(limits=Limits(**limits)), clock=clock)  # type: ignore[arg-type]
+    settings = Settings(limits=Limits(**limits), plans=plans)  # type: ignore[arg-type]
+    app = create_app(database, settings=settings, clock=clock)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield Api(client)
 
@@ -102,6 +103,27 @@ def test_fragments_are_measured_once_however_often_they_are_spread() -> None:
     ]
 
 
+def branching(levels: int) -> str:
+    """A document of which each level has three edges, and spreads the next in each."""
+    edges = "id replaces {{ ...F{0} }} replacedBy {{ ...F{0} }} subscription {{ latestInvoice {{ ...F{0} }} }}"
+    fragments = "".join(f"fragment F{level} on Invoice {{ {edges.format(level + 1)} }} " for level in range(levels))
+    return f"{{ invoice(id: 1) {{ ...F0 }} }} {fragments} fragment F{levels} on Invoice {{ id }}"
+
+
+async def test_fields_are_counted_in_each_place_where_they_are_spread(api: Api) -> None:
+    """Each level has five fields, and three times those of the next; nine of them are 1 700 characters."""
+    fields = 1
+    for _ in range(9):
+        fields = 5 + 3 * fields
+
+    answer = (await api.post(branching(9))).json()
+    taken = await api(branching(6))
+
+    [error] = answer["errors"]
+    assert error["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED", "asked": fields + 1, "limit": 5_000}
+    assert taken == {"invoice": None}
+
+
 COSTS: list[tuple[str, dict[str, Any], int]] = [
     ("{ __typename }", {}, 0),
     ("{ customer(id: 1) { id name } }", {}, 1),
@@ -112,6 +134,13 @@ COSTS: list[tuple[str, dict[str, Any], int]] = [
     ("query ($n: Int) { customers(first: $n) { nodes { id } } }", {}, 20),
     ("query ($n: Int = 5) { customers(first: $n) { nodes { id } } }", {}, 5),
     ("query ($n: Int = 5) { customers(first: $n) { nodes { id } } }", {"n": None}, 20),
+    ("query ($n: Int) { customers(first: $n, last: 100) { nodes { id } } }", {}, 100),
+    ("query ($n: Int, $m: Int) { customers(first: $n, last: $m) { nodes { id } } }", {"m": 30}, 30),
+    ("{ customers(first: null, last: 100) { nodes { id } } }", {}, 100),
+    ("{ customers(last: null) { nodes { id } } }", {}, 20),
+    ("{ events { nodes { id } } }", {}, 100),
+    ("{ events(first: 3) { nodes { id } } customer(id: 1) { events { nodes { id } } } }", {}, 3 + 1 + 20),
+    ("{ customers(first: -100) @skip(if: true) { nodes { id } } plans(first: 2) { nodes { id } } }", {}, 2),
     ("{ customers(first: 0) { nodes { invoices { nodes { id } } } } }", {}, 0),
     ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["a", "b", "c"]}, 3),
     ("{ subscription(id: 1) { upcomingInvoices(count: 4) { lines { kind } } } }", {}, 1 + 4 * 2),
@@ -146,6 +175,29 @@ def test_nodes_are_the_products_along_the_path(pages: list[int]) -> None:
 
     assert measured is not None
     assert measured.asked_by(None, {}) == (expected, 0)
+
+
+MANY_TYPES = (
+    f"query ($f: EventFilter = {{type: [{'PLAN_CREATED ' * 100}]}}) {{ events(filter: $f) {{ nodes {{ id }} }} }}"
+)
+NESTED_LIST = "[" * 100 + "]" * 100
+
+VALUES: list[tuple[str, dict[str, Any], int]] = [
+    (MANY_TYPES, {}, 82),
+    (MANY_TYPES, {"f": {}}, 0),
+    (f"query ($ids: [ID!] = {NESTED_LIST}) {{ nodes(ids: $ids) {{ id }} }}", {}, 80),
+]
+
+
+@pytest.mark.parametrize(("document", "variables", "values"), VALUES)
+def test_the_values_of_large_arguments_that_a_document_has(
+    document: str, variables: dict[str, Any], values: int
+) -> None:
+    """The values inside those of defaults count as well."""
+    measured = measure(SCHEMA, parse(document), Limits())
+
+    assert measured.errors == ()
+    assert measured.asked_by(None, variables)[1] == values
 
 
 async def test_pages_inside_pages_are_refused_before_anything_is_read(api: Api) -> None:
@@ -218,6 +270,50 @@ async def test_what_was_read_once_and_is_given_often_counts_as_well(database: Da
     assert {error["extensions"]["code"] for error in refused["errors"]} == {"COST_LIMIT"}
     assert "errors" not in taken
     assert taken["extensions"]["cost"]["rows"] < 20
+
+
+async def an_invoice(api: Api, lines: int) -> str:
+    """The id of a draft of so many lines."""
+    payload = await api.mutate(
+        "createInvoice",
+        "invoice { id }",
+        customerId=await api.a_customer(),
+        currency="EUR",
+        lines=[{"description": "Work", "quantity": 1, "unitAmountCents": 5}] * lines,
+    )
+    return str(payload["invoice"]["id"])
+
+
+async def asked_of(api: Api, invoice: str, selection: str) -> Any:
+    """The codes of the errors of a query of an invoice, and its data."""
+    answer = (await api.post(f"query ($id: ID!) {{ invoice(id: $id) {{ {selection} }} }}", id=invoice)).json()
+    return {error["extensions"]["code"] for error in answer.get("errors", ())}, answer["data"]
+
+
+@pytest.mark.parametrize("plans", [True, False])
+async def test_lists_without_pages_count_as_often_as_they_are_given(
+    database: Database, clock: TestClock, *, plans: bool
+) -> None:
+    """A dataloader reads the lines of an invoice once; two levels of three lines are 3 + 9 objects."""
+    twice = "lines { invoice { lines { id } } }"
+    async with limited(database, clock, rows=12, plans=plans) as api:
+        invoice = await an_invoice(api, lines=3)
+        taken, found = await asked_of(api, invoice, twice)
+    async with limited(database, clock, rows=11, plans=plans) as api:
+        refused, nothing = await asked_of(api, invoice, twice)
+
+    assert taken == set()
+    assert [len(line["invoice"]["lines"]) for line in found["invoice"]["lines"]] == [3, 3, 3]
+    assert (refused, nothing) == ({"COST_LIMIT"}, {"invoice": None})
+
+
+async def test_lists_that_lead_back_to_themselves_are_refused(api: Api) -> None:
+    """Four levels of a hundred lines are a hundred million objects, of 101 rows."""
+    invoice = await an_invoice(api, lines=100)
+
+    refused, found = await asked_of(api, invoice, "lines { invoice { " * 3 + "lines { id }" + " } }" * 3)
+
+    assert (refused, found) == ({"COST_LIMIT"}, None)
 
 
 async def test_previews_count_what_they_read(api: Api) -> None:
