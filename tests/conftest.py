@@ -59,6 +59,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(os.environ.pop(FOLDER), ignore_errors=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps the tests of a file in one process, and all of `tests/faults` in one: they hold servers to times, and would
+    take them from each other.
+    """
+    faults = Path(__file__).parent / "faults"
+    for item in items:
+        group = faults if faults in item.path.parents else item.path
+        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(faults.parent))))
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedPostgres]:
     """The PostgreSQL of this run."""
