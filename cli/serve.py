@@ -34,7 +34,7 @@ from graph.trusted import TrustedDocumentsError
 if TYPE_CHECKING:
     from graph.observability.tracing import Tracing
 
-GRACEFUL_SHUTDOWN_SECONDS = 20
+GRACEFUL_SHUTDOWN_SECONDS = 17
 """What is under way has so long to be finished. With what comes before and after, a server ends within 25 seconds."""
 
 KEEP_ALIVE_SECONDS = 75

@@ -66,9 +66,8 @@ def create_app(
         # A run that is broken off still writes down how far it came, if the database lets it.
         await asyncio.wait(background, timeout=CLOSE_SECONDS)
         backlog.settle()
-        await database.close()
-        if tracing is not None:
-            await tracing.close()
+        closing = [database.close()] if tracing is None else [database.close(), tracing.close()]
+        await asyncio.gather(*closing)
 
     routes = [
         Route("/", lambda _request: RedirectResponse("/graphql")),
