@@ -77,8 +77,8 @@ def serve_forever(
     console.print(f"Health      {url}/health  /health/db  /ready")
     console.print(f"Renewals    {f'every {configuration.renew_every:g} s' if configuration.renew else 'off'}")
     console.print("Stop with Ctrl-C.")
-    # It hears signals from here on, before it runs. uvicorn raises the one that ended it once more when it is done: it is
-    # told twice, we go on from there, and exit with 0.
+    # It hears signals from here on, before it runs. uvicorn raises the one that ended it once more when it is done, and
+    # it hears that as well: we go on from there, and exit with 0.
     serving = runner_of(config, listening)
     configure_logs(sys.stdout)
     with shared_metrics(configuration):

@@ -1,5 +1,6 @@
 """`/metrics`, as Prometheus reads it."""
 
+import asyncio
 import json
 import os
 import signal
@@ -7,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import httpx
@@ -18,6 +19,7 @@ from sqlalchemy import text
 from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.models import BillingHold
+from db.sessions import Sessions
 from db.values import ApiKeyScope, CustomerId
 from graph.app import create_app
 from graph.settings import Settings
@@ -191,6 +193,20 @@ async def test_the_lag_is_that_of_what_is_due_and_not_on_hold(
     assert figures == [(0, 0), (7200, 0), (3600, 1), (0, 0)]
 
 
+async def test_pools_are_looked_at_also_after_that_has_failed(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(database, settings=Settings(metrics=True))
+    async with app.router.lifespan_context(app):
+        for times in (1, 2):
+            for told in database.pools["work"].waited:
+                told(cast("float", "no number"))
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while caplog.text.count("the pools cannot be looked at") < times:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.02)
+
+
 async def test_renewals_are_counted(database: Database, clock: TestClock) -> None:
     app = create_app(database, settings=Settings(metrics=True), clock=clock, renew_every=0.05)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
@@ -208,6 +224,28 @@ async def test_renewals_are_counted(database: Database, clock: TestClock) -> Non
     runs = value(found, "renewal_runs_total", result="ok")
     assert runs is not None
     assert runs >= 1
+
+
+async def test_what_was_renewed_is_counted_also_where_something_fails_afterwards(
+    database: Database, clock: TestClock, sessions: Sessions
+) -> None:
+    app = create_app(database, settings=Settings(metrics=True), clock=clock, renew_every=0.05)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+        api = Api(client)
+        await api.a_subscription()
+        clock.forward(days=30)
+        # What was kept long enough is deleted after the renewals.
+        async with sessions.begin() as session:
+            await session.execute(text("ALTER TABLE idempotency_keys RENAME TO other_keys"))
+        async with app.router.lifespan_context(app):
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            # That there are more of them shows that one that fails is not the last.
+            while value(found := await scraped(api), "renewal_runs_total", result="failed") in (None, 0, 1):
+                assert time.monotonic() < deadline
+
+    assert value(found, "renewals_total", result="renewed") == 1
+    assert value(found, "renewal_invoices_total") == 1
+    assert value(found, "renewal_runs_total", result="ok") == 0
 
 
 async def test_who_may_read_by_the_api_may_read_them(serving: Serving, database: Database, clock: TestClock) -> None:
