@@ -28,7 +28,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-RETRIED = ("40001", "40P01", "55P03")
+RETRIED = ("40001", "40P01", "08003", "08006", "57P01")
 """SQLSTATEs for which there is a figure from the start: 0 is told apart from none."""
 
 CLIENT_GONE = "499"
@@ -158,7 +158,7 @@ def forget_the_dead(folder: Path) -> None:
     for pid in {int(path.stem.rpartition("_")[2]) for path in folder.glob("gauge_live*_*.db")}:
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # the number may be another user's process by now
             with suppress(FileNotFoundError):  # another worker was asked at the same time
                 mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
 

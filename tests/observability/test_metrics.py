@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -22,10 +24,13 @@ from db.models import BillingHold
 from db.sessions import Sessions
 from db.values import ApiKeyScope, CustomerId
 from graph.app import create_app
+from graph.observability.metrics import RETRIED
 from graph.settings import Settings
 from tests.access.conftest import a_key, a_session
-from tests.cli.conftest import PATIENCE_SECONDS, Serve, Served
+from tests.cli.conftest import PATIENCE_SECONDS, ROOT, Serve, Served
 from tests.cli.test_serve import children_of
+from tests.db.test_embedded import PACKAGES, as_root, ordinary_uid, python_for_all, roomy_place
+from tests.faults.database.test_tried_again import failing_with, fault
 from tests.observability.conftest import Samples, gone, samples, value
 from tests.support import Api, TestClock, run, stored
 
@@ -127,16 +132,42 @@ async def test_names_and_units_are_prometheus_own(serving: Serving) -> None:
         assert family.type in ("counter", "gauge", "histogram")
 
 
-async def test_what_is_done_again_is_counted_by_sqlstate(serving: Serving, database: Database) -> None:
+@pytest.mark.parametrize("sqlstate", RETRIED)
+async def test_what_is_done_again_is_counted_by_sqlstate(serving: Serving, database_url: str, sqlstate: str) -> None:
     api = serving()
-    for sqlstate in ("40P01", "40P01", "40001"):
-        for listener in database.on_retry:
-            listener(sqlstate)
+    await fault(database_url, failing_with(sqlstate), times=2)
+    answer = await api.post(CREATE % "ada@example.com")
     found = await scraped(api)
 
-    assert value(found, "transactions_retried_total", sqlstate="40P01") == 2
-    assert value(found, "transactions_retried_total", sqlstate="40001") == 1
-    assert value(found, "transactions_retried_total", sqlstate="55P03") == 0
+    assert answer.json()["data"] == {"createCustomer": {"userErrors": []}}
+    counted = {state: value(found, "transactions_retried_total", sqlstate=state) for state in RETRIED}
+    assert counted == {state: 2 if state == sqlstate else 0 for state in RETRIED}
+
+
+@as_root
+def test_a_number_that_went_from_a_dead_worker_to_another_users_process_is_forgotten() -> None:
+    folder = roomy_place()
+    folder.chmod(0o777)
+    # Of the first process, which is root's.
+    (folder / "gauge_livesum_1.db").touch(0o666)
+    program = (
+        "import sys; from pathlib import Path; from graph.observability.metrics import forget_the_dead;"
+        " forget_the_dead(Path(sys.argv[1]))"
+    )
+    try:
+        subprocess.run(
+            [python_for_all(), "-c", program, str(folder)],
+            cwd=ROOT,
+            env={"PYTHONPATH": f"{ROOT}:{PACKAGES}"},
+            user=ordinary_uid(),
+            extra_groups=[],
+            check=True,
+            timeout=PATIENCE_SECONDS,
+        )
+
+        assert list(folder.iterdir()) == []
+    finally:
+        shutil.rmtree(folder)
 
 
 async def test_the_pool_is_counted_as_it_is(serving: Serving, database: Database) -> None:
