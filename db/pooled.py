@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 from asyncpg.transaction import Transaction
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
 
 OPTION = "pgbouncer"
 """The option of a database URL that says what it leads to."""
@@ -34,7 +34,7 @@ def is_pooled(url: URL) -> bool:
 
 def pooled_url(url: str) -> str:
     """The URL of the same database, marked as that of a PgBouncer."""
-    return f"{url}{'&' if '?' in url else '?'}{OPTION}=on"
+    return make_url(url).update_query_dict({OPTION: "on"}).render_as_string(hide_password=False)
 
 
 def pooled_arguments(settings: Mapping[str, str]) -> dict[str, Any]:
