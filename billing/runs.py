@@ -81,6 +81,14 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Tick:
+    """What a tick's renewals have done, all of which is stored, and whether the tick has `failed` after that."""
+
+    report: Report
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """What one transaction has done."""
 
@@ -96,18 +104,19 @@ async def run_renewals(
     trigger: RunTrigger,
     chunk_size: int = CHUNK,
     side_by_side: int = 1,
+    told: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
     """Does what is due by `as_of` of all subscriptions that live in the world's time: starts, trial ends, renewals,
     the ends of what was canceled, and what is past due. At most 12 periods of each; missed ones come in their order.
 
     So many chunks are done `side_by_side`: while the database stores one, another is planned. A subscription that
     cannot be renewed is put on hold, and does not keep the others. Writes a `billing_runs` row when there was something
-    to do or the run was asked for. Raises `AsOfInTheFuture`.
+    to do or the run was asked for. `told` is given what each chunk has done. Raises `AsOfInTheFuture`.
     """
     if as_of > now:
         raise AsOfInTheFuture(f"It is {now:%FT%TZ}: nothing can be due as of {as_of:%FT%TZ} yet.")
     renewals = Work(due_on(None, as_of), lambda account: renew(account, as_of), now=now, behind=set())
-    async with RunRow(database, trigger, as_of, now) as run:
+    async with RunRow(database, trigger, as_of, now, told) as run:
         if trigger is RunTrigger.COMMAND:
             await run.begin()
 
@@ -301,8 +310,16 @@ async def hold(database: Database, subscription_id: SubscriptionId, reason: str,
 class RunRow:
     """The `billing_runs` row of a run: written when it begins to matter, and finished in the end."""
 
-    def __init__(self, database: Database, trigger: RunTrigger, as_of: datetime, now: datetime) -> None:
+    def __init__(
+        self,
+        database: Database,
+        trigger: RunTrigger,
+        as_of: datetime,
+        now: datetime,
+        told: Callable[[Report], object] = lambda _report: None,
+    ) -> None:
         self.report = Report()
+        self._told = told
         self._database = database
         self._trigger = trigger
         self._as_of = as_of
@@ -333,6 +350,7 @@ class RunRow:
 
     async def add(self, chunk: Chunk) -> None:
         self.report += chunk.report
+        self._told(chunk.report)
         if chunk.claimed and self._id is None:
             await self.begin()
 
@@ -411,10 +429,11 @@ async def tick(
     trigger: RunTrigger = RunTrigger.SERVER,
     chunk_size: int = CHUNK,
     side_by_side: int = 1,
+    told: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
     """All that is to be done from time to time: renewals, test clocks, and the end of what was kept long enough.
 
-    Raises `AsOfInTheFuture`.
+    `told` is given what each chunk of renewals has done. Raises `AsOfInTheFuture`.
     """
     report = await run_renewals(
         database,
@@ -423,6 +442,7 @@ async def tick(
         trigger=trigger,
         chunk_size=chunk_size,
         side_by_side=side_by_side,
+        told=told,
     )
     await see_to_test_clocks(database, now=now)
 
@@ -465,22 +485,34 @@ async def renew_forever(
     clock: Callable[[], datetime],
     *,
     every_seconds: float,
-    told: Callable[[Report | None], None] = lambda _report: None,
+    told: Callable[[Tick], object] = lambda _tick: None,
 ) -> None:
     """Ticks until it is cancelled. A tick that fails is logged, and the next one tries again.
 
-    After each, `told` is given what it has done; None for one that failed.
+    After each, `told` is given what it has done, also where it failed.
     """
     while True:
-        report = None
         try:
-            report = await tick(database, now=clock().replace(microsecond=0))
-            if report != Report():
-                logger.info("renewals", extra={"facts": asdict(report)})
+            await tick_and_tell(database, clock().replace(microsecond=0), told)
         except Exception as error:
             if is_unavailable(error):
                 logger.warning("renewals wait for the database: %s", error)
             else:
                 logger.exception("renewals failed")
-        told(report)
         await asyncio.sleep(every_seconds)
+
+
+async def tick_and_tell(database: Database, now: datetime, told: Callable[[Tick], object]) -> None:
+    """Ticks, and logs and tells what was done, which stays done where something fails afterwards."""
+    done: list[Report] = []
+    failed = False
+    try:
+        await tick(database, now=now, told=done.append)
+    except Exception:
+        failed = True
+        raise
+    finally:
+        report = sum(done, Report())
+        if report != Report():
+            logger.info("renewals", extra={"facts": asdict(report)})
+        told(Tick(report, failed))

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from db.database import Database
+from db.database import NO_TIMEOUTS, Database
 from db.queries.invariants import (
     ACKNOWLEDGED,
     ACKNOWLEDGED_TYPES,
@@ -63,8 +63,7 @@ async def snapshot(database: Database) -> AsyncIterator[AsyncSession]:
     """A session that sees the database as it is at its first statement, changes nothing, and takes its time."""
     engine = database.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     async with AsyncSession(engine) as session:
-        await session.execute(text("SET LOCAL statement_timeout = 0"))
-        await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        await session.execute(text(NO_TIMEOUTS))
         yield session
 
 

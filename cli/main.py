@@ -79,12 +79,14 @@ def serve(
 ) -> None:
     """Migrate the database and serve the API."""
     from cli.keys import require_keys
-    from cli.serve import bind, serve_forever
+    from cli.serve import bind, end_on_sigterm, serve_forever
 
     with one_line_errors(), ExitStack() as stack:
         configuration = read_configuration(
             host=host, port=port, data_dir=data_dir, workers=workers, renew=renew, renew_every=renew_every
         )
+        if configuration.database_url is None:
+            end_on_sigterm()
         listening = stack.enter_context(bind(configuration.host, configuration.port))
         server = stack.enter_context(running_server(configuration.url(), configuration.data_dir))
         migrated(server)

@@ -7,9 +7,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ from graph.trusted import TrustedDocumentsError
 if TYPE_CHECKING:
     from graph.observability.tracing import Tracing
 
-GRACEFUL_SHUTDOWN_SECONDS = 20
+GRACEFUL_SHUTDOWN_SECONDS = 17
 """What is under way has so long to be finished. With what comes before and after, a server ends within 25 seconds."""
 
 KEEP_ALIVE_SECONDS = 75
@@ -76,19 +77,31 @@ def serve_forever(
     console.print(f"Health      {url}/health  /health/db  /ready")
     console.print(f"Renewals    {f'every {configuration.renew_every:g} s' if configuration.renew else 'off'}")
     console.print("Stop with Ctrl-C.")
-    # uvicorn raises the signal that ended it once more when it is done: we go on from there, and exit with 0.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+    # It hears signals from here on, before it runs. uvicorn raises the one that ended it once more when it is done, and
+    # it hears that as well: we go on from there, and exit with 0.
+    serving = runner_of(config, listening)
     configure_logs(sys.stdout)
     with shared_metrics(configuration):
         # What is wrong with settings or program shows here: a supervisor would start such workers again without end.
         # It serves nothing, and is not to be among those that are counted.
         exporters_of()
         app_of(replace(read_configuration(), metrics=False))
-        if configuration.workers == 1:
-            uvicorn.Server(config).run(sockets=[listening])
-        else:
-            Workers(config, [listening]).run()
+        serving()
+
+
+def runner_of(config: uvicorn.Config, listening: socket.socket) -> Callable[[], None]:
+    """What serves until SIGINT or SIGTERM ends it, which it notes from now on: run after one, it ends at once."""
+    if config.workers > 1:
+        return Workers(config, [listening]).run
+    server = uvicorn.Server(config)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.handle_exit)
+    return partial(server.run, sockets=[listening])
+
+
+def end_on_sigterm() -> None:
+    """Has SIGTERM end the process in good order, as Ctrl-C does, and not at once."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
 
 @contextmanager

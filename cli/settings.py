@@ -4,6 +4,7 @@ What reads and refuses variables, `billing config`, the help of the options and 
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from ipaddress import ip_address
@@ -21,6 +22,9 @@ from graph.settings import Settings
 DATABASE = DatabaseSettings()
 LIMITS = Limits()
 RATE = RateLimit()
+
+HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+"""Without a scheme or a port, as it is compared; with what stands in names that Docker gives."""
 
 Group = TypeVar("Group", DatabaseSettings, Limits, RateLimit)
 
@@ -56,6 +60,14 @@ def origins(said: str) -> tuple[str, ...]:
     return tuple(said.split())
 
 
+def host_names(said: str) -> tuple[str, ...]:
+    """Names such as `billing.internal`. Raises `CommandError` for what is none."""
+    for each in said.split():
+        if not HOST_NAME.fullmatch(each):
+            raise CommandError(f"BILLING_HOSTS must be names such as billing.internal, not {each!r}.")
+    return tuple(said.split())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
     """What is in force. The variable of a setting is BILLING_ and its name in upper case, where it has no other."""
@@ -85,6 +97,7 @@ class Configuration:
         (),
         "Names, beside `localhost` and addresses, by which a server that needs no key may be asked;"
         " a space between two.",
+        parse=host_names,
     )
     plans: bool = setting(
         True,
@@ -194,4 +207,6 @@ def read_configuration(environment: Mapping[str, str] = os.environ, **options: o
     configuration = Configuration(**{name: each.value for name, each in found.items()})
     if configuration.trusted_only and configuration.trusted_documents is None:
         raise CommandError("BILLING_TRUSTED_ONLY needs the documents: name their file in BILLING_TRUSTED_DOCUMENTS.")
+    if configuration.pgbouncer and configuration.database_url is None:
+        raise CommandError("BILLING_PGBOUNCER needs the address of the PgBouncer: give it as DATABASE_URL.")
     return configuration

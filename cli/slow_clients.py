@@ -15,6 +15,7 @@ LOOK_SECONDS = 1
 """So often each connection is looked at: which costs the others nothing, as a timer for each request would."""
 
 MAX_HEAD_BYTES = 64 * 1024
+"""So much of a head is taken after the first piece that has arrived of it."""
 
 TIMED_OUT = 408
 HEAD_TOO_LARGE = 431
@@ -42,17 +43,19 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        head = self._begun_head()
         super().data_received(data)
-        if not self._is_in_head():
+        # The piece in which a head begins is not counted: it may be the end of a body for the most part.
+        if head is None or self._begun_head() is not head:
             self._head_bytes = 0
             return
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(HEAD_TOO_LARGE, f"The head of a request must have at most {MAX_HEAD_BYTES} bytes.")
 
-    def _is_in_head(self) -> bool:
-        """Whether a request has begun, and its head has not come to its end."""
-        return self.scope is not None and (self.cycle is None or self.scope is not self.cycle.scope)
+    def _begun_head(self) -> HTTPScope | None:
+        """The request that has begun, if its head has not come to its end."""
+        return self.scope if self.cycle is None or self.scope is not self.cycle.scope else None
 
     def _unanswered(self) -> RequestResponseCycle | None:
         """The request of which the head has arrived and the answer is not complete."""
@@ -85,7 +88,7 @@ class PatientProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         if self.transport.get_write_buffer_size():
             self.transport.abort()
-        elif self._is_in_head() or self._unanswered() is not None:
+        elif self._begun_head() is not None or self._unanswered() is not None:
             self._refuse(TIMED_OUT, f"The request has not arrived within {self.patience_seconds:g} s.")
         else:
             # It has said nothing, and may take an answer for that of its first request.

@@ -9,15 +9,18 @@ statements with names, and older ones, such as that of Debian 12, do not.
 See https://www.pgbouncer.org/features.html.
 """
 
+import asyncio
 import re
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 from asyncpg.transaction import Transaction
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
+
+from db.sessions import ROLLBACK_SECONDS
 
 OPTION = "pgbouncer"
 """The option of a database URL that says what it leads to."""
@@ -34,7 +37,7 @@ def is_pooled(url: URL) -> bool:
 
 def pooled_url(url: str) -> str:
     """The URL of the same database, marked as that of a PgBouncer."""
-    return f"{url}{'&' if '?' in url else '?'}{OPTION}=on"
+    return make_url(url).update_query_dict({OPTION: "on"}).render_as_string(hide_password=False)
 
 
 def pooled_arguments(settings: Mapping[str, str]) -> dict[str, Any]:
@@ -58,9 +61,20 @@ class PooledConnection(asyncpg.Connection):
     set_local = ""
     """SQL that a transaction begins with."""
 
-    def at_least_its_own(self) -> AbstractAsyncContextManager[Any]:
+    @asynccontextmanager
+    async def at_least_its_own(self) -> AsyncIterator[None]:
         """A transaction, where none has begun."""
-        return nullcontext() if self.is_in_transaction() else self.transaction()
+        if self.is_in_transaction():
+            yield
+            return
+        transaction = self.transaction()
+        await transaction.start()
+        try:
+            yield
+        except BaseException:
+            await end(self, transaction)
+            raise
+        await transaction.commit()
 
     async def execute(self, query: str, *arguments: Any, **options: Any) -> str:
         if arguments:
@@ -80,7 +94,7 @@ class PooledConnection(asyncpg.Connection):
 
     async def set_builtin_type_codec(self, *arguments: Any, **options: Any) -> None:
         # It asks the database for the type.
-        async with self.transaction():
+        async with self.at_least_its_own():
             await super().set_builtin_type_codec(*arguments, **options)
 
     async def prepare(self, query: str, **options: Any) -> Any:
@@ -140,6 +154,11 @@ class Plain:
 
 
 async def end(connection: asyncpg.Connection, transaction: Transaction) -> None:
-    """Rolls back, unless the connection is lost and the transaction with it."""
-    if not connection.is_closed():
-        await transaction.rollback()
+    """Rolls back, unless the connection is lost and the transaction with it; given up where nothing answers in time."""
+    if connection.is_closed():
+        return
+    try:
+        async with asyncio.timeout(ROLLBACK_SECONDS):
+            await transaction.rollback()
+    except TimeoutError:
+        connection.terminate()

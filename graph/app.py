@@ -1,6 +1,7 @@
 """The one place where the server is put together."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ from graph.settings import Settings
 if TYPE_CHECKING:
     from graph.observability.metrics import Metrics
     from graph.observability.tracing import Tracing
+
+logger = logging.getLogger("billing.observability")
 
 
 def create_app(
@@ -53,7 +56,10 @@ def create_app(
     async def watch_pools() -> None:
         # Another process may be asked how many connections are in use.
         while metrics is not None:
-            metrics.look_at_pools()
+            try:
+                metrics.look_at_pools()
+            except Exception:
+                logger.exception("the pools cannot be looked at")
             await asyncio.sleep(1)
 
     @asynccontextmanager
@@ -66,9 +72,8 @@ def create_app(
         # A run that is broken off still writes down how far it came, if the database lets it.
         await asyncio.wait(background, timeout=CLOSE_SECONDS)
         backlog.settle()
-        await database.close()
-        if tracing is not None:
-            await tracing.close()
+        closing = [database.close()] if tracing is None else [database.close(), tracing.close()]
+        await asyncio.gather(*closing)
 
     routes = [
         Route("/", lambda _request: RedirectResponse("/graphql")),

@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from io import BufferedWriter, FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 from zlib import error as ZlibError  # noqa: N812
 
 from db.backup.errors import BackupError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 FORMAT = 1
 SQL = "database.sql"
@@ -79,22 +83,42 @@ def new_archive(path: Path) -> Iterator[ZipFile]:
     if path.exists():
         raise BackupError(f"{path} is there already: give the backup another name.")
     folder = path.absolute().parent
-    partial = None
-    try:
+    with writing(path):
         descriptor, name = tempfile.mkstemp(dir=folder, prefix=f"{path.name}.", suffix=".partial")
-        partial = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
+    partial = Path(name)
+    try:
+        with BufferedWriter(ArchiveFile(descriptor, path)) as file:
             with ZipFile(file, "w", compression=ZIP_DEFLATED) as archive:
                 yield archive
             file.flush()
-            os.fsync(file.fileno())
-        partial.rename(path)
-        sync_folder(folder)
+            with writing(path):
+                os.fsync(file.fileno())
+        with writing(path):
+            partial.rename(path)
+            sync_folder(folder)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Makes `BackupError` of what the file system refuses."""
+    try:
+        yield
     except OSError as error:
         raise BackupError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        if partial is not None:
-            partial.unlink(missing_ok=True)
+
+
+class ArchiveFile(FileIO):
+    """The file of a new archive, which tells its own errors apart from all others: it raises `BackupError`."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        super().__init__(descriptor, "wb")
+        self._path = path
+
+    def write(self, piece: "ReadableBuffer", /) -> int:
+        with writing(self._path):
+            return super().write(piece)
 
 
 def sync_folder(folder: Path) -> None:

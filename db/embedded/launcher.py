@@ -111,7 +111,10 @@ class EmbeddedPostgres:
         try:
             self._adopt_or_own()
         except (EmbeddedPostgresError, OSError) as error:
-            self._started.set_exception(error)
+            if self._started.done():
+                log.error("PostgreSQL is not kept any more: %s", str(error))  # noqa: TRY400
+            else:
+                self._started.set_exception(error)
         finally:
             self.owned = False
             if not self._started.done():
@@ -162,7 +165,8 @@ class EmbeddedPostgres:
                 # What a killed server leaves behind may stop the first tries of its successor.
                 if tries == FIRST_START_TRIES and not self._started.done():
                     raise
-                log.error("PostgreSQL did not start (next try in %.1f seconds): %s", delay, error)  # noqa: TRY400
+                # Of an exception, the log of a server would have the type alone.
+                log.error("PostgreSQL did not start (next try in %.1f seconds): %s", delay, str(error))  # noqa: TRY400
             else:
                 self._watch(server, data, account)
             if time.monotonic() - started_at > STEADY_SECONDS:

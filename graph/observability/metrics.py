@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from billing.runs import Report
+from billing.runs import Tick
 from db.database import Database
 from graph.observability import METRICS_FOLDER
 from graph.observability.exchange import Exchange
@@ -28,7 +28,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-RETRIED = ("40001", "40P01", "55P03")
+RETRIED = ("40001", "40P01", "08003", "08006", "57P01")
 """SQLSTATEs for which there is a figure from the start: 0 is told apart from none."""
 
 CLIENT_GONE = "499"
@@ -91,13 +91,16 @@ class Metrics:
 
     def look_at_pools(self) -> None:
         """Writes down how many connections are in use, and how long was waited for them since the last look."""
+        waits = {name: kept.copy() for name, kept in self._waits.items()}
+        # Before anything can fail: else they would become more and more.
+        for kept in self._waits.values():
+            kept.clear()
         for name, pool in self._database.pools.items():
             self._in_use.labels(name).set(pool.checkedout())
             self._size.labels(name).set(pool.size())
             waited = self._waited.labels(name)
-            for seconds in self._waits[name]:
+            for seconds in waits[name]:
                 waited.observe(seconds)
-            self._waits[name].clear()
 
     def _gauge(self, name: str, documentation: str) -> Gauge:
         return Gauge(f"billing_{name}", documentation, ("pool",), registry=self._registry, multiprocess_mode="livesum")
@@ -115,14 +118,14 @@ class Metrics:
             self._operations.labels(name, exchange.type, result_of(exchange)).inc()
             self._seconds.labels(name, exchange.type).observe(exchange.seconds)
 
-    def renewed(self, report: Report | None) -> None:
-        """Counts what a look for what is due has done; None for one that failed."""
-        self._runs.labels("failed" if report is None else "ok").inc()
-        if report is not None:
-            self._renewals.labels("renewed").inc(report.renewed)
-            self._renewals.labels("failed").inc(report.failed)
-            self._invoices.inc(report.invoices)
-            self._past_due.inc(report.past_due)
+    def renewed(self, tick: Tick) -> None:
+        """Counts a look for what is due, and what it has done."""
+        report = tick.report
+        self._runs.labels("failed" if tick.failed else "ok").inc()
+        self._renewals.labels("renewed").inc(report.renewed)
+        self._renewals.labels("failed").inc(report.failed)
+        self._invoices.inc(report.invoices)
+        self._past_due.inc(report.past_due)
 
     def text(self, figures: "Figures | None") -> bytes:
         """All metrics, as Prometheus reads them; without `figures`, the database does not answer."""
@@ -155,7 +158,7 @@ def forget_the_dead(folder: Path) -> None:
     for pid in {int(path.stem.rpartition("_")[2]) for path in folder.glob("gauge_live*_*.db")}:
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # the number may be another user's process by now
             with suppress(FileNotFoundError):  # another worker was asked at the same time
                 mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
 

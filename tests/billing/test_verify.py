@@ -835,6 +835,17 @@ async def test_many_rows_take_as_many_statements_as_few(database: Database) -> N
     assert len(statements) == len(INVARIANTS)
 
 
+async def test_no_timeout_of_the_database_ends_a_snapshot(database: Database) -> None:
+    names = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
+    async with database.sessions() as session:
+        for name in names:
+            await session.execute(text(f"ALTER DATABASE {database.engine.url.database} SET {name} = '1min'"))
+    await database.engine.dispose()
+
+    async with snapshot(database) as session:
+        assert [await session.scalar(text(f"SHOW {name}")) for name in names] == ["0"] * 3
+
+
 async def test_a_snapshot_stands_still_and_takes_no_writes(database: Database) -> None:
     count = text("SELECT count(*) FROM customers")
     async with snapshot(database) as session:

@@ -20,7 +20,8 @@ from cli.environment import hidden, settings_of, text_of
 from cli.errors import CommandError
 from cli.main import app
 from cli.settings import Configuration, environment_of, read_configuration
-from db.database import Database, DatabaseSettings, single_connection
+from db.database import Database, DatabaseSettings, asyncpg_url, single_connection
+from db.pooled import OPTION, is_pooled
 from graph.limits import Limits
 from graph.settings import Settings
 from tests.cli.conftest import ROOT, Serve, billing
@@ -143,6 +144,31 @@ def test_every_command_that_is_configured_refuses_such_a_name(command: tuple[str
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "error: BILLING_PROT is no setting; the nearest is BILLING_PORT.\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"BILLING_TRUSTED_ONLY": "on"}, "BILLING_TRUSTED_ONLY needs the documents"),
+        ({"BILLING_PGBOUNCER": "on"}, "BILLING_PGBOUNCER needs the address of the PgBouncer"),
+        ({"BILLING_HOSTS": "billing.internal https://x"}, "BILLING_HOSTS must be names"),
+        ({"BILLING_HOSTS": "billing.internal:8000"}, "BILLING_HOSTS must be names"),
+        ({"BILLING_HOSTS": "*.internal"}, "BILLING_HOSTS must be names"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(environment: dict[str, str], reason: str) -> None:
+    with pytest.raises(CommandError, match=f"^{reason}"):
+        read_configuration(environment)
+
+
+@pytest.mark.parametrize(
+    "url", [URL, "postgresql://ada:s3?cr&t@127.0.0.1/b", "postgres://ada:s%3Fc%40@/b?host=/run/x&sslmode=disable"]
+)
+def test_the_address_of_a_pgbouncer_stays_the_same(url: str) -> None:
+    pooled = asyncpg_url(read_configuration({"DATABASE_URL": url, "BILLING_PGBOUNCER": "on"}).url() or "")
+
+    assert is_pooled(pooled)
+    assert pooled.difference_update_query([OPTION]) == asyncpg_url(url)
 
 
 def test_a_secret_is_read_from_a_file(tmp_path: Path) -> None:

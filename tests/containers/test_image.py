@@ -80,6 +80,7 @@ def test_the_commands_are_programs_and_no_shell_stands_before_them() -> None:
 
     assert image.last("CMD").command() == ["billing", "serve"]
     assert image.last("HEALTHCHECK").command()[0] == "python"
+    assert "'GET', '/health')" in image.last("HEALTHCHECK").command()[-1], "no restart helps a server without database"
     assert image.last("STOPSIGNAL").text == "SIGTERM"
     assert image.all("ENTRYPOINT") == []
 

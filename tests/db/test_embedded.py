@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
+from cli.logs import Formatter
 from db.embedded import EmbeddedPostgres, EmbeddedPostgresError, binaries, launcher
 from db.embedded.account import name_of, server_account, spawn
 from db.embedded.binaries import ROOT_PLACE, digest
@@ -737,7 +738,27 @@ def test_a_server_that_keeps_dying_is_logged_and_can_be_stopped(made: Path, capl
         until(lambda: caplog.text.count("PostgreSQL did not start") >= 2)
         configuration.write_text(sound)
 
-    assert {record.levelname for record in caplog.records if "did not start" in record.message} == {"ERROR"}
+    failures = [record for record in caplog.records if "did not start" in record.message]
+    assert {record.levelname for record in failures} == {"ERROR"}
+    line = Formatter(terminal=False).format(failures[0])
+    assert "PostgreSQL ended while it started. The last it said: configuration file" in line
+
+
+@on_linux
+def test_an_error_after_the_start_is_logged(made: Path, start_in: StartIn, caplog: pytest.LogCaptureFixture) -> None:
+    start_in(made).url()
+
+    with EmbeddedPostgres(made):
+        lock_file = (made / "lock").resolve()
+        # The lock of the one that waits to take over is turned into something that cannot be locked.
+        [lock] = [int(each.name) for each in Path("/proc/self/fd").iterdir() if each.resolve() == lock_file]
+        unlockable = os.open(made, os.O_PATH)
+        os.dup2(unlockable, lock)
+        os.close(unlockable)
+        until(lambda: "not kept any more" in caplog.text)
+
+    [record] = [record for record in caplog.records if "not kept any more" in record.message]
+    assert "Bad file descriptor" in Formatter(terminal=False).format(record)
 
 
 def test_what_a_client_was_told_is_no_reason_for_a_failure() -> None:

@@ -177,6 +177,37 @@ async def test_programs_older_than_the_server_are_refused(source: str, tmp_path:
     assert not file.exists()
 
 
+def test_a_program_that_has_gone_is_named_and_not_the_file(source: str, tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "pg_dump").write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 18.0'; rm \"$0\"\n")
+    (programs / "pg_dump").chmod(0o755)
+    file = tmp_path / "new.backup"
+
+    line = refusal_of(billing("backup", str(file), "--postgres-bin", str(programs), DATABASE_URL=source))
+
+    assert line == f"error: {programs / 'pg_dump'}: No such file or directory."
+    assert list(tmp_path.iterdir()) == [programs]
+
+
+def test_a_disk_that_takes_no_more_is_told_and_leaves_no_file(source: str, tmp_path: Path) -> None:
+    file = tmp_path / "new.backup"
+    command = f"ulimit -f 4; exec {sys.executable} -m cli.main backup {file}"
+
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": source},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+    assert refusal_of(done) == f"error: {file} cannot be written: File too large."
+    assert list(tmp_path.iterdir()) == []
+
+
 def started(*arguments: str, url: str) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "DATABASE_URL": url}
     command = [sys.executable, "-m", "cli.main", *arguments]

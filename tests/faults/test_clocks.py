@@ -14,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import event, text
 
-from billing.runs import Report, renew_forever, tick
+from billing.runs import Tick, renew_forever, tick
 from db.database import Database
 from graph.app import create_app
 from tests.races.fingerprints import assert_sound
@@ -188,11 +188,11 @@ async def test_two_servers_renew_and_the_clock_of_one_jumps(api: Api, database: 
     subscriptions = [await api.a_subscription(plan_id=plan) for _ in range(20)]
     clock.now = NOW + DAY - HOUR / 2
     jumping = JumpingClock(clock.now + HOUR)
-    ticks: list[Report | None] = []
+    ticks: list[Tick] = []
     enough = asyncio.Event()
 
-    def told(report: Report | None) -> None:
-        ticks.append(report)
+    def told(tick: Tick) -> None:
+        ticks.append(tick)
         jumping.jump()
         if jumping.jumps == 6:
             clock.now, jumping.now = clock.now + DAY, jumping.now + DAY
@@ -209,8 +209,8 @@ async def test_two_servers_renew_and_the_clock_of_one_jumps(api: Api, database: 
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
 
-    assert None not in ticks
-    assert sum(report.invoices for report in ticks if report) == 2 * len(subscriptions)
+    assert not any(tick.failed for tick in ticks)
+    assert sum(tick.report.invoices for tick in ticks) == 2 * len(subscriptions)
     for subscription in subscriptions:
         await assert_billed_once(database, subscription, days_from(NOW, 3))
     await assert_sound(database)

@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from billing.runs import run_renewals
+from db.connections import give_back
 from db.database import Database, DatabaseSettings, asyncpg_url, single_connection
 from db.embedded import EmbeddedPostgres
 from db.pooled import pooled_url
@@ -23,6 +24,7 @@ from db.values import RunTrigger
 from tests.cli.conftest import Serve, billing, serve  # noqa: F401 - a fixture
 from tests.conftest import FOLDER
 from tests.db.test_upgrade import violated
+from tests.faults.processes import paused
 from tests.faults.test_migrations import VALID, NewerVersion, newer, scalar, until_true  # noqa: F401 - a fixture
 from tests.faults.traffic import traffic
 from tests.races.lives import a_subscriber, store_customers, stored_plans
@@ -199,6 +201,37 @@ async def test_a_query_that_nobody_waits_for_is_canceled(pooled: Database, datab
         await until_true(database_url, f"SELECT NOT ({sleeping})")
     async with pooled.sessions() as session:
         assert await session.scalar(text("SELECT 1")) == 1
+
+
+async def by_sqlalchemy(database: Database, statement: str) -> None:
+    async with database.sessions() as session:
+        await session.execute(text(statement))
+
+
+async def by_the_driver(database: Database, statement: str) -> None:
+    taken = await database._answers.raw_connection()
+    try:
+        await cast("asyncpg.Connection", taken.driver_connection).fetch(statement)
+    finally:
+        await give_back(taken)
+
+
+@pytest.mark.parametrize("asked", [by_sqlalchemy, by_the_driver])
+async def test_a_session_that_stands_still_is_not_waited_for(
+    pooled: Database, database_url: str, asked: Callable[[Database, str], Coroutine[Any, Any, None]]
+) -> None:
+    sleeping = "FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
+    asking = asyncio.create_task(asked(pooled, "SELECT pg_sleep(60)"))
+    await until_true(database_url, f"SELECT count(*) > 0 {sleeping}")
+    with paused([int(await scalar(database_url, f"SELECT pid {sleeping}"))]):
+        asking.cancel()
+        done, _ = await asyncio.wait([asking], timeout=10)
+    await asyncio.wait([asking])
+
+    assert done == {asking}
+    assert asking.cancelled()
+    assert [pool.checkedout() for pool in pooled.pools.values()] == [0, 0]
+    await asked(pooled, "SELECT 1")
 
 
 async def test_an_index_is_made_concurrently(newer: NewerVersion, database_url: str, pgbouncer: int) -> None:  # noqa: F811

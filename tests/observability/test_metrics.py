@@ -1,13 +1,16 @@
 """`/metrics`, as Prometheus reads it."""
 
+import asyncio
 import json
 import os
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import httpx
@@ -18,12 +21,16 @@ from sqlalchemy import text
 from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.models import BillingHold
+from db.sessions import Sessions
 from db.values import ApiKeyScope, CustomerId
 from graph.app import create_app
+from graph.observability.metrics import RETRIED
 from graph.settings import Settings
 from tests.access.conftest import a_key, a_session
-from tests.cli.conftest import PATIENCE_SECONDS, Serve, Served
+from tests.cli.conftest import PATIENCE_SECONDS, ROOT, Serve, Served
 from tests.cli.test_serve import children_of
+from tests.db.test_embedded import PACKAGES, as_root, ordinary_uid, python_for_all, roomy_place
+from tests.faults.database.test_tried_again import failing_with, fault
 from tests.observability.conftest import Samples, gone, samples, value
 from tests.support import Api, TestClock, run, stored
 
@@ -125,16 +132,42 @@ async def test_names_and_units_are_prometheus_own(serving: Serving) -> None:
         assert family.type in ("counter", "gauge", "histogram")
 
 
-async def test_what_is_done_again_is_counted_by_sqlstate(serving: Serving, database: Database) -> None:
+@pytest.mark.parametrize("sqlstate", RETRIED)
+async def test_what_is_done_again_is_counted_by_sqlstate(serving: Serving, database_url: str, sqlstate: str) -> None:
     api = serving()
-    for sqlstate in ("40P01", "40P01", "40001"):
-        for listener in database.on_retry:
-            listener(sqlstate)
+    await fault(database_url, failing_with(sqlstate), times=2)
+    answer = await api.post(CREATE % "ada@example.com")
     found = await scraped(api)
 
-    assert value(found, "transactions_retried_total", sqlstate="40P01") == 2
-    assert value(found, "transactions_retried_total", sqlstate="40001") == 1
-    assert value(found, "transactions_retried_total", sqlstate="55P03") == 0
+    assert answer.json()["data"] == {"createCustomer": {"userErrors": []}}
+    counted = {state: value(found, "transactions_retried_total", sqlstate=state) for state in RETRIED}
+    assert counted == {state: 2 if state == sqlstate else 0 for state in RETRIED}
+
+
+@as_root
+def test_a_number_that_went_from_a_dead_worker_to_another_users_process_is_forgotten() -> None:
+    folder = roomy_place()
+    folder.chmod(0o777)
+    # Of the first process, which is root's.
+    (folder / "gauge_livesum_1.db").touch(0o666)
+    program = (
+        "import sys; from pathlib import Path; from graph.observability.metrics import forget_the_dead;"
+        " forget_the_dead(Path(sys.argv[1]))"
+    )
+    try:
+        subprocess.run(
+            [python_for_all(), "-c", program, str(folder)],
+            cwd=ROOT,
+            env={"PYTHONPATH": f"{ROOT}:{PACKAGES}"},
+            user=ordinary_uid(),
+            extra_groups=[],
+            check=True,
+            timeout=PATIENCE_SECONDS,
+        )
+
+        assert list(folder.iterdir()) == []
+    finally:
+        shutil.rmtree(folder)
 
 
 async def test_the_pool_is_counted_as_it_is(serving: Serving, database: Database) -> None:
@@ -191,6 +224,20 @@ async def test_the_lag_is_that_of_what_is_due_and_not_on_hold(
     assert figures == [(0, 0), (7200, 0), (3600, 1), (0, 0)]
 
 
+async def test_pools_are_looked_at_also_after_that_has_failed(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(database, settings=Settings(metrics=True))
+    async with app.router.lifespan_context(app):
+        for times in (1, 2):
+            for told in database.pools["work"].waited:
+                told(cast("float", "no number"))
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while caplog.text.count("the pools cannot be looked at") < times:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.02)
+
+
 async def test_renewals_are_counted(database: Database, clock: TestClock) -> None:
     app = create_app(database, settings=Settings(metrics=True), clock=clock, renew_every=0.05)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
@@ -208,6 +255,28 @@ async def test_renewals_are_counted(database: Database, clock: TestClock) -> Non
     runs = value(found, "renewal_runs_total", result="ok")
     assert runs is not None
     assert runs >= 1
+
+
+async def test_what_was_renewed_is_counted_also_where_something_fails_afterwards(
+    database: Database, clock: TestClock, sessions: Sessions
+) -> None:
+    app = create_app(database, settings=Settings(metrics=True), clock=clock, renew_every=0.05)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+        api = Api(client)
+        await api.a_subscription()
+        clock.forward(days=30)
+        # What was kept long enough is deleted after the renewals.
+        async with sessions.begin() as session:
+            await session.execute(text("ALTER TABLE idempotency_keys RENAME TO other_keys"))
+        async with app.router.lifespan_context(app):
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            # That there are more of them shows that one that fails is not the last.
+            while value(found := await scraped(api), "renewal_runs_total", result="failed") in (None, 0, 1):
+                assert time.monotonic() < deadline
+
+    assert value(found, "renewals_total", result="renewed") == 1
+    assert value(found, "renewal_invoices_total") == 1
+    assert value(found, "renewal_runs_total", result="ok") == 0
 
 
 async def test_who_may_read_by_the_api_may_read_them(serving: Serving, database: Database, clock: TestClock) -> None:

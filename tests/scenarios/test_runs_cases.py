@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
 
-from billing.runs import AsOfInTheFuture, Report, run_renewals
+from billing.runs import AsOfInTheFuture, Report, Tick, renew_forever, run_renewals
 from db.database import Database
 from db.models import BillingPeriod, BillingRun, Event, Invoice, InvoiceLine
 from db.queries.accounts import due_on
@@ -260,6 +261,48 @@ async def test_a_run_says_when_it_was_and_how_long_it_took(api: Api, database: D
     assert (kept["asOf"], kept["startedAt"]) == ("2026-04-10T00:00:00Z", "2026-04-11T00:00:00Z")
     assert kept["finishedAt"] >= kept["startedAt"]
     assert kept["milliseconds"] >= 0
+
+
+async def test_a_run_that_breaks_off_has_told_what_is_stored(
+    api: Api, database: Database, sessions: Sessions, clock: TestClock
+) -> None:
+    first, second = await monthly(api, clock, "2026-03-01"), await monthly(api, clock, "2026-03-02")
+    clock.now = parsed("2026-04-02")
+    disk_is_full = f"""
+        CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.subscription_id = '{second.subscription_id}' THEN RAISE disk_full; END IF;
+            RETURN NEW;
+        END $$"""
+    async with sessions.begin() as session:
+        await session.execute(text(disk_is_full))
+        await session.execute(
+            text("CREATE TRIGGER fill BEFORE INSERT ON invoices FOR EACH ROW EXECUTE FUNCTION fill()")
+        )
+    told: list[Report] = []
+
+    with pytest.raises(DBAPIError):
+        await run(database, clock, chunk_size=1, told=told.append)
+
+    assert told == [Report(renewed=1, invoices=1)]
+    assert [len(await story.invoices()) for story in (first, second)] == [2, 1]
+
+
+async def test_an_error_of_who_is_told_does_not_end_the_renewals(database: Database, clock: TestClock) -> None:
+    told: list[Tick] = []
+    again = asyncio.Event()
+
+    def fail(tick: Tick) -> None:
+        told.append(tick)
+        if len(told) == 2:
+            again.set()
+        raise RuntimeError
+
+    renewing = asyncio.create_task(renew_forever(database, clock, every_seconds=0.01, told=fail))
+    async with asyncio.timeout(30):
+        await again.wait()
+    renewing.cancel()
+
+    assert told[:2] == [Tick(Report(), failed=False)] * 2
 
 
 # What cannot be renewed

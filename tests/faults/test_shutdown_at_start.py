@@ -1,0 +1,50 @@
+"""SIGTERM while a server starts: it ends soon, and so does the PostgreSQL that it has begun to run."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.faults.processes import Server, Servers, postmaster_of, until
+
+END_SECONDS = 10
+ENDED_BY_SIGTERM = 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_server_that_is_told_to_end_before_it_serves_does(
+    servers: Servers, data_dir: Path, workers: int
+) -> None:
+    for seconds in (0.0, 0.2, 0.5):
+        server = servers.server("--data-dir", str(data_dir), "--workers", str(workers))
+        server.start()
+        await until(lambda: has_said(server, "Stop with"), what="it is about to serve")  # noqa: B023
+        # Its program is loaded, its processes start, it opens its doors: each takes a part of a second.
+        await asyncio.sleep(seconds)
+        server.send(signal.SIGTERM)
+
+        assert await server.ended(END_SECONDS) == 0
+        assert postmaster_of(data_dir) is None, "PostgreSQL was not shut down"
+
+
+async def test_a_server_that_is_told_to_end_while_its_postgres_starts_ends_both(
+    servers: Servers, data_dir: Path
+) -> None:
+    server = servers.server("--data-dir", str(data_dir))
+    server.start()
+    await until(lambda: has_postmaster(data_dir), what="PostgreSQL starts")
+    server.send(signal.SIGTERM)
+
+    assert await server.ended(END_SECONDS) in (0, ENDED_BY_SIGTERM)
+    assert postmaster_of(data_dir) is None, "PostgreSQL was not shut down"
+    assert "Traceback" not in server.said.read_text()
+
+
+async def has_said(server: Server, line: str) -> bool:
+    assert server.runs, server.said.read_text()
+    return line in server.said.read_text()
+
+
+async def has_postmaster(data_dir: Path) -> bool:
+    return postmaster_of(data_dir) is not None
