@@ -19,6 +19,7 @@ import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 from asyncpg.transaction import Transaction
 from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from db.sessions import ROLLBACK_SECONDS
 
@@ -36,8 +37,12 @@ def is_pooled(url: URL) -> bool:
 
 
 def pooled_url(url: str) -> str:
-    """The URL of the same database, marked as that of a PgBouncer."""
-    return make_url(url).update_query_dict({OPTION: "on"}).render_as_string(hide_password=False)
+    """The URL of the same database, marked as that of a PgBouncer; as it is, where it is none: who connects says so."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return url
+    return parsed.update_query_dict({OPTION: "on"}).render_as_string(hide_password=False)
 
 
 def pooled_arguments(settings: Mapping[str, str]) -> dict[str, Any]:

@@ -10,7 +10,10 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection, ExceptionContext
-from sqlalchemy.pool import AsyncAdaptedQueuePool, PoolProxiedConnection
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.util.queue import QueueCommon
+
+from db.fair_queue import FairQueue
 
 Told = Callable[[str, float, BaseException | None], None]
 """Is told of a statement that is over: its text, the seconds that it took, and how it failed, if it did."""
@@ -60,7 +63,9 @@ def note(text: str, began: float, error: BaseException | None = None) -> None:
 
 
 class Pool(AsyncAdaptedQueuePool):
-    """A pool that counts how long a request waits for a connection. `waited` are told as well."""
+    """A pool in which all come to their turn, and that counts how long they wait for it. `waited` are told as well."""
+
+    _queue_class: type[QueueCommon[ConnectionPoolEntry]] = FairQueue
 
     waited: Sequence[Callable[[float], None]] = ()
 

@@ -157,6 +157,10 @@ def test_a_wrong_database_url_is_one_clear_line(url: str, reason: str) -> None:
     assert "secret" not in line
 
 
+def test_a_wrong_url_of_a_pgbouncer_is_one_clear_line() -> None:
+    assert "not a URL" in refusal_of(billing("serve", "--port", "0", DATABASE_URL="garbage", BILLING_PGBOUNCER="on"))
+
+
 def test_a_database_that_is_not_there_is_one_clear_line(database_url: str) -> None:
     missing = database_url.replace("/test_", "/missing_")
 

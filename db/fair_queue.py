@@ -1,0 +1,72 @@
+"""A line in which connections of a pool are waited for."""
+
+import asyncio
+from collections import deque
+from typing import TypeVar
+
+from sqlalchemy.util import await_
+from sqlalchemy.util.queue import Empty, Full, QueueCommon
+
+Item = TypeVar("Item")
+
+
+class FairQueue(QueueCommon[Item]):
+    """Whoever has waited longest gets what is put back.
+
+    With SQLAlchemy's own, who comes at that moment takes it, and the one who has waited goes to the end of the line: in
+    a crowd some never come to their turn.
+    """
+
+    def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:  # noqa: FBT002 - as it is called
+        self.maxsize = maxsize
+        self.use_lifo = use_lifo
+        self._items: deque[Item] = deque()
+        self._waiting: deque[asyncio.Future[Item]] = deque()
+
+    def empty(self) -> bool:
+        return not self._items
+
+    def full(self) -> bool:
+        return 0 < self.maxsize <= len(self._items)
+
+    def qsize(self) -> int:
+        return len(self._items)
+
+    def put_nowait(self, item: Item) -> None:
+        while self._waiting:
+            first = self._waiting.popleft()
+            if not first.done():
+                first.set_result(item)
+                return
+        if self.full():
+            raise Full
+        self._items.append(item)
+
+    def put(self, item: Item, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT002
+        assert not block, "a pool never waits for room"
+        self.put_nowait(item)
+
+    def get_nowait(self) -> Item:
+        if not self._items:
+            raise Empty
+        return self._items.pop() if self.use_lifo else self._items.popleft()
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Item:  # noqa: FBT002
+        # While somebody waits, nothing lies here.
+        if self._items or not block:
+            return self.get_nowait()
+        return await_(self._next(timeout))
+
+    async def _next(self, seconds: float | None) -> Item:
+        handed: asyncio.Future[Item] = asyncio.get_running_loop().create_future()
+        self._waiting.append(handed)
+        try:
+            async with asyncio.timeout(seconds):
+                return await handed
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if handed.done() and not handed.cancelled():
+                self.put_nowait(handed.result())
+            handed.cancel()
+            if isinstance(error, TimeoutError):
+                raise Empty from None
+            raise
