@@ -207,7 +207,7 @@ class Writes:
     def insert_all(self, model: type[Base], row_type: type[Any], rows: Sequence[Any]) -> None:
         """All rows, if there are any: their fields are the columns."""
         if rows:
-            names = tuple(column.name for column in fields(row_type))
+            names = columns_of(row_type)
             self._add(model, (), names, values_of(names, rows))
 
     def update(self, model: type[Base], keys: tuple[str, ...], changes: tuple[str, ...], rows: Sequence[Any]) -> None:
@@ -220,16 +220,21 @@ class Writes:
         columns = rows[0] if len(rows) == 1 else list(zip(*rows, strict=True))
         said_once = frozenset(names) if len(rows) == 1 else the_same_for_all(names, columns) - {*keys}
         write = Write(table_of(model), keys, names, said_once)
-        number = len(self._writes)
-        for name, encode, column in zip(names, encoders(write), columns, strict=True):
-            value = column[0] if len(rows) > 1 and name in said_once else column
-            self._values[parameter(number, name)] = value if encode is None else encode(value)
+        if len(rows) > 1:
+            columns = [column[0] if name in said_once else column for name, column in zip(names, columns, strict=True)]
+        for (name, encode), value in zip(parameters(len(self._writes), write), columns, strict=True):
+            self._values[name] = value if encode is None else encode(value)
         self._writes.append(write)
 
     async def send(self, session: AsyncSession) -> None:
         """Writes all. A statement that has no rows is not sent."""
         if self._writes:
             await send(session, all_together(tuple(self._writes)), **self._values)
+
+
+@kept
+def columns_of(row_type: type[Any]) -> tuple[str, ...]:
+    return tuple(column.name for column in fields(row_type))
 
 
 def parameter(write: int, name: str) -> str:
@@ -297,9 +302,13 @@ def restored(column: Column[Any], sent: ColumnElement[Any]) -> ColumnElement[Any
 
 
 @kept
-def encoders(write: Write) -> list[Callable[[Any], Any] | None]:
-    """For each column what makes of a value, or of those of many rows, what is sent; None where that is the same."""
-    return [encoder(write.table.c[name], one=name in write.said_once) for name in write.names]
+def parameters(number: int, write: Write) -> list[tuple[str, Callable[[Any], Any] | None]]:
+    """For each column its parameter, and what makes of a value, or of those of many rows, what is sent; None where that
+    is the same.
+    """
+    return [
+        (parameter(number, name), encoder(write.table.c[name], one=name in write.said_once)) for name in write.names
+    ]
 
 
 def encoder(column: Column[Any], *, one: bool) -> Callable[[Any], Any] | None:

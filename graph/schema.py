@@ -1,5 +1,7 @@
 """The schema, and how it is written down."""
 
+from functools import cache
+
 import strawberry
 from graphql import (
     GraphQLArgument,
@@ -11,6 +13,7 @@ from graphql import (
 )
 from strawberry.schema import Schema
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.name_converter import NameConverter
 
 from graph.declarations import declare
 from graph.mutations.access import AccessMutations
@@ -50,7 +53,16 @@ def drop_null_defaults(schema: GraphQLSchema) -> None:
                 input_.default_value = Undefined
 
 
-schema = Schema(query=Query, mutation=Mutation, config=StrawberryConfig(scalar_map=SCALARS))
+class KeptNames(NameConverter):
+    """Makes each name once: it is asked for those of all members of an input, in each request."""
+
+    @cache  # noqa: B019 - one for the whole program, and the names of a schema
+    def apply_naming_config(self, name: str) -> str:
+        return super().apply_naming_config(name)
+
+
+config = StrawberryConfig(scalar_map=SCALARS, name_converter=KeptNames())
+schema = Schema(query=Query, mutation=Mutation, config=config)
 core_schema: GraphQLSchema = schema._schema  # noqa: SLF001 - the schema as graphql-core has it
 drop_null_defaults(core_schema)
 declare(schema)
