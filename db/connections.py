@@ -22,14 +22,18 @@ CANCEL_SECONDS = 0.5
 
 async def give_back(taken: PoolProxiedConnection, *, canceled: bool = False) -> None:
     """Lets others have the connection, unless it cannot be used any more; `canceled`: a statement on it was."""
-    if (
-        is_closed(taken)
-        or driver_connection(taken).is_in_transaction()
-        or (canceled and not await has_canceled(driver_connection(taken)))
-    ):
-        await drop(taken)
-    else:
-        taken.close()
+    usable = False
+    try:
+        usable = (
+            not is_closed(taken)
+            and (not canceled or await has_canceled(driver_connection(taken)))
+            and not driver_connection(taken).is_in_transaction()
+        )
+    finally:
+        if usable:
+            taken.close()
+        else:
+            await drop(taken)
 
 
 async def has_canceled(connection: asyncpg.Connection) -> bool:

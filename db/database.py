@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from db.connecting import Connector
-from db.errors import is_lost, state_to_try_again
+from db.errors import OutcomeUnknown, is_lost, is_unavailable, state_to_try_again
 from db.pooled import OPTION, is_pooled, pooled_arguments
 from db.reads import Reads
 from db.rows import use_texts
@@ -151,13 +151,18 @@ class Database:
         docs/decisions/0014-transactions-are-tried-again.md.
         """
         attempt = 1
+        unknown = False
         while True:
             try:
                 async with self.sessions.begin(scope, seconds=CHANGE_TIMEOUT_SECONDS) as session:
                     return await operation(session)
             except Exception as error:
+                unknown = unknown or isinstance(error, OutcomeUnknown)
                 state = state_to_try_again(error, repeatable=repeatable)
                 if state is None or attempt == ATTEMPTS:
+                    if unknown and is_unavailable(error):
+                        # An earlier try may be stored, whatever became of this one.
+                        raise OutcomeUnknown from error
                     raise
             for listener in self.on_retry:
                 listener(state)

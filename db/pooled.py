@@ -73,7 +73,7 @@ class PooledConnection(asyncpg.Connection):
             yield
             return
         transaction = self.transaction()
-        await transaction.start()
+        await begin(self, transaction)
         try:
             yield
         except BaseException:
@@ -109,7 +109,7 @@ class PooledConnection(asyncpg.Connection):
         if NEEDS_NO_TRANSACTION.match(query):
             return Plain(self, query)
         transaction = self.transaction()
-        await transaction.start()
+        await begin(self, transaction)
         try:
             return SingleUse(self, await super().prepare(query, **options), transaction)
         except BaseException:
@@ -156,6 +156,15 @@ class Plain:
     async def fetch(self) -> list[Any]:
         self._status = await self._connection.execute(self._query)
         return []
+
+
+async def begin(connection: asyncpg.Connection, transaction: Transaction) -> None:
+    """Begins the transaction. Where that is broken off, nobody knows whether it has, and the connection is given up."""
+    try:
+        await transaction.start()
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 async def end(connection: asyncpg.Connection, transaction: Transaction) -> None:

@@ -66,9 +66,10 @@ class Reads:
             connection = await self._connection()
             with Sent(compiled.text):
                 try:
-                    rows = await fetch(connection, query, compiled, values)
-                except CONNECTION_LOST:
-                    rows = await self._again(query, compiled, values)
+                    try:
+                        rows = await fetch(connection, query, compiled, values)
+                    except CONNECTION_LOST:
+                        rows = await self._again(query, compiled, values)
                 except asyncio.CancelledError:
                     self._canceled = True
                     raise

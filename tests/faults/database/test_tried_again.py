@@ -301,6 +301,25 @@ async def test_a_commit_that_nobody_hears_of_and_a_key(database_url: str, sessio
         assert made(await create(api)) != customer_id
 
 
+async def test_an_outcome_that_was_unknown_once_stays_so(database_url: str) -> None:
+    tries = 0
+    async with Proxy(database_url) as proxy:
+        database = Database(proxy.url)
+
+        async def change(session: AsyncSession) -> None:
+            nonlocal tries
+            tries += 1
+            if tries > 1:
+                raise ConnectionRefusedError
+            await session.execute(text("SELECT 1"))
+            proxy.cut_after_commit = True
+
+        with pytest.raises(OutcomeUnknown):
+            await database.change(change, repeatable=True)
+        await database.close()
+    assert tries == 2
+
+
 async def test_a_commit_that_nobody_hears_of_without_a_key(
     database_url: str, sessions: Sessions, clock: TestClock
 ) -> None:
