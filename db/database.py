@@ -124,7 +124,7 @@ class Database:
             count_usage(engine.sync_engine)
         self.sessions = Sessions(self.engine, self.listeners)
         self.brief_seconds = settings.pool_timeout_seconds + ANSWER_SECONDS
-        """So long at most a request waits for what comes before its answer."""
+        """So long at most a request waits for each thing that comes before its answer."""
 
     def answers_in(self, scope: Scope) -> Reads:
         """What the answer to a request is read with: rows whose values are ready to be sent."""
@@ -171,8 +171,9 @@ class Database:
 
     @asynccontextmanager
     async def brief(self) -> AsyncIterator[AsyncSession]:
-        """A session on autocommit for what must not take long: after `brief_seconds` it raises `TimeoutError`. A server
-        that stands still says nothing, its own timeouts neither.
+        """A session on autocommit for what must not take long: it is broken off after `brief_seconds`, and raises
+        `TimeoutError` when its connection is closed, for which SQLAlchemy takes two seconds more where nothing answers.
+        A server that stands still says nothing, its own timeouts neither.
         """
         async with asyncio.timeout(self.brief_seconds), self.sessions() as session:
             yield session

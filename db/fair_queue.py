@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class FairQueue(QueueCommon[Item]):
-    """Whoever has waited longest gets what is put back.
+    """Whoever has waited longest gets what is put back: while somebody waits, nothing lies here.
 
     With SQLAlchemy's own, who comes at that moment takes it, and the one who has waited goes to the end of the line: in
     a crowd some never come to their turn.
@@ -52,7 +52,6 @@ class FairQueue(QueueCommon[Item]):
         return self._items.pop() if self.use_lifo else self._items.popleft()
 
     def get(self, block: bool = True, timeout: float | None = None) -> Item:  # noqa: FBT002
-        # While somebody waits, nothing lies here.
         if self._items or not block:
             return self.get_nowait()
         return await_(self._next(timeout))

@@ -50,7 +50,7 @@ class Edge:
             if referred is not None and isinstance(sources[0], Row) and its_id in sources[0]:
                 return [None if row[its_id] is None else referred(row) for row in sources]
             found = info.context.loaders.load_all(read, list(map(key_of, sources)))
-            return counted(found, info.context) if gives_lists else found
+            return counting_lists(found, info.context) if gives_lists else found
 
         return resolve_many
 
@@ -70,7 +70,7 @@ class Edge:
         return frozenset() if columns is None else frozenset(f"{self.key}.{name}" for name in {*columns, "id"})
 
 
-async def counted(answers: Awaitable[list[Any]], context: Context) -> list[Any]:
+async def counting_lists(answers: Awaitable[list[Any]], context: Context) -> list[Any]:
     """The answers, of which the lists count as given. Raises `RowBudgetExceeded`."""
     found = await answers
     context.rows.give(sum(len(answer) for answer in found if isinstance(answer, list)))
@@ -134,7 +134,7 @@ def edge(read: BatchedRead[Any, Any], key: str, description: str) -> Any:
     key_of = attrgetter(key)
 
     async def resolve(self: Any, info: Info) -> Any:
-        [found] = await counted(info.context.loaders.load_all(read, [key_of(self)]), info.context)
+        [found] = await counting_lists(info.context.loaders.load_all(read, [key_of(self)]), info.context)
         if isinstance(found, Exception):
             raise found
         return found

@@ -163,11 +163,17 @@ async def test_what_is_no_whole_backup_of_ours_is_refused(
     assert await scalar(empty_database_url, TABLES) == 0
 
 
+def dumping_by(script: str, folder: Path) -> Path:
+    """A folder below this one whose `pg_dump` is this script."""
+    programs = folder / "bin"
+    programs.mkdir()
+    (programs / "pg_dump").write_text(f"#!/bin/sh\n{script}\n")
+    (programs / "pg_dump").chmod(0o755)
+    return programs
+
+
 async def test_programs_older_than_the_server_are_refused(source: str, tmp_path: Path) -> None:
-    old = tmp_path / "bin"
-    old.mkdir()
-    (old / "pg_dump").write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 14.9'\n")
-    (old / "pg_dump").chmod(0o755)
+    old = dumping_by("echo 'pg_dump (PostgreSQL) 14.9'", tmp_path)
     file = tmp_path / "new.backup"
 
     line = refusal_of(billing("backup", str(file), "--postgres-bin", str(old), DATABASE_URL=source))
@@ -178,10 +184,7 @@ async def test_programs_older_than_the_server_are_refused(source: str, tmp_path:
 
 
 def test_a_program_that_has_gone_is_named_and_not_the_file(source: str, tmp_path: Path) -> None:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "pg_dump").write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 18.0'; rm \"$0\"\n")
-    (programs / "pg_dump").chmod(0o755)
+    programs = dumping_by("echo 'pg_dump (PostgreSQL) 18.0'; rm \"$0\"", tmp_path)
     file = tmp_path / "new.backup"
 
     line = refusal_of(billing("backup", str(file), "--postgres-bin", str(programs), DATABASE_URL=source))

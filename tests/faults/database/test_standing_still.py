@@ -36,13 +36,6 @@ Serving = Callable[..., Api]
 
 
 @pytest.fixture
-async def other(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def usual(database_url: str) -> AsyncIterator[Database]:
     """The database with the usual timeouts."""
     database = Database(database_url)

@@ -40,14 +40,6 @@ def tried_again(database: Database) -> list[str]:
     return states
 
 
-@pytest.fixture
-async def other(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Somebody else's connection."""
-    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
-    yield connection
-    await connection.close()
-
-
 async def fault(
     database_url: str, then: str, *, on: str = "INSERT ON customers", times: int = 1000, at_commit: bool = False
 ) -> None:
