@@ -24,6 +24,7 @@ COPY billing billing/
 COPY cli cli/
 COPY db db/
 COPY graph graph/
+COPY services services/
 
 # The command `billing` is written here because installing the project would take a build backend, which the lock of
 # the image does not have. The modes are set because those of a checkout depend on its owner's umask. Nothing in the

@@ -18,18 +18,18 @@ from sqlalchemy import insert, select, text
 
 from billing.account import Account
 from billing.ids import new_id
-from billing.payments import take_in
-from billing.reader import terms_of
 from billing.renewals import start
-from billing.runs import run_renewals
-from billing.subscriptions import add_subscription, use_currency
-from billing.writer import store
 from cli.demo import new_account, values
 from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.migrations import migrate
 from db.models import Customer, Plan, Subscription
 from db.values import PaymentMethod, RunTrigger
+from services.accounts.read import terms_of
+from services.accounts.write import store
+from services.payments import take_in
+from services.runs import run_renewals
+from services.subscriptions import add_subscription, use_currency
 from tests.support import a_customer, a_plan, counted_statements
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -15,34 +15,20 @@ from sqlalchemy import exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
-from billing.customers import PREFIX_LENGTH, PREFIX_LETTERS
 from billing.ids import NewId
 from billing.invoicing import NET_DAYS
-from billing.payments import take_in
 from billing.planned import PlannedEvent
-from billing.reader import terms_of
 from billing.renewals import renew, start
 from billing.states import CustomerState
-from billing.subscriptions import (
-    Settlement,
-    add_subscription,
-    plan_cancellation,
-    use_currency,
-)
-from billing.writer import store, store_events
 from cli.database import database_at
 from cli.errors import CommandError
 from db.models import Customer, Plan
-from db.values import (
-    Address,
-    BillTo,
-    CustomerId,
-    EventType,
-    ObjectType,
-    PaymentMethod,
-    PlanId,
-    PlanInterval,
-)
+from db.values import Address, BillTo, CustomerId, EventType, ObjectType, PaymentMethod, PlanId, PlanInterval
+from services.accounts.read import terms_of
+from services.accounts.write import store, store_events
+from services.customers import PREFIX_LENGTH, PREFIX_LETTERS
+from services.payments import take_in
+from services.subscriptions import Settlement, add_subscription, plan_cancellation, use_currency
 
 SEED = 4217
 CHUNK = 100

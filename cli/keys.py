@@ -6,11 +6,11 @@ from uuid import UUID
 
 from rich.console import Console
 
-from billing.api_keys import api_keys, create_api_key, has_api_keys, revoke_api_key
 from billing.errors import BillingError
 from cli.database import database_at
 from cli.errors import CommandError
 from db.values import ApiKeyId, ApiKeyScope
+from services.api_keys import api_keys, create_api_key, has_api_keys, revoke_api_key
 
 
 def present() -> datetime:

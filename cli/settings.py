@@ -11,13 +11,13 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 
-from billing.rate_limits import RateLimit
 from cli.environment import find, setting, settings_of, text_of
 from cli.errors import CommandError
 from db.database import DatabaseSettings, asyncpg_url
 from db.pooled import pooled_url
 from graph.limits import Limits
 from graph.settings import Settings
+from services.rate_limits import RateLimit
 
 DATABASE = DatabaseSettings()
 LIMITS = Limits()

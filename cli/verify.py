@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from billing.verify import AcknowledgedLineError, snapshot, verify, verify_acknowledged
 from cli.database import database_at
 from cli.errors import CommandError
+from services.verify import AcknowledgedLineError, snapshot, verify, verify_acknowledged
 
 
 async def verify_database(url: str, acknowledged: Path | None) -> bool:

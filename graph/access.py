@@ -10,11 +10,11 @@ from uuid import UUID
 
 from graphql import GraphQLError
 
-from billing.api_keys import id_in, is_unnoted, note_use, opens
-from billing.rate_limits import Lease, RateLimit, take_block
 from db.database import Database
 from db.models import ApiKey
 from db.values import ApiKeyId, ApiKeyScope, CustomerId, CustomerPermission
+from services.api_keys import id_in, is_unnoted, note_use, opens
+from services.rate_limits import Lease, RateLimit, take_block
 
 LOCAL = "local"
 """Who sends a request that carries no API key, where none is needed."""

@@ -12,7 +12,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from billing.runs import renew_forever
 from db.database import CLOSE_SECONDS, Database
 from graph.context import Clock, wall_clock
 from graph.health import Health
@@ -21,6 +20,7 @@ from graph.observability.middleware import Backlog, Observed
 from graph.playground import playground_assets
 from graph.security import SecuredStarlette
 from graph.settings import Settings
+from services.runs import renew_forever
 
 if TYPE_CHECKING:
     from graph.observability.metrics import Metrics

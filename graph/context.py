@@ -11,13 +11,13 @@ import strawberry
 from graphql import GraphQLResolveInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.idempotency import Outcome, Request, content_of, once
 from db.database import Database
 from db.errors import OutcomeUnknown
 from db.scope import RowBudget, Scope
 from graph.access import Access
 from graph.loaders import BatchedRead, Loaders
 from graph.scalars import NO_ID
+from services.idempotency import Outcome, Request, content_of, once
 
 Clock = Callable[[], datetime]
 Result = TypeVar("Result")

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import strawberry
 
-from billing import previews
 from billing.changes import ChangeMode
 from billing.planned import PlannedInvoice
 from db.queries.lookups import plans_by_id
@@ -20,6 +19,7 @@ from graph.execution import READS
 from graph.mutations.common import preview, user_errors_field
 from graph.scalars import Cents, Currency, parse_id
 from graph.types.common import LazyPlan, describe, field
+from services import previews
 
 describe(
     ChangeMode,

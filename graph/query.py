@@ -5,7 +5,6 @@ from typing import Annotated, Any, cast
 
 import strawberry
 
-from billing import api_keys
 from billing.texts import email_key_of
 from db import models
 from db.queries.lookups import (
@@ -36,15 +35,9 @@ from graph.types.events import Event, feed
 from graph.types.invoices import Invoice, InvoiceFilter, InvoiceOrder
 from graph.types.payments import Payment
 from graph.types.plans import Plan, PlanFilter, PlanOrder
-from graph.types.runs import (
-    BillingRun,
-    BillingRunFilter,
-    BillingRunOrder,
-    TestClock,
-    TestClockFilter,
-    TestClockOrder,
-)
+from graph.types.runs import BillingRun, BillingRunFilter, BillingRunOrder, TestClock, TestClockFilter, TestClockOrder
 from graph.types.subscriptions import Subscription, SubscriptionFilter, SubscriptionOrder
+from services import api_keys
 
 READ_BY_ID: dict[type[models.Base], BatchedRead[Any, Any]] = {
     models.Customer: customers_by_id,

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from billing.rate_limits import RateLimit
 from graph.limits import Limits
+from services.rate_limits import RateLimit
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from typing import cast
 
 import strawberry
 
-from billing import api_keys
 from db.values import ApiKeyId, ApiKeyScope, CustomerId, CustomerPermission, PlanId
 from graph.context import Info
 from graph.errors import UserError
 from graph.mutations.common import mutation, user_errors_field
 from graph.scalars import parse_id
 from graph.types.access import ApiKey, CustomerSession
+from services import api_keys
 
 
 @strawberry.input(description="A new API key.")

@@ -4,8 +4,6 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry import Maybe
 
-from billing import customers
-from billing.idempotency import Outcome
 from billing.unchanged import UNCHANGED
 from db.queries.lookups import customers_by_id
 from db.values import CustomerId, TestClockId
@@ -16,6 +14,8 @@ from graph.mutations.common import given, idempotency_key_field, mutation, user_
 from graph.scalars import parse_id
 from graph.types.common import AddressInput, MetadataEntryInput, metadata_of
 from graph.types.customers import Customer
+from services import customers
+from services.idempotency import Outcome
 
 
 @strawberry.input(description="A new customer.")

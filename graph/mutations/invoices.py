@@ -2,9 +2,6 @@
 
 import strawberry
 
-from billing import invoices
-from billing.idempotency import Outcome
-from billing.invoices import OneOffLine
 from db.queries.lookups import invoices_by_id
 from db.values import CustomerId, InvoiceId
 from graph.context import Info
@@ -13,6 +10,9 @@ from graph.errors import UserError
 from graph.mutations.common import idempotency_key_field, mutation, user_errors_field
 from graph.scalars import Cents, Currency, parse_id
 from graph.types.invoices import Invoice
+from services import invoices
+from services.idempotency import Outcome
+from services.invoices import OneOffLine
 
 
 @strawberry.input(description="A line of a one-off invoice.")

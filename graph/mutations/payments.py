@@ -4,9 +4,6 @@ from datetime import datetime
 
 import strawberry
 
-from billing import payments
-from billing.idempotency import Outcome
-from billing.payments import WantedAllocation
 from db.queries.lookups import customers_by_id, payments_by_id
 from db.values import CustomerId, InvoiceId, PaymentMethod
 from graph.context import Info
@@ -16,6 +13,9 @@ from graph.mutations.common import idempotency_key_field, mutation, user_errors_
 from graph.scalars import Cents, Currency, parse_id
 from graph.types.customers import Customer
 from graph.types.payments import Payment
+from services import payments
+from services.idempotency import Outcome
+from services.payments import WantedAllocation
 
 
 @strawberry.input(description="What of a payment is for one invoice.")

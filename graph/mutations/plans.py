@@ -4,8 +4,6 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry import Maybe
 
-from billing import plans
-from billing.idempotency import Outcome
 from billing.unchanged import UNCHANGED
 from db.queries.lookups import plans_by_id
 from db.values import PlanId, PlanInterval
@@ -16,6 +14,8 @@ from graph.mutations.common import given, idempotency_key_field, mutation, user_
 from graph.scalars import Cents, Currency, parse_id
 from graph.types.common import MetadataEntryInput, metadata_of
 from graph.types.plans import Plan
+from services import plans
+from services.idempotency import Outcome
 
 
 @strawberry.input(description="A new plan. By default it bills every 30 days.")

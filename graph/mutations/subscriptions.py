@@ -4,10 +4,7 @@ from datetime import datetime
 
 import strawberry
 
-from billing import subscriptions
 from billing.changes import ChangeMode
-from billing.idempotency import Outcome
-from billing.subscriptions import Settlement
 from db.queries.lookups import invoices_by_id, subscriptions_by_id
 from db.values import CustomerId, CustomerPermission, PlanId, SubscriptionId
 from graph.context import Info
@@ -18,6 +15,9 @@ from graph.scalars import parse_id
 from graph.types.common import MetadataEntryInput, describe, metadata_of
 from graph.types.invoices import Invoice
 from graph.types.subscriptions import Subscription
+from services import subscriptions
+from services.idempotency import Outcome
+from services.subscriptions import Settlement
 
 describe(
     Settlement,

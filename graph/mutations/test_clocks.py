@@ -4,9 +4,6 @@ from datetime import datetime
 
 import strawberry
 
-from billing import test_clocks
-from billing.idempotency import Outcome
-from billing.runs import advance
 from db.queries.lookups import test_clocks_by_id
 from db.values import TestClockId
 from graph.context import Info
@@ -15,6 +12,9 @@ from graph.errors import UserError
 from graph.mutations.common import idempotency_key_field, mutation, user_errors_field
 from graph.scalars import parse_id
 from graph.types.runs import TestClock
+from services import test_clocks
+from services.idempotency import Outcome
+from services.runs import advance
 
 ADVANCE_SECONDS = 5
 

@@ -17,11 +17,11 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from billing.runs import Tick
 from db.database import Database
 from graph.observability import METRICS_FOLDER
 from graph.observability.exchange import Exchange
 from graph.observability.middleware import FAILURES
+from services.runs import Tick
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -29,14 +29,7 @@ from graph.types.common import (
 )
 from graph.types.events import Event, feed_by
 from graph.types.invoices import InvoiceFilter, InvoiceOrder
-from graph.types.payments import (
-    LedgerEntry,
-    LedgerEntryFilter,
-    LedgerEntryOrder,
-    Payment,
-    PaymentFilter,
-    PaymentOrder,
-)
+from graph.types.payments import LedgerEntry, LedgerEntryFilter, LedgerEntryOrder, Payment, PaymentFilter, PaymentOrder
 from graph.types.subscriptions import SubscriptionFilter, SubscriptionOrder
 
 

@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from billing.api_keys import Issued, create_api_key, create_customer_session
 from db.database import Database
 from db.values import ApiKeyScope, CustomerId, CustomerPermission, PlanId
 from graph.app import create_app
 from graph.settings import Settings
+from services.api_keys import Issued, create_api_key, create_customer_session
 from tests.support import Api, TestClock
 
 Serving = Callable[..., Awaitable[Callable[[str | None], Api]]]

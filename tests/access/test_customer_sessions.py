@@ -19,13 +19,13 @@ from graphql import (
 )
 from sqlalchemy import func, select
 
-from billing.api_keys import id_in
 from billing.ids import new_id
 from db.database import Database
 from db.models import Base, Event
 from db.values import ApiKeyScope, CustomerId, CustomerPermission, PlanId
 from graph.schema import schema
 from graph.settings import Settings
+from services.api_keys import id_in
 from tests.access.conftest import Serving, a_key, a_session
 from tests.support import Api, TestClock, refusal
 

@@ -14,17 +14,8 @@ from billing.periods import Interval
 from billing.planned import PlannedInvoice, PlannedLine
 from billing.renewals import end, renew
 from billing.states import CustomerState, Terms
-from billing.subscriptions import add_subscription
-from db.values import (
-    AllocationKind,
-    BillTo,
-    CustomerId,
-    EventType,
-    InvoiceStatus,
-    LedgerEntryKind,
-    PaymentId,
-    PlanId,
-)
+from db.values import AllocationKind, BillTo, CustomerId, EventType, InvoiceStatus, LedgerEntryKind, PaymentId, PlanId
+from services.subscriptions import add_subscription
 
 JUNE = datetime(2025, 6, 1, tzinfo=UTC)
 """The start of a month of 30 days."""

@@ -13,21 +13,6 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from billing.changes import ChangeMode
-from billing.customers import create_customer
-from billing.invoices import (
-    OneOffLine,
-    create_invoice,
-    delete_draft_invoice,
-    finalize_invoice,
-    mark_invoice_uncollectible,
-    reissue_invoice,
-    void_invoice,
-)
-from billing.payments import record_payment
-from billing.plans import create_plan
-from billing.subscriptions import cancel_subscription, change_subscription, create_subscription
-from billing.test_clocks import create_test_clock
-from billing.verify import AcknowledgedLineError, Check, snapshot, verify, verify_acknowledged
 from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.errors import said_of
@@ -58,6 +43,21 @@ from db.queries.invariants.subscriptions import (
     TERMS,
     TEST_CLOCKS,
 )
+from services.customers import create_customer
+from services.invoices import (
+    OneOffLine,
+    create_invoice,
+    delete_draft_invoice,
+    finalize_invoice,
+    mark_invoice_uncollectible,
+    reissue_invoice,
+    void_invoice,
+)
+from services.payments import record_payment
+from services.plans import create_plan
+from services.subscriptions import cancel_subscription, change_subscription, create_subscription
+from services.test_clocks import create_test_clock
+from services.verify import AcknowledgedLineError, Check, snapshot, verify, verify_acknowledged
 from tests.conftest import execute, named
 from tests.support import NOW, a_customer, counted_statements, stored, undone
 

@@ -15,7 +15,6 @@ import pytest
 import typer
 from sqlalchemy import text
 
-from billing.rate_limits import RateLimit
 from cli.environment import hidden, settings_of, text_of
 from cli.errors import CommandError
 from cli.main import app
@@ -24,6 +23,7 @@ from db.database import Database, DatabaseSettings, asyncpg_url, single_connecti
 from db.pooled import OPTION, is_pooled
 from graph.limits import Limits
 from graph.settings import Settings
+from services.rate_limits import RateLimit
 from tests.cli.conftest import ROOT, Serve, billing
 
 URL = "postgresql://ada:s3cret@127.0.0.1:5433/billing"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from sqlalchemy import text, update
 
-from billing.customers import create_customer
-from billing.plans import create_plan
-from billing.subscriptions import create_subscription
 from db.database import Database
 from db.models import Customer, Subscription
+from services.customers import create_customer
+from services.plans import create_plan
+from services.subscriptions import create_subscription
 from tests.cli.conftest import PATIENCE_SECONDS, Serve, billing
 
 LONG_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(days=65)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from billing.verify import snapshot, verify
 from db.database import Database, single_connection
+from services.verify import snapshot, verify
 from tests.db.test_schema import alembic
 
 OF_BEFORE = (Path(__file__).parent / "rows_of_0001.sql").read_text()

@@ -14,9 +14,9 @@ import httpx
 import pytest
 from sqlalchemy import event, text
 
-from billing.runs import Tick, renew_forever, tick
 from db.database import Database
 from graph.app import create_app
+from services.runs import Tick, renew_forever, tick
 from tests.races.fingerprints import assert_sound
 from tests.support import NOW, Api, TestClock
 

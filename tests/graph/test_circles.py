@@ -14,7 +14,7 @@ from sqlalchemy import text
 from db.sessions import Sessions
 from tests.support import Api
 
-OURS = ("billing", "db", "graph")
+OURS = ("billing", "db", "graph", "services")
 """The packages whose objects are looked for: the client of the tests has circles of its own."""
 
 NESTED = """{

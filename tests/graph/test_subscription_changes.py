@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from billing.runs import Report
 from db.database import Database
 from db.sessions import Sessions
+from services.runs import Report
 from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import an_open_invoice, events_of
 from tests.support import NOW, Api, TestClock, day, read_subscription, refusal, run

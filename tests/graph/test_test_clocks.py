@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from billing.runs import Report, run_renewals, tick
-from billing.test_clocks import send_test_clock
 from db.database import Database
 from db.sessions import Sessions
 from db.values import RunTrigger, TestClockId
+from services.runs import Report, run_renewals, tick
+from services.test_clocks import send_test_clock
 from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import an_open_invoice, events_of
 from tests.support import NOW, Api, TestClock, day, read_subscription, refusal

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, text
 
-from billing.verify import snapshot, verify
 from db.database import Database
+from services.verify import snapshot, verify
 
 Fingerprint: TypeAlias = dict[str, list[dict[str, Any]]]
 """All rows of one customer, table by table."""

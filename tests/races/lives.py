@@ -8,15 +8,15 @@ from typing import Any
 from billing.account import Account
 from billing.changes import ChangeMode, change_terms
 from billing.ids import new_id
-from billing.payments import take_in
-from billing.reader import terms_of
 from billing.renewals import start
-from billing.subscriptions import Settlement, add_subscription, plan_cancellation, use_currency
-from billing.writer import store_events
 from cli.demo import DemoCustomer, live_until, new_account, plan_created, store_made
 from db.database import Database
 from db.models import Plan
 from db.values import PaymentMethod, PlanInterval
+from services.accounts.read import terms_of
+from services.accounts.write import store_events
+from services.payments import take_in
+from services.subscriptions import Settlement, add_subscription, plan_cancellation, use_currency
 from tests.support import NOW, a_customer, a_plan
 
 AT_ONCE = 500

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from billing import runs
-from billing.runs import advance
-from billing.test_clocks import send_test_clock
 from db.database import Database
 from db.values import TestClockId
+from services import runs
+from services.runs import advance
+from services.test_clocks import send_test_clock
 from tests.races.fingerprints import assert_sound
 from tests.support import NOW, Api
 

@@ -10,13 +10,13 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import InvoiceNotFound, InvoiceOpen
-from billing.idempotency import Outcome
-from billing.invoices import OneOffLine, add_invoice_line, create_invoice, delete_draft_invoice, finalize_invoice
 from cli.demo import DemoCustomer
 from db.database import Database
 from db.models import Invoice
 from db.sessions import Sessions
 from db.values import InvoiceId, InvoiceStatus
+from services.idempotency import Outcome
+from services.invoices import OneOffLine, add_invoice_line, create_invoice, delete_draft_invoice, finalize_invoice
 from tests.races.fingerprints import assert_sound, fingerprints
 from tests.races.lives import a_newcomer, store_customers
 from tests.support import NOW, Api, refusal

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from billing.verify import snapshot, verify
 from db.database import Database
+from services.verify import snapshot, verify
 
 
 @pytest.fixture(autouse=True)

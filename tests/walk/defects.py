@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing import changes, invoicing, proration, renewals
 from billing.account import Account
-from billing.idempotency import Outcome
 from billing.periods import Interval, Period, nth_boundary
 from graph import context
+from services.idempotency import Outcome
 
 VARIABLE = "_BILLING_WALK_DEFECT"
 """Names a defect to the server under test."""

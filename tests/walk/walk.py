@@ -15,8 +15,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from billing.verify import verify, verify_acknowledged
 from db.database import single_connection
+from services.verify import verify, verify_acknowledged
 from tests.walk.client import Client, Denied, Failed, Unknown
 from tests.walk.model.world import Before, Clock, Key, Plan, Refused, World
 from tests.walk.postgres import Postgres

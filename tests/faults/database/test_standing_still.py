@@ -13,7 +13,6 @@ import asyncpg
 import httpx
 import pytest
 
-from billing.api_keys import create_api_key
 from db.database import Database
 from db.models import Customer
 from db.sessions import Sessions
@@ -21,6 +20,7 @@ from db.values import ApiKeyScope
 from graph.app import create_app
 from graph.limits import Limits
 from graph.settings import Settings
+from services.api_keys import create_api_key
 from tests.faults.database.backends import standing_still
 from tests.support import Api, TestClock, count
 

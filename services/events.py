@@ -10,10 +10,10 @@ from sqlalchemy.orm import InstanceState
 
 from billing.ids import new_id
 from billing.planned import PlannedEvent
-from billing.writer import store_events
 from db.models import Customer, Invoice, Plan, TestClock
 from db.scope import actor_of
 from db.values import CustomerId, EventType, ObjectType
+from services.accounts.write import store_events
 
 OBJECT_TYPES: dict[type[Customer | Plan | Invoice | TestClock], ObjectType] = {
     Customer: ObjectType.CUSTOMER,

@@ -9,7 +9,6 @@ from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.api_keys import end_customer_sessions
 from billing.errors import (
     CustomerArchived,
     CustomerHasLiveSubscription,
@@ -18,11 +17,8 @@ from billing.errors import (
     EmailTaken,
     ExternalIdTaken,
 )
-from billing.events import changed_columns, record
 from billing.ids import new_id
 from billing.invoicing import valid_net_days
-from billing.opening import open_customer
-from billing.test_clocks import clock_time, existing_test_clock
 from billing.texts import email_key, optional_text, required_text, valid_address, valid_email, valid_metadata
 from billing.unchanged import UNCHANGED, Unchanged
 from db.errors import violated_constraint
@@ -30,6 +26,10 @@ from db.models import Customer, Subscription
 from db.models.base import changed
 from db.queries.locks import locked_customer
 from db.values import Address, CustomerId, EventType, SubscriptionStatus, TestClockId
+from services.accounts.open import open_customer
+from services.api_keys import end_customer_sessions
+from services.events import changed_columns, record
+from services.test_clocks import clock_time, existing_test_clock
 
 MAX_NAME = 255
 MAX_EXTERNAL_ID = 255

@@ -25,19 +25,19 @@ from billing.errors import (
     TrialInvalid,
 )
 from billing.fitting import amounts_that_fit
-from billing.idempotency import Outcome
 from billing.invoicing import judge
 from billing.money import times
-from billing.opening import caught_up, open_customer, open_subscription
 from billing.planned import PlannedInvoice
-from billing.plans import MAX_TRIAL_DAYS
-from billing.reader import read_billed_lines, read_plan, terms_of
 from billing.renewals import drop_pending_change, end, is_due, renew, start
 from billing.states import PlanState, SubscriptionState
 from billing.texts import valid_metadata
-from billing.writer import store
 from db.queries.accounts import had_trial
 from db.values import CustomerId, EventType, PlanId, SubscriptionId, SubscriptionStatus
+from services.accounts.open import caught_up, open_customer, open_subscription
+from services.accounts.read import read_billed_lines, read_plan, terms_of
+from services.accounts.write import store
+from services.idempotency import Outcome
+from services.plans import MAX_TRIAL_DAYS
 
 MAX_QUANTITY = 1_000_000_000
 MAX_START_DAYS = 3660

@@ -6,20 +6,15 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
-from billing.errors import (
-    CustomerNotFound,
-    RenewalDue,
-    SubscriptionCanceled,
-    SubscriptionNotFound,
-)
+from billing.errors import CustomerNotFound, RenewalDue, SubscriptionCanceled, SubscriptionNotFound
 from billing.fitting import amounts_that_fit
-from billing.reader import read_accounts, read_customer
 from billing.renewals import is_due, renew
-from billing.test_clocks import clock_time
-from billing.writer import store
 from db.models import Subscription
 from db.queries.locks import lock_customer
 from db.values import CustomerId, SubscriptionId
+from services.accounts.read import read_accounts, read_customer
+from services.accounts.write import store
+from services.test_clocks import clock_time
 
 MAX_PERIODS_AT_ONCE = 400
 """So many missed periods are caught up before an operation."""

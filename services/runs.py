@@ -18,16 +18,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
-from billing.api_keys import prune_sessions
 from billing.errors import BillingError
-from billing.idempotency import prune
 from billing.ids import new_id
 from billing.invoicing import judge
 from billing.money import AmountOverflow
-from billing.reader import read_accounts
 from billing.renewals import MAX_PERIODS_PER_RUN, live_through, renew
-from billing.test_clocks import existing_test_clock, stop_test_clock
-from billing.writer import store
 from db.database import Database
 from db.errors import is_unavailable, said_of, violated_constraint
 from db.models import BillingHold, BillingRun, Subscription, TestClock
@@ -36,6 +31,11 @@ from db.queries.accounts import due_on, not_held, overdue_on
 from db.queries.arrays import among
 from db.queries.locks import claim_subscriptions
 from db.values import RunTrigger, SubscriptionId, SubscriptionStatus, TestClockId, TestClockStatus
+from services.accounts.read import read_accounts
+from services.accounts.write import store
+from services.api_keys import prune_sessions
+from services.idempotency import prune
+from services.test_clocks import existing_test_clock, stop_test_clock
 
 logger = logging.getLogger("billing.runs")
 

@@ -12,12 +12,12 @@ from billing.changes import ChangeMode
 from billing.errors import BillingError
 from billing.fitting import amounts_that_fit
 from billing.money import AmountOverflow
-from billing.opening import open_customer, open_subscription
 from billing.planned import PlannedInvoice
-from billing.reader import read_accounts
 from billing.renewals import renew
-from billing.subscriptions import plan_change, plan_subscription
 from db.values import CustomerId, PlanId, SubscriptionId
+from services.accounts.open import open_customer, open_subscription
+from services.accounts.read import read_accounts
+from services.subscriptions import plan_change, plan_subscription
 
 MAX_UPCOMING = 24
 

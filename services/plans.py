@@ -16,7 +16,6 @@ from billing.errors import (
     PlanNotArchived,
     PlanNotFound,
 )
-from billing.events import changed_columns, record
 from billing.ids import new_id
 from billing.invoicing import valid_net_days
 from billing.money import MAX_CENTS
@@ -28,6 +27,7 @@ from db.models import Plan
 from db.models.base import changed
 from db.queries.locks import locked_plan
 from db.values import EventType, PlanId, PlanInterval
+from services.events import changed_columns, record
 
 MAX_CODE = 64
 MAX_NAME = 255

@@ -14,14 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from db.database import NO_TIMEOUTS, Database
-from db.queries.invariants import (
-    ACKNOWLEDGED,
-    ACKNOWLEDGED_TYPES,
-    INVARIANTS,
-    count_wrong,
-    missing,
-    what_is_wrong,
-)
+from db.queries.invariants import ACKNOWLEDGED, ACKNOWLEDGED_TYPES, INVARIANTS, count_wrong, missing, what_is_wrong
 from db.queries.invariants.rule import Invariant
 
 MAX_EXAMPLES = 5

@@ -30,9 +30,7 @@ from billing.errors import (
     InvoiceVoid,
     TooManyLines,
 )
-from billing.events import record
 from billing.fitting import amounts_that_fit
-from billing.idempotency import Outcome
 from billing.ids import new_id
 from billing.invoicing import (
     MAX_LINES,
@@ -46,14 +44,10 @@ from billing.invoicing import (
     valid_net_days,
 )
 from billing.money import checked, times
-from billing.opening import arrive, open_customer
 from billing.periods import Period
 from billing.planned import PlannedLine
-from billing.reader import read_accounts
 from billing.states import InvoiceState
-from billing.subscriptions import use_currency, valid_quantity
 from billing.texts import required_text, valid_currency
-from billing.writer import store
 from db.models import Invoice, InvoiceLine
 from db.models.base import changed
 from db.queries.accounts import (
@@ -76,6 +70,12 @@ from db.values import (
     LedgerEntryKind,
     LineKind,
 )
+from services.accounts.open import arrive, open_customer
+from services.accounts.read import read_accounts
+from services.accounts.write import store
+from services.events import record
+from services.idempotency import Outcome
+from services.subscriptions import use_currency, valid_quantity
 
 MAX_DESCRIPTION = 500
 

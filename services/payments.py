@@ -18,16 +18,11 @@ from billing.errors import (
     Overpayment,
 )
 from billing.fitting import amounts_that_fit
-from billing.idempotency import Outcome
-from billing.invoices import state_refusal
 from billing.invoicing import allocate, enter, judge, oldest_due_first
 from billing.money import MAX_CENTS
-from billing.opening import open_customer
 from billing.planned import PlannedPayment
 from billing.states import InvoiceState
-from billing.subscriptions import use_currency
 from billing.texts import optional_text, valid_currency
-from billing.writer import store
 from db.models import Invoice
 from db.values import (
     AllocationKind,
@@ -40,6 +35,11 @@ from db.values import (
     PaymentId,
     PaymentMethod,
 )
+from services.accounts.open import open_customer
+from services.accounts.write import store
+from services.idempotency import Outcome
+from services.invoices import state_refusal
+from services.subscriptions import use_currency
 
 MAX_REFERENCE = 255
 OLDEST_MONEY = timedelta(days=3660)

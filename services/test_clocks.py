@@ -6,13 +6,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import InvalidInput, TestClockAdvancing, TestClockBackwards, TestClockNotFound
-from billing.events import record
-from billing.idempotency import Outcome
 from billing.ids import new_id
 from billing.texts import optional_text
 from db.models import TestClock
 from db.models.base import changed
 from db.values import EventType, TestClockId, TestClockStatus
+from services.events import record
+from services.idempotency import Outcome
 
 MAX_NAME = 255
 MAX_YEARS_AHEAD = 100

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import Account
 from billing.periods import Period
 from billing.planned import PlannedLine
-from billing.plans import billing_interval
 from billing.states import BilledLine, CustomerState, InvoiceState, PlanState, SubscriptionState, Terms
 from db.models import Plan
 from db.queries.accounts import (
@@ -28,6 +27,7 @@ from db.queries.accounts import (
 )
 from db.scope import actor_of
 from db.values import BillTo, CustomerId, InvoiceLineId, PlanId, SubscriptionId
+from services.plans import billing_interval
 
 CUSTOMER_END = len(CUSTOMER_COLUMNS)
 SUBSCRIPTION_END = CUSTOMER_END + len(SUBSCRIPTION_COLUMNS)

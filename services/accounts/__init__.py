@@ -1,0 +1,1 @@
+"""A customer's account: opened, read and written."""
