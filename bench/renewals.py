@@ -19,12 +19,12 @@ from sqlalchemy import insert, select, text
 from billing.account import Account
 from billing.ids import new_id
 from billing.renewals import start
+from billing.words import PaymentMethod, RunTrigger
 from cli.demo import new_account, values
 from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.migrations import migrate
 from db.models import Customer, Plan, Subscription
-from db.values import PaymentMethod, RunTrigger
 from services.accounts.read import terms_of
 from services.accounts.write import store
 from services.payments import take_in

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from billing.ids import NewId, new_id
+from billing.ids import InvoiceId, NewId, new_id
 from billing.periods import Period
-from billing.planned import (
+from billing.records import (
+    BilledLine,
+    CustomerState,
+    InvoiceState,
     PlannedAllocation,
     PlannedEvent,
     PlannedInvoice,
@@ -19,9 +22,10 @@ from billing.planned import (
     PlannedLine,
     PlannedPayment,
     PlannedPeriod,
+    SubscriptionState,
+    Terms,
 )
-from billing.states import BilledLine, CustomerState, InvoiceState, SubscriptionState, Terms
-from db.values import CHARGES, EventType, InvoiceId, ObjectType
+from billing.words import CHARGES, EventType, ObjectType
 
 
 @dataclass(slots=True)

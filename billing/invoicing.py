@@ -5,19 +5,24 @@ from datetime import datetime, timedelta
 
 from billing.account import Account
 from billing.errors import InvalidInput, TooManyLines
+from billing.ids import InvoiceId, PaymentId
 from billing.money import checked
 from billing.periods import Period
-from billing.planned import PlannedAllocation, PlannedInvoice, PlannedLedgerEntry, PlannedLine
-from billing.states import InvoiceState, SubscriptionState
-from db.values import (
+from billing.records import (
+    InvoiceState,
+    PlannedAllocation,
+    PlannedInvoice,
+    PlannedLedgerEntry,
+    PlannedLine,
+    SubscriptionState,
+)
+from billing.words import (
     UNPAID,
     AllocationKind,
     EventType,
-    InvoiceId,
     InvoiceKind,
     InvoiceStatus,
     LedgerEntryKind,
-    PaymentId,
     SubscriptionStatus,
 )
 

@@ -1,6 +1,11 @@
 """Amounts of money: whole minor units of an ISO 4217 currency. Kernel: values in, values out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from iso4217 import Currency
+
+from billing.errors import AmountTooLarge
 
 MAX_CENTS = 2**53 - 1
 """The largest amount, in minor units: the largest integer that every JSON client reads exactly."""
@@ -23,3 +28,12 @@ def checked(cents: int) -> int:
 def times(unit_cents: int, quantity: int) -> int:
     """The price of `quantity` units. Raises `AmountOverflow`."""
     return checked(unit_cents * quantity)
+
+
+@contextmanager
+def amounts_that_fit(*field: str) -> Iterator[None]:
+    """Within the block, an amount that does not fit is refused with `AmountTooLarge`, of the input `field`."""
+    try:
+        yield
+    except AmountOverflow:
+        raise AmountTooLarge("An amount is more than 2^53 − 1 minor units.", *field) from None

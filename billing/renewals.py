@@ -6,12 +6,12 @@ Pure: changes an `Account`. The first period of a new subscription and every lat
 from datetime import datetime, timedelta
 
 from billing.account import Account
+from billing.ids import InvoiceLineId
 from billing.invoicing import finalize, is_owed_by, judge
 from billing.money import times
 from billing.periods import Period, nth_boundary
-from billing.planned import PlannedInvoice, PlannedLine, PlannedPeriod
-from billing.states import Terms
-from db.values import EventType, InvoiceKind, InvoiceLineId, LineKind, PeriodKind, SubscriptionStatus
+from billing.records import PlannedInvoice, PlannedLine, PlannedPeriod, Terms
+from billing.words import EventType, InvoiceKind, LineKind, PeriodKind, SubscriptionStatus
 
 MAX_PERIODS_PER_RUN = 12
 """So many missed periods of one subscription are caught up in one run; the rest wait for the next."""

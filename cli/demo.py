@@ -15,15 +15,14 @@ from sqlalchemy import exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
-from billing.ids import NewId
+from billing.ids import CustomerId, NewId, PlanId
 from billing.invoicing import NET_DAYS
-from billing.planned import PlannedEvent
+from billing.records import Address, BillTo, CustomerState, PlannedEvent
 from billing.renewals import renew, start
-from billing.states import CustomerState
+from billing.words import EventType, ObjectType, PaymentMethod, PlanInterval
 from cli.database import database_at
 from cli.errors import CommandError
 from db.models import Customer, Plan
-from db.values import Address, BillTo, CustomerId, EventType, ObjectType, PaymentMethod, PlanId, PlanInterval
 from services.accounts.read import terms_of
 from services.accounts.write import store, store_events
 from services.customers import PREFIX_LENGTH, PREFIX_LETTERS

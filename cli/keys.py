@@ -7,9 +7,10 @@ from uuid import UUID
 from rich.console import Console
 
 from billing.errors import BillingError
+from billing.ids import ApiKeyId
+from billing.words import ApiKeyScope
 from cli.database import database_at
 from cli.errors import CommandError
-from db.values import ApiKeyId, ApiKeyScope
 from services.api_keys import api_keys, create_api_key, has_api_keys, revoke_api_key
 
 

@@ -109,8 +109,8 @@ def create_key_command(
     data_dir: DataDir = None,
 ) -> None:
     """Make an API key, and print its token: once, and alone on the standard output."""
+    from billing.words import ApiKeyScope
     from cli.keys import create_key
-    from db.values import ApiKeyScope
 
     with one_line_errors(), database_server(data_dir) as server:
         migrated(server)

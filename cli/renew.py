@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from billing.words import RunTrigger
 from cli.database import database_at
 from cli.errors import CommandError
-from db.values import RunTrigger
 from services.runs import AsOfInTheFuture, tick
 
 SIDE_BY_SIDE = 6

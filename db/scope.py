@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.interfaces import ORMOption
 
+from billing.ids import CustomerId
 from db.models import Base, Customer, IdempotencyKey, Plan, TestClock
 from db.models.base import table_of
-from db.values import CustomerId
 
 SCOPE = "scope"
 BUDGET = "row_budget"

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
-from db.values import Address, BillTo
+from billing.records import Address, BillTo
 
 Document = dict[str, Any]
 """A JSON object."""

@@ -10,9 +10,10 @@ from uuid import UUID
 
 from graphql import GraphQLError
 
+from billing.ids import ApiKeyId, CustomerId
+from billing.words import ApiKeyScope, CustomerPermission
 from db.database import Database
 from db.models import ApiKey
-from db.values import ApiKeyId, ApiKeyScope, CustomerId, CustomerPermission
 from services.api_keys import id_in, is_unnoted, note_use, opens
 from services.rate_limits import Lease, RateLimit, take_block
 

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import strawberry
 
 from billing.changes import ChangeMode
-from billing.planned import PlannedInvoice
+from billing.ids import CustomerId, PlanId, SubscriptionId
+from billing.records import PlannedInvoice
+from billing.words import InvoiceKind, LineKind
 from db.queries.lookups import plans_by_id
 from db.reads import Reads
-from db.values import CustomerId, InvoiceKind, LineKind, PlanId, SubscriptionId
 from graph.context import Info
 from graph.edges import edge
 from graph.errors import UserError, bad_user_input

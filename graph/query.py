@@ -5,7 +5,8 @@ from typing import Annotated, Any, cast
 
 import strawberry
 
-from billing.texts import email_key_of
+from billing.validation import email_key_of
+from billing.words import ApiKeyScope
 from db import models
 from db.queries.lookups import (
     customers_by_email_key,
@@ -19,7 +20,6 @@ from db.queries.lookups import (
     subscriptions_by_id,
     test_clocks_by_id,
 )
-from db.values import ApiKeyScope
 from graph.connections import Connection, connection
 from graph.context import Info
 from graph.edges import lookup

@@ -18,12 +18,12 @@ from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import ApiKeyNotFound, ApiKeyRevoked, CustomerArchived, CustomerNotFound, InvalidInput, PlanNotFound
-from billing.ids import new_id
-from billing.texts import required_text
+from billing.ids import ApiKeyId, CustomerId, PlanId, new_id
+from billing.validation import required_text
+from billing.words import ApiKeyScope, CustomerPermission
 from db.models import ApiKey, Customer, Plan
 from db.models.base import table_of
 from db.queries.arrays import among
-from db.values import ApiKeyId, ApiKeyScope, CustomerId, CustomerPermission, PlanId
 
 KEY_PREFIX = "bk"
 SESSION_PREFIX = "bs"

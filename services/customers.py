@@ -17,15 +17,24 @@ from billing.errors import (
     EmailTaken,
     ExternalIdTaken,
 )
-from billing.ids import new_id
+from billing.ids import CustomerId, TestClockId, new_id
 from billing.invoicing import valid_net_days
-from billing.texts import email_key, optional_text, required_text, valid_address, valid_email, valid_metadata
-from billing.unchanged import UNCHANGED, Unchanged
+from billing.records import Address
+from billing.validation import (
+    UNCHANGED,
+    Unchanged,
+    email_key,
+    optional_text,
+    required_text,
+    valid_address,
+    valid_email,
+    valid_metadata,
+)
+from billing.words import EventType, SubscriptionStatus
 from db.errors import violated_constraint
 from db.models import Customer, Subscription
 from db.models.base import changed
 from db.queries.locks import locked_customer
-from db.values import Address, CustomerId, EventType, SubscriptionStatus, TestClockId
 from services.accounts.open import open_customer
 from services.api_keys import end_customer_sessions
 from services.events import changed_columns, record

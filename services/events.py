@@ -8,11 +8,11 @@ from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState
 
-from billing.ids import new_id
-from billing.planned import PlannedEvent
+from billing.ids import CustomerId, new_id
+from billing.records import PlannedEvent
+from billing.words import EventType, ObjectType
 from db.models import Customer, Invoice, Plan, TestClock
 from db.scope import actor_of
-from db.values import CustomerId, EventType, ObjectType
 from services.accounts.write import store_events
 
 OBJECT_TYPES: dict[type[Customer | Plan | Invoice | TestClock], ObjectType] = {

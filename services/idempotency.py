@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import IdempotencyKeyReused, InvalidInput
+from billing.ids import CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId, TestClockId
 from db.models import IdempotencyKey
 from db.models.base import table_of
-from db.values import CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId, TestClockId
 
 MAX_KEY = 255
 KEPT = timedelta(hours=48)

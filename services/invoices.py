@@ -30,8 +30,7 @@ from billing.errors import (
     InvoiceVoid,
     TooManyLines,
 )
-from billing.fitting import amounts_that_fit
-from billing.ids import new_id
+from billing.ids import CustomerId, InvoiceId, InvoiceLineId, new_id
 from billing.invoicing import (
     MAX_LINES,
     enter,
@@ -43,11 +42,11 @@ from billing.invoicing import (
     settle_finalized,
     valid_net_days,
 )
-from billing.money import checked, times
+from billing.money import amounts_that_fit, checked, times
 from billing.periods import Period
-from billing.planned import PlannedLine
-from billing.states import InvoiceState
-from billing.texts import required_text, valid_currency
+from billing.records import InvoiceState, PlannedLine
+from billing.validation import required_text, valid_currency
+from billing.words import AllocationKind, EventType, InvoiceKind, InvoiceStatus, LedgerEntryKind, LineKind
 from db.models import Invoice, InvoiceLine
 from db.models.base import changed
 from db.queries.accounts import (
@@ -58,17 +57,6 @@ from db.queries.accounts import (
     credited_by_line,
     line_ids_of_invoice,
     period_was_changed,
-)
-from db.values import (
-    AllocationKind,
-    CustomerId,
-    EventType,
-    InvoiceId,
-    InvoiceKind,
-    InvoiceLineId,
-    InvoiceStatus,
-    LedgerEntryKind,
-    LineKind,
 )
 from services.accounts.open import arrive, open_customer
 from services.accounts.read import read_accounts

@@ -17,24 +17,13 @@ from billing.errors import (
     InvoiceNotFound,
     Overpayment,
 )
-from billing.fitting import amounts_that_fit
+from billing.ids import CustomerId, InvoiceId, PaymentId
 from billing.invoicing import allocate, enter, judge, oldest_due_first
-from billing.money import MAX_CENTS
-from billing.planned import PlannedPayment
-from billing.states import InvoiceState
-from billing.texts import optional_text, valid_currency
+from billing.money import MAX_CENTS, amounts_that_fit
+from billing.records import InvoiceState, PlannedPayment
+from billing.validation import optional_text, valid_currency
+from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, ObjectType, PaymentMethod
 from db.models import Invoice
-from db.values import (
-    AllocationKind,
-    CustomerId,
-    EventType,
-    InvoiceId,
-    InvoiceStatus,
-    LedgerEntryKind,
-    ObjectType,
-    PaymentId,
-    PaymentMethod,
-)
 from services.accounts.open import open_customer
 from services.accounts.write import store
 from services.idempotency import Outcome

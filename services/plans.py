@@ -16,17 +16,16 @@ from billing.errors import (
     PlanNotArchived,
     PlanNotFound,
 )
-from billing.ids import new_id
+from billing.ids import PlanId, new_id
 from billing.invoicing import valid_net_days
 from billing.money import MAX_CENTS
 from billing.periods import Interval
-from billing.texts import optional_text, required_text, valid_currency, valid_metadata
-from billing.unchanged import UNCHANGED, Unchanged
+from billing.validation import UNCHANGED, Unchanged, optional_text, required_text, valid_currency, valid_metadata
+from billing.words import EventType, PlanInterval
 from db.errors import violated_constraint
 from db.models import Plan
 from db.models.base import changed
 from db.queries.locks import locked_plan
-from db.values import EventType, PlanId, PlanInterval
 from services.events import changed_columns, record
 
 MAX_CODE = 64

@@ -10,11 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import Account
 from billing.changes import ChangeMode
 from billing.errors import BillingError
-from billing.fitting import amounts_that_fit
-from billing.money import AmountOverflow
-from billing.planned import PlannedInvoice
+from billing.ids import CustomerId, PlanId, SubscriptionId
+from billing.money import AmountOverflow, amounts_that_fit
+from billing.records import PlannedInvoice
 from billing.renewals import renew
-from db.values import CustomerId, PlanId, SubscriptionId
 from services.accounts.open import open_customer, open_subscription
 from services.accounts.read import read_accounts
 from services.subscriptions import plan_change, plan_subscription

@@ -14,10 +14,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from billing.ids import ApiKeyId
 from db.models import RateBucket
 from db.models.base import table_of
 from db.statements import Statement, send
-from db.values import ApiKeyId
 
 BLOCKS = 100
 """A block is so small a part of a bucket that what eight processes hold of it unspent is less than a tenth."""

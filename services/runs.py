@@ -19,10 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.errors import BillingError
-from billing.ids import new_id
+from billing.ids import SubscriptionId, TestClockId, new_id
 from billing.invoicing import judge
 from billing.money import AmountOverflow
 from billing.renewals import MAX_PERIODS_PER_RUN, live_through, renew
+from billing.words import RunTrigger, SubscriptionStatus, TestClockStatus
 from db.database import Database
 from db.errors import is_unavailable, said_of, violated_constraint
 from db.models import BillingHold, BillingRun, Subscription, TestClock
@@ -30,7 +31,6 @@ from db.models.base import table_of
 from db.queries.accounts import due_on, not_held, overdue_on
 from db.queries.arrays import among
 from db.queries.locks import claim_subscriptions
-from db.values import RunTrigger, SubscriptionId, SubscriptionStatus, TestClockId, TestClockStatus
 from services.accounts.read import read_accounts
 from services.accounts.write import store
 from services.api_keys import prune_sessions

@@ -24,15 +24,14 @@ from billing.errors import (
     TrialAlreadyUsed,
     TrialInvalid,
 )
-from billing.fitting import amounts_that_fit
+from billing.ids import CustomerId, PlanId, SubscriptionId
 from billing.invoicing import judge
-from billing.money import times
-from billing.planned import PlannedInvoice
+from billing.money import amounts_that_fit, times
+from billing.records import PlannedInvoice, PlanState, SubscriptionState
 from billing.renewals import drop_pending_change, end, is_due, renew, start
-from billing.states import PlanState, SubscriptionState
-from billing.texts import valid_metadata
+from billing.validation import valid_metadata
+from billing.words import EventType, SubscriptionStatus
 from db.queries.accounts import had_trial
-from db.values import CustomerId, EventType, PlanId, SubscriptionId, SubscriptionStatus
 from services.accounts.open import caught_up, open_customer, open_subscription
 from services.accounts.read import read_billed_lines, read_plan, terms_of
 from services.accounts.write import store

@@ -6,11 +6,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import InvalidInput, TestClockAdvancing, TestClockBackwards, TestClockNotFound
-from billing.ids import new_id
-from billing.texts import optional_text
+from billing.ids import TestClockId, new_id
+from billing.validation import optional_text
+from billing.words import EventType, TestClockStatus
 from db.models import TestClock
 from db.models.base import changed
-from db.values import EventType, TestClockId, TestClockStatus
 from services.events import record
 from services.idempotency import Outcome
 

@@ -11,11 +11,11 @@ import httpx
 from sqlalchemy import event, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.ids import new_id
+from billing.ids import CustomerId, PlanId, new_id
+from billing.words import PlanInterval, RunTrigger
 from db.database import Database
 from db.models import Base, Customer, Plan
 from db.sessions import Sessions
-from db.values import CustomerId, PlanId, PlanInterval, RunTrigger
 from services.runs import Report, run_renewals
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)

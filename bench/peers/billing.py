@@ -13,21 +13,19 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from db.models import Base, BillingPeriod, Customer, Event, Invoice, InvoiceLine, Plan, Subscription
-from db.values import (
-    BillTo,
+from billing.ids import InvoiceId, InvoiceLineId, SubscriptionId
+from billing.records import BillTo
+from billing.words import (
     EventType,
-    InvoiceId,
     InvoiceKind,
-    InvoiceLineId,
     InvoiceStatus,
     LineKind,
     ObjectType,
     PeriodKind,
     PlanInterval,
-    SubscriptionId,
     SubscriptionStatus,
 )
+from db.models import Base, BillingPeriod, Customer, Event, Invoice, InvoiceLine, Plan, Subscription
 
 NET_DAYS = 14
 

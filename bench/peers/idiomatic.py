@@ -18,8 +18,8 @@ from strawberry.asgi import GraphQL
 from strawberry.schema.config import StrawberryConfig
 
 from bench.peers import billing, rows
+from billing.words import InvoiceStatus, PaymentMethod, PlanInterval, SubscriptionStatus
 from db import models
-from db.values import InvoiceStatus, PaymentMethod, PlanInterval, SubscriptionStatus
 
 SESSIONS = rows.sessions()
 

@@ -11,8 +11,8 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bench.peers import billing, rows
+from billing.words import InvoiceStatus, PaymentMethod, PlanInterval, SubscriptionStatus
 from db import models
-from db.values import InvoiceStatus, PaymentMethod, PlanInterval, SubscriptionStatus
 
 SESSIONS = rows.sessions()
 

@@ -5,8 +5,9 @@ from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, LargeBinary, 
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.ids import ApiKeyId, CustomerId
+from billing.words import ApiKeyScope
 from db.models.base import Base, one_of, text_up_to
-from db.values import ApiKeyId, ApiKeyScope, CustomerId
 
 
 class ApiKey(Base):

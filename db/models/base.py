@@ -10,34 +10,26 @@ from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Table, Te
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from db.types import AddressColumn, BillToColumn, Instant, Word
-from db.values import (
+from billing.ids import ApiKeyId, CustomerId, InvoiceId, InvoiceLineId, PaymentId, PlanId, SubscriptionId, TestClockId
+from billing.records import Address, BillTo
+from billing.words import (
     MAX_CENTS,
-    Address,
     AllocationKind,
-    ApiKeyId,
     ApiKeyScope,
-    BillTo,
-    CustomerId,
     EventType,
-    InvoiceId,
     InvoiceKind,
-    InvoiceLineId,
     InvoiceStatus,
     LedgerEntryKind,
     LineKind,
     ObjectType,
-    PaymentId,
     PaymentMethod,
     PeriodKind,
-    PlanId,
     PlanInterval,
     RunTrigger,
-    SubscriptionId,
     SubscriptionStatus,
-    TestClockId,
     TestClockStatus,
 )
+from db.types import AddressColumn, BillToColumn, Instant, Word
 
 WORDS: tuple[type[StrEnum], ...] = (
     AllocationKind,

@@ -3,8 +3,9 @@ from datetime import datetime
 from sqlalchemy import CHAR, CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.ids import CustomerId, TestClockId
+from billing.records import Address
 from db.models.base import BY_CODE_POINT, Base, Versioned, amount, currency_code, days_to_pay, json_object, text_up_to
-from db.values import Address, CustomerId, TestClockId
 
 
 class Customer(Versioned, Base):

@@ -4,9 +4,10 @@ from uuid import UUID
 from sqlalchemy import DDL, BigInteger, CheckConstraint, Identity, Index, Integer, UniqueConstraint, event, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.ids import CustomerId
+from billing.words import EventType, ObjectType
 from db.models.base import Base, one_of, text_up_to
 from db.types import TransactionId
-from db.values import CustomerId, EventType, ObjectType
 
 EVENT_XID = """
     CREATE FUNCTION event_xid() RETURNS xid8 LANGUAGE sql STABLE PARALLEL RESTRICTED

@@ -12,19 +12,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
+from billing.records import BillTo
+from billing.words import InvoiceKind, InvoiceStatus, LineKind
 from db.models.base import Base, Versioned, amount, days_to_pay, one_of, text_up_to
-from db.values import (
-    BillTo,
-    CustomerId,
-    InvoiceId,
-    InvoiceKind,
-    InvoiceLineId,
-    InvoiceStatus,
-    LineKind,
-    PlanId,
-    SubscriptionId,
-    TestClockId,
-)
 
 
 class Invoice(Versioned, Base):

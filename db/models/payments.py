@@ -12,8 +12,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.ids import CustomerId, InvoiceId, PaymentId
+from billing.words import AllocationKind, LedgerEntryKind, PaymentMethod
 from db.models.base import Base, amount, one_of, text_up_to
-from db.values import AllocationKind, CustomerId, InvoiceId, LedgerEntryKind, PaymentId, PaymentMethod
 
 
 class Payment(Base):

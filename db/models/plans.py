@@ -3,6 +3,8 @@ from datetime import datetime
 from sqlalchemy import CHAR, CheckConstraint, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.ids import PlanId
+from billing.words import PlanInterval
 from db.models.base import (
     BY_CODE_POINT,
     Base,
@@ -14,7 +16,6 @@ from db.models.base import (
     one_of,
     text_up_to,
 )
-from db.values import PlanId, PlanInterval
 
 
 class Plan(Versioned, Base):

@@ -5,8 +5,9 @@ from sqlalchemy import CheckConstraint, Index, Integer, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.ids import TestClockId
+from billing.words import RunTrigger, TestClockStatus
 from db.models.base import Base, Versioned, one_of, text_up_to
-from db.values import RunTrigger, TestClockId, TestClockStatus
 
 
 class TestClock(Versioned, Base):

@@ -11,17 +11,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.ids import CustomerId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
+from billing.words import LineKind, PeriodKind, SubscriptionStatus
 from db.models.base import Base, Versioned, amount, json_object, one_of, text_up_to
-from db.values import (
-    CustomerId,
-    InvoiceLineId,
-    LineKind,
-    PeriodKind,
-    PlanId,
-    SubscriptionId,
-    SubscriptionStatus,
-    TestClockId,
-)
 
 
 class Subscription(Versioned, Base):

@@ -26,6 +26,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
+from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
+from billing.words import CHARGES, UNPAID, AllocationKind, EventType, InvoiceStatus, LineKind, SubscriptionStatus
 from db.models import (
     Allocation,
     BillingHold,
@@ -40,21 +42,6 @@ from db.models import (
 )
 from db.queries.arrays import among
 from db.statements import Statement, kept, send
-from db.values import (
-    CHARGES,
-    UNPAID,
-    AllocationKind,
-    CustomerId,
-    EventType,
-    InvoiceId,
-    InvoiceLineId,
-    InvoiceStatus,
-    LineKind,
-    PlanId,
-    SubscriptionId,
-    SubscriptionStatus,
-    TestClockId,
-)
 
 Plain: TypeAlias = Any
 """A row: a tuple of values."""

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.ids import CustomerId, PlanId, SubscriptionId
 from db.models import BillingHold, Customer, Plan, Subscription
 from db.statements import Statement, kept, send
-from db.values import CustomerId, PlanId, SubscriptionId
 
 
 async def locked_customer(session: AsyncSession, customer_id: CustomerId) -> Customer | None:

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, any_, bindparam, literal, select, un
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
+from billing.words import SubscriptionStatus
 from db.models import (
     Allocation,
     Base,
@@ -30,7 +31,6 @@ from db.queries.columns import Columns, selected, with_referred
 from db.queries.pages import PARENT, PageRequest, pages_by
 from db.reads import Query, Reads
 from db.statements import kept
-from db.values import SubscriptionStatus
 
 
 @dataclass(frozen=True, slots=True)

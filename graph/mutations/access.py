@@ -4,7 +4,8 @@ from typing import cast
 
 import strawberry
 
-from db.values import ApiKeyId, ApiKeyScope, CustomerId, CustomerPermission, PlanId
+from billing.ids import ApiKeyId, CustomerId, PlanId
+from billing.words import ApiKeyScope, CustomerPermission
 from graph.context import Info
 from graph.errors import UserError
 from graph.mutations.common import mutation, user_errors_field

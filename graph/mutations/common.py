@@ -7,8 +7,8 @@ from typing import Annotated, Any, Protocol, TypeVar, get_type_hints
 import strawberry
 
 from billing.errors import BillingError
-from billing.unchanged import UNCHANGED, Unchanged
-from db.values import ApiKeyScope, CustomerPermission
+from billing.validation import UNCHANGED, Unchanged
+from billing.words import ApiKeyScope, CustomerPermission
 from graph.context import Info
 from graph.errors import UserError
 

@@ -4,9 +4,9 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry import Maybe
 
-from billing.unchanged import UNCHANGED
+from billing.ids import CustomerId, TestClockId
+from billing.validation import UNCHANGED
 from db.queries.lookups import customers_by_id
-from db.values import CustomerId, TestClockId
 from graph.context import Info
 from graph.edges import edge
 from graph.errors import UserError

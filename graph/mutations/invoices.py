@@ -2,8 +2,8 @@
 
 import strawberry
 
+from billing.ids import CustomerId, InvoiceId
 from db.queries.lookups import invoices_by_id
-from db.values import CustomerId, InvoiceId
 from graph.context import Info
 from graph.edges import edge
 from graph.errors import UserError

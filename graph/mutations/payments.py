@@ -4,8 +4,9 @@ from datetime import datetime
 
 import strawberry
 
+from billing.ids import CustomerId, InvoiceId
+from billing.words import PaymentMethod
 from db.queries.lookups import customers_by_id, payments_by_id
-from db.values import CustomerId, InvoiceId, PaymentMethod
 from graph.context import Info
 from graph.edges import edge
 from graph.errors import UserError

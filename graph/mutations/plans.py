@@ -4,9 +4,10 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry import Maybe
 
-from billing.unchanged import UNCHANGED
+from billing.ids import PlanId
+from billing.validation import UNCHANGED
+from billing.words import PlanInterval
 from db.queries.lookups import plans_by_id
-from db.values import PlanId, PlanInterval
 from graph.context import Info
 from graph.edges import edge
 from graph.errors import UserError

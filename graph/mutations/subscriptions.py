@@ -5,8 +5,9 @@ from datetime import datetime
 import strawberry
 
 from billing.changes import ChangeMode
+from billing.ids import CustomerId, PlanId, SubscriptionId
+from billing.words import CustomerPermission
 from db.queries.lookups import invoices_by_id, subscriptions_by_id
-from db.values import CustomerId, CustomerPermission, PlanId, SubscriptionId
 from graph.context import Info
 from graph.edges import edge
 from graph.errors import UserError

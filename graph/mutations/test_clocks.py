@@ -4,8 +4,8 @@ from datetime import datetime
 
 import strawberry
 
+from billing.ids import TestClockId
 from db.queries.lookups import test_clocks_by_id
-from db.values import TestClockId
 from graph.context import Info
 from graph.edges import edge
 from graph.errors import UserError

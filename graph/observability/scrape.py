@@ -9,9 +9,9 @@ from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from billing.words import ApiKeyScope
 from db.database import Database
 from db.queries.renewals import waiting_renewals
-from db.values import ApiKeyScope
 from graph.access import Access
 from graph.context import Clock
 from graph.health import DATABASE_ERRORS

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import strawberry
 
+from billing.words import ApiKeyScope, CustomerPermission
 from db import models
-from db.values import ApiKeyScope, CustomerPermission
 from graph.types.common import describe, field
 
 describe(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 import strawberry
 
+from billing import records
 from billing.errors import InvalidInput
-from db import values
 from db.models import Base
 from db.queries.pages import Condition, Value
 from db.rows import Referred, Row
@@ -128,8 +128,8 @@ class AddressInput:
         default=None, description="Country: the two-letter code of ISO 3166-1 in capitals, such as `DE`."
     )
 
-    def value(self) -> values.Address:
-        return values.Address(
+    def value(self) -> records.Address:
+        return records.Address(
             line1=self.line1,
             line2=self.line2,
             postal_code=self.postal_code,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
+from billing.words import EventType, ObjectType
 from db import models
 from db.queries.lookups import (
     customers_by_id,
@@ -18,7 +19,6 @@ from db.queries.lookups import (
     test_clocks_by_id,
 )
 from db.queries.pages import Condition, PageRequest
-from db.values import EventType, ObjectType
 from graph.connections import Listing, checked_limit, decode_cursor
 from graph.context import Info
 from graph.edges import EDGE, edge

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import strawberry
 
+from billing.words import InvoiceKind, InvoiceStatus, LineKind
 from db import models
 from db.queries.lookups import (
     allocations_by_invoice,
@@ -20,7 +21,6 @@ from db.queries.lookups import (
     test_clocks_by_id,
 )
 from db.queries.pages import Condition
-from db.values import InvoiceKind, InvoiceStatus, LineKind
 from graph.connections import OrderDirection
 from graph.edges import edge
 from graph.scalars import Cents, Currency

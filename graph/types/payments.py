@@ -6,10 +6,10 @@ from typing import ClassVar
 
 import strawberry
 
+from billing.words import AllocationKind, LedgerEntryKind, PaymentMethod
 from db import models
 from db.queries.lookups import allocations_by_payment, customers_by_id, invoices_by_id, payments_by_id
 from db.queries.pages import Condition
-from db.values import AllocationKind, LedgerEntryKind, PaymentMethod
 from graph.connections import OrderDirection
 from graph.edges import edge
 from graph.scalars import Cents, Currency

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import strawberry
 
+from billing.words import PlanInterval
 from db import models
 from db.queries.pages import Condition
-from db.values import PlanInterval
 from graph.connections import Connection, OrderDirection, connection
 from graph.scalars import Cents, Currency
 from graph.types.common import (

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import strawberry
 
+from billing.words import RunTrigger, TestClockStatus
 from db import models
 from db.queries.pages import Condition
-from db.values import RunTrigger, TestClockStatus
 from graph.connections import Connection, OrderDirection, connection
 from graph.types.common import DateTimeRange, LazyCustomer, Node, any_of, describe, field, field_of, within
 from graph.types.customers import CustomerFilter, CustomerOrder

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import strawberry
 
+from billing.words import LineKind, SubscriptionStatus
 from db import models
 from db.queries.lookups import (
     billing_holds_by_subscription,
@@ -17,7 +18,6 @@ from db.queries.lookups import (
     test_clocks_by_id,
 )
 from db.queries.pages import Condition
-from db.values import LineKind, SubscriptionStatus
 from graph.connections import Connection, OrderDirection, connection
 from graph.edges import edge
 from graph.execution import READS

@@ -7,11 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.errors import CustomerNotFound, RenewalDue, SubscriptionCanceled, SubscriptionNotFound
-from billing.fitting import amounts_that_fit
+from billing.ids import CustomerId, SubscriptionId
+from billing.money import amounts_that_fit
 from billing.renewals import is_due, renew
 from db.models import Subscription
 from db.queries.locks import lock_customer
-from db.values import CustomerId, SubscriptionId
 from services.accounts.read import read_accounts, read_customer
 from services.accounts.write import store
 from services.test_clocks import clock_time

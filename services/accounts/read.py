@@ -8,9 +8,18 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
+from billing.ids import CustomerId, InvoiceLineId, PlanId, SubscriptionId
 from billing.periods import Period
-from billing.planned import PlannedLine
-from billing.states import BilledLine, CustomerState, InvoiceState, PlanState, SubscriptionState, Terms
+from billing.records import (
+    BilledLine,
+    BillTo,
+    CustomerState,
+    InvoiceState,
+    PlannedLine,
+    PlanState,
+    SubscriptionState,
+    Terms,
+)
 from db.models import Plan
 from db.queries.accounts import (
     CUSTOMER_COLUMNS,
@@ -26,7 +35,6 @@ from db.queries.accounts import (
     waiting_lines_by_subscription,
 )
 from db.scope import actor_of
-from db.values import BillTo, CustomerId, InvoiceLineId, PlanId, SubscriptionId
 from services.plans import billing_interval
 
 CUSTOMER_END = len(CUSTOMER_COLUMNS)

@@ -29,15 +29,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import Text, TypeEngine
 
 from billing.account import Account
-from billing.planned import (
+from billing.records import (
+    BillTo,
     PlannedAllocation,
     PlannedEvent,
     PlannedInvoice,
     PlannedLedgerEntry,
     PlannedPayment,
     PlannedPeriod,
+    SubscriptionState,
 )
-from billing.states import SubscriptionState
 from db.models import (
     Allocation,
     Base,
@@ -55,7 +56,6 @@ from db.models import (
 from db.models.base import table_of
 from db.statements import Statement, kept, send
 from db.types import bill_to_document, stored_type
-from db.values import BillTo
 
 Values: TypeAlias = tuple[Any, ...]
 """The values of a row, or of a column of many rows."""

@@ -6,8 +6,9 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
+from billing.ids import CustomerId, PlanId
+from billing.words import ApiKeyScope, CustomerPermission
 from db.database import Database
-from db.values import ApiKeyScope, CustomerId, CustomerPermission, PlanId
 from graph.app import create_app
 from graph.settings import Settings
 from services.api_keys import Issued, create_api_key, create_customer_session

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from billing.words import ApiKeyScope
 from db.database import Database
 from db.models import ApiKey, Event, IdempotencyKey
-from db.values import ApiKeyScope
 from graph.settings import Settings
 from services.api_keys import id_in
 from tests.access.conftest import Serving, a_key

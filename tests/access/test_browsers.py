@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from billing.words import ApiKeyScope
 from db.database import Database
 from db.models import Plan
 from db.sessions import Sessions
-from db.values import ApiKeyScope
 from graph.settings import Settings
 from services.rate_limits import RateLimit
 from tests.access.conftest import Serving, a_key

@@ -19,10 +19,10 @@ from graphql import (
 )
 from sqlalchemy import func, select
 
-from billing.ids import new_id
+from billing.ids import CustomerId, PlanId, new_id
+from billing.words import ApiKeyScope, CustomerPermission
 from db.database import Database
 from db.models import Base, Event
-from db.values import ApiKeyScope, CustomerId, CustomerPermission, PlanId
 from graph.schema import schema
 from graph.settings import Settings
 from services.api_keys import id_in

@@ -8,13 +8,12 @@ from hypothesis import strategies as st
 
 from billing.account import Account
 from billing.changes import ChangeMode, change_terms, credit_lines
-from billing.ids import NewId
+from billing.ids import CustomerId, NewId, PaymentId, PlanId
 from billing.invoicing import allocate, enter, judge, oldest_due_first
 from billing.periods import Interval
-from billing.planned import PlannedInvoice, PlannedLine
+from billing.records import BillTo, CustomerState, PlannedInvoice, PlannedLine, Terms
 from billing.renewals import end, renew
-from billing.states import CustomerState, Terms
-from db.values import AllocationKind, BillTo, CustomerId, EventType, InvoiceStatus, LedgerEntryKind, PaymentId, PlanId
+from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind
 from services.subscriptions import add_subscription
 
 JUNE = datetime(2025, 6, 1, tzinfo=UTC)

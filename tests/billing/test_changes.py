@@ -20,9 +20,9 @@ from billing.errors import (
 )
 from billing.money import MAX_CENTS, AmountOverflow
 from billing.periods import Interval, Period, nth_period
+from billing.records import Terms
 from billing.renewals import renew
-from billing.states import Terms
-from db.values import (
+from billing.words import (
     AllocationKind,
     EventType,
     InvoiceKind,

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from billing.account import Account
 from billing.changes import ChangeMode, change_terms
 from billing.errors import TooManyLines
+from billing.ids import InvoiceId, InvoiceLineId
 from billing.invoicing import MAX_LINES, finalize
 from billing.money import MAX_CENTS, AmountOverflow
 from billing.periods import Period
-from billing.planned import PlannedInvoice
+from billing.records import InvoiceState, PlannedInvoice, SubscriptionState
 from billing.renewals import renew
-from billing.states import InvoiceState, SubscriptionState
-from db.values import AllocationKind, EventType, InvoiceId, InvoiceKind, InvoiceLineId, InvoiceStatus, LedgerEntryKind
+from billing.words import AllocationKind, EventType, InvoiceKind, InvoiceStatus, LedgerEntryKind
 from tests.billing.accounts import (
     JUNE,
     WEEK,

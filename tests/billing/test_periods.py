@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.periods import Interval, Period, nth_boundary, nth_period, period_index
-from db.values import PlanInterval
+from billing.words import PlanInterval
 from services.plans import MAX_INTERVAL_COUNT, billing_interval
 
 DAYS_30 = billing_interval(PlanInterval.DAY, 30)

@@ -13,7 +13,7 @@ from billing.invoicing import judge
 from billing.money import MAX_CENTS, AmountOverflow
 from billing.periods import Interval, Period, nth_period
 from billing.renewals import MAX_PERIODS_PER_RUN, live_through, renew
-from db.values import EventType, InvoiceKind, InvoiceStatus, LineKind, PeriodKind, SubscriptionStatus
+from billing.words import EventType, InvoiceKind, InvoiceStatus, LineKind, PeriodKind, SubscriptionStatus
 from tests.billing.accounts import (
     JUNE,
     MONTH,

@@ -12,8 +12,8 @@ import pytest
 import uvicorn
 from playwright.async_api import Locator, Page, Request, Response, async_playwright, expect
 
+from billing.words import ApiKeyScope
 from db.database import Database
-from db.values import ApiKeyScope
 from graph.app import create_app
 from graph.settings import Settings
 from tests.access.conftest import a_key

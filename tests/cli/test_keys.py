@@ -10,12 +10,12 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from billing.words import ApiKeyScope
 from cli.errors import CommandError
 from cli.keys import require_keys
 from cli.main import app
 from cli.settings import read_configuration
 from db.database import Database
-from db.values import ApiKeyScope
 from services.api_keys import create_api_key, create_customer_session, revoke_api_key
 from tests.cli.conftest import PATIENCE_SECONDS, Serve, Served, billing
 from tests.support import NOW, a_customer, stored

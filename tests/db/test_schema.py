@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text, update
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from billing import money
-from db import values
+from billing import words as values
 from db.database import Database, single_connection
 from db.errors import violated_constraint
 from db.migrations import MIGRATION_LOCK, UnknownRevisionError, current_revision, head_revision, migrate

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
+from billing.words import RunTrigger
 from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.migrations import migrate
-from db.values import RunTrigger
 from services.runs import renew_forever, run_renewals
 from tests.conftest import execute, named
 from tests.faults.frontends import Frontend, Record, assert_nothing_is_lost_or_doubled, offer, visit

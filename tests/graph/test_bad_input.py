@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from billing.words import RunTrigger
 from db.database import Database
 from db.models import Base
 from db.sessions import Sessions
-from db.values import RunTrigger
 from services.runs import Report, run_renewals
 from tests.support import NOW, Api, TestClock, day, refusal
 

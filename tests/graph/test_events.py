@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import insert
 
 from billing.ids import new_id
+from billing.words import EventType, ObjectType
 from db.database import Database
 from db.models import Event
 from db.sessions import Sessions
-from db.values import EventType, ObjectType
 from tests.support import NOW, Api, a_customer, a_plan, counted_statements, stored, undone
 
 FEED = """

@@ -5,20 +5,22 @@ from typing import Any
 
 import pytest
 
+from billing import ids, records
+from billing import words as values
 from billing.ids import new_id
-from db import models, values
+from db import models
 from db.database import Database
 from db.sessions import Sessions
 from tests.support import NOW, Api, a_customer, a_plan, counted_statements, stored
 
 DAY = timedelta(days=1)
-BILL_TO = values.BillTo("Ada Lovelace", "ada@example.com", None, None)
+BILL_TO = records.BillTo("Ada Lovelace", "ada@example.com", None, None)
 
 
 def a_subscription(customer: models.Customer, plan: models.Plan, **columns: Any) -> models.Subscription:
     return models.Subscription(
         **{
-            "id": values.SubscriptionId(new_id()),
+            "id": ids.SubscriptionId(new_id()),
             "customer_id": customer.id,
             "plan_id": plan.id,
             "quantity": 1,
@@ -45,7 +47,7 @@ def an_invoice(customer: models.Customer, sequence: int, **columns: Any) -> mode
     """An OPEN one over 10.00 EUR, outside any subscription."""
     return models.Invoice(
         **{
-            "id": values.InvoiceId(new_id()),
+            "id": ids.InvoiceId(new_id()),
             "customer_id": customer.id,
             "subscription_id": None,
             "kind": values.InvoiceKind.ONE_OFF,
@@ -78,7 +80,7 @@ def a_void_invoice(customer: models.Customer, sequence: int) -> models.Invoice:
 def a_line(invoice: models.Invoice, **columns: Any) -> models.InvoiceLine:
     return models.InvoiceLine(
         **{
-            "id": values.InvoiceLineId(new_id()),
+            "id": ids.InvoiceLineId(new_id()),
             "customer_id": invoice.customer_id,
             "invoice_id": invoice.id,
             "position": 1,
@@ -95,7 +97,7 @@ def a_line(invoice: models.Invoice, **columns: Any) -> models.InvoiceLine:
 def a_payment(customer: models.Customer, **columns: Any) -> models.Payment:
     return models.Payment(
         **{
-            "id": values.PaymentId(new_id()),
+            "id": ids.PaymentId(new_id()),
             "customer_id": customer.id,
             "amount_cents": 700,
             "overpayment_cents": 0,
@@ -132,7 +134,7 @@ def a_ledger_entry(customer: models.Customer, kind: values.LedgerEntryKind, **co
 def a_test_clock(**columns: Any) -> models.TestClock:
     return models.TestClock(
         **{
-            "id": values.TestClockId(new_id()),
+            "id": ids.TestClockId(new_id()),
             "name": "A year of Pro",
             "status": values.TestClockStatus.READY,
             "frozen_at": NOW,
@@ -530,7 +532,7 @@ async def test_lines_wait_for_the_next_invoice_in_the_order_they_came(api: Api, 
         sessions,
         *(
             models.PendingLine(
-                id=values.InvoiceLineId(new_id()),
+                id=ids.InvoiceLineId(new_id()),
                 customer_id=customer.id,
                 subscription_id=subscription.id,
                 kind=kind,

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import pytest
 
+from billing.ids import TestClockId
+from billing.words import RunTrigger
 from db.database import Database
 from db.sessions import Sessions
-from db.values import RunTrigger, TestClockId
 from services.runs import Report, run_renewals, tick
 from services.test_clocks import send_test_clock
 from tests.graph.test_bad_input import everything

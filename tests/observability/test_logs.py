@@ -18,9 +18,9 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from billing.words import ApiKeyScope
 from cli.logs import Formatter
 from db.database import Database
-from db.values import ApiKeyScope
 from graph.app import create_app
 from graph.settings import Settings
 from tests.access.conftest import a_key

@@ -18,11 +18,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
+from billing.ids import CustomerId
+from billing.words import ApiKeyScope
 from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.models import BillingHold
 from db.sessions import Sessions
-from db.values import ApiKeyScope, CustomerId
 from graph.app import create_app
 from graph.observability.metrics import RETRIED
 from graph.settings import Settings

@@ -14,9 +14,9 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from billing.words import ApiKeyScope
 from db.database import Database, asyncpg_url
 from db.embedded import EmbeddedPostgres
-from db.values import ApiKeyScope
 from services.api_keys import Issued
 from tests.access.conftest import a_key
 from tests.cli.conftest import Serve, Served

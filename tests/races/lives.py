@@ -9,10 +9,10 @@ from billing.account import Account
 from billing.changes import ChangeMode, change_terms
 from billing.ids import new_id
 from billing.renewals import start
+from billing.words import PaymentMethod, PlanInterval
 from cli.demo import DemoCustomer, live_until, new_account, plan_created, store_made
 from db.database import Database
 from db.models import Plan
-from db.values import PaymentMethod, PlanInterval
 from services.accounts.read import terms_of
 from services.accounts.write import store_events
 from services.payments import take_in

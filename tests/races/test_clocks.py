@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
+from billing.ids import TestClockId
 from db.database import Database
-from db.values import TestClockId
 from services import runs
 from services.runs import advance
 from services.test_clocks import send_test_clock

@@ -10,11 +10,12 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import InvoiceNotFound, InvoiceOpen
+from billing.ids import InvoiceId
+from billing.words import InvoiceStatus
 from cli.demo import DemoCustomer
 from db.database import Database
 from db.models import Invoice
 from db.sessions import Sessions
-from db.values import InvoiceId, InvoiceStatus
 from services.idempotency import Outcome
 from services.invoices import OneOffLine, add_invoice_line, create_invoice, delete_draft_invoice, finalize_invoice
 from tests.races.fingerprints import assert_sound, fingerprints

@@ -16,10 +16,10 @@ import pytest
 
 from billing.account import Account
 from billing.changes import ChangeMode
+from billing.words import RunTrigger
 from cli.demo import DemoCustomer
 from db.database import Database
 from db.models import Plan
-from db.values import RunTrigger
 from services.runs import Report, run_renewals
 from services.subscriptions import Settlement, plan_cancellation
 from tests.races.fingerprints import Fingerprint, assert_sound, differences, fingerprints

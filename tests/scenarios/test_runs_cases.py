@@ -16,12 +16,12 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from billing.words import RunTrigger
 from db.database import Database
 from db.models import BillingPeriod, BillingRun, Event, Invoice, InvoiceLine
 from db.queries.accounts import due_on
 from db.queries.locks import claim_subscriptions
 from db.sessions import Sessions
-from db.values import RunTrigger
 from services.runs import AsOfInTheFuture, Report, Tick, renew_forever, run_renewals
 from tests.scenarios.story import Story, parsed
 from tests.support import Api, TestClock, count, refusal, undone

@@ -13,10 +13,10 @@ import asyncpg
 import httpx
 import pytest
 
+from billing.words import ApiKeyScope
 from db.database import Database
 from db.models import Customer
 from db.sessions import Sessions
-from db.values import ApiKeyScope
 from graph.app import create_app
 from graph.limits import Limits
 from graph.settings import Settings

@@ -1,18 +1,6 @@
 """The words and values that columns hold, and the types of keys."""
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import NewType
-from uuid import UUID
-
-CustomerId = NewType("CustomerId", UUID)
-PlanId = NewType("PlanId", UUID)
-SubscriptionId = NewType("SubscriptionId", UUID)
-InvoiceId = NewType("InvoiceId", UUID)
-InvoiceLineId = NewType("InvoiceLineId", UUID)
-PaymentId = NewType("PaymentId", UUID)
-TestClockId = NewType("TestClockId", UUID)
-ApiKeyId = NewType("ApiKeyId", UUID)
 
 MAX_CENTS = 2**53 - 1
 """The largest amount a column takes: the largest integer that every JSON client reads exactly."""
@@ -160,25 +148,3 @@ class ObjectType(StrEnum):
     INVOICE = "INVOICE"
     PAYMENT = "PAYMENT"
     TEST_CLOCK = "TEST_CLOCK"
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A postal address. `country` is an ISO 3166-1 alpha-2 code."""
-
-    line1: str | None = None
-    line2: str | None = None
-    postal_code: str | None = None
-    city: str | None = None
-    region: str | None = None
-    country: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BillTo:
-    """Who an invoice is addressed to, as it stood when the invoice was finalized."""
-
-    name: str
-    email: str
-    address: Address | None
-    tax_id: str | None

@@ -3,12 +3,14 @@
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from enum import Enum
+from typing import Final
 
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
 from billing.errors import CountryUnknown, CurrencyUnknown, EmailInvalid, InvalidInput
 from billing.money import CURRENCIES
-from db.values import Address
+from billing.records import Address
 
 MAX_EMAIL = 320
 MAX_METADATA_PAIRS = 50
@@ -120,3 +122,10 @@ COUNTRIES = frozenset(
     """.split()  # noqa: SIM905
 )
 """ISO 3166-1 alpha-2, the 249 officially assigned codes."""
+
+
+class Unchanged(Enum):
+    UNCHANGED = "UNCHANGED"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
