@@ -16,9 +16,11 @@ from uuid import uuid4
 
 from sqlalchemy import insert, select, text
 
-from billing.account import Account
+from billing.account import Account, use_currency
 from billing.ids import new_id
+from billing.paying import take_in
 from billing.renewals import start
+from billing.subscribing import add_subscription
 from billing.words import PaymentMethod, RunTrigger
 from cli.demo import new_account, values
 from db.database import Database
@@ -27,9 +29,7 @@ from db.migrations import migrate
 from db.models import Customer, Plan, Subscription
 from services.accounts.read import terms_of
 from services.accounts.write import store
-from services.payments import take_in
 from services.runs import run_renewals
-from services.subscriptions import add_subscription, use_currency
 from tests.support import a_customer, a_plan, counted_statements
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -175,3 +175,11 @@ class Account:
                 credited_cents=0,
             )
         )
+
+
+def use_currency(account: Account, currency: str, at: datetime) -> None:
+    """Fixes the currency of a customer who has none yet: the first money does."""
+    if account.customer.currency is None:
+        account.customer.currency = currency
+        account.note(EventType.CUSTOMER_UPDATED, account.customer, at, ["currency"])
+    assert account.customer.currency == currency, (account.customer.currency, currency)

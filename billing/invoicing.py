@@ -4,7 +4,15 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from billing.account import Account
-from billing.errors import InvalidInput, TooManyLines
+from billing.errors import (
+    BillingError,
+    InvoiceDraft,
+    InvoiceOpen,
+    InvoicePaid,
+    InvoiceUncollectible,
+    InvoiceVoid,
+    TooManyLines,
+)
 from billing.ids import InvoiceId, PaymentId
 from billing.money import checked
 from billing.periods import Period
@@ -29,7 +37,6 @@ from billing.words import (
 NET_DAYS = 14
 """Days between an invoice and its due date, where neither the invoice, the customer nor the plan says otherwise."""
 
-MAX_NET_DAYS = 365
 
 MAX_LINES = 100
 """So many lines are on an invoice at most."""
@@ -101,12 +108,6 @@ def invoice_number(prefix: str, sequence: int) -> str:
 def net_days(*said: int | None) -> int:
     """The first that says something, or `NET_DAYS`."""
     return next((days for days in said if days is not None), NET_DAYS)
-
-
-def valid_net_days(days: int | None) -> int | None:
-    if days is not None and not 0 <= days <= MAX_NET_DAYS:
-        raise InvalidInput(f"Net days must be 0 to {MAX_NET_DAYS}.", "net_days")
-    return days
 
 
 def settle_finalized(account: Account, invoice: InvoiceState, lines: Sequence[PlannedLine], at: datetime) -> None:
@@ -250,3 +251,18 @@ def judge(account: Account, at: datetime) -> None:
 def is_owed_by(subscription: SubscriptionState, invoice: InvoiceState) -> bool:
     """Whether it is an open invoice of the subscription."""
     return invoice.status is InvoiceStatus.OPEN and invoice.subscription_id == subscription.id
+
+
+def state_refusal(status: InvoiceStatus) -> BillingError:
+    """The refusal of what cannot be done with an invoice in this state."""
+    match status:
+        case InvoiceStatus.DRAFT:
+            return InvoiceDraft("This invoice is a DRAFT.")
+        case InvoiceStatus.OPEN:
+            return InvoiceOpen("This invoice is OPEN.")
+        case InvoiceStatus.PAID:
+            return InvoicePaid("This invoice is PAID.")
+        case InvoiceStatus.VOID:
+            return InvoiceVoid("This invoice is VOID.")
+        case InvoiceStatus.UNCOLLECTIBLE:
+            return InvoiceUncollectible("This invoice is UNCOLLECTIBLE.")

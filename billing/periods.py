@@ -4,6 +4,8 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from billing.words import PlanInterval
+
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -70,3 +72,16 @@ def period_index(anchor: datetime, interval: Interval, at: datetime) -> int:
     n = months // interval.months
     # The month alone may point one period too far: Mar 30 lies before the boundary of an anchor on Jan 31.
     return n - 1 if at < nth_boundary(anchor, interval, n) else n
+
+
+def billing_interval(interval: PlanInterval, count: int) -> Interval:
+    """How long one period of a plan is."""
+    match interval:
+        case PlanInterval.DAY:
+            return Interval(days=count)
+        case PlanInterval.WEEK:
+            return Interval(days=7 * count)
+        case PlanInterval.MONTH:
+            return Interval(months=count)
+        case PlanInterval.YEAR:
+            return Interval(months=12 * count)

@@ -1,11 +1,13 @@
 """What billing reads of what is stored: rows as plain values, some of which the rules change."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PaymentId, PlanId, SubscriptionId, TestClockId
-from billing.periods import Interval, Period
+from billing.periods import Interval, Period, billing_interval
 from billing.words import (
     AllocationKind,
     EventType,
@@ -289,3 +291,8 @@ class PlannedEvent:
     changes: list[str]
     occurred_at: datetime
     recorded_at: datetime
+
+
+def terms_from(plan: Sequence[Any], quantity: int) -> Terms:
+    plan_id, name, amount_cents, currency, interval, interval_count, net_days = plan
+    return Terms(plan_id, name, amount_cents, currency, billing_interval(interval, interval_count), quantity, net_days)

@@ -8,7 +8,7 @@ from typing import Final
 
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
-from billing.errors import CountryUnknown, CurrencyUnknown, EmailInvalid, InvalidInput
+from billing.errors import CountryUnknown, CurrencyUnknown, EmailInvalid, InvalidInput, QuantityOutOfRange
 from billing.money import CURRENCIES
 from billing.records import Address
 
@@ -129,3 +129,30 @@ class Unchanged(Enum):
 
 
 UNCHANGED: Final = Unchanged.UNCHANGED
+
+
+MAX_NET_DAYS = 365
+
+
+def valid_net_days(days: int | None) -> int | None:
+    if days is not None and not 0 <= days <= MAX_NET_DAYS:
+        raise InvalidInput(f"Net days must be 0 to {MAX_NET_DAYS}.", "net_days")
+    return days
+
+
+MAX_TRIAL_DAYS = 730
+
+
+def valid_trial_days(days: int) -> int:
+    if not 0 <= days <= MAX_TRIAL_DAYS:
+        raise InvalidInput(f"Trial days must be 0 to {MAX_TRIAL_DAYS}.", "trial_days")
+    return days
+
+
+MAX_QUANTITY = 1_000_000_000
+
+
+def valid_quantity(quantity: int) -> int:
+    if not 1 <= quantity <= MAX_QUANTITY:
+        raise QuantityOutOfRange(f"Quantity must be 1 to {MAX_QUANTITY}.")
+    return quantity

@@ -14,11 +14,13 @@ from rich.progress import Progress
 from sqlalchemy import exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account
+from billing.account import Account, use_currency
 from billing.ids import CustomerId, NewId, PlanId
 from billing.invoicing import NET_DAYS
+from billing.paying import take_in
 from billing.records import Address, BillTo, CustomerState, PlannedEvent
 from billing.renewals import renew, start
+from billing.subscribing import Settlement, add_subscription, plan_cancellation
 from billing.words import EventType, ObjectType, PaymentMethod, PlanInterval
 from cli.database import database_at
 from cli.errors import CommandError
@@ -26,8 +28,6 @@ from db.models import Customer, Plan
 from services.accounts.read import terms_of
 from services.accounts.write import store, store_events
 from services.customers import PREFIX_LENGTH, PREFIX_LETTERS
-from services.payments import take_in
-from services.subscriptions import Settlement, add_subscription, plan_cancellation, use_currency
 
 SEED = 4217
 CHUNK = 100

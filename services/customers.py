@@ -18,7 +18,6 @@ from billing.errors import (
     ExternalIdTaken,
 )
 from billing.ids import CustomerId, TestClockId, new_id
-from billing.invoicing import valid_net_days
 from billing.records import Address
 from billing.validation import (
     UNCHANGED,
@@ -29,6 +28,7 @@ from billing.validation import (
     valid_address,
     valid_email,
     valid_metadata,
+    valid_net_days,
 )
 from billing.words import EventType, SubscriptionStatus
 from db.errors import violated_constraint

@@ -10,24 +10,20 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account
+from billing.account import Account, use_currency
 from billing.errors import (
     AmountNotPositive,
     BillingError,
     CurrencyMismatch,
     CustomerArchived,
     InvoiceAlreadyReissued,
-    InvoiceDraft,
     InvoiceEmpty,
     InvoiceHasPayments,
     InvoiceNotFound,
     InvoiceNotRecurring,
     InvoiceNotReissuable,
-    InvoiceOpen,
-    InvoicePaid,
     InvoiceReversed,
     InvoiceUncollectible,
-    InvoiceVoid,
     TooManyLines,
 )
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, new_id
@@ -40,12 +36,12 @@ from billing.invoicing import (
     net_days,
     next_number,
     settle_finalized,
-    valid_net_days,
+    state_refusal,
 )
 from billing.money import amounts_that_fit, checked, times
 from billing.periods import Period
 from billing.records import InvoiceState, PlannedLine
-from billing.validation import required_text, valid_currency
+from billing.validation import required_text, valid_currency, valid_net_days, valid_quantity
 from billing.words import AllocationKind, EventType, InvoiceKind, InvoiceStatus, LedgerEntryKind, LineKind
 from db.models import Invoice, InvoiceLine
 from db.models.base import changed
@@ -63,7 +59,6 @@ from services.accounts.read import read_accounts
 from services.accounts.write import store
 from services.events import record
 from services.idempotency import Outcome
-from services.subscriptions import use_currency, valid_quantity
 
 MAX_DESCRIPTION = 500
 
@@ -379,18 +374,3 @@ async def existing_invoice(session: AsyncSession, invoice_id: InvoiceId) -> Invo
     if invoice is None:
         raise InvoiceNotFound("There is no invoice with this id.")
     return invoice
-
-
-def state_refusal(status: InvoiceStatus) -> BillingError:
-    """The refusal of what cannot be done with an invoice in this state."""
-    match status:
-        case InvoiceStatus.DRAFT:
-            return InvoiceDraft("This invoice is a DRAFT.")
-        case InvoiceStatus.OPEN:
-            return InvoiceOpen("This invoice is OPEN.")
-        case InvoiceStatus.PAID:
-            return InvoicePaid("This invoice is PAID.")
-        case InvoiceStatus.VOID:
-            return InvoiceVoid("This invoice is VOID.")
-        case InvoiceStatus.UNCOLLECTIBLE:
-            return InvoiceUncollectible("This invoice is UNCOLLECTIBLE.")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account
+from billing.account import Account, use_currency
 from billing.errors import (
     AllocationInvalid,
     AmountNotPositive,
@@ -17,18 +17,17 @@ from billing.errors import (
     InvoiceNotFound,
     Overpayment,
 )
-from billing.ids import CustomerId, InvoiceId, PaymentId
-from billing.invoicing import allocate, enter, judge, oldest_due_first
+from billing.ids import CustomerId, InvoiceId
+from billing.invoicing import judge, state_refusal
 from billing.money import MAX_CENTS, amounts_that_fit
-from billing.records import InvoiceState, PlannedPayment
+from billing.paying import oldest_first_shares, take_in
+from billing.records import InvoiceState
 from billing.validation import optional_text, valid_currency
-from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, ObjectType, PaymentMethod
+from billing.words import PaymentMethod
 from db.models import Invoice
 from services.accounts.open import open_customer
 from services.accounts.write import store
 from services.idempotency import Outcome
-from services.invoices import state_refusal
-from services.subscriptions import use_currency
 
 MAX_REFERENCE = 255
 OLDEST_MONEY = timedelta(days=3660)
@@ -93,55 +92,6 @@ async def record_payment(
     judge(account, at)
     await store(session, [account])
     return Outcome(customer_id=customer_id, payment_id=payment_id)
-
-
-def take_in(
-    account: Account,
-    amount_cents: int,
-    shares: Sequence[tuple[InvoiceState, int]],
-    *,
-    method: PaymentMethod,
-    reference: str | None = None,
-    received_at: datetime,
-    at: datetime,
-) -> PaymentId:
-    """Puts a payment into the account, in the customer's currency: its shares on their invoices, the rest on the
-    balance. Raises `AmountOverflow` when the balance is more than an amount can be.
-    """
-    customer = account.customer
-    assert customer.currency is not None, "money has a currency"
-    payment_id = PaymentId(account.make_id())
-    rest = amount_cents - sum(share for _, share in shares)
-    account.payments.append(
-        PlannedPayment(
-            id=payment_id,
-            customer_id=customer.id,
-            amount_cents=amount_cents,
-            overpayment_cents=rest,
-            currency=customer.currency,
-            method=method,
-            reference=reference,
-            received_at=received_at,
-            created_at=at,
-        )
-    )
-    account.tell(EventType.PAYMENT_RECORDED, ObjectType.PAYMENT, payment_id, 1, at)
-    for invoice, share in shares:
-        allocate(account, invoice, AllocationKind.PAYMENT, share, at, payment_id=payment_id)
-    if rest:
-        enter(account, LedgerEntryKind.OVERPAYMENT, rest, at, payment_id=payment_id)
-    return payment_id
-
-
-def oldest_first_shares(account: Account, amount_cents: int) -> list[tuple[InvoiceState, int]]:
-    """How a payment falls on the open invoices, oldest due first."""
-    shares = []
-    for invoice in oldest_due_first(account):
-        if amount_cents and invoice.status is InvoiceStatus.OPEN:
-            share = min(amount_cents, invoice.amount_due_cents)
-            shares.append((invoice, share))
-            amount_cents -= share
-    return shares
 
 
 async def wanted_shares(

@@ -17,10 +17,17 @@ from billing.errors import (
     PlanNotFound,
 )
 from billing.ids import PlanId, new_id
-from billing.invoicing import valid_net_days
 from billing.money import MAX_CENTS
-from billing.periods import Interval
-from billing.validation import UNCHANGED, Unchanged, optional_text, required_text, valid_currency, valid_metadata
+from billing.validation import (
+    UNCHANGED,
+    Unchanged,
+    optional_text,
+    required_text,
+    valid_currency,
+    valid_metadata,
+    valid_net_days,
+    valid_trial_days,
+)
 from billing.words import EventType, PlanInterval
 from db.errors import violated_constraint
 from db.models import Plan
@@ -39,7 +46,6 @@ MAX_INTERVAL_COUNT = {
 }
 """A period is at most ten years long."""
 
-MAX_TRIAL_DAYS = 730
 
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -170,12 +176,6 @@ async def existing_plan(session: AsyncSession, plan_id: PlanId) -> Plan:
     return plan
 
 
-def valid_trial_days(days: int) -> int:
-    if not 0 <= days <= MAX_TRIAL_DAYS:
-        raise InvalidInput(f"Trial days must be 0 to {MAX_TRIAL_DAYS}.", "trial_days")
-    return days
-
-
 def valid_code(code: str) -> str:
     stripped = required_text(code, "code", MAX_CODE)
     if not CODE.fullmatch(stripped):
@@ -184,16 +184,3 @@ def valid_code(code: str) -> str:
             "code",
         )
     return stripped
-
-
-def billing_interval(interval: PlanInterval, count: int) -> Interval:
-    """How long one period of a plan is."""
-    match interval:
-        case PlanInterval.DAY:
-            return Interval(days=count)
-        case PlanInterval.WEEK:
-            return Interval(days=7 * count)
-        case PlanInterval.MONTH:
-            return Interval(months=count)
-        case PlanInterval.YEAR:
-            return Interval(months=12 * count)

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account
-from billing.changes import Change, ChangeMode, change_terms, credit_lines
+from billing.account import Account, use_currency
+from billing.changes import Change, ChangeMode, change_terms
 from billing.errors import (
-    CancellationAlreadyScheduled,
     CancellationNotScheduled,
     ChangeNotScheduled,
     CreditNotAllowed,
@@ -19,34 +17,22 @@ from billing.errors import (
     InvalidInput,
     PlanArchived,
     PlanNotFound,
-    QuantityOutOfRange,
-    StartInThePast,
     TrialAlreadyUsed,
     TrialInvalid,
 )
 from billing.ids import CustomerId, PlanId, SubscriptionId
 from billing.invoicing import judge
 from billing.money import amounts_that_fit, times
-from billing.records import PlannedInvoice, PlanState, SubscriptionState
-from billing.renewals import drop_pending_change, end, is_due, renew, start
-from billing.validation import valid_metadata
-from billing.words import EventType, SubscriptionStatus
+from billing.records import PlanState
+from billing.renewals import drop_pending_change, renew, start
+from billing.subscribing import Settlement, add_subscription, plan_cancellation, valid_start
+from billing.validation import MAX_TRIAL_DAYS, valid_metadata, valid_quantity
+from billing.words import EventType
 from db.queries.accounts import had_trial
 from services.accounts.open import caught_up, open_customer, open_subscription
 from services.accounts.read import read_billed_lines, read_plan, terms_of
 from services.accounts.write import store
 from services.idempotency import Outcome
-from services.plans import MAX_TRIAL_DAYS
-
-MAX_QUANTITY = 1_000_000_000
-MAX_START_DAYS = 3660
-
-
-class Settlement(StrEnum):
-    """What becomes of the unused rest of what was billed when a subscription is canceled at once."""
-
-    NONE = "NONE"
-    CREDIT = "CREDIT"
 
 
 async def create_subscription(
@@ -123,65 +109,6 @@ async def plan_subscription(
             start(account, starts_at, at)
         else:
             account.note(EventType.SUBSCRIPTION_CREATED, subscription, at)
-
-
-def add_subscription(
-    account: Account, starts_at: datetime, trial_end: datetime | None, at: datetime
-) -> SubscriptionState:
-    """Gives an account that has terms a subscription, of which nothing is stored and nothing has happened yet."""
-    customer, terms = account.customer, account.known_terms
-    account.new_metadata = {}
-    account.subscription = SubscriptionState(
-        id=SubscriptionId(account.make_id()),
-        customer_id=customer.id,
-        plan_id=terms.plan_id,
-        quantity=terms.quantity,
-        status=SubscriptionStatus.PENDING,
-        anchor_at=trial_end or starts_at,
-        anchor_ordinal=1 if trial_end else 0,
-        next_ordinal=0,
-        started_at=None,
-        current_period_start=None,
-        current_period_end=None,
-        next_billing_at=starts_at,
-        cancel_at_period_end=False,
-        canceled_at=None,
-        ended_at=None,
-        trial_start=starts_at if trial_end else None,
-        trial_end=trial_end,
-        terms_at=None,
-        pending_plan_id=None,
-        pending_quantity=None,
-        pending_since=None,
-        test_clock_id=customer.test_clock_id,
-        version=0,
-        updated_at=at,
-    )
-    return account.subscription
-
-
-def use_currency(account: Account, currency: str, at: datetime) -> None:
-    """Fixes the currency of a customer who has none yet: the first money does."""
-    if account.customer.currency is None:
-        account.customer.currency = currency
-        account.note(EventType.CUSTOMER_UPDATED, account.customer, at, ["currency"])
-    assert account.customer.currency == currency, (account.customer.currency, currency)
-
-
-def valid_quantity(quantity: int) -> int:
-    if not 1 <= quantity <= MAX_QUANTITY:
-        raise QuantityOutOfRange(f"Quantity must be 1 to {MAX_QUANTITY}.")
-    return quantity
-
-
-def valid_start(start_at: datetime | None, at: datetime) -> datetime:
-    if start_at is None:
-        return at
-    if start_at < at:
-        raise StartInThePast(f"It is {at:%FT%TZ}: a subscription cannot begin before.")
-    if start_at > at + timedelta(days=MAX_START_DAYS):
-        raise InvalidInput(f"A subscription must begin within {MAX_START_DAYS} days.", "start_at")
-    return start_at
 
 
 async def valid_trial(
@@ -327,29 +254,6 @@ async def cancel_subscription(
     invoice = plan_cancellation(account, at_period_end=at_period_end, settlement=settlement, at=at)
     await store(session, [account])
     return Outcome(subscription_id=subscription_id, invoice_id=invoice.id if invoice else None)
-
-
-def plan_cancellation(
-    account: Account, *, at_period_end: bool, settlement: Settlement, at: datetime
-) -> PlannedInvoice | None:
-    """Decides of a cancellation, and changes nothing but the account."""
-    subscription = account.known_subscription
-    if at_period_end and subscription.cancel_at_period_end:
-        raise CancellationAlreadyScheduled("This subscription is canceled at its period's end already.")
-    subscription.canceled_at = at
-    ended_at = at
-    if is_due(account, at) and subscription.current_period_end is not None:
-        # What cannot be billed is not owed: it ends with what was.
-        ended_at, at_period_end = subscription.current_period_end, False
-    if at_period_end and subscription.status is not SubscriptionStatus.PENDING:
-        subscription.cancel_at_period_end = True
-        account.note(EventType.SUBSCRIPTION_CANCELLATION_SCHEDULED, subscription, at, ["cancel_at_period_end"])
-        return None
-    subscription.cancel_at_period_end = False
-    with amounts_that_fit():
-        if settlement is Settlement.CREDIT and subscription.status is not SubscriptionStatus.PENDING:
-            account.wait(credit_lines(account, at), at)
-        return end(account, ended_at=ended_at, at=at)
 
 
 async def undo_subscription_cancellation(

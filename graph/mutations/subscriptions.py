@@ -6,6 +6,7 @@ import strawberry
 
 from billing.changes import ChangeMode
 from billing.ids import CustomerId, PlanId, SubscriptionId
+from billing.subscribing import Settlement
 from billing.words import CustomerPermission
 from db.queries.lookups import invoices_by_id, subscriptions_by_id
 from graph.context import Info
@@ -18,7 +19,6 @@ from graph.types.invoices import Invoice
 from graph.types.subscriptions import Subscription
 from services import subscriptions
 from services.idempotency import Outcome
-from services.subscriptions import Settlement
 
 describe(
     Settlement,

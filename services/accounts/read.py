@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +18,7 @@ from billing.records import (
     PlanState,
     SubscriptionState,
     Terms,
+    terms_from,
 )
 from db.models import Plan
 from db.queries.accounts import (
@@ -35,7 +35,6 @@ from db.queries.accounts import (
     waiting_lines_by_subscription,
 )
 from db.scope import actor_of
-from services.plans import billing_interval
 
 CUSTOMER_END = len(CUSTOMER_COLUMNS)
 SUBSCRIPTION_END = CUSTOMER_END + len(SUBSCRIPTION_COLUMNS)
@@ -122,11 +121,6 @@ def account_of(head: Plain) -> Account:
 def customer_state(row: Plain) -> CustomerState:
     columns, addressee = row[: CUSTOMER_END - 4], row[CUSTOMER_END - 4 : CUSTOMER_END]
     return CustomerState(*columns, BillTo(*addressee))  # type: ignore[call-arg]
-
-
-def terms_from(plan: Sequence[Any], quantity: int) -> Terms:
-    plan_id, name, amount_cents, currency, interval, interval_count, net_days = plan
-    return Terms(plan_id, name, amount_cents, currency, billing_interval(interval, interval_count), quantity, net_days)
 
 
 async def read_plan(session: AsyncSession, plan_id: PlanId) -> PlanState | None:

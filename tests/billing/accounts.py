@@ -13,8 +13,8 @@ from billing.invoicing import allocate, enter, judge, oldest_due_first
 from billing.periods import Interval
 from billing.records import BillTo, CustomerState, PlannedInvoice, PlannedLine, Terms
 from billing.renewals import end, renew
+from billing.subscribing import add_subscription
 from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind
-from services.subscriptions import add_subscription
 
 JUNE = datetime(2025, 6, 1, tzinfo=UTC)
 """The start of a month of 30 days."""

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.periods import Interval, Period, nth_boundary, nth_period, period_index
+from billing.periods import Interval, Period, billing_interval, nth_boundary, nth_period, period_index
 from billing.words import PlanInterval
-from services.plans import MAX_INTERVAL_COUNT, billing_interval
+from services.plans import MAX_INTERVAL_COUNT
 
 DAYS_30 = billing_interval(PlanInterval.DAY, 30)
 WEEK = billing_interval(PlanInterval.WEEK, 1)

@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from billing.account import Account
+from billing.account import Account, use_currency
 from billing.changes import ChangeMode, change_terms
 from billing.ids import new_id
+from billing.paying import take_in
 from billing.renewals import start
+from billing.subscribing import Settlement, add_subscription, plan_cancellation
 from billing.words import PaymentMethod, PlanInterval
 from cli.demo import DemoCustomer, live_until, new_account, plan_created, store_made
 from db.database import Database
 from db.models import Plan
 from services.accounts.read import terms_of
 from services.accounts.write import store_events
-from services.payments import take_in
-from services.subscriptions import Settlement, add_subscription, plan_cancellation, use_currency
 from tests.support import NOW, a_customer, a_plan
 
 AT_ONCE = 500

@@ -16,12 +16,12 @@ import pytest
 
 from billing.account import Account
 from billing.changes import ChangeMode
+from billing.subscribing import Settlement, plan_cancellation
 from billing.words import RunTrigger
 from cli.demo import DemoCustomer
 from db.database import Database
 from db.models import Plan
 from services.runs import Report, run_renewals
-from services.subscriptions import Settlement, plan_cancellation
 from tests.races.fingerprints import Fingerprint, assert_sound, differences, fingerprints
 from tests.races.lives import a_newcomer, a_subscriber, store_customers, store_plans, stored_plans
 from tests.support import NOW, Api, a_plan
