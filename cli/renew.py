@@ -11,7 +11,8 @@ from rich.console import Console
 from billing.words import RunTrigger
 from cli.database import database_at
 from cli.errors import CommandError
-from services.runs import AsOfInTheFuture, tick
+from services.runs import AsOfInTheFuture
+from services.ticks import tick
 
 SIDE_BY_SIDE = 6
 

@@ -20,7 +20,7 @@ from graph.observability.middleware import Backlog, Observed
 from graph.playground import playground_assets
 from graph.security import SecuredStarlette
 from graph.settings import Settings
-from services.runs import renew_forever
+from services.ticks import renew_forever
 
 if TYPE_CHECKING:
     from graph.observability.metrics import Metrics

@@ -8,22 +8,21 @@ import hmac
 import re
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.errors import ApiKeyNotFound, ApiKeyRevoked, CustomerArchived, CustomerNotFound, InvalidInput, PlanNotFound
-from billing.ids import ApiKeyId, CustomerId, PlanId, new_id
+from billing.errors import ApiKeyNotFound, ApiKeyRevoked, InvalidInput
+from billing.ids import ApiKeyId, new_id
 from billing.validation import required_text
-from billing.words import ApiKeyScope, CustomerPermission
-from db.models import ApiKey, Customer, Plan
+from billing.words import ApiKeyScope
+from db.models import ApiKey
 from db.models.base import table_of
-from db.queries.arrays import among
 
 KEY_PREFIX = "bk"
 SESSION_PREFIX = "bs"
@@ -31,15 +30,9 @@ TOKEN = re.compile("b[ks]_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
 SECRET_BYTES = 32
 MAX_NAME = 255
 
-MAX_PLANS = 100
-MIN_SESSION_SECONDS = 60
-MAX_SESSION_SECONDS = 3600
 
 USE_NOTED_EVERY = timedelta(minutes=1)
 """When a key was last used is written down so often at most."""
-
-KEPT_SESSIONS = timedelta(days=1)
-PRUNED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,47 +65,6 @@ async def create_api_key(
     )
 
 
-async def create_customer_session(
-    session: AsyncSession,
-    *,
-    customer_id: CustomerId,
-    seconds: int,
-    permissions: Collection[CustomerPermission],
-    plan_ids: Collection[PlanId] = (),
-    created_by: UUID | None = None,
-    now: datetime,
-) -> Issued:
-    """A key for a customer's own browser, good for `seconds`. With the permission to change its subscription, it may
-    change to these plans, and give the quantity. Raises `CustomerNotFound`, `CustomerArchived`, `PlanNotFound` and
-    `InvalidInput`.
-    """
-    if not MIN_SESSION_SECONDS <= seconds <= MAX_SESSION_SECONDS:
-        raise InvalidInput(f"A session lasts {MIN_SESSION_SECONDS} to {MAX_SESSION_SECONDS} seconds.", "ttl_seconds")
-    customer = await session.get(Customer, customer_id)
-    if customer is None:
-        raise CustomerNotFound("There is no customer with this id.")
-    if customer.archived_at is not None:
-        raise CustomerArchived("This customer is archived.")
-    if len(plan_ids) > MAX_PLANS:
-        raise InvalidInput(f"A session may name at most {MAX_PLANS} plans.", "plan_ids")
-    if await session.scalar(select(func.count()).where(among(Plan.id, list(plan_ids)))) != len(set(plan_ids)):
-        raise PlanNotFound("There is no plan with one of these ids.", "plan_ids")
-    return await issue(
-        session,
-        SESSION_PREFIX,
-        ApiKey(
-            name="customer session",
-            scope=ApiKeyScope.CUSTOMER,
-            customer_id=customer_id,
-            permissions=sorted(set(permissions)),
-            plan_ids=list(plan_ids),
-            created_by=created_by,
-            created_at=now,
-            expires_at=now + timedelta(seconds=seconds),
-        ),
-    )
-
-
 async def issue(session: AsyncSession, prefix: str, key: ApiKey) -> Issued:
     secret = secrets.token_bytes(SECRET_BYTES)
     key.id = ApiKeyId(new_id())
@@ -137,13 +89,6 @@ async def revoke_api_key(
         raise ApiKeyRevoked("This API key is revoked already.")
     key.revoked_at = now
     return key
-
-
-async def end_customer_sessions(session: AsyncSession, customer_id: CustomerId, *, now: datetime) -> None:
-    """Ends what sessions a customer has."""
-    keys = table_of(ApiKey)
-    mine = (keys.c.customer_id == customer_id) & keys.c.revoked_at.is_(None)
-    await session.execute(update(keys).where(mine).values(revoked_at=now))
 
 
 async def api_keys(session: AsyncSession) -> Sequence[ApiKey]:
@@ -182,10 +127,3 @@ async def note_use(session: AsyncSession, api_key_id: ApiKeyId, now: datetime) -
     """Writes down that a key is in use."""
     keys = table_of(ApiKey)
     await session.execute(update(keys).where(keys.c.id == api_key_id).values(last_used_at=now.replace(microsecond=0)))
-
-
-async def prune_sessions(session: AsyncSession, *, now: datetime) -> None:
-    """Deletes customer sessions that ended a day ago, or longer: a thousand at most."""
-    keys = table_of(ApiKey)
-    ended = select(keys.c.id).where(keys.c.expires_at < now - KEPT_SESSIONS).limit(PRUNED_AT_ONCE)
-    await session.execute(delete(keys).where(keys.c.id.in_(ended)))

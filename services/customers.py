@@ -35,10 +35,11 @@ from db.errors import violated_constraint
 from db.models import Customer, Subscription
 from db.models.base import changed
 from db.queries.locks import locked_customer
+from services.accounts.clock import clock_time
 from services.accounts.open import open_customer
-from services.api_keys import end_customer_sessions
+from services.customer_sessions import end_customer_sessions
 from services.events import changed_columns, record
-from services.test_clocks import clock_time, existing_test_clock
+from services.test_clocks import existing_test_clock
 
 MAX_NAME = 255
 MAX_EXTERNAL_ID = 255

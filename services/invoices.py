@@ -3,50 +3,29 @@
 DRAFT → OPEN → PAID | VOID | UNCOLLECTIBLE; UNCOLLECTIBLE → PAID | VOID; nothing else.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account, use_currency
+from billing.account import Account
 from billing.errors import (
-    AmountNotPositive,
-    BillingError,
-    CurrencyMismatch,
-    CustomerArchived,
     InvoiceAlreadyReissued,
-    InvoiceEmpty,
     InvoiceHasPayments,
     InvoiceNotFound,
     InvoiceNotRecurring,
     InvoiceNotReissuable,
     InvoiceReversed,
     InvoiceUncollectible,
-    TooManyLines,
 )
-from billing.ids import CustomerId, InvoiceId, InvoiceLineId, new_id
-from billing.invoicing import (
-    MAX_LINES,
-    enter,
-    finalize,
-    invoice_number,
-    judge,
-    net_days,
-    next_number,
-    settle_finalized,
-    state_refusal,
-)
-from billing.money import amounts_that_fit, checked, times
+from billing.ids import InvoiceId, InvoiceLineId, new_id
+from billing.invoicing import enter, finalize, judge, state_refusal
+from billing.money import amounts_that_fit
 from billing.periods import Period
 from billing.records import InvoiceState, PlannedLine
-from billing.validation import required_text, valid_currency, valid_net_days, valid_quantity
-from billing.words import AllocationKind, EventType, InvoiceKind, InvoiceStatus, LedgerEntryKind, LineKind
+from billing.words import AllocationKind, EventType, InvoiceKind, InvoiceStatus, LedgerEntryKind
 from db.models import Invoice, InvoiceLine
-from db.models.base import changed
 from db.queries.accounts import (
-    INVOICE_COLUMNS,
     allocations_of_invoice,
     billed_by_line,
     came_after,
@@ -54,154 +33,11 @@ from db.queries.accounts import (
     line_ids_of_invoice,
     period_was_changed,
 )
-from services.accounts.open import arrive, open_customer
+from services.accounts.clock import arrive
+from services.accounts.open import open_customer
 from services.accounts.read import read_accounts
 from services.accounts.write import store
-from services.events import record
 from services.idempotency import Outcome
-
-MAX_DESCRIPTION = 500
-
-
-@dataclass(frozen=True, slots=True)
-class OneOffLine:
-    """A line of a one-off invoice: `quantity` × `unit_amount_cents`, which is more than 0."""
-
-    description: str
-    unit_amount_cents: int
-    quantity: int = 1
-
-
-async def create_invoice(
-    session: AsyncSession,
-    *,
-    customer_id: CustomerId,
-    currency: str,
-    lines: Sequence[OneOffLine] = (),
-    net_days: int | None = None,
-    now: datetime,
-) -> Outcome:
-    """Stores a DRAFT of an invoice outside any subscription. The currency becomes the customer's, who has none yet.
-
-    Raises `CustomerNotFound`, `CustomerArchived`, `CurrencyUnknown`, `CurrencyMismatch`, `InvalidInput`,
-    `AmountNotPositive`, `AmountTooLarge`, `QuantityOutOfRange`, `TooManyLines`, `TestClockAdvancing`.
-    """
-    account, at = await open_customer(session, customer_id, now=now)
-    customer = account.customer
-    if customer.archived_at is not None:
-        raise CustomerArchived("This customer is archived.")
-    valid_currency(currency)
-    if customer.currency not in (None, currency):
-        raise CurrencyMismatch(f"This customer is billed in {customer.currency}.", "currency")
-    use_currency(account, currency, at)
-    await store(session, [account])
-    invoice = Invoice(
-        id=InvoiceId(new_id()),
-        customer_id=customer_id,
-        kind=InvoiceKind.ONE_OFF,
-        status=InvoiceStatus.DRAFT,
-        currency=currency,
-        subtotal_cents=0,
-        tax_cents=0,
-        amount_cents=0,
-        amount_due_cents=0,
-        period_start=at,
-        period_end=at,
-        net_days=valid_net_days(net_days),
-        test_clock_id=customer.test_clock_id,
-        version=1,
-        created_at=at,
-        updated_at=at,
-    )
-    session.add(invoice)
-    await session.flush()
-    if len(lines) > MAX_LINES:
-        raise TooManyLines(f"An invoice has at most {MAX_LINES} lines.", "lines")
-    for position, line in enumerate(lines, start=1):
-        try:
-            await put_line(session, invoice, line, position)
-        except BillingError as refusal:
-            refusal.field = ("lines", str(position - 1), *refusal.field)
-            raise
-    await record(session, EventType.INVOICE_CREATED, invoice, at=at, now=now)
-    return Outcome(invoice_id=invoice.id)
-
-
-async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line: OneOffLine, now: datetime) -> Outcome:
-    """Adds a line to a DRAFT.
-
-    Raises `InvoiceNotFound`, the refusal that names the state of what is no draft, `InvalidInput`, `AmountNotPositive`,
-    `AmountTooLarge`, `QuantityOutOfRange`, `TooManyLines`, `TestClockAdvancing`.
-    """
-    invoice, _, at = await open_draft(session, invoice_id, now)
-    positions = (await session.scalars(select(InvoiceLine.position).where(InvoiceLine.invoice_id == invoice_id))).all()
-    if len(positions) >= MAX_LINES:
-        raise TooManyLines(f"An invoice has at most {MAX_LINES} lines.", "invoice_id")
-    await put_line(session, invoice, line, max(positions, default=0) + 1)
-    changed(invoice, at)
-    await session.flush()
-    await record(session, EventType.INVOICE_UPDATED, invoice, changes=["lines", "amount_cents"], at=at, now=now)
-    return Outcome(invoice_id=invoice_id)
-
-
-async def put_line(session: AsyncSession, invoice: Invoice, line: OneOffLine, position: int) -> None:
-    if line.unit_amount_cents <= 0:
-        raise AmountNotPositive("A line must cost more than 0.", "unit_amount_cents")
-    with amounts_that_fit("unit_amount_cents"):
-        amount_cents = times(line.unit_amount_cents, valid_quantity(line.quantity))
-        invoice.subtotal_cents = invoice.amount_cents = invoice.amount_due_cents = checked(
-            invoice.subtotal_cents + amount_cents
-        )
-    session.add(
-        InvoiceLine(
-            id=InvoiceLineId(new_id()),
-            customer_id=invoice.customer_id,
-            invoice_id=invoice.id,
-            position=position,
-            kind=LineKind.ONE_OFF,
-            description=required_text(line.description, "description", MAX_DESCRIPTION),
-            quantity=line.quantity,
-            unit_amount_cents=line.unit_amount_cents,
-            amount_cents=amount_cents,
-        )
-    )
-    await session.flush()
-
-
-async def delete_draft_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
-    """Deletes a DRAFT with its lines. Raises `InvoiceNotFound` and the refusal that names the state of what is none."""
-    invoice, _, at = await open_draft(session, invoice_id, now)
-    await session.execute(
-        delete(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id, InvoiceLine.customer_id == invoice.customer_id)
-    )
-    changed(invoice, at)
-    await record(session, EventType.INVOICE_DELETED, invoice, at=at, now=now)
-    await session.delete(invoice)
-    await session.flush()
-    return Outcome(invoice_id=invoice_id)
-
-
-async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
-    """Makes a DRAFT OPEN: it gets its number, its due date and the customer's address, and takes from the balance.
-
-    Raises `InvoiceNotFound`, `InvoiceEmpty`, the refusal that names the state of what is no draft,
-    `TestClockAdvancing`.
-    """
-    invoice, account, at = await open_draft(session, invoice_id, now)
-    if invoice.amount_cents == 0:
-        raise InvoiceEmpty("This invoice has no lines.")
-    invoice.sequence = next_number(account)
-    invoice.number = invoice_number(account.customer.invoice_prefix, invoice.sequence)
-    invoice.bill_to = account.customer.bill_to
-    invoice.issued_at = at
-    invoice.due_at = at + timedelta(days=net_days(invoice.net_days, account.customer.net_days))
-    invoice.status = InvoiceStatus.OPEN
-    await session.flush()
-    state = InvoiceState(*(getattr(invoice, column.key) for column in INVOICE_COLUMNS))
-    account.note(EventType.INVOICE_FINALIZED, state, at, ["status"])
-    settle_finalized(account, state, (), at)
-    await store(session, [account])
-    return Outcome(invoice_id=invoice_id)
 
 
 async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
@@ -355,18 +191,6 @@ async def open_unpaid(
     # It may have been another when its customer was not locked yet.
     await session.refresh(invoice)
     raise state_refusal(invoice.status)
-
-
-async def open_draft(session: AsyncSession, invoice_id: InvoiceId, now: datetime) -> tuple[Invoice, Account, datetime]:
-    """A draft, under the lock of its customer. Raises `InvoiceNotFound` and the refusal that names any other state."""
-    invoice = await existing_invoice(session, invoice_id)
-    account, at = await open_customer(session, invoice.customer_id, now=now)
-    present = await session.get(Invoice, (invoice_id, invoice.customer_id), populate_existing=True)
-    if present is None:
-        raise InvoiceNotFound("There is no invoice with this id.")
-    if present.status is not InvoiceStatus.DRAFT:
-        raise state_refusal(present.status)
-    return present, account, at
 
 
 async def existing_invoice(session: AsyncSession, invoice_id: InvoiceId) -> Invoice:

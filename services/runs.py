@@ -8,49 +8,37 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, insert, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy import ColumnElement, insert, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.errors import BillingError
-from billing.ids import SubscriptionId, TestClockId, new_id
+from billing.ids import SubscriptionId, new_id
 from billing.invoicing import judge
 from billing.money import AmountOverflow
-from billing.renewals import MAX_PERIODS_PER_RUN, live_through, renew
-from billing.words import RunTrigger, SubscriptionStatus, TestClockStatus
+from billing.renewals import MAX_PERIODS_PER_RUN, renew
+from billing.words import RunTrigger, SubscriptionStatus
 from db.database import Database
-from db.errors import is_unavailable, said_of, violated_constraint
-from db.models import BillingHold, BillingRun, Subscription, TestClock
+from db.errors import is_unavailable
+from db.models import BillingRun, Subscription
 from db.models.base import table_of
 from db.queries.accounts import due_on, not_held, overdue_on
 from db.queries.arrays import among
 from db.queries.locks import claim_subscriptions
 from services.accounts.read import read_accounts
 from services.accounts.write import store
-from services.api_keys import prune_sessions
-from services.idempotency import prune
-from services.test_clocks import existing_test_clock, stop_test_clock
+from services.holds import hold, reason_of
 
 logger = logging.getLogger("billing.runs")
 
 CHUNK = 500
 """So many subscriptions are renewed in one transaction at most."""
 
-CLOCK_CHUNK = 50
-"""As `CHUNK`, on a test clock, where each of them may live through a year at once."""
-
-CLOCK_SECONDS = 5
-"""So long the renewals of the world wait for test clocks, more or less."""
-
-FIRST_RETRY = timedelta(minutes=1)
-LAST_RETRY = timedelta(days=1)
-MAX_REASON = 1000
 
 Live = Callable[[Account], int]
 """Does what is due of an account, and says how many boundaries it crossed."""
@@ -78,14 +66,6 @@ class Report:
             self.invoices + other.invoices,
             self.past_due + other.past_due,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """What a tick's renewals have done, all of which is stored, and whether the tick has `failed` after that."""
-
-    report: Report
-    failed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +181,10 @@ async def do_chunk(
         if len(ids) > 1:
             return await halve(database, work, ids)
         logger.exception("subscription %s cannot be renewed", ids[0])
-        await hold(database, ids[0], reason_of(error), work)
+        await hold(database, ids[0], reason_of(error), due=work.due, now=work.now)
         return Chunk(1, Report(failed=1))
     for account, failure in failures:
-        await hold(database, account.known_subscription.id, reason_of(failure), work)
+        await hold(database, account.known_subscription.id, reason_of(failure), due=work.due, now=work.now)
     return Chunk(len(ids), report_of(planned, failed=len(failures)))
 
 
@@ -254,57 +234,6 @@ def report_of(planned: Planned, *, failed: int) -> Report:
 
 def still_behind(planned: Planned) -> list[SubscriptionId]:
     return [account.known_subscription.id for account, crossed in planned if crossed >= MAX_PERIODS_PER_RUN]
-
-
-def reason_of(error: Exception) -> str:
-    """Why a subscription cannot be renewed, for who runs the server. Holds no personal data."""
-    match error:
-        case BillingError():
-            reason = f"{error.code}: {error}"
-        case AmountOverflow():
-            reason = "AMOUNT_TOO_LARGE: an amount is more than 2^53 − 1 minor units."
-        case DBAPIError():
-            constraint = violated_constraint(error)
-            state = said_of(error, "sqlstate") or "unknown"
-            reason = f"The database refuses: SQLSTATE {state}{f', constraint {constraint}' if constraint else ''}."
-        case _:
-            reason = f"A defect of the server: {type(error).__name__}. See its log."
-    return reason[:MAX_REASON]
-
-
-async def hold(database: Database, subscription_id: SubscriptionId, reason: str, work: Work) -> None:
-    """Writes down why a subscription was not billed, and when it is tried again: later each time, within a day.
-
-    Nothing, where another process has billed it meanwhile.
-    """
-    holds = table_of(BillingHold)
-
-    async def write_down(session: AsyncSession) -> None:
-        still_due = select(Subscription.customer_id).where(Subscription.id == subscription_id, work.due)
-        customer_id = await session.scalar(still_due.with_for_update(key_share=True))
-        if customer_id is None:
-            return
-        statement = insert_or(holds).values(
-            subscription_id=subscription_id,
-            customer_id=customer_id,
-            reason=reason,
-            attempts=1,
-            since=work.now,
-            retry_at=work.now + FIRST_RETRY,
-        )
-        doubled = FIRST_RETRY * func.power(2, func.least(holds.c.attempts, 20))
-        await session.execute(
-            statement.on_conflict_do_update(
-                index_elements=[holds.c.subscription_id, holds.c.customer_id],
-                set_={
-                    "reason": reason,
-                    "attempts": holds.c.attempts + 1,
-                    "retry_at": work.now + func.least(doubled, LAST_RETRY),
-                },
-            )
-        )
-
-    await database.change(write_down)
 
 
 class RunRow:
@@ -371,148 +300,3 @@ class RunRow:
             )
         )
         await self._database.change(lambda session: session.execute(finished), repeatable=True)
-
-
-async def advance(database: Database, test_clock_id: TestClockId, *, now: datetime, seconds: float) -> bool:
-    """Moves a test clock that is ADVANCING on its way, for so many seconds at most. Says whether it has arrived.
-
-    Each customer lives through everything that is due on the way in the order of time; the chunks begin with those that
-    are behind most.
-    """
-    deadline = time.monotonic() + seconds
-    clock = await database.change(lambda session: existing_test_clock(session, test_clock_id), repeatable=True)
-    if clock.target_at is None:
-        return True
-    work = life_on(clock, clock.target_at, now)
-    arrived = False
-    async with RunRow(database, RunTrigger.TEST_CLOCK, clock.target_at, now) as run:
-        while not arrived and time.monotonic() < deadline:
-            chunk = await do_chunk(database, work, limit=CLOCK_CHUNK)
-            await run.add(chunk)
-            if chunk.claimed == 0:
-                arrived = await arrive(database, clock, work)
-                if not arrived:
-                    await asyncio.sleep(0.02)
-    return arrived
-
-
-def life_on(clock: TestClock, until: datetime, now: datetime) -> Work:
-    """What there is to live through on a test clock until an instant."""
-    due = or_(due_on(clock.id, until), overdue_on(clock.id, until))
-    return Work(due, lambda account: live_through(account, until), now=now, actor="test clock")
-
-
-async def arrive(database: Database, sent: TestClock, work: Work) -> bool:
-    """Lets the clock stand still if nothing is due any more on the way it was `sent`.
-
-    What another process has claimed still is due. A clock that has arrived and was sent on meanwhile is left alone.
-    """
-
-    async def stand_still(session: AsyncSession) -> bool:
-        clock = await existing_test_clock(session, sent.id, lock=True)
-        if clock.target_at != sent.target_at:
-            return True
-        left = select(Subscription.id).outerjoin(BillingHold, BillingHold.subscription_id == Subscription.id)
-        if await session.scalar(select(exists(left.where(*work.conditions())))):
-            return False
-        await stop_test_clock(session, clock, now=work.now)
-        return True
-
-    return await database.change(stand_still, repeatable=True)
-
-
-async def tick(
-    database: Database,
-    *,
-    as_of: datetime | None = None,
-    now: datetime,
-    trigger: RunTrigger = RunTrigger.SERVER,
-    chunk_size: int = CHUNK,
-    side_by_side: int = 1,
-    told: Callable[[Report], object] = lambda _report: None,
-) -> Report:
-    """All that is to be done from time to time: renewals, test clocks, and the end of what was kept long enough.
-
-    `told` is given what each chunk of renewals has done. Raises `AsOfInTheFuture`.
-    """
-    report = await run_renewals(
-        database,
-        as_of=as_of or now,
-        now=now,
-        trigger=trigger,
-        chunk_size=chunk_size,
-        side_by_side=side_by_side,
-        told=told,
-    )
-    await see_to_test_clocks(database, now=now)
-
-    async def prune_all(session: AsyncSession) -> None:
-        await prune(session, now=now)
-        await prune_sessions(session, now=now)
-
-    await database.change(prune_all, repeatable=True)
-    return report
-
-
-async def see_to_test_clocks(database: Database, *, now: datetime) -> None:
-    """Moves clocks on that are on their way, those that wait longest first, and tries again what is on hold on others.
-
-    Takes `CLOCK_SECONDS` in all, more or less.
-    """
-    deadline = time.monotonic() + CLOCK_SECONDS
-    held = (
-        select(Subscription.test_clock_id)
-        .join(BillingHold, BillingHold.subscription_id == Subscription.id)
-        .where(BillingHold.retry_at <= now)
-    )
-    to_do = or_(TestClock.status == TestClockStatus.ADVANCING, TestClock.id.in_(held))
-
-    async def with_something_to_do(session: AsyncSession) -> Sequence[TestClock]:
-        return (await session.scalars(select(TestClock).where(to_do).order_by(TestClock.updated_at))).all()
-
-    for clock in await database.change(with_something_to_do, repeatable=True):
-        seconds = deadline - time.monotonic()
-        if seconds <= 0:
-            return
-        if clock.status is TestClockStatus.ADVANCING:
-            await advance(database, clock.id, now=now, seconds=seconds)
-        else:
-            await do_chunk(database, life_on(clock, clock.frozen_at, now), limit=CLOCK_CHUNK)
-
-
-async def renew_forever(
-    database: Database,
-    clock: Callable[[], datetime],
-    *,
-    every_seconds: float,
-    told: Callable[[Tick], object] = lambda _tick: None,
-) -> None:
-    """Ticks until it is cancelled. A tick that fails is logged, and the next one tries again.
-
-    After each, `told` is given what it has done, also where it failed.
-    """
-    while True:
-        try:
-            await tick_and_tell(database, clock().replace(microsecond=0), told)
-        except Exception as error:
-            if is_unavailable(error):
-                logger.warning("renewals wait for the database: %s", error)
-            else:
-                logger.exception("renewals failed")
-        await asyncio.sleep(every_seconds)
-
-
-async def tick_and_tell(database: Database, now: datetime, told: Callable[[Tick], object]) -> None:
-    """Ticks, and logs and tells what was done, which stays done where something fails afterwards."""
-    done: list[Report] = []
-    failed = False
-    try:
-        await tick(database, now=now, told=done.append)
-    except Exception:
-        failed = True
-        raise
-    finally:
-        report = sum(done, Report())
-        if report != Report():
-            logger.info("renewals", extra={"facts": asdict(report)})
-        told(Tick(report, failed))

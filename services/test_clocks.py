@@ -87,17 +87,3 @@ async def existing_test_clock(session: AsyncSession, test_clock_id: TestClockId,
     if clock is None:
         raise TestClockNotFound("There is no test clock with this id.")
     return clock
-
-
-async def clock_time(session: AsyncSession, test_clock_id: TestClockId, *, lock: bool = True) -> datetime:
-    """The time of a test clock that stands still, and does so until the transaction ends, if it is locked.
-
-    Raises `TestClockAdvancing`.
-    """
-    statement = select(TestClock.frozen_at, TestClock.status).where(TestClock.id == test_clock_id)
-    if lock:
-        statement = statement.with_for_update(read=True)
-    frozen_at, status = (await session.execute(statement)).one()
-    if status is TestClockStatus.ADVANCING:
-        raise TestClockAdvancing("The customer's test clock is advancing: wait until it is READY.")
-    return frozen_at

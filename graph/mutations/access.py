@@ -11,7 +11,7 @@ from graph.errors import UserError
 from graph.mutations.common import mutation, user_errors_field
 from graph.scalars import parse_id
 from graph.types.access import ApiKey, CustomerSession
-from services import api_keys
+from services import api_keys, customer_sessions
 
 
 @strawberry.input(description="A new API key.")
@@ -29,8 +29,11 @@ class RevokeApiKeyInput:
 class CreateCustomerSessionInput:
     customer_id: strawberry.ID = strawberry.field(description="Who it is for: a customer in use.")
     ttl_seconds: int = strawberry.field(
-        default=api_keys.MAX_SESSION_SECONDS,
-        description=f"How long it lasts, in seconds: {api_keys.MIN_SESSION_SECONDS} to {api_keys.MAX_SESSION_SECONDS}.",
+        default=customer_sessions.MAX_SESSION_SECONDS,
+        description=(
+            f"How long it lasts, in seconds: {customer_sessions.MIN_SESSION_SECONDS} to "
+            f"{customer_sessions.MAX_SESSION_SECONDS}."
+        ),
     )
     permissions: list[CustomerPermission] = strawberry.field(
         default_factory=list, description="What the customer may do, beside reading; by default nothing."
@@ -99,7 +102,7 @@ class AccessMutations:
         self, info: Info, input: CreateCustomerSessionInput
     ) -> CreateCustomerSessionPayload:
         issued = await info.context.change(
-            lambda session: api_keys.create_customer_session(
+            lambda session: customer_sessions.create_customer_session(
                 session,
                 customer_id=CustomerId(parse_id(input.customer_id)),
                 seconds=input.ttl_seconds,

@@ -10,9 +10,9 @@ from graph.errors import UserError
 from graph.mutations.common import idempotency_key_field, mutation, user_errors_field
 from graph.scalars import Cents, Currency, parse_id
 from graph.types.invoices import Invoice
-from services import invoices
+from services import drafts, invoices
+from services.drafts import OneOffLine
 from services.idempotency import Outcome
-from services.invoices import OneOffLine
 
 
 @strawberry.input(description="A line of a one-off invoice.")
@@ -137,7 +137,7 @@ class InvoiceMutations:
     async def create_invoice(self, info: Info, input: CreateInvoiceInput) -> CreateInvoicePayload:
         made = await info.context.once(
             input,
-            lambda session: invoices.create_invoice(
+            lambda session: drafts.create_invoice(
                 session,
                 customer_id=CustomerId(parse_id(input.customer_id)),
                 currency=input.currency,
@@ -152,7 +152,7 @@ class InvoiceMutations:
     async def add_invoice_line(self, info: Info, input: AddInvoiceLineInput) -> AddInvoiceLinePayload:
         made = await info.context.once(
             input,
-            lambda session: invoices.add_invoice_line(
+            lambda session: drafts.add_invoice_line(
                 session,
                 invoice_id=InvoiceId(parse_id(input.invoice_id)),
                 line=OneOffLine(input.description, input.unit_amount_cents, input.quantity),
@@ -164,7 +164,7 @@ class InvoiceMutations:
     @mutation("Deletes a DRAFT with its lines. What is finalized is never deleted.")
     async def delete_draft_invoice(self, info: Info, input: DeleteDraftInvoiceInput) -> DeleteDraftInvoicePayload:
         await info.context.change(
-            lambda session: invoices.delete_draft_invoice(
+            lambda session: drafts.delete_draft_invoice(
                 session, invoice_id=InvoiceId(parse_id(input.id)), now=info.context.now()
             )
         )
@@ -176,7 +176,7 @@ class InvoiceMutations:
     async def finalize_invoice(self, info: Info, input: FinalizeInvoiceInput) -> FinalizeInvoicePayload:
         made = await info.context.once(
             input,
-            lambda session: invoices.finalize_invoice(
+            lambda session: drafts.finalize_invoice(
                 session, invoice_id=InvoiceId(parse_id(input.id)), now=info.context.now()
             ),
         )

@@ -13,8 +13,8 @@ from graph.mutations.common import idempotency_key_field, mutation, user_errors_
 from graph.scalars import parse_id
 from graph.types.runs import TestClock
 from services import test_clocks
+from services.clock_runs import advance
 from services.idempotency import Outcome
-from services.runs import advance
 
 ADVANCE_SECONDS = 5
 

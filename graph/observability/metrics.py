@@ -21,7 +21,7 @@ from db.database import Database
 from graph.observability import METRICS_FOLDER
 from graph.observability.exchange import Exchange
 from graph.observability.middleware import FAILURES
-from services.runs import Tick
+from services.ticks import Tick
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

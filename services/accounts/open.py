@@ -12,9 +12,9 @@ from billing.money import amounts_that_fit
 from billing.renewals import is_due, renew
 from db.models import Subscription
 from db.queries.locks import lock_customer
+from services.accounts.clock import arrive
 from services.accounts.read import read_accounts, read_customer
 from services.accounts.write import store
-from services.test_clocks import clock_time
 
 MAX_PERIODS_AT_ONCE = 400
 """So many missed periods are caught up before an operation."""
@@ -73,14 +73,3 @@ def caught_up(account: Account, at: datetime) -> None:
     """Raises `RenewalDue` where periods have begun and are not billed: after `open_subscription`, too many or held."""
     if is_due(account, at):
         raise RenewalDue("This subscription has periods that are not billed yet: see its billingHold, or try again.")
-
-
-async def arrive(session: AsyncSession, account: Account, now: datetime, *, lock: bool) -> datetime:
-    """What time it is for the customer; never earlier than the last change, should the clock have been set back."""
-    test_clock_id = account.customer.test_clock_id
-    at = now if test_clock_id is None else await clock_time(session, test_clock_id, lock=lock)
-    account.recorded_at = now
-    changes = [account.customer.updated_at]
-    if account.subscription is not None:
-        changes.append(account.subscription.updated_at)
-    return max(at, *changes)

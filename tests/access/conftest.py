@@ -11,7 +11,8 @@ from billing.words import ApiKeyScope, CustomerPermission
 from db.database import Database
 from graph.app import create_app
 from graph.settings import Settings
-from services.api_keys import Issued, create_api_key, create_customer_session
+from services.api_keys import Issued, create_api_key
+from services.customer_sessions import create_customer_session
 from tests.support import Api, TestClock
 
 Serving = Callable[..., Awaitable[Callable[[str | None], Api]]]

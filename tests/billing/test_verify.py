@@ -44,15 +44,8 @@ from db.queries.invariants.subscriptions import (
     TEST_CLOCKS,
 )
 from services.customers import create_customer
-from services.invoices import (
-    OneOffLine,
-    create_invoice,
-    delete_draft_invoice,
-    finalize_invoice,
-    mark_invoice_uncollectible,
-    reissue_invoice,
-    void_invoice,
-)
+from services.drafts import OneOffLine, create_invoice, delete_draft_invoice, finalize_invoice
+from services.invoices import mark_invoice_uncollectible, reissue_invoice, void_invoice
 from services.payments import record_payment
 from services.plans import create_plan
 from services.subscriptions import cancel_subscription, change_subscription, create_subscription

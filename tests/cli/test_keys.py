@@ -16,7 +16,8 @@ from cli.keys import require_keys
 from cli.main import app
 from cli.settings import read_configuration
 from db.database import Database
-from services.api_keys import create_api_key, create_customer_session, revoke_api_key
+from services.api_keys import create_api_key, revoke_api_key
+from services.customer_sessions import create_customer_session
 from tests.cli.conftest import PATIENCE_SECONDS, Serve, Served, billing
 from tests.support import NOW, a_customer, stored
 

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from db.database import Database
 from db.models import Base, BillingRun, IdempotencyKey, Payment
-from services.runs import tick
+from services.ticks import tick
 from tests.faults.locks import are_waiting
 from tests.faults.processes import PATIENCE_SECONDS, ROOT, until
 from tests.races.fingerprints import assert_sound

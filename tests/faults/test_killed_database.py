@@ -15,7 +15,8 @@ from billing.words import RunTrigger
 from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.migrations import migrate
-from services.runs import renew_forever, run_renewals
+from services.runs import run_renewals
+from services.ticks import renew_forever
 from tests.conftest import execute, named
 from tests.faults.frontends import Frontend, Record, assert_nothing_is_lost_or_doubled, offer, visit
 from tests.faults.processes import Servers, family_of, send, until

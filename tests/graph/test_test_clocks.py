@@ -11,8 +11,9 @@ from billing.ids import TestClockId
 from billing.words import RunTrigger
 from db.database import Database
 from db.sessions import Sessions
-from services.runs import Report, run_renewals, tick
+from services.runs import Report, run_renewals
 from services.test_clocks import send_test_clock
+from services.ticks import tick
 from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import an_open_invoice, events_of
 from tests.support import NOW, Api, TestClock, day, read_subscription, refusal

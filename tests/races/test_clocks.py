@@ -8,8 +8,8 @@ import pytest
 
 from billing.ids import TestClockId
 from db.database import Database
-from services import runs
-from services.runs import advance
+from services import clock_runs
+from services.clock_runs import advance
 from services.test_clocks import send_test_clock
 from tests.races.fingerprints import assert_sound
 from tests.support import NOW, Api
@@ -34,14 +34,14 @@ async def test_who_sent_a_clock_before_does_not_stop_it_on_its_next_way(
 ) -> None:
     clock_id = await a_clock_with_a_customer(api)
     at_the_door, sent_on = asyncio.Event(), asyncio.Event()
-    arrive = runs.arrive
+    arrive = clock_runs.arrive
 
     async def arrive_late(*arguments: object) -> bool:
         at_the_door.set()
         await sent_on.wait()
         return await arrive(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(runs, "arrive", arrive_late)
+    monkeypatch.setattr(clock_runs, "arrive", arrive_late)
     key = TestClockId(UUID(clock_id))
     async with database.sessions.begin() as session:
         await send_test_clock(session, test_clock_id=key, to=NOW.replace(day=5, hour=0), now=NOW)

@@ -16,8 +16,8 @@ from cli.demo import DemoCustomer
 from db.database import Database
 from db.models import Invoice
 from db.sessions import Sessions
+from services.drafts import OneOffLine, add_invoice_line, create_invoice, delete_draft_invoice, finalize_invoice
 from services.idempotency import Outcome
-from services.invoices import OneOffLine, add_invoice_line, create_invoice, delete_draft_invoice, finalize_invoice
 from tests.races.fingerprints import assert_sound, fingerprints
 from tests.races.lives import a_newcomer, store_customers
 from tests.support import NOW, Api, refusal

@@ -22,7 +22,8 @@ from db.models import BillingPeriod, BillingRun, Event, Invoice, InvoiceLine
 from db.queries.accounts import due_on
 from db.queries.locks import claim_subscriptions
 from db.sessions import Sessions
-from services.runs import AsOfInTheFuture, Report, Tick, renew_forever, run_renewals
+from services.runs import AsOfInTheFuture, Report, run_renewals
+from services.ticks import Tick, renew_forever
 from tests.scenarios.story import Story, parsed
 from tests.support import Api, TestClock, count, refusal, undone
 

@@ -25,7 +25,7 @@ from starlette.types import Message, Receive, Scope, Send
 from db.database import Database
 from db.errors import is_unavailable
 from graph.app import create_app
-from services.runs import tick
+from services.ticks import tick
 from tests.faults.commits import tell_of_commits
 from tests.faults.processes import children_of, send
 from tests.walk import defects

@@ -1,0 +1,98 @@
+"""Runs on test clocks: moving a clock, and billing what is due on the way."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.ids import TestClockId
+from billing.renewals import live_through
+from billing.words import RunTrigger, TestClockStatus
+from db.database import Database
+from db.models import BillingHold, Subscription, TestClock
+from db.queries.accounts import due_on, overdue_on
+from services.runs import RunRow, Work, do_chunk
+from services.test_clocks import existing_test_clock, stop_test_clock
+
+CLOCK_CHUNK = 50
+"""As `CHUNK`, on a test clock, where each of them may live through a year at once."""
+
+CLOCK_SECONDS = 5
+"""So long the renewals of the world wait for test clocks, more or less."""
+
+
+async def advance(database: Database, test_clock_id: TestClockId, *, now: datetime, seconds: float) -> bool:
+    """Moves a test clock that is ADVANCING on its way, for so many seconds at most. Says whether it has arrived.
+
+    Each customer lives through everything that is due on the way in the order of time; the chunks begin with those that
+    are behind most.
+    """
+    deadline = time.monotonic() + seconds
+    clock = await database.change(lambda session: existing_test_clock(session, test_clock_id), repeatable=True)
+    if clock.target_at is None:
+        return True
+    work = life_on(clock, clock.target_at, now)
+    arrived = False
+    async with RunRow(database, RunTrigger.TEST_CLOCK, clock.target_at, now) as run:
+        while not arrived and time.monotonic() < deadline:
+            chunk = await do_chunk(database, work, limit=CLOCK_CHUNK)
+            await run.add(chunk)
+            if chunk.claimed == 0:
+                arrived = await arrive(database, clock, work)
+                if not arrived:
+                    await asyncio.sleep(0.02)
+    return arrived
+
+
+def life_on(clock: TestClock, until: datetime, now: datetime) -> Work:
+    """What there is to live through on a test clock until an instant."""
+    due = or_(due_on(clock.id, until), overdue_on(clock.id, until))
+    return Work(due, lambda account: live_through(account, until), now=now, actor="test clock")
+
+
+async def arrive(database: Database, sent: TestClock, work: Work) -> bool:
+    """Lets the clock stand still if nothing is due any more on the way it was `sent`.
+
+    What another process has claimed still is due. A clock that has arrived and was sent on meanwhile is left alone.
+    """
+
+    async def stand_still(session: AsyncSession) -> bool:
+        clock = await existing_test_clock(session, sent.id, lock=True)
+        if clock.target_at != sent.target_at:
+            return True
+        left = select(Subscription.id).outerjoin(BillingHold, BillingHold.subscription_id == Subscription.id)
+        if await session.scalar(select(exists(left.where(*work.conditions())))):
+            return False
+        await stop_test_clock(session, clock, now=work.now)
+        return True
+
+    return await database.change(stand_still, repeatable=True)
+
+
+async def see_to_test_clocks(database: Database, *, now: datetime) -> None:
+    """Moves clocks on that are on their way, those that wait longest first, and tries again what is on hold on others.
+
+    Takes `CLOCK_SECONDS` in all, more or less.
+    """
+    deadline = time.monotonic() + CLOCK_SECONDS
+    held = (
+        select(Subscription.test_clock_id)
+        .join(BillingHold, BillingHold.subscription_id == Subscription.id)
+        .where(BillingHold.retry_at <= now)
+    )
+    to_do = or_(TestClock.status == TestClockStatus.ADVANCING, TestClock.id.in_(held))
+
+    async def with_something_to_do(session: AsyncSession) -> Sequence[TestClock]:
+        return (await session.scalars(select(TestClock).where(to_do).order_by(TestClock.updated_at))).all()
+
+    for clock in await database.change(with_something_to_do, repeatable=True):
+        seconds = deadline - time.monotonic()
+        if seconds <= 0:
+            return
+        if clock.status is TestClockStatus.ADVANCING:
+            await advance(database, clock.id, now=now, seconds=seconds)
+        else:
+            await do_chunk(database, life_on(clock, clock.frozen_at, now), limit=CLOCK_CHUNK)

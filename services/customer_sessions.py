@@ -1,0 +1,81 @@
+"""Customer sessions: keys for a customer's own browser."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.errors import CustomerArchived, CustomerNotFound, InvalidInput, PlanNotFound
+from billing.ids import CustomerId, PlanId
+from billing.words import ApiKeyScope, CustomerPermission
+from db.models import ApiKey, Customer, Plan
+from db.models.base import table_of
+from db.queries.arrays import among
+from services.api_keys import SESSION_PREFIX, Issued, issue
+
+MAX_PLANS = 100
+
+MIN_SESSION_SECONDS = 60
+
+MAX_SESSION_SECONDS = 3600
+
+KEPT_SESSIONS = timedelta(days=1)
+
+PRUNED_AT_ONCE = 1000
+
+
+async def create_customer_session(
+    session: AsyncSession,
+    *,
+    customer_id: CustomerId,
+    seconds: int,
+    permissions: Collection[CustomerPermission],
+    plan_ids: Collection[PlanId] = (),
+    created_by: UUID | None = None,
+    now: datetime,
+) -> Issued:
+    """A key for a customer's own browser, good for `seconds`. With the permission to change its subscription, it may
+    change to these plans, and give the quantity. Raises `CustomerNotFound`, `CustomerArchived`, `PlanNotFound` and
+    `InvalidInput`.
+    """
+    if not MIN_SESSION_SECONDS <= seconds <= MAX_SESSION_SECONDS:
+        raise InvalidInput(f"A session lasts {MIN_SESSION_SECONDS} to {MAX_SESSION_SECONDS} seconds.", "ttl_seconds")
+    customer = await session.get(Customer, customer_id)
+    if customer is None:
+        raise CustomerNotFound("There is no customer with this id.")
+    if customer.archived_at is not None:
+        raise CustomerArchived("This customer is archived.")
+    if len(plan_ids) > MAX_PLANS:
+        raise InvalidInput(f"A session may name at most {MAX_PLANS} plans.", "plan_ids")
+    if await session.scalar(select(func.count()).where(among(Plan.id, list(plan_ids)))) != len(set(plan_ids)):
+        raise PlanNotFound("There is no plan with one of these ids.", "plan_ids")
+    return await issue(
+        session,
+        SESSION_PREFIX,
+        ApiKey(
+            name="customer session",
+            scope=ApiKeyScope.CUSTOMER,
+            customer_id=customer_id,
+            permissions=sorted(set(permissions)),
+            plan_ids=list(plan_ids),
+            created_by=created_by,
+            created_at=now,
+            expires_at=now + timedelta(seconds=seconds),
+        ),
+    )
+
+
+async def end_customer_sessions(session: AsyncSession, customer_id: CustomerId, *, now: datetime) -> None:
+    """Ends what sessions a customer has."""
+    keys = table_of(ApiKey)
+    mine = (keys.c.customer_id == customer_id) & keys.c.revoked_at.is_(None)
+    await session.execute(update(keys).where(mine).values(revoked_at=now))
+
+
+async def prune_sessions(session: AsyncSession, *, now: datetime) -> None:
+    """Deletes customer sessions that ended a day ago, or longer: a thousand at most."""
+    keys = table_of(ApiKey)
+    ended = select(keys.c.id).where(keys.c.expires_at < now - KEPT_SESSIONS).limit(PRUNED_AT_ONCE)
+    await session.execute(delete(keys).where(keys.c.id.in_(ended)))

@@ -1,0 +1,98 @@
+"""Ticks: everything that is done from time to time."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.words import RunTrigger
+from db.database import Database
+from db.errors import is_unavailable
+from services.clock_runs import see_to_test_clocks
+from services.customer_sessions import prune_sessions
+from services.idempotency import prune
+from services.runs import CHUNK, Report, run_renewals
+
+logger = logging.getLogger("billing.runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What a tick's renewals have done, all of which is stored, and whether the tick has `failed` after that."""
+
+    report: Report
+    failed: bool
+
+
+async def tick(
+    database: Database,
+    *,
+    as_of: datetime | None = None,
+    now: datetime,
+    trigger: RunTrigger = RunTrigger.SERVER,
+    chunk_size: int = CHUNK,
+    side_by_side: int = 1,
+    told: Callable[[Report], object] = lambda _report: None,
+) -> Report:
+    """All that is to be done from time to time: renewals, test clocks, and the end of what was kept long enough.
+
+    `told` is given what each chunk of renewals has done. Raises `AsOfInTheFuture`.
+    """
+    report = await run_renewals(
+        database,
+        as_of=as_of or now,
+        now=now,
+        trigger=trigger,
+        chunk_size=chunk_size,
+        side_by_side=side_by_side,
+        told=told,
+    )
+    await see_to_test_clocks(database, now=now)
+
+    async def prune_all(session: AsyncSession) -> None:
+        await prune(session, now=now)
+        await prune_sessions(session, now=now)
+
+    await database.change(prune_all, repeatable=True)
+    return report
+
+
+async def renew_forever(
+    database: Database,
+    clock: Callable[[], datetime],
+    *,
+    every_seconds: float,
+    told: Callable[[Tick], object] = lambda _tick: None,
+) -> None:
+    """Ticks until it is cancelled. A tick that fails is logged, and the next one tries again.
+
+    After each, `told` is given what it has done, also where it failed.
+    """
+    while True:
+        try:
+            await tick_and_tell(database, clock().replace(microsecond=0), told)
+        except Exception as error:
+            if is_unavailable(error):
+                logger.warning("renewals wait for the database: %s", error)
+            else:
+                logger.exception("renewals failed")
+        await asyncio.sleep(every_seconds)
+
+
+async def tick_and_tell(database: Database, now: datetime, told: Callable[[Tick], object]) -> None:
+    """Ticks, and logs and tells what was done, which stays done where something fails afterwards."""
+    done: list[Report] = []
+    failed = False
+    try:
+        await tick(database, now=now, told=done.append)
+    except Exception:
+        failed = True
+        raise
+    finally:
+        report = sum(done, Report())
+        if report != Report():
+            logger.info("renewals", extra={"facts": asdict(report)})
+        told(Tick(report, failed))
