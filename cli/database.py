@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cli.settings import read_configuration
 from db.database import Database
-from db.server import DatabaseServer, running_server
+from db.location import DatabaseServer, running_server
 
 
 @contextmanager

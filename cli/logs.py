@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from structlog.typing import EventDict, Processor
 
-from db.errors import said_of
+from db.driver.errors import said_of
 from graph.observability.exchange import EXCHANGE
 
 FRAMES = 60

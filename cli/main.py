@@ -22,12 +22,11 @@ from cli.errors import CommandError
 from cli.logs import configure_logs
 from cli.settings import Configuration, read_configuration
 from db.backup import BackupError
-from db.database import DatabaseUrlError, asyncpg_url
+from db.driver.errors import is_unavailable
+from db.driver.urls import DatabaseUrlError, asyncpg_url, is_pooled
 from db.embedded import EmbeddedPostgresError
-from db.errors import is_unavailable
+from db.location import DatabaseServer, running_server
 from db.migrations import MigrationBlockedError, UnknownRevisionError, migrate
-from db.pooled import is_pooled
-from db.server import DatabaseServer, running_server
 
 
 class Scope(Enum):

@@ -26,7 +26,7 @@ from cli.slow_clients import PatientProtocol
 from cli.tracing import exporters_of, start_tracing
 from cli.workers import Workers
 from db.database import Database
-from db.server import DatabaseServer
+from db.location import DatabaseServer
 from graph.app import create_app
 from graph.observability import METRICS_FOLDER
 from graph.trusted import TrustedDocumentsError

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from cli.environment import find, setting, settings_of, text_of
 from cli.errors import CommandError
-from db.database import DatabaseSettings, asyncpg_url
-from db.pooled import pooled_url
+from db.database import DatabaseSettings
+from db.driver.urls import asyncpg_url, pooled_url
 from graph.limits import Limits
 from graph.settings import Settings
 from services.rate_limits import RateLimit

@@ -10,19 +10,21 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import asyncpg
-from sqlalchemy import URL, event, make_url, text
+from sqlalchemy import URL, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
-from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from db.connecting import Connector
-from db.errors import OutcomeUnknown, is_lost, is_unavailable, state_to_try_again
-from db.pooled import OPTION, is_pooled, pooled_arguments
-from db.reads import Reads
-from db.rows import use_texts
-from db.scope import Scope, count_rows
-from db.sessions import Sessions
-from db.usage import Pool, count_usage
+from db.access.reads import Reads
+from db.access.rows import use_texts
+from db.access.scope import Scope, count_rows
+from db.access.transactions import Sessions
+from db.driver.connection import Connector
+from db.driver.errors import OutcomeUnknown, is_lost, is_unavailable, state_to_try_again
+from db.driver.pgbouncer import pooled_arguments
+from db.driver.pool import Pool
+from db.driver.urls import asyncpg_url, driver_url, is_pooled
+from db.driver.usage import count_usage
 
 STATEMENTS_PREPARED = 300
 """So many statements stay prepared on a connection."""
@@ -71,10 +73,6 @@ PING_TIMEOUT_SECONDS = 1.8
 """So long whoever asks whether the database is there waits for its answer."""
 
 Result = TypeVar("Result")
-
-
-class DatabaseUrlError(ValueError):
-    """The database URL cannot be used. The message is one line for the person who set it."""
 
 
 class Database:
@@ -222,35 +220,6 @@ def give_up_connection(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def asyncpg_url(url: str) -> URL:
-    """`url` as SQLAlchemy wants it for asyncpg: `postgres://` and `postgresql://` are taken as well.
-
-    Of libpq's options in its query, those are taken that have a meaning here; `connect_timeout` gives way to our own.
-    Raises `DatabaseUrlError`.
-    """
-    try:
-        parsed = make_url(url)
-        port_is_one = parsed.port is None or 0 < parsed.port < 65536
-    except (ArgumentError, ValueError):
-        port_is_one = False
-    if not port_is_one:
-        raise DatabaseUrlError("DATABASE_URL is not a URL such as postgresql://user:password@host:5432/database.")
-    if parsed.drivername not in ("postgres", "postgresql", "postgresql+asyncpg"):
-        raise DatabaseUrlError(f"DATABASE_URL names {parsed.drivername!r}; only postgresql:// is supported.")
-    options = {TAKEN_OPTIONS.get(name): value for name, value in parsed.query.items() if name not in IGNORED_OPTIONS}
-    if None in options:
-        known = ", ".join(sorted({*TAKEN_OPTIONS} - {OPTION}))
-        raise DatabaseUrlError(f"DATABASE_URL has an option that is not supported; known ones are {known}.")
-    return parsed.set(
-        drivername="postgresql+asyncpg", query={name: value for name, value in options.items() if name is not None}
-    )
-
-
-def driver_url(url: str) -> URL:
-    """`url` for the driver, without what is said to us."""
-    return asyncpg_url(url).difference_update_query([OPTION])
-
-
 def connect_arguments(url: URL, server_settings: dict[str, str]) -> dict[str, Any]:
     """What the driver makes a connection with."""
     arguments = {
@@ -260,10 +229,6 @@ def connect_arguments(url: URL, server_settings: dict[str, str]) -> dict[str, An
     if is_pooled(url):
         return arguments | pooled_arguments(server_settings)
     return arguments | {"statement_cache_size": STATEMENTS_PREPARED, "server_settings": server_settings}
-
-
-TAKEN_OPTIONS = {OPTION: OPTION, "host": "host", "port": "port", "sslmode": "ssl", "ssl": "ssl"}
-IGNORED_OPTIONS = frozenset({"application_name", "connect_timeout"})
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database import NO_TIMEOUTS, single_connection
-from db.errors import said_of
+from db.driver.errors import said_of
 
 log = logging.getLogger(__name__)
 

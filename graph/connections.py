@@ -16,10 +16,10 @@ import orjson
 import strawberry
 
 from billing.money import MAX_CENTS
+from db.access.reads import Reads
 from db.models import Base
 from db.queries.columns import Columns
 from db.queries.pages import Condition, Page, PageRequest, Position, count, counts_by, page, pages_by
-from db.reads import Reads
 from graph.context import Context, Info, RawInfo
 from graph.edges import EDGE, columns_read
 from graph.errors import bad_user_input

@@ -11,9 +11,9 @@ import strawberry
 from graphql import GraphQLResolveInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.access.scope import RowBudget, Scope
 from db.database import Database
-from db.errors import OutcomeUnknown
-from db.scope import RowBudget, Scope
+from db.driver.errors import OutcomeUnknown
 from graph.access import Access
 from graph.loaders import BatchedRead, Loaders
 from graph.scalars import NO_ID

@@ -9,7 +9,7 @@ from strawberry.schema import Schema
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
-from db.rows import Referred, row_class
+from db.access.rows import Referred, row_class
 from graph.context import RawInfo
 from graph.edges import EDGE, Edge
 from graph.execution import AS_IS, ATTRIBUTE, BATCH, COLUMN, INSTANCE_OF, READS, BatchResolver, Field, ResolveMany

@@ -10,10 +10,10 @@ from typing import Annotated, Any, cast
 
 import strawberry
 
+from db.access.rows import Referred, Row, columns_of, referred_class
 from db.models import Base
 from db.queries.columns import referred_model
 from db.queries.lookups import Lookup, OneBy
-from db.rows import Referred, Row, columns_of, referred_class
 from graph.context import Context, Info, RawInfo
 from graph.execution import Field, ResolveMany, Selection
 from graph.loaders import BatchedRead

@@ -9,8 +9,8 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.utils.str_converters import to_camel_case
 
 from billing.errors import BillingError
-from db.errors import is_timeout, is_unavailable
-from db.scope import RowBudgetExceeded
+from db.access.scope import RowBudgetExceeded
+from db.driver.errors import is_timeout, is_unavailable
 from graph.observability.exchange import current
 
 

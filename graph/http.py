@@ -17,8 +17,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from db.access.scope import RowBudget
 from db.database import Database
-from db.scope import RowBudget
 from graph.access import Access, Doorkeeper, RateLimited, Unauthenticated
 from graph.context import Clock, Context
 from graph.documents import Document, Documents

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from aiodataloader import DataLoader, dispatch_queue
 from aiodataloader import Loader as Waiting
 
-from db.reads import Reads
+from db.access.reads import Reads
 from graph.observability.exchange import current
 
 Key = TypeVar("Key")

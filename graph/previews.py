@@ -11,8 +11,8 @@ from billing.changes import ChangeMode
 from billing.ids import CustomerId, PlanId, SubscriptionId
 from billing.records import PlannedInvoice
 from billing.words import InvoiceKind, LineKind
+from db.access.reads import Reads
 from db.queries.lookups import plans_by_id
-from db.reads import Reads
 from graph.context import Info
 from graph.edges import edge
 from graph.errors import UserError, bad_user_input

@@ -31,7 +31,7 @@ from billing.validation import (
     valid_net_days,
 )
 from billing.words import EventType, SubscriptionStatus
-from db.errors import violated_constraint
+from db.driver.errors import violated_constraint
 from db.models import Customer, Subscription
 from db.models.base import changed
 from db.queries.locks import locked_customer

@@ -11,8 +11,8 @@ from sqlalchemy.orm import InstanceState
 from billing.ids import CustomerId, new_id
 from billing.records import PlannedEvent
 from billing.words import EventType, ObjectType
+from db.access.scope import actor_of
 from db.models import Customer, Invoice, Plan, TestClock
-from db.scope import actor_of
 from services.accounts.write import store_events
 
 OBJECT_TYPES: dict[type[Customer | Plan | Invoice | TestClock], ObjectType] = {

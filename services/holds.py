@@ -11,7 +11,7 @@ from billing.errors import BillingError
 from billing.ids import SubscriptionId
 from billing.money import AmountOverflow
 from db.database import Database
-from db.errors import said_of, violated_constraint
+from db.driver.errors import said_of, violated_constraint
 from db.models import BillingHold, Subscription
 from db.models.base import table_of
 

@@ -29,7 +29,7 @@ from billing.validation import (
     valid_trial_days,
 )
 from billing.words import EventType, PlanInterval
-from db.errors import violated_constraint
+from db.driver.errors import violated_constraint
 from db.models import Plan
 from db.models.base import changed
 from db.queries.locks import locked_plan

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from billing.ids import ApiKeyId
+from db.access.statements import Statement, send
 from db.models import RateBucket
 from db.models.base import table_of
-from db.statements import Statement, send
 
 BLOCKS = 100
 """A block is so small a part of a bucket that what eight processes hold of it unspent is less than a tenth."""

@@ -24,7 +24,7 @@ from billing.money import AmountOverflow
 from billing.renewals import MAX_PERIODS_PER_RUN, renew
 from billing.words import RunTrigger, SubscriptionStatus
 from db.database import Database
-from db.errors import is_unavailable
+from db.driver.errors import is_unavailable
 from db.models import BillingRun, Subscription
 from db.models.base import table_of
 from db.queries.accounts import due_on, not_held, overdue_on

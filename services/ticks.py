@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.words import RunTrigger
 from db.database import Database
-from db.errors import is_unavailable
+from db.driver.errors import is_unavailable
 from services.clock_runs import see_to_test_clocks
 from services.customer_sessions import prune_sessions
 from services.idempotency import prune

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 
-from db.database import Database, DatabaseSettings, asyncpg_url, single_connection
+from db.access.transactions import Sessions
+from db.database import Database, DatabaseSettings, single_connection
+from db.driver.urls import asyncpg_url
 from db.embedded import EmbeddedPostgres
 from db.migrations import migrate
-from db.sessions import Sessions
 from graph.app import create_app
 from tests.support import Api, TestClock
 

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ids import CustomerId, PlanId, new_id
 from billing.words import PlanInterval, RunTrigger
+from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Base, Customer, Plan
-from db.sessions import Sessions
 from services.runs import Report, run_renewals
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.backup.errors import BackupError
-from db.database import asyncpg_url
+from db.driver.urls import asyncpg_url
 from db.embedded import EmbeddedPostgresError, binaries
 
 NEWER = "give the folder of a newer one, such as /usr/lib/postgresql/{major}/bin, with --postgres-bin"

@@ -8,8 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from db.embedded.account import open_to_all, server_account
 from db.embedded.errors import EmbeddedPostgresError
+from db.embedded.os_user import open_to_all, server_account
 
 ROOT_PLACE = Path("/var/lib/billing-server")
 """What root keeps where `nobody` can reach it: copies of the programs, and data of folders it cannot."""

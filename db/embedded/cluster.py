@@ -7,9 +7,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from db.embedded.account import Account, name_of, open_to_all, spawn
 from db.embedded.binaries import ROOT_PLACE, binaries, digest, major_version, root_place
 from db.embedded.errors import EmbeddedPostgresError
+from db.embedded.os_user import Account, name_of, open_to_all, spawn
 from db.embedded.server_log import last_failure
 
 INIT_TIMEOUT_SECONDS = 120

@@ -9,11 +9,11 @@ from threading import Event, RLock, Thread
 from types import TracebackType
 from typing import Self
 
-from db.embedded.account import Account, server_account
 from db.embedded.binaries import binaries
 from db.embedded.cluster import find_data, make_data
 from db.embedded.errors import EmbeddedPostgresError
 from db.embedded.lock import FolderLock
+from db.embedded.os_user import Account, server_account
 from db.embedded.server import is_ready, start_server, stop_server
 from db.embedded.sockets import socket_folder, url_of
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from db.embedded.account import Account, spawn
 from db.embedded.binaries import binaries
 from db.embedded.errors import EmbeddedPostgresError
+from db.embedded.os_user import Account, spawn
 from db.embedded.server_log import last_failure, open_log
 from db.embedded.sockets import PORT, socket_folder
 

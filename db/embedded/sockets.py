@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
-from db.embedded.account import Account, name_of
 from db.embedded.binaries import digest
 from db.embedded.errors import EmbeddedPostgresError
+from db.embedded.os_user import Account, name_of
 
 PORT = 5432
 SOCKET_PATH_LIMIT_BYTES = 103 if sys.platform == "darwin" else 107  # sun_path, less its closing zero

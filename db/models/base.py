@@ -29,7 +29,7 @@ from billing.words import (
     SubscriptionStatus,
     TestClockStatus,
 )
-from db.types import AddressColumn, BillToColumn, Instant, Word
+from db.models.types import AddressColumn, BillToColumn, Instant, Word
 
 WORDS: tuple[type[StrEnum], ...] = (
     AllocationKind,

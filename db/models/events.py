@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing.ids import CustomerId
 from billing.words import EventType, ObjectType
 from db.models.base import Base, one_of, text_up_to
-from db.types import TransactionId
+from db.models.types import TransactionId
 
 EVENT_XID = """
     CREATE FUNCTION event_xid() RETURNS xid8 LANGUAGE sql STABLE PARALLEL RESTRICTED

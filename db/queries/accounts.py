@@ -28,6 +28,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.words import CHARGES, UNPAID, AllocationKind, EventType, InvoiceStatus, LineKind, SubscriptionStatus
+from db.access.statements import Statement, kept, send
 from db.models import (
     Allocation,
     BillingHold,
@@ -41,7 +42,6 @@ from db.models import (
     Subscription,
 )
 from db.queries.arrays import among
-from db.statements import Statement, kept, send
 
 Plain: TypeAlias = Any
 """A row: a tuple of values."""

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, Select
 from sqlalchemy.orm import aliased
 
+from db.access.rows import columns_of
 from db.models import Base
-from db.rows import columns_of
 
 Columns: TypeAlias = frozenset[str] | None
 """The names of the columns that are read; None for all.

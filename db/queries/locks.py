@@ -6,8 +6,8 @@ from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ids import CustomerId, PlanId, SubscriptionId
+from db.access.statements import Statement, kept, send
 from db.models import BillingHold, Customer, Plan, Subscription
-from db.statements import Statement, kept, send
 
 
 async def locked_customer(session: AsyncSession, customer_id: CustomerId) -> Customer | None:

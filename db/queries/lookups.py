@@ -14,6 +14,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
 from billing.words import SubscriptionStatus
+from db.access.reads import Query, Reads
+from db.access.statements import kept
 from db.models import (
     Allocation,
     Base,
@@ -29,8 +31,6 @@ from db.models import (
 )
 from db.queries.columns import Columns, selected, with_referred
 from db.queries.pages import PARENT, PageRequest, pages_by
-from db.reads import Query, Reads
-from db.statements import kept
 
 
 @dataclass(frozen=True, slots=True)

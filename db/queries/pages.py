@@ -29,10 +29,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
 
+from db.access.reads import Query, Reads
+from db.access.statements import kept
 from db.models import Base
 from db.queries.columns import Columns, own, selected, with_referred
-from db.reads import Query, Reads
-from db.statements import kept
 
 Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | None
 Operator: TypeAlias = Literal["=", "in", ">=", "<", "is null", "is not null", "settled"]

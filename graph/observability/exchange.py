@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from graphql import OperationDefinitionNode
 
-from db.usage import Usage
+from db.driver.usage import Usage
 
 if TYPE_CHECKING:
     from graph.observability.tracing import Tracing

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from db.usage import USAGE
+from db.driver.usage import USAGE
 from graph.observability.exchange import EXCHANGE, Exchange, request_id_of
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import strawberry
 
 from billing import records
 from billing.errors import InvalidInput
+from db.access.rows import Referred, Row
 from db.models import Base
 from db.queries.pages import Condition, Value
-from db.rows import Referred, Row
 from graph.context import Info
 from graph.execution import ATTRIBUTE, READS
 from graph.scalars import parse_id

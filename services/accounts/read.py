@@ -20,6 +20,7 @@ from billing.records import (
     Terms,
     terms_from,
 )
+from db.access.scope import actor_of
 from db.models import Plan
 from db.queries.accounts import (
     CUSTOMER_COLUMNS,
@@ -34,7 +35,6 @@ from db.queries.accounts import (
     unpaid_invoices_by_customer,
     waiting_lines_by_subscription,
 )
-from db.scope import actor_of
 
 CUSTOMER_END = len(CUSTOMER_COLUMNS)
 SUBSCRIPTION_END = CUSTOMER_END + len(SUBSCRIPTION_COLUMNS)

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from billing.words import ApiKeyScope
+from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Plan
-from db.sessions import Sessions
 from graph.settings import Settings
 from services.rate_limits import RateLimit
 from tests.access.conftest import Serving, a_key

@@ -11,9 +11,9 @@ from sqlalchemy import event, update
 
 from billing.ids import ApiKeyId
 from billing.words import ApiKeyScope
+from db.access.transactions import Sessions
 from db.database import Database
 from db.models import ApiKey, RateBucket
-from db.sessions import Sessions
 from graph.settings import Settings
 from services.rate_limits import Lease, RateLimit, take_block
 from tests.access.conftest import Serving, a_key

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Plan
-from db.sessions import Sessions
 from graph.app import create_app
 from graph.settings import Settings
 from graph.trusted import TrustedDocumentsError

@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from billing.changes import ChangeMode
 from db.database import Database
+from db.driver.errors import said_of
 from db.embedded import EmbeddedPostgres
-from db.errors import said_of
 from db.models import IdempotencyKey
 from db.queries.invariants import INVARIANTS
 from db.queries.invariants.money import (

@@ -19,8 +19,8 @@ from cli.environment import hidden, settings_of, text_of
 from cli.errors import CommandError
 from cli.main import app
 from cli.settings import Configuration, environment_of, read_configuration
-from db.database import Database, DatabaseSettings, asyncpg_url, single_connection
-from db.pooled import OPTION, is_pooled
+from db.database import Database, DatabaseSettings, single_connection
+from db.driver.urls import OPTION, asyncpg_url, is_pooled
 from graph.limits import Limits
 from graph.settings import Settings
 from services.rate_limits import RateLimit

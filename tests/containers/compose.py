@@ -15,7 +15,7 @@ import asyncpg
 import yaml
 
 from db.embedded import binaries
-from db.embedded.account import server_account, spawn
+from db.embedded.os_user import server_account, spawn
 from tests.containers.dockerfile import REPOSITORY
 
 COMPOSE = REPOSITORY / "docker-compose.yml"

@@ -24,9 +24,9 @@ import pytest
 
 from cli.logs import Formatter
 from db.embedded import EmbeddedPostgres, EmbeddedPostgresError, binaries, launcher
-from db.embedded.account import name_of, server_account, spawn
 from db.embedded.binaries import ROOT_PLACE, digest
 from db.embedded.lock import FolderLock
+from db.embedded.os_user import name_of, server_account, spawn
 from db.embedded.server import is_ready
 from db.embedded.server_log import LOG_LIMIT_BYTES, last_failure
 from db.embedded.sockets import socket_folder

@@ -17,11 +17,11 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from billing import money
 from billing import words as values
+from db.access.transactions import Sessions
 from db.database import Database, single_connection
-from db.errors import violated_constraint
+from db.driver.errors import violated_constraint
 from db.migrations import MIGRATION_LOCK, UnknownRevisionError, current_revision, head_revision, migrate
 from db.models import Base, BillingPeriod, Customer, Invoice, InvoiceLine, Subscription
-from db.sessions import Sessions
 from services.subscriptions import create_subscription
 from tests.support import NOW, a_customer, a_plan, stored
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from db.database import Database
-from db.errors import is_unavailable
+from db.driver.errors import is_unavailable
 from db.models import Customer
 from tests.support import a_customer, stored
 

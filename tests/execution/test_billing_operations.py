@@ -34,9 +34,9 @@ from sqlalchemy import select
 
 from billing.money import MAX_CENTS
 from cli.demo import PLANS, fill
+from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Base, Customer
-from db.sessions import Sessions
 from graph.app import create_app
 from graph.schema import core_schema, sdl
 from graph.settings import Settings

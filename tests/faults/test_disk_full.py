@@ -14,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from db.errors import said_of
+from db.driver.errors import said_of
 from tests.conftest import FOLDER, execute
 from tests.faults.database.postgres import Postgres
 from tests.faults.disks import Disk, small_disk

@@ -16,10 +16,10 @@ import pytest
 from sqlalchemy import text
 
 from billing.words import RunTrigger
-from db.connections import give_back
-from db.database import Database, DatabaseSettings, asyncpg_url, single_connection
+from db.database import Database, DatabaseSettings, single_connection
+from db.driver.connection import give_back
+from db.driver.urls import asyncpg_url, pooled_url
 from db.embedded import EmbeddedPostgres
-from db.pooled import pooled_url
 from services.runs import run_renewals
 from tests.cli.conftest import Serve, billing, serve  # noqa: F401 - a fixture
 from tests.conftest import FOLDER

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from billing.words import RunTrigger
+from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Base
-from db.sessions import Sessions
 from services.runs import Report, run_renewals
 from tests.support import NOW, Api, TestClock, day, refusal
 

@@ -4,8 +4,8 @@ import asyncio
 
 from sqlalchemy import select, text
 
+from db.access.transactions import Sessions
 from db.models import Customer, Subscription
-from db.sessions import Sessions
 from tests.support import Api, TestClock, count, refusal
 
 CUSTOMER = "name email externalId taxId address { city } metadata { key value } version updatedAt createdAt"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import text
 
-from db.sessions import Sessions
+from db.access.transactions import Sessions
 from tests.support import Api
 
 OURS = ("billing", "db", "graph", "services")

@@ -13,9 +13,9 @@ from sqlalchemy import insert
 
 from billing.ids import new_id
 from billing.words import EventType, ObjectType
+from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Event
-from db.sessions import Sessions
 from tests.support import NOW, Api, a_customer, a_plan, counted_statements, stored, undone
 
 FEED = """

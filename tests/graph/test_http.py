@@ -10,11 +10,11 @@ import httpx
 import pytest
 from sqlalchemy import event, text
 
+from db.access.scope import Scope
+from db.access.transactions import Sessions
 from db.database import Database, DatabaseSettings
 from db.models import Customer, Plan
 from db.queries.lookups import plans_by_id
-from db.scope import Scope
-from db.sessions import Sessions
 from graph.app import create_app
 from tests.support import Api, TestClock, count
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from db.access.transactions import Sessions
 from db.models import Event
-from db.sessions import Sessions
 from tests.graph.test_bad_input import everything
 from tests.support import Api, TestClock, day, refusal
 

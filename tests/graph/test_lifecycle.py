@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from db.access.transactions import Sessions
 from db.database import Database
-from db.sessions import Sessions
 from services.runs import Report
 from tests.graph.test_bad_input import everything
 from tests.support import Api, TestClock, day, read_subscription, refusal, run

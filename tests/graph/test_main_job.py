@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
+from db.access.transactions import Sessions
 from db.models import BillingPeriod, Invoice, InvoiceLine, Subscription
-from db.sessions import Sessions
 from tests.support import NOW, Api, TestClock, count
 
 CREATE_SUBSCRIPTION = """

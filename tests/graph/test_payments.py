@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from db import models
-from db.sessions import Sessions
+from db.access.transactions import Sessions
 from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import a_draft, an_open_invoice, events_of, pay, read, read_customer
 from tests.support import Api, TestClock, count, day, refusal

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from db.access.transactions import Sessions
 from db.database import Database
-from db.sessions import Sessions
 from services.verify import snapshot, verify
 from tests.graph.test_bad_input import LARGEST, NOBODY, a_subscription_that_cannot_renew, everything
 from tests.graph.test_invoices import an_open_invoice, pay

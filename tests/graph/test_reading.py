@@ -9,8 +9,8 @@ from billing import ids, records
 from billing import words as values
 from billing.ids import new_id
 from db import models
+from db.access.transactions import Sessions
 from db.database import Database
-from db.sessions import Sessions
 from tests.support import NOW, Api, a_customer, a_plan, counted_statements, stored
 
 DAY = timedelta(days=1)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from db.access.transactions import Sessions
 from db.models import BillingPeriod, Customer, Invoice, InvoiceLine, Plan, Subscription
-from db.sessions import Sessions
 from tests.support import Api, count, refusal
 
 NOBODY = "01930000-0000-7000-8000-000000000000"

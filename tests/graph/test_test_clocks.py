@@ -9,8 +9,8 @@ import pytest
 
 from billing.ids import TestClockId
 from billing.words import RunTrigger
+from db.access.transactions import Sessions
 from db.database import Database
-from db.sessions import Sessions
 from services.runs import Report, run_renewals
 from services.test_clocks import send_test_clock
 from services.ticks import tick

@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.parser import text_string_to_metric_families
 
 from cli.logs import Formatter
-from db.database import asyncpg_url
+from db.driver.urls import asyncpg_url
 from db.embedded import EmbeddedPostgres
 from tests.cli.conftest import data_dir, serve  # noqa: F401 - fixtures, of servers of their own
 from tests.conftest import execute

@@ -20,10 +20,10 @@ from sqlalchemy import text
 
 from billing.ids import CustomerId
 from billing.words import ApiKeyScope
+from db.access.transactions import Sessions
 from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.models import BillingHold
-from db.sessions import Sessions
 from graph.app import create_app
 from graph.observability.metrics import RETRIED
 from graph.settings import Settings

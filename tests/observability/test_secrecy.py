@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import text
 
 from billing.words import ApiKeyScope
-from db.database import Database, asyncpg_url
+from db.database import Database
+from db.driver.urls import asyncpg_url
 from db.embedded import EmbeddedPostgres
 from services.api_keys import Issued
 from tests.access.conftest import a_key

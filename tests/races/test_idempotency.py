@@ -11,9 +11,9 @@ import pytest
 from graphql import GraphQLInputObjectType, build_schema, get_named_type
 from sqlalchemy import text
 
+from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Base, Customer, IdempotencyKey, Invoice, Payment, Subscription
-from db.sessions import Sessions
 from services.idempotency import PRUNED_AT_ONCE, prune
 from tests.races.fingerprints import assert_sound
 from tests.support import NOW, Api, TestClock, count, refusal

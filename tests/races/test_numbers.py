@@ -13,9 +13,9 @@ from billing.errors import InvoiceNotFound, InvoiceOpen
 from billing.ids import InvoiceId
 from billing.words import InvoiceStatus
 from cli.demo import DemoCustomer
+from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Invoice
-from db.sessions import Sessions
 from services.drafts import OneOffLine, add_invoice_line, create_invoice, delete_draft_invoice, finalize_invoice
 from services.idempotency import Outcome
 from tests.races.fingerprints import assert_sound, fingerprints

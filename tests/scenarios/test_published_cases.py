@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from db.access.transactions import Sessions
 from db.models import Allocation, Event, IdempotencyKey, Invoice, InvoiceLine, LedgerEntry, Payment, Subscription
-from db.sessions import Sessions
 from tests.scenarios.story import LINE, Story, amounts, at, instant, parsed
 from tests.support import Api, count, refusal
 

@@ -17,11 +17,11 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from billing.words import RunTrigger
+from db.access.transactions import Sessions
 from db.database import Database
 from db.models import BillingPeriod, BillingRun, Event, Invoice, InvoiceLine
 from db.queries.accounts import due_on
 from db.queries.locks import claim_subscriptions
-from db.sessions import Sessions
 from services.runs import AsOfInTheFuture, Report, run_renewals
 from services.ticks import Tick, renew_forever
 from tests.scenarios.story import Story, parsed

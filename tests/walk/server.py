@@ -23,7 +23,7 @@ from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
 from db.database import Database
-from db.errors import is_unavailable
+from db.driver.errors import is_unavailable
 from graph.app import create_app
 from services.ticks import tick
 from tests.faults.commits import tell_of_commits

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 from threading import Event
 
-from db.embedded.account import server_account, spawn
 from db.embedded.binaries import binaries
 from db.embedded.cluster import make_data
+from db.embedded.os_user import server_account, spawn
 from db.embedded.server import start_server, stop_server
 from db.embedded.sockets import PORT, socket_folder, url_of
 

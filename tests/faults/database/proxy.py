@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from db.database import asyncpg_url
+from db.driver.urls import asyncpg_url
 
 
 class Proxy:

@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from billing.words import ApiKeyScope
+from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Customer
-from db.sessions import Sessions
 from graph.app import create_app
 from graph.limits import Limits
 from graph.settings import Settings

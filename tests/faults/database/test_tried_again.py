@@ -14,11 +14,11 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.access.statements import Statement, send
+from db.access.transactions import Sessions
 from db.database import Database
-from db.errors import OutcomeUnknown, is_unavailable, said_of
+from db.driver.errors import OutcomeUnknown, is_unavailable, said_of
 from db.models import Customer, IdempotencyKey, Invoice
-from db.sessions import Sessions
-from db.statements import Statement, send
 from graph.app import create_app
 from tests.conftest import execute
 from tests.faults.database.backends import BACKENDS, standing_still

@@ -1,11 +1,17 @@
 """A line in which connections of a pool are waited for."""
 
 import asyncio
+import logging
 from collections import deque
+from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import TypeVar
 
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import await_
 from sqlalchemy.util.queue import Empty, Full, QueueCommon
+
+from db.driver.usage import USAGE
 
 Item = TypeVar("Item")
 
@@ -69,3 +75,33 @@ class FairQueue(QueueCommon[Item]):
             if isinstance(error, TimeoutError):
                 raise Empty from None
             raise
+
+
+class Pool(AsyncAdaptedQueuePool):
+    """A pool in which all come to their turn, and that counts how long they wait for it. `waited` are told as well."""
+
+    _queue_class: type[QueueCommon[ConnectionPoolEntry]] = FairQueue
+
+    waited: Sequence[Callable[[float], None]] = ()
+
+    def recreate(self) -> "Pool":
+        pool = super().recreate()
+        assert isinstance(pool, Pool)
+        pool.waited = self.waited
+        return pool
+
+    def connect(self) -> PoolProxiedConnection:
+        began = perf_counter()
+        try:
+            return super().connect()
+        finally:
+            seconds = perf_counter() - began
+            usage = USAGE.get()
+            if usage is not None:
+                usage.seconds += seconds
+            for told in self.waited:
+                told(seconds)
+
+
+# As SQLAlchemy's own pools, it is not to say each time that it is disposed of.
+logging.getLogger(f"{__name__}.{Pool.__name__}").setLevel(logging.WARNING)

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.types import TypeEngine
 
 from db.models import Base
-from db.types import AddressColumn, BillToColumn
+from db.models.types import AddressColumn, BillToColumn
 
 DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from db.database import asyncpg_url
+from db.driver.urls import asyncpg_url
 from db.embedded import EmbeddedPostgres
 
 

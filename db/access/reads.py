@@ -13,12 +13,12 @@ import asyncpg
 from sqlalchemy import CompoundSelect, PoolProxiedConnection, Select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from db.connections import CONNECTION_LOST, driver_connection, drop, give_back
+from db.access.rows import row_class
+from db.access.scope import Scope
+from db.access.statements import CUSTOMER, ROWS_LEFT, Compiled, Statement
+from db.driver.connection import CONNECTION_LOST, driver_connection, drop, give_back
+from db.driver.usage import Sent
 from db.models import Base
-from db.rows import row_class
-from db.scope import Scope
-from db.statements import CUSTOMER, ROWS_LEFT, Compiled, Statement
-from db.usage import Sent
 
 
 class Query(Statement):

@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import DateTime, TypeEngine, Uuid
 
-from db.rows import DIALECT
-from db.scope import ANY_CUSTOMER, scope_of
-from db.types import stored_type
-from db.usage import Sent
+from db.access.rows import DIALECT
+from db.access.scope import ANY_CUSTOMER, scope_of
+from db.driver.usage import Sent
+from db.models.types import stored_type
 
 KEPT = 1000
 """So many statements of one kind are kept compiled."""

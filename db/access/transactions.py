@@ -13,13 +13,11 @@ from asyncpg.transaction import Transaction
 from sqlalchemy import Connection, PoolProxiedConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from db.connections import CONNECTION_LOST, driver_connection, drop, give_back
-from db.errors import READ_ONLY, OutcomeUnknown, is_lost, said_of
-from db.scope import SCOPE, Scope, ScopedSession
-from db.statements import DRIVER, LISTENERS, refusals
-from db.usage import BEGIN, COMMIT, Sent
-
-ROLLBACK_SECONDS = 1
+from db.access.scope import SCOPE, Scope, ScopedSession
+from db.access.statements import DRIVER, LISTENERS, refusals
+from db.driver.connection import CONNECTION_LOST, ROLLBACK_SECONDS, driver_connection, drop, give_back
+from db.driver.errors import READ_ONLY, OutcomeUnknown, is_lost, said_of
+from db.driver.usage import BEGIN, COMMIT, Sent
 
 
 class Sessions:

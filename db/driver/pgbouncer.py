@@ -18,31 +18,13 @@ from typing import Any
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 from asyncpg.transaction import Transaction
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
-from db.sessions import ROLLBACK_SECONDS
-
-OPTION = "pgbouncer"
-"""The option of a database URL that says what it leads to."""
+from db.driver.connection import ROLLBACK_SECONDS
 
 TAKEN_SETTINGS = ("application_name", "timezone", "datestyle")
 """Of a connection's settings, PgBouncer takes these, and gives them to each session that it lends."""
 
 NEEDS_NO_TRANSACTION = re.compile(r"\s*(CREATE|DROP|REINDEX)\b.*\bCONCURRENTLY\b", re.IGNORECASE | re.DOTALL)
-
-
-def is_pooled(url: URL) -> bool:
-    return url.query.get(OPTION) == "on"
-
-
-def pooled_url(url: str) -> str:
-    """The URL of the same database, marked as that of a PgBouncer; as it is, where it is none: who connects says so."""
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        return url
-    return parsed.update_query_dict({OPTION: "on"}).render_as_string(hide_password=False)
 
 
 def pooled_arguments(settings: Mapping[str, str]) -> dict[str, Any]:

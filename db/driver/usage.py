@@ -1,7 +1,6 @@
 """What a request has of the database: how many statements, and how long it waits for them."""
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from time import perf_counter
@@ -10,10 +9,6 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection, ExceptionContext
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
-from sqlalchemy.util.queue import QueueCommon
-
-from db.fair_queue import FairQueue
 
 Told = Callable[[str, float, BaseException | None], None]
 """Is told of a statement that is over: its text, the seconds that it took, and how it failed, if it did."""
@@ -60,36 +55,6 @@ def note(text: str, began: float, error: BaseException | None = None) -> None:
         usage.seconds += seconds
         if usage.told is not None:
             usage.told(text, seconds, error)
-
-
-class Pool(AsyncAdaptedQueuePool):
-    """A pool in which all come to their turn, and that counts how long they wait for it. `waited` are told as well."""
-
-    _queue_class: type[QueueCommon[ConnectionPoolEntry]] = FairQueue
-
-    waited: Sequence[Callable[[float], None]] = ()
-
-    def recreate(self) -> "Pool":
-        pool = super().recreate()
-        assert isinstance(pool, Pool)
-        pool.waited = self.waited
-        return pool
-
-    def connect(self) -> PoolProxiedConnection:
-        began = perf_counter()
-        try:
-            return super().connect()
-        finally:
-            seconds = perf_counter() - began
-            usage = USAGE.get()
-            if usage is not None:
-                usage.seconds += seconds
-            for told in self.waited:
-                told(seconds)
-
-
-# As SQLAlchemy's own pools, it is not to say each time that it is disposed of.
-logging.getLogger(f"{__name__}.{Pool.__name__}").setLevel(logging.WARNING)
 
 
 def count_usage(engine: Engine) -> None:
