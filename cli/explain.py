@@ -6,10 +6,10 @@ from graphql import GraphQLError
 from graphql.execution.values import VariableValues
 
 from cli.errors import CommandError
-from graph.documents import Documents
 from graph.execution import explained
-from graph.limits import Limits
-from graph.schema import core_schema
+from graph.schema.root import core_schema
+from graph.server.documents import Documents
+from graph.settings import Limits
 
 
 def explain_document(text: str) -> None:

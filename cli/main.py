@@ -259,7 +259,7 @@ def config_command(
 @app.command()
 def schema() -> None:
     """Print the GraphQL schema, as schema.graphql has it."""
-    from graph.schema import sdl
+    from graph.schema.root import sdl
 
     sys.stdout.write(sdl())
 

@@ -27,9 +27,9 @@ from cli.tracing import exporters_of, start_tracing
 from cli.workers import Workers
 from db.database import Database
 from db.location import DatabaseServer
-from graph.app import create_app
 from graph.observability import METRICS_FOLDER
-from graph.trusted import TrustedDocumentsError
+from graph.server.app import create_app
+from graph.server.trusted import TrustedDocumentsError
 
 if TYPE_CHECKING:
     from graph.observability.tracing import Tracing

@@ -15,8 +15,7 @@ from cli.environment import find, setting, settings_of, text_of
 from cli.errors import CommandError
 from db.database import DatabaseSettings
 from db.driver.urls import asyncpg_url, pooled_url
-from graph.limits import Limits
-from graph.settings import Settings
+from graph.settings import Limits, Settings
 from services.rate_limits import RateLimit
 
 DATABASE = DatabaseSettings()

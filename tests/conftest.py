@@ -19,7 +19,7 @@ from db.database import Database, DatabaseSettings, single_connection
 from db.driver.urls import asyncpg_url
 from db.embedded import EmbeddedPostgres
 from db.migrations import migrate
-from graph.app import create_app
+from graph.server.app import create_app
 from tests.support import Api, TestClock
 
 # A slow machine is no failure of a property.

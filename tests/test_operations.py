@@ -19,8 +19,8 @@ from cli.environment import settings_of
 from cli.main import app
 from cli.settings import Configuration
 from db.database import Database
-from graph.app import create_app
 from graph.observability.metrics import Figures, Metrics
+from graph.server.app import create_app
 from graph.settings import Settings
 from tests.support import NOW
 

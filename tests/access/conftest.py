@@ -9,7 +9,7 @@ import pytest
 from billing.ids import CustomerId, PlanId
 from billing.words import ApiKeyScope, CustomerPermission
 from db.database import Database
-from graph.app import create_app
+from graph.server.app import create_app
 from graph.settings import Settings
 from services.api_keys import Issued, create_api_key
 from services.customer_sessions import create_customer_session

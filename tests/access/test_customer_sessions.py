@@ -23,7 +23,7 @@ from billing.ids import CustomerId, PlanId, new_id
 from billing.words import ApiKeyScope, CustomerPermission
 from db.database import Database
 from db.models import Base, Event
-from graph.schema import schema
+from graph.schema.root import schema
 from graph.settings import Settings
 from services.api_keys import id_in
 from tests.access.conftest import Serving, a_key, a_session

@@ -11,9 +11,9 @@ import pytest
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Plan
-from graph.app import create_app
+from graph.server.app import create_app
+from graph.server.trusted import TrustedDocumentsError
 from graph.settings import Settings
-from graph.trusted import TrustedDocumentsError
 from tests.access.conftest import Serving
 from tests.support import Api, a_plan, count, stored
 

@@ -14,7 +14,7 @@ from playwright.async_api import Locator, Page, Request, Response, async_playwri
 
 from billing.words import ApiKeyScope
 from db.database import Database
-from graph.app import create_app
+from graph.server.app import create_app
 from graph.settings import Settings
 from tests.access.conftest import a_key
 from tests.support import TestClock

@@ -21,8 +21,7 @@ from cli.main import app
 from cli.settings import Configuration, environment_of, read_configuration
 from db.database import Database, DatabaseSettings, single_connection
 from db.driver.urls import OPTION, asyncpg_url, is_pooled
-from graph.limits import Limits
-from graph.settings import Settings
+from graph.settings import Limits, Settings
 from services.rate_limits import RateLimit
 from tests.cli.conftest import ROOT, Serve, billing
 

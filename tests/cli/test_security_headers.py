@@ -15,8 +15,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from db.database import Database
-from graph.app import create_app
-from graph.playground import CONTENT_SECURITY_POLICY
+from graph.server.app import create_app
+from graph.server.playground import CONTENT_SECURITY_POLICY
 from tests.cli.conftest import Serve, Served
 
 NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

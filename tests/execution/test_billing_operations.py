@@ -37,8 +37,8 @@ from cli.demo import PLANS, fill
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Base, Customer
-from graph.app import create_app
-from graph.schema import core_schema, sdl
+from graph.schema.root import core_schema, sdl
+from graph.server.app import create_app
 from graph.settings import Settings
 from tests.execution.operations import Enriched, generated
 from tests.support import NOW, Api, TestClock

@@ -18,11 +18,11 @@ from graphql import (
     parse,
 )
 
-from graph.documents import Documents
 from graph.execution import BATCH, Field, Plans, ResolveMany, execute
 from graph.execution.run import MAX_FAILURES
-from graph.limits import Limits
-from graph.schema import core_schema
+from graph.schema.root import core_schema
+from graph.server.documents import Documents
+from graph.settings import Limits
 from tests.execution.agreement import later
 
 

@@ -25,7 +25,7 @@ from graphql import (
 )
 
 from graph.execution import ATTRIBUTE, BATCH, INSTANCE_OF, READS, Field, ResolveMany
-from graph.loaders import Answers
+from graph.schema.fields.loaders import Answers
 
 SDL = """
 enum Role { ADMIN, READER }

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cli.serve import address_of, bind
 from db.database import Database, DatabaseSettings
-from graph.app import create_app
+from graph.server.app import create_app
 from tests.faults.commits import tell_of_commits
 from tests.support import NOW
 

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import event, text
 
 from db.database import Database
-from graph.app import create_app
+from graph.server.app import create_app
 from services.ticks import Tick, renew_forever, tick
 from tests.races.fingerprints import assert_sound
 from tests.support import NOW, Api, TestClock

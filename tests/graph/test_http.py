@@ -15,7 +15,7 @@ from db.access.transactions import Sessions
 from db.database import Database, DatabaseSettings
 from db.models import Customer, Plan
 from db.queries.lookups import plans_by_id
-from graph.app import create_app
+from graph.server.app import create_app
 from tests.support import Api, TestClock, count
 
 JSON = "application/json"

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from db.database import Database
-from graph.app import create_app
-from graph.documents import Documents
-from graph.limits import Limits, measure
-from graph.schema import schema
-from graph.settings import Settings
+from graph.schema.root import schema
+from graph.server.app import create_app
+from graph.server.documents import Documents
+from graph.server.limits import measure
+from graph.settings import Limits, Settings
 from tests.support import Api, TestClock
 
 SCHEMA: GraphQLSchema = schema._schema

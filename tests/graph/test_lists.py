@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from db.queries.pages import PageRequest
-from graph.connections import encode_cursor
+from graph.schema.fields.cursors import encode_cursor
 from tests.support import NOW, Api, TestClock
 
 ANY_ID = UUID(int=1)

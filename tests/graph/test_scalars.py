@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.scalars import serialize_datetime, serialize_datetimes
+from graph.schema.fields.scalars import serialize_datetime, serialize_datetimes
 
 INSTANTS = st.datetimes(datetime(1900, 1, 1), datetime(9998, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 

@@ -15,8 +15,8 @@ from graphql import (
 )
 
 from billing.errors import BillingError
-from graph.errors import UserErrorCode
-from graph.schema import sdl
+from graph.schema.fields.errors import UserErrorCode
+from graph.schema.root import sdl
 
 COMMITTED = Path(__file__).parents[2] / "schema.graphql"
 

@@ -15,9 +15,9 @@ from cli.demo import fill
 from db import models
 from db.database import Database
 from db.queries.columns import referred_model
-from graph.edges import Edge
 from graph.execution import ATTRIBUTE, BATCH, READS
-from graph.schema import schema
+from graph.schema.fields.edges import Edge
+from graph.schema.root import schema
 from tests.support import NOW, Api, counted_statements
 
 CLOCK = "01930000-0000-7000-8000-000000000000"

@@ -21,7 +21,7 @@ from sqlalchemy import text
 from billing.words import ApiKeyScope
 from cli.logs import Formatter
 from db.database import Database
-from graph.app import create_app
+from graph.server.app import create_app
 from graph.settings import Settings
 from tests.access.conftest import a_key
 from tests.cli.conftest import Serve
@@ -239,7 +239,7 @@ async def test_what_no_code_expects_is_a_500_with_the_requests_id(
     async def fails(*_: object) -> None:
         raise RuntimeError(told)
 
-    monkeypatch.setattr("graph.health.current_revision", fails)
+    monkeypatch.setattr("graph.server.health.current_revision", fails)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         answer = await client.get("/ready")
 

@@ -24,8 +24,8 @@ from db.access.transactions import Sessions
 from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.models import BillingHold
-from graph.app import create_app
 from graph.observability.metrics import RETRIED
+from graph.server.app import create_app
 from graph.settings import Settings
 from tests.access.conftest import a_key, a_session
 from tests.cli.conftest import PATIENCE_SECONDS, ROOT, Serve, Served

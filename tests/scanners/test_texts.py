@@ -18,7 +18,7 @@ from graphql import (
     is_required_input_field,
 )
 
-from graph.schema import sdl
+from graph.schema.root import sdl
 from tests.cli.conftest import Served
 
 TEXTS = (

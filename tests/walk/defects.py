@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing import changes, invoicing, proration, renewals
 from billing.account import Account
 from billing.periods import Interval, Period, nth_boundary
-from graph import context
+from graph.schema.fields import context
 from services.idempotency import Outcome
 
 VARIABLE = "_BILLING_WALK_DEFECT"

@@ -24,7 +24,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from db.database import Database
 from db.driver.errors import is_unavailable
-from graph.app import create_app
+from graph.server.app import create_app
 from services.ticks import tick
 from tests.faults.commits import tell_of_commits
 from tests.faults.processes import children_of, send

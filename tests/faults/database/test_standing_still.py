@@ -17,9 +17,8 @@ from billing.words import ApiKeyScope
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Customer
-from graph.app import create_app
-from graph.limits import Limits
-from graph.settings import Settings
+from graph.server.app import create_app
+from graph.settings import Limits, Settings
 from services.api_keys import create_api_key
 from tests.faults.database.backends import standing_still
 from tests.support import Api, TestClock, count
@@ -92,7 +91,7 @@ async def test_a_payload_that_cannot_be_read(
     serving: Serving, usual: Database, other: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was stored is not taken for something that can be done again."""
-    monkeypatch.setattr("graph.http.MUTATIONS_SECONDS", 1)
+    monkeypatch.setattr("graph.server.http.MUTATIONS_SECONDS", 1)
     api = serving()
     await asyncio.gather(*(api(READ) for _ in range(3)))
     create = (

@@ -19,7 +19,7 @@ from db.access.transactions import Sessions
 from db.database import Database
 from db.driver.errors import OutcomeUnknown, is_unavailable, said_of
 from db.models import Customer, IdempotencyKey, Invoice
-from graph.app import create_app
+from graph.server.app import create_app
 from tests.conftest import execute
 from tests.faults.database.backends import BACKENDS, standing_still
 from tests.faults.database.proxy import Proxy

@@ -1,0 +1,1 @@
+"""What fields are declared with."""

@@ -1,0 +1,108 @@
+"""What a resolver has at hand for the time of one request."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
+from uuid import UUID
+
+import strawberry
+from graphql import GraphQLResolveInfo
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.access.scope import RowBudget, Scope
+from db.database import Database
+from db.driver.errors import OutcomeUnknown
+from graph.schema.fields.access import Access
+from graph.schema.fields.loaders import BatchedRead, Loaders
+from graph.schema.fields.scalars import NO_ID
+from services.idempotency import Outcome, Request, content_of, once
+
+Clock = Callable[[], datetime]
+Result = TypeVar("Result")
+
+
+class Retryable(Protocol):
+    """An input that may be sent again with its idempotency key."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def idempotency_key(self) -> str | None: ...
+
+
+def wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+class Context:
+    """The database, the loaders and the time of one request, who sends it, and what it has read.
+
+    What a request reads goes through `loaders`, or through `reads`, and what it writes through `change`: all keep to
+    what its sender may see. `changed` says that something is stored, or may be.
+    """
+
+    def __init__(self, database: Database, clock: Clock, access: Access, rows: RowBudget) -> None:
+        self.database = database
+        self.access = access
+        self.rows = rows
+        self.changed = False
+        self._clock = clock
+        self._reading = Scope(access.actor, access.customer_id, self.rows)
+        self._writing = Scope(access.actor, access.customer_id)
+        self._answers = database.answers_in(self._reading)
+        self.loaders = Loaders(self._answers)
+
+    def reads(self) -> AsyncSession:
+        """A session on autocommit: one statement at a time."""
+        return self.database.sessions(self._reading)
+
+    def now(self) -> datetime:
+        """The present instant, in whole seconds: all that is stored is."""
+        return self._clock().replace(microsecond=0)
+
+    async def change(
+        self, operation: Callable[[AsyncSession], Awaitable[Result]], *, repeatable: bool = False
+    ) -> Result:
+        """What `operation` gives, in a transaction that is committed when it ends, and undone when it raises.
+
+        It may be tried again, see `Database.change`. The payload's own edges are resolved after the commit, by loaders
+        that have seen nothing of before.
+        """
+        # Who waits for a lock holds no connection that others need for their answers.
+        await self._answers.release()
+        try:
+            result = await self.database.change(operation, scope=self._writing, repeatable=repeatable)
+        except (OutcomeUnknown, asyncio.CancelledError):
+            # Who is canceled may have been about to commit.
+            self.changed = True
+            raise
+        self.changed = True
+        self.loaders.forget()
+        return result
+
+    async def once(self, input: Retryable, operation: Callable[[AsyncSession], Awaitable[Outcome]]) -> Outcome:
+        """What `operation` has made, in a transaction of its own; what it made before, where the input's idempotency
+        key says that this is a retry.
+        """
+        if input.idempotency_key is None:
+            return await self.change(operation)
+        content = content_of(type(input).__name__, {**asdict(input), "idempotency_key": None})
+        request = Request(self.access.name, input.idempotency_key, content)
+        return await self.change(
+            lambda session: once(session, request, operation, now=self.now()),
+            repeatable=True,
+        )
+
+    async def find(self, read: BatchedRead[str, Any], key: UUID | None) -> Any:
+        """What `read` finds under `key`; nothing for none, and for the id of what cannot be."""
+        return None if key is None or key == NO_ID else await self.loaders.of(read).load(str(key))
+
+    async def close(self) -> None:
+        await self.loaders.close()
+
+
+Info: TypeAlias = strawberry.Info[Context, None]
+RawInfo: TypeAlias = GraphQLResolveInfo[Context]
+"""`Info` as graphql-core has it."""

@@ -1,0 +1,73 @@
+"""Cursors: a position in a list, as text."""
+
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from datetime import UTC, datetime
+from typing import cast
+from uuid import UUID
+
+import orjson
+
+from billing.money import MAX_CENTS
+from db.queries.pages import PageRequest, Position
+from graph.schema.fields.errors import bad_user_input
+from graph.schema.fields.scalars import NO_ID, is_storable, parse_id, serialize_datetime
+
+MAX_CURSOR = 4000
+
+
+def encode_cursor(list_name: str, request: PageRequest, position: Position) -> str:
+    """A position with the list and the order in which it is one."""
+    value, tie = position
+    plain = serialize_datetime(cast("datetime | str", value)) if request.order_by in INSTANTS else value
+    document = [list_name, request.order_by, request.descending, plain, str(tie)]
+    return urlsafe_b64encode(orjson.dumps(document)).decode().rstrip("=")
+
+
+def decode_cursor(list_name: str, request: PageRequest, cursor: str, argument: str) -> Position:
+    """The position that `encode_cursor` made `cursor` of.
+
+    Raises a `BAD_USER_INPUT` error for anything else, such as the cursor of another list or order.
+    """
+    bad = bad_user_input(f"`{argument}` is not a cursor of this list in this order.")
+    try:
+        if len(cursor) > MAX_CURSOR:
+            raise bad
+        document = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        *ordering, plain, tie = document
+    except (Base64Error, ValueError, TypeError, RecursionError):
+        raise bad from None
+    if ordering != [list_name, request.order_by, request.descending] or not isinstance(tie, str):
+        raise bad
+    value, tie_value = cursor_value(request.order_by, plain), cursor_tie(request.then_by, tie)
+    if value is None or tie_value is None:
+        raise bad
+    return value, tie_value
+
+
+def cursor_tie(column: str, text: str) -> UUID | int | None:
+    """What tells a row from its equals in a cursor; None when it is not one."""
+    if column == "position":
+        return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
+    key = parse_id(text)
+    return None if key == NO_ID else key
+
+
+INSTANTS = frozenset({"created_at", "period_start", "received_at"})
+
+
+def cursor_value(column: str, plain: object) -> str | int | datetime | None:
+    """The value of a column in a cursor; None when it is not one."""
+    if column in INSTANTS:
+        try:
+            instant = datetime.fromisoformat(plain) if isinstance(plain, str) else None
+        except ValueError:
+            return None
+        return instant if instant is not None and instant.tzinfo is UTC else None
+    if column == "amount_cents":
+        return plain if type(plain) is int and abs(plain) <= MAX_CENTS else None
+    if column == "xid":
+        return plain if type(plain) is int and 0 <= plain < 2**64 else None
+    return plain if isinstance(plain, str) and is_storable(plain) else None

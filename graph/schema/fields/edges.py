@@ -1,0 +1,168 @@
+"""Edges of the graph, each declared in one line: the batched read that follows it, and the column that has the key.
+
+The declaration is also kept with the field, under `EDGE`, for an executor that follows it for many rows at once.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Annotated, Any, cast
+
+import strawberry
+
+from db.access.rows import Referred, Row, columns_of, referred_class
+from db.models import Base
+from db.queries.columns import referred_model
+from db.queries.lookups import Lookup, OneBy
+from graph.execution import Field, ResolveMany, Selection
+from graph.schema.fields.context import Context, Info, RawInfo
+from graph.schema.fields.loaders import BatchedRead
+from graph.schema.fields.scalars import NO_ID, parse_id
+
+EDGE = "edge"
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`read` answers for the value that a row has in column `key`; without a value there is no answer."""
+
+    read: BatchedRead[Any, Any]
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.read} of its {self.key}"
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset({self.key})
+
+    def prepare(self, field: Field) -> ResolveMany:
+        key_of, read = attrgetter(self.key), narrowed(self.read, field.below())
+        # What another field reads of the row, together with its parent, need not be what this one is asked for.
+        known = self.referred is not None and own_columns_read(self.referred.model, field.below()) is not None
+        referred, its_id = self.referred if known else None, f"{self.key}.id"
+        gives_lists = len(field.nullable) > 1
+
+        def resolve_many(
+            sources: Sequence[Any], info: RawInfo, _arguments: object
+        ) -> Sequence[Any] | Awaitable[Sequence[Any]]:
+            # Rows of one field were read by one statement, which has the columns that any edge by this key asks for.
+            if referred is not None and isinstance(sources[0], Row) and its_id in sources[0]:
+                return [None if row[its_id] is None else referred(row) for row in sources]
+            found = info.context.loaders.load_all(read, list(map(key_of, sources)))
+            return counting_lists(found, info.context) if gives_lists else found
+
+        return resolve_many
+
+    @property
+    def referred(self) -> type[Referred] | None:
+        """The class of what it leads to, where that can be read together with the row that it leads from."""
+        read: object = self.read
+        if isinstance(read, OneBy) and read.key == "id" and self.key != "id" and "." not in self.key:
+            return referred_class(read.model, self.key)
+        return None
+
+    def columns_from(self, model: type[Base], field: Field) -> frozenset[str]:
+        """What is read of the row that it leads to, together with one of `model`."""
+        if self.referred is None or referred_model(model, self.key) is not self.referred.model:
+            return frozenset()
+        columns = own_columns_read(self.referred.model, field.below())
+        return frozenset() if columns is None else frozenset(f"{self.key}.{name}" for name in {*columns, "id"})
+
+
+async def counting_lists(answers: Awaitable[list[Any]], context: Context) -> list[Any]:
+    """The answers, of which the lists count as given. Raises `RowBudgetExceeded`."""
+    found = await answers
+    context.rows.give(sum(len(answer) for answer in found if isinstance(answer, list)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class RootLookup:
+    """`read` answers for the argument, of which `key_of` makes a key; None where nothing can have it."""
+
+    read: BatchedRead[Any, Any]
+    key_of: Callable[[str], str | None]
+    reads: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return f"{self.read} of the argument"
+
+    def prepare(self, field: Field) -> ResolveMany:
+        read = narrowed(self.read, field.below())
+
+        def resolve_many(_sources: object, info: RawInfo, arguments: dict[str, Any]) -> Awaitable[Sequence[Any]]:
+            return info.context.loaders.load_all(read, [self.key_of(arguments["key"])])
+
+        return resolve_many
+
+
+def narrowed(read: BatchedRead[Any, Any], selections: Sequence[Selection] | None) -> BatchedRead[Any, Any]:
+    """The read of those columns alone that are selected of its rows, where it is one of a table's rows."""
+    known: object = read
+    if not isinstance(known, Lookup):
+        return read
+    return cast("BatchedRead[Any, Any]", known.only(columns_read(known.model, selections)))
+
+
+def columns_read(model: type[Base], selections: Sequence[Selection] | None) -> frozenset[str] | None:
+    """The columns that are read for selections of a table's rows, with those of the rows that they refer to; None where
+    that may be any.
+    """
+    columns = own_columns_read(model, selections)
+    if columns is None:
+        return None
+    edges = ((field.batch, field) for selection in selections or () for field in selection.fields)
+    return columns.union(*(edge.columns_from(model, field) for edge, field in edges if isinstance(edge, Edge)))
+
+
+def own_columns_read(model: type[Base], selections: Sequence[Selection] | None) -> frozenset[str] | None:
+    """The columns of the table itself."""
+    if selections is None:
+        return None
+    columns: set[str] = set()
+    for selection in selections:
+        if selection.reads is None:
+            return None
+        columns |= selection.reads
+    assert columns <= columns_of(model), (model, columns)
+    return frozenset(columns)
+
+
+def edge(read: BatchedRead[Any, Any], key: str, description: str) -> Any:
+    """A field that leads from a row to what `read` finds for its column `key`: a row, null or a list."""
+    key_of = attrgetter(key)
+
+    async def resolve(self: Any, info: Info) -> Any:
+        [found] = await counting_lists(info.context.loaders.load_all(read, [key_of(self)]), info.context)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return strawberry.field(resolver=resolve, description=description, metadata={EDGE: Edge(read, key)})
+
+
+def key_of_id(id: str) -> str | None:
+    """The key that rows have for an id; None for what is no UUID."""
+    key = parse_id(id)
+    return None if key == NO_ID else str(key)
+
+
+def lookup(
+    read: BatchedRead[Any, Any],
+    description: str,
+    *,
+    argument: str = "id",
+    argument_description: str = "The object's id.",
+    argument_type: Any = strawberry.ID,
+    key_of: Callable[[str], str | None] = key_of_id,
+) -> Any:
+    """A field of the root that leads to what `read` finds for its argument."""
+
+    async def resolve(info: Info, key: Any) -> Any:
+        found = key_of(key)
+        return None if found is None else await info.context.loaders.of(read).load(found)
+
+    described = strawberry.argument(name=argument, description=argument_description)
+    resolve.__annotations__["key"] = Annotated[argument_type, described]
+    return strawberry.field(resolver=resolve, description=description, metadata={EDGE: RootLookup(read, key_of)})

@@ -1,0 +1,89 @@
+"""Mutations of payments."""
+
+from datetime import datetime
+
+import strawberry
+
+from billing.ids import CustomerId, InvoiceId
+from billing.words import PaymentMethod
+from db.queries.lookups import customers_by_id, payments_by_id
+from graph.schema.fields.context import Info
+from graph.schema.fields.edges import edge
+from graph.schema.fields.errors import UserError
+from graph.schema.fields.payloads import idempotency_key_field, mutation, user_errors_field
+from graph.schema.fields.scalars import Cents, Currency, parse_id
+from graph.schema.types.customers import Customer
+from graph.schema.types.payments import Payment
+from services import payments
+from services.idempotency import Outcome
+from services.payments import WantedAllocation
+
+
+@strawberry.input(description="What of a payment is for one invoice.")
+class AllocationInput:
+    invoice_id: strawberry.ID = strawberry.field(description="The invoice: the customer's, and OPEN or UNCOLLECTIBLE.")
+    amount_cents: Cents | None = strawberry.field(
+        default=None,
+        description=(
+            "How much, in minor units of the payment's currency: more than 0, and at most what is due. By default what "
+            "is due, or what is left of the payment."
+        ),
+    )
+
+    def value(self) -> WantedAllocation:
+        return WantedAllocation(InvoiceId(parse_id(self.invoice_id)), self.amount_cents)
+
+
+@strawberry.input(description="Money that was received outside this server.")
+class RecordPaymentInput:
+    customer_id: strawberry.ID = strawberry.field(description="Who paid.")
+    amount_cents: Cents = strawberry.field(description="How much, in minor units of `currency`: more than 0.")
+    currency: Currency = strawberry.field(
+        description="The currency: the customer's, who takes this one for good where there is none yet."
+    )
+    method: PaymentMethod = strawberry.field(default=PaymentMethod.BANK_TRANSFER, description="How the money came.")
+    reference: str | None = strawberry.field(
+        default=None, description="What identifies it where it came from: at most 255 characters."
+    )
+    received_at: datetime | None = strawberry.field(
+        default=None,
+        description="When the money was received: within the last ten years, not after now, which is the default.",
+    )
+    allocations: list[AllocationInput] | None = strawberry.field(
+        default=None,
+        description=("Which invoices it pays, in this order; at most 100. By default the OPEN ones, oldest due first."),
+    )
+    allow_overpayment: bool = strawberry.field(
+        default=False, description="Whether more than the invoices take is welcome: the rest becomes balance."
+    )
+    idempotency_key: str | None = idempotency_key_field()
+
+
+@strawberry.type(description="Answer of `recordPayment`.")
+class RecordPaymentPayload:
+    made: strawberry.Private[Outcome] = Outcome()
+    payment: Payment | None = edge(payments_by_id, "made.payment_id", "The payment.")
+    customer: Customer | None = edge(customers_by_id, "made.customer_id", "The customer as it is now.")
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type
+class PaymentMutations:
+    @mutation("Records money that was received, and pays the customer's invoices with it.")
+    async def record_payment(self, info: Info, input: RecordPaymentInput) -> RecordPaymentPayload:
+        made = await info.context.once(
+            input,
+            lambda session: payments.record_payment(
+                session,
+                customer_id=CustomerId(parse_id(input.customer_id)),
+                amount_cents=input.amount_cents,
+                currency=input.currency,
+                method=input.method,
+                reference=input.reference,
+                received_at=input.received_at,
+                allocations=None if input.allocations is None else [each.value() for each in input.allocations],
+                allow_overpayment=input.allow_overpayment,
+                now=info.context.now(),
+            ),
+        )
+        return RecordPaymentPayload(made=made)

@@ -1,0 +1,180 @@
+"""Mutations of plans."""
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncSession
+from strawberry import Maybe
+
+from billing.ids import PlanId
+from billing.validation import UNCHANGED
+from billing.words import PlanInterval
+from db.queries.lookups import plans_by_id
+from graph.schema.fields.context import Info
+from graph.schema.fields.edges import edge
+from graph.schema.fields.errors import UserError
+from graph.schema.fields.payloads import given, idempotency_key_field, mutation, user_errors_field
+from graph.schema.fields.scalars import Cents, Currency, parse_id
+from graph.schema.types.common import MetadataEntryInput, metadata_of
+from graph.schema.types.plans import Plan
+from services import plans
+from services.idempotency import Outcome
+
+
+@strawberry.input(description="A new plan. By default it bills every 30 days.")
+class CreatePlanInput:
+    code: str = strawberry.field(
+        description=(
+            "The plan's unique code: 1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first. "
+            "Upper and lower case differ."
+        )
+    )
+    name: str = strawberry.field(description="The name on invoices: 1 to 255 characters.")
+    description: str | None = strawberry.field(
+        default=None, description="What the plan offers: at most 2000 characters."
+    )
+    amount_cents: Cents = strawberry.field(
+        description="The price of one unit for one interval, in minor units of `currency`: 0, which is free, or more."
+    )
+    currency: Currency = strawberry.field(description="The currency of the price.")
+    interval: PlanInterval = strawberry.field(
+        default=PlanInterval.DAY, description="The unit of the interval that the price is for."
+    )
+    interval_count: int | None = strawberry.field(
+        default=None,
+        description=(
+            "How many of the unit make the interval: 1 to 3660 of DAY, 520 of WEEK, 120 of MONTH or 10 of YEAR. By "
+            "default 30 of DAY, 1 of the others."
+        ),
+    )
+    trial_days: int = strawberry.field(
+        default=0,
+        description="Days of trial of a new subscription, 0 to 730, once for each customer; 0 for none.",
+    )
+    net_days: int | None = strawberry.field(
+        default=None,
+        description=(
+            "Days from the issue of an invoice to its due date, 0 to 365, where the customer has none of their own: by "
+            "default 14."
+        ),
+    )
+    metadata: list[MetadataEntryInput] | None = strawberry.field(
+        default=None, description="Your own data, at most 50 pairs."
+    )
+    idempotency_key: str | None = idempotency_key_field()
+
+
+@strawberry.input(
+    description="Changes of a plan. What is left out stays as it is; price, currency and interval do always."
+)
+class UpdatePlanInput:
+    id: strawberry.ID = strawberry.field(description="The plan.")
+    name: Maybe[str | None] = strawberry.field(
+        description="The new name, for invoices from now on: 1 to 255 characters; null is refused."
+    )
+    description: Maybe[str | None] = strawberry.field(
+        description="The new description: at most 2000 characters; null for none."
+    )
+    trial_days: Maybe[int | None] = strawberry.field(
+        description="Days of trial of new subscriptions, 0 to 730; null for none."
+    )
+    net_days: Maybe[int | None] = strawberry.field(
+        description="Days from the issue of a new invoice to its due date, 0 to 365; null for 14."
+    )
+    metadata: Maybe[list[MetadataEntryInput] | None] = strawberry.field(
+        description="The new pairs, at most 50, which take the place of all old ones; null for none."
+    )
+
+
+@strawberry.input(description="A plan to archive.")
+class ArchivePlanInput:
+    id: strawberry.ID = strawberry.field(description="The plan.")
+
+
+@strawberry.input(description="A plan to open again.")
+class UnarchivePlanInput:
+    id: strawberry.ID = strawberry.field(description="The plan.")
+
+
+@strawberry.type(description="Answer of `createPlan`.")
+class CreatePlanPayload:
+    made: strawberry.Private[Outcome] = Outcome()
+    plan: Plan | None = edge(plans_by_id, "made.plan_id", "The new plan.")
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `updatePlan`.")
+class UpdatePlanPayload:
+    made: strawberry.Private[Outcome] = Outcome()
+    plan: Plan | None = edge(plans_by_id, "made.plan_id", "The plan as it is now.")
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `archivePlan`.")
+class ArchivePlanPayload:
+    made: strawberry.Private[Outcome] = Outcome()
+    plan: Plan | None = edge(plans_by_id, "made.plan_id", "The plan as it is now.")
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `unarchivePlan`.")
+class UnarchivePlanPayload:
+    made: strawberry.Private[Outcome] = Outcome()
+    plan: Plan | None = edge(plans_by_id, "made.plan_id", "The plan as it is now.")
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type
+class PlanMutations:
+    @mutation("Stores a new plan.")
+    async def create_plan(self, info: Info, input: CreatePlanInput) -> CreatePlanPayload:
+        metadata = metadata_of(input.metadata)
+
+        async def create(session: AsyncSession) -> Outcome:
+            row = await plans.create_plan(
+                session,
+                code=input.code,
+                name=input.name,
+                description=input.description,
+                amount_cents=input.amount_cents,
+                currency=input.currency,
+                interval=input.interval,
+                interval_count=input.interval_count,
+                trial_days=input.trial_days,
+                net_days=input.net_days,
+                metadata=metadata,
+                now=info.context.now(),
+            )
+            return Outcome(plan_id=row.id)
+
+        made = await info.context.once(input, create)
+        return CreatePlanPayload(made=made)
+
+    @mutation("Changes what a plan is called, its trial and days to pay. What it costs never changes: make a new plan.")
+    async def update_plan(self, info: Info, input: UpdatePlanInput) -> UpdatePlanPayload:
+        metadata = given(input.metadata)
+        row = await info.context.change(
+            lambda session: plans.update_plan(
+                session,
+                plan_id=PlanId(parse_id(input.id)),
+                name=given(input.name),
+                description=given(input.description),
+                trial_days=given(input.trial_days),
+                net_days=given(input.net_days),
+                metadata=UNCHANGED if metadata is UNCHANGED else metadata_of(metadata),
+                now=info.context.now(),
+            )
+        )
+        return UpdatePlanPayload(made=Outcome(plan_id=row.id))
+
+    @mutation("Closes a plan to new subscriptions. The ones it has go on and are billed.")
+    async def archive_plan(self, info: Info, input: ArchivePlanInput) -> ArchivePlanPayload:
+        row = await info.context.change(
+            lambda session: plans.archive_plan(session, plan_id=PlanId(parse_id(input.id)), now=info.context.now())
+        )
+        return ArchivePlanPayload(made=Outcome(plan_id=row.id))
+
+    @mutation("Opens an archived plan to new subscriptions again.")
+    async def unarchive_plan(self, info: Info, input: UnarchivePlanInput) -> UnarchivePlanPayload:
+        row = await info.context.change(
+            lambda session: plans.unarchive_plan(session, plan_id=PlanId(parse_id(input.id)), now=info.context.now())
+        )
+        return UnarchivePlanPayload(made=Outcome(plan_id=row.id))

@@ -1,0 +1,260 @@
+"""Mutations of subscriptions."""
+
+from datetime import datetime
+
+import strawberry
+
+from billing.changes import ChangeMode
+from billing.ids import CustomerId, PlanId, SubscriptionId
+from billing.subscribing import Settlement
+from billing.words import CustomerPermission
+from db.queries.lookups import invoices_by_id, subscriptions_by_id
+from graph.schema.fields.context import Info
+from graph.schema.fields.edges import edge
+from graph.schema.fields.errors import UserError
+from graph.schema.fields.payloads import idempotency_key_field, mutation, user_errors_field
+from graph.schema.fields.scalars import parse_id
+from graph.schema.types.common import MetadataEntryInput, describe, metadata_of
+from graph.schema.types.invoices import Invoice
+from graph.schema.types.subscriptions import Subscription
+from services import subscriptions
+from services.idempotency import Outcome
+
+describe(
+    Settlement,
+    "What becomes of the unused rest of what was billed when a subscription is canceled at once.",
+    NONE="It is kept.",
+    CREDIT="It is given back: on an invoice of its own, to the customer's open invoices and then to the balance.",
+)
+
+
+@strawberry.input(description="A new subscription. It starts at once, or at `startAt`.")
+class CreateSubscriptionInput:
+    customer_id: strawberry.ID = strawberry.field(description="Who is billed: a customer in use.")
+    plan_id: strawberry.ID = strawberry.field(
+        description="What is billed: a plan that is not archived, in the currency the customer is billed in."
+    )
+    quantity: int = strawberry.field(default=1, description="How many units of the plan: 1 to 1 000 000 000.")
+    start_at: datetime | None = strawberry.field(
+        default=None,
+        description="When it begins: not in the past, and within ten years; until then it is PENDING. By default now.",
+    )
+    trial_days: int | None = strawberry.field(
+        default=None,
+        description=(
+            "Days of trial, 0 to 730, in place of the plan's; 0 for none. By default the plan's own, unless the "
+            "customer was on trial of this plan before."
+        ),
+    )
+    trial_end: datetime | None = strawberry.field(
+        default=None,
+        description=(
+            "When the trial ends, in place of its days: after `startAt`, and at most 730 days after it. The first full "
+            "period begins there. Not together with `trialDays`."
+        ),
+    )
+    metadata: list[MetadataEntryInput] | None = strawberry.field(
+        default=None, description="Your own data, at most 50 pairs."
+    )
+    idempotency_key: str | None = idempotency_key_field()
+
+
+@strawberry.input(description="A change of what a subscription bills. What is left out stays as it is.")
+class ChangeSubscriptionInput:
+    id: strawberry.ID = strawberry.field(description="The subscription: one that has begun.")
+    plan_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The new plan: one that is not archived, in the same currency."
+    )
+    quantity: int | None = strawberry.field(default=None, description="How many units of the plan: 1 to 1 000 000 000.")
+    mode: ChangeMode | None = strawberry.field(
+        default=None,
+        description=(
+            "When it comes into force. By default IMMEDIATE where the price for each second of a period stays the same "
+            "or goes up, and PERIOD_END where it goes down. Another interval is IMMEDIATE or PERIOD_END only: the "
+            "former begins a new period at once."
+        ),
+    )
+    as_of: datetime | None = strawberry.field(
+        default=None,
+        description=(
+            "The instant in the current period from which it counts: not before the latest change in it, and not "
+            "after now, which is the default."
+        ),
+    )
+    idempotency_key: str | None = idempotency_key_field()
+
+
+@strawberry.input(description="A change to withdraw that waits for the next period.")
+class WithdrawSubscriptionChangeInput:
+    id: strawberry.ID = strawberry.field(description="The subscription.")
+
+
+@strawberry.input(description="A subscription to cancel.")
+class CancelSubscriptionInput:
+    id: strawberry.ID = strawberry.field(description="The subscription.")
+    at_period_end: bool = strawberry.field(
+        default=True,
+        description=(
+            "True: at the end of the current period, which can be undone until then. False: at once. One that has not "
+            "begun is canceled at once."
+        ),
+    )
+    settlement: Settlement = strawberry.field(
+        default=Settlement.NONE,
+        description="What becomes of the unused rest of what was billed; CREDIT is for what is canceled at once.",
+    )
+    idempotency_key: str | None = idempotency_key_field()
+
+
+@strawberry.input(description="A cancellation to take back.")
+class UndoSubscriptionCancellationInput:
+    id: strawberry.ID = strawberry.field(description="The subscription.")
+
+
+@strawberry.type(description="Answer of `createSubscription`.")
+class CreateSubscriptionPayload:
+    made: strawberry.Private[Outcome] = Outcome()
+    subscription: Subscription | None = edge(subscriptions_by_id, "made.subscription_id", "The new subscription.")
+    invoice: Invoice | None = edge(
+        invoices_by_id,
+        "made.invoice_id",
+        "The invoice of its first period, over 0 for a trial; null for a subscription that begins later.",
+    )
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `changeSubscription`.")
+class ChangeSubscriptionPayload:
+    made: strawberry.Private[Outcome] = Outcome()
+    subscription: Subscription | None = edge(
+        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
+    )
+    invoice: Invoice | None = edge(
+        invoices_by_id, "made.invoice_id", "The invoice that the change has made; null where it made none."
+    )
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `withdrawSubscriptionChange`.")
+class WithdrawSubscriptionChangePayload:
+    made: strawberry.Private[Outcome] = Outcome()
+    subscription: Subscription | None = edge(
+        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
+    )
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `cancelSubscription`.")
+class CancelSubscriptionPayload:
+    made: strawberry.Private[Outcome] = Outcome()
+    subscription: Subscription | None = edge(
+        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
+    )
+    invoice: Invoice | None = edge(
+        invoices_by_id,
+        "made.invoice_id",
+        "The last invoice: what was given back, and lines that waited for one; null where there is none.",
+    )
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `undoSubscriptionCancellation`.")
+class UndoSubscriptionCancellationPayload:
+    made: strawberry.Private[Outcome] = Outcome()
+    subscription: Subscription | None = edge(
+        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
+    )
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type
+class SubscriptionMutations:
+    @mutation(
+        "Puts a customer on a plan and bills the first period, both or neither. The invoice is OPEN, or PAID where "
+        "nothing is owed. A customer may have one live subscription."
+    )
+    async def create_subscription(self, info: Info, input: CreateSubscriptionInput) -> CreateSubscriptionPayload:
+        metadata = metadata_of(input.metadata)
+        made = await info.context.once(
+            input,
+            lambda session: subscriptions.create_subscription(
+                session,
+                customer_id=CustomerId(parse_id(input.customer_id)),
+                plan_id=PlanId(parse_id(input.plan_id)),
+                quantity=input.quantity,
+                start_at=input.start_at,
+                trial_days=input.trial_days,
+                trial_end=input.trial_end,
+                metadata=metadata,
+                now=info.context.now(),
+            ),
+        )
+        return CreateSubscriptionPayload(made=made)
+
+    @mutation(
+        "Changes the plan or the quantity of a subscription, to the second, now or with the next period. A customer "
+        "session leaves `mode` and `asOf` out.",
+        permission=CustomerPermission.CHANGE_SUBSCRIPTION,
+    )
+    async def change_subscription(self, info: Info, input: ChangeSubscriptionInput) -> ChangeSubscriptionPayload:
+        access = info.context.access
+        access.leave_out(mode=input.mode, asOf=input.as_of)
+        access.require_plan(None if input.plan_id is None else parse_id(input.plan_id))
+        made = await info.context.once(
+            input,
+            lambda session: subscriptions.change_subscription(
+                session,
+                subscription_id=SubscriptionId(parse_id(input.id)),
+                plan_id=None if input.plan_id is None else PlanId(parse_id(input.plan_id)),
+                quantity=input.quantity,
+                mode=input.mode,
+                as_of=input.as_of,
+                may_credit=access.customer_id is None,
+                now=info.context.now(),
+            ),
+        )
+        return ChangeSubscriptionPayload(made=made)
+
+    @mutation("Takes back a change that waits for the next period.", permission=CustomerPermission.CHANGE_SUBSCRIPTION)
+    async def withdraw_subscription_change(
+        self, info: Info, input: WithdrawSubscriptionChangeInput
+    ) -> WithdrawSubscriptionChangePayload:
+        made = await info.context.change(
+            lambda session: subscriptions.withdraw_subscription_change(
+                session, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
+            )
+        )
+        return WithdrawSubscriptionChangePayload(made=made)
+
+    @mutation(
+        "Ends a subscription, with its current period or at once. Open invoices stay owed; `settlement` says whether "
+        "the unused rest is given back, which a customer session cannot ask for.",
+        permission=CustomerPermission.CANCEL_SUBSCRIPTION,
+    )
+    async def cancel_subscription(self, info: Info, input: CancelSubscriptionInput) -> CancelSubscriptionPayload:
+        info.context.access.leave_out(settlement=input.settlement is not Settlement.NONE)
+        made = await info.context.once(
+            input,
+            lambda session: subscriptions.cancel_subscription(
+                session,
+                subscription_id=SubscriptionId(parse_id(input.id)),
+                at_period_end=input.at_period_end,
+                settlement=input.settlement,
+                now=info.context.now(),
+            ),
+        )
+        return CancelSubscriptionPayload(made=made)
+
+    @mutation(
+        "Takes back a cancellation that waits for the end of the period.",
+        permission=CustomerPermission.CANCEL_SUBSCRIPTION,
+    )
+    async def undo_subscription_cancellation(
+        self, info: Info, input: UndoSubscriptionCancellationInput
+    ) -> UndoSubscriptionCancellationPayload:
+        made = await info.context.change(
+            lambda session: subscriptions.undo_subscription_cancellation(
+                session, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
+            )
+        )
+        return UndoSubscriptionCancellationPayload(made=made)

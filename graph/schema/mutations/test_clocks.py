@@ -1,0 +1,88 @@
+"""Mutations of test clocks."""
+
+from datetime import datetime
+
+import strawberry
+
+from billing.ids import TestClockId
+from db.queries.lookups import test_clocks_by_id
+from graph.schema.fields.context import Info
+from graph.schema.fields.edges import edge
+from graph.schema.fields.errors import UserError
+from graph.schema.fields.payloads import idempotency_key_field, mutation, user_errors_field
+from graph.schema.fields.scalars import parse_id
+from graph.schema.types.runs import TestClock
+from services import test_clocks
+from services.clock_runs import advance
+from services.idempotency import Outcome
+
+ADVANCE_SECONDS = 5
+
+
+@strawberry.input(description="A new test clock.")
+class CreateTestClockInput:
+    name: str | None = strawberry.field(default=None, description="What it is for: at most 255 characters.")
+    frozen_at: datetime | None = strawberry.field(
+        default=None, description="The time it stands at, within 100 years of now; by default now."
+    )
+    idempotency_key: str | None = idempotency_key_field()
+
+
+@strawberry.input(description="A test clock to move forward.")
+class AdvanceTestClockInput:
+    id: strawberry.ID = strawberry.field(description="The test clock: one that is READY.")
+    to: datetime = strawberry.field(
+        description="The time it shall stand at: later than it does, and within 100 years of now."
+    )
+    idempotency_key: str | None = idempotency_key_field()
+
+
+@strawberry.type(description="Answer of `createTestClock`.")
+class CreateTestClockPayload:
+    made: strawberry.Private[Outcome] = Outcome()
+    test_clock: TestClock | None = edge(test_clocks_by_id, "made.test_clock_id", "The new test clock.")
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `advanceTestClock`.")
+class AdvanceTestClockPayload:
+    made: strawberry.Private[Outcome] = Outcome()
+    test_clock: TestClock | None = edge(
+        test_clocks_by_id,
+        "made.test_clock_id",
+        (
+            "The test clock: READY at its new time, or still ADVANCING where there is more to bill than fits into "
+            f"{ADVANCE_SECONDS} seconds. The server goes on then; send the same again, or look."
+        ),
+    )
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type
+class TestClockMutations:
+    __test__ = False
+
+    @mutation("Makes a test clock. Customers that are created on it live in its time, and no others do.")
+    async def create_test_clock(self, info: Info, input: CreateTestClockInput) -> CreateTestClockPayload:
+        made = await info.context.once(
+            input,
+            lambda session: test_clocks.create_test_clock(
+                session, name=input.name, frozen_at=input.frozen_at, now=info.context.now()
+            ),
+        )
+        return CreateTestClockPayload(made=made)
+
+    @mutation("Moves a test clock forward: everything that is due on the way happens to its customers, in order.")
+    async def advance_test_clock(self, info: Info, input: AdvanceTestClockInput) -> AdvanceTestClockPayload:
+        made = await info.context.once(
+            input,
+            lambda session: test_clocks.send_test_clock(
+                session,
+                test_clock_id=TestClockId(parse_id(input.id)),
+                to=input.to,
+                now=info.context.now(),
+            ),
+        )
+        assert made.test_clock_id is not None, "a clock that was sent has an id"
+        await advance(info.context.database, made.test_clock_id, now=info.context.now(), seconds=ADVANCE_SECONDS)
+        return AdvanceTestClockPayload(made=made)

@@ -1,0 +1,113 @@
+"""Previews: what an invoice would say, without making one."""
+
+from datetime import datetime
+
+import strawberry
+
+from billing.changes import ChangeMode
+from billing.ids import CustomerId, PlanId, SubscriptionId
+from graph.schema.fields.context import Info
+from graph.schema.fields.errors import UserError
+from graph.schema.fields.payloads import preview, user_errors_field
+from graph.schema.fields.scalars import parse_id
+from graph.schema.types.previews import InvoicePreview
+from services import previews
+
+
+@strawberry.input(description="A subscription to preview.")
+class PreviewSubscriptionInput:
+    customer_id: strawberry.ID = strawberry.field(description="Who would be billed: a customer in use.")
+    plan_id: strawberry.ID = strawberry.field(
+        description="What would be billed: a plan that is not archived, in the currency the customer is billed in."
+    )
+    quantity: int = strawberry.field(default=1, description="How many units of the plan: 1 to 1 000 000 000.")
+    start_at: datetime | None = strawberry.field(
+        default=None, description="When it would begin: not in the past, and within ten years. By default now."
+    )
+    trial_days: int | None = strawberry.field(
+        default=None,
+        description="Days of trial, 0 to 730, in place of the plan's; 0 for none. As for `createSubscription`.",
+    )
+    trial_end: datetime | None = strawberry.field(
+        default=None, description="When the trial would end, in place of its days: at most 730 days after it begins."
+    )
+
+
+@strawberry.input(description="A change of a subscription to preview. What is left out stays as it is.")
+class PreviewSubscriptionChangeInput:
+    id: strawberry.ID = strawberry.field(description="The subscription: one that has begun.")
+    plan_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The new plan: one that is not archived, in the same currency."
+    )
+    quantity: int | None = strawberry.field(default=None, description="How many units of the plan: 1 to 1 000 000 000.")
+    mode: ChangeMode | None = strawberry.field(
+        default=None, description="When it would come into force; by default as for `changeSubscription`."
+    )
+    as_of: datetime | None = strawberry.field(
+        default=None,
+        description=(
+            "The instant in the current period from which it would count: not before the latest change in it, and not "
+            "after now, which is the default."
+        ),
+    )
+
+
+@strawberry.type(description="Answer of `previewSubscription`.")
+class PreviewSubscriptionPayload:
+    invoice: InvoicePreview | None = strawberry.field(
+        default=None, description="The first invoice, as it would be made when the subscription begins."
+    )
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="Answer of `previewSubscriptionChange`.")
+class PreviewSubscriptionChangePayload:
+    mode: ChangeMode | None = strawberry.field(default=None, description="The mode, which may be the default one.")
+    effective_at: datetime | None = strawberry.field(default=None, description="When it would come into force.")
+    invoice: InvoicePreview | None = strawberry.field(
+        default=None, description="The invoice that the change would make; null where it would make none."
+    )
+    next_invoice: InvoicePreview | None = strawberry.field(
+        default=None,
+        description="The invoice of the next period after the change; null where the subscription ends before.",
+    )
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type
+class PreviewQueries:
+    @preview("What `createSubscription` would bill first, with the same input. Stores nothing.")
+    async def preview_subscription(self, info: Info, input: PreviewSubscriptionInput) -> PreviewSubscriptionPayload:
+        async with info.context.reads() as session:
+            invoice = await previews.preview_subscription(
+                session,
+                customer_id=CustomerId(parse_id(input.customer_id)),
+                plan_id=PlanId(parse_id(input.plan_id)),
+                quantity=input.quantity,
+                start_at=input.start_at,
+                trial_days=input.trial_days,
+                trial_end=input.trial_end,
+                now=info.context.now(),
+            )
+        return PreviewSubscriptionPayload(invoice=invoice)  # type: ignore[arg-type]
+
+    @preview("What `changeSubscription` would do, with the same input. Stores nothing.")
+    async def preview_subscription_change(
+        self, info: Info, input: PreviewSubscriptionChangeInput
+    ) -> PreviewSubscriptionChangePayload:
+        async with info.context.reads() as session:
+            change = await previews.preview_subscription_change(
+                session,
+                subscription_id=SubscriptionId(parse_id(input.id)),
+                plan_id=None if input.plan_id is None else PlanId(parse_id(input.plan_id)),
+                quantity=input.quantity,
+                mode=input.mode,
+                as_of=input.as_of,
+                now=info.context.now(),
+            )
+        return PreviewSubscriptionChangePayload(
+            mode=change.mode,
+            effective_at=change.effective_at,
+            invoice=change.invoice,  # type: ignore[arg-type]
+            next_invoice=change.next_invoice,  # type: ignore[arg-type]
+        )

@@ -1,0 +1,182 @@
+"""The root of all reads."""
+
+import asyncio
+from typing import Annotated, Any, cast
+
+import strawberry
+
+from billing.validation import email_key_of
+from billing.words import ApiKeyScope
+from db import models
+from db.queries.lookups import (
+    customers_by_email_key,
+    customers_by_external_id,
+    customers_by_id,
+    invoices_by_id,
+    node_models_by_id,
+    payments_by_id,
+    plans_by_code,
+    plans_by_id,
+    subscriptions_by_id,
+    test_clocks_by_id,
+)
+from graph.schema.fields.connections import Connection, connection
+from graph.schema.fields.context import Info
+from graph.schema.fields.edges import lookup
+from graph.schema.fields.errors import bad_user_input
+from graph.schema.fields.loaders import BatchedRead
+from graph.schema.fields.paging import MAX_PAGE
+from graph.schema.fields.scalars import parse_id
+from graph.schema.queries.previews import PreviewQueries
+from graph.schema.types.access import ApiKey
+from graph.schema.types.common import Node
+from graph.schema.types.customers import Customer, CustomerFilter, CustomerOrder
+from graph.schema.types.events import Event, feed
+from graph.schema.types.invoices import Invoice, InvoiceFilter, InvoiceOrder
+from graph.schema.types.payments import Payment
+from graph.schema.types.plans import Plan, PlanFilter, PlanOrder
+from graph.schema.types.runs import (
+    BillingRun,
+    BillingRunFilter,
+    BillingRunOrder,
+    TestClock,
+    TestClockFilter,
+    TestClockOrder,
+)
+from graph.schema.types.subscriptions import Subscription, SubscriptionFilter, SubscriptionOrder
+from services import api_keys
+
+READ_BY_ID: dict[type[models.Base], BatchedRead[Any, Any]] = {
+    models.Customer: customers_by_id,
+    models.Plan: plans_by_id,
+    models.Subscription: subscriptions_by_id,
+    models.Invoice: invoices_by_id,
+    models.Payment: payments_by_id,
+    models.TestClock: test_clocks_by_id,
+}
+
+Id = Annotated[strawberry.ID, strawberry.argument(description="The object's id.")]
+
+
+async def find_node(info: Info, id: strawberry.ID) -> Any:
+    key = parse_id(id)
+    model = await info.context.find(node_models_by_id, key)
+    return None if model is None else await info.context.find(READ_BY_ID[model], key)
+
+
+@strawberry.type(description="All reads. A lookup of an id that does not exist, or is none, gives null.")
+class Query(PreviewQueries):
+    @strawberry.field(description="The object with this id, whatever its type.")
+    async def node(self, info: Info, id: Id) -> Node | None:
+        return await find_node(info, id)
+
+    @strawberry.field(
+        description=f"The objects with these ids, in their order, null for an id that none has; at most {MAX_PAGE}."
+    )
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="The objects' ids.")],
+    ) -> list[Node | None]:
+        if len(ids) > MAX_PAGE:
+            raise bad_user_input(f"`ids` must have at most {MAX_PAGE} items.")
+        # None is cancelled where another fails: what it waits for, others may wait for as well.
+        found: list[Any] = await asyncio.gather(*(find_node(info, each) for each in ids), return_exceptions=True)
+        for each in found:
+            if isinstance(each, BaseException):
+                raise each
+        return found
+
+    customer: Customer | None = lookup(customers_by_id, "The customer with this id.")
+    customer_by_email: Customer | None = lookup(
+        customers_by_email_key,
+        "The customer with this e-mail address, in upper or lower case.",
+        argument="email",
+        argument_description="The e-mail address.",
+        argument_type=str,
+        key_of=email_key_of,
+    )
+    customer_by_external_id: Customer | None = lookup(
+        customers_by_external_id,
+        "The customer with this external id.",
+        argument="externalId",
+        argument_description="The id that your own system has for it.",
+        argument_type=str,
+        key_of=str,
+    )
+    plan: Plan | None = lookup(plans_by_id, "The plan with this id.")
+    plan_by_code: Plan | None = lookup(
+        plans_by_code,
+        "The plan with this code.",
+        argument="code",
+        argument_description="The plan's code.",
+        argument_type=str,
+        key_of=str,
+    )
+    subscription: Subscription | None = lookup(subscriptions_by_id, "The subscription with this id.")
+    invoice: Invoice | None = lookup(invoices_by_id, "The invoice with this id.")
+    payment: Payment | None = lookup(payments_by_id, "The payment with this id.")
+    test_clock: TestClock | None = lookup(test_clocks_by_id, "The test clock with this id.")
+
+    @strawberry.field(
+        description="All API keys, revoked ones too, oldest first; no customer sessions. Needs a key of scope ADMIN."
+    )
+    async def api_keys(self, info: Info) -> list[ApiKey]:
+        info.context.access.require(ApiKeyScope.ADMIN)
+        async with info.context.reads() as session:
+            return cast("list[ApiKey]", await api_keys.api_keys(session))
+
+    customers: Connection[Customer] = connection(
+        models.Customer,
+        filter_by=CustomerFilter,
+        order_by=CustomerOrder,
+        without_test_clocks=True,
+        description=(
+            "All customers, archived ones too unless they are filtered out. Those in the time of a test clock are left "
+            "out, unless the filter names the clock."
+        ),
+    )
+    plans: Connection[Plan] = connection(
+        models.Plan,
+        filter_by=PlanFilter,
+        order_by=PlanOrder,
+        description="All plans, archived ones too unless they are filtered out.",
+    )
+    subscriptions: Connection[Subscription] = connection(
+        models.Subscription,
+        filter_by=SubscriptionFilter,
+        order_by=SubscriptionOrder,
+        without_test_clocks=True,
+        description=(
+            "All subscriptions, canceled ones too unless they are filtered out. Those in the time of a test clock are "
+            "left out, unless the filter names the clock or the customer."
+        ),
+    )
+    invoices: Connection[Invoice] = connection(
+        models.Invoice,
+        filter_by=InvoiceFilter,
+        order_by=InvoiceOrder,
+        without_test_clocks=True,
+        description=(
+            "All invoices, such as those of one customer. Those in the time of a test clock are left out, unless the "
+            "filter names the clock, the customer or the subscription."
+        ),
+    )
+    events: Connection[Event] = feed(
+        "The feed of all events, oldest first: plans and test clocks too, and what lives in the time of test clocks. "
+        "Poll it with the `endCursor` of the page before, also of an empty one: each event comes once, and none is "
+        "missed. An event comes as soon as all work that began before it has ended, most often at once."
+    )
+    test_clocks: Connection[TestClock] = connection(
+        models.TestClock,
+        filter_by=TestClockFilter,
+        order_by=TestClockOrder,
+        description="All test clocks.",
+    )
+    billing_runs: Connection[BillingRun] = connection(
+        models.BillingRun,
+        filter_by=BillingRunFilter,
+        order_by=BillingRunOrder,
+        newest_first=True,
+        description="The runs that billed what was due, the newest first.",
+    )

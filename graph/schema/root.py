@@ -1,0 +1,77 @@
+"""The schema, and how it is written down."""
+
+from functools import cache
+
+import strawberry
+from graphql import (
+    GraphQLArgument,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    Undefined,
+)
+from strawberry.schema import Schema
+from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.name_converter import NameConverter
+
+from graph.schema.declarations import declare
+from graph.schema.fields.scalars import SCALARS
+from graph.schema.mutations.access import AccessMutations
+from graph.schema.mutations.customers import CustomerMutations
+from graph.schema.mutations.invoices import InvoiceMutations
+from graph.schema.mutations.payments import PaymentMutations
+from graph.schema.mutations.plans import PlanMutations
+from graph.schema.mutations.subscriptions import SubscriptionMutations
+from graph.schema.mutations.test_clocks import TestClockMutations
+from graph.schema.queries.root import Query
+
+
+@strawberry.type(description="All changes. Each is one transaction: it happens as a whole or, refused, not at all.")
+class Mutation(
+    CustomerMutations,
+    PlanMutations,
+    SubscriptionMutations,
+    InvoiceMutations,
+    PaymentMutations,
+    TestClockMutations,
+    AccessMutations,
+):
+    pass
+
+
+def drop_null_defaults(schema: GraphQLSchema) -> None:
+    """Leaves `= null` out of the schema: an input that may be left out says so by being nullable."""
+    for type_ in schema.type_map.values():
+        inputs: list[GraphQLArgument | GraphQLInputField] = []
+        if isinstance(type_, GraphQLInputObjectType):
+            inputs.extend(type_.fields.values())
+        elif isinstance(type_, GraphQLObjectType):
+            inputs.extend(argument for field in type_.fields.values() for argument in field.args.values())
+        for input_ in inputs:
+            if input_.default_value is None:
+                input_.default_value = Undefined
+
+
+class KeptNames(NameConverter):
+    """Makes each name once: it is asked for those of all members of an input, in each request."""
+
+    @cache  # noqa: B019 - one for the whole program, and the names of a schema
+    def apply_naming_config(self, name: str) -> str:
+        return super().apply_naming_config(name)
+
+
+config = StrawberryConfig(scalar_map=SCALARS, name_converter=KeptNames())
+schema = Schema(query=Query, mutation=Mutation, config=config)
+core_schema: GraphQLSchema = schema._schema  # noqa: SLF001 - the schema as graphql-core has it
+drop_null_defaults(core_schema)
+declare(schema)
+
+
+def sdl() -> str:
+    """The schema in the schema definition language, as `schema.graphql` has it.
+
+    It names its root types always: a reader of a document that does not would take the domain's `Subscription` for
+    the root of GraphQL subscriptions, of which there are none.
+    """
+    return f"schema {{\n  query: Query\n  mutation: Mutation\n}}\n\n{schema.as_str().strip()}\n"

@@ -1,0 +1,159 @@
+"""What several types share."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any, ClassVar
+
+import strawberry
+
+from billing import records
+from billing.errors import InvalidInput
+from db.access.rows import Referred, Row
+from db.models import Base
+from db.queries.pages import Condition, Value
+from graph.execution import ATTRIBUTE, READS
+from graph.schema.fields.context import Info
+from graph.schema.fields.scalars import parse_id
+
+
+def field(description: str) -> Any:
+    """A field that is the row's column of the same name."""
+    return strawberry.field(description=description)
+
+
+def field_of(column: str, description: str) -> Any:
+    """A field that is a column of another name."""
+    value_of = attrgetter(column)
+
+    def resolve(self: Any) -> Any:
+        return value_of(self)
+
+    return strawberry.field(resolver=resolve, description=description, metadata={ATTRIBUTE: column})
+
+
+@strawberry.interface(description="An object that `node` finds by its id.")
+class Node:
+    """The base of the types whose objects are rows of one table."""
+
+    row: ClassVar[type[Base]] = Base
+
+    id: strawberry.ID = field("The object's id: a UUID (version 7), unique among all objects, and safe to show.")
+
+    @classmethod
+    def is_type_of(cls, source: object, _info: Info) -> bool:
+        return isinstance(source, Row | Referred) and source.model is cls.row
+
+
+def describe(words: type[StrEnum], description: str, *, name: str | None = None, **values_described: str) -> None:
+    """Makes an enum of the columns one of the API, by its own name or another, with a description of each word."""
+    strawberry.enum(words, name=name, description=description)
+    definition: Any = words.__strawberry_definition__  # type: ignore[attr-defined]
+    assert values_described.keys() == {word.value for word in words}, words
+    for value in definition.values:
+        value.description = values_described[value.name]
+
+
+@strawberry.type(description="A pair of the caller's own data, kept with an object and given back as it was.")
+class MetadataEntry:
+    key: str = field("The pair's name, unique in its object: 1 to 64 characters.")
+    value: str = field("What is kept under it: at most 500 characters.")
+
+
+@strawberry.input(description="A pair of the caller's own data.")
+class MetadataEntryInput:
+    key: str = field("The pair's name, unique in its object: 1 to 64 characters.")
+    value: str = field("What is kept under it: at most 500 characters.")
+
+
+def metadata_field() -> Any:
+    def resolve(self: Any) -> list[MetadataEntry]:
+        return [MetadataEntry(key=key, value=value) for key, value in sorted(self.custom_metadata.items())]
+
+    return strawberry.field(
+        resolver=resolve,
+        description="The caller's own data, at most 50 pairs, sorted by key.",
+        metadata={READS: {"custom_metadata"}},
+    )
+
+
+def metadata_of(entries: list[MetadataEntryInput] | None) -> Mapping[str, str] | None:
+    """The pairs of an input. Raises `InvalidInput` where a key comes twice."""
+    if entries is None:
+        return None
+    pairs = {entry.key: entry.value for entry in entries}
+    if len(pairs) != len(entries):
+        raise InvalidInput("A key of the metadata must come only once.", "metadata")
+    return pairs
+
+
+@strawberry.type(description="A postal address. What was left out is null.")
+class Address:
+    line1: str | None = field("Street and number, or what is said in their place.")
+    line2: str | None = field("More of the same: floor, building, care of.")
+    postal_code: str | None = field("Postal code, as the country writes it.")
+    city: str | None = field("City, town or village.")
+    region: str | None = field("State, province or region.")
+    country: str | None = field("Country: the two-letter code of ISO 3166-1, such as `DE`.")
+
+
+@strawberry.input(
+    description="A postal address. Each line has at most 255 characters; an empty one counts as left out."
+)
+class AddressInput:
+    line1: str | None = strawberry.field(default=None, description="Street and number.")
+    line2: str | None = strawberry.field(default=None, description="More of the same: floor, building, care of.")
+    postal_code: str | None = strawberry.field(default=None, description="Postal code, as the country writes it.")
+    city: str | None = strawberry.field(default=None, description="City, town or village.")
+    region: str | None = strawberry.field(default=None, description="State, province or region.")
+    country: str | None = strawberry.field(
+        default=None, description="Country: the two-letter code of ISO 3166-1 in capitals, such as `DE`."
+    )
+
+    def value(self) -> records.Address:
+        return records.Address(
+            line1=self.line1,
+            line2=self.line2,
+            postal_code=self.postal_code,
+            city=self.city,
+            region=self.region,
+            country=self.country,
+        )
+
+
+@strawberry.input(description="A half-open span of time: the instant `from` is in it, `until` is not.")
+class DateTimeRange:
+    from_: datetime | None = strawberry.field(
+        name="from", default=None, description="At or after this instant; from the beginning when left out."
+    )
+    until: datetime | None = strawberry.field(
+        default=None, description="Before this instant; to the end when left out."
+    )
+
+
+# The parts of a filter. What is null or left out is no condition.
+
+
+def id_is(column: str, value: strawberry.ID | None) -> tuple[Condition, ...]:
+    return () if value is None else (Condition(column, "=", parse_id(value)),)
+
+
+def equals(column: str, value: Value) -> tuple[Condition, ...]:
+    return () if value is None else (Condition(column, "=", value),)
+
+
+def any_of(column: str, words: list[Any] | None) -> tuple[Condition, ...]:
+    return () if words is None else (Condition(column, "in", tuple(words)),)
+
+
+def is_set(column: str, wanted: bool | None) -> tuple[Condition, ...]:
+    return () if wanted is None else (Condition(column, "is not null" if wanted else "is null"),)
+
+
+def within(column: str, span: DateTimeRange | None) -> tuple[Condition, ...]:
+    if span is None:
+        return ()
+    start = () if span.from_ is None else (Condition(column, ">=", span.from_),)
+    end = () if span.until is None else (Condition(column, "<", span.until),)
+    return (*start, *end)

@@ -1,0 +1,29 @@
+"""Types refer to each other across modules; these names stand for them until all are there."""
+
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import strawberry
+
+if TYPE_CHECKING:
+    from graph.schema.types.customers import Customer
+    from graph.schema.types.invoices import Invoice, InvoiceLine
+    from graph.schema.types.payments import Payment
+    from graph.schema.types.plans import Plan
+    from graph.schema.types.runs import TestClock
+    from graph.schema.types.subscriptions import Subscription
+
+
+# Types refer to each other across modules; these names stand for them until all are there.
+LazyCustomer: TypeAlias = Annotated["Customer", strawberry.lazy("graph.schema.types.customers")]
+
+LazyPlan: TypeAlias = Annotated["Plan", strawberry.lazy("graph.schema.types.plans")]
+
+LazySubscription: TypeAlias = Annotated["Subscription", strawberry.lazy("graph.schema.types.subscriptions")]
+
+LazyInvoice: TypeAlias = Annotated["Invoice", strawberry.lazy("graph.schema.types.invoices")]
+
+LazyInvoiceLine: TypeAlias = Annotated["InvoiceLine", strawberry.lazy("graph.schema.types.invoices")]
+
+LazyPayment: TypeAlias = Annotated["Payment", strawberry.lazy("graph.schema.types.payments")]
+
+LazyTestClock: TypeAlias = Annotated["TestClock", strawberry.lazy("graph.schema.types.runs")]

@@ -1,0 +1,116 @@
+"""The one place where the server is put together."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+
+from db.database import CLOSE_SECONDS, Database
+from graph.observability.middleware import Backlog, Observed
+from graph.schema.fields.context import Clock, wall_clock
+from graph.server.health import Health
+from graph.server.http import GraphQLEndpoint
+from graph.server.playground import playground_assets
+from graph.server.security import SecuredStarlette
+from graph.settings import Settings
+from services.ticks import renew_forever
+
+if TYPE_CHECKING:
+    from graph.observability.metrics import Metrics
+    from graph.observability.tracing import Tracing
+
+logger = logging.getLogger("billing.observability")
+
+
+def create_app(
+    database: Database,
+    *,
+    settings: Settings | None = None,
+    clock: Clock = wall_clock,
+    renew_every: float | None = None,
+    tracing: "Tracing | None" = None,
+) -> Starlette:
+    """The server over `database`, which it closes in the end. `clock` tells the present instant, in UTC.
+
+    While it runs, it bills what is due every `renew_every` seconds; never, where that is None. `tracing` makes the
+    traces of its requests, and is closed in the end. Raises `TrustedDocumentsError`.
+    """
+    settings = settings or Settings()
+    health = Health(database)
+    graphql = GraphQLEndpoint(database, clock, settings)
+    metrics = metrics_of(database) if settings.metrics else None
+    told = {} if metrics is None else {"told": metrics.renewed}
+    backlog = Backlog(log_requests=settings.log_requests, counts=metrics)
+
+    async def renew_while_serving() -> None:
+        if renew_every is not None:
+            await renew_forever(database, clock, every_seconds=renew_every, **told)
+
+    async def watch_pools() -> None:
+        # Another process may be asked how many connections are in use.
+        while metrics is not None:
+            try:
+                metrics.look_at_pools()
+            except Exception:
+                logger.exception("the pools cannot be looked at")
+            await asyncio.sleep(1)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        health.drain_on_signal()
+        background = [asyncio.create_task(renew_while_serving()), asyncio.create_task(watch_pools())]
+        yield
+        for task in background:
+            task.cancel()
+        # A run that is broken off still writes down how far it came, if the database lets it.
+        await asyncio.wait(background, timeout=CLOSE_SECONDS)
+        backlog.settle()
+        closing = [database.close()] if tracing is None else [database.close(), tracing.close()]
+        await asyncio.gather(*closing)
+
+    routes = [
+        Route("/", lambda _request: RedirectResponse("/graphql")),
+        Route("/graphql", graphql),
+        playground_assets(),
+        *health.routes(),
+    ]
+    if metrics is not None:
+        from graph.server.metrics_endpoint import MetricsEndpoint
+
+        routes.append(Route("/metrics", MetricsEndpoint(metrics, backlog, database, clock, graphql.admit).answer))
+    observed = Middleware(
+        Observed,
+        slow_seconds=settings.slow_ms / 1000,
+        backlog=backlog,
+        tracing=tracing,
+    )
+    cors = [cross_origin(settings.cors_origins)] if settings.cors_origins else []
+    return SecuredStarlette(
+        hsts_seconds=settings.hsts_seconds, routes=routes, middleware=[observed, *cors], lifespan=lifespan
+    )
+
+
+def metrics_of(database: Database) -> "Metrics":
+    # What it is imported with is large, and reads where several processes keep their metrics.
+    from graph.observability.metrics import Metrics
+
+    return Metrics(database)
+
+
+def cross_origin(origins: Sequence[str]) -> Middleware:
+    """Lets pages of these origins send requests with a token, and read the answers."""
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "GraphQL-Require-Preflight", "X-Request-Id"],
+        expose_headers=["Retry-After", "X-Request-Id"],
+        max_age=600,
+    )

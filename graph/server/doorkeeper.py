@@ -1,0 +1,116 @@
+"""Who sends a request, and what they may do."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from billing.ids import ApiKeyId
+from db.database import Database
+from db.models import ApiKey
+from graph.schema.fields.access import Access
+from services.api_keys import id_in, is_unnoted, note_use, opens
+from services.rate_limits import Lease, RateLimit, take_block
+
+KEY_SEEN_FOR = timedelta(seconds=5)
+"""So long a process goes on with what it has read of a key: a revoked one is refused after that at the latest."""
+
+KEYS_REMEMBERED = 10_000
+
+
+class Unauthenticated(Exception):
+    """The request names no key that opens. The message is for who sent it."""
+
+
+class RateLimited(Exception):
+    """The key has read all that it may for now; `seconds` until there is something again."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class Doorkeeper:
+    """Finds out who sends a request, and whether the rate limit lets it in.
+
+    What was read of a key is kept for seconds, and its bucket is taken from in blocks: most requests cost no statement.
+    """
+
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], limit: RateLimit, *, requires_key: bool
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._limit = limit
+        self._requires_key = requires_key
+        self._seen: OrderedDict[ApiKeyId, tuple[datetime, ApiKey]] = OrderedDict()
+        self._leases: OrderedDict[ApiKeyId, Lease] = OrderedDict()
+
+    async def admit(self, authorization: str | None) -> Access:
+        """Who sends a request with this header. Raises `Unauthenticated` and `RateLimited`."""
+        if authorization is None:
+            if self._requires_key:
+                raise Unauthenticated("This needs an API key: send it as `Authorization: Bearer …`.")
+            return Access()
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthenticated("The header must be `Authorization: Bearer …`, with an API key.")
+        token = token.strip()
+        key_id = id_in(token)
+        key = None if key_id is None else await self._key(key_id)
+        if key is None or not opens(key, token, self._clock()):
+            raise Unauthenticated("This is no API key, or one that was revoked or has expired.")
+        await self._note_use(key)
+        await self._let_in(key.id)
+        return Access(key.id, key.scope, key.customer_id, frozenset(key.permissions), frozenset(key.plan_ids))
+
+    def charge(self, access: Access, rows: int) -> None:
+        """Counts what a request has read."""
+        if access.key_id is not None:
+            self._lease(access.key_id).left -= 1 + rows
+
+    async def _key(self, key_id: ApiKeyId) -> ApiKey | None:
+        now = self._clock()
+        found = self._seen.get(key_id)
+        # A clock that was set back makes nothing good for longer.
+        if found is not None and found[0] <= now < found[0] + KEY_SEEN_FOR:
+            return found[1]
+        async with self._database.brief() as session:
+            key = await session.get(ApiKey, key_id)
+        if key is not None:
+            remember(self._seen, key_id, (now, key))
+        return key
+
+    async def _note_use(self, key: ApiKey) -> None:
+        now = self._clock()
+        if is_unnoted(key, now):
+            async with self._database.brief() as session:
+                await note_use(session, key.id, now)
+            key.last_used_at = now
+
+    def _lease(self, key_id: ApiKeyId) -> Lease:
+        lease = self._leases.get(key_id) or Lease()
+        remember(self._leases, key_id, lease)
+        return lease
+
+    async def _let_in(self, key_id: ApiKeyId) -> None:
+        lease = self._lease(key_id)
+        if lease.left >= 1:
+            return
+        async with asyncio.timeout(self._database.brief_seconds), lease.lock:
+            # Another request may have taken a block meanwhile, or spent this one while it was being taken.
+            while lease.left < 1:
+                now = self._clock()
+                if lease.is_known_to_be_empty(now):
+                    raise RateLimited(lease.seconds_to_wait(now))
+                async with self._database.sessions() as session:
+                    await take_block(session, key_id, lease, self._limit, now=now)
+
+
+def remember(things: OrderedDict[ApiKeyId, Any], key_id: ApiKeyId, thing: Any) -> None:
+    """Keeps what came last; what is forgotten is read again."""
+    things[key_id] = thing
+    things.move_to_end(key_id)
+    if len(things) > KEYS_REMEMBERED:
+        things.popitem(last=False)

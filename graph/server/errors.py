@@ -1,0 +1,62 @@
+"""Top-level errors as they are sent."""
+
+import re
+from typing import Any
+
+from graphql import GraphQLError, GraphQLSyntaxError
+
+from db.access.scope import RowBudgetExceeded
+from db.driver.errors import is_timeout, is_unavailable
+from graph.observability.exchange import current
+
+NOT_CHANGED = "The database is unavailable at the moment. Try again."
+
+MAYBE_CHANGED = (
+    "This was broken off, and some or all of it is done, or may be: send it again with its idempotency key, or look "
+    "first."
+)
+
+DID_YOU_MEAN = re.compile(r" Did you mean .*\?$", re.DOTALL)
+
+
+def formatted(
+    error: GraphQLError, *, suggestions: bool = True, before: bool = False, changed: bool = False
+) -> dict[str, Any]:
+    """A top-level error as it is sent: with a code, and without what only the log may know.
+
+    Without `suggestions`, it does not say either which name was perhaps meant. An error that was found `before` the
+    execution is one of validation, where nothing else is said. `changed`: the request has stored something, or
+    may have.
+    """
+    cause = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    # What a literal of the document cannot be read as, such as an integer of 5000 digits, is the client's mistake.
+    if cause is None or (error.path is None and isinstance(cause, ValueError | RecursionError)):
+        sent: dict[str, Any] = {**error.formatted}
+        if not suggestions:
+            sent["message"] = DID_YOU_MEAN.sub("", error.message)
+        return {**sent, "extensions": {"code": code_of(error, before=before), **sent.get("extensions", {})}}
+
+    if isinstance(cause, RowBudgetExceeded):
+        message = f"This reads or gives more than {cause.limit} rows. Ask for less at once."
+        refused = GraphQLError(message, nodes=error.nodes, path=error.path)
+        return {**refused.formatted, "extensions": {"code": "COST_LIMIT", "limit": cause.limit}}
+
+    exchange = current()
+    exchange.fails(cause)
+    if is_timeout(cause):
+        code, message = "TIMEOUT", "This took too long. Ask for less at once."
+    elif is_unavailable(cause):
+        code, message = "UNAVAILABLE", MAYBE_CHANGED if changed else NOT_CHANGED
+    else:
+        code, message = "INTERNAL_SERVER_ERROR", "Internal server error."
+    masked = GraphQLError(message, nodes=error.nodes, path=error.path)
+    return {**masked.formatted, "extensions": {"code": code, "requestId": exchange.request_id}}
+
+
+def code_of(error: GraphQLError, *, before: bool) -> str:
+    """The code of an error that names none itself."""
+    if isinstance(error, GraphQLSyntaxError):
+        return "GRAPHQL_PARSE_FAILED"
+    return "GRAPHQL_VALIDATION_FAILED" if before else "BAD_USER_INPUT"

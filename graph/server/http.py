@@ -1,0 +1,330 @@
+"""GraphQL over HTTP: a request is admitted, read, executed within its time, and answered.
+
+See https://graphql.github.io/graphql-over-http/draft/.
+"""
+
+import asyncio
+import math
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import orjson
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
+from graphql import execute as execute_by_object
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from db.access.scope import RowBudget
+from db.database import Database
+from graph.execution import execute, takes
+from graph.observability.exchange import current
+from graph.schema.fields.access import Access
+from graph.schema.fields.context import Clock, Context
+from graph.schema.root import core_schema
+from graph.server.documents import Document, Documents
+from graph.server.doorkeeper import Doorkeeper, RateLimited, Unauthenticated
+from graph.server.errors import MAYBE_CHANGED, formatted
+from graph.server.playground import playground_page
+from graph.server.requests import (
+    GRAPHQL_JSON,
+    JSON,
+    GraphQLRequest,
+    Refusal,
+    read_request,
+    require_own_name,
+    response_media_type,
+    wants_html,
+)
+from graph.server.trusted import TrustedDocumentsError, read_trusted
+from graph.settings import Settings
+
+RETRY_SOON = {"Retry-After": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is sent back: a GraphQL response, with its status where that is not for its media type to say."""
+
+    document: dict[str, Any]
+    status: int | None = None
+    executed: bool = True
+
+
+UNWATCHED_SECONDS = 0.05
+"""So long a query runs before somebody looks whether its client is still there."""
+
+MUTATIONS_SECONDS = 40
+"""So long the mutations of an operation may take together, each of which has a limit of its own."""
+
+
+class ClientGone(Exception):
+    """The client has gone: nobody waits for an answer."""
+
+
+class GraphQLEndpoint:
+    """The endpoint `/graphql`, an ASGI application. A browser that asks for HTML gets the playground."""
+
+    def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
+        self._database = database
+        self._clock = clock
+        self._settings = settings
+        self._doorkeeper = Doorkeeper(database, clock, settings.rate_limit, requires_key=settings.requires_key)
+        self._trusted = {} if settings.trusted_documents is None else read_trusted(settings.trusted_documents)
+        self._documents = Documents(
+            core_schema,
+            settings.limits,
+            self._trusted.values(),
+            suggestions=settings.suggestions,
+        )
+        for key, text in self._trusted.items():
+            if errors := self._documents.of(text).errors:
+                raise TrustedDocumentsError(f"The trusted document {key} is not valid: {errors[0].message}")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            response = await self.respond(request)
+        except (ClientGone, ClientDisconnect):
+            return
+        except asyncio.CancelledError:
+            # The server ends, and its time to finish what is under way is over.
+            refusal = Refusal(503, "The server is shutting down. Try again.", code="UNAVAILABLE")
+            response = refused(refusal, response_media_type(request.headers.get("accept")) or JSON)
+        response.headers["Vary"] = "Accept, Authorization"
+        await response(scope, receive, send)
+
+    async def respond(self, request: Request) -> Response:
+        if request.method == "GET" and not request.query_params and wants_html(request):
+            return playground_page()
+        media_type = response_media_type(request.headers.get("accept"))
+        if request.method not in ("GET", "POST"):
+            refusal = Refusal(405, "This endpoint takes GET and POST.", headers={"Allow": "GET, POST"})
+            return refused(refusal, media_type or JSON)
+        if media_type is None:
+            return refused(Refusal(406, f"This endpoint answers with {GRAPHQL_JSON} or {JSON}."), JSON)
+        try:
+            access = await self.admit(request)
+            asked = await self._read(request)
+            answer = await self._answer(request, access, asked)
+        except Refusal as refusal:
+            return refused(refusal, media_type)
+        status = answer.status or (200 if answer.executed or media_type == JSON else 400)
+        return sent(answer.document, status, media_type, RETRY_SOON if status == 503 else {})
+
+    async def admit(self, request: Request) -> Access:
+        """Who sends the request. Raises `Refusal`."""
+        if not self._settings.requires_key:
+            require_own_name(request, self._settings.hosts)
+        try:
+            access = await self._doorkeeper.admit(request.headers.get("authorization"))
+        except Unauthenticated as error:
+            headers = {"WWW-Authenticate": "Bearer"}
+            raise Refusal(401, str(error), code="UNAUTHENTICATED", headers=headers) from None
+        except RateLimited as error:
+            seconds = max(1, math.ceil(error.seconds))
+            message = f"This key has read all that it may for now. Try again in {seconds} s."
+            headers = {"Retry-After": str(seconds)}
+            raise Refusal(429, message, code="RATE_LIMITED", headers=headers) from None
+        except Exception as error:
+            said = formatted(GraphQLError("", original_error=error))
+            code = str(said["extensions"]["code"])
+            status = 500 if code == "INTERNAL_SERVER_ERROR" else 503
+            headers = RETRY_SOON if status == 503 else {}
+            raise Refusal(status, str(said["message"]), code=code, headers=headers) from error
+        current().key_id = None if access.key_id is None else str(access.key_id)
+        return access
+
+    async def _read(self, request: Request) -> GraphQLRequest:
+        """What the request asks for. A body that comes slowly is not the server's time. Raises `Refusal`."""
+        began = perf_counter()
+        try:
+            return await read_request(request, self._settings.limits.body_bytes)
+        finally:
+            current().reading_seconds = perf_counter() - began
+
+    async def _answer(self, request: Request, access: Access, asked: GraphQLRequest) -> Answer:
+        exchange = current()
+        document = self._documents.of(self._text_of(asked))
+        rows = RowBudget(self._settings.limits.rows)
+        try:
+            if document.errors:
+                return self._refused(document.errors)
+            try:
+                operation = document.operation(asked.operation_name)
+            except GraphQLError as error:
+                return self._refused((error,))
+            exchange.executes(operation, trusted=document.trusted)
+            changes = operation.operation is OperationType.MUTATION
+            if changes and request.method != "POST":
+                raise Refusal(405, "A mutation is sent by POST.", headers={"Allow": "POST"})
+            cost = document.cost(operation, asked.variables or {}, self._settings.limits)
+            if cost.errors:
+                return self._refused(cost.errors)
+            context = Context(self._database, self._clock, access, rows)
+            execution = self._execute(document, operation, asked.variables, context)
+            if exchange.tracing is not None:
+                execution = exchange.tracing.operation(execution)
+            try:
+                # What changes something is brought to its end, whether or not somebody waits for it.
+                result = await (to_its_end(execution) if changes else self._in_time(request, execution))
+            except (TimeoutError, asyncio.CancelledError) as error:
+                if context.changed:
+                    # Nobody may take it for something that can be done again.
+                    return Answer({"data": None, "errors": [error_document(MAYBE_CHANGED, "UNAVAILABLE")]})
+                if isinstance(error, asyncio.CancelledError):
+                    raise
+                seconds = MUTATIONS_SECONDS if changes else self._settings.limits.seconds
+                message = f"This took longer than {seconds:g} s. Ask for less at once."
+                return Answer({"errors": [error_document(message, "TIMEOUT")]}, status=504)
+            finally:
+                await context.close()
+        finally:
+            exchange.rows = rows.read
+            self._doorkeeper.charge(access, rows.read)
+        return self._answer_of(result, cost.nodes, rows, changed=context.changed)
+
+    async def _execute(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        variables: dict[str, Any] | None,
+        context: Context,
+    ) -> ExecutionResult:
+        assert document.node is not None
+        assert document.plans is not None
+        if self._settings.plans and takes(operation):
+            return await execute(
+                core_schema,
+                document.plans,
+                operation,
+                variables=variables,
+                context=context,
+                hide_suggestions=not self._settings.suggestions,
+            )
+        result = execute_by_object(
+            core_schema,
+            document.node,
+            context_value=context,
+            variable_values=variables,
+            operation_name=operation.name.value if operation.name else None,
+            hide_suggestions=not self._settings.suggestions,
+        )
+        return result if isinstance(result, ExecutionResult) else await result
+
+    def _text_of(self, asked: GraphQLRequest) -> str:
+        """The document that is asked for. Raises `Refusal` for one that is not known, or not trusted."""
+        if asked.document_id is not None:
+            text = self._trusted.get(asked.document_id.removeprefix("sha256:"))
+            if text is not None:
+                return text
+            # A client that has the text sends it as well.
+            if not asked.query or self._settings.trusted_only:
+                raise Refusal(400, "There is no trusted document with this id.", code="PERSISTED_QUERY_NOT_FOUND")
+        if self._settings.trusted_only:
+            raise Refusal(400, "This server takes trusted documents only: name one in `documentId`.")
+        if not asked.query:
+            raise Refusal(400, "The request has no `query`.")
+        return asked.query
+
+    async def _in_time(self, request: Request, execution: Coroutine[Any, Any, ExecutionResult]) -> ExecutionResult:
+        """The result of a query. It is given up, with the SQL that it runs, when its time is over or the client goes.
+
+        Raises `TimeoutError` and `ClientGone`.
+        """
+        loop = asyncio.get_running_loop()
+        watches: list[asyncio.Task[None]] = []
+        gone = False
+
+        async def watch() -> None:
+            nonlocal gone
+            await disconnected(request)
+            gone = True
+            time.reschedule(loop.time())
+
+        # Most queries are answered before it is worth a look whether somebody still waits.
+        later = loop.call_later(UNWATCHED_SECONDS, lambda: watches.append(loop.create_task(watch())))
+        try:
+            async with asyncio.timeout(self._settings.limits.seconds) as time:
+                return await execution
+        except TimeoutError:
+            if gone:
+                raise ClientGone from None
+            raise
+        finally:
+            later.cancel()
+            for each in watches:
+                each.cancel()
+
+    def _refused(self, errors: Sequence[GraphQLError]) -> Answer:
+        """The answer to what is not executed: it has no `data`, and names what is wrong with the request."""
+        suggestions = self._settings.suggestions
+        said = [formatted(error, suggestions=suggestions, before=True) for error in errors]
+        return Answer({"errors": said}, executed=False)
+
+    def _answer_of(self, result: ExecutionResult, nodes: int, rows: RowBudget, *, changed: bool) -> Answer:
+        """The answer. Variables that do not fit keep an operation from being executed; then it has no `data`.
+
+        Where the database is unavailable, nothing was `changed` and nothing was read, the status says so too.
+        """
+        errors = result.errors or []
+        executed = result.data is not None or any(error.path is not None for error in errors)
+        document: dict[str, Any] = {}
+        status = None
+        if errors:
+            suggestions = self._settings.suggestions
+            document["errors"] = [formatted(error, suggestions=suggestions, changed=changed) for error in errors]
+            if (
+                executed
+                and not changed
+                and is_empty(result.data)
+                and any(map(is_unavailable_error, document["errors"]))
+            ):
+                status = 503
+        if executed:
+            document["data"] = result.data
+            document["extensions"] = {"cost": {"nodes": nodes, "rows": rows.read, "limit": rows.limit}}
+        return Answer(document, status, executed=executed)
+
+
+async def to_its_end(execution: Coroutine[Any, Any, ExecutionResult]) -> ExecutionResult:
+    """The result of mutations. Raises `TimeoutError` where the database lets them wait without end."""
+    async with asyncio.timeout(MUTATIONS_SECONDS):
+        return await execution
+
+
+async def disconnected(request: Request) -> None:
+    """Ends when the client has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def is_empty(data: Mapping[str, Any] | None) -> bool:
+    """Whether an answer has nothing of what was asked for."""
+    return data is None or all(value is None for value in data.values())
+
+
+def is_unavailable_error(error: Mapping[str, Any]) -> bool:
+    return bool(error["extensions"]["code"] == "UNAVAILABLE")
+
+
+def error_document(message: str, code: str) -> dict[str, Any]:
+    return {"message": message, "extensions": {"code": code}}
+
+
+def refused(refusal: Refusal, media_type: str) -> Response:
+    """An answer to what is not a GraphQL request at all, or not welcome."""
+    document = {"errors": [error_document(refusal.message, refusal.code)]}
+    return sent(document, refusal.status, media_type, refusal.headers)
+
+
+def sent(document: Mapping[str, Any], status: int, media_type: str, headers: Mapping[str, str] = {}) -> Response:
+    if "errors" in document:
+        current().codes.extend(error["extensions"]["code"] for error in document["errors"])
+    return Response(
+        orjson.dumps(document),
+        status,
+        {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store", **headers},
+    )

@@ -1,0 +1,414 @@
+"""How much one request may ask for, and how much a document asks for: measured once, in one walk.
+
+Each fragment is measured once, however often it is spread: a walk that expands them takes 2^60 steps for sixty
+fragments of which each spreads the next twice.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLField,
+    GraphQLList,
+    GraphQLNamedType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    NullValueNode,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+    get_nullable_type,
+    is_leaf_type,
+)
+
+from graph.schema.fields.paging import DEFAULT_PAGE, MAX_PAGE, PAGE_ARGUMENTS, PAGE_BY_DEFAULT
+from graph.settings import Limits
+
+INTROSPECTION_ALIASES = 0
+"""The schema is read once in a request, not thirty times. No tool asks otherwise."""
+
+REFERRING = ("type", "ofType")
+"""Fields of introspection that name a type: what such a type consists of is asked for where it is listed."""
+
+PARTS_OF_A_TYPE = ("fields", "inputFields", "enumValues", "interfaces", "possibleTypes")
+
+COMPARISONS = 60_000
+"""Fields of one name in one place are compared with each other, those inside them as well: so many pairs at most."""
+
+PLANNED_FIELDS = 5_000
+"""An operation is planned with its fragments written out in each place: so many fields at most."""
+
+FREE_VALUES = 20
+"""So many values of a field's arguments do not count."""
+
+MOST = 10**9
+"""Counts stop here."""
+
+
+def limit_error(message: str, node: Any, *, code: str = "GRAPHQL_VALIDATION_FAILED", **numbers: float) -> GraphQLError:
+    """A refusal that says what was asked for and what is allowed."""
+    return GraphQLError(message, node, extensions={"code": code, **numbers})
+
+
+@dataclass(frozen=True, slots=True)
+class PageSize:
+    """How many items a field gives at most: the largest of a number and what variables say; `default` without any."""
+
+    number: int | None = None
+    variables: tuple[str, ...] = ()
+    default: int = DEFAULT_PAGE
+
+    def of(self, variables: Mapping[str, Any]) -> int:
+        if not self.variables:
+            return self.default if self.number is None else self.number
+        said = (self.number, *(page_of(variables.get(name)) for name in self.variables))
+        return max((number for number in said if number is not None), default=self.default)
+
+
+def page_of(value: object) -> int | None:
+    """How many items the value of a page argument asks for; None where it says nothing."""
+    match value:
+        case None:
+            return None
+        case bool():
+            return MAX_PAGE
+        case int() as number:
+            return max(0, min(number, MAX_PAGE))
+        case list() as items:
+            return len(items)
+        case _:
+            # It is none of these: whatever it is, it is refused later.
+            return MAX_PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCount:
+    """How many values a variable holds beyond those that are free, those inside others too."""
+
+    variable: str
+
+    def of(self, variables: Mapping[str, Any]) -> int:
+        count, pending = 0, [variables.get(self.variable)]
+        while pending:
+            count += 1
+            match pending.pop():
+                case list() as items:
+                    pending.extend(items)
+                case dict() as members:
+                    pending.extend(members.values())
+        return max(0, count - FREE_VALUES)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nodes:
+    """A number as a formula: `fixed`, and for each page, or each value of a variable, so many times what is there."""
+
+    fixed: int = 0
+    parts: tuple[tuple[PageSize | ValueCount, "Nodes"], ...] = ()
+
+    def total(self, variables: Mapping[str, Any]) -> int:
+        """The number, with the variables of a request."""
+        return self._total(variables, {})
+
+    def _total(self, variables: Mapping[str, Any], known: dict[int, int]) -> int:
+        found = known.get(id(self))
+        if found is None:
+            found = self.fixed
+            for page, nodes in self.parts:
+                found += page.of(variables) * nodes._total(variables, known)  # noqa: SLF001
+            known[id(self)] = found = min(found, MOST)
+        return found
+
+
+ONCE = PageSize(number=1)
+NONE = Nodes()
+ONE = Nodes(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a selection asks for."""
+
+    depth: int = 0
+    aliases: int = 0
+    introspection_aliases: int = 0
+    repeats_types: int = 0
+    directives: int = 0
+    fields: int = 0
+    planned_fields: int = 0
+    nodes: Nodes = NONE
+    values: Nodes = NONE
+    names: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """How often each name stands here, and how many pairs are compared inside it."""
+
+    @property
+    def comparisons(self) -> int:
+        return min(MOST, sum(count * count * max(1, inside) for count, inside in self.names.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """How many nodes an operation could give, and how many values its arguments could hold, by its variables."""
+
+    nodes: Nodes
+    values: Nodes
+    defaults: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is wrong with a document's size, and what its operations ask for."""
+
+    errors: tuple[GraphQLError, ...]
+    operations: Mapping[str | None, Operation]
+
+    def asked_by(self, operation_name: str | None, variables: Mapping[str, Any]) -> tuple[int, int]:
+        """How many nodes an operation could give, and how many values its arguments hold; by the only one, where no
+        name is given.
+        """
+        name = operation_name if operation_name in self.operations else next(iter(self.operations), None)
+        operation = self.operations.get(name)
+        if operation is None:
+            return 0, 0
+        given = {**operation.defaults, **variables}
+        return operation.nodes.total(given), operation.values.total(given)
+
+
+def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Measured:
+    """Measures a document, valid or not."""
+    errors: list[GraphQLError] = []
+    operations: dict[str | None, Operation] = {}
+    walk = _Walk(schema, document)
+    for operation in document.definitions:
+        if not isinstance(operation, OperationDefinitionNode):
+            continue
+        name = operation.name.value if operation.name else None
+        try:
+            shape = walk.selection(operation.selection_set, schema.get_root_type(operation.operation))
+        except RecursionError:
+            message = f"The operation has too many levels; at most {limits.depth} are allowed."
+            errors.append(limit_error(message, operation, limit=limits.depth))
+            continue
+        defaults = {
+            definition.variable.name.value: plain_value(definition.default_value)
+            for definition in operation.variable_definitions or ()
+            if definition.default_value is not None
+        }
+        operations[name] = Operation(shape.nodes, shape.values, defaults)
+        directives = shape.directives + len(operation.directives or ())
+        for what, asked, limit in (
+            ("levels", shape.depth, limits.depth),
+            ("aliases", shape.aliases, limits.aliases),
+            ("aliases in introspection", shape.introspection_aliases, INTROSPECTION_ALIASES),
+            ("parts of types below `type` or `ofType`", shape.repeats_types, 0),
+            ("directives", directives, limits.directives),
+            ("fields at its root", shape.fields, limits.root_fields),
+            ("fields with all fragments written out", shape.planned_fields, PLANNED_FIELDS),
+            ("pairs of fields of one name", shape.comparisons, COMPARISONS),
+        ):
+            if asked > limit:
+                count = asked if asked < MOST else f"more than {MOST}"
+                message = f"The operation has {count} {what}; at most {limit} are allowed."
+                errors.append(limit_error(message, operation, asked=asked, limit=limit))
+    # A fragment that nobody spreads is compared as well.
+    for fragment in document.definitions:
+        if isinstance(fragment, FragmentDefinitionNode):
+            asked = walk.fragment(fragment.name.value).comparisons
+            if asked > COMPARISONS:
+                message = f"The fragment has {asked} pairs of fields of one name; at most {COMPARISONS} are allowed."
+                errors.append(limit_error(message, fragment, asked=asked, limit=COMPARISONS))
+    return Measured(tuple(errors), operations)
+
+
+class _Walk:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
+        self._schema = schema
+        self._fragments = {
+            node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
+        }
+        self._measured: dict[tuple[str, bool], Shape] = {}
+        self._open: set[str] = set()
+
+    def selection(
+        self,
+        selection: SelectionSetNode | None,
+        parent: GraphQLNamedType | None,
+        *,
+        introspecting: bool = False,
+        referred: bool = False,
+    ) -> Shape:
+        """What all selected fields ask for together."""
+        shapes: list[Shape] = []
+        names: dict[str, tuple[int, int]] = {}
+        spread: set[str] = set()
+        directives = 0
+        for node in selection.selections if selection else ():
+            directives += len(node.directives or ())
+            match node:
+                case FieldNode():
+                    shape = self._field(node, parent, introspecting=introspecting, referred=referred)
+                    here: Mapping[str, tuple[int, int]] = {(node.alias or node.name).value: (1, shape.comparisons)}
+                case InlineFragmentNode():
+                    condition = node.type_condition
+                    type_ = self._schema.get_type(condition.name.value) if condition else parent
+                    shape = self.selection(node.selection_set, type_, introspecting=introspecting, referred=referred)
+                    here = shape.names
+                case FragmentSpreadNode():
+                    shape = self.fragment(node.name.value, referred=referred)
+                    here = shape.names
+                    if node.name.value in spread:
+                        # The same fragment is compared once, and planned once.
+                        shape, here = replace(shape, planned_fields=0), {}
+                    spread.add(node.name.value)
+                case _:
+                    continue
+            shapes.append(shape)
+            for name, (count, inside) in here.items():
+                before = names.get(name, (0, 0))
+                names[name] = (min(MOST, before[0] + count), max(before[1], inside))
+        return Shape(
+            depth=max((shape.depth for shape in shapes), default=0),
+            aliases=min(MOST, sum(shape.aliases for shape in shapes)),
+            introspection_aliases=min(MOST, sum(shape.introspection_aliases for shape in shapes)),
+            repeats_types=min(MOST, sum(shape.repeats_types for shape in shapes)),
+            directives=min(MOST, directives + sum(shape.directives for shape in shapes)),
+            fields=min(MOST, sum(shape.fields for shape in shapes)),
+            planned_fields=min(MOST, sum(shape.planned_fields for shape in shapes)),
+            nodes=sum_of([shape.nodes for shape in shapes]),
+            values=sum_of([shape.values for shape in shapes]),
+            names=names,
+        )
+
+    def fragment(self, name: str, *, referred: bool = False) -> Shape:
+        """What a fragment asks for, wherever it is spread; `referred`, below a field that names a type."""
+        definition = self._fragments.get(name)
+        # One that is unknown, or spreads itself, is refused by the standard rules.
+        if definition is None or name in self._open:
+            return Shape()
+        shape = self._measured.get((name, referred))
+        if shape is None:
+            self._open.add(name)
+            type_ = self._schema.get_type(definition.type_condition.name.value)
+            introspecting = type_ is not None and type_.name.startswith("__")
+            shape = self._measured[name, referred] = self.selection(
+                definition.selection_set, type_, introspecting=introspecting, referred=referred
+            )
+            self._open.discard(name)
+        return shape
+
+    def _field(self, node: FieldNode, parent: GraphQLNamedType | None, *, introspecting: bool, referred: bool) -> Shape:
+        name = node.name.value
+        alias = int(node.alias is not None)
+        if introspecting or name in ("__schema", "__type"):
+            below = referred or (introspecting and name in REFERRING)
+            inner = self.selection(node.selection_set, None, introspecting=True, referred=below)
+            return replace(
+                inner,
+                depth=0,
+                aliases=0 if introspecting or name == "__schema" else alias,
+                introspection_aliases=inner.introspection_aliases + (alias if name != "__type" else 0),
+                repeats_types=inner.repeats_types + int(referred and name in PARTS_OF_A_TYPE),
+                fields=1,
+                planned_fields=inner.planned_fields + 1,
+            )
+        found: GraphQLField | None = getattr(parent, "fields", {}).get(name)
+        type_ = get_named_type(found.type) if found else None
+        inner = self.selection(node.selection_set, type_)
+        nodes, values = NONE, NONE
+        if found is not None and type_ is not None:
+            page = page_size(node, found)
+            if not is_leaf_type(type_):
+                nodes = repeated(counted(parent, inner.nodes), page)
+            values = sum_of([values_of(node), repeated(inner.values, page)])
+        return replace(
+            inner,
+            depth=inner.depth + (1 if node.selection_set else 0),
+            aliases=inner.aliases + alias,
+            fields=1,
+            planned_fields=inner.planned_fields + 1,
+            nodes=nodes,
+            values=values,
+        )
+
+
+def plain_value(value: ValueNode) -> Any:
+    """What a literal counts as: a number, or as many values inside each other. A variable counts by itself."""
+    match value:
+        case IntValueNode(value=digits):
+            # A longer number is refused later.
+            return int(digits) if len(digits) < 10 else MAX_PAGE
+        case ListValueNode(values=items):
+            return [plain_value(item) for item in items]
+        case ObjectValueNode(fields=members):
+            return {member.name.value: plain_value(member.value) for member in members}
+        case NullValueNode() | VariableNode():
+            return None
+        case _:
+            return ""
+
+
+def sum_of(terms: Sequence[Nodes]) -> Nodes:
+    parts = tuple((ONCE, term) for term in terms if term.parts)
+    fixed = min(MOST, sum(term.fixed for term in terms if not term.parts))
+    return Nodes(fixed, parts) if fixed or parts else NONE
+
+
+def repeated(nodes: Nodes, page: PageSize | None) -> Nodes:
+    """So many times what is on a page."""
+    if page is None or nodes is NONE:
+        return nodes
+    if not page.variables and not nodes.parts:
+        return Nodes(min(MOST, page.of({}) * nodes.fixed))
+    return Nodes(0, ((page, nodes),))
+
+
+def counted(parent: GraphQLNamedType | None, inner: Nodes) -> Nodes:
+    """How many nodes one object could give, those below it included.
+
+    The wrappers of a page (`nodes`, `edges`, `node`, `pageInfo`) are none themselves: its items are counted where the
+    page is.
+    """
+    wraps = parent is not None and parent.name.endswith(("Connection", "Edge"))
+    return inner if wraps else Nodes(inner.fixed + 1, inner.parts)
+
+
+def values_of(node: FieldNode) -> Nodes:
+    """How many values the arguments of a field hold, beyond those that are free."""
+    literal, variables = 0, []
+    pending: list[ValueNode] = [argument.value for argument in node.arguments or ()]
+    while pending:
+        literal += 1
+        match pending.pop():
+            case ListValueNode(values=items):
+                pending.extend(items)
+            case ObjectValueNode(fields=members):
+                pending.extend(member.value for member in members)
+            case VariableNode(name=name):
+                variables.append(name.value)
+    parts = tuple((ValueCount(name), ONE) for name in variables)
+    return Nodes(max(0, literal - FREE_VALUES), parts) if parts or literal > FREE_VALUES else NONE
+
+
+def page_size(node: FieldNode, found: GraphQLField) -> PageSize | None:
+    """How many times a field gives what is selected on it; None where that is once."""
+    names = [name for name in PAGE_ARGUMENTS if name in found.args]
+    if not names:
+        return None
+    is_list = isinstance(get_nullable_type(found.type), GraphQLList)
+    default = 1 if is_list else found.extensions.get(PAGE_BY_DEFAULT, DEFAULT_PAGE)
+    # Several may be written, of which all but one are null.
+    said = [argument.value for argument in node.arguments or () if argument.name.value in names]
+    numbers = [number for value in said if (number := page_of(plain_value(value))) is not None]
+    variables = tuple(value.name.value for value in said if isinstance(value, VariableNode))
+    return PageSize(max(numbers, default=None), variables, default)

@@ -1,0 +1,76 @@
+"""`/metrics`: what Prometheus asks for."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+
+from graphql import GraphQLError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from billing.words import ApiKeyScope
+from db.database import Database
+from db.queries.renewals import waiting_renewals
+from graph.observability.metrics import CONTENT_TYPE, Figures, Metrics
+from graph.observability.middleware import Backlog
+from graph.schema.fields.access import Access
+from graph.schema.fields.context import Clock
+from graph.server.health import DATABASE_ERRORS
+from graph.server.http import refused
+from graph.server.requests import JSON, Refusal
+
+FIGURES_SECONDS = 2
+"""So long what is read from the database may take."""
+
+SCRAPERS = 10
+"""The headers of so many who were let in last are known while the database is not there."""
+
+
+class MetricsEndpoint:
+    """Whoever may read by the API may read the metrics, which tell how much is billed.
+
+    Who was let in before is let in while the database does not answer: that is when the metrics are needed.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        backlog: Backlog,
+        database: Database,
+        clock: Clock,
+        admit: Callable[[Request], Awaitable[Access]],
+    ) -> None:
+        self._metrics = metrics
+        self._backlog = backlog
+        self._database = database
+        self._clock = clock
+        self._admit = admit
+        self._known: deque[bytes] = deque(maxlen=SCRAPERS)
+
+    async def answer(self, request: Request) -> Response:
+        header = sha256(request.headers.get("authorization", "").encode()).digest()
+        try:
+            access = await self._admit(request)
+            access.require(ApiKeyScope.READ)
+        except Refusal as refusal:
+            if refusal.code != "UNAVAILABLE" or header not in self._known:
+                return refused(refusal, JSON)
+            return self._scraped(None)
+        except GraphQLError as error:
+            return refused(Refusal(403, error.message, code="FORBIDDEN"), JSON)
+        if header not in self._known:
+            self._known.append(header)
+        return self._scraped(await self._figures())
+
+    def _scraped(self, figures: Figures | None) -> Response:
+        self._backlog.settle()
+        return Response(self._metrics.text(figures), media_type=CONTENT_TYPE)
+
+    async def _figures(self) -> Figures | None:
+        try:
+            async with asyncio.timeout(FIGURES_SECONDS), self._database.sessions() as session:
+                holds, due_at = await waiting_renewals(session)
+        except (TimeoutError, *DATABASE_ERRORS):
+            return None
+        return Figures(holds, due_at, self._clock())

@@ -1,0 +1,225 @@
+"""What a GraphQL request says, read from HTTP."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from starlette.requests import Request
+
+from graph.schema.fields.scalars import UNSTORABLE_TEXT, is_storable
+
+JSON = "application/json"
+GRAPHQL_JSON = "application/graphql-response+json"
+
+PREFLIGHT_HEADERS = (
+    "graphql-require-preflight",
+    "apollo-require-preflight",
+    "x-apollo-operation-name",
+    "authorization",
+)
+"""Headers that a page of another site cannot send unless this server says so first."""
+
+
+class Refusal(Exception):
+    """A request that is answered before it is executed, with an HTTP status that says why."""
+
+    def __init__(
+        self, status: int, message: str, *, code: str = "BAD_USER_INPUT", headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.headers = headers or {}
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLRequest:
+    """The parameters of a request: a document by its text or by the id of a trusted one."""
+
+    query: str | None
+    document_id: str | None
+    operation_name: str | None
+    variables: dict[str, Any] | None
+
+
+async def read_request(request: Request, max_bytes: int) -> GraphQLRequest:
+    """What the request asks for. Raises `Refusal` where it is none."""
+    if request.method == "POST":
+        require_json(request.headers.get("content-type"))
+        return request_of(members_of(await body_of(request, max_bytes)))
+    require_preflight(request)
+    parameters: dict[str, Any] = dict(request.query_params)
+    for name in ("variables", "extensions"):
+        if parameters.get(name):
+            parameters[name] = decoded(parameters[name])
+    return request_of(parameters)
+
+
+def require_json(content_type: str | None) -> None:
+    media_type, *parameters = (part.strip().lower() for part in (content_type or "").split(";"))
+    charsets = [
+        value.strip('"') for name, _, value in (each.partition("=") for each in parameters) if name == "charset"
+    ]
+    if media_type != JSON or any(charset != "utf-8" for charset in charsets):
+        raise Refusal(415, f"The body must be {JSON}, in UTF-8.")
+
+
+def require_preflight(request: Request) -> None:
+    """Lets a GET pass that no page of another site could have made: such a page may send it, unseen, with no header
+    but those that a browser sets itself. `Sec-Fetch-…` are such, and no page can change them.
+    """
+    headers = request.headers
+    if any(name in headers for name in PREFLIGHT_HEADERS):
+        return
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type in (JSON, GRAPHQL_JSON):
+        return
+    site, mode = headers.get("sec-fetch-site"), headers.get("sec-fetch-mode")
+    if mode in ("cors", "same-origin") and site in (None, "same-origin"):
+        return
+    raise Refusal(
+        400, "A query by GET needs the header `GraphQL-Require-Preflight: 1`, which keeps other sites' pages out."
+    )
+
+
+def require_own_name(request: Request, hosts: Collection[str]) -> None:
+    """Lets a request pass that names this server by an address, `localhost` or one of `hosts`.
+
+    Where no key is needed, a page of another site could have its own name lead to this machine, and then ask here as if
+    it were at home: https://en.wikipedia.org/wiki/DNS_rebinding
+    """
+    name = (request.url.hostname or "").lower().rstrip(".")
+    if name == "localhost" or name in hosts or is_address(name):
+        return
+    raise Refusal(
+        403, "This server needs no key, and so is not asked by this name: see BILLING_HOSTS.", code="FORBIDDEN"
+    )
+
+
+def is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def body_of(request: Request, max_bytes: int) -> bytes:
+    """The body. What is too large is refused as soon as that is known."""
+    pieces = []
+    received = 0
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
+        raise too_large(max_bytes)
+    async for piece in request.stream():
+        received += len(piece)
+        if received > max_bytes:
+            raise too_large(max_bytes)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def too_large(max_bytes: int) -> Refusal:
+    return Refusal(413, f"A request must have at most {max_bytes} bytes.", headers={"Connection": "close"})
+
+
+def members_of(body: bytes) -> dict[str, Any]:
+    try:
+        document = decoded(body.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise Refusal(400, "The request is not UTF-8.") from None
+    if not isinstance(document, dict):
+        raise Refusal(400, "The request must be one JSON object.")
+    return document
+
+
+def decoded(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=refuse_constant)
+    except (ValueError, RecursionError):
+        raise Refusal(400, "The request is not valid JSON.") from None
+
+
+def refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def request_of(members: dict[str, Any]) -> GraphQLRequest:
+    """The request with these members. Others are left alone, as the specification asks."""
+    if not all(is_storable(text) for text in texts_in(members)):
+        raise Refusal(400, UNSTORABLE_TEXT)
+    extensions = members.get("extensions")
+    for name, type_, kind in (
+        ("query", str, "a string"),
+        ("documentId", str, "a string"),
+        ("operationName", str, "a string"),
+        ("variables", dict, "an object"),
+        ("extensions", dict, "an object"),
+    ):
+        if not isinstance(members.get(name), type_ | None):
+            raise Refusal(400, f"`{name}` must be {kind} or null.")
+    return GraphQLRequest(
+        members.get("query"),
+        members.get("documentId") or persisted_hash(extensions),
+        members.get("operationName") or None,
+        members.get("variables"),
+    )
+
+
+def persisted_hash(extensions: dict[str, Any] | None) -> str | None:
+    """The hash that Apollo's clients send: https://github.com/apollographql/apollo-link-persisted-queries#protocol"""
+    persisted = (extensions or {}).get("persistedQuery")
+    found = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def texts_in(document: object) -> Iterator[str]:
+    """All strings of a JSON document, the names of its members too."""
+    pending = [document]
+    while pending:
+        match pending.pop():
+            case str() as text:
+                yield text
+            case dict() as members:
+                pending.extend(members)
+                pending.extend(members.values())
+            case list() as items:
+                pending.extend(items)
+
+
+def wants_html(request: Request) -> bool:
+    """Whether a person looks: a browser names HTML, and no program does that wants none of it."""
+    for part in request.headers.get("accept", "").lower().split(","):
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        if name == "text/html":
+            return quality(parameters) > 0
+    return False
+
+
+def response_media_type(accept: str | None) -> str | None:
+    """What an `Accept` header asks for: of what it names, the type of the highest quality, the first among equals.
+
+    `application/json` where it leaves the choice; None where it takes neither.
+    """
+    best: tuple[float, str] | None = None
+    for part in (accept or "*/*").lower().split(","):
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        media_type = {GRAPHQL_JSON: GRAPHQL_JSON, JSON: JSON, "application/*": JSON, "*/*": JSON}.get(name)
+        weight = quality(parameters)
+        if media_type and weight > 0 and (best is None or weight > best[0]):
+            best = (weight, media_type)
+    return best[1] if best else None
+
+
+def quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0
+    return 1
