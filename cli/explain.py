@@ -8,13 +8,13 @@ from graphql.execution.values import VariableValues
 from cli.errors import CommandError
 from graph.execution import explained
 from graph.schema.root import core_schema
-from graph.server.documents import Documents
+from graph.server.query_documents import QueryDocuments
 from graph.settings import Limits
 
 
 def explain_document(text: str) -> None:
     """Prints the plans of a document's operations, without variables. Raises `CommandError` for one that is wrong."""
-    document = Documents(core_schema, Limits()).of(text)
+    document = QueryDocuments(core_schema, Limits()).of(text)
     if document.errors:
         raise CommandError(f"The document is not valid: {document.errors[0].message}")
     assert document.plans is not None, "a valid document has plans"

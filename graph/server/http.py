@@ -24,10 +24,10 @@ from graph.observability.exchange import current
 from graph.schema.fields.access import Access
 from graph.schema.fields.context import Clock, Context
 from graph.schema.root import core_schema
-from graph.server.documents import Document, Documents
 from graph.server.doorkeeper import Doorkeeper, RateLimited, Unauthenticated
 from graph.server.errors import MAYBE_CHANGED, formatted
 from graph.server.playground import playground_page
+from graph.server.query_documents import QueryDocument, QueryDocuments
 from graph.server.requests import (
     GRAPHQL_JSON,
     JSON,
@@ -73,7 +73,7 @@ class GraphQLEndpoint:
         self._settings = settings
         self._doorkeeper = Doorkeeper(database, clock, settings.rate_limit, requires_key=settings.requires_key)
         self._trusted = {} if settings.trusted_documents is None else read_trusted(settings.trusted_documents)
-        self._documents = Documents(
+        self._documents = QueryDocuments(
             core_schema,
             settings.limits,
             self._trusted.values(),
@@ -188,7 +188,7 @@ class GraphQLEndpoint:
 
     async def _execute(
         self,
-        document: Document,
+        document: QueryDocument,
         operation: OperationDefinitionNode,
         variables: dict[str, Any] | None,
         context: Context,

@@ -21,7 +21,7 @@ from graphql import (
 from graph.execution import BATCH, Field, Plans, ResolveMany, execute
 from graph.execution.run import MAX_FAILURES
 from graph.schema.root import core_schema
-from graph.server.documents import Documents
+from graph.server.query_documents import QueryDocuments
 from graph.settings import Limits
 from tests.execution.agreement import later
 
@@ -43,7 +43,7 @@ async def test_what_is_a_condition_in_one_operation_may_be_a_list_in_another() -
 
 
 def test_the_plans_of_a_document_go_with_it() -> None:
-    documents = Documents(core_schema, Limits())
+    documents = QueryDocuments(core_schema, Limits())
 
     for number in range(100):
         padding = "# " + "x" * 14_000

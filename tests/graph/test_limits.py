@@ -18,8 +18,8 @@ from sqlalchemy import text
 from db.database import Database
 from graph.schema.root import schema
 from graph.server.app import create_app
-from graph.server.documents import Documents
 from graph.server.limits import measure
+from graph.server.query_documents import QueryDocuments
 from graph.settings import Limits, Settings
 from tests.support import Api, TestClock
 
@@ -96,7 +96,7 @@ def test_fragments_are_measured_once_however_often_they_are_spread() -> None:
     """Expanded, this document has 2^60 fields."""
     fragments = "".join(f"fragment F{i} on Query {{ ...F{i + 1} ...F{i + 1} }} " for i in range(60))
 
-    document = Documents(SCHEMA, Limits()).of(f"{{ ...F0 }} {fragments} fragment F60 on Query {{ __typename }}")
+    document = QueryDocuments(SCHEMA, Limits()).of(f"{{ ...F0 }} {fragments} fragment F60 on Query {{ __typename }}")
 
     assert [error.message for error in document.errors] == [
         "The operation has more than 1000000000 fields at its root; at most 20 are allowed."
@@ -171,7 +171,7 @@ def test_nodes_are_the_products_along_the_path(pages: list[int]) -> None:
         product *= size
         expected += product
 
-    measured = Documents(SCHEMA, Limits()).of(document).measured
+    measured = QueryDocuments(SCHEMA, Limits()).of(document).measured
 
     assert measured is not None
     assert measured.asked_by(None, {}) == (expected, 0)
@@ -355,7 +355,7 @@ PRODUCT = documents_of_the_product()
 @pytest.mark.parametrize("place", PRODUCT)
 def test_what_the_product_shows_is_within_its_own_limits(place: str) -> None:
     relays = PRODUCT[place] if place == "introspection" else in_relays_form(PRODUCT[place])
-    documents = Documents(SCHEMA, Limits())
+    documents = QueryDocuments(SCHEMA, Limits())
 
     for text_ in (PRODUCT[place], relays):
         # Fragments that a file keeps for later are no fault.

@@ -46,7 +46,7 @@ RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule, St
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class QueryDocument:
     """A document as it was found: what is wrong with it, if anything, and what it asks for.
 
     One that nothing is wrong with has a node, its measure, and the plans of its operations.
@@ -106,7 +106,7 @@ class Cost:
     errors: tuple[GraphQLError, ...]
 
 
-class Documents:
+class QueryDocuments:
     """The documents that came last, and those that are trusted, by their text."""
 
     def __init__(
@@ -115,7 +115,7 @@ class Documents:
         self._schema = schema
         self.limits = limits
         self._suggestions = suggestions
-        self._recent: OrderedDict[str, Document] = OrderedDict()
+        self._recent: OrderedDict[str, QueryDocument] = OrderedDict()
         self._characters = 0
         self._plans = PlanCache()
         self._trusted = {text: replace(self._read(text), trusted=True) for text in trusted}
@@ -124,7 +124,7 @@ class Documents:
                 assert document.plans is not None, "a document with operations is valid"
                 document.plans.prepare(operation)
 
-    def of(self, text: str) -> Document:
+    def of(self, text: str) -> QueryDocument:
         """The document with this text."""
         if found := self._trusted.get(text):
             return found
@@ -143,7 +143,7 @@ class Documents:
                     self._plans.forget(document.plans)
         return read
 
-    def _read(self, text: str) -> Document:
+    def _read(self, text: str) -> QueryDocument:
         limits = self.limits
         if len(text) > limits.characters:
             message = f"The document has {len(text)} characters; at most {limits.characters} are allowed."
@@ -161,14 +161,14 @@ class Documents:
             validate(self._schema, node, RULES, max_errors=MAX_ERRORS, hide_suggestions=not self._suggestions)
         )
         if errors:
-            return Document(errors)
+            return QueryDocument(errors)
         operations = {
             each.name.value if each.name else None: each
             for each in node.definitions
             if isinstance(each, OperationDefinitionNode)
         }
-        return Document((), node, measured, Plans(self._schema, node, self._plans), operations)
+        return QueryDocument((), node, measured, Plans(self._schema, node, self._plans), operations)
 
 
-def refused(error: GraphQLError) -> Document:
-    return Document((error,))
+def refused(error: GraphQLError) -> QueryDocument:
+    return QueryDocument((error,))
