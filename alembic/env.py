@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
-from cli.database import database_server
 from db.database import single_connection
 from db.migrations import LOCK_TIMEOUT_MS, migration_lock, until_not_blocked, wait_briefly_for_locks
 from db.models import Base
@@ -76,6 +75,9 @@ def main() -> None:
     if context.is_offline_mode():
         print_sql()
         return
+    # An entry point of its own here, as cli/ is; where the server migrates, a connection was handed in above.
+    from cli.database import database_server
+
     with database_server() as server:
         asyncio.run(run_on(server.url))
 

@@ -34,7 +34,9 @@ class MigrationBlockedError(Exception):
     """A migration did not get the locks that it needs. The message is one line for the person who started it."""
 
 
-ROOT = Path(__file__).parent.parent
+HERE = Path(__file__).parent
+SCRIPTS = next(folder for folder in (HERE / "alembic", HERE.parent / "alembic") if folder.is_dir())
+"""The migrations: in an installed wheel inside of this package, in a checkout beside it."""
 MIGRATION_LOCK = 7_205_316_947_082_011_511
 """Key of the advisory lock that a migrating process holds. Any constant does; it must never change."""
 
@@ -61,8 +63,8 @@ OLDEST_TRANSACTION = """
 
 
 def alembic_config() -> Config:
-    config = Config(ROOT / "alembic.ini")
-    config.set_main_option("script_location", str(ROOT / "alembic"))
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     return config
 
 
