@@ -50,7 +50,7 @@ async def fill(database: Database, subscriptions: int) -> None:
             account.terms = terms_of(plan, 1)
             add_subscription(account, began, None, began)
             use_currency(account, plan.currency, began)
-            start(account, began, began)
+            start(account, began, began, created=True)
             [invoice] = account.unpaid
             due = invoice.amount_due_cents
             take_in(account, due, [(invoice, due)], method=PaymentMethod.CARD, received_at=began, at=began)

@@ -15,6 +15,7 @@ from billing.records import (
     BilledLine,
     CustomerState,
     InvoiceState,
+    NewSubscription,
     PlannedAllocation,
     PlannedEvent,
     PlannedInvoice,
@@ -63,8 +64,6 @@ class Account:
     events: list[PlannedEvent] = field(default_factory=list)
     customer_changed: bool = False
     subscription_changed: bool = False
-    new_metadata: dict[str, str] | None = None
-    """The caller's own data of a subscription that is not stored yet."""
 
     @property
     def known_subscription(self) -> SubscriptionState:
@@ -75,7 +74,7 @@ class Account:
     @property
     def is_new(self) -> bool:
         """Whether the subscription is to be stored for the first time."""
-        return self.new_metadata is not None
+        return isinstance(self.subscription, NewSubscription)
 
     @property
     def known_terms(self) -> Terms:

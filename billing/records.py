@@ -143,6 +143,14 @@ class SubscriptionState:
 
 
 @dataclass(slots=True)
+class NewSubscription(SubscriptionState):
+    """A subscription that is about to be stored."""
+
+    metadata: dict[str, str]
+    created_at: datetime
+
+
+@dataclass(slots=True)
 class InvoiceState:
     """The columns of an invoice that change once it is finalized, and those that it is judged by."""
 

@@ -85,16 +85,16 @@ def cross_boundary(account: Account, at: datetime) -> None:
             bill_period(account, boundary, at)
 
 
-def start(account: Account, starts_at: datetime, at: datetime) -> None:
+def start(account: Account, starts_at: datetime, at: datetime, *, created: bool = False) -> None:
     """Begins a subscription: with its trial, where it has one, or with the first period that is billed."""
     subscription = account.known_subscription
     subscription.started_at = subscription.terms_at = starts_at
     in_trial = subscription.trial_end is not None
     subscription.status = SubscriptionStatus.TRIALING if in_trial else SubscriptionStatus.ACTIVE
-    if subscription.version:
-        account.note(EventType.SUBSCRIPTION_STARTED, subscription, at, ["status"])
-    else:
+    if created:
         account.note(EventType.SUBSCRIPTION_CREATED, subscription, at)
+    else:
+        account.note(EventType.SUBSCRIPTION_STARTED, subscription, at, ["status"])
     if subscription.trial_end is None:
         bill_period(account, starts_at, at)
         return

@@ -8,7 +8,7 @@ from billing.changes import credit_lines
 from billing.errors import CancellationAlreadyScheduled, InvalidInput, StartInThePast
 from billing.ids import SubscriptionId
 from billing.money import amounts_that_fit
-from billing.records import PlannedInvoice, SubscriptionState
+from billing.records import NewSubscription, PlannedInvoice, SubscriptionState
 from billing.renewals import end, is_due
 from billing.words import EventType, SubscriptionStatus
 
@@ -23,12 +23,16 @@ class Settlement(StrEnum):
 
 
 def add_subscription(
-    account: Account, starts_at: datetime, trial_end: datetime | None, at: datetime
+    account: Account,
+    starts_at: datetime,
+    trial_end: datetime | None,
+    at: datetime,
+    *,
+    metadata: dict[str, str] | None = None,
 ) -> SubscriptionState:
     """Gives an account that has terms a subscription, of which nothing is stored and nothing has happened yet."""
     customer, terms = account.customer, account.known_terms
-    account.new_metadata = {}
-    account.subscription = SubscriptionState(
+    account.subscription = NewSubscription(
         id=SubscriptionId(account.make_id()),
         customer_id=customer.id,
         plan_id=terms.plan_id,
@@ -53,6 +57,8 @@ def add_subscription(
         test_clock_id=customer.test_clock_id,
         version=0,
         updated_at=at,
+        metadata=metadata or {},
+        created_at=at,
     )
     return account.subscription
 

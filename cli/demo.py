@@ -231,7 +231,7 @@ def subscribe(account: Account, plan: Plan, quantity: int, at: datetime) -> None
     account.terms = terms_of(plan, quantity)
     add_subscription(account, at, None, at)
     use_currency(account, plan.currency, at)
-    start(account, at, at)
+    start(account, at, at, created=True)
 
 
 def live_until(account: Account, as_of: datetime, *, pays: bool) -> None:

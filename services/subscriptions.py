@@ -66,9 +66,9 @@ async def create_subscription(
         start_at=start_at,
         trial_days=trial_days,
         trial_end=trial_end,
+        metadata=custom_metadata,
         at=at,
     )
-    account.new_metadata = custom_metadata
     await store(session, [account])
     return Outcome(
         customer_id=customer_id,
@@ -86,6 +86,7 @@ async def plan_subscription(
     start_at: datetime | None,
     trial_days: int | None,
     trial_end: datetime | None,
+    metadata: dict[str, str] | None = None,
     at: datetime,
 ) -> None:
     """Decides of a new subscription, and changes nothing but the account. Raises what `create_subscription` does."""
@@ -101,12 +102,12 @@ async def plan_subscription(
     starts_at = valid_start(start_at, at)
     trial = await valid_trial(session, account, plan, starts_at, trial_days, trial_end)
     account.terms = terms_of(plan, quantity)
-    subscription = add_subscription(account, starts_at, trial, at)
+    subscription = add_subscription(account, starts_at, trial, at, metadata=metadata)
     use_currency(account, plan.currency, at)
     with amounts_that_fit("quantity"):
         times(account.terms.unit_amount_cents, quantity)
         if starts_at <= at:
-            start(account, starts_at, at)
+            start(account, starts_at, at, created=True)
         else:
             account.note(EventType.SUBSCRIPTION_CREATED, subscription, at)
 

@@ -42,6 +42,7 @@ from db.models.base import table_of
 
 CUSTOMER_CHANGES = ("currency", "last_invoice_number", "balance_cents", "last_ledger_number", "version", "updated_at")
 SUBSCRIPTION_COLUMNS = tuple(column.name for column in fields(SubscriptionState) if column.name != "next_ordinal")
+NEW_SUBSCRIPTION_COLUMNS = (*SUBSCRIPTION_COLUMNS, "metadata", "created_at")
 SUBSCRIPTION_CHANGES = tuple(
     name for name in SUBSCRIPTION_COLUMNS if name not in ("id", "customer_id", "test_clock_id")
 )
@@ -65,7 +66,8 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     writes.update(
         Customer, ("id",), CUSTOMER_CHANGES, [account.customer for account in accounts if account.customer_changed]
     )
-    writes.insert(Subscription, (*SUBSCRIPTION_COLUMNS, "metadata", "created_at"), new_subscriptions(accounts))
+    new = [account.subscription for account in accounts if account.is_new]
+    writes.insert(Subscription, NEW_SUBSCRIPTION_COLUMNS, values_of(NEW_SUBSCRIPTION_COLUMNS, new))
     writes.insert_all(BillingPeriod, PlannedPeriod, decided(lambda account: account.periods))
     writes.insert_all(Payment, PlannedPayment, decided(lambda account: account.payments))
     invoices = decided(lambda account: account.invoices)
@@ -123,17 +125,6 @@ async def take_lines(session: AsyncSession, accounts: Sequence[Account]) -> None
     taken = [line.id for account in accounts for line in account.no_longer_waiting]
     if taken:
         await session.execute(delete(PendingLine).where(PendingLine.id.in_(taken)))
-
-
-def new_subscriptions(accounts: Sequence[Account]) -> list[Values]:
-    rows = []
-    for account in accounts:
-        if account.is_new:
-            subscription = account.known_subscription
-            created_at = next(event.occurred_at for event in account.events if event.object_id == subscription.id)
-            [values] = values_of(SUBSCRIPTION_COLUMNS, [subscription])
-            rows.append((*values, account.new_metadata, created_at))
-    return rows
 
 
 def waiting_lines(accounts: Sequence[Account]) -> list[Values]:

@@ -82,7 +82,7 @@ def a_subscriber(
     account.terms = terms_of(plan, draw.randint(1, 3))
     add_subscription(account, began, trial_end, began)
     use_currency(account, plan.currency, began)
-    start(account, began, began)
+    start(account, began, began, created=True)
     lived_until = max(began, NOW - timedelta(days=draw.randint(*behind), seconds=draw.randrange(86_400)))
     live_until(account, lived_until, pays=draw.random() < pays)
     if eventful:
