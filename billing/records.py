@@ -1,9 +1,7 @@
 """What billing reads of what is stored: rows as plain values, some of which the rules change."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PaymentId, PlanId, SubscriptionId, TestClockId
@@ -68,9 +66,9 @@ class Terms:
         return self.plan_name if self.quantity == 1 else f"{self.quantity} × {self.plan_name}"
 
 
-@dataclass(frozen=True, slots=True)
-class PlanState:
-    """The columns of a plan that a new or changed subscription depends on."""
+@dataclass(slots=True)
+class Price:
+    """The columns of a plan that say what it costs."""
 
     id: PlanId
     name: str
@@ -79,6 +77,17 @@ class PlanState:
     interval: PlanInterval
     interval_count: int
     net_days: int | None
+
+    def terms(self, quantity: int) -> Terms:
+        """What `quantity` units cost for each interval."""
+        interval = billing_interval(self.interval, self.interval_count)
+        return Terms(self.id, self.name, self.amount_cents, self.currency, interval, quantity, self.net_days)
+
+
+@dataclass(slots=True)
+class PlanState(Price):
+    """The columns of a plan that a new or changed subscription depends on."""
+
     trial_days: int
     archived_at: datetime | None
 
@@ -299,8 +308,3 @@ class PlannedEvent:
     changes: list[str]
     occurred_at: datetime
     recorded_at: datetime
-
-
-def terms_from(plan: Sequence[Any], quantity: int) -> Terms:
-    plan_id, name, amount_cents, currency, interval, interval_count, net_days = plan
-    return Terms(plan_id, name, amount_cents, currency, billing_interval(interval, interval_count), quantity, net_days)

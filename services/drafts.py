@@ -1,7 +1,7 @@
 """Drafts: one-off invoices until they are finalized."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
@@ -25,7 +25,6 @@ from billing.validation import required_text, valid_currency, valid_net_days, va
 from billing.words import EventType, InvoiceKind, InvoiceStatus, LineKind
 from db.models import Invoice, InvoiceLine
 from db.models.base import changed
-from db.queries.accounts import INVOICE_COLUMNS
 from services.accounts.open import open_customer
 from services.accounts.write import store
 from services.events import record
@@ -169,7 +168,7 @@ async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now:
     invoice.due_at = at + timedelta(days=net_days(invoice.net_days, account.customer.net_days))
     invoice.status = InvoiceStatus.OPEN
     await session.flush()
-    state = InvoiceState(*(getattr(invoice, column.key) for column in INVOICE_COLUMNS))
+    state = InvoiceState(**{column.name: getattr(invoice, column.name) for column in fields(InvoiceState)})
     account.note(EventType.INVOICE_FINALIZED, state, at, ["status"])
     settle_finalized(account, state, (), at)
     await store(session, [account])

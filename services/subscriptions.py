@@ -28,9 +28,9 @@ from billing.renewals import drop_pending_change, renew, start
 from billing.subscribing import Settlement, add_subscription, plan_cancellation, valid_start
 from billing.validation import MAX_TRIAL_DAYS, valid_metadata, valid_quantity
 from billing.words import EventType
-from db.queries.accounts import had_trial
+from db.queries.accounts import had_trial, read_plan
 from services.accounts.open import caught_up, open_customer, open_subscription
-from services.accounts.read import read_billed_lines, read_plan, terms_of
+from services.accounts.read import read_billed_lines
 from services.accounts.write import store
 from services.idempotency import Outcome
 
@@ -101,7 +101,7 @@ async def plan_subscription(
         raise CustomerAlreadySubscribed("This customer already has a live subscription.")
     starts_at = valid_start(start_at, at)
     trial = await valid_trial(session, account, plan, starts_at, trial_days, trial_end)
-    account.terms = terms_of(plan, quantity)
+    account.terms = plan.terms(quantity)
     subscription = add_subscription(account, starts_at, trial, at, metadata=metadata)
     use_currency(account, plan.currency, at)
     with amounts_that_fit("quantity"):
@@ -196,7 +196,7 @@ async def plan_change(
     if subscription.current_period_start is not None:
         await add_billed_lines(session, account, as_of or at)
     with amounts_that_fit("quantity"):
-        change = change_terms(account, terms_of(plan, quantity), mode=mode, as_of=as_of, at=at)
+        change = change_terms(account, plan.terms(quantity), mode=mode, as_of=as_of, at=at)
         # A new period that began in the past may be over already.
         renew(account, at)
     return change

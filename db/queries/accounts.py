@@ -3,6 +3,7 @@ theirs. Rows are plain: nothing here passes through the mapper.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -27,7 +28,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
+from billing.records import BillTo, CustomerState, InvoiceState, PlannedLine, PlanState, Price, SubscriptionState
 from billing.words import CHARGES, UNPAID, AllocationKind, EventType, InvoiceStatus, LineKind, SubscriptionStatus
+from db.access.records import Bound, bind
 from db.access.statements import Statement, kept, send
 from db.models import (
     Allocation,
@@ -49,96 +52,56 @@ Plain: TypeAlias = Any
 
 PendingPlan = aliased(Plan, name="pending_plans")
 
-CUSTOMER_COLUMNS = (
-    Customer.id,
-    Customer.currency,
-    Customer.invoice_prefix,
-    Customer.last_invoice_number,
-    Customer.balance_cents,
-    Customer.last_ledger_number,
-    Customer.net_days,
-    Customer.test_clock_id,
-    Customer.archived_at,
-    Customer.version,
-    Customer.updated_at,
-    Customer.name,
-    Customer.email,
-    Customer.address,
-    Customer.tax_id,
-)
 NEXT_ORDINAL = (
     select(func.coalesce(func.max(BillingPeriod.ordinal) + 1, 0))
     .where(BillingPeriod.subscription_id == Subscription.id, BillingPeriod.customer_id == Subscription.customer_id)
     .scalar_subquery()
 )
-SUBSCRIPTION_COLUMNS = (
-    Subscription.id,
-    Subscription.customer_id,
-    Subscription.plan_id,
-    Subscription.quantity,
-    Subscription.status,
-    Subscription.anchor_at,
-    Subscription.anchor_ordinal,
-    NEXT_ORDINAL.label("next_ordinal"),
-    Subscription.started_at,
-    Subscription.current_period_start,
-    Subscription.current_period_end,
-    Subscription.next_billing_at,
-    Subscription.cancel_at_period_end,
-    Subscription.canceled_at,
-    Subscription.ended_at,
-    Subscription.trial_start,
-    Subscription.trial_end,
-    Subscription.terms_at,
-    Subscription.pending_plan_id,
-    Subscription.pending_quantity,
-    Subscription.pending_since,
-    Subscription.test_clock_id,
-    Subscription.version,
-    Subscription.updated_at,
-)
-PLAN_COLUMNS = ("id", "name", "amount_cents", "currency", "interval", "interval_count", "net_days")
-
-INVOICE_COLUMNS = (
-    Invoice.id,
-    Invoice.subscription_id,
-    Invoice.kind,
-    Invoice.status,
-    Invoice.currency,
-    Invoice.amount_cents,
-    Invoice.amount_due_cents,
-    Invoice.due_at,
-    Invoice.paid_at,
-    Invoice.version,
-    Invoice.updated_at,
-)
-WAITING_COLUMNS = (
-    PendingLine.id,
-    PendingLine.customer_id,
-    PendingLine.kind,
-    PendingLine.description,
-    PendingLine.plan_id,
-    PendingLine.quantity,
-    PendingLine.unit_amount_cents,
-    PendingLine.amount_cents,
-    PendingLine.period_ordinal,
-    PendingLine.period_start,
-    PendingLine.period_end,
-    PendingLine.reverses_line_id,
-)
+CUSTOMER = bind(CustomerState, Customer, bill_to=bind(BillTo, Customer))
+SUBSCRIPTION = bind(SubscriptionState, Subscription, next_ordinal=NEXT_ORDINAL)
+INVOICE = bind(InvoiceState, Invoice)
+PLAN = bind(PlanState, Plan)
+ReversedLine = aliased(InvoiceLine, name="reversed_lines")
+WAITING = bind(PlannedLine, PendingLine, reverses_invoice_id=ReversedLine.invoice_id)
 
 
-async def heads_by_subscription(session: AsyncSession, ids: Sequence[SubscriptionId]) -> Sequence[Plain]:
+@dataclass(slots=True)
+class Head:
+    """A customer, its subscription and what belongs to it, side by side."""
+
+    customer: CustomerState
+    subscription: SubscriptionState | None
+    plan: Price | None
+    pending_plan: Price | None
+    hold_attempts: int | None
+    has_unpaid: bool
+
+
+async def heads_by_subscription(session: AsyncSession, ids: Sequence[SubscriptionId]) -> Sequence[Head]:
     """Customer, subscription, plan, pending plan, the tries of a hold and whether there are unpaid invoices, side by
     side, in the order in which the subscriptions are due.
     """
-    return await send(session, heads_of_subscriptions(), ids=ids)
+    return list(map(head().read, await send(session, heads_of_subscriptions(), ids=ids)))
 
 
-async def head_by_customer(session: AsyncSession, customer_id: CustomerId) -> Plain | None:
+async def head_by_customer(session: AsyncSession, customer_id: CustomerId) -> Head | None:
     """The same of one customer, with nulls where there is no live subscription; None where there is no customer."""
     rows = await send(session, heads_of_customer(), customer_id=customer_id)
-    return rows[0] if rows else None
+    return head().read(rows[0]) if rows else None
+
+
+@kept
+def head() -> Bound[Head]:
+    unpaid = exists().where(Invoice.customer_id == Customer.id, is_unpaid())
+    return bind(
+        Head,
+        customer=CUSTOMER,
+        subscription=SUBSCRIPTION,
+        plan=bind(Price, Plan),
+        pending_plan=bind(Price, PendingPlan),
+        hold_attempts=BillingHold.attempts,
+        has_unpaid=unpaid,
+    )
 
 
 @kept
@@ -159,14 +122,7 @@ def account_heads(*, live: bool) -> Select[*tuple[Any, ...]]:
     """Customers with their subscriptions; `live`, with the live one, if any."""
     theirs = Subscription.customer_id == Customer.id
     return (
-        select(
-            *CUSTOMER_COLUMNS,
-            *SUBSCRIPTION_COLUMNS,
-            *(getattr(Plan, column) for column in PLAN_COLUMNS),
-            *(getattr(PendingPlan, column) for column in PLAN_COLUMNS),
-            BillingHold.attempts,
-            exists().where(Invoice.customer_id == Customer.id, is_unpaid()),
-        )
+        select(*head().columns)
         .select_from(Customer)
         .join(
             Subscription,
@@ -212,16 +168,19 @@ def not_held(now: datetime) -> ColumnElement[bool]:
     return or_(BillingHold.retry_at.is_(None), BillingHold.retry_at <= now)
 
 
-async def unpaid_invoices_by_customer(session: AsyncSession, customer_ids: Sequence[CustomerId]) -> Sequence[Plain]:
-    """The OPEN and UNCOLLECTIBLE invoices of the customers: customer's id, then `INVOICE_COLUMNS`."""
-    return await send(session, unpaid_invoices(), customer_ids=customer_ids)
+async def unpaid_invoices_by_customer(
+    session: AsyncSession, customer_ids: Sequence[CustomerId]
+) -> list[tuple[CustomerId, InvoiceState]]:
+    """The OPEN and UNCOLLECTIBLE invoices of the customers: each with its customer's id."""
+    rows = await send(session, unpaid_invoices(), customer_ids=customer_ids)
+    return [(row[0], INVOICE.read(row[1:])) for row in rows]
 
 
 @kept
 def unpaid_invoices() -> Statement:
     customers = bindparam("customer_ids", type_=ARRAY(Customer.id.type))
     return Statement(
-        select(Invoice.customer_id, *INVOICE_COLUMNS).where(Invoice.customer_id == any_(customers), is_unpaid())
+        select(Invoice.customer_id, *INVOICE.columns).where(Invoice.customer_id == any_(customers), is_unpaid())
     )
 
 
@@ -232,24 +191,20 @@ def is_unpaid() -> ColumnElement[bool]:
 
 async def waiting_lines_by_subscription(
     session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
-) -> Sequence[Plain]:
-    """The lines that wait for the next invoice, in the order they came: subscription's id, `WAITING_COLUMNS`, and the
-    invoice that the reversed line is on.
-    """
-    return await send(session, waiting_lines(), subscription_ids=subscription_ids)
+) -> list[tuple[SubscriptionId, PlannedLine]]:
+    """The lines that wait for the next invoice, in the order they came: each with its subscription's id."""
+    rows = await send(session, waiting_lines(), subscription_ids=subscription_ids)
+    return [(row[0], WAITING.read(row[1:])) for row in rows]
 
 
 @kept
 def waiting_lines() -> Statement:
     subscriptions = bindparam("subscription_ids", type_=ARRAY(Subscription.id.type))
-    reversed_line = aliased(InvoiceLine)
     return Statement(
-        select(PendingLine.subscription_id, *WAITING_COLUMNS, reversed_line.invoice_id)
+        select(PendingLine.subscription_id, *WAITING.columns)
         .outerjoin(
-            reversed_line,
-            and_(
-                reversed_line.id == PendingLine.reverses_line_id, reversed_line.customer_id == PendingLine.customer_id
-            ),
+            ReversedLine,
+            and_(ReversedLine.id == PendingLine.reverses_line_id, ReversedLine.customer_id == PendingLine.customer_id),
         )
         .where(PendingLine.subscription_id == any_(subscriptions))
         .order_by(PendingLine.id)
@@ -389,13 +344,12 @@ async def came_after(session: AsyncSession, one: tuple[UUID, EventType], other: 
     return bool(await session.scalar(select(position(one) > position(other))))
 
 
-async def plan_columns(session: AsyncSession, plan_id: PlanId) -> Plain | None:
-    """Of a plan `PLAN_COLUMNS`, the days of its trial and when it was archived; None where there is no plan."""
+async def read_plan(session: AsyncSession, plan_id: PlanId) -> PlanState | None:
+    """The plan; None where there is none."""
     rows = await send(session, plan_by_id(), plan_id=plan_id)
-    return rows[0] if rows else None
+    return PLAN.read(rows[0]) if rows else None
 
 
 @kept
 def plan_by_id() -> Statement:
-    columns = [getattr(Plan, name) for name in (*PLAN_COLUMNS, "trial_days", "archived_at")]
-    return Statement(select(*columns).where(Plan.id == bindparam("plan_id", type_=Plan.id.type)))
+    return Statement(select(*PLAN.columns).where(Plan.id == bindparam("plan_id", type_=Plan.id.type)))

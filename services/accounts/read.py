@@ -2,45 +2,31 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
-from billing.ids import CustomerId, InvoiceLineId, PlanId, SubscriptionId
+from billing.ids import CustomerId, InvoiceLineId, SubscriptionId
 from billing.periods import Period
 from billing.records import (
     BilledLine,
-    BillTo,
-    CustomerState,
-    InvoiceState,
-    PlannedLine,
-    PlanState,
-    SubscriptionState,
+    Price,
     Terms,
-    terms_from,
 )
 from db.access.scope import actor_of
 from db.models import Plan
 from db.queries.accounts import (
-    CUSTOMER_COLUMNS,
-    PLAN_COLUMNS,
-    SUBSCRIPTION_COLUMNS,
+    Head,
     Plain,
     billed_lines,
     credited_by_line,
     head_by_customer,
     heads_by_subscription,
-    plan_columns,
     unpaid_invoices_by_customer,
     waiting_lines_by_subscription,
 )
-
-CUSTOMER_END = len(CUSTOMER_COLUMNS)
-SUBSCRIPTION_END = CUSTOMER_END + len(SUBSCRIPTION_COLUMNS)
-PLAN_END = SUBSCRIPTION_END + len(PLAN_COLUMNS)
-PENDING_END = PLAN_END + len(PLAN_COLUMNS)
-HAS_UNPAID = PENDING_END + 1
 
 
 async def read_accounts(session: AsyncSession, ids: Sequence[SubscriptionId]) -> list[Account]:
@@ -52,22 +38,22 @@ async def read_accounts(session: AsyncSession, ids: Sequence[SubscriptionId]) ->
     return await filled(session, await heads_by_subscription(session, ids))
 
 
-async def filled(session: AsyncSession, heads: Sequence[Plain]) -> list[Account]:
+async def filled(session: AsyncSession, heads: Sequence[Head]) -> list[Account]:
     """The accounts with what is unpaid and what waits for the next invoice."""
     accounts = [account_of(head) for head in heads]
     owing: defaultdict[CustomerId, list[Account]] = defaultdict(list)
     for account, head in zip(accounts, heads, strict=True):
         account.actor = actor_of(session)
-        if head[HAS_UNPAID]:
+        if head.has_unpaid:
             owing[account.customer.id].append(account)
     if owing:
-        for row in await unpaid_invoices_by_customer(session, list(owing)):
-            for account in owing[row[0]]:
-                account.unpaid.append(InvoiceState(*row[1:]))
+        for customer_id, invoice in await unpaid_invoices_by_customer(session, list(owing)):
+            for account in owing[customer_id]:
+                account.unpaid.append(replace(invoice) if len(owing[customer_id]) > 1 else invoice)
     by_subscription = {account.subscription.id: account for account in accounts if account.subscription}
     if by_subscription:
-        for row in await waiting_lines_by_subscription(session, list(by_subscription)):
-            by_subscription[row[0]].waiting.append(PlannedLine(*row[1:]))
+        for subscription_id, line in await waiting_lines_by_subscription(session, list(by_subscription)):
+            by_subscription[subscription_id].waiting.append(line)
     return accounts
 
 
@@ -103,31 +89,22 @@ async def read_customer(session: AsyncSession, customer_id: CustomerId) -> Accou
     return account
 
 
-def account_of(head: Plain) -> Account:
-    customer = customer_state(head)
-    if head[CUSTOMER_END] is None:
-        return Account(customer)
-    subscription = SubscriptionState(*head[CUSTOMER_END:SUBSCRIPTION_END])
-    pending_plan, pending_quantity = head[PLAN_END:PENDING_END], subscription.pending_quantity
+def account_of(head: Head) -> Account:
+    subscription, pending = head.subscription, head.pending_plan
+    if subscription is None:
+        return Account(head.customer)
+    assert head.plan is not None, "a subscription's plan is never deleted"
     return Account(
-        customer=customer,
+        customer=head.customer,
         subscription=subscription,
-        terms=terms_from(head[SUBSCRIPTION_END:PLAN_END], subscription.quantity),
-        pending_terms=terms_from(pending_plan, pending_quantity) if pending_quantity else None,
-        held=head[PENDING_END] is not None,
+        terms=head.plan.terms(subscription.quantity),
+        pending_terms=pending.terms(subscription.pending_quantity)
+        if pending and subscription.pending_quantity
+        else None,
+        held=head.hold_attempts is not None,
     )
 
 
-def customer_state(row: Plain) -> CustomerState:
-    columns, addressee = row[: CUSTOMER_END - 4], row[CUSTOMER_END - 4 : CUSTOMER_END]
-    return CustomerState(*columns, BillTo(*addressee))  # type: ignore[call-arg]
-
-
-async def read_plan(session: AsyncSession, plan_id: PlanId) -> PlanState | None:
-    row = await plan_columns(session, plan_id)
-    return None if row is None else PlanState(*row)
-
-
-def terms_of(plan: Plan | PlanState, quantity: int) -> Terms:
+def terms_of(plan: Plan, quantity: int) -> Terms:
     """What `quantity` units of a plan cost for each of its intervals."""
-    return terms_from([getattr(plan, column) for column in PLAN_COLUMNS], quantity)
+    return Price(*(getattr(plan, field.name) for field in fields(Price))).terms(quantity)
