@@ -164,6 +164,7 @@ class InvoiceState:
     """The columns of an invoice that change once it is finalized, and those that it is judged by."""
 
     id: InvoiceId
+    customer_id: CustomerId
     subscription_id: SubscriptionId | None
     kind: InvoiceKind
     status: InvoiceStatus
@@ -230,10 +231,26 @@ class PlannedLine:
 
 
 @dataclass(slots=True)
+class WaitingLine:
+    """A line that waits for the next invoice of a subscription."""
+
+    subscription_id: SubscriptionId
+    line: PlannedLine
+
+
+@dataclass(slots=True)
+class PlacedLine:
+    """A line of an invoice, whose first `position` is 1."""
+
+    invoice_id: InvoiceId
+    position: int
+    line: PlannedLine
+
+
+@dataclass(slots=True)
 class PlannedInvoice(InvoiceState):
     """A finalized invoice that is about to be stored with its lines."""
 
-    customer_id: CustomerId
     period_ordinal: int | None
     sequence: int
     number: str

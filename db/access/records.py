@@ -1,14 +1,21 @@
-"""Records bound to columns by name: which columns to select for a dataclass, and how to make one from a row."""
+"""Records bound to columns by name.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Generic, TypeAlias, TypeVar
+A `Bound` says which columns to select for a dataclass, and makes one from a row. A `Target` says which columns of a
+table its fields are stored in. Both are made at import, where a name that does not fit raises `TypeError`.
+"""
 
-from sqlalchemy import ColumnElement, inspect
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from operator import attrgetter
+from typing import Any, Generic, TypeAlias, TypeVar, get_type_hints
+
+from sqlalchemy import Column as TableColumn
+from sqlalchemy import ColumnElement, Table, inspect
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.orm.util import AliasedClass
 
 from db.models import Base
+from db.models.base import table_of
 
 Record = TypeVar("Record")
 Values: TypeAlias = Sequence[Any]
@@ -32,14 +39,14 @@ def bind(record: type[Record], source: Source | None = None, /, **named: Column 
     """Binds each field of a dataclass to the column of `source` with the same name, or to what is `named` for it: a
     column, an expression or another record's binding.
 
-    Call it at import. Raises `TypeError` for a field without a column, for a name that is not a field, and for
-    keyword-only fields, which values in order cannot fill.
+    Raises `TypeError` for a field without a column, for a name that is not a field, and for a keyword-only field, which
+    values in order cannot fill.
     """
     own = {} if source is None else columns_of(source)
     columns: list[Column] = []
     parts: list[tuple[int, int, Callable[[Values], Any]]] = []
     for field in fields(record):  # type: ignore[arg-type]
-        bound = named.pop(field.name, None) if field.name in named else own.get(field.name)
+        bound = named.pop(field.name) if field.name in named else own.get(field.name)
         if bound is None:
             raise TypeError(f"{record.__name__}.{field.name} has no column in {source}")
         if field.kw_only:
@@ -56,9 +63,8 @@ def bind(record: type[Record], source: Source | None = None, /, **named: Column 
 
 def columns_of(source: Source) -> dict[str, Column]:
     """The columns of a model, or of an alias of one, by their names in the table."""
-    return {
-        attribute.columns[0].name: getattr(source, attribute.key) for attribute in inspect(source).mapper.column_attrs
-    }
+    attributes = inspect(source).mapper.column_attrs
+    return {attribute.columns[0].name: getattr(source, attribute.key) for attribute in attributes}
 
 
 def reader(
@@ -76,3 +82,69 @@ def reader(
         return record(*values)
 
     return read
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """Columns of a table that records are written to: rows are inserted or, with `keys`, updated where these agree."""
+
+    table: Table
+    keys: tuple[str, ...]
+    names: tuple[str, ...]
+    values: Callable[[Any], tuple[Any, ...]]
+    """Returns the values of a record, in the order of `names`."""
+
+
+def inserts(model: type[Base], record: type[Any], *, without: Collection[str] = ()) -> Target:
+    """Binds the fields of a dataclass, `without` some, to the columns of a table with the same names.
+
+    A field that is a dataclass and not a column stands for its own fields; one of those is named `line.created_at`.
+    Raises `TypeError` for a field without a column, for a name in `without` that is not a field, and for a column that
+    needs a value and has no field.
+    """
+    bound = target(model, record, (), without)
+    missing = {column.name for column in bound.table.c if needs_value(column)}.difference(bound.names)
+    if missing:
+        raise TypeError(f"{record.__name__} has no field for {model.__name__}.{', '.join(sorted(missing))}")
+    return bound
+
+
+def updates(model: type[Base], record: type[Any], *, keys: tuple[str, ...], without: Collection[str] = ()) -> Target:
+    """Like `inserts`, for rows that exist: `keys` are the columns that find a row, all others are set."""
+    return target(model, record, keys, without)
+
+
+def target(model: type[Base], record: type[Any], keys: tuple[str, ...], without: Collection[str]) -> Target:
+    paths = paths_of(model, record, without)
+    unknown = [path for path in without if not has_path(record, path)] + [key for key in keys if key not in paths]
+    if unknown:
+        raise TypeError(f"{record.__name__} has no field {', '.join(unknown)}")
+    return Target(table_of(model), keys, tuple(paths), attrgetter(*paths.values()))
+
+
+def paths_of(model: type[Base], record: type[Any], without: Collection[str], within: str = "") -> dict[str, str]:
+    """For each column the path of its field: `created_at` or, in a dataclass in the record, `line.created_at`."""
+    columns, types = table_of(model).c, get_type_hints(record)
+    paths: dict[str, str] = {}
+    for field in fields(record):
+        path = within + field.name
+        if path in without:
+            continue
+        if field.name in columns:
+            paths[field.name] = path
+        elif is_dataclass(types[field.name]):
+            paths |= paths_of(model, types[field.name], without, f"{path}.")
+        else:
+            raise TypeError(f"{record.__name__}.{field.name} has no column in {model.__name__}")
+    return paths
+
+
+def has_path(record: type[Any], path: str) -> bool:
+    name, _, rest = path.partition(".")
+    types = get_type_hints(record)
+    return name in types and (not rest or has_path(types[name], rest))
+
+
+def needs_value(column: TableColumn[Any]) -> bool:
+    """True if an INSERT without this column fails."""
+    return not column.nullable and column.server_default is None

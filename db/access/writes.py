@@ -2,39 +2,30 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
-from operator import attrgetter
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Column, ColumnElement, Insert, Table, Update, bindparam, cast, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Insert, Update, bindparam, cast, func, insert, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import Text, TypeEngine
 
 from billing.records import BillTo
+from db.access.records import Target
 from db.access.statements import Statement, kept, send
-from db.models import Base
-from db.models.base import table_of
 from db.models.types import bill_to_document, stored_type
 
 Values: TypeAlias = tuple[Any, ...]
-"""The values of a row, or of a column of many rows."""
-
-
-def values_of(names: tuple[str, ...], rows: Iterable[Any]) -> list[Values]:
-    """What the rows have under several names."""
-    return list(map(attrgetter(*names), rows))
+"""The values of a column of many rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """An INSERT of rows, or an UPDATE of those found by `keys`, without its values. In the columns `said_once` all rows
-    have one value; if that is all columns, there is one row.
+    """An INSERT or UPDATE of rows, without its values. In the columns `said_once` all rows have one value; if that is
+    all columns, there is one row.
     """
 
-    table: Table
-    keys: tuple[str, ...]
-    names: tuple[str, ...]
+    target: Target
     said_once: frozenset[str]
 
 
@@ -48,27 +39,15 @@ class Writes:
         self._writes: list[Write] = []
         self._values: dict[str, Any] = {}
 
-    def insert(self, model: type[Base], names: tuple[str, ...], rows: Sequence[Values]) -> None:
-        """All rows, if there are any."""
-        if rows:
-            self._add(model, (), names, rows)
-
-    def insert_all(self, model: type[Base], row_type: type[Any], rows: Sequence[Any]) -> None:
-        """All rows, if there are any: their fields are the columns."""
-        if rows:
-            names = columns_of(row_type)
-            self._add(model, (), names, values_of(names, rows))
-
-    def update(self, model: type[Base], keys: tuple[str, ...], changes: tuple[str, ...], rows: Sequence[Any]) -> None:
-        """Gives each row, found by `keys`, its values of `changes`."""
-        if rows:
-            names = (*keys, *changes)
-            self._add(model, keys, names, values_of(names, rows))
-
-    def _add(self, model: type[Base], keys: tuple[str, ...], names: tuple[str, ...], rows: Sequence[Values]) -> None:
+    def add(self, target: Target, records: Sequence[Any]) -> None:
+        """Adds the rows of the records, if there are any."""
+        if not records:
+            return
+        names = target.names
+        rows = list(map(target.values, records))
         columns = rows[0] if len(rows) == 1 else list(zip(*rows, strict=True))
-        said_once = frozenset(names) if len(rows) == 1 else the_same_for_all(names, columns) - {*keys}
-        write = Write(table_of(model), keys, names, said_once)
+        said_once = frozenset(names) if len(rows) == 1 else the_same_for_all(names, columns) - {*target.keys}
+        write = Write(target, said_once)
         if len(rows) > 1:
             columns = [column[0] if name in said_once else column for name, column in zip(names, columns, strict=True)]
         for (name, encode), value in zip(parameters(len(self._writes), write), columns, strict=True):
@@ -79,11 +58,6 @@ class Writes:
         """Writes all. A statement that has no rows is not sent."""
         if self._writes:
             await send(session, all_together(tuple(self._writes)), **self._values)
-
-
-@kept
-def columns_of(row_type: type[Any]) -> tuple[str, ...]:
-    return tuple(column.name for column in fields(row_type))
 
 
 def parameter(write: int, name: str) -> str:
@@ -106,26 +80,26 @@ def all_together(writes: tuple[Write, ...]) -> Statement:
 
 
 def written(number: int, write: Write) -> Insert | Update:
-    table = write.table
+    table, keys, names = write.target.table, write.target.keys, write.target.names
     sent = sent_columns(number, write)
-    if not write.keys:
-        rows = select(*(restored(table.c[name], sent[name]) for name in write.names))
-        return insert(table).from_select(write.names, rows)
-    changes = [name for name in write.names if name not in write.keys]
+    if not keys:
+        return insert(table).from_select(names, select(*(restored(table.c[name], sent[name]) for name in names)))
+    changes = [name for name in names if name not in keys]
     return (
         update(table)
-        .where(*(table.c[key] == sent[key] for key in write.keys))
+        .where(*(table.c[key] == sent[key] for key in keys))
         .values({name: restored(table.c[name], sent[name]) for name in changes})
     )
 
 
 def sent_columns(number: int, write: Write) -> dict[str, ColumnElement[Any]]:
     """The columns of the rows that are sent: arrays as a table, and beside it what is the same for all."""
-    types = {name: sent_type(write.table.c[name]) for name in write.names}
+    target = write.target
+    types = {name: sent_type(target.table.c[name]) for name in target.names}
     columns: dict[str, ColumnElement[Any]] = {
-        name: bindparam(parameter(number, name), type_=types[name]) for name in write.names if name in write.said_once
+        name: bindparam(parameter(number, name), type_=types[name]) for name in target.names if name in write.said_once
     }
-    listed = [name for name in write.names if name not in write.said_once]
+    listed = [name for name in target.names if name not in write.said_once]
     if listed:
         arrays = [bindparam(parameter(number, name), type_=ARRAY(types[name])) for name in listed]
         rows = func.unnest(*arrays).table_valued(*listed, name=f"rows_{number}").render_derived().c
@@ -155,8 +129,9 @@ def parameters(number: int, write: Write) -> list[tuple[str, Callable[[Any], Any
     """For each column its parameter, and what makes of a value, or of those of many rows, what is sent; None where that
     is the same.
     """
+    target = write.target
     return [
-        (parameter(number, name), encoder(write.table.c[name], one=name in write.said_once)) for name in write.names
+        (parameter(number, name), encoder(target.table.c[name], one=name in write.said_once)) for name in target.names
     ]
 
 

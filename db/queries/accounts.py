@@ -5,7 +5,7 @@ theirs. Rows are plain: nothing here passes through the mapper.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -28,9 +28,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
-from billing.records import BillTo, CustomerState, InvoiceState, PlannedLine, PlanState, Price, SubscriptionState
+from billing.periods import Period
+from billing.records import (
+    BilledLine,
+    BillTo,
+    CustomerState,
+    InvoiceState,
+    PlannedLine,
+    PlanState,
+    Price,
+    SubscriptionState,
+    WaitingLine,
+)
 from billing.words import CHARGES, UNPAID, AllocationKind, EventType, InvoiceStatus, LineKind, SubscriptionStatus
-from db.access.records import Bound, bind
+from db.access.records import bind
 from db.access.statements import Statement, kept, send
 from db.models import (
     Allocation,
@@ -46,23 +57,15 @@ from db.models import (
 )
 from db.queries.arrays import among
 
-Plain: TypeAlias = Any
-"""A row: a tuple of values."""
-
-
 PendingPlan = aliased(Plan, name="pending_plans")
+
+ReversedLine = aliased(InvoiceLine, name="reversed_lines")
 
 NEXT_ORDINAL = (
     select(func.coalesce(func.max(BillingPeriod.ordinal) + 1, 0))
     .where(BillingPeriod.subscription_id == Subscription.id, BillingPeriod.customer_id == Subscription.customer_id)
     .scalar_subquery()
 )
-CUSTOMER = bind(CustomerState, Customer, bill_to=bind(BillTo, Customer))
-SUBSCRIPTION = bind(SubscriptionState, Subscription, next_ordinal=NEXT_ORDINAL)
-INVOICE = bind(InvoiceState, Invoice)
-PLAN = bind(PlanState, Plan)
-ReversedLine = aliased(InvoiceLine, name="reversed_lines")
-WAITING = bind(PlannedLine, PendingLine, reverses_invoice_id=ReversedLine.invoice_id)
 
 
 @dataclass(slots=True)
@@ -77,31 +80,51 @@ class Head:
     has_unpaid: bool
 
 
+def is_unpaid() -> ColumnElement[bool]:
+    """With the words in the text, or the index of such invoices is not used."""
+    return Invoice.status.in_([literal_column(f"'{status.value}'") for status in UNPAID])
+
+
+HEAD = bind(
+    Head,
+    customer=bind(CustomerState, Customer, bill_to=bind(BillTo, Customer)),
+    subscription=bind(SubscriptionState, Subscription, next_ordinal=NEXT_ORDINAL),
+    plan=bind(Price, Plan),
+    pending_plan=bind(Price, PendingPlan),
+    hold_attempts=BillingHold.attempts,
+    has_unpaid=exists().where(Invoice.customer_id == Customer.id, is_unpaid()),
+)
+PLAN = bind(PlanState, Plan)
+INVOICE = bind(InvoiceState, Invoice)
+WAITING_LINE = bind(
+    WaitingLine, PendingLine, line=bind(PlannedLine, PendingLine, reverses_invoice_id=ReversedLine.invoice_id)
+)
+BILLED_LINE = bind(
+    BilledLine,
+    InvoiceLine,
+    span=bind(Period, start=InvoiceLine.period_start, end=InvoiceLine.period_end),
+    credited_cents=literal(0),
+)
+BILLED_WAITING_LINE = bind(
+    BilledLine,
+    PendingLine,
+    invoice_id=literal(None, Invoice.id.type),
+    span=bind(Period, start=PendingLine.period_start, end=PendingLine.period_end),
+    credited_cents=literal(0),
+)
+
+
 async def heads_by_subscription(session: AsyncSession, ids: Sequence[SubscriptionId]) -> Sequence[Head]:
     """Customer, subscription, plan, pending plan, the tries of a hold and whether there are unpaid invoices, side by
     side, in the order in which the subscriptions are due.
     """
-    return list(map(head().read, await send(session, heads_of_subscriptions(), ids=ids)))
+    return list(map(HEAD.read, await send(session, heads_of_subscriptions(), ids=ids)))
 
 
 async def head_by_customer(session: AsyncSession, customer_id: CustomerId) -> Head | None:
     """The same of one customer, with nulls where there is no live subscription; None where there is no customer."""
     rows = await send(session, heads_of_customer(), customer_id=customer_id)
-    return head().read(rows[0]) if rows else None
-
-
-@kept
-def head() -> Bound[Head]:
-    unpaid = exists().where(Invoice.customer_id == Customer.id, is_unpaid())
-    return bind(
-        Head,
-        customer=CUSTOMER,
-        subscription=SUBSCRIPTION,
-        plan=bind(Price, Plan),
-        pending_plan=bind(Price, PendingPlan),
-        hold_attempts=BillingHold.attempts,
-        has_unpaid=unpaid,
-    )
+    return HEAD.read(rows[0]) if rows else None
 
 
 @kept
@@ -122,7 +145,7 @@ def account_heads(*, live: bool) -> Select[*tuple[Any, ...]]:
     """Customers with their subscriptions; `live`, with the live one, if any."""
     theirs = Subscription.customer_id == Customer.id
     return (
-        select(*head().columns)
+        select(*HEAD.columns)
         .select_from(Customer)
         .join(
             Subscription,
@@ -168,40 +191,29 @@ def not_held(now: datetime) -> ColumnElement[bool]:
     return or_(BillingHold.retry_at.is_(None), BillingHold.retry_at <= now)
 
 
-async def unpaid_invoices_by_customer(
-    session: AsyncSession, customer_ids: Sequence[CustomerId]
-) -> list[tuple[CustomerId, InvoiceState]]:
-    """The OPEN and UNCOLLECTIBLE invoices of the customers: each with its customer's id."""
-    rows = await send(session, unpaid_invoices(), customer_ids=customer_ids)
-    return [(row[0], INVOICE.read(row[1:])) for row in rows]
+async def unpaid_invoices_by_customer(session: AsyncSession, customer_ids: Sequence[CustomerId]) -> list[InvoiceState]:
+    """The OPEN and UNCOLLECTIBLE invoices of the customers."""
+    return list(map(INVOICE.read, await send(session, unpaid_invoices(), customer_ids=customer_ids)))
 
 
 @kept
 def unpaid_invoices() -> Statement:
     customers = bindparam("customer_ids", type_=ARRAY(Customer.id.type))
-    return Statement(
-        select(Invoice.customer_id, *INVOICE.columns).where(Invoice.customer_id == any_(customers), is_unpaid())
-    )
-
-
-def is_unpaid() -> ColumnElement[bool]:
-    """With the words in the text, or the index of such invoices is not used."""
-    return Invoice.status.in_([literal_column(f"'{status.value}'") for status in UNPAID])
+    return Statement(select(*INVOICE.columns).where(Invoice.customer_id == any_(customers), is_unpaid()))
 
 
 async def waiting_lines_by_subscription(
     session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
-) -> list[tuple[SubscriptionId, PlannedLine]]:
-    """The lines that wait for the next invoice, in the order they came: each with its subscription's id."""
-    rows = await send(session, waiting_lines(), subscription_ids=subscription_ids)
-    return [(row[0], WAITING.read(row[1:])) for row in rows]
+) -> list[WaitingLine]:
+    """The lines that wait for the next invoice, in the order they came."""
+    return list(map(WAITING_LINE.read, await send(session, waiting_lines(), subscription_ids=subscription_ids)))
 
 
 @kept
 def waiting_lines() -> Statement:
     subscriptions = bindparam("subscription_ids", type_=ARRAY(Subscription.id.type))
     return Statement(
-        select(PendingLine.subscription_id, *WAITING.columns)
+        select(*WAITING_LINE.columns)
         .outerjoin(
             ReversedLine,
             and_(ReversedLine.id == PendingLine.reverses_line_id, ReversedLine.customer_id == PendingLine.customer_id),
@@ -211,16 +223,12 @@ def waiting_lines() -> Statement:
     )
 
 
-async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, after: datetime) -> Sequence[Plain]:
+async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, after: datetime) -> list[BilledLine]:
     """The charges of a subscription whose span ends later than `after`, in the order of their ids: on invoices, where a
-    void one counts as billed 0, and among the lines that wait (without an invoice).
+    void one counts as billed 0, and among the lines that wait (without an invoice). Credits are not read.
     """
-    columns = (
-        *("id", "description", "plan_id", "quantity", "unit_amount_cents", "period_ordinal"),
-        *("period_start", "period_end", "amount_cents"),
-    )
     on_invoices = (
-        select(*(getattr(InvoiceLine, column) for column in columns), InvoiceLine.invoice_id)
+        select(*BILLED_LINE.columns)
         .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
         .where(
             Invoice.subscription_id == subscription_id,
@@ -230,13 +238,14 @@ async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, a
             InvoiceLine.period_end > after,
         )
     )
-    waiting = select(*(getattr(PendingLine, column) for column in columns), literal(None, Invoice.id.type)).where(
+    waiting = select(*BILLED_WAITING_LINE.columns).where(
         PendingLine.subscription_id == subscription_id,
         PendingLine.kind.in_(CHARGES),
         PendingLine.amount_cents > 0,
         PendingLine.period_end > after,
     )
-    return (await session.execute(union_all(on_invoices, waiting).order_by("id"))).all()
+    rows = await session.execute(union_all(on_invoices, waiting).order_by("id"))
+    return list(map(BILLED_LINE.read, rows))
 
 
 async def credited_by_line(

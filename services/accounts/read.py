@@ -8,10 +8,8 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
-from billing.ids import CustomerId, InvoiceLineId, SubscriptionId
-from billing.periods import Period
+from billing.ids import CustomerId, SubscriptionId
 from billing.records import (
-    BilledLine,
     Price,
     Terms,
 )
@@ -19,7 +17,6 @@ from db.access.scope import actor_of
 from db.models import Plan
 from db.queries.accounts import (
     Head,
-    Plain,
     billed_lines,
     credited_by_line,
     head_by_customer,
@@ -47,37 +44,25 @@ async def filled(session: AsyncSession, heads: Sequence[Head]) -> list[Account]:
         if head.has_unpaid:
             owing[account.customer.id].append(account)
     if owing:
-        for customer_id, invoice in await unpaid_invoices_by_customer(session, list(owing)):
-            for account in owing[customer_id]:
-                account.unpaid.append(replace(invoice) if len(owing[customer_id]) > 1 else invoice)
+        for invoice in await unpaid_invoices_by_customer(session, list(owing)):
+            theirs = owing[invoice.customer_id]
+            for account in theirs:
+                account.unpaid.append(invoice if len(theirs) == 1 else replace(invoice))
     by_subscription = {account.subscription.id: account for account in accounts if account.subscription}
     if by_subscription:
-        for subscription_id, line in await waiting_lines_by_subscription(session, list(by_subscription)):
-            by_subscription[subscription_id].waiting.append(line)
+        for waiting in await waiting_lines_by_subscription(session, list(by_subscription)):
+            by_subscription[waiting.subscription_id].waiting.append(waiting.line)
     return accounts
 
 
 async def read_billed_lines(session: AsyncSession, account: Account, after: datetime) -> None:
     """Adds the charges that something may be given back of: those whose span ends later than `after`."""
     subscription = account.known_subscription
-    rows = await billed_lines(session, subscription.id, after)
-    credited = await credited_by_line(session, [row.id for row in rows]) if rows else {}
-    account.billed_lines = [billed_line(row, credited) for row in rows]
-
-
-def billed_line(row: Plain, credited: dict[InvoiceLineId, int]) -> BilledLine:
-    return BilledLine(
-        id=row.id,
-        invoice_id=row.invoice_id,
-        description=row.description,
-        plan_id=row.plan_id,
-        quantity=row.quantity,
-        unit_amount_cents=row.unit_amount_cents,
-        amount_cents=row.amount_cents,
-        period_ordinal=row.period_ordinal,
-        span=Period(row.period_start, row.period_end),
-        credited_cents=credited.get(row.id, 0),
-    )
+    account.billed_lines = await billed_lines(session, subscription.id, after)
+    if account.billed_lines:
+        credited = await credited_by_line(session, [line.id for line in account.billed_lines])
+        for line in account.billed_lines:
+            line.credited_cents = credited.get(line.id, 0)
 
 
 async def read_customer(session: AsyncSession, customer_id: CustomerId) -> Account | None:

@@ -5,17 +5,17 @@ goes once, and those of a single row as they are. What is written to several tab
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import (
-    delete,
-    update,
-)
+from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.records import (
+    CustomerState,
+    InvoiceState,
+    NewSubscription,
+    PlacedLine,
     PlannedAllocation,
     PlannedEvent,
     PlannedInvoice,
@@ -23,8 +23,10 @@ from billing.records import (
     PlannedPayment,
     PlannedPeriod,
     SubscriptionState,
+    WaitingLine,
 )
-from db.access.writes import Values, Writes, values_of
+from db.access.records import inserts, updates
+from db.access.writes import Writes
 from db.models import (
     Allocation,
     BillingHold,
@@ -40,18 +42,30 @@ from db.models import (
 )
 from db.models.base import table_of
 
-CUSTOMER_CHANGES = ("currency", "last_invoice_number", "balance_cents", "last_ledger_number", "version", "updated_at")
-SUBSCRIPTION_COLUMNS = tuple(column.name for column in fields(SubscriptionState) if column.name != "next_ordinal")
-NEW_SUBSCRIPTION_COLUMNS = (*SUBSCRIPTION_COLUMNS, "metadata", "created_at")
-SUBSCRIPTION_CHANGES = tuple(
-    name for name in SUBSCRIPTION_COLUMNS if name not in ("id", "customer_id", "test_clock_id")
+CHANGED_CUSTOMER = updates(
+    Customer,
+    CustomerState,
+    keys=("id",),
+    without=("invoice_prefix", "net_days", "test_clock_id", "archived_at", "bill_to"),
 )
-INVOICE_CHANGES = ("status", "amount_due_cents", "paid_at", "version", "updated_at")
-LINE_COLUMNS = (
-    *("id", "customer_id", "kind", "description", "plan_id", "quantity", "unit_amount_cents", "amount_cents"),
-    *("period_ordinal", "period_start", "period_end", "reverses_line_id"),
+NEW_SUBSCRIPTION = inserts(Subscription, NewSubscription, without=("next_ordinal",))
+CHANGED_SUBSCRIPTION = updates(
+    Subscription, SubscriptionState, keys=("id", "customer_id"), without=("next_ordinal", "test_clock_id")
 )
-INVOICE_COLUMNS = tuple(column.name for column in fields(PlannedInvoice) if column.name != "lines")
+PERIOD = inserts(BillingPeriod, PlannedPeriod)
+PAYMENT = inserts(Payment, PlannedPayment)
+NEW_INVOICE = inserts(Invoice, PlannedInvoice, without=("lines",))
+CHANGED_INVOICE = updates(
+    Invoice,
+    InvoiceState,
+    keys=("id",),
+    without=("customer_id", "subscription_id", "kind", "currency", "amount_cents", "due_at"),
+)
+WAITING_LINE = inserts(PendingLine, WaitingLine, without=("line.reverses_invoice_id",))
+LINE = inserts(InvoiceLine, PlacedLine, without=("line.reverses_invoice_id", "line.created_at"))
+ALLOCATION = inserts(Allocation, PlannedAllocation)
+LEDGER_ENTRY = inserts(LedgerEntry, PlannedLedgerEntry)
+EVENT = inserts(Event, PlannedEvent)
 
 
 async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
@@ -63,27 +77,19 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     await cut_periods(session, accounts)
     await take_lines(session, accounts)
     writes = Writes()
-    writes.update(
-        Customer, ("id",), CUSTOMER_CHANGES, [account.customer for account in accounts if account.customer_changed]
-    )
-    new = [account.subscription for account in accounts if account.is_new]
-    writes.insert(Subscription, NEW_SUBSCRIPTION_COLUMNS, values_of(NEW_SUBSCRIPTION_COLUMNS, new))
-    writes.insert_all(BillingPeriod, PlannedPeriod, decided(lambda account: account.periods))
-    writes.insert_all(Payment, PlannedPayment, decided(lambda account: account.payments))
-    invoices = decided(lambda account: account.invoices)
-    writes.insert(Invoice, INVOICE_COLUMNS, values_of(INVOICE_COLUMNS, invoices))
-    writes.insert(PendingLine, (*LINE_COLUMNS, "created_at", "subscription_id"), waiting_lines(accounts))
-    writes.insert(InvoiceLine, (*LINE_COLUMNS, "invoice_id", "position"), lines_of(invoices))
-    writes.insert_all(Allocation, PlannedAllocation, decided(lambda account: account.allocations))
-    writes.insert_all(LedgerEntry, PlannedLedgerEntry, decided(lambda account: account.ledger_entries))
-    writes.update(Invoice, ("id",), INVOICE_CHANGES, decided(lambda account: account.changed_invoices.values()))
-    writes.update(
-        Subscription,
-        ("id", "customer_id"),
-        SUBSCRIPTION_CHANGES,
-        [account.subscription for account in accounts if account.subscription_changed and not account.is_new],
-    )
-    writes.insert_all(Event, PlannedEvent, decided(lambda account: account.events))
+    writes.add(CHANGED_CUSTOMER, [account.customer for account in accounts if account.customer_changed])
+    writes.add(NEW_SUBSCRIPTION, [account.subscription for account in accounts if account.is_new])
+    writes.add(PERIOD, decided(lambda account: account.periods))
+    writes.add(PAYMENT, decided(lambda account: account.payments))
+    writes.add(NEW_INVOICE, decided(lambda account: account.invoices))
+    writes.add(WAITING_LINE, decided(waiting_lines))
+    writes.add(LINE, decided(placed_lines))
+    writes.add(ALLOCATION, decided(lambda account: account.allocations))
+    writes.add(LEDGER_ENTRY, decided(lambda account: account.ledger_entries))
+    writes.add(CHANGED_INVOICE, decided(lambda account: account.changed_invoices.values()))
+    changed = [account.subscription for account in accounts if account.subscription_changed and not account.is_new]
+    writes.add(CHANGED_SUBSCRIPTION, changed)
+    writes.add(EVENT, decided(lambda account: account.events))
     await writes.send(session)
     for allocation_id, released_at in decided(lambda account: account.released_allocations):
         await session.execute(
@@ -101,7 +107,7 @@ def no_longer_due(account: Account) -> bool:
 
 async def store_events(session: AsyncSession, events: Sequence[PlannedEvent]) -> None:
     writes = Writes()
-    writes.insert_all(Event, PlannedEvent, events)
+    writes.add(EVENT, events)
     await writes.send(session)
 
 
@@ -127,17 +133,13 @@ async def take_lines(session: AsyncSession, accounts: Sequence[Account]) -> None
         await session.execute(delete(PendingLine).where(PendingLine.id.in_(taken)))
 
 
-def waiting_lines(accounts: Sequence[Account]) -> list[Values]:
-    return [
-        (*values, account.known_subscription.id)
-        for account in accounts
-        for values in values_of((*LINE_COLUMNS, "created_at"), account.now_waiting)
-    ]
+def waiting_lines(account: Account) -> list[WaitingLine]:
+    return [WaitingLine(account.known_subscription.id, line) for line in account.now_waiting]
 
 
-def lines_of(invoices: Sequence[PlannedInvoice]) -> list[Values]:
+def placed_lines(account: Account) -> list[PlacedLine]:
     return [
-        (*values, invoice.id, position)
-        for invoice in invoices
-        for position, values in enumerate(values_of(LINE_COLUMNS, invoice.lines), start=1)
+        PlacedLine(invoice.id, position, line)
+        for invoice in account.invoices
+        for position, line in enumerate(invoice.lines, start=1)
     ]
