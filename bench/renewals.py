@@ -16,18 +16,16 @@ from uuid import uuid4
 
 from sqlalchemy import insert, select, text
 
-from billing.account import Account, use_currency
+from billing.account import Account
 from billing.ids import new_id
 from billing.paying import take_in
-from billing.renewals import start
-from billing.subscribing import add_subscription
+from billing.subscribing import subscribe
 from billing.words import PaymentMethod, RunTrigger
-from cli.demo import new_account, values
+from cli.demo import new_account, terms_of, values
 from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.migrations import migrate
 from db.models import Customer, Plan, Subscription
-from services.accounts.read import terms_of
 from services.accounts.write import store
 from services.runs import run_renewals
 from tests.support import a_customer, a_plan, counted_statements
@@ -47,10 +45,7 @@ async def fill(database: Database, subscriptions: int) -> None:
             began = NOW - timedelta(days=30, seconds=number % 3600)
             customers.append(a_customer(created_at=began, updated_at=began, invoice_prefix=uuid4().hex[:12].upper()))
             account = new_account(customers[-1], new_id)
-            account.terms = terms_of(plan, 1)
-            add_subscription(account, began, None, began)
-            use_currency(account, plan.currency, began)
-            start(account, began, began, created=True)
+            subscribe(account, terms_of(plan, 1), began, began)
             [invoice] = account.unpaid
             due = invoice.amount_due_cents
             take_in(account, due, [(invoice, due)], method=PaymentMethod.CARD, received_at=began, at=began)

@@ -94,16 +94,12 @@ class Account:
         subject.updated_at = max(subject.updated_at, at)
         match subject:
             case CustomerState():
-                object_type = ObjectType.CUSTOMER
                 self.customer_changed = True
             case SubscriptionState():
-                object_type = ObjectType.SUBSCRIPTION
                 self.subscription_changed = True
-            case InvoiceState():
-                object_type = ObjectType.INVOICE
-                if not isinstance(subject, PlannedInvoice):
-                    self.changed_invoices[subject.id] = subject
-        self.tell(type_, object_type, subject.id, subject.version, at, changes)
+            case InvoiceState() if not isinstance(subject, PlannedInvoice):
+                self.changed_invoices[subject.id] = subject
+        self.tell(type_, subject.object_type, subject.id, subject.version, at, changes)
 
     def tell(
         self,

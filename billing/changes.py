@@ -11,6 +11,7 @@ from billing.account import Account
 from billing.errors import (
     AsOfOutOfRange,
     ChangeModeNotAllowed,
+    ChangeNotScheduled,
     CurrencyMismatch,
     SubscriptionPending,
     SubscriptionUnchanged,
@@ -239,3 +240,12 @@ def charge_lines(account: Account, terms: Terms, at: datetime) -> list[PlannedLi
             period_end=period.end,
         )
     ]
+
+
+def withdraw_change(account: Account, at: datetime) -> None:
+    """Takes back a change that waits for the period's end. Raises `ChangeNotScheduled`."""
+    if account.pending_terms is None:
+        raise ChangeNotScheduled("No change of this subscription is waiting.")
+    drop_pending_change(account)
+    subscription = account.known_subscription
+    account.note(EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, subscription, at, ["pending_plan_id", "pending_quantity"])

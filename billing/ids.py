@@ -29,3 +29,6 @@ PaymentId = NewType("PaymentId", UUID)
 TestClockId = NewType("TestClockId", UUID)
 
 ApiKeyId = NewType("ApiKeyId", UUID)
+
+KEYS = tuple(each for each in list(globals().values()) if isinstance(each, NewType))
+"""The types of all keys."""

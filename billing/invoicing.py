@@ -7,8 +7,10 @@ from billing.account import Account
 from billing.errors import (
     BillingError,
     InvoiceDraft,
+    InvoiceHasPayments,
     InvoiceOpen,
     InvoicePaid,
+    InvoiceReversed,
     InvoiceUncollectible,
     InvoiceVoid,
     TooManyLines,
@@ -17,6 +19,7 @@ from billing.ids import InvoiceId, PaymentId
 from billing.money import checked
 from billing.periods import Period
 from billing.records import (
+    AllocationState,
     InvoiceState,
     PlannedAllocation,
     PlannedInvoice,
@@ -69,7 +72,7 @@ def finalize(
         currency=account.known_terms.currency,
         amount_cents=total,
         amount_due_cents=max(0, total),
-        due_at=at + timedelta(days=net_days(customer.net_days, account.known_terms.net_days)),
+        due_at=due_date(at, customer.net_days, account.known_terms.net_days),
         paid_at=None,
         version=0,
         updated_at=at,
@@ -105,9 +108,9 @@ def invoice_number(prefix: str, sequence: int) -> str:
     return f"{prefix}-{sequence:04d}"
 
 
-def net_days(*said: int | None) -> int:
-    """The first that says something, or `NET_DAYS`."""
-    return next((days for days in said if days is not None), NET_DAYS)
+def due_date(issued_at: datetime, *net_days: int | None) -> datetime:
+    """Returns `issued_at` plus the first number of days that is set, else `NET_DAYS`."""
+    return issued_at + timedelta(days=next((days for days in net_days if days is not None), NET_DAYS))
 
 
 def settle_finalized(account: Account, invoice: InvoiceState, lines: Sequence[PlannedLine], at: datetime) -> None:
@@ -227,6 +230,43 @@ def enter(
         )
     )
     account.note(EventType.CUSTOMER_BALANCE_CHANGED, customer, at, ["balance_cents"])
+
+
+def void(
+    account: Account,
+    invoice: InvoiceState,
+    allocations: Sequence[AllocationState],
+    at: datetime,
+    *,
+    credited_elsewhere: bool,
+) -> None:
+    """Takes back an unpaid invoice, and returns to the balance what the invoice used of it: its `allocations`.
+
+    `credited_elsewhere` is True if a line of another invoice credits one of its lines. Raises `InvoiceHasPayments`,
+    `InvoiceReversed`, `AmountOverflow`.
+    """
+    if any(allocation.kind is AllocationKind.PAYMENT for allocation in allocations):
+        raise InvoiceHasPayments("Money was received for this invoice.")
+    if credited_elsewhere:
+        raise InvoiceReversed("Lines of this invoice are given back elsewhere: it can no longer be taken back.")
+    account.released_allocations.extend((allocation.id, at) for allocation in allocations)
+    account.unpaid.remove(invoice)
+    invoice.status = InvoiceStatus.VOID
+    invoice.amount_due_cents = 0
+    account.note(EventType.INVOICE_VOIDED, invoice, at, ["status"])
+    given_back = sum(allocation.amount_cents for allocation in allocations)
+    if given_back:
+        enter(account, LedgerEntryKind.GIVEN_BACK, given_back, at, invoice_id=invoice.id)
+    judge(account, at)
+
+
+def mark_uncollectible(account: Account, invoice: InvoiceState, at: datetime) -> None:
+    """Gives up on an unpaid invoice, which stays owed. Raises `InvoiceUncollectible`."""
+    if invoice.status is not InvoiceStatus.OPEN:
+        raise InvoiceUncollectible("This invoice is UNCOLLECTIBLE already.")
+    invoice.status = InvoiceStatus.UNCOLLECTIBLE
+    account.note(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at, ["status"])
+    judge(account, at)
 
 
 def judge(account: Account, at: datetime) -> None:

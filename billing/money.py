@@ -3,15 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from iso4217 import Currency
-
 from billing.errors import AmountTooLarge
 
 MAX_CENTS = 2**53 - 1
 """The largest amount, in minor units: the largest integer that every JSON client reads exactly."""
-
-CURRENCIES = frozenset(currency.code for currency in Currency if currency.exponent is not None)
-"""The codes of ISO 4217's active list that have a minor unit: gold, funds and test codes have none."""
 
 
 class AmountOverflow(ValueError):

@@ -1,13 +1,55 @@
 """How a payment is applied. Pure: changes an `Account`."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from billing.account import Account
-from billing.ids import PaymentId
-from billing.invoicing import allocate, enter, oldest_due_first
+from billing.errors import (
+    AllocationInvalid,
+    AmountNotPositive,
+    AmountTooLarge,
+    BillingError,
+    InvalidInput,
+    InvoiceNotFound,
+    Overpayment,
+)
+from billing.ids import InvoiceId, PaymentId
+from billing.invoicing import allocate, enter, oldest_due_first, state_refusal
+from billing.money import MAX_CENTS
 from billing.records import InvoiceState, PlannedPayment
 from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, ObjectType, PaymentMethod
+
+OLDEST_MONEY = timedelta(days=3660)
+MAX_ALLOCATIONS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAllocation:
+    """So much of a payment for this invoice; all that is due on it, where no amount is given."""
+
+    invoice_id: InvoiceId
+    amount_cents: int | None = None
+
+
+def valid_payment(amount_cents: int) -> int:
+    """Raises `AmountNotPositive`, `AmountTooLarge`."""
+    if amount_cents <= 0:
+        raise AmountNotPositive("A payment must be more than 0.")
+    if amount_cents > MAX_CENTS:
+        raise AmountTooLarge(f"A payment must be at most {MAX_CENTS} minor units.", "amount_cents")
+    return amount_cents
+
+
+def valid_received_at(received_at: datetime | None, at: datetime) -> datetime:
+    """When money was received, `at` by default. Raises `InvalidInput`."""
+    if received_at is None:
+        return at
+    if received_at > at:
+        raise InvalidInput(f"It is {at:%FT%TZ}: money cannot have been received later.", "received_at")
+    if received_at < at - OLDEST_MONEY:
+        raise InvalidInput(f"Money must have been received within {OLDEST_MONEY.days} days.", "received_at")
+    return received_at
 
 
 def take_in(
@@ -57,3 +99,52 @@ def oldest_first_shares(account: Account, amount_cents: int) -> list[tuple[Invoi
             shares.append((invoice, share))
             amount_cents -= share
     return shares
+
+
+def require_wanted_once(allocations: Sequence[WantedAllocation]) -> None:
+    """Raises `AllocationInvalid` for too many allocations, or two to one invoice."""
+    if len(allocations) > MAX_ALLOCATIONS:
+        raise AllocationInvalid(f"A payment has at most {MAX_ALLOCATIONS} allocations.")
+    if len({wanted.invoice_id for wanted in allocations}) < len(allocations):
+        raise AllocationInvalid("An invoice must be named only once.")
+
+
+def wanted_shares(
+    account: Account,
+    allocations: Sequence[WantedAllocation],
+    amount_cents: int,
+    statuses: Mapping[InvoiceId, InvoiceStatus],
+) -> list[tuple[InvoiceState, int]]:
+    """How a payment falls on the invoices that were named, in their order. `statuses` are those of the customer's
+    invoices on which nothing is due.
+
+    Raises `InvoiceNotFound`, what `state_refusal` returns, `AmountNotPositive`, `Overpayment`, `AllocationInvalid`.
+    """
+    unpaid = {invoice.id: invoice for invoice in account.unpaid}
+    shares = []
+    left = amount_cents
+    for wanted in allocations:
+        invoice = unpaid.get(wanted.invoice_id)
+        if invoice is None:
+            raise not_unpaid(statuses.get(wanted.invoice_id))
+        share = min(left, invoice.amount_due_cents) if wanted.amount_cents is None else wanted.amount_cents
+        if wanted.amount_cents is not None and wanted.amount_cents <= 0:
+            raise AmountNotPositive("An allocation must be more than 0.", "allocations")
+        if share > invoice.amount_due_cents:
+            raise Overpayment(f"Only {invoice.amount_due_cents} are due on this invoice.", "allocations")
+        if share > left:
+            raise AllocationInvalid("The allocations add up to more than the payment.")
+        if share == 0:
+            raise AllocationInvalid("Nothing of the payment is left for the last of these invoices.")
+        shares.append((invoice, share))
+        left -= share
+    return shares
+
+
+def not_unpaid(status: InvoiceStatus | None) -> BillingError:
+    """The refusal of a payment of an invoice on which nothing is due, in this state; None stands for no invoice."""
+    if status is None:
+        return InvoiceNotFound("This customer has no such invoice.", "allocations")
+    refusal = state_refusal(status)
+    refusal.field = ("allocations",)
+    return refusal

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PaymentId, PlanId, SubscriptionId, TestClockId
@@ -96,6 +97,8 @@ class PlanState(Price):
 class CustomerState:
     """The columns of a customer that billing reads or changes."""
 
+    object_type: ClassVar = ObjectType.CUSTOMER
+
     id: CustomerId
     currency: str | None
     invoice_prefix: str
@@ -113,6 +116,8 @@ class CustomerState:
 @dataclass(slots=True)
 class SubscriptionState:
     """The columns of a subscription that billing reads or changes."""
+
+    object_type: ClassVar = ObjectType.SUBSCRIPTION
 
     id: SubscriptionId
     customer_id: CustomerId
@@ -163,6 +168,8 @@ class NewSubscription(SubscriptionState):
 class InvoiceState:
     """The columns of an invoice that change once it is finalized, and those that it is judged by."""
 
+    object_type: ClassVar = ObjectType.INVOICE
+
     id: InvoiceId
     customer_id: CustomerId
     subscription_id: SubscriptionId | None
@@ -175,6 +182,15 @@ class InvoiceState:
     paid_at: datetime | None
     version: int
     updated_at: datetime
+
+
+@dataclass(slots=True)
+class AllocationState:
+    """Money that was put against an invoice."""
+
+    id: UUID
+    kind: AllocationKind
+    amount_cents: int
 
 
 @dataclass(slots=True)

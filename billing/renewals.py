@@ -6,9 +6,10 @@ Pure: changes an `Account`. The first period of a new subscription and every lat
 from datetime import datetime, timedelta
 
 from billing.account import Account
+from billing.errors import BillingError
 from billing.ids import InvoiceLineId
 from billing.invoicing import finalize, is_owed_by, judge
-from billing.money import times
+from billing.money import AmountOverflow, times
 from billing.periods import Period, nth_boundary
 from billing.records import PlannedInvoice, PlannedLine, PlannedPeriod, Terms
 from billing.words import EventType, InvoiceKind, LineKind, PeriodKind, SubscriptionStatus
@@ -42,6 +43,33 @@ def live_through(account: Account, until: datetime, *, most: int = MAX_PERIODS_P
             break
         crossed += renew(account, min(instants), most=1)
     return crossed
+
+
+def upcoming_invoices_of(account: Account, count: int) -> list[PlannedInvoice]:
+    """The next invoices, `count` at most, as they would be made if nothing happened meanwhile.
+
+    Where one does not come to an invoice any more, because an amount does not fit, the list ends before it. The account
+    is then of no use any more.
+    """
+    found: list[PlannedInvoice] = []
+    while len(found) < count:
+        try:
+            upcoming = renew_next(account)
+        except (AmountOverflow, BillingError):
+            break
+        if upcoming is None:
+            break
+        found.append(upcoming)
+    return found
+
+
+def renew_next(account: Account) -> PlannedInvoice | None:
+    """The invoice that the next boundary brings, made there; None where the subscription ends without one."""
+    before = len(account.invoices)
+    boundary = account.known_subscription.next_billing_at
+    if boundary is not None:
+        renew(account, boundary, most=1)
+    return account.invoices[-1] if len(account.invoices) > before else None
 
 
 def next_boundary(account: Account) -> datetime | None:

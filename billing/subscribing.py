@@ -1,15 +1,26 @@
 """New subscriptions and cancellations. Pure: changes an `Account`."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from billing.account import Account
+from billing.account import Account, use_currency
 from billing.changes import credit_lines
-from billing.errors import CancellationAlreadyScheduled, InvalidInput, StartInThePast
+from billing.errors import (
+    CancellationAlreadyScheduled,
+    CancellationNotScheduled,
+    CurrencyMismatch,
+    CustomerAlreadySubscribed,
+    InvalidInput,
+    StartInThePast,
+    TrialInvalid,
+)
 from billing.ids import SubscriptionId
-from billing.money import amounts_that_fit
-from billing.records import NewSubscription, PlannedInvoice, SubscriptionState
-from billing.renewals import end, is_due
+from billing.invoicing import judge
+from billing.money import amounts_that_fit, times
+from billing.records import NewSubscription, PlannedInvoice, PlanState, SubscriptionState, Terms
+from billing.renewals import end, is_due, start
+from billing.validation import MAX_TRIAL_DAYS
 from billing.words import EventType, SubscriptionStatus
 
 MAX_START_DAYS = 3660
@@ -20,6 +31,60 @@ class Settlement(StrEnum):
 
     NONE = "NONE"
     CREDIT = "CREDIT"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A trial that a new subscription is to begin with. `asked_for` is False for the plan's own."""
+
+    ends_at: datetime
+    asked_for: bool
+
+
+def trial_of(plan: PlanState, starts_at: datetime, trial_days: int | None, trial_end: datetime | None) -> Trial | None:
+    """The trial of a subscription that begins at `starts_at`: `trial_days`, or until `trial_end`, or the plan's own.
+
+    Raises `TrialInvalid`.
+    """
+    if trial_days is not None and trial_end is not None:
+        raise TrialInvalid("Give the days of the trial or its end, not both.")
+    if trial_days is not None and not 0 <= trial_days <= MAX_TRIAL_DAYS:
+        raise TrialInvalid(f"A trial must have 0 to {MAX_TRIAL_DAYS} days.", "trial_days")
+    if trial_end is not None and not starts_at < trial_end <= starts_at + timedelta(days=MAX_TRIAL_DAYS):
+        raise TrialInvalid(f"A trial must end after it begins, within {MAX_TRIAL_DAYS} days.")
+    if trial_end is not None:
+        return Trial(trial_end, asked_for=True)
+    days = plan.trial_days if trial_days is None else trial_days
+    return Trial(starts_at + timedelta(days=days), asked_for=trial_days is not None) if days else None
+
+
+def require_no_live_subscription(account: Account, currency: str) -> None:
+    """Raises `CurrencyMismatch`, `CustomerAlreadySubscribed`."""
+    if account.customer.currency not in (None, currency):
+        raise CurrencyMismatch(f"This customer is billed in {account.customer.currency}, the plan in {currency}.")
+    if account.subscription is not None:
+        raise CustomerAlreadySubscribed("This customer already has a live subscription.")
+
+
+def subscribe(
+    account: Account,
+    terms: Terms,
+    starts_at: datetime,
+    at: datetime,
+    *,
+    trial_end: datetime | None = None,
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Gives the account a new subscription, which begins if its time has come. Raises `AmountTooLarge`."""
+    account.terms = terms
+    subscription = add_subscription(account, starts_at, trial_end, at, metadata=metadata)
+    use_currency(account, terms.currency, at)
+    with amounts_that_fit("quantity"):
+        times(terms.unit_amount_cents, terms.quantity)
+        if starts_at <= at:
+            start(account, starts_at, at, created=True)
+        else:
+            account.note(EventType.SUBSCRIPTION_CREATED, subscription, at)
 
 
 def add_subscription(
@@ -94,3 +159,14 @@ def plan_cancellation(
         if settlement is Settlement.CREDIT and subscription.status is not SubscriptionStatus.PENDING:
             account.wait(credit_lines(account, at), at)
         return end(account, ended_at=ended_at, at=at)
+
+
+def undo_cancellation(account: Account, at: datetime) -> None:
+    """Takes back a cancellation that waits for the period's end. Raises `CancellationNotScheduled`."""
+    subscription = account.known_subscription
+    if not subscription.cancel_at_period_end:
+        raise CancellationNotScheduled("This subscription is not going to be canceled.")
+    subscription.cancel_at_period_end = False
+    subscription.canceled_at = None
+    account.note(EventType.SUBSCRIPTION_CANCELLATION_UNDONE, subscription, at, ["cancel_at_period_end"])
+    judge(account, at)

@@ -1,5 +1,6 @@
 """Texts that come from outside: names, codes, e-mail addresses, postal addresses, metadata."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -7,10 +8,20 @@ from enum import Enum
 from typing import Final
 
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
+from iso4217 import Currency
 
-from billing.errors import CountryUnknown, CurrencyUnknown, EmailInvalid, InvalidInput, QuantityOutOfRange
-from billing.money import CURRENCIES
+from billing.errors import (
+    AmountNegative,
+    AmountTooLarge,
+    CountryUnknown,
+    CurrencyUnknown,
+    EmailInvalid,
+    InvalidInput,
+    QuantityOutOfRange,
+)
+from billing.money import MAX_CENTS
 from billing.records import Address
+from billing.words import PlanInterval
 
 MAX_EMAIL = 320
 MAX_METADATA_PAIRS = 50
@@ -88,6 +99,10 @@ def valid_address(address: Address | None) -> Address | None:
     return stripped
 
 
+CURRENCIES = frozenset(currency.code for currency in Currency if currency.exponent is not None)
+"""The codes of ISO 4217's active list that have a minor unit: gold, funds and test codes have none."""
+
+
 def valid_currency(code: str) -> str:
     """The code itself. Raises `CurrencyUnknown` for one that is not in ISO 4217's active list."""
     if code not in CURRENCIES:
@@ -156,3 +171,46 @@ def valid_quantity(quantity: int) -> int:
     if not 1 <= quantity <= MAX_QUANTITY:
         raise QuantityOutOfRange(f"Quantity must be 1 to {MAX_QUANTITY}.")
     return quantity
+
+
+MAX_INTERVAL_COUNT = {
+    PlanInterval.DAY: 3660,
+    PlanInterval.WEEK: 520,
+    PlanInterval.MONTH: 120,
+    PlanInterval.YEAR: 10,
+}
+"""A period is at most ten years long."""
+
+
+def valid_interval_count(interval: PlanInterval, count: int | None) -> int:
+    """The number of intervals in a period: without a `count` 30 days, or 1 of any other interval."""
+    if count is None:
+        return 30 if interval is PlanInterval.DAY else 1
+    if not 1 <= count <= MAX_INTERVAL_COUNT[interval]:
+        raise InvalidInput(
+            f"The interval count of {interval} must be 1 to {MAX_INTERVAL_COUNT[interval]}.", "interval_count"
+        )
+    return count
+
+
+def valid_price(amount_cents: int) -> int:
+    """Raises `AmountNegative`, `AmountTooLarge`."""
+    if amount_cents < 0:
+        raise AmountNegative("A price must not be negative.")
+    if amount_cents > MAX_CENTS:
+        raise AmountTooLarge(f"A price must be at most {MAX_CENTS} minor units.", "amount_cents")
+    return amount_cents
+
+
+MAX_CODE = 64
+CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def valid_plan_code(code: str) -> str:
+    stripped = required_text(code, "code", MAX_CODE)
+    if not CODE.fullmatch(stripped):
+        raise InvalidInput(
+            "Code must begin with a letter or digit and hold only letters, digits, dots, dashes and underscores.",
+            "code",
+        )
+    return stripped

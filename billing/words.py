@@ -1,9 +1,6 @@
-"""The words and values that columns hold, and the types of keys."""
+"""The words that columns hold."""
 
 from enum import StrEnum
-
-MAX_CENTS = 2**53 - 1
-"""The largest amount a column takes: the largest integer that every JSON client reads exactly."""
 
 
 class ApiKeyScope(StrEnum):
@@ -148,3 +145,7 @@ class ObjectType(StrEnum):
     INVOICE = "INVOICE"
     PAYMENT = "PAYMENT"
     TEST_CLOCK = "TEST_CLOCK"
+
+
+WORDS = tuple(each for each in list(globals().values()) if isinstance(each, type) and issubclass(each, StrEnum))
+"""All enums that columns hold."""

@@ -14,18 +14,18 @@ from rich.progress import Progress
 from sqlalchemy import exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account, use_currency
+from billing.account import Account
 from billing.ids import CustomerId, NewId, PlanId
 from billing.invoicing import NET_DAYS
 from billing.paying import take_in
-from billing.records import Address, BillTo, CustomerState, PlannedEvent
-from billing.renewals import renew, start
-from billing.subscribing import Settlement, add_subscription, plan_cancellation
+from billing.records import Address, BillTo, CustomerState, PlannedEvent, Price, Terms
+from billing.renewals import renew
+from billing.subscribing import Settlement, plan_cancellation, subscribe
 from billing.words import EventType, ObjectType, PaymentMethod, PlanInterval
 from cli.database import database_at
 from cli.errors import CommandError
+from db.access.records import from_row
 from db.models import Customer, Plan
-from services.accounts.read import terms_of
 from services.accounts.write import store, store_events
 from services.customers import PREFIX_LENGTH, PREFIX_LETTERS
 
@@ -197,7 +197,7 @@ def demo_customer(number: int, plans: list[Plan], draw: random.Random, make_id: 
     )
     account = new_account(customer, make_id)
     if subscribed:
-        subscribe(account, plan, draw.choice((1, 1, 1, 2, 5, 12)), started_at)
+        subscribe(account, terms_of(plan, draw.choice((1, 1, 1, 2, 5, 12))), started_at, started_at)
         live_until(account, as_of, pays=draw.random() >= LATE)
         cancel_some(account, draw, as_of)
     elif draw.random() < 0.5:
@@ -227,11 +227,8 @@ def new_account(customer: Customer, make_id: NewId) -> Account:
     return account
 
 
-def subscribe(account: Account, plan: Plan, quantity: int, at: datetime) -> None:
-    account.terms = terms_of(plan, quantity)
-    add_subscription(account, at, None, at)
-    use_currency(account, plan.currency, at)
-    start(account, at, at, created=True)
+def terms_of(plan: Plan, quantity: int) -> Terms:
+    return from_row(Price, plan).terms(quantity)
 
 
 def live_until(account: Account, as_of: datetime, *, pays: bool) -> None:

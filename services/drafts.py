@@ -1,8 +1,8 @@
 """Drafts: one-off invoices until they are finalized."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,11 +18,12 @@ from billing.errors import (
     TooManyLines,
 )
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, new_id
-from billing.invoicing import MAX_LINES, invoice_number, net_days, next_number, settle_finalized, state_refusal
+from billing.invoicing import MAX_LINES, due_date, invoice_number, next_number, settle_finalized, state_refusal
 from billing.money import amounts_that_fit, checked, times
 from billing.records import InvoiceState
 from billing.validation import required_text, valid_currency, valid_net_days, valid_quantity
 from billing.words import EventType, InvoiceKind, InvoiceStatus, LineKind
+from db.access.records import from_row
 from db.models import Invoice, InvoiceLine
 from db.models.base import changed
 from services.accounts.open import open_customer
@@ -165,10 +166,10 @@ async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now:
     invoice.number = invoice_number(account.customer.invoice_prefix, invoice.sequence)
     invoice.bill_to = account.customer.bill_to
     invoice.issued_at = at
-    invoice.due_at = at + timedelta(days=net_days(invoice.net_days, account.customer.net_days))
+    invoice.due_at = due_date(at, invoice.net_days, account.customer.net_days)
     invoice.status = InvoiceStatus.OPEN
     await session.flush()
-    state = InvoiceState(**{column.name: getattr(invoice, column.name) for column in fields(InvoiceState)})
+    state = from_row(InvoiceState, invoice)
     account.note(EventType.INVOICE_FINALIZED, state, at, ["status"])
     settle_finalized(account, state, (), at)
     await store(session, [account])

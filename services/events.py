@@ -10,18 +10,11 @@ from sqlalchemy.orm import InstanceState
 
 from billing.ids import CustomerId, new_id
 from billing.records import PlannedEvent
-from billing.words import EventType, ObjectType
+from billing.words import EventType
 from db.access.scope import actor_of
 from db.models import Customer, Invoice, Plan, TestClock
+from db.models.kinds import KIND_OF
 from services.accounts.write import store_events
-
-OBJECT_TYPES: dict[type[Customer | Plan | Invoice | TestClock], ObjectType] = {
-    Customer: ObjectType.CUSTOMER,
-    Plan: ObjectType.PLAN,
-    Invoice: ObjectType.INVOICE,
-    TestClock: ObjectType.TEST_CLOCK,
-}
-"""What an event calls a row of each table."""
 
 NO_NEWS = frozenset({"version", "updated_at", "email_key"})
 
@@ -51,7 +44,7 @@ async def record(
         id=new_id(),
         customer_id=customer_id,
         type=type_,
-        object_type=OBJECT_TYPES[type(row)],
+        object_type=KIND_OF[type(row)].type,
         object_id=object_id,
         version=row.version,
         actor=actor_of(session),

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from billing.errors import IdempotencyKeyReused, InvalidInput
 from billing.ids import CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId, TestClockId
 from db.models import IdempotencyKey
 from db.models.base import table_of
+from db.models.kinds import KINDS
 
 MAX_KEY = 255
 KEPT = timedelta(hours=48)
@@ -31,6 +32,9 @@ class Outcome:
     invoice_id: InvoiceId | None = None
     payment_id: PaymentId | None = None
     test_clock_id: TestClockId | None = None
+
+
+assert {field.name for field in fields(Outcome)} == {kind.id_name for kind in KINDS}, "an outcome has each kind's key"
 
 
 @dataclass(frozen=True, slots=True)

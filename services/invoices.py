@@ -11,19 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import Account
 from billing.errors import (
     InvoiceAlreadyReissued,
-    InvoiceHasPayments,
     InvoiceNotFound,
     InvoiceNotRecurring,
     InvoiceNotReissuable,
-    InvoiceReversed,
-    InvoiceUncollectible,
 )
 from billing.ids import InvoiceId, InvoiceLineId, new_id
-from billing.invoicing import enter, finalize, judge, state_refusal
+from billing.invoicing import finalize, judge, mark_uncollectible, state_refusal, void
 from billing.money import amounts_that_fit
 from billing.periods import Period
 from billing.records import InvoiceState, PlannedLine
-from billing.words import AllocationKind, EventType, InvoiceKind, InvoiceStatus, LedgerEntryKind
+from billing.words import EventType, InvoiceKind, InvoiceStatus
 from db.models import Invoice, InvoiceLine
 from db.queries.accounts import (
     allocations_of_invoice,
@@ -48,21 +45,10 @@ async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: dat
     """
     account, state, at = await open_unpaid(session, invoice_id, now)
     allocations = await allocations_of_invoice(session, invoice_id)
-    if any(kind is AllocationKind.PAYMENT for _, kind, _ in allocations):
-        raise InvoiceHasPayments("Money was received for this invoice.")
     line_ids = await line_ids_of_invoice(session, invoice_id)
-    if await credited_by_line(session, line_ids, elsewhere_than=invoice_id):
-        raise InvoiceReversed("Lines of this invoice are given back elsewhere: it can no longer be taken back.")
-    account.released_allocations.extend((allocation_id, at) for allocation_id, _, _ in allocations)
-    account.unpaid.remove(state)
-    state.status = InvoiceStatus.VOID
-    state.amount_due_cents = 0
-    account.note(EventType.INVOICE_VOIDED, state, at, ["status"])
-    given_back = sum(amount for _, _, amount in allocations)
-    if given_back:
-        with amounts_that_fit():
-            enter(account, LedgerEntryKind.GIVEN_BACK, given_back, at, invoice_id=invoice_id)
-    judge(account, at)
+    elsewhere = await credited_by_line(session, line_ids, elsewhere_than=invoice_id)
+    with amounts_that_fit():
+        void(account, state, allocations, at, credited_elsewhere=bool(elsewhere))
     await store(session, [account])
     return Outcome(invoice_id=invoice_id)
 
@@ -74,11 +60,7 @@ async def mark_invoice_uncollectible(session: AsyncSession, *, invoice_id: Invoi
     `TestClockAdvancing`.
     """
     account, state, at = await open_unpaid(session, invoice_id, now)
-    if state.status is not InvoiceStatus.OPEN:
-        raise InvoiceUncollectible("This invoice is UNCOLLECTIBLE already.")
-    state.status = InvoiceStatus.UNCOLLECTIBLE
-    account.note(EventType.INVOICE_MARKED_UNCOLLECTIBLE, state, at, ["status"])
-    judge(account, at)
+    mark_uncollectible(account, state, at)
     await store(session, [account])
     return Outcome(invoice_id=invoice_id)
 

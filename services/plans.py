@@ -1,6 +1,5 @@
 """Plans: what can be subscribed to. A plan's price, currency and interval never change; a new price is a new plan."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -8,24 +7,23 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import (
-    AmountNegative,
-    AmountTooLarge,
-    InvalidInput,
     PlanArchived,
     PlanCodeTaken,
     PlanNotArchived,
     PlanNotFound,
 )
 from billing.ids import PlanId, new_id
-from billing.money import MAX_CENTS
 from billing.validation import (
     UNCHANGED,
     Unchanged,
     optional_text,
     required_text,
     valid_currency,
+    valid_interval_count,
     valid_metadata,
     valid_net_days,
+    valid_plan_code,
+    valid_price,
     valid_trial_days,
 )
 from billing.words import EventType, PlanInterval
@@ -35,19 +33,8 @@ from db.models.base import changed
 from db.queries.locks import locked_plan
 from services.events import changed_columns, record
 
-MAX_CODE = 64
 MAX_NAME = 255
 MAX_DESCRIPTION = 2000
-MAX_INTERVAL_COUNT = {
-    PlanInterval.DAY: 3660,
-    PlanInterval.WEEK: 520,
-    PlanInterval.MONTH: 120,
-    PlanInterval.YEAR: 10,
-}
-"""A period is at most ten years long."""
-
-
-CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 async def create_plan(
@@ -70,20 +57,12 @@ async def create_plan(
     Without an `interval_count` it is 30 days, or 1 of any other interval. Raises `InvalidInput`, `PlanCodeTaken`,
     `AmountNegative`, `AmountTooLarge`, `CurrencyUnknown`.
     """
-    if interval_count is None:
-        interval_count = 30 if interval is PlanInterval.DAY else 1
-    if not 1 <= interval_count <= MAX_INTERVAL_COUNT[interval]:
-        raise InvalidInput(
-            f"The interval count of {interval} must be 1 to {MAX_INTERVAL_COUNT[interval]}.", "interval_count"
-        )
-    if amount_cents < 0:
-        raise AmountNegative("A price must not be negative.")
-    if amount_cents > MAX_CENTS:
-        raise AmountTooLarge(f"A price must be at most {MAX_CENTS} minor units.", "amount_cents")
+    interval_count = valid_interval_count(interval, interval_count)
+    valid_price(amount_cents)
     valid_currency(currency)
     plan = Plan(
         id=PlanId(new_id()),
-        code=valid_code(code),
+        code=valid_plan_code(code),
         name=required_text(name, "name", MAX_NAME),
         description=optional_text(description, "description", MAX_DESCRIPTION),
         amount_cents=amount_cents,
@@ -174,13 +153,3 @@ async def existing_plan(session: AsyncSession, plan_id: PlanId) -> Plan:
     if plan is None:
         raise PlanNotFound("There is no plan with this id.")
     return plan
-
-
-def valid_code(code: str) -> str:
-    stripped = required_text(code, "code", MAX_CODE)
-    if not CODE.fullmatch(stripped):
-        raise InvalidInput(
-            "Code must begin with a letter or digit and hold only letters, digits, dots, dashes and underscores.",
-            "code",
-        )
-    return stripped

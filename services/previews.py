@@ -7,13 +7,11 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account
 from billing.changes import ChangeMode
-from billing.errors import BillingError
 from billing.ids import CustomerId, PlanId, SubscriptionId
-from billing.money import AmountOverflow, amounts_that_fit
+from billing.money import amounts_that_fit
 from billing.records import PlannedInvoice
-from billing.renewals import renew
+from billing.renewals import renew_next, upcoming_invoices_of
 from services.accounts.open import open_customer, open_subscription
 from services.accounts.read import read_accounts
 from services.subscriptions import plan_change, plan_subscription
@@ -79,43 +77,18 @@ async def preview_subscription_change(
     """What `change_subscription` would do with the same arguments at the same instant. Raises what it does."""
     account, at = await open_subscription(session, subscription_id, now=now, lock=False)
     change = await plan_change(session, account, plan_id=plan_id, quantity=quantity, mode=mode, as_of=as_of, at=at)
-    upcoming = upcoming_of(account, 1)
+    upcoming = upcoming_invoices_of(account, 1)
     return ChangePreview(change.mode, change.effective_at, change.invoice, upcoming[0] if upcoming else None)
 
 
 async def upcoming_invoices(
     session: AsyncSession, subscription_ids: Sequence[SubscriptionId], *, count: int
 ) -> list[list[PlannedInvoice]]:
-    """For each subscription the next invoices, `count` at most, as they would be made if nothing happened meanwhile.
-
-    Where one does not come to an invoice any more, because an amount does not fit, the list ends before it.
-    """
+    """For each subscription its `upcoming_invoices_of`, `count` at most."""
     accounts = await read_accounts(session, subscription_ids)
     found = {}
     for account in accounts:
-        found[account.known_subscription.id] = upcoming_of(account, count)
+        found[account.known_subscription.id] = upcoming_invoices_of(account, count)
         # There may be thousands: others get a turn in between.
         await asyncio.sleep(0)
     return [found.get(subscription_id, []) for subscription_id in subscription_ids]
-
-
-def upcoming_of(account: Account, count: int) -> list[PlannedInvoice]:
-    found: list[PlannedInvoice] = []
-    while len(found) < count:
-        try:
-            upcoming = renew_next(account)
-        except (AmountOverflow, BillingError):
-            break
-        if upcoming is None:
-            break
-        found.append(upcoming)
-    return found
-
-
-def renew_next(account: Account) -> PlannedInvoice | None:
-    """The invoice that the next boundary brings, made there; None where the subscription ends without one."""
-    before = len(account.invoices)
-    boundary = account.known_subscription.next_billing_at
-    if boundary is not None:
-        renew(account, boundary, most=1)
-    return account.invoices[-1] if len(account.invoices) > before else None

@@ -1,33 +1,34 @@
 """Subscriptions: a customer on a plan, from the start to the cancellation."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account, use_currency
-from billing.changes import Change, ChangeMode, change_terms
+from billing.account import Account
+from billing.changes import Change, ChangeMode, change_terms, withdraw_change
 from billing.errors import (
-    CancellationNotScheduled,
-    ChangeNotScheduled,
     CreditNotAllowed,
-    CurrencyMismatch,
-    CustomerAlreadySubscribed,
     CustomerArchived,
     InvalidInput,
     PlanArchived,
     PlanNotFound,
     TrialAlreadyUsed,
-    TrialInvalid,
 )
 from billing.ids import CustomerId, PlanId, SubscriptionId
-from billing.invoicing import judge
-from billing.money import amounts_that_fit, times
+from billing.money import amounts_that_fit
 from billing.records import PlanState
-from billing.renewals import drop_pending_change, renew, start
-from billing.subscribing import Settlement, add_subscription, plan_cancellation, valid_start
-from billing.validation import MAX_TRIAL_DAYS, valid_metadata, valid_quantity
-from billing.words import EventType
+from billing.renewals import renew
+from billing.subscribing import (
+    Settlement,
+    plan_cancellation,
+    require_no_live_subscription,
+    subscribe,
+    trial_of,
+    undo_cancellation,
+    valid_start,
+)
+from billing.validation import valid_metadata, valid_quantity
 from db.queries.accounts import had_trial, read_plan
 from services.accounts.open import caught_up, open_customer, open_subscription
 from services.accounts.read import read_billed_lines
@@ -95,47 +96,16 @@ async def plan_subscription(
     if customer.archived_at is not None:
         raise CustomerArchived("This customer is archived.")
     plan = await open_plan(session, plan_id)
-    if customer.currency not in (None, plan.currency):
-        raise CurrencyMismatch(f"This customer is billed in {customer.currency}, the plan in {plan.currency}.")
-    if account.subscription is not None:
-        raise CustomerAlreadySubscribed("This customer already has a live subscription.")
+    require_no_live_subscription(account, plan.currency)
     starts_at = valid_start(start_at, at)
-    trial = await valid_trial(session, account, plan, starts_at, trial_days, trial_end)
-    account.terms = plan.terms(quantity)
-    subscription = add_subscription(account, starts_at, trial, at, metadata=metadata)
-    use_currency(account, plan.currency, at)
-    with amounts_that_fit("quantity"):
-        times(account.terms.unit_amount_cents, quantity)
-        if starts_at <= at:
-            start(account, starts_at, at, created=True)
-        else:
-            account.note(EventType.SUBSCRIPTION_CREATED, subscription, at)
-
-
-async def valid_trial(
-    session: AsyncSession,
-    account: Account,
-    plan: PlanState,
-    starts_at: datetime,
-    trial_days: int | None,
-    trial_end: datetime | None,
-) -> datetime | None:
-    """When the trial ends that begins at `starts_at`; None where there is none."""
-    if trial_days is not None and trial_end is not None:
-        raise TrialInvalid("Give the days of the trial or its end, not both.")
-    if trial_days is not None and not 0 <= trial_days <= MAX_TRIAL_DAYS:
-        raise TrialInvalid(f"A trial must have 0 to {MAX_TRIAL_DAYS} days.", "trial_days")
-    if trial_end is not None and not starts_at < trial_end <= starts_at + timedelta(days=MAX_TRIAL_DAYS):
-        raise TrialInvalid(f"A trial must end after it begins, within {MAX_TRIAL_DAYS} days.")
-    asked_for = bool(trial_days) or trial_end is not None
-    days = plan.trial_days if trial_days is None and trial_end is None else trial_days
-    if not asked_for and not days:
-        return None
-    if await had_trial(session, account.customer.id, plan.id):
-        if asked_for:
+    trial = trial_of(plan, starts_at, trial_days, trial_end)
+    if trial is not None and await had_trial(session, customer.id, plan.id):
+        if trial.asked_for:
             raise TrialAlreadyUsed("This customer was on trial of this plan before.")
-        return None
-    return trial_end or starts_at + timedelta(days=days or 0)
+        trial = None
+    subscribe(
+        account, plan.terms(quantity), starts_at, at, trial_end=trial.ends_at if trial else None, metadata=metadata
+    )
 
 
 async def open_plan(session: AsyncSession, plan_id: PlanId) -> PlanState:
@@ -217,15 +187,7 @@ async def withdraw_subscription_change(
     Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `ChangeNotScheduled`, `TestClockAdvancing`.
     """
     account, at = await open_subscription(session, subscription_id, now=now)
-    if account.pending_terms is None:
-        raise ChangeNotScheduled("No change of this subscription is waiting.")
-    drop_pending_change(account)
-    account.note(
-        EventType.SUBSCRIPTION_CHANGE_WITHDRAWN,
-        account.known_subscription,
-        at,
-        ["pending_plan_id", "pending_quantity"],
-    )
+    withdraw_change(account, at)
     await store(session, [account])
     return Outcome(subscription_id=subscription_id)
 
@@ -266,12 +228,6 @@ async def undo_subscription_cancellation(
     `TestClockAdvancing`.
     """
     account, at = await open_subscription(session, subscription_id, now=now)
-    subscription = account.known_subscription
-    if not subscription.cancel_at_period_end:
-        raise CancellationNotScheduled("This subscription is not going to be canceled.")
-    subscription.cancel_at_period_end = False
-    subscription.canceled_at = None
-    account.note(EventType.SUBSCRIPTION_CANCELLATION_UNDONE, subscription, at, ["cancel_at_period_end"])
-    judge(account, at)
+    undo_cancellation(account, at)
     await store(session, [account])
     return Outcome(subscription_id=subscription_id)

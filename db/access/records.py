@@ -84,6 +84,11 @@ def reader(
     return read
 
 
+def from_row(record: type[Record], row: Base) -> Record:
+    """Makes a record from the attributes of a mapped row that have the names of its fields."""
+    return record(**{field.name: getattr(row, field.name) for field in fields(record)})  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """Columns of a table that records are written to: rows are inserted or, with `keys`, updated where these agree."""

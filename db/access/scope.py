@@ -10,15 +10,15 @@ from functools import cached_property
 from typing import Any, TypeAlias
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, event, false, select
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, event, false
 from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.interfaces import ORMOption
 
 from billing.ids import CustomerId
-from db.models import Base, Customer, IdempotencyKey, Plan, TestClock
-from db.models.base import table_of
+from db.models import Base, IdempotencyKey
+from db.models.kinds import KIND_OF, is_the_customers
 
 SCOPE = "scope"
 BUDGET = "row_budget"
@@ -92,16 +92,13 @@ Criterion = Callable[[Any], ColumnElement[bool]]
 def visible(model: type[Base], customer_id: CustomerId) -> Criterion | None:
     """Which rows of a table, or of an alias of it, one customer sees; None for all."""
     # Idempotency keys are found by the API key that sent them.
-    if model in (Plan, IdempotencyKey):
+    if model is IdempotencyKey:
         return None
-    if model is Customer:
-        return lambda customers: customers.id == customer_id
-    if model is TestClock:
-        customers = table_of(Customer)
-        own = select(customers.c.test_clock_id).where(customers.c.id == customer_id).scalar_subquery()
-        return lambda clocks: clocks.id == own
+    if kind := KIND_OF.get(model):
+        condition = kind.visible
+        return None if condition is None else lambda rows: condition(rows, customer_id)
     if "customer_id" in model.__mapper__.columns:
-        return lambda rows: rows.customer_id == customer_id
+        return lambda rows: is_the_customers(rows, customer_id)
     return lambda _: false()
 
 

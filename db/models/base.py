@@ -10,45 +10,11 @@ from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Table, Te
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from billing.ids import ApiKeyId, CustomerId, InvoiceId, InvoiceLineId, PaymentId, PlanId, SubscriptionId, TestClockId
+from billing.ids import KEYS
+from billing.money import MAX_CENTS
 from billing.records import Address, BillTo
-from billing.words import (
-    MAX_CENTS,
-    AllocationKind,
-    ApiKeyScope,
-    EventType,
-    InvoiceKind,
-    InvoiceStatus,
-    LedgerEntryKind,
-    LineKind,
-    ObjectType,
-    PaymentMethod,
-    PeriodKind,
-    PlanInterval,
-    RunTrigger,
-    SubscriptionStatus,
-    TestClockStatus,
-)
+from billing.words import WORDS
 from db.models.types import AddressColumn, BillToColumn, Instant, Word
-
-WORDS: tuple[type[StrEnum], ...] = (
-    AllocationKind,
-    ApiKeyScope,
-    EventType,
-    InvoiceKind,
-    InvoiceStatus,
-    LedgerEntryKind,
-    LineKind,
-    ObjectType,
-    PaymentMethod,
-    PeriodKind,
-    PlanInterval,
-    RunTrigger,
-    SubscriptionStatus,
-    TestClockStatus,
-)
-KEYS = (CustomerId, PlanId, SubscriptionId, InvoiceId, InvoiceLineId, PaymentId, TestClockId, ApiKeyId)
-
 
 BY_CODE_POINT = Text(collation="C")
 """A text that lists are ordered by: by code point, so that a cursor means the same on every server."""

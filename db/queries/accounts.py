@@ -30,6 +30,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.periods import Period
 from billing.records import (
+    AllocationState,
     BilledLine,
     BillTo,
     CustomerState,
@@ -40,7 +41,7 @@ from billing.records import (
     SubscriptionState,
     WaitingLine,
 )
-from billing.words import CHARGES, UNPAID, AllocationKind, EventType, InvoiceStatus, LineKind, SubscriptionStatus
+from billing.words import CHARGES, UNPAID, EventType, InvoiceStatus, LineKind, SubscriptionStatus
 from db.access.records import bind
 from db.access.statements import Statement, kept, send
 from db.models import (
@@ -96,6 +97,7 @@ HEAD = bind(
 )
 PLAN = bind(PlanState, Plan)
 INVOICE = bind(InvoiceState, Invoice)
+ALLOCATION = bind(AllocationState, Allocation)
 WAITING_LINE = bind(
     WaitingLine, PendingLine, line=bind(PlannedLine, PendingLine, reverses_invoice_id=ReversedLine.invoice_id)
 )
@@ -287,14 +289,10 @@ def due_on(test_clock_id: TestClockId | None, as_of: datetime) -> ColumnElement[
     )
 
 
-async def allocations_of_invoice(
-    session: AsyncSession, invoice_id: InvoiceId
-) -> list[tuple[UUID, AllocationKind, int]]:
-    """What was put against an invoice and not released: ids, kinds and amounts."""
-    statement = select(Allocation.id, Allocation.kind, Allocation.amount_cents).where(
-        Allocation.invoice_id == invoice_id, Allocation.released_at.is_(None)
-    )
-    return [(row.id, row.kind, row.amount_cents) for row in await session.execute(statement)]
+async def allocations_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> list[AllocationState]:
+    """What was put against an invoice and not released."""
+    statement = select(*ALLOCATION.columns).where(Allocation.invoice_id == invoice_id, Allocation.released_at.is_(None))
+    return list(map(ALLOCATION.read, await session.execute(statement)))
 
 
 async def line_ids_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> Sequence[InvoiceLineId]:

@@ -29,6 +29,7 @@ from db.models import (
     Subscription,
     TestClock,
 )
+from db.models.kinds import KINDS, Kind
 from db.queries.columns import Columns, selected, with_referred
 from db.queries.pages import PARENT, PageRequest, pages_by
 
@@ -127,34 +128,27 @@ def payments_query(columns: Columns) -> Query:
     return Query(with_referred(statement, Payment, columns, partial(getattr, Payment)), Payment)
 
 
-customers_by_id = OneBy(Customer, "id")
+by_id = {kind.model: OneBy(kind.model, "id") for kind in KINDS}
+"""The lookup by id of each kind of objects."""
+customers_by_id = by_id[Customer]
 customers_by_email_key = OneBy(Customer, "email_key")
 customers_by_external_id = OneBy(Customer, "external_id")
-plans_by_id = OneBy(Plan, "id")
+plans_by_id = by_id[Plan]
 plans_by_code = OneBy(Plan, "code")
-subscriptions_by_id = OneBy(Subscription, "id")
+subscriptions_by_id = by_id[Subscription]
 live_subscriptions_by_customer = OneBy(Subscription, "customer_id", live=True)
-invoices_by_id = OneBy(Invoice, "id")
+invoices_by_id = by_id[Invoice]
 latest_invoices_by_subscription = LatestBy(Invoice, "subscription_id")
 replacements_by_invoice = OneBy(Invoice, "replaces_id")
 lines_by_invoice = ManyBy(InvoiceLine, "invoice_id", order_by=("invoice_id", "position"))
 lines_by_id = OneBy(InvoiceLine, "id")
 pending_lines_by_subscription = ManyBy(PendingLine, "subscription_id")
 billing_holds_by_subscription = OneBy(BillingHold, "subscription_id")
-payments_by_id = OneBy(Payment, "id")
+payments_by_id = by_id[Payment]
 payments_by_invoice = PaymentsByInvoice(Payment, "id")
 allocations_by_invoice = ManyBy(Allocation, "invoice_id", order_by=("created_at", "id"))
 allocations_by_payment = ManyBy(Allocation, "payment_id", order_by=("created_at", "id"))
-test_clocks_by_id = OneBy(TestClock, "id")
-
-NODE_MODELS: tuple[type[Customer | Plan | Subscription | Invoice | Payment | TestClock], ...] = (
-    Customer,
-    Plan,
-    Subscription,
-    Invoice,
-    Payment,
-    TestClock,
-)
+test_clocks_by_id = by_id[TestClock]
 
 
 @kept
@@ -162,15 +156,20 @@ def nodes_query() -> Query:
     return Query(
         union_all(
             *(
-                select(literal(position).label(PARENT), model.id.label("id")).where(has_one_of_the_keys(model.id))
-                for position, model in enumerate(NODE_MODELS)
+                select(literal(position).label(PARENT), id_of(kind).label("id")).where(has_one_of_the_keys(id_of(kind)))
+                for position, kind in enumerate(KINDS)
             )
         ),
         Customer,
     )
 
 
-async def node_models_by_id(reads: Reads, ids: Sequence[Any]) -> list[type[Base] | None]:
-    """For each id the table that has it: one UNION ALL over the tables whose rows can be looked up by id alone."""
-    models = {row["id"]: NODE_MODELS[row[PARENT]] for row in await reads.rows(nodes_query(), keys=ids)}
-    return [models.get(key) for key in ids]
+def id_of(kind: Kind) -> InstrumentedAttribute[Any]:
+    column: InstrumentedAttribute[Any] = kind.model.id  # type: ignore[attr-defined]
+    return column
+
+
+async def kinds_by_id(reads: Reads, ids: Sequence[Any]) -> list[Kind | None]:
+    """For each id the kind of the object that has it: one UNION ALL over the tables of all kinds."""
+    kinds = {row["id"]: KINDS[row[PARENT]] for row in await reads.rows(nodes_query(), keys=ids)}
+    return [kinds.get(key) for key in ids]

@@ -2,19 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.ids import CustomerId, SubscriptionId
-from billing.records import (
-    Price,
-    Terms,
-)
 from db.access.scope import actor_of
-from db.models import Plan
 from db.queries.accounts import (
     Head,
     billed_lines,
@@ -88,8 +83,3 @@ def account_of(head: Head) -> Account:
         else None,
         held=head.hold_attempts is not None,
     )
-
-
-def terms_of(plan: Plan, quantity: int) -> Terms:
-    """What `quantity` units of a plan cost for each of its intervals."""
-    return Price(*(getattr(plan, field.name) for field in fields(Price))).terms(quantity)

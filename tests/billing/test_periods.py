@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.periods import Interval, Period, billing_interval, nth_boundary, nth_period, period_index
+from billing.periods import Interval, Period, billing_interval, nth_boundary, nth_period
+from billing.validation import MAX_INTERVAL_COUNT
 from billing.words import PlanInterval
-from services.plans import MAX_INTERVAL_COUNT
 
 DAYS_30 = billing_interval(PlanInterval.DAY, 30)
 WEEK = billing_interval(PlanInterval.WEEK, 1)
@@ -54,28 +54,6 @@ def test_each_period_begins_where_the_one_before_it_ends(anchor: datetime, inter
     assert nth_period(anchor, interval, 0).start == anchor
     assert [period.start for period in periods[1:]] == [period.end for period in periods[:-1]]
     assert all(period.start < period.end for period in periods)
-
-
-@given(anchors, intervals, st.floats(0, 1, exclude_max=True))
-def test_the_index_of_an_instant_is_that_of_its_period(anchor: datetime, interval: Interval, part: float) -> None:
-    for n in ORDINALS:
-        period = nth_period(anchor, interval, n)
-        inside = period.start + timedelta(seconds=int(period.seconds * part))
-
-        assert inside in period
-        assert period_index(anchor, interval, inside) == n
-        assert period_index(anchor, interval, period.start) == n
-        assert period_index(anchor, interval, period.end - timedelta(seconds=1)) == n
-        assert period_index(anchor, interval, period.end) == n + 1
-
-
-@given(anchors, intervals, any_instants, any_instants)
-def test_a_later_instant_is_in_no_earlier_period(
-    anchor: datetime, interval: Interval, one: datetime, other: datetime
-) -> None:
-    earlier, later = sorted((one, other))
-
-    assert period_index(anchor, interval, earlier) <= period_index(anchor, interval, later)
 
 
 @given(anchors, st.integers(1, MAX_INTERVAL_COUNT[PlanInterval.DAY]), st.sampled_from(ORDINALS))

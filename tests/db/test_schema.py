@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import Connection, text, update
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from billing import money
 from billing import words as values
 from db.access.transactions import Sessions
 from db.database import Database, single_connection
@@ -149,10 +148,6 @@ async def test_the_alembic_command_waits_for_a_migration_under_way(empty_databas
         assert waiting.wait(60) == 0
         await connection.rollback()
         assert await current_revision(connection) == head_revision()
-
-
-def test_the_largest_amount_is_the_same_to_the_rules_and_to_the_columns() -> None:
-    assert money.MAX_CENTS == values.MAX_CENTS == 2**53 - 1
 
 
 async def test_an_instant_without_a_zone_is_refused(sessions: Sessions) -> None:

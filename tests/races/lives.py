@@ -5,17 +5,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from billing.account import Account, use_currency
+from billing.account import Account
 from billing.changes import ChangeMode, change_terms
 from billing.ids import new_id
 from billing.paying import take_in
-from billing.renewals import start
-from billing.subscribing import Settlement, add_subscription, plan_cancellation
+from billing.subscribing import Settlement, plan_cancellation, subscribe
 from billing.words import PaymentMethod, PlanInterval
-from cli.demo import DemoCustomer, live_until, new_account, plan_created, store_made
+from cli.demo import DemoCustomer, live_until, new_account, plan_created, store_made, terms_of
 from db.database import Database
 from db.models import Plan
-from services.accounts.read import terms_of
 from services.accounts.write import store_events
 from tests.support import NOW, a_customer, a_plan
 
@@ -79,10 +77,7 @@ def a_subscriber(
     began = NOW - timedelta(days=draw.randint(*days), seconds=draw.randrange(86_400))
     trial_end = began + timedelta(days=14) if eventful and draw.random() < 0.2 else None
     plan = draw.choice(plans)
-    account.terms = terms_of(plan, draw.randint(1, 3))
-    add_subscription(account, began, trial_end, began)
-    use_currency(account, plan.currency, began)
-    start(account, began, began, created=True)
+    subscribe(account, terms_of(plan, draw.randint(1, 3)), began, began, trial_end=trial_end)
     lived_until = max(began, NOW - timedelta(days=draw.randint(*behind), seconds=draw.randrange(86_400)))
     live_until(account, lived_until, pays=draw.random() < pays)
     if eventful:

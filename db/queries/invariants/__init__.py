@@ -11,6 +11,7 @@ from sqlalchemy import Integer, Text, Uuid, bindparam, func, literal, select, te
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from db.models.kinds import KINDS
 from db.queries.invariants import money, records, subscriptions
 from db.queries.invariants.rule import Invariant
 
@@ -47,7 +48,7 @@ ACKNOWLEDGED = Invariant(
     "I1",
     "what was acknowledged is there",
     "acknowledged ids",
-    """
+    f"""
     SELECT CASE
         WHEN stored.version IS NULL THEN format('%s %s: is not there', said.type, said.id)
         WHEN stored.version < said.version THEN
@@ -57,24 +58,14 @@ ACKNOWLEDGED = Invariant(
     FROM unnest(CAST(:types AS text[]), CAST(:ids AS uuid[]), CAST(:versions AS integer[]))
         AS said (type, id, version)
     LEFT JOIN LATERAL (
-        SELECT c.version FROM customers AS c WHERE said.type = 'Customer' AND c.id = said.id
+        SELECT version FROM ({records.OBJECTS}) AS objects WHERE kind = said.type AND object_id = said.id
         UNION ALL
-        SELECT p.version FROM plans AS p WHERE said.type = 'Plan' AND p.id = said.id
-        UNION ALL
-        SELECT s.version FROM subscriptions AS s WHERE said.type = 'Subscription' AND s.id = said.id
-        UNION ALL
-        SELECT i.version FROM invoices AS i WHERE said.type = 'Invoice' AND i.id = said.id
-        UNION ALL
-        SELECT e.version FROM events AS e
-        WHERE said.type = 'Invoice' AND e.object_id = said.id AND e.type = 'INVOICE_DELETED'
-        UNION ALL
-        SELECT 1 FROM payments AS p WHERE said.type = 'Payment' AND p.id = said.id
-        UNION ALL
-        SELECT t.version FROM test_clocks AS t WHERE said.type = 'TestClock' AND t.id = said.id
+        SELECT version FROM events
+        WHERE said.type = 'Invoice' AND object_id = said.id AND type = 'INVOICE_DELETED'
     ) AS stored ON TRUE
     """,
 )
-ACKNOWLEDGED_TYPES = ("Customer", "Plan", "Subscription", "Invoice", "Payment", "TestClock")
+ACKNOWLEDGED_TYPES = tuple(kind.name for kind in KINDS)
 
 
 async def count_wrong(session: AsyncSession | AsyncConnection, invariant: Invariant) -> tuple[int, int, int]:

@@ -1,5 +1,6 @@
 """What must hold of events, idempotency keys and the numbers of invoices."""
 
+from db.models.kinds import KINDS
 from db.queries.invariants.rule import Invariant
 
 VERSIONS = Invariant(
@@ -20,11 +21,18 @@ VERSIONS = Invariant(
     """,
 )
 
+OBJECTS = " UNION ALL ".join(
+    f"SELECT '{kind.name}' AS kind, '{kind.type}' AS object_type, id AS object_id, {kind.version_sql} AS version"
+    f" FROM {kind.table}"
+    for kind in KINDS
+)
+"""A SELECT of all objects of all kinds, with their versions."""
+
 EVENTS = Invariant(
     "I5",
     "each object is as its last event left it",
     "objects",
-    """
+    f"""
     SELECT CASE
         WHEN told.object_id IS NULL THEN format('%s %s: has no event', replace(lower(object_type), '_', ' '), object_id)
         WHEN told.type = 'INVOICE_DELETED' AND stored.object_id IS NOT NULL THEN
@@ -35,19 +43,7 @@ EVENTS = Invariant(
             format('%s %s: is at version %s, its last event at %s', replace(lower(object_type), '_', ' '), object_id,
                    stored.version, told.version)
     END AS wrong
-    FROM (
-        SELECT 'CUSTOMER' AS object_type, id AS object_id, version FROM customers
-        UNION ALL
-        SELECT 'PLAN', id, version FROM plans
-        UNION ALL
-        SELECT 'SUBSCRIPTION', id, version FROM subscriptions
-        UNION ALL
-        SELECT 'INVOICE', id, version FROM invoices
-        UNION ALL
-        SELECT 'PAYMENT', id, 1 FROM payments
-        UNION ALL
-        SELECT 'TEST_CLOCK', id, version FROM test_clocks
-    ) AS stored
+    FROM ({OBJECTS}) AS stored
     FULL JOIN (
         SELECT DISTINCT ON (object_id) object_type, object_id, version, type
         FROM events

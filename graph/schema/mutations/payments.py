@@ -5,6 +5,7 @@ from datetime import datetime
 import strawberry
 
 from billing.ids import CustomerId, InvoiceId
+from billing.paying import WantedAllocation
 from billing.words import PaymentMethod
 from db.queries.lookups import customers_by_id, payments_by_id
 from graph.schema.fields.context import Info
@@ -16,7 +17,6 @@ from graph.schema.types.customers import Customer
 from graph.schema.types.payments import Payment
 from services import payments
 from services.idempotency import Outcome
-from services.payments import WantedAllocation
 
 
 @strawberry.input(description="What of a payment is for one invoice.")

@@ -9,11 +9,12 @@ from billing.validation import email_key_of
 from billing.words import ApiKeyScope
 from db import models
 from db.queries.lookups import (
+    by_id,
     customers_by_email_key,
     customers_by_external_id,
     customers_by_id,
     invoices_by_id,
-    node_models_by_id,
+    kinds_by_id,
     payments_by_id,
     plans_by_code,
     plans_by_id,
@@ -24,7 +25,6 @@ from graph.schema.fields.connections import Connection, connection
 from graph.schema.fields.context import Info
 from graph.schema.fields.edges import lookup
 from graph.schema.fields.errors import bad_user_input
-from graph.schema.fields.loaders import BatchedRead
 from graph.schema.fields.paging import MAX_PAGE
 from graph.schema.fields.scalars import parse_id
 from graph.schema.queries.previews import PreviewQueries
@@ -46,22 +46,13 @@ from graph.schema.types.runs import (
 from graph.schema.types.subscriptions import Subscription, SubscriptionFilter, SubscriptionOrder
 from services import api_keys
 
-READ_BY_ID: dict[type[models.Base], BatchedRead[Any, Any]] = {
-    models.Customer: customers_by_id,
-    models.Plan: plans_by_id,
-    models.Subscription: subscriptions_by_id,
-    models.Invoice: invoices_by_id,
-    models.Payment: payments_by_id,
-    models.TestClock: test_clocks_by_id,
-}
-
 Id = Annotated[strawberry.ID, strawberry.argument(description="The object's id.")]
 
 
 async def find_node(info: Info, id: strawberry.ID) -> Any:
     key = parse_id(id)
-    model = await info.context.find(node_models_by_id, key)
-    return None if model is None else await info.context.find(READ_BY_ID[model], key)
+    kind = await info.context.find(kinds_by_id, key)
+    return None if kind is None else await info.context.find(by_id[kind.model], key)
 
 
 @strawberry.type(description="All reads. A lookup of an id that does not exist, or is none, gives null.")

@@ -10,21 +10,14 @@ from strawberry.utils.str_converters import to_camel_case
 
 from billing.words import EventType, ObjectType
 from db import models
-from db.queries.lookups import (
-    customers_by_id,
-    invoices_by_id,
-    payments_by_id,
-    plans_by_id,
-    subscriptions_by_id,
-    test_clocks_by_id,
-)
+from db.models.kinds import KINDS
+from db.queries.lookups import by_id, customers_by_id
 from db.queries.pages import Condition, PageRequest
 from graph.execution import READS
 from graph.schema.fields.connections import Listing
 from graph.schema.fields.context import Info
 from graph.schema.fields.cursors import decode_cursor
 from graph.schema.fields.edges import EDGE, edge
-from graph.schema.fields.loaders import BatchedRead
 from graph.schema.fields.paging import DEFAULT_PAGE, MAX_PAGE, PAGE_BY_DEFAULT, checked_limit
 from graph.schema.types.common import Node, any_of, describe, equals, field, id_is
 from graph.schema.types.lazy import LazyCustomer
@@ -78,14 +71,7 @@ describe(
     TEST_CLOCK_ADVANCED="A test clock has arrived.",
 )
 
-READ_OBJECT: dict[ObjectType, BatchedRead[Any, Any]] = {
-    ObjectType.CUSTOMER: customers_by_id,
-    ObjectType.PLAN: plans_by_id,
-    ObjectType.SUBSCRIPTION: subscriptions_by_id,
-    ObjectType.INVOICE: invoices_by_id,
-    ObjectType.PAYMENT: payments_by_id,
-    ObjectType.TEST_CLOCK: test_clocks_by_id,
-}
+READ_OBJECT = {kind.type: by_id[kind.model] for kind in KINDS}
 
 
 def changed_fields(self: Any) -> list[str]:
