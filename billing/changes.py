@@ -17,7 +17,7 @@ from billing.errors import (
     SubscriptionUnchanged,
     TooManyLines,
 )
-from billing.ids import InvoiceLineId
+from billing.ids import InvoiceLineId, PlanId
 from billing.invoicing import finalize, judge
 from billing.money import checked
 from billing.periods import Period, nth_period
@@ -41,6 +41,16 @@ class ChangeMode(StrEnum):
     PERIOD_END = "PERIOD_END"
     NONE = "NONE"
     CHARGE_NOW_CREDIT_LATER = "CHARGE_NOW_CREDIT_LATER"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRequest:
+    """A change of plan or quantity; what is None stays. It counts from `as_of`, by default now."""
+
+    plan_id: PlanId | None = None
+    quantity: int | None = None
+    mode: ChangeMode | None = None
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """New subscriptions and cancellations. Pure: changes an `Account`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,7 +16,7 @@ from billing.errors import (
     StartInThePast,
     TrialInvalid,
 )
-from billing.ids import SubscriptionId
+from billing.ids import PlanId, SubscriptionId
 from billing.invoicing import judge
 from billing.money import amounts_that_fit, times
 from billing.records import NewSubscription, PlannedInvoice, PlanState, SubscriptionState, Terms
@@ -34,6 +35,29 @@ class Settlement(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SubscriptionRequest:
+    """A subscription that a customer asks for: `quantity` units of a plan, at once or from `start_at` on.
+
+    `trial_days`, or the instant `trial_end`, take the place of the plan's own trial; 0 days are none.
+    """
+
+    plan_id: PlanId
+    quantity: int = 1
+    start_at: datetime | None = None
+    trial_days: int | None = None
+    trial_end: datetime | None = None
+    metadata: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationRequest:
+    """A cancellation at the end of the current period, or at once: then `settlement` applies."""
+
+    at_period_end: bool = True
+    settlement: Settlement = Settlement.NONE
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """A trial that a new subscription is to begin with. `asked_for` is False for the plan's own."""
 
@@ -41,11 +65,12 @@ class Trial:
     asked_for: bool
 
 
-def trial_of(plan: PlanState, starts_at: datetime, trial_days: int | None, trial_end: datetime | None) -> Trial | None:
-    """The trial of a subscription that begins at `starts_at`: `trial_days`, or until `trial_end`, or the plan's own.
+def trial_of(plan: PlanState, request: SubscriptionRequest, starts_at: datetime) -> Trial | None:
+    """The trial of a subscription that begins at `starts_at`: what is asked for, else the plan's own.
 
     Raises `TrialInvalid`.
     """
+    trial_days, trial_end = request.trial_days, request.trial_end
     if trial_days is not None and trial_end is not None:
         raise TrialInvalid("Give the days of the trial or its end, not both.")
     if trial_days is not None and not 0 <= trial_days <= MAX_TRIAL_DAYS:
@@ -138,11 +163,15 @@ def valid_start(start_at: datetime | None, at: datetime) -> datetime:
     return start_at
 
 
-def plan_cancellation(
-    account: Account, *, at_period_end: bool, settlement: Settlement, at: datetime
-) -> PlannedInvoice | None:
+def require_settlement_now(request: CancellationRequest) -> None:
+    """Raises `InvalidInput` for a credit at the end of a period."""
+    if request.at_period_end and request.settlement is Settlement.CREDIT:
+        raise InvalidInput("At the end of a period nothing is left to give back.", "settlement")
+
+
+def plan_cancellation(account: Account, request: CancellationRequest, at: datetime) -> PlannedInvoice | None:
     """Decides of a cancellation, and changes nothing but the account."""
-    subscription = account.known_subscription
+    subscription, at_period_end = account.known_subscription, request.at_period_end
     if at_period_end and subscription.cancel_at_period_end:
         raise CancellationAlreadyScheduled("This subscription is canceled at its period's end already.")
     subscription.canceled_at = at
@@ -156,7 +185,7 @@ def plan_cancellation(
         return None
     subscription.cancel_at_period_end = False
     with amounts_that_fit():
-        if settlement is Settlement.CREDIT and subscription.status is not SubscriptionStatus.PENDING:
+        if request.settlement is Settlement.CREDIT and subscription.status is not SubscriptionStatus.PENDING:
             account.wait(credit_lines(account, at), at)
         return end(account, ended_at=ended_at, at=at)
 

@@ -20,7 +20,7 @@ from billing.invoicing import NET_DAYS
 from billing.paying import take_in
 from billing.records import Address, BillTo, CustomerState, PlannedEvent, Price, Terms
 from billing.renewals import renew
-from billing.subscribing import Settlement, plan_cancellation, subscribe
+from billing.subscribing import CancellationRequest, plan_cancellation, subscribe
 from billing.words import EventType, ObjectType, PaymentMethod, PlanInterval
 from cli.database import database_at
 from cli.errors import CommandError
@@ -260,4 +260,4 @@ def cancel_some(account: Account, draw: random.Random, as_of: datetime) -> None:
     chance = draw.random()
     if chance > 0.15:
         return
-    plan_cancellation(account, at_period_end=chance > 0.1, settlement=Settlement.NONE, at=as_of)
+    plan_cancellation(account, CancellationRequest(at_period_end=chance > 0.1), as_of)

@@ -7,11 +7,12 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.changes import ChangeMode
-from billing.ids import CustomerId, PlanId, SubscriptionId
+from billing.changes import ChangeMode, ChangeRequest
+from billing.ids import CustomerId, SubscriptionId
 from billing.money import amounts_that_fit
 from billing.records import PlannedInvoice
 from billing.renewals import renew_next, upcoming_invoices_of
+from billing.subscribing import SubscriptionRequest
 from services.accounts.open import open_customer, open_subscription
 from services.accounts.read import read_accounts
 from services.subscriptions import plan_change, plan_subscription
@@ -33,31 +34,14 @@ class ChangePreview:
 
 
 async def preview_subscription(
-    session: AsyncSession,
-    *,
-    customer_id: CustomerId,
-    plan_id: PlanId,
-    quantity: int = 1,
-    start_at: datetime | None = None,
-    trial_days: int | None = None,
-    trial_end: datetime | None = None,
-    now: datetime,
+    session: AsyncSession, request: SubscriptionRequest, *, customer_id: CustomerId, now: datetime
 ) -> PlannedInvoice:
     """The first invoice of a subscription, as it would be made when that begins.
 
     Raises what `create_subscription` does.
     """
     account, at = await open_customer(session, customer_id, now=now, lock=False)
-    await plan_subscription(
-        session,
-        account,
-        plan_id=plan_id,
-        quantity=quantity,
-        start_at=start_at,
-        trial_days=trial_days,
-        trial_end=trial_end,
-        at=at,
-    )
+    await plan_subscription(session, account, request, at=at)
     if not account.invoices:
         with amounts_that_fit():
             renew_next(account)
@@ -65,18 +49,11 @@ async def preview_subscription(
 
 
 async def preview_subscription_change(
-    session: AsyncSession,
-    *,
-    subscription_id: SubscriptionId,
-    plan_id: PlanId | None = None,
-    quantity: int | None = None,
-    mode: ChangeMode | None = None,
-    as_of: datetime | None = None,
-    now: datetime,
+    session: AsyncSession, request: ChangeRequest, *, subscription_id: SubscriptionId, now: datetime
 ) -> ChangePreview:
-    """What `change_subscription` would do with the same arguments at the same instant. Raises what it does."""
+    """What `change_subscription` would do with the same request at the same instant. Raises what it does."""
     account, at = await open_subscription(session, subscription_id, now=now, lock=False)
-    change = await plan_change(session, account, plan_id=plan_id, quantity=quantity, mode=mode, as_of=as_of, at=at)
+    change = await plan_change(session, account, request, at)
     upcoming = upcoming_invoices_of(account, 1)
     return ChangePreview(change.mode, change.effective_at, change.invoice, upcoming[0] if upcoming else None)
 

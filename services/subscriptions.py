@@ -1,16 +1,14 @@
 """Subscriptions: a customer on a plan, from the start to the cancellation."""
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
-from billing.changes import Change, ChangeMode, change_terms, withdraw_change
+from billing.changes import Change, ChangeRequest, change_terms, withdraw_change
 from billing.errors import (
     CreditNotAllowed,
     CustomerArchived,
-    InvalidInput,
     PlanArchived,
     PlanNotFound,
     TrialAlreadyUsed,
@@ -20,9 +18,12 @@ from billing.money import amounts_that_fit
 from billing.records import PlanState
 from billing.renewals import renew
 from billing.subscribing import (
+    CancellationRequest,
     Settlement,
+    SubscriptionRequest,
     plan_cancellation,
     require_no_live_subscription,
+    require_settlement_now,
     subscribe,
     trial_of,
     undo_cancellation,
@@ -37,39 +38,19 @@ from services.idempotency import Outcome
 
 
 async def create_subscription(
-    session: AsyncSession,
-    *,
-    customer_id: CustomerId,
-    plan_id: PlanId,
-    quantity: int = 1,
-    start_at: datetime | None = None,
-    trial_days: int | None = None,
-    trial_end: datetime | None = None,
-    metadata: Mapping[str, str] | None = None,
-    now: datetime,
+    session: AsyncSession, request: SubscriptionRequest, *, customer_id: CustomerId, now: datetime
 ) -> Outcome:
-    """Puts a customer on a plan, at once or from `start_at` on, and bills the first period when it begins.
+    """Puts a customer on a plan, and bills the first period when it begins.
 
-    `trial_days`, or the instant `trial_end`, take the place of the plan's own trial; 0 days are none. Where the plan's
-    own trial was used by the customer before, there is none.
+    Where the plan's own trial was used by the customer before, there is none.
 
     Raises `CustomerNotFound`, `CustomerArchived`, `CustomerAlreadySubscribed`, `PlanNotFound`, `PlanArchived`,
     `CurrencyMismatch`, `QuantityOutOfRange`, `AmountTooLarge`, `InvalidInput`, `StartInThePast`, `TrialInvalid`,
     `TrialAlreadyUsed`, `TestClockAdvancing`.
     """
-    custom_metadata = valid_metadata(metadata)
+    metadata = valid_metadata(request.metadata)
     account, at = await open_customer(session, customer_id, now=now)
-    await plan_subscription(
-        session,
-        account,
-        plan_id=plan_id,
-        quantity=quantity,
-        start_at=start_at,
-        trial_days=trial_days,
-        trial_end=trial_end,
-        metadata=custom_metadata,
-        at=at,
-    )
+    await plan_subscription(session, account, request, metadata=metadata, at=at)
     await store(session, [account])
     return Outcome(
         customer_id=customer_id,
@@ -81,31 +62,25 @@ async def create_subscription(
 async def plan_subscription(
     session: AsyncSession,
     account: Account,
+    request: SubscriptionRequest,
     *,
-    plan_id: PlanId,
-    quantity: int,
-    start_at: datetime | None,
-    trial_days: int | None,
-    trial_end: datetime | None,
     metadata: dict[str, str] | None = None,
     at: datetime,
 ) -> None:
     """Decides of a new subscription, and changes nothing but the account. Raises what `create_subscription` does."""
-    valid_quantity(quantity)
-    customer = account.customer
-    if customer.archived_at is not None:
+    valid_quantity(request.quantity)
+    if account.customer.archived_at is not None:
         raise CustomerArchived("This customer is archived.")
-    plan = await open_plan(session, plan_id)
+    plan = await open_plan(session, request.plan_id)
     require_no_live_subscription(account, plan.currency)
-    starts_at = valid_start(start_at, at)
-    trial = trial_of(plan, starts_at, trial_days, trial_end)
-    if trial is not None and await had_trial(session, customer.id, plan.id):
+    starts_at = valid_start(request.start_at, at)
+    trial = trial_of(plan, request, starts_at)
+    if trial is not None and await had_trial(session, account.customer.id, plan.id):
         if trial.asked_for:
             raise TrialAlreadyUsed("This customer was on trial of this plan before.")
         trial = None
-    subscribe(
-        account, plan.terms(quantity), starts_at, at, trial_end=trial.ends_at if trial else None, metadata=metadata
-    )
+    trial_end = trial.ends_at if trial else None
+    subscribe(account, plan.terms(request.quantity), starts_at, at, trial_end=trial_end, metadata=metadata)
 
 
 async def open_plan(session: AsyncSession, plan_id: PlanId) -> PlanState:
@@ -120,53 +95,40 @@ async def open_plan(session: AsyncSession, plan_id: PlanId) -> PlanState:
 
 async def change_subscription(
     session: AsyncSession,
+    request: ChangeRequest,
     *,
     subscription_id: SubscriptionId,
-    plan_id: PlanId | None = None,
-    quantity: int | None = None,
-    mode: ChangeMode | None = None,
-    as_of: datetime | None = None,
     may_credit: bool = True,
     now: datetime,
 ) -> Outcome:
-    """Changes plan or quantity; what is None stays. The invoice is the one that was made now, if any.
+    """Changes plan or quantity. The invoice is the one that was made now, if any.
 
     Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `PlanNotFound`, `PlanArchived`, `QuantityOutOfRange`,
     `RenewalDue`, `TestClockAdvancing`, `AmountTooLarge`, what `change_terms` does, and, unless it `may_credit`,
     `CreditNotAllowed` for a change that gives more back than it charges.
     """
     account, at = await open_subscription(session, subscription_id, now=now)
-    change = await plan_change(session, account, plan_id=plan_id, quantity=quantity, mode=mode, as_of=as_of, at=at)
+    change = await plan_change(session, account, request, at)
     if not may_credit and change.invoice is not None and change.invoice.amount_cents < 0:
         raise CreditNotAllowed("This change gives more back than it charges.")
     await store(session, [account])
     return Outcome(subscription_id=subscription_id, invoice_id=change.invoice.id if change.invoice else None)
 
 
-async def plan_change(
-    session: AsyncSession,
-    account: Account,
-    *,
-    plan_id: PlanId | None,
-    quantity: int | None,
-    mode: ChangeMode | None,
-    as_of: datetime | None,
-    at: datetime,
-) -> Change:
+async def plan_change(session: AsyncSession, account: Account, request: ChangeRequest, at: datetime) -> Change:
     """Decides of a change, and changes nothing but the account."""
     subscription = account.known_subscription
     caught_up(account, at)
-    quantity = valid_quantity(subscription.quantity if quantity is None else quantity)
-    if plan_id in (None, subscription.plan_id):
+    quantity = valid_quantity(subscription.quantity if request.quantity is None else request.quantity)
+    if request.plan_id is None or request.plan_id == subscription.plan_id:
         plan = await read_plan(session, subscription.plan_id)
         assert plan is not None, "a subscription's plan is never deleted"
     else:
-        assert plan_id is not None
-        plan = await open_plan(session, plan_id)
+        plan = await open_plan(session, request.plan_id)
     if subscription.current_period_start is not None:
-        await add_billed_lines(session, account, as_of or at)
+        await add_billed_lines(session, account, request.as_of or at)
     with amounts_that_fit("quantity"):
-        change = change_terms(account, plan.terms(quantity), mode=mode, as_of=as_of, at=at)
+        change = change_terms(account, plan.terms(quantity), mode=request.mode, as_of=request.as_of, at=at)
         # A new period that began in the past may be over already.
         renew(account, at)
     return change
@@ -193,28 +155,22 @@ async def withdraw_subscription_change(
 
 
 async def cancel_subscription(
-    session: AsyncSession,
-    *,
-    subscription_id: SubscriptionId,
-    at_period_end: bool = True,
-    settlement: Settlement = Settlement.NONE,
-    now: datetime,
+    session: AsyncSession, request: CancellationRequest, *, subscription_id: SubscriptionId, now: datetime
 ) -> Outcome:
     """Cancels a subscription, at the end of its current period or at once; one that has not begun, at once.
 
-    At once, `settlement` says whether the unused rest is given back; lines that wait for an invoice go on a last one,
+    At once, the settlement says whether the unused rest is given back; lines that wait for an invoice go on a last one,
     which is returned. It also overtakes a cancellation that waits for the period's end. Open invoices stay owed. A
     subscription on hold, with periods that could not be billed, ends with the last one that was.
 
     Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `CancellationAlreadyScheduled`, `InvalidInput`,
     `TestClockAdvancing`.
     """
-    if at_period_end and settlement is Settlement.CREDIT:
-        raise InvalidInput("At the end of a period nothing is left to give back.", "settlement")
+    require_settlement_now(request)
     account, at = await open_subscription(session, subscription_id, now=now)
-    if settlement is Settlement.CREDIT and account.known_subscription.started_at is not None:
+    if request.settlement is Settlement.CREDIT and account.known_subscription.started_at is not None:
         await add_billed_lines(session, account, at)
-    invoice = plan_cancellation(account, at_period_end=at_period_end, settlement=settlement, at=at)
+    invoice = plan_cancellation(account, request, at)
     await store(session, [account])
     return Outcome(subscription_id=subscription_id, invoice_id=invoice.id if invoice else None)
 

@@ -12,7 +12,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from billing.changes import ChangeMode
+from billing.changes import ChangeMode, ChangeRequest
+from billing.ids import PlanId
+from billing.subscribing import CancellationRequest, SubscriptionRequest
 from db.database import Database
 from db.driver.errors import said_of
 from db.embedded import EmbeddedPostgres
@@ -85,15 +87,16 @@ class Books:
         self.keep(name, (await self.do(create_customer, name=name, email=email, **inputs)).id)
 
     async def subscribe(self, name: str, plan: str, at: datetime = NOW, **inputs: Any) -> None:
-        customer_id, plan_id = self.ids[name], self.ids[plan]
-        made = await self.do(create_subscription, at, customer_id=customer_id, plan_id=plan_id, **inputs)
+        request = SubscriptionRequest(PlanId(self.ids[plan]), **inputs)
+        made = await self.do(create_subscription, at, request=request, customer_id=self.ids[name])
         self.keep(f"{name}_subscription", made.subscription_id)
         if made.invoice_id is not None:
             self.keep(f"{name}_first", made.invoice_id)
 
     async def change(self, name: str, at: datetime, mode: ChangeMode, made: str = "", **inputs: Any) -> None:
         subscription_id = self.ids[f"{name}_subscription"]
-        outcome = await self.do(change_subscription, at, subscription_id=subscription_id, mode=mode, **inputs)
+        request = ChangeRequest(mode=mode, **inputs)
+        outcome = await self.do(change_subscription, at, request=request, subscription_id=subscription_id)
         if made:
             self.keep(made, outcome.invoice_id)
 
@@ -146,7 +149,8 @@ async def of_other_subscriptions(books: Books) -> None:
     await books.do(void_invoice, invoice_id=books.ids["dan_first"])
     await books.do(reissue_invoice, invoice_id=books.ids["dan_first"])
     books.ids["dan_canceled"] = books.ids["dan_subscription"]
-    await books.do(cancel_subscription, day(2), subscription_id=books.ids["dan_canceled"], at_period_end=False)
+    at_once = CancellationRequest(at_period_end=False)
+    await books.do(cancel_subscription, day(2), request=at_once, subscription_id=books.ids["dan_canceled"])
     await books.subscribe("dan", "team", day(3))
     books.keep("clock", (await books.do(create_test_clock)).test_clock_id)
     await books.customer("eve", test_clock_id=books.ids["clock"])

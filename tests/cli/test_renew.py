@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import text, update
 
+from billing.subscribing import SubscriptionRequest
 from db.database import Database
 from db.models import Customer, Subscription
 from services.customers import create_customer
@@ -23,7 +24,7 @@ async def a_subscription_of_long_ago(database: Database) -> Subscription:
     async with database.sessions.begin() as session:
         customer = await create_customer(session, name="Ada Lovelace", email="ada@example.com", now=LONG_AGO)
         plan = await create_plan(session, code="pro", name="Pro", amount_cents=2900, currency="EUR", now=LONG_AGO)
-        made = await create_subscription(session, customer_id=customer.id, plan_id=plan.id, now=LONG_AGO)
+        made = await create_subscription(session, SubscriptionRequest(plan.id), customer_id=customer.id, now=LONG_AGO)
         subscription = await session.get(Subscription, (made.subscription_id, customer.id))
     assert subscription is not None
     return subscription

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text, update
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from billing import words as values
+from billing.subscribing import SubscriptionRequest
 from db.access.transactions import Sessions
 from db.database import Database, single_connection
 from db.driver.errors import violated_constraint
@@ -190,7 +191,7 @@ async def subscription(sessions: Sessions) -> Subscription:
     """A stored subscription with its first period and invoice."""
     customer, plan = await stored(sessions, a_customer(), a_plan())
     async with sessions.begin() as session:
-        made = await create_subscription(session, customer_id=customer.id, plan_id=plan.id, now=NOW)
+        made = await create_subscription(session, SubscriptionRequest(plan.id), customer_id=customer.id, now=NOW)
         subscription = await session.get(Subscription, (made.subscription_id, customer.id))
     assert subscription is not None
     return subscription

@@ -4,9 +4,9 @@ from datetime import datetime
 
 import strawberry
 
-from billing.changes import ChangeMode
+from billing.changes import ChangeMode, ChangeRequest
 from billing.ids import CustomerId, PlanId, SubscriptionId
-from billing.subscribing import Settlement
+from billing.subscribing import CancellationRequest, Settlement, SubscriptionRequest
 from billing.words import CustomerPermission
 from db.queries.lookups import invoices_by_id, subscriptions_by_id
 from graph.schema.fields.context import Info
@@ -58,6 +58,16 @@ class CreateSubscriptionInput:
     )
     idempotency_key: str | None = idempotency_key_field()
 
+    def request(self) -> SubscriptionRequest:
+        return SubscriptionRequest(
+            plan_id=PlanId(parse_id(self.plan_id)),
+            quantity=self.quantity,
+            start_at=self.start_at,
+            trial_days=self.trial_days,
+            trial_end=self.trial_end,
+            metadata=metadata_of(self.metadata),
+        )
+
 
 @strawberry.input(description="A change of what a subscription bills. What is left out stays as it is.")
 class ChangeSubscriptionInput:
@@ -82,6 +92,10 @@ class ChangeSubscriptionInput:
         ),
     )
     idempotency_key: str | None = idempotency_key_field()
+
+    def request(self) -> ChangeRequest:
+        plan_id = None if self.plan_id is None else PlanId(parse_id(self.plan_id))
+        return ChangeRequest(plan_id, self.quantity, self.mode, self.as_of)
 
 
 @strawberry.input(description="A change to withdraw that waits for the next period.")
@@ -174,19 +188,11 @@ class SubscriptionMutations:
         "nothing is owed. A customer may have one live subscription."
     )
     async def create_subscription(self, info: Info, input: CreateSubscriptionInput) -> CreateSubscriptionPayload:
-        metadata = metadata_of(input.metadata)
+        request = input.request()
         made = await info.context.once(
             input,
             lambda session: subscriptions.create_subscription(
-                session,
-                customer_id=CustomerId(parse_id(input.customer_id)),
-                plan_id=PlanId(parse_id(input.plan_id)),
-                quantity=input.quantity,
-                start_at=input.start_at,
-                trial_days=input.trial_days,
-                trial_end=input.trial_end,
-                metadata=metadata,
-                now=info.context.now(),
+                session, request, customer_id=CustomerId(parse_id(input.customer_id)), now=info.context.now()
             ),
         )
         return CreateSubscriptionPayload(made=made)
@@ -204,11 +210,8 @@ class SubscriptionMutations:
             input,
             lambda session: subscriptions.change_subscription(
                 session,
+                input.request(),
                 subscription_id=SubscriptionId(parse_id(input.id)),
-                plan_id=None if input.plan_id is None else PlanId(parse_id(input.plan_id)),
-                quantity=input.quantity,
-                mode=input.mode,
-                as_of=input.as_of,
                 may_credit=access.customer_id is None,
                 now=info.context.now(),
             ),
@@ -237,9 +240,8 @@ class SubscriptionMutations:
             input,
             lambda session: subscriptions.cancel_subscription(
                 session,
+                CancellationRequest(input.at_period_end, input.settlement),
                 subscription_id=SubscriptionId(parse_id(input.id)),
-                at_period_end=input.at_period_end,
-                settlement=input.settlement,
                 now=info.context.now(),
             ),
         )

@@ -4,8 +4,9 @@ from datetime import datetime
 
 import strawberry
 
-from billing.changes import ChangeMode
+from billing.changes import ChangeMode, ChangeRequest
 from billing.ids import CustomerId, PlanId, SubscriptionId
+from billing.subscribing import SubscriptionRequest
 from graph.schema.fields.context import Info
 from graph.schema.fields.errors import UserError
 from graph.schema.fields.payloads import preview, user_errors_field
@@ -81,12 +82,10 @@ class PreviewQueries:
         async with info.context.reads() as session:
             invoice = await previews.preview_subscription(
                 session,
+                SubscriptionRequest(
+                    PlanId(parse_id(input.plan_id)), input.quantity, input.start_at, input.trial_days, input.trial_end
+                ),
                 customer_id=CustomerId(parse_id(input.customer_id)),
-                plan_id=PlanId(parse_id(input.plan_id)),
-                quantity=input.quantity,
-                start_at=input.start_at,
-                trial_days=input.trial_days,
-                trial_end=input.trial_end,
                 now=info.context.now(),
             )
         return PreviewSubscriptionPayload(invoice=invoice)  # type: ignore[arg-type]
@@ -98,11 +97,13 @@ class PreviewQueries:
         async with info.context.reads() as session:
             change = await previews.preview_subscription_change(
                 session,
+                ChangeRequest(
+                    None if input.plan_id is None else PlanId(parse_id(input.plan_id)),
+                    input.quantity,
+                    input.mode,
+                    input.as_of,
+                ),
                 subscription_id=SubscriptionId(parse_id(input.id)),
-                plan_id=None if input.plan_id is None else PlanId(parse_id(input.plan_id)),
-                quantity=input.quantity,
-                mode=input.mode,
-                as_of=input.as_of,
                 now=info.context.now(),
             )
         return PreviewSubscriptionChangePayload(
