@@ -22,11 +22,12 @@ from billing.errors import (
 )
 from billing.ids import CustomerId, PlanId, SubscriptionId
 from billing.invoicing import judge
+from billing.limits import MAX_TRIAL_DAYS
 from billing.money import amounts_that_fit, times
 from billing.records import PlanState
 from billing.renewals import drop_pending_change, renew, start
 from billing.subscribing import Settlement, add_subscription, plan_cancellation, valid_start
-from billing.validation import MAX_TRIAL_DAYS, valid_metadata, valid_quantity
+from billing.validation import valid_metadata, valid_quantity
 from billing.words import EventType
 from db.queries.accounts import had_trial, read_plan
 from services.accounts.open import caught_up, open_customer, open_subscription
