@@ -23,8 +23,10 @@ async def a_subscription_of_long_ago(database: Database) -> Subscription:
     async with database.sessions.begin() as session:
         customer = await create_customer(session, name="Ada Lovelace", email="ada@example.com", now=LONG_AGO)
         plan = await create_plan(session, code="pro", name="Pro", amount_cents=2900, currency="EUR", now=LONG_AGO)
-        made = await create_subscription(session, customer_id=customer.id, plan_id=plan.id, now=LONG_AGO)
-        subscription = await session.get(Subscription, (made.subscription_id, customer.id))
+        assert customer.customer_id is not None
+        assert plan.plan_id is not None
+        made = await create_subscription(session, customer_id=customer.customer_id, plan_id=plan.plan_id, now=LONG_AGO)
+        subscription = await session.get(Subscription, (made.subscription_id, customer.customer_id))
     assert subscription is not None
     return subscription
 

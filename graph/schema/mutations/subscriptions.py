@@ -8,17 +8,20 @@ from billing.changes import ChangeMode
 from billing.ids import CustomerId, PlanId, SubscriptionId
 from billing.subscribing import Settlement
 from billing.words import CustomerPermission
-from db.queries.lookups import invoices_by_id, subscriptions_by_id
 from graph.schema.fields.context import Info
-from graph.schema.fields.edges import edge
-from graph.schema.fields.errors import UserError
-from graph.schema.fields.payloads import idempotency_key_field, mutation, user_errors_field
+from graph.schema.fields.payloads import (
+    Payload,
+    idempotency_key_field,
+    made_invoice,
+    made_subscription,
+    mutation,
+    payload,
+)
 from graph.schema.fields.scalars import parse_id
 from graph.schema.types.common import MetadataEntryInput, describe, metadata_of
 from graph.schema.types.invoices import Invoice
 from graph.schema.types.subscriptions import Subscription
 from services import subscriptions
-from services.idempotency import Outcome
 
 describe(
     Settlement,
@@ -111,60 +114,36 @@ class UndoSubscriptionCancellationInput:
     id: strawberry.ID = strawberry.field(description="The subscription.")
 
 
-@strawberry.type(description="Answer of `createSubscription`.")
-class CreateSubscriptionPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    subscription: Subscription | None = edge(subscriptions_by_id, "made.subscription_id", "The new subscription.")
-    invoice: Invoice | None = edge(
-        invoices_by_id,
-        "made.invoice_id",
-        "The invoice of its first period, over 0 for a trial; null for a subscription that begins later.",
+@payload
+class CreateSubscriptionPayload(Payload):
+    subscription: Subscription | None = made_subscription("The new subscription.")
+    invoice: Invoice | None = made_invoice(
+        "The invoice of its first period, over 0 for a trial; null for a subscription that begins later."
     )
-    user_errors: list[UserError] = user_errors_field()
 
 
-@strawberry.type(description="Answer of `changeSubscription`.")
-class ChangeSubscriptionPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    subscription: Subscription | None = edge(
-        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
+@payload
+class ChangeSubscriptionPayload(Payload):
+    subscription: Subscription | None = made_subscription("The subscription as it is now.")
+    invoice: Invoice | None = made_invoice("The invoice that the change has made; null where it made none.")
+
+
+@payload
+class WithdrawSubscriptionChangePayload(Payload):
+    subscription: Subscription | None = made_subscription("The subscription as it is now.")
+
+
+@payload
+class CancelSubscriptionPayload(Payload):
+    subscription: Subscription | None = made_subscription("The subscription as it is now.")
+    invoice: Invoice | None = made_invoice(
+        "The last invoice: what was given back, and lines that waited for one; null where there is none."
     )
-    invoice: Invoice | None = edge(
-        invoices_by_id, "made.invoice_id", "The invoice that the change has made; null where it made none."
-    )
-    user_errors: list[UserError] = user_errors_field()
 
 
-@strawberry.type(description="Answer of `withdrawSubscriptionChange`.")
-class WithdrawSubscriptionChangePayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    subscription: Subscription | None = edge(
-        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
-    )
-    user_errors: list[UserError] = user_errors_field()
-
-
-@strawberry.type(description="Answer of `cancelSubscription`.")
-class CancelSubscriptionPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    subscription: Subscription | None = edge(
-        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
-    )
-    invoice: Invoice | None = edge(
-        invoices_by_id,
-        "made.invoice_id",
-        "The last invoice: what was given back, and lines that waited for one; null where there is none.",
-    )
-    user_errors: list[UserError] = user_errors_field()
-
-
-@strawberry.type(description="Answer of `undoSubscriptionCancellation`.")
-class UndoSubscriptionCancellationPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    subscription: Subscription | None = edge(
-        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
-    )
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class UndoSubscriptionCancellationPayload(Payload):
+    subscription: Subscription | None = made_subscription("The subscription as it is now.")
 
 
 @strawberry.type

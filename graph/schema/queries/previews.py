@@ -7,8 +7,7 @@ import strawberry
 from billing.changes import ChangeMode
 from billing.ids import CustomerId, PlanId, SubscriptionId
 from graph.schema.fields.context import Info
-from graph.schema.fields.errors import UserError
-from graph.schema.fields.payloads import preview, user_errors_field
+from graph.schema.fields.payloads import Payload, payload, preview
 from graph.schema.fields.scalars import parse_id
 from graph.schema.types.previews import InvoicePreview
 from services import previews
@@ -52,16 +51,15 @@ class PreviewSubscriptionChangeInput:
     )
 
 
-@strawberry.type(description="Answer of `previewSubscription`.")
-class PreviewSubscriptionPayload:
+@payload
+class PreviewSubscriptionPayload(Payload):
     invoice: InvoicePreview | None = strawberry.field(
         default=None, description="The first invoice, as it would be made when the subscription begins."
     )
-    user_errors: list[UserError] = user_errors_field()
 
 
-@strawberry.type(description="Answer of `previewSubscriptionChange`.")
-class PreviewSubscriptionChangePayload:
+@payload
+class PreviewSubscriptionChangePayload(Payload):
     mode: ChangeMode | None = strawberry.field(default=None, description="The mode, which may be the default one.")
     effective_at: datetime | None = strawberry.field(default=None, description="When it would come into force.")
     invoice: InvoicePreview | None = strawberry.field(
@@ -71,7 +69,6 @@ class PreviewSubscriptionChangePayload:
         default=None,
         description="The invoice of the next period after the change; null where the subscription ends before.",
     )
-    user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type
