@@ -74,6 +74,23 @@ def test_each_mutation_takes_one_input_and_answers_with_a_payload_of_its_own(rea
         assert all(not type_.endswith("!") for type_ in types.values()), "null where the mutation was refused"
 
 
+@pytest.mark.parametrize(
+    ("act", "preview"),
+    [
+        ("CreateSubscriptionInput", "PreviewSubscriptionInput"),
+        ("ChangeSubscriptionInput", "PreviewSubscriptionChangeInput"),
+    ],
+)
+def test_a_preview_takes_what_bears_on_the_invoice(read: GraphQLSchema, act: str, preview: str) -> None:
+    taken, asked = (
+        {name: (str(field.type), field.default_value) for name, field in type_.fields.items()}
+        for type_ in (read.type_map[act], read.type_map[preview])
+        if isinstance(type_, GraphQLInputObjectType)
+    )
+
+    assert asked == {name: said for name, said in taken.items() if name not in ("metadata", "idempotencyKey")}
+
+
 def test_the_codes_of_refusals_follow_from_their_classes(read: GraphQLSchema) -> None:
     refusals = list(subclasses(BillingError))
     codes = read.type_map["UserErrorCode"]

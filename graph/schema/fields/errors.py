@@ -1,5 +1,6 @@
 """What is wrong, as a client sees it: user errors in payloads, codes on top-level errors."""
 
+from dataclasses import fields
 from enum import Enum
 from typing import cast
 
@@ -39,8 +40,9 @@ class UserError:
         path = None
         if refusal.field:
             outermost, *inner = refusal.field
-            name = "id" if outermost in OWN_IDS and outermost not in input_type.__annotations__ else outermost
-            assert name in input_type.__annotations__, (input_type, refusal.field)
+            names = {each.name for each in fields(input_type)}
+            name = "id" if outermost in OWN_IDS and outermost not in names else outermost
+            assert name in names, (input_type, refusal.field)
             path = ["input", *map(to_camel_case, (name, *inner))]
         return cls(code=refusal.code, message=str(refusal), field=path)
 

@@ -1,10 +1,7 @@
 """Mutations of subscriptions."""
 
-from datetime import datetime
-
 import strawberry
 
-from billing.changes import ChangeMode
 from billing.ids import CustomerId, PlanId, SubscriptionId
 from billing.subscribing import Settlement
 from billing.words import CustomerPermission
@@ -20,6 +17,7 @@ from graph.schema.fields.payloads import (
 from graph.schema.fields.scalars import parse_id
 from graph.schema.types.common import MetadataEntryInput, describe, metadata_of
 from graph.schema.types.invoices import Invoice
+from graph.schema.types.subscription_inputs import NewSubscriptionInput, SubscriptionChangeInput
 from graph.schema.types.subscriptions import Subscription
 from services import subscriptions
 
@@ -32,30 +30,7 @@ describe(
 
 
 @strawberry.input(description="A new subscription. It starts at once, or at `startAt`.")
-class CreateSubscriptionInput:
-    customer_id: strawberry.ID = strawberry.field(description="Who is billed: a customer in use.")
-    plan_id: strawberry.ID = strawberry.field(
-        description="What is billed: a plan that is not archived, in the currency the customer is billed in."
-    )
-    quantity: int = strawberry.field(default=1, description="How many units of the plan: 1 to 1 000 000 000.")
-    start_at: datetime | None = strawberry.field(
-        default=None,
-        description="When it begins: not in the past, and within ten years; until then it is PENDING. By default now.",
-    )
-    trial_days: int | None = strawberry.field(
-        default=None,
-        description=(
-            "Days of trial, 0 to 730, in place of the plan's; 0 for none. By default the plan's own, unless the "
-            "customer was on trial of this plan before."
-        ),
-    )
-    trial_end: datetime | None = strawberry.field(
-        default=None,
-        description=(
-            "When the trial ends, in place of its days: after `startAt`, and at most 730 days after it. The first full "
-            "period begins there. Not together with `trialDays`."
-        ),
-    )
+class CreateSubscriptionInput(NewSubscriptionInput):
     metadata: list[MetadataEntryInput] | None = strawberry.field(
         default=None, description="Your own data, at most 50 pairs."
     )
@@ -63,27 +38,7 @@ class CreateSubscriptionInput:
 
 
 @strawberry.input(description="A change of what a subscription bills. What is left out stays as it is.")
-class ChangeSubscriptionInput:
-    id: strawberry.ID = strawberry.field(description="The subscription: one that has begun.")
-    plan_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The new plan: one that is not archived, in the same currency."
-    )
-    quantity: int | None = strawberry.field(default=None, description="How many units of the plan: 1 to 1 000 000 000.")
-    mode: ChangeMode | None = strawberry.field(
-        default=None,
-        description=(
-            "When it comes into force. By default IMMEDIATE where the price for each second of a period stays the same "
-            "or goes up, and PERIOD_END where it goes down. Another interval is IMMEDIATE or PERIOD_END only: the "
-            "former begins a new period at once."
-        ),
-    )
-    as_of: datetime | None = strawberry.field(
-        default=None,
-        description=(
-            "The instant in the current period from which it counts: not before the latest change in it, and not "
-            "after now, which is the default."
-        ),
-    )
+class ChangeSubscriptionInput(SubscriptionChangeInput):
     idempotency_key: str | None = idempotency_key_field()
 
 

@@ -9,46 +9,40 @@ from billing.ids import CustomerId, PlanId, SubscriptionId
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import Payload, payload, preview
 from graph.schema.fields.scalars import parse_id
+from graph.schema.types.common import describe_fields
 from graph.schema.types.previews import InvoicePreview
+from graph.schema.types.subscription_inputs import NewSubscriptionInput, SubscriptionChangeInput
 from services import previews
 
 
 @strawberry.input(description="A subscription to preview.")
-class PreviewSubscriptionInput:
-    customer_id: strawberry.ID = strawberry.field(description="Who would be billed: a customer in use.")
-    plan_id: strawberry.ID = strawberry.field(
-        description="What would be billed: a plan that is not archived, in the currency the customer is billed in."
-    )
-    quantity: int = strawberry.field(default=1, description="How many units of the plan: 1 to 1 000 000 000.")
-    start_at: datetime | None = strawberry.field(
-        default=None, description="When it would begin: not in the past, and within ten years. By default now."
-    )
-    trial_days: int | None = strawberry.field(
-        default=None,
-        description="Days of trial, 0 to 730, in place of the plan's; 0 for none. As for `createSubscription`.",
-    )
-    trial_end: datetime | None = strawberry.field(
-        default=None, description="When the trial would end, in place of its days: at most 730 days after it begins."
-    )
+class PreviewSubscriptionInput(NewSubscriptionInput):
+    pass
+
+
+describe_fields(
+    PreviewSubscriptionInput,
+    customer_id="Who would be billed: a customer in use.",
+    plan_id="What would be billed: a plan that is not archived, in the currency the customer is billed in.",
+    start_at="When it would begin: not in the past, and within ten years. By default now.",
+    trial_days="Days of trial, 0 to 730, in place of the plan's; 0 for none. As for `createSubscription`.",
+    trial_end="When the trial would end, in place of its days: at most 730 days after it begins.",
+)
 
 
 @strawberry.input(description="A change of a subscription to preview. What is left out stays as it is.")
-class PreviewSubscriptionChangeInput:
-    id: strawberry.ID = strawberry.field(description="The subscription: one that has begun.")
-    plan_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The new plan: one that is not archived, in the same currency."
-    )
-    quantity: int | None = strawberry.field(default=None, description="How many units of the plan: 1 to 1 000 000 000.")
-    mode: ChangeMode | None = strawberry.field(
-        default=None, description="When it would come into force; by default as for `changeSubscription`."
-    )
-    as_of: datetime | None = strawberry.field(
-        default=None,
-        description=(
-            "The instant in the current period from which it would count: not before the latest change in it, and not "
-            "after now, which is the default."
-        ),
-    )
+class PreviewSubscriptionChangeInput(SubscriptionChangeInput):
+    pass
+
+
+describe_fields(
+    PreviewSubscriptionChangeInput,
+    mode="When it would come into force; by default as for `changeSubscription`.",
+    as_of=(
+        "The instant in the current period from which it would count: not before the latest change in it, and not "
+        "after now, which is the default."
+    ),
+)
 
 
 @payload
