@@ -19,15 +19,13 @@ from billing.errors import (
 )
 from billing.ids import InvoiceLineId, PlanId
 from billing.invoicing import finalize, judge
+from billing.limits import MAX_WAITING
 from billing.money import checked
 from billing.periods import Period, nth_period
 from billing.proration import credit_due, prorated
 from billing.records import PlannedInvoice, PlannedLine, Terms
 from billing.renewals import bill_period, drop_pending_change, set_terms
 from billing.words import EventType, InvoiceKind, LineKind, SubscriptionStatus
-
-MAX_WAITING = 50
-"""So many lines wait for an invoice at most: with those of one more change, it still holds them."""
 
 UNUSED = "Unused time on "
 REMAINING = "Remaining time on "

@@ -16,6 +16,7 @@ from billing.errors import (
     TooManyLines,
 )
 from billing.ids import InvoiceId, PaymentId
+from billing.limits import MAX_LINES, NET_DAYS
 from billing.money import checked
 from billing.periods import Period
 from billing.records import (
@@ -36,13 +37,6 @@ from billing.words import (
     LedgerEntryKind,
     SubscriptionStatus,
 )
-
-NET_DAYS = 14
-"""Days between an invoice and its due date, where neither the invoice, the customer nor the plan says otherwise."""
-
-
-MAX_LINES = 100
-"""So many lines are on an invoice at most."""
 
 
 def finalize(

@@ -19,15 +19,19 @@ from billing.errors import (
     InvalidInput,
     QuantityOutOfRange,
 )
+from billing.limits import (
+    MAX_ADDRESS_LINE,
+    MAX_EMAIL,
+    MAX_METADATA_KEY,
+    MAX_METADATA_PAIRS,
+    MAX_METADATA_VALUE,
+    MAX_NET_DAYS,
+    MAX_QUANTITY,
+    MAX_TRIAL_DAYS,
+)
 from billing.money import MAX_CENTS
 from billing.records import Address
 from billing.words import PlanInterval
-
-MAX_EMAIL = 320
-MAX_METADATA_PAIRS = 50
-MAX_METADATA_KEY = 64
-MAX_METADATA_VALUE = 500
-MAX_ADDRESS_LINE = 255
 
 
 def required_text(text: str | None, field: str, longest: int) -> str:
@@ -146,25 +150,16 @@ class Unchanged(Enum):
 UNCHANGED: Final = Unchanged.UNCHANGED
 
 
-MAX_NET_DAYS = 365
-
-
 def valid_net_days(days: int | None) -> int | None:
     if days is not None and not 0 <= days <= MAX_NET_DAYS:
         raise InvalidInput(f"Net days must be 0 to {MAX_NET_DAYS}.", "net_days")
     return days
 
 
-MAX_TRIAL_DAYS = 730
-
-
 def valid_trial_days(days: int) -> int:
     if not 0 <= days <= MAX_TRIAL_DAYS:
         raise InvalidInput(f"Trial days must be 0 to {MAX_TRIAL_DAYS}.", "trial_days")
     return days
-
-
-MAX_QUANTITY = 1_000_000_000
 
 
 def valid_quantity(quantity: int) -> int:

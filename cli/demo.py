@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.ids import CustomerId, NewId, PlanId
-from billing.invoicing import NET_DAYS
+from billing.limits import NET_DAYS
 from billing.paying import take_in
 from billing.records import Address, BillTo, CustomerState, PlannedEvent, Price, Terms
 from billing.renewals import renew

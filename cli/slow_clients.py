@@ -11,6 +11,8 @@ import orjson
 from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from graph.error_codes import ErrorCode
+
 LOOK_SECONDS = 1
 """So often each connection is looked at: which costs the others nothing, as a timer for each request would."""
 
@@ -108,7 +110,7 @@ class PatientProtocol(HttpToolsProtocol):
 
 def refusal(status: int, message: str) -> bytes:
     """A whole response, in the form that errors have."""
-    code = "TIMEOUT" if status == TIMED_OUT else "BAD_USER_INPUT"
+    code = ErrorCode.TIMEOUT if status == TIMED_OUT else ErrorCode.BAD_USER_INPUT
     error: dict[str, Any] = {"message": message, "extensions": {"code": code}}
     body = orjson.dumps({"errors": [error]})
     head = (

@@ -39,6 +39,7 @@ from services.accounts.clock import clock_time
 from services.accounts.open import open_customer
 from services.customer_sessions import end_customer_sessions
 from services.events import changed_columns, record
+from services.idempotency import Outcome
 from services.test_clocks import existing_test_clock
 
 MAX_NAME = 255
@@ -61,7 +62,7 @@ async def create_customer(
     test_clock_id: TestClockId | None = None,
     metadata: Mapping[str, str] | None = None,
     now: datetime,
-) -> Customer:
+) -> Outcome:
     """Stores a new customer, who lives in the time of the test clock, if one is given.
 
     Raises `InvalidInput`, `EmailInvalid`, `EmailTaken`, `ExternalIdTaken`, `CountryUnknown`, `TestClockNotFound`,
@@ -97,7 +98,7 @@ async def create_customer(
         session.add(customer)
         await session.flush()
     await record(session, EventType.CUSTOMER_CREATED, customer, at=at, now=now)
-    return customer
+    return Outcome(customer_id=customer.id)
 
 
 async def update_customer(
@@ -112,7 +113,7 @@ async def update_customer(
     net_days: int | None | Unchanged = UNCHANGED,
     metadata: Mapping[str, str] | None | Unchanged = UNCHANGED,
     now: datetime,
-) -> Customer:
+) -> Outcome:
     """Changes what is given, and leaves the rest; `metadata` is replaced as a whole. Finalized invoices stay the same.
 
     A name or an e-mail address of None is refused like an empty one.
@@ -142,10 +143,10 @@ async def update_customer(
         with unique_customer():
             await session.flush()
         await record(session, EventType.CUSTOMER_UPDATED, customer, changes=changes, at=at, now=now)
-    return customer
+    return Outcome(customer_id=customer.id)
 
 
-async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Customer:
+async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Outcome:
     """Takes a customer out of use. Its e-mail address stays taken and its invoices stay owed; its sessions end.
 
     Raises `CustomerNotFound`, `CustomerArchived`, `CustomerHasLiveSubscription`.
@@ -163,10 +164,10 @@ async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, no
     await session.flush()
     await end_customer_sessions(session, customer_id, now=now)
     await record(session, EventType.CUSTOMER_ARCHIVED, customer, changes=["archived_at"], at=at, now=now)
-    return customer
+    return Outcome(customer_id=customer.id)
 
 
-async def unarchive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Customer:
+async def unarchive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Outcome:
     """Puts an archived customer back into use. Raises `CustomerNotFound`, `CustomerNotArchived`."""
     customer, at = await existing_customer(session, customer_id, now)
     if customer.archived_at is None:
@@ -176,7 +177,7 @@ async def unarchive_customer(session: AsyncSession, *, customer_id: CustomerId, 
     changed(customer, at)
     await session.flush()
     await record(session, EventType.CUSTOMER_UNARCHIVED, customer, changes=["archived_at"], at=at, now=now)
-    return customer
+    return Outcome(customer_id=customer.id)
 
 
 async def existing_customer(session: AsyncSession, customer_id: CustomerId, now: datetime) -> tuple[Customer, datetime]:

@@ -18,7 +18,8 @@ from billing.errors import (
     TooManyLines,
 )
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, new_id
-from billing.invoicing import MAX_LINES, due_date, invoice_number, next_number, settle_finalized, state_refusal
+from billing.invoicing import due_date, invoice_number, next_number, settle_finalized, state_refusal
+from billing.limits import MAX_LINES
 from billing.money import amounts_that_fit, checked, times
 from billing.records import InvoiceState
 from billing.validation import required_text, valid_currency, valid_net_days, valid_quantity

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.errors import BillingError
+from billing.errors import AmountTooLarge, BillingError
 from billing.ids import SubscriptionId
 from billing.money import AmountOverflow
 from db.database import Database
@@ -28,7 +28,7 @@ def reason_of(error: Exception) -> str:
         case BillingError():
             reason = f"{error.code}: {error}"
         case AmountOverflow():
-            reason = "AMOUNT_TOO_LARGE: an amount is more than 2^53 − 1 minor units."
+            reason = f"{AmountTooLarge.code}: an amount is more than 2^53 − 1 minor units."
         case DBAPIError():
             constraint = violated_constraint(error)
             state = said_of(error, "sqlstate") or "unknown"

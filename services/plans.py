@@ -32,6 +32,7 @@ from db.models import Plan
 from db.models.base import changed
 from db.queries.locks import locked_plan
 from services.events import changed_columns, record
+from services.idempotency import Outcome
 
 MAX_NAME = 255
 MAX_DESCRIPTION = 2000
@@ -51,7 +52,7 @@ async def create_plan(
     net_days: int | None = None,
     metadata: Mapping[str, str] | None = None,
     now: datetime,
-) -> Plan:
+) -> Outcome:
     """Stores a new plan, by default one that bills every 30 days.
 
     Without an `interval_count` it is 30 days, or 1 of any other interval. Raises `InvalidInput`, `PlanCodeTaken`,
@@ -85,7 +86,7 @@ async def create_plan(
             raise PlanCodeTaken("Another plan has this code.") from None
         raise
     await record(session, EventType.PLAN_CREATED, plan, at=now, now=now)
-    return plan
+    return Outcome(plan_id=plan.id)
 
 
 async def update_plan(
@@ -98,7 +99,7 @@ async def update_plan(
     net_days: int | None | Unchanged = UNCHANGED,
     metadata: Mapping[str, str] | None | Unchanged = UNCHANGED,
     now: datetime,
-) -> Plan:
+) -> Outcome:
     """Changes what is given, and leaves the rest; `metadata` is replaced as a whole.
 
     Raises `PlanNotFound`, `InvalidInput`.
@@ -120,10 +121,10 @@ async def update_plan(
         changed(plan, now)
         await session.flush()
         await record(session, EventType.PLAN_UPDATED, plan, changes=changes, at=now, now=now)
-    return plan
+    return Outcome(plan_id=plan.id)
 
 
-async def archive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime) -> Plan:
+async def archive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime) -> Outcome:
     """Closes a plan to new subscriptions; those it has go on. Raises `PlanNotFound`, `PlanArchived`."""
     plan = await existing_plan(session, plan_id)
     if plan.archived_at is not None:
@@ -132,10 +133,10 @@ async def archive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime)
     changed(plan, now)
     await session.flush()
     await record(session, EventType.PLAN_ARCHIVED, plan, changes=["archived_at"], at=now, now=now)
-    return plan
+    return Outcome(plan_id=plan.id)
 
 
-async def unarchive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime) -> Plan:
+async def unarchive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime) -> Outcome:
     """Opens an archived plan to new subscriptions again. Raises `PlanNotFound`, `PlanNotArchived`."""
     plan = await existing_plan(session, plan_id)
     if plan.archived_at is None:
@@ -144,7 +145,7 @@ async def unarchive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetim
     changed(plan, now)
     await session.flush()
     await record(session, EventType.PLAN_UNARCHIVED, plan, changes=["archived_at"], at=now, now=now)
-    return plan
+    return Outcome(plan_id=plan.id)
 
 
 async def existing_plan(session: AsyncSession, plan_id: PlanId) -> Plan:

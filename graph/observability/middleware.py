@@ -9,6 +9,7 @@ import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.driver.usage import USAGE
+from graph.error_codes import ErrorCode
 from graph.observability.exchange import EXCHANGE, Exchange, request_id_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ logger = logging.getLogger("billing.requests")
 ENDPOINT = "/graphql"
 ROUTES = frozenset({ENDPOINT, "/", "/health", "/health/db", "/ready", "/metrics"})
 
-FAILURES = frozenset({"INTERNAL_SERVER_ERROR", "UNAVAILABLE", "TIMEOUT"})
+FAILURES = frozenset({ErrorCode.INTERNAL_SERVER_ERROR, ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT})
 """Codes of errors that are the server's, not the client's."""
 
 
@@ -136,7 +137,7 @@ class Observed:
         try:
             await self._app(scope, receive, send_with_id)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is logged here, with the request's id
-            exchange.codes.append("INTERNAL_SERVER_ERROR")
+            exchange.codes.append(ErrorCode.INTERNAL_SERVER_ERROR)
             exchange.fails(error)
             if exchange.status is not None:
                 # Half an answer is not to be taken for a whole one: the connection is cut.
@@ -151,7 +152,7 @@ class Observed:
         failed = exchange.failures or not FAILURES.isdisjoint(exchange.codes)
         slow = exchange.route == ENDPOINT and exchange.seconds > self._slow_seconds
         if failed:
-            level = logging.ERROR if "INTERNAL_SERVER_ERROR" in exchange.codes else logging.WARNING
+            level = logging.ERROR if ErrorCode.INTERNAL_SERVER_ERROR in exchange.codes else logging.WARNING
             logger.log(level, "operation failed", exc_info=exchange.failure, extra={"facts": facts(exchange)})
         if slow:
             logger.warning("slow operation", extra={"facts": facts(exchange)})
@@ -181,7 +182,7 @@ def facts(exchange: Exchange) -> dict[str, Any]:
 
 
 async def send_failure(exchange: Exchange, send: Send) -> None:
-    extensions = {"code": "INTERNAL_SERVER_ERROR", "requestId": exchange.request_id}
+    extensions = {"code": ErrorCode.INTERNAL_SERVER_ERROR, "requestId": exchange.request_id}
     body = orjson.dumps({"errors": [{"message": "Internal server error.", "extensions": extensions}]})
     headers = [
         (b"content-type", b"application/json; charset=utf-8"),

@@ -7,6 +7,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 
 from db.access.scope import RowBudgetExceeded
 from db.driver.errors import is_timeout, is_unavailable
+from graph.error_codes import ErrorCode
 from graph.observability.exchange import current
 
 NOT_CHANGED = "The database is unavailable at the moment. Try again."
@@ -41,22 +42,22 @@ def formatted(
     if isinstance(cause, RowBudgetExceeded):
         message = f"This reads or gives more than {cause.limit} rows. Ask for less at once."
         refused = GraphQLError(message, nodes=error.nodes, path=error.path)
-        return {**refused.formatted, "extensions": {"code": "COST_LIMIT", "limit": cause.limit}}
+        return {**refused.formatted, "extensions": {"code": ErrorCode.COST_LIMIT, "limit": cause.limit}}
 
     exchange = current()
     exchange.fails(cause)
     if is_timeout(cause):
-        code, message = "TIMEOUT", "This took too long. Ask for less at once."
+        code, message = ErrorCode.TIMEOUT, "This took too long. Ask for less at once."
     elif is_unavailable(cause):
-        code, message = "UNAVAILABLE", MAYBE_CHANGED if changed else NOT_CHANGED
+        code, message = ErrorCode.UNAVAILABLE, MAYBE_CHANGED if changed else NOT_CHANGED
     else:
-        code, message = "INTERNAL_SERVER_ERROR", "Internal server error."
+        code, message = ErrorCode.INTERNAL_SERVER_ERROR, "Internal server error."
     masked = GraphQLError(message, nodes=error.nodes, path=error.path)
     return {**masked.formatted, "extensions": {"code": code, "requestId": exchange.request_id}}
 
 
-def code_of(error: GraphQLError, *, before: bool) -> str:
+def code_of(error: GraphQLError, *, before: bool) -> ErrorCode:
     """The code of an error that names none itself."""
     if isinstance(error, GraphQLSyntaxError):
-        return "GRAPHQL_PARSE_FAILED"
-    return "GRAPHQL_VALIDATION_FAILED" if before else "BAD_USER_INPUT"
+        return ErrorCode.GRAPHQL_PARSE_FAILED
+    return ErrorCode.GRAPHQL_VALIDATION_FAILED if before else ErrorCode.BAD_USER_INPUT

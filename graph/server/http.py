@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from db.access.scope import RowBudget
 from db.database import Database
+from graph.error_codes import ErrorCode
 from graph.execution import execute, takes
 from graph.observability.exchange import current
 from graph.schema.fields.access import Access
@@ -91,7 +92,7 @@ class GraphQLEndpoint:
             return
         except asyncio.CancelledError:
             # The server ends, and its time to finish what is under way is over.
-            refusal = Refusal(503, "The server is shutting down. Try again.", code="UNAVAILABLE")
+            refusal = Refusal(503, "The server is shutting down. Try again.", code=ErrorCode.UNAVAILABLE)
             response = refused(refusal, response_media_type(request.headers.get("accept")) or JSON)
         response.headers["Vary"] = "Accept, Authorization"
         await response(scope, receive, send)
@@ -122,16 +123,16 @@ class GraphQLEndpoint:
             access = await self._doorkeeper.admit(request.headers.get("authorization"))
         except Unauthenticated as error:
             headers = {"WWW-Authenticate": "Bearer"}
-            raise Refusal(401, str(error), code="UNAUTHENTICATED", headers=headers) from None
+            raise Refusal(401, str(error), code=ErrorCode.UNAUTHENTICATED, headers=headers) from None
         except RateLimited as error:
             seconds = max(1, math.ceil(error.seconds))
             message = f"This key has read all that it may for now. Try again in {seconds} s."
             headers = {"Retry-After": str(seconds)}
-            raise Refusal(429, message, code="RATE_LIMITED", headers=headers) from None
+            raise Refusal(429, message, code=ErrorCode.RATE_LIMITED, headers=headers) from None
         except Exception as error:
             said = formatted(GraphQLError("", original_error=error))
-            code = str(said["extensions"]["code"])
-            status = 500 if code == "INTERNAL_SERVER_ERROR" else 503
+            code = ErrorCode(said["extensions"]["code"])
+            status = 500 if code is ErrorCode.INTERNAL_SERVER_ERROR else 503
             headers = RETRY_SOON if status == 503 else {}
             raise Refusal(status, str(said["message"]), code=code, headers=headers) from error
         current().key_id = None if access.key_id is None else str(access.key_id)
@@ -173,12 +174,12 @@ class GraphQLEndpoint:
             except (TimeoutError, asyncio.CancelledError) as error:
                 if context.changed:
                     # Nobody may take it for something that can be done again.
-                    return Answer({"data": None, "errors": [error_document(MAYBE_CHANGED, "UNAVAILABLE")]})
+                    return Answer({"data": None, "errors": [error_document(MAYBE_CHANGED, ErrorCode.UNAVAILABLE)]})
                 if isinstance(error, asyncio.CancelledError):
                     raise
                 seconds = MUTATIONS_SECONDS if changes else self._settings.limits.seconds
                 message = f"This took longer than {seconds:g} s. Ask for less at once."
-                return Answer({"errors": [error_document(message, "TIMEOUT")]}, status=504)
+                return Answer({"errors": [error_document(message, ErrorCode.TIMEOUT)]}, status=504)
             finally:
                 await context.close()
         finally:
@@ -222,7 +223,9 @@ class GraphQLEndpoint:
                 return text
             # A client that has the text sends it as well.
             if not asked.query or self._settings.trusted_only:
-                raise Refusal(400, "There is no trusted document with this id.", code="PERSISTED_QUERY_NOT_FOUND")
+                raise Refusal(
+                    400, "There is no trusted document with this id.", code=ErrorCode.PERSISTED_QUERY_NOT_FOUND
+                )
         if self._settings.trusted_only:
             raise Refusal(400, "This server takes trusted documents only: name one in `documentId`.")
         if not asked.query:
@@ -307,10 +310,10 @@ def is_empty(data: Mapping[str, Any] | None) -> bool:
 
 
 def is_unavailable_error(error: Mapping[str, Any]) -> bool:
-    return bool(error["extensions"]["code"] == "UNAVAILABLE")
+    return bool(error["extensions"]["code"] == ErrorCode.UNAVAILABLE)
 
 
-def error_document(message: str, code: str) -> dict[str, Any]:
+def error_document(message: str, code: ErrorCode) -> dict[str, Any]:
     return {"message": message, "extensions": {"code": code}}
 
 

@@ -32,6 +32,7 @@ from graphql import (
     is_leaf_type,
 )
 
+from graph.error_codes import ErrorCode
 from graph.schema.fields.paging import DEFAULT_PAGE, MAX_PAGE, PAGE_ARGUMENTS, PAGE_BY_DEFAULT
 from graph.settings import Limits
 
@@ -56,7 +57,9 @@ MOST = 10**9
 """Counts stop here."""
 
 
-def limit_error(message: str, node: Any, *, code: str = "GRAPHQL_VALIDATION_FAILED", **numbers: float) -> GraphQLError:
+def limit_error(
+    message: str, node: Any, *, code: ErrorCode = ErrorCode.GRAPHQL_VALIDATION_FAILED, **numbers: float
+) -> GraphQLError:
     """A refusal that says what was asked for and what is allowed."""
     return GraphQLError(message, node, extensions={"code": code, **numbers})
 

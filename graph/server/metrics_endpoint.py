@@ -12,6 +12,7 @@ from starlette.responses import Response
 from billing.words import ApiKeyScope
 from db.database import Database
 from db.queries.renewals import waiting_renewals
+from graph.error_codes import ErrorCode
 from graph.observability.metrics import CONTENT_TYPE, Figures, Metrics
 from graph.observability.middleware import Backlog
 from graph.schema.fields.access import Access
@@ -54,11 +55,11 @@ class MetricsEndpoint:
             access = await self._admit(request)
             access.require(ApiKeyScope.READ)
         except Refusal as refusal:
-            if refusal.code != "UNAVAILABLE" or header not in self._known:
+            if refusal.code is not ErrorCode.UNAVAILABLE or header not in self._known:
                 return refused(refusal, JSON)
             return self._scraped(None)
         except GraphQLError as error:
-            return refused(Refusal(403, error.message, code="FORBIDDEN"), JSON)
+            return refused(Refusal(403, error.message, code=ErrorCode.FORBIDDEN), JSON)
         if header not in self._known:
             self._known.append(header)
         return self._scraped(await self._figures())

@@ -20,6 +20,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from graph.error_codes import ErrorCode
 from graph.execution import PlanCache, Plans
 from graph.schema.fields.scalars import UNSTORABLE_TEXT, is_storable
 from graph.server.limits import Measured, limit_error, measure
@@ -39,7 +40,7 @@ class StorableTexts(ValidationRule):
 
     def enter_string_value(self, node: StringValueNode, *_: object) -> None:
         if not is_storable(node.value):
-            self.report_error(GraphQLError(UNSTORABLE_TEXT, node, extensions={"code": "BAD_USER_INPUT"}))
+            self.report_error(GraphQLError(UNSTORABLE_TEXT, node, extensions={"code": ErrorCode.BAD_USER_INPUT}))
 
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule, StorableTexts)
@@ -85,7 +86,7 @@ class QueryDocument:
             limit_error(
                 f"The operation {does} {asked} {what}; at most {limit} are allowed. Ask for less at once.",
                 None,
-                code="COST_LIMIT",
+                code=ErrorCode.COST_LIMIT,
                 asked=asked,
                 limit=limit,
             )
@@ -148,13 +149,13 @@ class QueryDocuments:
         if len(text) > limits.characters:
             message = f"The document has {len(text)} characters; at most {limits.characters} are allowed."
             numbers = {"asked": len(text), "limit": limits.characters}
-            return refused(limit_error(message, None, code="GRAPHQL_PARSE_FAILED", **numbers))
+            return refused(limit_error(message, None, code=ErrorCode.GRAPHQL_PARSE_FAILED, **numbers))
         try:
             node = parse(text, max_tokens=limits.tokens)
         except GraphQLSyntaxError as error:
             return refused(error)
         except RecursionError:
-            return refused(limit_error("The document is nested too deeply.", None, code="GRAPHQL_PARSE_FAILED"))
+            return refused(limit_error("The document is nested too deeply.", None, code=ErrorCode.GRAPHQL_PARSE_FAILED))
         measured = measure(self._schema, node, limits)
         # What is too large is not validated: that is where the time would go.
         errors = measured.errors or tuple(

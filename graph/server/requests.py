@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from graph.error_codes import ErrorCode
 from graph.schema.fields.scalars import UNSTORABLE_TEXT, is_storable
 
 JSON = "application/json"
@@ -26,7 +27,12 @@ class Refusal(Exception):
     """A request that is answered before it is executed, with an HTTP status that says why."""
 
     def __init__(
-        self, status: int, message: str, *, code: str = "BAD_USER_INPUT", headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        code: ErrorCode = ErrorCode.BAD_USER_INPUT,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -95,7 +101,7 @@ def require_own_name(request: Request, hosts: Collection[str]) -> None:
     if name == "localhost" or name in hosts or is_address(name):
         return
     raise Refusal(
-        403, "This server needs no key, and so is not asked by this name: see BILLING_HOSTS.", code="FORBIDDEN"
+        403, "This server needs no key, and so is not asked by this name: see BILLING_HOSTS.", code=ErrorCode.FORBIDDEN
     )
 
 

@@ -12,7 +12,8 @@ from billing.account import Account
 from billing.changes import ChangeMode, change_terms
 from billing.errors import TooManyLines
 from billing.ids import InvoiceId, InvoiceLineId
-from billing.invoicing import MAX_LINES, finalize
+from billing.invoicing import finalize
+from billing.limits import MAX_LINES
 from billing.money import MAX_CENTS, AmountOverflow
 from billing.periods import Period
 from billing.records import InvoiceState, PlannedInvoice, SubscriptionState

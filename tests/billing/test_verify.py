@@ -80,11 +80,11 @@ class Books:
 
     async def plan(self, name: str, amount_cents: int, trial_days: int = 0) -> None:
         inputs: dict[str, Any] = {"code": name, "name": name, "amount_cents": amount_cents, "currency": "EUR"}
-        self.keep(name, (await self.do(create_plan, **inputs, trial_days=trial_days)).id)
+        self.keep(name, (await self.do(create_plan, **inputs, trial_days=trial_days)).plan_id)
 
     async def customer(self, name: str, **inputs: Any) -> None:
         email = f"{name}@example.com"
-        self.keep(name, (await self.do(create_customer, name=name, email=email, **inputs)).id)
+        self.keep(name, (await self.do(create_customer, name=name, email=email, **inputs)).customer_id)
 
     async def subscribe(self, name: str, plan: str, at: datetime = NOW, **inputs: Any) -> None:
         request = SubscriptionRequest(PlanId(self.ids[plan]), **inputs)

@@ -24,8 +24,12 @@ async def a_subscription_of_long_ago(database: Database) -> Subscription:
     async with database.sessions.begin() as session:
         customer = await create_customer(session, name="Ada Lovelace", email="ada@example.com", now=LONG_AGO)
         plan = await create_plan(session, code="pro", name="Pro", amount_cents=2900, currency="EUR", now=LONG_AGO)
-        made = await create_subscription(session, SubscriptionRequest(plan.id), customer_id=customer.id, now=LONG_AGO)
-        subscription = await session.get(Subscription, (made.subscription_id, customer.id))
+        assert customer.customer_id is not None
+        assert plan.plan_id is not None
+        made = await create_subscription(
+            session, SubscriptionRequest(plan.plan_id), customer_id=customer.customer_id, now=LONG_AGO
+        )
+        subscription = await session.get(Subscription, (made.subscription_id, customer.customer_id))
     assert subscription is not None
     return subscription
 

@@ -4,6 +4,7 @@ import json
 import re
 import textwrap
 
+from graph.error_codes import ErrorCode
 from tests.clients.node import HERE, PROJECT
 
 TEXT = PROJECT.joinpath("docs", "clients.md").read_text(encoding="utf-8")
@@ -35,3 +36,9 @@ def test_the_packages_to_install_are_those_of_the_tests() -> None:
 
     assert set(" ".join(npm).split()) <= locked.keys()
     assert pip == HERE.joinpath("python", "requirements.in").read_text(encoding="utf-8").split()
+
+
+def test_the_codes_of_errors_are_those_that_the_server_sends() -> None:
+    rows = re.findall(r"^\| ((?:`[A-Z_]+`(?:, )?)+) \|", TEXT, re.MULTILINE)
+
+    assert re.findall(r"\w+", " ".join(rows)) == list(ErrorCode)

@@ -1,5 +1,6 @@
 """The schema: what schema.graphql promises its readers."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,6 @@ from graphql import (
 )
 
 from billing.errors import BillingError
-from graph.schema.fields.errors import UserErrorCode
 from graph.schema.root import sdl
 
 COMMITTED = Path(__file__).parents[2] / "schema.graphql"
@@ -74,7 +74,34 @@ def test_each_mutation_takes_one_input_and_answers_with_a_payload_of_its_own(rea
         assert all(not type_.endswith("!") for type_ in types.values()), "null where the mutation was refused"
 
 
-def test_every_refusal_has_a_code_of_its_own_that_clients_know() -> None:
-    codes = [refusal.code for refusal in BillingError.__subclasses__()]
+@pytest.mark.parametrize(
+    ("act", "preview"),
+    [
+        ("CreateSubscriptionInput", "PreviewSubscriptionInput"),
+        ("ChangeSubscriptionInput", "PreviewSubscriptionChangeInput"),
+    ],
+)
+def test_a_preview_takes_what_bears_on_the_invoice(read: GraphQLSchema, act: str, preview: str) -> None:
+    taken, asked = (
+        {name: (str(field.type), field.default_value) for name, field in type_.fields.items()}
+        for type_ in (read.type_map[act], read.type_map[preview])
+        if isinstance(type_, GraphQLInputObjectType)
+    )
 
-    assert sorted(codes) == sorted(str(code.value) for code in UserErrorCode)
+    assert asked == {name: said for name, said in taken.items() if name not in ("metadata", "idempotencyKey")}
+
+
+def test_the_codes_of_refusals_follow_from_their_classes(read: GraphQLSchema) -> None:
+    refusals = list(subclasses(BillingError))
+    codes = read.type_map["UserErrorCode"]
+
+    assert isinstance(codes, GraphQLEnumType)
+    assert [(name, value.description) for name, value in codes.values.items()] == [
+        (refusal.code, refusal.description) for refusal in refusals
+    ]
+
+
+def subclasses(of: type[BillingError]) -> Iterator[type[BillingError]]:
+    for each in of.__subclasses__():
+        yield each
+        yield from subclasses(each)

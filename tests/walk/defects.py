@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing import changes, invoicing, proration, renewals
 from billing.account import Account
+from billing.limits import NET_DAYS
 from billing.periods import Interval, Period, nth_boundary
 from graph.schema.fields import context
 from services.idempotency import Outcome
@@ -39,7 +40,7 @@ def a_retry_is_done_again() -> None:
 
 
 def an_invoice_is_due_a_day_later() -> None:
-    replace(invoicing, "NET_DAYS", invoicing.NET_DAYS + 1)
+    replace(invoicing, "NET_DAYS", NET_DAYS + 1)
 
 
 def a_month_is_counted_from_the_period_before() -> None:

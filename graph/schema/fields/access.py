@@ -8,6 +8,7 @@ from graphql import GraphQLError
 
 from billing.ids import ApiKeyId, CustomerId
 from billing.words import ApiKeyScope, CustomerPermission
+from graph.error_codes import ErrorCode
 
 LOCAL = "local"
 """Who sends a request that carries no API key, where none is needed."""
@@ -61,4 +62,4 @@ class Access:
 
 
 def forbidden(message: str) -> GraphQLError:
-    return GraphQLError(message, extensions={"code": "FORBIDDEN"})
+    return GraphQLError(message, extensions={"code": ErrorCode.FORBIDDEN})

@@ -1,16 +1,39 @@
-"""What all mutations share: one input, one payload, refusals as `userErrors`."""
+"""What all mutations share: one input, one payload, refusals as `userErrors`.
+
+A new one is an input, a payload that declares its objects, and a resolver:
+
+    @payload
+    class ArchivePlanPayload(Payload):
+        plan: Plan | None = made_plan("The plan as it is now.")
+
+    @mutation("Closes a plan to new subscriptions.")
+    async def archive_plan(self, info: Info, input: ArchivePlanInput) -> ArchivePlanPayload:
+        made = await info.context.change(lambda session: plans.archive_plan(session, …))
+        return ArchivePlanPayload(made=made)
+"""
 
 from collections.abc import Awaitable, Callable
 from functools import partial, wraps
-from typing import Annotated, Any, Protocol, TypeVar, get_type_hints
+from typing import Annotated, Any, Protocol, TypeVar, dataclass_transform, get_type_hints
 
 import strawberry
+from strawberry.types import get_object_definition
 
 from billing.errors import BillingError
 from billing.validation import UNCHANGED, Unchanged
 from billing.words import ApiKeyScope, CustomerPermission
+from db.queries.lookups import (
+    customers_by_id,
+    invoices_by_id,
+    payments_by_id,
+    plans_by_id,
+    subscriptions_by_id,
+    test_clocks_by_id,
+)
 from graph.schema.fields.context import Info
+from graph.schema.fields.edges import edge
 from graph.schema.fields.errors import UserError
+from services.idempotency import Outcome
 
 Input = TypeVar("Input")
 Result = TypeVar("Result", bound="Payload")
@@ -25,17 +48,33 @@ class Some(Protocol[Given_co]):
     def value(self) -> Given_co: ...
 
 
-class Payload(Protocol):
+@strawberry.type
+class Payload:
     """What every payload has beside its objects, which are null where the mutation was refused."""
 
-    def __init__(self, *, user_errors: list[UserError]) -> None: ...
-
-
-def user_errors_field() -> Any:
-    return strawberry.field(
+    made: strawberry.Private[Outcome] = Outcome()
+    user_errors: list[UserError] = strawberry.field(
         default_factory=list,
         description="Why the mutation was refused: nothing was stored then, and all else here is null. Else empty.",
     )
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
+def payload(declared: type[Result]) -> type[Result]:
+    """Makes a class the payload of the mutation, or the preview, that it is named after."""
+    name = declared.__name__.removesuffix("Payload")
+    strawberry.type(declared, description=f"Answer of `{name[0].lower()}{name[1:]}`.")
+    # The objects come first in the schema, as they do where a client asks for them.
+    get_object_definition(declared, strict=True).fields.sort(key=lambda field: field.python_name == "user_errors")
+    return declared
+
+
+made_customer = partial(edge, customers_by_id, "made.customer_id")
+made_plan = partial(edge, plans_by_id, "made.plan_id")
+made_subscription = partial(edge, subscriptions_by_id, "made.subscription_id")
+made_invoice = partial(edge, invoices_by_id, "made.invoice_id")
+made_payment = partial(edge, payments_by_id, "made.payment_id")
+made_test_clock = partial(edge, test_clocks_by_id, "made.test_clock_id")
 
 
 def idempotency_key_field() -> Any:

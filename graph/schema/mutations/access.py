@@ -7,8 +7,7 @@ import strawberry
 from billing.ids import ApiKeyId, CustomerId, PlanId
 from billing.words import ApiKeyScope, CustomerPermission
 from graph.schema.fields.context import Info
-from graph.schema.fields.errors import UserError
-from graph.schema.fields.payloads import mutation, user_errors_field
+from graph.schema.fields.payloads import Payload, mutation, payload
 from graph.schema.fields.scalars import parse_id
 from graph.schema.types.access import ApiKey, CustomerSession
 from services import api_keys, customer_sessions
@@ -44,30 +43,27 @@ class CreateCustomerSessionInput:
     )
 
 
-@strawberry.type(description="Answer of `createApiKey`.")
-class CreateApiKeyPayload:
+@payload
+class CreateApiKeyPayload(Payload):
     api_key: ApiKey | None = strawberry.field(default=None, description="The new key.")
     token: str | None = strawberry.field(
         default=None, description="What to send as `Authorization: Bearer …`. It is not shown again."
     )
-    user_errors: list[UserError] = user_errors_field()
 
 
-@strawberry.type(description="Answer of `revokeApiKey`.")
-class RevokeApiKeyPayload:
+@payload
+class RevokeApiKeyPayload(Payload):
     api_key: ApiKey | None = strawberry.field(
         default=None, description="The key, which is refused within five seconds everywhere."
     )
-    user_errors: list[UserError] = user_errors_field()
 
 
-@strawberry.type(description="Answer of `createCustomerSession`.")
-class CreateCustomerSessionPayload:
+@payload
+class CreateCustomerSessionPayload(Payload):
     customer_session: CustomerSession | None = strawberry.field(default=None, description="The new session.")
     token: str | None = strawberry.field(
         default=None, description="What the customer's browser sends as `Authorization: Bearer …`."
     )
-    user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type

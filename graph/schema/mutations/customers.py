@@ -1,21 +1,16 @@
 """Mutations of customers."""
 
 import strawberry
-from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry import Maybe
 
 from billing.ids import CustomerId, TestClockId
 from billing.validation import UNCHANGED
-from db.queries.lookups import customers_by_id
 from graph.schema.fields.context import Info
-from graph.schema.fields.edges import edge
-from graph.schema.fields.errors import UserError
-from graph.schema.fields.payloads import given, idempotency_key_field, mutation, user_errors_field
+from graph.schema.fields.payloads import Payload, given, idempotency_key_field, made_customer, mutation, payload
 from graph.schema.fields.scalars import parse_id
 from graph.schema.types.common import AddressInput, MetadataEntryInput, metadata_of
 from graph.schema.types.customers import Customer
 from services import customers
-from services.idempotency import Outcome
 
 
 @strawberry.input(description="A new customer.")
@@ -75,32 +70,24 @@ class UnarchiveCustomerInput:
     id: strawberry.ID = strawberry.field(description="The customer.")
 
 
-@strawberry.type(description="Answer of `createCustomer`.")
-class CreateCustomerPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    customer: Customer | None = edge(customers_by_id, "made.customer_id", "The new customer.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class CreateCustomerPayload(Payload):
+    customer: Customer | None = made_customer("The new customer.")
 
 
-@strawberry.type(description="Answer of `updateCustomer`.")
-class UpdateCustomerPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    customer: Customer | None = edge(customers_by_id, "made.customer_id", "The customer as it is now.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class UpdateCustomerPayload(Payload):
+    customer: Customer | None = made_customer("The customer as it is now.")
 
 
-@strawberry.type(description="Answer of `archiveCustomer`.")
-class ArchiveCustomerPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    customer: Customer | None = edge(customers_by_id, "made.customer_id", "The customer as it is now.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class ArchiveCustomerPayload(Payload):
+    customer: Customer | None = made_customer("The customer as it is now.")
 
 
-@strawberry.type(description="Answer of `unarchiveCustomer`.")
-class UnarchiveCustomerPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    customer: Customer | None = edge(customers_by_id, "made.customer_id", "The customer as it is now.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class UnarchiveCustomerPayload(Payload):
+    customer: Customer | None = made_customer("The customer as it is now.")
 
 
 @strawberry.type
@@ -108,9 +95,9 @@ class CustomerMutations:
     @mutation("Stores a new customer.")
     async def create_customer(self, info: Info, input: CreateCustomerInput) -> CreateCustomerPayload:
         metadata = metadata_of(input.metadata)
-
-        async def create(session: AsyncSession) -> Outcome:
-            row = await customers.create_customer(
+        made = await info.context.once(
+            input,
+            lambda session: customers.create_customer(
                 session,
                 name=input.name,
                 email=input.email,
@@ -121,16 +108,14 @@ class CustomerMutations:
                 test_clock_id=None if input.test_clock_id is None else TestClockId(parse_id(input.test_clock_id)),
                 metadata=metadata,
                 now=info.context.now(),
-            )
-            return Outcome(customer_id=row.id)
-
-        made = await info.context.once(input, create)
+            ),
+        )
         return CreateCustomerPayload(made=made)
 
     @mutation("Changes a customer.")
     async def update_customer(self, info: Info, input: UpdateCustomerInput) -> UpdateCustomerPayload:
         address, metadata = given(input.address), given(input.metadata)
-        row = await info.context.change(
+        made = await info.context.change(
             lambda session: customers.update_customer(
                 session,
                 customer_id=CustomerId(parse_id(input.id)),
@@ -144,24 +129,24 @@ class CustomerMutations:
                 now=info.context.now(),
             )
         )
-        return UpdateCustomerPayload(made=Outcome(customer_id=row.id))
+        return UpdateCustomerPayload(made=made)
 
     @mutation(
         "Takes a customer out of use who has no live subscription. The e-mail address stays taken, open invoices owed."
     )
     async def archive_customer(self, info: Info, input: ArchiveCustomerInput) -> ArchiveCustomerPayload:
-        row = await info.context.change(
+        made = await info.context.change(
             lambda session: customers.archive_customer(
                 session, customer_id=CustomerId(parse_id(input.id)), now=info.context.now()
             )
         )
-        return ArchiveCustomerPayload(made=Outcome(customer_id=row.id))
+        return ArchiveCustomerPayload(made=made)
 
     @mutation("Puts an archived customer back into use.")
     async def unarchive_customer(self, info: Info, input: UnarchiveCustomerInput) -> UnarchiveCustomerPayload:
-        row = await info.context.change(
+        made = await info.context.change(
             lambda session: customers.unarchive_customer(
                 session, customer_id=CustomerId(parse_id(input.id)), now=info.context.now()
             )
         )
-        return UnarchiveCustomerPayload(made=Outcome(customer_id=row.id))
+        return UnarchiveCustomerPayload(made=made)

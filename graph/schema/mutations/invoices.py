@@ -3,16 +3,12 @@
 import strawberry
 
 from billing.ids import CustomerId, InvoiceId
-from db.queries.lookups import invoices_by_id
 from graph.schema.fields.context import Info
-from graph.schema.fields.edges import edge
-from graph.schema.fields.errors import UserError
-from graph.schema.fields.payloads import idempotency_key_field, mutation, user_errors_field
+from graph.schema.fields.payloads import Payload, idempotency_key_field, made_invoice, mutation, payload
 from graph.schema.fields.scalars import Cents, Currency, parse_id
 from graph.schema.types.invoices import Invoice
 from services import drafts, invoices
 from services.drafts import OneOffLine
-from services.idempotency import Outcome
 
 
 @strawberry.input(description="A line of a one-off invoice.")
@@ -83,52 +79,39 @@ class MarkInvoiceUncollectibleInput:
     idempotency_key: str | None = idempotency_key_field()
 
 
-@strawberry.type(description="Answer of `createInvoice`.")
-class CreateInvoicePayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    invoice: Invoice | None = edge(invoices_by_id, "made.invoice_id", "The new DRAFT.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class CreateInvoicePayload(Payload):
+    invoice: Invoice | None = made_invoice("The new DRAFT.")
 
 
-@strawberry.type(description="Answer of `addInvoiceLine`.")
-class AddInvoiceLinePayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    invoice: Invoice | None = edge(invoices_by_id, "made.invoice_id", "The DRAFT as it is now.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class AddInvoiceLinePayload(Payload):
+    invoice: Invoice | None = made_invoice("The DRAFT as it is now.")
 
 
-@strawberry.type(description="Answer of `deleteDraftInvoice`.")
-class DeleteDraftInvoicePayload:
+@payload
+class DeleteDraftInvoicePayload(Payload):
     deleted_invoice_id: strawberry.ID | None = strawberry.field(default=None, description="The id it had.")
-    user_errors: list[UserError] = user_errors_field()
 
 
-@strawberry.type(description="Answer of `finalizeInvoice`.")
-class FinalizeInvoicePayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    invoice: Invoice | None = edge(invoices_by_id, "made.invoice_id", "The invoice as it is now.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class FinalizeInvoicePayload(Payload):
+    invoice: Invoice | None = made_invoice("The invoice as it is now.")
 
 
-@strawberry.type(description="Answer of `voidInvoice`.")
-class VoidInvoicePayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    invoice: Invoice | None = edge(invoices_by_id, "made.invoice_id", "The invoice as it is now.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class VoidInvoicePayload(Payload):
+    invoice: Invoice | None = made_invoice("The invoice as it is now.")
 
 
-@strawberry.type(description="Answer of `reissueInvoice`.")
-class ReissueInvoicePayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    invoice: Invoice | None = edge(invoices_by_id, "made.invoice_id", "The new invoice.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class ReissueInvoicePayload(Payload):
+    invoice: Invoice | None = made_invoice("The new invoice.")
 
 
-@strawberry.type(description="Answer of `markInvoiceUncollectible`.")
-class MarkInvoiceUncollectiblePayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    invoice: Invoice | None = edge(invoices_by_id, "made.invoice_id", "The invoice as it is now.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class MarkInvoiceUncollectiblePayload(Payload):
+    invoice: Invoice | None = made_invoice("The invoice as it is now.")
 
 
 @strawberry.type

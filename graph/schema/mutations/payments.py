@@ -7,16 +7,12 @@ import strawberry
 from billing.ids import CustomerId, InvoiceId
 from billing.paying import WantedAllocation
 from billing.words import PaymentMethod
-from db.queries.lookups import customers_by_id, payments_by_id
 from graph.schema.fields.context import Info
-from graph.schema.fields.edges import edge
-from graph.schema.fields.errors import UserError
-from graph.schema.fields.payloads import idempotency_key_field, mutation, user_errors_field
+from graph.schema.fields.payloads import Payload, idempotency_key_field, made_customer, made_payment, mutation, payload
 from graph.schema.fields.scalars import Cents, Currency, parse_id
 from graph.schema.types.customers import Customer
 from graph.schema.types.payments import Payment
 from services import payments
-from services.idempotency import Outcome
 
 
 @strawberry.input(description="What of a payment is for one invoice.")
@@ -59,12 +55,10 @@ class RecordPaymentInput:
     idempotency_key: str | None = idempotency_key_field()
 
 
-@strawberry.type(description="Answer of `recordPayment`.")
-class RecordPaymentPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    payment: Payment | None = edge(payments_by_id, "made.payment_id", "The payment.")
-    customer: Customer | None = edge(customers_by_id, "made.customer_id", "The customer as it is now.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class RecordPaymentPayload(Payload):
+    payment: Payment | None = made_payment("The payment.")
+    customer: Customer | None = made_customer("The customer as it is now.")
 
 
 @strawberry.type

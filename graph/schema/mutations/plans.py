@@ -1,22 +1,17 @@
 """Mutations of plans."""
 
 import strawberry
-from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry import Maybe
 
 from billing.ids import PlanId
 from billing.validation import UNCHANGED
 from billing.words import PlanInterval
-from db.queries.lookups import plans_by_id
 from graph.schema.fields.context import Info
-from graph.schema.fields.edges import edge
-from graph.schema.fields.errors import UserError
-from graph.schema.fields.payloads import given, idempotency_key_field, mutation, user_errors_field
+from graph.schema.fields.payloads import Payload, given, idempotency_key_field, made_plan, mutation, payload
 from graph.schema.fields.scalars import Cents, Currency, parse_id
 from graph.schema.types.common import MetadataEntryInput, metadata_of
 from graph.schema.types.plans import Plan
 from services import plans
-from services.idempotency import Outcome
 
 
 @strawberry.input(description="A new plan. By default it bills every 30 days.")
@@ -94,32 +89,24 @@ class UnarchivePlanInput:
     id: strawberry.ID = strawberry.field(description="The plan.")
 
 
-@strawberry.type(description="Answer of `createPlan`.")
-class CreatePlanPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    plan: Plan | None = edge(plans_by_id, "made.plan_id", "The new plan.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class CreatePlanPayload(Payload):
+    plan: Plan | None = made_plan("The new plan.")
 
 
-@strawberry.type(description="Answer of `updatePlan`.")
-class UpdatePlanPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    plan: Plan | None = edge(plans_by_id, "made.plan_id", "The plan as it is now.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class UpdatePlanPayload(Payload):
+    plan: Plan | None = made_plan("The plan as it is now.")
 
 
-@strawberry.type(description="Answer of `archivePlan`.")
-class ArchivePlanPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    plan: Plan | None = edge(plans_by_id, "made.plan_id", "The plan as it is now.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class ArchivePlanPayload(Payload):
+    plan: Plan | None = made_plan("The plan as it is now.")
 
 
-@strawberry.type(description="Answer of `unarchivePlan`.")
-class UnarchivePlanPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    plan: Plan | None = edge(plans_by_id, "made.plan_id", "The plan as it is now.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class UnarchivePlanPayload(Payload):
+    plan: Plan | None = made_plan("The plan as it is now.")
 
 
 @strawberry.type
@@ -127,9 +114,9 @@ class PlanMutations:
     @mutation("Stores a new plan.")
     async def create_plan(self, info: Info, input: CreatePlanInput) -> CreatePlanPayload:
         metadata = metadata_of(input.metadata)
-
-        async def create(session: AsyncSession) -> Outcome:
-            row = await plans.create_plan(
+        made = await info.context.once(
+            input,
+            lambda session: plans.create_plan(
                 session,
                 code=input.code,
                 name=input.name,
@@ -142,16 +129,14 @@ class PlanMutations:
                 net_days=input.net_days,
                 metadata=metadata,
                 now=info.context.now(),
-            )
-            return Outcome(plan_id=row.id)
-
-        made = await info.context.once(input, create)
+            ),
+        )
         return CreatePlanPayload(made=made)
 
     @mutation("Changes what a plan is called, its trial and days to pay. What it costs never changes: make a new plan.")
     async def update_plan(self, info: Info, input: UpdatePlanInput) -> UpdatePlanPayload:
         metadata = given(input.metadata)
-        row = await info.context.change(
+        made = await info.context.change(
             lambda session: plans.update_plan(
                 session,
                 plan_id=PlanId(parse_id(input.id)),
@@ -163,18 +148,18 @@ class PlanMutations:
                 now=info.context.now(),
             )
         )
-        return UpdatePlanPayload(made=Outcome(plan_id=row.id))
+        return UpdatePlanPayload(made=made)
 
     @mutation("Closes a plan to new subscriptions. The ones it has go on and are billed.")
     async def archive_plan(self, info: Info, input: ArchivePlanInput) -> ArchivePlanPayload:
-        row = await info.context.change(
+        made = await info.context.change(
             lambda session: plans.archive_plan(session, plan_id=PlanId(parse_id(input.id)), now=info.context.now())
         )
-        return ArchivePlanPayload(made=Outcome(plan_id=row.id))
+        return ArchivePlanPayload(made=made)
 
     @mutation("Opens an archived plan to new subscriptions again.")
     async def unarchive_plan(self, info: Info, input: UnarchivePlanInput) -> UnarchivePlanPayload:
-        row = await info.context.change(
+        made = await info.context.change(
             lambda session: plans.unarchive_plan(session, plan_id=PlanId(parse_id(input.id)), now=info.context.now())
         )
-        return UnarchivePlanPayload(made=Outcome(plan_id=row.id))
+        return UnarchivePlanPayload(made=made)

@@ -1,24 +1,27 @@
 """Mutations of subscriptions."""
 
-from datetime import datetime
+from dataclasses import replace
 
 import strawberry
 
-from billing.changes import ChangeMode, ChangeRequest
-from billing.ids import CustomerId, PlanId, SubscriptionId
+from billing.ids import CustomerId, SubscriptionId
 from billing.subscribing import CancellationRequest, Settlement, SubscriptionRequest
 from billing.words import CustomerPermission
-from db.queries.lookups import invoices_by_id, subscriptions_by_id
 from graph.schema.fields.context import Info
-from graph.schema.fields.edges import edge
-from graph.schema.fields.errors import UserError
-from graph.schema.fields.payloads import idempotency_key_field, mutation, user_errors_field
+from graph.schema.fields.payloads import (
+    Payload,
+    idempotency_key_field,
+    made_invoice,
+    made_subscription,
+    mutation,
+    payload,
+)
 from graph.schema.fields.scalars import parse_id
 from graph.schema.types.common import MetadataEntryInput, describe, metadata_of
 from graph.schema.types.invoices import Invoice
+from graph.schema.types.subscription_inputs import NewSubscriptionInput, SubscriptionChangeInput
 from graph.schema.types.subscriptions import Subscription
 from services import subscriptions
-from services.idempotency import Outcome
 
 describe(
     Settlement,
@@ -29,73 +32,19 @@ describe(
 
 
 @strawberry.input(description="A new subscription. It starts at once, or at `startAt`.")
-class CreateSubscriptionInput:
-    customer_id: strawberry.ID = strawberry.field(description="Who is billed: a customer in use.")
-    plan_id: strawberry.ID = strawberry.field(
-        description="What is billed: a plan that is not archived, in the currency the customer is billed in."
-    )
-    quantity: int = strawberry.field(default=1, description="How many units of the plan: 1 to 1 000 000 000.")
-    start_at: datetime | None = strawberry.field(
-        default=None,
-        description="When it begins: not in the past, and within ten years; until then it is PENDING. By default now.",
-    )
-    trial_days: int | None = strawberry.field(
-        default=None,
-        description=(
-            "Days of trial, 0 to 730, in place of the plan's; 0 for none. By default the plan's own, unless the "
-            "customer was on trial of this plan before."
-        ),
-    )
-    trial_end: datetime | None = strawberry.field(
-        default=None,
-        description=(
-            "When the trial ends, in place of its days: after `startAt`, and at most 730 days after it. The first full "
-            "period begins there. Not together with `trialDays`."
-        ),
-    )
+class CreateSubscriptionInput(NewSubscriptionInput):
     metadata: list[MetadataEntryInput] | None = strawberry.field(
         default=None, description="Your own data, at most 50 pairs."
     )
     idempotency_key: str | None = idempotency_key_field()
 
     def request(self) -> SubscriptionRequest:
-        return SubscriptionRequest(
-            plan_id=PlanId(parse_id(self.plan_id)),
-            quantity=self.quantity,
-            start_at=self.start_at,
-            trial_days=self.trial_days,
-            trial_end=self.trial_end,
-            metadata=metadata_of(self.metadata),
-        )
+        return replace(super().request(), metadata=metadata_of(self.metadata))
 
 
 @strawberry.input(description="A change of what a subscription bills. What is left out stays as it is.")
-class ChangeSubscriptionInput:
-    id: strawberry.ID = strawberry.field(description="The subscription: one that has begun.")
-    plan_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The new plan: one that is not archived, in the same currency."
-    )
-    quantity: int | None = strawberry.field(default=None, description="How many units of the plan: 1 to 1 000 000 000.")
-    mode: ChangeMode | None = strawberry.field(
-        default=None,
-        description=(
-            "When it comes into force. By default IMMEDIATE where the price for each second of a period stays the same "
-            "or goes up, and PERIOD_END where it goes down. Another interval is IMMEDIATE or PERIOD_END only: the "
-            "former begins a new period at once."
-        ),
-    )
-    as_of: datetime | None = strawberry.field(
-        default=None,
-        description=(
-            "The instant in the current period from which it counts: not before the latest change in it, and not "
-            "after now, which is the default."
-        ),
-    )
+class ChangeSubscriptionInput(SubscriptionChangeInput):
     idempotency_key: str | None = idempotency_key_field()
-
-    def request(self) -> ChangeRequest:
-        plan_id = None if self.plan_id is None else PlanId(parse_id(self.plan_id))
-        return ChangeRequest(plan_id, self.quantity, self.mode, self.as_of)
 
 
 @strawberry.input(description="A change to withdraw that waits for the next period.")
@@ -125,60 +74,36 @@ class UndoSubscriptionCancellationInput:
     id: strawberry.ID = strawberry.field(description="The subscription.")
 
 
-@strawberry.type(description="Answer of `createSubscription`.")
-class CreateSubscriptionPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    subscription: Subscription | None = edge(subscriptions_by_id, "made.subscription_id", "The new subscription.")
-    invoice: Invoice | None = edge(
-        invoices_by_id,
-        "made.invoice_id",
-        "The invoice of its first period, over 0 for a trial; null for a subscription that begins later.",
+@payload
+class CreateSubscriptionPayload(Payload):
+    subscription: Subscription | None = made_subscription("The new subscription.")
+    invoice: Invoice | None = made_invoice(
+        "The invoice of its first period, over 0 for a trial; null for a subscription that begins later."
     )
-    user_errors: list[UserError] = user_errors_field()
 
 
-@strawberry.type(description="Answer of `changeSubscription`.")
-class ChangeSubscriptionPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    subscription: Subscription | None = edge(
-        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
+@payload
+class ChangeSubscriptionPayload(Payload):
+    subscription: Subscription | None = made_subscription("The subscription as it is now.")
+    invoice: Invoice | None = made_invoice("The invoice that the change has made; null where it made none.")
+
+
+@payload
+class WithdrawSubscriptionChangePayload(Payload):
+    subscription: Subscription | None = made_subscription("The subscription as it is now.")
+
+
+@payload
+class CancelSubscriptionPayload(Payload):
+    subscription: Subscription | None = made_subscription("The subscription as it is now.")
+    invoice: Invoice | None = made_invoice(
+        "The last invoice: what was given back, and lines that waited for one; null where there is none."
     )
-    invoice: Invoice | None = edge(
-        invoices_by_id, "made.invoice_id", "The invoice that the change has made; null where it made none."
-    )
-    user_errors: list[UserError] = user_errors_field()
 
 
-@strawberry.type(description="Answer of `withdrawSubscriptionChange`.")
-class WithdrawSubscriptionChangePayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    subscription: Subscription | None = edge(
-        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
-    )
-    user_errors: list[UserError] = user_errors_field()
-
-
-@strawberry.type(description="Answer of `cancelSubscription`.")
-class CancelSubscriptionPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    subscription: Subscription | None = edge(
-        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
-    )
-    invoice: Invoice | None = edge(
-        invoices_by_id,
-        "made.invoice_id",
-        "The last invoice: what was given back, and lines that waited for one; null where there is none.",
-    )
-    user_errors: list[UserError] = user_errors_field()
-
-
-@strawberry.type(description="Answer of `undoSubscriptionCancellation`.")
-class UndoSubscriptionCancellationPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    subscription: Subscription | None = edge(
-        subscriptions_by_id, "made.subscription_id", "The subscription as it is now."
-    )
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class UndoSubscriptionCancellationPayload(Payload):
+    subscription: Subscription | None = made_subscription("The subscription as it is now.")
 
 
 @strawberry.type

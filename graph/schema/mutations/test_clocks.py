@@ -5,16 +5,12 @@ from datetime import datetime
 import strawberry
 
 from billing.ids import TestClockId
-from db.queries.lookups import test_clocks_by_id
 from graph.schema.fields.context import Info
-from graph.schema.fields.edges import edge
-from graph.schema.fields.errors import UserError
-from graph.schema.fields.payloads import idempotency_key_field, mutation, user_errors_field
+from graph.schema.fields.payloads import Payload, idempotency_key_field, made_test_clock, mutation, payload
 from graph.schema.fields.scalars import parse_id
 from graph.schema.types.runs import TestClock
 from services import test_clocks
 from services.clock_runs import advance
-from services.idempotency import Outcome
 
 ADVANCE_SECONDS = 5
 
@@ -37,25 +33,19 @@ class AdvanceTestClockInput:
     idempotency_key: str | None = idempotency_key_field()
 
 
-@strawberry.type(description="Answer of `createTestClock`.")
-class CreateTestClockPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    test_clock: TestClock | None = edge(test_clocks_by_id, "made.test_clock_id", "The new test clock.")
-    user_errors: list[UserError] = user_errors_field()
+@payload
+class CreateTestClockPayload(Payload):
+    test_clock: TestClock | None = made_test_clock("The new test clock.")
 
 
-@strawberry.type(description="Answer of `advanceTestClock`.")
-class AdvanceTestClockPayload:
-    made: strawberry.Private[Outcome] = Outcome()
-    test_clock: TestClock | None = edge(
-        test_clocks_by_id,
-        "made.test_clock_id",
+@payload
+class AdvanceTestClockPayload(Payload):
+    test_clock: TestClock | None = made_test_clock(
         (
             "The test clock: READY at its new time, or still ADVANCING where there is more to bill than fits into "
             f"{ADVANCE_SECONDS} seconds. The server goes on then; send the same again, or look."
         ),
     )
-    user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type

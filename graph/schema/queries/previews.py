@@ -4,65 +4,56 @@ from datetime import datetime
 
 import strawberry
 
-from billing.changes import ChangeMode, ChangeRequest
-from billing.ids import CustomerId, PlanId, SubscriptionId
-from billing.subscribing import SubscriptionRequest
+from billing.changes import ChangeMode
+from billing.ids import CustomerId, SubscriptionId
 from graph.schema.fields.context import Info
-from graph.schema.fields.errors import UserError
-from graph.schema.fields.payloads import preview, user_errors_field
+from graph.schema.fields.payloads import Payload, payload, preview
 from graph.schema.fields.scalars import parse_id
+from graph.schema.types.common import describe_fields
 from graph.schema.types.previews import InvoicePreview
+from graph.schema.types.subscription_inputs import NewSubscriptionInput, SubscriptionChangeInput
 from services import previews
 
 
 @strawberry.input(description="A subscription to preview.")
-class PreviewSubscriptionInput:
-    customer_id: strawberry.ID = strawberry.field(description="Who would be billed: a customer in use.")
-    plan_id: strawberry.ID = strawberry.field(
-        description="What would be billed: a plan that is not archived, in the currency the customer is billed in."
-    )
-    quantity: int = strawberry.field(default=1, description="How many units of the plan: 1 to 1 000 000 000.")
-    start_at: datetime | None = strawberry.field(
-        default=None, description="When it would begin: not in the past, and within ten years. By default now."
-    )
-    trial_days: int | None = strawberry.field(
-        default=None,
-        description="Days of trial, 0 to 730, in place of the plan's; 0 for none. As for `createSubscription`.",
-    )
-    trial_end: datetime | None = strawberry.field(
-        default=None, description="When the trial would end, in place of its days: at most 730 days after it begins."
-    )
+class PreviewSubscriptionInput(NewSubscriptionInput):
+    pass
+
+
+describe_fields(
+    PreviewSubscriptionInput,
+    customer_id="Who would be billed: a customer in use.",
+    plan_id="What would be billed: a plan that is not archived, in the currency the customer is billed in.",
+    start_at="When it would begin: not in the past, and within ten years. By default now.",
+    trial_days="Days of trial, 0 to 730, in place of the plan's; 0 for none. As for `createSubscription`.",
+    trial_end="When the trial would end, in place of its days: at most 730 days after it begins.",
+)
 
 
 @strawberry.input(description="A change of a subscription to preview. What is left out stays as it is.")
-class PreviewSubscriptionChangeInput:
-    id: strawberry.ID = strawberry.field(description="The subscription: one that has begun.")
-    plan_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The new plan: one that is not archived, in the same currency."
-    )
-    quantity: int | None = strawberry.field(default=None, description="How many units of the plan: 1 to 1 000 000 000.")
-    mode: ChangeMode | None = strawberry.field(
-        default=None, description="When it would come into force; by default as for `changeSubscription`."
-    )
-    as_of: datetime | None = strawberry.field(
-        default=None,
-        description=(
-            "The instant in the current period from which it would count: not before the latest change in it, and not "
-            "after now, which is the default."
-        ),
-    )
+class PreviewSubscriptionChangeInput(SubscriptionChangeInput):
+    pass
 
 
-@strawberry.type(description="Answer of `previewSubscription`.")
-class PreviewSubscriptionPayload:
+describe_fields(
+    PreviewSubscriptionChangeInput,
+    mode="When it would come into force; by default as for `changeSubscription`.",
+    as_of=(
+        "The instant in the current period from which it would count: not before the latest change in it, and not "
+        "after now, which is the default."
+    ),
+)
+
+
+@payload
+class PreviewSubscriptionPayload(Payload):
     invoice: InvoicePreview | None = strawberry.field(
         default=None, description="The first invoice, as it would be made when the subscription begins."
     )
-    user_errors: list[UserError] = user_errors_field()
 
 
-@strawberry.type(description="Answer of `previewSubscriptionChange`.")
-class PreviewSubscriptionChangePayload:
+@payload
+class PreviewSubscriptionChangePayload(Payload):
     mode: ChangeMode | None = strawberry.field(default=None, description="The mode, which may be the default one.")
     effective_at: datetime | None = strawberry.field(default=None, description="When it would come into force.")
     invoice: InvoicePreview | None = strawberry.field(
@@ -72,7 +63,6 @@ class PreviewSubscriptionChangePayload:
         default=None,
         description="The invoice of the next period after the change; null where the subscription ends before.",
     )
-    user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type
@@ -82,9 +72,7 @@ class PreviewQueries:
         async with info.context.reads() as session:
             invoice = await previews.preview_subscription(
                 session,
-                SubscriptionRequest(
-                    PlanId(parse_id(input.plan_id)), input.quantity, input.start_at, input.trial_days, input.trial_end
-                ),
+                input.request(),
                 customer_id=CustomerId(parse_id(input.customer_id)),
                 now=info.context.now(),
             )
@@ -97,12 +85,7 @@ class PreviewQueries:
         async with info.context.reads() as session:
             change = await previews.preview_subscription_change(
                 session,
-                ChangeRequest(
-                    None if input.plan_id is None else PlanId(parse_id(input.plan_id)),
-                    input.quantity,
-                    input.mode,
-                    input.as_of,
-                ),
+                input.request(),
                 subscription_id=SubscriptionId(parse_id(input.id)),
                 now=info.context.now(),
             )

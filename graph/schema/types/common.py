@@ -1,12 +1,14 @@
 """What several types share."""
 
 from collections.abc import Mapping
+from copy import copy
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, ClassVar
 
 import strawberry
+from strawberry.types import get_object_definition
 
 from billing import records
 from billing.errors import InvalidInput
@@ -53,6 +55,16 @@ def describe(words: type[StrEnum], description: str, *, name: str | None = None,
     assert values_described.keys() == {word.value for word in words}, words
     for value in definition.values:
         value.description = values_described[value.name]
+
+
+def describe_fields(declared: type, **descriptions: str) -> None:
+    """Gives fields that a class has from its base other descriptions than they have there."""
+    fields = get_object_definition(declared, strict=True).fields
+    for index, inherited in enumerate(fields):
+        if inherited.python_name in descriptions:
+            fields[index] = copy(inherited)
+            fields[index].description = descriptions.pop(inherited.python_name)
+    assert not descriptions, descriptions
 
 
 @strawberry.type(description="A pair of the caller's own data, kept with an object and given back as it was.")
