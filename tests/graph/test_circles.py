@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from db.access.transactions import Sessions
+from graph.server.http import UNWATCHED_SECONDS
 from tests.support import Api
 
 OURS = ("billing", "db", "graph", "services")
@@ -89,6 +90,24 @@ async def test_a_batch_that_fails_leaves_no_task_that_waits_for_another(api: Api
 
     assert [error["path"] for error in answer.json()["errors"]] == [["a"]]
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_query_whose_client_is_watched_leaves_no_task(api: Api, sessions: Sessions) -> None:
+    locked = asyncio.Event()
+
+    async def lock() -> None:
+        async with sessions.begin() as session:
+            await session.execute(text("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE"))
+            locked.set()
+            await asyncio.sleep(2 * UNWATCHED_SECONDS)
+
+    locking = asyncio.create_task(lock())
+    await locked.wait()
+    await api("{ customers { totalCount } }")
+    left = asyncio.all_tasks() - {asyncio.current_task(), locking}
+    await locking
+
+    assert left == set()
 
 
 async def test_the_collector_is_seen_to_find_what_is_left() -> None:
