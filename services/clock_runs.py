@@ -1,6 +1,7 @@
 """Runs on test clocks: moving a clock, and billing what is due on the way."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,10 +13,13 @@ from billing.ids import TestClockId
 from billing.renewals import live_through
 from billing.words import RunTrigger, TestClockStatus
 from db.database import Database
+from db.driver.errors import is_unavailable
 from db.models import BillingHold, Subscription, TestClock
 from db.queries.accounts import due_on, overdue_on
 from services.runs import RunRow, Work, do_chunk
 from services.test_clocks import existing_test_clock, stop_test_clock
+
+logger = logging.getLogger("billing.runs")
 
 CLOCK_CHUNK = 50
 """As `CHUNK`, on a test clock, where each of them may live through a year at once."""
@@ -45,6 +49,19 @@ async def advance(database: Database, test_clock_id: TestClockId, *, now: dateti
                 if not arrived:
                     await asyncio.sleep(0.02)
     return arrived
+
+
+async def try_to_advance(database: Database, test_clock_id: TestClockId, *, now: datetime, seconds: float) -> None:
+    """Advances a test clock as far as the database lets it. A clock that is not there yet stays ADVANCING.
+
+    Who has sent the clock is told what is stored: that the database is unavailable on the way is no refusal.
+    """
+    try:
+        await advance(database, test_clock_id, now=now, seconds=seconds)
+    except Exception as error:
+        if not is_unavailable(error):
+            raise
+        logger.warning("test clock %s waits for the database: %s", test_clock_id, error)
 
 
 def life_on(clock: TestClock, until: datetime, now: datetime) -> Work:

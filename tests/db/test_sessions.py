@@ -4,7 +4,6 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
@@ -13,6 +12,7 @@ from sqlalchemy import func, select, text
 from db.database import Database
 from db.driver.errors import is_unavailable
 from db.models import Customer
+from tests.faults.database.proxy import Proxy
 from tests.support import a_customer, stored
 
 TURNS = [*range(40), *range(40, 400, 9)]
@@ -56,27 +56,20 @@ async def test_a_transaction_that_is_cancelled_at_any_moment_does_no_harm(single
         assert found[0] or ended is not None, "what was said to be stored is"
 
 
-async def test_a_begin_that_is_refused_leaves_nothing_behind(single: Database) -> None:
-    class Refused(asyncpg.transaction.Transaction):
-        _connection: Any
-
-        async def start(self) -> None:
-            self._connection._top_xact = self
-            raise asyncpg.QueryCanceledError("as if the server had said so")
-
-    async with single.sessions() as session:
-        raw = await (await session.connection()).get_raw_connection()
-        driver = raw.driver_connection
-        first = await session.scalar(text("SELECT pg_backend_pid()"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(driver), "transaction", lambda connection, **_: Refused(connection, None, False, False))
+async def test_a_begin_that_is_refused_leaves_nothing_behind(database_url: str) -> None:
+    async with Proxy(database_url) as proxy:
+        single = Database(proxy.url, pool_size=1)
+        async with single.sessions() as session:
+            first = await session.scalar(text("SELECT pg_backend_pid()"))
+        proxy.cancel_begin = True
         with pytest.raises(asyncpg.QueryCanceledError):
             await stored(single.sessions, a_customer())
 
-    kept = await stored(single.sessions, a_customer())
-    assert await is_stored(single, kept)
-    async with single.sessions() as session:
-        assert await session.scalar(text("SELECT pg_backend_pid()")) != first
+        kept = await stored(single.sessions, a_customer())
+        assert await is_stored(single, kept)
+        async with single.sessions() as session:
+            assert await session.scalar(text("SELECT pg_backend_pid()")) != first
+        await single.close()
 
 
 async def test_a_server_that_drops_connections_at_their_first_word_is_unavailable() -> None:

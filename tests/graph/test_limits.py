@@ -340,8 +340,10 @@ def documents_of_the_product() -> dict[str, str]:
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
         for position, block in enumerate(re.findall(r"```graphql\n(.*?)```", path.read_text(), re.DOTALL)):
             found[f"{path.name} {position}"] = block
+    shown = len(found)
     for path in sorted((ROOT / "web/graphiql/src/tabs").glob("*.graphql")):
         found[path.name] = path.read_text()
+    assert len(found) > shown > 0, "README and playground show something"
     found["clients"] = (ROOT / "tests/clients/operations.graphql").read_text()
     found["introspection"] = get_introspection_query(
         descriptions=True, specified_by_url=True, input_value_deprecation=True

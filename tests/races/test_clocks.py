@@ -4,13 +4,12 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID
 
-import pytest
-
 from billing.ids import TestClockId
 from db.database import Database
-from services import clock_runs
 from services.clock_runs import advance
-from services.test_clocks import send_test_clock
+from services.test_clocks import existing_test_clock, send_test_clock, stop_test_clock
+from tests.faults.locks import are_waiting
+from tests.faults.processes import PATIENCE_SECONDS, until
 from tests.races.fingerprints import assert_sound
 from tests.support import NOW, Api
 
@@ -29,34 +28,23 @@ async def a_clock_with_a_customer(api: Api) -> str:
     return clock_id
 
 
-async def test_who_sent_a_clock_before_does_not_stop_it_on_its_next_way(
-    api: Api, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_sent_a_clock_before_does_not_stop_it_on_its_next_way(api: Api, database: Database) -> None:
     clock_id = await a_clock_with_a_customer(api)
-    at_the_door, sent_on = asyncio.Event(), asyncio.Event()
-    arrive = clock_runs.arrive
-
-    async def arrive_late(*arguments: object) -> bool:
-        at_the_door.set()
-        await sent_on.wait()
-        return await arrive(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(clock_runs, "arrive", arrive_late)
     key = TestClockId(UUID(clock_id))
     async with database.sessions.begin() as session:
         await send_test_clock(session, test_clock_id=key, to=NOW.replace(day=5, hour=0), now=NOW)
-    slow = asyncio.create_task(advance(database, key, now=NOW, seconds=30))
-    await at_the_door.wait()
-    monkeypatch.undo()
-    await api.mutate("advanceTestClock", "testClock { id }", id=clock_id, to="2026-01-05T00:00:00Z")
     async with database.sessions.begin() as session:
+        clock = await existing_test_clock(session, key, lock=True)
+        # It has nothing left to bill, and comes to let the clock stand still. Another process does so before it.
+        slow = asyncio.create_task(advance(database, key, now=NOW, seconds=PATIENCE_SECONDS))
+        await until(lambda: are_waiting(database, 1), what="it waits for the clock")
+        await stop_test_clock(session, clock, now=NOW)
         await send_test_clock(session, test_clock_id=key, to=NOW + timedelta(days=370), now=NOW)
-    sent_on.set()
-    await slow
+    assert await slow
 
     on_its_way = (await api(CLOCK, id=clock_id))["testClock"]
     assert (on_its_way["status"], on_its_way["frozenAt"]) == ("ADVANCING", "2026-01-05T00:00:00Z")
-    await advance(database, key, now=NOW, seconds=30)
+    await advance(database, key, now=NOW, seconds=PATIENCE_SECONDS)
     there = (await api(CLOCK, id=clock_id))["testClock"]
     assert there["status"] == "READY"
     assert there["customers"]["nodes"][0]["invoices"]["totalCount"] == 14
@@ -69,7 +57,7 @@ async def test_many_move_a_clock_at_once_and_each_period_is_billed_once(api: Api
     async with database.sessions.begin() as session:
         await send_test_clock(session, test_clock_id=key, to=NOW + timedelta(days=700), now=NOW)
 
-    arrived = await asyncio.gather(*(advance(database, key, now=NOW, seconds=60) for _ in range(5)))
+    arrived = await asyncio.gather(*(advance(database, key, now=NOW, seconds=PATIENCE_SECONDS) for _ in range(5)))
 
     assert arrived == [True] * 5
     there = (await api(CLOCK, id=clock_id))["testClock"]

@@ -76,6 +76,7 @@ DEFECTS: dict[str, Callable[[], None]] = {
 
 
 def replace(module: object, name: str, value: object) -> None:
+    assert hasattr(module, name), f"{module} has no {name} that could be replaced"
     setattr(module, name, value)
 
 

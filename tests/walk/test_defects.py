@@ -1,13 +1,22 @@
 """The walk can fail: it finds rules of billing that are broken on purpose, and the way to them can be taken again."""
 
+import subprocess
+import sys
+
 import pytest
 
+from tests.cli.conftest import PATIENCE_SECONDS, ROOT
 from tests.walk.client import Failed
 from tests.walk.defects import DEFECTS
 from tests.walk.machine import replay, walk_on
 from tests.walk.walk import walking
 
 STEPS = 500
+PUT_IN_EACH = "from tests.walk.defects import DEFECTS, put_in; [put_in(name) for name in DEFECTS]"
+
+
+def test_each_defect_replaces_what_is_there() -> None:
+    subprocess.run([sys.executable, "-c", PUT_IN_EACH], cwd=ROOT, check=True, timeout=PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("defect", ["a_share_is_rounded_down", "a_retry_is_done_again"])

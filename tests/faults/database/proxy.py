@@ -9,10 +9,20 @@ from typing import Self
 from db.driver.urls import asyncpg_url
 
 
+def message(kind: bytes, body: bytes) -> bytes:
+    """A message of PostgreSQL's protocol. See https://www.postgresql.org/docs/current/protocol-message-formats.html."""
+    return kind + (4 + len(body)).to_bytes(4) + body
+
+
+CANCELED = message(b"E", b"SERROR\0VERROR\0C57014\0Mcanceling statement due to user request\0\0")
+IDLE = message(b"Z", b"I")
+
+
 class Proxy:
     """Passes on what clients say to the server of a URL, and what it answers, by a socket of its own.
 
     Where `cut_after_commit` is set, the next COMMIT is passed on, and its answer is not: the connection ends, once.
+    Where `cancel_begin` is set, the next BEGIN is answered as if a late request to cancel had met it.
     """
 
     def __init__(self, url: str) -> None:
@@ -22,6 +32,7 @@ class Proxy:
         self.url = behind.update_query_dict({"host": self._folder.name}).render_as_string(hide_password=False)
         self._path = str(Path(self._folder.name) / f".s.PGSQL.{behind.query['port']}")
         self.cut_after_commit = False
+        self.cancel_begin = False
         self.cuts = 0
 
     async def __aenter__(self) -> Self:
@@ -45,6 +56,11 @@ class Proxy:
                     self.cut_after_commit = False
                     self.cuts += 1
                     cutting.set()
+                if self.cancel_begin and b"BEGIN" in said:
+                    self.cancel_begin = False
+                    to_client.write(CANCELED + IDLE)
+                    await to_client.drain()
+                    continue
                 to_server.write(said)
                 await to_server.drain()
 

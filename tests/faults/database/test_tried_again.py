@@ -375,6 +375,57 @@ async def test_renewals_go_on(
     await assert_sound(database)
 
 
+ADVANCE = """
+    mutation ($id: ID!) { advanceTestClock(input: {id: $id, to: "2026-03-15T00:00:00Z", idempotencyKey: "key"}) {
+      testClock { status frozenAt customers { nodes { invoices { totalCount } } } }
+      userErrors { code }
+    } }
+"""
+
+
+async def a_clock_with_a_subscription(api: Api) -> str:
+    made = await api.mutate("createTestClock", "testClock { id }", frozenAt="2026-01-31T00:00:00Z")
+    clock_id = str(made["testClock"]["id"])
+    plan_id = await api.a_plan(interval="MONTH", intervalCount=1)
+    await api.a_subscription(await api.a_customer(testClockId=clock_id), plan_id)
+    return clock_id
+
+
+def clock_of(answer: httpx.Response) -> tuple[str, str, int]:
+    """Status and time of the clock of an answer without errors, and how many invoices its customer has."""
+    assert answer.status_code == 200, answer.json()
+    assert "errors" not in answer.json(), answer.json()
+    clock = answer.json()["data"]["advanceTestClock"]["testClock"]
+    return clock["status"], clock["frozenAt"], clock["customers"]["nodes"][0]["invoices"]["totalCount"]
+
+
+async def test_a_test_clock_that_cannot_be_sent_is_refused(api: Api, database_url: str) -> None:
+    clock_id = await a_clock_with_a_subscription(api)
+    await fault(database_url, failing_with("53100"), on="UPDATE ON test_clocks")
+
+    assert code(await api.post(ADVANCE, id=clock_id)) == (503, "UNAVAILABLE")
+
+    [clock] = (await api("{ testClocks { nodes { status frozenAt } } }"))["testClocks"]["nodes"]
+    assert clock == {"status": "READY", "frozenAt": "2026-01-31T00:00:00Z"}
+
+
+@pytest.mark.parametrize("at_commit", [False, True])
+async def test_a_test_clock_that_was_sent_waits_for_the_database(
+    api: Api, database: Database, database_url: str, at_commit: bool
+) -> None:
+    """That it was sent is stored: its client is told so, and not that this was refused."""
+    clock_id = await a_clock_with_a_subscription(api)
+    await fault(database_url, failing_with("53100"), on="INSERT ON billing_periods", times=2, at_commit=at_commit)
+
+    answers = [clock_of(await api.post(ADVANCE, id=clock_id)) for _ in range(3)]
+
+    assert answers == [
+        *[("ADVANCING", "2026-01-31T00:00:00Z", 1)] * 2,
+        ("READY", "2026-03-15T00:00:00Z", 2),
+    ]
+    await assert_sound(database)
+
+
 async def until_waiting(connection: asyncpg.Connection, number: int) -> None:
     async with asyncio.timeout(20):
         while await connection.fetchval(BACKENDS_WAITING) < number:

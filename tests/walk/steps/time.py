@@ -124,7 +124,10 @@ class TimeSteps(Steps):
         fields = walk.with_key(given(id=clock.id, to=to))
 
         def send(fault: str | None = None) -> Any:
-            return walk.client.mutate("advanceTestClock", "testClock { id }", fields, fault=fault)
+            payload = walk.client.mutate("advanceTestClock", "testClock { id status }", fields, fault=fault)
+            if payload["testClock"] and payload["testClock"]["status"] == "ADVANCING":
+                raise Unknown("The clock was sent, and is not there yet.")
+            return payload
 
         try:
             send(fault)
