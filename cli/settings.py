@@ -129,6 +129,13 @@ class Configuration:
     max_tokens: int = setting(LIMITS.tokens, "Tokens of a document.")
     max_characters: int = setting(LIMITS.characters, "Characters of a document.")
     max_body_bytes: int = setting(LIMITS.body_bytes, "Bytes of a request.")
+    max_page: int = setting(
+        LIMITS.page,
+        "Items of a page, by `first`, by `last` or by default, and ids that `nodes` takes; descriptions in the schema"
+        " name the defaults.",
+        least=1,
+        most=1000,
+    )
     max_nodes: int = setting(
         LIMITS.nodes, "Objects that an operation could give, were each page full; lists without pages count as one."
     )

@@ -10,10 +10,10 @@ from services.rate_limits import RateLimit
 class Limits:
     """What one request may ask for at most.
 
-    `nodes` are the objects that a document could give, were each page full; `rows` those that the database reads for
-    it. `characters` and `tokens` are a document's, `seconds` the time that a query may take. `values` are those of
-    large arguments, each as often as its field is resolved. `read_seconds` the head of a request may take to arrive,
-    and as many its body.
+    A page has `page` items. `nodes` are the objects that a document could give, were each page full; `rows` those that
+    the database reads for it. `characters` and `tokens` are a document's, `seconds` the time that a query may take.
+    `values` are those of large arguments, each as often as its field is resolved. `read_seconds` the head of a request
+    may take to arrive, and as many its body.
     """
 
     depth: int = 20
@@ -23,6 +23,7 @@ class Limits:
     tokens: int = 2_000
     characters: int = 15_000
     body_bytes: int = 256 * 1024
+    page: int = 100
     nodes: int = 500_000
     values: int = 50_000
     rows: int = 20_000

@@ -164,7 +164,7 @@ class GraphQLEndpoint:
             cost = document.cost(operation, asked.variables or {}, self._settings.limits)
             if cost.errors:
                 return self._refused(cost.errors)
-            context = Context(self._database, self._clock, access, rows)
+            context = Context(self._database, self._clock, self._settings, access, rows)
             execution = self._execute(document, operation, asked.variables, context)
             if exchange.tracing is not None:
                 execution = exchange.tracing.operation(execution)

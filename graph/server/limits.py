@@ -66,33 +66,36 @@ def limit_error(
 
 @dataclass(frozen=True, slots=True)
 class PageSize:
-    """How many items a field gives at most: the largest of a number and what variables say; `default` without any."""
+    """How many items a field gives at most: the largest of a number and what variables say, but no more than `most`;
+    `default` without any.
+    """
 
     number: int | None = None
     variables: tuple[str, ...] = ()
     default: int = DEFAULT_PAGE
+    most: int = MAX_PAGE
 
     def of(self, variables: Mapping[str, Any]) -> int:
         if not self.variables:
             return self.default if self.number is None else self.number
-        said = (self.number, *(page_of(variables.get(name)) for name in self.variables))
+        said = (self.number, *(page_of(variables.get(name), self.most) for name in self.variables))
         return max((number for number in said if number is not None), default=self.default)
 
 
-def page_of(value: object) -> int | None:
-    """How many items the value of a page argument asks for; None where it says nothing."""
+def page_of(value: object, most: int) -> int | None:
+    """How many items the value of a page argument asks for, of `most` that there can be; None where it says nothing."""
     match value:
         case None:
             return None
         case bool():
-            return MAX_PAGE
+            return most
         case int() as number:
-            return max(0, min(number, MAX_PAGE))
+            return max(0, min(number, most))
         case list() as items:
             return len(items)
         case _:
             # It is none of these: whatever it is, it is refused later.
-            return MAX_PAGE
+            return most
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +195,7 @@ def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Me
     """Measures a document, valid or not."""
     errors: list[GraphQLError] = []
     operations: dict[str | None, Operation] = {}
-    walk = _Walk(schema, document)
+    walk = _Walk(schema, document, limits)
     for operation in document.definitions:
         if not isinstance(operation, OperationDefinitionNode):
             continue
@@ -235,8 +238,9 @@ def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Me
 
 
 class _Walk:
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> None:
         self._schema = schema
+        self._limits = limits
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
@@ -330,7 +334,7 @@ class _Walk:
         inner = self.selection(node.selection_set, type_)
         nodes, values = NONE, NONE
         if found is not None and type_ is not None:
-            page = page_size(node, found)
+            page = page_size(node, found, self._limits)
             if not is_leaf_type(type_):
                 nodes = repeated(counted(parent, inner.nodes), page)
             values = sum_of([values_of(node), repeated(inner.values, page)])
@@ -350,7 +354,7 @@ def plain_value(value: ValueNode) -> Any:
     match value:
         case IntValueNode(value=digits):
             # A longer number is refused later.
-            return int(digits) if len(digits) < 10 else MAX_PAGE
+            return int(digits) if len(digits) < 10 else MOST
         case ListValueNode(values=items):
             return [plain_value(item) for item in items]
         case ObjectValueNode(fields=members):
@@ -403,15 +407,17 @@ def values_of(node: FieldNode) -> Nodes:
     return Nodes(max(0, literal - FREE_VALUES), parts) if parts or literal > FREE_VALUES else NONE
 
 
-def page_size(node: FieldNode, found: GraphQLField) -> PageSize | None:
+def page_size(node: FieldNode, found: GraphQLField, limits: Limits) -> PageSize | None:
     """How many times a field gives what is selected on it; None where that is once."""
     names = [name for name in PAGE_ARGUMENTS if name in found.args]
     if not names:
         return None
     is_list = isinstance(get_nullable_type(found.type), GraphQLList)
-    default = 1 if is_list else found.extensions.get(PAGE_BY_DEFAULT, DEFAULT_PAGE)
+    # What is no page, such as `upcomingInvoices`, has a maximum of its own.
+    most = MAX_PAGE if is_list else limits.page
+    default = 1 if is_list else min(most, found.extensions.get(PAGE_BY_DEFAULT, DEFAULT_PAGE))
     # Several may be written, of which all but one are null.
     said = [argument.value for argument in node.arguments or () if argument.name.value in names]
-    numbers = [number for value in said if (number := page_of(plain_value(value))) is not None]
+    numbers = [number for value in said if (number := page_of(plain_value(value), most)) is not None]
     variables = tuple(value.name.value for value in said if isinstance(value, VariableNode))
-    return PageSize(max(numbers, default=None), variables, default)
+    return PageSize(max(numbers, default=None), variables, default, most)

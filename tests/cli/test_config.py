@@ -103,6 +103,35 @@ async def test_a_server_keeps_to_the_timeouts_that_are_set(serve: Serve, databas
     assert [error["extensions"]["code"] for error in answer.json()["errors"]] == ["TIMEOUT"]
 
 
+def test_a_server_gives_pages_of_the_size_that_is_set(serve: Serve, database_url: str) -> None:
+    """By HTTP, from each of its processes."""
+    there = {"DATABASE_URL": database_url, "BILLING_AUTH": "off", "BILLING_MAX_PAGE": "5"}
+    served = serve("--workers", "2", environment=there)
+    customers = "query ($n: Int) { customers(first: $n) { nodes { events(first: $n) { totalCount nodes { id } } } } }"
+    for number in range(6):
+        created = 'mutation { createCustomer(input: {name: "Ada", email: "%s@example.com"}) { userErrors { code } } }'
+        served.graphql(created % number)
+
+    for _ in range(6):
+        refused = httpx.post(f"{served.url}/graphql", json={"query": customers, "variables": {"n": 6}}, timeout=30)
+        [error] = refused.json()["errors"]
+        assert (error["message"], error["extensions"]["code"]) == (
+            "`first` must be between 0 and 5.",
+            "BAD_USER_INPUT",
+        )
+        for variables in ({}, {"n": 5}):
+            taken = httpx.post(f"{served.url}/graphql", json={"query": customers, "variables": variables}, timeout=30)
+            document = taken.json()
+            assert len(document["data"]["customers"]["nodes"]) == 5
+            assert document["extensions"]["cost"]["nodes"] == 5 + 5 * 5
+
+
+@pytest.mark.parametrize("number", ["0", "1001", "2.5"])
+def test_a_page_that_cannot_be_is_refused(number: str) -> None:
+    with pytest.raises(CommandError, match=r"^BILLING_MAX_PAGE must be a whole number from 1 to 1000, not '"):
+        read_configuration({"BILLING_MAX_PAGE": number})
+
+
 def test_what_is_in_force_can_be_handed_on_as_an_environment() -> None:
     """So it gets to the worker processes."""
     for environment in ({}, EVERYTHING):

@@ -18,6 +18,7 @@ from graph.schema.fields.cursors import decode_cursor, encode_cursor
 from graph.schema.fields.edges import EDGE, columns_read
 from graph.schema.fields.errors import bad_user_input
 from graph.schema.fields.paging import DEFAULT_PAGE, MAX_PAGE, checked_limit
+from graph.settings import Limits
 
 Item = TypeVar("Item")
 
@@ -192,8 +193,8 @@ class Count(Protocol):
 class Listing:
     """A list of the rows of `model`: of all of them, or of those whose column `parent` has the id of the row it is on.
 
-    `request_of` makes a page request of the field's arguments, and raises a `BAD_USER_INPUT` error where they make no
-    sense. Kept with the field under `EDGE`.
+    `request_of` makes a page request of the limits and the field's arguments, and raises a `BAD_USER_INPUT` error where
+    they make no sense. Kept with the field under `EDGE`.
     """
 
     model: type[Any]
@@ -222,7 +223,7 @@ class Listing:
     ) -> Awaitable[list[Any]]:
         """Asks for the list on each of many rows, with what its cursors are made of where they are asked for."""
         keys = [WHOLE] if self.parent is None else [source.id for source in sources]
-        request = self.request_of(**arguments)
+        request = self.request_of(context.settings.limits, **arguments)
         if cursors and columns is not None:
             columns = columns | {request.order_by, request.then_by}
         pages = context.loaders.load_all(Pages(self.model, self.parent, request, columns), keys)
@@ -268,6 +269,7 @@ def connection(
     """
 
     def request_of(
+        limits: Limits,
         first: int | None = None,
         after: str | None = None,
         last: int | None = None,
@@ -275,7 +277,9 @@ def connection(
         filter: Filter | None = None,
         order_by: Order | None = None,
     ) -> PageRequest:
-        request = page_request(list_name, first, after, last, before, filter, order_by, newest_first=newest_first)
+        request = page_request(
+            limits, list_name, first, after, last, before, filter, order_by, newest_first=newest_first
+        )
         return outside_test_clocks(request) if without_test_clocks else request
 
     list_name = model.__tablename__
@@ -330,6 +334,7 @@ def outside_test_clocks(request: PageRequest) -> PageRequest:
 
 
 def page_request(
+    limits: Limits,
     list_name: str,
     first: int | None,
     after: str | None,
@@ -343,9 +348,9 @@ def page_request(
     """What the arguments of a connection ask for. Raises a `BAD_USER_INPUT` error where they make no sense."""
     if first is not None and last is not None:
         raise bad_user_input("Give `first` or `last`, not both.")
-    name, limit = ("last", last) if last is not None else ("first", DEFAULT_PAGE if first is None else first)
+    name, asked = ("first", first) if last is None else ("last", last)
     request = PageRequest(
-        limit=checked_limit(name, limit),
+        limit=checked_limit(name, asked, limits),
         backward=last is not None,
         order_by=order_by.field.value if order_by else "created_at",
         descending=order_by.direction is OrderDirection.DESC if order_by else newest_first,

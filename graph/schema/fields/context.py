@@ -17,6 +17,7 @@ from db.driver.errors import OutcomeUnknown
 from graph.schema.fields.access import Access
 from graph.schema.fields.loaders import BatchedRead, Loaders
 from graph.schema.fields.scalars import NO_ID
+from graph.settings import Settings
 from services.idempotency import Outcome, Request, content_of, once
 
 Clock = Callable[[], datetime]
@@ -37,14 +38,15 @@ def wall_clock() -> datetime:
 
 
 class Context:
-    """The database, the loaders and the time of one request, who sends it, and what it has read.
+    """The database, the settings, the loaders and the time of one request, who sends it, and what it has read.
 
     What a request reads goes through `loaders`, or through `reads`, and what it writes through `change`: all keep to
     what its sender may see. `changed` says that something is stored, or may be.
     """
 
-    def __init__(self, database: Database, clock: Clock, access: Access, rows: RowBudget) -> None:
+    def __init__(self, database: Database, clock: Clock, settings: Settings, access: Access, rows: RowBudget) -> None:
         self.database = database
+        self.settings = settings
         self.access = access
         self.rows = rows
         self.changed = False

@@ -1,19 +1,25 @@
 """How many items a list gives."""
 
 from graph.schema.fields.errors import bad_user_input
-
-
-def checked_limit(name: str, limit: int) -> int:
-    if not 0 <= limit <= MAX_PAGE:
-        raise bad_user_input(f"`{name}` must be between 0 and {MAX_PAGE}.")
-    return limit
-
+from graph.settings import Limits
 
 DEFAULT_PAGE = 20
 
-MAX_PAGE = 100
+MAX_PAGE = Limits().page
+"""Maximum of items on a page where no other is set: what the schema's descriptions say."""
 
 PAGE_ARGUMENTS = ("first", "last", "count", "ids")
 
 PAGE_BY_DEFAULT = "page_by_default"
 """Of a field that gives pages, in its `extensions`: how many items they have by default, where not `DEFAULT_PAGE`."""
+
+
+def checked_limit(name: str, asked: int | None, limits: Limits, *, by_default: int = DEFAULT_PAGE) -> int:
+    """Returns how many items to give at most, by the argument `name`. Raises a `BAD_USER_INPUT` error where it asks for
+    more than the limits allow.
+    """
+    if asked is None:
+        return min(by_default, limits.page)
+    if not 0 <= asked <= limits.page:
+        raise bad_user_input(f"`{name}` must be between 0 and {limits.page}.")
+    return asked

@@ -69,8 +69,9 @@ class Query(PreviewQueries):
         info: Info,
         ids: Annotated[list[strawberry.ID], strawberry.argument(description="The objects' ids.")],
     ) -> list[Node | None]:
-        if len(ids) > MAX_PAGE:
-            raise bad_user_input(f"`ids` must have at most {MAX_PAGE} items.")
+        limit = info.context.settings.limits.page
+        if len(ids) > limit:
+            raise bad_user_input(f"`ids` must have at most {limit} items.")
         # None is cancelled where another fails: what it waits for, others may wait for as well.
         found: list[Any] = await asyncio.gather(*(find_node(info, each) for each in ids), return_exceptions=True)
         for each in found:

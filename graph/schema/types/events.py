@@ -21,6 +21,7 @@ from graph.schema.fields.edges import EDGE, edge
 from graph.schema.fields.paging import DEFAULT_PAGE, MAX_PAGE, PAGE_BY_DEFAULT, checked_limit
 from graph.schema.types.common import Node, any_of, describe, equals, field, id_is
 from graph.schema.types.lazy import LazyCustomer
+from graph.settings import Limits
 
 describe(
     ObjectType,
@@ -195,6 +196,7 @@ def feed_by(parent: str, description: str) -> Any:
 
 
 def feed_request(
+    limits: Limits,
     first: int | None = None,
     after: str | None = None,
     filter: EventFilter | None = None,
@@ -207,7 +209,7 @@ def feed_request(
     position earlier and is committed later is then no longer possible, and nothing appears behind a cursor.
     """
     request = PageRequest(
-        limit=checked_limit("first", by_default if first is None else first),
+        limit=checked_limit("first", first, limits, by_default=by_default),
         order_by="xid",
         then_by="position",
         conditions=(*(filter.conditions() if filter else ()), Condition("xid", "settled")),
