@@ -1,7 +1,7 @@
 """One customer's account in memory: all that billing decides by, and all that it has decided and not yet stored.
 
-Pure: `billing.reader` fills an account from the database, the rules change it, `billing.writer` stores what they
-changed. A preview is the same without the last step.
+Pure: `services.accounts.read` fills an account from the database, the rules change it, `services.accounts.write` stores
+what they changed. A preview is the same without the last step.
 """
 
 from collections.abc import Iterable, Sequence

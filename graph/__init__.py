@@ -1,1 +1,1 @@
-"""What is said: the GraphQL schema and the HTTP around it. `graph.app` puts it together."""
+"""What is said: the GraphQL schema and the HTTP around it. `graph.server.app` puts it together."""

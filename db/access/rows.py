@@ -1,8 +1,8 @@
 """Rows as they are read for an answer: the driver's own records, whose values are ready to be sent.
 
 Where JSON is all that becomes of a value, making a Python object of it first is work for nothing: of what it costs to
-read an invoice, most would be its instants. The connections of `db.reads` have the driver give a UUID and an instant as
-the text that PostgreSQL prints, and a word of an enum is its text anyway.
+read an invoice, most would be its instants. The connections of `db.access.reads` have the driver give a UUID and an
+instant as the text that PostgreSQL prints, and a word of an enum is its text anyway.
 """
 
 from collections.abc import Callable

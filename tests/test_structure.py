@@ -1,0 +1,159 @@
+"""The tree: no circles, a map in the README that is true, and no text that names a file which is not there."""
+
+import ast
+import importlib
+import io
+import re
+import tokenize
+import tomllib
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import typer
+
+from cli.main import app
+
+ROOT = Path(__file__).parents[1]
+LAYERS = ("cli", "graph", "services", "db", "billing")
+PRODUCT = {
+    path.relative_to(ROOT): ast.parse(path.read_text()) for layer in LAYERS for path in (ROOT / layer).rglob("*.py")
+}
+README = (ROOT / "README.md").read_text()
+
+
+def file_of(module: str) -> Path | None:
+    """The file of a module of the product; None for a module of a library."""
+    path = Path(*module.split("."))
+    return next((each for each in (path.with_suffix(".py"), path / "__init__.py") if each in PRODUCT), None)
+
+
+def imported_files(tree: ast.AST) -> Iterator[Path]:
+    """The files that a module imports when it is imported or when its functions run, not those for its types alone."""
+    for node in ast.iter_child_nodes(tree):
+        modules: list[str] = []
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            for other in node.orelse:
+                yield from imported_files(ast.Module([other], []))
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            within = [f"{node.module}.{alias.name}" for alias in node.names]
+            modules = [each if file_of(each) else str(node.module) for each in within]
+        else:
+            yield from imported_files(node)
+        yield from filter(None, map(file_of, modules))
+
+
+def circle(imports: dict[Path, set[Path]]) -> str:
+    """A circle in a graph, as its nodes; empty where it has no circle."""
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as found:
+        # The library names each node before the one that needs it.
+        return " → ".join(map(str, reversed(found.args[1])))
+    return ""
+
+
+IMPORTS = {path: set(imported_files(tree)) for path, tree in PRODUCT.items()}
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    assert Path("db/queries/locks.py") in IMPORTS[Path("services/accounts/open.py")]
+    assert circle(IMPORTS) == ""
+
+
+def test_no_folder_imports_itself_by_way_of_others() -> None:
+    folders: dict[Path, set[Path]] = {}
+    for path, imported in IMPORTS.items():
+        folders.setdefault(path.parent, set()).update({each.parent for each in imported} - {path.parent})
+
+    assert Path("db/queries") in folders[Path("services/accounts")]
+    assert circle(folders) == ""
+
+
+PROSE = sorted(
+    path.relative_to(ROOT)
+    for pattern in ("*.md", "docs/**/*.md", "bench/*.md", "bench/**/*.py", "scripts/*.py", "alembic/**/*.py")
+    for path in ROOT.glob(pattern)
+) + sorted(PRODUCT)
+
+FOLDERS = "|".join((*LAYERS, "alembic", "bench", "docs", "scripts", "tests", "web"))
+NAMED_PATH = re.compile(rf"(?<![\w/.-])(?:{FOLDERS})/[\w./-]*\w|(?<=`)(?:{FOLDERS})/(?=`)")
+NAMED_FILE = re.compile(r"(?<![\w/.-])\w+\.py\b")
+NAMED_MODULE = re.compile(rf"(?<=`)(?:{'|'.join(LAYERS)})(?:\.\w+)+(?=`)")
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+PLACEHOLDER = re.compile(r"\b[A-Z]+(\.\w+)?$")
+"""The last part of `bench/results/FILE`."""
+
+NO_MODULES = {"billing.internal", "billing.ts"}
+"""A host, and a client's file."""
+
+FILES = {path.name for folder in ("alembic", "bench", "scripts", "tests") for path in (ROOT / folder).rglob("*.py")}
+FILES |= {path.name for path in PRODUCT}
+
+
+def texts_of(path: Path) -> Iterator[str]:
+    """What a file says to people: all of a document, the docstrings and comments of code."""
+    source = (ROOT / path).read_text()
+    if path.suffix != ".py":
+        yield source
+        return
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.value.value
+    yield from (
+        token.string
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    )
+
+
+def is_module(name: str) -> bool:
+    """Returns True if a dotted name is a module of the product, or something in one."""
+    module, _, attribute = name.rpartition(".")
+    if file_of(name):
+        return True
+    return file_of(module) is not None and hasattr(importlib.import_module(module), attribute)
+
+
+def not_there(path: Path) -> Iterator[str]:
+    """What a file names and the tree does not have."""
+    text = "\n".join(texts_of(path))
+    for name in NAMED_PATH.findall(text):
+        if not (ROOT / name).exists() and not PLACEHOLDER.search(name):
+            yield name
+    yield from (name for name in NAMED_FILE.findall(text) if name not in FILES)
+    yield from (name for name in NAMED_MODULE.findall(text) if name not in NO_MODULES and not is_module(name))
+    if path.suffix == ".md":
+        yield from (link for link in LINK.findall(text) if not (ROOT / path.parent / link).exists())
+
+
+def test_each_file_and_module_that_a_text_names_is_there() -> None:
+    assert Path("docs/decisions/README.md") in PROSE
+    missing = [f"{path}: {name}" for path in PROSE for name in not_there(path)]
+    assert missing == [], "\n".join(missing)
+
+
+def test_the_map_of_the_readme_has_each_folder_from_the_top_layer_down() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)/` \| (.+) \|$", README, re.MULTILINE))
+    [contract] = [
+        each["layers"]
+        for each in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+        if each["name"].startswith("Imports go down")
+    ]
+    ignored = (ROOT / ".gitignore").read_text().split()
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] != "."}
+
+    assert list(rows)[:5] == contract == list(LAYERS)
+    assert rows.keys() == folders - {pattern.strip("/") for pattern in ignored}
+    assert " → ".join(LAYERS) in README
+
+
+def test_the_map_of_the_readme_names_the_commands() -> None:
+    [named] = re.findall(r"^\| `cli/` \| The command `billing`: (.+)\. \|$", README, re.MULTILINE)
+    command = typer.main.get_command(app)
+
+    assert isinstance(command, typer.core.TyperGroup)
+    assert set(named.split(", ")) == command.commands.keys()
