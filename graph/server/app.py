@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -14,7 +15,7 @@ from starlette.routing import Route
 
 from db.database import CLOSE_SECONDS, Database
 from graph.observability.middleware import Backlog, Observed
-from graph.schema.fields.context import Clock, wall_clock
+from graph.schema.fields.context import Clock
 from graph.server.health import Health
 from graph.server.http import GraphQLEndpoint
 from graph.server.playground import playground_assets
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from graph.observability.tracing import Tracing
 
 logger = logging.getLogger("billing.observability")
+
+
+def wall_clock() -> datetime:
+    return datetime.now(UTC)
 
 
 def create_app(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -31,10 +31,6 @@ class Retryable(Protocol):
 
     @property
     def idempotency_key(self) -> str | None: ...
-
-
-def wall_clock() -> datetime:
-    return datetime.now(UTC)
 
 
 class Context:

@@ -9,6 +9,7 @@ from graphql import GraphQLError
 from strawberry.utils.str_converters import to_camel_case
 
 from billing.errors import REFUSALS, BillingError
+from db.models.kinds import KINDS
 from graph.error_codes import ErrorCode
 from graph.observability.exchange import current
 
@@ -47,7 +48,7 @@ class UserError:
         return cls(code=refusal.code, message=str(refusal), field=path)
 
 
-OWN_IDS = ("customer_id", "plan_id", "subscription_id", "invoice_id", "test_clock_id", "api_key_id")
+OWN_IDS = {*(kind.id_name for kind in KINDS), "api_key_id"}
 """What operations call the key of the thing they change, and inputs their `id`."""
 
 
