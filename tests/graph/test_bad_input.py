@@ -1,16 +1,23 @@
 """What makes no sense is refused with a code and a field of its own, over HTTP 200, and nothing at all is stored."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import text
 
 from billing.words import RunTrigger
 from db.access.transactions import Sessions
 from db.database import Database
+from db.embedded import EmbeddedPostgres
 from db.models import Base
+from graph.server.app import create_app
 from services.runs import Report, run_renewals
+from tests.conftest import new_database
 from tests.support import NOW, Api, TestClock, day, refusal
 
 LARGEST = 2**53 - 1
@@ -69,11 +76,9 @@ async def is_refused(
 
     payload = await api.mutate(name, PAYLOADS[name], **fields)
 
-    assert refusal(payload) == (code, field), (name, fields)
-    assert {key: value for key, value in payload.items() if value is not None} == {
-        "userErrors": payload["userErrors"]
-    }, (name, fields)
-    assert await everything(sessions) == before, (name, fields)
+    assert refusal(payload) == (code, field)
+    assert {key: value for key, value in payload.items() if value is not None} == {"userErrors": payload["userErrors"]}
+    assert await everything(sessions) == before
 
 
 async def made(api: Api, name: str, /, **fields: Any) -> str:
@@ -90,11 +95,125 @@ async def an_invoice(api: Api, customer_id: str, *cents: int) -> str:
     return await made(api, "createInvoice", customerId=customer_id, currency="EUR", lines=lines)
 
 
-async def test_a_plan(api: Api, sessions: Sessions) -> None:
-    plan_id = await api.a_plan()
+async def changed(api: Api, subscription_id: str, **fields: Any) -> None:
+    payload = await api.mutate("changeSubscription", "subscription { id }", id=subscription_id, **fields)
+    assert payload["userErrors"] == [], payload
 
-    new = {"code": "pro", "name": "Pro", "amountCents": 2900, "currency": "EUR"}
-    for fields, code, field in (
+
+@dataclass(frozen=True, slots=True)
+class The:
+    """Stands for the id of a thing that was arranged."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def filled_in(value: Any, ids: Mapping[str, str]) -> Any:
+    """`value` with the ids of what was arranged."""
+    match value:
+        case The():
+            return ids[value.name]
+        case dict():
+            return {key: filled_in(each, ids) for key, each in value.items()}
+        case list():
+            return [filled_in(each, ids) for each in value]
+    return value
+
+
+Arrange = Callable[[Api, TestClock], Awaitable[dict[str, str]]]
+"""Arranges things. Returns their ids by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A database where things are arranged. What is refused leaves it as it is, so that many cases share one."""
+
+    api: Api
+    sessions: Sessions
+    ids: dict[str, str]
+
+
+Arranged = Callable[[Arrange], Awaitable[World]]
+
+
+@pytest.fixture(scope="module")
+async def arranged(server: EmbeddedPostgres, template: str) -> AsyncIterator[Arranged]:
+    """Gives the world that is arranged so: it is made for the first test that wants it."""
+    worlds: dict[Arrange, World] = {}
+    async with AsyncExitStack() as stack:
+
+        async def arranged(arrange: Arrange) -> World:
+            if arrange not in worlds:
+                clock = TestClock()
+                database = Database(await stack.enter_async_context(new_database(server, template)))
+                stack.push_async_callback(database.close)
+                transport = httpx.ASGITransport(create_app(database, clock=clock))
+                client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
+                api = Api(await stack.enter_async_context(client))
+                worlds[arrange] = World(api, database.sessions, await arrange(api, clock))
+            return worlds[arrange]
+
+        yield arranged
+
+
+async def nothing(_api: Api, _clock: TestClock) -> dict[str, str]:
+    return {}
+
+
+def brief(value: object) -> str:
+    """`value` as a part of the name of a case."""
+    said = repr(value)
+    return said if len(said) <= 60 else f"{said[:20]}…{said[-20:]} ({len(said)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A mutation that is refused with a code and a field of its input, which is named from the outermost on."""
+
+    mutation: str
+    fields: dict[str, Any]
+    code: str
+    field: str | None
+    after: Arrange = nothing
+
+    async def is_refused(self, arranged: Arranged) -> None:
+        world = await arranged(self.after)
+        path = None if self.field is None else ["input", *self.field.split(".")]
+        await is_refused(world.api, world.sessions, self.mutation, filled_in(self.fields, world.ids), self.code, path)
+
+
+Wrong = tuple[dict[str, Any], str, str | None]
+"""Fields that are wrong, and code and field of the refusal."""
+
+
+def cases(mutation: str, usual: dict[str, Any], *wrong: Wrong) -> dict[str, Case]:
+    """A case for each wrong input, which is else the usual one, by its name."""
+    found = {
+        " ".join([mutation, *(f"{name}={brief(value)}" for name, value in fields.items())]): Case(
+            mutation, usual | fields, code, field
+        )
+        for fields, code, field in wrong
+    }
+    assert len(found) == len(wrong), "each has a name of its own"
+    return found
+
+
+def refused(*named: dict[str, Case], after: Arrange = nothing) -> pytest.MarkDecorator:
+    """Has a test run for each case, in a world that is arranged for all of them."""
+    found = [pytest.param(replace(case, after=after), id=name) for each in named for name, case in each.items()]
+    return pytest.mark.parametrize("case", found)
+
+
+async def a_plan_there(api: Api, _clock: TestClock) -> dict[str, str]:
+    return {"plan": await api.a_plan()}
+
+
+@refused(
+    cases(
+        "createPlan",
+        {"code": "pro", "name": "Pro", "amountCents": 2900, "currency": "EUR"},
         ({"amountCents": -1}, "AMOUNT_NEGATIVE", "amountCents"),
         ({"currency": "EURO"}, "CURRENCY_UNKNOWN", "currency"),
         ({"netDays": -1}, "INVALID_INPUT", "netDays"),
@@ -105,63 +224,79 @@ async def test_a_plan(api: Api, sessions: Sessions) -> None:
         ({"description": "x" * 2001}, "INVALID_INPUT", "description"),
         ({"idempotencyKey": ""}, "INVALID_INPUT", "idempotencyKey"),
         ({"idempotencyKey": "x" * 256}, "INVALID_INPUT", "idempotencyKey"),
-    ):
-        await is_refused(api, sessions, "createPlan", new | fields, code, ["input", field])
-    for fields, field in (
-        ({"netDays": -1}, "netDays"),
-        ({"netDays": 366}, "netDays"),
-        ({"trialDays": -1}, "trialDays"),
-        ({"trialDays": 731}, "trialDays"),
-        ({"name": " "}, "name"),
-        ({"description": "x" * 2001}, "description"),
-    ):
-        change = {"id": plan_id, "name": "Other"} | fields
-        await is_refused(api, sessions, "updatePlan", change, "INVALID_INPUT", ["input", field])
+    ),
+    cases(
+        "updatePlan",
+        {"id": The("plan"), "name": "Other"},
+        ({"netDays": -1}, "INVALID_INPUT", "netDays"),
+        ({"netDays": 366}, "INVALID_INPUT", "netDays"),
+        ({"trialDays": -1}, "INVALID_INPUT", "trialDays"),
+        ({"trialDays": 731}, "INVALID_INPUT", "trialDays"),
+        ({"name": " "}, "INVALID_INPUT", "name"),
+        ({"description": "x" * 2001}, "INVALID_INPUT", "description"),
+    ),
+    after=a_plan_there,
+)
+async def test_a_plan(arranged: Arranged, case: Case) -> None:
+    await case.is_refused(arranged)
 
 
-async def test_a_customer(api: Api, sessions: Sessions) -> None:
-    customer_id = await api.a_customer()
+async def a_customer_there(api: Api, _clock: TestClock) -> dict[str, str]:
+    return {"customer": await api.a_customer()}
 
-    new = {"name": "Ada", "email": "ada@example.com"}
-    for fields, code, field in (
+
+@refused(
+    cases(
+        "createCustomer",
+        {"name": "Ada", "email": "ada@example.com"},
         ({"netDays": -1}, "INVALID_INPUT", "netDays"),
         ({"netDays": 366}, "INVALID_INPUT", "netDays"),
         ({"name": "x" * 256}, "INVALID_INPUT", "name"),
         ({"testClockId": NOBODY}, "TEST_CLOCK_NOT_FOUND", "testClockId"),
         ({"testClockId": "garbage"}, "TEST_CLOCK_NOT_FOUND", "testClockId"),
         ({"idempotencyKey": ""}, "INVALID_INPUT", "idempotencyKey"),
-    ):
-        await is_refused(api, sessions, "createCustomer", new | fields, code, ["input", field])
-    for net_days in (-1, 366):
-        change = {"id": customer_id, "name": "Other", "netDays": net_days}
-        await is_refused(api, sessions, "updateCustomer", change, "INVALID_INPUT", ["input", "netDays"])
+    ),
+    cases(
+        "updateCustomer",
+        {"id": The("customer"), "name": "Other"},
+        ({"netDays": -1}, "INVALID_INPUT", "netDays"),
+        ({"netDays": 366}, "INVALID_INPUT", "netDays"),
+    ),
+    after=a_customer_there,
+)
+async def test_a_customer(arranged: Arranged, case: Case) -> None:
+    await case.is_refused(arranged)
 
 
-async def test_a_new_subscription(api: Api, sessions: Sessions) -> None:
-    plan_id, largest, dollars = (
-        await api.a_plan(),
-        await api.a_plan(amountCents=LARGEST),
-        await api.a_plan(currency="USD"),
-    )
-    archived_plan = await made(api, "archivePlan", id=await api.a_plan())
-    archived_customer = await made(api, "archiveCustomer", id=await api.a_customer())
+async def a_customer_of_euros(api: Api, _clock: TestClock) -> dict[str, str]:
     customer_id = await api.a_customer()
     await an_invoice(api, customer_id)
+    return {
+        "customer": customer_id,
+        "archived customer": await made(api, "archiveCustomer", id=await api.a_customer()),
+        "plan": await api.a_plan(),
+        "largest": await api.a_plan(amountCents=LARGEST),
+        "dollars": await api.a_plan(currency="USD"),
+        "archived plan": await made(api, "archivePlan", id=await api.a_plan()),
+    }
 
-    new = {"customerId": customer_id, "planId": plan_id}
-    for fields, code, field in (
+
+@refused(
+    cases(
+        "createSubscription",
+        {"customerId": The("customer"), "planId": The("plan")},
         ({"customerId": NOBODY}, "CUSTOMER_NOT_FOUND", "customerId"),
-        ({"customerId": plan_id}, "CUSTOMER_NOT_FOUND", "customerId"),
-        ({"customerId": archived_customer}, "CUSTOMER_ARCHIVED", "customerId"),
+        ({"customerId": The("plan")}, "CUSTOMER_NOT_FOUND", "customerId"),
+        ({"customerId": The("archived customer")}, "CUSTOMER_ARCHIVED", "customerId"),
         ({"planId": NOBODY}, "PLAN_NOT_FOUND", "planId"),
-        ({"planId": archived_plan}, "PLAN_ARCHIVED", "planId"),
-        ({"planId": dollars}, "CURRENCY_MISMATCH", "planId"),
+        ({"planId": The("archived plan")}, "PLAN_ARCHIVED", "planId"),
+        ({"planId": The("dollars")}, "CURRENCY_MISMATCH", "planId"),
         ({"quantity": 0}, "QUANTITY_OUT_OF_RANGE", "quantity"),
         ({"quantity": -1}, "QUANTITY_OUT_OF_RANGE", "quantity"),
         ({"quantity": 1_000_000_001}, "QUANTITY_OUT_OF_RANGE", "quantity"),
-        ({"planId": largest, "quantity": 2}, "AMOUNT_TOO_LARGE", "quantity"),
-        ({"planId": largest, "quantity": 2, "trialDays": 7}, "AMOUNT_TOO_LARGE", "quantity"),
-        ({"planId": largest, "quantity": 2, "startAt": day(7)}, "AMOUNT_TOO_LARGE", "quantity"),
+        ({"planId": The("largest"), "quantity": 2}, "AMOUNT_TOO_LARGE", "quantity"),
+        ({"planId": The("largest"), "quantity": 2, "trialDays": 7}, "AMOUNT_TOO_LARGE", "quantity"),
+        ({"planId": The("largest"), "quantity": 2, "startAt": day(7)}, "AMOUNT_TOO_LARGE", "quantity"),
         ({"startAt": f"{NOW - timedelta(seconds=1):%FT%TZ}"}, "START_IN_THE_PAST", "startAt"),
         ({"startAt": day(3661)}, "INVALID_INPUT", "startAt"),
         ({"startAt": "9998-12-31T23:59:59Z"}, "INVALID_INPUT", "startAt"),
@@ -174,43 +309,57 @@ async def test_a_new_subscription(api: Api, sessions: Sessions) -> None:
         ({"trialDays": 0, "trialEnd": day(7)}, "TRIAL_INVALID", "trialEnd"),
         ({"metadata": [{"key": "", "value": ""}]}, "INVALID_INPUT", "metadata"),
         ({"idempotencyKey": "x" * 256}, "INVALID_INPUT", "idempotencyKey"),
-    ):
-        await is_refused(api, sessions, "createSubscription", new | fields, code, ["input", field])
+    ),
+    after=a_customer_of_euros,
+)
+async def test_a_new_subscription(arranged: Arranged, case: Case) -> None:
+    await case.is_refused(arranged)
 
 
-async def test_a_change_of_a_subscription(api: Api, sessions: Sessions, clock: TestClock) -> None:
+async def a_subscription_in_its_second_period(api: Api, clock: TestClock) -> dict[str, str]:
+    """It was changed after 31 days, and it is the 41st."""
     subscription_id = await api.a_subscription()
-    largest, dollars = await api.a_plan(amountCents=LARGEST), await api.a_plan(currency="USD")
-    yearly = await api.a_plan(interval="YEAR")
-    archived = await made(api, "archivePlan", id=await api.a_plan())
+    plans = {
+        "largest": await api.a_plan(amountCents=LARGEST),
+        "dollars": await api.a_plan(currency="USD"),
+        "yearly": await api.a_plan(interval="YEAR"),
+        "archived": await made(api, "archivePlan", id=await api.a_plan()),
+    }
     clock.forward(days=31)
     await made(api, "changeSubscription", id=subscription_id, quantity=2)
     clock.forward(days=10)
+    return {"subscription": subscription_id, **plans}
 
-    change = {"id": subscription_id, "quantity": 3}
-    for fields, code, field in (
+
+@refused(
+    cases(
+        "changeSubscription",
+        {"id": The("subscription"), "quantity": 3},
         ({"id": NOBODY}, "SUBSCRIPTION_NOT_FOUND", "id"),
         ({"planId": NOBODY}, "PLAN_NOT_FOUND", "planId"),
-        ({"planId": archived}, "PLAN_ARCHIVED", "planId"),
-        ({"planId": dollars}, "CURRENCY_MISMATCH", "planId"),
+        ({"planId": The("archived")}, "PLAN_ARCHIVED", "planId"),
+        ({"planId": The("dollars")}, "CURRENCY_MISMATCH", "planId"),
         ({"quantity": 0}, "QUANTITY_OUT_OF_RANGE", "quantity"),
         ({"quantity": 1_000_000_001}, "QUANTITY_OUT_OF_RANGE", "quantity"),
-        ({"planId": largest}, "AMOUNT_TOO_LARGE", "quantity"),
-        ({"planId": largest, "mode": "PERIOD_END"}, "AMOUNT_TOO_LARGE", "quantity"),
-        ({"planId": largest, "quantity": 1, "mode": "NEXT_INVOICE"}, "AMOUNT_TOO_LARGE", "quantity"),
-        ({"planId": yearly, "mode": "NONE"}, "CHANGE_MODE_NOT_ALLOWED", "mode"),
+        ({"planId": The("largest")}, "AMOUNT_TOO_LARGE", "quantity"),
+        ({"planId": The("largest"), "mode": "PERIOD_END"}, "AMOUNT_TOO_LARGE", "quantity"),
+        ({"planId": The("largest"), "quantity": 1, "mode": "NEXT_INVOICE"}, "AMOUNT_TOO_LARGE", "quantity"),
+        ({"planId": The("yearly"), "mode": "NONE"}, "CHANGE_MODE_NOT_ALLOWED", "mode"),
         ({"asOf": day(29)}, "AS_OF_OUT_OF_RANGE", "asOf"),
         ({"asOf": day(30)}, "AS_OF_OUT_OF_RANGE", "asOf"),
         ({"asOf": day(30.9)}, "AS_OF_OUT_OF_RANGE", "asOf"),
-        ({"asOf": f"{clock.now + timedelta(seconds=1):%FT%TZ}"}, "AS_OF_OUT_OF_RANGE", "asOf"),
+        ({"asOf": f"{NOW + timedelta(days=41, seconds=1):%FT%TZ}"}, "AS_OF_OUT_OF_RANGE", "asOf"),
         ({"asOf": day(60)}, "AS_OF_OUT_OF_RANGE", "asOf"),
         ({"asOf": day(31), "quantity": 2}, "SUBSCRIPTION_UNCHANGED", None),
-    ):
-        where = None if field is None else ["input", field]
-        await is_refused(api, sessions, "changeSubscription", change | fields, code, where)
+    ),
+    after=a_subscription_in_its_second_period,
+)
+async def test_a_change_of_a_subscription(arranged: Arranged, case: Case) -> None:
+    await case.is_refused(arranged)
 
 
-LINES = (
+LINE = {"description": "Setup", "unitAmountCents": 100}
+LINES: tuple[Wrong, ...] = (
     ({"unitAmountCents": 0}, "AMOUNT_NOT_POSITIVE", "unitAmountCents"),
     ({"unitAmountCents": -1}, "AMOUNT_NOT_POSITIVE", "unitAmountCents"),
     ({"quantity": 0}, "QUANTITY_OUT_OF_RANGE", "quantity"),
@@ -225,31 +374,37 @@ LINES = (
 )
 
 
-async def test_an_invoice(api: Api, sessions: Sessions) -> None:
+async def a_draft(api: Api, _clock: TestClock) -> dict[str, str]:
     customer_id = await api.a_customer()
-    archived = await made(api, "archiveCustomer", id=await api.a_customer())
-    line = {"description": "Setup", "unitAmountCents": 100}
-    draft = await an_invoice(api, customer_id, 100)
+    return {
+        "customer": customer_id,
+        "archived": await made(api, "archiveCustomer", id=await api.a_customer()),
+        "draft": await an_invoice(api, customer_id, 100),
+    }
 
-    new = {"customerId": customer_id, "currency": "EUR", "lines": [line]}
-    for fields, code, field in (
+
+@refused(
+    cases(
+        "createInvoice",
+        {"customerId": The("customer"), "currency": "EUR", "lines": [LINE]},
         ({"customerId": NOBODY}, "CUSTOMER_NOT_FOUND", "customerId"),
-        ({"customerId": archived}, "CUSTOMER_ARCHIVED", "customerId"),
+        ({"customerId": The("archived")}, "CUSTOMER_ARCHIVED", "customerId"),
         ({"currency": "USD"}, "CURRENCY_MISMATCH", "currency"),
         ({"currency": "eur"}, "CURRENCY_UNKNOWN", "currency"),
         ({"netDays": -1}, "INVALID_INPUT", "netDays"),
         ({"netDays": 366}, "INVALID_INPUT", "netDays"),
-        ({"lines": [line] * 101}, "TOO_MANY_LINES", "lines"),
+        ({"lines": [LINE] * 101}, "TOO_MANY_LINES", "lines"),
         ({"idempotencyKey": ""}, "INVALID_INPUT", "idempotencyKey"),
-    ):
-        await is_refused(api, sessions, "createInvoice", new | fields, code, ["input", field])
-    for fields, code, field in LINES:
-        lines, where = [line, line | fields], ["input", "lines", "1", field]
-        await is_refused(api, sessions, "createInvoice", new | {"lines": lines}, code, where)
-        await is_refused(api, sessions, "addInvoiceLine", {"invoiceId": draft} | line | fields, code, ["input", field])
+        *(({"lines": [LINE, LINE | fields]}, code, f"lines.1.{field}") for fields, code, field in LINES),
+    ),
+    cases("addInvoiceLine", {"invoiceId": The("draft")} | LINE, *LINES),
+    after=a_draft,
+)
+async def test_an_invoice(arranged: Arranged, case: Case) -> None:
+    await case.is_refused(arranged)
 
 
-async def test_a_payment(api: Api, sessions: Sessions) -> None:
+async def invoices_in_all_states(api: Api, _clock: TestClock) -> dict[str, str]:
     customer_id, stranger = await api.a_customer(), await api.a_customer()
     draft = await an_invoice(api, customer_id, 1000)
     paid, unpaid, void, other = [
@@ -259,8 +414,21 @@ async def test_a_payment(api: Api, sessions: Sessions) -> None:
     payment = {"customerId": customer_id, "amountCents": 1000, "currency": "EUR"}
     await made(api, "recordPayment", **payment, allocations=[{"invoiceId": paid}])
     await made(api, "voidInvoice", id=void)
+    return {
+        "customer": customer_id,
+        "draft": draft,
+        "paid": paid,
+        "unpaid": unpaid,
+        "void": void,
+        "other": other,
+        "foreign": foreign,
+    }
 
-    for fields, code, field in (
+
+@refused(
+    cases(
+        "recordPayment",
+        {"customerId": The("customer"), "amountCents": 1000, "currency": "EUR"},
         ({"customerId": NOBODY}, "CUSTOMER_NOT_FOUND", "customerId"),
         ({"amountCents": 0}, "AMOUNT_NOT_POSITIVE", "amountCents"),
         ({"amountCents": -1}, "AMOUNT_NOT_POSITIVE", "amountCents"),
@@ -272,137 +440,186 @@ async def test_a_payment(api: Api, sessions: Sessions) -> None:
         ({"reference": "x" * 256}, "INVALID_INPUT", "reference"),
         ({"idempotencyKey": "x" * 256}, "INVALID_INPUT", "idempotencyKey"),
         ({"allocations": []}, "OVERPAYMENT", "amountCents"),
-        ({"allocations": [{"invoiceId": draft}]}, "INVOICE_DRAFT", "allocations"),
-        ({"allocations": [{"invoiceId": paid}]}, "INVOICE_PAID", "allocations"),
-        ({"allocations": [{"invoiceId": unpaid}, {"invoiceId": void}]}, "INVOICE_VOID", "allocations"),
+        ({"allocations": [{"invoiceId": The("draft")}]}, "INVOICE_DRAFT", "allocations"),
+        ({"allocations": [{"invoiceId": The("paid")}]}, "INVOICE_PAID", "allocations"),
+        ({"allocations": [{"invoiceId": The("unpaid")}, {"invoiceId": The("void")}]}, "INVOICE_VOID", "allocations"),
         ({"allocations": [{"invoiceId": NOBODY}]}, "INVOICE_NOT_FOUND", "allocations"),
         ({"allocations": [{"invoiceId": "garbage"}]}, "INVOICE_NOT_FOUND", "allocations"),
-        ({"allocations": [{"invoiceId": foreign}]}, "INVOICE_NOT_FOUND", "allocations"),
-        ({"allocations": [{"invoiceId": unpaid, "amountCents": 0}]}, "AMOUNT_NOT_POSITIVE", "allocations"),
-        ({"allocations": [{"invoiceId": unpaid, "amountCents": -1}]}, "AMOUNT_NOT_POSITIVE", "allocations"),
-        ({"allocations": [{"invoiceId": unpaid, "amountCents": 1001}]}, "OVERPAYMENT", "allocations"),
-        ({"allocations": [{"invoiceId": unpaid}] * 2}, "ALLOCATION_INVALID", "allocations"),
+        ({"allocations": [{"invoiceId": The("foreign")}]}, "INVOICE_NOT_FOUND", "allocations"),
+        ({"allocations": [{"invoiceId": The("unpaid"), "amountCents": 0}]}, "AMOUNT_NOT_POSITIVE", "allocations"),
+        ({"allocations": [{"invoiceId": The("unpaid"), "amountCents": -1}]}, "AMOUNT_NOT_POSITIVE", "allocations"),
+        ({"allocations": [{"invoiceId": The("unpaid"), "amountCents": 1001}]}, "OVERPAYMENT", "allocations"),
+        ({"allocations": [{"invoiceId": The("unpaid")}] * 2}, "ALLOCATION_INVALID", "allocations"),
         (
-            {"allocations": [{"invoiceId": unpaid}, {"invoiceId": other, "amountCents": 1}]},
+            {"allocations": [{"invoiceId": The("unpaid")}, {"invoiceId": The("other"), "amountCents": 1}]},
             "ALLOCATION_INVALID",
             "allocations",
         ),
-        ({"allocations": [{"invoiceId": unpaid}] * 101}, "ALLOCATION_INVALID", "allocations"),
-    ):
-        await is_refused(api, sessions, "recordPayment", payment | fields, code, ["input", field])
+        ({"allocations": [{"invoiceId": The("unpaid")}] * 101}, "ALLOCATION_INVALID", "allocations"),
+    ),
+    after=invoices_in_all_states,
+)
+async def test_a_payment(arranged: Arranged, case: Case) -> None:
+    await case.is_refused(arranged)
 
 
-async def test_a_test_clock(api: Api, sessions: Sessions) -> None:
-    clock_id = await made(api, "createTestClock", frozenAt=day(10))
+async def a_clock_there(api: Api, _clock: TestClock) -> dict[str, str]:
+    return {"clock": await made(api, "createTestClock", frozenAt=day(10))}
 
-    for fields, field in (
-        ({"name": "x" * 256}, "name"),
-        ({"frozenAt": "1900-01-01T00:00:00Z"}, "frozenAt"),
-        ({"frozenAt": "9998-12-31T23:59:59Z"}, "frozenAt"),
-        ({"idempotencyKey": ""}, "idempotencyKey"),
-    ):
-        await is_refused(api, sessions, "createTestClock", fields, "INVALID_INPUT", ["input", field])
-    for fields, code, field in (
+
+@refused(
+    cases(
+        "createTestClock",
+        {},
+        ({"name": "x" * 256}, "INVALID_INPUT", "name"),
+        ({"frozenAt": "1900-01-01T00:00:00Z"}, "INVALID_INPUT", "frozenAt"),
+        ({"frozenAt": "9998-12-31T23:59:59Z"}, "INVALID_INPUT", "frozenAt"),
+        ({"idempotencyKey": ""}, "INVALID_INPUT", "idempotencyKey"),
+    ),
+    cases(
+        "advanceTestClock",
+        {"id": The("clock"), "to": day(11)},
         ({"id": NOBODY}, "TEST_CLOCK_NOT_FOUND", "id"),
         ({"to": day(10)}, "TEST_CLOCK_BACKWARDS", "to"),
         ({"to": day(9)}, "TEST_CLOCK_BACKWARDS", "to"),
         ({"to": "9998-12-31T23:59:59Z"}, "INVALID_INPUT", "to"),
-    ):
-        advance = {"id": clock_id, "to": day(11)} | fields
-        await is_refused(api, sessions, "advanceTestClock", advance, code, ["input", field])
+    ),
+    after=a_clock_there,
+)
+async def test_a_test_clock(arranged: Arranged, case: Case) -> None:
+    await case.is_refused(arranged)
 
 
-@pytest.mark.parametrize("unknown", [NOBODY, "garbage", "", "00000000-0000-0000-0000-000000000000"])
-async def test_an_unknown_id(api: Api, sessions: Sessions, unknown: str) -> None:
-    line = {"description": "Setup", "unitAmountCents": 1}
-    extra: dict[str, dict[str, Any]] = {"changeSubscription": {"quantity": 2}, "advanceTestClock": {"to": day(1)}}
-    for noun, names in {
-        "CUSTOMER": ("updateCustomer", "archiveCustomer", "unarchiveCustomer"),
-        "PLAN": ("updatePlan", "archivePlan", "unarchivePlan"),
-        "SUBSCRIPTION": (
-            *("changeSubscription", "withdrawSubscriptionChange"),
-            *("cancelSubscription", "undoSubscriptionCancellation"),
-        ),
-        "INVOICE": (
-            *("deleteDraftInvoice", "finalizeInvoice", "voidInvoice", "reissueInvoice"),
-            "markInvoiceUncollectible",
-        ),
-        "TEST_CLOCK": ("advanceTestClock",),
-    }.items():
-        for name in names:
-            fields = {"id": unknown} | extra.get(name, {})
-            await is_refused(api, sessions, name, fields, f"{noun}_NOT_FOUND", ["input", "id"])
-    await is_refused(
-        api, sessions, "addInvoiceLine", {"invoiceId": unknown} | line, "INVOICE_NOT_FOUND", ["input", "invoiceId"]
+UNKNOWN = (NOBODY, "garbage", "", "00000000-0000-0000-0000-000000000000")
+BY_ID: dict[str, tuple[str, dict[str, Any]]] = {
+    "updateCustomer": ("CUSTOMER", {}),
+    "archiveCustomer": ("CUSTOMER", {}),
+    "unarchiveCustomer": ("CUSTOMER", {}),
+    "updatePlan": ("PLAN", {}),
+    "archivePlan": ("PLAN", {}),
+    "unarchivePlan": ("PLAN", {}),
+    "changeSubscription": ("SUBSCRIPTION", {"quantity": 2}),
+    "withdrawSubscriptionChange": ("SUBSCRIPTION", {}),
+    "cancelSubscription": ("SUBSCRIPTION", {}),
+    "undoSubscriptionCancellation": ("SUBSCRIPTION", {}),
+    "deleteDraftInvoice": ("INVOICE", {}),
+    "finalizeInvoice": ("INVOICE", {}),
+    "voidInvoice": ("INVOICE", {}),
+    "reissueInvoice": ("INVOICE", {}),
+    "markInvoiceUncollectible": ("INVOICE", {}),
+    "advanceTestClock": ("TEST_CLOCK", {"to": day(1)}),
+}
+"""Mutations of what an id names: what they take it for, and what else they need."""
+
+
+@refused(
+    *(
+        cases(name, fields, *(({"id": unknown}, f"{noun}_NOT_FOUND", "id") for unknown in UNKNOWN))
+        for name, (noun, fields) in BY_ID.items()
+    ),
+    cases("addInvoiceLine", LINE, *(({"invoiceId": unknown}, "INVOICE_NOT_FOUND", "invoiceId") for unknown in UNKNOWN)),
+)
+async def test_an_unknown_id(arranged: Arranged, case: Case) -> None:
+    await case.is_refused(arranged)
+
+
+async def a_key_that_was_used(api: Api, _clock: TestClock) -> dict[str, str]:
+    await made(api, "createCustomer", name="Ada", email="ada@example.com", idempotencyKey="once")
+    return {}
+
+
+@refused(
+    cases(
+        "createCustomer",
+        {},
+        ({"name": "Eve", "email": "eve@example.com"}, "IDEMPOTENCY_KEY_REUSED", "idempotencyKey"),
+    ),
+    cases("createTestClock", {}, ({}, "IDEMPOTENCY_KEY_REUSED", "idempotencyKey")),
+    after=a_key_that_was_used,
+)
+async def test_an_idempotency_key_that_came_with_another_input(arranged: Arranged, case: Case) -> None:
+    await case.is_refused(arranged)
+
+
+async def one_of_each(api: Api, _clock: TestClock) -> dict[str, str]:
+    customer_id, plan_id = await api.a_customer(), await api.a_plan()
+    return {
+        "customer": customer_id,
+        "plan": plan_id,
+        "subscription": await api.a_subscription(plan_id=plan_id),
+        "draft": await an_invoice(api, customer_id, 100),
+        "clock": await made(api, "createTestClock"),
+    }
+
+
+SUBSCRIPTION = {"customerId": The("customer"), "planId": The("plan")}
+CHANGE = {"id": The("subscription"), "quantity": 2}
+PAYMENT = {"customerId": The("customer"), "amountCents": 1, "currency": "EUR", "allowOverpayment": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "usual", "wrong"),
+    [
+        ("createSubscription", SUBSCRIPTION, {"startAt": "2026-02-01T00:00:00"}),
+        ("createSubscription", SUBSCRIPTION, {"trialEnd": "2026-02-01T00:00:00"}),
+        ("createSubscription", SUBSCRIPTION, {"trialEnd": "2026-02-01"}),
+        ("createSubscription", SUBSCRIPTION, {"quantity": 2**31}),
+        ("createSubscription", SUBSCRIPTION, {"quantity": 1.5}),
+        ("createSubscription", SUBSCRIPTION, {"trialDays": "7"}),
+        ("changeSubscription", CHANGE, {"asOf": "2026-01-31T12:00:00"}),
+        ("changeSubscription", CHANGE, {"mode": "SOMETIME"}),
+        ("recordPayment", PAYMENT, {"receivedAt": "2026-01-01T00:00"}),
+        ("recordPayment", PAYMENT, {"amountCents": LARGEST + 1}),
+        ("recordPayment", PAYMENT, {"amountCents": 0.5}),
+        ("recordPayment", PAYMENT, {"amountCents": "100"}),
+        ("addInvoiceLine", LINE | {"invoiceId": The("draft")}, {"unitAmountCents": LARGEST + 1}),
+        ("addInvoiceLine", LINE | {"invoiceId": The("draft")}, {"unitAmountCents": -LARGEST - 1}),
+        ("createPlan", {"code": "pro", "name": "Pro", "currency": "EUR"}, {"amountCents": LARGEST + 1}),
+        ("createTestClock", {}, {"frozenAt": "2026-02-01T00:00:00"}),
+        ("advanceTestClock", {"id": The("clock")}, {"to": "2026-02-01 00:00:00"}),
+        ("advanceTestClock", {"id": The("clock")}, {"to": "2026-02-30T00:00:00Z"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "".join(f"{each}={value[each]}" for each in value),
+)
+async def test_what_does_not_fit_its_type_is_no_refusal_but_an_error_of_the_request(
+    arranged: Arranged, name: str, usual: dict[str, Any], wrong: dict[str, Any]
+) -> None:
+    world = await arranged(one_of_each)
+    before = await everything(world.sessions)
+
+    input_type = f"{name[0].upper()}{name[1:]}Input"
+    answer = await world.api.post(
+        f"mutation ($input: {input_type}!) {{ {name}(input: $input) {{ userErrors {{ code }} }} }}",
+        input=filled_in(usual | wrong, world.ids),
     )
 
-
-async def test_an_idempotency_key_that_came_with_another_input(api: Api, sessions: Sessions) -> None:
-    await made(api, "createCustomer", name="Ada", email="ada@example.com", idempotencyKey="once")
-
-    reused = ("IDEMPOTENCY_KEY_REUSED", ["input", "idempotencyKey"])
-    await is_refused(api, sessions, "createCustomer", {"name": "Eve", "email": "eve@example.com"}, *reused)
-    await is_refused(api, sessions, "createTestClock", {}, *reused)
+    document = answer.json()
+    assert (answer.status_code, document.get("data")) == (200, None)
+    assert [error["extensions"]["code"] for error in document["errors"]] == ["BAD_USER_INPUT"]
+    assert await everything(world.sessions) == before
 
 
-async def test_what_does_not_fit_its_type_is_no_refusal_but_an_error_of_the_request(
-    api: Api, sessions: Sessions
-) -> None:
-    customer_id, plan_id = await api.a_customer(), await api.a_plan()
-    subscription_id = await api.a_subscription(plan_id=plan_id)
-    draft, clock_id = await an_invoice(api, customer_id, 100), await made(api, "createTestClock")
-    before = await everything(sessions)
-
-    subscription = {"customerId": customer_id, "planId": plan_id}
-    payment = {"customerId": customer_id, "amountCents": 1, "currency": "EUR", "allowOverpayment": True}
-    line = {"invoiceId": draft, "description": "Setup", "unitAmountCents": 1}
-    for name, fields in (
-        ("createSubscription", subscription | {"startAt": "2026-02-01T00:00:00"}),
-        ("createSubscription", subscription | {"trialEnd": "2026-02-01T00:00:00"}),
-        ("createSubscription", subscription | {"trialEnd": "2026-02-01"}),
-        ("createSubscription", subscription | {"quantity": 2**31}),
-        ("createSubscription", subscription | {"quantity": 1.5}),
-        ("createSubscription", subscription | {"trialDays": "7"}),
-        ("changeSubscription", {"id": subscription_id, "quantity": 2, "asOf": "2026-01-31T12:00:00"}),
-        ("changeSubscription", {"id": subscription_id, "quantity": 2, "mode": "SOMETIME"}),
-        ("recordPayment", payment | {"receivedAt": "2026-01-01T00:00"}),
-        ("recordPayment", payment | {"amountCents": LARGEST + 1}),
-        ("recordPayment", payment | {"amountCents": 0.5}),
-        ("recordPayment", payment | {"amountCents": "100"}),
-        ("addInvoiceLine", line | {"unitAmountCents": LARGEST + 1}),
-        ("addInvoiceLine", line | {"unitAmountCents": -LARGEST - 1}),
-        ("createPlan", {"code": "pro", "name": "Pro", "amountCents": LARGEST + 1, "currency": "EUR"}),
-        ("createTestClock", {"frozenAt": "2026-02-01T00:00:00"}),
-        ("advanceTestClock", {"id": clock_id, "to": "2026-02-01 00:00:00"}),
-        ("advanceTestClock", {"id": clock_id, "to": "2026-02-30T00:00:00Z"}),
-    ):
-        input_type = f"{name[0].upper()}{name[1:]}Input"
-        answer = await api.post(
-            f"mutation ($input: {input_type}!) {{ {name}(input: $input) {{ userErrors {{ code }} }} }}", input=fields
-        )
-        document = answer.json()
-        assert (answer.status_code, document.get("data")) == (200, None), (name, fields)
-        assert [error["extensions"]["code"] for error in document["errors"]] == ["BAD_USER_INPUT"], (name, fields)
-    assert await everything(sessions) == before
-
-
-async def test_a_change_whose_invoice_would_be_too_large(api: Api, sessions: Sessions, clock: TestClock) -> None:
+async def half_of_2_to_the_52_that_waits(api: Api, clock: TestClock) -> dict[str, str]:
+    """A whole year comes on top."""
     subscription_id = await api.a_subscription(plan_id=await api.a_plan(amountCents=3000))
     await changed(api, subscription_id, planId=await api.a_plan(amountCents=2**52), mode="NEXT_INVOICE")
     clock.forward(days=15)
-
-    # Half of 2^52 waits, and a whole year comes on top.
-    yearly = await api.a_plan(amountCents=LARGEST, interval="YEAR")
-    change = {"id": subscription_id, "planId": yearly, "mode": "IMMEDIATE"}
-    await is_refused(api, sessions, "changeSubscription", change, "AMOUNT_TOO_LARGE", ["input", "quantity"])
+    return {"subscription": subscription_id, "yearly": await api.a_plan(amountCents=LARGEST, interval="YEAR")}
 
 
-async def changed(api: Api, subscription_id: str, **fields: Any) -> None:
-    payload = await api.mutate("changeSubscription", "subscription { id }", id=subscription_id, **fields)
-    assert payload["userErrors"] == [], payload
+@refused(
+    cases(
+        "changeSubscription",
+        {"id": The("subscription"), "planId": The("yearly")},
+        ({"mode": "IMMEDIATE"}, "AMOUNT_TOO_LARGE", "quantity"),
+    ),
+    after=half_of_2_to_the_52_that_waits,
+)
+async def test_a_change_whose_invoice_would_be_too_large(arranged: Arranged, case: Case) -> None:
+    await case.is_refused(arranged)
 
 
-async def test_a_balance_that_would_be_too_large(api: Api, sessions: Sessions, clock: TestClock) -> None:
+async def a_full_balance(api: Api, clock: TestClock) -> dict[str, str]:
     customer_id = await api.a_customer()
     payment = {"customerId": customer_id, "currency": "EUR", "allowOverpayment": True}
     subscription_id = await api.a_subscription(customer_id, await api.a_plan(amountCents=3000), quantity=2)
@@ -410,16 +627,26 @@ async def test_a_balance_that_would_be_too_large(api: Api, sessions: Sessions, c
     invoice_id = await made(api, "finalizeInvoice", id=await an_invoice(api, customer_id, 1000))
     await made(api, "recordPayment", **payment, amountCents=LARGEST, allocations=[])
     clock.forward(days=10)
+    return {"customer": customer_id, "subscription": subscription_id, "invoice": invoice_id}
 
-    cancellation = {"id": subscription_id, "atPeriodEnd": False, "settlement": "CREDIT"}
-    downgrade = {"id": subscription_id, "quantity": 1, "mode": "IMMEDIATE"}
-    for name, fields, field in (
-        ("recordPayment", payment | {"amountCents": 1, "allocations": []}, ["input", "amountCents"]),
-        ("voidInvoice", {"id": invoice_id}, None),
-        ("cancelSubscription", cancellation, None),
-        ("changeSubscription", downgrade, ["input", "quantity"]),
-    ):
-        await is_refused(api, sessions, name, fields, "AMOUNT_TOO_LARGE", field)
+
+@refused(
+    cases("recordPayment", PAYMENT, ({"allocations": []}, "AMOUNT_TOO_LARGE", "amountCents")),
+    cases("voidInvoice", {}, ({"id": The("invoice")}, "AMOUNT_TOO_LARGE", None)),
+    cases(
+        "cancelSubscription",
+        {"id": The("subscription"), "atPeriodEnd": False},
+        ({"settlement": "CREDIT"}, "AMOUNT_TOO_LARGE", None),
+    ),
+    cases(
+        "changeSubscription",
+        {"id": The("subscription"), "mode": "IMMEDIATE"},
+        ({"quantity": 1}, "AMOUNT_TOO_LARGE", "quantity"),
+    ),
+    after=a_full_balance,
+)
+async def test_a_balance_that_would_be_too_large(arranged: Arranged, case: Case) -> None:
+    await case.is_refused(arranged)
 
 
 async def a_subscription_that_cannot_renew(api: Api) -> str:
@@ -433,24 +660,33 @@ async def a_subscription_that_cannot_renew(api: Api) -> str:
     return subscription_id
 
 
+async def a_renewal_that_would_be_too_large(api: Api, clock: TestClock) -> dict[str, str]:
+    subscription_id = await a_subscription_that_cannot_renew(api)
+    clock.forward(days=30)
+    return {"subscription": subscription_id}
+
+
+@refused(
+    cases("changeSubscription", {"id": The("subscription")}, ({"quantity": 3}, "AMOUNT_TOO_LARGE", None)),
+    cases("withdrawSubscriptionChange", {}, ({"id": The("subscription")}, "AMOUNT_TOO_LARGE", None)),
+    cases("cancelSubscription", {"id": The("subscription")}, ({"atPeriodEnd": False}, "AMOUNT_TOO_LARGE", None)),
+    cases("undoSubscriptionCancellation", {}, ({"id": The("subscription")}, "AMOUNT_TOO_LARGE", None)),
+    after=a_renewal_that_would_be_too_large,
+)
+async def test_a_renewal_that_would_be_too_large_is_done_by_no_mutation(arranged: Arranged, case: Case) -> None:
+    await case.is_refused(arranged)
+
+
 async def test_a_renewal_that_would_be_too_large(
     api: Api, database: Database, sessions: Sessions, clock: TestClock
 ) -> None:
     subscription_id = await a_subscription_that_cannot_renew(api)
     clock.forward(days=30)
 
-    steps: dict[str, dict[str, Any]] = {
-        "changeSubscription": {"quantity": 3},
-        "withdrawSubscriptionChange": {},
-        "cancelSubscription": {"atPeriodEnd": False},
-        "undoSubscriptionCancellation": {},
-    }
-    for name, fields in steps.items():
-        await is_refused(api, sessions, name, {"id": subscription_id} | fields, "AMOUNT_TOO_LARGE", None)
     report = await run_renewals(database, as_of=clock.now, now=clock.now, trigger=RunTrigger.SERVER)
-    late = {"id": subscription_id, "quantity": 3}
-    await is_refused(api, sessions, "changeSubscription", late, "RENEWAL_DUE", ["input", "id"])
 
     assert report == Report(failed=1)
+    late = {"id": subscription_id, "quantity": 3}
+    await is_refused(api, sessions, "changeSubscription", late, "RENEWAL_DUE", ["input", "id"])
     data = await api("query ($id: ID!) { subscription(id: $id) { billingHold { reason } } }", id=subscription_id)
     assert data["subscription"]["billingHold"]["reason"].startswith("AMOUNT_TOO_LARGE: ")
