@@ -24,6 +24,7 @@ from billing.records import (
     PlannedPeriod,
     SubscriptionState,
 )
+from db.access.transactions import announce_events
 from db.access.writes import Values, Writes, values_of
 from db.models import (
     Allocation,
@@ -83,7 +84,9 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
         SUBSCRIPTION_CHANGES,
         [account.subscription for account in accounts if account.subscription_changed and not account.is_new],
     )
-    writes.insert_all(Event, PlannedEvent, decided(lambda account: account.events))
+    events = decided(lambda account: account.events)
+    writes.insert_all(Event, PlannedEvent, events)
+    announce_events(session, events)
     await writes.send(session)
     for allocation_id, released_at in decided(lambda account: account.released_allocations):
         await session.execute(
@@ -102,6 +105,7 @@ def no_longer_due(account: Account) -> bool:
 async def store_events(session: AsyncSession, events: Sequence[PlannedEvent]) -> None:
     writes = Writes()
     writes.insert_all(Event, PlannedEvent, events)
+    announce_events(session, events)
     await writes.send(session)
 
 
