@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -15,6 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
+from billing.records import PlannedEvent
 from db.access.reads import Reads
 from db.access.rows import use_texts
 from db.access.scope import Scope, count_rows
@@ -116,11 +117,13 @@ class Database:
         """Are told of each statement that is sent by the driver; of others SQLAlchemy's own events tell."""
         self.on_retry: list[Callable[[str], None]] = []
         """Are told of each transaction that is done again: the SQLSTATE that it failed with."""
+        self.on_events: list[Callable[[Sequence[PlannedEvent]], None]] = []
+        """Are told the events of each transaction, once it is committed; not where nobody knows whether it is."""
         for engine in (self.engine, self._answers):
             event.listen(engine.sync_engine, "checkout", refuse_closed)
             event.listen(engine.sync_engine, "handle_error", give_up_connection)
             count_usage(engine.sync_engine)
-        self.sessions = Sessions(self.engine, self.listeners)
+        self.sessions = Sessions(self.engine, self.listeners, self.on_events)
         self.brief_seconds = settings.pool_timeout_seconds + ANSWER_SECONDS
         """So long at most a request waits for each thing that comes before its answer."""
 

@@ -13,18 +13,35 @@ from asyncpg.transaction import Transaction
 from sqlalchemy import Connection, PoolProxiedConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
+from billing.records import PlannedEvent
 from db.access.scope import SCOPE, Scope, ScopedSession
 from db.access.statements import DRIVER, LISTENERS, refusals
 from db.driver.connection import CONNECTION_LOST, ROLLBACK_SECONDS, driver_connection, drop, give_back
 from db.driver.errors import READ_ONLY, OutcomeUnknown, is_lost, said_of
 from db.driver.usage import BEGIN, COMMIT, Sent
 
+EVENTS = "events"
+"""Where a session's `info` has the events that its transaction stores, for those who are told of them."""
+
+
+def announce_events(session: AsyncSession, events: Sequence[PlannedEvent]) -> None:
+    """Has `Database.on_events` told of events that a session stores, once its transaction is committed."""
+    announced: list[PlannedEvent] | None = session.info.get(EVENTS)
+    if announced is not None:
+        announced.extend(events)
+
 
 class Sessions:
     """Makes sessions over one engine, which is on autocommit. They keep to a `Scope`, where one is given."""
 
-    def __init__(self, engine: AsyncEngine, listeners: Sequence[Callable[[str], None]] = ()) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        listeners: Sequence[Callable[[str], None]] = (),
+        on_events: Sequence[Callable[[Sequence[PlannedEvent]], None]] = (),
+    ) -> None:
         self._engine = engine
+        self._on_events = on_events
         self._info = {LISTENERS: listeners}
 
     def __call__(self, scope: Scope | None = None) -> AsyncSession:
@@ -42,6 +59,8 @@ class Sessions:
         async with asyncio.timeout(seconds):
             taken, transaction = await self._begun()
         committing = False
+        # Where nobody is told they are not kept: a transaction may be as large as all demo data.
+        events: list[PlannedEvent] | None = [] if self._on_events else None
         try:
             async with asyncio.timeout(seconds):
                 connection = AsyncConnection(
@@ -49,7 +68,7 @@ class Sessions:
                 )
                 try:
                     async with self._session(connection, scope) as session:
-                        session.info[DRIVER] = driver_connection(taken)
+                        session.info[DRIVER], session.info[EVENTS] = driver_connection(taken), events
                         yield session
                         if session.in_transaction():
                             await session.commit()
@@ -65,6 +84,10 @@ class Sessions:
                 if committing:
                     raise OutcomeUnknown from error
             raise
+        else:
+            if events:
+                for listener in self._on_events:
+                    listener(events)
         finally:
             await give_back(taken)
 

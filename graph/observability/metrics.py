@@ -4,6 +4,7 @@ Names and units follow https://prometheus.io/docs/practices/naming/. Labels have
 those of trusted documents, all others are "other".
 """
 
+import collections
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -17,6 +18,8 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from billing.records import PlannedEvent
+from billing.words import EventType
 from db.database import Database
 from graph.observability import METRICS_FOLDER
 from graph.observability.exchange import Exchange
@@ -54,6 +57,8 @@ class Metrics:
         self._errors = self._counter("errors", "Errors in answers, by their code.", "code")
         self._refusals = self._counter("refusals", "User errors in payloads of mutations, by their code.", "code")
         self._retried = self._counter("transactions_retried", "Transactions done again, by SQLSTATE.", "sqlstate")
+        events = self._counter("events", "Events stored, by their type.", "type")
+        self._events = {type_: events.labels(type_) for type_ in EventType}
         self._runs = self._counter("renewal_runs", "Looks for what is due, by how they ended.", "result")
         self._renewals = self._counter("renewals", "Subscriptions that were due, by what became of them.", "result")
         self._invoices = self._counter("renewal_invoices", "Invoices made by renewals.")
@@ -73,8 +78,9 @@ class Metrics:
         return Counter(f"billing_{name}", documentation, labels, registry=self._registry)
 
     def _watch(self, database: Database) -> None:
-        """Counts what is done again, and notes how long the database's pools are waited for."""
+        """Counts what is done again and what is stored, and notes how long the database's pools are waited for."""
         database.on_retry.append(lambda sqlstate: self._retried.labels(sqlstate).inc())
+        database.on_events.append(self.events)
         self._in_use = self._gauge("pool_connections_in_use", "Connections in use, by pool.")
         self._size = self._gauge("pool_connections_max", "Connections that there can be, by pool.")
         self._waited = Histogram(
@@ -117,6 +123,11 @@ class Metrics:
             name = (exchange.operation or "other") if exchange.trusted else "other"
             self._operations.labels(name, exchange.type, result_of(exchange)).inc()
             self._seconds.labels(name, exchange.type).observe(exchange.seconds)
+
+    def events(self, stored: Sequence[PlannedEvent]) -> None:
+        """Counts the events of a transaction that is committed."""
+        for type_, count in collections.Counter(event.type for event in stored).items():
+            self._events[type_].inc(count)
 
     def renewed(self, tick: Tick) -> None:
         """Counts a look for what is due, and what it has done."""

@@ -26,6 +26,7 @@ from billing.records import (
     WaitingLine,
 )
 from db.access.records import inserts, updates
+from db.access.transactions import announce_events
 from db.access.writes import Writes
 from db.models import (
     Allocation,
@@ -89,7 +90,9 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     writes.add(CHANGED_INVOICE, decided(lambda account: account.changed_invoices.values()))
     changed = [account.subscription for account in accounts if account.subscription_changed and not account.is_new]
     writes.add(CHANGED_SUBSCRIPTION, changed)
-    writes.add(EVENT, decided(lambda account: account.events))
+    events = decided(lambda account: account.events)
+    writes.add(EVENT, events)
+    announce_events(session, events)
     await writes.send(session)
     for allocation_id, released_at in decided(lambda account: account.released_allocations):
         await session.execute(
@@ -108,6 +111,7 @@ def no_longer_due(account: Account) -> bool:
 async def store_events(session: AsyncSession, events: Sequence[PlannedEvent]) -> None:
     writes = Writes()
     writes.add(EVENT, events)
+    announce_events(session, events)
     await writes.send(session)
 
 
