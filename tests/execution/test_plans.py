@@ -3,9 +3,10 @@
 import asyncio
 import gc
 import warnings
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import pytest
 from graphql import (
     GraphQLField,
     GraphQLInt,
@@ -67,12 +68,20 @@ async def test_an_execution_of_too_many_errors_is_given_up() -> None:
     assert found.errors[0].path == ["items", 0, "value"]
 
 
-async def test_the_loop_does_not_complain_of_the_errors_of_an_execution_that_is_given_up() -> None:
+@pytest.fixture
+async def complaints() -> AsyncIterator[list[str]]:
+    """What the loop complains of, to nobody else for the time of the test: other tests have the same loop."""
+    found: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, said: found.append(said["message"]))
+    yield found
+    loop.set_exception_handler(None)
+
+
+async def test_the_loop_does_not_complain_of_the_errors_of_an_execution_that_is_given_up(complaints: list[str]) -> None:
     """It comes no further than `a`; those of `b` are there as well by then."""
     schema = build_schema("type Query { items: [Item] } type Item { a: Int b: Int }")
     items = [dict.fromkeys("ab", lambda _info: later(ValueError("broken"))) for _ in range(2 * MAX_FAILURES)]
-    complaints: list[str] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _loop, said: complaints.append(said["message"]))
 
     async def number_of_errors() -> int:
         return len((await answer(schema, "{ items { a b } }", {"items": items})).errors)
@@ -84,12 +93,15 @@ async def test_the_loop_does_not_complain_of_the_errors_of_an_execution_that_is_
 
 
 class Slow:
-    """Resolves a field for many objects by a coroutine."""
+    """Resolves a field for many objects by a coroutine that never comes to its end."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
 
     def prepare(self, _field: Field) -> ResolveMany:
-        async def values(count: int) -> list[int]:
-            await asyncio.sleep(60)
-            return [1] * count
+        async def values(_count: int) -> list[int]:
+            self.begun.set()
+            return await asyncio.Future()
 
         def resolve_many(sources: Sequence[Any], _info: object, _arguments: object) -> Any:
             return values(len(sources))
@@ -98,14 +110,15 @@ class Slow:
 
 
 async def test_an_execution_that_is_given_up_leaves_nothing_that_was_never_awaited() -> None:
-    slow = GraphQLField(GraphQLNonNull(GraphQLInt), extensions={BATCH: Slow()})
+    resolver = Slow()
+    slow = GraphQLField(GraphQLNonNull(GraphQLInt), extensions={BATCH: resolver})
     item = GraphQLObjectType("Item", {"a": slow, "b": slow, "c": slow})
     schema = GraphQLSchema(GraphQLObjectType("Query", {"items": GraphQLField(GraphQLList(item))}))
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         asked = asyncio.ensure_future(answer(schema, "{ items { a b c } }", {"items": [{}, {}]}))
-        await asyncio.sleep(0.01)
+        await resolver.begun.wait()
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
         del asked
