@@ -20,19 +20,24 @@ from graph.schema.fields.context import Info
 from graph.schema.fields.scalars import parse_id
 
 
-def field(description: str) -> Any:
+def field(description: str, *, deprecation_reason: str | None = None) -> Any:
     """A field that is the row's column of the same name."""
-    return strawberry.field(description=description)
+    return strawberry.field(description=description, deprecation_reason=deprecation_reason)
 
 
-def field_of(column: str, description: str) -> Any:
+def field_of(column: str, description: str, *, deprecation_reason: str | None = None) -> Any:
     """A field that is a column of another name."""
     value_of = attrgetter(column)
 
     def resolve(self: Any) -> Any:
         return value_of(self)
 
-    return strawberry.field(resolver=resolve, description=description, metadata={ATTRIBUTE: column})
+    return strawberry.field(
+        resolver=resolve,
+        description=description,
+        deprecation_reason=deprecation_reason,
+        metadata={ATTRIBUTE: column},
+    )
 
 
 @strawberry.interface(description="An object that `node` finds by its id.")
@@ -48,13 +53,24 @@ class Node:
         return isinstance(source, Row | Referred) and source.model is cls.row
 
 
-def describe(words: type[StrEnum], description: str, *, name: str | None = None, **values_described: str) -> None:
-    """Makes an enum of the columns one of the API, by its own name or another, with a description of each word."""
+def describe(
+    words: type[StrEnum],
+    description: str,
+    *,
+    name: str | None = None,
+    deprecated: Mapping[str, str] = {},
+    **values_described: str,
+) -> None:
+    """Makes an enum of the columns one of the API, by its own name or another, with a description of each word.
+
+    `deprecated` says why words are no longer to be used.
+    """
     strawberry.enum(words, name=name, description=description)
     definition: Any = words.__strawberry_definition__  # type: ignore[attr-defined]
     assert values_described.keys() == {word.value for word in words}, words
     for value in definition.values:
         value.description = values_described[value.name]
+        value.deprecation_reason = deprecated.get(value.name)
 
 
 def describe_fields(declared: type, **descriptions: str) -> None:
@@ -79,13 +95,14 @@ class MetadataEntryInput:
     value: str = field("What is kept under it: at most 500 characters.")
 
 
-def metadata_field() -> Any:
+def metadata_field(*, deprecation_reason: str | None = None) -> Any:
     def resolve(self: Any) -> list[MetadataEntry]:
         return [MetadataEntry(key=key, value=value) for key, value in sorted(self.custom_metadata.items())]
 
     return strawberry.field(
         resolver=resolve,
         description="The caller's own data, at most 50 pairs, sorted by key.",
+        deprecation_reason=deprecation_reason,
         metadata={READS: {"custom_metadata"}},
     )
 

@@ -83,7 +83,7 @@ class UpcomingInvoices:
             return await previews.upcoming_invoices(session, ids, count=self.count)
 
 
-def upcoming_invoices_field() -> Any:
+def upcoming_invoices_field(*, deprecation_reason: str | None = None) -> Any:
     """The field of a subscription that says what comes next."""
 
     async def resolve(
@@ -103,5 +103,6 @@ def upcoming_invoices_field() -> Any:
             "The next invoices, as they would be made if nothing happened before; fewer where the subscription ends. "
             "Three statements, however many subscriptions."
         ),
+        deprecation_reason=deprecation_reason,
         metadata={READS: {"id"}},
     )
