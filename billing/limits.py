@@ -5,6 +5,9 @@ NET_DAYS = 14
 
 MAX_NET_DAYS = 365
 
+PLAN_DAYS = 30
+"""Days of the interval of a plan that names none."""
+
 MAX_TRIAL_DAYS = 730
 
 MAX_QUANTITY = 1_000_000_000
@@ -14,6 +17,9 @@ MAX_LINES = 100
 
 MAX_WAITING = 50
 """Maximum number of lines that wait for an invoice: with those of one more change, it still holds them."""
+
+CHUNK = 500
+"""Maximum number of subscriptions that are renewed in one transaction, where nobody says otherwise."""
 
 MAX_EMAIL = 320
 """Maximum number of characters, as of all texts here."""

@@ -15,6 +15,7 @@ from rich.text import Text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from typer.models import OptionInfo
 
+from billing.limits import CHUNK
 from billing.words import KEY_SCOPES, ApiKeyScope
 from cli.database import database_server
 from cli.environment import settings_of, text_of
@@ -160,7 +161,7 @@ def renew_command(
     ] = None,
     chunk: Annotated[
         int, typer.Option(min=1, max=1000, help="How many subscriptions are renewed in one transaction.")
-    ] = 500,
+    ] = CHUNK,
     data_dir: DataDir = None,
 ) -> None:
     """Bill everything that is due, once, as the server does by itself: for cron, or to see what happens.

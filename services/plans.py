@@ -17,6 +17,7 @@ from billing.errors import (
     PlanNotFound,
 )
 from billing.ids import PlanId, new_id
+from billing.limits import PLAN_DAYS
 from billing.money import MAX_CENTS
 from billing.validation import (
     UNCHANGED,
@@ -66,13 +67,13 @@ async def create_plan(
     metadata: Mapping[str, str] | None = None,
     now: datetime,
 ) -> Outcome:
-    """Stores a new plan, by default one that bills every 30 days.
+    """Stores a new plan, by default one that bills every `PLAN_DAYS`.
 
-    Without an `interval_count` it is 30 days, or 1 of any other interval. Raises `InvalidInput`, `PlanCodeTaken`,
+    Without an `interval_count` it is so many days, or 1 of any other interval. Raises `InvalidInput`, `PlanCodeTaken`,
     `AmountNegative`, `AmountTooLarge`, `CurrencyUnknown`.
     """
     if interval_count is None:
-        interval_count = 30 if interval is PlanInterval.DAY else 1
+        interval_count = PLAN_DAYS if interval is PlanInterval.DAY else 1
     if not 1 <= interval_count <= MAX_INTERVAL_COUNT[interval]:
         raise InvalidInput(
             f"The interval count of {interval} must be 1 to {MAX_INTERVAL_COUNT[interval]}.", "interval_count"

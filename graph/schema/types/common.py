@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import strawberry
 from strawberry.types import get_object_definition
 
-from billing import records
+from billing import limits, records
 from billing.errors import InvalidInput
 from db.access.rows import Referred, Row
 from db.models import Base
@@ -85,14 +85,14 @@ def describe_fields(declared: type, **descriptions: str) -> None:
 
 @strawberry.type(description="A pair of the caller's own data, kept with an object and given back as it was.")
 class MetadataEntry:
-    key: str = field("The pair's name, unique in its object: 1 to 64 characters.")
-    value: str = field("What is kept under it: at most 500 characters.")
+    key: str = field(f"The pair's name, unique in its object: 1 to {limits.MAX_METADATA_KEY} characters.")
+    value: str = field(f"What is kept under it: at most {limits.MAX_METADATA_VALUE} characters.")
 
 
 @strawberry.input(description="A pair of the caller's own data.")
 class MetadataEntryInput:
-    key: str = field("The pair's name, unique in its object: 1 to 64 characters.")
-    value: str = field("What is kept under it: at most 500 characters.")
+    key: str = field(f"The pair's name, unique in its object: 1 to {limits.MAX_METADATA_KEY} characters.")
+    value: str = field(f"What is kept under it: at most {limits.MAX_METADATA_VALUE} characters.")
 
 
 def metadata_field(*, deprecation_reason: str | None = None) -> Any:
@@ -101,9 +101,17 @@ def metadata_field(*, deprecation_reason: str | None = None) -> Any:
 
     return strawberry.field(
         resolver=resolve,
-        description="The caller's own data, at most 50 pairs, sorted by key.",
+        description=f"The caller's own data, at most {limits.MAX_METADATA_PAIRS} pairs, sorted by key.",
         deprecation_reason=deprecation_reason,
         metadata={READS: {"custom_metadata"}},
+    )
+
+
+def metadata_input_field(*, deprecation_reason: str | None = None) -> Any:
+    return strawberry.field(
+        default=None,
+        description=f"Your own data, at most {limits.MAX_METADATA_PAIRS} pairs.",
+        deprecation_reason=deprecation_reason,
     )
 
 
@@ -128,7 +136,10 @@ class Address:
 
 
 @strawberry.input(
-    description="A postal address. Each line has at most 255 characters; an empty one counts as left out."
+    description=(
+        f"A postal address. Each line has at most {limits.MAX_ADDRESS_LINE} characters; an empty one counts as left "
+        "out."
+    )
 )
 class AddressInput:
     line1: str | None = strawberry.field(default=None, description="Street and number.")

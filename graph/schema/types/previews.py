@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import strawberry
 
+from billing import limits
 from billing.changes import ChangeMode
 from billing.ids import SubscriptionId
 from billing.records import PlannedInvoice
@@ -64,7 +65,7 @@ class InvoicePreview:
     period_start: datetime = field("When the span that the invoice is for begins.")
     period_end: datetime = field("When the span that the invoice is for ends (not in it).")
     due_at: datetime | None = field("When it would be due.")
-    lines: list[InvoicePreviewLine] = field("What would be billed, in order; at most 100 lines.")
+    lines: list[InvoicePreviewLine] = field(f"What would be billed, in order; at most {limits.MAX_LINES} lines.")
 
     @strawberry.field(description="The instant at which it would be made.")
     def as_of(self) -> datetime:
