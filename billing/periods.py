@@ -64,16 +64,6 @@ def nth_period(anchor: datetime, interval: Interval, n: int) -> Period:
     return Period(nth_boundary(anchor, interval, n), nth_boundary(anchor, interval, n + 1))
 
 
-def period_index(anchor: datetime, interval: Interval, at: datetime) -> int:
-    """The `n` for which `at` lies in `nth_period(anchor, interval, n)`."""
-    if interval.days:
-        return (at - anchor) // timedelta(days=interval.days)
-    months = (at.year - anchor.year) * 12 + at.month - anchor.month
-    n = months // interval.months
-    # The month alone may point one period too far: Mar 30 lies before the boundary of an anchor on Jan 31.
-    return n - 1 if at < nth_boundary(anchor, interval, n) else n
-
-
 def billing_interval(interval: PlanInterval, count: int) -> Interval:
     """How long one period of a plan is."""
     match interval:

@@ -1,6 +1,5 @@
 """Parts of amounts. Kernel: values in, values out, whole minor units throughout."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from billing.periods import Period
@@ -30,13 +29,3 @@ def credit_due(billed_cents: int, credited_cents: int, span: Period, at: datetim
     """
     assert 0 <= credited_cents <= billed_cents, (credited_cents, billed_cents)
     return max(0, prorated(billed_cents, span, at) - credited_cents)
-
-
-def split(total_cents: int, weights: Sequence[int]) -> list[int]:
-    """`total_cents` in proportion to `weights`: each share is rounded down, and the last one takes the rest."""
-    assert weights, "there is something to split among"
-    assert total_cents >= 0, total_cents
-    assert min(weights) >= 0, weights
-    assert sum(weights) > 0, weights
-    shares = [total_cents * weight // sum(weights) for weight in weights[:-1]]
-    return [*shares, total_cents - sum(shares)]

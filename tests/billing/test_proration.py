@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from billing.money import MAX_CENTS
 from billing.periods import Period
-from billing.proration import credit_due, prorated, share, split
+from billing.proration import credit_due, prorated, share
 
 cents = st.integers(0, MAX_CENTS)
 spans = st.tuples(st.integers(-(10**9), 10**10), st.integers(1, 10 * 366 * 86_400)).map(
@@ -117,16 +117,6 @@ def test_a_line_credited_from_its_first_second_on_is_given_back_as_a_whole(bille
     assert credit_due(billed, 0, span, span.start) == billed
 
 
-@given(cents, st.lists(cents, min_size=1, max_size=20).filter(any))
-def test_a_split_keeps_the_sum_and_rounds_all_shares_down_but_the_last(total: int, weights: list[int]) -> None:
-    shares = split(total, weights)
-
-    exact = [Fraction(total * weight, sum(weights)) for weight in weights]
-    assert sum(shares) == total
-    assert shares[:-1] == [floor(part) for part in exact[:-1]]
-    assert exact[-1] <= shares[-1] < exact[-1] + len(weights)
-
-
 def test_case_c02_a_published_tie_and_the_repair_of_a_later_month() -> None:
     first = Period(datetime(2016, 6, 10, tzinfo=UTC), datetime(2016, 7, 10, tzinfo=UTC))
     later = Period(datetime(2016, 7, 10, tzinfo=UTC), datetime(2016, 8, 10, tzinfo=UTC))
@@ -150,10 +140,6 @@ def test_case_c06_what_is_charged_again_in_two_parts_adds_up_to_the_whole() -> N
 
     assert prorated(2995, period, resumed) == 998
     assert share(2995, (resumed - period.start).days, 30) == 1997
-
-
-def test_case_e02_the_last_share_takes_the_rest() -> None:
-    assert split(500, [1000, 2000]) == [166, 334]
 
 
 def credited_in_turn(billed: int, span: Period, instants: list[datetime]) -> list[int]:
