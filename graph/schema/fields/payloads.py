@@ -121,7 +121,7 @@ def preview(description: str, *, deprecation_reason: str | None = None) -> Calla
 def answered(declare: Callable[..., Any], allow: Callable[[Info], None], resolver: Resolver[Input, Result]) -> Any:
     """A root field that takes one input and answers with its payload, with its `userErrors` where billing refuses."""
     hints = get_type_hints(resolver)
-    described = strawberry.argument(description=hints["input"].__strawberry_definition__.description)
+    described = strawberry.argument(description=get_object_definition(hints["input"], strict=True).description)
     resolver.__annotations__["input"] = Annotated[hints["input"], described]
 
     @wraps(resolver)
