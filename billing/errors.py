@@ -9,13 +9,15 @@ class BillingError(Exception):
     """A refusal. Nothing was stored.
 
     `code` names the kind for programs, and `description` says in one sentence what it means. `field` is the input it is
-    about, outermost first, by the operation's own parameter names; empty where it is about no single one.
+    about, outermost first, by the operation's own parameter names; empty where it is about no single one. Where there
+    is a `deprecation_reason`, clients need no longer look for the code.
     """
 
     __test__ = False  # pytest would take those of test clocks for classes of tests
 
     code: ClassVar[str]
     description: ClassVar[str]
+    deprecation_reason: ClassVar[str | None] = None
     field: tuple[str, ...] = ()
 
     def __init__(self, message: str, *field: str) -> None:

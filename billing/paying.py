@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from billing.account import Account
 from billing.errors import (
@@ -16,12 +16,10 @@ from billing.errors import (
 )
 from billing.ids import InvoiceId, PaymentId
 from billing.invoicing import allocate, enter, oldest_due_first, state_refusal
+from billing.limits import MAX_ALLOCATIONS, OLDEST_MONEY
 from billing.money import MAX_CENTS
 from billing.records import InvoiceState, PlannedPayment
 from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, ObjectType, PaymentMethod
-
-OLDEST_MONEY = timedelta(days=3660)
-MAX_ALLOCATIONS = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,11 @@ from billing.errors import (
 )
 from billing.ids import PlanId, SubscriptionId
 from billing.invoicing import judge
-from billing.limits import MAX_TRIAL_DAYS
+from billing.limits import MAX_START_DAYS, MAX_TRIAL_DAYS
 from billing.money import amounts_that_fit, times
 from billing.records import NewSubscription, PlannedInvoice, PlanState, SubscriptionState, Terms
 from billing.renewals import end, is_due, start
 from billing.words import EventType, SubscriptionStatus
-
-MAX_START_DAYS = 3660
 
 
 class Settlement(StrEnum):

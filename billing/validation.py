@@ -21,13 +21,16 @@ from billing.errors import (
 )
 from billing.limits import (
     MAX_ADDRESS_LINE,
+    MAX_CODE,
     MAX_EMAIL,
+    MAX_INTERVAL_COUNT,
     MAX_METADATA_KEY,
     MAX_METADATA_PAIRS,
     MAX_METADATA_VALUE,
     MAX_NET_DAYS,
     MAX_QUANTITY,
     MAX_TRIAL_DAYS,
+    PLAN_DAYS,
 )
 from billing.money import MAX_CENTS
 from billing.records import Address
@@ -168,19 +171,10 @@ def valid_quantity(quantity: int) -> int:
     return quantity
 
 
-MAX_INTERVAL_COUNT = {
-    PlanInterval.DAY: 3660,
-    PlanInterval.WEEK: 520,
-    PlanInterval.MONTH: 120,
-    PlanInterval.YEAR: 10,
-}
-"""A period is at most ten years long."""
-
-
 def valid_interval_count(interval: PlanInterval, count: int | None) -> int:
-    """The number of intervals in a period: without a `count` 30 days, or 1 of any other interval."""
+    """The number of intervals in a period: without a `count` `PLAN_DAYS` days, or 1 of any other interval."""
     if count is None:
-        return 30 if interval is PlanInterval.DAY else 1
+        return PLAN_DAYS if interval is PlanInterval.DAY else 1
     if not 1 <= count <= MAX_INTERVAL_COUNT[interval]:
         raise InvalidInput(
             f"The interval count of {interval} must be 1 to {MAX_INTERVAL_COUNT[interval]}.", "interval_count"
@@ -197,7 +191,6 @@ def valid_price(amount_cents: int) -> int:
     return amount_cents
 
 
-MAX_CODE = 64
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 

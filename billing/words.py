@@ -10,6 +10,10 @@ class ApiKeyScope(StrEnum):
     CUSTOMER = "CUSTOMER"
 
 
+KEY_SCOPES = tuple(scope for scope in ApiKeyScope if scope is not ApiKeyScope.CUSTOMER)
+"""The scopes of keys for programs: CUSTOMER is that of customer sessions."""
+
+
 class CustomerPermission(StrEnum):
     CANCEL_SUBSCRIPTION = "CANCEL_SUBSCRIPTION"
     CHANGE_SUBSCRIPTION = "CHANGE_SUBSCRIPTION"

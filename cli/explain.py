@@ -2,8 +2,7 @@
 
 import sys
 
-from graphql import GraphQLError
-from graphql.execution.values import VariableValues
+from graphql import GraphQLError, VariableValues
 
 from cli.errors import CommandError
 from graph.execution import explained

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,8 @@ from rich.text import Text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from typer.models import OptionInfo
 
+from billing.limits import CHUNK
+from billing.words import KEY_SCOPES, ApiKeyScope
 from cli.database import database_server
 from cli.environment import settings_of, text_of
 from cli.errors import CommandError
@@ -27,15 +28,6 @@ from db.driver.urls import DatabaseUrlError, asyncpg_url, is_pooled
 from db.embedded import EmbeddedPostgresError
 from db.location import DatabaseServer, running_server
 from db.migrations import MigrationBlockedError, UnknownRevisionError, migrate
-
-
-class Scope(Enum):
-    """What an API key may do, as a person says it."""
-
-    READ = "read"
-    WRITE = "write"
-    ADMIN = "admin"
-
 
 app = typer.Typer(
     help="A self-hosted subscription-billing server with a GraphQL API.",
@@ -97,6 +89,16 @@ def serve(
         serve_forever(server, listening, configuration, console=console)
 
 
+SPOKEN_SCOPES = {scope.value.lower(): scope for scope in KEY_SCOPES}
+"""What an API key may do, as a person says it."""
+
+
+def key_scope(said: str) -> ApiKeyScope:
+    if said not in SPOKEN_SCOPES:
+        raise typer.BadParameter(f"{said!r} is not one of {', '.join(map(repr, SPOKEN_SCOPES))}.")
+    return SPOKEN_SCOPES[said]
+
+
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 
@@ -104,16 +106,17 @@ app.add_typer(keys, name="keys")
 @keys.command(name="create")
 def create_key_command(
     name: Annotated[str, typer.Option(help="What the key is for.")],
-    scope: Annotated[Scope, typer.Option(help="What it may do.")],
+    scope: Annotated[
+        ApiKeyScope, typer.Option(help="What it may do.", parser=key_scope, metavar=f"<{'|'.join(SPOKEN_SCOPES)}>")
+    ],
     data_dir: DataDir = None,
 ) -> None:
     """Make an API key, and print its token: once, and alone on the standard output."""
-    from billing.words import ApiKeyScope
     from cli.keys import create_key
 
     with one_line_errors(), database_server(data_dir) as server:
         migrated(server)
-        asyncio.run(create_key(server.url, name=name, scope=ApiKeyScope[scope.name], console=console))
+        asyncio.run(create_key(server.url, name=name, scope=scope, console=console))
 
 
 @keys.command(name="list")
@@ -158,7 +161,7 @@ def renew_command(
     ] = None,
     chunk: Annotated[
         int, typer.Option(min=1, max=1000, help="How many subscriptions are renewed in one transaction.")
-    ] = 500,
+    ] = CHUNK,
     data_dir: DataDir = None,
 ) -> None:
     """Bill everything that is due, once, as the server does by itself: for cron, or to see what happens.

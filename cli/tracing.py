@@ -40,9 +40,9 @@ def exporters_of(environment: Mapping[str, str] = os.environ) -> list[str]:
     return names
 
 
-def start_tracing(environment: Mapping[str, str] = os.environ) -> "Tracing | None":
+def start_tracing() -> "Tracing | None":
     """Tracing as the variables have it; None, and nothing imported, where they switch it off. Raises `CommandError`."""
-    names = exporters_of(environment)
+    names = exporters_of()
     if not names:
         return None
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -52,7 +52,7 @@ def start_tracing(environment: Mapping[str, str] = os.environ) -> "Tracing | Non
 
     from graph.observability.tracing import Tracing
 
-    named = environment.get("OTEL_SERVICE_NAME") or "service.name=" in environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     provider = TracerProvider(
         resource=Resource.create({} if named else {"service.name": "billing"}), shutdown_on_exit=False
     )

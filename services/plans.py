@@ -53,9 +53,9 @@ async def create_plan(
     metadata: Mapping[str, str] | None = None,
     now: datetime,
 ) -> Outcome:
-    """Stores a new plan, by default one that bills every 30 days.
+    """Stores a new plan, by default one that bills every `PLAN_DAYS`.
 
-    Without an `interval_count` it is 30 days, or 1 of any other interval. Raises `InvalidInput`, `PlanCodeTaken`,
+    Without an `interval_count` it is so many days, or 1 of any other interval. Raises `InvalidInput`, `PlanCodeTaken`,
     `AmountNegative`, `AmountTooLarge`, `CurrencyUnknown`.
     """
     interval_count = valid_interval_count(interval, interval_count)

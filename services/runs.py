@@ -20,6 +20,7 @@ from billing.account import Account
 from billing.errors import BillingError
 from billing.ids import SubscriptionId, new_id
 from billing.invoicing import judge
+from billing.limits import CHUNK
 from billing.money import AmountOverflow
 from billing.renewals import MAX_PERIODS_PER_RUN, renew
 from billing.words import RunTrigger, SubscriptionStatus
@@ -35,10 +36,6 @@ from services.accounts.write import store
 from services.holds import hold, reason_of
 
 logger = logging.getLogger("billing.runs")
-
-CHUNK = 500
-"""So many subscriptions are renewed in one transaction at most."""
-
 
 Live = Callable[[Account], int]
 """Does what is due of an account, and says how many boundaries it crossed."""

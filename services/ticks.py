@@ -8,13 +8,14 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.limits import CHUNK
 from billing.words import RunTrigger
 from db.database import Database
 from db.driver.errors import is_unavailable
 from services.clock_runs import see_to_test_clocks
 from services.customer_sessions import prune_sessions
 from services.idempotency import prune
-from services.runs import CHUNK, Report, run_renewals
+from services.runs import Report, run_renewals
 
 logger = logging.getLogger("billing.runs")
 

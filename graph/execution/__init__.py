@@ -10,7 +10,7 @@ What comes out is what graphql-core gives: the same data in the same order, and 
 
 from graph.execution.explain import explained
 from graph.execution.fields import AS_IS, ATTRIBUTE, BATCH, COLUMN, INSTANCE_OF, READS, BatchResolver, ResolveMany
-from graph.execution.plan import Field, Plan, PlanCache, Plans, Selection, takes
+from graph.execution.plan import Field, PlanCache, Plans, Selection, takes
 from graph.execution.run import execute
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "READS",
     "BatchResolver",
     "Field",
-    "Plan",
     "PlanCache",
     "Plans",
     "ResolveMany",

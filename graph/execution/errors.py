@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import FieldNode, GraphQLError
-from graphql.error import located_error
+from graphql import FieldNode, GraphQLError, located_error
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,14 @@ from graphql import (
     OperationType,
     TypeNameMetaFieldDef,
     VariableNode,
+    VariableValues,
     Visitor,
+    get_argument_values,
     is_leaf_type,
     is_object_type,
     visit,
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
-from graphql.execution.values import VariableValues, get_argument_values
 
 from graph.execution.fields import ATTRIBUTE, BATCH, INSTANCE_OF, READS, BatchResolver, ResolveMany
 from graph.execution.leaves import Leaf

@@ -16,16 +16,17 @@ from graphql import (
     GraphQLError,
     GraphQLObjectType,
     GraphQLResolveInfo,
+    GraphQLResolveInfoHelpers,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
     Undefined,
+    VariableValues,
     default_field_resolver,
+    get_variable_values,
     is_abstract_type,
 )
-from graphql.execution.values import VariableValues, get_variable_values
 from graphql.pyutils import gather_with_cancel, is_awaitable
-from graphql.type import GraphQLResolveInfoHelpers
 
 from graph.execution.errors import Failure, settle
 from graph.execution.frames import Frame, Spread

@@ -11,7 +11,7 @@ from graphql import (
     GraphQLSchema,
     Undefined,
 )
-from strawberry.schema import Schema
+from strawberry import Schema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
 

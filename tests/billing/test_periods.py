@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.limits import MAX_INTERVAL_COUNT
 from billing.periods import Interval, Period, billing_interval, nth_boundary, nth_period
-from billing.validation import MAX_INTERVAL_COUNT
 from billing.words import PlanInterval
 
 DAYS_30 = billing_interval(PlanInterval.DAY, 30)
@@ -54,6 +54,14 @@ def test_each_period_begins_where_the_one_before_it_ends(anchor: datetime, inter
     assert nth_period(anchor, interval, 0).start == anchor
     assert [period.start for period in periods[1:]] == [period.end for period in periods[:-1]]
     assert all(period.start < period.end for period in periods)
+
+
+@given(anchors, intervals, st.sampled_from(ORDINALS), st.floats(0, 1, exclude_max=True))
+def test_an_instant_lies_in_one_period(anchor: datetime, interval: Interval, n: int, part: float) -> None:
+    periods = {number: nth_period(anchor, interval, number) for number in ORDINALS}
+    at = periods[n].start + timedelta(seconds=int(periods[n].seconds * part))
+
+    assert [number for number, period in periods.items() if at in period] == [n]
 
 
 @given(anchors, st.integers(1, MAX_INTERVAL_COUNT[PlanInterval.DAY]), st.sampled_from(ORDINALS))

@@ -261,6 +261,7 @@ def connection(
     parent: str | None = None,
     without_test_clocks: bool = False,
     newest_first: bool = False,
+    deprecation_reason: str | None = None,
 ) -> Any:
     """A field that gives a list by page. Its arguments are the same everywhere; filter and order are the list's own.
 
@@ -319,7 +320,12 @@ def connection(
         order_by | None,
         strawberry.argument(description=f"In this order; by default {'newest' if newest_first else 'oldest'} first."),
     ]
-    return strawberry.field(resolver=resolve, description=description, metadata={EDGE: listing})
+    return strawberry.field(
+        resolver=resolve,
+        description=description,
+        deprecation_reason=deprecation_reason,
+        metadata={EDGE: listing},
+    )
 
 
 NAMING_TEST_CLOCKS = frozenset({"test_clock_id", "customer_id", "subscription_id"})

@@ -129,7 +129,7 @@ def own_columns_read(model: type[Base], selections: Sequence[Selection] | None) 
     return frozenset(columns)
 
 
-def edge(read: BatchedRead[Any, Any], key: str, description: str) -> Any:
+def edge(read: BatchedRead[Any, Any], key: str, description: str, *, deprecation_reason: str | None = None) -> Any:
     """A field that leads from a row to what `read` finds for its column `key`: a row, null or a list."""
     key_of = attrgetter(key)
 
@@ -139,7 +139,12 @@ def edge(read: BatchedRead[Any, Any], key: str, description: str) -> Any:
             raise found
         return found
 
-    return strawberry.field(resolver=resolve, description=description, metadata={EDGE: Edge(read, key)})
+    return strawberry.field(
+        resolver=resolve,
+        description=description,
+        deprecation_reason=deprecation_reason,
+        metadata={EDGE: Edge(read, key)},
+    )
 
 
 def key_of_id(id: str) -> str | None:
@@ -156,6 +161,7 @@ def lookup(
     argument_description: str = "The object's id.",
     argument_type: Any = strawberry.ID,
     key_of: Callable[[str], str | None] = key_of_id,
+    deprecation_reason: str | None = None,
 ) -> Any:
     """A field of the root that leads to what `read` finds for its argument."""
 
@@ -165,4 +171,9 @@ def lookup(
 
     described = strawberry.argument(name=argument, description=argument_description)
     resolve.__annotations__["key"] = Annotated[argument_type, described]
-    return strawberry.field(resolver=resolve, description=description, metadata={EDGE: RootLookup(read, key_of)})
+    return strawberry.field(
+        resolver=resolve,
+        description=description,
+        deprecation_reason=deprecation_reason,
+        metadata={EDGE: RootLookup(read, key_of)},
+    )

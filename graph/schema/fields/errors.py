@@ -1,5 +1,6 @@
 """What is wrong, as a client sees it: user errors in payloads, codes on top-level errors."""
 
+from collections.abc import Iterable
 from dataclasses import fields
 from enum import Enum
 from typing import cast
@@ -13,12 +14,21 @@ from db.models.kinds import KINDS
 from graph.error_codes import ErrorCode
 from graph.observability.exchange import current
 
-CODES = {each.code: strawberry.enum_value(each.code, description=each.description) for each in REFUSALS}
 
-# mypy takes the call for a look-up of a member.
-UserErrorCode = strawberry.enum(
-    cast("type[Enum]", Enum("UserErrorCode", CODES)), description="Why a mutation was refused."
-)
+def codes_of(refusals: Iterable[type[BillingError]]) -> type[Enum]:
+    """The enum of their codes."""
+    values = {
+        each.code: strawberry.enum_value(
+            each.code, description=each.description, deprecation_reason=each.deprecation_reason
+        )
+        for each in refusals
+    }
+    # mypy takes the call for a look-up of a member.
+    made = cast("type[Enum]", Enum("UserErrorCode", values))
+    return strawberry.enum(made, description="Why a mutation was refused.")
+
+
+UserErrorCode = codes_of(REFUSALS)
 
 
 @strawberry.type(description="A refusal that the client can do something about. Nothing was stored.")

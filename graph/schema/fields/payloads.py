@@ -33,7 +33,7 @@ from db.queries.lookups import (
 from graph.schema.fields.context import Info
 from graph.schema.fields.edges import edge
 from graph.schema.fields.errors import UserError
-from services.idempotency import Outcome
+from services.idempotency import MAX_KEY, Outcome
 
 Input = TypeVar("Input")
 Result = TypeVar("Result", bound="Payload")
@@ -50,7 +50,7 @@ class Some(Protocol[Given_co]):
 
 @strawberry.type
 class Payload:
-    """What every payload has beside its objects, which are null where the mutation was refused."""
+    """The part that all payloads share. Their objects are null where the mutation was refused."""
 
     made: strawberry.Private[Outcome] = Outcome()
     user_errors: list[UserError] = strawberry.field(
@@ -75,16 +75,18 @@ made_subscription = partial(edge, subscriptions_by_id, "made.subscription_id")
 made_invoice = partial(edge, invoices_by_id, "made.invoice_id")
 made_payment = partial(edge, payments_by_id, "made.payment_id")
 made_test_clock = partial(edge, test_clocks_by_id, "made.test_clock_id")
+"""Fields of a payload: the objects that the mutation has made or changed, as they are now."""
 
 
-def idempotency_key_field() -> Any:
+def idempotency_key_field(*, deprecation_reason: str | None = None) -> Any:
     return strawberry.field(
         default=None,
         description=(
-            "A text of your own, 1 to 255 characters, that makes a retry safe: sent again with the same key and input "
-            "within a day, by the same API key, the mutation is not done again and answers with what it made the first "
-            "time."
+            f"A text of your own, 1 to {MAX_KEY} characters, that makes a retry safe: sent again with the same key and "
+            "input within a day, by the same API key, the mutation is not done again and answers with what it made "
+            "the first time."
         ),
+        deprecation_reason=deprecation_reason,
     )
 
 
@@ -92,7 +94,11 @@ Resolver = Callable[[Any, Info, Input], Awaitable[Result]]
 
 
 def mutation(
-    description: str, *, scope: ApiKeyScope = ApiKeyScope.WRITE, permission: CustomerPermission | None = None
+    description: str,
+    *,
+    scope: ApiKeyScope = ApiKeyScope.WRITE,
+    permission: CustomerPermission | None = None,
+    deprecation_reason: str | None = None,
 ) -> Callable[[Resolver[Input, Result]], Any]:
     """A root field that changes something, and answers with its payload.
 
@@ -102,20 +108,20 @@ def mutation(
     def allow(info: Info) -> None:
         info.context.access.require(scope, permission)
 
-    return partial(answered, strawberry.mutation, description, allow)
+    declare = partial(strawberry.mutation, description=description, deprecation_reason=deprecation_reason)
+    return partial(answered, declare, allow)
 
 
-def preview(description: str) -> Callable[[Resolver[Input, Result]], Any]:
+def preview(description: str, *, deprecation_reason: str | None = None) -> Callable[[Resolver[Input, Result]], Any]:
     """A root field that says what a mutation would do, and answers with its payload. Whoever may read may ask."""
-    return partial(answered, strawberry.field, description, lambda _info: None)
+    declare = partial(strawberry.field, description=description, deprecation_reason=deprecation_reason)
+    return partial(answered, declare, lambda _info: None)
 
 
-def answered(
-    declare: Callable[..., Any], description: str, allow: Callable[[Info], None], resolver: Resolver[Input, Result]
-) -> Any:
+def answered(declare: Callable[..., Any], allow: Callable[[Info], None], resolver: Resolver[Input, Result]) -> Any:
     """A root field that takes one input and answers with its payload, with its `userErrors` where billing refuses."""
     hints = get_type_hints(resolver)
-    described = strawberry.argument(description=hints["input"].__strawberry_definition__.description)
+    described = strawberry.argument(description=get_object_definition(hints["input"], strict=True).description)
     resolver.__annotations__["input"] = Annotated[hints["input"], described]
 
     @wraps(resolver)
@@ -127,7 +133,7 @@ def answered(
             payload: Result = hints["return"](user_errors=[UserError.of(refusal, hints["input"])])
             return payload
 
-    return declare(resolver=resolve, description=description)
+    return declare(resolver=resolve)
 
 
 def given(value: "Some[Given] | None") -> Given | Unchanged:

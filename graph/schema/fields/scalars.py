@@ -113,7 +113,8 @@ SCALARS: dict[object, ScalarDefinition] = {
         name="DateTime",
         description=(
             "An instant in RFC 3339, such as `2026-01-31T12:00:00Z`. Always UTC and whole seconds in answers; in "
-            "inputs any offset, but never none, and the years 1900 to 9998; fractions of a second are cut off."
+            f"inputs any offset, but never none, and the years {FIRST_YEAR} to {LAST_YEAR}; fractions of a second are "
+            "cut off."
         ),
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339#section-5.6",
         serialize=serialize_datetime,

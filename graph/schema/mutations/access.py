@@ -15,7 +15,7 @@ from services import api_keys, customer_sessions
 
 @strawberry.input(description="A new API key.")
 class CreateApiKeyInput:
-    name: str = strawberry.field(description="What it is for: 1 to 255 characters.")
+    name: str = strawberry.field(description=f"What it is for: 1 to {api_keys.MAX_NAME} characters.")
     scope: ApiKeyScope = strawberry.field(description="What it may do: READ, WRITE or ADMIN.")
 
 
@@ -39,7 +39,10 @@ class CreateCustomerSessionInput:
     )
     plan_ids: list[strawberry.ID] = strawberry.field(
         default_factory=list,
-        description="The plans that the customer may change to, at most 100; by default none, only the quantity.",
+        description=(
+            f"The plans that the customer may change to, at most {customer_sessions.MAX_PLANS}; by default none, only "
+            "the quantity."
+        ),
     )
 
 

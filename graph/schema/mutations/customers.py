@@ -3,60 +3,75 @@
 import strawberry
 from strawberry import Maybe
 
+from billing import limits
 from billing.ids import CustomerId, TestClockId
 from billing.validation import UNCHANGED
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import Payload, given, idempotency_key_field, made_customer, mutation, payload
 from graph.schema.fields.scalars import parse_id
-from graph.schema.types.common import AddressInput, MetadataEntryInput, metadata_of
+from graph.schema.types.common import AddressInput, MetadataEntryInput, metadata_input_field, metadata_of
 from graph.schema.types.customers import Customer
 from services import customers
 
 
 @strawberry.input(description="A new customer.")
 class CreateCustomerInput:
-    name: str = strawberry.field(description="The name on invoices: 1 to 255 characters.")
+    name: str = strawberry.field(description=f"The name on invoices: 1 to {customers.MAX_NAME} characters.")
     email: str = strawberry.field(
         description="The e-mail address, unique among all customers, archived ones too, in upper and lower case alike."
     )
     external_id: str | None = strawberry.field(
         default=None,
-        description="The id that your own system has for this customer, unique: 1 to 255 characters.",
+        description=(
+            f"The id that your own system has for this customer, unique: 1 to {customers.MAX_EXTERNAL_ID} characters."
+        ),
     )
     address: AddressInput | None = strawberry.field(default=None, description="The postal address on invoices.")
-    tax_id: str | None = strawberry.field(default=None, description="The tax number on invoices: 1 to 64 characters.")
+    tax_id: str | None = strawberry.field(
+        default=None, description=f"The tax number on invoices: 1 to {customers.MAX_TAX_ID} characters."
+    )
     net_days: int | None = strawberry.field(
         default=None,
-        description="Days from the issue of an invoice to its due date, 0 to 365: by default the plan's, or 14.",
+        description=(
+            f"Days from the issue of an invoice to its due date, 0 to {limits.MAX_NET_DAYS}: by default the plan's, or "
+            f"{limits.NET_DAYS}."
+        ),
     )
     test_clock_id: strawberry.ID | None = strawberry.field(
         default=None, description="The test clock in whose time the customer lives, for good; by default the world's."
     )
-    metadata: list[MetadataEntryInput] | None = strawberry.field(
-        default=None, description="Your own data, at most 50 pairs."
-    )
+    metadata: list[MetadataEntryInput] | None = metadata_input_field()
     idempotency_key: str | None = idempotency_key_field()
 
 
 @strawberry.input(description="Changes of a customer. What is left out stays as it is; finalized invoices do too.")
 class UpdateCustomerInput:
     id: strawberry.ID = strawberry.field(description="The customer.")
-    name: Maybe[str | None] = strawberry.field(description="The new name: 1 to 255 characters; null is refused.")
+    name: Maybe[str | None] = strawberry.field(
+        description=f"The new name: 1 to {customers.MAX_NAME} characters; null is refused."
+    )
     email: Maybe[str | None] = strawberry.field(
         description="The new e-mail address, unique among all customers; null is refused."
     )
     external_id: Maybe[str | None] = strawberry.field(
-        description="The new external id, unique: 1 to 255 characters; null for none."
+        description=f"The new external id, unique: 1 to {customers.MAX_EXTERNAL_ID} characters; null for none."
     )
     address: Maybe[AddressInput | None] = strawberry.field(
         description="The new address, which takes the place of the old one as a whole; null for none."
     )
-    tax_id: Maybe[str | None] = strawberry.field(description="The new tax number: 1 to 64 characters; null for none.")
+    tax_id: Maybe[str | None] = strawberry.field(
+        description=f"The new tax number: 1 to {customers.MAX_TAX_ID} characters; null for none."
+    )
     net_days: Maybe[int | None] = strawberry.field(
-        description="Days from the issue of a new invoice to its due date, 0 to 365; null for the plan's, or 14."
+        description=(
+            f"Days from the issue of a new invoice to its due date, 0 to {limits.MAX_NET_DAYS}; null for the plan's, "
+            f"or {limits.NET_DAYS}."
+        )
     )
     metadata: Maybe[list[MetadataEntryInput] | None] = strawberry.field(
-        description="The new pairs, at most 50, which take the place of all old ones; null for none."
+        description=(
+            f"The new pairs, at most {limits.MAX_METADATA_PAIRS}, which take the place of all old ones; null for none."
+        )
     )
 
 

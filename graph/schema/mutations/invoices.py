@@ -2,6 +2,7 @@
 
 import strawberry
 
+from billing import limits
 from billing.ids import CustomerId, InvoiceId
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import Payload, idempotency_key_field, made_invoice, mutation, payload
@@ -13,11 +14,13 @@ from services.drafts import OneOffLine
 
 @strawberry.input(description="A line of a one-off invoice.")
 class InvoiceLineInput:
-    description: str = strawberry.field(description="What it is for: 1 to 500 characters.")
+    description: str = strawberry.field(description=f"What it is for: 1 to {drafts.MAX_DESCRIPTION} characters.")
     unit_amount_cents: Cents = strawberry.field(
         description="The price of one unit in minor units of the invoice's currency: more than 0."
     )
-    quantity: int = strawberry.field(default=1, description="How many units: 1 to 1 000 000 000.")
+    quantity: int = strawberry.field(
+        default=1, description=f"How many units: 1 to {limits.spaced(limits.MAX_QUANTITY)}."
+    )
 
     def value(self) -> OneOffLine:
         return OneOffLine(self.description, self.unit_amount_cents, self.quantity)
@@ -30,11 +33,14 @@ class CreateInvoiceInput:
         description="The currency: the customer's, who takes this one for good where it has none yet."
     )
     lines: list[InvoiceLineInput] = strawberry.field(
-        default_factory=list, description="The first lines, in order; at most 100."
+        default_factory=list, description=f"The first lines, in order; at most {limits.MAX_LINES}."
     )
     net_days: int | None = strawberry.field(
         default=None,
-        description="Days until it is due once it is finalized, 0 to 365: by default the customer's, or 14.",
+        description=(
+            f"Days until it is due once it is finalized, 0 to {limits.MAX_NET_DAYS}: by default the customer's, or "
+            f"{limits.NET_DAYS}."
+        ),
     )
     idempotency_key: str | None = idempotency_key_field()
 
@@ -42,11 +48,13 @@ class CreateInvoiceInput:
 @strawberry.input(description="A line for a DRAFT.")
 class AddInvoiceLineInput:
     invoice_id: strawberry.ID = strawberry.field(description="The invoice: a DRAFT.")
-    description: str = strawberry.field(description="What it is for: 1 to 500 characters.")
+    description: str = strawberry.field(description=f"What it is for: 1 to {drafts.MAX_DESCRIPTION} characters.")
     unit_amount_cents: Cents = strawberry.field(
         description="The price of one unit in minor units of the invoice's currency: more than 0."
     )
-    quantity: int = strawberry.field(default=1, description="How many units: 1 to 1 000 000 000.")
+    quantity: int = strawberry.field(
+        default=1, description=f"How many units: 1 to {limits.spaced(limits.MAX_QUANTITY)}."
+    )
     idempotency_key: str | None = idempotency_key_field()
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import strawberry
 
+from billing import limits
 from billing.ids import CustomerId, InvoiceId
 from billing.paying import WantedAllocation
 from billing.words import PaymentMethod
@@ -39,7 +40,7 @@ class RecordPaymentInput:
     )
     method: PaymentMethod = strawberry.field(default=PaymentMethod.BANK_TRANSFER, description="How the money came.")
     reference: str | None = strawberry.field(
-        default=None, description="What identifies it where it came from: at most 255 characters."
+        default=None, description=f"What identifies it where it came from: at most {payments.MAX_REFERENCE} characters."
     )
     received_at: datetime | None = strawberry.field(
         default=None,
@@ -47,7 +48,10 @@ class RecordPaymentInput:
     )
     allocations: list[AllocationInput] | None = strawberry.field(
         default=None,
-        description=("Which invoices it pays, in this order; at most 100. By default the OPEN ones, oldest due first."),
+        description=(
+            f"Which invoices it pays, in this order; at most {limits.MAX_ALLOCATIONS}. By default the OPEN ones, "
+            "oldest due first."
+        ),
     )
     allow_overpayment: bool = strawberry.field(
         default=False, description="Whether more than the invoices take is welcome: the rest becomes balance."

@@ -3,28 +3,31 @@
 import strawberry
 from strawberry import Maybe
 
+from billing import limits
 from billing.ids import PlanId
 from billing.validation import UNCHANGED
 from billing.words import PlanInterval
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import Payload, given, idempotency_key_field, made_plan, mutation, payload
 from graph.schema.fields.scalars import Cents, Currency, parse_id
-from graph.schema.types.common import MetadataEntryInput, metadata_of
+from graph.schema.types.common import MetadataEntryInput, metadata_input_field, metadata_of
 from graph.schema.types.plans import Plan
 from services import plans
 
+*SHORTER, LONGEST = (f"{most} of {interval}" for interval, most in limits.MAX_INTERVAL_COUNT.items())
 
-@strawberry.input(description="A new plan. By default it bills every 30 days.")
+
+@strawberry.input(description=f"A new plan. By default it bills every {limits.PLAN_DAYS} days.")
 class CreatePlanInput:
     code: str = strawberry.field(
         description=(
-            "The plan's unique code: 1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first. "
-            "Upper and lower case differ."
+            f"The plan's unique code: 1 to {limits.MAX_CODE} letters, digits, dots, dashes and underscores, a letter "
+            "or digit first. Upper and lower case differ."
         )
     )
-    name: str = strawberry.field(description="The name on invoices: 1 to 255 characters.")
+    name: str = strawberry.field(description=f"The name on invoices: 1 to {plans.MAX_NAME} characters.")
     description: str | None = strawberry.field(
-        default=None, description="What the plan offers: at most 2000 characters."
+        default=None, description=f"What the plan offers: at most {plans.MAX_DESCRIPTION} characters."
     )
     amount_cents: Cents = strawberry.field(
         description="The price of one unit for one interval, in minor units of `currency`: 0, which is free, or more."
@@ -36,24 +39,24 @@ class CreatePlanInput:
     interval_count: int | None = strawberry.field(
         default=None,
         description=(
-            "How many of the unit make the interval: 1 to 3660 of DAY, 520 of WEEK, 120 of MONTH or 10 of YEAR. By "
-            "default 30 of DAY, 1 of the others."
+            f"How many of the unit make the interval: 1 to {', '.join(SHORTER)} or {LONGEST}. By default "
+            f"{limits.PLAN_DAYS} of DAY, 1 of the others."
         ),
     )
     trial_days: int = strawberry.field(
         default=0,
-        description="Days of trial of a new subscription, 0 to 730, once for each customer; 0 for none.",
+        description=(
+            f"Days of trial of a new subscription, 0 to {limits.MAX_TRIAL_DAYS}, once for each customer; 0 for none."
+        ),
     )
     net_days: int | None = strawberry.field(
         default=None,
         description=(
-            "Days from the issue of an invoice to its due date, 0 to 365, where the customer has none of their own: by "
-            "default 14."
+            f"Days from the issue of an invoice to its due date, 0 to {limits.MAX_NET_DAYS}, where the customer has "
+            f"none of their own: by default {limits.NET_DAYS}."
         ),
     )
-    metadata: list[MetadataEntryInput] | None = strawberry.field(
-        default=None, description="Your own data, at most 50 pairs."
-    )
+    metadata: list[MetadataEntryInput] | None = metadata_input_field()
     idempotency_key: str | None = idempotency_key_field()
 
 
@@ -63,19 +66,24 @@ class CreatePlanInput:
 class UpdatePlanInput:
     id: strawberry.ID = strawberry.field(description="The plan.")
     name: Maybe[str | None] = strawberry.field(
-        description="The new name, for invoices from now on: 1 to 255 characters; null is refused."
+        description=f"The new name, for invoices from now on: 1 to {plans.MAX_NAME} characters; null is refused."
     )
     description: Maybe[str | None] = strawberry.field(
-        description="The new description: at most 2000 characters; null for none."
+        description=f"The new description: at most {plans.MAX_DESCRIPTION} characters; null for none."
     )
     trial_days: Maybe[int | None] = strawberry.field(
-        description="Days of trial of new subscriptions, 0 to 730; null for none."
+        description=f"Days of trial of new subscriptions, 0 to {limits.MAX_TRIAL_DAYS}; null for none."
     )
     net_days: Maybe[int | None] = strawberry.field(
-        description="Days from the issue of a new invoice to its due date, 0 to 365; null for 14."
+        description=(
+            f"Days from the issue of a new invoice to its due date, 0 to {limits.MAX_NET_DAYS}; null for "
+            f"{limits.NET_DAYS}."
+        )
     )
     metadata: Maybe[list[MetadataEntryInput] | None] = strawberry.field(
-        description="The new pairs, at most 50, which take the place of all old ones; null for none."
+        description=(
+            f"The new pairs, at most {limits.MAX_METADATA_PAIRS}, which take the place of all old ones; null for none."
+        )
     )
 
 

@@ -17,7 +17,7 @@ from graph.schema.fields.payloads import (
     payload,
 )
 from graph.schema.fields.scalars import parse_id
-from graph.schema.types.common import MetadataEntryInput, describe, metadata_of
+from graph.schema.types.common import MetadataEntryInput, describe, metadata_input_field, metadata_of
 from graph.schema.types.invoices import Invoice
 from graph.schema.types.subscription_inputs import NewSubscriptionInput, SubscriptionChangeInput
 from graph.schema.types.subscriptions import Subscription
@@ -33,9 +33,7 @@ describe(
 
 @strawberry.input(description="A new subscription. It starts at once, or at `startAt`.")
 class CreateSubscriptionInput(NewSubscriptionInput):
-    metadata: list[MetadataEntryInput] | None = strawberry.field(
-        default=None, description="Your own data, at most 50 pairs."
-    )
+    metadata: list[MetadataEntryInput] | None = metadata_input_field()
     idempotency_key: str | None = idempotency_key_field()
 
     def request(self) -> SubscriptionRequest:

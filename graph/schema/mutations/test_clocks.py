@@ -17,9 +17,12 @@ ADVANCE_SECONDS = 5
 
 @strawberry.input(description="A new test clock.")
 class CreateTestClockInput:
-    name: str | None = strawberry.field(default=None, description="What it is for: at most 255 characters.")
+    name: str | None = strawberry.field(
+        default=None, description=f"What it is for: at most {test_clocks.MAX_NAME} characters."
+    )
     frozen_at: datetime | None = strawberry.field(
-        default=None, description="The time it stands at, within 100 years of now; by default now."
+        default=None,
+        description=f"The time it stands at, within {test_clocks.MAX_YEARS_AHEAD} years of now; by default now.",
     )
     idempotency_key: str | None = idempotency_key_field()
 
@@ -28,7 +31,9 @@ class CreateTestClockInput:
 class AdvanceTestClockInput:
     id: strawberry.ID = strawberry.field(description="The test clock: one that is READY.")
     to: datetime = strawberry.field(
-        description="The time it shall stand at: later than it does, and within 100 years of now."
+        description=(
+            f"The time it shall stand at: later than it does, and within {test_clocks.MAX_YEARS_AHEAD} years of now."
+        )
     )
     idempotency_key: str | None = idempotency_key_field()
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import strawberry
 
+from billing import limits
 from billing.changes import ChangeMode
 from billing.ids import CustomerId, SubscriptionId
 from graph.schema.fields.context import Info
@@ -25,8 +26,10 @@ describe_fields(
     customer_id="Who would be billed: a customer in use.",
     plan_id="What would be billed: a plan that is not archived, in the currency the customer is billed in.",
     start_at="When it would begin: not in the past, and within ten years. By default now.",
-    trial_days="Days of trial, 0 to 730, in place of the plan's; 0 for none. As for `createSubscription`.",
-    trial_end="When the trial would end, in place of its days: at most 730 days after it begins.",
+    trial_days=(
+        f"Days of trial, 0 to {limits.MAX_TRIAL_DAYS}, in place of the plan's; 0 for none. As for `createSubscription`."
+    ),
+    trial_end=f"When the trial would end, in place of its days: at most {limits.MAX_TRIAL_DAYS} days after it begins.",
 )
 
 

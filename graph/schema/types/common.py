@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import strawberry
 from strawberry.types import get_object_definition
 
-from billing import records
+from billing import limits, records
 from billing.errors import InvalidInput
 from db.access.rows import Referred, Row
 from db.models import Base
@@ -20,19 +20,24 @@ from graph.schema.fields.context import Info
 from graph.schema.fields.scalars import parse_id
 
 
-def field(description: str) -> Any:
+def field(description: str, *, deprecation_reason: str | None = None) -> Any:
     """A field that is the row's column of the same name."""
-    return strawberry.field(description=description)
+    return strawberry.field(description=description, deprecation_reason=deprecation_reason)
 
 
-def field_of(column: str, description: str) -> Any:
+def field_of(column: str, description: str, *, deprecation_reason: str | None = None) -> Any:
     """A field that is a column of another name."""
     value_of = attrgetter(column)
 
     def resolve(self: Any) -> Any:
         return value_of(self)
 
-    return strawberry.field(resolver=resolve, description=description, metadata={ATTRIBUTE: column})
+    return strawberry.field(
+        resolver=resolve,
+        description=description,
+        deprecation_reason=deprecation_reason,
+        metadata={ATTRIBUTE: column},
+    )
 
 
 @strawberry.interface(description="An object that `node` finds by its id.")
@@ -48,13 +53,24 @@ class Node:
         return isinstance(source, Row | Referred) and source.model is cls.row
 
 
-def describe(words: type[StrEnum], description: str, *, name: str | None = None, **values_described: str) -> None:
-    """Makes an enum of the columns one of the API, by its own name or another, with a description of each word."""
+def describe(
+    words: type[StrEnum],
+    description: str,
+    *,
+    name: str | None = None,
+    deprecated: Mapping[str, str] = {},
+    **values_described: str,
+) -> None:
+    """Makes an enum of the columns one of the API, by its own name or another, with a description of each word.
+
+    `deprecated` says why words are no longer to be used.
+    """
     strawberry.enum(words, name=name, description=description)
     definition: Any = words.__strawberry_definition__  # type: ignore[attr-defined]
     assert values_described.keys() == {word.value for word in words}, words
     for value in definition.values:
         value.description = values_described[value.name]
+        value.deprecation_reason = deprecated.get(value.name)
 
 
 def describe_fields(declared: type, **descriptions: str) -> None:
@@ -69,24 +85,33 @@ def describe_fields(declared: type, **descriptions: str) -> None:
 
 @strawberry.type(description="A pair of the caller's own data, kept with an object and given back as it was.")
 class MetadataEntry:
-    key: str = field("The pair's name, unique in its object: 1 to 64 characters.")
-    value: str = field("What is kept under it: at most 500 characters.")
+    key: str = field(f"The pair's name, unique in its object: 1 to {limits.MAX_METADATA_KEY} characters.")
+    value: str = field(f"What is kept under it: at most {limits.MAX_METADATA_VALUE} characters.")
 
 
 @strawberry.input(description="A pair of the caller's own data.")
 class MetadataEntryInput:
-    key: str = field("The pair's name, unique in its object: 1 to 64 characters.")
-    value: str = field("What is kept under it: at most 500 characters.")
+    key: str = field(f"The pair's name, unique in its object: 1 to {limits.MAX_METADATA_KEY} characters.")
+    value: str = field(f"What is kept under it: at most {limits.MAX_METADATA_VALUE} characters.")
 
 
-def metadata_field() -> Any:
+def metadata_field(*, deprecation_reason: str | None = None) -> Any:
     def resolve(self: Any) -> list[MetadataEntry]:
         return [MetadataEntry(key=key, value=value) for key, value in sorted(self.custom_metadata.items())]
 
     return strawberry.field(
         resolver=resolve,
-        description="The caller's own data, at most 50 pairs, sorted by key.",
+        description=f"The caller's own data, at most {limits.MAX_METADATA_PAIRS} pairs, sorted by key.",
+        deprecation_reason=deprecation_reason,
         metadata={READS: {"custom_metadata"}},
+    )
+
+
+def metadata_input_field(*, deprecation_reason: str | None = None) -> Any:
+    return strawberry.field(
+        default=None,
+        description=f"Your own data, at most {limits.MAX_METADATA_PAIRS} pairs.",
+        deprecation_reason=deprecation_reason,
     )
 
 
@@ -111,7 +136,10 @@ class Address:
 
 
 @strawberry.input(
-    description="A postal address. Each line has at most 255 characters; an empty one counts as left out."
+    description=(
+        f"A postal address. Each line has at most {limits.MAX_ADDRESS_LINE} characters; an empty one counts as left "
+        "out."
+    )
 )
 class AddressInput:
     line1: str | None = strawberry.field(default=None, description="Street and number.")

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import strawberry
 
+from billing import limits
 from db import models
 from db.queries.lookups import live_subscriptions_by_customer, test_clocks_by_id
 from db.queries.pages import Condition
@@ -56,7 +57,8 @@ class Customer(Node):
         "next invoice is paid from it first. Never negative; what the customer owes is on the invoices."
     )
     net_days: int | None = field(
-        "Days from the issue of this customer's invoices to their due date. Null: those of the plan, or 14."
+        "Days from the issue of this customer's invoices to their due date. Null: those of the plan, or "
+        f"{limits.NET_DAYS}."
     )
     archived_at: datetime | None = field("When the customer was taken out of use; null for one in use.")
     version: int = field("Goes up by one with each change of the customer, from 1.")

@@ -161,7 +161,7 @@ def first_argument(by_default: int) -> Any:
     ]
 
 
-def feed(description: str) -> Any:
+def feed(description: str, *, deprecation_reason: str | None = None) -> Any:
     """A field that gives all events by page, in the order in which they became readable."""
     listing = Listing(models.Event, None, feed_request)
 
@@ -177,10 +177,12 @@ def feed(description: str) -> Any:
         return await listing.resolve(self, info, {"first": first, "after": after, "filter": filter})
 
     said = {EDGE: listing, PAGE_BY_DEFAULT: MAX_PAGE}
-    return strawberry.field(resolver=resolve, description=description, metadata=said)
+    return strawberry.field(
+        resolver=resolve, description=description, deprecation_reason=deprecation_reason, metadata=said
+    )
 
 
-def feed_by(parent: str, description: str) -> Any:
+def feed_by(parent: str, description: str, *, deprecation_reason: str | None = None) -> Any:
     """As `feed`, of the events whose column `parent` has the id of the row that the field is on."""
     listing = Listing(models.Event, parent, partial(feed_request, by_default=DEFAULT_PAGE))
 
@@ -192,7 +194,12 @@ def feed_by(parent: str, description: str) -> Any:
     ) -> Any:
         return await listing.resolve(self, info, {"first": first, "after": after})
 
-    return strawberry.field(resolver=resolve, description=description, metadata={EDGE: listing})
+    return strawberry.field(
+        resolver=resolve,
+        description=description,
+        deprecation_reason=deprecation_reason,
+        metadata={EDGE: listing},
+    )
 
 
 def feed_request(

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import strawberry
 
+from billing import limits
 from billing.words import InvoiceKind, InvoiceStatus, LineKind
 from db import models
 from db.queries.lookups import (
@@ -133,11 +134,11 @@ class Invoice(Node):
     issued_at: datetime | None = field("When the invoice was finalized; null for a draft.")
     due_at: datetime | None = field(
         "When it is to be paid: so many days after it was issued as the invoice's own `netDays` say, or the "
-        "customer's, or the plan's, or 14. Null for a draft."
+        f"customer's, or the plan's, or {limits.NET_DAYS}. Null for a draft."
     )
     net_days: int | None = field(
         "Days from the issue to the due date that were asked for with this one-off invoice; null where the customer's, "
-        "the plan's or 14 count."
+        f"the plan's or {limits.NET_DAYS} count."
     )
     paid_at: datetime | None = field("When it became PAID; null for what is not.")
     version: int = field("Goes up by one with each change of the invoice, from 1.")
@@ -150,7 +151,9 @@ class Invoice(Node):
         "subscription_id",
         "The subscription that is billed; null for a one-off invoice, which is outside any.",
     )
-    lines: list[InvoiceLine] = edge(lines_by_invoice, "id", "What is billed, in order; at most 100 lines.")
+    lines: list[InvoiceLine] = edge(
+        lines_by_invoice, "id", f"What is billed, in order; at most {limits.MAX_LINES} lines."
+    )
     allocations: list[Allocation] = edge(
         allocations_by_invoice,
         "id",

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import strawberry
 
+from billing import limits
 from billing.words import PlanInterval
 from db import models
 from db.queries.pages import Condition
@@ -58,7 +59,7 @@ class Plan(Node):
     )
     net_days: int | None = field(
         "Days from the issue of an invoice of this plan to its due date, where the customer has none of their own. "
-        "Null: 14."
+        f"Null: {limits.NET_DAYS}."
     )
     archived_at: datetime | None = field(
         "When the plan was closed to new subscriptions; null for an open one. The subscriptions it has go on."

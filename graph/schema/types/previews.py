@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import strawberry
 
+from billing import limits
 from billing.changes import ChangeMode
 from billing.ids import SubscriptionId
 from billing.records import PlannedInvoice
@@ -64,7 +65,7 @@ class InvoicePreview:
     period_start: datetime = field("When the span that the invoice is for begins.")
     period_end: datetime = field("When the span that the invoice is for ends (not in it).")
     due_at: datetime | None = field("When it would be due.")
-    lines: list[InvoicePreviewLine] = field("What would be billed, in order; at most 100 lines.")
+    lines: list[InvoicePreviewLine] = field(f"What would be billed, in order; at most {limits.MAX_LINES} lines.")
 
     @strawberry.field(description="The instant at which it would be made.")
     def as_of(self) -> datetime:
@@ -83,7 +84,7 @@ class UpcomingInvoices:
             return await previews.upcoming_invoices(session, ids, count=self.count)
 
 
-def upcoming_invoices_field() -> Any:
+def upcoming_invoices_field(*, deprecation_reason: str | None = None) -> Any:
     """The field of a subscription that says what comes next."""
 
     async def resolve(
@@ -103,5 +104,6 @@ def upcoming_invoices_field() -> Any:
             "The next invoices, as they would be made if nothing happened before; fewer where the subscription ends. "
             "Three statements, however many subscriptions."
         ),
+        deprecation_reason=deprecation_reason,
         metadata={READS: {"id"}},
     )

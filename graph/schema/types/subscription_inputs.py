@@ -4,6 +4,7 @@ from datetime import datetime
 
 import strawberry
 
+from billing import limits
 from billing.changes import ChangeMode, ChangeRequest
 from billing.ids import PlanId
 from billing.subscribing import SubscriptionRequest
@@ -16,7 +17,9 @@ class NewSubscriptionInput:
     plan_id: strawberry.ID = strawberry.field(
         description="What is billed: a plan that is not archived, in the currency the customer is billed in."
     )
-    quantity: int = strawberry.field(default=1, description="How many units of the plan: 1 to 1 000 000 000.")
+    quantity: int = strawberry.field(
+        default=1, description=f"How many units of the plan: 1 to {limits.spaced(limits.MAX_QUANTITY)}."
+    )
     start_at: datetime | None = strawberry.field(
         default=None,
         description="When it begins: not in the past, and within ten years; until then it is PENDING. By default now.",
@@ -24,15 +27,15 @@ class NewSubscriptionInput:
     trial_days: int | None = strawberry.field(
         default=None,
         description=(
-            "Days of trial, 0 to 730, in place of the plan's; 0 for none. By default the plan's own, unless the "
-            "customer was on trial of this plan before."
+            f"Days of trial, 0 to {limits.MAX_TRIAL_DAYS}, in place of the plan's; 0 for none. By default the plan's "
+            "own, unless the customer was on trial of this plan before."
         ),
     )
     trial_end: datetime | None = strawberry.field(
         default=None,
         description=(
-            "When the trial ends, in place of its days: after `startAt`, and at most 730 days after it. The first full "
-            "period begins there. Not together with `trialDays`."
+            f"When the trial ends, in place of its days: after `startAt`, and at most {limits.MAX_TRIAL_DAYS} days "
+            "after it. The first full period begins there. Not together with `trialDays`."
         ),
     )
 
@@ -48,7 +51,9 @@ class SubscriptionChangeInput:
     plan_id: strawberry.ID | None = strawberry.field(
         default=None, description="The new plan: one that is not archived, in the same currency."
     )
-    quantity: int | None = strawberry.field(default=None, description="How many units of the plan: 1 to 1 000 000 000.")
+    quantity: int | None = strawberry.field(
+        default=None, description=f"How many units of the plan: 1 to {limits.spaced(limits.MAX_QUANTITY)}."
+    )
     mode: ChangeMode | None = strawberry.field(
         default=None,
         description=(

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import strawberry
 
+from billing import limits
 from billing.words import LineKind, SubscriptionStatus
 from db import models
 from db.queries.lookups import (
@@ -152,7 +153,9 @@ class Subscription(Node):
         description="The invoices of this subscription.",
     )
     pending_lines: list[PendingLine] = edge(
-        pending_lines_by_subscription, "id", "What waits for the next invoice, in the order it came; at most 50 lines."
+        pending_lines_by_subscription,
+        "id",
+        f"What waits for the next invoice, in the order it came; at most {limits.MAX_WAITING} lines.",
     )
     billing_hold: BillingHold | None = edge(
         billing_holds_by_subscription, "id", "Why it is not billed though it is due; null where nothing is wrong."
