@@ -4,8 +4,9 @@ A `Bound` says which columns to select for a dataclass, and makes one from a row
 table its fields are stored in. Both are made at import, where a name that does not fit raises `TypeError`.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from itertools import starmap
 from operator import attrgetter
 from typing import Any, Generic, TypeAlias, TypeVar, get_type_hints
 
@@ -19,20 +20,25 @@ from db.models.base import table_of
 
 Record = TypeVar("Record")
 Values: TypeAlias = Sequence[Any]
+Part: TypeAlias = tuple[int, int, Callable[..., Any]]
+"""A field that is a record: where its values begin and end, and what makes it of them."""
 Source: TypeAlias = type[Base] | AliasedClass[Any]
 Column: TypeAlias = ColumnElement[Any] | InstrumentedAttribute[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Bound(Generic[Record]):
-    """The columns of a record, and the function that makes the record from their values, in the same order.
+    """The columns of a record, and `make`, which makes the record of their values, in the same order.
 
     As a field of another record it is None if its first value is null: an outer join found no row. Begin each record
     with its id.
     """
 
     columns: tuple[Column, ...]
-    read: Callable[[Values], Record]
+    make: Callable[..., Record]
+
+    def read(self, rows: Iterable[Values]) -> list[Record]:
+        return list(starmap(self.make, rows))
 
 
 def bind(record: type[Record], source: Source | None = None, /, **named: Column | Bound[Any]) -> Bound[Record]:
@@ -44,7 +50,7 @@ def bind(record: type[Record], source: Source | None = None, /, **named: Column 
     """
     own = {} if source is None else columns_of(source)
     columns: list[Column] = []
-    parts: list[tuple[int, int, Callable[[Values], Any]]] = []
+    parts: list[Part] = []
     for field in fields(record):  # type: ignore[arg-type]
         bound = named.pop(field.name) if field.name in named else own.get(field.name)
         if bound is None:
@@ -52,13 +58,13 @@ def bind(record: type[Record], source: Source | None = None, /, **named: Column 
         if field.kw_only:
             raise TypeError(f"{record.__name__}.{field.name} is keyword-only")
         if isinstance(bound, Bound):
-            parts.append((len(columns), len(columns) + len(bound.columns), bound.read))
+            parts.append((len(columns), len(columns) + len(bound.columns), bound.make))
             columns += bound.columns
         else:
             columns.append(bound if isinstance(bound, InstrumentedAttribute) else bound.label(field.name))
     if named:
         raise TypeError(f"{record.__name__} has no field {', '.join(named)}")
-    return Bound(tuple(columns), reader(record, parts))
+    return Bound(tuple(columns), maker(record, parts) if parts else record)
 
 
 def columns_of(source: Source) -> dict[str, Column]:
@@ -67,21 +73,17 @@ def columns_of(source: Source) -> dict[str, Column]:
     return {attribute.columns[0].name: getattr(source, attribute.key) for attribute in attributes}
 
 
-def reader(
-    record: Callable[..., Record], parts: Sequence[tuple[int, int, Callable[[Values], Any]]]
-) -> Callable[[Values], Record]:
-    """Returns the function that makes a record from a row. Each part (start, end, its own reader) becomes one field."""
-    if not parts:
-        return lambda row: record(*row)
+def maker(record: type[Record], parts: Sequence[Part]) -> Callable[..., Record]:
+    """Returns the function that makes a record, whose parts are records too, of all their values."""
     backwards = parts[::-1]
 
-    def read(row: Values) -> Record:
+    def make(*row: object) -> Record:
         values = list(row)
-        for start, end, read_part in backwards:
-            values[start:end] = [None if row[start] is None else read_part(row[start:end])]
+        for start, end, make_part in backwards:
+            values[start:end] = [None if row[start] is None else make_part(*row[start:end])]
         return record(*values)
 
-    return read
+    return make
 
 
 def from_row(record: type[Record], row: Base) -> Record:

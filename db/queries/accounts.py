@@ -120,13 +120,13 @@ async def heads_by_subscription(session: AsyncSession, ids: Sequence[Subscriptio
     """Customer, subscription, plan, pending plan, the tries of a hold and whether there are unpaid invoices, side by
     side, in the order in which the subscriptions are due.
     """
-    return list(map(HEAD.read, await send(session, heads_of_subscriptions(), ids=ids)))
+    return HEAD.read(await send(session, heads_of_subscriptions(), ids=ids))
 
 
 async def head_by_customer(session: AsyncSession, customer_id: CustomerId) -> Head | None:
     """The same of one customer, with nulls where there is no live subscription; None where there is no customer."""
     rows = await send(session, heads_of_customer(), customer_id=customer_id)
-    return HEAD.read(rows[0]) if rows else None
+    return HEAD.make(*rows[0]) if rows else None
 
 
 @kept
@@ -195,7 +195,7 @@ def not_held(now: datetime) -> ColumnElement[bool]:
 
 async def unpaid_invoices_by_customer(session: AsyncSession, customer_ids: Sequence[CustomerId]) -> list[InvoiceState]:
     """The OPEN and UNCOLLECTIBLE invoices of the customers."""
-    return list(map(INVOICE.read, await send(session, unpaid_invoices(), customer_ids=customer_ids)))
+    return INVOICE.read(await send(session, unpaid_invoices(), customer_ids=customer_ids))
 
 
 @kept
@@ -208,7 +208,7 @@ async def waiting_lines_by_subscription(
     session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
 ) -> list[WaitingLine]:
     """The lines that wait for the next invoice, in the order they came."""
-    return list(map(WAITING_LINE.read, await send(session, waiting_lines(), subscription_ids=subscription_ids)))
+    return WAITING_LINE.read(await send(session, waiting_lines(), subscription_ids=subscription_ids))
 
 
 @kept
@@ -247,7 +247,7 @@ async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, a
         PendingLine.period_end > after,
     )
     rows = await session.execute(union_all(on_invoices, waiting).order_by("id"))
-    return list(map(BILLED_LINE.read, rows))
+    return BILLED_LINE.read(rows)
 
 
 async def credited_by_line(
@@ -292,7 +292,7 @@ def due_on(test_clock_id: TestClockId | None, as_of: datetime) -> ColumnElement[
 async def allocations_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> list[AllocationState]:
     """What was put against an invoice and not released."""
     statement = select(*ALLOCATION.columns).where(Allocation.invoice_id == invoice_id, Allocation.released_at.is_(None))
-    return list(map(ALLOCATION.read, await session.execute(statement)))
+    return ALLOCATION.read(await session.execute(statement))
 
 
 async def line_ids_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> Sequence[InvoiceLineId]:
@@ -354,7 +354,7 @@ async def came_after(session: AsyncSession, one: tuple[UUID, EventType], other: 
 async def read_plan(session: AsyncSession, plan_id: PlanId) -> PlanState | None:
     """The plan; None where there is none."""
     rows = await send(session, plan_by_id(), plan_id=plan_id)
-    return PLAN.read(rows[0]) if rows else None
+    return PLAN.make(*rows[0]) if rows else None
 
 
 @kept

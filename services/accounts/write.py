@@ -5,6 +5,7 @@ goes once, and those of a single row as they are. What is written to several tab
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import delete, update
@@ -80,21 +81,21 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     writes = Writes()
     writes.add(CHANGED_CUSTOMER, [account.customer for account in accounts if account.customer_changed])
     writes.add(NEW_SUBSCRIPTION, [account.subscription for account in accounts if account.is_new])
-    writes.add(PERIOD, decided(lambda account: account.periods))
-    writes.add(PAYMENT, decided(lambda account: account.payments))
-    writes.add(NEW_INVOICE, decided(lambda account: account.invoices))
+    writes.add(PERIOD, decided(attrgetter("periods")))
+    writes.add(PAYMENT, decided(attrgetter("payments")))
+    writes.add(NEW_INVOICE, decided(attrgetter("invoices")))
     writes.add(WAITING_LINE, decided(waiting_lines))
     writes.add(LINE, decided(placed_lines))
-    writes.add(ALLOCATION, decided(lambda account: account.allocations))
-    writes.add(LEDGER_ENTRY, decided(lambda account: account.ledger_entries))
+    writes.add(ALLOCATION, decided(attrgetter("allocations")))
+    writes.add(LEDGER_ENTRY, decided(attrgetter("ledger_entries")))
     writes.add(CHANGED_INVOICE, decided(lambda account: account.changed_invoices.values()))
     changed = [account.subscription for account in accounts if account.subscription_changed and not account.is_new]
     writes.add(CHANGED_SUBSCRIPTION, changed)
-    events = decided(lambda account: account.events)
+    events = decided(attrgetter("events"))
     writes.add(EVENT, events)
     announce_events(session, events)
     await writes.send(session)
-    for allocation_id, released_at in decided(lambda account: account.released_allocations):
+    for allocation_id, released_at in decided(attrgetter("released_allocations")):
         await session.execute(
             update(table_of(Allocation)).where(Allocation.id == allocation_id).values(released_at=released_at)
         )

@@ -41,7 +41,7 @@ async def test_a_value_reaches_the_field_of_its_name_in_any_order(
         [row] = await session.execute(select(*bound.columns).where(Customer.id == customer_id))
         customer = (await session.scalars(select(Customer))).one()
 
-    read = bound.read(row)
+    read = bound.make(*row)
 
     for name in ("id", "created_at", "updated_at"):
         assert getattr(read, name) == getattr(customer, name)
@@ -57,8 +57,8 @@ def test_a_nested_record_is_none_where_the_first_of_its_values_is_null() -> None
     bound = bind(Outer, id=literal(1), inner=bind(Dates, Customer), version=literal(2))
     at = datetime(2026, 1, 1)  # noqa: DTZ001 - no more than a value
 
-    assert bound.read([1, None, None, None, 2]) == Outer(1, None, 2)
-    assert bound.read([1, "key", at, at, 2]) == Outer(1, Dates("key", at, at), 2)  # type: ignore[arg-type]
+    assert bound.make(1, None, None, None, 2) == Outer(1, None, 2)
+    assert bound.make(1, "key", at, at, 2) == Outer(1, Dates("key", at, at), 2)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
