@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from billing.ids import InvoiceId, NewId, new_id
+from billing.ids import InvoiceId, NewId, PlanId, SubscriptionId, new_id
 from billing.periods import Period
 from billing.records import (
     BilledLine,
     CustomerState,
     InvoiceState,
     NewSubscription,
+    PeriodChange,
     PlannedAllocation,
     PlannedEvent,
     PlannedInvoice,
@@ -23,6 +24,7 @@ from billing.records import (
     PlannedLine,
     PlannedPayment,
     PlannedPeriod,
+    PlannedTrial,
     SubscriptionState,
     Terms,
 )
@@ -34,7 +36,8 @@ class Account:
     """A customer, the subscription in question, what is unpaid, and what was decided.
 
     `unpaid` are the invoices that are OPEN or UNCOLLECTIBLE, oldest due first; `billed_lines` the charges whose span is
-    not over, read only where something may be given back; `waiting` the lines that wait for the next invoice. `actor`
+    not over, read only where something may be given back; `waiting` the lines that wait for the next invoice;
+    `trials_before` says in which subscription the customer was on trial of a plan, of the plan in question. `actor`
     and `recorded_at` (the wall clock, where the account itself may live in the time of a test clock) go to the events.
     """
 
@@ -45,6 +48,7 @@ class Account:
     unpaid: list[InvoiceState] = field(default_factory=list)
     billed_lines: list[BilledLine] = field(default_factory=list)
     waiting: list[PlannedLine] = field(default_factory=list)
+    trials_before: dict[PlanId, SubscriptionId] = field(default_factory=dict)
     held: bool = False
     actor: str = "api"
     recorded_at: datetime | None = None
@@ -52,7 +56,8 @@ class Account:
 
     # What was decided.
     periods: list[PlannedPeriod] = field(default_factory=list)
-    cut_periods: list[tuple[int, datetime]] = field(default_factory=list)
+    changed_periods: list[PeriodChange] = field(default_factory=list)
+    trials: list[PlannedTrial] = field(default_factory=list)
     invoices: list[PlannedInvoice] = field(default_factory=list)
     changed_invoices: dict[InvoiceId, InvoiceState] = field(default_factory=dict)
     now_waiting: list[PlannedLine] = field(default_factory=list)
@@ -141,6 +146,12 @@ class Account:
         self.no_longer_waiting.extend(line for line in taken if line.id in stored)
         self.now_waiting = []
         return taken
+
+    def drop_waiting(self, lines: Iterable[PlannedLine]) -> None:
+        """Takes back lines that are stored and wait."""
+        dropped = {line.id for line in lines}
+        self.no_longer_waiting.extend(line for line in self.waiting if line.id in dropped)
+        self.waiting = [line for line in self.waiting if line.id not in dropped]
 
     def add_invoice(self, invoice: PlannedInvoice) -> None:
         self.invoices.append(invoice)

@@ -3,13 +3,14 @@
 Pure: changes an `Account`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from billing.account import Account
 from billing.errors import (
     AsOfOutOfRange,
+    CancellationAlreadyScheduled,
     ChangeModeNotAllowed,
     ChangeNotScheduled,
     CurrencyMismatch,
@@ -21,11 +22,13 @@ from billing.ids import InvoiceLineId, PlanId
 from billing.invoicing import finalize, judge
 from billing.limits import MAX_WAITING
 from billing.money import checked
-from billing.periods import Period, nth_period
+from billing.periods import Period
 from billing.proration import credit_due, prorated
-from billing.records import PlannedInvoice, PlannedLine, Terms
-from billing.renewals import bill_period, drop_pending_change, set_terms
+from billing.records import PeriodChange, PlannedInvoice, PlannedLine, Terms
+from billing.renewals import add_trial, bill_period, drop_pending_change, set_terms
 from billing.words import EventType, InvoiceKind, LineKind, SubscriptionStatus
+
+PENDING_FIELDS = ("pending_plan_id", "pending_quantity")
 
 UNUSED = "Unused time on "
 REMAINING = "Remaining time on "
@@ -52,51 +55,100 @@ class ChangeRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingChange:
+    """A change that waits for the next period, which begins at `effective_at`."""
+
+    plan_id: PlanId
+    quantity: int
+    requested_at: datetime
+    effective_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """What a change came to: in which mode it was made, since when it is in force, and the invoice, if any."""
+    """A change that was made: its mode, since when it is in force, its invoice, and the waiting change it replaced."""
 
     mode: ChangeMode
     effective_at: datetime
     invoice: PlannedInvoice | None
+    withdrawn: PendingChange | None = None
 
 
 def change_terms(
-    account: Account, terms: Terms, *, mode: ChangeMode | None = None, as_of: datetime | None = None, at: datetime
+    account: Account,
+    plan: Terms | None,
+    quantity: int | None,
+    *,
+    mode: ChangeMode | None = None,
+    as_of: datetime | None = None,
+    at: datetime,
 ) -> Change:
-    """Changes what is billed to `terms`, from `as_of` (by default `at`) or from the next period on.
+    """Changes plan or quantity from `as_of` (by default `at`), or from the next period on; what is None stays.
 
-    Without a `mode`, an upgrade is IMMEDIATE and a downgrade waits for the PERIOD_END. A change takes the place of one
-    that waits. Raises `SubscriptionPending`, `SubscriptionUnchanged`, `CurrencyMismatch`, `AsOfOutOfRange`,
-    `ChangeModeNotAllowed`, and `AmountOverflow` and `TooManyLines` where what it costs does not fit; an account that
-    was refused a change is of no use any more.
+    `plan` are the terms of the new plan, in any quantity. What is given also changes the terms that wait for the next
+    period, and what is None stays there too. If they then equal the current terms, the waiting change is withdrawn.
+
+    Without a `mode`, a longer interval is IMMEDIATE and a shorter one waits for the PERIOD_END; of equal ones, the same
+    or a higher price is IMMEDIATE. Raises `SubscriptionPending`, `SubscriptionUnchanged`, `CurrencyMismatch`,
+    `AsOfOutOfRange`, `ChangeModeNotAllowed`, `CancellationAlreadyScheduled`, `TrialAlreadyUsed`, and `AmountOverflow`
+    and `TooManyLines` if the result does not fit. An account is of no use after a refusal.
     """
-    subscription, before = account.known_subscription, account.known_terms
+    subscription, before, waiting = account.known_subscription, account.known_terms, account.pending_terms
     if subscription.status is SubscriptionStatus.PENDING:
         raise SubscriptionPending("This subscription is PENDING: it has not begun.")
-    if terms.currency != before.currency:
-        raise CurrencyMismatch(f"This customer is billed in {before.currency}, the plan in {terms.currency}.")
-    if (terms.plan_id, terms.quantity) == (before.plan_id, before.quantity):
+    if plan is not None and plan.currency != before.currency:
+        raise CurrencyMismatch(f"This customer is billed in {before.currency}, the plan in {plan.currency}.")
+    terms = changed_terms(before, plan, quantity)
+    upcoming = None if waiting is None else changed_terms(waiting, plan, quantity)
+    if same(terms, before) and same(upcoming, waiting):
         raise SubscriptionUnchanged("Plan and quantity are what they are already.")
-    checked(terms.amount_cents)
+    for wanted in filter(None, (terms, upcoming)):
+        checked(wanted.amount_cents)
     effective_at = valid_as_of(account, as_of, at)
-    mode = mode or (ChangeMode.IMMEDIATE if is_upgrade(account, terms, effective_at) else ChangeMode.PERIOD_END)
+    mode = mode or default_mode(before, terms)
 
     in_trial = subscription.status is SubscriptionStatus.TRIALING
     begins_anew = terms.interval != before.interval and not in_trial
     if begins_anew and mode not in (ChangeMode.IMMEDIATE, ChangeMode.PERIOD_END):
         raise ChangeModeNotAllowed("Another interval begins a new period: only IMMEDIATE and PERIOD_END do that.")
+    if subscription.cancel_at_period_end and (begins_anew or mode is ChangeMode.PERIOD_END):
+        raise CancellationAlreadyScheduled(
+            "This subscription is canceled at its period's end: call undoSubscriptionCancellation first."
+        )
     if mode is ChangeMode.PERIOD_END:
-        return Change(mode, schedule(account, terms, at), None)
-    drop_pending_change(account)
+        withdrawn = schedule(account, upcoming or terms, at)
+        return Change(mode, subscription.current_period.end, None, withdrawn)
+    if in_trial and terms.plan_id != before.plan_id:
+        add_trial(account, terms.plan_id, effective_at)
+    withdrawn = None if upcoming is None else adjust_pending_change(account, terms, upcoming, at)
+    invoice: PlannedInvoice | None = None
     if begins_anew:
-        invoice: PlannedInvoice | None = begin_new_period(account, terms, effective_at, at)
-    else:
+        invoice = begin_new_period(account, terms, effective_at, at)
+    elif not same(terms, before):
         given_back = [] if mode is ChangeMode.NONE else credit_lines(account, effective_at)
         charges = [] if mode is ChangeMode.NONE or in_trial else charge_lines(account, terms, effective_at)
         note_change(account, terms, effective_at, at)
         invoice = post(account, mode, given_back, charges, effective_at, at)
     judge(account, at)
-    return Change(mode, effective_at, invoice)
+    return Change(mode, effective_at, invoice, withdrawn)
+
+
+def changed_terms(terms: Terms, plan: Terms | None, quantity: int | None) -> Terms:
+    """The terms with another plan or quantity, if one is given."""
+    return replace(plan or terms, quantity=terms.quantity if quantity is None else quantity)
+
+
+def same(one: Terms | None, other: Terms | None) -> bool:
+    """True if both are the same quantity of the same plan."""
+    if one is None or other is None:
+        return one is other
+    return (one.plan_id, one.quantity) == (other.plan_id, other.quantity)
+
+
+def default_mode(before: Terms, terms: Terms) -> ChangeMode:
+    old, new = before.interval.nominal_seconds, terms.interval.nominal_seconds
+    at_once = new > old if new != old else terms.amount_cents >= before.amount_cents
+    return ChangeMode.IMMEDIATE if at_once else ChangeMode.PERIOD_END
 
 
 def valid_as_of(account: Account, as_of: datetime | None, at: datetime) -> datetime:
@@ -114,24 +166,59 @@ def valid_as_of(account: Account, as_of: datetime | None, at: datetime) -> datet
     return as_of
 
 
-def is_upgrade(account: Account, terms: Terms, at: datetime) -> bool:
-    """Whether the new terms cost as much or more for each second of a period."""
-    before = account.known_terms
-    old_seconds = nth_period(at, before.interval, 0).seconds
-    new_seconds = nth_period(at, terms.interval, 0).seconds
-    return terms.amount_cents * old_seconds >= before.amount_cents * new_seconds
-
-
-def schedule(account: Account, terms: Terms, at: datetime) -> datetime:
-    """Lets a change wait for the next period. Returns when that begins."""
-    fits_with_next_period(account, terms)
+def schedule(account: Account, upcoming: Terms, at: datetime) -> PendingChange | None:
+    """Lets `upcoming` terms wait for the next period. Returns the waiting change that is replaced or withdrawn."""
     subscription = account.known_subscription
-    subscription.pending_plan_id = terms.plan_id
-    subscription.pending_quantity = terms.quantity
+    withdrawn = withdraw_if_lost(account, account.known_terms, upcoming, at)
+    if same(upcoming, account.known_terms):
+        return withdrawn
+    fits_with_next_period(account, upcoming)
+    subscription.pending_plan_id = upcoming.plan_id
+    subscription.pending_quantity = upcoming.quantity
     subscription.pending_since = at
-    account.pending_terms = terms
-    account.note(EventType.SUBSCRIPTION_CHANGE_SCHEDULED, subscription, at, ["pending_plan_id", "pending_quantity"])
-    return subscription.current_period.end
+    account.pending_terms = upcoming
+    account.note(EventType.SUBSCRIPTION_CHANGE_SCHEDULED, subscription, at, PENDING_FIELDS)
+    return withdrawn
+
+
+def adjust_pending_change(account: Account, current: Terms, upcoming: Terms, at: datetime) -> PendingChange | None:
+    """Makes `upcoming` the terms that wait, before `current` ones come into force.
+
+    Returns the waiting change that is replaced or withdrawn. What is kept of a waiting change keeps its date.
+    """
+    subscription = account.known_subscription
+    withdrawn = withdraw_if_lost(account, current, upcoming, at)
+    if same(upcoming, current):
+        return withdrawn
+    subscription.pending_plan_id = upcoming.plan_id
+    subscription.pending_quantity = upcoming.quantity
+    subscription.pending_since = subscription.pending_since or at
+    account.pending_terms = upcoming
+    if withdrawn is not None:
+        account.note(EventType.SUBSCRIPTION_CHANGE_SCHEDULED, subscription, at, PENDING_FIELDS)
+    return withdrawn
+
+
+def withdraw_if_lost(account: Account, current: Terms, upcoming: Terms, at: datetime) -> PendingChange | None:
+    """Withdraws the change that waits if `upcoming` terms lose something of it, or leave nothing to change."""
+    subscription, before, waiting = account.known_subscription, account.known_terms, account.pending_terms
+    if waiting is None:
+        return None
+    lost = same(upcoming, current) or any(
+        was not in (now, old)
+        for was, now, old in (
+            (waiting.plan_id, upcoming.plan_id, before.plan_id),
+            (waiting.quantity, upcoming.quantity, before.quantity),
+        )
+    )
+    if not lost:
+        return None
+    assert subscription.pending_since is not None, "a change that waits was asked for"
+    effective_at = subscription.current_period.end
+    withdrawn = PendingChange(waiting.plan_id, waiting.quantity, subscription.pending_since, effective_at)
+    drop_pending_change(account)
+    account.note(EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, subscription, at, PENDING_FIELDS)
+    return withdrawn
 
 
 def fits_with_next_period(account: Account, terms: Terms) -> None:
@@ -143,6 +230,7 @@ def note_change(account: Account, terms: Terms, effective_at: datetime, at: date
     """Puts the terms into force within the period, whose end stays where it is."""
     subscription = account.known_subscription
     anchor = subscription.anchor_at, subscription.anchor_ordinal
+    change_period(account, at)
     changes = set_terms(account, terms, effective_at)
     # The trial's end, from which the first period will be counted, does not move.
     subscription.anchor_at, subscription.anchor_ordinal = anchor
@@ -172,7 +260,7 @@ def post(
     if later and len(account.waiting) + len(later) > MAX_WAITING:
         raise TooManyLines(f"At most {MAX_WAITING} lines may wait for the next invoice.")
     account.wait(later, at)
-    fits_with_next_period(account, account.known_terms)
+    fits_with_next_period(account, account.pending_terms or account.known_terms)
     if not lines:
         return None
     rest_of_period = Period(effective_at, account.known_subscription.current_period.end)
@@ -182,20 +270,21 @@ def post(
 def begin_new_period(account: Account, terms: Terms, effective_at: datetime, at: datetime) -> PlannedInvoice:
     """Cuts the current period, gives back what is left of it, and bills a whole one on the new terms from there on."""
     account.wait(credit_lines(account, effective_at), at)
-    cut_period(account, effective_at)
+    change_period(account, at, ends_at=effective_at)
     changes = set_terms(account, terms, effective_at)
     account.note(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, changes)
     return bill_period(account, effective_at, at)
 
 
-def cut_period(account: Account, ends_at: datetime) -> None:
-    """Lets the current period, the last of the timeline, end early."""
+def change_period(account: Account, at: datetime, *, ends_at: datetime | None = None) -> None:
+    """Marks the current period, the last of the timeline, as changed at `at`. With `ends_at` it ends early."""
     subscription = account.known_subscription
     for planned in account.periods:
         if planned.ordinal == subscription.next_ordinal - 1:
-            planned.ends_at = ends_at
+            planned.changed_at = at
+            planned.ends_at = ends_at or planned.ends_at
             return
-    account.cut_periods.append((subscription.next_ordinal - 1, ends_at))
+    account.changed_periods.append(PeriodChange(subscription.next_ordinal - 1, at, ends_at))
 
 
 def credit_lines(account: Account, at: datetime) -> list[PlannedLine]:
@@ -256,4 +345,4 @@ def withdraw_change(account: Account, at: datetime) -> None:
         raise ChangeNotScheduled("No change of this subscription is waiting.")
     drop_pending_change(account)
     subscription = account.known_subscription
-    account.note(EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, subscription, at, ["pending_plan_id", "pending_quantity"])
+    account.note(EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, subscription, at, PENDING_FIELDS)

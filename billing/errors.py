@@ -152,7 +152,7 @@ class SubscriptionCanceled(BillingError):
 
 class CancellationAlreadyScheduled(BillingError):
     code = "CANCELLATION_ALREADY_SCHEDULED"
-    description = "The subscription is going to be canceled at its period's end already."
+    description = "The subscription is canceled at its period's end: it gets no other cancellation and no new period."
     field = ("subscription_id",)
 
 
@@ -205,7 +205,7 @@ class RenewalDue(BillingError):
 
 class StartInThePast(BillingError):
     code = "START_IN_THE_PAST"
-    description = "A subscription cannot begin in the past."
+    description = "A subscription cannot begin more than a minute in the past."
     field = ("start_at",)
 
 
@@ -276,7 +276,7 @@ class InvoiceHasPayments(BillingError):
 
 class InvoiceReversed(BillingError):
     code = "INVOICE_REVERSED"
-    description = "Lines of the invoice are given back elsewhere: it can no longer be voided."
+    description = "Another invoice credits lines of this one, or has the credit of a change that this one charges for."
     field = ("invoice_id",)
 
 

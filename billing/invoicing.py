@@ -22,6 +22,7 @@ from billing.periods import Period
 from billing.records import (
     AllocationState,
     InvoiceState,
+    LineSpan,
     PlannedAllocation,
     PlannedInvoice,
     PlannedLedgerEntry,
@@ -35,6 +36,7 @@ from billing.words import (
     InvoiceKind,
     InvoiceStatus,
     LedgerEntryKind,
+    LineKind,
     SubscriptionStatus,
 )
 
@@ -125,7 +127,7 @@ def settle_finalized(account: Account, invoice: InvoiceState, lines: Sequence[Pl
             allocate(account, unpaid, AllocationKind.CREDIT, amount, at, source_invoice_id=invoice.id)
             rest -= amount
     if rest:
-        enter(account, LedgerEntryKind.INVOICE_CREDIT, rest, at, invoice_id=invoice.id)
+        add_to_balance(account, LedgerEntryKind.INVOICE_CREDIT, rest, at, invoice_id=invoice.id)
 
 
 def credit_order(account: Account, lines: Sequence[PlannedLine]) -> Iterator[InvoiceState]:
@@ -151,6 +153,22 @@ def apply_balance(account: Account, invoice: InvoiceState, at: datetime) -> None
     if amount:
         enter(account, LedgerEntryKind.APPLIED, -amount, at, invoice_id=invoice.id)
         allocate(account, invoice, AllocationKind.BALANCE, amount, at)
+
+
+def add_to_balance(
+    account: Account,
+    kind: LedgerEntryKind,
+    amount_cents: int,
+    at: datetime,
+    *,
+    invoice_id: InvoiceId | None = None,
+    payment_id: PaymentId | None = None,
+) -> None:
+    """Raises the balance, which pays OPEN invoices at once, oldest due first. Raises `AmountOverflow`."""
+    enter(account, kind, amount_cents, at, invoice_id=invoice_id, payment_id=payment_id)
+    for invoice in oldest_due_first(account):
+        if invoice.status is InvoiceStatus.OPEN:
+            apply_balance(account, invoice, at)
 
 
 def allocate(
@@ -232,26 +250,41 @@ def void(
     allocations: Sequence[AllocationState],
     at: datetime,
     *,
+    charges: Sequence[LineSpan] = (),
     credited_elsewhere: bool,
 ) -> None:
     """Takes back an unpaid invoice, and returns to the balance what the invoice used of it: its `allocations`.
 
-    `credited_elsewhere` is True if a line of another invoice credits one of its lines. Raises `InvoiceHasPayments`,
-    `InvoiceReversed`, `AmountOverflow`.
+    `charges` are its lines for the rest of a period after a change: the credit of such a change, where it waits for the
+    next invoice, is dropped. `credited_elsewhere` is True if a line of another invoice credits one of its lines, or is
+    the credit of such a change. Raises `InvoiceHasPayments`, `InvoiceReversed`, `AmountOverflow`.
     """
     if any(allocation.kind is AllocationKind.PAYMENT for allocation in allocations):
         raise InvoiceHasPayments("Money was received for this invoice.")
     if credited_elsewhere:
         raise InvoiceReversed("Lines of this invoice are given back elsewhere: it can no longer be taken back.")
     account.released_allocations.extend((allocation.id, at) for allocation in allocations)
+    drop_credits_of_changes(account, invoice, charges)
     account.unpaid.remove(invoice)
     invoice.status = InvoiceStatus.VOID
     invoice.amount_due_cents = 0
     account.note(EventType.INVOICE_VOIDED, invoice, at, ["status"])
     given_back = sum(allocation.amount_cents for allocation in allocations)
     if given_back:
-        enter(account, LedgerEntryKind.GIVEN_BACK, given_back, at, invoice_id=invoice.id)
+        add_to_balance(account, LedgerEntryKind.GIVEN_BACK, given_back, at, invoice_id=invoice.id)
     judge(account, at)
+
+
+def drop_credits_of_changes(account: Account, invoice: InvoiceState, charges: Sequence[LineSpan]) -> None:
+    """Takes back the credits that wait for the next invoice and belong to the changes that `charges` bill."""
+    if account.subscription is None or account.subscription.id != invoice.subscription_id:
+        return
+    spans = {(charge.period_ordinal, charge.period_start) for charge in charges}
+    account.drop_waiting(
+        line
+        for line in account.waiting
+        if line.kind is LineKind.PRORATION_CREDIT and (line.period_ordinal, line.period_start) in spans
+    )
 
 
 def mark_uncollectible(account: Account, invoice: InvoiceState, at: datetime) -> None:
@@ -264,7 +297,7 @@ def mark_uncollectible(account: Account, invoice: InvoiceState, at: datetime) ->
 
 
 def judge(account: Account, at: datetime) -> None:
-    """Makes the subscription PAST_DUE where an open invoice of it is past its due date at `at`, and ACTIVE where none
+    """Makes the subscription PAST_DUE where an open invoice of it is overdue at `at`, and ACTIVE where none
     is. Asked after everything that may change the answer; other states stay what they are.
     """
     subscription = account.subscription
@@ -272,14 +305,26 @@ def judge(account: Account, at: datetime) -> None:
         return
     # A run as of an earlier instant does not undo what has come to pass since.
     at = max(at, subscription.updated_at)
-    due = [invoice.due_at for invoice in account.unpaid if is_owed_by(subscription, invoice) and invoice.due_at]
-    overdue = bool(due) and min(due) < at
+    overdue = any(
+        is_owed_by(subscription, invoice) and invoice.due_at is not None and invoice.due_at < overdue_before(at)
+        for invoice in account.unpaid
+    )
     if overdue and subscription.status is SubscriptionStatus.ACTIVE:
         subscription.status = SubscriptionStatus.PAST_DUE
         account.note(EventType.SUBSCRIPTION_PAST_DUE, subscription, at, ["status"])
     elif not overdue and subscription.status is SubscriptionStatus.PAST_DUE:
         subscription.status = SubscriptionStatus.ACTIVE
         account.note(EventType.SUBSCRIPTION_RECOVERED, subscription, at, ["status"])
+
+
+def overdue_before(at: datetime) -> datetime:
+    """The instant before which an invoice must be due to be overdue at `at`: its day, in UTC, is over."""
+    return at.replace(hour=0, minute=0, second=0)
+
+
+def overdue_from(due_at: datetime) -> datetime:
+    """The first instant at which an invoice is overdue."""
+    return overdue_before(due_at) + timedelta(days=1)
 
 
 def is_owed_by(subscription: SubscriptionState, invoice: InvoiceState) -> bool:

@@ -25,6 +25,9 @@ MAX_TRIAL_DAYS = 730
 MAX_START_DAYS = 3660
 """Maximum number of days between now and the start of a subscription."""
 
+START_GRACE = timedelta(seconds=60)
+"""Maximum age of a start that still means now: clocks differ, and requests take time."""
+
 OLDEST_MONEY = timedelta(days=3660)
 """Maximum age of money that is recorded."""
 

@@ -15,7 +15,7 @@ from billing.errors import (
     Overpayment,
 )
 from billing.ids import InvoiceId, PaymentId
-from billing.invoicing import allocate, enter, oldest_due_first, state_refusal
+from billing.invoicing import add_to_balance, allocate, oldest_due_first, state_refusal
 from billing.limits import MAX_ALLOCATIONS, OLDEST_MONEY
 from billing.money import MAX_CENTS
 from billing.records import InvoiceState, PlannedPayment
@@ -84,7 +84,7 @@ def take_in(
     for invoice, share in shares:
         allocate(account, invoice, AllocationKind.PAYMENT, share, at, payment_id=payment_id)
     if rest:
-        enter(account, LedgerEntryKind.OVERPAYMENT, rest, at, payment_id=payment_id)
+        add_to_balance(account, LedgerEntryKind.OVERPAYMENT, rest, at, payment_id=payment_id)
     return payment_id
 
 

@@ -32,6 +32,10 @@ class Period:
         return max(0, int((self.end - max(at, self.start)).total_seconds()))
 
 
+NOMINAL_MONTH = 2_629_746
+"""Seconds in 365.2425 / 12 days, the average month of the Gregorian calendar."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """How long a period is: whole days of 86 400 s, or calendar months. Exactly one of the two is not zero."""
@@ -43,6 +47,11 @@ class Interval:
         assert (self.days > 0) != (self.months > 0), self
         assert self.days >= 0, self
         assert self.months >= 0, self
+
+    @property
+    def nominal_seconds(self) -> int:
+        """How long an average period is, by which intervals compare: a month has 365.2425 / 12 days."""
+        return self.days * 86_400 + self.months * NOMINAL_MONTH
 
 
 def nth_boundary(anchor: datetime, interval: Interval, n: int) -> datetime:

@@ -194,6 +194,16 @@ class AllocationState:
 
 
 @dataclass(slots=True)
+class LineSpan:
+    """What a line of an invoice is for, and since when."""
+
+    id: InvoiceLineId
+    kind: LineKind
+    period_ordinal: int | None
+    period_start: datetime | None
+
+
+@dataclass(slots=True)
 class BilledLine:
     """A charge that may be given back in part: what was billed on it (0 on a void invoice) and credited since."""
 
@@ -222,6 +232,26 @@ class PlannedPeriod:
     ends_at: datetime
     plan_id: PlanId
     quantity: int
+    changed_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class PeriodChange:
+    """A change within a stored period at `changed_at`, which may let the period end early."""
+
+    ordinal: int
+    changed_at: datetime
+    ends_at: datetime | None
+
+
+@dataclass(slots=True)
+class PlannedTrial:
+    """A trial of a plan that is about to be stored."""
+
+    customer_id: CustomerId
+    plan_id: PlanId
+    subscription_id: SubscriptionId
+    started_at: datetime
 
 
 @dataclass(slots=True)

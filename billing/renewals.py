@@ -3,15 +3,16 @@
 Pure: changes an `Account`. The first period of a new subscription and every later one are planned here, and only here.
 """
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 from billing.account import Account
-from billing.errors import BillingError
-from billing.ids import InvoiceLineId
-from billing.invoicing import finalize, is_owed_by, judge
+from billing.errors import BillingError, TrialAlreadyUsed
+from billing.ids import InvoiceLineId, PlanId
+from billing.invoicing import finalize, is_owed_by, judge, overdue_from
 from billing.money import AmountOverflow, times
 from billing.periods import Period, nth_boundary
-from billing.records import PlannedInvoice, PlannedLine, PlannedPeriod, Terms
+from billing.records import PlannedInvoice, PlannedLine, PlannedPeriod, PlannedTrial, Terms
 from billing.words import EventType, InvoiceKind, LineKind, PeriodKind, SubscriptionStatus
 
 MAX_PERIODS_PER_RUN = 12
@@ -34,7 +35,7 @@ def renew(account: Account, as_of: datetime, *, most: int = MAX_PERIODS_PER_RUN)
 
 def live_through(account: Account, until: datetime) -> int:
     """As `renew`, as if a run came by at each instant on the way to `until`: a period's invoice is issued when the
-    period begins, and the subscription is past due from the second after an invoice was due. Time of a test clock.
+    period begins, and the subscription is past due from the midnight after an invoice was due. Time of a test clock.
     """
     crossed = 0
     while crossed < MAX_PERIODS_PER_RUN:
@@ -59,7 +60,8 @@ def upcoming_invoices_of(account: Account, count: int) -> list[PlannedInvoice]:
             break
         if upcoming is None:
             break
-        found.append(upcoming)
+        # A later one may give credit that pays it: it is shown as it is made.
+        found.append(replace(upcoming))
     return found
 
 
@@ -87,7 +89,7 @@ def next_overdue(account: Account) -> datetime | None:
     if subscription.status is not SubscriptionStatus.ACTIVE:
         return None
     due = [invoice.due_at for invoice in account.unpaid if is_owed_by(subscription, invoice) and invoice.due_at]
-    return min(due) + timedelta(seconds=1) if due else None
+    return overdue_from(min(due)) if due else None
 
 
 def cross_boundary(account: Account, at: datetime) -> None:
@@ -128,6 +130,7 @@ def start(account: Account, starts_at: datetime, at: datetime, *, created: bool 
         return
     trial = Period(starts_at, subscription.trial_end)
     add_period(account, PeriodKind.TRIAL, trial)
+    add_trial(account, account.known_terms.plan_id, starts_at)
     finalize(
         account,
         InvoiceKind.RECURRING,
@@ -175,6 +178,17 @@ def add_period(account: Account, kind: PeriodKind, period: Period) -> None:
     subscription.current_period_start = period.start
     subscription.current_period_end = subscription.next_billing_at = period.end
     account.subscription_changed = True
+
+
+def add_trial(account: Account, plan_id: PlanId, started_at: datetime) -> None:
+    """Notes that the subscription is on trial of a plan. Raises `TrialAlreadyUsed` if an earlier subscription was."""
+    subscription = account.known_subscription
+    used_in = account.trials_before.get(plan_id)
+    if used_in is None:
+        account.trials_before[plan_id] = subscription.id
+        account.trials.append(PlannedTrial(account.customer.id, plan_id, subscription.id, started_at))
+    elif used_in != subscription.id:
+        raise TrialAlreadyUsed("This customer was on trial of this plan before: change to it with mode PERIOD_END.")
 
 
 def take_pending_change(account: Account, boundary: datetime, at: datetime) -> None:

@@ -18,7 +18,7 @@ from billing.errors import (
 )
 from billing.ids import PlanId, SubscriptionId
 from billing.invoicing import judge
-from billing.limits import MAX_START_DAYS, MAX_TRIAL_DAYS
+from billing.limits import MAX_START_DAYS, MAX_TRIAL_DAYS, START_GRACE
 from billing.money import amounts_that_fit, times
 from billing.records import NewSubscription, PlannedInvoice, PlanState, SubscriptionState, Terms
 from billing.renewals import end, is_due, start
@@ -154,11 +154,11 @@ def add_subscription(
 def valid_start(start_at: datetime | None, at: datetime) -> datetime:
     if start_at is None:
         return at
-    if start_at < at:
+    if start_at < at - START_GRACE:
         raise StartInThePast(f"It is {at:%FT%TZ}: a subscription cannot begin before.")
     if start_at > at + timedelta(days=MAX_START_DAYS):
         raise InvalidInput(f"A subscription must begin within {MAX_START_DAYS} days.", "start_at")
-    return start_at
+    return max(start_at, at)
 
 
 def require_settlement_now(request: CancellationRequest) -> None:

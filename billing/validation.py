@@ -72,9 +72,9 @@ def valid_email(text: str | None) -> ValidatedEmail:
 
 
 def email_key(email: ValidatedEmail) -> str:
-    """The form in which an address is unique: without regard to case and to how Unicode composes a letter."""
-    local = unicodedata.normalize("NFKC", email.local_part)
-    return f"{unicodedata.normalize('NFKC', local.casefold())}@{(email.ascii_domain or email.domain).lower()}"
+    """The form in which an address is unique: the local part in lower case and NFC, the domain in IDNA (RFC 5891)."""
+    local = unicodedata.normalize("NFC", email.local_part.lower())
+    return f"{local}@{(email.ascii_domain or email.domain).lower()}"
 
 
 def email_key_of(text: str) -> str | None:

@@ -10,6 +10,7 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ids import TestClockId
+from billing.invoicing import overdue_before
 from billing.renewals import live_through
 from billing.words import RunTrigger, TestClockStatus
 from db.database import Database
@@ -66,7 +67,7 @@ async def try_to_advance(database: Database, test_clock_id: TestClockId, *, now:
 
 def life_on(clock: TestClock, until: datetime, now: datetime) -> Work:
     """What there is to live through on a test clock until an instant."""
-    due = or_(due_on(clock.id, until), overdue_on(clock.id, until))
+    due = or_(due_on(clock.id, until), overdue_on(clock.id, overdue_before(until)))
     return Work(due, lambda account: live_through(account, until), now=now, actor="test clock")
 
 

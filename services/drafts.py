@@ -18,7 +18,7 @@ from billing.errors import (
     TooManyLines,
 )
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, new_id
-from billing.invoicing import due_date, invoice_number, next_number, settle_finalized, state_refusal
+from billing.invoicing import due_date, invoice_number, judge, next_number, settle_finalized, state_refusal
 from billing.limits import MAX_LINES
 from billing.money import amounts_that_fit, checked, times
 from billing.records import InvoiceState
@@ -173,6 +173,7 @@ async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now:
     state = from_row(InvoiceState, invoice)
     account.note(EventType.INVOICE_FINALIZED, state, at, ["status"])
     settle_finalized(account, state, (), at)
+    judge(account, at)
     await store(session, [account])
     return Outcome(invoice_id=invoice_id)
 

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.changes import PendingChange
 from billing.errors import IdempotencyKeyReused, InvalidInput
 from billing.ids import CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId, TestClockId
 from db.models import IdempotencyKey
@@ -24,7 +25,10 @@ PRUNED_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The keys of what an operation has made or changed: what a retry with its key is answered from."""
+    """The keys of what an operation has made or changed: what a retry with its key is answered from.
+
+    `withdrawn_change` is the change of a subscription that waited for its next period, and was replaced or withdrawn.
+    """
 
     customer_id: CustomerId | None = None
     plan_id: PlanId | None = None
@@ -32,9 +36,11 @@ class Outcome:
     invoice_id: InvoiceId | None = None
     payment_id: PaymentId | None = None
     test_clock_id: TestClockId | None = None
+    withdrawn_change: PendingChange | None = None
 
 
-assert {field.name for field in fields(Outcome)} == {kind.id_name for kind in KINDS}, "an outcome has each kind's key"
+KEYS = tuple(kind.id_name for kind in KINDS)
+assert {field.name for field in fields(Outcome)} - {*KEYS} == {"withdrawn_change"}, "an outcome has each kind's key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ async def once(
     if taken is None:
         return await outcome_of(session, request)
     outcome = await operation(session)
-    await session.execute(update(keys).where(mine).values(result=stored_form(outcome)))
+    await session.execute(update(keys).where(mine).values(result=keys_of(outcome), details=details_of(outcome)))
     return outcome
 
 
@@ -89,11 +95,36 @@ async def outcome_of(session: AsyncSession, request: Request) -> Outcome:
     if before.request_hash != request.content_hash:
         raise IdempotencyKeyReused("This idempotency key came before with another input.")
     assert before.result is not None, "a key is stored with its result"
-    return Outcome(**{name: UUID(value) for name, value in before.result.items()})  # type: ignore[arg-type]
+    made = {name: UUID(value) for name, value in before.result.items()}
+    return Outcome(**made, withdrawn_change=withdrawn_change_of(before.details or {}))  # type: ignore[arg-type]
 
 
-def stored_form(outcome: Outcome) -> dict[str, str]:
-    return {name: str(value) for name, value in asdict(outcome).items() if value is not None}
+def keys_of(outcome: Outcome) -> dict[str, str]:
+    return {name: str(key) for name in KEYS if (key := getattr(outcome, name)) is not None}
+
+
+def details_of(outcome: Outcome) -> dict[str, str] | None:
+    """What an outcome has beside keys, as texts; None for nothing."""
+    change = outcome.withdrawn_change
+    if change is None:
+        return None
+    return {
+        "plan_id": str(change.plan_id),
+        "quantity": str(change.quantity),
+        "requested_at": change.requested_at.isoformat(),
+        "effective_at": change.effective_at.isoformat(),
+    }
+
+
+def withdrawn_change_of(details: Mapping[str, str]) -> PendingChange | None:
+    if not details:
+        return None
+    return PendingChange(
+        plan_id=PlanId(UUID(details["plan_id"])),
+        quantity=int(details["quantity"]),
+        requested_at=datetime.fromisoformat(details["requested_at"]),
+        effective_at=datetime.fromisoformat(details["effective_at"]),
+    )
 
 
 def content_of(name: str, fields: object) -> str:

@@ -20,14 +20,15 @@ from billing.invoicing import finalize, judge, mark_uncollectible, state_refusal
 from billing.money import amounts_that_fit
 from billing.periods import Period
 from billing.records import InvoiceState, PlannedLine
-from billing.words import EventType, InvoiceKind, InvoiceStatus
+from billing.words import EventType, InvoiceKind, InvoiceStatus, LineKind
 from db.models import Invoice, InvoiceLine
 from db.queries.accounts import (
     allocations_of_invoice,
     billed_by_line,
     came_after,
     credited_by_line,
-    line_ids_of_invoice,
+    has_credit_of_change,
+    line_spans_of_invoice,
     period_was_changed,
 )
 from services.accounts.clock import arrive
@@ -45,10 +46,13 @@ async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: dat
     """
     account, state, at = await open_unpaid(session, invoice_id, now)
     allocations = await allocations_of_invoice(session, invoice_id)
-    line_ids = await line_ids_of_invoice(session, invoice_id)
-    elsewhere = await credited_by_line(session, line_ids, elsewhere_than=invoice_id)
+    lines = await line_spans_of_invoice(session, invoice_id)
+    charges = [line for line in lines if line.kind is LineKind.PRORATION_CHARGE]
+    elsewhere = bool(await credited_by_line(session, [line.id for line in lines], elsewhere_than=invoice_id))
+    for charge in charges:
+        elsewhere = elsewhere or await has_credit_of_change(session, state, charge)
     with amounts_that_fit():
-        void(account, state, allocations, at, credited_elsewhere=bool(elsewhere))
+        void(account, state, allocations, at, charges=charges, credited_elsewhere=elsewhere)
     await store(session, [account])
     return Outcome(invoice_id=invoice_id)
 

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.changes import ChangeMode, ChangeRequest
+from billing.changes import ChangeMode, ChangeRequest, PendingChange
 from billing.ids import CustomerId, SubscriptionId
 from billing.money import amounts_that_fit
 from billing.records import PlannedInvoice
@@ -31,6 +31,7 @@ class ChangePreview:
     effective_at: datetime
     invoice: PlannedInvoice | None
     next_invoice: PlannedInvoice | None
+    withdrawn: PendingChange | None
 
 
 async def preview_subscription(
@@ -54,8 +55,10 @@ async def preview_subscription_change(
     """What `change_subscription` would do with the same request at the same instant. Raises what it does."""
     account, at = await open_subscription(session, subscription_id, now=now, lock=False)
     change = await plan_change(session, account, request, at)
+    # The next invoice may give credit that pays this one: it is shown as the change makes it.
+    invoice = None if change.invoice is None else replace(change.invoice)
     upcoming = upcoming_invoices_of(account, 1)
-    return ChangePreview(change.mode, change.effective_at, change.invoice, upcoming[0] if upcoming else None)
+    return ChangePreview(change.mode, change.effective_at, invoice, upcoming[0] if upcoming else None, change.withdrawn)
 
 
 async def upcoming_invoices(

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import Account
 from billing.errors import BillingError
 from billing.ids import SubscriptionId, new_id
-from billing.invoicing import judge
+from billing.invoicing import judge, overdue_before
 from billing.limits import CHUNK
 from billing.money import AmountOverflow
 from billing.renewals import MAX_PERIODS_PER_RUN, renew
@@ -106,7 +106,9 @@ async def run_renewals(
             if error is not None:
                 raise error
         # What is on hold becomes past due all the same.
-        judgements = Work(overdue_on(None, as_of), lambda account: judged(account, as_of), now=now, held_too=True)
+        judgements = Work(
+            overdue_on(None, overdue_before(as_of)), lambda account: judged(account, as_of), now=now, held_too=True
+        )
         while (chunk := await do_chunk(database, judgements, limit=chunk_size)).claimed:
             await run.add(chunk)
     return run.report

@@ -30,7 +30,8 @@ from billing.subscribing import (
     valid_start,
 )
 from billing.validation import valid_metadata, valid_quantity
-from db.queries.accounts import had_trial, read_plan
+from billing.words import SubscriptionStatus
+from db.queries.accounts import read_plan, trial_subscription
 from services.accounts.open import caught_up, open_customer, open_subscription
 from services.accounts.read import read_billed_lines
 from services.accounts.write import store
@@ -75,7 +76,7 @@ async def plan_subscription(
     require_no_live_subscription(account, plan.currency)
     starts_at = valid_start(request.start_at, at)
     trial = trial_of(plan, request, starts_at)
-    if trial is not None and await had_trial(session, account.customer.id, plan.id):
+    if trial is not None and await trial_subscription(session, account.customer.id, plan.id):
         if trial.asked_for:
             raise TrialAlreadyUsed("This customer was on trial of this plan before.")
         trial = None
@@ -112,23 +113,30 @@ async def change_subscription(
     if not may_credit and change.invoice is not None and change.invoice.amount_cents < 0:
         raise CreditNotAllowed("This change gives more back than it charges.")
     await store(session, [account])
-    return Outcome(subscription_id=subscription_id, invoice_id=change.invoice.id if change.invoice else None)
+    return Outcome(
+        subscription_id=subscription_id,
+        invoice_id=change.invoice.id if change.invoice else None,
+        withdrawn_change=change.withdrawn,
+    )
 
 
 async def plan_change(session: AsyncSession, account: Account, request: ChangeRequest, at: datetime) -> Change:
     """Decides of a change, and changes nothing but the account."""
     subscription = account.known_subscription
     caught_up(account, at)
-    quantity = valid_quantity(subscription.quantity if request.quantity is None else request.quantity)
-    if request.plan_id is None or request.plan_id == subscription.plan_id:
-        plan = await read_plan(session, subscription.plan_id)
-        assert plan is not None, "a subscription's plan is never deleted"
-    else:
-        plan = await open_plan(session, request.plan_id)
+    quantity = None if request.quantity is None else valid_quantity(request.quantity)
+    plan = None
+    if request.plan_id == subscription.plan_id:
+        plan = account.known_terms
+    elif request.plan_id is not None:
+        plan = (await open_plan(session, request.plan_id)).terms(subscription.quantity)
+    if subscription.status is SubscriptionStatus.TRIALING and plan is not None:
+        before = await trial_subscription(session, subscription.customer_id, plan.plan_id)
+        account.trials_before = {plan.plan_id: before} if before else {}
     if subscription.current_period_start is not None:
         await add_billed_lines(session, account, request.as_of or at)
     with amounts_that_fit("quantity"):
-        change = change_terms(account, plan.terms(quantity), mode=request.mode, as_of=request.as_of, at=at)
+        change = change_terms(account, plan, quantity, mode=request.mode, as_of=request.as_of, at=at)
         # A new period that began in the past may be over already.
         renew(account, at)
     return change

@@ -8,7 +8,7 @@ from db.models.invoices import Invoice, InvoiceLine
 from db.models.payments import Allocation, LedgerEntry, Payment
 from db.models.plans import Plan
 from db.models.runs import BillingRun, IdempotencyKey, TestClock
-from db.models.subscriptions import BillingHold, BillingPeriod, PendingLine, Subscription
+from db.models.subscriptions import BillingHold, BillingPeriod, PendingLine, Subscription, Trial
 
 __all__ = [
     "Allocation",
@@ -29,4 +29,5 @@ __all__ = [
     "RateBucket",
     "Subscription",
     "TestClock",
+    "Trial",
 ]

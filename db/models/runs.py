@@ -64,6 +64,7 @@ class IdempotencyKey(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     request_hash: Mapped[bytes] = mapped_column(LargeBinary)
     result: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
+    details: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime]
 
     __table_args__ = (

@@ -108,7 +108,7 @@ class BillingPeriod(Base):
 
     The foreign key from `(after_ordinal, starts_at)` to the previous period's `(ordinal, ends_at)` makes the timeline
     a chain: a gap, an overlap, a skipped or a double period cannot be stored. `plan_id` and `quantity` are the terms
-    at the period's start.
+    at the period's start. `changed_at` is when they were last changed within the period, or when the period was cut.
     """
 
     __tablename__ = "billing_periods"
@@ -122,6 +122,7 @@ class BillingPeriod(Base):
     ends_at: Mapped[datetime]
     plan_id: Mapped[PlanId] = mapped_column(ForeignKey("plans.id"))
     quantity: Mapped[int] = mapped_column(Integer)
+    changed_at: Mapped[datetime | None]
 
     __table_args__ = (
         ForeignKeyConstraint(["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]),
@@ -151,6 +152,21 @@ class BillingPeriod(Base):
             unique=True,
             postgresql_where=text("kind = 'TRIAL'"),
         ),
+    )
+
+
+class Trial(Base):
+    """A plan that a customer was on trial of, in one subscription: nobody is on trial of a plan in a second one."""
+
+    __tablename__ = "trials"
+
+    customer_id: Mapped[CustomerId] = mapped_column(primary_key=True)
+    plan_id: Mapped[PlanId] = mapped_column(ForeignKey("plans.id"), primary_key=True)
+    subscription_id: Mapped[SubscriptionId]
+    started_at: Mapped[datetime]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]),
     )
 
 

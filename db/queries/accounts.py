@@ -35,13 +35,14 @@ from billing.records import (
     BillTo,
     CustomerState,
     InvoiceState,
+    LineSpan,
     PlannedLine,
     PlanState,
     Price,
     SubscriptionState,
     WaitingLine,
 )
-from billing.words import CHARGES, UNPAID, EventType, InvoiceStatus, LineKind, SubscriptionStatus
+from billing.words import CHARGES, UNPAID, EventType, InvoiceStatus, LineKind, PeriodKind, SubscriptionStatus
 from db.access.records import bind
 from db.access.statements import Statement, kept, send
 from db.models import (
@@ -55,6 +56,7 @@ from db.models import (
     PendingLine,
     Plan,
     Subscription,
+    Trial,
 )
 from db.queries.arrays import among
 
@@ -98,6 +100,7 @@ HEAD = bind(
 PLAN = bind(PlanState, Plan)
 INVOICE = bind(InvoiceState, Invoice)
 ALLOCATION = bind(AllocationState, Allocation)
+LINE_SPAN = bind(LineSpan, InvoiceLine)
 WAITING_LINE = bind(
     WaitingLine, PendingLine, line=bind(PlannedLine, PendingLine, reverses_invoice_id=ReversedLine.invoice_id)
 )
@@ -166,9 +169,9 @@ def account_heads(*, live: bool) -> Select[*tuple[Any, ...]]:
     )
 
 
-def overdue_on(test_clock_id: TestClockId | None, as_of: datetime) -> ColumnElement[bool]:
-    """Whether a subscription in the time of the test clock, or of the world, is ACTIVE, and an open invoice of it past
-    its due date.
+def overdue_on(test_clock_id: TestClockId | None, due_before: datetime) -> ColumnElement[bool]:
+    """True of an ACTIVE subscription, in the time of the test clock or of the world, if an open invoice of it was due
+    before that instant.
     """
     return and_(
         in_time_of(Subscription.test_clock_id, test_clock_id),
@@ -177,7 +180,7 @@ def overdue_on(test_clock_id: TestClockId | None, as_of: datetime) -> ColumnElem
             Invoice.subscription_id == Subscription.id,
             Invoice.customer_id == Subscription.customer_id,
             Invoice.status == InvoiceStatus.OPEN,
-            Invoice.due_at < as_of,
+            Invoice.due_at < due_before,
             in_time_of(Invoice.test_clock_id, test_clock_id),
         ),
     )
@@ -273,12 +276,17 @@ async def credited_by_line(
     return {line_id: int(cents) for line_id, cents in found}
 
 
-async def had_trial(session: AsyncSession, customer_id: CustomerId, plan_id: PlanId) -> bool:
-    """Whether the customer was on trial of the plan before."""
-    trials = exists().where(
-        BillingPeriod.customer_id == customer_id, BillingPeriod.plan_id == plan_id, BillingPeriod.kind == "TRIAL"
+async def trial_subscription(session: AsyncSession, customer_id: CustomerId, plan_id: PlanId) -> SubscriptionId | None:
+    """The subscription in which the customer was on trial of the plan; None for no such trial."""
+    trials = select(Trial.subscription_id).where(Trial.customer_id == customer_id, Trial.plan_id == plan_id)
+    # A server of an earlier release writes no rows of trials.
+    periods = select(BillingPeriod.subscription_id).where(
+        BillingPeriod.customer_id == customer_id,
+        BillingPeriod.plan_id == plan_id,
+        BillingPeriod.kind == PeriodKind.TRIAL,
     )
-    return bool(await session.scalar(select(trials)))
+    found: SubscriptionId | None = await session.scalar(union_all(trials, periods).limit(1))
+    return found
 
 
 def due_on(test_clock_id: TestClockId | None, as_of: datetime) -> ColumnElement[bool]:
@@ -295,8 +303,28 @@ async def allocations_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -
     return ALLOCATION.read(await session.execute(statement))
 
 
-async def line_ids_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> Sequence[InvoiceLineId]:
-    return (await session.scalars(select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id))).all()
+async def line_spans_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> list[LineSpan]:
+    """The lines of an invoice, in any order."""
+    rows = await session.execute(select(*LINE_SPAN.columns).where(InvoiceLine.invoice_id == invoice_id))
+    return LINE_SPAN.read(rows)
+
+
+async def has_credit_of_change(session: AsyncSession, invoice: InvoiceState, charge: LineSpan) -> bool:
+    """True if the credit of the change that `charge` bills is on another invoice that is not void."""
+    credit = (
+        select(InvoiceLine.id)
+        .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
+        .where(
+            Invoice.subscription_id == invoice.subscription_id,
+            Invoice.customer_id == invoice.customer_id,
+            Invoice.id != invoice.id,
+            Invoice.status != InvoiceStatus.VOID,
+            InvoiceLine.kind == LineKind.PRORATION_CREDIT,
+            InvoiceLine.period_ordinal == charge.period_ordinal,
+            InvoiceLine.period_start == charge.period_start,
+        )
+    )
+    return bool(await session.scalar(select(exists(credit))))
 
 
 async def billed_by_line(
@@ -314,14 +342,13 @@ async def billed_by_line(
 async def period_was_changed(
     session: AsyncSession, subscription_id: SubscriptionId, ordinal: int, ends_at: datetime
 ) -> bool:
-    """Whether a period was cut before `ends_at`, or a change within it charged for, on an invoice that is not void or
-    on one to come.
-    """
-    cut = exists().where(
+    """True if a period was changed, or cut before `ends_at`."""
+    changed = exists().where(
         BillingPeriod.subscription_id == subscription_id,
         BillingPeriod.ordinal == ordinal,
-        BillingPeriod.ends_at < ends_at,
+        or_(BillingPeriod.changed_at.is_not(None), BillingPeriod.ends_at < ends_at),
     )
+    # A server of an earlier release does not note changes: a charge for one says so.
     charged = (
         select(InvoiceLine.id)
         .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
@@ -337,7 +364,7 @@ async def period_was_changed(
         PendingLine.kind == LineKind.PRORATION_CHARGE,
         PendingLine.period_ordinal == ordinal,
     )
-    return bool(await session.scalar(select(or_(cut, exists(charged), waiting))))
+    return bool(await session.scalar(select(or_(changed, exists(charged), waiting))))
 
 
 async def came_after(session: AsyncSession, one: tuple[UUID, EventType], other: tuple[UUID, EventType]) -> bool:

@@ -23,6 +23,7 @@ from billing.records import (
     PlannedLedgerEntry,
     PlannedPayment,
     PlannedPeriod,
+    PlannedTrial,
     SubscriptionState,
     WaitingLine,
 )
@@ -41,6 +42,7 @@ from db.models import (
     Payment,
     PendingLine,
     Subscription,
+    Trial,
 )
 from db.models.base import table_of
 
@@ -55,6 +57,7 @@ CHANGED_SUBSCRIPTION = updates(
     Subscription, SubscriptionState, keys=("id", "customer_id"), without=("next_ordinal", "test_clock_id")
 )
 PERIOD = inserts(BillingPeriod, PlannedPeriod)
+TRIAL = inserts(Trial, PlannedTrial)
 PAYMENT = inserts(Payment, PlannedPayment)
 NEW_INVOICE = inserts(Invoice, PlannedInvoice, without=("lines",))
 CHANGED_INVOICE = updates(
@@ -76,12 +79,13 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     def decided(of: Callable[[Account], Iterable[Any]]) -> list[Any]:
         return [row for account in accounts for row in of(account)]
 
-    await cut_periods(session, accounts)
+    await change_periods(session, accounts)
     await take_lines(session, accounts)
     writes = Writes()
     writes.add(CHANGED_CUSTOMER, [account.customer for account in accounts if account.customer_changed])
     writes.add(NEW_SUBSCRIPTION, [account.subscription for account in accounts if account.is_new])
     writes.add(PERIOD, decided(attrgetter("periods")))
+    writes.add(TRIAL, decided(attrgetter("trials")))
     writes.add(PAYMENT, decided(attrgetter("payments")))
     writes.add(NEW_INVOICE, decided(attrgetter("invoices")))
     writes.add(WAITING_LINE, decided(waiting_lines))
@@ -116,18 +120,19 @@ async def store_events(session: AsyncSession, events: Sequence[PlannedEvent]) ->
     await writes.send(session)
 
 
-async def cut_periods(session: AsyncSession, accounts: Sequence[Account]) -> None:
+async def change_periods(session: AsyncSession, accounts: Sequence[Account]) -> None:
     for account in accounts:
-        for ordinal, ends_at in account.cut_periods:
+        for change in account.changed_periods:
             subscription = account.known_subscription
+            values = {"changed_at": change.changed_at}
             await session.execute(
                 update(table_of(BillingPeriod))
                 .where(
                     BillingPeriod.subscription_id == subscription.id,
                     BillingPeriod.customer_id == subscription.customer_id,
-                    BillingPeriod.ordinal == ordinal,
+                    BillingPeriod.ordinal == change.ordinal,
                 )
-                .values(ends_at=ends_at)
+                .values(values if change.ends_at is None else values | {"ends_at": change.ends_at})
             )
 
 

@@ -342,21 +342,21 @@ async def test_what_the_merchant_has_not_allowed_is_forbidden(
 async def test_a_change_of_a_session_gives_nothing_back(
     serving: Serving, api: Api, database: Database, clock: TestClock
 ) -> None:
-    """From a year that is paid to a plan by the day, begun anew, most of the year would become balance."""
+    """From a year that is paid to a cheap plan of two years, begun anew, most of the year would become balance."""
     yearly = await api.a_plan(amountCents=120_000, interval="YEAR", intervalCount=1)
-    daily = await api.a_plan(amountCents=400, interval="DAY", intervalCount=1)
+    cheap = await api.a_plan(amountCents=400, interval="YEAR", intervalCount=2)
     customer = await api.a_customer()
     subscription = await api.a_subscription(customer, yearly)
     await api.mutate(
         "recordPayment", "payment { id }", customerId=customer, amountCents=120_000, currency="EUR", method="CARD"
     )
     token = await a_session(
-        database, clock, CustomerId(UUID(customer)), *EVERYTHING, plan_ids=[PlanId(UUID(daily))], seconds=3600
+        database, clock, CustomerId(UUID(customer)), *EVERYTHING, plan_ids=[PlanId(UUID(cheap))], seconds=3600
     )
     me = (await serving(KEYED))(token)
     clock.forward(minutes=30)
 
-    refused = await me.mutate("changeSubscription", "subscription { id }", id=subscription, planId=daily)
+    refused = await me.mutate("changeSubscription", "subscription { id }", id=subscription, planId=cheap)
 
     assert refusal(refused) == ("CREDIT_NOT_ALLOWED", None)
     assert await me("{ customers { nodes { balanceCents invoices { totalCount } } } }") == {

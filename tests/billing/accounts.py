@@ -7,7 +7,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from hypothesis import strategies as st
 
 from billing.account import Account
-from billing.changes import ChangeMode, change_terms, credit_lines
+from billing.changes import Change, ChangeMode, change_terms, credit_lines
 from billing.ids import CustomerId, NewId, PaymentId, PlanId
 from billing.invoicing import allocate, enter, judge, oldest_due_first
 from billing.periods import Interval
@@ -170,6 +170,13 @@ def lives(draw: st.DrawFn) -> Account:
     return account
 
 
+def change_to(
+    account: Account, terms: Terms, *, mode: ChangeMode | None = None, as_of: datetime | None = None, at: datetime
+) -> Change:
+    """A change of both plan and quantity."""
+    return change_terms(account, terms, terms.quantity, mode=mode, as_of=as_of, at=at)
+
+
 def draw_change(draw: st.DrawFn, account: Account, step: str, at: datetime) -> None:
     before, subscription = account.known_terms, account.known_subscription
     other = WEEK if before.interval == MONTH else MONTH
@@ -182,7 +189,7 @@ def draw_change(draw: st.DrawFn, account: Account, step: str, at: datetime) -> N
     earliest = max(subscription.terms_at, subscription.current_period.start)
     as_of = draw(instants(earliest, at + timedelta(seconds=1)))
     if (terms.plan_id, terms.quantity) != (before.plan_id, before.quantity):
-        change_terms(account, terms, mode=mode, as_of=as_of, at=at)
+        change_to(account, terms, mode=mode, as_of=as_of, at=at)
         # A new period that was begun in the past may be over already.
         renew(account, at)
 

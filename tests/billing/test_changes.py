@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.account import Account
-from billing.changes import Change, ChangeMode, change_terms
+from billing.changes import Change, ChangeMode
 from billing.errors import (
     AsOfOutOfRange,
     BillingError,
@@ -20,7 +20,7 @@ from billing.errors import (
 )
 from billing.money import MAX_CENTS, AmountOverflow
 from billing.periods import Interval, Period, nth_period
-from billing.records import Terms
+from billing.records import PeriodChange, Terms
 from billing.renewals import renew
 from billing.words import (
     AllocationKind,
@@ -40,6 +40,7 @@ from tests.billing.accounts import (
     amounts,
     an_account,
     cancel_with_credit,
+    change_to,
     days,
     every_line,
     instants,
@@ -64,7 +65,7 @@ def changed(
     at: datetime = HALF_OF_JUNE,
     as_of: datetime | None = None,
 ) -> Change:
-    return change_terms(account, terms, mode=mode, as_of=as_of, at=at)
+    return change_to(account, terms, mode=mode, as_of=as_of, at=at)
 
 
 def waiting(account: Account) -> list[int]:
@@ -309,10 +310,10 @@ def test_a_change_counts_from_the_instant_it_is_made_as_of_and_is_issued_now() -
 
 def test_a_downgrade_that_pays_what_is_overdue_ends_being_past_due() -> None:
     account = started(some_terms(1000), net_days=0)
-    renew(account, JUNE + SECOND)
+    renew(account, JUNE + days(1))
     assert status(account) is SubscriptionStatus.PAST_DUE
 
-    changed(account, some_terms(0), at=JUNE + SECOND, as_of=JUNE)
+    changed(account, some_terms(0), at=JUNE + days(1), as_of=JUNE)
 
     assert status(account) is SubscriptionStatus.ACTIVE
 
@@ -356,7 +357,7 @@ def test_a_period_that_is_stored_is_noted_as_cut() -> None:
 
     changed(account, some_terms(300, WEEK))
 
-    assert account.cut_periods == [(0, HALF_OF_JUNE)]
+    assert account.changed_periods == [PeriodChange(0, HALF_OF_JUNE, HALF_OF_JUNE)]
     assert [period.ordinal for period in account.periods] == [1]
 
 
@@ -416,16 +417,25 @@ def test_in_a_trial_another_interval_counts_from_the_end_of_the_trial(mode: Chan
         (some_terms(500, quantity=2), ChangeMode.IMMEDIATE),  # the same price is an upgrade
         (some_terms(999), ChangeMode.PERIOD_END),
         (some_terms(333, quantity=3), ChangeMode.PERIOD_END),
-        (some_terms(234, WEEK), ChangeMode.IMMEDIATE),  # 1000 for 30 days are 233⅓ for 7
-        (some_terms(233, WEEK), ChangeMode.PERIOD_END),
-        (some_terms(12_167, YEAR), ChangeMode.IMMEDIATE),  # and 12 166⅔ for 365
-        (some_terms(12_166, YEAR), ChangeMode.PERIOD_END),
+        (some_terms(100_000, WEEK), ChangeMode.PERIOD_END),
+        (some_terms(1, YEAR), ChangeMode.IMMEDIATE),
+        (some_terms(100_000, Interval(days=30)), ChangeMode.PERIOD_END),  # a month has 30.44 days on average
+        (some_terms(1, Interval(days=31)), ChangeMode.IMMEDIATE),
     ],
 )
-def test_what_costs_less_for_each_second_waits_for_the_periods_end_unless_said_otherwise(
-    terms: Terms, mode: ChangeMode
+@pytest.mark.parametrize("starts_at", [JUNE, datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 2, 1, tzinfo=UTC)])
+def test_by_default_what_is_shorter_or_cheaper_waits_for_the_periods_end_in_any_month(
+    terms: Terms, mode: ChangeMode, starts_at: datetime
 ) -> None:
-    assert changed(started(some_terms(1000)), terms, None, at=JUNE).mode is mode
+    account = started(some_terms(1000), starts_at=starts_at)
+
+    assert changed(account, terms, None, at=starts_at).mode is mode
+
+
+def test_intervals_of_the_same_length_in_other_words_go_by_the_price() -> None:
+    assert changed(started(some_terms(1000, WEEK)), some_terms(999, Interval(days=7)), None, at=JUNE).mode is (
+        ChangeMode.PERIOD_END
+    )
 
 
 def test_from_nothing_to_nothing_is_an_upgrade() -> None:

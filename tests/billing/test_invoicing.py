@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.account import Account
-from billing.changes import ChangeMode, change_terms
+from billing.changes import ChangeMode
 from billing.errors import TooManyLines
 from billing.ids import InvoiceId, InvoiceLineId
 from billing.invoicing import finalize
@@ -24,6 +24,7 @@ from tests.billing.accounts import (
     WEEK,
     amounts,
     cancel_with_credit,
+    change_to,
     days,
     give_up,
     lives,
@@ -162,7 +163,7 @@ def test_a_credit_that_the_reversed_invoice_takes_as_a_whole_flows_no_further() 
 
 def test_a_credit_that_waited_flows_to_the_invoice_it_reverses() -> None:
     account = started(some_terms(1000), net_days=60)
-    change_terms(account, some_terms(0), mode=ChangeMode.NEXT_INVOICE, at=JUNE + days(15))
+    change_to(account, some_terms(0), mode=ChangeMode.NEXT_INVOICE, at=JUNE + days(15))
 
     renew(account, JULY)
 
@@ -242,7 +243,7 @@ def an_account_with_49_lines_that_wait() -> Account:
     """After a first charge, twenty-four changes of a credit and a charge each."""
     account = started(some_terms(0))
     for price in range(1, 26):
-        change_terms(account, some_terms(price), mode=ChangeMode.NEXT_INVOICE, at=JUNE)
+        change_to(account, some_terms(price), mode=ChangeMode.NEXT_INVOICE, at=JUNE)
     assert len(account.waiting) == 49
     return account
 
@@ -258,7 +259,7 @@ def test_lines_that_wait_fit_on_an_invoice_with_the_next_period() -> None:
 def test_lines_that_wait_fit_on_an_invoice_with_those_of_one_more_change() -> None:
     account = an_account_with_49_lines_that_wait()
 
-    change = change_terms(account, some_terms(1000), mode=ChangeMode.IMMEDIATE, at=JUNE)
+    change = change_to(account, some_terms(1000), mode=ChangeMode.IMMEDIATE, at=JUNE)
 
     assert change.invoice is not None
     assert len(change.invoice.lines) == 51
@@ -268,10 +269,10 @@ def test_lines_that_wait_fit_on_an_invoice_with_those_of_one_more_change() -> No
 def test_more_than_50_lines_do_not_wait_for_an_invoice(mode: ChangeMode) -> None:
     account = an_account_with_49_lines_that_wait()
     if mode is ChangeMode.CHARGE_NOW_CREDIT_LATER:
-        change_terms(account, some_terms(30), mode=mode, at=JUNE)
+        change_to(account, some_terms(30), mode=mode, at=JUNE)
 
     with pytest.raises(TooManyLines):
-        change_terms(account, some_terms(1000), mode=mode, at=JUNE)
+        change_to(account, some_terms(1000), mode=mode, at=JUNE)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.account import Account
-from billing.changes import ChangeMode, change_terms
+from billing.changes import ChangeMode
 from billing.invoicing import judge
 from billing.money import MAX_CENTS, AmountOverflow
 from billing.periods import Interval, Period, nth_period
@@ -21,6 +21,7 @@ from tests.billing.accounts import (
     YEAR,
     amounts,
     an_account,
+    change_to,
     days,
     give_up,
     instants,
@@ -237,7 +238,7 @@ def test_a_trial_that_is_canceled_at_its_end_is_never_billed() -> None:
 
 def test_at_a_boundary_a_cancellation_wins_over_a_change() -> None:
     account = started(some_terms(1000))
-    change_terms(account, some_terms(2000), mode=ChangeMode.PERIOD_END, at=HALF_OF_JUNE)
+    change_to(account, some_terms(2000), mode=ChangeMode.PERIOD_END, at=HALF_OF_JUNE)
     account.known_subscription.cancel_at_period_end = True
 
     renew(account, JULY)
@@ -252,7 +253,7 @@ def test_at_a_boundary_a_cancellation_wins_over_a_change() -> None:
 
 def test_a_change_that_waits_takes_effect_at_the_boundary_however_late_the_run() -> None:
     account = started(some_terms(1000))
-    change_terms(account, some_terms(700, quantity=3), mode=ChangeMode.PERIOD_END, at=HALF_OF_JUNE)
+    change_to(account, some_terms(700, quantity=3), mode=ChangeMode.PERIOD_END, at=HALF_OF_JUNE)
 
     renew(account, AUGUST)
 
@@ -272,7 +273,7 @@ def test_a_change_that_waits_takes_effect_at_the_boundary_however_late_the_run()
 def test_another_interval_that_waits_counts_its_periods_from_the_boundary() -> None:
     account = started(some_terms(1000, MONTH), starts_at=datetime(2025, 1, 31, tzinfo=UTC))
     boundary = datetime(2025, 2, 28, tzinfo=UTC)
-    change_terms(account, some_terms(12_000, YEAR), mode=ChangeMode.PERIOD_END, at=boundary - days(1))
+    change_to(account, some_terms(12_000, YEAR), mode=ChangeMode.PERIOD_END, at=boundary - days(1))
 
     renew(account, boundary + days(3))
     renew(account, datetime(2026, 2, 28, tzinfo=UTC))
@@ -285,7 +286,7 @@ def test_another_interval_that_waits_counts_its_periods_from_the_boundary() -> N
 
 def test_the_same_interval_that_waits_keeps_the_anchor() -> None:
     account = started(some_terms(1000), starts_at=datetime(2025, 1, 31, tzinfo=UTC))
-    change_terms(account, some_terms(900), mode=ChangeMode.PERIOD_END, at=datetime(2025, 2, 1, tzinfo=UTC))
+    change_to(account, some_terms(900), mode=ChangeMode.PERIOD_END, at=datetime(2025, 2, 1, tzinfo=UTC))
 
     renew(account, datetime(2025, 3, 31, tzinfo=UTC))
 
@@ -294,7 +295,7 @@ def test_the_same_interval_that_waits_keeps_the_anchor() -> None:
 
 def test_waiting_lines_come_before_the_recurring_one_of_the_next_invoice_alone() -> None:
     account = started(some_terms(1000))
-    change_terms(account, some_terms(2000), mode=ChangeMode.NEXT_INVOICE, at=HALF_OF_JUNE)
+    change_to(account, some_terms(2000), mode=ChangeMode.NEXT_INVOICE, at=HALF_OF_JUNE)
 
     renew(account, AUGUST)
 
@@ -306,7 +307,7 @@ def test_waiting_lines_come_before_the_recurring_one_of_the_next_invoice_alone()
 
 def test_lines_that_still_wait_at_the_end_go_on_a_last_invoice() -> None:
     account = started(some_terms(1000))
-    change_terms(account, some_terms(2000), mode=ChangeMode.NEXT_INVOICE, at=HALF_OF_JUNE)
+    change_to(account, some_terms(2000), mode=ChangeMode.NEXT_INVOICE, at=HALF_OF_JUNE)
     account.known_subscription.cancel_at_period_end = True
 
     renew(account, JULY)
@@ -318,17 +319,20 @@ def test_lines_that_still_wait_at_the_end_go_on_a_last_invoice() -> None:
     assert account.waiting == []
 
 
-def test_a_subscription_is_past_due_from_the_second_after_the_due_date_until_the_invoice_is_paid() -> None:
-    account = started(some_terms())
-    due_at = JUNE + days(14)
+@pytest.mark.parametrize(
+    "began", [JUNE, JUNE + timedelta(hours=13), JUNE + days(1) - SECOND], ids=["midnight", "afternoon", "last second"]
+)
+def test_a_subscription_is_past_due_once_the_day_is_over_on_which_an_invoice_is_due(began: datetime) -> None:
+    account = started(some_terms(), starts_at=began)
+    day_after = JUNE + days(15)
 
-    renew(account, due_at)
+    renew(account, day_after - SECOND)
     assert status(account) is SubscriptionStatus.ACTIVE
 
-    renew(account, due_at + SECOND)
+    renew(account, day_after)
     assert status(account) is SubscriptionStatus.PAST_DUE
 
-    pay(account, due_at + days(1))
+    pay(account, day_after + days(1))
     assert status(account) is SubscriptionStatus.ACTIVE
     assert happened(account)[-3:] == [
         EventType.SUBSCRIPTION_PAST_DUE,
@@ -409,7 +413,7 @@ def test_time_that_is_lived_through_issues_each_invoice_when_its_period_begins()
 
     assert [invoice.issued_at for invoice in account.invoices] == [JUNE, JULY, AUGUST]
     [past_due] = [event for event in account.events if event.type is EventType.SUBSCRIPTION_PAST_DUE]
-    assert past_due.occurred_at == JUNE + days(14) + SECOND
+    assert past_due.occurred_at == JUNE + days(15)
 
 
 def test_living_through_time_stops_after_a_bounded_number_of_periods() -> None:
@@ -435,7 +439,7 @@ def test_living_through_time_is_running_at_each_instant_of_it(
         account = started(some_terms(1000, interval), trial_end=trial_end, net_days=net_days)
         if change:
             terms = some_terms(0, interval) if change is ChangeMode.NEXT_INVOICE else some_terms(500, Interval(days=4))
-            change_terms(account, terms, mode=change, at=JUNE)
+            change_to(account, terms, mode=change, at=JUNE)
         account.known_subscription.cancel_at_period_end = ends
         return account
 

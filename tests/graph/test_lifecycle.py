@@ -408,27 +408,27 @@ async def test_a_trial_that_is_canceled_ends_unbilled_with_its_period_or_at_once
 
 
 async def overdue(api: Api, database: Database, clock: TestClock) -> tuple[str, str, str]:
-    """Customer, subscription and invoice, which was due a second ago."""
+    """Customer, subscription and invoice, which was due yesterday."""
     customer_id = await api.a_customer()
     subscription_id = await api.a_subscription(customer_id, await api.a_plan(amountCents=3000))
-    clock.forward(days=14, seconds=1)
+    clock.forward(days=14, hours=12)
     assert await run(database, clock) == Report(past_due=1)
     [invoice] = await invoices(api, subscription_id, "id")
     return customer_id, subscription_id, invoice["id"]
 
 
-async def test_a_subscription_is_past_due_from_the_second_after_an_invoice_was_due(
+async def test_a_subscription_is_past_due_once_the_day_is_over_on_which_an_invoice_was_due(
     api: Api, database: Database, clock: TestClock
 ) -> None:
     subscription_id = await api.a_subscription()
 
-    clock.forward(days=14)
-    when_due = await run(database, clock), (await read_subscription(api, subscription_id, "status"))["status"]
+    clock.forward(days=14, hours=11, minutes=59, seconds=59)
+    in_the_evening = await run(database, clock), (await read_subscription(api, subscription_id, "status"))["status"]
     clock.forward(seconds=1)
-    a_second_later = await run(database, clock), (await read_subscription(api, subscription_id, "status"))["status"]
+    at_midnight = await run(database, clock), (await read_subscription(api, subscription_id, "status"))["status"]
 
-    assert when_due == (Report(), "ACTIVE")
-    assert a_second_later == (Report(past_due=1), "PAST_DUE")
+    assert in_the_evening == (Report(), "ACTIVE")
+    assert at_midnight == (Report(past_due=1), "PAST_DUE")
 
 
 @pytest.mark.parametrize("way", ["recordPayment", "voidInvoice", "markInvoiceUncollectible"])

@@ -44,9 +44,7 @@ async def test_a_customer_with_a_bad_field_is_refused(
     assert await count(sessions, Customer) == 0
 
 
-@pytest.mark.parametrize(
-    "other", ["ada@example.com", "ADA@EXAMPLE.COM", "  Ada@Example.com ", "\uff41\uff44\uff41@example.com"]
-)
+@pytest.mark.parametrize("other", ["ada@example.com", "ADA@EXAMPLE.COM", "  Ada@Example.com "])
 async def test_an_email_is_unique_without_regard_to_case_and_unicode_form(
     api: Api, sessions: Sessions, other: str
 ) -> None:
@@ -56,6 +54,19 @@ async def test_an_email_is_unique_without_regard_to_case_and_unicode_form(
 
     assert refusal(payload) == ("EMAIL_TAKEN", ["input", "email"])
     assert await count(sessions, Customer) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("gro\u00df@example.com", "gross@example.com"), ("o\ufb03ce@example.com", "office@example.com")],
+    ids=["sharp s", "ligature"],
+)
+async def test_two_mailboxes_are_two(api: Api, one: str, other: str) -> None:
+    found = [await api.a_customer(email=each) for each in (one, other)]
+
+    for customer_id, email in zip(found, (one, other), strict=True):
+        by_email = await api("query ($email: String!) { customerByEmail(email: $email) { id } }", email=email)
+        assert by_email["customerByEmail"] == {"id": customer_id}
 
 
 async def test_composed_and_decomposed_letters_make_the_same_email(api: Api) -> None:

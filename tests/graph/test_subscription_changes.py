@@ -220,7 +220,8 @@ async def test_a_change_at_the_periods_end_is_seen_replaced_and_withdrawn_until_
 
     scheduled = await api.mutate("changeSubscription", f"{selection} invoice {{ id }}", **change, planId=pro)
     clock.forward(days=1)
-    replaced = await api.mutate("changeSubscription", selection, **change, quantity=3)
+    more = await api.mutate("changeSubscription", selection, **change, quantity=3)
+    replaced = await api.mutate("changeSubscription", selection, **change, planId=basic, quantity=2)
     withdrawn = await api.mutate("withdrawSubscriptionChange", selection, id=on_basic)
     nothing_left = await api.mutate("withdrawSubscriptionChange", selection, id=on_basic)
 
@@ -229,8 +230,11 @@ async def test_a_change_at_the_periods_end_is_seen_replaced_and_withdrawn_until_
     assert scheduled["subscription"] == unchanged | {
         "pendingChange": {"quantity": 1, "requestedAt": day(10), "effectiveAt": day(30), "plan": {"code": "pro"}}
     }
+    assert more["subscription"] == unchanged | {
+        "pendingChange": {"quantity": 3, "requestedAt": day(11), "effectiveAt": day(30), "plan": {"code": "pro"}}
+    }
     assert replaced["subscription"] == unchanged | {
-        "pendingChange": {"quantity": 3, "requestedAt": day(11), "effectiveAt": day(30), "plan": {"code": "basic"}}
+        "pendingChange": {"quantity": 2, "requestedAt": day(11), "effectiveAt": day(30), "plan": {"code": "basic"}}
     }
     assert withdrawn["subscription"] == unchanged | {"pendingChange": None}
     assert refusal(nothing_left) == ("CHANGE_NOT_SCHEDULED", ["input", "id"])
@@ -259,17 +263,75 @@ async def test_a_change_at_the_periods_end_takes_effect_with_the_next_period(
 
 @pytest.mark.parametrize("mode", ["IMMEDIATE", "NEXT_INVOICE", "NONE", "CHARGE_NOW_CREDIT_LATER"])
 async def test_a_change_now_takes_the_place_of_one_that_waits(api: Api, on_basic: str, pro: str, mode: str) -> None:
-    await api.mutate("changeSubscription", "subscription { id }", id=on_basic, quantity=5, mode="PERIOD_END")
+    other = await api.a_plan(code="other", amountCents=100)
+    await api.mutate("changeSubscription", "subscription { id }", id=on_basic, planId=other, mode="PERIOD_END")
+    change = {"id": on_basic, "planId": pro, "mode": mode}
+    withdrawn = "withdrawnChange { quantity requestedAt effectiveAt plan { code } }"
+
+    previewed = await api(
+        "query ($input: PreviewSubscriptionChangeInput!) {"
+        f" previewSubscriptionChange(input: $input) {{ {withdrawn} }} }}",
+        input=change,
+    )
+    changed, retried = [
+        await api.mutate(
+            "changeSubscription",
+            f"subscription {{ plan {{ code }} quantity pendingChange {{ quantity }} }} {withdrawn}",
+            **change,
+            idempotencyKey="key",
+        )
+        for _ in range(2)
+    ]
+
+    assert changed["subscription"] == {"plan": {"code": "pro"}, "quantity": 1, "pendingChange": None}
+    assert changed["withdrawnChange"] == {
+        "quantity": 1,
+        "requestedAt": day(10),
+        "effectiveAt": day(30),
+        "plan": {"code": "other"},
+    }
+    assert retried == changed
+    assert previewed["previewSubscriptionChange"] == {"withdrawnChange": changed["withdrawnChange"]}
+
+
+async def test_a_quantity_that_changes_now_is_that_of_the_pending_plan_too(api: Api, on_basic: str, pro: str) -> None:
+    await api.mutate("changeSubscription", "subscription { id }", id=on_basic, planId=pro, mode="PERIOD_END")
 
     changed = await api.mutate(
         "changeSubscription",
-        "subscription { plan { code } quantity pendingChange { quantity } }",
+        "subscription { plan { code } quantity pendingChange { quantity plan { code } } } withdrawnChange { quantity }",
         id=on_basic,
-        planId=pro,
-        mode=mode,
+        quantity=2,
+        mode="IMMEDIATE",
     )
 
-    assert changed["subscription"] == {"plan": {"code": "pro"}, "quantity": 1, "pendingChange": None}
+    assert changed == {
+        "subscription": {
+            "plan": {"code": "basic"},
+            "quantity": 2,
+            "pendingChange": {"quantity": 2, "plan": {"code": "pro"}},
+        },
+        "withdrawnChange": None,
+        "userErrors": [],
+    }
+
+
+async def test_what_is_canceled_at_the_periods_end_gets_no_new_period(api: Api, on_basic: str) -> None:
+    yearly = await api.a_plan(amountCents=24_000, interval="YEAR")
+    await api.mutate("cancelSubscription", "subscription { id }", id=on_basic)
+
+    refused = await api.mutate("changeSubscription", "subscription { id }", id=on_basic, planId=yearly)
+    previewed = await api(
+        "query ($input: PreviewSubscriptionChangeInput!) {"
+        " previewSubscriptionChange(input: $input) { mode userErrors { code field message } } }",
+        input={"id": on_basic, "planId": yearly},
+    )
+
+    assert refusal(refused) == ("CANCELLATION_ALREADY_SCHEDULED", ["input", "id"])
+    assert previewed["previewSubscriptionChange"]["mode"] is None
+    [error] = previewed["previewSubscriptionChange"]["userErrors"]
+    assert (error["code"], error["field"]) == ("CANCELLATION_ALREADY_SCHEDULED", ["input", "id"])
+    assert "undoSubscriptionCancellation" in error["message"]
 
 
 async def test_none_changes_the_terms_and_bills_nothing_before_the_next_period(
@@ -380,7 +442,7 @@ async def test_a_second_change_gives_back_what_the_first_one_charged(
     }
 
 
-async def test_by_default_what_costs_as_much_or_more_changes_now_and_what_costs_less_with_the_next_period(
+async def test_by_default_what_is_shorter_or_costs_less_changes_with_the_next_period(
     api: Api, customer: str, basic: str, pro: str
 ) -> None:
     subscription_id = await api.a_subscription(customer, basic, quantity=2)
@@ -388,9 +450,8 @@ async def test_by_default_what_costs_as_much_or_more_changes_now_and_what_costs_
         "the same for the same": {"amountCents": 3000},
         "a cent more": {"amountCents": 3001},
         "a cent less": {"amountCents": 2999},
-        "a year at a higher daily price": {"amountCents": 36_501, "interval": "YEAR"},
-        "a year at the same daily price": {"amountCents": 36_500, "interval": "YEAR"},
-        "a year at a lower daily price": {"amountCents": 36_499, "interval": "YEAR"},
+        "a year for less than a month": {"amountCents": 100, "interval": "YEAR"},
+        "a week for more than a month": {"amountCents": 100_000, "interval": "WEEK"},
     }
     changes: dict[str, dict[str, Any]] = {
         "more of it": {"quantity": 3},
@@ -414,9 +475,8 @@ async def test_by_default_what_costs_as_much_or_more_changes_now_and_what_costs_
         "the same for the same": "IMMEDIATE",
         "a cent more": "IMMEDIATE",
         "a cent less": "PERIOD_END",
-        "a year at a higher daily price": "IMMEDIATE",
-        "a year at the same daily price": "IMMEDIATE",
-        "a year at a lower daily price": "PERIOD_END",
+        "a year for less than a month": "IMMEDIATE",
+        "a week for more than a month": "PERIOD_END",
     }
 
 

@@ -92,7 +92,7 @@ def add_events(draw: random.Random, account: Account, plan: Plan, at: datetime) 
         pay_ahead(account, draw.randrange(1, 20_000), at)
     if draw.random() < 0.4:
         mode = draw.choice((ChangeMode.NEXT_INVOICE, ChangeMode.PERIOD_END, ChangeMode.NONE))
-        change_terms(account, terms_of(plan, 5), mode=mode, at=at)
+        change_terms(account, None, 5, mode=mode, at=at)
     if draw.random() < 0.15:
         plan_cancellation(account, CancellationRequest(at_period_end=True), at)
 

@@ -418,13 +418,13 @@ async def test_what_is_on_hold_becomes_past_due_all_the_same(
 # What else a run does
 
 
-async def test_past_due_from_the_second_after_the_due_date_until_it_is_paid(
+async def test_past_due_once_the_due_day_is_over_until_it_is_paid(
     api: Api, database: Database, clock: TestClock
 ) -> None:
     story = await monthly(api, clock, "2026-03-10")
 
     statuses = []
-    for moment in ("2026-03-24", "2026-03-24T00:00:01Z"):
+    for moment in ("2026-03-24T23:59:59Z", "2026-03-25"):
         clock.now = parsed(moment)
         statuses.append(((await run(database, clock)).past_due, await story.status()))
     await story.pay(2899)

@@ -57,7 +57,7 @@ def what_is_due_now_is_past_due() -> None:
     judge = invoicing.judge
 
     def judge_early(account: Account, at: datetime) -> None:
-        judge(account, at + timedelta(seconds=1))
+        judge(account, at + timedelta(days=1))
 
     replace(renewals, "judge", judge_early)
 

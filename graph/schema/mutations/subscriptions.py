@@ -20,7 +20,7 @@ from graph.schema.fields.scalars import parse_id
 from graph.schema.types.common import MetadataEntryInput, describe, metadata_input_field, metadata_of
 from graph.schema.types.invoices import Invoice
 from graph.schema.types.subscription_inputs import NewSubscriptionInput, SubscriptionChangeInput
-from graph.schema.types.subscriptions import Subscription
+from graph.schema.types.subscriptions import WITHDRAWN_CHANGE, PendingChange, Subscription, WithdrawnChange
 from services import subscriptions
 
 describe(
@@ -40,7 +40,12 @@ class CreateSubscriptionInput(NewSubscriptionInput):
         return replace(super().request(), metadata=metadata_of(self.metadata))
 
 
-@strawberry.input(description="A change of what a subscription bills. What is left out stays as it is.")
+@strawberry.input(
+    description=(
+        "A change of what a subscription bills. What is left out stays as it is, also in a change that waits for the "
+        "next period."
+    )
+)
 class ChangeSubscriptionInput(SubscriptionChangeInput):
     idempotency_key: str | None = idempotency_key_field()
 
@@ -84,6 +89,11 @@ class CreateSubscriptionPayload(Payload):
 class ChangeSubscriptionPayload(Payload):
     subscription: Subscription | None = made_subscription("The subscription as it is now.")
     invoice: Invoice | None = made_invoice("The invoice that the change has made; null where it made none.")
+
+    @strawberry.field(description=WITHDRAWN_CHANGE)
+    def withdrawn_change(self) -> PendingChange | None:
+        found: PendingChange | None = WithdrawnChange.of(self.made.withdrawn_change)
+        return found
 
 
 @payload

@@ -13,6 +13,7 @@ from graph.schema.fields.scalars import parse_id
 from graph.schema.types.common import describe_fields
 from graph.schema.types.previews import InvoicePreview
 from graph.schema.types.subscription_inputs import NewSubscriptionInput, SubscriptionChangeInput
+from graph.schema.types.subscriptions import WITHDRAWN_CHANGE, PendingChange, WithdrawnChange
 from services import previews
 
 
@@ -66,6 +67,7 @@ class PreviewSubscriptionChangePayload(Payload):
         default=None,
         description="The invoice of the next period after the change; null where the subscription ends before.",
     )
+    withdrawn_change: PendingChange | None = strawberry.field(default=None, description=WITHDRAWN_CHANGE)
 
 
 @strawberry.type
@@ -97,4 +99,5 @@ class PreviewQueries:
             effective_at=change.effective_at,
             invoice=change.invoice,  # type: ignore[arg-type]
             next_invoice=change.next_invoice,  # type: ignore[arg-type]
+            withdrawn_change=WithdrawnChange.of(change.withdrawn),
         )

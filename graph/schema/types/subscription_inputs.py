@@ -7,8 +7,11 @@ import strawberry
 from billing import limits
 from billing.changes import ChangeMode, ChangeRequest
 from billing.ids import PlanId
+from billing.periods import NOMINAL_MONTH
 from billing.subscribing import SubscriptionRequest
 from graph.schema.fields.scalars import parse_id
+
+MONTH_DAYS = f"{NOMINAL_MONTH / 86_400:.6f}"
 
 
 @strawberry.input
@@ -22,7 +25,10 @@ class NewSubscriptionInput:
     )
     start_at: datetime | None = strawberry.field(
         default=None,
-        description="When it begins: not in the past, and within ten years; until then it is PENDING. By default now.",
+        description=(
+            "When it begins, within ten years; until then it is PENDING. Up to "
+            f"{limits.START_GRACE.seconds} seconds in the past count as now, which is the default."
+        ),
     )
     trial_days: int | None = strawberry.field(
         default=None,
@@ -57,9 +63,10 @@ class SubscriptionChangeInput:
     mode: ChangeMode | None = strawberry.field(
         default=None,
         description=(
-            "When it comes into force. By default IMMEDIATE where the price for each second of a period stays the same "
-            "or goes up, and PERIOD_END where it goes down. Another interval is IMMEDIATE or PERIOD_END only: the "
-            "former begins a new period at once."
+            "When the change comes into force. By default, a longer interval is IMMEDIATE and a shorter one "
+            "PERIOD_END; if the interval stays as long, the same or a higher price × quantity is IMMEDIATE and a "
+            f"lower one PERIOD_END. Intervals compare by their average length: a month has {MONTH_DAYS} days. "
+            "Another interval is IMMEDIATE or PERIOD_END only: IMMEDIATE begins a new period at once."
         ),
     )
     as_of: datetime | None = strawberry.field(

@@ -1,12 +1,14 @@
 """Subscriptions, and what waits in them."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any, ClassVar
 
 import strawberry
 
-from billing import limits
+from billing import changes, limits
+from billing.ids import PlanId
 from billing.words import LineKind, SubscriptionStatus
 from db import models
 from db.queries.lookups import (
@@ -45,7 +47,7 @@ describe(
     PENDING="It starts in the future; nothing is billed yet.",
     TRIALING="It is in its trial; the first full period is billed when the trial ends.",
     ACTIVE="It runs and is billed for each period.",
-    PAST_DUE="It runs and is billed, and an open invoice of it is past its due date.",
+    PAST_DUE="It runs and is billed, and an open invoice of it is overdue: the day of its `dueAt`, in UTC, is over.",
     CANCELED="It has ended, for good. Its open invoices are still owed.",
 )
 
@@ -62,6 +64,23 @@ class PendingChange:
     effective_at: datetime = field_of("current_period_end", "When it comes into force: with the next period.")
 
     plan: LazyPlan = edge(plans_by_id, "pending_plan_id", "What will be billed: the same plan where it stays.")
+
+
+WITHDRAWN_CHANGE = "The change that waited for the next period and was replaced or withdrawn; null if none was."
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawnChange:
+    """The source of a `PendingChange` that is gone, under the names of the columns of a subscription."""
+
+    pending_plan_id: PlanId
+    pending_quantity: int
+    pending_since: datetime
+    current_period_end: datetime
+
+    @classmethod
+    def of(cls, change: changes.PendingChange | None) -> Any:
+        return change and cls(change.plan_id, change.quantity, change.requested_at, change.effective_at)
 
 
 @strawberry.type(

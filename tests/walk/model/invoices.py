@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tests.walk.model.arithmetic import LARGEST
-from tests.walk.model.money import MOST_LINES, bill, enter, finalize, first, judge, receive, use_currency
+from tests.walk.model.money import MOST_LINES, add_to_balance, bill, finalize, first, judge, receive, use_currency
 from tests.walk.model.subscriptions import opened
 from tests.walk.model.world import Customer, Invoice, Line, Payment, World, order, refuse
 
@@ -69,6 +69,7 @@ def finalize_draft(world: World, customer: Customer, invoice: Invoice) -> None:
     is_in_state(invoice, "DRAFT")
     refuse(INVOICE_EMPTY=not invoice.lines)
     finalize(customer, invoice, first(invoice.net_days, customer.net_days), at)
+    judge(customer, customer.live, at)
 
 
 def void(world: World, customer: Customer, invoice: Invoice) -> None:
@@ -83,15 +84,28 @@ def void(world: World, customer: Customer, invoice: Invoice) -> None:
             for subscription in customer.subscriptions
             for line, on in customer.lines_on(subscription)
             if on is not invoice
+        )
+        or any(
+            is_credit_of(line, invoice)
+            for line, on in (customer.lines_on(invoice.subscription) if invoice.subscription else ())
+            if on is not None and on is not invoice
         ),
     )
+    if customer.live and customer.live is invoice.subscription:
+        customer.live.waiting = [line for line in customer.live.waiting if not is_credit_of(line, invoice)]
     for allocation in counted:
         allocation.released = True
     invoice.status, invoice.due, invoice.voided = "VOID", 0, next(order)
     customer.note("INVOICE_VOIDED", invoice, at)
     if given_back := sum(allocation.amount for allocation in counted):
-        enter(customer, "GIVEN_BACK", given_back, at)
+        add_to_balance(customer, "GIVEN_BACK", given_back, at)
     judge(customer, customer.live, at)
+
+
+def is_credit_of(line: Line, invoice: Invoice) -> bool:
+    """Whether a line is the credit of a change that the invoice charges for."""
+    charged = {(other.ordinal, other.start) for other in invoice.lines if other.kind == "PRORATION_CHARGE"}
+    return line.kind == "PRORATION_CREDIT" and (line.ordinal, line.start) in charged
 
 
 def mark_uncollectible(world: World, customer: Customer, invoice: Invoice) -> None:
@@ -121,8 +135,7 @@ def reissue(world: World, customer: Customer, invoice: Invoice) -> Invoice:
         copied.reverses = copied.reverses and copies.get(copied.reverses, copied.reverses)
     refuse(
         INVOICE_NOT_REISSUABLE=(
-            subscription.periods[invoice.ordinal][1] < ends
-            or was_charged_for(customer, invoice)
+            invoice.ordinal in subscription.changed
             or ended_since(invoice)
             or gives_too_much_back(customer, list(copies.values()))
         )
@@ -141,15 +154,6 @@ def reissue(world: World, customer: Customer, invoice: Invoice) -> Invoice:
     if customer.live is not subscription:
         judge(customer, customer.live, opened(world, customer))
     return again
-
-
-def was_charged_for(customer: Customer, invoice: Invoice) -> bool:
-    """Whether a change within the period of an invoice was charged for."""
-    assert invoice.subscription
-    return any(
-        line.kind == "PRORATION_CHARGE" and line.ordinal == invoice.ordinal
-        for line, _ in customer.lines_on(invoice.subscription)
-    )
 
 
 def ended_since(invoice: Invoice) -> bool:

@@ -61,7 +61,7 @@ def finalize(customer: Customer, invoice: Invoice, net_days: int, at: datetime) 
             allocate(customer, owed, Allocation("CREDIT", amount, invoice), at)
             rest -= amount
     if rest:
-        enter(customer, "INVOICE_CREDIT", rest, at)
+        add_to_balance(customer, "INVOICE_CREDIT", rest, at)
 
 
 def in_order_of_credit(customer: Customer, credit: Invoice) -> Iterable[Invoice]:
@@ -95,14 +95,28 @@ def enter(customer: Customer, kind: str, amount: int, at: datetime) -> None:
     customer.note("CUSTOMER_BALANCE_CHANGED", customer, at)
 
 
+def add_to_balance(customer: Customer, kind: str, amount: int, at: datetime) -> None:
+    """What is added pays open invoices at once, oldest due first."""
+    enter(customer, kind, amount, at)
+    for owed in customer.unpaid:
+        if owed.status == "OPEN" and (taken := min(customer.balance, owed.due)):
+            enter(customer, "APPLIED", -taken, at)
+            allocate(customer, owed, Allocation("BALANCE", taken), at)
+
+
+def midnight(at: datetime) -> datetime:
+    """When the day began."""
+    return at.replace(hour=0, minute=0, second=0)
+
+
 def judge(customer: Customer, subscription: Subscription | None, at: datetime) -> None:
-    """PAST_DUE is what has an open invoice past its due date."""
+    """PAST_DUE is what has an open invoice whose due day is over."""
     if subscription is None or subscription.status not in ("ACTIVE", "PAST_DUE"):
         return
     assert subscription.updated_at is not None
     at = max(at, subscription.updated_at)
     due = first_due(customer, subscription)
-    overdue = due is not None and due < at
+    overdue = due is not None and due < midnight(at)
     if overdue and subscription.status == "ACTIVE":
         subscription.status = "PAST_DUE"
         customer.note("SUBSCRIPTION_PAST_DUE", subscription, at)
@@ -134,4 +148,4 @@ def receive(customer: Customer, payment: Payment, shares: list[tuple[Invoice, in
     for invoice, amount in shares:
         allocate(customer, invoice, Allocation("PAYMENT", amount, payment), at)
     if payment.overpayment:
-        enter(customer, "OVERPAYMENT", payment.overpayment, at)
+        add_to_balance(customer, "OVERPAYMENT", payment.overpayment, at)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from tests.walk.model.arithmetic import LARGEST
-from tests.walk.model.money import bill, first_due, fits, judge
+from tests.walk.model.money import bill, first_due, fits, judge, midnight
 from tests.walk.model.world import Clock, Customer, Invoice, Line, Plan, Subscription, World, order
 
 AT_ONCE = 12
@@ -22,7 +22,7 @@ def run(world: World) -> None:
         due = first_due(customer, subscription)
         if subscription.next_at and subscription.next_at <= world.now:
             catch_up(customer, subscription, world.now, most=AT_ONCE)
-        elif due and due < world.now:
+        elif due and due < midnight(world.now):
             judge(customer, subscription, world.now)
     for clock in world.clocks:
         if clock.target is not None:
@@ -50,11 +50,11 @@ def arrive(world: World, clock: Clock) -> None:
 
 
 def live_until(customer: Customer, until: datetime) -> None:
-    """Each thing happens when it is due: a period's invoice as it begins, past due the second after the due date."""
+    """Each thing happens when it is due: a period's invoice as it begins, past due the midnight after the due date."""
     while subscription := customer.live:
         instants = [subscription.next_at]
         if subscription.status == "ACTIVE" and (due := first_due(customer, subscription)):
-            instants.append(due + timedelta(seconds=1))
+            instants.append(midnight(due) + timedelta(days=1))
         at = min((at for at in instants if at is not None and at <= until), default=None)
         if at is None:
             break
@@ -94,7 +94,7 @@ def start(customer: Customer, subscription: Subscription, at: datetime) -> None:
     if subscription.trial is None:
         bill_period(customer, subscription, starts_at, at)
         return
-    customer.trials.add(subscription.plan.code)
+    customer.trials.setdefault(subscription.plan.code, subscription)
     begins, ends = subscription.trial
     subscription.periods.append([begins, ends])
     subscription.next_at = ends

@@ -1,8 +1,9 @@
 """What can be done with subscriptions. Each raises `Refused`, and may leave half a change behind then."""
 
 from datetime import datetime, timedelta
+from fractions import Fraction
 
-from tests.walk.model.arithmetic import LARGEST, rest_of, seconds
+from tests.walk.model.arithmetic import LARGEST, rest_of
 from tests.walk.model.money import bill, judge, use_currency
 from tests.walk.model.passing import (
     AT_ONCE,
@@ -19,6 +20,7 @@ from tests.walk.model.world import Customer, Invoice, Line, Plan, Subscription, 
 MOST_WAITING = 50
 LONGEST_TRIAL = timedelta(days=730)
 LATEST_START = timedelta(days=3660)
+GRACE = timedelta(seconds=60)
 CHARGES = ("RECURRING", "PRORATION_CHARGE")
 
 
@@ -52,7 +54,7 @@ def create(
     trial_end: datetime | None,
 ) -> tuple[Subscription, Invoice | None]:
     at = opened(world, customer)
-    begins = start_at or at
+    begins = max(start_at or at, at)
     asked = bool(trial_days) or trial_end is not None
     own_days = plan.trial_days if trial_days is None and trial_end is None else trial_days
     tried = plan.code in customer.trials
@@ -63,7 +65,7 @@ def create(
         CURRENCY_MISMATCH=customer.currency not in (None, plan.currency),
         QUANTITY_OUT_OF_RANGE=not 1 <= quantity <= 10**9,
         AMOUNT_TOO_LARGE=plan.amount * quantity > LARGEST,
-        START_IN_THE_PAST=begins < at,
+        START_IN_THE_PAST=start_at is not None and start_at < at - GRACE,
         INVALID_INPUT=begins > at + LATEST_START,
         TRIAL_INVALID=(
             (trial_days is not None and trial_end is not None)
@@ -98,32 +100,54 @@ def change(
     may_credit: bool = True,
 ) -> Invoice | None:
     at = opened_subscription(world, customer, subscription)
-    plan, quantity = plan or subscription.plan, subscription.quantity if quantity is None else quantity
+    before, waits = (subscription.plan, subscription.quantity), subscription.pending and subscription.pending[:2]
+    now = with_given(before, plan, quantity)
+    then = waits and with_given(waits, plan, quantity)
     refuse(
-        PLAN_ARCHIVED=plan.archived and plan is not subscription.plan,
-        QUANTITY_OUT_OF_RANGE=not 1 <= quantity <= 10**9,
+        PLAN_ARCHIVED=plan and plan.archived and plan is not subscription.plan,
+        QUANTITY_OUT_OF_RANGE=quantity is not None and not 1 <= quantity <= 10**9,
         SUBSCRIPTION_PENDING=subscription.status == "PENDING",
-        CURRENCY_MISMATCH=plan.currency != subscription.plan.currency,
-        SUBSCRIPTION_UNCHANGED=plan is subscription.plan and quantity == subscription.quantity,
-        AMOUNT_TOO_LARGE=plan.amount * quantity > LARGEST,
+        CURRENCY_MISMATCH=now[0].currency != subscription.plan.currency,
+        SUBSCRIPTION_UNCHANGED=now == before and then == waits,
+        AMOUNT_TOO_LARGE=any(terms and terms[0].amount * terms[1] > LARGEST for terms in (now, then)),
     )
+    plan, quantity = now
     since = as_of or at
     begins, ends = subscription.periods[-1]
     assert subscription.terms_at
-    if mode is None:
-        mode = "IMMEDIATE" if costs_as_much(subscription, plan, quantity, since) else "PERIOD_END"
+    mode = mode or by_default(before, now)
     in_trial = subscription.status == "TRIALING"
     anew = plan.length != subscription.plan.length and not in_trial
     refuse(
         AS_OF_OUT_OF_RANGE=not begins <= since < ends or since > at or since < subscription.terms_at,
         CHANGE_MODE_NOT_ALLOWED=anew and mode not in ("IMMEDIATE", "PERIOD_END"),
     )
+    refuse(
+        CANCELLATION_ALREADY_SCHEDULED=subscription.cancel_at_period_end and (anew or mode == "PERIOD_END"),
+        TRIAL_ALREADY_USED=(
+            in_trial
+            and mode != "PERIOD_END"
+            and plan is not subscription.plan
+            and customer.trials.get(plan.code, subscription) is not subscription
+        ),
+    )
+    current = before if mode == "PERIOD_END" else now
+    lost = withdraw_what_is_lost(customer, subscription, current, then, at)
     if mode == "PERIOD_END":
-        refuse(AMOUNT_TOO_LARGE=not fits_with_next_period(subscription, plan, quantity))
-        subscription.pending = plan, quantity, at
-        customer.note("SUBSCRIPTION_CHANGE_SCHEDULED", subscription, at)
+        next_terms = then or now
+        if next_terms != before:
+            refuse(AMOUNT_TOO_LARGE=not fits_with_next_period(subscription, *next_terms))
+            subscription.pending = *next_terms, at
+            customer.note("SUBSCRIPTION_CHANGE_SCHEDULED", subscription, at)
         return None
-    subscription.pending = None
+    if then and then != now:
+        subscription.pending = *then, subscription.pending[2] if subscription.pending else at
+        if lost:
+            customer.note("SUBSCRIPTION_CHANGE_SCHEDULED", subscription, at)
+    if in_trial and plan is not subscription.plan:
+        customer.trials.setdefault(plan.code, subscription)
+    if anew or now != before:
+        subscription.changed.add(len(subscription.periods) - 1)
     invoice: Invoice | None
     if anew:
         subscription.waiting += credits(customer, subscription, since)
@@ -131,6 +155,8 @@ def change(
         take_terms(subscription, plan, quantity, since)
         customer.note("SUBSCRIPTION_CHANGED", subscription, at)
         invoice = bill_period(customer, subscription, since, at)
+    elif now == before:
+        invoice = None
     else:
         given_back = [] if mode == "NONE" else credits(customer, subscription, since)
         subscription.plan, subscription.quantity, subscription.terms_at = plan, quantity, since
@@ -144,11 +170,40 @@ def change(
     return invoice
 
 
-def costs_as_much(subscription: Subscription, plan: Plan, quantity: int, at: datetime) -> bool:
-    """Whether the new terms cost as much as the old ones for each second of a period that begins at `at`, or more."""
-    old, new = subscription.plan, plan
-    old_amount, new_amount = old.amount * subscription.quantity, new.amount * quantity
-    return new_amount * seconds(at, old.after(at, 1)) >= old_amount * seconds(at, new.after(at, 1))
+def with_given(terms: tuple[Plan, int], plan: Plan | None, quantity: int | None) -> tuple[Plan, int]:
+    return plan or terms[0], terms[1] if quantity is None else quantity
+
+
+def by_default(before: tuple[Plan, int], now: tuple[Plan, int]) -> str:
+    """A longer interval at once, a shorter one later; of equal ones, what costs as much or more at once."""
+    (old, old_quantity), (new, new_quantity) = before, now
+    if nominal(old) != nominal(new):
+        return "IMMEDIATE" if nominal(new) > nominal(old) else "PERIOD_END"
+    return "IMMEDIATE" if new.amount * new_quantity >= old.amount * old_quantity else "PERIOD_END"
+
+
+def nominal(plan: Plan) -> Fraction:
+    """Days of an interval, on average."""
+    unit, number = plan.length
+    return number * {"DAY": Fraction(1), "MONTH": Fraction("365.2425") / 12}[unit]
+
+
+def withdraw_what_is_lost(
+    customer: Customer,
+    subscription: Subscription,
+    current: tuple[Plan, int],
+    then: tuple[Plan, int] | None,
+    at: datetime,
+) -> bool:
+    """Withdraws the change that waits, where nothing or not all of what it was to change is left of it."""
+    if subscription.pending is None or then is None:
+        return False
+    before, waits = (subscription.plan, subscription.quantity), subscription.pending[:2]
+    lost = then == current or any(was not in (new, old) for was, new, old in zip(waits, then, before, strict=True))
+    if lost:
+        subscription.pending = None
+        customer.note("SUBSCRIPTION_CHANGE_WITHDRAWN", subscription, at)
+    return lost
 
 
 def credits(customer: Customer, subscription: Subscription, at: datetime) -> list[Line]:  # noqa: A001 - their name
@@ -216,7 +271,8 @@ def post(
             now = [*take_waiting(subscription), *given_back, *charges]
     refuse(TOO_MANY_LINES=later and len(subscription.waiting) + len(later) > MOST_WAITING)
     subscription.waiting += later
-    refuse(AMOUNT_TOO_LARGE=not fits_with_next_period(subscription, subscription.plan, subscription.quantity))
+    next_terms = subscription.pending[:2] if subscription.pending else (subscription.plan, subscription.quantity)
+    refuse(AMOUNT_TOO_LARGE=not fits_with_next_period(subscription, *next_terms))
     if not now:
         return None
     return bill(customer, subscription, "PRORATION", now, (since, subscription.periods[-1][1]), at)

@@ -143,6 +143,8 @@ class Subscription:
     terms_at: datetime | None = None
     pending: tuple[Plan, int, datetime] | None = None
     waiting: list[Line] = field(default_factory=list)
+    changed: set[int] = field(default_factory=set)
+    """The ordinals of the periods in which plan or quantity changed, or that were cut."""
     cancel_at_period_end: bool = False
     canceled_at: datetime | None = None
     ended_at: datetime | None = None
@@ -183,7 +185,7 @@ class Customer:
     subscriptions: list[Subscription] = field(default_factory=list)
     invoices: list[Invoice] = field(default_factory=list)
     payments: list[Payment] = field(default_factory=list)
-    trials: set[str] = field(default_factory=set)
+    trials: dict[str, Subscription] = field(default_factory=dict)
     """Codes of the plans that the customer was on trial of."""
     events: Counter[str] = field(default_factory=Counter)
     version: int = 0

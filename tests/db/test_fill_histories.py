@@ -1,0 +1,143 @@
+"""What a migration finds out about the past of subscriptions is what servers write down from then on."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from billing.changes import ChangeMode, ChangeRequest
+from billing.ids import CustomerId, PlanId, SubscriptionId
+from billing.subscribing import SubscriptionRequest
+from billing.words import PlanInterval, RunTrigger
+from db.database import Database, single_connection
+from services.customers import create_customer
+from services.plans import create_plan
+from services.runs import run_renewals
+from services.subscriptions import change_subscription, create_subscription
+from tests.db.test_schema import alembic
+
+JUNE = datetime(2025, 6, 1, 9, 30, tzinfo=UTC)
+MIDDLE = JUNE + timedelta(days=15)
+
+HISTORIES = {
+    "periods": """
+        SELECT c.name, p.ordinal, p.changed_at FROM billing_periods AS p JOIN customers AS c ON c.id = p.customer_id
+        ORDER BY 1, 2
+    """,
+    "trials": """
+        SELECT c.name, p.code, t.started_at FROM trials AS t
+        JOIN customers AS c ON c.id = t.customer_id JOIN plans AS p ON p.id = t.plan_id
+        ORDER BY 1, 2
+    """,
+    "keys": "SELECT name, email_key FROM customers ORDER BY 1",
+}
+
+
+async def histories(url: str) -> dict[str, list[Any]]:
+    async with single_connection(url) as connection:
+        return {name: [tuple(row) for row in await connection.execute(text(sql))] for name, sql in HISTORIES.items()}
+
+
+async def live(database: Database) -> None:
+    """Ada changes her plan in June, Bob at the end of it, Cyd to a year, Dan on trial, Eve not at all."""
+    async with database.sessions.begin() as session:
+        plans: dict[str, PlanId] = {}
+        for code, amount, interval, trial_days in (
+            ("pro", 1000, PlanInterval.MONTH, 0),
+            ("team", 3000, PlanInterval.MONTH, 0),
+            ("year", 9000, PlanInterval.YEAR, 0),
+            ("tryout", 2000, PlanInterval.MONTH, 20),
+            ("other", 2500, PlanInterval.MONTH, 20),
+        ):
+            made = await create_plan(
+                session,
+                code=code,
+                name=code,
+                amount_cents=amount,
+                currency="EUR",
+                interval=interval,
+                trial_days=trial_days,
+                now=JUNE,
+            )
+            assert made.plan_id is not None
+            plans[code] = made.plan_id
+        subscriptions: dict[str, SubscriptionId] = {}
+        for name, code in (("ada", "pro"), ("bob", "pro"), ("cyd", "pro"), ("dan", "tryout"), ("eve", "pro")):
+            local = {"ada": "groß", "cyd": "ﬁne"}.get(name, name)
+            customer = await create_customer(session, name=name, email=f"{local}@Bücher.example", now=JUNE)
+            assert customer.customer_id is not None
+            outcome = await create_subscription(
+                session,
+                SubscriptionRequest(plans[code]),
+                customer_id=CustomerId(customer.customer_id),
+                now=JUNE,
+            )
+            assert outcome.subscription_id is not None
+            subscriptions[name] = outcome.subscription_id
+        for name, code, mode in (
+            ("ada", "team", ChangeMode.IMMEDIATE),
+            ("bob", "team", ChangeMode.PERIOD_END),
+            ("cyd", "year", ChangeMode.IMMEDIATE),
+            ("dan", "other", ChangeMode.IMMEDIATE),
+        ):
+            request = ChangeRequest(plans[code], mode=mode)
+            await change_subscription(session, request, subscription_id=subscriptions[name], now=MIDDLE)
+    await run_renewals(
+        database, as_of=JUNE + timedelta(days=31), now=JUNE + timedelta(days=31), trigger=RunTrigger.SERVER
+    )
+
+
+async def test_what_is_filled_in_is_what_would_have_been_written(empty_database_url: str) -> None:
+    alembic(empty_database_url, "upgrade", "head")
+    database = Database(empty_database_url)
+    try:
+        await live(database)
+    finally:
+        await database.close()
+    written = await histories(empty_database_url)
+
+    alembic(empty_database_url, "downgrade", "0004")
+    alembic(empty_database_url, "upgrade", "head")
+
+    assert await histories(empty_database_url) == written
+    changed = [(name, ordinal) for name, ordinal, changed_at in written["periods"] if changed_at is not None]
+    assert changed == [("ada", 0), ("cyd", 0), ("dan", 0)]
+    assert [(name, code) for name, code, _ in written["trials"]] == [("dan", "other"), ("dan", "tryout")]
+    assert dict(written["keys"])["ada"] == "groß@xn--bcher-kva.example"
+
+
+async def add_customers(url: str, *addresses: tuple[str, str]) -> None:
+    async with single_connection(url) as connection:
+        for number, (email, key) in enumerate(addresses):
+            await connection.execute(
+                text(
+                    """
+                    INSERT INTO customers (id, name, email, email_key, invoice_prefix, last_invoice_number, metadata,
+                                           version, created_at, updated_at)
+                    VALUES (gen_random_uuid(), 'Ada', :email, :key, :prefix, 0, '{}', 1, now(), now())
+                    """
+                ),
+                {"email": email, "key": key, "prefix": f"ADA{number}"},
+            )
+        await connection.commit()
+
+
+async def test_an_older_release_finds_addresses_by_its_own_keys(empty_database_url: str) -> None:
+    alembic(empty_database_url, "upgrade", "head")
+    await add_customers(empty_database_url, ("GROß@example.com", "groß@example.com"))
+
+    alembic(empty_database_url, "downgrade", "0005")
+
+    async with single_connection(empty_database_url) as connection:
+        assert await connection.scalar(text("SELECT email_key FROM customers")) == "gross@example.com"
+
+
+async def test_addresses_that_an_older_release_takes_for_one_keep_it_from_coming_back(empty_database_url: str) -> None:
+    alembic(empty_database_url, "upgrade", "head")
+    await add_customers(
+        empty_database_url, ("groß@example.com", "groß@example.com"), ("gross@example.com", "gross@example.com")
+    )
+
+    with pytest.raises(AssertionError, match="two customers whose addresses revision 0005 takes for one"):
+        alembic(empty_database_url, "downgrade", "0005")
