@@ -20,6 +20,9 @@ from services.runs import Report, run_renewals
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
+PATIENCE_SECONDS = 300
+"""Upper bound for each thing that a test waits for: on a slow machine too, only a fault takes longer."""
+
 
 @dataclass
 class TestClock:

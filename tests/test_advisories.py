@@ -14,6 +14,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests.support import PATIENCE_SECONDS
+
 ROOT = Path(__file__).parents[1]
 
 KNOWN = {
@@ -109,7 +111,13 @@ def check(advisories: Advisories, *locks: Path) -> tuple[int, list[str]]:
     }
     command = [sys.executable, "scripts/check_advisories.py", *map(str, locks)]
     done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **service}, capture_output=True, text=True, timeout=60, check=False
+        command,
+        cwd=ROOT,
+        env={**os.environ, **service},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
     )
     return done.returncode, done.stderr.splitlines()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from db.migrations import head_revision
+from tests.support import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,7 +33,7 @@ def checked(folder: Path, statement: str) -> subprocess.CompletedProcess[str]:
     versions = shutil.copytree(ROOT / "alembic", folder / "alembic") / "versions"
     (versions / "0101.py").write_text(REVISION.format(head=head_revision(), statement=statement))
     command = [sys.executable, str(ROOT / "scripts" / "check-migrations"), str(folder)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize(

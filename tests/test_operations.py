@@ -22,7 +22,7 @@ from db.database import Database
 from graph.observability.metrics import Figures, Metrics
 from graph.server.app import create_app
 from graph.settings import Settings
-from tests.support import NOW
+from tests.support import NOW, PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[1]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
@@ -99,7 +99,7 @@ async def test_the_drill_is_as_it_says(database_url: str, tmp_path: Path) -> Non
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         assert done.returncode == 0, f"{command}\n{done.stderr}"
@@ -128,7 +128,7 @@ async def test_the_backup_of_every_night_runs(database_url: str, tmp_path: Path)
         env=environment,
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
 
     [made] = tmp_path.iterdir()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.node import PROJECT, installed_packages
+from tests.support import PATIENCE_SECONDS
 
 SCHEMA = '''
 schema {
@@ -121,7 +122,7 @@ class Checkout:
             env={**os.environ, "PATH": path, "NO_COLOR": "1", **environment},
             capture_output=True,
             encoding="utf-8",
-            timeout=300,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         assert ended.stdout == ""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.load import Measured, Order
 from bench.measuring import ROOT
+from tests.support import PATIENCE_SECONDS
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 PIPE_BYTES = 65536
@@ -29,7 +30,7 @@ async def test_a_long_line_is_whole_though_the_load_is_stopped_while_it_is_writt
         once=True,
         connections=4,
         warm_up=0.0,
-        seconds=60.0,
+        seconds=PATIENCE_SECONDS,
         window=0.4,
         server=os.getpid(),
         postmaster=os.getpid(),
@@ -46,7 +47,7 @@ async def test_a_long_line_is_whole_though_the_load_is_stopped_while_it_is_writt
     assert load.stdout is not None
     line = b""
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             load.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
             while not is_writing(load.pid):  # noqa: ASYNC110 - only the kernel knows
                 await asyncio.sleep(0.01)

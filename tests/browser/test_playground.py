@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,14 +18,14 @@ from db.database import Database
 from graph.server.app import create_app
 from graph.settings import Settings
 from tests.access.conftest import a_key
-from tests.support import TestClock
+from tests.support import PATIENCE_SECONDS, TestClock
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-quic"),
     *("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
 )
-PATIENCE_MS = 120_000
+PATIENCE_MS = 1000 * PATIENCE_SECONDS
 READ = """
     name => window.__MONACO.editor.getModels().find(model => model.uri.path.endsWith(name)).getValue()
 """
@@ -105,7 +106,11 @@ class Browsed:
     async def run_tab(self, title: str) -> Any:
         """The answer that the result pane shows after the operation of a tab was run."""
         await self.page.locator(".graphiql-tab-button", has_text=title).click()
-        await self.page.wait_for_timeout(300)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not re.search(rf"\b{title}\b", await self.page.evaluate(READ, "operation.graphql")):
+                await self.page.wait_for_timeout(50)
+        # The page takes note of a new text by a timer of 100 ms, which ends before this one, as it has begun before it.
+        await self.page.evaluate("new Promise(done => setTimeout(done, 300))")
         async with self.page.expect_response(lambda response: response.request.method == "POST") as answer:
             await self.page.locator(".graphiql-execute-button").click()
         await (await answer.value).finished()
@@ -113,7 +118,7 @@ class Browsed:
 
     async def shown(self) -> Any:
         """The `data` that the result pane shows, once it does."""
-        async with asyncio.timeout(PATIENCE_MS / 1000):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while '"data"' not in (text := await self.page.evaluate(READ, "response.json")):
                 await self.page.wait_for_timeout(50)
         return json.loads(text)["data"]

@@ -14,7 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-PATIENCE_SECONDS = 60
+from tests.support import PATIENCE_SECONDS
+
 ROOT = Path(__file__).parents[2]
 
 

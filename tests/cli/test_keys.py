@@ -18,8 +18,8 @@ from cli.settings import read_configuration
 from db.database import Database
 from services.api_keys import create_api_key, revoke_api_key
 from services.customer_sessions import create_customer_session
-from tests.cli.conftest import PATIENCE_SECONDS, Serve, Served, billing
-from tests.support import NOW, a_customer, stored
+from tests.cli.conftest import Serve, Served, billing
+from tests.support import NOW, PATIENCE_SECONDS, a_customer, stored
 
 TOKEN = re.compile(r"bk_[0-9a-f]{32}_[A-Za-z0-9_-]{43}\n")
 QUERY = "{ plans { nodes { id } } }"

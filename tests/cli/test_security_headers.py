@@ -18,6 +18,7 @@ from db.database import Database
 from graph.server.app import create_app
 from graph.server.playground import CONTENT_SECURITY_POLICY
 from tests.cli.conftest import Serve, Served
+from tests.support import PATIENCE_SECONDS
 
 NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 EXPECTED = {
@@ -154,7 +155,7 @@ async def faulty() -> AsyncIterator[httpx.AsyncClient]:
     app.routes.insert(0, Route("/fault", fault))
     server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="critical", server_header=False))
     serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]

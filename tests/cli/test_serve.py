@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.conftest import PATIENCE_SECONDS, ROOT, Serve, Served, billing
+from tests.cli.conftest import ROOT, Serve, Served, billing
+from tests.support import PATIENCE_SECONDS
 
 CREATE_CUSTOMER = (
     'mutation ($email: String!) { createCustomer(input: {name: "Ada", email: $email}) '

@@ -15,9 +15,10 @@ from uuid import uuid4
 import pytest
 
 from db.embedded import EmbeddedPostgres
-from tests.cli.conftest import PATIENCE_SECONDS, ROOT, Served
+from tests.cli.conftest import ROOT, Served
 from tests.clients.node import HERE, PROJECT, Workspace, installed_packages
 from tests.conftest import execute, named
+from tests.support import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ from typing import NoReturn
 
 import pytest
 
+from tests.support import PATIENCE_SECONDS
+
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
 INSTALLATIONS = PROJECT / ".tools" / "clients"
@@ -64,7 +66,7 @@ def run(*command: str, folder: Path, stdin: str = "") -> subprocess.CompletedPro
         input=stdin,
         capture_output=True,
         encoding="utf-8",
-        timeout=300,
+        timeout=PATIENCE_SECONDS,
         check=False,
         env={**os.environ, "NO_COLOR": "1"},
     )

@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from tests.clients.node import HERE, PROJECT, alone, unavailable
+from tests.support import PATIENCE_SECONDS
 
 LOCK = HERE / "python" / "requirements.lock"
 """Made of `requirements.in` beside it, with the options that `./dev lock` has."""
@@ -63,7 +64,7 @@ def uv(*arguments: str) -> None:
         env=trust | os.environ,
         capture_output=True,
         encoding="utf-8",
-        timeout=300,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     if done.returncode != 0 and NO_NETWORK.search(done.stderr):

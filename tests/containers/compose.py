@@ -17,10 +17,10 @@ import yaml
 from db.embedded import binaries
 from db.embedded.os_user import server_account, spawn
 from tests.containers.dockerfile import REPOSITORY
+from tests.support import PATIENCE_SECONDS
 
 COMPOSE = REPOSITORY / "docker-compose.yml"
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
-PATIENCE_SECONDS = 60
 
 
 def read_compose(variables: Mapping[str, str] | None = None) -> Any:

@@ -18,8 +18,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.containers.compose import PATIENCE_SECONDS, await_success, compose_postgres, free_port, read_compose
+from tests.containers.compose import await_success, compose_postgres, free_port, read_compose
 from tests.containers.dockerfile import REPOSITORY, Build, BuildError, context_files, ignored, read_dockerfile
+from tests.support import PATIENCE_SECONDS
 
 AWKWARD_PASSWORD = "p@ss/w:rd #%41?"
 

@@ -29,10 +29,10 @@ from db.embedded.os_user import name_of, server_account, spawn
 from db.embedded.server import is_ready
 from db.embedded.server_log import LOG_LIMIT_BYTES, last_failure
 from db.embedded.sockets import socket_folder
+from tests.support import PATIENCE_SECONDS
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGES = Path(asyncpg.__file__).parents[1]
-PATIENCE_SECONDS = 60
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be several users")
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="rests on /proc or on the parent-death signal")
@@ -201,13 +201,12 @@ def runs(pid: int) -> bool:
         return False
 
 
-def until(holds: Callable[[], bool]) -> float:
-    """Wait until something holds; the seconds it took."""
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
     started_at = time.monotonic()
     while not holds():
         assert time.monotonic() - started_at < PATIENCE_SECONDS, "waited in vain"
         time.sleep(0.01)
-    return time.monotonic() - started_at
 
 
 async def ask(url: str, statement: str) -> object:
@@ -236,14 +235,11 @@ async def test_the_second_start_finds_what_the_first_one_stored(place: Path) -> 
         await ask(postgres.url, "CREATE TABLE kept AS SELECT 7 AS number")
         first_url = postgres.url
 
-    began_at = time.monotonic()
     postgres.start()
-    warm_start_seconds = time.monotonic() - began_at
     try:
         assert await ask(postgres.url, "SELECT number FROM kept") == 7
         assert postgres.url == first_url
         assert postgres.owned
-        assert warm_start_seconds < 1
     finally:
         postgres.stop()
 
@@ -529,11 +525,10 @@ async def test_an_adopter_takes_over_when_the_owner(made: Path, start_in: StartI
             owner.stop()
         else:
             owner.kill()
-        take_over_seconds = until(lambda: adopter.owned)
+        until(lambda: adopter.owned)
 
         assert await ask(url, f"SELECT number FROM kept_{way[:2]}") == 7
         assert adopter.url == url
-        assert take_over_seconds < 5
 
 
 async def test_two_adopters_do_not_both_take_over(made: Path, start_in: StartIn) -> None:

@@ -23,7 +23,7 @@ from db.driver.errors import violated_constraint
 from db.migrations import MIGRATION_LOCK, UnknownRevisionError, current_revision, head_revision, migrate
 from db.models import Base, BillingPeriod, Customer, Invoice, InvoiceLine, Subscription
 from services.subscriptions import create_subscription
-from tests.support import NOW, a_customer, a_plan, stored
+from tests.support import NOW, PATIENCE_SECONDS, a_customer, a_plan, stored
 
 ROOT = Path(__file__).parents[2]
 
@@ -105,7 +105,7 @@ async def test_concurrent_migrations_take_turns(empty_database_url: str) -> None
         )
         for _ in range(3)
     ]
-    said = [starter.communicate(timeout=60)[1] for starter in starters]
+    said = [starter.communicate(timeout=PATIENCE_SECONDS)[1] for starter in starters]
 
     assert [starter.returncode for starter in starters] == [0, 0, 0], said
     assert sum("migrated from nothing" in each for each in said) == 1
@@ -146,7 +146,7 @@ async def test_the_alembic_command_waits_for_a_migration_under_way(empty_databas
                 await asyncio.sleep(0.05)
         assert await current_revision(connection) is None
         await connection.execute(text("SELECT pg_advisory_unlock_all()"))
-        assert waiting.wait(60) == 0
+        assert waiting.wait(PATIENCE_SECONDS) == 0
         await connection.rollback()
         assert await current_revision(connection) == head_revision()
 

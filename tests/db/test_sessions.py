@@ -13,7 +13,7 @@ from db.database import Database
 from db.driver.errors import is_unavailable
 from db.models import Customer
 from tests.faults.database.proxy import Proxy
-from tests.support import a_customer, stored
+from tests.support import PATIENCE_SECONDS, a_customer, stored
 
 TURNS = [*range(40), *range(40, 400, 9)]
 
@@ -84,7 +84,7 @@ async def test_a_server_that_drops_connections_at_their_first_word_is_unavailabl
         async with await asyncio.start_unix_server(drop, Path(folder) / ".s.PGSQL.5432"):
             unable = Database(f"postgresql://billing@/billing?host={folder}&port=5432")
             with pytest.raises(Exception) as error:  # noqa: PT011 - whatever it is, it says that the database is away
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(PATIENCE_SECONDS):
                     await stored(unable.sessions, a_customer())
             await unable.close()
 

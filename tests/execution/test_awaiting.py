@@ -9,11 +9,11 @@ from aiodataloader import DataLoader
 from graphql import GraphQLResolveInfo
 
 from tests.execution.agreement import agreed, by_level, later, said, schema_of, valid
+from tests.support import PATIENCE_SECONDS
 
 SDL = """
 type Query { value: String, strict: String!, number: Int, nest: Query, nests: [Query], list: [String] }
 """
-PATIENCE_SECONDS = 5
 
 
 class Own:

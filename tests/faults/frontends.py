@@ -23,9 +23,10 @@ from sqlalchemy import text
 
 from db.database import single_connection
 from tests.faults.processes import ROOT
+from tests.support import PATIENCE_SECONDS
 
-GIVE_UP_SECONDS = 120
-ATTEMPT_SECONDS = 15
+GIVE_UP_SECONDS = PATIENCE_SECONDS
+ATTEMPT_SECONDS = 30
 """So long an answer is waited for, before another server is asked."""
 
 SENT_AGAIN = {"UNAVAILABLE", "TIMEOUT"}
@@ -77,9 +78,7 @@ class Frontend:
         self._urls = urls
         self._asked = first
         self._record = record
-        self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(ATTEMPT_SECONDS, connect=2), limits=httpx.Limits(max_connections=1), verify=False
-        )
+        self._client = httpx.AsyncClient(timeout=ATTEMPT_SECONDS, limits=httpx.Limits(max_connections=1), verify=False)
 
     async def mutate(self, name: str, /, **fields: Any) -> Any:
         """The payload of a mutation. Raises `NotAnsweredError`."""

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database import Database, single_connection
 from tests.faults.processes import Server
+from tests.support import PATIENCE_SECONDS
 
 WAITING = """
     SELECT count(*) FROM pg_stat_activity
@@ -24,7 +25,7 @@ async def renamed(server: Server, *customers: str) -> httpx.Response:
         f'{ascii_lowercase[place]}: updateCustomer(input: {{id: "{customer}", name: "Grace Hopper"}}) {selection}'
         for place, customer in enumerate(customers)
     )
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         return await client.post(f"{server.url}/graphql", json={"query": f"mutation {{ {updates} }}"})
 
 

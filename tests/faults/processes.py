@@ -16,20 +16,19 @@ from pathlib import Path
 import httpx
 
 from db.embedded import EmbeddedPostgres
+from tests.support import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 60
 PORTS = (20_000, 32_000)
 SERVE = (sys.executable, "-m", "cli.main", "serve")
 
 
-async def until(holds: Callable[[], Awaitable[bool]], *, seconds: float = PATIENCE_SECONDS, what: str = "") -> float:
-    """Waits until something holds; the seconds it took."""
+async def until(holds: Callable[[], Awaitable[bool]], *, what: str = "") -> None:
+    """Waits until something holds."""
     began = time.monotonic()
     while not await holds():
-        assert time.monotonic() - began < seconds, f"waited in vain: {what or holds}"
+        assert time.monotonic() - began < PATIENCE_SECONDS, f"waited in vain: {what or holds}"
         await asyncio.sleep(0.02)
-    return time.monotonic() - began
 
 
 def free_port() -> int:
@@ -99,25 +98,25 @@ class Server:
         return found or [self.pid]
 
     async def answers(self, path: str, status: int = 200) -> bool:
-        async with httpx.AsyncClient(timeout=5, verify=False) as client:
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, verify=False) as client:
             try:
                 return (await client.get(self.url + path)).status_code == status
             except httpx.TransportError:
                 assert self.runs, self.said.read_text()
                 return False
 
-    async def ready(self) -> float:
-        """Waits until it is ready; the seconds it took."""
-        return await until(lambda: self.answers("/ready"), what=f"{self.url}/ready")
+    async def ready(self) -> None:
+        """Waits until it is ready."""
+        await until(lambda: self.answers("/ready"), what=f"{self.url}/ready")
 
     def send(self, number: signal.Signals) -> None:
         assert self.process is not None
         self.process.send_signal(number)
 
-    async def ended(self, seconds: float = PATIENCE_SECONDS) -> int:
+    async def ended(self) -> int:
         """Waits for its end: the exit code."""
         assert self.process is not None
-        return await asyncio.to_thread(self.process.wait, seconds)
+        return await asyncio.to_thread(self.process.wait, PATIENCE_SECONDS)
 
     async def kill(self) -> None:
         self.send(signal.SIGKILL)

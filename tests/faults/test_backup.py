@@ -17,7 +17,8 @@ from db.database import single_connection
 from db.embedded import EmbeddedPostgres
 from tests.cli.conftest import Serve, Served, billing, data_dir, serve  # noqa: F401 - fixtures
 from tests.conftest import execute
-from tests.faults.traffic import CREATE, PATIENCE_SECONDS, traffic
+from tests.faults.traffic import CREATE, traffic
+from tests.support import PATIENCE_SECONDS
 
 FEED = """
     query ($after: String) {
@@ -39,7 +40,7 @@ BURN = f"""
 
 async def ask(url: str, query: str, token: str | None = None, **variables: Any) -> Any:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with httpx.AsyncClient(timeout=30, headers=headers) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, headers=headers) as client:
         answer = await client.post(f"{url}/graphql", json={"query": query, "variables": variables})
     document = answer.json()
     assert "errors" not in document, document

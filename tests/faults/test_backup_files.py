@@ -25,9 +25,8 @@ from db.embedded import EmbeddedPostgres
 from db.migrations import head_revision
 from tests.cli.conftest import ROOT, billing
 from tests.conftest import execute, named
-from tests.support import NOW
+from tests.support import NOW, PATIENCE_SECONDS
 
-PATIENCE_SECONDS = 60
 TABLES = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
 
 

@@ -18,12 +18,11 @@ from db.database import Database
 from graph.server.app import create_app
 from services.ticks import Tick, renew_forever, tick
 from tests.races.fingerprints import assert_sound
-from tests.support import NOW, Api, TestClock
+from tests.support import NOW, PATIENCE_SECONDS, Api, TestClock
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-TEST_SECONDS = 60
 
 PERIODS = "SELECT starts_at, ends_at FROM billing_periods WHERE subscription_id = :id ORDER BY ordinal"
 BILLED = """
@@ -159,7 +158,7 @@ async def test_the_clock_jumps_between_any_two_transactions(database: Database) 
     transport = httpx.ASGITransport(create_app(database, clock=clock))
     async with (
         httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
-        asyncio.timeout(TEST_SECONDS),
+        asyncio.timeout(PATIENCE_SECONDS),
     ):
         api = Api(client)
         plan = await api.a_plan(interval="DAY", intervalCount=1)
@@ -199,7 +198,7 @@ async def test_two_servers_renew_and_the_clock_of_one_jumps(api: Api, database: 
         if jumping.jumps == 12:
             enough.set()
 
-    async with asyncio.timeout(TEST_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         loops = [
             asyncio.create_task(renew_forever(database, clock, every_seconds=0.01, told=ticks.append)),
             asyncio.create_task(renew_forever(database, jumping, every_seconds=0.01, told=told)),

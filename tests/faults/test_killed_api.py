@@ -18,10 +18,10 @@ from db.database import Database
 from db.models import Base, BillingRun, IdempotencyKey, Payment
 from services.ticks import tick
 from tests.faults.locks import are_waiting
-from tests.faults.processes import PATIENCE_SECONDS, ROOT, until
+from tests.faults.processes import ROOT, until
 from tests.races.fingerprints import assert_sound
 from tests.races.test_idempotency import WITH_A_KEY
-from tests.support import Api, TestClock, count
+from tests.support import PATIENCE_SECONDS, Api, TestClock, count
 
 KILLED = -signal.SIGKILL
 IN_ONE_TRANSACTION = (
@@ -159,7 +159,7 @@ async def test_no_backend_outlives_the_process_that_it_works_for(
         assert await sent is None
         assert failing.code() == KILLED
 
-        await until(lambda: are_waiting(database, 0), seconds=6, what="its backend ends")
+        await until(lambda: are_waiting(database, 0), what="its backend ends")
 
     assert await rows(database) == before
     assert (await api.mutate("recordPayment", selection, **fields))["userErrors"] == []

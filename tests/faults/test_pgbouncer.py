@@ -28,12 +28,12 @@ from tests.faults.processes import paused
 from tests.faults.test_migrations import VALID, NewerVersion, newer, scalar, until_true  # noqa: F401 - a fixture
 from tests.faults.traffic import traffic
 from tests.races.lives import a_subscriber, store_customers, stored_plans
-from tests.support import NOW
+from tests.support import NOW, PATIENCE_SECONDS
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-PATIENCE_SECONDS = 30
 SESSIONS = 3
 DUE = 40
+SLEEP_SECONDS = 120
 
 CONFIGURATION = """
 [databases]
@@ -191,13 +191,13 @@ async def test_a_statement_that_fails_leaves_its_session_as_it_was(pooled: Datab
 async def test_a_query_that_nobody_waits_for_is_canceled(pooled: Database, database_url: str) -> None:
     sleeping = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
     async with pooled.sessions() as session:
-        asking = asyncio.create_task(session.execute(text("SELECT pg_sleep(60)")))
+        asking = asyncio.create_task(session.execute(text(f"SELECT pg_sleep({SLEEP_SECONDS})")))
         await until_true(database_url, sleeping)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(SLEEP_SECONDS / 2):
         await until_true(database_url, f"SELECT NOT ({sleeping})")
     async with pooled.sessions() as session:
         assert await session.scalar(text("SELECT 1")) == 1
@@ -221,11 +221,11 @@ async def test_a_session_that_stands_still_is_not_waited_for(
     pooled: Database, database_url: str, asked: Callable[[Database, str], Coroutine[Any, Any, None]]
 ) -> None:
     sleeping = "FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
-    asking = asyncio.create_task(asked(pooled, "SELECT pg_sleep(60)"))
+    asking = asyncio.create_task(asked(pooled, f"SELECT pg_sleep({SLEEP_SECONDS})"))
     await until_true(database_url, f"SELECT count(*) > 0 {sleeping}")
     with paused([int(await scalar(database_url, f"SELECT pid {sleeping}"))]):
         asking.cancel()
-        done, _ = await asyncio.wait([asking], timeout=10)
+        done, _ = await asyncio.wait([asking], timeout=PATIENCE_SECONDS)
     await asyncio.wait([asking])
 
     assert done == {asking}

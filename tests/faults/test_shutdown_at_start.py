@@ -8,7 +8,6 @@ import pytest
 
 from tests.faults.processes import Server, Servers, postmaster_of, until
 
-END_SECONDS = 10
 ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 
 
@@ -24,7 +23,7 @@ async def test_a_server_that_is_told_to_end_before_it_serves_does(
         await asyncio.sleep(seconds)
         server.send(signal.SIGTERM)
 
-        assert await server.ended(END_SECONDS) == 0
+        assert await server.ended() == 0
         assert postmaster_of(data_dir) is None, "PostgreSQL was not shut down"
 
 
@@ -36,7 +35,7 @@ async def test_a_server_that_is_told_to_end_while_its_postgres_starts_ends_both(
     await until(lambda: has_postmaster(data_dir), what="PostgreSQL starts")
     server.send(signal.SIGTERM)
 
-    assert await server.ended(END_SECONDS) in (0, ENDED_BY_SIGTERM)
+    assert await server.ended() in (0, ENDED_BY_SIGTERM)
     assert postmaster_of(data_dir) is None, "PostgreSQL was not shut down"
     assert "Traceback" not in server.said.read_text()
 

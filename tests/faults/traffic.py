@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx
 
-PATIENCE_SECONDS = 60
+from tests.support import PATIENCE_SECONDS
 
 SELL = """
     mutation ($customer: ID!, $plan: ID!, $key: String!) {
@@ -63,7 +63,6 @@ class Traffic:
     acknowledged: list[dict[str, str]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     answered: int = 0
-    slowest_seconds: float = 0.0
 
     def say(self, type_: str, id_: str) -> None:
         self.acknowledged.append({"type": type_, "id": id_})
@@ -82,15 +81,12 @@ class Traffic:
 
     async def ask(self, client: httpx.AsyncClient, query: str, **variables: Any) -> Any:
         """The `data` of an answer; what is none is written down."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         try:
             answer = await client.post(f"{self.url}/graphql", json={"query": query, "variables": variables})
             document = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             self.failed.append(repr(error))
             raise
-        self.slowest_seconds = max(self.slowest_seconds, loop.time() - began)
         if answer.status_code != 200 or "errors" in document:
             self.failed.append(answer.text)
             raise AssertionError(answer.text)
@@ -117,7 +113,7 @@ class Traffic:
 async def traffic(url: str, *, clients: int = 4) -> AsyncIterator[Traffic]:
     """Has so many clients at work for the time of the block. What the server has refused is in `failed`."""
     found = Traffic(url)
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         made = await found.ask(client, PLAN, code=uuid4().hex)
         plan = made["createPlan"]["plan"]["id"]
         stop = asyncio.Event()

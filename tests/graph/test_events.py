@@ -16,7 +16,7 @@ from billing.words import EventType, ObjectType
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Event
-from tests.support import NOW, Api, a_customer, a_plan, counted_statements, stored, undone
+from tests.support import NOW, PATIENCE_SECONDS, Api, a_customer, a_plan, counted_statements, stored, undone
 
 FEED = """
     query ($first: Int, $after: String, $filter: EventFilter) {
@@ -75,7 +75,7 @@ async def read_until(api: Api, enough: Callable[[list[str]], bool], *, first: in
     """
     seen: list[str] = []
     after = None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not enough(seen):
             found = await page(api, first=first, after=after)
             seen += ids(found)

@@ -18,7 +18,7 @@ from db.queries.columns import referred_model
 from graph.execution import ATTRIBUTE, BATCH, READS
 from graph.schema.fields.edges import Edge
 from graph.schema.root import schema
-from tests.support import NOW, Api, counted_statements
+from tests.support import NOW, PATIENCE_SECONDS, Api, counted_statements
 
 CLOCK = "01930000-0000-7000-8000-000000000000"
 
@@ -111,7 +111,7 @@ async def all_there_is(demo: None, database: Database) -> None:
         for statement in MORE.split(";\n"):
             await session.execute(text(statement))
     async with database.sessions() as session:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             settled = False
             while not settled:
                 await asyncio.sleep(0.01)

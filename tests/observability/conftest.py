@@ -21,6 +21,7 @@ from db.driver.urls import asyncpg_url
 from db.embedded import EmbeddedPostgres
 from tests.cli.conftest import data_dir, serve  # noqa: F401 - fixtures, of servers of their own
 from tests.conftest import execute
+from tests.support import PATIENCE_SECONDS
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -42,7 +43,7 @@ class Log:
 
     async def requests(self, count: int) -> list[dict[str, Any]]:
         """The lines of so many requests, which come a moment after their answers."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(found := self.lines("request")) < count:  # noqa: ASYNC110 - a file has no events
                 await asyncio.sleep(0.01)
         assert len(found) == count
@@ -85,10 +86,10 @@ class Collector:
             for span in scope.spans
         ]
 
-    def wait_for(self, name: str, seconds: float = 30) -> Span:
+    def wait_for(self, name: str) -> Span:
         """The first span with this name, when it has come."""
         with self.arrived:
-            assert self.arrived.wait_for(lambda: any(span.name == name for span in self.spans), seconds), name
+            assert self.arrived.wait_for(lambda: any(span.name == name for span in self.spans), PATIENCE_SECONDS), name
             return next(span for span in self.spans if span.name == name)
 
 

@@ -28,12 +28,12 @@ from graph.observability.metrics import RETRIED
 from graph.server.app import create_app
 from graph.settings import Settings
 from tests.access.conftest import a_key, a_session
-from tests.cli.conftest import PATIENCE_SECONDS, ROOT, Serve, Served
+from tests.cli.conftest import ROOT, Serve, Served
 from tests.cli.test_serve import children_of
 from tests.db.test_embedded import PACKAGES, as_root, ordinary_uid, python_for_all, roomy_place
 from tests.faults.database.test_tried_again import failing_with, fault
 from tests.observability.conftest import Samples, gone, samples, value
-from tests.support import Api, TestClock, run, stored
+from tests.support import PATIENCE_SECONDS, Api, TestClock, run, stored
 
 COUNT = "query Count { customers { totalCount } }"
 CREATE = 'mutation Create { createCustomer(input: {name: "Ada", email: "%s"}) { userErrors { code } } }'

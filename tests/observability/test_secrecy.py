@@ -22,7 +22,7 @@ from services.api_keys import Issued
 from tests.access.conftest import a_key
 from tests.cli.conftest import Serve, Served
 from tests.observability.conftest import Collector, gone
-from tests.support import TestClock
+from tests.support import PATIENCE_SECONDS, TestClock
 
 WORD = "telltale"
 """Begins every word that must not be told, in upper or lower case."""
@@ -105,7 +105,7 @@ class Driver:
 
     def __init__(self, served: Served, token: str) -> None:
         self.url = f"{served.url}/graphql"
-        self.client = httpx.Client(timeout=60, headers={"authorization": f"Bearer {token}"})
+        self.client = httpx.Client(timeout=PATIENCE_SECONDS, headers={"authorization": f"Bearer {token}"})
         self.secrets = {token, b64encode(token.encode()).decode()}
 
     def ask(self, query: str, **variables: Any) -> Any:
@@ -224,7 +224,7 @@ async def fail_renewals(database: Database) -> None:
                 " current_period_end = current_period_end - interval '40 days'"
             )
         )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             async with database.sessions() as session:
                 if await session.scalar(text("SELECT count(*) FROM billing_holds")):

@@ -9,9 +9,9 @@ from db.database import Database
 from services.clock_runs import advance
 from services.test_clocks import existing_test_clock, send_test_clock, stop_test_clock
 from tests.faults.locks import are_waiting
-from tests.faults.processes import PATIENCE_SECONDS, until
+from tests.faults.processes import until
 from tests.races.fingerprints import assert_sound
-from tests.support import NOW, Api
+from tests.support import NOW, PATIENCE_SECONDS, Api
 
 CLOCK = """
     query ($id: ID!) { testClock(id: $id) { status frozenAt customers { nodes {

@@ -24,10 +24,9 @@ from db.embedded import EmbeddedPostgres
 from tests.conftest import execute, named
 from tests.races.fingerprints import Fingerprint, assert_sound, differences, fingerprints
 from tests.races.lives import a_subscriber, store_customers, stored_plans
-from tests.support import NOW
+from tests.support import NOW, PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 60
 SUBSCRIPTIONS = 1500
 KILLS = 4
 CHUNK = 50

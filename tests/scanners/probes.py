@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.scanners.wire import SILENCE
+from tests.support import PATIENCE_SECONDS
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -40,7 +41,7 @@ class Probe:
     statuses: frozenset[int]
     speaks_graphql: bool = True
     hangs_up: bool = False
-    waits: float = 30
+    waits: float = PATIENCE_SECONDS
     garbles: bool = False
 
 

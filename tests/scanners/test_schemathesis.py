@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import ROOT, Served
+from tests.support import PATIENCE_SECONDS
 
-TIMEOUT_SECONDS = 300
 SEEDS = (1, 20_260_131, 9_007_199_254_740_991)
 
 
@@ -28,7 +28,7 @@ def test_what_fits_the_schema_never_fails_the_server(served: Served, tmp_path: P
         env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.scanners.scalars", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_SECONDS,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

@@ -20,6 +20,7 @@ from graphql import (
 
 from graph.schema.root import sdl
 from tests.cli.conftest import Served
+from tests.support import PATIENCE_SECONDS
 
 TEXTS = (
     *("", " \u200b ", "\u202eabc\u202c", "e\u0301" * 127, "\U0001f600" * 255, "\ufeff", "\U0010ffff", "\x01\x1b\x7f"),
@@ -111,7 +112,7 @@ def test_odd_text_never_fails_the_server(served: Served, ids: dict[str, str], na
     passed = ", ".join(f"{each}: ${each}" for each in field.args)
     query = f"{kind} ({declared}) {{ {name}({passed}) {selection} }}"
 
-    with httpx.Client(base_url=served.url, timeout=60) as client:
+    with httpx.Client(base_url=served.url, timeout=PATIENCE_SECONDS) as client:
         for (argument, path), text in product(texts_of(field), TEXTS):
             given = {argument: value(field.args[argument].type, argument, path, text, ids)}
             answer = client.post("/graphql", json={"query": query, "variables": given})

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-TIMEOUT_SECONDS = 30
+from tests.support import PATIENCE_SECONDS
+
 SILENCE = 0
 """The status of a connection that the server closes, or leaves open, without an answer."""
 
@@ -31,7 +32,7 @@ class Answer:
         return json.loads(self.body)
 
 
-def exchange(url: str, sent: bytes, *, waits: float = TIMEOUT_SECONDS, hangs_up: bool = False) -> Answer:
+def exchange(url: str, sent: bytes, *, waits: float = PATIENCE_SECONDS, hangs_up: bool = False) -> Answer:
     """Sends the bytes and reads until the server closes, or for `waits` seconds; reads while it sends, as it may be
     answered in the middle. Where it `hangs_up`, nothing is sent any more once all is sent, and the server sees that.
     """
@@ -105,7 +106,7 @@ class Usage:
     @classmethod
     def at_rest(cls, pid: int) -> "Usage":
         """As `of`, once the process has stopped working: it may go on after it has answered."""
-        deadline = time.monotonic() + TIMEOUT_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         usage = cls.of(pid)
         while time.monotonic() < deadline:
             time.sleep(0.06)

@@ -25,7 +25,7 @@ from db.queries.locks import claim_subscriptions
 from services.runs import AsOfInTheFuture, Report, run_renewals
 from services.ticks import Tick, renew_forever
 from tests.scenarios.story import Story, parsed
-from tests.support import Api, TestClock, count, refusal, undone
+from tests.support import PATIENCE_SECONDS, Api, TestClock, count, refusal, undone
 
 EVERYTHING = (BillingPeriod, BillingRun, Event, Invoice, InvoiceLine)
 HOLD = "billingHold { reason since retryAt attempts }"
@@ -299,7 +299,7 @@ async def test_an_error_of_who_is_told_does_not_end_the_renewals(database: Datab
         raise RuntimeError
 
     renewing = asyncio.create_task(renew_forever(database, clock, every_seconds=0.01, told=fail))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await again.wait()
     renewing.cancel()
 

@@ -15,11 +15,11 @@ from typing import Any, Self
 import httpx
 
 from tests.faults.processes import children_of
+from tests.support import PATIENCE_SECONDS
 from tests.walk import defects
 from tests.walk.postgres import Postgres
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 30
 RETRYABLE = "UNAVAILABLE"
 MOST_TRIES = 20
 

@@ -12,9 +12,9 @@ from db.embedded.errors import EmbeddedPostgresError
 from db.migrations import migrate
 from tests.conftest import execute, named, roomy_memory
 from tests.faults.database.postgres import Postgres as OwnPostgres
+from tests.support import PATIENCE_SECONDS
 from tests.walk.server import cut_connections
 
-PATIENCE_SECONDS = 60
 TEMPLATE = "walk_template"
 
 

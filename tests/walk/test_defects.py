@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from tests.cli.conftest import PATIENCE_SECONDS, ROOT
+from tests.cli.conftest import ROOT
+from tests.support import PATIENCE_SECONDS
 from tests.walk.client import Failed
 from tests.walk.defects import DEFECTS
 from tests.walk.machine import replay, walk_on

@@ -7,6 +7,7 @@ import pytest
 from db.embedded import EmbeddedPostgres
 from tests.cli.conftest import Served, servers
 from tests.conftest import new_database
+from tests.support import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +19,16 @@ async def served_database_url(server: EmbeddedPostgres, template: str) -> AsyncI
 
 @pytest.fixture(scope="module")
 def served(served_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server that waits two seconds for what a client owes."""
-    environment = {"DATABASE_URL": served_database_url, "BILLING_AUTH": "off", "BILLING_MAX_READ_SECONDS": "2"}
+    """A server that waits two seconds for what a client owes, and for PostgreSQL longer than any test."""
+    for_ever = str(2 * PATIENCE_SECONDS)
+    environment = {
+        "DATABASE_URL": served_database_url,
+        "BILLING_AUTH": "off",
+        "BILLING_MAX_READ_SECONDS": "2",
+        "BILLING_MAX_SECONDS": for_ever,
+        "BILLING_LOCK_TIMEOUT_MS": f"{for_ever}000",
+        "BILLING_STATEMENT_TIMEOUT_MS": f"{for_ever}000",
+    }
     with servers(tmp_path_factory.mktemp("served")) as serve:
         served = serve("--no-renew", environment=environment)
         assert served.url, served.said.read_text()

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Served
+from tests.support import PATIENCE_SECONDS
 
-WITHIN_SECONDS = 1
 CLIENTS = 6
 
 QUERIES = {
@@ -35,8 +35,8 @@ async def other(served_database_url: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-async def until(connection: asyncpg.Connection, statement: str, number: int, *, seconds: float) -> None:
-    async with asyncio.timeout(seconds):
+async def until(connection: asyncpg.Connection, statement: str, number: int) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await connection.fetchval(statement) != number:
             await asyncio.sleep(0.01)
             # A transaction goes on seeing what it saw first of other sessions.
@@ -72,13 +72,13 @@ async def test_the_statements_of_clients_that_have_gone_are_cancelled(
         for table in ("customers", "invoices", "plans", "subscriptions"):
             await other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
         clients = [ask(served, query) for _ in range(CLIENTS)]
-        await until(other, LOCKED, CLIENTS, seconds=20)
+        await until(other, LOCKED, CLIENTS)
 
         for client in clients:
             go(client)
 
-        await until(other, RUNNING, 0, seconds=WITHIN_SECONDS)
-    async with httpx.AsyncClient(base_url=served.url, timeout=5) as others:
+        await until(other, RUNNING, 0)
+    async with httpx.AsyncClient(base_url=served.url, timeout=PATIENCE_SECONDS) as others:
         answers = await asyncio.gather(*(others.post("/graphql", json={"query": query}) for _ in range(2 * CLIENTS)))
     assert {answer.status_code for answer in answers} == {200}
     assert not [answer.json() for answer in answers if "errors" in answer.json()]
@@ -92,7 +92,7 @@ async def test_a_mutation_whose_client_has_gone_is_brought_to_its_end(
     async with other.transaction():
         await other.execute("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
         client = ask(served, create)
-        await until(other, LOCKED, 1, seconds=20)
+        await until(other, LOCKED, 1)
         client.close()
 
-    await until(other, "SELECT count(*) FROM customers WHERE email = 'ada@example.com'", 1, seconds=20)
+    await until(other, "SELECT count(*) FROM customers WHERE email = 'ada@example.com'", 1)

@@ -11,8 +11,8 @@ from db.embedded.cluster import make_data
 from db.embedded.os_user import server_account, spawn
 from db.embedded.server import start_server, stop_server
 from db.embedded.sockets import PORT, socket_folder, url_of
+from tests.support import PATIENCE_SECONDS
 
-PATIENCE_SECONDS = 60
 STARTING_UP = 1
 """What `pg_isready` ends with where a server answers that it takes no connections yet."""
 

@@ -18,6 +18,7 @@ from tests.faults.database.asking import (
     assert_well_but_not_ready,
 )
 from tests.faults.database.postgres import TERMINATE_OTHERS, Postgres
+from tests.support import PATIENCE_SECONDS
 
 
 async def test_a_database_that_may_only_be_read(there: Asking, postgres: Postgres) -> None:
@@ -60,7 +61,7 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'billi
 
 
 async def until_waiting(connection: asyncpg.Connection, number: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await connection.fetchval(WAITING) < number:
             await asyncio.sleep(0.02)
             # A transaction goes on seeing what it saw first of other sessions.

@@ -24,7 +24,7 @@ from tests.conftest import execute
 from tests.faults.database.backends import BACKENDS, standing_still
 from tests.faults.database.proxy import Proxy
 from tests.races.fingerprints import assert_sound
-from tests.support import Api, TestClock, count, run
+from tests.support import PATIENCE_SECONDS, Api, TestClock, count, run
 
 BACKENDS_WAITING = """
     SELECT count(*) FROM pg_stat_activity
@@ -186,7 +186,7 @@ async def test_a_transaction_that_idled_too_long(
         if not tried_again:
             await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '20ms'"))
             pid = await session.scalar(text("SELECT pg_backend_pid()"))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while await other.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pid):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
         return str(await session.scalar(text("SELECT 'done'")))
@@ -200,10 +200,10 @@ async def test_a_transaction_that_idled_too_long(
 async def test_a_server_that_stands_still(
     database: Database, other: asyncpg.Connection, tried_again: list[str], monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    monkeypatch.setattr("db.database.CHANGE_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr("db.database.CHANGE_TIMEOUT_SECONDS", 1)
     await database.change(lambda session: session.execute(text("SELECT 1")))
 
-    async with AsyncExitStack() as stopped, asyncio.timeout(20):
+    async with AsyncExitStack() as stopped, asyncio.timeout(PATIENCE_SECONDS):
         if moment == "before it begins":
             await stopped.enter_async_context(standing_still(other))
 
@@ -427,7 +427,7 @@ async def test_a_test_clock_that_was_sent_waits_for_the_database(
 
 
 async def until_waiting(connection: asyncpg.Connection, number: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await connection.fetchval(BACKENDS_WAITING) < number:
             await asyncio.sleep(0.02)
             # A transaction goes on seeing what it saw first of other sessions.
