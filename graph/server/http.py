@@ -28,7 +28,7 @@ from graph.schema.root import core_schema
 from graph.server.doorkeeper import Doorkeeper, RateLimited, Unauthenticated
 from graph.server.errors import MAYBE_CHANGED, formatted
 from graph.server.playground import playground_page
-from graph.server.query_documents import QueryDocument, QueryDocuments
+from graph.server.query_documents import PLANNED_FIELDS_PER_ROW, QueryDocument, QueryDocuments
 from graph.server.requests import (
     GRAPHQL_JSON,
     JSON,
@@ -150,6 +150,7 @@ class GraphQLEndpoint:
         exchange = current()
         document = self._documents.of(self._text_of(asked))
         rows = RowBudget(self._settings.limits.rows)
+        planned = document.planned_fields
         try:
             if document.errors:
                 return self._refused(document.errors)
@@ -184,7 +185,8 @@ class GraphQLEndpoint:
                 await context.close()
         finally:
             exchange.rows = rows.read
-            self._doorkeeper.charge(access, rows.read)
+            planned = document.planned_fields - planned
+            self._doorkeeper.charge(access, document.rows + planned // PLANNED_FIELDS_PER_ROW + rows.read)
         return self._answer_of(result, cost.nodes, rows, changed=context.changed)
 
     async def _execute(

@@ -117,10 +117,10 @@ async def test_fields_are_counted_in_each_place_where_they_are_spread(api: Api) 
         fields = 5 + 3 * fields
 
     answer = (await api.post(branching(9))).json()
-    taken = await api(branching(6))
+    taken = await api(branching(5))
 
     [error] = answer["errors"]
-    assert error["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED", "asked": fields + 1, "limit": 5_000}
+    assert error["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED", "asked": fields + 1, "limit": 3_000}
     assert taken == {"invoice": None}
 
 
