@@ -34,6 +34,18 @@ async def test_a_key_is_charged_for_each_document_that_is_read(
     assert [(await api.post(document)).status_code for document in documents] == statuses
 
 
+async def test_a_key_is_charged_for_the_bytes_of_an_answer(
+    serving: Serving, database: Database, clock: TestClock
+) -> None:
+    server = await serving(Settings(requires_key=True, rate_limit=RateLimit(rows_per_second=0.001, burst=40)))
+    api = server((await a_key(database, clock, ApiKeyScope.READ)).token)
+
+    answers = [await api.post("{ __schema { types { name fields { name description } } } }") for _ in range(2)]
+
+    assert len(answers[0].content) > 40 * 1024
+    assert [answer.status_code for answer in answers] == [200, 429]
+
+
 async def test_a_key_is_charged_for_each_plan_that_is_made(
     serving: Serving, database: Database, clock: TestClock
 ) -> None:
