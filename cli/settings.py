@@ -140,6 +140,9 @@ class Configuration:
         LIMITS.nodes, "Objects that an operation could give, were each page full; lists without pages count as one."
     )
     max_values: int = setting(LIMITS.values, "Values of large arguments, each as often as its field is resolved.")
+    max_response_bytes: int = setting(
+        LIMITS.response_bytes, "Bytes of its answer: one that is larger is refused while it is built."
+    )
     max_rows: int = setting(
         LIMITS.rows, "Rows that the database reads for it, and rows of lists inside others that it gives."
     )

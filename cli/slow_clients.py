@@ -1,7 +1,7 @@
-"""Clients that say nothing, say it slowly, or do not take their answer: their connections are closed in time.
+"""Clients that say nothing, say it slowly, say too much, or do not take their answer: their connections are closed.
 
 uvicorn closes a connection on which nothing is asked after an answer. For a first request, for the rest of one, and for
-a client to take what it was sent, it waits for ever.
+a client to take what it was sent, it waits for ever. It keeps all heads, trailers and pipelined requests that arrive.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import orjson
 from uvicorn._types import HTTPScope
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from graph.error_codes import ErrorCode
@@ -16,44 +17,113 @@ from graph.error_codes import ErrorCode
 LOOK_SECONDS = 1
 """So often each connection is looked at: which costs the others nothing, as a timer for each request would."""
 
+PIECE_BYTES = 16 * 1024
+"""Number of bytes that are parsed at once: parsed requests and headers take many times the memory of their bytes."""
+
 MAX_HEAD_BYTES = 64 * 1024
-"""So much of a head is taken after the first piece that has arrived of it."""
+"""Maximum of bytes in a row, after the piece in which they begin, that are no body: a head, the trailer fields, the
+extensions of a chunk.
+"""
+
+MAX_LATE_BYTES = 64 * 1024
+"""Maximum of bytes of a request that are read and discarded after its answer."""
+
+MAX_UNPARSED_BYTES = 64 * 1024
+"""Number of bytes behind an unanswered request, beyond which no more is read from the connection."""
 
 TIMED_OUT = 408
 HEAD_TOO_LARGE = 431
 
 
+class BoundedFlow(FlowControl):
+    """Flow control of uvicorn that does not read on while it is `full`."""
+
+    full = False
+
+    def resume_reading(self) -> None:
+        if not self.full:
+            super().resume_reading()
+
+
 class PatientProtocol(HttpToolsProtocol):
     """HTTP/1.1 of uvicorn that waits `patience_seconds` for the head of a request, as long for its body, and as long
-    for the client to take anything of an answer.
+    for the client to take anything of an answer. It parses a request after it has answered the one before.
     """
 
     patience_seconds: ClassVar[float] = 10.0
 
     scope: HTTPScope | None  # type: ignore[assignment]
     cycle: RequestResponseCycle | None  # type: ignore[assignment]
+    flow: BoundedFlow
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._head_bytes = 0
+        self.flow = BoundedFlow(transport)
+        self._unparsed = b""
+        self._advanced = False
+        self._bytes_in_a_row = 0
+        self._body_open = False
+        self._late_bytes = 0
         self._waits_for: object = None
         self._waits_since = self.loop.time()
         self._look_again = self.loop.call_soon(self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._look_again.cancel()
+        self._unparsed = b""
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        head = self._begun_head()
-        super().data_received(data)
-        # The piece in which a head begins is not counted: it may be the end of a body for the most part.
-        if head is None or self._begun_head() is not head:
-            self._head_bytes = 0
-            return
-        self._head_bytes += len(data)
-        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(HEAD_TOO_LARGE, f"The head of a request must have at most {MAX_HEAD_BYTES} bytes.")
+        self._unparsed = self._unparsed + data if self._unparsed else data
+        self._parse()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._parse()
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+
+    def _parse(self) -> None:
+        """Parses what has arrived, up to the end of a request that is not answered."""
+        while self._unparsed and not self._is_busy() and not self.transport.is_closing():
+            piece, self._unparsed = self._unparsed[:PIECE_BYTES], self._unparsed[PIECE_BYTES:]
+            self._advanced = False
+            super().data_received(piece)
+            self._count(len(piece))
+        self.flow.full = len(self._unparsed) > MAX_UNPARSED_BYTES
+        if self.flow.full and not self.transport.is_closing():
+            self.flow.pause_reading()
+
+    def _is_busy(self) -> bool:
+        """Whether a request has arrived as a whole, and its answer is not complete."""
+        return bool(self.pipeline) or ((unanswered := self._unanswered()) is not None and not unanswered.more_body)
+
+    def _count(self, size: int) -> None:
+        """Ends the connection where a piece of this size was one too many."""
+        self._bytes_in_a_row = 0 if self._advanced else self._bytes_in_a_row + size
+        if self._bytes_in_a_row > MAX_HEAD_BYTES and not self.transport.is_closing():
+            message = f"The head and the trailer fields of a request must have at most {MAX_HEAD_BYTES} bytes each."
+            self._end(HEAD_TOO_LARGE, message)
+        if self._body_open and self._unanswered() is None:
+            self._late_bytes += size
+            if self._late_bytes > MAX_LATE_BYTES:
+                self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        # Trailer fields come as headers do. They are none: RFC 9110, section 6.5.1.
+        self.headers = []
+        self._advanced = self._body_open = True
+        self._late_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._advanced = True
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._advanced = True
+        self._body_open = False
 
     def _begun_head(self) -> HTTPScope | None:
         """The request that has begun, if its head has not come to its end."""
@@ -90,8 +160,13 @@ class PatientProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         if self.transport.get_write_buffer_size():
             self.transport.abort()
-        elif self._begun_head() is not None or self._unanswered() is not None:
-            self._refuse(TIMED_OUT, f"The request has not arrived within {self.patience_seconds:g} s.")
+        else:
+            self._end(TIMED_OUT, f"The request has not arrived within {self.patience_seconds:g} s.")
+
+    def _end(self, status: int, message: str) -> None:
+        """Closes the connection, with a refusal of the request that is arriving."""
+        if self._begun_head() is not None or self._unanswered() is not None:
+            self._refuse(status, message)
         else:
             # It has said nothing, and may take an answer for that of its first request.
             self.transport.close()

@@ -8,6 +8,7 @@ an attribute of its object, or that it is resolved for many objects at once (`fi
 What comes out is what graphql-core gives: the same data in the same order, and the same errors (`errors`).
 """
 
+from graph.execution.errors import AnswerTooLarge
 from graph.execution.explain import explained
 from graph.execution.fields import AS_IS, ATTRIBUTE, BATCH, COLUMN, INSTANCE_OF, READS, BatchResolver, ResolveMany
 from graph.execution.plan import Field, PlanCache, Plans, Selection, takes
@@ -20,6 +21,7 @@ __all__ = [
     "COLUMN",
     "INSTANCE_OF",
     "READS",
+    "AnswerTooLarge",
     "BatchResolver",
     "Field",
     "PlanCache",

@@ -15,6 +15,14 @@ from typing import Any
 from graphql import FieldNode, GraphQLError, located_error
 
 
+class AnswerTooLarge(Exception):
+    """An answer would have more bytes than it may."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A place in the answer.

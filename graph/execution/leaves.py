@@ -1,9 +1,10 @@
 """Leaves: the values of one field of many objects, as one column."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import orjson
 from graphql import (
     GRAPHQL_MAX_INT,
     GRAPHQL_MIN_INT,
@@ -26,6 +27,7 @@ STANDARD: Mapping[str, frozenset[type]] = {
     GraphQLInt.name: frozenset({int}),
 }
 NULL = type(None)
+PLAIN = frozenset({int, float, bool, NULL})
 
 
 class Leaf:
@@ -68,6 +70,26 @@ class Leaf:
             name = f"{inspect(self._type)}.coerce_output_value({inspect(value)})"
             raise TypeError(f"Expected `{name}` to return non-nullable value, returned: {inspect(coerced)}")
         return coerced
+
+
+def bytes_of(values: Sequence[Any]) -> int:
+    """Number of bytes that completed values take in JSON, or less: of texts the characters count."""
+    kinds = {*map(type, values)}
+    if kinds == {str}:
+        return sum(map(len, values)) + 2 * len(values)
+    if kinds <= PLAIN:
+        return len(values)
+    return sum(len(value) + 2 if value.__class__ is str else json_bytes(value) for value in values)
+
+
+def json_bytes(value: object) -> int:
+    if type(value) in PLAIN:
+        return 1
+    try:
+        return len(orjson.dumps(value))
+    except TypeError:
+        # What cannot be sent is found when it is.
+        return 1
 
 
 def words_of(type_: GraphQLEnumType) -> dict[Any, str]:

@@ -7,6 +7,7 @@ than it ever reaches.
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
@@ -46,6 +47,13 @@ PREPARED_FIELDS = 2_000
 CONDITIONS = ("skip", "include")
 
 
+@dataclass(slots=True)
+class Work:
+    """Number of fields that were planned so far, for all plans of a document: those that are forgotten as well."""
+
+    fields: int = 0
+
+
 class Plan:
     """What one operation of a document selects, for the conditions that `variables` make true.
 
@@ -59,6 +67,7 @@ class Plan:
         fragments: dict[str, FragmentDetails],
         operation: OperationDefinitionNode,
         variables: VariableValues,
+        work: "Work",
     ) -> None:
         self.schema = schema
         self.operation = operation
@@ -66,6 +75,7 @@ class Plan:
         self.fragment_nodes = {name: fragment.definition for name, fragment in fragments.items()}
         self.variables = variables
         self.leaves: dict[str, Leaf] = {}
+        self.work = work
         self.size = 0
         root_type = schema.get_root_type(operation.operation)
         assert root_type is not None, "the operation is valid"
@@ -109,6 +119,7 @@ class Selection:
             if (definition := plan.schema.get_field(type_, details[0].node.name.value)) is not None
         ]
         plan.size += len(self.fields)
+        plan.work.fields += len(self.fields)
         self.keys = tuple(field.key for field in self.fields)
         self.edges = [field for field in self.fields if not field.is_column]
         self._reads: frozenset[str] | None | bool = False
@@ -272,6 +283,7 @@ class Plans:
         }
         self._conditions = sorted(condition_variables(document))
         self._cache = cache or PlanCache()
+        self.work = Work()
 
     def prepare(self, operation: OperationDefinitionNode) -> None:
         """Plans an operation ahead, where that does not depend on conditions."""
@@ -290,7 +302,7 @@ class Plans:
             # Of what a request says, only the conditions are kept.
             conditions = VariableValues({name: sources[name] for name in said}, said)
             try:
-                plan = Plan(self._schema, self._fragments, operation, conditions)
+                plan = Plan(self._schema, self._fragments, operation, conditions, self.work)
             except RecursionError:
                 raise GraphQLError("Selections are nested too deeply. Execution aborted.", operation) from None
             self._cache.put(key, plan)

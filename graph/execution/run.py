@@ -6,7 +6,7 @@ stand, takes the slow way, one by one.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import repeat
 from typing import Any
@@ -28,8 +28,9 @@ from graphql import (
 )
 from graphql.pyutils import gather_with_cancel, is_awaitable
 
-from graph.execution.errors import Failure, settle
+from graph.execution.errors import AnswerTooLarge, Failure, settle
 from graph.execution.frames import Frame, Spread
+from graph.execution.leaves import bytes_of
 from graph.execution.objects import make_objects
 from graph.execution.plan import Field, Plan, Plans, Selection
 from graph.execution.values import (
@@ -49,10 +50,13 @@ MAX_FAILURES = 1_000
 """After so many errors an execution is given up: its answer is null, with these errors."""
 
 OBJECTS_IN_A_TURN = 500
-"""Once there are so many objects more, an execution lets others have their turn before the next level."""
+"""Once there are so many objects more, an execution lets others have their turn before the next field."""
 
 MAX_COERCION_ERRORS = 50
 """So many errors of variables are reported, as graphql-core has it."""
+
+KEY_BYTES = 4
+"""Bytes around the name of a member in JSON: its quotes, a colon, a comma."""
 
 NULL = type(None)
 
@@ -66,10 +70,12 @@ async def execute(
     root_value: object = None,
     context: object = None,
     hide_suggestions: bool = False,
+    max_bytes: int | None = None,
 ) -> ExecutionResult:
     """Executes an operation of a valid document, whose plans are kept in `plans`.
 
-    Resolvers get an `info` whose path has no indices: it is the same for all objects.
+    Resolvers get an `info` whose path has no indices: it is the same for all objects. Raises `AnswerTooLarge` once it
+    is clear that the answer has more than `max_bytes` in JSON: one that is a little larger may pass.
     """
     definitions = operation.variable_definitions or ()
     coerced = get_variable_values(schema, definitions, {**(variables or {})}, MAX_COERCION_ERRORS, hide_suggestions)
@@ -82,7 +88,7 @@ async def execute(
         plan = plans.of(operation, coerced)
     except GraphQLError as error:
         return ExecutionResult(None, [error])
-    return await Execution(plan, coerced, root_value, context).run()
+    return await Execution(plan, coerced, root_value, context, max_bytes).run()
 
 
 class TooManyFailuresError(BaseException):
@@ -92,7 +98,9 @@ class TooManyFailuresError(BaseException):
 class Execution:
     """One run of a plan."""
 
-    def __init__(self, plan: Plan, variables: VariableValues, root_value: object, context: object) -> None:
+    def __init__(
+        self, plan: Plan, variables: VariableValues, root_value: object, context: object, max_bytes: int | None
+    ) -> None:
         self._plan = plan
         self._variables = variables
         self._root_value = root_value
@@ -102,6 +110,8 @@ class Execution:
         self._batches: list[Coroutine[Any, Any, Any]] = []
         self._helpers = helpers_with(self._tasks)
         self._objects = 0
+        self._max_bytes = max_bytes
+        self._bytes = 0
 
     async def run(self) -> ExecutionResult:
         one_by_one = self._plan.operation.operation is OperationType.MUTATION
@@ -148,9 +158,10 @@ class Execution:
             for spread in asked:
                 await self._await(spread)
                 await self._complete(spread, level)
-            if self._objects > OBJECTS_IN_A_TURN:
-                self._objects = 0
-                await asyncio.sleep(0)
+                # A deadline that has passed meanwhile ends it here.
+                if self._objects > OBJECTS_IN_A_TURN:
+                    self._objects = 0
+                    await asyncio.sleep(0)
         return root.results[0]
 
     # Asking
@@ -296,6 +307,7 @@ class Execution:
         field = spread.field
         if field.leaf is not None:
             items = self._leaves(spread)
+            self._count(field, 0, items)
         elif is_abstract_type(field.named_type) or field.named_type.is_type_of:
             items = await self._typed_objects(spread, level)
         else:
@@ -383,8 +395,19 @@ class Execution:
         """Makes the results of a frame, with the leaves that its objects hold themselves."""
         selection = frame.selection
         size = len(frame.sources)
-        columns = [self._column(frame, field) if field.is_column else repeat(None, size) for field in selection.fields]
+        columns: list[Iterable[Any]] = []
+        for field in selection.fields:
+            column = self._column(frame, field) if field.is_column else ()
+            self._count(field, size, column)
+            columns.append(column if field.is_column else repeat(None, size))
         frame.results = make_objects(selection.keys)(columns) if columns else [{} for _ in range(size)]
+
+    def _count(self, field: Field, size: int, values: Sequence[Any]) -> None:
+        """Counts the bytes of a field of so many objects, and of its values. Raises `AnswerTooLarge`."""
+        if self._max_bytes is not None:
+            self._bytes += (len(field.key) + KEY_BYTES) * size + bytes_of(values)
+            if self._bytes > self._max_bytes:
+                raise AnswerTooLarge(self._max_bytes)
 
     def _column(self, frame: Frame, field: Field) -> Sequence[Any]:
         """A leaf of all objects of a frame; nulls where it must be awaited first."""

@@ -18,6 +18,9 @@ KEY_SEEN_FOR = timedelta(seconds=5)
 
 KEYS_REMEMBERED = 10_000
 
+BYTES_PER_ROW = 1024
+"""Number of bytes of an answer that the rate limit counts as one row."""
+
 
 class Unauthenticated(Exception):
     """The request names no key that opens. The message is for who sent it."""
@@ -69,6 +72,11 @@ class Doorkeeper:
         """Counts what a request has read."""
         if access.key_id is not None:
             self._lease(access.key_id).left -= 1 + rows
+
+    def charge_bytes(self, access: Access, size: int) -> None:
+        """Counts the bytes of an answer, as rows."""
+        if access.key_id is not None:
+            self._lease(access.key_id).left -= size // BYTES_PER_ROW
 
     async def _key(self, key_id: ApiKeyId) -> ApiKey | None:
         now = self._clock()

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from db.access.scope import RowBudget
 from db.database import Database
 from graph.error_codes import ErrorCode
-from graph.execution import execute, takes
+from graph.execution import AnswerTooLarge, execute, takes
 from graph.observability.exchange import current
 from graph.schema.fields.access import Access
 from graph.schema.fields.context import Clock, Context
@@ -28,7 +28,7 @@ from graph.schema.root import core_schema
 from graph.server.doorkeeper import Doorkeeper, RateLimited, Unauthenticated
 from graph.server.errors import MAYBE_CHANGED, formatted
 from graph.server.playground import playground_page
-from graph.server.query_documents import QueryDocument, QueryDocuments
+from graph.server.query_documents import PLANNED_FIELDS_PER_ROW, QueryDocument, QueryDocuments
 from graph.server.requests import (
     GRAPHQL_JSON,
     JSON,
@@ -47,11 +47,15 @@ RETRY_SOON = {"Retry-After": "1"}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is sent back: a GraphQL response, with its status where that is not for its media type to say."""
+    """What is sent back: a GraphQL response, with its status where that is not for its media type to say.
+
+    `body` is the document in JSON, where that is there already.
+    """
 
     document: dict[str, Any]
     status: int | None = None
     executed: bool = True
+    body: bytes | None = None
 
 
 UNWATCHED_SECONDS = 0.05
@@ -113,7 +117,9 @@ class GraphQLEndpoint:
         except Refusal as refusal:
             return refused(refusal, media_type)
         status = answer.status or (200 if answer.executed or media_type == JSON else 400)
-        return sent(answer.document, status, media_type, RETRY_SOON if status == 503 else {})
+        response = sent(answer.document, status, media_type, RETRY_SOON if status == 503 else {}, body=answer.body)
+        self._doorkeeper.charge_bytes(access, len(response.body))
+        return response
 
     async def admit(self, request: Request) -> Access:
         """Who sends the request. Raises `Refusal`."""
@@ -150,6 +156,7 @@ class GraphQLEndpoint:
         exchange = current()
         document = self._documents.of(self._text_of(asked))
         rows = RowBudget(self._settings.limits.rows)
+        planned = document.planned_fields
         try:
             if document.errors:
                 return self._refused(document.errors)
@@ -165,27 +172,26 @@ class GraphQLEndpoint:
             if cost.errors:
                 return self._refused(cost.errors)
             context = Context(self._database, self._clock, self._settings, access, rows)
+            began = asyncio.get_running_loop().time()
             execution = self._execute(document, operation, asked.variables, context)
             if exchange.tracing is not None:
                 execution = exchange.tracing.operation(execution)
             try:
                 # What changes something is brought to its end, whether or not somebody waits for it.
                 result = await (to_its_end(execution) if changes else self._in_time(request, execution))
-            except (TimeoutError, asyncio.CancelledError) as error:
-                if context.changed:
-                    # Nobody may take it for something that can be done again.
-                    return Answer({"data": None, "errors": [error_document(MAYBE_CHANGED, ErrorCode.UNAVAILABLE)]})
-                if isinstance(error, asyncio.CancelledError):
+            except (TimeoutError, AnswerTooLarge, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and not context.changed:
                     raise
-                seconds = MUTATIONS_SECONDS if changes else self._settings.limits.seconds
-                message = f"This took longer than {seconds:g} s. Ask for less at once."
-                return Answer({"errors": [error_document(message, ErrorCode.TIMEOUT)]}, status=504)
+                return self._broken_off(error, changes=changes, changed=context.changed)
             finally:
                 await context.close()
         finally:
             exchange.rows = rows.read
-            self._doorkeeper.charge(access, rows.read)
-        return self._answer_of(result, cost.nodes, rows, changed=context.changed)
+            planned = document.planned_fields - planned
+            self._doorkeeper.charge(access, document.rows + planned // PLANNED_FIELDS_PER_ROW + rows.read)
+        answer = self._answer_of(result, cost.nodes, rows, changed=context.changed)
+        late = not changes and asyncio.get_running_loop().time() - began > self._settings.limits.seconds
+        return self._broken_off(TimeoutError(), changes=False, changed=False) if late else answer
 
     async def _execute(
         self,
@@ -204,6 +210,7 @@ class GraphQLEndpoint:
                 variables=variables,
                 context=context,
                 hide_suggestions=not self._settings.suggestions,
+                max_bytes=self._settings.limits.response_bytes,
             )
         result = execute_by_object(
             core_schema,
@@ -270,6 +277,26 @@ class GraphQLEndpoint:
         said = [formatted(error, suggestions=suggestions, before=True) for error in errors]
         return Answer({"errors": said}, executed=False)
 
+    def _broken_off(self, error: BaseException, *, changes: bool, changed: bool) -> Answer:
+        """The answer to an operation that was not brought to its end, or whose answer was not."""
+        if isinstance(error, AnswerTooLarge):
+            return self._too_large(changed=changed)
+        if changed:
+            # Nobody may take it for something that can be done again.
+            return Answer({"data": None, "errors": [error_document(MAYBE_CHANGED, ErrorCode.UNAVAILABLE)]})
+        seconds = MUTATIONS_SECONDS if changes else self._settings.limits.seconds
+        message = f"This took longer than {seconds:g} s. Ask for less at once."
+        return Answer({"errors": [error_document(message, ErrorCode.TIMEOUT)]}, status=504)
+
+    def _too_large(self, *, changed: bool) -> Answer:
+        limit = self._settings.limits.response_bytes
+        message = f"The answer would have more than {limit} bytes. Ask for less at once."
+        if changed:
+            message = f"This is done, or a part of it, but the answer would have more than {limit} bytes."
+        error = error_document(message, ErrorCode.COST_LIMIT)
+        error["extensions"]["limit"] = limit
+        return Answer({"errors": [error], "data": None})
+
     def _answer_of(self, result: ExecutionResult, nodes: int, rows: RowBudget, *, changed: bool) -> Answer:
         """The answer. Variables that do not fit keep an operation from being executed; then it has no `data`.
 
@@ -292,7 +319,10 @@ class GraphQLEndpoint:
         if executed:
             document["data"] = result.data
             document["extensions"] = {"cost": {"nodes": nodes, "rows": rows.read, "limit": rows.limit}}
-        return Answer(document, status, executed=executed)
+        body = orjson.dumps(document)
+        if len(body) > self._settings.limits.response_bytes:
+            return self._too_large(changed=changed)
+        return Answer(document, status, executed=executed, body=body)
 
 
 async def to_its_end(execution: Coroutine[Any, Any, ExecutionResult]) -> ExecutionResult:
@@ -326,11 +356,18 @@ def refused(refusal: Refusal, media_type: str) -> Response:
     return sent(document, refusal.status, media_type, refusal.headers)
 
 
-def sent(document: Mapping[str, Any], status: int, media_type: str, headers: Mapping[str, str] = {}) -> Response:
+def sent(
+    document: Mapping[str, Any],
+    status: int,
+    media_type: str,
+    headers: Mapping[str, str] = {},
+    *,
+    body: bytes | None = None,
+) -> Response:
     if "errors" in document:
         current().codes.extend(error["extensions"]["code"] for error in document["errors"])
     return Response(
-        orjson.dumps(document),
+        orjson.dumps(document) if body is None else body,
         status,
         {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store", **headers},
     )

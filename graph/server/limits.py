@@ -5,7 +5,7 @@ fragments of which each spreads the next twice.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphql import (
@@ -44,10 +44,7 @@ REFERRING = ("type", "ofType")
 
 PARTS_OF_A_TYPE = ("fields", "inputFields", "enumValues", "interfaces", "possibleTypes")
 
-COMPARISONS = 60_000
-"""Fields of one name in one place are compared with each other, those inside them as well: so many pairs at most."""
-
-PLANNED_FIELDS = 5_000
+PLANNED_FIELDS = 3_000
 """An operation is planned with its fragments written out in each place: so many fields at most."""
 
 FREE_VALUES = 20
@@ -155,12 +152,6 @@ class Shape:
     planned_fields: int = 0
     nodes: Nodes = NONE
     values: Nodes = NONE
-    names: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """How often each name stands here, and how many pairs are compared inside it."""
-
-    @property
-    def comparisons(self) -> int:
-        return min(MOST, sum(count * count * max(1, inside) for count, inside in self.names.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,19 +212,11 @@ def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Me
             ("directives", directives, limits.directives),
             ("fields at its root", shape.fields, limits.root_fields),
             ("fields with all fragments written out", shape.planned_fields, PLANNED_FIELDS),
-            ("pairs of fields of one name", shape.comparisons, COMPARISONS),
         ):
             if asked > limit:
                 count = asked if asked < MOST else f"more than {MOST}"
                 message = f"The operation has {count} {what}; at most {limit} are allowed."
                 errors.append(limit_error(message, operation, asked=asked, limit=limit))
-    # A fragment that nobody spreads is compared as well.
-    for fragment in document.definitions:
-        if isinstance(fragment, FragmentDefinitionNode):
-            asked = walk.fragment(fragment.name.value).comparisons
-            if asked > COMPARISONS:
-                message = f"The fragment has {asked} pairs of fields of one name; at most {COMPARISONS} are allowed."
-                errors.append(limit_error(message, fragment, asked=asked, limit=COMPARISONS))
     return Measured(tuple(errors), operations)
 
 
@@ -257,7 +240,6 @@ class _Walk:
     ) -> Shape:
         """What all selected fields ask for together."""
         shapes: list[Shape] = []
-        names: dict[str, tuple[int, int]] = {}
         spread: set[str] = set()
         directives = 0
         for node in selection.selections if selection else ():
@@ -265,25 +247,19 @@ class _Walk:
             match node:
                 case FieldNode():
                     shape = self._field(node, parent, introspecting=introspecting, referred=referred)
-                    here: Mapping[str, tuple[int, int]] = {(node.alias or node.name).value: (1, shape.comparisons)}
                 case InlineFragmentNode():
                     condition = node.type_condition
                     type_ = self._schema.get_type(condition.name.value) if condition else parent
                     shape = self.selection(node.selection_set, type_, introspecting=introspecting, referred=referred)
-                    here = shape.names
                 case FragmentSpreadNode():
                     shape = self.fragment(node.name.value, referred=referred)
-                    here = shape.names
                     if node.name.value in spread:
-                        # The same fragment is compared once, and planned once.
-                        shape, here = replace(shape, planned_fields=0), {}
+                        # The same fragment is planned once.
+                        shape = replace(shape, planned_fields=0)
                     spread.add(node.name.value)
                 case _:
                     continue
             shapes.append(shape)
-            for name, (count, inside) in here.items():
-                before = names.get(name, (0, 0))
-                names[name] = (min(MOST, before[0] + count), max(before[1], inside))
         return Shape(
             depth=max((shape.depth for shape in shapes), default=0),
             aliases=min(MOST, sum(shape.aliases for shape in shapes)),
@@ -294,7 +270,6 @@ class _Walk:
             planned_fields=min(MOST, sum(shape.planned_fields for shape in shapes)),
             nodes=sum_of([shape.nodes for shape in shapes]),
             values=sum_of([shape.values for shape in shapes]),
-            names=names,
         )
 
     def fragment(self, name: str, *, referred: bool = False) -> Shape:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from graphql import (
     DocumentNode,
@@ -11,7 +11,9 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
+    OverlappingFieldsCanBeMergedRule,
     StringValueNode,
+    ValidationContext,
     ValidationRule,
     parse,
     specified_rules,
@@ -34,6 +36,16 @@ the memory of its text.
 
 MAX_ERRORS = 20
 
+MERGE_BUDGET = 40_000
+"""Maximum work to see whether fields of one name can be merged, in the units of graphql-core: a pair of fields takes
+two, a pair of fragments takes two. graphql-core itself stops at 500 000, which are seconds.
+"""
+
+CHARACTERS_PER_ROW = 100
+MERGES_PER_ROW = 200
+PLANNED_FIELDS_PER_ROW = 10
+"""Amount of work on a document that the rate limit counts as one row: it takes about as long as to read one."""
+
 
 class StorableTexts(ValidationRule):
     """Refuses a string in the document that PostgreSQL cannot keep: escapes can spell a NUL character."""
@@ -43,6 +55,18 @@ class StorableTexts(ValidationRule):
             self.report_error(GraphQLError(UNSTORABLE_TEXT, node, extensions={"code": ErrorCode.BAD_USER_INPUT}))
 
 
+class BoundedMerging(OverlappingFieldsCanBeMergedRule):
+    """The rule of graphql-core, with a smaller budget. It gives validation up beyond that."""
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        self.rule_context.remaining_complexity_budget = MERGE_BUDGET
+
+    @property
+    def spent(self) -> int:
+        return MERGE_BUDGET - self.rule_context.remaining_complexity_budget
+
+
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule, StorableTexts)
 
 
@@ -50,7 +74,8 @@ RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule, St
 class QueryDocument:
     """A document as it was found: what is wrong with it, if anything, and what it asks for.
 
-    One that nothing is wrong with has a node, its measure, and the plans of its operations.
+    One that nothing is wrong with has a node, its measure, and the plans of its operations. `rows` is what the work of
+    reading it is charged as: nothing, where it was kept.
     """
 
     errors: tuple[GraphQLError, ...]
@@ -59,6 +84,12 @@ class QueryDocument:
     plans: Plans | None = None
     operations: Mapping[str | None, OperationDefinitionNode] = field(default_factory=dict)
     trusted: bool = False
+    rows: int = 0
+
+    @property
+    def planned_fields(self) -> int:
+        """Number of fields that were planned for it so far."""
+        return 0 if self.plans is None else self.plans.work.fields
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation with this name, or the only one. Raises `GraphQLError`.
@@ -135,7 +166,7 @@ class QueryDocuments:
         read = self._read(text)
         # What is refused is not kept: there is no end of what can be wrong.
         if not read.errors:
-            self._recent[text] = read
+            self._recent[text] = replace(read, rows=0)
             self._characters += len(text)
             while len(self._recent) > KEPT or self._characters > KEPT_CHARACTERS:
                 oldest, document = self._recent.popitem(last=False)
@@ -146,30 +177,52 @@ class QueryDocuments:
 
     def _read(self, text: str) -> QueryDocument:
         limits = self.limits
+        rows = min(len(text), limits.characters) // CHARACTERS_PER_ROW
         if len(text) > limits.characters:
             message = f"The document has {len(text)} characters; at most {limits.characters} are allowed."
             numbers = {"asked": len(text), "limit": limits.characters}
-            return refused(limit_error(message, None, code=ErrorCode.GRAPHQL_PARSE_FAILED, **numbers))
+            return refused(limit_error(message, None, code=ErrorCode.GRAPHQL_PARSE_FAILED, **numbers), rows)
         try:
             node = parse(text, max_tokens=limits.tokens)
         except GraphQLSyntaxError as error:
-            return refused(error)
+            return refused(error, rows)
         except RecursionError:
-            return refused(limit_error("The document is nested too deeply.", None, code=ErrorCode.GRAPHQL_PARSE_FAILED))
+            deep = limit_error("The document is nested too deeply.", None, code=ErrorCode.GRAPHQL_PARSE_FAILED)
+            return refused(deep, rows)
         measured = measure(self._schema, node, limits)
         # What is too large is not validated: that is where the time would go.
-        errors = measured.errors or tuple(
-            validate(self._schema, node, RULES, max_errors=MAX_ERRORS, hide_suggestions=not self._suggestions)
-        )
+        errors, merges = (measured.errors, 0) if measured.errors else self._validated(node)
+        rows += merges // MERGES_PER_ROW
         if errors:
-            return QueryDocument(errors)
+            return QueryDocument(errors, rows=rows)
         operations = {
             each.name.value if each.name else None: each
             for each in node.definitions
             if isinstance(each, OperationDefinitionNode)
         }
-        return QueryDocument((), node, measured, Plans(self._schema, node, self._plans), operations)
+        return QueryDocument((), node, measured, Plans(self._schema, node, self._plans), operations, rows=rows)
+
+    def _validated(self, node: DocumentNode) -> tuple[tuple[GraphQLError, ...], int]:
+        """What is wrong with a document, and how much of `MERGE_BUDGET` it took to see."""
+        merging: list[BoundedMerging] = []
+
+        def merging_rule(context: ValidationContext) -> BoundedMerging:
+            merging.append(BoundedMerging(context))
+            return merging[0]
+
+        rules = [merging_rule if rule is OverlappingFieldsCanBeMergedRule else rule for rule in RULES]
+        errors = validate(
+            self._schema,
+            node,
+            cast("list[type[ValidationRule]]", rules),
+            max_errors=MAX_ERRORS,
+            hide_suggestions=not self._suggestions,
+        )
+        if merging[0].spent > MERGE_BUDGET:
+            message = "The document has too many fields of one name in one place. Ask for less at once."
+            return (limit_error(message, None, limit=MERGE_BUDGET),), MERGE_BUDGET
+        return tuple(errors), merging[0].spent
 
 
-def refused(error: GraphQLError) -> QueryDocument:
-    return QueryDocument((error,))
+def refused(error: GraphQLError, rows: int) -> QueryDocument:
+    return QueryDocument((error,), rows=rows)

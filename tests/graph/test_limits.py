@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from graph.server.app import create_app
 from graph.server.limits import measure
 from graph.server.query_documents import QueryDocuments
 from graph.settings import Limits, Settings
-from tests.support import PATIENCE_SECONDS, Api, TestClock
+from tests.support import PATIENCE_SECONDS, Api, TestClock, counted_statements
 
 SCHEMA: GraphQLSchema = schema._schema
 ROOT = Path(__file__).parents[2]
@@ -117,10 +118,10 @@ async def test_fields_are_counted_in_each_place_where_they_are_spread(api: Api) 
         fields = 5 + 3 * fields
 
     answer = (await api.post(branching(9))).json()
-    taken = await api(branching(6))
+    taken = await api(branching(5))
 
     [error] = answer["errors"]
-    assert error["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED", "asked": fields + 1, "limit": 5_000}
+    assert error["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED", "asked": fields + 1, "limit": 3_000}
     assert taken == {"invoice": None}
 
 
@@ -464,6 +465,81 @@ async def test_a_query_has_a_deadline(api: Api, database: Database, clock: TestC
         {"message": "This took longer than 0.2 s. Ask for less at once.", "extensions": {"code": "TIMEOUT"}}
     ]
     assert after == {"customers": {"totalCount": 0}}
+
+
+NAMES = f"{{ customers(first: 100) {{ nodes {{ {' '.join(f'a{n}: name' for n in range(20))} }} }} }}"
+
+
+@pytest.mark.parametrize("plans", [True, False])
+async def test_an_answer_has_a_limit(database: Database, clock: TestClock, *, plans: bool) -> None:
+    async with limited(database, clock, response_bytes=5_000, plans=plans) as api:
+        for _ in range(2):
+            await api.a_customer(name="A" * 100)
+        whole = await api.post(NAMES)
+        await api.a_customer(name="A" * 100)
+        refused = await api.post(NAMES)
+
+    assert len(whole.json()["data"]["customers"]["nodes"]) == 2
+    assert len(whole.content) <= 5_000
+    assert refused.json() == {
+        "data": None,
+        "errors": [
+            {
+                "message": "The answer would have more than 5000 bytes. Ask for less at once.",
+                "extensions": {"code": "COST_LIMIT", "limit": 5_000},
+            }
+        ],
+    }
+
+
+async def test_a_mutation_whose_answer_is_too_large_says_that_it_is_done(database: Database, clock: TestClock) -> None:
+    rename = "mutation ($id: ID!, $name: String!) { updateCustomer(input: {id: $id, name: $name}) { customer { %s } } }"
+    async with limited(database, clock, response_bytes=1_000) as api:
+        customer = await api.a_customer()
+        names = " ".join(f"a{n}: name" for n in range(20))
+        answer = await api.post(rename % names, id=customer, name="B" * 100)
+        found = await api("query ($id: ID!) { customer(id: $id) { name } }", id=customer)
+
+    [error] = answer.json()["errors"]
+    assert error["extensions"] == {"code": "COST_LIMIT", "limit": 1_000}
+    assert error["message"].startswith("This is done")
+    assert found == {"customer": {"name": "B" * 100}}
+
+
+async def test_a_large_answer_is_given_up_while_it_is_built(database: Database, clock: TestClock) -> None:
+    """Lists inside lists: no level after the one that is too large is read."""
+    inner = "invoices { nodes { id customer { invoices { nodes { id customer { email } } } } } }"
+    async with limited(database, clock, response_bytes=3_000) as api:
+        for _ in range(5):
+            await an_invoice(api, lines=1)
+        with counted_statements(database) as few:
+            taken = await api.post("{ customers { nodes { name } } }")
+        with counted_statements(database) as statements:
+            refused = await api.post(
+                f"{{ customers {{ nodes {{ {' '.join(f'a{n}: email' for n in range(25))} {inner} }} }} }}"
+            )
+
+    assert "errors" not in taken.json()
+    assert [error["extensions"]["code"] for error in refused.json()["errors"]] == ["COST_LIMIT"]
+    assert len(statements) == len(few)
+
+
+async def test_the_deadline_covers_the_answer_to_its_last_byte(
+    database: Database, clock: TestClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read in time and takes too long to be put together is too late."""
+    async with limited(database, clock, seconds=0.3) as api:
+        await api.a_customer()
+
+        def slow(document: object) -> bytes:
+            time.sleep(0.4)
+            return json.dumps(document).encode()
+
+        monkeypatch.setattr("graph.server.http.orjson.dumps", slow)
+        answer = await api.post("{ customers { nodes { id } } }")
+
+    assert answer.status_code == 504
+    assert answer.json()["errors"][0]["extensions"]["code"] == "TIMEOUT"
 
 
 async def test_a_body_has_a_limit_of_its_own(database: Database, clock: TestClock) -> None:

@@ -1,0 +1,132 @@
+"""Clients that send more than a request may have around its body: it is not kept, and they are cut off."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.cli.conftest import Served
+from tests.faults.clients.test_slow_clients import (
+    BODY,
+    HEAD,
+    IN_TIME_SECONDS,
+    all_it_says,
+    connected,
+    served_meanwhile,
+)
+from tests.scanners.wire import Usage, exchange
+
+MEGABYTE = 2**20
+FLOOD_BYTES = 24 * MEGABYTE
+MOST_MEMORY = 24 * MEGABYTE
+
+CHUNKED = HEAD.replace(b"Content-Length: %d" % len(BODY), b"Transfer-Encoding: chunked")
+WITH_BODY = CHUNKED + b"%x\r\n%b\r\n0\r\n" % (len(BODY), BODY)
+WRONG_KEY = b"Authorization: Bearer x\r\n"
+
+ENDLESS = {
+    "trailer fields": (WITH_BODY, b"X: y\r\n"),
+    "a trailer field": (WITH_BODY + b"X: ", b"y"),
+    "the extension of a chunk": (CHUNKED + b"1a;", b"y"),
+    "header fields": (HEAD[:-2], b"X: y\r\n"),
+    "a target": (b"GET /", b"y"),
+}
+
+
+@asynccontextmanager
+async def keeping_little(served: Served) -> AsyncIterator[None]:
+    """The server keeps little of what it is sent in the block, and is well afterwards."""
+    before = Usage.at_rest(served.process.pid)
+    yield
+    assert Usage.at_rest(served.process.pid).grown(before) < MOST_MEMORY
+    await served_meanwhile(served)
+    assert "Traceback" not in served.said.read_text()
+
+
+async def flood(writer: asyncio.StreamWriter, piece: bytes) -> bool:
+    """Sends the piece again and again, for as long as it is taken. Returns whether all was."""
+    pieces = piece * (65536 // len(piece))
+    try:
+        for _ in range(FLOOD_BYTES // len(pieces)):
+            writer.write(pieces)
+            await writer.drain()
+    except ConnectionError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("start", "piece"), ENDLESS.values(), ids=ENDLESS)
+async def test_what_is_around_a_body_is_limited(served: Served, start: bytes, piece: bytes) -> None:
+    async with keeping_little(served):
+        answer = await asyncio.to_thread(exchange, served.url, start + piece * (FLOOD_BYTES // len(piece)))
+
+    assert answer.status == 431
+    assert answer.document["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize(
+    ("start", "piece"),
+    [
+        (WITH_BODY.replace(b"\r\n\r\n", b"\r\n" + WRONG_KEY + b"\r\n", 1), b"X: y\r\n"),
+        (HEAD.replace(b"Length: %d\r\n" % len(BODY), b"Length: %d\r\n" % FLOOD_BYTES + WRONG_KEY), b"y"),
+    ],
+    ids=["trailer fields", "a body"],
+)
+async def test_the_rest_of_a_request_that_is_answered_is_limited(served: Served, start: bytes, piece: bytes) -> None:
+    async with keeping_little(served), connected(served) as (reader, writer):
+        writer.write(start)
+        async with asyncio.timeout(IN_TIME_SECONDS):
+            assert (await reader.readuntil(b"UNAUTHENTICATED")).startswith(b"HTTP/1.1 401 ")
+        flooding = asyncio.create_task(flood(writer, piece))
+        assert b"HTTP/1.1 " not in await all_it_says(reader)
+        assert not await flooding, "all of it was read"
+
+
+async def test_the_rest_of_a_small_request_that_is_answered_is_no_request(served: Served) -> None:
+    """The connection is kept: a client that has sent its request in pieces sends the next one."""
+    head = HEAD.replace(b"Length: %d\r\n" % len(BODY), b"Length: 50000\r\n" + WRONG_KEY)
+    async with connected(served) as (reader, writer):
+        writer.write(head)
+        assert (await reader.readuntil(b"UNAUTHENTICATED")).startswith(b"HTTP/1.1 401 ")
+        writer.write(b"y" * 50_000 + HEAD + BODY)
+        async with asyncio.timeout(10):
+            said = await reader.readuntil(b'"totalCount":0')
+
+    assert said.count(b"HTTP/1.1 200 ") == 1
+
+
+async def test_requests_that_nobody_has_answered_yet_are_not_all_kept(served: Served) -> None:
+    request = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with keeping_little(served), connected(served) as (reader, writer):
+        flooding = asyncio.create_task(flood(writer, request))
+        async with asyncio.timeout(60):
+            for _ in range(10_000):
+                assert await reader.readuntil(b"\r\n\r\n")
+        flooding.cancel()
+
+
+async def test_pipelined_requests_are_answered_in_their_order(served: Served) -> None:
+    count = 300
+    requests = b"".join(
+        (HEAD + BODY, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % n)[
+            n % 3
+        ]
+        for n in range(count)
+    )
+    async with connected(served) as (reader, writer):
+        writer.write(requests + b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        async with asyncio.timeout(60):
+            said = await reader.read()
+
+    statuses = [part[:3] for part in said.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [(b"200", b"200", b"404")[n % 3] for n in range(count)] + [b"200"]
+
+
+async def test_a_trailer_field_is_no_header(served: Served) -> None:
+    async with connected(served) as (reader, writer):
+        writer.write(WITH_BODY + WRONG_KEY + b"\r\n")
+        async with asyncio.timeout(10):
+            said = await reader.readuntil(b'"totalCount":0')
+
+    assert said.startswith(b"HTTP/1.1 200 ")
