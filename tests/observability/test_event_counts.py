@@ -19,11 +19,11 @@ from db.database import Database
 from db.models import Customer, Event
 from graph.server.app import create_app
 from graph.settings import Settings
-from tests.cli.conftest import PATIENCE_SECONDS, Serve
+from tests.cli.conftest import Serve
 from tests.faults.database.proxy import Proxy
 from tests.faults.database.test_tried_again import CUT_OFF, failing_with, fault
 from tests.observability.conftest import Samples, samples, value
-from tests.support import Api, TestClock, count, day, refusal, run
+from tests.support import PATIENCE_SECONDS, Api, TestClock, count, day, refusal, run
 
 Counts = Counter[str]
 

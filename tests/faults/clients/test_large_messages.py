@@ -10,12 +10,12 @@ from tests.cli.conftest import Served
 from tests.faults.clients.test_slow_clients import (
     BODY,
     HEAD,
-    IN_TIME_SECONDS,
     all_it_says,
     connected,
     served_meanwhile,
 )
 from tests.scanners.wire import Usage, exchange
+from tests.support import PATIENCE_SECONDS
 
 MEGABYTE = 2**20
 FLOOD_BYTES = 24 * MEGABYTE
@@ -76,7 +76,7 @@ async def test_what_is_around_a_body_is_limited(served: Served, start: bytes, pi
 async def test_the_rest_of_a_request_that_is_answered_is_limited(served: Served, start: bytes, piece: bytes) -> None:
     async with keeping_little(served), connected(served) as (reader, writer):
         writer.write(start)
-        async with asyncio.timeout(IN_TIME_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert (await reader.readuntil(b"UNAUTHENTICATED")).startswith(b"HTTP/1.1 401 ")
         flooding = asyncio.create_task(flood(writer, piece))
         assert b"HTTP/1.1 " not in await all_it_says(reader)
