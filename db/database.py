@@ -127,9 +127,11 @@ class Database:
         self.brief_seconds = settings.pool_timeout_seconds + ANSWER_SECONDS
         """So long at most a request waits for each thing that comes before its answer."""
 
-    def answers_in(self, scope: Scope) -> Reads:
-        """What the answer to a request is read with: rows whose values are ready to be sent."""
-        return Reads(self._answers, scope, lambda: self.sessions(scope), self.listeners)
+    def answers_in(self, scope: Scope, *, list_seconds: float | None = None) -> Reads:
+        """What the answer to a request is read with: rows whose values are ready to be sent. A list that takes longer
+        than `list_seconds` is broken off.
+        """
+        return Reads(self._answers, scope, lambda: self.sessions(scope), self.listeners, list_seconds=list_seconds)
 
     @property
     def pools(self) -> dict[str, Pool]:

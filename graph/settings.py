@@ -11,7 +11,8 @@ class Limits:
     """What one request may ask for at most.
 
     A page has `page` items. `nodes` are the objects that a document could give, were each page full; `rows` those that
-    the database reads for it. `characters` and `tokens` are a document's, `seconds` the time that a query may take.
+    the database reads for it. `characters` and `tokens` are a document's, `seconds` the time that a query may take,
+    `list_seconds` that of one list in it.
     `values` are those of large arguments, each as often as its field is resolved. `read_seconds` the head of a request
     may take to arrive, and as many its body.
     """
@@ -28,6 +29,7 @@ class Limits:
     values: int = 50_000
     rows: int = 20_000
     seconds: float = 10.0
+    list_seconds: float = 2.0
     read_seconds: float = 10.0
 
 

@@ -184,7 +184,7 @@ class GraphQLEndpoint:
                 await context.close()
         finally:
             exchange.rows = rows.read
-            self._doorkeeper.charge(access, rows.read)
+            self._doorkeeper.charge(access, rows.read, rows.slow_seconds)
         return self._answer_of(result, cost.nodes, rows, changed=context.changed)
 
     async def _execute(
