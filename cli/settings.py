@@ -147,6 +147,10 @@ class Configuration:
         LIMITS.rows, "Rows that the database reads for it, and rows of lists inside others that it gives."
     )
     max_seconds: float = setting(LIMITS.seconds, "Seconds that a query may take.")
+    max_list_seconds: float = setting(
+        LIMITS.list_seconds,
+        "Seconds that one list with a filter may take: see docs/clients.md for what is always fast.",
+    )
     max_read_seconds: float = setting(
         LIMITS.read_seconds,
         "Seconds that the head of a request may take to arrive, and as many its body; after as many in which a client"

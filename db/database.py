@@ -16,6 +16,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from billing.records import PlannedEvent
+from db.access.lines import TURN, Busy, Lines, Turn
 from db.access.reads import Reads
 from db.access.rows import use_texts
 from db.access.scope import Scope, count_rows
@@ -123,13 +124,16 @@ class Database:
             event.listen(engine.sync_engine, "checkout", refuse_closed)
             event.listen(engine.sync_engine, "handle_error", give_up_connection)
             count_usage(engine.sync_engine)
+        self._lines = Lines(max(1, pool_size // 2))
         self.sessions = Sessions(self.engine, self.listeners, self.on_events)
         self.brief_seconds = settings.pool_timeout_seconds + ANSWER_SECONDS
         """So long at most a request waits for each thing that comes before its answer."""
 
-    def answers_in(self, scope: Scope) -> Reads:
-        """What the answer to a request is read with: rows whose values are ready to be sent."""
-        return Reads(self._answers, scope, lambda: self.sessions(scope), self.listeners)
+    def answers_in(self, scope: Scope, *, list_seconds: float | None = None) -> Reads:
+        """What the answer to a request is read with: rows whose values are ready to be sent. A list that takes longer
+        than `list_seconds` is broken off.
+        """
+        return Reads(self._answers, scope, lambda: self.sessions(scope), self.listeners, list_seconds=list_seconds)
 
     @property
     def pools(self) -> dict[str, Pool]:
@@ -147,16 +151,34 @@ class Database:
 
         Where the database has undone it for the sake of another transaction, or the connection was lost before it was
         to be committed, it is tried again in a new transaction: so what it does beside the session must bear that.
+        Where another one has the customer's lock, it waits in line and is begun anew: see `db.access.lines`.
         `repeatable`: done twice, it is the same as done once, and so it is also tried again where nobody knows whether
         it was committed. Raises `OutcomeUnknown` where nobody knows that in the end, and what `operation` raises. See
         docs/decisions/0014-transactions-are-tried-again.md.
         """
+        with self._lines.turn() as turn:
+            return await self._change(operation, turn, scope=scope, repeatable=repeatable)
+
+    async def _change(
+        self,
+        operation: Callable[[AsyncSession], Awaitable[Result]],
+        turn: Turn,
+        *,
+        scope: Scope | None,
+        repeatable: bool,
+    ) -> Result:
         attempt = 1
         unknown = False
+        deadline = time.monotonic() + CHANGE_TIMEOUT_SECONDS
         while True:
             try:
                 async with self.sessions.begin(scope, seconds=CHANGE_TIMEOUT_SECONDS) as session:
+                    session.info[TURN] = turn
                     return await operation(session)
+            except Busy:
+                # It has done nothing, and is no try.
+                await turn.come(deadline - time.monotonic())
+                continue
             except Exception as error:
                 unknown = unknown or isinstance(error, OutcomeUnknown)
                 state = state_to_try_again(error, repeatable=repeatable)

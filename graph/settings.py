@@ -12,8 +12,9 @@ class Limits:
 
     A page has `page` items. `nodes` are the objects that a document could give, were each page full; `rows` those that
     the database reads for it, `response_bytes` those of its answer. `characters` and `tokens` are a document's,
-    `seconds` the time that a query may take. `values` are those of large arguments, each as often as its field is
-    resolved. `read_seconds` the head of a request may take to arrive, and as many its body.
+    `seconds` the time that a query may take, `list_seconds` that of one list in it. `values` are those of large
+    arguments, each as often as its field is resolved. `read_seconds` the head of a request may take to arrive, and as
+    many its body.
     """
 
     depth: int = 20
@@ -29,6 +30,7 @@ class Limits:
     rows: int = 20_000
     response_bytes: int = 8_000_000
     seconds: float = 10.0
+    list_seconds: float = 2.0
     read_seconds: float = 10.0
 
 

@@ -6,8 +6,9 @@ SQLAlchemy, is written down with what it costs in docs/decisions/0011-rows-as-th
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import asyncpg
 from sqlalchemy import CompoundSelect, PoolProxiedConnection, Select
@@ -22,11 +23,26 @@ from db.models import Base
 
 
 class Query(Statement):
-    """A SELECT whose rows are those of `model`, or some of their columns."""
+    """A SELECT whose rows are those of `model`, or some of their columns.
 
-    def __init__(self, statement: Select[Any] | CompoundSelect[Any], model: type[Base]) -> None:
+    One `for_values` is planned each time, for the values that it is sent with. PostgreSQL plans others for any values
+    once they have been sent a few times, which saves half of what a lookup costs, and would be wrong for rare values.
+    """
+
+    def __init__(
+        self, statement: Select[Any] | CompoundSelect[Any], model: type[Base], *, for_values: bool = False
+    ) -> None:
         super().__init__(statement)
         self.row_class = row_class(model)
+        self.for_values = for_values
+
+
+class ListTooSlow(Exception):
+    """A list took longer than it may: no index serves what was asked for."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 class Reads:
@@ -41,6 +57,8 @@ class Reads:
         scope: Scope,
         session: Callable[[], AsyncSession],
         listeners: Sequence[Callable[[str], None]] = (),
+        *,
+        list_seconds: float | None = None,
     ) -> None:
         self._engine = engine
         self._scope = scope
@@ -49,6 +67,7 @@ class Reads:
         self._canceled = False
         self._turn = asyncio.Lock()
         self._listeners = listeners
+        self._list_seconds = list_seconds
         self.session = session
         """Makes a session for what is read by the mapper, or by the rules of billing; it keeps to the scope as well.
 
@@ -56,7 +75,7 @@ class Reads:
         """
 
     async def rows(self, query: Query, **values: object) -> Sequence[Any]:
-        """The rows of a query with these values. Raises `RowBudgetExceeded`."""
+        """The rows of a query with these values. Raises `RowBudgetExceeded` and, of a list, `ListTooSlow`."""
         customer_id, budget = self._scope.customer_id, self._scope.budget
         compiled = query.compiled(scoped=customer_id is not None)
         async with self._turn:
@@ -66,16 +85,44 @@ class Reads:
             connection = await self._connection()
             with Sent(compiled.text):
                 try:
-                    try:
-                        rows = await fetch(connection, query, compiled, values)
-                    except CONNECTION_LOST:
-                        rows = await self._again(query, compiled, values)
+                    if query.for_values:
+                        rows = await self._list(connection, query, compiled, values)
+                    else:
+                        rows = await self._fetch(connection, query, compiled, values)
                 except asyncio.CancelledError:
                     self._canceled = True
                     raise
         if budget is not None:
             budget.spend(len(rows))
         return rows
+
+    async def _list(
+        self, connection: asyncpg.Connection, query: Query, compiled: Compiled, values: Mapping[str, Any]
+    ) -> Sequence[Any]:
+        """The rows of a list. What takes too long is broken off. Raises `ListTooSlow`."""
+        began = perf_counter()
+        try:
+            async with asyncio.timeout(self._list_seconds) as limit:
+                return await self._fetch(connection, query, compiled, values)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            assert self._list_seconds is not None, "it is over"
+            taken, self._taken, self._driver = self._taken, None, None
+            if taken is not None:
+                await give_back(taken, canceled=True)
+            raise ListTooSlow(self._list_seconds) from None
+        finally:
+            if self._scope.budget is not None:
+                self._scope.budget.search(perf_counter() - began)
+
+    async def _fetch(
+        self, connection: asyncpg.Connection, query: Query, compiled: Compiled, values: Mapping[str, Any]
+    ) -> Sequence[Any]:
+        try:
+            return await fetch(connection, query, compiled, values)
+        except CONNECTION_LOST:
+            return await self._again(query, compiled, values)
 
     async def _connection(self) -> asyncpg.Connection:
         """The connection of this request."""
@@ -122,5 +169,9 @@ class Reads:
 async def fetch(
     connection: asyncpg.Connection, query: Query, compiled: Compiled, values: Mapping[str, Any]
 ) -> Sequence[Any]:
+    if query.for_values:
+        # Without a name, it is used once.
+        prepared = await connection.prepare(compiled.text, name="", record_class=query.row_class)
+        return cast("Sequence[Any]", await prepared.fetch(*compiled.texts(values)))
     rows: Sequence[Any] = await connection.fetch(compiled.text, *compiled.texts(values), record_class=query.row_class)
     return rows

@@ -32,6 +32,10 @@ class RowBudgetExceeded(Exception):
         self.limit = limit
 
 
+FREE_SECONDS = 0.1
+"""Time that a list may take without being charged for it."""
+
+
 @dataclass(slots=True)
 class RowBudget:
     """How many rows a request may read, and give: what a dataloader has read once may be given many times."""
@@ -39,6 +43,8 @@ class RowBudget:
     limit: int
     read: int = 0
     given: int = 0
+    slow_seconds: float = 0.0
+    """Seconds that lists took beyond `FREE_SECONDS` each."""
 
     @property
     def left(self) -> int:
@@ -49,6 +55,10 @@ class RowBudget:
         self.read += rows
         if self.read > self.limit:
             raise RowBudgetExceeded(self.limit)
+
+    def search(self, seconds: float) -> None:
+        """Counts the time that a list took which no index may serve."""
+        self.slow_seconds += max(0.0, seconds - FREE_SECONDS)
 
     def give(self, rows: int) -> None:
         """Counts rows of lists that are given. Raises `RowBudgetExceeded`."""

@@ -11,6 +11,10 @@ class OutcomeUnknown(Exception):
     """The connection was lost while a transaction was being committed: it may be stored, or not."""
 
 
+class Overloaded(Exception):
+    """The server has more to do than it can: nothing was done, and another time may do."""
+
+
 def causes(error: BaseException) -> Iterator[BaseException]:
     """`error` and what lies under it: the driver's own error, and each cause in turn."""
     cause: BaseException | None = error
@@ -79,7 +83,7 @@ def state_to_try_again(error: BaseException, *, repeatable: bool) -> str | None:
 def is_unavailable(error: BaseException) -> bool:
     """Whether `error` says that the database cannot be reached or takes no such work at the moment."""
     for cause in causes(error):
-        if isinstance(cause, OSError | PoolTimeout | InternalClientError | OutcomeUnknown):
+        if isinstance(cause, OSError | PoolTimeout | InternalClientError | OutcomeUnknown | Overloaded):
             return True
         if isinstance(cause, DBAPIError) and cause.connection_invalidated:
             return True

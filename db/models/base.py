@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -18,6 +18,10 @@ from db.models.types import AddressColumn, BillToColumn, Instant, Word
 
 BY_CODE_POINT = Text(collation="C")
 """A text that lists are ordered by: by code point, so that a cursor means the same on every server."""
+
+
+IN_THE_WORLD = text("test_clock_id IS NULL")
+"""Of an index for lists, which leave out what lives in the time of a test clock."""
 
 
 class Base(DeclarativeBase):

@@ -5,7 +5,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.ids import CustomerId, TestClockId
 from billing.records import Address
-from db.models.base import BY_CODE_POINT, Base, Versioned, amount, currency_code, days_to_pay, json_object, text_up_to
+from db.models.base import (
+    BY_CODE_POINT,
+    IN_THE_WORLD,
+    Base,
+    Versioned,
+    amount,
+    currency_code,
+    days_to_pay,
+    json_object,
+    text_up_to,
+)
 
 
 class Customer(Versioned, Base):
@@ -56,6 +66,19 @@ class Customer(Versioned, Base):
         Index("ix_customers_created_at", "created_at", "id"),
         Index("ix_customers_name", "name", "id"),
         Index("ix_customers_email", "email", "id"),
+        Index("ix_customers_currency", "currency", "created_at", "id", postgresql_where=IN_THE_WORLD),
+        Index(
+            "ix_customers_in_use",
+            "created_at",
+            "id",
+            postgresql_where=text("archived_at IS NULL AND test_clock_id IS NULL"),
+        ),
+        Index(
+            "ix_customers_archived",
+            "created_at",
+            "id",
+            postgresql_where=text("archived_at IS NOT NULL AND test_clock_id IS NULL"),
+        ),
         Index(
             "ix_customers_test_clock_id",
             "test_clock_id",

@@ -54,6 +54,7 @@ class Event(Base):
         CheckConstraint("version >= 1", name="version"),
         text_up_to("actor", 255),
         Index("ix_events_customer_id", "customer_id", "xid", "position"),
+        Index("ix_events_type", "type", "xid", "position"),
     )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.records import BillTo
 from billing.words import InvoiceKind, InvoiceStatus, LineKind
-from db.models.base import Base, Versioned, amount, days_to_pay, one_of, text_up_to
+from db.models.base import IN_THE_WORLD, Base, Versioned, amount, days_to_pay, one_of, text_up_to
 
 
 class Invoice(Versioned, Base):
@@ -114,6 +114,25 @@ class Invoice(Versioned, Base):
         Index("ix_invoices_created_at", "created_at", "id"),
         Index("ix_invoices_period_start", "period_start", "id"),
         Index("ix_invoices_amount_cents", "amount_cents", "id"),
+        Index("ix_invoices_status", "status", "kind", "created_at", "id", postgresql_where=IN_THE_WORLD),
+        Index("ix_invoices_currency", "currency", "status", "created_at", "id", postgresql_where=IN_THE_WORLD),
+        Index(
+            "ix_invoices_due_at",
+            "status",
+            "due_at",
+            "id",
+            postgresql_include=["created_at"],
+            postgresql_where=IN_THE_WORLD,
+        ),
+        Index(
+            "ix_invoices_issued_at",
+            "issued_at",
+            "id",
+            postgresql_include=["created_at"],
+            postgresql_where=IN_THE_WORLD,
+        ),
+        Index("ix_invoices_status_amount", "status", "amount_cents", "id", postgresql_where=IN_THE_WORLD),
+        Index("ix_invoices_currency_amount", "currency", "amount_cents", "id", postgresql_where=IN_THE_WORLD),
         Index(
             "ix_invoices_test_clock_id",
             "test_clock_id",

@@ -1,6 +1,6 @@
 from datetime import datetime
 
-from sqlalchemy import CHAR, CheckConstraint, Index, Integer, UniqueConstraint
+from sqlalchemy import CHAR, CheckConstraint, Index, Integer, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.ids import PlanId
@@ -51,4 +51,8 @@ class Plan(Versioned, Base):
         Index("ix_plans_created_at", "created_at", "id"),
         Index("ix_plans_name", "name", "id"),
         Index("ix_plans_code", "code", "id"),
+        Index("ix_plans_currency", "currency", "created_at", "id"),
+        Index("ix_plans_interval", "interval", "created_at", "id"),
+        Index("ix_plans_open", "created_at", "id", postgresql_where=text("archived_at IS NULL")),
+        Index("ix_plans_archived", "created_at", "id", postgresql_where=text("archived_at IS NOT NULL")),
     )

@@ -27,6 +27,7 @@ class TestClock(Versioned, Base):
         one_of("status", TestClockStatus),
         CheckConstraint("(status = 'ADVANCING') = (target_at IS NOT NULL) AND target_at > frozen_at", name="target_at"),
         Index("ix_test_clocks_created_at", "created_at", "id"),
+        Index("ix_test_clocks_status", "status", "created_at", "id"),
         Index("ix_test_clocks_advancing", "id", postgresql_where=text("status = 'ADVANCING'")),
     )
 
@@ -52,6 +53,7 @@ class BillingRun(Base):
         CheckConstraint("least(renewed, failed, invoices, past_due) >= 0", name="counts"),
         CheckConstraint("(finished_at IS NULL) = (milliseconds IS NULL)", name="finished_at"),
         Index("ix_billing_runs_created_at", "created_at", "id"),
+        Index("ix_billing_runs_trigger", "trigger", "created_at", "id"),
     )
 
 

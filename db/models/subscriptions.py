@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.ids import CustomerId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.words import LineKind, PeriodKind, SubscriptionStatus
-from db.models.base import Base, Versioned, amount, json_object, one_of, text_up_to
+from db.models.base import IN_THE_WORLD, Base, Versioned, amount, json_object, one_of, text_up_to
 
 
 class Subscription(Versioned, Base):
@@ -89,6 +89,8 @@ class Subscription(Versioned, Base):
         Index("ix_subscriptions_customer_id", "customer_id", "created_at", "id"),
         Index("ix_subscriptions_plan_id", "plan_id", "created_at", "id"),
         Index("ix_subscriptions_created_at", "created_at", "id"),
+        Index("ix_subscriptions_status", "status", "created_at", "id", postgresql_where=IN_THE_WORLD),
+        Index("ix_subscriptions_plan_status", "plan_id", "status", "created_at", "id", postgresql_where=IN_THE_WORLD),
         Index(
             "ix_subscriptions_due",
             "next_billing_at",

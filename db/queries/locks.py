@@ -6,28 +6,31 @@ from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ids import CustomerId, PlanId, SubscriptionId
+from db.access.lines import in_turn
 from db.access.statements import Statement, kept, send
 from db.models import BillingHold, Customer, Plan, Subscription
 
 
 async def locked_customer(session: AsyncSession, customer_id: CustomerId) -> Customer | None:
-    return await session.scalar(
-        select(Customer)
-        .where(Customer.id == customer_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+    async with in_turn(session, customer_id) as waits:
+        return await session.scalar(
+            select(Customer)
+            .where(Customer.id == customer_id)
+            .with_for_update(key_share=True, nowait=not waits)
+            .execution_options(populate_existing=True)
+        )
 
 
 async def lock_customer(session: AsyncSession, customer_id: CustomerId) -> None:
     """Locks a customer without reading it."""
-    await send(session, customer_lock(), customer_id=customer_id)
+    async with in_turn(session, customer_id) as waits:
+        await send(session, customer_lock(waits=waits), customer_id=customer_id)
 
 
 @kept
-def customer_lock() -> Statement:
+def customer_lock(*, waits: bool) -> Statement:
     wanted = bindparam("customer_id", type_=Customer.id.type)
-    return Statement(select(Customer.id).where(Customer.id == wanted).with_for_update(key_share=True))
+    return Statement(select(Customer.id).where(Customer.id == wanted).with_for_update(key_share=True, nowait=not waits))
 
 
 async def locked_plan(session: AsyncSession, plan_id: PlanId) -> Plan | None:

@@ -4,11 +4,12 @@ A page inside a list is batched as well: one statement gives the page of every p
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, product
+from math import prod
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 from uuid import UUID
@@ -16,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    CompoundSelect,
     Integer,
     Select,
     any_,
@@ -24,6 +26,7 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -33,11 +36,18 @@ from db.access.reads import Query, Reads
 from db.access.statements import kept
 from db.models import Base
 from db.queries.columns import Columns, own, selected, with_referred
+from db.queries.served import FEW_ROWS, Few, Split, few_of, split_of
 
 Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | None
 Operator: TypeAlias = Literal["=", "in", ">=", "<", "is null", "is not null", "settled"]
 Conditions: TypeAlias = tuple[tuple[str, Operator], ...]
 """Columns and operators of conditions, without their values."""
+
+Counted: TypeAlias = tuple[tuple[str, int], ...]
+"""Columns that are held to values, and to how many."""
+
+SPLIT, FEW = "split", "few"
+"""Prefixes of the names of parameters for such values."""
 
 Position: TypeAlias = tuple[str | int | datetime, UUID | int]
 """Where a row stands in an ordering: the value that it is ordered by, and what tells it from its equals."""
@@ -55,6 +65,11 @@ class Condition:
     operator: Operator
     value: Value = None
 
+    @property
+    def allowed(self) -> tuple[Value, ...]:
+        """The values that a row may have, each once: of "=" and "in"."""
+        return tuple(dict.fromkeys(self.value)) if isinstance(self.value, tuple) else (self.value,)
+
 
 OPERATORS: dict[Operator, Callable[[Any, BindParameter[Any]], ColumnElement[bool]]] = {
     "=": lambda column, value: column == value,
@@ -65,6 +80,9 @@ OPERATORS: dict[Operator, Callable[[Any, BindParameter[Any]], ColumnElement[bool
     "is not null": lambda column, _: column.is_not(None),
     "settled": lambda column, _: column < func.event_horizon(),
 }
+
+
+WITHOUT_VALUE = ("is null", "is not null", "settled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +99,9 @@ class PageRequest:
     after: Position | None = None
     before: Position | None = None
     conditions: tuple[Condition, ...] = ()
+    split: Split = ()
+    """Columns that have one of a few values, each of which is looked up in an index; see `db.queries.served`."""
+    few: Few | None = None
 
     @property
     def shape(self) -> "Shape":
@@ -92,12 +113,20 @@ class PageRequest:
             self.descending,
             self.after is not None,
             self.before is not None,
-            tuple((condition.column, condition.operator) for condition in self.conditions),
+            operators_of(self.conditions),
+            counted(self.split),
+            None if self.few is None else (self.few.column, counted(self.few.split)),
         )
 
     def values(self) -> dict[str, Any]:
         """What is in its parameters. There is one row more than asked for, which tells whether there are more."""
-        values: dict[str, Any] = {"limit": self.limit + 1, **values_of(self.conditions)}
+        values: dict[str, Any] = {
+            "limit": self.limit + 1,
+            **values_of(self.conditions),
+            **held_values(SPLIT, self.split),
+        }
+        if self.few is not None:
+            values |= held_values(FEW, self.few.split)
         for name, position in (("after", self.after), ("before", self.before)):
             if position is not None:
                 values[f"{name}_value"], values[f"{name}_tie"] = position
@@ -114,6 +143,13 @@ class Shape(NamedTuple):
     after: bool
     before: bool
     conditions: Conditions
+    split: Counted
+    few: tuple[str, Counted] | None
+
+    @property
+    def has_values(self) -> bool:
+        """Whether rows are chosen by values, which a good plan depends on."""
+        return bool(self.split) or any(operator not in WITHOUT_VALUE for _, operator in self.conditions)
 
 
 class Page(NamedTuple):
@@ -125,6 +161,7 @@ class Page(NamedTuple):
 
 async def page(reads: Reads, model: type[Base], request: PageRequest, columns: Columns) -> Page:
     """A page of all rows of a table."""
+    request = by_index(model, request)
     rows = await reads.rows(page_query(model, request.shape, columns), **request.values())
     return trimmed(rows, request)
 
@@ -133,6 +170,7 @@ async def pages_by(
     reads: Reads, model: type[Base], parent: str, keys: Sequence[object], request: PageRequest, columns: Columns
 ) -> list[Page]:
     """For each key the page of the rows whose column `parent` has it."""
+    request = by_index(model, request, parent)
     rows = await reads.rows(pages_query(model, parent, request.shape, columns), keys=keys, **request.values())
     # They come in the order of the keys.
     sizes = Counter(map(itemgetter(PARENT), rows))
@@ -161,10 +199,26 @@ PARENT = "_parent"
 TOTAL = "_total"
 
 
+def by_index(model: type[Base], request: PageRequest, parent: str | None = None) -> PageRequest:
+    """The request, asked for as an index serves it, if any does: see `db.queries.served`."""
+    order = request.order_by, request.then_by
+    given = {each.column: each.allowed for each in request.conditions if each.operator in ("=", "in")}
+    spans = {each.column for each in request.conditions if each.operator in (">=", "<")}
+    in_the_world = Condition("test_clock_id", "is null") in request.conditions
+    others = [each for each in request.conditions if each.column not in ("test_clock_id", *given, *spans)]
+    split = split_of(model, order, given, parent=parent, in_the_world=in_the_world)
+    few = None if parent or others else few_of(model, order, given, spans, in_the_world=in_the_world)
+    held = {column for column, _ in split if column in given}
+    rest = tuple(each for each in request.conditions if each.column not in held)
+    return replace(request, conditions=rest, split=split, few=few)
+
+
 @kept
 def page_query(model: type[Base], shape: Shape, columns: Columns) -> Query:
     statement = page_statement(model, shape, columns)
-    return Query(with_referred(statement, model, columns, partial(getattr, model)), model)
+    merged = shape.few is not None or branches_of(shape.split) != 1
+    column = statement.selected_columns.__getitem__ if merged else partial(getattr, model)
+    return Query(with_referred(statement, model, columns, column), model, for_values=shape.has_values)
 
 
 @kept
@@ -180,13 +234,13 @@ def pages_query(model: type[Base], parent: str, shape: Shape, columns: Columns) 
         .select_from(parents.join(child, true()))
         .order_by(parents.c.position, *order)
     )
-    return Query(with_referred(statement, model, columns, child.c.__getitem__), model)
+    return Query(with_referred(statement, model, columns, child.c.__getitem__), model, for_values=shape.has_values)
 
 
 @kept
 def count_query(model: type[Base], conditions: Conditions) -> Query:
     total = func.count().label(TOTAL)
-    return Query(select(total).select_from(model).where(*conditions_on(model, conditions)), model)
+    return Query(select(total).select_from(model).where(*conditions_on(model, conditions)), model, for_values=True)
 
 
 @kept
@@ -209,13 +263,76 @@ def key_table(type_: TypeEngine[Any]) -> TableValuedAlias:
 
 def page_statement(model: type[Base], shape: Shape, columns: Columns, *conditions: ColumnElement[bool]) -> Select[Any]:
     """The rows of a page."""
-    order = getattr(model, shape.order_by), getattr(model, shape.then_by)
-    return (
-        select(*selected(model, columns))
-        .where(*conditions, *conditions_on(model, shape.conditions), *bounds(order, shape))
-        .order_by(*ordering(*order, shape))
-        .limit(bindparam("limit", type_=Integer()))
+    if shape.few is None and branches_of(shape.split) == 1:
+        [statement] = pages_of_values(model, shape, columns, *conditions)
+        return statement
+    read = None if columns is None else own(columns) | {shape.order_by, shape.then_by}
+    if shape.few is None:
+        return merged(pages_of_values(model, shape, read, *conditions), shape)
+    few = few_rows(model, shape, *shape.few).cte("few")
+    found = select(func.count()).select_from(few).scalar_subquery()
+    wanted = in_order(select(few.c[shape.then_by]), (few.c[shape.order_by], few.c[shape.then_by]), shape)
+    them = getattr(model, shape.then_by).in_(wanted)
+    return merged(
+        [
+            select(*selected(model, read)).where(them, found <= FEW_ROWS),
+            *pages_of_values(model, shape, read, *conditions, found > FEW_ROWS),
+        ],
+        shape,
     )
+
+
+def in_order(statement: Select[Any], order: tuple[ColumnElement[Any], ColumnElement[Any]], shape: Shape) -> Select[Any]:
+    """The first rows of a statement after and before the positions that are asked for."""
+    limit = bindparam("limit", type_=Integer())
+    return statement.where(*bounds(order, shape)).order_by(*ordering(*order, shape)).limit(limit)
+
+
+def merged(pages: Sequence[Select[Any]], shape: Shape) -> Select[Any]:
+    """The first of the rows of several pages."""
+    rows = union_all(*pages).subquery("pages").c
+    order = ordering(rows[shape.order_by], rows[shape.then_by], shape)
+    return select(*rows).order_by(*order).limit(bindparam("limit", type_=Integer()))
+
+
+def pages_of_values(
+    model: type[Base], shape: Shape, columns: Columns, *conditions: ColumnElement[bool]
+) -> list[Select[Any]]:
+    """The page of each combination of the values that columns are held to; without any, that of all rows."""
+    order = getattr(model, shape.order_by), getattr(model, shape.then_by)
+    statement = select(*selected(model, columns)).where(*conditions, *conditions_on(model, shape.conditions))
+    page = in_order(statement, order, shape)
+    return [page.where(*values) for values in each_held(model, SPLIT, shape.split)]
+
+
+def few_rows(model: type[Base], shape: Shape, span: str, split: Counted) -> Select[Any] | CompoundSelect[Any]:
+    """Where the rows of a span of time stand in the order, and one more than are few if there are."""
+    names = shape.order_by, shape.then_by
+    conditions = conditions_on(model, shape.conditions, {span, "test_clock_id"})
+    rows = select(*(getattr(model, name).label(name) for name in names)).where(*conditions).limit(FEW_ROWS + 1)
+    found = [rows.where(*values) for values in each_held(model, FEW, split)]
+    return found[0] if len(found) == 1 else union_all(*found)
+
+
+def branches_of(split: Counted) -> int:
+    return prod(count for _, count in split)
+
+
+def each_held(model: type[Base], prefix: str, split: Counted) -> Iterator[list[ColumnElement[bool]]]:
+    """The conditions that hold the columns to each combination of their values."""
+    for turns in product(*(range(count) for _, count in split)):
+        yield [
+            getattr(model, name) == bindparam(f"{prefix}_{name}_{turn}", type_=getattr(model, name).type)
+            for (name, _), turn in zip(split, turns, strict=True)
+        ]
+
+
+def held_values(prefix: str, split: Split) -> dict[str, Any]:
+    return {f"{prefix}_{name}_{turn}": value for name, values in split for turn, value in enumerate(values)}
+
+
+def counted(split: Split) -> Counted:
+    return tuple((name, len(values)) for name, values in split)
 
 
 def ordering(value: ColumnElement[Any], tie: ColumnElement[Any], shape: Shape) -> tuple[ColumnElement[Any], ...]:
@@ -249,9 +366,14 @@ def values_of(conditions: Sequence[Condition]) -> dict[str, Any]:
     return {f"condition_{number}": condition.value for number, condition in enumerate(conditions)}
 
 
-def conditions_on(model: type[Base], conditions: Conditions) -> list[ColumnElement[bool]]:
+def conditions_on(
+    model: type[Base], conditions: Conditions, columns: Collection[str] | None = None
+) -> list[ColumnElement[bool]]:
+    """The conditions; where `columns` are named, those on these."""
     found = []
     for number, (name, operator) in enumerate(conditions):
+        if columns is not None and name not in columns:
+            continue
         column = getattr(model, name)
         type_ = ARRAY(column.type) if operator == "in" else column.type
         found.append(OPERATORS[operator](column, bindparam(f"condition_{number}", type_=type_)))

@@ -68,10 +68,10 @@ class Doorkeeper:
         await self._let_in(key.id)
         return Access(key.id, key.scope, key.customer_id, frozenset(key.permissions), frozenset(key.plan_ids))
 
-    def charge(self, access: Access, rows: int) -> None:
-        """Counts what a request has read."""
+    def charge(self, access: Access, rows: int, slow_seconds: float) -> None:
+        """Counts what a request has read; a second of slow lists as what may be read in a second."""
         if access.key_id is not None:
-            self._lease(access.key_id).left -= 1 + rows
+            self._lease(access.key_id).left -= 1 + rows + slow_seconds * self._limit.rows_per_second
 
     def charge_bytes(self, access: Access, size: int) -> None:
         """Counts the bytes of an answer, as rows."""

@@ -188,7 +188,9 @@ class GraphQLEndpoint:
         finally:
             exchange.rows = rows.read
             planned = document.planned_fields - planned
-            self._doorkeeper.charge(access, document.rows + planned // PLANNED_FIELDS_PER_ROW + rows.read)
+            self._doorkeeper.charge(
+                access, document.rows + planned // PLANNED_FIELDS_PER_ROW + rows.read, rows.slow_seconds
+            )
         answer = self._answer_of(result, cost.nodes, rows, changed=context.changed)
         late = not changes and asyncio.get_running_loop().time() - began > self._settings.limits.seconds
         return self._broken_off(TimeoutError(), changes=False, changed=False) if late else answer

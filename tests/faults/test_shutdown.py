@@ -20,7 +20,8 @@ from tests.support import Api
 async def test_what_is_under_way_is_finished_and_new_requests_are_turned_away(
     servers: Servers, database_url: str, database: Database, api: Api, workers: int
 ) -> None:
-    server = await servers.start("--workers", str(workers), DATABASE_URL=database_url)
+    # Half of the connections may wait for customers.
+    server = await servers.start("--workers", str(workers), DATABASE_URL=database_url, BILLING_POOL_SIZE="12")
     customers = [await api.a_customer() for _ in range(6)]
 
     async with lock(database_url, *customers):

@@ -30,6 +30,8 @@ async def test_a_database_that_stands_still_keeps_no_server_from_its_end(
 ) -> None:
     url = own_postgres.url
     traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": silent_collector, "OTEL_EXPORTER_OTLP_TIMEOUT": "120"}
+    # Half of the connections may wait for customers.
+    traced["BILLING_POOL_SIZE"] = "12"
     one = await servers.start("--renew-every", "0.1", DATABASE_URL=url, **traced)
     several = await servers.start("--workers", "2", DATABASE_URL=url, **traced)
     database = Database(url)

@@ -1,14 +1,15 @@
 """Connections: lists by page, after Relay's cursor connections (https://relay.dev/graphql/connections.htm)."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from functools import partial
 from typing import Annotated, Any, Generic, Protocol, TypeVar, cast
 
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 
-from db.access.reads import Reads
+from db.access.reads import ListTooSlow, Reads
 from db.models import Base
 from db.queries.columns import Columns
 from db.queries.pages import Condition, Page, PageRequest, count, counts_by, page, pages_by
@@ -16,7 +17,7 @@ from graph.execution import Field, ResolveMany
 from graph.schema.fields.context import Context, Info, RawInfo
 from graph.schema.fields.cursors import decode_cursor, encode_cursor
 from graph.schema.fields.edges import EDGE, columns_read
-from graph.schema.fields.errors import bad_user_input
+from graph.schema.fields.errors import bad_user_input, list_too_slow
 from graph.schema.fields.paging import DEFAULT_PAGE, MAX_PAGE, checked_limit
 from graph.settings import Limits
 
@@ -190,6 +191,30 @@ class Count(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for of a list, in the words of the client, who is told where it takes too long."""
+
+    name: str
+    filter: Filter | None
+    order_by: Order | None
+
+    def error(self, error: Exception) -> Exception:
+        """The error, or what to say in its place."""
+        if not isinstance(error, ListTooSlow):
+            return error
+        names = [] if self.filter is None else [each.name for each in fields(cast("Any", self.filter))]
+        used = [to_camel_case(name) for name in names if getattr(self.filter, name) is not None]
+        order = None if self.order_by is None else self.order_by.field.name
+        return list_too_slow(self.name, error.seconds, used, order)
+
+    async def answer(self, count: Count) -> int:
+        try:
+            return await count()
+        except ListTooSlow as error:
+            raise self.error(error) from error
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """A list of the rows of `model`: of all of them, or of those whose column `parent` has the id of the row it is on.
 
@@ -200,6 +225,10 @@ class Listing:
     model: type[Any]
     parent: str | None
     request_of: Callable[..., PageRequest]
+
+    @property
+    def name(self) -> str:
+        return to_camel_case(self.model.__tablename__)
 
     def __str__(self) -> str:
         return f"page of {self.model.__tablename__}" + (f" by {self.parent}" if self.parent else "")
@@ -226,11 +255,12 @@ class Listing:
         request = self.request_of(context.settings.limits, **arguments)
         if cursors and columns is not None:
             columns = columns | {request.order_by, request.then_by}
+        asked = Asked(self.name, arguments.get("filter"), arguments.get("order_by"))
         pages = context.loaders.load_all(Pages(self.model, self.parent, request, columns), keys)
-        return self.listed(pages, keys, context, request)
+        return self.listed(pages, keys, context, request, asked)
 
     async def listed(
-        self, pages: Awaitable[list[Any]], keys: Sequence[Any], context: Context, request: PageRequest
+        self, pages: Awaitable[list[Any]], keys: Sequence[Any], context: Context, request: PageRequest, asked: "Asked"
     ) -> list[Any]:
         """The lists that the pages are of; the error of one that could not be read."""
         loaders, counts = context.loaders, Counts(self.model, self.parent, request.conditions)
@@ -238,9 +268,9 @@ class Listing:
         if self.parent is not None:
             context.rows.give(sum(len(page.rows) for page in found if isinstance(page, Page)))
         return [
-            Listed(page, request, self.model.__tablename__, partial(loaders.load, counts, key))
+            Listed(page, request, self.model.__tablename__, partial(asked.answer, partial(loaders.load, counts, key)))
             if isinstance(page, Page)
-            else page
+            else asked.error(page)
             for page, key in zip(found, keys, strict=True)
         ]
 

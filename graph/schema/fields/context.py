@@ -49,7 +49,7 @@ class Context:
         self._clock = clock
         self._reading = Scope(access.actor, access.customer_id, self.rows)
         self._writing = Scope(access.actor, access.customer_id)
-        self._answers = database.answers_in(self._reading)
+        self._answers = database.answers_in(self._reading, list_seconds=settings.limits.list_seconds)
         self.loaders = Loaders(self._answers)
 
     def reads(self) -> AsyncSession:

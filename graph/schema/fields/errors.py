@@ -1,6 +1,6 @@
 """What is wrong, as a client sees it: user errors in payloads, codes on top-level errors."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from enum import Enum
 from typing import cast
@@ -60,6 +60,16 @@ class UserError:
 
 OWN_IDS = {*(kind.id_name for kind in KINDS), "api_key_id"}
 """What operations call the key of the thing they change, and inputs their `id`."""
+
+
+def list_too_slow(name: str, seconds: float, filters: Sequence[str], order: str | None) -> GraphQLError:
+    """A top-level error for a list that no index serves, and that took too long."""
+    said = [f"the filter {', '.join(f'`{each}`' for each in filters)}"] if filters else []
+    said += [f"the order `{order}`"] if order else []
+    message = (
+        f"`{name}` with {' and '.join(said) or 'no filter'} took longer than {seconds:g} s. Use a narrower filter."
+    )
+    return GraphQLError(message, extensions={"code": ErrorCode.TIMEOUT})
 
 
 def bad_user_input(message: str) -> GraphQLError:

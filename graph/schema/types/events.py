@@ -72,6 +72,12 @@ describe(
     TEST_CLOCK_ADVANCED="A test clock has arrived.",
 )
 
+TYPES_ABOUT = {
+    kind: frozenset(type_ for type_ in EventType if type_.value.startswith(f"{kind.value}_")) for kind in ObjectType
+}
+"""The types of events about each kind of object, by which an index finds them."""
+assert sum(map(len, TYPES_ABOUT.values())) == len(EventType), "each type begins with the kind that it is about"
+
 READ_OBJECT = {kind.type: by_id[kind.model] for kind in KINDS}
 
 
@@ -136,8 +142,12 @@ class EventFilter:
     )
 
     def conditions(self) -> tuple[Condition, ...]:
+        types = self.type
+        if self.object_type is not None:
+            about = TYPES_ABOUT[self.object_type]
+            types = list(about) if types is None else [type_ for type_ in types if type_ in about]
         return (
-            *any_of("type", self.type),
+            *any_of("type", types),
             *equals("object_type", self.object_type),
             *id_is("object_id", self.object_id),
             *id_is("customer_id", self.customer_id),

@@ -1,0 +1,118 @@
+"""Who waits for a customer's lock keeps nobody else waiting, and comes to the turn in order."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+
+from db.access import lines
+from db.database import Database, DatabaseSettings
+from db.driver.errors import Overloaded
+from db.queries.locks import lock_customer
+from tests.faults.locks import are_waiting, lock
+from tests.faults.processes import until
+from tests.support import Api
+
+WAITING = 40
+PAYMENT = {"amountCents": 100, "currency": "EUR", "method": "CASH", "allowOverpayment": True}
+
+
+async def in_line(database: Database, number: int) -> bool:
+    return sum(map(len, database._lines.waiting.values())) == number
+
+
+async def test_many_who_wait_for_one_customer_leave_half_of_the_connections_to_others(
+    database: Database, database_url: str, api: Api
+) -> None:
+    busy = await api.a_customer()
+    others = [await api.a_customer() for _ in range(40)]
+
+    async with lock(database_url, busy):
+        waiting = [
+            asyncio.create_task(api.mutate("updateCustomer", "customer { name }", id=busy, name=f"Ada {number}"))
+            for number in range(WAITING)
+        ]
+        await until(lambda: in_line(database, WAITING), what="all wait in line")
+        await until(lambda: are_waiting(database, 1), what="the first waits for the lock")
+        pool = database.pools["work"]
+        assert pool.checkedout() <= pool.size() // 2
+        paid: Sequence[Any] = await asyncio.gather(
+            *(api.mutate("recordPayment", "payment { amountCents }", customerId=other, **PAYMENT) for other in others)
+        )
+        assert paid == [{"payment": {"amountCents": 100}, "userErrors": []}] * 40
+        assert await in_line(database, WAITING)
+
+    named = {answer["customer"]["name"] for answer in await asyncio.gather(*waiting)}
+    assert named == {f"Ada {number}" for number in range(WAITING)}
+    assert database._lines.waiting == {}
+
+
+async def test_who_comes_first_is_served_first(database: Database, database_url: str, api: Api) -> None:
+    customer: Any = await api.a_customer()
+    served: list[int] = []
+
+    async def change(number: int) -> None:
+        async def take(session: Any) -> None:
+            await lock_customer(session, customer)
+            served.append(number)
+
+        await database.change(take)
+
+    async with lock(database_url, customer):
+        waiting = []
+        for number in range(10):
+            waiting.append(asyncio.create_task(change(number)))
+            await until(partial(in_line, database, number + 1), what="it is in line")
+    await asyncio.gather(*waiting)
+
+    assert served == list(range(10))
+
+
+async def test_the_first_of_many_lines_leave_connections_as_well(database_url: str, api: Api) -> None:
+    database = Database(database_url, DatabaseSettings(pool_size=4))
+    customers: list[Any] = [await api.a_customer() for _ in range(6)]
+
+    async def change(customer: Any) -> None:
+        await database.change(lambda session: lock_customer(session, customer))
+
+    async with lock(database_url, *customers):
+        waiting = [asyncio.create_task(change(customer)) for customer in customers for _ in range(2)]
+        await until(lambda: in_line(database, 12), what="all wait")
+        await until(lambda: are_waiting(database, 2), what="two wait in the database")
+        assert database.pools["work"].checkedout() == 2
+    await asyncio.gather(*waiting)
+    assert database.pools["work"].checkedout() == 0
+    await database.close()
+
+
+async def test_who_gives_up_lets_the_next_one_come(database: Database, database_url: str, api: Api) -> None:
+    customer: Any = await api.a_customer()
+
+    async with lock(database_url, customer):
+        waiting = [
+            asyncio.create_task(database.change(lambda session: lock_customer(session, customer))) for _ in range(4)
+        ]
+        await until(lambda: in_line(database, 4), what="all wait")
+        for task in (waiting[0], waiting[2]):
+            task.cancel()
+        await until(lambda: in_line(database, 2), what="two have left")
+    await asyncio.gather(waiting[1], waiting[3])
+    assert database._lines.waiting == {}
+
+
+async def test_a_line_that_is_full_turns_others_away(
+    database: Database, database_url: str, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "MAX_IN_LINE", 2)
+    customer: Any = await api.a_customer()
+
+    async with lock(database_url, customer):
+        waiting = [
+            asyncio.create_task(database.change(lambda session: lock_customer(session, customer))) for _ in range(2)
+        ]
+        await until(lambda: in_line(database, 2), what="both wait")
+        with pytest.raises(Overloaded):
+            await database.change(lambda session: lock_customer(session, customer))
+    await asyncio.gather(*waiting)

@@ -1,0 +1,173 @@
+"""Every list of the schema with every filter and order that an index serves, as the schema says it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    get_named_type,
+)
+
+from graph.schema.root import core_schema
+from tests.growth.rows import PER_CUSTOMER, PLANS, RARE, START, key
+
+ALWAYS = ("customerId", "subscriptionId", "planId")
+"""Filters that are served with any other, and in any order."""
+
+WITH_STATUS = ("dueAt", "currency", "kind")
+BY_AMOUNT = ("status", "currency")
+
+EVERY = timedelta(minutes=5)
+"""Time between two invoices."""
+
+IDS = {
+    "customerId": ("customer", 5),
+    "subscriptionId": ("subscription", 5),
+    "planId": ("plan", 1),
+    "testClockId": ("clock", 9),
+    "objectId": ("invoice", 77),
+}
+ABSENT = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """A list, and the selection around it: `{}` is where it stands."""
+
+    name: str
+    around: str
+    filters: Mapping[str, GraphQLNamedType]
+    orders: tuple[str, ...]
+
+    def query(self, arguments: str) -> str:
+        field = self.name.rpartition(".")[2]
+        return self.around.replace("{}", f"{field}(first: 20{arguments}) {{ nodes {{ id }} }}")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    name: str
+    query: str
+
+
+def lists() -> Iterator[List]:
+    """The lists at the root, and those on what the root finds by its id."""
+    query = core_schema.query_type
+    assert query is not None
+    for name, field in query.fields.items():
+        type_ = get_named_type(field.type)
+        if is_list(field):
+            yield a_list(name, "{ {} }", field)
+        elif isinstance(type_, GraphQLObjectType) and "id" in field.args and name == camel(type_.name):
+            place = {"customer": 5, "subscription": 5, "plan": 1, "testClock": 9}.get(name, 77)
+            kind = {"testClock": "clock"}.get(name, name)
+            around = f'{{ {name}(id: "{key(kind, place)}") {{ {{}} }} }}'
+            yield from (a_list(f"{name}.{each}", around, of) for each, of in type_.fields.items() if is_list(of))
+
+
+def is_list(field: GraphQLField) -> bool:
+    return get_named_type(field.type).name.endswith("Connection")
+
+
+def a_list(name: str, around: str, field: GraphQLField) -> List:
+    filters: dict[str, GraphQLNamedType] = {}
+    if "filter" in field.args:
+        type_ = get_named_type(field.args["filter"].type)
+        assert isinstance(type_, GraphQLInputObjectType)
+        filters = {each: get_named_type(of.type) for each, of in type_.fields.items()}
+    orders: tuple[str, ...] = ()
+    if "orderBy" in field.args:
+        order = get_named_type(field.args["orderBy"].type)
+        assert isinstance(order, GraphQLInputObjectType)
+        words = get_named_type(order.fields["field"].type)
+        assert isinstance(words, GraphQLEnumType)
+        orders = tuple(words.values)
+    return List(name, around, filters, orders)
+
+
+def camel(name: str) -> str:
+    return name[0].lower() + name[1:]
+
+
+def values_of(name: str, type_: GraphQLNamedType, as_list: bool, newest: datetime) -> list[str]:
+    """Literals of values that are common, rare and absent in the rows of `tests.growth.rows`."""
+    if isinstance(type_, GraphQLEnumType):
+        return [f"[{word}]" if as_list else word for word in type_.values]
+    match type_.name:
+        case "Boolean":
+            return ["true", "false"]
+        case "Currency":
+            return ['"EUR"', '"JPY"', '"CHF"']
+        case "ID":
+            kind, place = IDS[name]
+            return [f'"{key(kind, place)}"', f'"{key(kind, ABSENT)}"']
+        case "DateTimeRange":
+            middle = START + 18_000 * EVERY
+            return [
+                span(START, newest + timedelta(days=365)),
+                span(START + 1000 * EVERY, START + 9000 * EVERY),
+                span(middle, middle + RARE * EVERY),
+                span(newest + timedelta(days=365), newest + timedelta(days=400)),
+            ]
+    raise AssertionError(f"{name}: {type_.name} has no values here. Add some that are common, rare and absent.")
+
+
+def span(start: datetime, end: datetime) -> str:
+    return f'{{from: "{start:%Y-%m-%dT%H:%M:%SZ}", until: "{end:%Y-%m-%dT%H:%M:%SZ}"}}'
+
+
+def cases(newest: datetime) -> Iterator[Case]:
+    for each in lists():
+        yield from cases_of(each, newest)
+
+
+def cases_of(each: List, newest: datetime) -> Iterator[Case]:
+    filters = {
+        name: [f"{name}: {value}" for value in values_of(name, type_, takes_many(each, name), newest)]
+        for name, type_ in each.filters.items()
+    }
+
+    def case(conditions: tuple[str, ...], order: str = "", direction: str = "ASC") -> Case:
+        arguments = f", filter: {{{', '.join(conditions)}}}" if conditions else ""
+        arguments += f", orderBy: {{field: {order}, direction: {direction}}}" if order else ""
+        return Case(f"{each.name}{arguments}", each.query(arguments))
+
+    yield case(())
+    for order in each.orders:
+        yield case((), order)
+        yield case((), order, "DESC")
+    for name, said in filters.items():
+        for one in said:
+            yield case((one,))
+            if "AMOUNT" in each.orders and name in BY_AMOUNT:
+                yield case((one,), "AMOUNT")
+            if name == "status" and "DUE_AT" in each.orders:
+                yield case((one,), "DUE_AT")
+        if name in ALWAYS:
+            yield from (case((said[0],), order) for order in each.orders)
+            yield from (case((said[0], second)) for other in filters if other != name for second in filters[other][:4])
+        if name == "status":
+            others = [second for other in WITH_STATUS for second in filters.get(other, ())]
+            yield from (case((one, second)) for one in said for second in others)
+
+
+def takes_many(each: List, name: str) -> bool:
+    query = core_schema.query_type
+    assert query is not None
+    field = query.fields[each.name.partition(".")[0]]
+    if "." in each.name:
+        type_ = get_named_type(field.type)
+        assert isinstance(type_, GraphQLObjectType)
+        field = type_.fields[each.name.rpartition(".")[2]]
+    input_: Any = get_named_type(field.args["filter"].type)
+    return str(input_.fields[name].type).startswith("[")
+
+
+assert PLANS > 1
+assert PER_CUSTOMER > 1

@@ -1,0 +1,138 @@
+"""Rows for lists to be read of: many invoices, and what belongs to them.
+
+No story. What is common in a column, what is rare and what no row has does not depend on how many rows there are, and
+old rows differ from new ones: the older half of the subscriptions is CANCELED, and only the newest invoices are OPEN.
+"""
+
+from datetime import UTC, datetime
+from hashlib import md5
+from uuid import UUID
+
+import asyncpg
+
+from db.driver.urls import asyncpg_url
+
+START = datetime(2016, 1, 1, tzinfo=UTC)
+PER_CUSTOMER = 20
+"""Number of invoices of each customer."""
+RARE = 5
+"""Number of rows that have a rare value."""
+PLANS = 50
+
+FILL = (
+    # Nothing is checked that leads from one table to another: what is stored here is sound.
+    "SET session_replication_role = replica",
+    "CREATE TEMPORARY TABLE added AS SELECT {first}::bigint AS first, {last}::bigint AS last, {rare} AS rare",
+    """
+    INSERT INTO plans (id, code, name, amount_cents, currency, interval, interval_count, metadata, archived_at, version,
+      created_at, updated_at)
+    SELECT key('plan', n), 'plan-' || n, 'Plan ' || n, 2900, CASE n WHEN 7 THEN 'JPY' ELSE 'EUR' END,
+      CASE n WHEN 7 THEN 'WEEK' ELSE 'MONTH' END, 1, '{{}}', CASE n WHEN 7 THEN at END, 1, at, at
+    FROM generate_series(1, {plans}) AS n, LATERAL (SELECT moment(n) AS at) AS made
+    ON CONFLICT DO NOTHING
+    """,
+    """
+    INSERT INTO test_clocks (id, status, frozen_at, target_at, version, created_at, updated_at)
+    SELECT key('clock', n), CASE WHEN n < 3 THEN 'ADVANCING' ELSE 'READY' END, at,
+      CASE WHEN n < 3 THEN at + interval '1 day' END, 1, at, at
+    FROM added, generate_series(first / {per_customer}, last / {per_customer} - 1) AS n,
+      LATERAL (SELECT moment(n * {per_customer}) AS at) AS made
+    """,
+    """
+    INSERT INTO billing_runs (id, trigger, as_of, created_at, finished_at, renewed, failed, invoices, past_due,
+      milliseconds)
+    SELECT key('run', n), CASE WHEN n < rare THEN 'COMMAND' ELSE 'SERVER' END, at, at, at, 1, 0, 1, 0, 1
+    FROM added, generate_series(first / {per_customer}, last / {per_customer} - 1) AS n,
+      LATERAL (SELECT moment(n * {per_customer}) AS at) AS made
+    """,
+    """
+    INSERT INTO customers (id, name, email, email_key, currency, invoice_prefix, last_invoice_number, metadata,
+      test_clock_id, archived_at, version, created_at, updated_at)
+    SELECT key('customer', n), 'Customer ' || n, email, email, CASE WHEN n < rare THEN 'JPY' ELSE 'EUR' END,
+      upper(substr(md5(email), 1, 12)), {per_customer}, '{{}}', CASE WHEN n = 9 THEN key('clock', 9) END,
+      CASE WHEN n BETWEEN 300 AND 299 + rare THEN at END, 1, at, at
+    FROM added, generate_series(first / {per_customer}, last / {per_customer} - 1) AS n,
+      LATERAL (SELECT format('grown-%s@example.com', n) AS email, moment(n * {per_customer}) AS at) AS made
+    """,
+    """
+    INSERT INTO subscriptions (id, customer_id, plan_id, quantity, status, anchor_at, anchor_ordinal, started_at,
+      current_period_start, current_period_end, next_billing_at, cancel_at_period_end, canceled_at, ended_at,
+      trial_start, trial_end, terms_at, test_clock_id, metadata, version, created_at, updated_at)
+    SELECT key('subscription', n), key('customer', n), key('plan', 1 + n % {plans}), 1, status, at, 0, at, at,
+      at + interval '30 days', CASE status WHEN 'CANCELED' THEN NULL ELSE at + interval '30 days' END, false,
+      CASE status WHEN 'CANCELED' THEN at END, CASE status WHEN 'CANCELED' THEN at END,
+      CASE status WHEN 'TRIALING' THEN at END, CASE status WHEN 'TRIALING' THEN at + interval '30 days' END, at,
+      CASE WHEN n = 9 THEN key('clock', 9) END, '{{}}', 1, at, at
+    FROM added, generate_series(first / {per_customer}, last / {per_customer} - 1) AS n,
+      LATERAL (SELECT moment(n * {per_customer}) AS at,
+        CASE WHEN n BETWEEN 900 AND 899 + rare THEN 'TRIALING'
+             WHEN n * {per_customer} < last / 2 THEN 'CANCELED' ELSE 'ACTIVE' END AS status) AS made
+    """,
+    """
+    INSERT INTO invoices (id, customer_id, subscription_id, period_ordinal, kind, status, sequence, number, currency,
+      subtotal_cents, tax_cents, amount_cents, amount_due_cents, bill_to, period_start, period_end, issued_at, due_at,
+      paid_at, test_clock_id, version, created_at, updated_at)
+    SELECT key('invoice', n), key('customer', n / {per_customer}),
+      CASE kind WHEN 'RECURRING' THEN key('subscription', n / {per_customer}) END,
+      CASE kind WHEN 'RECURRING' THEN n END, kind, status,
+      CASE status WHEN 'DRAFT' THEN NULL ELSE n + 1 END, CASE status WHEN 'DRAFT' THEN NULL ELSE 'N-' || n END,
+      CASE WHEN n BETWEEN 18900 AND 18899 + rare THEN 'JPY' ELSE 'EUR' END, cents, 0, cents,
+      CASE status WHEN 'OPEN' THEN cents ELSE 0 END,
+      CASE status WHEN 'DRAFT' THEN NULL ELSE '{{"name": "Grown"}}'::jsonb END,
+      at, at, CASE status WHEN 'DRAFT' THEN NULL ELSE at END,
+      CASE status WHEN 'DRAFT' THEN NULL ELSE at + interval '14 days' END, CASE status WHEN 'PAID' THEN at END,
+      CASE WHEN n / {per_customer} = 9 THEN key('clock', 9) END, 1, at, at
+    FROM added, generate_series(first, last - 1) AS n,
+      LATERAL (SELECT moment(n) AS at, 100 + n * 7919 % 100003 AS cents,
+        CASE WHEN n BETWEEN 18000 AND 17999 + rare THEN 'VOID' WHEN n BETWEEN 18100 AND 18099 + rare THEN 'DRAFT'
+             WHEN n > last - last / 20 THEN 'OPEN' ELSE 'PAID' END AS status,
+        CASE WHEN n BETWEEN 18050 AND 18119 + rare THEN 'ONE_OFF' ELSE 'RECURRING' END AS kind) AS made
+    """,
+    """
+    INSERT INTO events (id, customer_id, type, object_type, object_id, version, actor, changes, occurred_at,
+      recorded_at)
+    SELECT key('event', n), key('customer', n / {per_customer}), type, split_part(type, '_', 1), key('invoice', n), 1,
+      'renewal', '{{}}', at, at
+    FROM added, generate_series(first, last - 1) AS n,
+      LATERAL (SELECT moment(n) AS at,
+        CASE WHEN n BETWEEN 19000 AND 18999 + rare THEN 'CUSTOMER_ARCHIVED'
+             WHEN n % 3 = 0 THEN 'SUBSCRIPTION_RENEWED' WHEN n % 3 = 1 THEN 'INVOICE_FINALIZED'
+             ELSE 'INVOICE_PAID' END AS type) AS made
+    """,
+    "DROP TABLE added",
+    "VACUUM (ANALYZE)",
+)
+
+FUNCTIONS = (
+    """
+    CREATE OR REPLACE FUNCTION key(kind text, n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE
+    RETURN (lpad(to_hex(n), 12, '0') || '7000' || '8' || substr(md5(kind || n), 1, 15))::uuid
+    """,
+    f"""
+    CREATE OR REPLACE FUNCTION moment(n bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE
+    RETURN timestamptz '{START:%Y-%m-%dT%H:%M:%SZ}' + n * interval '5 minutes'
+    """,
+)
+
+
+def key(kind: str, number: int) -> str:
+    """The id of a row, as the function of that name in the database has it."""
+    digits = f"{number:012x}70008{md5(f'{kind}{number}'.encode(), usedforsecurity=False).hexdigest()[:15]}"
+    return str(UUID(digits))
+
+
+async def fill(url: str, first: int, last: int) -> None:
+    """Adds the invoices from number `first` to `last`, which is not among them, and what belongs to them."""
+    parts = asyncpg_url(url)
+    connection = await asyncpg.connect(
+        host=str(parts.query["host"]), port=int(str(parts.query["port"])), user=parts.username, database=parts.database
+    )
+    try:
+        for statement in FUNCTIONS:
+            await connection.execute(statement)
+        for statement in FILL:
+            await connection.execute(
+                statement.format(first=first, last=last, rare=RARE, plans=PLANS, per_customer=PER_CUSTOMER)
+            )
+    finally:
+        await connection.close()
