@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli import __version__
+from cli.database import typed
 from db.backup import Manifest, back_up, read_manifest, restore
 from db.backup.archive import Progress as Told
 
@@ -31,7 +32,7 @@ async def restore_backup(url: str, file: Path, *, folder: Path | None, console: 
         manifest = await restore(url, file, now=datetime.now(UTC), folder=folder, progress=progress)
     say(console, "Restored", manifest)
     console.print(f"Time        {time.monotonic() - began:.1f} s")
-    console.print("API keys    as they were then: revoke again what was revoked since, see `billing keys list`")
+    console.print(f"API keys    as they were then: revoke again what was revoked since, see `{typed('keys list')}`")
 
 
 def say(console: Console, what: str, manifest: Manifest) -> None:

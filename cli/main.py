@@ -16,7 +16,7 @@ from rich.text import Text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from typer.models import OptionInfo
 
-from cli.database import database_server
+from cli.database import database_server, typed
 from cli.environment import settings_of, text_of
 from cli.errors import CommandError
 from cli.logs import configure_logs
@@ -90,8 +90,8 @@ def serve(
         server = stack.enter_context(running_server(configuration.url(), configuration.data_dir))
         migrated(server)
         if configuration.auth:
-            asyncio.run(require_keys(server.url))
-            console.print("API keys    needed: `billing keys create` makes one")
+            asyncio.run(require_keys(server.url, data_dir))
+            console.print(f"API keys    needed: `{typed('keys create', data_dir)}` makes one")
         else:
             console.print("API keys    not needed: whoever reaches this address may do everything")
         serve_forever(server, listening, configuration, console=console)
@@ -111,7 +111,7 @@ def create_key_command(
     from billing.words import ApiKeyScope
     from cli.keys import create_key
 
-    with one_line_errors(), database_server(data_dir) as server:
+    with one_line_errors(), database_server(data_dir, make=False) as server:
         migrated(server)
         asyncio.run(create_key(server.url, name=name, scope=ApiKeyScope[scope.name], console=console))
 
@@ -121,7 +121,7 @@ def list_keys_command(data_dir: DataDir = None) -> None:
     """Print a line for each API key, oldest first."""
     from cli.keys import list_keys
 
-    with one_line_errors(), database_server(data_dir) as server:
+    with one_line_errors(), database_server(data_dir, make=False) as server:
         migrated(server)
         asyncio.run(list_keys(server.url))
 
@@ -134,7 +134,7 @@ def revoke_key_command(
     """End an API key for good."""
     from cli.keys import revoke_key
 
-    with one_line_errors(), database_server(data_dir) as server:
+    with one_line_errors(), database_server(data_dir, make=False) as server:
         migrated(server)
         asyncio.run(revoke_key(server.url, key_id, console=console))
 
@@ -169,7 +169,7 @@ def renew_command(
 
     from cli.renew import renew_once
 
-    with one_line_errors(), database_server(data_dir) as server:
+    with one_line_errors(), database_server(data_dir, make=False) as server:
         migrated(server)
         failed = uvloop.run(
             renew_once(server.url, as_of=as_of and as_of.replace(tzinfo=UTC), chunk_size=chunk, console=console)
@@ -196,7 +196,7 @@ def verify_command(
     """
     from cli.verify import verify_database
 
-    with one_line_errors(), database_server(data_dir) as server:
+    with one_line_errors(), database_server(data_dir, make=False) as server:
         migrated(server)
         sound = asyncio.run(verify_database(server.url, acknowledged))
     if not sound:
@@ -218,7 +218,7 @@ def backup_command(
     """Write all data as of this instant to a file, while servers go on serving."""
     from cli.backup import write_backup
 
-    with one_line_errors(), database_server(data_dir) as server:
+    with one_line_errors(), database_server(data_dir, make=False) as server:
         require_direct(server)
         asyncio.run(write_backup(server.url, file, folder=postgres_bin, console=console))
 

@@ -213,6 +213,8 @@ def read_configuration(environment: Mapping[str, str] = os.environ, **options: o
     configuration = Configuration(**{name: each.value for name, each in found.items()})
     if configuration.trusted_only and configuration.trusted_documents is None:
         raise CommandError("BILLING_TRUSTED_ONLY needs the documents: name their file in BILLING_TRUSTED_DOCUMENTS.")
+    if options.get("data_dir") is not None and configuration.database_url is not None:
+        raise CommandError("--data-dir and DATABASE_URL each name a database: leave one of them out.")
     if configuration.pgbouncer and configuration.database_url is None:
         raise CommandError("BILLING_PGBOUNCER needs the address of the PgBouncer: give it as DATABASE_URL.")
     return configuration
