@@ -223,9 +223,10 @@ class GraphQLEndpoint:
                 return text
             # A client that has the text sends it as well.
             if not asked.query or self._settings.trusted_only:
-                raise Refusal(
-                    400, "There is no trusted document with this id.", code=ErrorCode.PERSISTED_QUERY_NOT_FOUND
-                )
+                # The words by which clients know that they have to send the text: always, or this time.
+                if self._settings.trusted_documents is None:
+                    raise Refusal(400, "PersistedQueryNotSupported", code=ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED)
+                raise Refusal(400, "PersistedQueryNotFound", code=ErrorCode.PERSISTED_QUERY_NOT_FOUND)
         if self._settings.trusted_only:
             raise Refusal(400, "This server takes trusted documents only: name one in `documentId`.")
         if not asked.query:

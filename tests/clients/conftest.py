@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -45,14 +46,21 @@ def generated(workspace: Workspace) -> Path:
 @pytest.fixture(scope="session")
 def endpoint(server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a running `billing serve` with a database of its own, for all clients."""
+    with serving(server.url, tmp_path_factory.mktemp("serve")) as url:
+        yield url
+
+
+@contextmanager
+def serving(postgres: str, folder: Path, **environment: str) -> Iterator[str]:
+    """The URL of a running `billing serve` that needs no keys, with a database of its own at `postgres`."""
     name = f"clients_{uuid4().hex}"
-    asyncio.run(execute(server.url, f"CREATE DATABASE {name}"))
-    said = tmp_path_factory.mktemp("serve") / "serve.log"
+    asyncio.run(execute(postgres, f"CREATE DATABASE {name}"))
+    said = folder / "serve.log"
     with said.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", "serve", "--port", "0"],
             cwd=ROOT,
-            env={**os.environ, "DATABASE_URL": named(server.url, name), "BILLING_AUTH": "off"},
+            env={**os.environ, "DATABASE_URL": named(postgres, name), "BILLING_AUTH": "off", **environment},
             stdout=output,
             stderr=output,
             text=True,
@@ -65,7 +73,7 @@ def endpoint(server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory)
     finally:
         if process.poll() is None:
             served.stop(signal.SIGTERM)
-        asyncio.run(execute(server.url, f"DROP DATABASE {name} WITH (FORCE)"))
+        asyncio.run(execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 def listening_at(served: Served) -> str:

@@ -7,12 +7,15 @@ was billed, and pages on. What it prints comes from generated code only.
 import json
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from db.embedded import EmbeddedPostgres
+from tests.clients.conftest import serving
 from tests.clients.node import Workspace, run
 from tests.clients.python_packages import python_with_packages
 
@@ -46,6 +49,31 @@ def test_apollo_client_does_the_main_job(built: Workspace, endpoint: str) -> Non
 
 def test_urql_does_the_main_job(built: Workspace, endpoint: str) -> None:
     did_the_main_job(endpoint, succeeded(built.run("node", "run.mjs", "./built/urql.js", endpoint)))
+
+
+def test_a_client_that_sends_hashes_sends_none_twice(
+    built: Workspace, endpoint: str, server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """Without trusted documents it is told so once. With them, a hash is all that it sends."""
+    without = asked_three_times(built, endpoint)
+    texts = {each["query"] for sent in without.values() for each in sent if "query" in each}
+    documents = tmp_path / "documents.json"
+    documents.write_text(json.dumps({sha256(text.encode()).hexdigest(): text for text in texts}))
+    with serving(server.url, tmp_path, BILLING_TRUSTED_DOCUMENTS=str(documents)) as trusting:
+        with_them = asked_three_times(built, trusting)
+
+    for client, sent in without.items():
+        assert ["query" in each for each in sent] == [False, True, True, True], client
+    for client, sent in with_them.items():
+        assert [set(each) for each in sent] == [{"hash"}] * 3, client
+
+
+def asked_three_times(built: Workspace, endpoint: str) -> dict[str, list[dict[str, str]]]:
+    """What each client sent for one document, three times."""
+    outcome = json.loads(succeeded(built.run("node", "run.mjs", "./built/persisted.js", endpoint)))
+    assert outcome["found"] == [{"customer": None}] * 6
+    sent: dict[str, list[dict[str, str]]] = outcome["sent"]
+    return sent
 
 
 def test_relay_does_the_main_job(workspace: Workspace, endpoint: str) -> None:
