@@ -142,7 +142,7 @@ class GraphQLEndpoint:
         """What the request asks for. A body that comes slowly is not the server's time. Raises `Refusal`."""
         began = perf_counter()
         try:
-            return await read_request(request, self._settings.limits.body_bytes)
+            return await read_request(request, self._settings.limits.body_bytes, self._settings.cors_origins)
         finally:
             current().reading_seconds = perf_counter() - began
 

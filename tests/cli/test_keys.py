@@ -197,6 +197,7 @@ WRONG = [
     ("BILLING_CORS_ORIGINS", "https://a.test null", "not 'null'"),
     ("BILLING_CORS_ORIGINS", "https://a.test/", "not 'https://a.test/'"),
     ("BILLING_CORS_ORIGINS", "https://a.test,https://b.test", "not 'https://a.test,https://b.test'"),
+    ("BILLING_CORS_HEADERS", "X-Tenant, X-Other", "must be names such as X-Tenant, not 'X-Tenant,'"),
     ("BILLING_TRUSTED_ONLY", "on", "name their file in BILLING_TRUSTED_DOCUMENTS"),
 ]
 

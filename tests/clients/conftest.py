@@ -27,7 +27,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     packages = installed_packages()
     folder = tmp_path_factory.mktemp("clients")
     for source in (PROJECT / "schema.graphql", *HERE.glob("*.*")):
-        if source.suffix in {".graphql", ".json", ".mjs", ".ts"}:
+        if source.suffix in {".graphql", ".html", ".json", ".mjs", ".ts"}:
             shutil.copy(source, folder)
     for client in ("relay", "python"):
         shutil.copytree(HERE / client, folder / client, ignore=shutil.ignore_patterns("__pycache__"))
