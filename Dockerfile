@@ -2,6 +2,7 @@
 # data in /data, which then has to be a volume:
 #
 #   docker build --tag billing-server .
+#   docker run --rm --volume billing:/data billing-server billing migrate
 #   docker run --rm --volume billing:/data billing-server billing keys create --name admin --scope admin
 #   docker run --init --publish 127.0.0.1:8000:8000 --volume billing:/data billing-server
 #

@@ -1,1 +1,3 @@
 """The command `billing`."""
+
+__version__ = "0.1.0"

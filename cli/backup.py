@@ -4,12 +4,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cli import __version__
+from cli.database import typed
 from db.backup import Manifest, back_up, read_manifest, restore
 from db.backup.archive import Progress as Told
 
@@ -18,7 +19,7 @@ async def write_backup(url: str, file: Path, *, folder: Path | None, console: Co
     """Writes a backup and says what is in it. Raises `BackupError`."""
     began = time.monotonic()
     with shown(console, "Backing up", None) as progress:
-        manifest = await back_up(url, file, program=own_version(), folder=folder, progress=progress)
+        manifest = await back_up(url, file, program=__version__, folder=folder, progress=progress)
     say(console, "Backed up", manifest)
     console.print(f"File        {file}, {megabytes(file):.1f} MB, in {time.monotonic() - began:.1f} s")
 
@@ -31,7 +32,7 @@ async def restore_backup(url: str, file: Path, *, folder: Path | None, console: 
         manifest = await restore(url, file, now=datetime.now(UTC), folder=folder, progress=progress)
     say(console, "Restored", manifest)
     console.print(f"Time        {time.monotonic() - began:.1f} s")
-    console.print("API keys    as they were then: revoke again what was revoked since, see `billing keys list`")
+    console.print(f"API keys    as they were then: revoke again what was revoked since, see `{typed('keys list')}`")
 
 
 def say(console: Console, what: str, manifest: Manifest) -> None:
@@ -56,11 +57,3 @@ def shown(console: Console, what: str, total: int | None) -> Iterator[Told]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, completed=done)
-
-
-def own_version() -> str:
-    """The version of this program; `unknown` where it runs without having been installed, as in the image."""
-    try:
-        return version("billing-server")
-    except PackageNotFoundError:
-        return "unknown"

@@ -1,5 +1,7 @@
 """The database that a command works on, as the environment says."""
 
+import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,16 +12,25 @@ from db.location import DatabaseServer, running_server
 
 
 @contextmanager
-def database_server(data_dir: Path | None = None) -> Iterator[DatabaseServer]:
+def database_server(data_dir: Path | None = None, *, make: bool = True) -> Iterator[DatabaseServer]:
     """The database for the time of the block. `data_dir` is an option, and stands above its variable.
 
-    Raises `CommandError`, `DatabaseUrlError` and `EmbeddedPostgresError`.
+    An embedded one is made where there is none, unless `make` is false. Raises `CommandError`, `DatabaseUrlError` and
+    `EmbeddedPostgresError`.
     """
     configuration = read_configuration(data_dir=data_dir)
-    with running_server(configuration.url(), configuration.data_dir) as server:
+    with running_server(configuration.url(), configuration.data_dir, make=make) as server:
         yield server
 
 
 def database_at(url: str, *, pool_size: int) -> Database:
     """The database at `url`, with the timeouts that are set."""
     return Database(url, read_configuration().of_database(), pool_size=pool_size)
+
+
+def typed(command: str, data_dir: Path | None = None) -> str:
+    """A command of ours as a person types it to reach the same database. `./dev` says by which name it is called."""
+    words = [os.environ.get("_BILLING_COMMAND", "billing"), command]
+    if data_dir is not None:
+        words += ["--data-dir", shlex.quote(str(data_dir))]
+    return " ".join(words)

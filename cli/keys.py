@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 from rich.console import Console
@@ -9,7 +10,7 @@ from rich.console import Console
 from billing.errors import BillingError
 from billing.ids import ApiKeyId
 from billing.words import ApiKeyScope
-from cli.database import database_at
+from cli.database import database_at, typed
 from cli.errors import CommandError
 from services.api_keys import api_keys, create_api_key, has_api_keys, revoke_api_key
 
@@ -48,7 +49,7 @@ async def revoke_key(url: str, key_id: str, *, console: Console) -> None:
     try:
         found = ApiKeyId(UUID(key_id))
     except ValueError:
-        raise CommandError(f"{key_id!r} is no id of an API key: see `billing keys list`.") from None
+        raise CommandError(f"{key_id!r} is no id of an API key: see `{typed('keys list')}`.") from None
     database = database_at(url, pool_size=1)
     try:
         async with database.sessions.begin() as session:
@@ -60,14 +61,15 @@ async def revoke_key(url: str, key_id: str, *, console: Console) -> None:
     console.print(f"Revoked     {found}: servers refuse it within five seconds.")
 
 
-async def require_keys(url: str) -> None:
-    """Raises `CommandError` where nobody could send a request."""
+async def require_keys(url: str, data_dir: Path | None = None) -> None:
+    """Raises `CommandError` where nobody could send a request. `data_dir` is what the server's option says."""
     database = database_at(url, pool_size=1)
     async with database.sessions() as session:
         found = await has_api_keys(session)
     await database.close()
     if not found:
         raise CommandError(
-            "Each request needs an API key here, and there is none yet. Make one with `billing keys create --name "
-            "admin --scope admin`, or say BILLING_AUTH=off where only you can reach this address."
+            "Each request needs an API key here, and there is none yet. Make one with"
+            f" `{typed('keys create --name admin --scope admin', data_dir)}`,"
+            " or say BILLING_AUTH=off where only you can reach this address."
         )

@@ -17,7 +17,7 @@ from typer.models import OptionInfo
 
 from billing.limits import CHUNK
 from billing.words import KEY_SCOPES, ApiKeyScope
-from cli.database import database_server
+from cli.database import database_server, typed
 from cli.environment import settings_of, text_of
 from cli.errors import CommandError
 from cli.logs import configure_logs
@@ -82,8 +82,8 @@ def serve(
         server = stack.enter_context(running_server(configuration.url(), configuration.data_dir))
         migrated(server)
         if configuration.auth:
-            asyncio.run(require_keys(server.url))
-            console.print("API keys    needed: `billing keys create` makes one")
+            asyncio.run(require_keys(server.url, data_dir))
+            console.print(f"API keys    needed: `{typed('keys create', data_dir)}` makes one")
         else:
             console.print("API keys    not needed: whoever reaches this address may do everything")
         serve_forever(server, listening, configuration, console=console)
@@ -114,7 +114,7 @@ def create_key_command(
     """Make an API key, and print its token: once, and alone on the standard output."""
     from cli.keys import create_key
 
-    with one_line_errors(), database_server(data_dir) as server:
+    with one_line_errors(), database_server(data_dir, make=False) as server:
         migrated(server)
         asyncio.run(create_key(server.url, name=name, scope=scope, console=console))
 
@@ -124,7 +124,7 @@ def list_keys_command(data_dir: DataDir = None) -> None:
     """Print a line for each API key, oldest first."""
     from cli.keys import list_keys
 
-    with one_line_errors(), database_server(data_dir) as server:
+    with one_line_errors(), database_server(data_dir, make=False) as server:
         migrated(server)
         asyncio.run(list_keys(server.url))
 
@@ -137,7 +137,7 @@ def revoke_key_command(
     """End an API key for good."""
     from cli.keys import revoke_key
 
-    with one_line_errors(), database_server(data_dir) as server:
+    with one_line_errors(), database_server(data_dir, make=False) as server:
         migrated(server)
         asyncio.run(revoke_key(server.url, key_id, console=console))
 
@@ -172,7 +172,7 @@ def renew_command(
 
     from cli.renew import renew_once
 
-    with one_line_errors(), database_server(data_dir) as server:
+    with one_line_errors(), database_server(data_dir, make=False) as server:
         migrated(server)
         failed = uvloop.run(
             renew_once(server.url, as_of=as_of and as_of.replace(tzinfo=UTC), chunk_size=chunk, console=console)
@@ -199,7 +199,7 @@ def verify_command(
     """
     from cli.verify import verify_database
 
-    with one_line_errors(), database_server(data_dir) as server:
+    with one_line_errors(), database_server(data_dir, make=False) as server:
         migrated(server)
         sound = asyncio.run(verify_database(server.url, acknowledged))
     if not sound:
@@ -221,7 +221,7 @@ def backup_command(
     """Write all data as of this instant to a file, while servers go on serving."""
     from cli.backup import write_backup
 
-    with one_line_errors(), database_server(data_dir) as server:
+    with one_line_errors(), database_server(data_dir, make=False) as server:
         require_direct(server)
         asyncio.run(write_backup(server.url, file, folder=postgres_bin, console=console))
 

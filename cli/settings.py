@@ -25,6 +25,8 @@ RATE = RateLimit()
 HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 """Without a scheme or a port, as it is compared; with what stands in names that Docker gives."""
 
+HEADER_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
 Group = TypeVar("Group", DatabaseSettings, Limits, RateLimit)
 
 
@@ -56,6 +58,14 @@ def origins(said: str) -> tuple[str, ...]:
         scheme, found, host = each.partition("://")
         if scheme not in ("http", "https") or not found or not host or "/" in host or "*" in host:
             raise CommandError(f"BILLING_CORS_ORIGINS must be origins such as https://app.example.com, not {each!r}.")
+    return tuple(said.split())
+
+
+def header_names(said: str) -> tuple[str, ...]:
+    """Names such as `X-Tenant`. Raises `CommandError` for what is none."""
+    for each in said.split():
+        if not HEADER_NAME.fullmatch(each):
+            raise CommandError(f"BILLING_CORS_HEADERS must be names such as X-Tenant, not {each!r}.")
     return tuple(said.split())
 
 
@@ -107,6 +117,11 @@ class Configuration:
         (),
         "Origins, such as `https://app.example.com`, whose pages may read answers; a space between two.",
         parse=origins,
+    )
+    cors_headers: tuple[str, ...] = setting(
+        (),
+        "Headers that such pages may send, beside those of client libraries and of tracing; a space between two.",
+        parse=header_names,
     )
     suggestions: bool = setting(
         False,
@@ -193,6 +208,7 @@ class Configuration:
             trusted_documents=self.trusted_documents,
             trusted_only=self.trusted_only,
             cors_origins=self.cors_origins,
+            cors_headers=self.cors_headers,
             plans=self.plans,
             hsts_seconds=self.hsts_seconds,
             hosts=frozenset(name.lower() for name in self.hosts),
@@ -220,6 +236,8 @@ def read_configuration(environment: Mapping[str, str] = os.environ, **options: o
     configuration = Configuration(**{name: each.value for name, each in found.items()})
     if configuration.trusted_only and configuration.trusted_documents is None:
         raise CommandError("BILLING_TRUSTED_ONLY needs the documents: name their file in BILLING_TRUSTED_DOCUMENTS.")
+    if options.get("data_dir") is not None and configuration.database_url is not None:
+        raise CommandError("--data-dir and DATABASE_URL each name a database: leave one of them out.")
     if configuration.pgbouncer and configuration.database_url is None:
         raise CommandError("BILLING_PGBOUNCER needs the address of the PgBouncer: give it as DATABASE_URL.")
     return configuration

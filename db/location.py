@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.driver.urls import asyncpg_url
-from db.embedded import EmbeddedPostgres
+from db.embedded import EmbeddedPostgres, EmbeddedPostgresError
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +24,19 @@ class DatabaseServer:
 
 
 @contextmanager
-def running_server(url: str | None, data_dir: Path) -> Iterator[DatabaseServer]:
+def running_server(url: str | None, data_dir: Path, *, make: bool = True) -> Iterator[DatabaseServer]:
     """The database for the time of the block: at `url` or, where that is None, an embedded server in `data_dir`.
 
-    An embedded server is started, or joined, and left again. Raises `DatabaseUrlError` and `EmbeddedPostgresError`,
-    each with one line for the person who started the command.
+    An embedded server is started, or joined, and left again. Its data is made where there is none, unless `make` is
+    false. Raises `DatabaseUrlError` and `EmbeddedPostgresError`, each with one line for the person who started the
+    command.
     """
     if url is not None:
         asyncpg_url(url)
         yield DatabaseServer(url, None)
         return
-    with EmbeddedPostgres(data_dir.absolute()) as embedded:
+    embedded = EmbeddedPostgres(data_dir.absolute())
+    if not make and not embedded.has_data():
+        raise EmbeddedPostgresError(f"There is no database in {embedded.folder}. `serve` and `migrate` make one.")
+    with embedded:
         yield DatabaseServer(embedded.url, embedded)

@@ -40,7 +40,8 @@ class Settings:
 
     `requires_key`: each request needs an API key. `suggestions`: errors say which name was perhaps meant, which tells
     the schema to those who may not read it. `trusted_documents`: a file of documents by their hash, as graphql-codegen
-    writes it; `trusted_only`: no other is taken. `cors_origins`: pages of these origins may read answers. `hosts`:
+    writes it; `trusted_only`: no other is taken. `cors_origins`: pages of these origins may read answers, and send
+    `cors_headers` beside those that client libraries send. `hosts`:
     names, beside `localhost`, by which a server that needs no key may be asked. Without `plans`, operations are
     executed by graphql-core, object by object. For `hsts_seconds` a browser comes by HTTPS only; 0: it is not told so.
     `metrics`: the server has `/metrics`. An operation that takes longer than `slow_ms` is logged; with `log_requests`
@@ -54,6 +55,7 @@ class Settings:
     trusted_documents: Path | None = None
     trusted_only: bool = False
     cors_origins: tuple[str, ...] = ()
+    cors_headers: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
     plans: bool = True
     hsts_seconds: int = 0

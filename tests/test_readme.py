@@ -1,14 +1,21 @@
 """The README tells the truth: its documents run as they stand, and answer as it says."""
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.cli.conftest import ROOT, Serve, data_dir, serve
 from tests.cli.test_config import table_of_settings
 from tests.support import Api
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+__all__ = ["data_dir", "serve"]
+
+README = (ROOT / "README.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
@@ -62,6 +69,36 @@ async def test_the_year_of_the_readme_goes_by(api: Api) -> None:
     [customer] = advanced["customers"]["nodes"]
     assert customer["invoices"]["totalCount"] == 12
     assert {invoice["amountCents"] for invoice in customer["invoices"]["nodes"]} == {1000}
+
+
+@pytest.mark.slow
+def test_the_commands_on_keys_work_as_they_stand(serve: Serve, data_dir: Path) -> None:
+    commands = [line.removeprefix("$ ") for line in README.splitlines() if line.startswith("$ ./dev billing keys")]
+    there = {**os.environ, "BILLING_DATA_DIR": str(data_dir)}
+    serve(environment={"BILLING_DATA_DIR": str(data_dir)})
+
+    def paste(command: str) -> str:
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=ROOT, env=there, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    create, show, revoke = commands
+    token = paste(create)
+    [line] = paste(show).splitlines()
+    paste(re.sub(r"\S+$", line.split()[0], revoke))
+
+    assert token.startswith("bk_")
+    assert "  backend" in line
+    assert "revoked" in paste(show)
+
+
+def test_every_command_of_the_server_is_written_as_it_is_typed_in_a_checkout() -> None:
+    typed = re.findall(r"^\$ (.*)$", README, re.MULTILINE)
+
+    assert len(typed) > 8
+    assert [line for line in typed if line.startswith("billing")] == []
 
 
 def test_the_variables_of_the_readme_are_explained_as_everywhere() -> None:

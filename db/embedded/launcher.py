@@ -55,6 +55,10 @@ class EmbeddedPostgres:
         self._stopping = Event()
         self._started: Future[None] = Future()
 
+    def has_data(self) -> bool:
+        """True if data was made in the folder. Changes nothing. Raises EmbeddedPostgresError if it cannot be ours."""
+        return find_data(self.folder, server_account()) is not None
+
     def start(self) -> None:
         """Return when the server accepts connections and the database `billing` exists.
 

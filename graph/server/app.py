@@ -96,7 +96,7 @@ def create_app(
         backlog=backlog,
         tracing=tracing,
     )
-    cors = [cross_origin(settings.cors_origins)] if settings.cors_origins else []
+    cors = [cross_origin(settings.cors_origins, settings.cors_headers)] if settings.cors_origins else []
     return SecuredStarlette(
         hsts_seconds=settings.hsts_seconds, routes=routes, middleware=[observed, *cors], lifespan=lifespan
     )
@@ -109,13 +109,26 @@ def metrics_of(database: Database) -> "Metrics":
     return Metrics(database)
 
 
-def cross_origin(origins: Sequence[str]) -> Middleware:
-    """Lets pages of these origins send requests with a token, and read the answers."""
+CROSS_ORIGIN_HEADERS = (
+    *("Authorization", "Content-Type", "GraphQL-Require-Preflight", "X-Request-Id"),
+    *(
+        "Apollo-Require-Preflight",
+        "X-Apollo-Operation-Name",
+        "ApolloGraphQL-Client-Name",
+        "ApolloGraphQL-Client-Version",
+    ),
+    *("traceparent", "tracestate", "baggage", "sentry-trace"),
+)
+"""Headers that our recipes, client libraries and monitoring tools in browsers send."""
+
+
+def cross_origin(origins: Sequence[str], more_headers: Sequence[str]) -> Middleware:
+    """Lets pages of these origins send requests with a token and with these headers too, and read the answers."""
     return Middleware(
         CORSMiddleware,
         allow_origins=list(origins),
         allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type", "GraphQL-Require-Preflight", "X-Request-Id"],
+        allow_headers=[*CROSS_ORIGIN_HEADERS, *more_headers],
         expose_headers=["Retry-After", "X-Request-Id"],
         max_age=600,
     )

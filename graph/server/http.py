@@ -148,7 +148,7 @@ class GraphQLEndpoint:
         """What the request asks for. A body that comes slowly is not the server's time. Raises `Refusal`."""
         began = perf_counter()
         try:
-            return await read_request(request, self._settings.limits.body_bytes)
+            return await read_request(request, self._settings.limits.body_bytes, self._settings.cors_origins)
         finally:
             current().reading_seconds = perf_counter() - began
 
@@ -232,9 +232,10 @@ class GraphQLEndpoint:
                 return text
             # A client that has the text sends it as well.
             if not asked.query or self._settings.trusted_only:
-                raise Refusal(
-                    400, "There is no trusted document with this id.", code=ErrorCode.PERSISTED_QUERY_NOT_FOUND
-                )
+                # The words by which clients know that they have to send the text: always, or this time.
+                if self._settings.trusted_documents is None:
+                    raise Refusal(400, "PersistedQueryNotSupported", code=ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED)
+                raise Refusal(400, "PersistedQueryNotFound", code=ErrorCode.PERSISTED_QUERY_NOT_FOUND)
         if self._settings.trusted_only:
             raise Refusal(400, "This server takes trusted documents only: name one in `documentId`.")
         if not asked.query:

@@ -51,12 +51,13 @@ class GraphQLRequest:
     variables: dict[str, Any] | None
 
 
-async def read_request(request: Request, max_bytes: int) -> GraphQLRequest:
-    """What the request asks for. Raises `Refusal` where it is none."""
+async def read_request(request: Request, max_bytes: int, origins: Collection[str] = ()) -> GraphQLRequest:
+    """What the request asks for. Pages of `origins` may ask. Raises `Refusal` where it is none."""
     if request.method == "POST":
         require_json(request.headers.get("content-type"))
         return request_of(members_of(await body_of(request, max_bytes)))
-    require_preflight(request)
+    if request.headers.get("origin") not in origins:
+        require_preflight(request)
     parameters: dict[str, Any] = dict(request.query_params)
     for name in ("variables", "extensions"):
         if parameters.get(name):

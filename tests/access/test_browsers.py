@@ -32,7 +32,7 @@ JSON = "application/json"
 @pytest.fixture
 async def listing(serving: Serving) -> Api:
     """A server that lists two origins."""
-    return (await serving(Settings(cors_origins=LISTED)))(None)
+    return (await serving(Settings(cors_origins=LISTED, cors_headers=("X-Tenant", "x-other"))))(None)
 
 
 async def preflight(api: Api, origin: str, method: str = "POST", headers: str = "authorization, content-type") -> Any:
@@ -78,6 +78,32 @@ async def test_a_listed_origin_may_send_requests_with_a_token(listing: Api) -> N
             assert "origin" in listed_in(answer, "vary")
             # A token is sent by the page itself: cookies of the browser have no part in it.
             assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("apollo-require-preflight", "x-apollo-operation-name", "apollographql-client-name"),
+        *("apollographql-client-version", "traceparent", "tracestate", "sentry-trace", "baggage", "x-request-id"),
+        *("x-tenant", "x-other"),
+    ],
+)
+async def test_a_listed_origin_may_send_what_libraries_add_and_a_setting_names(listing: Api, header: str) -> None:
+    answer = await preflight(listing, LISTED[0], headers=f"content-type, {header}")
+
+    assert answer.status_code == 200
+    assert header in listed_in(answer, "access-control-allow-headers")
+
+
+async def test_a_listed_origin_may_query_by_get_and_no_other(listing: Api) -> None:
+    browser = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "cors"}
+
+    answers = {origin: await get(listing, origin=origin, **browser) for origin in (*LISTED, *OTHERS)}
+
+    assert {origin: answer.status_code for origin, answer in answers.items()} == {
+        **dict.fromkeys(LISTED, 200),
+        **dict.fromkeys(OTHERS, 400),
+    }
 
 
 async def test_a_listed_origin_may_not_send_what_the_server_does_not_take(listing: Api) -> None:

@@ -138,9 +138,11 @@ async def test_an_unknown_document_is_not_found(lenient: Api, strict: Api) -> No
 
 
 async def test_a_server_without_trusted_documents_finds_none(api: Api) -> None:
-    answer = await post(api, documentId=hash_of(QUERY))
+    """It says so in the words after which clients send texts from then on."""
+    answers = [await send(api, **way) for way in (*WAYS.values(), *UNKNOWN.values()) for send in (post, get)]
 
-    assert refusal_of(answer) == (400, "PERSISTED_QUERY_NOT_FOUND")
+    assert {refusal_of(answer) for answer in answers} == {(400, "PERSISTED_QUERY_NOT_SUPPORTED")}
+    assert {answer.json()["errors"][0]["message"] for answer in answers} == {"PersistedQueryNotSupported"}
 
 
 async def test_an_unknown_document_has_status_400_in_either_media_type(strict: Api) -> None:
@@ -148,6 +150,7 @@ async def test_an_unknown_document_has_status_400_in_either_media_type(strict: A
         answer = await strict.client.post("/graphql", json={"documentId": "unknown"}, headers={"accept": accept})
 
         assert refusal_of(answer) == (400, "PERSISTED_QUERY_NOT_FOUND")
+        assert answer.json()["errors"][0]["message"] == "PersistedQueryNotFound"
         assert answer.headers["content-type"] == f"{accept}; charset=utf-8"
 
 

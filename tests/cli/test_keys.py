@@ -122,8 +122,8 @@ def test_an_embedded_server_needs_no_key_on_loopback_and_one_elsewhere(serve: Se
     listed = billing("keys", "list", *there).stdout
 
     assert NOT_NEEDED in local.said.read_text()
-    assert "`billing keys create --name admin --scope admin`" in elsewhere
-    assert NEEDED in careful.said.read_text()
+    assert f"`billing keys create --name admin --scope admin --data-dir {data_dir}`" in elsewhere
+    assert f"API keys    needed: `billing keys create --data-dir {data_dir}` makes one" in careful.said.read_text()
     opened = [[send(served, QUERY, each).status_code for each in (None, token)] for served in (local, careful)]
     assert opened == [[200, 200], [401, 200]]
     assert [line.split()[:2] for line in listed.splitlines()] == [[id_in(token), "ADMIN"]]
@@ -197,6 +197,7 @@ WRONG = [
     ("BILLING_CORS_ORIGINS", "https://a.test null", "not 'null'"),
     ("BILLING_CORS_ORIGINS", "https://a.test/", "not 'https://a.test/'"),
     ("BILLING_CORS_ORIGINS", "https://a.test,https://b.test", "not 'https://a.test,https://b.test'"),
+    ("BILLING_CORS_HEADERS", "X-Tenant, X-Other", "must be names such as X-Tenant, not 'X-Tenant,'"),
     ("BILLING_TRUSTED_ONLY", "on", "name their file in BILLING_TRUSTED_DOCUMENTS"),
 ]
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,7 +28,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     packages = installed_packages()
     folder = tmp_path_factory.mktemp("clients")
     for source in (PROJECT / "schema.graphql", *HERE.glob("*.*")):
-        if source.suffix in {".graphql", ".json", ".mjs", ".ts"}:
+        if source.suffix in {".graphql", ".html", ".json", ".mjs", ".ts"}:
             shutil.copy(source, folder)
     for client in ("relay", "python"):
         shutil.copytree(HERE / client, folder / client, ignore=shutil.ignore_patterns("__pycache__"))
@@ -46,14 +47,21 @@ def generated(workspace: Workspace) -> Path:
 @pytest.fixture(scope="session")
 def endpoint(server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a running `billing serve` with a database of its own, for all clients."""
+    with serving(server.url, tmp_path_factory.mktemp("serve")) as url:
+        yield url
+
+
+@contextmanager
+def serving(postgres: str, folder: Path, **environment: str) -> Iterator[str]:
+    """The URL of a running `billing serve` that needs no keys, with a database of its own at `postgres`."""
     name = f"clients_{uuid4().hex}"
-    asyncio.run(execute(server.url, f"CREATE DATABASE {name}"))
-    said = tmp_path_factory.mktemp("serve") / "serve.log"
+    asyncio.run(execute(postgres, f"CREATE DATABASE {name}"))
+    said = folder / "serve.log"
     with said.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", "serve", "--port", "0"],
             cwd=ROOT,
-            env={**os.environ, "DATABASE_URL": named(server.url, name), "BILLING_AUTH": "off"},
+            env={**os.environ, "DATABASE_URL": named(postgres, name), "BILLING_AUTH": "off", **environment},
             stdout=output,
             stderr=output,
             text=True,
@@ -66,7 +74,7 @@ def endpoint(server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory)
     finally:
         if process.poll() is None:
             served.stop(signal.SIGTERM)
-        asyncio.run(execute(server.url, f"DROP DATABASE {name} WITH (FORCE)"))
+        asyncio.run(execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 def listening_at(served: Served) -> str:

@@ -7,13 +7,23 @@ was billed, and pages on. What it prints comes from generated code only.
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from hashlib import sha256
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import sync_playwright
 
-from tests.clients.node import Workspace, run
+from db.embedded import EmbeddedPostgres
+from tests.browser.test_playground import CHROMIUM, FLAGS
+from tests.clients.conftest import serving
+from tests.clients.node import Workspace, run, unavailable
 from tests.clients.python_packages import python_with_packages
 
 
@@ -25,8 +35,13 @@ def succeeded(process: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.fixture(scope="module")
 def built(workspace: Workspace, generated: Path) -> Workspace:
-    """With the programs for Apollo Client and urql, as strict TypeScript compiles them."""
+    """With the programs for Apollo Client, urql and Relay, as strict TypeScript compiles them."""
     succeeded(workspace.run("node_modules/.bin/tsc", "--project", "tsconfig.clients.json"))
+    relay = workspace.folder / "relay"
+    succeeded(run("../node_modules/.bin/relay-compiler", folder=relay))
+    succeeded(run("../node_modules/.bin/tsc", "--noEmit", folder=relay))
+    succeeded(run("node", "build.mjs", folder=relay))
+    succeeded(run("../node_modules/.bin/tsc", folder=relay))
     return workspace
 
 
@@ -48,14 +63,33 @@ def test_urql_does_the_main_job(built: Workspace, endpoint: str) -> None:
     did_the_main_job(endpoint, succeeded(built.run("node", "run.mjs", "./built/urql.js", endpoint)))
 
 
-def test_relay_does_the_main_job(workspace: Workspace, endpoint: str) -> None:
-    folder = workspace.folder / "relay"
-    succeeded(run("../node_modules/.bin/relay-compiler", folder=folder))
-    succeeded(run("../node_modules/.bin/tsc", "--noEmit", folder=folder))
-    succeeded(run("node", "build.mjs", folder=folder))
-    succeeded(run("../node_modules/.bin/tsc", folder=folder))
+def test_a_client_that_sends_hashes_sends_none_twice(
+    built: Workspace, endpoint: str, server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """Without trusted documents it is told so once. With them, a hash is all that it sends."""
+    without = asked_three_times(built, endpoint)
+    texts = {each["query"] for sent in without.values() for each in sent if "query" in each}
+    documents = tmp_path / "documents.json"
+    documents.write_text(json.dumps({sha256(text.encode()).hexdigest(): text for text in texts}))
+    with serving(server.url, tmp_path, BILLING_TRUSTED_DOCUMENTS=str(documents)) as trusting:
+        with_them = asked_three_times(built, trusting)
 
-    did_the_main_job(endpoint, succeeded(workspace.run("node", "run.mjs", "./relay/built/billing.js", endpoint)))
+    for client, sent in without.items():
+        assert ["query" in each for each in sent] == [False, True, True, True], client
+    for client, sent in with_them.items():
+        assert [set(each) for each in sent] == [{"hash"}] * 3, client
+
+
+def asked_three_times(built: Workspace, endpoint: str) -> dict[str, list[dict[str, str]]]:
+    """What each client sent for one document, three times."""
+    outcome = json.loads(succeeded(built.run("node", "run.mjs", "./built/persisted.js", endpoint)))
+    assert outcome["found"] == [{"customer": None}] * 6
+    sent: dict[str, list[dict[str, str]]] = outcome["sent"]
+    return sent
+
+
+def test_relay_does_the_main_job(built: Workspace, endpoint: str) -> None:
+    did_the_main_job(endpoint, succeeded(built.run("node", "run.mjs", "./relay/built/billing.js", endpoint)))
 
 
 def test_ariadne_codegen_does_the_main_job(python_client: tuple[Path, Path], endpoint: str) -> None:
@@ -69,6 +103,58 @@ def test_the_types_of_ariadne_codegen_are_strict(python_client: tuple[Path, Path
     mypy = (sys.executable, "-m", "mypy", "--strict", "--no-warn-unused-ignores", "--config-file", "")
 
     succeeded(run(*mypy, "--python-executable", str(python), "main_job.py", folder=folder))
+
+
+@contextmanager
+def site(folder: Path) -> Iterator[str]:
+    """The address of a web server for the files of a folder."""
+    handler = partial(QuietFiles, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class QuietFiles(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_the_clients_do_the_main_job_in_a_browser_on_another_origin(
+    built: Workspace, server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """As a frontend that Vite serves does beside an API that needs no key."""
+    if CHROMIUM is None:
+        unavailable("This test needs Chromium (Debian's package: chromium).")
+    succeeded(built.run("node_modules/.bin/vite", "build", "--logLevel=warn", "--outDir=site"))
+    with (
+        site(built.folder / "site") as page_url,
+        serving(server.url, tmp_path, BILLING_CORS_ORIGINS=page_url) as endpoint,
+    ):
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
+            page = browser.new_page()
+            page.goto(page_url)
+            page.wait_for_function("window.mainJobs")
+            did = {name: page.evaluate(IN_BROWSER, [name, endpoint]) for name in ("apollo", "urql", "relay")}
+            traced = page.evaluate(TRACED, endpoint)
+            browser.close()
+        for outcome in did.values():
+            did_the_main_job(endpoint, json.dumps(outcome))
+    assert traced == {"data": {"__typename": "Query"}, "extensions": {"cost": {"nodes": 0, "rows": 0, "limit": 20000}}}
+
+
+IN_BROWSER = "([name, url]) => window.mainJobs[name](url)"
+TRACED = """
+    url => fetch(url, {
+      method: 'POST',
+      headers: {
+        'Content-Type': 'application/json', traceparent: '00-1-1-01', tracestate: 'a=b', baggage: 'a=b',
+        'sentry-trace': '1-1-1', 'apollographql-client-name': 'web', 'apollographql-client-version': '1',
+      },
+      body: JSON.stringify({ query: '{ __typename }' }),
+    }).then(answer => answer.json())
+"""
 
 
 def did_the_main_job(endpoint: str, printed: str) -> None:

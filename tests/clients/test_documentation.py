@@ -19,7 +19,7 @@ LINK = re.compile(r"\]\(\.\./(tests/clients/[^)]+\.\w+)\)")
 def test_each_block_of_code_is_a_part_of_the_source_that_was_named_last() -> None:
     blocks = [found for found in BLOCK.finditer(TEXT) if found[1] != "console"]
 
-    assert len(blocks) == 15
+    assert len(blocks) == 17
     for block in blocks:
         source = LINK.findall(TEXT[: block.start()])[-1]
         whole = PROJECT.joinpath(source).read_text(encoding="utf-8")

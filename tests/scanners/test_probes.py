@@ -14,7 +14,7 @@ CODES = frozenset(
         "COST_LIMIT",
         "GRAPHQL_PARSE_FAILED",
         "GRAPHQL_VALIDATION_FAILED",
-        "PERSISTED_QUERY_NOT_FOUND",
+        "PERSISTED_QUERY_NOT_SUPPORTED",
         "UNAUTHENTICATED",
     }
 )

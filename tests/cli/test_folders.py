@@ -1,0 +1,56 @@
+"""The folder of an embedded PostgreSQL: which commands make one, and which only use it."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Serve, billing
+from tests.cli.test_keys import refusal_of
+
+USES = (
+    ("keys", "create", "--name", "x", "--scope", "read"),
+    ("keys", "list"),
+    ("keys", "revoke", "0198c0de-0000-7000-8000-000000000000"),
+    ("renew",),
+    ("verify",),
+    ("backup", "never.backup"),
+)
+
+
+@pytest.mark.parametrize("command", USES, ids=" ".join)
+def test_a_command_that_uses_a_database_makes_none(command: tuple[str, ...], data_dir: Path) -> None:
+    there = data_dir / "none"
+
+    line = refusal_of(billing(*command, "--data-dir", str(there)))
+
+    assert line == f"error: There is no database in {there}. `serve` and `migrate` make one."
+    assert list(data_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [*USES, ("serve",), ("migrate",), ("demo",)], ids=" ".join)
+def test_two_databases_are_one_too_many(command: tuple[str, ...], data_dir: Path) -> None:
+    url = "postgresql://nobody@127.0.0.1:1/nothing"
+
+    line = refusal_of(billing(*command, "--data-dir", str(data_dir), DATABASE_URL=url))
+
+    assert line == "error: --data-dir and DATABASE_URL each name a database: leave one of them out."
+    assert list(data_dir.iterdir()) == []
+
+
+def test_the_hint_for_a_key_can_be_typed_as_it_stands(serve: Serve, data_dir: Path) -> None:
+    there = data_dir / "with a space"
+    elsewhere = ("--host", "0.0.0.0", "--port", "0", "--data-dir", str(there))
+    refused = refusal_of(billing("serve", *elsewhere))
+
+    [typed] = re.findall(r"`billing (.*)`", refused)
+    made = billing(*shlex.split(typed))
+    served = serve(*elsewhere)
+    by_dev = refusal_of(
+        billing("serve", *elsewhere[:4], BILLING_DATA_DIR=str(data_dir), _BILLING_COMMAND="./dev billing")
+    )
+
+    assert (made.returncode, made.stdout[:3]) == (0, "bk_")
+    assert f"API keys    needed: `billing keys create --data-dir '{there}'` makes one" in served.said.read_text()
+    assert "`./dev billing keys create --name admin --scope admin`" in by_dev
