@@ -1,24 +1,46 @@
 """Several server processes on one socket."""
 
+import logging
 import os
 import signal
+from dataclasses import dataclass, field
 from socket import socket
+from time import monotonic
 from types import FrameType
+from weakref import WeakKeyDictionary
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
+
+logger = logging.getLogger("billing.workers")
+
+START_SECONDS = 60
+"""Maximum time from the start of a process to its first answer: it imports all of the program before."""
+
+
+@dataclass(slots=True)
+class Health:
+    """What the supervisor knows of a process, which it asks once while that starts, and regularly after that."""
+
+    since: float = field(default_factory=monotonic)
+    asked: bool = False
+    answered: bool = False
 
 
 class Workers(Multiprocess):
     """uvicorn's supervisor, which starts processes that die again; this one ends them as a server of one process ends.
 
     It passes SIGTERM on at once, not when it looks for signals the next time, and does not keep the socket open until
-    the last process has ended: new requests would wait in its queue, which nobody serves any more.
+    the last process has ended: new requests would wait in its queue, which nobody serves any more. It gives a process a
+    minute to start, and logs each that it replaces.
     """
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket]) -> None:
         super().__init__(config, sockets)
         self._told: set[int] = set()
+        self._health: WeakKeyDictionary[Process, Health] = WeakKeyDictionary()
         signal.signal(signal.SIGTERM, self._pass_on)
 
     def _pass_on(self, number: int, _frame: FrameType | None) -> None:
@@ -34,6 +56,48 @@ class Workers(Multiprocess):
             # A second signal would end it without the time to turn away who asks whether it is ready.
             if process.pid not in self._told:
                 process.terminate()
+
+    def keep_subprocess_alive(self) -> None:
+        for index, process in enumerate(self.processes):
+            reason = self._reason_to_replace(process)
+            if reason is None or self.should_exit.is_set():
+                continue
+            process.kill()
+            process.join()
+            if process.exitcode == STARTUP_FAILURE:
+                logger.error("a worker cannot start: the server ends", extra={"facts": {"pid": process.pid}})
+                self.should_exit.set()
+                return
+            logger.warning("a worker is replaced", extra={"facts": {"pid": process.pid, "reason": reason}})
+            self.processes[index] = Process(self.config, self.sockets)
+            self.processes[index].start()
+
+    def _reason_to_replace(self, process: Process) -> str | None:
+        """Why a process serves no more; None where it does, or still may."""
+        if not process.process.is_alive():
+            return end_of(process.exitcode)
+        health = self._health.setdefault(process, Health())
+        if health.answered:
+            seconds = self.config.timeout_worker_healthcheck
+            return None if process.ping(seconds) else f"it has not answered for {seconds} s"
+        try:
+            if not health.asked:
+                process.parent_conn.send(b"ping")
+                health.asked = True
+            if process.parent_conn.poll():
+                process.parent_conn.recv()
+                health.answered = True
+        except (OSError, EOFError):
+            return "it cannot be asked"
+        late = not health.answered and monotonic() - health.since > START_SECONDS
+        return f"it has not started within {START_SECONDS} s" if late else None
+
+
+def end_of(exit_code: int | None) -> str:
+    """How a process ended."""
+    if exit_code is not None and exit_code < 0:
+        return f"it was ended by {signal.Signals(-exit_code).name}"
+    return f"it ended with exit code {exit_code}"
 
 
 def is_signalled(pid: int, number: int) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from db.access.rows import row_class
 from db.access.scope import Scope
-from db.access.statements import CUSTOMER, ROWS_LEFT, Compiled, Statement
+from db.access.statements import CUSTOMER, KEY, ROWS_LEFT, Compiled, Statement
 from db.driver.connection import CONNECTION_LOST, driver_connection, drop, give_back
 from db.driver.usage import Sent
 from db.models import Base
@@ -79,7 +79,8 @@ class Reads:
         customer_id, budget = self._scope.customer_id, self._scope.budget
         compiled = query.compiled(scoped=customer_id is not None)
         async with self._turn:
-            values[CUSTOMER], values[ROWS_LEFT] = customer_id, None if budget is None else budget.left + 1
+            values |= {CUSTOMER: customer_id, KEY: self._scope.key_id}
+            values[ROWS_LEFT] = None if budget is None else budget.left + 1
             for listener in self._listeners:
                 listener(compiled.text)
             connection = await self._connection()

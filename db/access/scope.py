@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.interfaces import ORMOption
 
-from billing.ids import CustomerId
-from db.models import Base, IdempotencyKey
-from db.models.kinds import KIND_OF, is_the_customers
+from billing.ids import ApiKeyId, CustomerId
+from db.models import Base, Event, IdempotencyKey, Plan
+from db.models.kinds import KIND_OF, is_the_customers, is_the_customers_event, is_the_customers_plan
 
 SCOPE = "scope"
 BUDGET = "row_budget"
@@ -71,42 +71,51 @@ class RowBudget:
 class Scope:
     """Who reads and writes, for the time of a request.
 
-    Where `customer_id` is set, no other customer's rows exist, and of what belongs to no customer only plans do, and
-    the test clock in whose time the customer lives.
+    Where `customer_id` is set, no other customer's rows exist, no drafts of invoices, and of what belongs to no
+    customer only the test clock in whose time the customer lives, the plans that it has or had, and those that its
+    session offers, whose key is `key_id`.
     """
 
     actor: str
     customer_id: CustomerId | None = None
     budget: RowBudget | None = field(default=None, compare=False)
+    key_id: ApiKeyId | None = None
 
     @cached_property
     def criteria(self) -> Sequence[ORMOption]:
         """What narrows a SELECT of any table."""
         if self.customer_id is None:
             return ()
+        assert self.key_id is not None, "a customer reads by a session"
         return [
             with_loader_criteria(model, criterion, include_aliases=True)
             for model in (mapper.class_ for mapper in Base.registry.mappers)
-            if (criterion := visible(model, self.customer_id)) is not None
+            if (criterion := visible(model, self.customer_id, self.key_id)) is not None
         ]
 
 
-ANY_CUSTOMER = Scope("nobody", CustomerId(uuid4()))
-"""Stands in for the scope of any customer: of a statement that is compiled with it, the value of the parameter that has
-this `customer_id` is put in when it is sent. It is nobody's: a statement that is sent as it is finds nothing.
+ANY_CUSTOMER = Scope("nobody", CustomerId(uuid4()), key_id=ApiKeyId(uuid4()))
+"""Stands in for the scope of any customer: of a statement that is compiled with it, the values of the parameters that
+have this `customer_id` and this `key_id` are put in when it is sent. It is nobody's: a statement that is sent as it is
+finds nothing.
 """
 
 Criterion = Callable[[Any], ColumnElement[bool]]
 
 
-def visible(model: type[Base], customer_id: CustomerId) -> Criterion | None:
+def visible(model: type[Base], customer_id: CustomerId, key_id: ApiKeyId) -> Criterion | None:
     """Which rows of a table, or of an alias of it, one customer sees; None for all."""
     # Idempotency keys are found by the API key that sent them.
     if model is IdempotencyKey:
         return None
+    if model is Plan:
+        return lambda rows: is_the_customers_plan(rows, customer_id, key_id)
+    if model is Event:
+        return lambda rows: is_the_customers_event(rows, customer_id)
     if kind := KIND_OF.get(model):
         condition = kind.visible
-        return None if condition is None else lambda rows: condition(rows, customer_id)
+        assert condition is not None, "each kind but plans has one"
+        return lambda rows: condition(rows, customer_id)
     if "customer_id" in model.__mapper__.columns:
         return lambda rows: is_the_customers(rows, customer_id)
     return lambda _: false()

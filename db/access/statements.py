@@ -26,6 +26,7 @@ KEPT = 1000
 """So many statements of one kind are kept compiled."""
 
 CUSTOMER = "scope_customer_id"
+KEY = "scope_key_id"
 ROWS_LEFT = "rows_left"
 """Names of parameters that have their value from the scope."""
 
@@ -109,7 +110,8 @@ async def send(session: AsyncSession, statement: Statement, /, **values: object)
     budget = scope.budget if scope else None
     customer_id = scope.customer_id if scope else None
     compiled = statement.compiled(scoped=customer_id is not None)
-    given = {**values, CUSTOMER: customer_id, ROWS_LEFT: None if budget is None else budget.left + 1}
+    key_id = scope.key_id if scope else None
+    given = {**values, CUSTOMER: customer_id, KEY: key_id, ROWS_LEFT: None if budget is None else budget.left + 1}
     driver = await driver_of(session)
     for listener in session.info.get(LISTENERS, ()):
         listener(compiled.text)
@@ -124,12 +126,19 @@ def parameters_of(compiled: SQLCompiler, converter: Callable[[TypeEngine[Any]], 
     """The parameters of a statement in their order, with what `converter` has for their types."""
     return [
         (
-            CUSTOMER if compiled.params[name] == ANY_CUSTOMER.customer_id else name,
+            scoped_name(compiled.params[name]) or name,
             compiled.params[name],
             for_each(compiled.binds[name].type, converter),
         )
         for name in compiled.positiontup or ()
     ]
+
+
+def scoped_name(value: object) -> str | None:
+    """The name of the parameter that has this value in `ANY_CUSTOMER`; None for any other value."""
+    if value == ANY_CUSTOMER.customer_id:
+        return CUSTOMER
+    return KEY if value == ANY_CUSTOMER.key_id else None
 
 
 def in_order(parameters: Sequence[Parameter], values: Mapping[str, Any]) -> list[Any]:

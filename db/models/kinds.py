@@ -4,17 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from billing.ids import CustomerId
-from billing.words import ObjectType
+from billing.ids import ApiKeyId, CustomerId
+from billing.words import InvoiceStatus, ObjectType
+from db.models.access import ApiKey
 from db.models.base import Base, table_of
 from db.models.customers import Customer
-from db.models.invoices import Invoice
+from db.models.invoices import Invoice, InvoiceLine
 from db.models.payments import Payment
 from db.models.plans import Plan
 from db.models.runs import TestClock
-from db.models.subscriptions import Subscription
+from db.models.subscriptions import BillingPeriod, PendingLine, Subscription
 
 Visible: TypeAlias = Callable[[Any, CustomerId], ColumnElement[bool]]
 """The condition on rows of a table, or of an alias of it, that one customer may see."""
@@ -37,9 +38,45 @@ def is_the_customers_clock(rows: Any, customer_id: CustomerId) -> ColumnElement[
     return condition
 
 
+def is_issued_to_the_customer(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
+    """Invoices that are no drafts: those are the merchant's alone."""
+    return and_(is_the_customers(rows, customer_id), rows.status != InvoiceStatus.DRAFT)
+
+
+def is_the_customers_plan(rows: Any, customer_id: CustomerId, key_id: ApiKeyId) -> ColumnElement[bool]:
+    """Plans of the customer's subscriptions and invoices, and those that the session offers whose key that is."""
+    keys, subscriptions, periods = table_of(ApiKey), table_of(Subscription), table_of(BillingPeriod)
+    pending, invoices, lines = table_of(PendingLine), table_of(Invoice), table_of(InvoiceLine)
+    mine = subscriptions.c.customer_id == customer_id
+    issued = and_(invoices.c.customer_id == customer_id, invoices.c.status != InvoiceStatus.DRAFT)
+    of_one = [
+        select(subscriptions.c.plan_id).where(mine),
+        select(subscriptions.c.pending_plan_id).where(mine, subscriptions.c.pending_plan_id.is_not(None)),
+        select(periods.c.plan_id).join(subscriptions, subscriptions.c.id == periods.c.subscription_id).where(mine),
+        select(pending.c.plan_id)
+        .join(subscriptions, subscriptions.c.id == pending.c.subscription_id)
+        .where(mine, pending.c.plan_id.is_not(None)),
+        select(lines.c.plan_id)
+        .join(invoices, invoices.c.id == lines.c.invoice_id)
+        .where(issued, lines.c.plan_id.is_not(None)),
+    ]
+    offered = select(func.unnest(keys.c.plan_ids)).where(keys.c.id == key_id)
+    return or_(rows.id.in_(offered), *(rows.id.in_(plans) for plans in of_one))
+
+
+def is_the_customers_event(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
+    """Events of what is the customer's, without those of invoices that are drafts, or were when they were deleted."""
+    invoices = table_of(Invoice)
+    issued = select(invoices.c.id).where(
+        invoices.c.customer_id == customer_id, invoices.c.status != InvoiceStatus.DRAFT
+    )
+    known = or_(rows.object_type != ObjectType.INVOICE, rows.object_id.in_(issued))
+    return and_(is_the_customers(rows, customer_id), known)
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of objects. `visible` is None if every customer may see all of them."""
+    """A kind of objects. `visible` is None for plans, which depend on the session: see `is_the_customers_plan`."""
 
     model: type[Base]
     type: ObjectType
@@ -69,7 +106,7 @@ KINDS = (
     Kind(Customer, ObjectType.CUSTOMER, is_the_customer),
     Kind(Plan, ObjectType.PLAN, None),
     Kind(Subscription, ObjectType.SUBSCRIPTION),
-    Kind(Invoice, ObjectType.INVOICE),
+    Kind(Invoice, ObjectType.INVOICE, is_issued_to_the_customer),
     Kind(Payment, ObjectType.PAYMENT),
     Kind(TestClock, ObjectType.TEST_CLOCK, is_the_customers_clock),
 )

@@ -1,6 +1,7 @@
 """What a GraphQL request says, read from HTTP."""
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -21,6 +22,10 @@ PREFLIGHT_HEADERS = (
     "authorization",
 )
 """Headers that a page of another site cannot send unless this server says so first."""
+
+
+HOST = re.compile(r"(?P<name>[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5})?)?")
+MAX_PORT = 65_535
 
 
 class Refusal(Exception):
@@ -98,12 +103,22 @@ def require_own_name(request: Request, hosts: Collection[str]) -> None:
     Where no key is needed, a page of another site could have its own name lead to this machine, and then ask here as if
     it were at home: https://en.wikipedia.org/wiki/DNS_rebinding
     """
-    name = (request.url.hostname or "").lower().rstrip(".")
+    name = name_in(request.headers.getlist("host"))
+    if name is None:
+        raise Refusal(400, "The request must have one header Host, of a name and perhaps a port.")
     if name == "localhost" or name in hosts or is_address(name):
         return
     raise Refusal(
         403, "This server needs no key, and so is not asked by this name: see BILLING_HOSTS.", code=ErrorCode.FORBIDDEN
     )
+
+
+def name_in(hosts: list[str]) -> str | None:
+    """The name or address that the `Host` headers of a request give; None where they are not exactly one good one."""
+    found = HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    if found is None or int(found["port"] or 0) > MAX_PORT:
+        return None
+    return found["name"].strip("[]").lower().removesuffix(".")
 
 
 def is_address(name: str) -> bool:

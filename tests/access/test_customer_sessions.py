@@ -192,11 +192,120 @@ async def test_others_do_not_exist_on_any_edge_of_the_schema(
     assert counted == {
         "customers": {"totalCount": 1},
         "subscriptions": {"totalCount": 1},
-        "invoices": {"totalCount": 2},
+        "invoices": {"totalCount": 1},
         "plan": {
             "subscriptions": {"totalCount": 1, "nodes": [{"id": mine["subscription"], "invoices": {"totalCount": 1}}]}
         },
     }
+
+
+DRAFTS = """
+query ($draft: ID!, $customer: ID!) {
+  invoice(id: $draft) { id }
+  node(id: $draft) { id }
+  nodes(ids: [$draft]) { id }
+  invoices { totalCount nodes { id } }
+  drafts: invoices(filter: {status: [DRAFT]}) { totalCount }
+  customer(id: $customer) { invoices { totalCount nodes { id } } events { nodes { type objectId object { id } } } }
+  events(filter: {objectId: $draft}) { nodes { type } }
+}
+"""
+
+
+async def test_drafts_are_the_merchants_alone(serving: Serving, api: Api, database: Database, clock: TestClock) -> None:
+    mine = await a_life(api, await api.a_plan())
+    deleted = await api.mutate(
+        "createInvoice",
+        "invoice { id }",
+        customerId=mine["customer"],
+        currency="EUR",
+        lines=[{"description": "Work", "quantity": 1, "unitAmountCents": 5}],
+    )
+    await api.mutate("deleteDraftInvoice", "deletedInvoiceId", id=deleted["invoice"]["id"])
+    me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(mine["customer"]))))
+    given = {"draft": mine["draft"], "customer": mine["customer"]}
+
+    before = await me(DRAFTS, **given)
+    await api.mutate("finalizeInvoice", "invoice { id }", id=mine["draft"])
+    after = await me(DRAFTS, **given)
+
+    assert (before["invoice"], before["node"], before["nodes"]) == (None, None, [None])
+    assert before["invoices"] == {"totalCount": 1, "nodes": [{"id": mine["invoice"]}]}
+    assert before["drafts"] == {"totalCount": 0}
+    assert before["customer"]["invoices"] == before["invoices"]
+    assert before["events"] == {"nodes": []}
+    assert not ids_in(before["customer"]["events"]) & {mine["draft"], deleted["invoice"]["id"]}
+    assert after["invoice"] == {"id": mine["draft"]}
+    assert after["invoices"]["totalCount"] == 2
+    assert [event["type"] for event in after["events"]["nodes"]] == [
+        "INVOICE_CREATED",
+        "INVOICE_FINALIZED",
+        "INVOICE_PAID",
+    ]
+    assert deleted["invoice"]["id"] not in ids_in(after)
+
+
+async def test_metadata_is_the_merchants_alone(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    metadata = [{"key": "margin", "value": "thin"}]
+    plan = await api.a_plan(metadata=metadata)
+    customer = await api.a_customer(metadata=metadata)
+    await api.a_subscription(customer, plan, metadata=metadata)
+    me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(customer))))
+    document = (
+        "query ($id: ID!) { customer(id: $id) { metadata { key value } "
+        "subscription { metadata { key value } plan { metadata { key value } } } } }"
+    )
+
+    seen, there = await me(document, id=customer), await api(document, id=customer)
+
+    assert seen == {"customer": {"metadata": [], "subscription": {"metadata": [], "plan": {"metadata": []}}}}
+    assert there == {
+        "customer": {"metadata": metadata, "subscription": {"metadata": metadata, "plan": {"metadata": metadata}}}
+    }
+
+
+PLANS = """
+query ($ids: [ID!]!, $secret: ID!, $code: String!) {
+  plans { totalCount nodes { id } }
+  nodes(ids: $ids) { id }
+  plan(id: $secret) { id }
+  node(id: $secret) { id }
+  planByCode(code: $code) { id }
+}
+"""
+
+
+async def test_plans_are_those_of_the_customer_and_those_that_the_session_offers(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    first, second, offered, later, secret = [await api.a_plan() for _ in range(5)]
+    others = await api.a_plan(code="others")
+    customer = await api.a_customer()
+    subscription = await api.a_subscription(customer, first)
+    await api.mutate("changeSubscription", "subscription { id }", id=subscription, planId=second, mode="IMMEDIATE")
+    await api.mutate("changeSubscription", "subscription { id }", id=subscription, planId=later, mode="PERIOD_END")
+    await api.a_subscription(plan_id=others)
+    client = await serving(KEYED)
+    # One after the other: what is kept of the statements of one session is used for the next.
+    sessions = [
+        client(
+            await a_session(database, clock, CustomerId(UUID(customer)), plan_ids=[PlanId(UUID(id_)) for id_ in ids])
+        )
+        for ids in ((offered,), (), (secret, offered))
+    ]
+    asked = [first, second, offered, later, secret, others]
+
+    seen = [await me(PLANS, ids=asked, secret=secret, code="others") for me in sessions]
+
+    own = {first, second, later}
+    for found, plans in zip(seen, (own | {offered}, own, own | {secret, offered}), strict=True):
+        assert {node["id"] for node in found["plans"]["nodes"]} == plans
+        assert found["plans"]["totalCount"] == len(plans)
+        assert found["nodes"] == [{"id": id_} if id_ in plans else None for id_ in asked]
+        assert found["plan"] == found["node"] == ({"id": secret} if secret in plans else None)
+        assert found["planByCode"] is None
 
 
 async def rows(database: Database) -> dict[str, int]:

@@ -223,6 +223,20 @@ HEADERS = (
         statuses=ANY,
     ),
     raw("no host", b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n", OK | NO_HTTP),
+    *(
+        raw(f"hosts of a query: {hosts!r}", request(QUERY).replace(b"Host: localhost\r\n", hosts), statuses)
+        for hosts, statuses in (
+            (b"Host: localhost\r\n", OK),
+            (b"", BAD),
+            (b"Host:\r\n", BAD),
+            (b"Host: localhost\r\nHost: localhost\r\n", BAD),
+            (b"Host: localhost\r\nHost: evil.example\r\n", BAD),
+            (b"Host: evil.example\r\nHost: localhost\r\n", BAD),
+            (b"Host: evil.example:99999\r\n", BAD),
+            (b"Host: a{b}.evil.example\r\n", BAD),
+            (b"Host: evil.example\r\n", frozenset({403})),
+        )
+    ),
     raw("two hosts", b"GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n", OK | NO_HTTP),
 )
 

@@ -47,8 +47,8 @@ class Context:
         self.rows = rows
         self.changed = False
         self._clock = clock
-        self._reading = Scope(access.actor, access.customer_id, self.rows)
-        self._writing = Scope(access.actor, access.customer_id)
+        self._reading = Scope(access.actor, access.customer_id, self.rows, access.key_id)
+        self._writing = Scope(access.actor, access.customer_id, key_id=access.key_id)
         self._answers = database.answers_in(self._reading, list_seconds=settings.limits.list_seconds)
         self.loaders = Loaders(self._answers)
 

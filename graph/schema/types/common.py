@@ -96,7 +96,9 @@ class MetadataEntryInput:
 
 
 def metadata_field(*, deprecation_reason: str | None = None) -> Any:
-    def resolve(self: Any) -> list[MetadataEntry]:
+    def resolve(self: Any, info: Info) -> list[MetadataEntry]:
+        if info.context.access.customer_id is not None:
+            return []
         return [MetadataEntry(key=key, value=value) for key, value in sorted(self.custom_metadata.items())]
 
     return strawberry.field(
