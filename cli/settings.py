@@ -162,7 +162,8 @@ class Configuration:
         DATABASE.pool_size, "Connections of a process to the database for answers, and as many for all else.", most=1000
     )
     pool_timeout_seconds: float = setting(
-        DATABASE.pool_timeout_seconds, "Seconds that a request waits for one of them."
+        DATABASE.pool_timeout_seconds,
+        "Seconds that a request waits for one of them, at most until its own time is over.",
     )
     statement_timeout_ms: int = setting(DATABASE.statement_timeout_ms, "Milliseconds that a statement may take.")
     lock_timeout_ms: int = setting(DATABASE.lock_timeout_ms, "Milliseconds that it may wait for a lock.")

@@ -18,6 +18,7 @@ from db.access.rows import row_class
 from db.access.scope import Scope
 from db.access.statements import CUSTOMER, ROWS_LEFT, Compiled, Statement
 from db.driver.connection import CONNECTION_LOST, driver_connection, drop, give_back
+from db.driver.patience import running_timeout
 from db.driver.usage import Sent
 from db.models import Base
 
@@ -102,12 +103,12 @@ class Reads:
         """The rows of a list. What takes too long is broken off. Raises `ListTooSlow`."""
         began = perf_counter()
         try:
-            async with asyncio.timeout(self._list_seconds) as limit:
+            async with running_timeout(self._list_seconds):
                 return await self._fetch(connection, query, compiled, values)
         except TimeoutError:
-            if not limit.expired():
+            if self._list_seconds is None or perf_counter() - began < self._list_seconds:
+                # The database does not answer.
                 raise
-            assert self._list_seconds is not None, "it is over"
             taken, self._taken, self._driver = self._taken, None, None
             if taken is not None:
                 await give_back(taken, canceled=True)

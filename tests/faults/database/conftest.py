@@ -40,6 +40,7 @@ async def there(serve: Serve, postgres: Postgres) -> AsyncIterator[Asking]:
     """A server all of whose connections are in use, in front of its database."""
     # Who waits for a lock in a test does so until it is let go.
     environment = {"DATABASE_URL": postgres.url, "BILLING_AUTH": "off", "BILLING_LOCK_TIMEOUT_MS": "60000"}
+    environment["BILLING_POOL_TIMEOUT_SECONDS"] = "1.2"
     served = serve("--renew-every", "1", environment=environment)
     assert served.url, served.said.read_text()
     async with asking(served) as there:
