@@ -97,6 +97,11 @@ class Reads:
             budget.spend(len(rows))
         return rows
 
+    def charge(self, rows: int) -> None:
+        """Counts work of the database as so many rows that were read. Raises `RowBudgetExceeded`."""
+        if self._scope.budget is not None:
+            self._scope.budget.spend(rows)
+
     async def _list(
         self, connection: asyncpg.Connection, query: Query, compiled: Compiled, values: Mapping[str, Any]
     ) -> Sequence[Any]:
