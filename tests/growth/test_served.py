@@ -173,7 +173,8 @@ async def test_counting_looks_at_no_rows(filled: Database, lists: Api, asked: st
 
 async def test_each_parent_has_the_rows_of_several_values_of_its_own(filled: Database, lists: Api) -> None:
     found = await lists("""{ plans(first: 100) { nodes { id
-      subscriptions(first: 100, filter: {status: [CANCELED, TRIALING]}) { totalCount count(limit: 7) { value precision } nodes { id } } } } }""")
+      subscriptions(first: 100, filter: {status: [CANCELED, TRIALING]}) {
+        totalCount count(limit: 7) { value precision } nodes { id } } } } }""")
 
     for plan in found["plans"]["nodes"]:
         statement = text(
