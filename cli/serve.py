@@ -139,6 +139,7 @@ def app_of(configuration: Configuration, *, tracing: "Tracing | None" = None) ->
             Database(configuration.database_url, configuration.of_database()),
             settings=configuration.of_server(),
             renew_every=configuration.renew_every if configuration.renew else None,
+            brake=configuration.brake(),
             tracing=tracing,
         )
     except TrustedDocumentsError as error:

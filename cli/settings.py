@@ -5,6 +5,7 @@ What reads and refuses variables, `billing config`, the help of the options and 
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from ipaddress import ip_address
@@ -17,6 +18,7 @@ from db.database import DatabaseSettings
 from db.driver.urls import asyncpg_url, pooled_url
 from graph.settings import Limits, Settings
 from services.rate_limits import RateLimit
+from services.runs import Brake, brake_for
 
 DATABASE = DatabaseSettings()
 LIMITS = Limits()
@@ -40,6 +42,11 @@ def is_loopback(host: str) -> bool:
 def is_local(read: Mapping[str, Any]) -> bool:
     """Whether only this machine's people reach the server, and only their own data: then it needs no API key."""
     return read["database_url"] is None and is_loopback(read["host"])
+
+
+def cores() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def is_open(read: Mapping[str, Any]) -> bool:
@@ -98,6 +105,23 @@ class Configuration:
     workers: int = setting(1, "Number of server processes.", least=1, most=16)
     renew: bool = setting(True, "Bill what becomes due while serving.")
     renew_every: float = setting(10.0, "Seconds between two looks for what is due.", least=0.1, most=3600)
+
+    renew_parallel: int = setting(
+        1,
+        "Chunks of renewals that a process does side by side, at most half of its connections.",
+        least=1,
+        most=100,
+        otherwise="by cores",
+        by=lambda _: brake_for(cores()).side_by_side,
+    )
+    renew_rest: float = setting(
+        0.0,
+        "Seconds of rest after each second of renewals, in which requests have the machine.",
+        least=0,
+        most=100,
+        otherwise="by cores",
+        by=lambda _: brake_for(cores()).rest,
+    )
 
     auth: bool = setting(
         True, "`on`: each request needs an API key; `off`: none does.", otherwise="by address", by=is_open
@@ -180,7 +204,8 @@ class Configuration:
         DATABASE.pool_size, "Connections of a process to the database for answers, and as many for all else.", most=1000
     )
     pool_timeout_seconds: float = setting(
-        DATABASE.pool_timeout_seconds, "Seconds that a request waits for one of them."
+        DATABASE.pool_timeout_seconds,
+        "Seconds that a request waits for one of them, at most until its own time is over.",
     )
     statement_timeout_ms: int = setting(DATABASE.statement_timeout_ms, "Milliseconds that a statement may take.")
     lock_timeout_ms: int = setting(DATABASE.lock_timeout_ms, "Milliseconds that it may wait for a lock.")
@@ -195,6 +220,10 @@ class Configuration:
     def url(self) -> str | None:
         """The URL of the database, which says what it leads to; None for one of our own."""
         return pooled_url(self.database_url) if self.database_url and self.pgbouncer else self.database_url
+
+    def brake(self) -> Brake:
+        """How much of the machine renewals may use."""
+        return Brake(self.renew_parallel, self.renew_rest)
 
     def of_database(self) -> DatabaseSettings:
         return self.group(DatabaseSettings)

@@ -23,6 +23,7 @@ from db.access.scope import Scope, count_rows
 from db.access.transactions import Sessions
 from db.driver.connection import Connector
 from db.driver.errors import OutcomeUnknown, is_lost, is_unavailable, state_to_try_again
+from db.driver.patience import running_timeout
 from db.driver.pgbouncer import pooled_arguments
 from db.driver.pool import Pool
 from db.driver.urls import asyncpg_url, driver_url, is_pooled
@@ -46,12 +47,12 @@ logger = logging.getLogger("billing.db")
 class DatabaseSettings:
     """What can be set of the connections of a process: `pool_size` of them for answers, and as many for all else.
 
-    A request waits `pool_timeout_seconds` for one that is free: with all else, it knows within two seconds. The others
-    are PostgreSQL's timeouts.
+    A request waits `pool_timeout_seconds` for one that is free, or until its own time is over. The others are
+    PostgreSQL's timeouts.
     """
 
     pool_size: int = 6
-    pool_timeout_seconds: float = 1.2
+    pool_timeout_seconds: float = 10.0
     statement_timeout_ms: int = 10_000
     lock_timeout_ms: int = 5_000
     idle_in_transaction_timeout_ms: int = 10_000
@@ -69,8 +70,8 @@ FIRST_PAUSE_SECONDS = 0.05
 """Before a change is tried again, it waits for a part of this that is drawn by chance; then of twice as much."""
 CHANGE_TIMEOUT_SECONDS = 30
 """After so long a try is given up: a server that stands still says nothing, its own timeouts neither."""
-ANSWER_SECONDS = 0.8
-"""So long the database may take, beside the wait for a connection, for what must not take long."""
+BRIEF_SECONDS = 2
+"""Timeout for what must not take long, beside the wait for a connection."""
 PING_TIMEOUT_SECONDS = 1.8
 """So long whoever asks whether the database is there waits for its answer."""
 
@@ -126,14 +127,20 @@ class Database:
             count_usage(engine.sync_engine)
         self._lines = Lines(max(1, pool_size // 2))
         self.sessions = Sessions(self.engine, self.listeners, self.on_events)
-        self.brief_seconds = settings.pool_timeout_seconds + ANSWER_SECONDS
-        """So long at most a request waits for each thing that comes before its answer."""
+        self.brief_seconds = BRIEF_SECONDS
+        """Timeout for each thing that comes before the answer to a request, once it has a connection."""
+        self.pool_timeout_seconds = settings.pool_timeout_seconds
 
     def answers_in(self, scope: Scope, *, list_seconds: float | None = None) -> Reads:
         """What the answer to a request is read with: rows whose values are ready to be sent. A list that takes longer
         than `list_seconds` is broken off.
         """
         return Reads(self._answers, scope, lambda: self.sessions(scope), self.listeners, list_seconds=list_seconds)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for a connection."""
+        return any(pool.in_line for pool in self.pools.values())
 
     @property
     def pools(self) -> dict[str, Pool]:
@@ -198,8 +205,10 @@ class Database:
         `TimeoutError` when its connection is closed, for which SQLAlchemy takes two seconds more where nothing answers.
         A server that stands still says nothing, its own timeouts neither.
         """
-        async with asyncio.timeout(self.brief_seconds), self.sessions() as session:
-            yield session
+        async with self.sessions() as session:
+            await session.connection()
+            async with running_timeout(self.brief_seconds):
+                yield session
 
     async def ping(self) -> None:
         """Answers when the database does. Raises what `is_unavailable` knows when it does not."""

@@ -7,6 +7,7 @@ const values = [
   'Address',
   'BillTo',
   'BillingHold',
+  'Count',
   'InvoicePreview',
   'InvoicePreviewLine',
   'MetadataEntry',

@@ -37,6 +37,29 @@ from services.holds import hold, reason_of
 
 logger = logging.getLogger("billing.runs")
 
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """How much of the machine runs may use: chunks done `side_by_side`, and so many seconds of `rest` for each second
+    of work.
+    """
+
+    side_by_side: int = 1
+    rest: float = 0.0
+
+
+NO_BRAKE = Brake()
+
+
+def brake_for(cores: int) -> Brake:
+    """The brake that leaves room for requests, on a machine with so many cores."""
+    side_by_side = min(MOST_SIDE_BY_SIDE, max(1, cores // 2))
+    return Brake(side_by_side, rest=1.0 if cores <= 2 else 0.5 if cores <= 4 else 0.0)
+
+
+MOST_SIDE_BY_SIDE = 6
+"""Maximum of chunks that are done side by side by default."""
+
 Live = Callable[[Account], int]
 """Does what is due of an account, and says how many boundaries it crossed."""
 
@@ -81,12 +104,14 @@ async def run_renewals(
     trigger: RunTrigger,
     chunk_size: int = CHUNK,
     side_by_side: int = 1,
+    rest: float = 0.0,
     told: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
     """Does what is due by `as_of` of all subscriptions that live in the world's time: starts, trial ends, renewals,
     the ends of what was canceled, and what is past due. At most 12 periods of each; missed ones come in their order.
 
-    So many chunks are done `side_by_side`: while the database stores one, another is planned. A subscription that
+    So many chunks are done `side_by_side`: while the database stores one, another is planned. After each, so many times
+    what it took is a `rest`, in which requests have the machine. A subscription that
     cannot be renewed is put on hold, and does not keep the others. Writes a `billing_runs` row when there was something
     to do or the run was asked for. `told` is given what each chunk has done. Raises `AsOfInTheFuture`.
     """
@@ -98,8 +123,11 @@ async def run_renewals(
             await run.begin()
 
         async def do_chunks() -> None:
+            began = time.monotonic()
             while (chunk := await do_chunk(database, renewals, limit=chunk_size)).claimed:
                 await run.add(chunk)
+                await asyncio.sleep(rest * (time.monotonic() - began))
+                began = time.monotonic()
 
         ends = await asyncio.gather(*(do_chunks() for _ in range(side_by_side)), return_exceptions=True)
         for error in ends:

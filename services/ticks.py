@@ -15,7 +15,7 @@ from db.driver.errors import is_unavailable
 from services.clock_runs import see_to_test_clocks
 from services.customer_sessions import prune_sessions
 from services.idempotency import prune
-from services.runs import Report, run_renewals
+from services.runs import NO_BRAKE, Brake, Report, run_renewals
 
 logger = logging.getLogger("billing.runs")
 
@@ -35,7 +35,7 @@ async def tick(
     now: datetime,
     trigger: RunTrigger = RunTrigger.SERVER,
     chunk_size: int = CHUNK,
-    side_by_side: int = 1,
+    brake: Brake = NO_BRAKE,
     told: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
     """All that is to be done from time to time: renewals, test clocks, and the end of what was kept long enough.
@@ -48,7 +48,8 @@ async def tick(
         now=now,
         trigger=trigger,
         chunk_size=chunk_size,
-        side_by_side=side_by_side,
+        side_by_side=brake.side_by_side,
+        rest=brake.rest,
         told=told,
     )
     await see_to_test_clocks(database, now=now)
@@ -66,6 +67,7 @@ async def renew_forever(
     clock: Callable[[], datetime],
     *,
     every_seconds: float,
+    brake: Brake = NO_BRAKE,
     told: Callable[[Tick], object] = lambda _tick: None,
 ) -> None:
     """Ticks until it is cancelled. A tick that fails is logged, and the next one tries again.
@@ -74,7 +76,7 @@ async def renew_forever(
     """
     while True:
         try:
-            await tick_and_tell(database, clock().replace(microsecond=0), told)
+            await tick_and_tell(database, clock().replace(microsecond=0), brake, told)
         except Exception as error:
             if is_unavailable(error):
                 logger.warning("renewals wait for the database: %s", error)
@@ -83,12 +85,12 @@ async def renew_forever(
         await asyncio.sleep(every_seconds)
 
 
-async def tick_and_tell(database: Database, now: datetime, told: Callable[[Tick], object]) -> None:
+async def tick_and_tell(database: Database, now: datetime, brake: Brake, told: Callable[[Tick], object]) -> None:
     """Ticks, and logs and tells what was done, which stays done where something fails afterwards."""
     done: list[Report] = []
     failed = False
     try:
-        await tick(database, now=now, told=done.append)
+        await tick(database, now=now, brake=brake, told=done.append)
     except Exception:
         failed = True
         raise

@@ -18,6 +18,7 @@ from db.access.transactions import Sessions
 from db.database import Database, DatabaseSettings, single_connection
 from db.driver.urls import asyncpg_url
 from db.embedded import EmbeddedPostgres
+from db.embedded.memory import SHARED_BUFFERS
 from db.migrations import migrate
 from graph.server.app import create_app
 from tests.support import Api, TestClock
@@ -47,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
         for name in [*os.environ]:
             if name.startswith(("BILLING_", "DATABASE_URL")):
                 del os.environ[name]
+        os.environ[SHARED_BUFFERS] = "128MB"
         # The process that outlives all others of the run owns the server: the next owner would have to start it anew.
         config.stash[POSTGRES] = EmbeddedPostgres(folder / "postgres")
         config.stash[POSTGRES].start()

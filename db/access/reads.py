@@ -18,6 +18,7 @@ from db.access.rows import row_class
 from db.access.scope import Scope
 from db.access.statements import CUSTOMER, KEY, ROWS_LEFT, Compiled, Statement
 from db.driver.connection import CONNECTION_LOST, driver_connection, drop, give_back
+from db.driver.patience import running_timeout
 from db.driver.usage import Sent
 from db.models import Base
 
@@ -97,18 +98,23 @@ class Reads:
             budget.spend(len(rows))
         return rows
 
+    def charge(self, rows: int) -> None:
+        """Counts work of the database as so many rows that were read. Raises `RowBudgetExceeded`."""
+        if self._scope.budget is not None:
+            self._scope.budget.spend(rows)
+
     async def _list(
         self, connection: asyncpg.Connection, query: Query, compiled: Compiled, values: Mapping[str, Any]
     ) -> Sequence[Any]:
         """The rows of a list. What takes too long is broken off. Raises `ListTooSlow`."""
         began = perf_counter()
         try:
-            async with asyncio.timeout(self._list_seconds) as limit:
+            async with running_timeout(self._list_seconds):
                 return await self._fetch(connection, query, compiled, values)
         except TimeoutError:
-            if not limit.expired():
+            if self._list_seconds is None or perf_counter() - began < self._list_seconds:
+                # The database does not answer.
                 raise
-            assert self._list_seconds is not None, "it is over"
             taken, self._taken, self._driver = self._taken, None, None
             if taken is not None:
                 await give_back(taken, canceled=True)

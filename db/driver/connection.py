@@ -1,12 +1,13 @@
 """Connections of a pool, as the driver has them."""
 
-import asyncio
 import time
 from typing import Any, cast
 
 import asyncpg
 from sqlalchemy import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
+
+from db.driver.patience import running_timeout
 
 CONNECTION_LOST = (
     OSError,
@@ -42,7 +43,7 @@ async def has_canceled(connection: asyncpg.Connection) -> bool:
     it sends the next one, and would wait for ever.
     """
     try:
-        async with asyncio.timeout(CANCEL_SECONDS):
+        async with running_timeout(CANCEL_SECONDS):
             await connection.execute("SELECT 1")
     except (*CONNECTION_LOST, asyncpg.PostgresError):
         return False
@@ -67,6 +68,8 @@ def is_closed(taken: PoolProxiedConnection) -> bool:
 
 
 CONNECT_TIMEOUT_SECONDS = 1
+LONGEST_CONNECT_SECONDS = 30
+"""Timeout for a connection, with the time in which this process does not run."""
 
 SILENT_SECONDS = 1
 """So long a database that did not answer is taken for silent, before it is tried again."""
@@ -83,7 +86,8 @@ class Connector:
         if time.monotonic() < self._silent_until:
             raise TimeoutError("The database did not answer a moment ago.")
         try:
-            return await asyncpg.connect(*arguments, timeout=CONNECT_TIMEOUT_SECONDS, **options)
+            async with running_timeout(CONNECT_TIMEOUT_SECONDS):
+                return await asyncpg.connect(*arguments, timeout=LONGEST_CONNECT_SECONDS, **options)
         except TimeoutError:
             self._silent_until = time.monotonic() + SILENT_SECONDS
             raise

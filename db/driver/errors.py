@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from asyncpg import InterfaceError, InternalClientError
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 
 class OutcomeUnknown(Exception):
@@ -80,10 +79,15 @@ def state_to_try_again(error: BaseException, *, repeatable: bool) -> str | None:
     return None
 
 
+def is_overloaded(error: BaseException) -> bool:
+    """Whether `error` says that the server has too much to do. The database may be well."""
+    return any(isinstance(cause, Overloaded) for cause in causes(error))
+
+
 def is_unavailable(error: BaseException) -> bool:
-    """Whether `error` says that the database cannot be reached or takes no such work at the moment."""
+    """Whether `error` says that the database cannot be reached, or that there is no way to it at the moment."""
     for cause in causes(error):
-        if isinstance(cause, OSError | PoolTimeout | InternalClientError | OutcomeUnknown | Overloaded):
+        if isinstance(cause, OSError | InternalClientError | OutcomeUnknown | Overloaded):
             return True
         if isinstance(cause, DBAPIError) and cause.connection_invalidated:
             return True

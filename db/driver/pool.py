@@ -5,15 +5,20 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import TypeVar
+from typing import TypeVar, cast
 
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import await_
 from sqlalchemy.util.queue import Empty, Full, QueueCommon
 
+from db.driver.errors import Overloaded
 from db.driver.usage import USAGE
 
 Item = TypeVar("Item")
+
+MAX_WAITING = 1_000
+"""Maximum of those who wait for a connection of a pool: others are turned away at once."""
 
 
 class FairQueue(QueueCommon[Item]):
@@ -62,7 +67,13 @@ class FairQueue(QueueCommon[Item]):
             return self.get_nowait()
         return await_(self._next(timeout))
 
+    def __len__(self) -> int:
+        """How many wait."""
+        return sum(not each.done() for each in self._waiting)
+
     async def _next(self, seconds: float | None) -> Item:
+        if len(self) >= MAX_WAITING:
+            raise Overloaded("Too many wait for a connection.")
         handed: asyncio.Future[Item] = asyncio.get_running_loop().create_future()
         self._waiting.append(handed)
         try:
@@ -84,6 +95,11 @@ class Pool(AsyncAdaptedQueuePool):
 
     waited: Sequence[Callable[[float], None]] = ()
 
+    @property
+    def in_line(self) -> int:
+        """How many wait for a connection."""
+        return len(cast("FairQueue[ConnectionPoolEntry]", self._pool))
+
     def recreate(self) -> "Pool":
         pool = super().recreate()
         assert isinstance(pool, Pool)
@@ -94,11 +110,14 @@ class Pool(AsyncAdaptedQueuePool):
         began = perf_counter()
         try:
             return super().connect()
+        except PoolTimeout as error:
+            raise Overloaded("No connection was free in time.") from error
         finally:
             seconds = perf_counter() - began
             usage = USAGE.get()
             if usage is not None:
                 usage.seconds += seconds
+                usage.waited_seconds += seconds
             for told in self.waited:
                 told(seconds)
 

@@ -16,10 +16,13 @@ Told = Callable[[str, float, BaseException | None], None]
 
 @dataclass(slots=True)
 class Usage:
-    """`seconds` are those of statements, of the begin and end of transactions, and of waiting for a connection."""
+    """`seconds` are those of statements, of the begin and end of transactions, and of waiting for a connection, which
+    are `waited_seconds` as well.
+    """
 
     statements: int = 0
     seconds: float = 0.0
+    waited_seconds: float = 0.0
     told: Told | None = None
 
 

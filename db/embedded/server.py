@@ -13,6 +13,7 @@ from threading import Event
 
 from db.embedded.binaries import binaries
 from db.embedded.errors import EmbeddedPostgresError
+from db.embedded.memory import shared_buffers
 from db.embedded.os_user import Account, spawn
 from db.embedded.server_log import last_failure, open_log
 from db.embedded.sockets import PORT, socket_folder
@@ -46,6 +47,7 @@ def start_server(data: Path, account: Account, log_path: Path, stopping: Event) 
         "unix_socket_permissions": "0700",
         "port": str(PORT),
         "fsync": "on",
+        "shared_buffers": shared_buffers(),
         "log_destination": "stderr",
         "logging_collector": "off",
         "log_checkpoints": "off",

@@ -23,6 +23,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     func,
+    literal_column,
     select,
     true,
     tuple_,
@@ -178,25 +179,8 @@ async def pages_by(
     return [trimmed(rows[start:end], request) for start, end in pairwise((0, *ends))]
 
 
-async def count(reads: Reads, model: type[Base], conditions: Sequence[Condition]) -> int:
-    """How many rows of a table meet the conditions."""
-    [row] = await reads.rows(count_query(model, operators_of(conditions)), **values_of(conditions))
-    return int(row[TOTAL])
-
-
-async def counts_by(
-    reads: Reads, model: type[Base], parent: str, keys: Sequence[object], conditions: Sequence[Condition]
-) -> list[int]:
-    """For each key the number of rows whose column `parent` has it and that meet the conditions."""
-    query = counts_query(model, parent, operators_of(conditions))
-    rows = await reads.rows(query, keys=keys, **values_of(conditions))
-    return [int(row[TOTAL]) for row in rows]
-
-
 PARENT = "_parent"
 """The name of the column that says to which key a row belongs: to the first, the second, and so on."""
-
-TOTAL = "_total"
 
 
 def by_index(model: type[Base], request: PageRequest, parent: str | None = None) -> PageRequest:
@@ -226,7 +210,7 @@ def pages_query(model: type[Base], parent: str, shape: Shape, columns: Columns) 
     parents = key_table(getattr(model, parent).type)
     order_by = {shape.order_by, shape.then_by}
     inner = None if columns is None else own(columns) | order_by
-    child = page_statement(model, shape, inner, getattr(model, parent) == parents.c.key).lateral("page")
+    child = page_statement(model, shape, inner, is_on_parent(model, parent)).lateral("page")
     order = ordering(child.c[shape.order_by], child.c[shape.then_by], shape)
     given = [column for column in child.c if columns is None or column.key in (own(columns) or {"id"})]
     statement = (
@@ -237,22 +221,12 @@ def pages_query(model: type[Base], parent: str, shape: Shape, columns: Columns) 
     return Query(with_referred(statement, model, columns, child.c.__getitem__), model, for_values=shape.has_values)
 
 
-@kept
-def count_query(model: type[Base], conditions: Conditions) -> Query:
-    total = func.count().label(TOTAL)
-    return Query(select(total).select_from(model).where(*conditions_on(model, conditions)), model, for_values=True)
-
-
-@kept
-def counts_query(model: type[Base], parent: str, conditions: Conditions) -> Query:
-    parents = key_table(getattr(model, parent).type)
-    matching = (
-        select(func.count())
-        .select_from(model)
-        .where(getattr(model, parent) == parents.c.key, *conditions_on(model, conditions))
-        .scalar_subquery()
-    )
-    return Query(select(matching.label(TOTAL)).select_from(parents).order_by(parents.c.position), model)
+def is_on_parent(model: type[Base], parent: str) -> ColumnElement[bool]:
+    """Whether a row is on the parent at hand. By name: in a part of a union, SQLAlchemy would add the table of parents
+    once more, and each list would have the rows of all of them.
+    """
+    column: ColumnElement[Any] = getattr(model, parent)
+    return column == literal_column("parents.key", column.type)
 
 
 def key_table(type_: TypeEngine[Any]) -> TableValuedAlias:

@@ -20,7 +20,7 @@ logger = logging.getLogger("billing.requests")
 ENDPOINT = "/graphql"
 ROUTES = frozenset({ENDPOINT, "/", "/health", "/health/db", "/ready", "/metrics"})
 
-FAILURES = frozenset({ErrorCode.INTERNAL_SERVER_ERROR, ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT})
+FAILURES = frozenset({ErrorCode.INTERNAL_SERVER_ERROR, ErrorCode.OVERLOADED, ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT})
 """Codes of errors that are the server's, not the client's."""
 
 

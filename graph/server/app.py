@@ -21,6 +21,7 @@ from graph.server.http import GraphQLEndpoint
 from graph.server.playground import playground_assets
 from graph.server.security import SecuredStarlette
 from graph.settings import Settings
+from services.runs import NO_BRAKE, Brake
 from services.ticks import renew_forever
 
 if TYPE_CHECKING:
@@ -40,11 +41,13 @@ def create_app(
     settings: Settings | None = None,
     clock: Clock = wall_clock,
     renew_every: float | None = None,
+    brake: Brake = NO_BRAKE,
     tracing: "Tracing | None" = None,
 ) -> Starlette:
     """The server over `database`, which it closes in the end. `clock` tells the present instant, in UTC.
 
-    While it runs, it bills what is due every `renew_every` seconds; never, where that is None. `tracing` makes the
+    While it runs, it bills what is due every `renew_every` seconds; never, where that is None. Runs keep to
+    the `brake`. `tracing` makes the
     traces of its requests, and is closed in the end. Raises `TrustedDocumentsError`.
     """
     settings = settings or Settings()
@@ -56,7 +59,7 @@ def create_app(
 
     async def renew_while_serving() -> None:
         if renew_every is not None:
-            await renew_forever(database, clock, every_seconds=renew_every, **told)
+            await renew_forever(database, clock, every_seconds=renew_every, brake=brake, **told)
 
     async def watch_pools() -> None:
         # Another process may be asked how many connections are in use.

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from billing.ids import ApiKeyId
 from db.database import Database
+from db.driver.errors import Overloaded
 from db.models import ApiKey
 from graph.schema.fields.access import Access
 from services.api_keys import id_in, is_unnoted, note_use, opens
@@ -106,14 +108,28 @@ class Doorkeeper:
         lease = self._lease(key_id)
         if lease.left >= 1:
             return
-        async with asyncio.timeout(self._database.brief_seconds), lease.lock:
+        async with in_time(lease.lock, self._database.pool_timeout_seconds):
             # Another request may have taken a block meanwhile, or spent this one while it was being taken.
             while lease.left < 1:
                 now = self._clock()
                 if lease.is_known_to_be_empty(now):
                     raise RateLimited(lease.seconds_to_wait(now))
-                async with self._database.sessions() as session:
+                async with self._database.brief() as session:
                     await take_block(session, key_id, lease, self._limit, now=now)
+
+
+@asynccontextmanager
+async def in_time(lock: asyncio.Lock, seconds: float) -> AsyncIterator[None]:
+    """Holds the lock in the block. Raises `Overloaded` where it is not to be had in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await lock.acquire()
+    except TimeoutError:
+        raise Overloaded("Too many requests of this key wait to be let in.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def remember(things: OrderedDict[ApiKeyId, Any], key_id: ApiKeyId, thing: Any) -> None:

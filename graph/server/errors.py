@@ -6,11 +6,13 @@ from typing import Any
 from graphql import GraphQLError, GraphQLSyntaxError
 
 from db.access.scope import RowBudgetExceeded
-from db.driver.errors import is_timeout, is_unavailable
+from db.driver.errors import is_overloaded, is_timeout, is_unavailable
 from graph.error_codes import ErrorCode
 from graph.observability.exchange import current
 
 NOT_CHANGED = "The database is unavailable at the moment. Try again."
+
+BUSY = "The server is busy: this waited for its turn in vain. Try again in a moment."
 
 MAYBE_CHANGED = (
     "This was broken off, and some or all of it is done, or may be: send it again with its idempotency key, or look "
@@ -48,6 +50,8 @@ def formatted(
     exchange.fails(cause)
     if is_timeout(cause):
         code, message = ErrorCode.TIMEOUT, "This took too long. Ask for less at once."
+    elif is_overloaded(cause):
+        code, message = ErrorCode.OVERLOADED, MAYBE_CHANGED if changed else BUSY
     elif is_unavailable(cause):
         code, message = ErrorCode.UNAVAILABLE, MAYBE_CHANGED if changed else NOT_CHANGED
     else:

@@ -21,12 +21,12 @@ from db.access.scope import RowBudget
 from db.database import Database
 from graph.error_codes import ErrorCode
 from graph.execution import AnswerTooLarge, execute, takes
-from graph.observability.exchange import current
+from graph.observability.exchange import Exchange, current
 from graph.schema.fields.access import Access
 from graph.schema.fields.context import Clock, Context
 from graph.schema.root import core_schema
 from graph.server.doorkeeper import Doorkeeper, RateLimited, Unauthenticated
-from graph.server.errors import MAYBE_CHANGED, formatted
+from graph.server.errors import BUSY, MAYBE_CHANGED, formatted
 from graph.server.playground import playground_page
 from graph.server.query_documents import PLANNED_FIELDS_PER_ROW, QueryDocument, QueryDocuments
 from graph.server.requests import (
@@ -182,7 +182,9 @@ class GraphQLEndpoint:
             except (TimeoutError, AnswerTooLarge, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and not context.changed:
                     raise
-                return self._broken_off(error, changes=changes, changed=context.changed)
+                # What it waits for is noted when it is told to end.
+                await context.close()
+                return self._broken_off(error, exchange, changes=changes, changed=context.changed)
             finally:
                 await context.close()
         finally:
@@ -193,7 +195,7 @@ class GraphQLEndpoint:
             )
         answer = self._answer_of(result, cost.nodes, rows, changed=context.changed)
         late = not changes and asyncio.get_running_loop().time() - began > self._settings.limits.seconds
-        return self._broken_off(TimeoutError(), changes=False, changed=False) if late else answer
+        return self._broken_off(TimeoutError(), exchange, changes=False, changed=False) if late else answer
 
     async def _execute(
         self,
@@ -280,13 +282,16 @@ class GraphQLEndpoint:
         said = [formatted(error, suggestions=suggestions, before=True) for error in errors]
         return Answer({"errors": said}, executed=False)
 
-    def _broken_off(self, error: BaseException, *, changes: bool, changed: bool) -> Answer:
+    def _broken_off(self, error: BaseException, exchange: Exchange, *, changes: bool, changed: bool) -> Answer:
         """The answer to an operation that was not brought to its end, or whose answer was not."""
         if isinstance(error, AnswerTooLarge):
             return self._too_large(changed=changed)
         if changed:
             # Nobody may take it for something that can be done again.
             return Answer({"data": None, "errors": [error_document(MAYBE_CHANGED, ErrorCode.UNAVAILABLE)]})
+        # Others are to blame where it has waited for them, or they wait.
+        if self._database.is_busy or exchange.usage.waited_seconds > self._settings.limits.seconds / 10:
+            return Answer({"errors": [error_document(BUSY, ErrorCode.OVERLOADED)]}, status=503)
         seconds = MUTATIONS_SECONDS if changes else self._settings.limits.seconds
         message = f"This took longer than {seconds:g} s. Ask for less at once."
         return Answer({"errors": [error_document(message, ErrorCode.TIMEOUT)]}, status=504)
@@ -303,7 +308,8 @@ class GraphQLEndpoint:
     def _answer_of(self, result: ExecutionResult, nodes: int, rows: RowBudget, *, changed: bool) -> Answer:
         """The answer. Variables that do not fit keep an operation from being executed; then it has no `data`.
 
-        Where the database is unavailable, nothing was `changed` and nothing was read, the status says so too.
+        Where the database is unavailable or the server busy, nothing was `changed` and nothing was read, the status
+        says so too.
         """
         errors = result.errors or []
         executed = result.data is not None or any(error.path is not None for error in errors)
@@ -312,12 +318,7 @@ class GraphQLEndpoint:
         if errors:
             suggestions = self._settings.suggestions
             document["errors"] = [formatted(error, suggestions=suggestions, changed=changed) for error in errors]
-            if (
-                executed
-                and not changed
-                and is_empty(result.data)
-                and any(map(is_unavailable_error, document["errors"]))
-            ):
+            if executed and not changed and is_empty(result.data) and any(map(says_to_come_again, document["errors"])):
                 status = 503
         if executed:
             document["data"] = result.data
@@ -345,8 +346,8 @@ def is_empty(data: Mapping[str, Any] | None) -> bool:
     return data is None or all(value is None for value in data.values())
 
 
-def is_unavailable_error(error: Mapping[str, Any]) -> bool:
-    return bool(error["extensions"]["code"] == ErrorCode.UNAVAILABLE)
+def says_to_come_again(error: Mapping[str, Any]) -> bool:
+    return error["extensions"]["code"] in (ErrorCode.UNAVAILABLE, ErrorCode.OVERLOADED)
 
 
 def error_document(message: str, code: ErrorCode) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,6 +58,28 @@ async def test_a_run_bills_what_is_due_as_of_an_instant(database: Database, data
     assert "0 subscriptions, 0 invoices" in again.stderr
     assert "1 subscriptions, 1 invoices" in now.stderr
     assert await invoices(database) == 3
+
+
+async def test_a_run_that_is_ended_says_what_it_did(database: Database, database_url: str, tmp_path: Path) -> None:
+    await a_subscription_of_long_ago(database)
+    said = tmp_path / "said"
+    # It rests long after the first period of the only one that is due.
+    environment = {**os.environ, "DATABASE_URL": database_url, "BILLING_RENEW_REST": "100"}
+    with said.open("w") as output:
+        running = subprocess.Popen([sys.executable, "-m", "cli.main", "renew"], env=environment, stderr=output)
+    for _ in range(PATIENCE_SECONDS * 10):
+        if await invoices(database) == 3:
+            break
+        await asyncio.sleep(0.1)
+    running.terminate()
+    code = await asyncio.to_thread(running.wait, PATIENCE_SECONDS)
+
+    assert code == 1
+    assert "Renewed     1 subscriptions, 2 invoices" in said.read_text()
+    assert "Ended before all was done" in said.read_text()
+    async with database.sessions() as session:
+        [run] = (await session.execute(text("SELECT renewed, finished_at IS NOT NULL FROM billing_runs"))).all()
+    assert tuple(run) == (1, True)
 
 
 async def test_a_run_ahead_of_time_is_refused(database_url: str) -> None:

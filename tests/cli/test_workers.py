@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import PATIENCE_SECONDS, Serve, Served
+from tests.cli.conftest import Serve, Served
+from tests.support import PATIENCE_SECONDS
 
 SLOW_IMPORTS = """
 import os, sys, time

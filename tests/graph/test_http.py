@@ -184,7 +184,7 @@ async def test_what_the_database_cannot_do_now_is_unavailable_or_takes_too_long(
     assert (locked, slow, read_only) == ("UNAVAILABLE", "TIMEOUT", "UNAVAILABLE")
 
 
-async def test_an_exhausted_pool_is_unavailable_and_the_process_is_well(database_url: str, clock: TestClock) -> None:
+async def test_an_exhausted_pool_is_overload_and_the_process_is_well(database_url: str, clock: TestClock) -> None:
     database = Database(database_url, DatabaseSettings(pool_size=1, pool_timeout_seconds=0.1))
     async with (
         api_over(database, clock) as api,
@@ -196,7 +196,7 @@ async def test_an_exhausted_pool_is_unavailable_and_the_process_is_well(database
         answer = await api.post("{ customers { nodes { id } } }")
         health = {path: (await api.client.get(path)).status_code for path in ("/health", "/health/db", "/ready")}
 
-    assert answer.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+    assert answer.json()["errors"][0]["extensions"]["code"] == "OVERLOADED"
     assert health == {"/health": 200, "/health/db": 503, "/ready": 503}
 
 

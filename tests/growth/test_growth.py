@@ -87,12 +87,14 @@ async def read(url: str, all_cases: Sequence[Case]) -> dict[str, int]:
     return found
 
 
-def noting(fetch: Callable[..., Any], sent: list[tuple[str, Sequence[object]]]) -> Callable[..., Any]:
-    """The driver's method, which notes what it sends of lists."""
+def noting(
+    fetch: Callable[..., Any], sent: list[tuple[str, Sequence[object]]], about: str = " LIMIT "
+) -> Callable[..., Any]:
+    """The driver's method, which notes what it sends of lists, or what has these words."""
 
     def fetch_and_note(self: Any, *arguments: Any, **options: Any) -> Any:
         text, *values = (self.get_query(), *arguments) if isinstance(self, PreparedStatement) else arguments
-        if " LIMIT " in text and "EXPLAIN" not in text:
+        if about in text and "EXPLAIN" not in text:
             sent.append((text, values))
         return fetch(self, *arguments, **options)
 

@@ -1,18 +1,22 @@
 """Lists that are merged of several pages give what the rows say, page by page, both ways."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
+from asyncpg.prepared_stmt import PreparedStatement
 from sqlalchemy import text
 
 from billing.ids import CustomerId
 from db.database import Database
+from db.driver.connection import driver_connection
 from graph.server.app import create_app
 from graph.settings import Settings
 from tests.access.conftest import a_session
 from tests.growth.rows import fill, key
+from tests.growth.test_growth import noting
 from tests.support import Api, TestClock
 
 VOID_OR_DRAFT = ("status: [VOID, DRAFT, UNCOLLECTIBLE]", "status IN ('VOID', 'DRAFT')")
@@ -51,7 +55,7 @@ async def ids(database: Database, condition: str, order: str) -> list[str]:
         return list((await session.scalars(text(statement))).all())
 
 
-@pytest.mark.parametrize("order", ["CREATED_AT", "AMOUNT", "PERIOD_START"])
+@pytest.mark.parametrize("order", ["CREATED_AT", "AMOUNT", "PERIOD_START", "DUE_AT"])
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
 @pytest.mark.parametrize(
     ("asked", "condition"),
@@ -61,8 +65,8 @@ async def ids(database: Database, condition: str, order: str) -> list[str]:
 async def test_a_list_of_several_values_has_all_its_rows_once_in_order(
     filled: Database, lists: Api, asked: str, condition: str, order: str, direction: str
 ) -> None:
-    columns = {"CREATED_AT": "created_at", "AMOUNT": "amount_cents", "PERIOD_START": "period_start"}
-    expected = await ids(filled, condition, f"{columns[order]} {direction}, id {direction}")
+    column = {"AMOUNT": "amount_cents"}.get(order, order.lower())
+    expected = await ids(filled, f"{condition} AND {column} IS NOT NULL", f"{column} {direction}, id {direction}")
 
     for counted, cursor, end, more in (
         ("first", "after", "endCursor", "hasNextPage"),
@@ -73,11 +77,13 @@ async def test_a_list_of_several_values_has_all_its_rows_once_in_order(
         while True:
             query = f"""query ($place: String) {{ invoices({counted}: 7, {cursor}: $place, filter: {{{asked}}},
               orderBy: {{field: {order}, direction: {direction}}}) {{
-                nodes {{ id customer {{ name }} }} pageInfo {{ {end} {more} }} totalCount }} }}"""
+                nodes {{ id customer {{ name }} }} pageInfo {{ {end} {more} }} totalCount
+                count {{ value precision }} }} }}"""
             page: Any = (await lists(query, place=place))["invoices"]
             nodes = [node["id"] for node in page["nodes"]]
             found = [*found, *nodes] if counted == "first" else [*nodes, *found]
             assert page["totalCount"] == len(expected)
+            assert page["count"] == {"value": len(expected), "precision": "EXACT"}
             if not page["pageInfo"][more]:
                 break
             place = page["pageInfo"][end]
@@ -111,3 +117,72 @@ async def test_a_customer_sees_no_others_in_any_of_the_merged_pages(filled: Data
             found = await api(f"{{ invoices(first: 100, filter: {{{asked}}}) {{ totalCount nodes {{ id }} }} }}")
             assert [node["id"] for node in found["invoices"]["nodes"]] == expected
             assert found["invoices"]["totalCount"] == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("asked", "counted", "limit", "value", "precision"),
+    [
+        ("", "true", 100, 100, "AT_LEAST"),
+        ("", "true", 19_980, 19_980, "EXACT"),
+        ("", "true", 19_979, 19_979, "AT_LEAST"),
+        (", filter: {kind: [RECURRING]}", "kind = 'RECURRING'", 50, 50, "AT_LEAST"),
+        (", filter: {status: [VOID]}", "status = 'VOID'", 5, 5, "EXACT"),
+        (", filter: {status: [VOID, DRAFT]}", "status IN ('VOID', 'DRAFT')", 9, 9, "AT_LEAST"),
+    ],
+)
+async def test_a_count_stops_at_its_limit(
+    filled: Database, lists: Api, asked: str, counted: str, limit: int, value: int, precision: str
+) -> None:
+    there = len(await ids(filled, counted, "id"))
+    assert (precision == "EXACT") == (there <= limit)
+
+    found = await lists.post(
+        f"{{ invoices(first: 1{asked}) {{ totalCount count(limit: {limit}) {{ value precision }} }} }}"
+    )
+
+    document = found.json()
+    assert document["data"]["invoices"] == {"totalCount": there, "count": {"value": value, "precision": precision}}
+    # Three rows were read: of the page, and of each count; the rest is for what was counted.
+    counted_rows = there // 100 + min(there, limit + 1) // 100
+    assert document["extensions"]["cost"]["rows"] == min(2, there) + 2 + counted_rows
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1_000_001])
+async def test_a_count_needs_a_limit_that_makes_sense(lists: Api, limit: int) -> None:
+    answer = (await lists.post(f"{{ invoices {{ count(limit: {limit}) {{ value }} }} }}")).json()
+
+    assert [error["message"] for error in answer["errors"]] == ["`limit` must be between 1 and 1000000."]
+
+
+@pytest.mark.parametrize("asked", ["(filter: {status: [OPEN]})", "(filter: {kind: [ONE_OFF]})"])
+async def test_counting_looks_at_no_rows(filled: Database, lists: Api, asked: str) -> None:
+    sent: list[tuple[str, Sequence[object]]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (asyncpg.Connection, PreparedStatement):
+            patch.setattr(kind, "fetch", noting(kind.fetch, sent, "count("))
+        await lists(f"{{ invoices{asked} {{ totalCount }} }}")
+    statement, values = sent[-1]
+    taken = await filled._answers.raw_connection()
+    rows = await driver_connection(taken).fetch(f"EXPLAIN {statement}", *values)
+    taken.close()
+    plan = "\n".join(line for [line] in rows)
+
+    assert "Index Only Scan" in plan
+    assert "Seq Scan" not in plan
+
+
+async def test_each_parent_has_the_rows_of_several_values_of_its_own(filled: Database, lists: Api) -> None:
+    found = await lists("""{ plans(first: 100) { nodes { id
+      subscriptions(first: 100, filter: {status: [CANCELED, TRIALING]}) {
+        totalCount count(limit: 7) { value precision } nodes { id } } } } }""")
+
+    for plan in found["plans"]["nodes"]:
+        statement = text(
+            "SELECT id::text FROM subscriptions WHERE plan_id = :plan AND status IN ('CANCELED', 'TRIALING') "
+            "AND test_clock_id IS NULL ORDER BY created_at, id"
+        )
+        async with filled.sessions() as session:
+            expected = list((await session.scalars(statement, {"plan": plan["id"]})).all())
+        assert [node["id"] for node in plan["subscriptions"]["nodes"]] == expected
+        assert plan["subscriptions"]["totalCount"] == len(expected)
+        assert plan["subscriptions"]["count"] == {"value": 7, "precision": "AT_LEAST"}

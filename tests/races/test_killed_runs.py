@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from cli.renew import SIDE_BY_SIDE
+from cli.settings import read_configuration
 from db.database import Database, single_connection
 from db.embedded import EmbeddedPostgres
 from tests.conftest import execute, named
@@ -104,7 +104,7 @@ async def test_two_runs_side_by_side_bill_each_period_once(database: Database, u
         # Both begin when both are there.
         await connection.execute(text("LOCK TABLE subscriptions IN EXCLUSIVE MODE"))
         runs = [billing_renew(database) for _ in range(2)]
-        await until(database, runs[0], WAITING, 2 * SIDE_BY_SIDE)
+        await until(database, runs[0], WAITING, 2 * read_configuration().renew_parallel)
 
     shares = [renewed(run) for run in runs]
 

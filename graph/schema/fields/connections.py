@@ -11,8 +11,10 @@ from strawberry.utils.str_converters import to_camel_case
 
 from db.access.reads import ListTooSlow, Reads
 from db.models import Base
+from db.models.base import table_of
 from db.queries.columns import Columns
-from db.queries.pages import Condition, Page, PageRequest, count, counts_by, page, pages_by
+from db.queries.counts import COUNTED_FOR_A_ROW, count, counts_by
+from db.queries.pages import Condition, Page, PageRequest, page, pages_by
 from graph.execution import Field, ResolveMany
 from graph.schema.fields.context import Context, Info, RawInfo
 from graph.schema.fields.cursors import decode_cursor, encode_cursor
@@ -47,6 +49,23 @@ class Edge(Generic[Item]):
     )
 
 
+DEFAULT_COUNT = 10_000
+MAX_COUNT = 1_000_000
+"""Maximum of items that `count` counts."""
+
+
+@strawberry.enum(description="How exact a count is.")
+class CountPrecision(Enum):
+    EXACT = strawberry.enum_value("EXACT", description="There are as many as it says.")
+    AT_LEAST = strawberry.enum_value("AT_LEAST", description="There are more than it says: it stopped at its limit.")
+
+
+@strawberry.type(name="Count", description="How many items a list has, counted up to a limit.")
+class ItemCount:
+    value: int = strawberry.field(description="How many were counted: at most the limit.")
+    precision: CountPrecision = strawberry.field(description="Whether there are more.")
+
+
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[Item]):
     edges: list[Edge[Item]] = strawberry.field(description="The items with their cursors.")
@@ -55,9 +74,27 @@ class Connection(Generic[Item]):
     total_count: int | None = strawberry.field(
         description=(
             "How many items the whole list has. Counted only when it is asked for, and by a statement of its own: an "
-            "item that is being added may be in the page and not in the count. Null only where counting failed."
+            "item that is being added may be in the page and not in the count. Null only where counting failed. Costs "
+            f"a row for each {COUNTED_FOR_A_ROW} items: `count` stops at a limit."
         )
     )
+
+    @strawberry.field(description="How many items the whole list has, counted up to a limit.")
+    async def count(
+        self: Any,
+        limit: Annotated[
+            int,
+            strawberry.argument(
+                description=f"How many items to count at most: 1 to {MAX_COUNT}. Costs a row for each "
+                f"{COUNTED_FOR_A_ROW} that are counted."
+            ),
+        ] = DEFAULT_COUNT,
+    ) -> ItemCount:
+        if not 1 <= limit <= MAX_COUNT:
+            raise bad_user_input(f"`limit` must be between 1 and {MAX_COUNT}.")
+        total = await self.total(limit)
+        exact = total <= limit
+        return ItemCount(value=min(total, limit), precision=CountPrecision.EXACT if exact else CountPrecision.AT_LEAST)
 
 
 @strawberry.enum(description="Which way a list is ordered.")
@@ -100,16 +137,19 @@ class Pages:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The batched read of how long the lists of many parents are; the one list, where it is of all rows."""
+    """The batched read of how long the lists of many parents are; the one list, where it is of all rows. With a
+    `limit`, no more rows than that and one are counted.
+    """
 
     model: type[Any]
     parent: str | None
     conditions: tuple[Condition, ...]
+    limit: int | None = None
 
     async def __call__(self, reads: Reads, keys: Sequence[Any]) -> list[int]:
         if self.parent is None:
-            return [await count(reads, self.model, self.conditions)]
-        return await counts_by(reads, self.model, self.parent, keys, self.conditions)
+            return [await count(reads, self.model, self.conditions, self.limit)]
+        return await counts_by(reads, self.model, self.parent, keys, self.conditions, self.limit)
 
 
 class Listed:
@@ -136,7 +176,7 @@ class Listed:
 
     @property
     def total_count(self) -> Awaitable[int]:
-        return self.total()
+        return self.total(None)
 
     @property
     def has_next_page(self) -> bool:
@@ -187,7 +227,7 @@ def asks_for_cursors(field: Field) -> bool:
 
 
 class Count(Protocol):
-    def __call__(self) -> Awaitable[int]: ...
+    def __call__(self, limit: int | None) -> Awaitable[int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +247,9 @@ class Asked:
         order = None if self.order_by is None else self.order_by.field.name
         return list_too_slow(self.name, error.seconds, used, order)
 
-    async def answer(self, count: Count) -> int:
+    async def answer(self, count: Count, limit: int | None) -> int:
         try:
-            return await count()
+            return await count(limit)
         except ListTooSlow as error:
             raise self.error(error) from error
 
@@ -263,12 +303,15 @@ class Listing:
         self, pages: Awaitable[list[Any]], keys: Sequence[Any], context: Context, request: PageRequest, asked: "Asked"
     ) -> list[Any]:
         """The lists that the pages are of; the error of one that could not be read."""
-        loaders, counts = context.loaders, Counts(self.model, self.parent, request.conditions)
+
+        def counted(key: Any, limit: int | None) -> Awaitable[int]:
+            return context.loaders.load(Counts(self.model, self.parent, request.conditions, limit), key)
+
         found = await pages
         if self.parent is not None:
             context.rows.give(sum(len(page.rows) for page in found if isinstance(page, Page)))
         return [
-            Listed(page, request, self.model.__tablename__, partial(asked.answer, partial(loaders.load, counts, key)))
+            Listed(page, request, self.model.__tablename__, partial(asked.answer, partial(counted, key)))
             if isinstance(page, Page)
             else asked.error(page)
             for page, key in zip(found, keys, strict=True)
@@ -311,9 +354,12 @@ def connection(
         request = page_request(
             limits, list_name, first, after, last, before, filter, order_by, newest_first=newest_first
         )
+        if columns[request.order_by].nullable:
+            # Only what has a place in the order is in the list.
+            request = replace(request, conditions=(*request.conditions, Condition(request.order_by, "is not null")))
         return outside_test_clocks(request) if without_test_clocks else request
 
-    list_name = model.__tablename__
+    list_name, columns = model.__tablename__, table_of(model).c
     listing = Listing(model, parent, request_of)
 
     async def resolve(

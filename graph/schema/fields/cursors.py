@@ -55,7 +55,7 @@ def cursor_tie(column: str, text: str) -> UUID | int | None:
     return None if key == NO_ID else key
 
 
-INSTANTS = frozenset({"created_at", "period_start", "received_at"})
+INSTANTS = frozenset({"created_at", "due_at", "period_start", "received_at"})
 
 
 def cursor_value(column: str, plain: object) -> str | int | datetime | None:

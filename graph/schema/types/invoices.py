@@ -211,6 +211,9 @@ class InvoiceFilter:
 class InvoiceOrderField(Enum):
     CREATED_AT = strawberry.enum_value("created_at", description="When the invoice was created.")
     PERIOD_START = strawberry.enum_value("period_start", description="When the billed span begins.")
+    DUE_AT = strawberry.enum_value(
+        "due_at", description="When it is to be paid. A list in this order leaves drafts out, which have no such date."
+    )
     AMOUNT = strawberry.enum_value("amount_cents", description="The total, without regard to the currency.")
 
 

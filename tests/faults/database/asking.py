@@ -73,11 +73,11 @@ class Asking:
         assert monotonic() - began < WITHIN_SECONDS, path
         return status
 
-    def assert_unavailable(self, answers: list[Answered]) -> None:
+    def assert_unavailable(self, answers: list[Answered], code: str = "UNAVAILABLE") -> None:
         """Each is told, in time, that it may come again."""
         assert {answer.status for answer in answers} == {503}, [answer.document for answer in answers]
         codes = {error["extensions"]["code"] for answer in answers for error in answer.document["errors"]}
-        assert codes == {"UNAVAILABLE"}
+        assert codes == {code}
         assert {answer.headers["retry-after"] for answer in answers} == {"1"}
         assert max(answer.seconds for answer in answers) < WITHIN_SECONDS
 

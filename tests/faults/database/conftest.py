@@ -44,6 +44,7 @@ async def there(serve: Serve, postgres: Postgres) -> AsyncIterator[Asking]:
         "DATABASE_URL": postgres.url,
         "BILLING_AUTH": "off",
         "BILLING_LOCK_TIMEOUT_MS": f"{PATIENCE_SECONDS}000",
+        "BILLING_POOL_TIMEOUT_SECONDS": "1.2",
     }
     served = serve("--renew-every", "1", environment=environment)
     assert served.url, served.said.read_text()

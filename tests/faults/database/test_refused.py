@@ -47,7 +47,7 @@ async def test_a_pool_all_of_whose_connections_wait(there: Asking, postgres: Pos
         await until_waiting(blocker, CONNECTIONS)
 
         crowd, _ = await asyncio.gather(there.crowd(), assert_well_but_not_ready(there))
-        there.assert_unavailable(crowd)
+        there.assert_unavailable(crowd, "OVERLOADED")
 
         await blocker.execute("COMMIT")
     finally:

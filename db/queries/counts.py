@@ -1,0 +1,83 @@
+"""How many rows a list has, counted from the index that serves it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, ScalarSelect, bindparam, func, literal, select, union_all
+
+from db.access.reads import Query, Reads
+from db.access.statements import kept
+from db.models import Base
+from db.queries.pages import (
+    SPLIT,
+    Condition,
+    PageRequest,
+    Shape,
+    by_index,
+    conditions_on,
+    each_held,
+    is_on_parent,
+    key_table,
+)
+
+TOTAL = "_total"
+
+COUNTED_FOR_A_ROW = 100
+"""Number of rows that may be counted for the price of one that is read."""
+
+
+async def count(reads: Reads, model: type[Base], conditions: Sequence[Condition], limit: int | None = None) -> int:
+    """How many rows of a table meet the conditions; where there are more than `limit`, one more than that."""
+    request = by_index(model, PageRequest(0, conditions=tuple(conditions)))
+    query = count_query(model, request.shape, limited=limit is not None)
+    [row] = await reads.rows(query, **values_of(request, limit))
+    total = int(row[TOTAL])
+    reads.charge(total // COUNTED_FOR_A_ROW)
+    return total
+
+
+async def counts_by(
+    reads: Reads,
+    model: type[Base],
+    parent: str,
+    keys: Sequence[object],
+    conditions: Sequence[Condition],
+    limit: int | None = None,
+) -> list[int]:
+    """For each key the number of rows whose column `parent` has it and that meet the conditions."""
+    request = by_index(model, PageRequest(0, conditions=tuple(conditions)), parent)
+    query = counts_query(model, parent, request.shape, limited=limit is not None)
+    totals = [int(row[TOTAL]) for row in await reads.rows(query, keys=keys, **values_of(request, limit))]
+    reads.charge(sum(totals) // COUNTED_FOR_A_ROW)
+    return totals
+
+
+def values_of(request: PageRequest, limit: int | None) -> dict[str, Any]:
+    return {**request.values(), "limit": None if limit is None else limit + 1}
+
+
+@kept
+def count_query(model: type[Base], shape: Shape, *, limited: bool) -> Query:
+    return Query(select(total_of(model, shape, limited=limited).label(TOTAL)), model, for_values=shape.has_values)
+
+
+@kept
+def counts_query(model: type[Base], parent: str, shape: Shape, *, limited: bool) -> Query:
+    parents = key_table(getattr(model, parent).type)
+    matching = total_of(model, shape, is_on_parent(model, parent), limited=limited)
+    statement = select(matching.label(TOTAL)).select_from(parents).order_by(parents.c.position)
+    return Query(statement, model, for_values=shape.has_values)
+
+
+def total_of(model: type[Base], shape: Shape, *conditions: ColumnElement[bool], limited: bool) -> ScalarSelect[int]:
+    rows = (
+        select(literal(1).label("one")).select_from(model).where(*conditions, *conditions_on(model, shape.conditions))
+    )
+    found = [rows.where(*values) for values in each_held(model, SPLIT, shape.split)]
+    limit = bindparam("limit", type_=Integer())
+    if limited:
+        found = [each.limit(limit) for each in found]
+    whole = found[0] if len(found) == 1 else union_all(*found)
+    # The statement has a limit of rows, which is not one of what it counts.
+    counted = (whole.limit(limit) if limited and len(found) > 1 else whole).subquery("counted")
+    return select(func.count()).select_from(counted).scalar_subquery()

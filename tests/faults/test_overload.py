@@ -1,0 +1,69 @@
+"""More to do than a server can: requests wait until their time is over, and are told that the server is busy."""
+
+import asyncio
+import signal
+from threading import Event, Thread
+from time import monotonic, sleep
+
+import httpx
+import pytest
+
+from bench.operations import operation_of
+from tests.cli.conftest import billing
+from tests.faults.processes import Server, Servers, send
+
+CONNECTIONS = 64
+SECONDS = 4.0
+"""Time that a query may take."""
+RUNS, STANDS = 0.01, 0.09
+"""Seconds in which the server runs, and stands still, in turns."""
+
+
+def slow_down(server: Server, over: Event) -> None:
+    """Lets a server run a tenth of the time."""
+    while not over.is_set():
+        send(server.workers(), signal.SIGSTOP)
+        sleep(STANDS)
+        send(server.workers(), signal.SIGCONT)
+        sleep(RUNS)
+
+
+async def ask(client: httpx.AsyncClient) -> tuple[int, str, float]:
+    """An answer's status and first error, and the seconds that it took."""
+    began = monotonic()
+    query = operation_of("nested").document
+    answer = await client.post("/graphql", json={"query": query, "variables": {"first": 50}})
+    errors = answer.json().get("errors", [])
+    codes = [error["extensions"]["code"] for error in errors]
+    if answer.status_code == 503:
+        assert answer.headers["retry-after"] == "1"
+        assert "busy" in errors[0]["message"]
+    return answer.status_code, codes[0] if codes else "", monotonic() - began
+
+
+@pytest.mark.slow
+async def test_a_server_that_may_hardly_run_refuses_nothing_before_its_time(
+    servers: Servers, database_url: str
+) -> None:
+    filled = billing("demo", "--customers", "60", "--as-of", "2026-11-01", DATABASE_URL=database_url)
+    assert filled.returncode == 0, filled.stderr
+    server = await servers.start("--no-renew", DATABASE_URL=database_url, BILLING_MAX_SECONDS=f"{SECONDS:g}")
+    over = Event()
+    slowing = Thread(target=slow_down, args=(server, over))
+    async with httpx.AsyncClient(
+        base_url=server.url, timeout=120, limits=httpx.Limits(max_connections=CONNECTIONS)
+    ) as client:
+        slowing.start()
+        try:
+            answers = [
+                answer for _ in range(2) for answer in await asyncio.gather(*(ask(client) for _ in range(CONNECTIONS)))
+            ]
+        finally:
+            over.set()
+            slowing.join()
+        assert (await ask(client))[:2] == (200, "")
+
+    assert {(status, code) for status, code, _ in answers} <= {(200, ""), (503, "OVERLOADED")}
+    refused = [seconds for status, _, seconds in answers if status == 503]
+    assert refused, "there was not enough to do"
+    assert min(refused) >= SECONDS
