@@ -5,6 +5,9 @@ NET_DAYS = 14
 
 MAX_NET_DAYS = 365
 
+PERIOD_DAYS = 30
+"""Days of a period, where a plan says nothing of its interval."""
+
 MAX_TRIAL_DAYS = 730
 
 MAX_QUANTITY = 1_000_000_000

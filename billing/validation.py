@@ -28,6 +28,7 @@ from billing.limits import (
     MAX_NET_DAYS,
     MAX_QUANTITY,
     MAX_TRIAL_DAYS,
+    PERIOD_DAYS,
 )
 from billing.money import MAX_CENTS
 from billing.records import Address
@@ -180,7 +181,7 @@ MAX_INTERVAL_COUNT = {
 def valid_interval_count(interval: PlanInterval, count: int | None) -> int:
     """The number of intervals in a period: without a `count` 30 days, or 1 of any other interval."""
     if count is None:
-        return 30 if interval is PlanInterval.DAY else 1
+        return PERIOD_DAYS if interval is PlanInterval.DAY else 1
     if not 1 <= count <= MAX_INTERVAL_COUNT[interval]:
         raise InvalidInput(
             f"The interval count of {interval} must be 1 to {MAX_INTERVAL_COUNT[interval]}.", "interval_count"

@@ -4,6 +4,7 @@ import strawberry
 from strawberry import Maybe
 
 from billing.ids import PlanId
+from billing.limits import PERIOD_DAYS
 from billing.validation import UNCHANGED
 from billing.words import PlanInterval
 from graph.schema.fields.context import Info
@@ -14,7 +15,7 @@ from graph.schema.types.plans import Plan
 from services import plans
 
 
-@strawberry.input(description="A new plan. By default it bills every 30 days.")
+@strawberry.input(description=f"A new plan. By default it bills every {PERIOD_DAYS} days.")
 class CreatePlanInput:
     code: str = strawberry.field(
         description=(
@@ -31,13 +32,17 @@ class CreatePlanInput:
     )
     currency: Currency = strawberry.field(description="The currency of the price.")
     interval: PlanInterval = strawberry.field(
-        default=PlanInterval.DAY, description="The unit of the interval that the price is for."
+        default=PlanInterval.DAY,
+        description=(
+            "The unit of the interval that the price is for. Without this and `intervalCount`, a period is "
+            f"{PERIOD_DAYS} days."
+        ),
     )
     interval_count: int | None = strawberry.field(
         default=None,
         description=(
             "How many of the unit make the interval: 1 to 3660 of DAY, 520 of WEEK, 120 of MONTH or 10 of YEAR. By "
-            "default 30 of DAY, 1 of the others."
+            f"default {PERIOD_DAYS} of DAY, 1 of the others."
         ),
     )
     trial_days: int = strawberry.field(
