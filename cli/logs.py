@@ -35,6 +35,8 @@ OF_POSTGRES = {"sqlstate": "SQLSTATE", "constraint_name": "constraint", "table_n
 
 def configure_logs(output: TextIO, level: int = logging.INFO) -> None:
     """Has everything logged to `output`, from `level` on."""
+    # A line that cannot be written has no other place: a traceback for each would fill what takes it.
+    logging.raiseExceptions = False
     handler = logging.StreamHandler(output)
     handler.setFormatter(Formatter(terminal=output.isatty()))
     root = logging.getLogger()

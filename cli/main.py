@@ -17,10 +17,12 @@ from typer.models import OptionInfo
 
 from billing.limits import CHUNK
 from billing.words import KEY_SCOPES, ApiKeyScope
+from cli import __version__
 from cli.database import database_server, typed
 from cli.environment import settings_of, text_of
 from cli.errors import CommandError
 from cli.logs import configure_logs
+from cli.output import CommandGroup
 from cli.settings import Configuration, read_configuration
 from db.backup import BackupError
 from db.driver.errors import is_unavailable
@@ -31,8 +33,9 @@ from db.migrations import MigrationBlockedError, UnknownRevisionError, migrate
 
 app = typer.Typer(
     help="A self-hosted subscription-billing server with a GraphQL API.",
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
@@ -50,8 +53,18 @@ def option(name: str) -> OptionInfo:
     return declared
 
 
+def print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"billing {__version__}\n")
+        raise typer.Exit
+
+
 @app.callback()
-def begin() -> None:
+def begin(
+    _version: Annotated[  # noqa: FBT002 - a flag
+        bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
+    ] = False,
+) -> None:
     # A server has its log on the standard output; what other commands print there is for programs.
     configure_logs(sys.stderr, logging.WARNING)
 
@@ -356,4 +369,4 @@ def fail(message: str) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    app(prog_name="billing")

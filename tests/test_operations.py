@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from typing import Any
 import click
 import pytest
 import typer
+import yaml
 from rich.console import Console
 
 from cli.demo import fill
@@ -22,6 +24,7 @@ from db.database import Database
 from graph.observability.metrics import Figures, Metrics
 from graph.server.app import create_app
 from graph.settings import Settings
+from tests.clients.node import unavailable
 from tests.support import NOW, PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[1]
@@ -44,20 +47,60 @@ def billing_commands() -> Iterator[list[str]]:
     """The words of each `billing …`, in blocks and within lines."""
     for line in [*console_lines(OPERATIONS), *re.findall(r"`([^`\n]*billing [^`\n]+)`", OPERATIONS)]:
         words = shlex.split(line)
-        if "billing" in words:
-            yield words[words.index("billing") + 1 :]
+        for before, word, at in zip(["--", *words], words, range(1, len(words) + 1), strict=False):
+            if word == "billing" and (before == "--" or before.endswith("/dev") or "=" in before):
+                yield words[at:]
 
 
 @pytest.mark.parametrize("words", list(billing_commands()), ids=" ".join)
 def test_the_commands_are_there_and_take_what_they_are_given(words: list[str]) -> None:
     command: Any = typer.main.get_command(app)
     context: Any = click.Context(command)
-    while isinstance(command, typer.core.TyperGroup) and words:
+    while isinstance(command, typer.core.TyperGroup) and words and not words[0].startswith("-"):
         found = command.get_command(context, words[0])
         assert found is not None, words
         command, words = found, words[1:]
     options = {said for each in command.params for said in (*each.opts, *each.secondary_opts) if said.startswith("--")}
     assert {word for word in words if word.startswith("--")} <= options
+
+
+def test_the_unit_of_systemd_lets_the_service_do_little(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        unavailable("This test needs systemd-analyze (Debian's package: systemd).")
+    [unit] = re.findall(r"```ini\n(\[Unit\].*?)```", OPERATIONS, re.DOTALL)
+    (tmp_path / "billing.service").write_text(unit)
+
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=29", str(tmp_path / "billing.service")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout.splitlines()[-1:]
+    assert "WantedBy=multi-user.target" in unit
+    assert "systemctl enable --now billing" in console_lines(OPERATIONS)
+
+
+def test_the_manifest_for_kubernetes_asks_what_there_is() -> None:
+    deployment, service = yaml.safe_load_all((ROOT / "docs" / "kubernetes.yaml").read_text())
+    pod = deployment["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    asked = {name: container[name]["httpGet"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
+    startup = container["startupProbe"]
+
+    assert {name: probe["path"] for name, probe in asked.items()} == {
+        "startupProbe": "/health",
+        "livenessProbe": "/health",
+        "readinessProbe": "/ready",
+    }
+    assert {probe["path"] for probe in asked.values()} <= set(re.findall(r"^\| `(/\S+)` \|", OPERATIONS, re.MULTILINE))
+    assert startup["periodSeconds"] * startup["failureThreshold"] >= 600, "a migration tries for ten minutes"
+    assert {each["name"] for each in container["env"]} <= {each.variable for each in settings_of(Configuration)}
+    assert pod["enableServiceLinks"] is False
+    assert pod["terminationGracePeriodSeconds"] >= 30
+    assert service["spec"]["selector"] == deployment["spec"]["template"]["metadata"]["labels"]
+    assert f"--image={container['image']}" in section("Kubernetes")
 
 
 def test_the_settings_are_there() -> None:

@@ -71,6 +71,15 @@ async def test_the_year_of_the_readme_goes_by(api: Api) -> None:
     assert {invoice["amountCents"] for invoice in customer["invoices"]["nodes"]} == {1000}
 
 
+def test_what_the_readme_and_the_playground_make_does_not_collide() -> None:
+    tabs = [path.read_text() for path in sorted((ROOT / "web/graphiql/src/tabs").glob("*.json"))]
+    made = [re.findall(r'"?(?:email|code)"?: "([^"]+)"', text) for text in (*blocks("graphql"), *tabs)]
+    names = [name for each in made for name in each]
+
+    assert len(names) > 5
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.slow
 def test_the_commands_on_keys_work_as_they_stand(serve: Serve, data_dir: Path) -> None:
     commands = [line.removeprefix("$ ") for line in README.splitlines() if line.startswith("$ ./dev billing keys")]

@@ -64,6 +64,13 @@ class KeptNames(NameConverter):
 config = StrawberryConfig(scalar_map=SCALARS, name_converter=KeptNames())
 schema = Schema(query=Query, mutation=Mutation, config=config)
 core_schema: GraphQLSchema = schema._schema  # noqa: SLF001 - the schema as graphql-core has it
+core_schema.description = (
+    "Bills subscriptions: customers, plans, invoices for each period, payments and balances.\n\n"
+    "Amounts are whole minor units: `amountCents: 2900` in EUR is 29.00 EUR. Instants are in UTC. A list is a "
+    "connection: `first` and `after` page through it.\n\n"
+    "A mutation that is refused stores nothing and has the reasons in `userErrors`. Sent again with the same "
+    "`idempotencyKey`, a mutation is not done again."
+)
 drop_null_defaults(core_schema)
 declare(schema)
 
@@ -74,4 +81,5 @@ def sdl() -> str:
     It names its root types always: a reader of a document that does not would take the domain's `Subscription` for
     the root of GraphQL subscriptions, of which there are none.
     """
-    return f"schema {{\n  query: Query\n  mutation: Mutation\n}}\n\n{schema.as_str().strip()}\n"
+    roots = f'"""\n{core_schema.description}\n"""\nschema {{\n  query: Query\n  mutation: Mutation\n}}'
+    return f"{roots}\n\n{schema.as_str().strip()}\n"

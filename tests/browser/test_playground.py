@@ -214,6 +214,48 @@ async def test_the_explorer_and_the_documentation_open(address: str, browsed: Br
     assert browsed.complaints == []
 
 
+async def test_the_documentation_opens_with_what_the_schema_says_of_itself(address: str, browsed: Browsed) -> None:
+    await open_page(address, browsed.page)
+
+    await browsed.page.get_by_role("button", name="Show Documentation Explorer").click()
+
+    await expect(browsed.page.locator(".graphiql-plugin")).to_contain_text("Bills subscriptions: customers, plans")
+
+
+async def test_the_sign_between_quantity_and_plan_is_not_marked(address: str, browsed: Browsed) -> None:
+    """Monaco marks a × as a character that could be taken for an x."""
+    await open_page(address, browsed.page)
+    await browsed.page.evaluate(WRITE, "# 2 × Pro")
+    await expect(browsed.page.locator(".graphiql-query-editor .view-line", has_text="2 × Pro")).to_be_visible()
+
+    marks = await browsed.page.evaluate(MARKS)
+
+    assert len(marks) >= 3
+    assert {each["ambiguousCharacters"] for each in marks} == {False}
+
+
+WRITE = """
+    text => window.__MONACO.editor.getModels().find(each => each.uri.path.endsWith('.graphql')).setValue(text)
+"""
+MARKS = "() => window.__MONACO.editor.getEditors().map(each => each.getRawOptions().unicodeHighlight ?? {})"
+
+
+async def test_a_narrow_window_has_room_for_a_query_and_its_answer(address: str, browsed: Browsed) -> None:
+    await browsed.page.set_viewport_size({"width": 800, "height": 700})
+    await open_page(address, browsed.page)
+    await browsed.page.get_by_role("button", name="Show Documentation Explorer").click()
+
+    sizes = {
+        name: await browsed.page.locator(f"{name} .monaco-editor").first.bounding_box()
+        for name in (".graphiql-query-editor", ".graphiql-editor-tool", ".result-window")
+    }
+
+    for name, size in sizes.items():
+        assert size is not None
+        assert (size["width"] > 350, size["height"] > 80) == (True, True), (name, size)
+    assert await browsed.page.evaluate("document.documentElement.scrollWidth") == 800
+
+
 async def open_page(address: str, page: Page) -> None:
     async with page.expect_response(introspection):
         await page.goto(f"{address}/graphql")

@@ -18,7 +18,7 @@ from graphql import (
 )
 
 from billing.errors import BillingError
-from graph.schema.root import sdl
+from graph.schema.root import core_schema, sdl
 
 COMMITTED = Path(__file__).parents[2] / "schema.graphql"
 
@@ -35,9 +35,14 @@ def test_the_committed_schema_is_what_the_code_says() -> None:
 def test_the_domains_subscription_is_not_the_root_of_subscriptions(read: GraphQLSchema) -> None:
     assert read.subscription_type is None
     assert "plan" in read.type_map["Subscription"].fields  # type: ignore[attr-defined]
-    without_roots = sdl().split("\n\n", 1)[1]
+    without_roots = sdl().split("}\n\n", 1)[1]
     misread = build_schema(without_roots, assume_valid=True)
     assert misread.subscription_type is not None, "the reason why the roots are named"
+
+
+def test_the_schema_is_introduced_by_its_description(read: GraphQLSchema) -> None:
+    assert read.description == core_schema.description
+    assert "minor units" in (read.description or "")
 
 
 def test_everything_is_described(read: GraphQLSchema) -> None:

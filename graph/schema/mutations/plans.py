@@ -34,7 +34,11 @@ class CreatePlanInput:
     )
     currency: Currency = strawberry.field(description="The currency of the price.")
     interval: PlanInterval = strawberry.field(
-        default=PlanInterval.DAY, description="The unit of the interval that the price is for."
+        default=PlanInterval.DAY,
+        description=(
+            "The unit of the interval that the price is for. Without this and `intervalCount`, a period is "
+            f"{limits.PLAN_DAYS} days."
+        ),
     )
     interval_count: int | None = strawberry.field(
         default=None,

@@ -19,6 +19,11 @@ const fetcher = rememberingIds(
 );
 const { query, variables } = openingTab();
 
+// Lines of invoices read "2 × Pro", in which Monaco would mark the × as a character that looks like an x.
+import('monaco-graphql/esm/monaco-editor.js').then(({ editor }) => {
+  editor.onDidCreateEditor((created) => created.updateOptions({ unicodeHighlight: { ambiguousCharacters: false } }));
+});
+
 createRoot(document.getElementById('playground')).render(
   <GraphiQL
     fetcher={fetcher}
