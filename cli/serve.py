@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -52,14 +52,15 @@ def serve_forever(
 ) -> None:
     """Serves on `listening` until SIGINT or SIGTERM ends it, and returns. The database is migrated and stays there.
 
-    Each process reads what is in force from the environment, where options and the address of an embedded server are
-    added to it.
+    Each process reads what is in force from the environment, where options are added to it, but for the address of the
+    database, which it is handed.
     """
-    # The URL of the server says already what it leads to.
-    os.environ.update(environment_of(replace(configuration, database_url=server.url, pgbouncer=False)))
-    os.environ.pop("DATABASE_URL" + FROM_FILE, None)
+    # The URL says already what it leads to. It stays out of the environment, which others can read: it has a password.
+    os.environ.update(environment_of(replace(configuration, database_url=None, pgbouncer=False)))
+    for name in ("DATABASE_URL", "DATABASE_URL" + FROM_FILE):
+        os.environ.pop(name, None)
     config = uvicorn.Config(
-        "cli.serve:worker_app",
+        WorkerApp(server.url),
         factory=True,
         http=PatientProtocol,
         ws="none",
@@ -85,7 +86,7 @@ def serve_forever(
         # What is wrong with settings or program shows here: a supervisor would start such workers again without end.
         # It serves nothing, and is not to be among those that are counted.
         exporters_of()
-        app_of(replace(read_configuration(), metrics=False))
+        app_of(replace(read_configuration(), database_url=server.url, metrics=False))
         serving()
 
 
@@ -116,8 +117,17 @@ def shared_metrics(configuration: Configuration) -> Iterator[None]:
         yield
 
 
-def worker_app() -> Starlette:
-    """The server of one process, over the database that DATABASE_URL names."""
+@dataclass(frozen=True, slots=True)
+class WorkerApp:
+    """Makes the server of one process, over the database at this URL. A worker gets it by a pipe."""
+
+    database_url: str = field(repr=False)
+
+    def __call__(self) -> Starlette:
+        return worker_app(self.database_url)
+
+
+def worker_app(database_url: str) -> Starlette:
     supervisor = multiprocessing.parent_process()
     if sys.platform == "linux" and supervisor is not None:
         # A worker whose supervisor was killed would serve on, and hold the port against the next start.
@@ -125,7 +135,7 @@ def worker_app() -> Starlette:
         if os.getppid() != supervisor.pid:
             sys.exit(1)
     configure_logs(sys.stdout)
-    configuration = read_configuration()
+    configuration = replace(read_configuration(), database_url=database_url)
     PatientProtocol.patience_seconds = configuration.max_read_seconds
     app = app_of(configuration, tracing=start_tracing())
     spare_the_collector()

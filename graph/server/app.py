@@ -16,6 +16,7 @@ from starlette.routing import Route
 from db.database import CLOSE_SECONDS, Database
 from graph.observability.middleware import Backlog, Observed
 from graph.schema.fields.context import Clock
+from graph.server.descriptors import watch_descriptors
 from graph.server.health import Health
 from graph.server.http import GraphQLEndpoint
 from graph.server.playground import playground_assets
@@ -73,7 +74,9 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         health.drain_on_signal()
-        background = [asyncio.create_task(renew_while_serving()), asyncio.create_task(watch_pools())]
+        background = [
+            asyncio.create_task(watching) for watching in (renew_while_serving(), watch_pools(), watch_descriptors())
+        ]
         yield
         for task in background:
             task.cancel()

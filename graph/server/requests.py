@@ -60,6 +60,7 @@ async def read_request(request: Request, max_bytes: int, origins: Collection[str
     """What the request asks for. Pages of `origins` may ask. Raises `Refusal` where it is none."""
     if request.method == "POST":
         require_json(request.headers.get("content-type"))
+        require_plain(request.headers.getlist("content-encoding"))
         return request_of(members_of(await body_of(request, max_bytes)))
     if request.headers.get("origin") not in origins:
         require_preflight(request)
@@ -77,6 +78,13 @@ def require_json(content_type: str | None) -> None:
     ]
     if media_type != JSON or any(charset != "utf-8" for charset in charsets):
         raise Refusal(415, f"The body must be {JSON}, in UTF-8.")
+
+
+def require_plain(encodings: list[str]) -> None:
+    if any(name.strip().lower() not in ("", "identity") for each in encodings for name in each.split(",")):
+        raise Refusal(
+            415, "The body must not be encoded: send no Content-Encoding.", headers={"Accept-Encoding": "identity"}
+        )
 
 
 def require_preflight(request: Request) -> None:

@@ -32,6 +32,8 @@ class SecuredStarlette(Starlette):
 
     def __init__(self, *, hsts_seconds: int, **options: Any) -> None:
         super().__init__(**options)
+        # A redirect would name the host that the client has named, and lose the body of a request.
+        self.router.redirect_slashes = False
         self._headers = [*HEADERS]
         if hsts_seconds:
             self._headers.append((b"strict-transport-security", b"max-age=%d" % hsts_seconds))

@@ -126,6 +126,24 @@ def test_a_server_gives_pages_of_the_size_that_is_set(serve: Serve, database_url
             assert document["extensions"]["cost"]["nodes"] == 5 + 5 * 5
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="rests on /proc")
+def test_the_password_of_the_database_is_in_no_environment(serve: Serve, database_url: str, tmp_path: Path) -> None:
+    """Whoever may look at a process sees its environment; the file may be for its owner only."""
+    secret = tmp_path / "url"
+    secret.write_text(database_url)
+
+    served = serve("--workers", "2", environment={"DATABASE_URL_FILE": str(secret), "BILLING_AUTH": "off"})
+
+    assert served.graphql("{ customers { totalCount } }") == {"customers": {"totalCount": 0}}
+    children = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children").read_text().split()
+    assert len(children) >= 2
+    for pid in (served.process.pid, *children):
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        assert b"DATABASE_URL=" not in environment
+        assert secret.read_bytes() not in environment
+        assert secret.read_bytes() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
 @pytest.mark.parametrize("number", ["0", "1001", "2.5"])
 def test_a_page_that_cannot_be_is_refused(number: str) -> None:
     with pytest.raises(CommandError, match=r"^BILLING_MAX_PAGE must be a whole number from 1 to 1000, not '"):

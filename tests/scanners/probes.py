@@ -182,6 +182,12 @@ MEDIA_TYPES = (
     headed("continued parameters, with and without numbers", frozenset({200, 415}), content_type=f"{JSON};a*=x;a*1=y"),
     headed("a parameter's number of 5000 digits", frozenset({200, 415}), content_type=f"{JSON};a*{'9' * 5000}=x"),
     headed("10 000 parameters", frozenset({200, 415}), content_type=JSON + ";" * 10_000),
+    *(
+        headed(f"the encoding {encoding!r}", UNSUPPORTED, headers=[f"Content-Encoding: {encoding}"])
+        for encoding in ("gzip", "br", "deflate, identity", "x", "GZIP")
+    ),
+    headed("the encoding that is none", OK, headers=["Content-Encoding: Identity"]),
+    headed("two encodings", UNSUPPORTED, headers=["Content-Encoding: identity", "Content-Encoding: gzip"]),
     headed("two content types", frozenset({200, 415}), headers=["Content-Type: text/plain"]),
     headed("no Accept", OK, accept=None),
     headed("an empty Accept", OK, accept=""),
@@ -347,7 +353,8 @@ TARGETS = (
         got(f"the path {target[:50]}", target, statuses, graphql=False)
         for target, statuses in {
             "//": NOT_FOUND,
-            "/graphql/": frozenset({307, 404}),
+            "/graphql/": NOT_FOUND,
+            "/health/": NOT_FOUND,
             "/GRAPHQL": NOT_FOUND,
             "/graphql%00": NOT_FOUND,
             "/%ff": NOT_FOUND,

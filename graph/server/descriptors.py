@@ -1,0 +1,33 @@
+"""File descriptors: a process that has none left takes no new connections, and its event loop does not say so."""
+
+import asyncio
+import errno
+import logging
+import os
+
+logger = logging.getLogger("billing.serve")
+
+LOOK_SECONDS = 1
+SAID_AGAIN_SECONDS = 60
+
+
+async def watch_descriptors() -> None:
+    """Logs an error when the process is out of file descriptors, and again each minute while it is."""
+    silent_for = 0
+    while True:
+        silent_for = max(0, silent_for - LOOK_SECONDS)
+        if is_out_of_descriptors():
+            if not silent_for:
+                logger.error("out of file descriptors: no new connections are taken; raise the limit (LimitNOFILE)")
+                silent_for = SAID_AGAIN_SECONDS
+        else:
+            silent_for = 0
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def is_out_of_descriptors() -> bool:
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    return False
