@@ -17,16 +17,15 @@ from typing import TextIO
 
 import orjson
 import structlog
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from structlog.typing import EventDict, Processor
 
-from db.driver.errors import said_of
+from db.driver.errors import Overloaded, said_of
 from graph.observability.exchange import EXCHANGE
 
 FRAMES = 60
 """So many lines of code of an exception are written down at most, the last ones."""
 
-SAID = frozenset({AttributeError, ImportError, ModuleNotFoundError, NameError, NotImplementedError, PoolTimeout})
+SAID = frozenset({AttributeError, ImportError, ModuleNotFoundError, NameError, NotImplementedError, Overloaded})
 SAID_BY_THE_SYSTEM = (OSError, socket.gaierror)
 """Exceptions that speak of code or of the system, never of rows."""
 

@@ -25,7 +25,7 @@ from cli.logs import configure_logs
 from cli.output import CommandGroup
 from cli.settings import Configuration, read_configuration
 from db.backup import BackupError
-from db.driver.errors import is_unavailable
+from db.driver.errors import Overloaded, is_unavailable
 from db.driver.urls import DatabaseUrlError, asyncpg_url, is_pooled
 from db.embedded import EmbeddedPostgresError
 from db.location import DatabaseServer, running_server
@@ -331,6 +331,7 @@ def migrated(server: DatabaseServer) -> None:
 
 
 ONE_LINE = (
+    Overloaded,
     BackupError,
     CommandError,
     DatabaseUrlError,

@@ -11,9 +11,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from db.database import PING_TIMEOUT_SECONDS, Database
+from db.driver.errors import Overloaded
 from db.migrations import current_revision, head_revision, known_revisions
 
-DATABASE_ERRORS = (SQLAlchemyError, PostgresError, InternalClientError, OSError)
+DATABASE_ERRORS = (SQLAlchemyError, PostgresError, InternalClientError, OSError, Overloaded)
 DRAIN_SECONDS = 1
 
 
