@@ -8,7 +8,6 @@ an attribute of its object, or that it is resolved for many objects at once (`fi
 What comes out is what graphql-core gives: the same data in the same order, and the same errors (`errors`).
 """
 
-from graph.execution.explain import explained
 from graph.execution.fields import AS_IS, ATTRIBUTE, BATCH, COLUMN, INSTANCE_OF, READS, BatchResolver, ResolveMany
 from graph.execution.plan import Field, Plan, PlanCache, Plans, Selection, takes
 from graph.execution.run import execute
@@ -28,6 +27,5 @@ __all__ = [
     "ResolveMany",
     "Selection",
     "execute",
-    "explained",
     "takes",
 ]
