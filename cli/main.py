@@ -300,7 +300,7 @@ def demo(
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     with one_line_errors(), database_server(data_dir) as server:
         migrated(server)
-        asyncio.run(fill(server.url, customers=customers, as_of=midnight, console=console))
+        asyncio.run(fill(server.url, customers=customers, as_of=midnight, console=console, data_dir=data_dir))
 
 
 def require_direct(server: DatabaseServer) -> None:
