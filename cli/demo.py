@@ -7,11 +7,12 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 from rich.console import Console
 from rich.progress import Progress
-from sqlalchemy import exists, insert, select
+from sqlalchemy import exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
@@ -22,10 +23,10 @@ from billing.records import Address, BillTo, CustomerState, PlannedEvent, Price,
 from billing.renewals import renew
 from billing.subscribing import CancellationRequest, plan_cancellation, subscribe
 from billing.words import EventType, ObjectType, PaymentMethod, PlanInterval
-from cli.database import database_at
+from cli.database import database_at, typed
 from cli.errors import CommandError
 from db.access.records import from_row
-from db.models import Customer, Plan
+from db.models import Customer, Invoice, Payment, Plan, Subscription
 from services.accounts.write import store, store_events
 from services.customers import PREFIX_LENGTH, PREFIX_LETTERS
 
@@ -73,7 +74,7 @@ class DemoCustomer:
     account: Account
 
 
-async def fill(url: str, *, customers: int, as_of: datetime, console: Console) -> None:
+async def fill(url: str, *, customers: int, as_of: datetime, console: Console, data_dir: Path | None = None) -> None:
     """Fills the database at `url`; nothing is due yet at `as_of`. Raises `CommandError` when it has demo data already.
 
     The data depends on `customers` and `as_of` alone, its ids too.
@@ -94,8 +95,20 @@ async def fill(url: str, *, customers: int, as_of: datetime, console: Console) -
                     made = [demo_customer(number, plans, draw, make_id, as_of) for number in numbers]
                     await store_made(session, made)
                     progress.advance(task, len(made))
+            said = await summary(session)
     finally:
         await database.close()
+    console.print(f"Demo data   {said}")
+    console.print(f"Next        `{typed('serve', data_dir)}`, and open its playground: the tab Customers shows them")
+    console.print(f"            `{typed('verify', data_dir)}` checks that each period is billed once")
+
+
+async def summary(session: AsyncSession) -> str:
+    """The numbers of rows, in words."""
+    models = (Customer, Plan, Subscription, Invoice, Payment)
+    counts = [await session.scalar(select(func.count()).select_from(model)) for model in models]
+    words = ("customers", "plans", "subscriptions", "invoices", "payments")
+    return ", ".join(f"{count} {word}" for count, word in zip(counts, words, strict=True))
 
 
 async def store_made(session: AsyncSession, made: list[DemoCustomer]) -> None:

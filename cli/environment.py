@@ -15,7 +15,7 @@ PREFIX = "BILLING_"
 FROM_FILE = "_FILE"
 """Ends the name of a variable that names the file which holds a secret."""
 
-SWITCH = {"on": True, "1": True, "true": True, "yes": True, "off": False, "0": False, "false": False, "no": False}
+SWITCH = {"on": True, "off": False}
 MOST = 2**31 - 1
 
 T = TypeVar("T")

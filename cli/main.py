@@ -251,8 +251,12 @@ def restore_command(
     """
     from cli.backup import restore_backup
     from cli.verify import verify_database
+    from db.backup import read_manifest
 
-    with one_line_errors(), database_server(data_dir) as server:
+    with one_line_errors(), ExitStack() as stack:
+        # Before a database is made for it.
+        read_manifest(file)
+        server = stack.enter_context(database_server(data_dir))
         require_direct(server)
         asyncio.run(restore_backup(server.url, file, folder=postgres_bin, console=console))
         migrated(server)
@@ -281,17 +285,6 @@ def schema() -> None:
 
 
 @app.command()
-def explain(
-    query: Annotated[str, typer.Argument(help="A GraphQL document, or - to read one from standard input.")],
-) -> None:
-    """Say how an operation is executed: level by level, and what each field is resolved by."""
-    from cli.explain import explain_document
-
-    with one_line_errors():
-        explain_document(sys.stdin.read() if query == "-" else query)
-
-
-@app.command()
 def demo(
     customers: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many customers to add.")] = 1000,
     as_of: Annotated[
@@ -310,7 +303,7 @@ def demo(
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     with one_line_errors(), database_server(data_dir) as server:
         migrated(server)
-        asyncio.run(fill(server.url, customers=customers, as_of=midnight, console=console))
+        asyncio.run(fill(server.url, customers=customers, as_of=midnight, console=console, data_dir=data_dir))
 
 
 def require_direct(server: DatabaseServer) -> None:

@@ -51,7 +51,7 @@ class Turn:
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._customer_id: CustomerId | None = None
-        self._is_first = asyncio.Event()
+        self.is_first = asyncio.Event()
         self._has_place = False
 
     def waits_for(self, customer_id: CustomerId) -> bool:
@@ -74,10 +74,10 @@ class Turn:
                 raise Overloaded("Too many wait for this customer.")
             line.append(self)
         if line[0] is self:
-            self._is_first.set()
+            self.is_first.set()
         try:
             async with asyncio.timeout(seconds):
-                await self._is_first.wait()
+                await self.is_first.wait()
                 if not self._has_place:
                     await self._lines.places.acquire()
                     self._has_place = True
@@ -97,7 +97,7 @@ class Turn:
             return
         line.remove(self)
         if line:
-            line[0]._is_first.set()  # noqa: SLF001 - of its own kind
+            line[0].is_first.set()
         else:
             assert self._customer_id is not None
             del self._lines.waiting[self._customer_id]

@@ -56,6 +56,11 @@ def is_timeout(error: BaseException) -> bool:
     return said_of(error, "sqlstate") == "57014"
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """True if the database has no space left to write to."""
+    return said_of(error, "sqlstate") == "53100"
+
+
 def is_lost(error: BaseException) -> bool:
     """Whether `error` says that the connection it was met on is closed, or of no more use."""
     for cause in causes(error):

@@ -9,7 +9,6 @@ What comes out is what graphql-core gives: the same data in the same order, and 
 """
 
 from graph.execution.errors import AnswerTooLarge
-from graph.execution.explain import explained
 from graph.execution.fields import AS_IS, ATTRIBUTE, BATCH, COLUMN, INSTANCE_OF, READS, BatchResolver, ResolveMany
 from graph.execution.plan import Field, PlanCache, Plans, Selection, takes
 from graph.execution.run import execute
@@ -29,6 +28,5 @@ __all__ = [
     "ResolveMany",
     "Selection",
     "execute",
-    "explained",
     "takes",
 ]

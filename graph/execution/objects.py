@@ -4,8 +4,6 @@ A dict display whose names are constants makes an object in a third of the time 
 and objects are most of what a large answer is made of. For `{ id number }` the source is
 
     lambda columns: [{'id': v0, 'number': v1} for v0, v1, in zip(*columns)]
-
-and `billing explain` prints it.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import math
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from db.driver.errors import is_disk_full
 from db.driver.usage import USAGE
 from graph.error_codes import ErrorCode
 from graph.observability.exchange import EXCHANGE, Exchange, request_id_of
@@ -23,6 +25,9 @@ ROUTES = frozenset({ENDPOINT, "/", "/health", "/health/db", "/ready", "/metrics"
 FAILURES = frozenset({ErrorCode.INTERNAL_SERVER_ERROR, ErrorCode.OVERLOADED, ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT})
 """Codes of errors that are the server's, not the client's."""
 
+
+DISK_FULL_SECONDS = 60
+"""Time between two log lines that say that the database's disk is full: a line for each request would say no more."""
 
 SETTLE_SECONDS = 0.1
 """So long it takes at most until a request that is over is told of."""
@@ -95,6 +100,7 @@ class Observed:
         self._slow_seconds = slow_seconds
         self._backlog = backlog
         self._tracing = tracing
+        self._said_disk_full_at = -math.inf
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -151,7 +157,9 @@ class Observed:
             exchange.seconds = perf_counter() - exchange.began - exchange.reading_seconds
         failed = exchange.failures or not FAILURES.isdisjoint(exchange.codes)
         slow = exchange.route == ENDPOINT and exchange.seconds > self._slow_seconds
-        if failed:
+        if exchange.failure is not None and is_disk_full(exchange.failure):
+            self._tell_disk_full()
+        elif failed:
             level = logging.ERROR if ErrorCode.INTERNAL_SERVER_ERROR in exchange.codes else logging.WARNING
             logger.log(level, "operation failed", exc_info=exchange.failure, extra={"facts": facts(exchange)})
         if slow:
@@ -160,6 +168,12 @@ class Observed:
         # It refers to all that was there when it failed, this exchange too.
         exchange.failure = None
         self._backlog.add(exchange)
+
+    def _tell_disk_full(self) -> None:
+        now = perf_counter()
+        if now - self._said_disk_full_at >= DISK_FULL_SECONDS:
+            self._said_disk_full_at = now
+            logger.error("the database's disk is full: mutations are refused until there is space")
 
 
 def facts(exchange: Exchange) -> dict[str, Any]:

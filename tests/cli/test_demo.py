@@ -1,6 +1,9 @@
 """`billing demo`: the same data each time, plausible by the server's own rules, and nothing due yet."""
 
+import re
 from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -83,3 +86,14 @@ async def test_demo_data_comes_once(api: Api, database: Database, database_url: 
         await fill(database_url, customers=3, as_of=AS_OF, console=QUIET)
 
     assert await count(database.sessions, Customer) == 4
+
+
+async def test_it_ends_by_saying_what_there_is_and_what_comes_next(database_url: str) -> None:
+    said = StringIO()
+
+    await fill(database_url, customers=3, as_of=AS_OF, console=Console(file=said, width=200), data_dir=Path("my data"))
+
+    *_, made, serve, verify = said.getvalue().splitlines()
+    assert re.fullmatch(r"Demo data   3 customers, 8 plans, \d subscriptions, \d+ invoices, \d+ payments", made.strip())
+    assert "`billing serve --data-dir 'my data'`" in serve
+    assert "`billing verify --data-dir 'my data'`" in verify

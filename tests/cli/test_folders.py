@@ -54,3 +54,13 @@ def test_the_hint_for_a_key_can_be_typed_as_it_stands(serve: Serve, data_dir: Pa
     assert (made.returncode, made.stdout[:3]) == (0, "bk_")
     assert f"API keys    needed: `billing keys create --data-dir '{there}'` makes one" in served.said.read_text()
     assert "`./dev billing keys create --name admin --scope admin`" in by_dev
+
+
+def test_a_file_that_is_no_backup_leaves_no_database_behind(data_dir: Path, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("no backup")
+
+    line = refusal_of(billing("restore", str(file), "--data-dir", str(data_dir / "new")))
+
+    assert line.startswith(f"error: {file} is no backup")
+    assert list(data_dir.iterdir()) == []

@@ -192,6 +192,8 @@ WRONG = [
     ("BILLING_MAX_SECONDS", "inf", "above 0, not 'inf'"),
     ("BILLING_RATE_BURST", "nan", "above 0, not 'nan'"),
     ("BILLING_AUTH", "perhaps", "must be on or off, not 'perhaps'"),
+    ("BILLING_AUTH", "yes", "must be on or off, not 'yes'"),
+    ("BILLING_AUTH", "0", "must be on or off, not '0'"),
     ("BILLING_SUGGESTIONS", "2", "must be on or off, not '2'"),
     ("BILLING_CORS_ORIGINS", "*", "must be origins such as https://app.example.com, not '*'"),
     ("BILLING_CORS_ORIGINS", "https://a.test null", "not 'null'"),

@@ -196,6 +196,16 @@ async def test_customers_are_filtered(api: Api, clock: TestClock) -> None:
     assert await found(createdAt={"from": "2026-02-01T13:00:00+01:00"}) == ["euro"]
 
 
+@pytest.mark.parametrize("code", ["eur", "EURO", "", "XAU"])
+@pytest.mark.parametrize("field", ["customers", "invoices", "plans"])
+async def test_a_filter_by_what_is_no_currency_is_refused(api: Api, field: str, code: str) -> None:
+    answer = await api.post(f'{{ {field}(filter: {{currency: "{code}"}}) {{ nodes {{ id }} }} }}')
+
+    [error] = answer.json()["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert error["message"] == f"{code!r} is not a currency code of ISO 4217."
+
+
 async def test_invoices_of_one_customer(api: Api) -> None:
     customer_id, other_id, plan_id = await api.a_customer(), await api.a_customer(), await api.a_plan(amountCents=7)
     subscription_id = await api.a_subscription(customer_id, plan_id)

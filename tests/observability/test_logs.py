@@ -25,6 +25,7 @@ from graph.server.app import create_app
 from graph.settings import Settings
 from tests.access.conftest import a_key
 from tests.cli.conftest import Serve
+from tests.faults.database.test_tried_again import create, failing_with, fault
 from tests.observability.conftest import Log
 from tests.support import PATIENCE_SECONDS, Api, TestClock, counted_statements
 
@@ -217,6 +218,21 @@ async def test_an_operation_that_fails_in_many_places_is_one_line(
     [line] = log.lines()
     assert (line["event"], line["failures"]) == ("operation failed", 2)
     assert "SQLSTATE 42P01" in line["error"]
+
+
+async def test_a_full_disk_is_one_line_that_says_so(serving: Serving, database_url: str, log: Log) -> None:
+    await fault(database_url, failing_with("53100"), times=10)
+    api = serving()
+
+    answers = [await create(api) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [503] * 3
+    [line] = log.lines()
+    assert (line["event"], line["level"]) == (
+        "the database's disk is full: mutations are refused until there is space",
+        "error",
+    )
+    assert "exception" not in line
 
 
 async def test_a_database_that_is_gone_is_a_warning(clock: TestClock, log: Log) -> None:

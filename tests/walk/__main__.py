@@ -8,12 +8,16 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 from tests.walk.defects import DEFECTS
 from tests.walk.machine import replay, walk_on
 from tests.walk.walk import Walk, walking
+
+TELL_EVERY_SECONDS = 30
 
 
 def main() -> int:
@@ -26,7 +30,7 @@ def main() -> int:
         "--defect", choices=sorted(DEFECTS), help="break a rule in the server, and see that it is found"
     )
     asked = parser.parse_args()
-    with walking(defect=asked.defect) as walk:
+    with walking(defect=asked.defect) as walk, telling(walk):
         began = time.monotonic()
         try:
             if asked.replay:
@@ -38,6 +42,24 @@ def main() -> int:
             raise
         report(walk, time.monotonic() - began)
     return 0
+
+
+@contextmanager
+def telling(walk: Walk) -> Iterator[None]:
+    """Says every 30 seconds how far the walk is."""
+    ended = Event()
+    began = time.monotonic()
+
+    def tell() -> None:
+        while not ended.wait(TELL_EVERY_SECONDS):
+            faults = sum(walk.tally.faults.values())
+            say(f"{time.monotonic() - began:.0f} s: {walk.tally.steps} steps, {faults} faults")
+
+    Thread(target=tell, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def keep(walk: Walk, file: Path) -> None:

@@ -12,11 +12,13 @@ from strawberry.types import get_object_definition
 
 from billing import limits, records
 from billing.errors import InvalidInput
+from billing.validation import CURRENCIES
 from db.access.rows import Referred, Row
 from db.models import Base
 from db.queries.pages import Condition, Value
 from graph.execution import ATTRIBUTE, READS
 from graph.schema.fields.context import Info
+from graph.schema.fields.errors import bad_user_input
 from graph.schema.fields.scalars import parse_id
 
 
@@ -183,6 +185,13 @@ def id_is(column: str, value: strawberry.ID | None) -> tuple[Condition, ...]:
 
 def equals(column: str, value: Value) -> tuple[Condition, ...]:
     return () if value is None else (Condition(column, "=", value),)
+
+
+def in_currency(code: str | None) -> tuple[Condition, ...]:
+    """Rows in a currency. Refuses what is none, which no row could have."""
+    if code is not None and code not in CURRENCIES:
+        raise bad_user_input(f"{code!r} is not a currency code of ISO 4217.")
+    return equals("currency", code)
 
 
 def any_of(column: str, words: list[Any] | None) -> tuple[Condition, ...]:

@@ -18,9 +18,9 @@ from graph.schema.types.common import (
     DateTimeRange,
     MetadataEntry,
     Node,
-    equals,
     field,
     id_is,
+    in_currency,
     is_set,
     metadata_field,
     within,
@@ -128,7 +128,7 @@ class CustomerFilter:
     def conditions(self) -> tuple[Condition, ...]:
         return (
             *is_set("archived_at", self.archived),
-            *equals("currency", self.currency),
+            *in_currency(self.currency),
             *within("created_at", self.created_at),
             *id_is("test_clock_id", self.test_clock_id),
         )

@@ -25,7 +25,7 @@ from db.queries.pages import Condition
 from graph.schema.fields.connections import OrderDirection
 from graph.schema.fields.edges import edge
 from graph.schema.fields.scalars import Cents, Currency
-from graph.schema.types.common import Address, DateTimeRange, Node, any_of, describe, equals, field, id_is, within
+from graph.schema.types.common import Address, DateTimeRange, Node, any_of, describe, field, id_is, in_currency, within
 from graph.schema.types.lazy import (
     LazyCustomer,
     LazyInvoice,
@@ -200,7 +200,7 @@ class InvoiceFilter:
             *id_is("subscription_id", self.subscription_id),
             *any_of("status", self.status),
             *any_of("kind", self.kind),
-            *equals("currency", self.currency),
+            *in_currency(self.currency),
             *within("issued_at", self.issued_at),
             *within("due_at", self.due_at),
             *id_is("test_clock_id", self.test_clock_id),

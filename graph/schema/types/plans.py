@@ -18,8 +18,8 @@ from graph.schema.types.common import (
     Node,
     any_of,
     describe,
-    equals,
     field,
+    in_currency,
     is_set,
     metadata_field,
     within,
@@ -96,7 +96,7 @@ class PlanFilter:
     def conditions(self) -> tuple[Condition, ...]:
         return (
             *is_set("archived_at", self.archived),
-            *equals("currency", self.currency),
+            *in_currency(self.currency),
             *any_of("interval", self.interval),
             *within("created_at", self.created_at),
         )

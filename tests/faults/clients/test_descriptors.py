@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.cli.conftest import PATIENCE_SECONDS, Served, servers
+from tests.cli.conftest import Served, servers
+from tests.support import PATIENCE_SECONDS
 
 LIMIT = 80
 SAID = "out of file descriptors"
