@@ -5,7 +5,7 @@ The rules are the server's own: what an account comes to is decided and stored b
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -16,7 +16,9 @@ from sqlalchemy import exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
+from billing.changes import ChangeMode, change_terms
 from billing.ids import CustomerId, NewId, PlanId
+from billing.invoicing import void
 from billing.limits import NET_DAYS
 from billing.paying import take_in
 from billing.records import Address, BillTo, CustomerState, PlannedEvent, Price, Terms
@@ -212,6 +214,7 @@ def demo_customer(number: int, plans: list[Plan], draw: random.Random, make_id: 
     if subscribed:
         subscribe(account, terms_of(plan, draw.choice((1, 1, 1, 2, 5, 12))), started_at, started_at)
         live_until(account, as_of, pays=draw.random() >= LATE)
+        make_exception(account, plans, draw, as_of)
         cancel_some(account, draw, as_of)
     elif draw.random() < 0.5:
         customer.archived_at = as_of
@@ -266,6 +269,25 @@ def live_until(account: Account, as_of: datetime, *, pays: bool) -> None:
             break
         renew(account, boundary)
     renew(account, as_of)
+
+
+def make_exception(account: Account, plans: list[Plan], draw: random.Random, as_of: datetime) -> None:
+    """Changes one subscription in ten, pays in advance for one customer in twenty, and voids some of what is late.
+
+    A change of plan gives unused time back; where that is more than the new plan costs, the rest is a balance.
+    """
+    chance = draw.random()
+    terms = account.known_terms
+    if chance < 0.05:
+        change_terms(account, replace(terms, quantity=terms.quantity + 1), mode=ChangeMode.IMMEDIATE, at=as_of)
+    elif chance < 0.1:
+        others = [plan for plan in plans if plan.currency == terms.currency and plan.id != terms.plan_id]
+        if others:
+            change_terms(account, terms_of(draw.choice(others), 1), mode=ChangeMode.IMMEDIATE, at=as_of)
+    elif chance < 0.15:
+        take_in(account, 5000, [], method=PaymentMethod.CARD, received_at=as_of, at=as_of)
+    elif chance > 0.7 and (late := [each for each in account.unpaid if each.due_at and each.due_at < as_of]):
+        void(account, late[-1], [], as_of, credited_elsewhere=False)
 
 
 def cancel_some(account: Account, draw: random.Random, as_of: datetime) -> None:

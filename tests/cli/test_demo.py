@@ -9,10 +9,12 @@ import pytest
 from rich.console import Console
 from sqlalchemy import func, select, text
 
+from billing.words import InvoiceKind
 from cli.demo import fill
 from cli.errors import CommandError
 from db.database import Database, single_connection
-from db.models import Base, BillingPeriod, Customer, Invoice, InvoiceLine, Subscription
+from db.models import Base, BillingPeriod, Customer, Event, Invoice, InvoiceLine, Subscription
+from services.verify import snapshot, verify
 from tests.support import Api, count
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
@@ -45,7 +47,7 @@ async def test_two_runs_make_the_same_data(database_url: str, empty_database_url
     assert one == two
     empty = {table for table, rows in one.items() if rows == "None"}
     assert empty == {
-        *("billing_holds", "billing_runs", "idempotency_keys", "ledger_entries", "pending_lines", "test_clocks"),
+        *("billing_holds", "billing_runs", "idempotency_keys", "pending_lines", "test_clocks"),
         *("api_keys", "rate_buckets"),
     }
 
@@ -59,7 +61,9 @@ async def test_every_period_until_then_is_billed_and_none_is_due(database: Datab
         assert await session.scalar(due.where(Subscription.current_period_start > AS_OF)) == 0
         numbered = select(func.count()).select_from(Customer).join(Invoice, Invoice.customer_id == Customer.id)
         periods = await count(database.sessions, BillingPeriod)
-        assert await session.scalar(numbered) == periods
+        changes = await session.scalar(numbered.where(Invoice.kind == InvoiceKind.PRORATION)) or 0
+        assert await session.scalar(numbered) == periods + changes
+        assert 5 < changes < 30
         gaps = (
             select(Customer.id)
             .outerjoin(Invoice, Invoice.customer_id == Customer.id)
@@ -69,13 +73,31 @@ async def test_every_period_until_then_is_billed_and_none_is_due(database: Datab
         assert (await session.scalars(gaps)).all() == []
         for model, column, words in (
             (Subscription, Subscription.status, {"ACTIVE", "PAST_DUE", "CANCELED"}),
-            (Invoice, Invoice.status, {"OPEN", "PAID"}),
+            (Invoice, Invoice.status, {"OPEN", "PAID", "VOID"}),
         ):
             assert set(await session.scalars(select(column).select_from(model).distinct())) == words
         owed = select(func.count()).select_from(Invoice).where(Invoice.amount_due_cents > 0)
         overdue = await session.scalar(owed.where(Invoice.due_at < AS_OF))
         assert 0 < (overdue or 0) < 0.2 * periods
-    assert await count(database.sessions, Invoice) == await count(database.sessions, InvoiceLine) == periods > 500
+    assert await count(database.sessions, Invoice) == periods + changes > 500
+    assert await count(database.sessions, InvoiceLine) > periods + changes, "a change takes back and charges"
+
+
+async def test_all_kinds_of_things_have_happened_and_all_invariants_hold(database: Database, database_url: str) -> None:
+    await fill(database_url, customers=200, as_of=AS_OF, console=QUIET)
+
+    async with snapshot(database) as session:
+        checks = await verify(session)
+        happened = {
+            "credits": select(InvoiceLine.id).where(InvoiceLine.amount_cents < 0),
+            "void": select(Invoice.id).where(Invoice.status == "VOID"),
+            "balance": select(Customer.id).where(Customer.balance_cents > 0),
+            "change": select(Event.id).where(Event.type == "SUBSCRIPTION_CHANGED"),
+        }
+        found = {name: len((await session.scalars(query)).all()) for name, query in happened.items()}
+
+    assert [check.line() for check in checks if not check.holds] == []
+    assert {name for name, number in found.items() if number} == happened.keys()
 
 
 async def test_demo_data_comes_once(api: Api, database: Database, database_url: str) -> None:
