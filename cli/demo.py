@@ -5,7 +5,7 @@ The rules are the server's own: what an account comes to is decided and stored b
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -279,11 +279,11 @@ def make_exception(account: Account, plans: list[Plan], draw: random.Random, as_
     chance = draw.random()
     terms = account.known_terms
     if chance < 0.05:
-        change_terms(account, replace(terms, quantity=terms.quantity + 1), mode=ChangeMode.IMMEDIATE, at=as_of)
+        change_terms(account, None, terms.quantity + 1, mode=ChangeMode.IMMEDIATE, at=as_of)
     elif chance < 0.1:
         others = [plan for plan in plans if plan.currency == terms.currency and plan.id != terms.plan_id]
         if others:
-            change_terms(account, terms_of(draw.choice(others), 1), mode=ChangeMode.IMMEDIATE, at=as_of)
+            change_terms(account, terms_of(draw.choice(others), 1), 1, mode=ChangeMode.IMMEDIATE, at=as_of)
     elif chance < 0.15:
         take_in(account, 5000, [], method=PaymentMethod.CARD, received_at=as_of, at=as_of)
     elif chance > 0.7 and (late := [each for each in account.unpaid if each.due_at and each.due_at < as_of]):

@@ -21,6 +21,7 @@ from db.embedded import EmbeddedPostgres
 from db.embedded.memory import SHARED_BUFFERS
 from db.migrations import migrate
 from graph.server.app import create_app
+from tests.cli import conftest as servers
 from tests.support import Api, TestClock
 
 # A slow machine is no failure of a property.
@@ -29,6 +30,20 @@ settings.load_profile("patient")
 
 FOLDER = "_BILLING_TEST_FOLDER"
 """Names the folder that all processes of one run share."""
+
+SLOW = (
+    # They start servers, kill them, and wait for what comes of it; or scan one with thousands of requests.
+    *("faults", "walk", "scanners", "db/test_embedded.py"),
+    # They install packages, build, and start programs that are not ours: browsers, compilers, other servers, linters.
+    *("browser", "clients", "containers", "bench", "test_advisories.py", "test_migration_check.py"),
+    "test_schema_check.py",
+)
+"""Folders and files whose tests are `slow`, as are those for which `SERVER` starts servers: see CONTRIBUTING.md."""
+
+SERVER = "serve"
+
+FIRST = ("faults", "walk", "containers", "bench", "execution")
+"""Folders with the tests that take longest. They begin first, so that no process is left alone with one in the end."""
 
 POSTGRES = pytest.StashKey[EmbeddedPostgres]()
 
@@ -63,13 +78,24 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps the tests of a file in one process, and all of `tests/faults` in one: they hold servers to times, and would
-    take them from each other.
+    """Marks slow tests, and keeps the tests of a file in one process, and all of `tests/faults` in one: they hold
+    servers to times, and would take them from each other.
     """
-    faults = Path(__file__).parent / "faults"
+    tests = Path(__file__).parent
+    faults = tests / "faults"
+    assert [path for path in (*SLOW, *FIRST) if not (tests / path).exists()] == []
+    assert hasattr(servers, SERVER)
     for item in items:
+        starts_servers = isinstance(item, pytest.Function) and SERVER in item.fixturenames
+        if starts_servers or any(item.path.is_relative_to(tests / path) for path in SLOW):
+            item.add_marker(pytest.mark.slow)
         group = faults if faults in item.path.parents else item.path
-        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(faults.parent))))
+        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(tests))))
+    items.sort(key=lambda item: place_of(item.path.relative_to(tests).parts[0]))
+
+
+def place_of(folder: str) -> int:
+    return FIRST.index(folder) if folder in FIRST else len(FIRST)
 
 
 @pytest.fixture(scope="session")

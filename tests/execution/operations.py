@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any, TypeVar, cast
 
+import pytest
 from graphql import (
     ArgumentNode,
     BooleanValueNode,
@@ -246,7 +247,7 @@ class Enriched:
 
 def generated(examples: int) -> Callable[[Test], Test]:
     """Has a test run with so many examples, which are the same each time; TESTS_SEED makes others, TESTS_OPERATIONS
-    other numbers of them.
+    other numbers of them. It is slow.
     """
 
     def by_chance(test: Test) -> Test:
@@ -257,6 +258,7 @@ def generated(examples: int) -> Callable[[Test], Test]:
             deadline=None,
             suppress_health_check=list(HealthCheck),
         )
-        return seed(int(os.environ.get("TESTS_SEED", "0")))(so_many(test))
+        slow: Test = pytest.mark.slow(seed(int(os.environ.get("TESTS_SEED", "0")))(so_many(test)))
+        return slow
 
     return by_chance

@@ -62,14 +62,14 @@ class Chaos:
             self.url = postgres.url
 
     async def go_on(self, *, connections: int, seconds: float, every: float) -> None:
-        """Sends load for so many seconds, and a fault every few."""
+        """Sends load for so many seconds, until the last fault is over, and a fault every few."""
         urls = [server.url for server in self.pair]
         frontends = [Frontend(urls, self.record, first=number) for number in range(connections)]
         plans = await offer(frontends[0])
         ends_at = time.monotonic() + seconds
 
         async def visit_again(frontend: Frontend, draw: random.Random) -> None:
-            while time.monotonic() < ends_at:
+            while time.monotonic() < ends_at or not faults.done():
                 try:
                     await visit(frontend, plans, draw)
                 except NotAnsweredError:
@@ -77,9 +77,9 @@ class Chaos:
                     continue
 
         async with asyncio.TaskGroup() as tasks:
+            faults = tasks.create_task(self.befall(ends_at, every))
             for frontend in frontends:
                 tasks.create_task(visit_again(frontend, random.Random(self.draw.random())))
-            tasks.create_task(self.befall(ends_at, every))
             tasks.create_task(self.watch_memory(ends_at))
         for frontend in frontends:
             await frontend.close()

@@ -23,7 +23,7 @@ def test_each_defect_replaces_what_is_there() -> None:
 @pytest.mark.parametrize("defect", ["a_share_is_rounded_down", "a_retry_is_done_again"])
 def test_a_defect_is_found_and_the_way_to_it_can_be_taken_again(defect: str) -> None:
     assert defect in DEFECTS
-    with walking(defect=defect, seconds=120) as walk:
+    with walking(defect=defect) as walk:
         with pytest.raises(Failed):
             walk_on(walk, steps=STEPS, from_seed=2, shrinks=False)
         steps = walk.failed

@@ -9,7 +9,7 @@ from tests.walk.steps.base import MUTATIONS
 from tests.walk.walk import walking
 
 ROOT = Path(__file__).parents[2]
-STEPS = 500
+STEPS = 250
 
 
 def test_the_walk_knows_each_mutation_of_the_schema() -> None:
@@ -20,7 +20,8 @@ def test_the_walk_knows_each_mutation_of_the_schema() -> None:
 
 
 def test_the_model_and_the_database_agree_after_each_step() -> None:
-    with walking(seconds=300) as walk:
+    with walking() as walk:
+        # Where a new step changes what is drawn, and something is missing below, another seed has it.
         walk_on(walk, steps=STEPS, from_seed=1, shrinks=False)
 
     tally = walk.tally

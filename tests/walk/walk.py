@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import math
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -53,11 +51,9 @@ class Tally:
 class Walk:
     """Takes steps; `begin` begins with a database without rows, and `end` looks at everything once more."""
 
-    def __init__(self, postgres: Postgres, client: Client, *, seconds: float = math.inf) -> None:
-        """A walk that fails when it takes longer than `seconds`."""
+    def __init__(self, postgres: Postgres, client: Client) -> None:
         self.client = client
         self.tally = Tally(faults=client.fired)
-        self._deadline = time.monotonic() + seconds
         self.world = World(START)
         self.taken: list[tuple[str, dict[str, Any]]] = []
         """The steps since the beginning, by name, with what was drawn for them."""
@@ -79,8 +75,6 @@ class Walk:
         self._acknowledged = []
 
     def record(self, name: str, drawn: dict[str, Any]) -> None:
-        if time.monotonic() > self._deadline:
-            raise Failed("The walk takes too long.")
         self.taken.append((name, drawn))
         if len(self.taken) % VERIFIED_EVERY == 0:
             self.verify()
@@ -300,10 +294,10 @@ class Walk:
 
 
 @contextmanager
-def walking(*, defect: str | None = None, seconds: float = math.inf) -> Iterator[Walk]:
+def walking(*, defect: str | None = None) -> Iterator[Walk]:
     """A walk with a PostgreSQL and a server of its own, which has a defect where one is named."""
     with Postgres() as postgres, Client(postgres, defect=defect) as client:
-        yield Walk(postgres, client, seconds=seconds)
+        yield Walk(postgres, client)
 
 
 def ids(payload: Any) -> dict[str, Any]:
