@@ -108,7 +108,7 @@ class Configuration:
 
     renew_parallel: int = setting(
         1,
-        "Chunks of renewals that a process does side by side, at most half of its connections.",
+        "Chunks of renewals that a process does side by side.",
         least=1,
         most=100,
         otherwise="by cores",
