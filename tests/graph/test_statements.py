@@ -59,7 +59,8 @@ WHERE one.customer_id = invoices.customer_id AND one.sequence = invoices.sequenc
 
 INSERT INTO invoice_lines (id, customer_id, invoice_id, position, kind, description, quantity, unit_amount_cents,
   amount_cents, reverses_line_id)
-SELECT gen_random_uuid(), customer_id, invoice_id, 100, 'PRORATION_CREDIT', 'Credit', 1, 1, -1, id FROM invoice_lines;
+SELECT gen_random_uuid(), customer_id, invoice_id, 100, 'PRORATION_CREDIT', 'Credit', 1, 1, -1, id FROM invoice_lines
+WHERE position = 1;
 
 INSERT INTO pending_lines (id, customer_id, subscription_id, kind, description, plan_id, quantity, unit_amount_cents,
   amount_cents, period_start, period_end, reverses_line_id, created_at)
