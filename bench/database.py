@@ -53,6 +53,7 @@ WRITTEN = {
     "customers": "id",
     "subscriptions": "customer_id",
     "billing_periods": "customer_id",
+    "trials": "customer_id",
     "invoices": "customer_id",
     "invoice_lines": "customer_id",
     "billing_holds": "customer_id",

@@ -17,6 +17,7 @@ IN_ORDER = {
     "customers": "id",
     "subscriptions": "id",
     "billing_periods": "subscription_id, ordinal",
+    "trials": "plan_id",
     "billing_holds": "subscription_id",
     "invoices": "sequence NULLS LAST, id",
     "invoice_lines": "(SELECT sequence FROM invoices WHERE invoices.id = invoice_id) NULLS LAST, invoice_id, position",
