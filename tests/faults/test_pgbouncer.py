@@ -244,7 +244,7 @@ async def test_an_index_is_made_concurrently(newer: NewerVersion, database_url: 
 def test_a_backup_wants_postgresql_itself(database_url: str, pgbouncer: int, tmp_path: Path, command: str) -> None:
     file = tmp_path / "any.backup"
     if command == "restore":
-        file.touch()
+        assert billing("backup", str(file), DATABASE_URL=database_url).returncode == 0
 
     done = billing(command, str(file), DATABASE_URL=through(pgbouncer, database_url), BILLING_PGBOUNCER="on")
 

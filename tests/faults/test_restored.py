@@ -22,8 +22,9 @@ NUMBER = "SELECT event_xid()::text::bigint"
 async def test_a_backup_of_an_older_revision_is_migrated_when_it_is_restored(
     server: EmbeddedPostgres, empty_database_url: str, tmp_path: Path
 ) -> None:
-    alembic(empty_database_url, "upgrade", "0003")
+    alembic(empty_database_url, "upgrade", "head")
     await fill(empty_database_url, customers=20, as_of=NOW, console=Console(quiet=True))
+    alembic(empty_database_url, "downgrade", "0003")
     name, file = f"newer_{uuid4().hex}", tmp_path / "old.backup"
     assert billing("backup", str(file), DATABASE_URL=empty_database_url).returncode == 0
     assert read_manifest(file).revision == "0003"
