@@ -149,8 +149,10 @@ class Servers:
         running = [server for server in self.all if server.runs]
         for server in running:
             for pid in (server.pid, *children_of(server.pid)):
-                if "postgres" not in command_of(pid):
-                    os.kill(pid, signal.SIGCONT)
+                # A child may end by itself meanwhile.
+                with suppress(ProcessLookupError):
+                    if "postgres" not in command_of(pid):
+                        os.kill(pid, signal.SIGCONT)
             server.send(signal.SIGINT)
         for server in running:
             assert server.process is not None
