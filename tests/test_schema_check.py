@@ -231,7 +231,10 @@ def test_a_schema_that_leaves_something_unsaid_fails(checkout: Checkout) -> None
 def test_without_nodejs_a_developer_goes_on_and_ci_does_not(checkout: Checkout, tmp_path: Path) -> None:
     commands = tmp_path / "bin"
     commands.mkdir()
-    commands.joinpath("python").symlink_to(sys.executable)
+    # A link would not find the environment's packages.
+    python = commands / "python"
+    python.write_text(f'#!/usr/bin/env bash\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
     for name in ("bash", "dirname", "env", "realpath"):
         commands.joinpath(name).symlink_to(shutil.which(name) or name)
     path = str(commands)
