@@ -228,16 +228,19 @@ async def test_the_sign_between_quantity_and_plan_is_not_marked(address: str, br
     await browsed.page.evaluate(WRITE, "# 2 × Pro")
     await expect(browsed.page.locator(".graphiql-query-editor .view-line", has_text="2 × Pro")).to_be_visible()
 
-    marks = await browsed.page.evaluate(MARKS)
-
-    assert len(marks) >= 3
-    assert {each["ambiguousCharacters"] for each in marks} == {False}
+    await browsed.page.wait_for_function(UNMARKED)
 
 
 WRITE = """
     text => window.__MONACO.editor.getModels().find(each => each.uri.path.endsWith('.graphql')).setValue(text)
 """
-MARKS = "() => window.__MONACO.editor.getEditors().map(each => each.getRawOptions().unicodeHighlight ?? {})"
+UNMARKED = """
+    () => {
+        const editors = window.__MONACO.editor.getEditors()
+        return editors.length >= 3 &&
+            editors.every(each => each.getRawOptions().unicodeHighlight?.ambiguousCharacters === false)
+    }
+"""
 
 
 async def test_a_narrow_window_has_room_for_a_query_and_its_answer(address: str, browsed: Browsed) -> None:

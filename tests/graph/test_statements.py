@@ -85,11 +85,11 @@ SELECT gen_random_uuid(), customer_id, replaces_id, 'CREDIT', 1, id, now() FROM 
 
 INSERT INTO ledger_entries (id, customer_id, sequence, kind, amount_cents, balance_after_cents, currency, payment_id,
   created_at)
-SELECT gen_random_uuid(), customer_id, 2 * sequence, 'OVERPAYMENT', 1, 1, currency, id, now() FROM invoices;
+SELECT gen_random_uuid(), customer_id, 1000 + 2 * sequence, 'OVERPAYMENT', 1, 1, currency, id, now() FROM invoices;
 
 INSERT INTO ledger_entries (id, customer_id, sequence, kind, amount_cents, balance_after_cents, currency, invoice_id,
   created_at)
-SELECT gen_random_uuid(), customer_id, 2 * sequence + 1, 'APPLIED', -1, 0, currency, id, now() FROM invoices;
+SELECT gen_random_uuid(), customer_id, 1001 + 2 * sequence, 'APPLIED', -1, 0, currency, id, now() FROM invoices;
 
 INSERT INTO billing_runs (id, trigger, as_of, created_at, renewed, failed, invoices, past_due)
 VALUES (gen_random_uuid(), 'SERVER', now(), now(), 0, 0, 0, 0);

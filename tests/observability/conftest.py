@@ -136,7 +136,10 @@ def value(found: Samples, name: str, **labels: str) -> float | None:
 async def gone(server: EmbeddedPostgres, database_url: str) -> AsyncIterator[None]:
     """Takes the database away for the time of the block."""
     name = asyncpg_url(database_url).database
+    # A server would connect again before the new name is in place.
+    await execute(server.url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
     await execute(server.url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
     await execute(server.url, f"ALTER DATABASE {name} RENAME TO {name}_gone")
     yield
     await execute(server.url, f"ALTER DATABASE {name}_gone RENAME TO {name}")
+    await execute(server.url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

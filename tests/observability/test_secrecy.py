@@ -103,9 +103,10 @@ query Customers($after: String) {
 class Driver:
     """A client with a key."""
 
-    def __init__(self, served: Served, token: str) -> None:
+    def __init__(self, served: Served, token: str, client: httpx.Client) -> None:
         self.url = f"{served.url}/graphql"
-        self.client = httpx.Client(timeout=PATIENCE_SECONDS, headers={"authorization": f"Bearer {token}"})
+        self.client = client
+        client.headers["authorization"] = f"Bearer {token}"
         self.secrets = {token, b64encode(token.encode()).decode()}
 
     def ask(self, query: str, **variables: Any) -> Any:
@@ -265,18 +266,17 @@ async def test_nobody_is_named_and_no_secret_told(
             "OTEL_BSP_SCHEDULE_DELAY": "50",
         }
     )
-    driver = Driver(served, key.token)
-
-    customer = await asyncio.to_thread(succeed, driver)
-    await asyncio.to_thread(be_refused, driver)
-    await break_rules(driver, database, customer)
-    await fail_renewals(database)
-    async with gone(server, database_url):
-        lost = await asyncio.to_thread(driver.codes, BY_EMAIL, email=a_customer(1)["email"])
-        assert lost == {"UNAVAILABLE"}
-    metrics = driver.client.get(f"{served.url}/metrics").text
+    with httpx.Client(timeout=PATIENCE_SECONDS) as client:
+        driver = Driver(served, key.token, client)
+        customer = await asyncio.to_thread(succeed, driver)
+        await asyncio.to_thread(be_refused, driver)
+        await break_rules(driver, database, customer)
+        await fail_renewals(database)
+        async with gone(server, database_url):
+            lost = await asyncio.to_thread(driver.codes, BY_EMAIL, email=a_customer(1)["email"])
+            assert lost == {"UNAVAILABLE"}
+        metrics = driver.client.get(f"{served.url}/metrics").text
     assert served.stop() == 0
-    driver.client.close()
 
     everything = [*told(served, collector, Path(server.folder)), ("metrics", metrics)]
     assert len(everything) >= 4, "the log of PostgreSQL is among them"

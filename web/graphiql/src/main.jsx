@@ -21,7 +21,10 @@ const { query, variables } = openingTab();
 
 // Lines of invoices read "2 × Pro", in which Monaco would mark the × as a character that looks like an x.
 import('monaco-graphql/esm/monaco-editor.js').then(({ editor }) => {
-  editor.onDidCreateEditor((created) => created.updateOptions({ unicodeHighlight: { ambiguousCharacters: false } }));
+  const unmark = (each) => each.updateOptions({ unicodeHighlight: { ambiguousCharacters: false } });
+  editor.onDidCreateEditor(unmark);
+  // Some editors may have been created while this module loaded.
+  editor.getEditors().forEach(unmark);
 });
 
 createRoot(document.getElementById('playground')).render(
