@@ -1,4 +1,8 @@
-"""How many items a list gives."""
+"""How many items a list gives, and which way it is ordered."""
+
+from enum import Enum
+
+import strawberry
 
 from graph.schema.fields.errors import bad_user_input
 from graph.settings import Limits
@@ -23,3 +27,9 @@ def checked_limit(name: str, asked: int | None, limits: Limits, *, by_default: i
     if not 0 <= asked <= limits.page:
         raise bad_user_input(f"`{name}` must be between 0 and {limits.page}.")
     return asked
+
+
+@strawberry.enum(description="Which way a list is ordered.")
+class OrderDirection(Enum):
+    ASC = strawberry.enum_value("ASC", description="Smallest, earliest or first in the alphabet first.")
+    DESC = strawberry.enum_value("DESC", description="Largest, latest or last in the alphabet first.")

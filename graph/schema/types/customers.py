@@ -10,8 +10,9 @@ from billing import limits
 from db import models
 from db.queries.lookups import live_subscriptions_by_customer, test_clocks_by_id
 from db.queries.pages import Condition
-from graph.schema.fields.connections import Connection, OrderDirection, connection
+from graph.schema.fields.connections import Connection, connection
 from graph.schema.fields.edges import edge
+from graph.schema.fields.paging import OrderDirection
 from graph.schema.fields.scalars import Cents, Currency
 from graph.schema.types.common import (
     Address,

@@ -14,10 +14,10 @@ from db.models.kinds import KINDS
 from db.queries.lookups import by_id, customers_by_id
 from db.queries.pages import Condition, PageRequest
 from graph.execution import READS
-from graph.schema.fields.connections import Listing
 from graph.schema.fields.context import Info
 from graph.schema.fields.cursors import decode_cursor
 from graph.schema.fields.edges import EDGE, edge
+from graph.schema.fields.listings import Listing
 from graph.schema.fields.paging import DEFAULT_PAGE, MAX_PAGE, PAGE_BY_DEFAULT, checked_limit
 from graph.schema.types.common import Node, any_of, describe, equals, field, id_is
 from graph.schema.types.lazy import LazyCustomer

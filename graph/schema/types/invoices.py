@@ -22,8 +22,8 @@ from db.queries.lookups import (
     test_clocks_by_id,
 )
 from db.queries.pages import Condition
-from graph.schema.fields.connections import OrderDirection
 from graph.schema.fields.edges import edge
+from graph.schema.fields.paging import OrderDirection
 from graph.schema.fields.scalars import Cents, Currency
 from graph.schema.types.common import Address, DateTimeRange, Node, any_of, describe, field, id_is, in_currency, within
 from graph.schema.types.lazy import (

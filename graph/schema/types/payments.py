@@ -10,8 +10,8 @@ from billing.words import AllocationKind, LedgerEntryKind, PaymentMethod
 from db import models
 from db.queries.lookups import allocations_by_payment, customers_by_id, invoices_by_id, payments_by_id
 from db.queries.pages import Condition
-from graph.schema.fields.connections import OrderDirection
 from graph.schema.fields.edges import edge
+from graph.schema.fields.paging import OrderDirection
 from graph.schema.fields.scalars import Cents, Currency
 from graph.schema.types.common import DateTimeRange, Node, any_of, describe, field, within
 from graph.schema.types.lazy import LazyCustomer, LazyInvoice, LazyPayment

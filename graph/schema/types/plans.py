@@ -10,7 +10,8 @@ from billing import limits
 from billing.words import PlanInterval
 from db import models
 from db.queries.pages import Condition
-from graph.schema.fields.connections import Connection, OrderDirection, connection
+from graph.schema.fields.connections import Connection, connection
+from graph.schema.fields.paging import OrderDirection
 from graph.schema.fields.scalars import Cents, Currency
 from graph.schema.types.common import (
     DateTimeRange,

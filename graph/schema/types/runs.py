@@ -9,7 +9,8 @@ import strawberry
 from billing.words import RunTrigger, TestClockStatus
 from db import models
 from db.queries.pages import Condition
-from graph.schema.fields.connections import Connection, OrderDirection, connection
+from graph.schema.fields.connections import Connection, connection
+from graph.schema.fields.paging import OrderDirection
 from graph.schema.types.common import DateTimeRange, Node, any_of, describe, field, field_of, within
 from graph.schema.types.customers import CustomerFilter, CustomerOrder
 from graph.schema.types.lazy import LazyCustomer

@@ -22,8 +22,9 @@ from db.queries.lookups import (
 )
 from db.queries.pages import Condition
 from graph.execution import READS
-from graph.schema.fields.connections import Connection, OrderDirection, connection
+from graph.schema.fields.connections import Connection, connection
 from graph.schema.fields.edges import edge
+from graph.schema.fields.paging import OrderDirection
 from graph.schema.fields.scalars import Cents
 from graph.schema.types.common import (
     DateTimeRange,
