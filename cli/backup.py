@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from cli import __version__
 from cli.database import typed
-from db.backup import Manifest, back_up, read_manifest, restore
+from db.backup import Backup, Manifest, back_up, checked_backup, read_manifest, restore
 from db.backup.archive import Progress as Told
 
 
@@ -24,13 +24,21 @@ async def write_backup(url: str, file: Path, *, folder: Path | None, console: Co
     console.print(f"File        {file}, {megabytes(file):.1f} MB, in {time.monotonic() - began:.1f} s")
 
 
-async def restore_backup(url: str, file: Path, *, folder: Path | None, console: Console) -> None:
+@contextmanager
+def whole_backup(file: Path, *, folder: Path | None, console: Console) -> Iterator[Backup]:
+    """A backup whose file was read to its end. Raises `BackupError`."""
+    with ExitStack() as stack:
+        with shown(console, "Checking", read_manifest(file).sql_bytes) as progress:
+            backup = stack.enter_context(checked_backup(file, folder=folder, progress=progress))
+        yield backup
+
+
+async def restore_backup(url: str, backup: Backup, *, console: Console) -> None:
     """Restores a backup, and says what is in it. Raises `BackupError`."""
     began = time.monotonic()
-    # All is read twice: to see whether it is whole, and to restore it.
-    with shown(console, "Restoring", read_manifest(file).sql_bytes) as progress:
-        manifest = await restore(url, file, now=datetime.now(UTC), folder=folder, progress=progress)
-    say(console, "Restored", manifest)
+    with shown(console, "Restoring", backup.manifest.sql_bytes) as progress:
+        await restore(url, backup, now=datetime.now(UTC), progress=progress)
+    say(console, "Restored", backup.manifest)
     console.print(f"Time        {time.monotonic() - began:.1f} s")
     console.print(f"API keys    as they were then: revoke again what was revoked since, see `{typed('keys list')}`")
 

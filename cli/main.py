@@ -249,16 +249,15 @@ def restore_command(
 
     Exits with 1 when an invariant is violated.
     """
-    from cli.backup import restore_backup
+    from cli.backup import restore_backup, whole_backup
     from cli.verify import verify_database
-    from db.backup import read_manifest
 
     with one_line_errors(), ExitStack() as stack:
         # Before a database is made for it.
-        read_manifest(file)
+        backup = stack.enter_context(whole_backup(file, folder=postgres_bin, console=console))
         server = stack.enter_context(database_server(data_dir))
         require_direct(server)
-        asyncio.run(restore_backup(server.url, file, folder=postgres_bin, console=console))
+        asyncio.run(restore_backup(server.url, backup, console=console))
         migrated(server)
         sound = asyncio.run(verify_database(server.url, None))
     if not sound:

@@ -3,6 +3,6 @@
 from db.backup.archive import Manifest, read_manifest
 from db.backup.dump import back_up
 from db.backup.errors import BackupError
-from db.backup.restore import restore
+from db.backup.restore import Backup, checked_backup, restore
 
-__all__ = ["BackupError", "Manifest", "back_up", "read_manifest", "restore"]
+__all__ = ["Backup", "BackupError", "Manifest", "back_up", "checked_backup", "read_manifest", "restore"]

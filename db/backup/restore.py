@@ -5,6 +5,9 @@
 
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -33,11 +36,19 @@ RATE_BITS = 31
 """The numbers of events begin at the seconds since 1970 times 2 to this power: see `live_on`."""
 
 
-async def restore(url: str, path: Path, *, now: datetime, folder: Path | None, progress: Progress) -> Manifest:
-    """Makes the empty database at `url` what it was when the backup was made, at the same revision.
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A whole backup, and the program that restores it."""
 
-    The file is read to its end before anything is done. In the same transaction the rows are counted again, and what
-    a copy must not keep is put right, as of `now`. Raises `BackupError`, and leaves the database empty then.
+    manifest: Manifest
+    archive: ZipFile
+    psql: Program
+
+
+@contextmanager
+def checked_backup(path: Path, *, folder: Path | None, progress: Progress) -> Iterator[Backup]:
+    """A backup that this version can restore: its file is read to its end. `folder` is that of PostgreSQL's programs.
+    Raises `BackupError`.
     """
     psql = find_program("psql", folder)
     with open_archive(path) as archive:
@@ -48,10 +59,18 @@ async def restore(url: str, path: Path, *, now: datetime, folder: Path | None, p
                 f" {manifest.program}, and a version that is not older restores it."
             )
         require_major(psql, int(manifest.pg_dump.split(".")[0]), "The backup was written by the programs of")
-        server = await require_empty(url)
         check_sql(archive, manifest, path, progress)
-        run_script(psql, url, archive, manifest, server=server, now=now, progress=progress)
-    return manifest
+        yield Backup(manifest, archive, psql)
+
+
+async def restore(url: str, backup: Backup, *, now: datetime, progress: Progress) -> None:
+    """Makes the empty database at `url` what it was when the backup was made, at the same revision.
+
+    In the same transaction the rows are counted again, and what a copy must not keep is put right, as of `now`. Raises
+    `BackupError`, and leaves the database empty then.
+    """
+    server = await require_empty(url)
+    run_script(backup.psql, url, backup.archive, backup.manifest, server=server, now=now, progress=progress)
 
 
 async def require_empty(url: str) -> int:

@@ -58,7 +58,7 @@ class Health:
         try:
             await self._database.ping()
         except DATABASE_ERRORS:
-            return JSONResponse({"database": "unavailable"}, 503)
+            return JSONResponse({"database": self._trouble()}, 503)
         return JSONResponse({"database": "ok"})
 
     async def ready(self, _request: Request) -> JSONResponse:
@@ -72,7 +72,12 @@ class Health:
             async with asyncio.timeout(PING_TIMEOUT_SECONDS), self._database.engine.connect() as connection:
                 revision = await current_revision(connection)
         except DATABASE_ERRORS:
-            return JSONResponse({"ready": False, "reason": "database unavailable"}, 503)
+            return JSONResponse({"ready": False, "reason": f"database {self._trouble()}"}, 503)
         if revision in self._outdated:
             return JSONResponse({"ready": False, "reason": "migrations pending"}, 503)
         return JSONResponse({"ready": True})
+
+    def _trouble(self) -> str:
+        """Why the database gave no answer: a check waits for a connection like everybody else."""
+        pool = self._database.pools["work"]
+        return "unavailable" if pool.checkedout() < pool.size() else "connections all in use"

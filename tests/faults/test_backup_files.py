@@ -162,6 +162,15 @@ async def test_what_is_no_whole_backup_of_ours_is_refused(
     assert await scalar(empty_database_url, TABLES) == 0
 
 
+def test_a_damaged_backup_leaves_no_database_behind(backup: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.backup"
+    flipped(backup, damaged)
+
+    assert "damaged" in refusal_of(billing("restore", str(damaged), "--data-dir", str(tmp_path / "new")))
+
+    assert list(tmp_path.iterdir()) == [damaged]
+
+
 def dumping_by(script: str, folder: Path) -> Path:
     """A folder below this one whose `pg_dump` is this script."""
     programs = folder / "bin"

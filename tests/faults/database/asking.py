@@ -43,6 +43,11 @@ class Answered:
     headers: httpx.Headers
     seconds: float
 
+    @property
+    def is_overloaded(self) -> bool:
+        codes = [error["extensions"]["code"] for error in self.document.get("errors", [])]
+        return self.status == 503 and codes == ["OVERLOADED"]
+
 
 @dataclass
 class Asking:
@@ -67,11 +72,25 @@ class Asking:
         """Reads and writes at once, more than there are connections."""
         return list(await asyncio.gather(*(self.create() if n % 2 else self.ask(READ) for n in range(CROWD))))
 
+    async def crowd_is_served(self) -> None:
+        """Each is served, however busy the machine is: who is told that the server is busy comes again."""
+        waiting: set[int] = set(range(CROWD))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while waiting:
+                asked = sorted(waiting)
+                answers = await asyncio.gather(*(self.create() if n % 2 else self.ask(READ) for n in asked))
+                served = {n: answer for n, answer in zip(asked, answers, strict=True) if not answer.is_overloaded}
+                assert_served(list(served.values()))
+                waiting -= served.keys()
+
     async def status(self, path: str) -> int:
+        return (await self.health(path))[0]
+
+    async def health(self, path: str) -> tuple[int, Any]:
         began = monotonic()
-        status = (await self.client.get(path)).status_code
+        answer = await self.client.get(path)
         assert monotonic() - began < WITHIN_SECONDS, path
-        return status
+        return answer.status_code, answer.json()
 
     def assert_unavailable(self, answers: list[Answered], code: str = "UNAVAILABLE") -> None:
         """Each is told, in time, that it may come again."""
@@ -92,10 +111,10 @@ def assert_served(answers: list[Answered]) -> None:
     assert [answer.document for answer in answers if answer.status != 200 or "errors" in answer.document] == []
 
 
-async def assert_well_but_not_ready(there: Asking) -> None:
+async def assert_well_but_not_ready(there: Asking, trouble: str = "unavailable") -> None:
     assert await there.status("/health") == 200
-    assert await there.status("/health/db") == 503
-    assert await there.status("/ready") == 503
+    assert await there.health("/health/db") == (503, {"database": trouble})
+    assert await there.health("/ready") == (503, {"ready": False, "reason": f"database {trouble}"})
 
 
 def assert_nothing_lost(there: Asking, postgres: Postgres) -> None:

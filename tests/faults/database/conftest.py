@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import Serve, data_dir, serve
 from tests.conftest import FOLDER
-from tests.faults.database.asking import Asking, asking, assert_served
+from tests.faults.database.asking import Asking, asking
 from tests.faults.database.postgres import Postgres
 from tests.support import PATIENCE_SECONDS
 
@@ -44,10 +44,11 @@ async def there(serve: Serve, postgres: Postgres) -> AsyncIterator[Asking]:
         "DATABASE_URL": postgres.url,
         "BILLING_AUTH": "off",
         "BILLING_LOCK_TIMEOUT_MS": f"{PATIENCE_SECONDS}000",
+        "BILLING_MAX_LIST_SECONDS": f"{PATIENCE_SECONDS}",
         "BILLING_POOL_TIMEOUT_SECONDS": "1.2",
     }
     served = serve("--renew-every", "1", environment=environment)
     assert served.url, served.said.read_text()
     async with asking(served) as there:
-        assert_served(await there.crowd())
+        await there.crowd_is_served()
         yield there

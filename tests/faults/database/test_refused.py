@@ -35,7 +35,7 @@ async def test_a_database_that_may_only_be_read(there: Asking, postgres: Postgre
     await execute(named(postgres.url, "postgres"), "ALTER DATABASE billing RESET default_transaction_read_only")
 
     assert_served([await there.ask(SUBSCRIBE)])
-    assert_served(await there.crowd())
+    await there.crowd_is_served()
     assert_nothing_lost(there, postgres)
 
 
@@ -46,14 +46,15 @@ async def test_a_pool_all_of_whose_connections_wait(there: Asking, postgres: Pos
         waiting = [asyncio.create_task(there.create() if n % 2 else there.ask(READ)) for n in range(CONNECTIONS)]
         await until_waiting(blocker, CONNECTIONS)
 
-        crowd, _ = await asyncio.gather(there.crowd(), assert_well_but_not_ready(there))
+        busy = assert_well_but_not_ready(there, "connections all in use")
+        crowd, _ = await asyncio.gather(there.crowd(), busy)
         there.assert_unavailable(crowd, "OVERLOADED")
 
         await blocker.execute("COMMIT")
     finally:
         await blocker.close()
     assert_served(await asyncio.gather(*waiting))
-    assert_served(await there.crowd())
+    await there.crowd_is_served()
     assert_nothing_lost(there, postgres)
 
 

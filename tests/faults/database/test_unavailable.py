@@ -9,7 +9,6 @@ from tests.faults.database.asking import (
     READ,
     Asking,
     assert_nothing_lost,
-    assert_served,
     assert_well_but_not_ready,
 )
 from tests.faults.database.postgres import TERMINATE_OTHERS, Postgres
@@ -24,7 +23,7 @@ async def test_a_database_that_is_gone(there: Asking, postgres: Postgres) -> Non
 
     postgres.start()
 
-    assert_served(await there.crowd())
+    await there.crowd_is_served()
     assert await there.status("/ready") == 200
     assert_nothing_lost(there, postgres)
 
@@ -33,7 +32,7 @@ async def test_a_restart_that_nobody_saw(there: Asking, postgres: Postgres) -> N
     postgres.stop()
     postgres.start()
 
-    assert_served(await there.crowd())
+    await there.crowd_is_served()
     assert_nothing_lost(there, postgres)
 
 
@@ -48,7 +47,7 @@ async def test_a_database_that_does_not_answer(there: Asking, postgres: Postgres
     postgres.go_on()
     await asyncio.to_thread(there.served.until, "/ready")
 
-    assert_served(await there.crowd())
+    await there.crowd_is_served()
     assert_nothing_lost(there, postgres)
 
 
@@ -63,5 +62,5 @@ async def test_a_database_that_is_starting_up(there: Asking, postgres: Postgres)
     postgres.stop()
     postgres.start()
 
-    assert_served(await there.crowd())
+    await there.crowd_is_served()
     assert_nothing_lost(there, postgres)
