@@ -2,6 +2,8 @@
 
 `./dev bench` compares: bench/README.md says how to read its tables. `./dev bench growth` measures how the cost of a
 query grows with its rows, `./dev bench crowd` holds 64 connections for a minute, `./dev bench soak` watches the memory.
+`./dev bench lists` reads every list of a million invoices; `busy` and `renewing` measure what others feel of one busy
+customer and of a run of renewals.
 """
 
 import argparse
@@ -22,6 +24,7 @@ from bench.measuring import Bench, Cell, Effort, driver, processors
 from bench.operations import OPERATIONS, Operation
 from bench.report import read, rows, save, summary, table
 from bench.servers import KINDS, Kind, running
+from bench.strain import busy, lists, renewing
 from bench.trials import crowd, growth, soak
 
 Named = TypeVar("Named", Operation, Kind)
@@ -79,7 +82,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="?", choices=("compare", "growth", "crowd", "soak"), default="compare")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("compare", "growth", "crowd", "soak", "lists", "busy", "renewing"),
+        default="compare",
+    )
     parser.add_argument("--quick", action="store_true", help="compare in three minutes instead of twelve")
     parser.add_argument("--only", metavar="OPERATIONS", help=", ".join(operation.name for operation in OPERATIONS))
     parser.add_argument("--servers", metavar="SERVERS", help=", ".join(kind.name for kind in KINDS))
@@ -97,6 +105,12 @@ def main() -> None:
             crowd(arguments.name, chosen([each for each in OPERATIONS if not each.writes], arguments.only or "one"))
         case "soak":
             soak(arguments.name)
+        case "lists":
+            lists(arguments.name)
+        case "busy":
+            busy(arguments.name)
+        case "renewing":
+            renewing(arguments.name)
         case _:
             compare(arguments)
 
