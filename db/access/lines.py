@@ -1,8 +1,9 @@
 """Lines of those who wait for a customer's lock. Whoever waits holds no connection that others need.
 
 A transaction that does not get a lock at once is undone and gives its connection back. It stands in the customer's line
-in this process, and is done again when it is first there. The first of a line waits in the database, where the lines of
-several processes meet, and of these only so many wait there at a time.
+in this process, and is done again when it is first there. Where the lock is still not to be had, another process has
+it: the first of a line then waits in the database, where the lines of several processes meet. Only so many wait there
+at a time; the first of other lines try again now and then.
 """
 
 import asyncio
@@ -18,6 +19,11 @@ from db.driver.errors import Overloaded, said_of
 
 MAX_IN_LINE = 100
 """Maximum of those who wait for one customer in a process."""
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 1.0
+"""Between two tries of who is first in line and has no place in the database; each pause is twice as long."""
+
+TOO_LONG = "Others who have this customer's lock, or wait for it, took too long."
 
 LOCK_NOT_AVAILABLE = "55P03"
 TURN = "turn"
@@ -53,17 +59,15 @@ class Turn:
         self._customer_id: CustomerId | None = None
         self.is_first = asyncio.Event()
         self._has_place = False
+        self._pause: float | None = None
 
     def waits_for(self, customer_id: CustomerId) -> bool:
-        """Whether to wait in the database: who is first in line does. Raises `Busy` where others come first."""
-        line = self._lines.waiting.get(customer_id)
-        if line is not None and line[0] is self:
-            return True
-        if line is not None and self not in line:
-            self._customer_id = customer_id
-            raise Busy
+        """Whether to wait in the database: who has a place there does. Raises `Busy` where others come first."""
         self._customer_id = customer_id
-        return False
+        line = self._lines.waiting.get(customer_id)
+        if line is not None and self not in line:
+            raise Busy
+        return self._has_place
 
     async def come(self, seconds: float) -> None:
         """Waits in line until it is first. Raises `Overloaded` where that takes too long, or the line is full."""
@@ -75,14 +79,26 @@ class Turn:
             line.append(self)
         if line[0] is self:
             self.is_first.set()
+        if seconds <= 0:
+            raise Overloaded(TOO_LONG)
         try:
             async with asyncio.timeout(seconds):
                 await self.is_first.wait()
-                if not self._has_place:
-                    await self._lines.places.acquire()
-                    self._has_place = True
+                await self._take_place()
         except TimeoutError:
-            raise Overloaded("Others who wait for this customer took too long.") from None
+            raise Overloaded(TOO_LONG) from None
+
+    async def _take_place(self) -> None:
+        """Waits for a place in the database for a while, but not before it has tried as the first in line."""
+        if self._pause is None:
+            self._pause = FIRST_PAUSE_SECONDS
+            return
+        try:
+            async with asyncio.timeout(self._pause):
+                await self._lines.places.acquire()
+                self._has_place = True
+        except TimeoutError:
+            self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
     def give_place(self) -> None:
         """Lets the first of another line wait in the database."""
@@ -116,7 +132,8 @@ async def in_turn(session: AsyncSession, customer_id: CustomerId) -> AsyncIterat
     try:
         yield waits
     except DBAPIError as error:
-        if not waits and said_of(error, "sqlstate") == LOCK_NOT_AVAILABLE:
+        if said_of(error, "sqlstate") == LOCK_NOT_AVAILABLE:
             raise Busy from error
         raise
-    turn.give_place()
+    finally:
+        turn.give_place()

@@ -5,7 +5,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
@@ -19,6 +19,10 @@ Item = TypeVar("Item")
 
 MAX_WAITING = 1_000
 """Maximum of those who wait for a connection of a pool: others are turned away at once."""
+
+
+class Room(Exception):
+    """A connection may be made: another one that was to be made could not be."""
 
 
 class FairQueue(QueueCommon[Item]):
@@ -67,6 +71,14 @@ class FairQueue(QueueCommon[Item]):
             return self.get_nowait()
         return await_(self._next(timeout))
 
+    def wake_first(self) -> None:
+        """Has whoever has waited longest try to make a connection."""
+        while self._waiting:
+            first = self._waiting.popleft()
+            if not first.done():
+                first.set_exception(Room())
+                return
+
     def __len__(self) -> int:
         """How many wait."""
         return sum(not each.done() for each in self._waiting)
@@ -81,7 +93,11 @@ class FairQueue(QueueCommon[Item]):
                 return await handed
         except (TimeoutError, asyncio.CancelledError) as error:
             if handed.done() and not handed.cancelled():
-                self.put_nowait(handed.result())
+                # It was too late for this one.
+                if handed.exception() is None:
+                    self.put_nowait(handed.result())
+                else:
+                    self.wake_first()
             handed.cancel()
             if isinstance(error, TimeoutError):
                 raise Empty from None
@@ -105,6 +121,19 @@ class Pool(AsyncAdaptedQueuePool):
         assert isinstance(pool, Pool)
         pool.waited = self.waited
         return pool
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        while True:
+            try:
+                return super()._do_get()
+            except Room:
+                continue
+
+    def _dec_overflow(self) -> Literal[True]:
+        done = super()._dec_overflow()
+        # Those who wait would wait for a connection that nobody gives back, and not learn why there is none.
+        cast("FairQueue[ConnectionPoolEntry]", self._pool).wake_first()
+        return done
 
     def connect(self) -> PoolProxiedConnection:
         began = perf_counter()

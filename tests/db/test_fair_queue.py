@@ -8,6 +8,7 @@ import pytest
 
 from db.database import Database, DatabaseSettings
 from db.driver.errors import Overloaded
+from tests.support import PATIENCE_SECONDS
 
 
 @asynccontextmanager
@@ -92,3 +93,12 @@ async def test_a_crowd_comes_to_its_turns_in_order(database_url: str) -> None:
 
     assert passed == clients * turns
     assert longest <= clients
+
+
+async def test_who_waits_learns_that_no_connection_can_be_made() -> None:
+    async with small("postgresql://nobody@127.0.0.1:1/nothing", 3, 2 * PATIENCE_SECONDS) as database:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            found = await asyncio.gather(*(database.engine.raw_connection() for _ in range(40)), return_exceptions=True)
+
+        assert {type(each) for each in found} == {ConnectionRefusedError}
+        assert database.pools["work"].checkedout() == 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import db.database
 from db.access import lines
 from db.database import Database, DatabaseSettings
 from db.driver.errors import Overloaded
@@ -122,3 +123,38 @@ async def test_a_line_that_is_full_turns_others_away(
         with pytest.raises(Overloaded):
             await database.change(lambda session: lock_customer(session, customer))
     await asyncio.gather(*waiting)
+
+
+async def test_who_may_go_on_does_not_wait_for_those_who_may_not(database_url: str, api: Api) -> None:
+    database = Database(database_url, DatabaseSettings(pool_size=2))
+    held: list[Any] = [await api.a_customer() for _ in range(2)]
+    free: Any = await api.a_customer()
+
+    async def change(customer: Any) -> None:
+        await database.change(lambda session: lock_customer(session, customer))
+
+    async with lock(database_url, *held):
+        waiting = [asyncio.create_task(change(customer)) for customer in held]
+        await until(lambda: are_waiting(database, 1), what="one waits in the database")
+        await asyncio.gather(*(change(free) for _ in range(4)))
+        assert not any(task.done() for task in waiting)
+    await asyncio.gather(*waiting)
+    assert database._lines.waiting == {}
+    await database.close()
+
+
+async def test_a_lock_that_is_not_to_be_had_is_told_as_such(
+    database_url: str, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db.database, "CHANGE_TIMEOUT_SECONDS", 2)
+    database = Database(database_url, DatabaseSettings(lock_timeout_ms=300))
+    customer: Any = await api.a_customer()
+
+    async with lock(database_url, customer):
+        answers = await asyncio.gather(
+            *(database.change(lambda session: lock_customer(session, customer)) for _ in range(3)),
+            return_exceptions=True,
+        )
+    assert [type(answer) for answer in answers] == [Overloaded] * 3
+    await database.change(lambda session: lock_customer(session, customer))
+    await database.close()
