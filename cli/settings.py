@@ -22,6 +22,7 @@ from services.runs import Brake, brake_for
 
 DATABASE = DatabaseSettings()
 LIMITS = Limits()
+SERVER = Settings()
 RATE = RateLimit()
 
 HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
@@ -214,7 +215,7 @@ class Configuration:
     )
 
     metrics: bool = setting(False, "`on`: `/metrics` has figures for Prometheus, for whoever may read by the API.")
-    slow_ms: int = setting(1000, "An operation that takes longer than so many milliseconds is logged.")
+    slow_ms: int = setting(SERVER.slow_ms, "An operation that takes longer than so many milliseconds is logged.")
     log_requests: bool = setting(False, "`on`: each request is logged.")
 
     def url(self) -> str | None:
@@ -229,22 +230,14 @@ class Configuration:
         return self.group(DatabaseSettings)
 
     def of_server(self) -> Settings:
-        return Settings(
-            requires_key=self.auth,
-            suggestions=self.suggestions,
-            limits=self.group(Limits, "max_"),
-            rate_limit=self.group(RateLimit, "rate_"),
-            trusted_documents=self.trusted_documents,
-            trusted_only=self.trusted_only,
-            cors_origins=self.cors_origins,
-            cors_headers=self.cors_headers,
-            plans=self.plans,
-            hsts_seconds=self.hsts_seconds,
-            hosts=frozenset(name.lower() for name in self.hosts),
-            metrics=self.metrics,
-            slow_ms=self.slow_ms,
-            log_requests=self.log_requests,
-        )
+        named_otherwise: dict[str, Any] = {
+            "requires_key": self.auth,
+            "limits": self.group(Limits, "max_"),
+            "rate_limit": self.group(RateLimit, "rate_"),
+            "hosts": frozenset(name.lower() for name in self.hosts),
+        }
+        same = {each.name for each in fields(Settings)} - named_otherwise.keys()
+        return Settings(**named_otherwise, **{name: getattr(self, name) for name in same})
 
     def group(self, group: type[Group], prefix: str = "") -> Group:
         """The settings whose names have `prefix`, as the dataclass of those names."""

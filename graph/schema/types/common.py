@@ -69,7 +69,7 @@ def describe(
     """
     strawberry.enum(words, name=name, description=description)
     definition: Any = words.__strawberry_definition__  # type: ignore[attr-defined]
-    assert values_described.keys() == {word.value for word in words}, words
+    assert values_described.keys() == {word.value for word in words}, f"describe each word of {words.__name__}"
     for value in definition.values:
         value.description = values_described[value.name]
         value.deprecation_reason = deprecated.get(value.name)
