@@ -27,8 +27,8 @@ from tests.races.lives import a_subscriber, store_customers, stored_plans
 from tests.support import NOW, PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
-SUBSCRIPTIONS = 1500
-KILLS = 4
+SUBSCRIPTIONS = 900
+KILLS = 3
 CHUNK = 50
 
 DUE = f"SELECT count(*) FROM subscriptions WHERE next_billing_at <= '{NOW.isoformat()}'"
