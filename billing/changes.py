@@ -46,12 +46,16 @@ class ChangeMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """A change of plan or quantity; what is None stays. It counts from `as_of`, by default now."""
+    """A change of plan or quantity; what is None stays. It counts from `as_of`, by default now.
+
+    Unless it `may_credit`, its invoice must not give more back than it charges.
+    """
 
     plan_id: PlanId | None = None
     quantity: int | None = None
     mode: ChangeMode | None = None
     as_of: datetime | None = None
+    may_credit: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,12 +246,13 @@ class PeriodChange:
 
 @dataclass(slots=True)
 class PlannedTrial:
-    """A trial of a plan that is about to be stored."""
+    """A trial of a plan that is about to be stored; if it was `promised`, only if none of the plan is stored yet."""
 
     customer_id: CustomerId
     plan_id: PlanId
     subscription_id: SubscriptionId
     started_at: datetime
+    promised: bool = False
 
 
 @dataclass(slots=True)

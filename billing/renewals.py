@@ -130,7 +130,7 @@ def start(account: Account, starts_at: datetime, at: datetime, *, created: bool 
         return
     trial = Period(starts_at, subscription.trial_end)
     add_period(account, PeriodKind.TRIAL, trial)
-    add_trial(account, account.known_terms.plan_id, starts_at)
+    add_trial(account, account.known_terms.plan_id, starts_at, promised=not created)
     finalize(
         account,
         InvoiceKind.RECURRING,
@@ -180,13 +180,16 @@ def add_period(account: Account, kind: PeriodKind, period: Period) -> None:
     account.subscription_changed = True
 
 
-def add_trial(account: Account, plan_id: PlanId, started_at: datetime) -> None:
-    """Notes that the subscription is on trial of a plan. Raises `TrialAlreadyUsed` if an earlier subscription was."""
+def add_trial(account: Account, plan_id: PlanId, started_at: datetime, *, promised: bool = False) -> None:
+    """Notes that the subscription is on trial of a plan. Raises `TrialAlreadyUsed` if an earlier subscription was.
+
+    A trial that was `promised` when the subscription was made is given even if one of the plan became known since.
+    """
     subscription = account.known_subscription
     used_in = account.trials_before.get(plan_id)
     if used_in is None:
         account.trials_before[plan_id] = subscription.id
-        account.trials.append(PlannedTrial(account.customer.id, plan_id, subscription.id, started_at))
+        account.trials.append(PlannedTrial(account.customer.id, plan_id, subscription.id, started_at, promised))
     elif used_in != subscription.id:
         raise TrialAlreadyUsed("This customer was on trial of this plan before: change to it with mode PERIOD_END.")
 

@@ -36,6 +36,7 @@ from services.accounts.open import open_customer
 from services.accounts.read import read_accounts
 from services.accounts.write import store
 from services.idempotency import Outcome
+from services.repairs import repair_periods
 
 
 async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
@@ -124,6 +125,7 @@ async def period_stands(session: AsyncSession, account: Account, invoice: Invoic
         (subscription.id, EventType.SUBSCRIPTION_CANCELED),
         (invoice.id, EventType.INVOICE_VOIDED),
     )
+    await repair_periods(session, subscription.id)
     if ended_since or await period_was_changed(session, subscription.id, invoice.period_ordinal, invoice.period_end):
         raise InvoiceNotReissuable("The period was changed since: make an invoice of what is owed for it.")
 

@@ -95,23 +95,15 @@ async def open_plan(session: AsyncSession, plan_id: PlanId) -> PlanState:
 
 
 async def change_subscription(
-    session: AsyncSession,
-    request: ChangeRequest,
-    *,
-    subscription_id: SubscriptionId,
-    may_credit: bool = True,
-    now: datetime,
+    session: AsyncSession, request: ChangeRequest, *, subscription_id: SubscriptionId, now: datetime
 ) -> Outcome:
     """Changes plan or quantity. The invoice is the one that was made now, if any.
 
     Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `PlanNotFound`, `PlanArchived`, `QuantityOutOfRange`,
-    `RenewalDue`, `TestClockAdvancing`, `AmountTooLarge`, what `change_terms` does, and, unless it `may_credit`,
-    `CreditNotAllowed` for a change that gives more back than it charges.
+    `RenewalDue`, `TestClockAdvancing`, `AmountTooLarge`, `CreditNotAllowed` and what `change_terms` does.
     """
     account, at = await open_subscription(session, subscription_id, now=now)
     change = await plan_change(session, account, request, at)
-    if not may_credit and change.invoice is not None and change.invoice.amount_cents < 0:
-        raise CreditNotAllowed("This change gives more back than it charges.")
     await store(session, [account])
     return Outcome(
         subscription_id=subscription_id,
@@ -139,6 +131,8 @@ async def plan_change(session: AsyncSession, account: Account, request: ChangeRe
         change = change_terms(account, plan, quantity, mode=request.mode, as_of=request.as_of, at=at)
         # A new period that began in the past may be over already.
         renew(account, at)
+    if not request.may_credit and change.invoice is not None and change.invoice.amount_cents < 0:
+        raise CreditNotAllowed("This change gives more back than it charges.")
     return change
 
 

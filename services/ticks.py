@@ -15,6 +15,7 @@ from db.driver.errors import is_unavailable
 from services.clock_runs import see_to_test_clocks
 from services.customer_sessions import prune_sessions
 from services.idempotency import prune
+from services.repairs import repair
 from services.runs import NO_BRAKE, Brake, Report, run_renewals
 
 logger = logging.getLogger("billing.runs")
@@ -38,7 +39,7 @@ async def tick(
     brake: Brake = NO_BRAKE,
     told: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
-    """All that is to be done from time to time: renewals, test clocks, and the end of what was kept long enough.
+    """All that is to be done from time to time: renewals, test clocks, repairs, the end of what was kept long enough.
 
     `told` is given what each chunk of renewals has done. Raises `AsOfInTheFuture`.
     """
@@ -53,6 +54,7 @@ async def tick(
         told=told,
     )
     await see_to_test_clocks(database, now=now)
+    await repair(database)
 
     async def prune_all(session: AsyncSession) -> None:
         await prune(session, now=now)

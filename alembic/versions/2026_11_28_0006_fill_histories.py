@@ -8,57 +8,19 @@ import unicodedata
 import sqlalchemy as sa
 from alembic import op
 
+from db.queries.fills import ALL_CHANGES, fill_changed_periods, fill_changed_trials
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-# A change that comes into force with a new period is told beside the event of that period, and changes none. A change of
-# the interval begins a period of its own, behind one that was cut.
-CHANGED_PERIODS = """
-    UPDATE billing_periods AS p
-    SET changed_at = changes.occurred_at
-    FROM (
-        SELECT e.customer_id, e.object_id AS subscription_id, e.occurred_at
-        FROM events AS e
-        WHERE e.type = 'SUBSCRIPTION_CHANGED'
-          AND NOT EXISTS (
-              SELECT FROM events AS n
-              WHERE n.object_id = e.object_id AND n.version = e.version + 1 AND n.xid = e.xid
-                AND n.type IN ('SUBSCRIPTION_RENEWED', 'SUBSCRIPTION_TRIAL_ENDED')
-          )
-        ORDER BY e.object_id, e.version
-    ) AS changes
-    WHERE p.subscription_id = changes.subscription_id AND p.customer_id = changes.customer_id
-      AND p.starts_at <= changes.occurred_at AND changes.occurred_at < p.ends_at
-      AND NOT EXISTS (
-          SELECT FROM billing_periods AS cut
-          JOIN invoices AS i ON i.subscription_id = cut.subscription_id AND i.customer_id = cut.customer_id
-            AND i.kind = 'RECURRING' AND i.period_ordinal = cut.ordinal
-          WHERE cut.subscription_id = p.subscription_id AND cut.customer_id = p.customer_id
-            AND cut.ordinal = p.ordinal - 1 AND cut.ends_at < i.period_end AND p.starts_at = changes.occurred_at
-      )
-"""
-CUT_PERIODS = """
-    UPDATE billing_periods AS p
-    SET changed_at = p.ends_at
-    FROM invoices AS i
-    WHERE i.subscription_id = p.subscription_id AND i.customer_id = p.customer_id AND i.kind = 'RECURRING'
-      AND i.period_ordinal = p.ordinal AND p.ends_at < i.period_end AND p.changed_at IS NULL
-"""
-TRIALS = """
+TRIAL_PERIODS = """
     INSERT INTO trials (customer_id, plan_id, subscription_id, started_at)
-    SELECT DISTINCT ON (customer_id, plan_id) customer_id, plan_id, subscription_id, started_at
-    FROM (
-        SELECT customer_id, plan_id, subscription_id, starts_at AS started_at
-        FROM billing_periods
-        WHERE kind = 'TRIAL'
-        UNION ALL
-        SELECT customer_id, plan_id, id, terms_at
-        FROM subscriptions
-        WHERE trial_start <= terms_at AND terms_at < trial_end
-    ) AS trials
-    ORDER BY customer_id, plan_id, started_at
+    SELECT DISTINCT ON (customer_id, plan_id) customer_id, plan_id, subscription_id, starts_at
+    FROM billing_periods
+    WHERE kind = 'TRIAL'
+    ORDER BY customer_id, plan_id, starts_at
     ON CONFLICT (customer_id, plan_id) DO NOTHING
 """
 
@@ -91,9 +53,9 @@ def renew_keys(*, folded: bool) -> None:
 
 
 def upgrade() -> None:
-    op.execute(CHANGED_PERIODS)
-    op.execute(CUT_PERIODS)
-    op.execute(TRIALS)
+    op.execute(fill_changed_periods(ALL_CHANGES))
+    op.execute(TRIAL_PERIODS)
+    op.execute(fill_changed_trials(ALL_CHANGES))
     renew_keys(folded=False)
 
 

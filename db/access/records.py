@@ -5,7 +5,7 @@ table its fields are stored in. Both are made at import, where a name that does 
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import starmap
 from operator import attrgetter
 from typing import Any, Generic, TypeAlias, TypeVar, get_type_hints
@@ -93,18 +93,25 @@ def from_row(record: type[Record], row: Base) -> Record:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """Columns of a table that records are written to: rows are inserted or, with `keys`, updated where these agree."""
+    """Columns of a table that records are written to: rows are inserted or, with `keys`, updated where these agree.
+
+    A row is not inserted if the table has one with the same values in the columns `unless`.
+    """
 
     table: Table
     keys: tuple[str, ...]
     names: tuple[str, ...]
     values: Callable[[Any], tuple[Any, ...]]
     """Returns the values of a record, in the order of `names`."""
+    unless: tuple[str, ...] = ()
 
 
-def inserts(model: type[Base], record: type[Any], *, without: Collection[str] = ()) -> Target:
+def inserts(
+    model: type[Base], record: type[Any], *, without: Collection[str] = (), unless: tuple[str, ...] = ()
+) -> Target:
     """Binds the fields of a dataclass, `without` some, to the columns of a table with the same names.
 
+    With `unless`, columns of a unique rule, a row that the table has already is left alone.
     A field that is a dataclass and not a column stands for its own fields; one of those is named `line.created_at`.
     Raises `TypeError` for a field without a column, for a name in `without` that is not a field, and for a column that
     needs a value and has no field.
@@ -113,7 +120,7 @@ def inserts(model: type[Base], record: type[Any], *, without: Collection[str] = 
     missing = {column.name for column in bound.table.c if needs_value(column)}.difference(bound.names)
     if missing:
         raise TypeError(f"{record.__name__} has no field for {model.__name__}.{', '.join(sorted(missing))}")
-    return bound
+    return replace(bound, unless=unless)
 
 
 def updates(model: type[Base], record: type[Any], *, keys: tuple[str, ...], without: Collection[str] = ()) -> Target:

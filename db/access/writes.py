@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Column, ColumnElement, Insert, Update, bindparam, cast, func, insert, select, update
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import Column, ColumnElement, Insert, Update, bindparam, cast, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import Text, TypeEngine
 
@@ -83,7 +83,9 @@ def written(number: int, write: Write) -> Insert | Update:
     table, keys, names = write.target.table, write.target.keys, write.target.names
     sent = sent_columns(number, write)
     if not keys:
-        return insert(table).from_select(names, select(*(restored(table.c[name], sent[name]) for name in names)))
+        rows = insert(table).from_select(names, select(*(restored(table.c[name], sent[name]) for name in names)))
+        unless = write.target.unless
+        return rows.on_conflict_do_nothing(index_elements=unless) if unless else rows
     changes = [name for name in names if name not in keys]
     return (
         update(table)

@@ -279,13 +279,19 @@ async def credited_by_line(
 async def trial_subscription(session: AsyncSession, customer_id: CustomerId, plan_id: PlanId) -> SubscriptionId | None:
     """The subscription in which the customer was on trial of the plan; None for no such trial."""
     trials = select(Trial.subscription_id).where(Trial.customer_id == customer_id, Trial.plan_id == plan_id)
-    # A server of an earlier release writes no rows of trials.
+    # A server of an earlier release writes no rows of trials: see `services.repairs`.
     periods = select(BillingPeriod.subscription_id).where(
         BillingPeriod.customer_id == customer_id,
         BillingPeriod.plan_id == plan_id,
         BillingPeriod.kind == PeriodKind.TRIAL,
     )
-    found: SubscriptionId | None = await session.scalar(union_all(trials, periods).limit(1))
+    changed_to = select(Subscription.id).where(
+        Subscription.customer_id == customer_id,
+        Subscription.plan_id == plan_id,
+        Subscription.trial_start <= Subscription.terms_at,
+        Subscription.terms_at < Subscription.trial_end,
+    )
+    found: SubscriptionId | None = await session.scalar(union_all(trials, periods, changed_to).limit(1))
     return found
 
 
@@ -348,23 +354,7 @@ async def period_was_changed(
         BillingPeriod.ordinal == ordinal,
         or_(BillingPeriod.changed_at.is_not(None), BillingPeriod.ends_at < ends_at),
     )
-    # A server of an earlier release does not note changes: a charge for one says so.
-    charged = (
-        select(InvoiceLine.id)
-        .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
-        .where(
-            Invoice.subscription_id == subscription_id,
-            Invoice.status != InvoiceStatus.VOID,
-            InvoiceLine.kind == LineKind.PRORATION_CHARGE,
-            InvoiceLine.period_ordinal == ordinal,
-        )
-    )
-    waiting = exists().where(
-        PendingLine.subscription_id == subscription_id,
-        PendingLine.kind == LineKind.PRORATION_CHARGE,
-        PendingLine.period_ordinal == ordinal,
-    )
-    return bool(await session.scalar(select(or_(changed, exists(charged), waiting))))
+    return bool(await session.scalar(select(changed)))
 
 
 async def came_after(session: AsyncSession, one: tuple[UUID, EventType], other: tuple[UUID, EventType]) -> bool:

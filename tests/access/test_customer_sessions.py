@@ -399,7 +399,7 @@ async def test_a_customer_cancels_and_changes_what_is_the_own(
             "query ($id: ID!, $plan: ID!) { previewSubscriptionChange(input: {id: $id, planId: $plan}) "
             "{ invoice { amountCents } userErrors { code } } }",
             id=subscription_id,
-            plan=plan_id,
+            plan=dearer,
         )
         for subscription_id in (other["subscription"], str(new_id()))
     ]
@@ -448,6 +448,50 @@ async def test_what_the_merchant_has_not_allowed_is_forbidden(
     assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"quantity": 2, "mode": "NONE"}, {"planId": str(new_id())}, {"quantity": 2, "asOf": "2026-01-31T12:00:00Z"}],
+    ids=["mode", "plan", "as of"],
+)
+async def test_a_session_previews_no_change_that_it_may_not_make(
+    serving: Serving, api: Api, database: Database, clock: TestClock, fields: dict[str, Any]
+) -> None:
+    customer = await api.a_customer()
+    subscription = await api.a_subscription(customer)
+    me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(customer)), *EVERYTHING))
+
+    change, preview = [
+        (await me.post(document, input={"id": subscription, **fields})).json()["errors"][0]
+        for document in (CHANGE, PREVIEW)
+    ]
+
+    assert preview["extensions"]["code"] == "FORBIDDEN"
+    assert preview["message"] == change["message"]
+
+
+CHANGE = "mutation ($input: ChangeSubscriptionInput!) { changeSubscription(input: $input) { userErrors { code } } }"
+PREVIEW = """
+    query ($input: PreviewSubscriptionChangeInput!) {
+        previewSubscriptionChange(input: $input) { mode userErrors { code field } }
+    }
+"""
+
+
+async def test_a_session_sees_no_price_of_a_plan_that_it_is_not_offered(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    customer, secret = await api.a_customer(), await api.a_plan(amountCents=123)
+    me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(customer)), *EVERYTHING))
+
+    answer = await me.post(
+        "query ($input: PreviewSubscriptionInput!)"
+        " { previewSubscription(input: $input) { invoice { amountCents } userErrors { code } } }",
+        input={"customerId": customer, "planId": secret},
+    )
+
+    assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
 async def test_a_change_of_a_session_gives_nothing_back(
     serving: Serving, api: Api, database: Database, clock: TestClock
 ) -> None:
@@ -465,9 +509,14 @@ async def test_a_change_of_a_session_gives_nothing_back(
     me = (await serving(KEYED))(token)
     clock.forward(minutes=30)
 
+    previewed = await me(PREVIEW, input={"id": subscription, "planId": cheap})
     refused = await me.mutate("changeSubscription", "subscription { id }", id=subscription, planId=cheap)
 
     assert refusal(refused) == ("CREDIT_NOT_ALLOWED", None)
+    assert previewed["previewSubscriptionChange"] == {
+        "mode": None,
+        "userErrors": [{"code": "CREDIT_NOT_ALLOWED", "field": None}],
+    }
     assert await me("{ customers { nodes { balanceCents invoices { totalCount } } } }") == {
         "customers": {"nodes": [{"balanceCents": 0, "invoices": {"totalCount": 1}}]}
     }

@@ -18,7 +18,7 @@ from services.subscriptions import change_subscription, create_subscription
 from tests.db.test_schema import alembic
 
 JUNE = datetime(2025, 6, 1, 9, 30, tzinfo=UTC)
-MIDDLE = JUNE + timedelta(days=15)
+NAMES = ("ada", "bob", "cyd", "dan", "eve", "fay", "gil", "hal", "ivy", "jim", "kim")
 
 HISTORIES = {
     "periods": """
@@ -40,13 +40,18 @@ async def histories(url: str) -> dict[str, list[Any]]:
 
 
 async def live(database: Database) -> None:
-    """Ada changes her plan in June, Bob at the end of it, Cyd to a year, Dan on trial, Eve not at all."""
+    """Ada changes her plan in June, Bob at the end of it, Cyd to a year, Dan on trial, Eve not at all.
+
+    Fay changes to a year as of an earlier day, Gil too, after a change on a later day. Hal changes to weeks, some of
+    which are over. Ivy changes to a year and that year at once, Jim changes twice, Kim when the next month is due.
+    """
     async with database.sessions.begin() as session:
         plans: dict[str, PlanId] = {}
         for code, amount, interval, trial_days in (
             ("pro", 1000, PlanInterval.MONTH, 0),
             ("team", 3000, PlanInterval.MONTH, 0),
             ("year", 9000, PlanInterval.YEAR, 0),
+            ("week", 300, PlanInterval.WEEK, 0),
             ("tryout", 2000, PlanInterval.MONTH, 20),
             ("other", 2500, PlanInterval.MONTH, 20),
         ):
@@ -63,29 +68,45 @@ async def live(database: Database) -> None:
             assert made.plan_id is not None
             plans[code] = made.plan_id
         subscriptions: dict[str, SubscriptionId] = {}
-        for name, code in (("ada", "pro"), ("bob", "pro"), ("cyd", "pro"), ("dan", "tryout"), ("eve", "pro")):
+        for name in NAMES:
+            first = "tryout" if name == "dan" else "pro"
             local = {"ada": "groß", "cyd": "ﬁne"}.get(name, name)
             customer = await create_customer(session, name=name, email=f"{local}@Bücher.example", now=JUNE)
             assert customer.customer_id is not None
             outcome = await create_subscription(
                 session,
-                SubscriptionRequest(plans[code]),
+                SubscriptionRequest(plans[first]),
                 customer_id=CustomerId(customer.customer_id),
                 now=JUNE,
             )
             assert outcome.subscription_id is not None
             subscriptions[name] = outcome.subscription_id
-        for name, code, mode in (
-            ("ada", "team", ChangeMode.IMMEDIATE),
-            ("bob", "team", ChangeMode.PERIOD_END),
-            ("cyd", "year", ChangeMode.IMMEDIATE),
-            ("dan", "other", ChangeMode.IMMEDIATE),
-        ):
-            request = ChangeRequest(plans[code], mode=mode)
-            await change_subscription(session, request, subscription_id=subscriptions[name], now=MIDDLE)
-    await run_renewals(
-        database, as_of=JUNE + timedelta(days=31), now=JUNE + timedelta(days=31), trigger=RunTrigger.SERVER
-    )
+    for name, changed_on, to, quantity, mode, as_of in (
+        ("ada", 15, "team", None, ChangeMode.IMMEDIATE, None),
+        ("bob", 15, "team", None, ChangeMode.PERIOD_END, None),
+        ("cyd", 15, "year", None, ChangeMode.IMMEDIATE, None),
+        ("dan", 15, "other", None, ChangeMode.IMMEDIATE, None),
+        ("fay", 15, "year", None, ChangeMode.IMMEDIATE, 10),
+        ("gil", 12, None, 2, ChangeMode.IMMEDIATE, 2),
+        ("gil", 15, "year", None, ChangeMode.IMMEDIATE, 10),
+        ("hal", 15, "week", None, ChangeMode.IMMEDIATE, 1),
+        ("ivy", 15, "year", None, ChangeMode.IMMEDIATE, None),
+        ("ivy", 15, None, 2, ChangeMode.NONE, None),
+        ("jim", 10, None, 2, ChangeMode.NONE, None),
+        ("jim", 15, "team", None, ChangeMode.NEXT_INVOICE, None),
+        ("kim", 15, "team", None, ChangeMode.PERIOD_END, None),
+        ("kim", 31, None, 2, ChangeMode.IMMEDIATE, None),
+    ):
+        counts_from = None if as_of is None else JUNE + timedelta(days=as_of)
+        async with database.sessions.begin() as session:
+            await change_subscription(
+                session,
+                ChangeRequest(plans[to] if to else None, quantity, mode, counts_from),
+                subscription_id=subscriptions[name],
+                now=JUNE + timedelta(days=changed_on),
+            )
+    july = JUNE + timedelta(days=31)
+    await run_renewals(database, as_of=july, now=july, trigger=RunTrigger.SERVER)
 
 
 async def test_what_is_filled_in_is_what_would_have_been_written(empty_database_url: str) -> None:
@@ -102,7 +123,10 @@ async def test_what_is_filled_in_is_what_would_have_been_written(empty_database_
 
     assert await histories(empty_database_url) == written
     changed = [(name, ordinal) for name, ordinal, changed_at in written["periods"] if changed_at is not None]
-    assert changed == [("ada", 0), ("cyd", 0), ("dan", 0)]
+    assert changed == [
+        *(("ada", 0), ("cyd", 0), ("dan", 0), ("fay", 0), ("gil", 0), ("hal", 0)),
+        *(("ivy", 0), ("ivy", 1), ("jim", 0), ("kim", 1)),
+    ]
     assert [(name, code) for name, code, _ in written["trials"]] == [("dan", "other"), ("dan", "tryout")]
     assert dict(written["keys"])["ada"] == "groß@xn--bcher-kva.example"
 

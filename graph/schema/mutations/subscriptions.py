@@ -136,17 +136,11 @@ class SubscriptionMutations:
         permission=CustomerPermission.CHANGE_SUBSCRIPTION,
     )
     async def change_subscription(self, info: Info, input: ChangeSubscriptionInput) -> ChangeSubscriptionPayload:
-        access = info.context.access
-        access.leave_out(mode=input.mode, asOf=input.as_of)
-        access.require_plan(None if input.plan_id is None else parse_id(input.plan_id))
+        request = input.request(info.context.access)
         made = await info.context.once(
             input,
             lambda session: subscriptions.change_subscription(
-                session,
-                input.request(),
-                subscription_id=SubscriptionId(parse_id(input.id)),
-                may_credit=access.customer_id is None,
-                now=info.context.now(),
+                session, request, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
             ),
         )
         return ChangeSubscriptionPayload(made=made)

@@ -74,10 +74,12 @@ class PreviewSubscriptionChangePayload(Payload):
 class PreviewQueries:
     @preview("What `createSubscription` would bill first, with the same input. Stores nothing.")
     async def preview_subscription(self, info: Info, input: PreviewSubscriptionInput) -> PreviewSubscriptionPayload:
+        request = input.request()
+        info.context.access.require_plan(request.plan_id)
         async with info.context.reads() as session:
             invoice = await previews.preview_subscription(
                 session,
-                input.request(),
+                request,
                 customer_id=CustomerId(parse_id(input.customer_id)),
                 now=info.context.now(),
             )
@@ -87,10 +89,11 @@ class PreviewQueries:
     async def preview_subscription_change(
         self, info: Info, input: PreviewSubscriptionChangeInput
     ) -> PreviewSubscriptionChangePayload:
+        request = input.request(info.context.access)
         async with info.context.reads() as session:
             change = await previews.preview_subscription_change(
                 session,
-                input.request(),
+                request,
                 subscription_id=SubscriptionId(parse_id(input.id)),
                 now=info.context.now(),
             )

@@ -9,6 +9,8 @@ from billing.changes import ChangeMode, ChangeRequest
 from billing.ids import PlanId
 from billing.periods import NOMINAL_MONTH
 from billing.subscribing import SubscriptionRequest
+from billing.words import ApiKeyScope
+from graph.schema.fields.access import Access
 from graph.schema.fields.scalars import parse_id
 
 MONTH_DAYS = f"{NOMINAL_MONTH / 86_400:.6f}"
@@ -77,6 +79,11 @@ class SubscriptionChangeInput:
         ),
     )
 
-    def request(self) -> ChangeRequest:
+    def request(self, access: Access) -> ChangeRequest:
+        """The change that is asked for. Raises a `FORBIDDEN` error for what a customer session may not ask for."""
+        access.leave_out(mode=self.mode, asOf=self.as_of)
         plan_id = None if self.plan_id is None else PlanId(parse_id(self.plan_id))
-        return ChangeRequest(plan_id, self.quantity, self.mode, self.as_of)
+        access.require_plan(plan_id)
+        return ChangeRequest(
+            plan_id, self.quantity, self.mode, self.as_of, may_credit=access.scope is not ApiKeyScope.CUSTOMER
+        )

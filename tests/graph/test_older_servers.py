@@ -1,0 +1,172 @@
+"""What servers of the release before write, or leave out, while they serve beside this one."""
+
+import logging
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from db.access.transactions import Sessions
+from db.database import Database
+from db.models import Trial
+from services.ticks import tick
+from tests.support import NOW, Api, TestClock, counted_statements, day, read_subscription, refusal, run
+
+
+async def as_an_older_server(sessions: Sessions, sql: str, **values: Any) -> None:
+    """Makes of what was written what an older server would have written."""
+    async with sessions.begin() as session:
+        await session.execute(text(sql), values)
+
+
+async def keys(sessions: Sessions) -> list[str]:
+    async with sessions() as session:
+        return list(await session.scalars(text("SELECT email_key FROM customers ORDER BY created_at, id")))
+
+
+async def void_first_invoice(api: Api, subscription_id: str) -> str:
+    found = await read_subscription(api, subscription_id, "latestInvoice { id }")
+    invoice_id = str(found["latestInvoice"]["id"])
+    assert (await api.mutate("voidInvoice", "invoice { id }", id=invoice_id))["userErrors"] == []
+    return invoice_id
+
+
+async def test_a_promised_trial_begins_although_the_plan_was_tried_before(
+    api: Api, database: Database, sessions: Sessions, clock: TestClock
+) -> None:
+    first, second = [await api.a_plan(code=code, trialDays=14) for code in ("first", "second")]
+    customer_id = await api.a_customer()
+    tried_in = await api.a_subscription(customer_id, first)
+    await api.mutate("cancelSubscription", "subscription { id }", id=tried_in, atPeriodEnd=False)
+    subscription_id = await api.a_subscription(customer_id, second, startAt=day(5))
+    # The migration finds a trial that the server which promised this one did not know of.
+    async with sessions.begin() as session:
+        session.add(Trial(customer_id=customer_id, plan_id=second, subscription_id=tried_in, started_at=NOW))
+    clock.forward(days=5)
+
+    await run(database, clock)
+
+    found = await read_subscription(api, subscription_id, "status trialEnd billingHold { reason }")
+    assert found == {"status": "TRIALING", "trialEnd": day(19), "billingHold": None}
+    async with sessions() as session:
+        kept = await session.get_one(Trial, (customer_id, second))
+    assert str(kept.subscription_id) == tried_in
+
+
+@pytest.mark.parametrize("ticks", [0, 1])
+async def test_a_trial_that_an_older_server_changed_to_is_the_only_one_of_its_plan(
+    api: Api, database: Database, sessions: Sessions, clock: TestClock, ticks: int
+) -> None:
+    first, second = [await api.a_plan(code=code, trialDays=14) for code in ("first", "second")]
+    customer_id = await api.a_customer()
+    subscription_id = await api.a_subscription(customer_id, first)
+    changed = await api.mutate(
+        "changeSubscription", "subscription { id }", id=subscription_id, planId=second, mode="IMMEDIATE"
+    )
+    assert changed["userErrors"] == []
+    await as_an_older_server(sessions, "DELETE FROM trials")
+    for _ in range(ticks):
+        await tick(database, now=clock.now)
+        # A later change hides since when the second plan was in force.
+        clock.forward(days=15)
+        await api.mutate("changeSubscription", "subscription { id }", id=subscription_id, quantity=2, mode="NONE")
+    await api.mutate("cancelSubscription", "subscription { id }", id=subscription_id, atPeriodEnd=False)
+
+    refused = await api.mutate(
+        "createSubscription", "subscription { id }", customerId=customer_id, planId=second, trialDays=3
+    )
+
+    assert refusal(refused) == ("TRIAL_ALREADY_USED", ["input", "planId"])
+
+
+async def test_a_period_that_an_older_server_changed_is_not_billed_again(
+    api: Api, sessions: Sessions, clock: TestClock
+) -> None:
+    monthly, free = [await api.a_plan(amountCents=amount, interval="MONTH") for amount in (1000, 0)]
+    subscription_id = await api.a_subscription(plan_id=monthly)
+    invoice_id = await void_first_invoice(api, subscription_id)
+    clock.forward(days=10)
+    changed = await api.mutate(
+        "changeSubscription", "subscription { id }", id=subscription_id, planId=free, mode="IMMEDIATE"
+    )
+    assert changed["userErrors"] == []
+    await as_an_older_server(sessions, "UPDATE billing_periods SET changed_at = NULL")
+
+    reissued = await api.mutate("reissueInvoice", "invoice { id }", id=invoice_id)
+
+    assert refusal(reissued) == ("INVOICE_NOT_REISSUABLE", ["input", "id"])
+
+
+async def test_a_new_period_that_began_in_the_past_is_billed_again(api: Api, clock: TestClock) -> None:
+    monthly, yearly = [await api.a_plan(amountCents=9000, interval=interval) for interval in ("MONTH", "YEAR")]
+    subscription_id = await api.a_subscription(plan_id=monthly)
+    clock.forward(days=10)
+    await api.mutate("changeSubscription", "subscription { id }", id=subscription_id, planId=yearly, asOf=day(5))
+    invoice_id = await void_first_invoice(api, subscription_id)
+
+    reissued = await api.mutate("reissueInvoice", "invoice { periodStart }", id=invoice_id)
+
+    assert reissued["invoice"] == {"periodStart": day(5)}
+
+
+async def test_a_key_that_an_older_server_wrote_is_renewed(
+    api: Api, database: Database, sessions: Sessions, clock: TestClock
+) -> None:
+    created = await api.a_customer(email="groß@example.com")
+    updated = await api.a_customer()
+    await api.mutate("updateCustomer", "customer { id }", id=updated, email="ﬁne@Bücher.example")
+    older = {"groß@example.com": "gross@example.com", "ﬁne@bücher.example": "fine@xn--bcher-kva.example"}
+    for email, key in older.items():
+        await as_an_older_server(
+            sessions, "UPDATE customers SET email_key = :key WHERE email = :email", key=key, email=email
+        )
+    assert await keys(sessions) == list(older.values())
+
+    await tick(database, now=clock.now)
+
+    assert await keys(sessions) == ["groß@example.com", "ﬁne@xn--bcher-kva.example"]
+    found = [
+        (await api("query ($email: String!) { customerByEmail(email: $email) { id version } }", email=email))
+        for email in ("gross@example.com", "GROß@example.com")
+    ]
+    assert found == [{"customerByEmail": None}, {"customerByEmail": {"id": created, "version": 1}}]
+
+
+async def test_a_key_that_another_customer_has_by_now_is_logged(
+    api: Api, database: Database, sessions: Sessions, clock: TestClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = await api.a_customer(email="groß@example.com")
+    await as_an_older_server(sessions, "UPDATE customers SET email_key = 'gross@example.com'")
+    await api.a_customer(email="groß@example.com")
+
+    with caplog.at_level(logging.WARNING):
+        await tick(database, now=clock.now)
+
+    assert await keys(sessions) == ["gross@example.com", "groß@example.com"]
+    [record] = [record for record in caplog.records if record.name == "billing.repairs"]
+    assert first in record.getMessage()
+    assert "groß" not in record.getMessage()
+
+
+async def test_where_nothing_was_left_out_a_tick_writes_nothing(
+    api: Api, database: Database, sessions: Sessions, clock: TestClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = [await api.a_plan(code=code, trialDays=14) for code in ("first", "second")]
+    subscription_id = await api.a_subscription(await api.a_customer(email="groß@example.com"), first)
+    await api.mutate("changeSubscription", "subscription { id }", id=subscription_id, planId=second, mode="IMMEDIATE")
+    before = await xmins(sessions)
+
+    with caplog.at_level(logging.INFO), counted_statements(database) as statements:
+        await tick(database, now=clock.now)
+
+    assert await xmins(sessions) == before
+    assert [record for record in caplog.records if record.name == "billing.repairs"] == []
+    assert sum("SUBSCRIPTION_CHANGED" in sql for sql in statements.texts) == 1
+
+
+async def xmins(sessions: Sessions) -> list[list[str]]:
+    """Which transactions have written the rows that are there."""
+    async with sessions() as session:
+        return [
+            sorted(await session.scalars(text(f"SELECT xmin::text FROM {table}"))) for table in ("trials", "customers")
+        ]
