@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import event, text
 
+import db.database
 from db.access.scope import Scope
 from db.access.transactions import Sessions
 from db.database import Database, DatabaseSettings
@@ -157,7 +158,7 @@ async def test_a_list_of_any_length_is_one_parameter(api: Api) -> None:
     assert answer.json()["data"] == {"invoices": {"totalCount": 0}}
 
 
-async def test_what_the_database_cannot_do_now_is_unavailable_or_takes_too_long(
+async def test_what_the_database_cannot_do_now_is_told_by_its_cause(
     api: Api, sessions: Sessions, database_url: str, clock: TestClock
 ) -> None:
     customer_id = await api.a_customer()
@@ -177,11 +178,13 @@ async def test_what_the_database_cannot_do_now_is_unavailable_or_takes_too_long(
 
     async with sessions.begin() as session:
         await session.execute(text("SELECT 1 FROM customers FOR UPDATE"))
-        locked = await code_under("lock_timeout = '50ms'")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(db.database, "CHANGE_TIMEOUT_SECONDS", 1)
+            locked = await code_under("lock_timeout = '50ms'")
         slow = await code_under("statement_timeout = '50ms'")
     read_only = await code_under("default_transaction_read_only = on")
 
-    assert (locked, slow, read_only) == ("UNAVAILABLE", "TIMEOUT", "UNAVAILABLE")
+    assert (locked, slow, read_only) == ("OVERLOADED", "TIMEOUT", "UNAVAILABLE")
 
 
 async def test_an_exhausted_pool_is_overload_and_the_process_is_well(database_url: str, clock: TestClock) -> None:
