@@ -102,7 +102,8 @@ class Account:
                 self.customer_changed = True
             case SubscriptionState():
                 self.subscription_changed = True
-            case InvoiceState() if not isinstance(subject, PlannedInvoice):
+            # A new invoice is stored as it is; a planned one of another account may be stored already.
+            case InvoiceState() if subject not in self.invoices:
                 self.changed_invoices[subject.id] = subject
         self.tell(type_, subject.object_type, subject.id, subject.version, at, changes)
 
