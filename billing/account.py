@@ -149,7 +149,7 @@ class Account:
         return taken
 
     def drop_waiting(self, lines: Iterable[PlannedLine]) -> None:
-        """Takes back lines that are stored and wait."""
+        """Lets lines that are stored wait no longer."""
         dropped = {line.id for line in lines}
         self.no_longer_waiting.extend(line for line in self.waiting if line.id in dropped)
         self.waiting = [line for line in self.waiting if line.id not in dropped]

@@ -3,6 +3,7 @@
 Pure: changes an `Account`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +19,7 @@ from billing.errors import (
     SubscriptionUnchanged,
     TooManyLines,
 )
-from billing.ids import InvoiceLineId, PlanId
+from billing.ids import ChangeId, InvoiceLineId, PlanId
 from billing.invoicing import finalize, judge
 from billing.limits import MAX_WAITING
 from billing.money import checked
@@ -127,6 +128,7 @@ def change_terms(
     elif not same(terms, before):
         given_back = [] if mode is ChangeMode.NONE else credit_lines(account, effective_at)
         charges = [] if mode is ChangeMode.NONE or in_trial else charge_lines(account, terms, effective_at)
+        join([*given_back, *charges])
         note_change(account, terms, effective_at, at)
         invoice = post(account, mode, given_back, charges, effective_at, at)
     judge(account, at)
@@ -257,23 +259,37 @@ def post(
             later, lines = given_back, charges
         case _:
             lines = [*account.take_waiting(), *given_back, *charges]
-    if later and len(account.waiting) + len(later) > MAX_WAITING:
-        raise TooManyLines(f"At most {MAX_WAITING} lines may wait for the next invoice.")
-    account.wait(later, at)
-    fits_with_next_period(account, account.pending_terms or account.known_terms)
+    wait_for_next_invoice(account, later, at)
     if not lines:
         return None
     rest_of_period = Period(effective_at, account.known_subscription.current_period.end)
     return finalize(account, InvoiceKind.PRORATION, lines, period=rest_of_period, at=at)
 
 
+def wait_for_next_invoice(account: Account, lines: Sequence[PlannedLine], at: datetime) -> None:
+    """Lays lines aside. Raises `TooManyLines` and `AmountOverflow` where the next invoice would not take them."""
+    if lines and len(account.waiting) + len(lines) > MAX_WAITING:
+        raise TooManyLines(f"At most {MAX_WAITING} lines may wait for the next invoice.")
+    account.wait(lines, at)
+    fits_with_next_period(account, account.pending_terms or account.known_terms)
+
+
 def begin_new_period(account: Account, terms: Terms, effective_at: datetime, at: datetime) -> PlannedInvoice:
     """Cuts the current period, gives back what is left of it, and bills a whole one on the new terms from there on."""
-    account.wait(credit_lines(account, effective_at), at)
+    given_back = credit_lines(account, effective_at)
+    account.wait(given_back, at)
     change_period(account, at, ends_at=effective_at)
     changes = set_terms(account, terms, effective_at)
     account.note(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, changes)
-    return bill_period(account, effective_at, at)
+    invoice = bill_period(account, effective_at, at)
+    join([*given_back, invoice.lines[-1]])
+    return invoice
+
+
+def join(lines: Sequence[PlannedLine]) -> None:
+    """Makes lines those of one change, which goes by the id of the first."""
+    for line in lines:
+        line.change_id = ChangeId(lines[0].id)
 
 
 def change_period(account: Account, at: datetime, *, ends_at: datetime | None = None) -> None:

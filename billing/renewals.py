@@ -227,13 +227,18 @@ def drop_pending_change(account: Account) -> None:
 
 
 def end(account: Account, *, ended_at: datetime, at: datetime) -> PlannedInvoice | None:
-    """Ends the subscription; lines that still wait go on a last invoice."""
+    """Ends the subscription, with a last invoice if lines still wait."""
     subscription = account.known_subscription
     drop_pending_change(account)
     subscription.status = SubscriptionStatus.CANCELED
     subscription.ended_at = ended_at
     subscription.next_billing_at = None
     account.note(EventType.SUBSCRIPTION_CANCELED, subscription, at, ["status"])
+    return bill_waiting(account, at)
+
+
+def bill_waiting(account: Account, at: datetime) -> PlannedInvoice | None:
+    """Puts the lines that wait on an invoice, which has no period of its own: none where no line waits."""
     if not account.waiting:
         return None
     lines = account.take_waiting()
