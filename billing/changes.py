@@ -117,6 +117,8 @@ def change_terms(
             "This subscription is canceled at its period's end: call undoSubscriptionCancellation first."
         )
     if mode is ChangeMode.PERIOD_END:
+        if waiting is not None and same(upcoming, waiting):
+            raise SubscriptionUnchanged("This very change waits for the next period already.")
         withdrawn = schedule(account, upcoming or terms, at)
         return Change(mode, subscription.current_period.end, None, withdrawn)
     if in_trial and terms.plan_id != before.plan_id:

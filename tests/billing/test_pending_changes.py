@@ -97,6 +97,30 @@ def test_a_change_to_what_is_and_what_waits_is_none() -> None:
         change_terms(account, None, 5, mode=None, at=FIFTH)
 
 
+@pytest.mark.parametrize(
+    ("plan", "quantity", "mode"),
+    [(B, None, None), (B, 5, ChangeMode.PERIOD_END)],
+    ids=["the plan", "plan and quantity"],
+)
+def test_the_very_change_that_waits_is_none(plan: Terms | None, quantity: int | None, mode: ChangeMode | None) -> None:
+    account = with_pending(of(A, 5), of(B, 5))
+    known = len(account.events)
+
+    with pytest.raises(SubscriptionUnchanged, match="waits"):
+        change_terms(account, plan, quantity, mode=mode, at=FIFTH)
+
+    assert account.known_subscription.pending_since == FOURTH
+    assert account.events[known:] == []
+
+
+def test_a_change_that_waits_and_is_lost_with_the_period_is_refused_for_the_cancellation() -> None:
+    account = with_pending(of(A, 5), of(B, 5))
+    plan_cancellation(account, CancellationRequest(), FIFTH)
+
+    with pytest.raises(CancellationAlreadyScheduled):
+        change_terms(account, B, None, at=FIFTH)
+
+
 def canceled_at_period_end(terms: Terms) -> Account:
     account = started(terms)
     plan_cancellation(account, CancellationRequest(), FOURTH)
