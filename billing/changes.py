@@ -26,7 +26,7 @@ from billing.money import checked
 from billing.periods import Period
 from billing.proration import credit_due, prorated
 from billing.records import PeriodChange, PlannedInvoice, PlannedLine, Terms
-from billing.renewals import add_trial, bill_period, drop_pending_change, set_terms
+from billing.renewals import add_trial, bill_period, differing, drop_pending_change, set_terms
 from billing.words import EventType, InvoiceKind, LineKind, SubscriptionStatus
 
 PENDING_FIELDS = ("pending_plan_id", "pending_quantity")
@@ -124,14 +124,16 @@ def change_terms(
     if in_trial and terms.plan_id != before.plan_id:
         add_trial(account, terms.plan_id, effective_at)
     withdrawn = None if upcoming is None else adjust_pending_change(account, terms, upcoming, at)
+    # What was withdrawn has events of its own.
+    adjusted = [] if waiting is None or upcoming is None or withdrawn else pending_fields(waiting, upcoming)
     invoice: PlannedInvoice | None = None
     if begins_anew:
-        invoice = begin_new_period(account, terms, effective_at, at)
+        invoice = begin_new_period(account, terms, effective_at, at, adjusted)
     elif not same(terms, before):
         given_back = [] if mode is ChangeMode.NONE else credit_lines(account, effective_at)
         charges = [] if mode is ChangeMode.NONE or in_trial else charge_lines(account, terms, effective_at)
         join([*given_back, *charges])
-        note_change(account, terms, effective_at, at)
+        note_change(account, terms, effective_at, at, adjusted)
         invoice = post(account, mode, given_back, charges, effective_at, at)
     judge(account, at)
     return Change(mode, effective_at, invoice, withdrawn)
@@ -203,6 +205,11 @@ def adjust_pending_change(account: Account, current: Terms, upcoming: Terms, at:
     return withdrawn
 
 
+def pending_fields(before: Terms, after: Terms) -> list[str]:
+    """The columns of a subscription in which two terms that wait differ."""
+    return [f"pending_{column}" for column in differing(before, after)]
+
+
 def withdraw_if_lost(account: Account, current: Terms, upcoming: Terms, at: datetime) -> PendingChange | None:
     """Withdraws the change that waits if `upcoming` terms lose something of it, or leave nothing to change."""
     subscription, before, waiting = account.known_subscription, account.known_terms, account.pending_terms
@@ -230,15 +237,17 @@ def fits_with_next_period(account: Account, terms: Terms) -> None:
     checked(sum(line.amount_cents for line in account.waiting) + terms.amount_cents)
 
 
-def note_change(account: Account, terms: Terms, effective_at: datetime, at: datetime) -> None:
-    """Puts the terms into force within the period, whose end stays where it is."""
+def note_change(account: Account, terms: Terms, effective_at: datetime, at: datetime, adjusted: Sequence[str]) -> None:
+    """Puts the terms into force within the period, whose end stays where it is. The event also names what was
+    `adjusted` of the terms that wait.
+    """
     subscription = account.known_subscription
     anchor = subscription.anchor_at, subscription.anchor_ordinal
     change_period(account, at)
     changes = set_terms(account, terms, effective_at)
     # The trial's end, from which the first period will be counted, does not move.
     subscription.anchor_at, subscription.anchor_ordinal = anchor
-    account.note(EventType.SUBSCRIPTION_CHANGED, subscription, at, changes)
+    account.note(EventType.SUBSCRIPTION_CHANGED, subscription, at, [*changes, *adjusted])
 
 
 def post(
@@ -276,13 +285,15 @@ def wait_for_next_invoice(account: Account, lines: Sequence[PlannedLine], at: da
     fits_with_next_period(account, account.pending_terms or account.known_terms)
 
 
-def begin_new_period(account: Account, terms: Terms, effective_at: datetime, at: datetime) -> PlannedInvoice:
+def begin_new_period(
+    account: Account, terms: Terms, effective_at: datetime, at: datetime, adjusted: Sequence[str]
+) -> PlannedInvoice:
     """Cuts the current period, gives back what is left of it, and bills a whole one on the new terms from there on."""
     given_back = credit_lines(account, effective_at)
     account.wait(given_back, at)
     change_period(account, at, ends_at=effective_at)
     changes = set_terms(account, terms, effective_at)
-    account.note(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, changes)
+    account.note(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, [*changes, *adjusted])
     invoice = bill_period(account, effective_at, at)
     join([*given_back, invoice.lines[-1]])
     return invoice

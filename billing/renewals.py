@@ -206,18 +206,15 @@ def set_terms(account: Account, terms: Terms, since: datetime) -> list[str]:
     if terms.interval != before.interval:
         subscription.anchor_at = since
         subscription.anchor_ordinal = subscription.next_ordinal
-    changes = [
-        column
-        for column, differs in (
-            ("plan_id", terms.plan_id != before.plan_id),
-            ("quantity", terms.quantity != before.quantity),
-        )
-        if differs
-    ]
     subscription.plan_id, subscription.quantity = terms.plan_id, terms.quantity
     subscription.terms_at = since
     account.terms = terms
-    return changes
+    return differing(before, terms)
+
+
+def differing(one: Terms, other: Terms) -> list[str]:
+    """The columns of a subscription in which two terms of it differ."""
+    return [column for column in ("plan_id", "quantity") if getattr(one, column) != getattr(other, column)]
 
 
 def drop_pending_change(account: Account) -> None:
