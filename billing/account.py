@@ -102,7 +102,8 @@ class Account:
                 self.customer_changed = True
             case SubscriptionState():
                 self.subscription_changed = True
-            case InvoiceState() if not isinstance(subject, PlannedInvoice):
+            # A new invoice is stored as it is; a planned one of another account may be stored already.
+            case InvoiceState() if subject not in self.invoices:
                 self.changed_invoices[subject.id] = subject
         self.tell(type_, subject.object_type, subject.id, subject.version, at, changes)
 
@@ -148,7 +149,7 @@ class Account:
         return taken
 
     def drop_waiting(self, lines: Iterable[PlannedLine]) -> None:
-        """Takes back lines that are stored and wait."""
+        """Lets lines that are stored wait no longer."""
         dropped = {line.id for line in lines}
         self.no_longer_waiting.extend(line for line in self.waiting if line.id in dropped)
         self.waiting = [line for line in self.waiting if line.id not in dropped]

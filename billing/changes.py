@@ -3,6 +3,7 @@
 Pure: changes an `Account`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -18,14 +19,14 @@ from billing.errors import (
     SubscriptionUnchanged,
     TooManyLines,
 )
-from billing.ids import InvoiceLineId, PlanId
+from billing.ids import ChangeId, InvoiceLineId, PlanId
 from billing.invoicing import finalize, judge
 from billing.limits import MAX_WAITING
 from billing.money import checked
 from billing.periods import Period
 from billing.proration import credit_due, prorated
 from billing.records import PeriodChange, PlannedInvoice, PlannedLine, Terms
-from billing.renewals import add_trial, bill_period, drop_pending_change, set_terms
+from billing.renewals import add_trial, bill_period, differing, drop_pending_change, set_terms
 from billing.words import EventType, InvoiceKind, LineKind, SubscriptionStatus
 
 PENDING_FIELDS = ("pending_plan_id", "pending_quantity")
@@ -120,18 +121,23 @@ def change_terms(
             "This subscription is canceled at its period's end: call undoSubscriptionCancellation first."
         )
     if mode is ChangeMode.PERIOD_END:
+        if waiting is not None and same(upcoming, waiting):
+            raise SubscriptionUnchanged("This very change waits for the next period already.")
         withdrawn = schedule(account, upcoming or terms, at)
         return Change(mode, subscription.current_period.end, None, withdrawn)
     if in_trial and terms.plan_id != before.plan_id:
         add_trial(account, terms.plan_id, effective_at)
     withdrawn = None if upcoming is None else adjust_pending_change(account, terms, upcoming, at)
+    # What was withdrawn has events of its own.
+    adjusted = [] if waiting is None or upcoming is None or withdrawn else pending_fields(waiting, upcoming)
     invoice: PlannedInvoice | None = None
     if begins_anew:
-        invoice = begin_new_period(account, terms, effective_at, at)
+        invoice = begin_new_period(account, terms, effective_at, at, adjusted)
     elif not same(terms, before):
         given_back = [] if mode is ChangeMode.NONE else credit_lines(account, effective_at)
         charges = [] if mode is ChangeMode.NONE or in_trial else charge_lines(account, terms, effective_at)
-        note_change(account, terms, effective_at, at)
+        join([*given_back, *charges])
+        note_change(account, terms, effective_at, at, adjusted)
         invoice = post(account, mode, given_back, charges, effective_at, at)
     judge(account, at)
     return Change(mode, effective_at, invoice, withdrawn)
@@ -203,6 +209,11 @@ def adjust_pending_change(account: Account, current: Terms, upcoming: Terms, at:
     return withdrawn
 
 
+def pending_fields(before: Terms, after: Terms) -> list[str]:
+    """The columns of a subscription in which two terms that wait differ."""
+    return [f"pending_{column}" for column in differing(before, after)]
+
+
 def withdraw_if_lost(account: Account, current: Terms, upcoming: Terms, at: datetime) -> PendingChange | None:
     """Withdraws the change that waits if `upcoming` terms lose something of it, or leave nothing to change."""
     subscription, before, waiting = account.known_subscription, account.known_terms, account.pending_terms
@@ -230,15 +241,17 @@ def fits_with_next_period(account: Account, terms: Terms) -> None:
     checked(sum(line.amount_cents for line in account.waiting) + terms.amount_cents)
 
 
-def note_change(account: Account, terms: Terms, effective_at: datetime, at: datetime) -> None:
-    """Puts the terms into force within the period, whose end stays where it is."""
+def note_change(account: Account, terms: Terms, effective_at: datetime, at: datetime, adjusted: Sequence[str]) -> None:
+    """Puts the terms into force within the period, whose end stays where it is. The event also names what was
+    `adjusted` of the terms that wait.
+    """
     subscription = account.known_subscription
     anchor = subscription.anchor_at, subscription.anchor_ordinal
     change_period(account, at)
     changes = set_terms(account, terms, effective_at)
     # The trial's end, from which the first period will be counted, does not move.
     subscription.anchor_at, subscription.anchor_ordinal = anchor
-    account.note(EventType.SUBSCRIPTION_CHANGED, subscription, at, changes)
+    account.note(EventType.SUBSCRIPTION_CHANGED, subscription, at, [*changes, *adjusted])
 
 
 def post(
@@ -261,23 +274,39 @@ def post(
             later, lines = given_back, charges
         case _:
             lines = [*account.take_waiting(), *given_back, *charges]
-    if later and len(account.waiting) + len(later) > MAX_WAITING:
-        raise TooManyLines(f"At most {MAX_WAITING} lines may wait for the next invoice.")
-    account.wait(later, at)
-    fits_with_next_period(account, account.pending_terms or account.known_terms)
+    wait_for_next_invoice(account, later, at)
     if not lines:
         return None
     rest_of_period = Period(effective_at, account.known_subscription.current_period.end)
     return finalize(account, InvoiceKind.PRORATION, lines, period=rest_of_period, at=at)
 
 
-def begin_new_period(account: Account, terms: Terms, effective_at: datetime, at: datetime) -> PlannedInvoice:
+def wait_for_next_invoice(account: Account, lines: Sequence[PlannedLine], at: datetime) -> None:
+    """Lays lines aside. Raises `TooManyLines` and `AmountOverflow` where the next invoice would not take them."""
+    if lines and len(account.waiting) + len(lines) > MAX_WAITING:
+        raise TooManyLines(f"At most {MAX_WAITING} lines may wait for the next invoice.")
+    account.wait(lines, at)
+    fits_with_next_period(account, account.pending_terms or account.known_terms)
+
+
+def begin_new_period(
+    account: Account, terms: Terms, effective_at: datetime, at: datetime, adjusted: Sequence[str]
+) -> PlannedInvoice:
     """Cuts the current period, gives back what is left of it, and bills a whole one on the new terms from there on."""
-    account.wait(credit_lines(account, effective_at), at)
+    given_back = credit_lines(account, effective_at)
+    account.wait(given_back, at)
     change_period(account, at, ends_at=effective_at)
     changes = set_terms(account, terms, effective_at)
-    account.note(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, changes)
-    return bill_period(account, effective_at, at)
+    account.note(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, [*changes, *adjusted])
+    invoice = bill_period(account, effective_at, at)
+    join([*given_back, invoice.lines[-1]])
+    return invoice
+
+
+def join(lines: Sequence[PlannedLine]) -> None:
+    """Makes lines those of one change, which goes by the id of the first."""
+    for line in lines:
+        line.change_id = ChangeId(lines[0].id)
 
 
 def change_period(account: Account, at: datetime, *, ends_at: datetime | None = None) -> None:

@@ -30,5 +30,7 @@ TestClockId = NewType("TestClockId", UUID)
 
 ApiKeyId = NewType("ApiKeyId", UUID)
 
+ChangeId = NewType("ChangeId", UUID)
+
 KEYS = tuple(each for each in list(globals().values()) if isinstance(each, NewType))
 """The types of all keys."""

@@ -7,10 +7,8 @@ from billing.account import Account
 from billing.errors import (
     BillingError,
     InvoiceDraft,
-    InvoiceHasPayments,
     InvoiceOpen,
     InvoicePaid,
-    InvoiceReversed,
     InvoiceUncollectible,
     InvoiceVoid,
     TooManyLines,
@@ -20,9 +18,7 @@ from billing.limits import MAX_LINES, NET_DAYS
 from billing.money import checked
 from billing.periods import Period
 from billing.records import (
-    AllocationState,
     InvoiceState,
-    LineSpan,
     PlannedAllocation,
     PlannedInvoice,
     PlannedLedgerEntry,
@@ -36,7 +32,6 @@ from billing.words import (
     InvoiceKind,
     InvoiceStatus,
     LedgerEntryKind,
-    LineKind,
     SubscriptionStatus,
 )
 
@@ -242,49 +237,6 @@ def enter(
         )
     )
     account.note(EventType.CUSTOMER_BALANCE_CHANGED, customer, at, ["balance_cents"])
-
-
-def void(
-    account: Account,
-    invoice: InvoiceState,
-    allocations: Sequence[AllocationState],
-    at: datetime,
-    *,
-    charges: Sequence[LineSpan] = (),
-    credited_elsewhere: bool,
-) -> None:
-    """Takes back an unpaid invoice, and returns to the balance what the invoice used of it: its `allocations`.
-
-    `charges` are its lines for the rest of a period after a change: the credit of such a change, where it waits for the
-    next invoice, is dropped. `credited_elsewhere` is True if a line of another invoice credits one of its lines, or is
-    the credit of such a change. Raises `InvoiceHasPayments`, `InvoiceReversed`, `AmountOverflow`.
-    """
-    if any(allocation.kind is AllocationKind.PAYMENT for allocation in allocations):
-        raise InvoiceHasPayments("Money was received for this invoice.")
-    if credited_elsewhere:
-        raise InvoiceReversed("Lines of this invoice are given back elsewhere: it can no longer be taken back.")
-    account.released_allocations.extend((allocation.id, at) for allocation in allocations)
-    drop_credits_of_changes(account, invoice, charges)
-    account.unpaid.remove(invoice)
-    invoice.status = InvoiceStatus.VOID
-    invoice.amount_due_cents = 0
-    account.note(EventType.INVOICE_VOIDED, invoice, at, ["status"])
-    given_back = sum(allocation.amount_cents for allocation in allocations)
-    if given_back:
-        add_to_balance(account, LedgerEntryKind.GIVEN_BACK, given_back, at, invoice_id=invoice.id)
-    judge(account, at)
-
-
-def drop_credits_of_changes(account: Account, invoice: InvoiceState, charges: Sequence[LineSpan]) -> None:
-    """Takes back the credits that wait for the next invoice and belong to the changes that `charges` bill."""
-    if account.subscription is None or account.subscription.id != invoice.subscription_id:
-        return
-    spans = {(charge.period_ordinal, charge.period_start) for charge in charges}
-    account.drop_waiting(
-        line
-        for line in account.waiting
-        if line.kind is LineKind.PRORATION_CREDIT and (line.period_ordinal, line.period_start) in spans
-    )
 
 
 def mark_uncollectible(account: Account, invoice: InvoiceState, at: datetime) -> None:

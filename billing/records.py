@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PaymentId, PlanId, SubscriptionId, TestClockId
+from billing.ids import ChangeId, CustomerId, InvoiceId, InvoiceLineId, PaymentId, PlanId, SubscriptionId, TestClockId
 from billing.periods import Interval, Period, billing_interval
 from billing.words import (
     AllocationKind,
@@ -194,16 +194,6 @@ class AllocationState:
 
 
 @dataclass(slots=True)
-class LineSpan:
-    """What a line of an invoice is for, and since when."""
-
-    id: InvoiceLineId
-    kind: LineKind
-    period_ordinal: int | None
-    period_start: datetime | None
-
-
-@dataclass(slots=True)
 class BilledLine:
     """A charge that may be given back in part: what was billed on it (0 on a void invoice) and credited since."""
 
@@ -275,6 +265,8 @@ class PlannedLine:
     """The invoice that the reversed line is on, where it is on one: no column."""
     created_at: datetime | None = None
     """Since when it waits for an invoice; a line of an invoice is as old as that."""
+    change_id: ChangeId | None = None
+    """The change that it bills or credits, if any: the lines of a change have the same. An older server writes none."""
 
 
 @dataclass(slots=True)
@@ -283,6 +275,14 @@ class WaitingLine:
 
     subscription_id: SubscriptionId
     line: PlannedLine
+
+
+@dataclass(slots=True)
+class BilledElsewhere:
+    """A line of another invoice, which may be void."""
+
+    line: PlannedLine
+    is_void: bool
 
 
 @dataclass(slots=True)

@@ -209,18 +209,15 @@ def set_terms(account: Account, terms: Terms, since: datetime) -> list[str]:
     if terms.interval != before.interval:
         subscription.anchor_at = since
         subscription.anchor_ordinal = subscription.next_ordinal
-    changes = [
-        column
-        for column, differs in (
-            ("plan_id", terms.plan_id != before.plan_id),
-            ("quantity", terms.quantity != before.quantity),
-        )
-        if differs
-    ]
     subscription.plan_id, subscription.quantity = terms.plan_id, terms.quantity
     subscription.terms_at = since
     account.terms = terms
-    return changes
+    return differing(before, terms)
+
+
+def differing(one: Terms, other: Terms) -> list[str]:
+    """The columns of a subscription in which two terms of it differ."""
+    return [column for column in ("plan_id", "quantity") if getattr(one, column) != getattr(other, column)]
 
 
 def drop_pending_change(account: Account) -> None:
@@ -230,13 +227,18 @@ def drop_pending_change(account: Account) -> None:
 
 
 def end(account: Account, *, ended_at: datetime, at: datetime) -> PlannedInvoice | None:
-    """Ends the subscription; lines that still wait go on a last invoice."""
+    """Ends the subscription, with a last invoice if lines still wait."""
     subscription = account.known_subscription
     drop_pending_change(account)
     subscription.status = SubscriptionStatus.CANCELED
     subscription.ended_at = ended_at
     subscription.next_billing_at = None
     account.note(EventType.SUBSCRIPTION_CANCELED, subscription, at, ["status"])
+    return bill_waiting(account, at)
+
+
+def bill_waiting(account: Account, at: datetime) -> PlannedInvoice | None:
+    """Puts the lines that wait on an invoice, which has no period of its own: none where no line waits."""
     if not account.waiting:
         return None
     lines = account.take_waiting()

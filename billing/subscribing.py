@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from billing.account import Account, use_currency
-from billing.changes import credit_lines
+from billing.changes import credit_lines, join
 from billing.errors import (
     CancellationAlreadyScheduled,
     CancellationNotScheduled,
@@ -184,7 +184,9 @@ def plan_cancellation(account: Account, request: CancellationRequest, at: dateti
     subscription.cancel_at_period_end = False
     with amounts_that_fit():
         if request.settlement is Settlement.CREDIT and subscription.status is not SubscriptionStatus.PENDING:
-            account.wait(credit_lines(account, at), at)
+            given_back = credit_lines(account, at)
+            join(given_back)
+            account.wait(given_back, at)
         return end(account, ended_at=ended_at, at=at)
 
 

@@ -18,12 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import Account
 from billing.changes import ChangeMode, change_terms
 from billing.ids import CustomerId, NewId, PlanId
-from billing.invoicing import void
 from billing.limits import NET_DAYS
 from billing.paying import take_in
 from billing.records import Address, BillTo, CustomerState, PlannedEvent, Price, Terms
 from billing.renewals import renew
 from billing.subscribing import CancellationRequest, plan_cancellation, subscribe
+from billing.voiding import void
 from billing.words import EventType, ObjectType, PaymentMethod, PlanInterval
 from cli.database import database_at, typed
 from cli.errors import CommandError

@@ -3,6 +3,7 @@
 DRAFT → OPEN → PAID | VOID | UNCOLLECTIBLE; UNCOLLECTIBLE → PAID | VOID; nothing else.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -15,22 +16,16 @@ from billing.errors import (
     InvoiceNotRecurring,
     InvoiceNotReissuable,
 )
-from billing.ids import InvoiceId, InvoiceLineId, new_id
-from billing.invoicing import finalize, judge, mark_uncollectible, state_refusal, void
+from billing.ids import InvoiceId, SubscriptionId
+from billing.invoicing import finalize, judge, mark_uncollectible, state_refusal
 from billing.money import amounts_that_fit
 from billing.periods import Period
 from billing.records import InvoiceState, PlannedLine
-from billing.words import EventType, InvoiceKind, InvoiceStatus, LineKind
-from db.models import Invoice, InvoiceLine
-from db.queries.accounts import (
-    allocations_of_invoice,
-    billed_by_line,
-    came_after,
-    credited_by_line,
-    has_credit_of_change,
-    line_spans_of_invoice,
-    period_was_changed,
-)
+from billing.voiding import credits_taken_over, has_charge_among, lines_of_successor, void
+from billing.words import CHARGES, EventType, InvoiceKind, InvoiceStatus, LineKind
+from db.models import Invoice
+from db.queries.accounts import allocations_of_invoice, came_after, period_was_changed
+from db.queries.lines import billed_by_line, credited_by_line, lines_of_changes, lines_of_invoice
 from services.accounts.clock import arrive
 from services.accounts.open import open_customer
 from services.accounts.read import read_accounts
@@ -40,22 +35,37 @@ from services.repairs import repair_periods
 
 
 async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
-    """Takes an invoice back on which nothing was paid: it was never owed. What it used of the balance goes back there.
+    """Takes an invoice back on which nothing was paid: it was never owed. What it used of the balance goes back there,
+    and what it took over of credits waits for the next invoice again.
 
     Raises `InvoiceNotFound`, `InvoiceDraft`, `InvoicePaid`, `InvoiceVoid`, `InvoiceHasPayments`, `InvoiceReversed`,
-    `TestClockAdvancing`.
+    `TooManyLines`, `AmountTooLarge`, `TestClockAdvancing`.
     """
-    account, state, at = await open_unpaid(session, invoice_id, now)
+    live, state, at = await open_unpaid(session, invoice_id, now)
+    lines = await lines_of_invoice(session, invoice_id)
+    account = live
+    if state.subscription_id is not None and credits_taken_over(lines):
+        account, at = await account_of(session, live, state.subscription_id, at=at, now=now)
+        [state] = [unpaid for unpaid in account.unpaid if unpaid.id == invoice_id]
     allocations = await allocations_of_invoice(session, invoice_id)
-    lines = await line_spans_of_invoice(session, invoice_id)
-    charges = [line for line in lines if line.kind is LineKind.PRORATION_CHARGE]
-    elsewhere = bool(await credited_by_line(session, [line.id for line in lines], elsewhere_than=invoice_id))
-    for charge in charges:
-        elsewhere = elsewhere or await has_credit_of_change(session, state, charge)
+    elsewhere = await is_credited_elsewhere(session, state, lines)
     with amounts_that_fit():
-        void(account, state, allocations, at, charges=charges, credited_elsewhere=elsewhere)
-    await store(session, [account])
+        void(account, state, allocations, at, lines=lines, credited_elsewhere=elsewhere)
+    await store_beside(session, account, live, now=now)
     return Outcome(invoice_id=invoice_id)
+
+
+async def is_credited_elsewhere(session: AsyncSession, invoice: InvoiceState, lines: Sequence[PlannedLine]) -> bool:
+    """True if another invoice, or what waits for one, credits a line of this one, or another invoice has the credit of
+    a change that this one charges for.
+    """
+    if await credited_by_line(session, [line.id for line in lines], elsewhere_than=invoice.id):
+        return True
+    if invoice.subscription_id is None:
+        return False
+    charges = [line for line in lines if line.kind in CHARGES]
+    elsewhere = await lines_of_changes(session, invoice.subscription_id, charges, elsewhere_than=invoice.id)
+    return any(has_charge_among(other.line, charges) for other in elsewhere if not other.is_void)
 
 
 async def mark_invoice_uncollectible(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
@@ -77,7 +87,7 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
     `InvoiceAlreadyReissued`, `InvoiceNotReissuable`, `TestClockAdvancing`.
     """
     invoice = await existing_invoice(session, invoice_id)
-    account, at = await open_customer(session, invoice.customer_id, now=now)
+    live, at = await open_customer(session, invoice.customer_id, now=now)
     await session.refresh(invoice)
     if invoice.status is not InvoiceStatus.VOID:
         raise state_refusal(invoice.status)
@@ -85,13 +95,10 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
         raise InvoiceNotRecurring("Only the invoice of a subscription's period is issued again.")
     if await session.scalar(select(Invoice.id).where(Invoice.replaces_id == invoice_id)):
         raise InvoiceAlreadyReissued("This invoice has a successor.")
-    live = account
-    if account.subscription is None or account.subscription.id != invoice.subscription_id:
-        assert invoice.subscription_id is not None, "the invoice of a period is of a subscription"
-        [account] = await read_accounts(session, [invoice.subscription_id])
-        at = max(at, await arrive(session, account, now, lock=True))
+    assert invoice.subscription_id is not None, "the invoice of a period is of a subscription"
+    account, at = await account_of(session, live, invoice.subscription_id, at=at, now=now)
     await period_stands(session, account, invoice)
-    lines = await lines_again(session, invoice_id)
+    lines = await lines_again(session, account, invoice_id)
     with amounts_that_fit():
         finalize(
             account,
@@ -103,12 +110,7 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
             replaces_id=invoice_id,
         )
     judge(account, at)
-    await store(session, [account])
-    if live is not account and live.subscription is not None:
-        # Credit on the new invoice may have paid what another subscription of the customer owed.
-        again, at = await open_customer(session, invoice.customer_id, now=now)
-        judge(again, at)
-        await store(session, [again])
+    await store_beside(session, account, live, now=now)
     return Outcome(invoice_id=account.invoices[0].id)
 
 
@@ -130,39 +132,43 @@ async def period_stands(session: AsyncSession, account: Account, invoice: Invoic
         raise InvoiceNotReissuable("The period was changed since: make an invoice of what is owed for it.")
 
 
-async def lines_again(session: AsyncSession, invoice_id: InvoiceId) -> list[PlannedLine]:
+async def lines_again(session: AsyncSession, account: Account, invoice_id: InvoiceId) -> list[PlannedLine]:
     """The lines of a void invoice as new ones. Raises `InvoiceNotReissuable` where a credit no longer fits."""
-    statement = select(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id).order_by(InvoiceLine.position)
-    rows = (await session.scalars(statement)).all()
-    new_ids = {row.id: InvoiceLineId(new_id()) for row in rows}
-    # A credit on the invoice may reverse a charge on the same one: then it is for the charge's copy.
-    elsewhere = [row for row in rows if row.reverses_line_id is not None and row.reverses_line_id not in new_ids]
-    reversed_ids = [row.reverses_line_id for row in elsewhere if row.reverses_line_id is not None]
+    lines = await lines_of_invoice(session, invoice_id)
+    credits_ = [line for line in lines if line.kind is LineKind.PRORATION_CREDIT]
+    elsewhere = await lines_of_changes(session, account.known_subscription.id, credits_, elsewhere_than=invoice_id)
+    counted = {line.id for line in account.waiting}
+    again = lines_of_successor(account, lines, elsewhere)
+    counted |= {line.id for line in again if line.reverses_line_id in {own.id for own in again}}
+    added = [line for line in again if line.reverses_line_id is not None and line.id not in counted]
+    reversed_ids = [line.reverses_line_id for line in added if line.reverses_line_id is not None]
     billed = await billed_by_line(session, reversed_ids) if reversed_ids else {}
     credited = await credited_by_line(session, reversed_ids) if reversed_ids else {}
     for line_id in reversed_ids:
-        again = -sum(row.amount_cents for row in elsewhere if row.reverses_line_id == line_id)
-        amount, _ = billed.get(line_id, (0, None))
-        if credited.get(line_id, 0) + again > amount:
+        more = -sum(line.amount_cents for line in added if line.reverses_line_id == line_id)
+        if credited.get(line_id, 0) + more > billed.get(line_id, 0):
             raise InvoiceNotReissuable("What this invoice gave back was given back elsewhere, or taken back.")
-    return [
-        PlannedLine(
-            id=new_ids[row.id],
-            customer_id=row.customer_id,
-            kind=row.kind,
-            description=row.description,
-            plan_id=row.plan_id,
-            quantity=row.quantity,
-            unit_amount_cents=row.unit_amount_cents,
-            amount_cents=row.amount_cents,
-            period_ordinal=row.period_ordinal,
-            period_start=row.period_start,
-            period_end=row.period_end,
-            reverses_line_id=row.reverses_line_id and new_ids.get(row.reverses_line_id, row.reverses_line_id),
-            reverses_invoice_id=billed[row.reverses_line_id][1] if row in elsewhere and row.reverses_line_id else None,
-        )
-        for row in rows
-    ]
+    return again
+
+
+async def account_of(
+    session: AsyncSession, live: Account, subscription_id: SubscriptionId, *, at: datetime, now: datetime
+) -> tuple[Account, datetime]:
+    """The account of a subscription of the customer, and what time it is there: `live`, or of one that has ended."""
+    if live.subscription is not None and live.subscription.id == subscription_id:
+        return live, at
+    [account] = await read_accounts(session, [subscription_id])
+    return account, max(at, await arrive(session, account, now, lock=True))
+
+
+async def store_beside(session: AsyncSession, account: Account, live: Account, *, now: datetime) -> None:
+    """Stores what was decided of an account, which may be of a subscription that has ended beside the `live` one."""
+    await store(session, [account])
+    if live is not account and live.subscription is not None:
+        # Credit on a new invoice may have paid what another subscription of the customer owed.
+        again, at = await open_customer(session, account.customer.id, now=now)
+        judge(again, at)
+        await store(session, [again])
 
 
 async def open_unpaid(

@@ -12,7 +12,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
+from billing.ids import ChangeId, CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.records import BillTo
 from billing.words import InvoiceKind, InvoiceStatus, LineKind
 from db.models.base import IN_THE_WORLD, Base, Versioned, amount, days_to_pay, one_of, text_up_to
@@ -154,7 +154,8 @@ class Invoice(Versioned, Base):
 class InvoiceLine(Base):
     """One position of an invoice: `quantity` × `unit_amount_cents`, or a part of it, over its own span of time.
 
-    A credit gives back what is left of the line `reverses_line_id`.
+    A credit gives back what is left of the line `reverses_line_id`. The lines of one change of plan or quantity, on
+    whichever invoices, have the same `change_id`.
     """
 
     __tablename__ = "invoice_lines"
@@ -173,6 +174,7 @@ class InvoiceLine(Base):
     period_start: Mapped[datetime | None]
     period_end: Mapped[datetime | None]
     reverses_line_id: Mapped[InvoiceLineId | None]
+    change_id: Mapped[ChangeId | None]
 
     __table_args__ = (
         ForeignKeyConstraint(["invoice_id", "customer_id"], ["invoices.id", "invoices.customer_id"]),

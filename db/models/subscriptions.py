@@ -11,7 +11,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing.ids import CustomerId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
+from billing.ids import ChangeId, CustomerId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.words import LineKind, PeriodKind, SubscriptionStatus
 from db.models.base import IN_THE_WORLD, Base, Versioned, amount, json_object, one_of, text_up_to
 
@@ -192,7 +192,7 @@ class BillingHold(Base):
 
 
 class PendingLine(Base):
-    """A line that waits for the next invoice of its subscription, on which it keeps its id."""
+    """A line that waits for the next invoice of its subscription, on which it keeps its id, and its `change_id`."""
 
     __tablename__ = "pending_lines"
 
@@ -210,6 +210,7 @@ class PendingLine(Base):
     period_end: Mapped[datetime]
     reverses_line_id: Mapped[InvoiceLineId | None]
     created_at: Mapped[datetime]
+    change_id: Mapped[ChangeId | None]
 
     __table_args__ = (
         ForeignKeyConstraint(["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]),

@@ -17,7 +17,6 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
-    literal,
     literal_column,
     or_,
     select,
@@ -27,22 +26,17 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
-from billing.periods import Period
+from billing.ids import CustomerId, InvoiceId, PlanId, SubscriptionId, TestClockId
 from billing.records import (
     AllocationState,
-    BilledLine,
     BillTo,
     CustomerState,
     InvoiceState,
-    LineSpan,
-    PlannedLine,
     PlanState,
     Price,
     SubscriptionState,
-    WaitingLine,
 )
-from billing.words import CHARGES, UNPAID, EventType, InvoiceStatus, LineKind, PeriodKind, SubscriptionStatus
+from billing.words import UNPAID, EventType, InvoiceStatus, LineKind, PeriodKind, SubscriptionStatus
 from db.access.records import bind
 from db.access.statements import Statement, kept, send
 from db.models import (
@@ -58,11 +52,8 @@ from db.models import (
     Subscription,
     Trial,
 )
-from db.queries.arrays import among
 
 PendingPlan = aliased(Plan, name="pending_plans")
-
-ReversedLine = aliased(InvoiceLine, name="reversed_lines")
 
 NEXT_ORDINAL = (
     select(func.coalesce(func.max(BillingPeriod.ordinal) + 1, 0))
@@ -100,23 +91,6 @@ HEAD = bind(
 PLAN = bind(PlanState, Plan)
 INVOICE = bind(InvoiceState, Invoice)
 ALLOCATION = bind(AllocationState, Allocation)
-LINE_SPAN = bind(LineSpan, InvoiceLine)
-WAITING_LINE = bind(
-    WaitingLine, PendingLine, line=bind(PlannedLine, PendingLine, reverses_invoice_id=ReversedLine.invoice_id)
-)
-BILLED_LINE = bind(
-    BilledLine,
-    InvoiceLine,
-    span=bind(Period, start=InvoiceLine.period_start, end=InvoiceLine.period_end),
-    credited_cents=literal(0),
-)
-BILLED_WAITING_LINE = bind(
-    BilledLine,
-    PendingLine,
-    invoice_id=literal(None, Invoice.id.type),
-    span=bind(Period, start=PendingLine.period_start, end=PendingLine.period_end),
-    credited_cents=literal(0),
-)
 
 
 async def heads_by_subscription(session: AsyncSession, ids: Sequence[SubscriptionId]) -> Sequence[Head]:
@@ -207,75 +181,6 @@ def unpaid_invoices() -> Statement:
     return Statement(select(*INVOICE.columns).where(Invoice.customer_id == any_(customers), is_unpaid()))
 
 
-async def waiting_lines_by_subscription(
-    session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
-) -> list[WaitingLine]:
-    """The lines that wait for the next invoice, in the order they came."""
-    return WAITING_LINE.read(await send(session, waiting_lines(), subscription_ids=subscription_ids))
-
-
-@kept
-def waiting_lines() -> Statement:
-    subscriptions = bindparam("subscription_ids", type_=ARRAY(Subscription.id.type))
-    return Statement(
-        select(*WAITING_LINE.columns)
-        .outerjoin(
-            ReversedLine,
-            and_(ReversedLine.id == PendingLine.reverses_line_id, ReversedLine.customer_id == PendingLine.customer_id),
-        )
-        .where(PendingLine.subscription_id == any_(subscriptions))
-        .order_by(PendingLine.id)
-    )
-
-
-async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, after: datetime) -> list[BilledLine]:
-    """The charges of a subscription whose span ends later than `after`, in the order of their ids: on invoices, where a
-    void one counts as billed 0, and among the lines that wait (without an invoice). Credits are not read.
-    """
-    on_invoices = (
-        select(*BILLED_LINE.columns)
-        .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
-        .where(
-            Invoice.subscription_id == subscription_id,
-            Invoice.status.not_in((InvoiceStatus.VOID, InvoiceStatus.DRAFT)),
-            InvoiceLine.kind.in_(CHARGES),
-            InvoiceLine.amount_cents > 0,
-            InvoiceLine.period_end > after,
-        )
-    )
-    waiting = select(*BILLED_WAITING_LINE.columns).where(
-        PendingLine.subscription_id == subscription_id,
-        PendingLine.kind.in_(CHARGES),
-        PendingLine.amount_cents > 0,
-        PendingLine.period_end > after,
-    )
-    rows = await session.execute(union_all(on_invoices, waiting).order_by("id"))
-    return BILLED_LINE.read(rows)
-
-
-async def credited_by_line(
-    session: AsyncSession, line_ids: Sequence[InvoiceLineId], *, elsewhere_than: InvoiceId | None = None
-) -> dict[InvoiceLineId, int]:
-    """What was given back of the lines so far, by lines on invoices that are not void, and by lines that wait; on an
-    invoice, where one is named, it does not count.
-    """
-    on_invoices = (
-        select(InvoiceLine.reverses_line_id, InvoiceLine.amount_cents)
-        .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
-        .where(
-            among(InvoiceLine.reverses_line_id, line_ids),
-            Invoice.status != InvoiceStatus.VOID,
-            *([Invoice.id != elsewhere_than] if elsewhere_than else []),
-        )
-    )
-    waiting = select(PendingLine.reverses_line_id, PendingLine.amount_cents).where(
-        among(PendingLine.reverses_line_id, line_ids)
-    )
-    line, amount = union_all(on_invoices, waiting).subquery().c
-    found = await session.execute(select(line, -func.sum(amount)).group_by(line))
-    return {line_id: int(cents) for line_id, cents in found}
-
-
 async def trial_subscription(session: AsyncSession, customer_id: CustomerId, plan_id: PlanId) -> SubscriptionId | None:
     """The subscription in which the customer was on trial of the plan; None for no such trial."""
     trials = select(Trial.subscription_id).where(Trial.customer_id == customer_id, Trial.plan_id == plan_id)
@@ -307,42 +212,6 @@ async def allocations_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -
     """What was put against an invoice and not released."""
     statement = select(*ALLOCATION.columns).where(Allocation.invoice_id == invoice_id, Allocation.released_at.is_(None))
     return ALLOCATION.read(await session.execute(statement))
-
-
-async def line_spans_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> list[LineSpan]:
-    """The lines of an invoice, in any order."""
-    rows = await session.execute(select(*LINE_SPAN.columns).where(InvoiceLine.invoice_id == invoice_id))
-    return LINE_SPAN.read(rows)
-
-
-async def has_credit_of_change(session: AsyncSession, invoice: InvoiceState, charge: LineSpan) -> bool:
-    """True if the credit of the change that `charge` bills is on another invoice that is not void."""
-    credit = (
-        select(InvoiceLine.id)
-        .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
-        .where(
-            Invoice.subscription_id == invoice.subscription_id,
-            Invoice.customer_id == invoice.customer_id,
-            Invoice.id != invoice.id,
-            Invoice.status != InvoiceStatus.VOID,
-            InvoiceLine.kind == LineKind.PRORATION_CREDIT,
-            InvoiceLine.period_ordinal == charge.period_ordinal,
-            InvoiceLine.period_start == charge.period_start,
-        )
-    )
-    return bool(await session.scalar(select(exists(credit))))
-
-
-async def billed_by_line(
-    session: AsyncSession, line_ids: Sequence[InvoiceLineId]
-) -> dict[InvoiceLineId, tuple[int, InvoiceId]]:
-    """What was billed on the lines, and on which invoice; nothing for a line of a void one."""
-    statement = (
-        select(InvoiceLine.id, InvoiceLine.amount_cents, InvoiceLine.invoice_id)
-        .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
-        .where(among(InvoiceLine.id, line_ids), Invoice.status != InvoiceStatus.VOID)
-    )
-    return {row.id: (row.amount_cents, row.invoice_id) for row in await session.execute(statement)}
 
 
 async def period_was_changed(

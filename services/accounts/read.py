@@ -10,15 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import Account
 from billing.ids import CustomerId, SubscriptionId
 from db.access.scope import actor_of
-from db.queries.accounts import (
-    Head,
-    billed_lines,
-    credited_by_line,
-    head_by_customer,
-    heads_by_subscription,
-    unpaid_invoices_by_customer,
-    waiting_lines_by_subscription,
-)
+from db.queries.accounts import Head, head_by_customer, heads_by_subscription, unpaid_invoices_by_customer
+from db.queries.lines import billed_lines, credited_by_line, waiting_lines_by_subscription
 
 
 async def read_accounts(session: AsyncSession, ids: Sequence[SubscriptionId]) -> list[Account]:

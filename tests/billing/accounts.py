@@ -7,7 +7,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from hypothesis import strategies as st
 
 from billing.account import Account
-from billing.changes import Change, ChangeMode, change_terms, credit_lines
+from billing.changes import Change, ChangeMode, change_terms, credit_lines, same
 from billing.ids import CustomerId, NewId, PaymentId, PlanId
 from billing.invoicing import allocate, enter, judge, oldest_due_first
 from billing.periods import Interval
@@ -188,7 +188,8 @@ def draw_change(draw: st.DrawFn, account: Account, step: str, at: datetime) -> N
     assert subscription.terms_at is not None
     earliest = max(subscription.terms_at, subscription.current_period.start)
     as_of = draw(instants(earliest, at + timedelta(seconds=1)))
-    if (terms.plan_id, terms.quantity) != (before.plan_id, before.quantity):
+    waits_already = mode is ChangeMode.PERIOD_END and same(terms, account.pending_terms)
+    if not same(terms, before) and not waits_already:
         change_to(account, terms, mode=mode, as_of=as_of, at=at)
         # A new period that was begun in the past may be over already.
         renew(account, at)

@@ -97,6 +97,64 @@ def test_a_change_to_what_is_and_what_waits_is_none() -> None:
         change_terms(account, None, 5, mode=None, at=FIFTH)
 
 
+@pytest.mark.parametrize(
+    ("plan", "quantity", "mode"),
+    [(B, None, None), (B, 5, ChangeMode.PERIOD_END)],
+    ids=["the plan", "plan and quantity"],
+)
+def test_the_very_change_that_waits_is_none(plan: Terms | None, quantity: int | None, mode: ChangeMode | None) -> None:
+    account = with_pending(of(A, 5), of(B, 5))
+    known = len(account.events)
+
+    with pytest.raises(SubscriptionUnchanged, match="waits"):
+        change_terms(account, plan, quantity, mode=mode, at=FIFTH)
+
+    assert account.known_subscription.pending_since == FOURTH
+    assert account.events[known:] == []
+
+
+def test_a_change_that_waits_and_is_lost_with_the_period_is_refused_for_the_cancellation() -> None:
+    account = with_pending(of(A, 5), of(B, 5))
+    plan_cancellation(account, CancellationRequest(), FIFTH)
+
+    with pytest.raises(CancellationAlreadyScheduled):
+        change_terms(account, B, None, at=FIFTH)
+
+
+@pytest.mark.parametrize(
+    ("pending", "plan", "quantity", "changes"),
+    [
+        pytest.param(of(B, 5), None, 6, ["quantity", "pending_quantity"], id="quantity"),
+        pytest.param(of(A, 2), C, None, ["plan_id", "pending_plan_id"], id="plan"),
+        pytest.param(of(A, 2), some_terms(90_000, YEAR), None, ["plan_id", "pending_plan_id"], id="interval"),
+    ],
+)
+def test_the_event_of_a_change_names_what_it_changes_of_the_terms_that_wait(
+    pending: Terms, plan: Terms | None, quantity: int | None, changes: list[str]
+) -> None:
+    account = with_pending(of(A, 5), pending)
+    known = len(account.events)
+
+    change_terms(account, plan, quantity, mode=ChangeMode.IMMEDIATE, at=FIFTH)
+
+    [changed] = [event for event in account.events[known:] if event.type is EventType.SUBSCRIPTION_CHANGED]
+    assert changed.changes == changes
+
+
+def test_the_event_of_a_change_leaves_out_pending_terms_that_have_events_of_their_own() -> None:
+    account = with_pending(of(A, 5), of(B, 3))
+    known = len(account.events)
+
+    change_terms(account, None, 2, mode=ChangeMode.IMMEDIATE, at=FIFTH)
+
+    pending = ["pending_plan_id", "pending_quantity"]
+    assert [(event.type, event.changes) for event in account.events[known:]][:3] == [
+        (EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, pending),
+        (EventType.SUBSCRIPTION_CHANGE_SCHEDULED, pending),
+        (EventType.SUBSCRIPTION_CHANGED, ["quantity"]),
+    ]
+
+
 def canceled_at_period_end(terms: Terms) -> Account:
     account = started(terms)
     plan_cancellation(account, CancellationRequest(), FOURTH)

@@ -294,6 +294,26 @@ async def test_a_change_now_takes_the_place_of_one_that_waits(api: Api, on_basic
     assert previewed["previewSubscriptionChange"] == {"withdrawnChange": changed["withdrawnChange"]}
 
 
+async def test_the_very_change_that_waits_is_refused(
+    api: Api, clock: TestClock, sessions: Sessions, on_basic: str, pro: str
+) -> None:
+    change = {"id": on_basic, "planId": pro, "mode": "PERIOD_END"}
+    await api.mutate("changeSubscription", "subscription { id }", **change)
+    clock.forward(days=1)
+    before = await everything(sessions)
+
+    previewed = await api(
+        "query ($input: PreviewSubscriptionChangeInput!) {"
+        " previewSubscriptionChange(input: $input) { mode userErrors { code message field } } }",
+        input=change,
+    )
+    again = await api.mutate("changeSubscription", "subscription { id }", **change)
+
+    assert refusal(again) == ("SUBSCRIPTION_UNCHANGED", None)
+    assert previewed["previewSubscriptionChange"] == {"mode": None, "userErrors": again["userErrors"]}
+    assert await everything(sessions) == before
+
+
 async def test_a_quantity_that_changes_now_is_that_of_the_pending_plan_too(api: Api, on_basic: str, pro: str) -> None:
     await api.mutate("changeSubscription", "subscription { id }", id=on_basic, planId=pro, mode="PERIOD_END")
 

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.walk.steps.catalog import CatalogSteps
-from tests.walk.steps.invoices import InvoiceSteps
-from tests.walk.steps.subscriptions import SubscriptionSteps
+from tests.walk.steps.due import DueSteps
 from tests.walk.steps.time import TimeSteps
 from tests.walk.walk import Walk
 
@@ -22,6 +21,7 @@ WEIGHTS = {
     "cancel_subscription": 4,
     "record_payment": 8,
     "advance_test_clock": 6,
+    "move_money_after_a_due_end": 4,
     "pass_time": 4,
     "create_customer": 1,
     "create_plan": 1,
@@ -35,7 +35,7 @@ WEIGHTS = {
 """How often a step is taken, compared with others, which have 2."""
 
 
-class Machine(CatalogSteps, SubscriptionSteps, InvoiceSteps, TimeSteps):
+class Machine(CatalogSteps, DueSteps, TimeSteps):
     """Begins with a few customers and plans, so that there is something to do things with."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ def test_the_walk_knows_each_mutation_of_the_schema() -> None:
 def test_the_model_and_the_database_agree_after_each_step() -> None:
     with walking() as walk:
         # Where a new step changes what is drawn, and something is missing below, another seed has it.
-        walk_on(walk, steps=STEPS, from_seed=1, shrinks=False)
+        walk_on(walk, steps=STEPS, from_seed=2, shrinks=False)
 
     tally = walk.tally
     assert tally.steps >= STEPS

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from tests.walk.model.arithmetic import LARGEST
 from tests.walk.model.money import MOST_LINES, add_to_balance, bill, finalize, first, judge, receive, use_currency
-from tests.walk.model.subscriptions import opened
-from tests.walk.model.world import Customer, Invoice, Line, Payment, World, order, refuse
+from tests.walk.model.passing import bill_waiting
+from tests.walk.model.subscriptions import CHARGES, opened, wait_for_next
+from tests.walk.model.world import Customer, Invoice, Line, Payment, Subscription, World, order, refuse
 
 OLDEST_MONEY = timedelta(days=3660)
 
@@ -77,6 +78,7 @@ def void(world: World, customer: Customer, invoice: Invoice) -> None:
     is_in_state(invoice, "OPEN", "UNCOLLECTIBLE")
     counted = [allocation for allocation in invoice.allocations if not allocation.released]
     own = set(invoice.lines)
+    subscription = invoice.subscription
     refuse(
         INVOICE_HAS_PAYMENTS=any(allocation.kind == "PAYMENT" for allocation in counted),
         INVOICE_REVERSED=any(
@@ -87,25 +89,37 @@ def void(world: World, customer: Customer, invoice: Invoice) -> None:
         )
         or any(
             is_credit_of(line, invoice)
-            for line, on in (customer.lines_on(invoice.subscription) if invoice.subscription else ())
+            for line, on in (customer.lines_on(subscription) if subscription else ())
             if on is not None and on is not invoice
         ),
     )
-    if customer.live and customer.live is invoice.subscription:
-        customer.live.waiting = [line for line in customer.live.waiting if not is_credit_of(line, invoice)]
+    again = [
+        replace(line, made=next(order))
+        for line in invoice.lines
+        if line.kind == "PRORATION_CREDIT" and line.reverses not in own and not is_credit_of(line, invoice)
+    ]
+    if again and subscription and subscription.updated_at:
+        at = max(at, subscription.updated_at)
     for allocation in counted:
         allocation.released = True
     invoice.status, invoice.due, invoice.voided = "VOID", 0, next(order)
     customer.note("INVOICE_VOIDED", invoice, at)
     if given_back := sum(allocation.amount for allocation in counted):
         add_to_balance(customer, "GIVEN_BACK", given_back, at)
+    if subscription:
+        subscription.waiting = [line for line in subscription.waiting if not is_credit_of(line, invoice)]
+    if again and subscription and subscription.is_live:
+        wait_for_next(subscription, again)
+    elif again and subscription:
+        subscription.waiting += again
+        bill_waiting(customer, subscription, at)
     judge(customer, customer.live, at)
 
 
 def is_credit_of(line: Line, invoice: Invoice) -> bool:
     """Whether a line is the credit of a change that the invoice charges for."""
-    charged = {(other.ordinal, other.start) for other in invoice.lines if other.kind == "PRORATION_CHARGE"}
-    return line.kind == "PRORATION_CREDIT" and (line.ordinal, line.start) in charged
+    charged = {other.change for other in invoice.lines if other.kind in CHARGES}
+    return line.kind == "PRORATION_CREDIT" and line.change in charged
 
 
 def mark_uncollectible(world: World, customer: Customer, invoice: Invoice) -> None:
@@ -130,9 +144,7 @@ def reissue(world: World, customer: Customer, invoice: Invoice) -> Invoice:
     assert invoice.ordinal is not None
     at = max(at, subscription.updated_at)
     begins, ends = invoice.period
-    copies = {line: replace(line, made=next(order)) for line in invoice.lines}
-    for copied in copies.values():
-        copied.reverses = copied.reverses and copies.get(copied.reverses, copied.reverses)
+    copies = lines_again(customer, subscription, invoice)
     refuse(
         INVOICE_NOT_REISSUABLE=(
             invoice.ordinal in subscription.changed
@@ -154,6 +166,33 @@ def reissue(world: World, customer: Customer, invoice: Invoice) -> Invoice:
     if customer.live is not subscription:
         judge(customer, customer.live, opened(world, customer))
     return again
+
+
+def lines_again(customer: Customer, subscription: Subscription, invoice: Invoice) -> dict[Line, Line]:
+    """The lines of a void invoice with those that take their place: copies, and credits that wait since."""
+    copies = {}
+    for line in invoice.lines:
+        waits = [other for other in subscription.waiting if is_same_credit(line, other)]
+        if waits:
+            subscription.waiting.remove(waits[0])
+            copies[line] = waits[0]
+        elif line.kind != "PRORATION_CREDIT" or is_credit_of(line, invoice) or is_open(customer, line, invoice):
+            copies[line] = replace(line, made=next(order))
+    for copied in copies.values():
+        copied.reverses = copied.reverses and copies.get(copied.reverses, copied.reverses)
+    return copies
+
+
+def is_open(customer: Customer, line: Line, invoice: Invoice) -> bool:
+    """Whether a credit is on no other invoice, and what its change charged for is not void."""
+    others = [other for other in customer.invoices if other is not invoice]
+    charged = [other for other in others if is_credit_of(line, other)]
+    stands = any(other.status != "VOID" and any(is_same_credit(line, each) for each in other.lines) for other in others)
+    return not stands and (not charged or any(other.status != "VOID" for other in charged))
+
+
+def is_same_credit(line: Line, other: Line) -> bool:
+    return line.reverses is not None and (line.change, line.reverses) == (other.change, other.reverses)
 
 
 def ended_since(invoice: Invoice) -> bool:

@@ -112,7 +112,9 @@ def start(customer: Customer, subscription: Subscription, at: datetime) -> None:
     bill(customer, subscription, "RECURRING", [line], subscription.trial, at, ordinal=0)
 
 
-def bill_period(customer: Customer, subscription: Subscription, starts_at: datetime, at: datetime) -> Invoice:
+def bill_period(
+    customer: Customer, subscription: Subscription, starts_at: datetime, at: datetime, change: int | None = None
+) -> Invoice:
     """A whole period, and what waited for it."""
     plan, ordinal = subscription.plan, len(subscription.periods)
     ends_at = plan.after(subscription.anchor, ordinal + 1 - subscription.anchored)
@@ -128,6 +130,7 @@ def bill_period(customer: Customer, subscription: Subscription, starts_at: datet
         ordinal=ordinal,
         start=starts_at,
         end=ends_at,
+        change=change,
     )
     lines = [*take_waiting(subscription), line]
     return bill(customer, subscription, "RECURRING", lines, (starts_at, ends_at), at, ordinal=ordinal)
@@ -150,6 +153,10 @@ def end(customer: Customer, subscription: Subscription, ended_at: datetime, at: 
     subscription.status, subscription.ended_at, subscription.ended = "CANCELED", ended_at, next(order)
     subscription.next_at = subscription.pending = None
     customer.note("SUBSCRIPTION_CANCELED", subscription, at)
+    return bill_waiting(customer, subscription, at)
+
+
+def bill_waiting(customer: Customer, subscription: Subscription, at: datetime) -> Invoice | None:
     lines = take_waiting(subscription)
     if not lines:
         return None

@@ -15,7 +15,7 @@ from tests.walk.model.passing import (
     take_terms,
     take_waiting,
 )
-from tests.walk.model.world import Customer, Invoice, Line, Plan, Subscription, World, label, refuse
+from tests.walk.model.world import Customer, Invoice, Line, Plan, Subscription, World, label, order, refuse
 
 MOST_WAITING = 50
 LONGEST_TRIAL = timedelta(days=730)
@@ -131,6 +131,7 @@ def change(
             and customer.trials.get(plan.code, subscription) is not subscription
         ),
     )
+    refuse(SUBSCRIPTION_UNCHANGED=mode == "PERIOD_END" and then and then == waits)
     current = before if mode == "PERIOD_END" else now
     lost = withdraw_what_is_lost(customer, subscription, current, then, at)
     if mode == "PERIOD_END":
@@ -149,18 +150,19 @@ def change(
     if anew or now != before:
         subscription.changed.add(len(subscription.periods) - 1)
     invoice: Invoice | None
+    made = next(order)
     if anew:
-        subscription.waiting += credits(customer, subscription, since)
+        subscription.waiting += credits(customer, subscription, since, made)
         subscription.periods[-1][1] = since
         take_terms(subscription, plan, quantity, since)
         customer.note("SUBSCRIPTION_CHANGED", subscription, at)
-        invoice = bill_period(customer, subscription, since, at)
+        invoice = bill_period(customer, subscription, since, at, made)
     elif now == before:
         invoice = None
     else:
-        given_back = [] if mode == "NONE" else credits(customer, subscription, since)
+        given_back = [] if mode == "NONE" else credits(customer, subscription, since, made)
         subscription.plan, subscription.quantity, subscription.terms_at = plan, quantity, since
-        charges = [] if mode == "NONE" or in_trial else charge(subscription, since)
+        charges = [] if mode == "NONE" or in_trial else charge(subscription, since, made)
         customer.note("SUBSCRIPTION_CHANGED", subscription, at)
         invoice = post(customer, subscription, mode, given_back, charges, since, at)
     judge(customer, subscription, at)
@@ -206,7 +208,9 @@ def withdraw_what_is_lost(
     return lost
 
 
-def credits(customer: Customer, subscription: Subscription, at: datetime) -> list[Line]:  # noqa: A001 - their name
+def credits(  # noqa: A001 - their name
+    customer: Customer, subscription: Subscription, at: datetime, change: int
+) -> list[Line]:
     """What is given back of each charge whose span is not over at `at`, beyond what was given back of it before."""
     found = []
     for line, _ in customer.lines_on(subscription):
@@ -227,12 +231,13 @@ def credits(customer: Customer, subscription: Subscription, at: datetime) -> lis
                 start=max(at, line.start),
                 end=line.end,
                 reverses=line,
+                change=change,
             )
         )
     return found
 
 
-def charge(subscription: Subscription, since: datetime) -> list[Line]:
+def charge(subscription: Subscription, since: datetime, change: int) -> list[Line]:
     """What the rest of the period costs on the terms of the subscription; nothing where that is 0."""
     plan, quantity, (begins, ends) = subscription.plan, subscription.quantity, subscription.periods[-1]
     amount = rest_of(plan.amount * quantity, begins, ends, since)
@@ -246,6 +251,7 @@ def charge(subscription: Subscription, since: datetime) -> list[Line]:
         ordinal=len(subscription.periods) - 1,
         start=since,
         end=ends,
+        change=change,
     )
     return [line] if amount else []
 
@@ -269,13 +275,18 @@ def post(
             later, now = given_back, charges
         case "IMMEDIATE":
             now = [*take_waiting(subscription), *given_back, *charges]
-    refuse(TOO_MANY_LINES=later and len(subscription.waiting) + len(later) > MOST_WAITING)
-    subscription.waiting += later
-    next_terms = subscription.pending[:2] if subscription.pending else (subscription.plan, subscription.quantity)
-    refuse(AMOUNT_TOO_LARGE=not fits_with_next_period(subscription, *next_terms))
+    wait_for_next(subscription, later)
     if not now:
         return None
     return bill(customer, subscription, "PRORATION", now, (since, subscription.periods[-1][1]), at)
+
+
+def wait_for_next(subscription: Subscription, lines: list[Line]) -> None:
+    """Lines wait for the next invoice, on which they have to fit."""
+    refuse(TOO_MANY_LINES=lines and len(subscription.waiting) + len(lines) > MOST_WAITING)
+    subscription.waiting += lines
+    next_terms = subscription.pending[:2] if subscription.pending else (subscription.plan, subscription.quantity)
+    refuse(AMOUNT_TOO_LARGE=not fits_with_next_period(subscription, *next_terms))
 
 
 def withdraw(world: World, customer: Customer, subscription: Subscription) -> None:
@@ -299,7 +310,7 @@ def cancel(
         return None
     subscription.cancel_at_period_end = False
     if settlement == "CREDIT" and has_begun:
-        subscription.waiting += credits(customer, subscription, at)
+        subscription.waiting += credits(customer, subscription, at, next(order))
     return end(customer, subscription, at, at)
 
 

@@ -73,6 +73,8 @@ class Line:
     start: datetime | None = None
     end: datetime | None = None
     reverses: "Line | None" = None
+    change: int | None = None
+    """The change that it bills or credits, as a number of `order`."""
     made: int = field(default_factory=lambda: next(order))
 
 

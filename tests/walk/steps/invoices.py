@@ -19,7 +19,7 @@ from tests.walk.steps.base import (
     mostly,
     step,
 )
-from tests.walk.walk import Made
+from tests.walk.walk import PLAIN, Made
 
 LINE = st.tuples(
     mostly("Setting up", "Travel", but=[" "]), mostly(1, 100, 2999, 70_000, but=[0, -1, 10_000_000]), QUANTITY
@@ -106,6 +106,20 @@ class InvoiceSteps(Steps):
         own: str = "id",
     ) -> None:
         place = self.customer(number, lambda customer: any(each.status in states for each in customer.invoices))
+        self.with_invoice_of(place, name, states, older, operation, how, fields=fields, own=own)
+
+    def with_invoice_of(
+        self,
+        place: int,
+        name: str,
+        states: tuple[str, ...],
+        older: int,
+        operation: Callable[[World, Customer, Invoice], Invoice],
+        how: str,
+        *,
+        fields: dict[str, Any] | None = None,
+        own: str = "id",
+    ) -> None:
         wanted = self.invoice(place, states, older)
         if wanted is None:
             return
@@ -156,8 +170,23 @@ class InvoiceSteps(Steps):
         allow: bool,
         how: str,
     ) -> None:
-        """A payment; without an `amount`, of all that is due or a little, without a `currency`, in the customer's."""
         place = self.customer(number, lambda customer: customer.unpaid)
+        self.pay(place, amount, currency, method, reference, received, named, allow, how=how)
+
+    def pay(
+        self,
+        place: int,
+        amount: int | None,
+        currency: str | None = None,
+        method: str = "CARD",
+        reference: str | None = None,
+        received: int | None = None,
+        named: list[tuple[int, int | None]] | None = None,
+        allow: bool = True,
+        *,
+        how: str = PLAIN,
+    ) -> None:
+        """A payment; without an `amount`, of all that is due or a little, without a `currency`, in the customer's."""
         customer = self.world.customers[place]
         received_at = self.at(customer, received)
         due = sum(each.due for each in customer.unpaid if each.status == "OPEN")

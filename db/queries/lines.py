@@ -1,0 +1,159 @@
+"""Lines of invoices and those that wait for one: what was billed and given back, and by which change."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, any_, bindparam, func, literal, or_, select, union_all
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from billing.ids import InvoiceId, InvoiceLineId, SubscriptionId
+from billing.periods import Period
+from billing.records import BilledElsewhere, BilledLine, PlannedLine, WaitingLine
+from billing.words import CHARGES, InvoiceStatus
+from db.access.records import bind
+from db.access.statements import Statement, kept, send
+from db.models import Invoice, InvoiceLine, PendingLine, Subscription
+from db.queries.arrays import among
+
+ReversedLine = aliased(InvoiceLine, name="reversed_lines")
+
+LINE = bind(
+    PlannedLine,
+    InvoiceLine,
+    reverses_invoice_id=ReversedLine.invoice_id,
+    created_at=literal(None, PendingLine.created_at.type),
+)
+LINE_ELSEWHERE = bind(BilledElsewhere, line=LINE, is_void=Invoice.status == InvoiceStatus.VOID)
+WAITING_LINE = bind(
+    WaitingLine, PendingLine, line=bind(PlannedLine, PendingLine, reverses_invoice_id=ReversedLine.invoice_id)
+)
+BILLED_LINE = bind(
+    BilledLine,
+    InvoiceLine,
+    span=bind(Period, start=InvoiceLine.period_start, end=InvoiceLine.period_end),
+    credited_cents=literal(0),
+)
+BILLED_WAITING_LINE = bind(
+    BilledLine,
+    PendingLine,
+    invoice_id=literal(None, Invoice.id.type),
+    span=bind(Period, start=PendingLine.period_start, end=PendingLine.period_end),
+    credited_cents=literal(0),
+)
+
+
+async def waiting_lines_by_subscription(
+    session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
+) -> list[WaitingLine]:
+    """The lines that wait for the next invoice, in the order they came."""
+    return WAITING_LINE.read(await send(session, waiting_lines(), subscription_ids=subscription_ids))
+
+
+@kept
+def waiting_lines() -> Statement:
+    subscriptions = bindparam("subscription_ids", type_=ARRAY(Subscription.id.type))
+    return Statement(
+        select(*WAITING_LINE.columns)
+        .outerjoin(
+            ReversedLine,
+            and_(ReversedLine.id == PendingLine.reverses_line_id, ReversedLine.customer_id == PendingLine.customer_id),
+        )
+        .where(PendingLine.subscription_id == any_(subscriptions))
+        .order_by(PendingLine.id)
+    )
+
+
+async def lines_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> list[PlannedLine]:
+    """The lines of an invoice, in their order."""
+    statement = with_reversed(select(*LINE.columns)).where(InvoiceLine.invoice_id == invoice_id)
+    return LINE.read(await session.execute(statement.order_by(InvoiceLine.position)))
+
+
+async def lines_of_changes(
+    session: AsyncSession, subscription_id: SubscriptionId, lines: Sequence[PlannedLine], *, elsewhere_than: InvoiceId
+) -> list[BilledElsewhere]:
+    """The lines on other invoices of the subscription that may belong to the same changes as these; none for none."""
+    if not lines:
+        return []
+    changes = [line.change_id for line in lines if line.change_id is not None]
+    starts = [line.period_start for line in lines if line.period_start is not None]
+    statement = (
+        with_reversed(select(*LINE_ELSEWHERE.columns))
+        .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
+        .where(
+            Invoice.subscription_id == subscription_id,
+            Invoice.id != elsewhere_than,
+            # Lines that an older server has written have no change: they are told by their span.
+            or_(among(InvoiceLine.change_id, changes), among(InvoiceLine.period_start, starts)),
+        )
+    )
+    return LINE_ELSEWHERE.read(await session.execute(statement))
+
+
+def with_reversed(statement: Select[Any]) -> Select[Any]:
+    """The statement over lines of invoices, with the lines that they reverse."""
+    return statement.select_from(InvoiceLine).outerjoin(
+        ReversedLine,
+        and_(ReversedLine.id == InvoiceLine.reverses_line_id, ReversedLine.customer_id == InvoiceLine.customer_id),
+    )
+
+
+async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, after: datetime) -> list[BilledLine]:
+    """The charges of a subscription whose span ends later than `after`, in the order of their ids: on invoices, where a
+    void one counts as billed 0, and among the lines that wait (without an invoice). Credits are not read.
+    """
+    on_invoices = (
+        select(*BILLED_LINE.columns)
+        .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
+        .where(
+            Invoice.subscription_id == subscription_id,
+            Invoice.status.not_in((InvoiceStatus.VOID, InvoiceStatus.DRAFT)),
+            InvoiceLine.kind.in_(CHARGES),
+            InvoiceLine.amount_cents > 0,
+            InvoiceLine.period_end > after,
+        )
+    )
+    waiting = select(*BILLED_WAITING_LINE.columns).where(
+        PendingLine.subscription_id == subscription_id,
+        PendingLine.kind.in_(CHARGES),
+        PendingLine.amount_cents > 0,
+        PendingLine.period_end > after,
+    )
+    rows = await session.execute(union_all(on_invoices, waiting).order_by("id"))
+    return BILLED_LINE.read(rows)
+
+
+async def credited_by_line(
+    session: AsyncSession, line_ids: Sequence[InvoiceLineId], *, elsewhere_than: InvoiceId | None = None
+) -> dict[InvoiceLineId, int]:
+    """What was given back of the lines so far, by lines on invoices that are not void, and by lines that wait; on an
+    invoice, where one is named, it does not count.
+    """
+    on_invoices = (
+        select(InvoiceLine.reverses_line_id, InvoiceLine.amount_cents)
+        .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
+        .where(
+            among(InvoiceLine.reverses_line_id, line_ids),
+            Invoice.status != InvoiceStatus.VOID,
+            *([Invoice.id != elsewhere_than] if elsewhere_than else []),
+        )
+    )
+    waiting = select(PendingLine.reverses_line_id, PendingLine.amount_cents).where(
+        among(PendingLine.reverses_line_id, line_ids)
+    )
+    line, amount = union_all(on_invoices, waiting).subquery().c
+    found = await session.execute(select(line, -func.sum(amount)).group_by(line))
+    return {line_id: int(cents) for line_id, cents in found}
+
+
+async def billed_by_line(session: AsyncSession, line_ids: Sequence[InvoiceLineId]) -> dict[InvoiceLineId, int]:
+    """What was billed on the lines; nothing for a line of a void invoice."""
+    statement = (
+        select(InvoiceLine.id, InvoiceLine.amount_cents)
+        .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
+        .where(among(InvoiceLine.id, line_ids), Invoice.status != InvoiceStatus.VOID)
+    )
+    return {row.id: row.amount_cents for row in await session.execute(statement)}

@@ -1,0 +1,45 @@
+"""Steps with a customer for whom something is due that no run has done yet."""
+
+from datetime import timedelta
+
+from hypothesis import strategies as st
+
+from tests.walk.model import invoices
+from tests.walk.steps.base import CUSTOMER, HOW, step
+from tests.walk.steps.invoices import OLDER, InvoiceSteps, itself
+from tests.walk.steps.subscriptions import SubscriptionSteps
+from tests.walk.steps.time import DAY
+from tests.walk.walk import PLAIN
+
+
+class DueSteps(SubscriptionSteps, InvoiceSteps):
+    @step(
+        number=CUSTOMER,
+        more=st.sampled_from([1, 5]),
+        before=st.sampled_from([None, 70_000]),
+        late=st.sampled_from([0, 1, DAY, 20 * DAY]),
+        paid=st.sampled_from([None, 100, 70_000, 70_000]),
+        older=OLDER,
+        how=HOW,
+    )
+    def move_money_after_a_due_end(
+        self, number: int, more: int, before: int | None, late: int, paid: int | None, older: int, how: str
+    ) -> None:
+        """The end of a subscription has come, with something left to bill, when a payment or a void comes."""
+        place = self.subscriber(number, lambda subscription: subscription.status in ("ACTIVE", "PAST_DUE"))
+        customer = self.world.customers[place]
+        wanted = self.latest(place, 0)
+        if customer.clock or not customer.live or wanted is None:
+            return
+        self.change(place, wanted, None, customer.live.quantity + more, "NEXT_INVOICE", None, how=PLAIN)
+        self.cancel(place, wanted, True, "NONE", how=PLAIN)
+        if before is not None:
+            self.pay(place, before)
+        live = self.world.customers[place].live
+        if live is None or live.next_at is None:
+            return
+        self.walk.set_time(max(self.world.now, live.next_at + timedelta(seconds=late)))
+        if paid is not None:
+            self.pay(place, paid, how=how)
+        else:
+            self.with_invoice_of(place, "voidInvoice", ("OPEN", "UNCOLLECTIBLE"), older, itself(invoices.void), how)
