@@ -1,5 +1,6 @@
 """What tests arrange things with."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ids import CustomerId, PlanId, new_id
@@ -213,3 +214,13 @@ class Api:
 async def read_subscription(api: Api, subscription_id: str, selection: str) -> Any:
     data = await api(f"query ($id: ID!) {{ subscription(id: $id) {{ {selection} }} }}", id=subscription_id)
     return data["subscription"]
+
+
+ALL_SETTLED = "SELECT bool_and(xid < pg_snapshot_xmin(pg_current_snapshot())) FROM events"
+
+
+async def events_settle(database: Database) -> None:
+    """Waits until the feed has all events: no older transaction runs, in other tests' databases either."""
+    async with asyncio.timeout(PATIENCE_SECONDS), database.sessions() as session:
+        while not await session.scalar(text(ALL_SETTLED)):  # noqa: ASYNC110 - a database tells nobody
+            await asyncio.sleep(0.01)

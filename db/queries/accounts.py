@@ -36,7 +36,7 @@ from billing.records import (
     Price,
     SubscriptionState,
 )
-from billing.words import UNPAID, EventType, InvoiceStatus, LineKind, PeriodKind, SubscriptionStatus
+from billing.words import UNPAID, EventType, InvoiceStatus, PeriodKind, SubscriptionStatus
 from db.access.records import bind
 from db.access.statements import Statement, kept, send
 from db.models import (
@@ -46,8 +46,6 @@ from db.models import (
     Customer,
     Event,
     Invoice,
-    InvoiceLine,
-    PendingLine,
     Plan,
     Subscription,
     Trial,

@@ -27,7 +27,7 @@ from graph.schema.root import schema
 from graph.settings import Settings
 from services.api_keys import id_in
 from tests.access.conftest import Serving, a_key, a_session
-from tests.support import Api, TestClock, refusal
+from tests.support import Api, TestClock, events_settle, refusal
 
 SCHEMA: GraphQLSchema = schema._schema
 KEYED = Settings(requires_key=True)
@@ -227,6 +227,7 @@ async def test_drafts_are_the_merchants_alone(serving: Serving, api: Api, databa
 
     before = await me(DRAFTS, **given)
     await api.mutate("finalizeInvoice", "invoice { id }", id=mine["draft"])
+    await events_settle(database)
     after = await me(DRAFTS, **given)
 
     assert (before["invoice"], before["node"], before["nodes"]) == (None, None, [None])

@@ -10,7 +10,7 @@ from graph.schema.root import schema
 from graph.server.limits import measure
 from graph.settings import Limits
 from tests.graph.test_limits import limited
-from tests.support import Api, TestClock
+from tests.support import Api, TestClock, events_settle
 
 SCHEMA: GraphQLSchema = schema._schema
 
@@ -90,6 +90,7 @@ async def test_what_asks_for_more_is_refused_with_the_number_in_force(
 async def test_a_page_is_as_large_as_it_may_be(database: Database, clock: TestClock, *, plans: bool) -> None:
     async with limited(database, clock, plans=plans, page=5) as api:
         await six_of_each(api)
+        await events_settle(database)
         found = {how: sizes(await api(document, **variables)) for how, (document, variables) in JUST_ENOUGH.items()}
 
     assert found == {how: {5} for how in JUST_ENOUGH}
@@ -110,6 +111,7 @@ async def test_pages_may_be_larger(database: Database, clock: TestClock) -> None
     async with limited(database, clock, page=150) as api:
         for number in range(101):
             await api.a_customer(email=f"{number}@example.com")
+        await events_settle(database)
         data = await api("{ customers(first: 150) { nodes { id } } }")
         by_default = await api("{ customers { nodes { id } } }")
         events = await api("{ events { nodes { id } } }")

@@ -2,7 +2,6 @@
 together with the row that it leads from.
 """
 
-import asyncio
 import re
 from collections.abc import Iterator
 
@@ -18,7 +17,7 @@ from db.queries.columns import referred_model
 from graph.execution import ATTRIBUTE, BATCH, READS
 from graph.schema.fields.edges import Edge
 from graph.schema.root import schema
-from tests.support import NOW, PATIENCE_SECONDS, Api, counted_statements
+from tests.support import NOW, Api, counted_statements, events_settle
 
 CLOCK = "01930000-0000-7000-8000-000000000000"
 
@@ -96,9 +95,6 @@ VALUES (gen_random_uuid(), 'SERVER', now(), now(), 0, 0, 0, 0);
 """
 
 
-ALL_SETTLED = "SELECT bool_and(xid < pg_snapshot_xmin(pg_current_snapshot())) FROM events"
-
-
 @pytest.fixture
 async def demo(database: Database, database_url: str) -> None:
     """120 customers with all that belongs to them."""
@@ -111,12 +107,7 @@ async def all_there_is(demo: None, database: Database) -> None:
     async with database.sessions.begin() as session:
         for statement in MORE.split(";\n"):
             await session.execute(text(statement))
-    async with database.sessions() as session:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            settled = False
-            while not settled:
-                await asyncio.sleep(0.01)
-                settled = bool(await session.scalar(text(ALL_SETTLED)))
+    await events_settle(database)
 
 
 async def test_the_nested_query_of_fifty_customers_is_one_statement_for_each_edge(
