@@ -1,7 +1,8 @@
 """Clients that say nothing, say it slowly, say too much, or do not take their answer: their connections are closed.
 
 uvicorn closes a connection on which nothing is asked after an answer. For a first request, for the rest of one, and for
-a client to take what it was sent, it waits for ever. It keeps all heads, trailers and pipelined requests that arrive.
+a client to take what it was sent, it waits for ever. It keeps all heads, trailers and pipelined requests that arrive,
+and the last request of a connection for as long as the connection is idle, and longer where a reset ends it.
 """
 
 import asyncio
@@ -72,6 +73,11 @@ class PatientProtocol(HttpToolsProtocol):
         self._look_again.cancel()
         self._unparsed = b""
         super().connection_lost(exc)
+        # uvicorn leaves its timer to run after a reset: it would keep all of this for as long as an idle connection.
+        self._unset_keepalive_if_required()
+        self.pipeline.clear()
+        self.scope = self.cycle = None
+        self.url, self.headers = b"", []
 
     def data_received(self, data: bytes) -> None:
         self._unparsed = self._unparsed + data if self._unparsed else data
@@ -79,9 +85,18 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self._forget_answered()
         self._parse()
         if not self.transport.is_closing():
             self.flow.resume_reading()
+
+    def _forget_answered(self) -> None:
+        """Drops the head and the body of a request that is answered: an idle connection holds neither."""
+        if self.cycle is None or not self.cycle.response_complete:
+            return
+        if self.scope is self.cycle.scope:
+            self.scope, self.url = None, b""
+        self.cycle.scope, self.cycle.body = None, bytearray()  # type: ignore[assignment]
 
     def _parse(self) -> None:
         """Parses what has arrived, up to the end of a request that is not answered."""
