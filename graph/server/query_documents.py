@@ -44,7 +44,10 @@ two, a pair of fragments takes two. graphql-core itself stops at 500 000, which 
 CHARACTERS_PER_ROW = 100
 MERGES_PER_ROW = 200
 PLANNED_FIELDS_PER_ROW = 10
-"""Amount of work on a document that the rate limit counts as one row: it takes about as long as to read one."""
+VALUES_PER_ROW = 100
+"""Amount of work on a document and its variables that the rate limit counts as one row: it takes about as long as to
+read one.
+"""
 
 
 class StorableTexts(ValidationRule):
@@ -112,7 +115,7 @@ class QueryDocument:
         """What an operation could give at most, with these variables, and what of it is more than is allowed."""
         assert self.measured is not None, "what was parsed is measured"
         name = operation.name.value if operation.name else None
-        nodes, values = self.measured.asked_by(name, variables)
+        nodes, values, counted = self.measured.asked_by(name, variables)
         errors = tuple(
             limit_error(
                 f"The operation {does} {asked} {what}; at most {limit} are allowed. Ask for less at once.",
@@ -127,15 +130,18 @@ class QueryDocument:
             )
             if asked > limit
         )
-        return Cost(nodes, errors)
+        return Cost(nodes, errors, counted // VALUES_PER_ROW)
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """How many objects an operation could give, and why that is too much, if it is."""
+    """How many objects an operation could give, and why that is too much, if it is. `rows` is what the work on its
+    variables is charged as.
+    """
 
     nodes: int
     errors: tuple[GraphQLError, ...]
+    rows: int
 
 
 class QueryDocuments:
