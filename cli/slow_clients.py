@@ -1,4 +1,5 @@
 """Clients that say nothing, say it slowly, say too much, or do not take their answer: their connections are closed.
+Those that offer another protocol are served by this one.
 
 uvicorn closes a connection on which nothing is asked after an answer. For a first request, for the rest of one, and for
 a client to take what it was sent, it waits for ever. It keeps all heads, trailers and pipelined requests that arrive,
@@ -45,6 +46,7 @@ MAX_UNPARSED_BYTES = 64 * 1024
 NOT_HTTP = 400
 TIMED_OUT = 408
 HEAD_TOO_LARGE = 431
+NOT_IMPLEMENTED = 501
 
 
 class BoundedFlow(FlowControl):
@@ -135,6 +137,12 @@ class PatientProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as offer:
+            # The parser takes what follows for the other protocol. Another reads the head again, without the offer.
+            [size] = offer.args
+            self._unparsed = self._head_without_offer() + piece[size:] + self._unparsed
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         except httptools.HttpParserError as error:
             cause = error.__context__
             if not isinstance(cause, Refusal):
@@ -142,6 +150,14 @@ class PatientProtocol(HttpToolsProtocol):
                 cause = Refusal(NOT_HTTP, "This is not HTTP/1.1.")
             # Its traceback holds this connection.
             self._refusal = cause.with_traceback(None)
+
+    def _head_without_offer(self) -> bytes:
+        """Returns the head that has arrived, without the field `Upgrade`, which a server may ignore: RFC 9110, section
+        7.8.
+        """
+        first = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        fields = [b"%b: %b\r\n" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        return b"".join([first, *fields, b"\r\n"])
 
     def _count(self, size: int) -> None:
         """Counts a piece that was parsed, and refuses what was one too many."""
@@ -169,6 +185,13 @@ class PatientProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise Refusal(NOT_IMPLEMENTED, "This server is no proxy.")
+            return
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings not in ([], [b"chunked"]):
+            raise Refusal(NOT_IMPLEMENTED, "The only Transfer-Encoding that this server takes is chunked.")
         super().on_headers_complete()
         self.headers = []
         self._fields = 0
@@ -180,8 +203,9 @@ class PatientProtocol(HttpToolsProtocol):
         self._bytes_around -= len(body) + CHUNK_BYTES
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._body_open = False
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+            self._body_open = False
 
     def _begun_head(self) -> HTTPScope | None:
         """The request that has begun, if its head has not come to its end."""
