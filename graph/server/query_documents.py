@@ -23,7 +23,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from graph.error_codes import ErrorCode
-from graph.execution import PlanCache, Plans
+from graph.execution import MAX_SUGGESTIONS, PlanCache, Plans
 from graph.schema.fields.scalars import UNSTORABLE_TEXT, is_storable
 from graph.server.limits import Measured, limit_error, measure
 from graph.settings import Limits
@@ -58,6 +58,25 @@ class StorableTexts(ValidationRule):
             self.report_error(GraphQLError(UNSTORABLE_TEXT, node, extensions={"code": ErrorCode.BAD_USER_INPUT}))
 
 
+class FewSuggestions(ValidationRule):
+    """Has only the first errors of a document say which name was perhaps meant, and those in the same argument: each
+    compares a name with all that there are.
+    """
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        report, suggesting = context.report_error, MAX_SUGGESTIONS
+
+        def report_error(error: GraphQLError) -> None:
+            nonlocal suggesting
+            suggesting -= 1
+            if not suggesting:
+                context._hide_suggestions = True  # noqa: SLF001
+            report(error)
+
+        context.report_error = report_error  # type: ignore[method-assign]
+
+
 class BoundedMerging(OverlappingFieldsCanBeMergedRule):
     """The rule of graphql-core, with a smaller budget. It gives validation up beyond that."""
 
@@ -70,7 +89,7 @@ class BoundedMerging(OverlappingFieldsCanBeMergedRule):
         return MERGE_BUDGET - self.rule_context.remaining_complexity_budget
 
 
-RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule, StorableTexts)
+RULES = (FewSuggestions, *specified_rules, MaybeNullValidationRule, OneOfInputValidationRule, StorableTexts)
 
 
 @dataclass(frozen=True, slots=True)
