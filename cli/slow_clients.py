@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import httptools
 import orjson
-from uvicorn._types import HTTPScope
+from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
@@ -74,6 +74,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow = BoundedFlow(transport)
         self._unparsed = b""
+        self._running: RequestResponseCycle | None = None
         self._refusal: Refusal | None = None
         self._fields = 0
         self._bytes_around = 0
@@ -86,16 +87,24 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._look_again.cancel()
         self._unparsed = b""
+        if self._running is not None:
+            # uvicorn tells the last request that has arrived. This may be another, which would write an answer.
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
         # uvicorn leaves its timer to run after a reset: it would keep all of this for as long as an idle connection.
         self._unset_keepalive_if_required()
         self.pipeline.clear()
-        self.scope = self.cycle = self._refusal = None
+        self.scope = self.cycle = self._running = self._refusal = None
         self.url, self.headers = b"", []
 
     def data_received(self, data: bytes) -> None:
         self._unparsed = self._unparsed + data if self._unparsed else data
         self._parse()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
