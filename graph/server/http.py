@@ -125,8 +125,11 @@ class GraphQLEndpoint:
         """Who sends the request. Raises `Refusal`."""
         if not self._settings.requires_key:
             require_own_name(request, self._settings.hosts)
+        authorizations = request.headers.getlist("authorization")
+        if len(authorizations) > 1:
+            raise Refusal(400, "The request has several headers Authorization: send one.")
         try:
-            access = await self._doorkeeper.admit(request.headers.get("authorization"))
+            access = await self._doorkeeper.admit(authorizations[0] if authorizations else None)
         except Unauthenticated as error:
             headers = {"WWW-Authenticate": "Bearer"}
             raise Refusal(401, str(error), code=ErrorCode.UNAUTHENTICATED, headers=headers) from None
