@@ -1,18 +1,22 @@
 """Clients that say nothing, say it slowly, say too much, or do not take their answer: their connections are closed.
+Those that offer another protocol are served by this one.
 
 uvicorn closes a connection on which nothing is asked after an answer. For a first request, for the rest of one, and for
-a client to take what it was sent, it waits for ever. It keeps all heads, trailers and pipelined requests that arrive.
+a client to take what it was sent, it waits for ever. It keeps all heads, trailers and pipelined requests that arrive,
+and the last request of a connection for as long as the connection is idle, and longer where a reset ends it.
 """
 
 import asyncio
 from typing import Any, ClassVar
 
+import httptools
 import orjson
-from uvicorn._types import HTTPScope
+from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from graph.error_codes import ErrorCode
+from graph.server.requests import Refusal
 
 LOOK_SECONDS = 1
 """So often each connection is looked at: which costs the others nothing, as a timer for each request would."""
@@ -20,10 +24,18 @@ LOOK_SECONDS = 1
 PIECE_BYTES = 16 * 1024
 """Number of bytes that are parsed at once: parsed requests and headers take many times the memory of their bytes."""
 
-MAX_HEAD_BYTES = 64 * 1024
-"""Maximum of bytes in a row, after the piece in which they begin, that are no body: a head, the trailer fields, the
-extensions of a chunk.
+MAX_FIELDS = 100
+"""Maximum number of header fields of a request, and of its trailer fields: the memory of a field is up to thirty times
+its bytes.
 """
+
+MAX_HEAD_BYTES = 32 * 1024
+"""Maximum of bytes of a request that are no body: its head, its trailer fields, the extensions of its chunks. The
+pieces in which it begins and ends may not count.
+"""
+
+CHUNK_BYTES = 8
+"""Number of bytes around a chunk that do not count: its size and line ends."""
 
 MAX_LATE_BYTES = 64 * 1024
 """Maximum of bytes of a request that are read and discarded after its answer."""
@@ -31,8 +43,10 @@ MAX_LATE_BYTES = 64 * 1024
 MAX_UNPARSED_BYTES = 64 * 1024
 """Number of bytes behind an unanswered request, beyond which no more is read from the connection."""
 
+NOT_HTTP = 400
 TIMED_OUT = 408
 HEAD_TOO_LARGE = 431
+NOT_IMPLEMENTED = 501
 
 
 class BoundedFlow(FlowControl):
@@ -60,8 +74,10 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow = BoundedFlow(transport)
         self._unparsed = b""
-        self._advanced = False
-        self._bytes_in_a_row = 0
+        self._running: RequestResponseCycle | None = None
+        self._refusal: Refusal | None = None
+        self._fields = 0
+        self._bytes_around = 0
         self._body_open = False
         self._late_bytes = 0
         self._waits_for: object = None
@@ -71,25 +87,48 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._look_again.cancel()
         self._unparsed = b""
+        if self._running is not None:
+            # uvicorn tells the last request that has arrived. This may be another, which would write an answer.
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
+        # uvicorn leaves its timer to run after a reset: it would keep all of this for as long as an idle connection.
+        self._unset_keepalive_if_required()
+        self.pipeline.clear()
+        self.scope = self.cycle = self._running = self._refusal = None
+        self.url, self.headers = b"", []
 
     def data_received(self, data: bytes) -> None:
         self._unparsed = self._unparsed + data if self._unparsed else data
         self._parse()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self._forget_answered()
         self._parse()
         if not self.transport.is_closing():
             self.flow.resume_reading()
 
+    def _forget_answered(self) -> None:
+        """Drops the head and the body of a request that is answered: an idle connection holds neither."""
+        if self.cycle is None or not self.cycle.response_complete:
+            return
+        if self.scope is self.cycle.scope:
+            self.scope, self.url = None, b""
+        self.cycle.scope, self.cycle.body = None, bytearray()  # type: ignore[assignment]
+
     def _parse(self) -> None:
         """Parses what has arrived, up to the end of a request that is not answered."""
-        while self._unparsed and not self._is_busy() and not self.transport.is_closing():
+        while self._unparsed and not self._is_busy() and not self._is_over():
             piece, self._unparsed = self._unparsed[:PIECE_BYTES], self._unparsed[PIECE_BYTES:]
-            self._advanced = False
-            super().data_received(piece)
+            self._feed(piece)
             self._count(len(piece))
+        if self._refusal is not None and not self._is_busy() and not self.transport.is_closing():
+            self._end(self._refusal)
         self.flow.full = len(self._unparsed) > MAX_UNPARSED_BYTES
         if self.flow.full and not self.transport.is_closing():
             self.flow.pause_reading()
@@ -98,32 +137,84 @@ class PatientProtocol(HttpToolsProtocol):
         """Whether a request has arrived as a whole, and its answer is not complete."""
         return bool(self.pipeline) or ((unanswered := self._unanswered()) is not None and not unanswered.more_body)
 
+    def _is_over(self) -> bool:
+        """Whether nothing more is read: the connection is closed, or will be once a refusal is sent."""
+        return self._refusal is not None or self.transport.is_closing()
+
+    def _feed(self, piece: bytes) -> None:
+        """Parses a piece, up to what is to be refused."""
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as offer:
+            # The parser takes what follows for the other protocol. Another reads the head again, without the offer.
+            [size] = offer.args
+            self._unparsed = self._head_without_offer() + piece[size:] + self._unparsed
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            if not isinstance(cause, Refusal):
+                self.logger.warning("Invalid HTTP request received.")
+                cause = Refusal(NOT_HTTP, "This is not HTTP/1.1.")
+            # Its traceback holds this connection.
+            self._refusal = cause.with_traceback(None)
+
+    def _head_without_offer(self) -> bytes:
+        """Returns the head that has arrived, without the field `Upgrade`, which a server may ignore: RFC 9110, section
+        7.8.
+        """
+        first = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        fields = [b"%b: %b\r\n" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        return b"".join([first, *fields, b"\r\n"])
+
     def _count(self, size: int) -> None:
-        """Ends the connection where a piece of this size was one too many."""
-        self._bytes_in_a_row = 0 if self._advanced else self._bytes_in_a_row + size
-        if self._bytes_in_a_row > MAX_HEAD_BYTES and not self.transport.is_closing():
-            message = f"The head and the trailer fields of a request must have at most {MAX_HEAD_BYTES} bytes each."
-            self._end(HEAD_TOO_LARGE, message)
+        """Counts a piece that was parsed, and refuses what was one too many."""
+        self._bytes_around += size
+        if self._bytes_around > MAX_HEAD_BYTES and self._refusal is None:
+            message = f"A request must have at most {MAX_HEAD_BYTES} bytes beside its body."
+            self._refusal = Refusal(HEAD_TOO_LARGE, message)
         if self._body_open and self._unanswered() is None:
             self._late_bytes += size
             if self._late_bytes > MAX_LATE_BYTES:
                 self.transport.close()
 
-    def on_headers_complete(self) -> None:
-        super().on_headers_complete()
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._fields = 0
+        # How much of this piece comes before the request is not known.
+        self._bytes_around = -PIECE_BYTES
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields += 1
+        if self._fields > MAX_FIELDS:
+            raise Refusal(HEAD_TOO_LARGE, f"A request must have at most {MAX_FIELDS} header fields.")
         # Trailer fields come as headers do. They are none: RFC 9110, section 6.5.1.
+        if not self._body_open:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise Refusal(NOT_IMPLEMENTED, "This server is no proxy.")
+            return
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings not in ([], [b"chunked"]):
+            raise Refusal(NOT_IMPLEMENTED, "The only Transfer-Encoding that this server takes is chunked.")
+        super().on_headers_complete()
         self.headers = []
-        self._advanced = self._body_open = True
+        self._fields = 0
+        self._body_open = True
         self._late_bytes = 0
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
-        self._advanced = True
+        self._bytes_around -= len(body) + CHUNK_BYTES
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._advanced = True
-        self._body_open = False
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+            self._body_open = False
 
     def _begun_head(self) -> HTTPScope | None:
         """The request that has begun, if its head has not come to its end."""
@@ -161,21 +252,23 @@ class PatientProtocol(HttpToolsProtocol):
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
-            self._end(TIMED_OUT, f"The request has not arrived within {self.patience_seconds:g} s.")
+            message = f"The request has not arrived within {self.patience_seconds:g} s."
+            self._end(Refusal(TIMED_OUT, message, code=ErrorCode.TIMEOUT))
 
-    def _end(self, status: int, message: str) -> None:
+    def _end(self, refusal: Refusal) -> None:
         """Closes the connection, with a refusal of the request that is arriving."""
-        if self._begun_head() is not None or self._unanswered() is not None:
-            self._refuse(status, message)
+        is_first = refusal.status == NOT_HTTP and not self._body_open
+        if is_first or self._begun_head() is not None or self._unanswered() is not None:
+            self._refuse(refusal)
         else:
             # It has said nothing, and may take an answer for that of its first request.
             self.transport.close()
 
-    def _refuse(self, status: int, message: str) -> None:
+    def _refuse(self, refusal: Refusal) -> None:
         """Answers a request that has not arrived, and closes the connection."""
         unanswered = self._unanswered()
         if unanswered is None or not unanswered.response_started:
-            self.transport.write(refusal(status, message))
+            self.transport.write(response_to(refusal))
         if unanswered is not None:
             # Who reads the body is told that the client has gone.
             unanswered.disconnected = True
@@ -183,13 +276,12 @@ class PatientProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def refusal(status: int, message: str) -> bytes:
-    """A whole response, in the form that errors have."""
-    code = ErrorCode.TIMEOUT if status == TIMED_OUT else ErrorCode.BAD_USER_INPUT
-    error: dict[str, Any] = {"message": message, "extensions": {"code": code}}
+def response_to(refusal: Refusal) -> bytes:
+    """Returns a whole response, in the form that errors have."""
+    error: dict[str, Any] = {"message": refusal.message, "extensions": {"code": refusal.code}}
     body = orjson.dumps({"errors": [error]})
     head = (
         b"content-type: application/json; charset=utf-8\r\n"
         b"cache-control: no-store\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
     )
-    return STATUS_LINE[status] + head + body
+    return STATUS_LINE[refusal.status] + head + body

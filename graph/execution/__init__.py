@@ -12,6 +12,7 @@ from graph.execution.errors import AnswerTooLarge
 from graph.execution.fields import AS_IS, ATTRIBUTE, BATCH, COLUMN, INSTANCE_OF, READS, BatchResolver, ResolveMany
 from graph.execution.plan import Field, PlanCache, Plans, Selection, takes
 from graph.execution.run import execute
+from graph.execution.variables import MAX_SUGGESTIONS
 
 __all__ = [
     "AS_IS",
@@ -19,6 +20,7 @@ __all__ = [
     "BATCH",
     "COLUMN",
     "INSTANCE_OF",
+    "MAX_SUGGESTIONS",
     "READS",
     "AnswerTooLarge",
     "BatchResolver",

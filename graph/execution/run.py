@@ -23,7 +23,6 @@ from graphql import (
     Undefined,
     VariableValues,
     default_field_resolver,
-    get_variable_values,
     is_abstract_type,
 )
 from graphql.pyutils import gather_with_cancel, is_awaitable
@@ -45,15 +44,13 @@ from graph.execution.values import (
     resolved_type,
     values_of,
 )
+from graph.execution.variables import coerced_variables
 
 MAX_FAILURES = 1_000
 """After so many errors an execution is given up: its answer is null, with these errors."""
 
 OBJECTS_IN_A_TURN = 500
 """Once there are so many objects more, an execution lets others have their turn before the next field."""
-
-MAX_COERCION_ERRORS = 50
-"""So many errors of variables are reported, as graphql-core has it."""
 
 KEY_BYTES = 4
 """Bytes around the name of a member in JSON: its quotes, a colon, a comma."""
@@ -78,7 +75,7 @@ async def execute(
     is clear that the answer has more than `max_bytes` in JSON: one that is a little larger may pass.
     """
     definitions = operation.variable_definitions or ()
-    coerced = get_variable_values(schema, definitions, {**(variables or {})}, MAX_COERCION_ERRORS, hide_suggestions)
+    coerced = coerced_variables(schema, definitions, variables or {}, hide_suggestions=hide_suggestions)
     if isinstance(coerced, list):
         return ExecutionResult(None, coerced)
     if schema.get_root_type(operation.operation) is None:

@@ -125,8 +125,11 @@ class GraphQLEndpoint:
         """Who sends the request. Raises `Refusal`."""
         if not self._settings.requires_key:
             require_own_name(request, self._settings.hosts)
+        authorizations = request.headers.getlist("authorization")
+        if len(authorizations) > 1:
+            raise Refusal(400, "The request has several headers Authorization: send one.")
         try:
-            access = await self._doorkeeper.admit(request.headers.get("authorization"))
+            access = await self._doorkeeper.admit(authorizations[0] if authorizations else None)
         except Unauthenticated as error:
             headers = {"WWW-Authenticate": "Bearer"}
             raise Refusal(401, str(error), code=ErrorCode.UNAUTHENTICATED, headers=headers) from None
@@ -157,6 +160,7 @@ class GraphQLEndpoint:
         document = self._documents.of(self._text_of(asked))
         rows = RowBudget(self._settings.limits.rows)
         planned = document.planned_fields
+        charged = document.rows
         try:
             if document.errors:
                 return self._refused(document.errors)
@@ -169,6 +173,7 @@ class GraphQLEndpoint:
             if changes and request.method != "POST":
                 raise Refusal(405, "A mutation is sent by POST.", headers={"Allow": "POST"})
             cost = document.cost(operation, asked.variables or {}, self._settings.limits)
+            charged += cost.rows
             if cost.errors:
                 return self._refused(cost.errors)
             context = Context(self._database, self._clock, self._settings, access, rows)
@@ -189,10 +194,8 @@ class GraphQLEndpoint:
                 await context.close()
         finally:
             exchange.rows = rows.read
-            planned = document.planned_fields - planned
-            self._doorkeeper.charge(
-                access, document.rows + planned // PLANNED_FIELDS_PER_ROW + rows.read, rows.slow_seconds
-            )
+            charged += (document.planned_fields - planned) // PLANNED_FIELDS_PER_ROW + rows.read
+            self._doorkeeper.charge(access, charged, rows.slow_seconds)
         answer = self._answer_of(result, cost.nodes, rows, changed=context.changed)
         late = not changes and asyncio.get_running_loop().time() - began > self._settings.limits.seconds
         return self._broken_off(TimeoutError(), exchange, changes=False, changed=False) if late else answer

@@ -4,9 +4,9 @@ Each fragment is measured once, however often it is spread: a walk that expands 
 fragments of which each spreads the next twice.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
     DocumentNode,
@@ -21,19 +21,36 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
+    NamedTypeNode,
+    NonNullTypeNode,
     NullValueNode,
     ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    TypeNode,
     ValueNode,
     VariableNode,
     get_named_type,
     get_nullable_type,
+    is_input_object_type,
     is_leaf_type,
 )
 
 from graph.error_codes import ErrorCode
 from graph.schema.fields.paging import DEFAULT_PAGE, MAX_PAGE, PAGE_ARGUMENTS, PAGE_BY_DEFAULT
+from graph.server.amounts import (
+    FREE_VALUES,
+    MOST,
+    NONE,
+    ONE,
+    Given,
+    Nodes,
+    PageSize,
+    ValueCount,
+    page_of,
+    repeated,
+    sum_of,
+)
 from graph.settings import Limits
 
 INTROSPECTION_ALIASES = 0
@@ -47,96 +64,12 @@ PARTS_OF_A_TYPE = ("fields", "inputFields", "enumValues", "interfaces", "possibl
 PLANNED_FIELDS = 3_000
 """An operation is planned with its fragments written out in each place: so many fields at most."""
 
-FREE_VALUES = 20
-"""So many values of a field's arguments do not count."""
-
-MOST = 10**9
-"""Counts stop here."""
-
 
 def limit_error(
     message: str, node: Any, *, code: ErrorCode = ErrorCode.GRAPHQL_VALIDATION_FAILED, **numbers: float
 ) -> GraphQLError:
     """A refusal that says what was asked for and what is allowed."""
     return GraphQLError(message, node, extensions={"code": code, **numbers})
-
-
-@dataclass(frozen=True, slots=True)
-class PageSize:
-    """How many items a field gives at most: the largest of a number and what variables say, but no more than `most`;
-    `default` without any.
-    """
-
-    number: int | None = None
-    variables: tuple[str, ...] = ()
-    default: int = DEFAULT_PAGE
-    most: int = MAX_PAGE
-
-    def of(self, variables: Mapping[str, Any]) -> int:
-        if not self.variables:
-            return self.default if self.number is None else self.number
-        said = (self.number, *(page_of(variables.get(name), self.most) for name in self.variables))
-        return max((number for number in said if number is not None), default=self.default)
-
-
-def page_of(value: object, most: int) -> int | None:
-    """How many items the value of a page argument asks for, of `most` that there can be; None where it says nothing."""
-    match value:
-        case None:
-            return None
-        case bool():
-            return most
-        case int() as number:
-            return max(0, min(number, most))
-        case list() as items:
-            return len(items)
-        case _:
-            # It is none of these: whatever it is, it is refused later.
-            return most
-
-
-@dataclass(frozen=True, slots=True)
-class ValueCount:
-    """How many values a variable holds beyond those that are free, those inside others too."""
-
-    variable: str
-
-    def of(self, variables: Mapping[str, Any]) -> int:
-        count, pending = 0, [variables.get(self.variable)]
-        while pending:
-            count += 1
-            match pending.pop():
-                case list() as items:
-                    pending.extend(items)
-                case dict() as members:
-                    pending.extend(members.values())
-        return max(0, count - FREE_VALUES)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Nodes:
-    """A number as a formula: `fixed`, and for each page, or each value of a variable, so many times what is there."""
-
-    fixed: int = 0
-    parts: tuple[tuple[PageSize | ValueCount, "Nodes"], ...] = ()
-
-    def total(self, variables: Mapping[str, Any]) -> int:
-        """The number, with the variables of a request."""
-        return self._total(variables, {})
-
-    def _total(self, variables: Mapping[str, Any], known: dict[int, int]) -> int:
-        found = known.get(id(self))
-        if found is None:
-            found = self.fixed
-            for page, nodes in self.parts:
-                found += page.of(variables) * nodes._total(variables, known)  # noqa: SLF001
-            known[id(self)] = found = min(found, MOST)
-        return found
-
-
-ONCE = PageSize(number=1)
-NONE = Nodes()
-ONE = Nodes(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +89,25 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """How many nodes an operation could give, and how many values its arguments could hold, by its variables."""
+    """How many nodes an operation could give, and how many values its arguments could hold, by its variables.
+
+    `scalars` are the variables whose type is a scalar or an enum.
+    """
 
     nodes: Nodes
     values: Nodes
     defaults: Mapping[str, Any]
+    scalars: frozenset[str]
+
+
+class Asked(NamedTuple):
+    """How many nodes an operation could give, and how many values its arguments hold, each as often as its field is
+    resolved. `counted` values of variables were looked at to find out.
+    """
+
+    nodes: int
+    values: int
+    counted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,17 +116,16 @@ class Measured:
 
     errors: tuple[GraphQLError, ...]
     operations: Mapping[str | None, Operation]
+    most_values: int
 
-    def asked_by(self, operation_name: str | None, variables: Mapping[str, Any]) -> tuple[int, int]:
-        """How many nodes an operation could give, and how many values its arguments hold; by the only one, where no
-        name is given.
-        """
+    def asked_by(self, operation_name: str | None, variables: Mapping[str, Any]) -> Asked:
+        """What an operation asks for with these variables; the only one, where no name is given."""
         name = operation_name if operation_name in self.operations else next(iter(self.operations), None)
         operation = self.operations.get(name)
         if operation is None:
-            return 0, 0
-        given = {**operation.defaults, **variables}
-        return operation.nodes.total(given), operation.values.total(given)
+            return Asked(0, 0, 0)
+        given = Given({**operation.defaults, **variables}, operation.scalars, self.most_values)
+        return Asked(operation.nodes.total(given), operation.values.total(given), given.counted)
 
 
 def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Measured:
@@ -202,7 +148,12 @@ def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Me
             for definition in operation.variable_definitions or ()
             if definition.default_value is not None
         }
-        operations[name] = Operation(shape.nodes, shape.values, defaults)
+        scalars = frozenset(
+            definition.variable.name.value
+            for definition in operation.variable_definitions or ()
+            if not holds_several(schema, definition.type)
+        )
+        operations[name] = Operation(shape.nodes, shape.values, defaults, scalars)
         directives = shape.directives + len(operation.directives or ())
         for what, asked, limit in (
             ("levels", shape.depth, limits.depth),
@@ -217,7 +168,18 @@ def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Me
                 count = asked if asked < MOST else f"more than {MOST}"
                 message = f"The operation has {count} {what}; at most {limit} are allowed."
                 errors.append(limit_error(message, operation, asked=asked, limit=limit))
-    return Measured(tuple(errors), operations)
+    return Measured(tuple(errors), operations, limits.values + FREE_VALUES)
+
+
+def holds_several(schema: GraphQLSchema, type_: TypeNode) -> bool:
+    """Whether a variable of this type can hold several values: it is a list or an input object."""
+    match type_:
+        case NonNullTypeNode(type=inner):
+            return holds_several(schema, inner)
+        case NamedTypeNode(name=name):
+            return is_input_object_type(schema.get_type(name.value))
+        case _:
+            return True
 
 
 class _Walk:
@@ -338,21 +300,6 @@ def plain_value(value: ValueNode) -> Any:
             return None
         case _:
             return ""
-
-
-def sum_of(terms: Sequence[Nodes]) -> Nodes:
-    parts = tuple((ONCE, term) for term in terms if term.parts)
-    fixed = min(MOST, sum(term.fixed for term in terms if not term.parts))
-    return Nodes(fixed, parts) if fixed or parts else NONE
-
-
-def repeated(nodes: Nodes, page: PageSize | None) -> Nodes:
-    """So many times what is on a page."""
-    if page is None or nodes is NONE:
-        return nodes
-    if not page.variables and not nodes.parts:
-        return Nodes(min(MOST, page.of({}) * nodes.fixed))
-    return Nodes(0, ((page, nodes),))
 
 
 def counted(parent: GraphQLNamedType | None, inner: Nodes) -> Nodes:

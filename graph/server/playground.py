@@ -4,12 +4,13 @@ The page asks this server and no other host, and its policy has the browser hold
 served at the endpoint's own address: the address it is loaded from is the one its requests go to.
 """
 
+import asyncio
+import gzip
 import os
 from pathlib import Path
 
-from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import HTMLResponse, Response
+from starlette.datastructures import Headers
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -50,6 +51,27 @@ def playground_page() -> Response:
 
 
 class _Assets(StaticFiles):
+    """The files, which are compressed once: their names, and so their number, are those of the build."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory=directory)
+        self._compressed: dict[str | os.PathLike[str], bytes] = {}
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if not isinstance(response, FileResponse):
+            return response
+        response.headers.add_vary_header("Accept-Encoding")
+        headers = Headers(scope=scope)
+        if "gzip" not in headers.get("accept-encoding", "") or "range" in headers:
+            return response
+        body = self._compressed.get(response.path)
+        if body is None:
+            body = await asyncio.to_thread(compressed, response.path)
+            self._compressed[response.path] = body
+        del response.headers["content-length"], response.headers["accept-ranges"]
+        return Response(body, headers={**response.headers, "Content-Encoding": "gzip"})
+
     def file_response(
         self,
         full_path: str | os.PathLike[str],
@@ -62,11 +84,10 @@ class _Assets(StaticFiles):
         return response
 
 
+def compressed(path: str | os.PathLike[str]) -> bytes:
+    return gzip.compress(Path(path).read_bytes(), compresslevel=9, mtime=0)
+
+
 def playground_assets() -> Mount:
     """The scripts, styles, fonts and workers of the page, where it looks for them."""
-    return Mount(
-        "/static/playground/assets",
-        _Assets(directory=BUILT / "assets"),
-        name="playground-assets",
-        middleware=[Middleware(GZipMiddleware, compresslevel=6)],
-    )
+    return Mount("/static/playground/assets", _Assets(BUILT / "assets"), name="playground-assets")

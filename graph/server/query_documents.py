@@ -23,7 +23,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from graph.error_codes import ErrorCode
-from graph.execution import PlanCache, Plans
+from graph.execution import MAX_SUGGESTIONS, PlanCache, Plans
 from graph.schema.fields.scalars import UNSTORABLE_TEXT, is_storable
 from graph.server.limits import Measured, limit_error, measure
 from graph.settings import Limits
@@ -44,7 +44,10 @@ two, a pair of fragments takes two. graphql-core itself stops at 500 000, which 
 CHARACTERS_PER_ROW = 100
 MERGES_PER_ROW = 200
 PLANNED_FIELDS_PER_ROW = 10
-"""Amount of work on a document that the rate limit counts as one row: it takes about as long as to read one."""
+VALUES_PER_ROW = 100
+"""Amount of work on a document and its variables that the rate limit counts as one row: it takes about as long as to
+read one.
+"""
 
 
 class StorableTexts(ValidationRule):
@@ -53,6 +56,25 @@ class StorableTexts(ValidationRule):
     def enter_string_value(self, node: StringValueNode, *_: object) -> None:
         if not is_storable(node.value):
             self.report_error(GraphQLError(UNSTORABLE_TEXT, node, extensions={"code": ErrorCode.BAD_USER_INPUT}))
+
+
+class FewSuggestions(ValidationRule):
+    """Has only the first errors of a document say which name was perhaps meant, and those in the same argument: each
+    compares a name with all that there are.
+    """
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        report, suggesting = context.report_error, MAX_SUGGESTIONS
+
+        def report_error(error: GraphQLError) -> None:
+            nonlocal suggesting
+            suggesting -= 1
+            if not suggesting:
+                context._hide_suggestions = True  # noqa: SLF001
+            report(error)
+
+        context.report_error = report_error  # type: ignore[method-assign]
 
 
 class BoundedMerging(OverlappingFieldsCanBeMergedRule):
@@ -67,7 +89,7 @@ class BoundedMerging(OverlappingFieldsCanBeMergedRule):
         return MERGE_BUDGET - self.rule_context.remaining_complexity_budget
 
 
-RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule, StorableTexts)
+RULES = (FewSuggestions, *specified_rules, MaybeNullValidationRule, OneOfInputValidationRule, StorableTexts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +134,7 @@ class QueryDocument:
         """What an operation could give at most, with these variables, and what of it is more than is allowed."""
         assert self.measured is not None, "what was parsed is measured"
         name = operation.name.value if operation.name else None
-        nodes, values = self.measured.asked_by(name, variables)
+        nodes, values, counted = self.measured.asked_by(name, variables)
         errors = tuple(
             limit_error(
                 f"The operation {does} {asked} {what}; at most {limit} are allowed. Ask for less at once.",
@@ -127,15 +149,18 @@ class QueryDocument:
             )
             if asked > limit
         )
-        return Cost(nodes, errors)
+        return Cost(nodes, errors, counted // VALUES_PER_ROW)
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """How many objects an operation could give, and why that is too much, if it is."""
+    """How many objects an operation could give, and why that is too much, if it is. `rows` is what the work on its
+    variables is charged as.
+    """
 
     nodes: int
     errors: tuple[GraphQLError, ...]
+    rows: int
 
 
 class QueryDocuments:

@@ -63,3 +63,21 @@ async def test_a_key_is_charged_for_each_plan_that_is_made(
 
     assert {await send(0) for _ in range(30)} == {200}
     assert 429 in [await send(truths) for truths in range(40)]
+
+
+async def test_a_key_is_charged_for_variables_that_are_refused(
+    serving: Serving, database: Database, clock: TestClock
+) -> None:
+    uses = " ".join(f"a{n}: invoices(filter: {{status: $words}}) {{ totalCount }}" for n in range(20))
+    document = f"query ($words: [InvoiceStatus!]) {{ {uses} }}"
+    server = await serving(Settings(requires_key=True, rate_limit=RateLimit(rows_per_second=0.001, burst=500)))
+    api = server((await a_key(database, clock, ApiKeyScope.READ)).token)
+
+    answers = [await api.post(document, words=["OPEN"] * 30_000) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[0].json()["errors"][0]["extensions"] == {
+        "code": "COST_LIMIT",
+        "asked": 20 * (30_001 - 20),
+        "limit": 50_000,
+    }

@@ -692,3 +692,37 @@ async def test_a_renewal_that_would_be_too_large(
     await is_refused(api, sessions, "changeSubscription", late, "RENEWAL_DUE", ["input", "id"])
     data = await api("query ($id: ID!) { subscription(id: $id) { billingHold { reason } } }", id=subscription_id)
     assert data["subscription"]["billingHold"]["reason"].startswith("AMOUNT_TOO_LARGE: ")
+
+
+@pytest.mark.parametrize(
+    ("document", "variables", "errors"),
+    [
+        ("{ customers { nodes { " + " ".join(f"nam{n}" for n in range(30)) + " } } }", {}, 21),
+        ("{ customers { nodes { " + " ".join(f"... on Custome{n} {{ id }}" for n in range(9)) + " } } }", {}, 9),
+        (
+            "{ " + " ".join(f"a{n}: invoices(filter: {{status: OPE{n}}}) {{ totalCount }}" for n in range(20)) + " }",
+            {},
+            20,
+        ),
+        (
+            "query ($words: [InvoiceStatus!]) { invoices(filter: {status: $words}) { totalCount } }",
+            {"words": [f"OPE{n}" for n in range(60)]},
+            51,
+        ),
+        (
+            "query ($words: [InvoiceStatus!]) { invoices(filter: {status: $words}) { totalCount } }",
+            {"words": ["OPE", "PAI"]},
+            2,
+        ),
+    ],
+    ids=["fields", "types", "words", "words in a variable", "two words in a variable"],
+)
+async def test_the_first_errors_say_what_was_perhaps_meant(
+    api: Api, document: str, variables: dict[str, Any], errors: int
+) -> None:
+    """Each name that was perhaps meant takes as long to find as some hundred errors."""
+    said = [error["message"] for error in (await api.post(document, **variables)).json()["errors"]]
+
+    assert len(said) == errors
+    assert len(set(said)) == errors
+    assert ["Did you mean" in message for message in said] == [n < 3 for n in range(errors)]

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +18,7 @@ from db.database import Database, DatabaseSettings
 from db.models import Customer, Plan
 from db.queries.lookups import plans_by_id
 from graph.server.app import create_app
+from graph.server.playground import BUILT
 from tests.support import Api, TestClock, count
 
 JSON = "application/json"
@@ -336,3 +338,49 @@ async def test_a_browser_gets_the_playground_and_a_program_does_not(api: Api) ->
     assert page.status_code == 200
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert program.status_code == 400
+
+
+async def test_two_authorizations_are_none(api: Api) -> None:
+    headers = [("authorization", "Bearer a"), ("authorization", "Bearer b")]
+
+    answer = await api.client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+
+    assert answer.status_code == 400
+    [error] = answer.json()["errors"]
+    assert error == {
+        "message": "The request has several headers Authorization: send one.",
+        "extensions": {"code": "BAD_USER_INPUT"},
+    }
+
+
+async def test_a_file_of_the_playground_is_compressed_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    compressions = 0
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*arguments: Any, **options: Any) -> Any:
+            nonlocal compressions
+            compressions += 1
+            return function(*arguments, **options)
+
+        return counting
+
+    for name in ("compress", "compressobj"):
+        monkeypatch.setattr(zlib, name, counted(getattr(zlib, name)))
+    file = next((BUILT / "assets").glob("index-*.js"))
+    url = f"/static/playground/assets/{file.name}"
+
+    answers = [await api.client.get(url, headers={"accept-encoding": "gzip"}) for _ in range(3)]
+    plain = await api.client.get(url, headers={"accept-encoding": "identity"})
+    part = await api.client.get(url, headers={"accept-encoding": "gzip", "range": "bytes=0-9"})
+    head = await api.client.head(url, headers={"accept-encoding": "gzip"})
+    same = await api.client.get(url, headers={"accept-encoding": "gzip", "if-none-match": plain.headers["etag"]})
+
+    assert compressions == 1
+    assert {answer.content for answer in answers} == {plain.content} == {file.read_bytes()}
+    assert {int(answer.headers["content-length"]) < len(plain.content) / 2 for answer in answers} == {True}
+    assert [answer.headers.get("content-encoding") for answer in (*answers, plain, part, head, same)] == [
+        *("gzip", "gzip", "gzip", None, None, "gzip", None)
+    ]
+    assert {answer.headers["vary"] for answer in (*answers, plain, part, head)} == {"Accept-Encoding"}
+    assert (part.status_code, part.content) == (206, plain.content[:10])
+    assert same.status_code == 304

@@ -175,7 +175,7 @@ def test_nodes_are_the_products_along_the_path(pages: list[int]) -> None:
     measured = QueryDocuments(SCHEMA, Limits()).of(document).measured
 
     assert measured is not None
-    assert measured.asked_by(None, {}) == (expected, 0)
+    assert measured.asked_by(None, {}) == (expected, 0, 0)
 
 
 MANY_TYPES = (
@@ -187,6 +187,9 @@ VALUES: list[tuple[str, dict[str, Any], int]] = [
     (MANY_TYPES, {}, 82),
     (MANY_TYPES, {"f": {}}, 0),
     (f"query ($ids: [ID!] = {NESTED_LIST}) {{ nodes(ids: $ids) {{ id }} }}", {}, 80),
+    ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["a"] * 50}, 31),
+    ("query ($n: Int) { customers(first: $n) { nodes { id } } }", {"n": [0] * 50}, 0),
+    ("query ($f: EventFilter) { events(filter: $f) { nodes { id } } }", {"f": {"type": ["A"] * 50}}, 32),
 ]
 
 
@@ -194,11 +197,26 @@ VALUES: list[tuple[str, dict[str, Any], int]] = [
 def test_the_values_of_large_arguments_that_a_document_has(
     document: str, variables: dict[str, Any], values: int
 ) -> None:
-    """The values inside those of defaults count as well."""
+    """The values inside those of defaults count as well. A scalar is one, whatever it is given."""
     measured = measure(SCHEMA, parse(document), Limits())
 
     assert measured.errors == ()
     assert measured.asked_by(None, variables)[1] == values
+
+
+def test_a_variable_is_counted_once_however_often_it_is_used() -> None:
+    uses = "".join(f"a{n}: nodes(ids: $ids) {{ id }} " for n in range(20))
+    measured = measure(SCHEMA, parse(f"query ($ids: [ID!]!) {{ {uses} }}"), Limits())
+
+    assert measured.asked_by(None, {"ids": ["a"] * 100}) == (2000, 20 * 81, 101)
+
+
+def test_counting_stops_beyond_the_limit() -> None:
+    document = parse("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }")
+    measured = measure(SCHEMA, document, Limits(values=100))
+
+    assert measured.asked_by(None, {"ids": [["a"] * 60] * 1000}).counted == 1001
+    assert measured.asked_by(None, {"ids": [["a"] * 60] * 90}).counted == 91 + 60
 
 
 async def test_pages_inside_pages_are_refused_before_anything_is_read(api: Api) -> None:

@@ -1,4 +1,5 @@
-"""A search for documents that take long to parse, measure, validate and plan, although they are within all limits.
+"""A search for documents that take long to parse, measure, validate and plan, with variables that take long to count,
+although they are within all limits.
 
     ./dev expensive --seconds 300 --seed 1
 
@@ -9,10 +10,11 @@ the bar, on a machine that does nothing else.
 import argparse
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from random import Random
 from time import monotonic, process_time
+from typing import Any
 
 from bench.machine import reference_ms
 from graph.schema.root import core_schema
@@ -43,9 +45,12 @@ LEAVES = {
     "__typename": "__typename",
     "an alias": "a{n}: id",
     "a list of words": "invoices(filter: {{status: [{values}]}}) {{ totalCount }}",
+    "a list in a variable": "invoices(filter: {{status: $words}}) {{ totalCount }}",
+    "a list for a number": "invoices(first: $number) {{ totalCount }}",
     "a condition": "id @include(if: true)",
     "a field that there is not": "nothing{n}",
 }
+VARIABLES = {"words": "[InvoiceStatus!]", "number": "Int"}
 SPREADS = ("side by side", "in a chain", "all that follow", "the next twice", "not at all")
 
 
@@ -63,6 +68,12 @@ class Recipe:
     branches: int = 1
     operations: int = 1
     inline: int = 0
+    variable: int = 1
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """Values of its variables: lists of `variable` items each."""
+        return {"words": [0] * self.variable, "number": [0] * self.variable}
 
     def text(self) -> str:
         """The document."""
@@ -72,11 +83,9 @@ class Recipe:
         )
         first = " ".join(f"...F{n}" for n in range(self.fragments)) if self.spread == SPREADS[0] else "...F0"
         selection = f"customer(id: 1) {{ {first if self.fragments else body} }}"
-        operations = (
-            [f"{{ {selection} }}"]
-            if self.operations == 1
-            else [f"query Q{n} {{ {selection} }}" for n in range(self.operations)]
-        )
+        declared = [f"${name}: {type_}" for name, type_ in VARIABLES.items() if f"${name}" in body]
+        variables = f"({', '.join(declared)})" if declared else ""
+        operations = [f"query Q{n}{variables} {{ {selection} }}" for n in range(self.operations)]
         return " ".join([*operations, fragments])
 
     def _spreads(self, n: int) -> str:
@@ -108,7 +117,9 @@ class Recipe:
             random.shuffle(turns)
             return replace(self, turns=tuple(turns[:9]))
         grown = round(value * random.choice((0.5, 0.8, 1.25, 2))) + random.choice((-1, 0, 1))
-        least, most = {"inline": (0, 5), "fragments": (0, 300), "branches": (1, 4)}.get(name, (1, 400))
+        least, most = {"inline": (0, 5), "fragments": (0, 300), "branches": (1, 4), "variable": (1, 120_000)}.get(
+            name, (1, 400)
+        )
         return replace(self, **{name: min(most, max(least, grown))})
 
 
@@ -119,6 +130,8 @@ START = (
     Recipe(fragments=40, spread="all that follow", copies=1, turns=()),
     Recipe(fragments=1, copies=1, turns=(0, 0, 0), branches=4),
     Recipe(fragments=1, copies=15, turns=(), leaf="a list of words", values=100),
+    Recipe(fragments=0, copies=90, turns=(), leaf="a list in a variable", variable=120_000),
+    Recipe(fragments=0, copies=110, turns=(), leaf="a list for a number", variable=120_000),
     Recipe(fragments=0, copies=240, turns=()),
     Recipe(fragments=1, operations=70, copies=10),
     Recipe(fragments=1, copies=300, turns=(), leaf="a field that there is not"),
@@ -126,26 +139,27 @@ START = (
 """Known kinds of expensive documents, from which the search goes on."""
 
 
-def read(text: str) -> QueryDocument:
+def read(text: str, variables: Mapping[str, Any] = {}) -> QueryDocument:
     """All work on a document that is done before it runs: that of its largest operation, where it has several."""
     document = QueryDocuments(core_schema, Limits()).of(text)
     for operation in [*document.operations.values()][:1]:
         assert document.plans is not None
+        document.cost(operation, variables, Limits())
         document.plans.prepare(operation)
     return document
 
 
 def seconds_of(recipe: Recipe) -> float:
     """The seconds of processor time that a document takes."""
-    text = recipe.text()
+    text, variables = recipe.text(), recipe.variables
     before = process_time()
-    read(text)
+    read(text, variables)
     return process_time() - before
 
 
 def calls_of(recipe: Recipe) -> int:
     """The number of calls of functions in which a document is read. It is the same on all machines."""
-    text, count = recipe.text(), 0
+    text, variables, count = recipe.text(), recipe.variables, 0
 
     def note(_frame: object, event: str, _argument: object) -> None:
         nonlocal count
@@ -153,7 +167,7 @@ def calls_of(recipe: Recipe) -> int:
 
     sys.setprofile(note)
     try:
-        read(text)
+        read(text, variables)
     finally:
         sys.setprofile(None)
     return count
@@ -199,7 +213,7 @@ def main() -> None:
         # The least of several: a machine that does other things as well takes longer by chance.
         cost = min(seconds_of(recipe) for _ in range(5)) * 1000
         reference = reference_ms()
-        document = read(recipe.text())
+        document = read(recipe.text(), recipe.variables)
         said = document.errors[0].message if document.errors else "taken"
         figures = f"{cost / reference:5.2f} references, {cost:.0f} ms, {document.rows} rows"
         sys.stdout.write(f"{figures}: {recipe} ({said})\n")

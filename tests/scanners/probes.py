@@ -210,7 +210,7 @@ HEADERS = (
     headed("a forged origin", OK, headers=["Origin: null", "X-Forwarded-For: ::1", "Forwarded: for=_x"]),
     headed("an expectation", OK, headers=["Expect: 100-continue"]),
     raw("a folded header", request(QUERY, headers=["X: a\r\n b"]), OK | NO_HTTP),
-    headed("1000 headers", frozenset({200, 400, 431}), headers=[f"X{n}: y" for n in range(1000)]),
+    headed("1000 headers", frozenset({431}), headers=[f"X{n}: y" for n in range(1000)]),
     raw("a header of 1 MB", request(QUERY, headers=["X: " + "a" * MEGABYTE]), OK | NO_HTTP),
     raw("100 000 headers", request(QUERY, headers=["X: y"] * 100_000), OK | NO_HTTP),
     raw(
@@ -285,9 +285,7 @@ LINES = (
         P + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n1a\r\n" + BODY + b"\r\n0\r\n\r\n",
         ANY,
     ),
-    raw(
-        "an encoding that there is not", P + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", frozenset({400, 501})
-    ),
+    raw("an encoding that there is not", P + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", frozenset({501})),
     raw("a chunk whose size is none", CHUNKED + b"zz\r\n", hangs_up=True),
     raw("a chunk of a negative size", CHUNKED + b"-1\r\nx\r\n", hangs_up=True),
     raw("a chunk of 2^80 bytes", CHUNKED + b"F" * 20 + b"\r\nx", frozenset({400, 413, SILENCE}), hangs_up=True),
@@ -321,7 +319,7 @@ TYPENAME = quote("{ __typename }")
 TARGETS = (
     *(got(method, "/graphql", NOT_ALLOWED, method=method) for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")),
     got("HEAD", "/graphql", NOT_ALLOWED, method="HEAD", graphql=False),
-    got("CONNECT", "/graphql", NOT_ALLOWED, method="CONNECT"),
+    got("CONNECT", "/graphql", frozenset({501}), method="CONNECT"),
     raw("a method of its own", request(method="FOO"), NOT_ALLOWED | NO_HTTP),
     raw("a method in lower case", request(method="get"), NOT_ALLOWED | NO_HTTP),
     got("GET", f"/graphql?query={TYPENAME}", OK),

@@ -5,6 +5,7 @@ import json
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -43,13 +44,13 @@ async def until(connection: asyncpg.Connection, statement: str, number: int) -> 
             await connection.execute("SELECT pg_stat_clear_snapshot()")
 
 
-def ask(served: Served, query: str) -> socket.socket:
-    """Sends a query, and leaves the answer for later."""
+def ask(served: Served, query: str, behind: bytes = b"") -> socket.socket:
+    """Sends a query, and these bytes behind it, and leaves the answer for later."""
     address = urlsplit(served.url)
     client = socket.create_connection((address.hostname, address.port))
     body = json.dumps({"query": query}).encode()
     head = f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-    client.sendall(head.encode() + b"\r\n\r\n" + body)
+    client.sendall(head.encode() + b"\r\n\r\n" + body + behind)
     return client
 
 
@@ -83,6 +84,41 @@ async def test_the_statements_of_clients_that_have_gone_are_cancelled(
     assert {answer.status_code for answer in answers} == {200}
     assert not [answer.json() for answer in answers if "errors" in answer.json()]
     assert "Traceback" not in served.said.read_text()
+
+
+@pytest.mark.parametrize("go", [hang_up, break_off])
+async def test_the_statement_of_a_client_that_has_sent_more_and_gone_is_cancelled(
+    served: Served, other: asyncpg.Connection, go: Callable[[socket.socket], None]
+) -> None:
+    """What it has sent behind its query changes nothing: it is not asked any more, and nothing fails."""
+    async with other.transaction():
+        await other.execute("LOCK TABLE invoices IN ACCESS EXCLUSIVE MODE")
+        client = ask(served, QUERIES["by the short way"], b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20)
+        await until(other, LOCKED, 1)
+        go(client)
+        await until(other, RUNNING, 0)
+
+    served.until("/ready")
+    assert "Traceback" not in served.said.read_text()
+    assert "operation failed" not in served.said.read_text()
+
+
+def test_clients_that_go_in_the_middle_of_their_answers_are_no_errors(served: Served) -> None:
+    address = urlsplit(served.url)
+    for _ in range(3):
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect((address.hostname, address.port))
+            client.settimeout(1)
+            # The server stops reading once its answers are not taken.
+            with suppress(TimeoutError):
+                while True:
+                    client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 300)
+            break_off(client)
+
+    served.until("/ready")
+    assert "Traceback" not in served.said.read_text()
+    assert "operation failed" not in served.said.read_text()
 
 
 async def test_a_mutation_whose_client_has_gone_is_brought_to_its_end(

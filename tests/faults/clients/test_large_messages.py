@@ -25,10 +25,15 @@ CHUNKED = HEAD.replace(b"Content-Length: %d" % len(BODY), b"Transfer-Encoding: c
 WITH_BODY = CHUNKED + b"%x\r\n%b\r\n0\r\n" % (len(BODY), BODY)
 WRONG_KEY = b"Authorization: Bearer x\r\n"
 
+FIELD = b"X: y\r\n"
+EXTENDED = b"1;%b\r\n \r\n" % (b"e" * 10_000)
+"""A chunk of one byte that says a lot about it."""
+
 ENDLESS = {
     "trailer fields": (WITH_BODY, b"X: y\r\n"),
     "a trailer field": (WITH_BODY + b"X: ", b"y"),
     "the extension of a chunk": (CHUNKED + b"1a;", b"y"),
+    "the extensions of many chunks": (CHUNKED, EXTENDED),
     "header fields": (HEAD[:-2], b"X: y\r\n"),
     "a target": (b"GET /", b"y"),
 }
@@ -63,6 +68,46 @@ async def test_what_is_around_a_body_is_limited(served: Served, start: bytes, pi
 
     assert answer.status == 431
     assert answer.document["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+LEFT = 100 - HEAD.count(b": ")
+"""Number of fields that a head has room for."""
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (HEAD[:-2] + FIELD * LEFT + b"\r\n" + BODY, 200),
+        (HEAD[:-2] + FIELD * (LEFT + 1) + b"\r\n" + BODY, 431),
+        (WITH_BODY + FIELD * 100 + b"\r\n", 200),
+        (WITH_BODY + FIELD * 101 + b"\r\n", 431),
+        (HEAD[:-2] + b"X: %b\r\n\r\n" % (b"y" * 31 * 1024) + BODY, 200),
+        (HEAD[:-2] + b"X: %b\r\n\r\n" % (b"y" * 65 * 1024) + BODY, 431),
+        (CHUNKED + EXTENDED * 3 + b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY), 200),
+        (CHUNKED + b"".join(b"1\r\n%c\r\n" % byte for byte in BODY + b" " * 100_000) + b"0\r\n\r\n", 200),
+    ],
+    ids=[
+        *("100 fields", "101 fields", "100 trailer fields", "101 trailer fields"),
+        *("31 KiB", "65 KiB", "three extensions of 10 KB", "100 000 chunks of a byte"),
+    ],
+)
+async def test_requests_near_the_limits(served: Served, request_: bytes, status: int) -> None:
+    async with connected(served) as (reader, writer):
+        writer.write(request_ + b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        said = await all_it_says(reader)
+
+    # A refusal is the last that a connection hears.
+    assert [int(part[:3]) for part in said.split(b"HTTP/1.1 ")[1:]] == ([200, 200] if status == 200 else [status])
+
+
+async def test_a_bad_request_behind_a_good_one_is_refused_after_it_is_answered(served: Served) -> None:
+    async with connected(served) as (reader, writer):
+        writer.write(HEAD + BODY + HEAD[:-2] + FIELD * 101)
+        said = await all_it_says(reader)
+
+    first, _, second = said.partition(b'"totalCount":0')
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert b"HTTP/1.1 431 " in second
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,52 @@
+"""Memory that a connection takes after its answer: none of it is that of the request."""
+
+import socket
+import struct
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+from tests.cli.conftest import Served
+from tests.scanners.wire import Usage
+
+MEGABYTE = 2**20
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER: closing sends a reset at once."""
+
+LARGE_HEAD = b"GET /health HTTP/1.1\r\nHost: localhost\r\n%b\r\n" % (b"X: %b\r\n" % (b"y" * 300) * 90)
+
+RESETS = 2000
+IDLE = 900
+
+
+def answered(served: Served) -> socket.socket:
+    """Returns a connection whose only request is answered."""
+    address = urlsplit(served.url)
+    client = socket.create_connection((address.hostname, address.port))
+    client.sendall(LARGE_HEAD)
+    answer = b""
+    while not answer.endswith(b"}"):
+        answer += client.recv(4096)
+    return client
+
+
+def test_a_reset_connection_leaves_nothing(served: Served) -> None:
+    for _ in range(10):
+        answered(served).close()
+    before = Usage.at_rest(served.process.pid)
+
+    for _ in range(RESETS):
+        with answered(served) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+    # Their heads have 55 MB.
+    assert Usage.at_rest(served.process.pid).grown(before) < 20 * MEGABYTE
+
+
+def test_an_idle_connection_holds_no_head(served: Served) -> None:
+    before = Usage.at_rest(served.process.pid)
+
+    with ExitStack() as idle:
+        for _ in range(IDLE):
+            idle.enter_context(answered(served))
+        # Their heads have 25 MB.
+        assert Usage.at_rest(served.process.pid).grown(before) < 20 * MEGABYTE
