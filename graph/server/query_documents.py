@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from graphql import (
+    ASTValidationRule,
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
@@ -89,7 +90,13 @@ class BoundedMerging(OverlappingFieldsCanBeMergedRule):
         return MERGE_BUDGET - self.rule_context.remaining_complexity_budget
 
 
-RULES = (FewSuggestions, *specified_rules, MaybeNullValidationRule, OneOfInputValidationRule, StorableTexts)
+RULES: tuple[type[ASTValidationRule], ...] = (
+    FewSuggestions,
+    *specified_rules,
+    MaybeNullValidationRule,
+    OneOfInputValidationRule,
+    StorableTexts,
+)
 
 
 @dataclass(frozen=True, slots=True)
