@@ -33,7 +33,9 @@ FOLDER = "_BILLING_TEST_FOLDER"
 
 SLOW = (
     # They start servers, kill them, and wait for what comes of it; or scan one with thousands of requests.
-    *("faults", "walk", "scanners", "db/test_embedded.py"),
+    *("faults", "walk", "scanners", "db/test_embedded.py", "races/test_killed_runs.py"),
+    # Each starts the command anew.
+    "cli",
     # They install packages, build, and start programs that are not ours: browsers, compilers, other servers, linters.
     *("browser", "clients", "containers", "bench", "test_advisories.py", "test_migration_check.py"),
     "test_schema_check.py",
