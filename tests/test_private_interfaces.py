@@ -24,7 +24,7 @@ DOCUMENTED = frozenset(
         *("rich.console", "rich.progress", "rich.table", "rich.text"),
         *("sqlalchemy.dialects", "sqlalchemy.dialects.postgresql", "sqlalchemy.engine", "sqlalchemy.engine.interfaces"),
         *("sqlalchemy.exc", "sqlalchemy.ext.asyncio", "sqlalchemy.orm", "sqlalchemy.pool", "sqlalchemy.types"),
-        *("starlette.applications", "starlette.middleware", "starlette.middleware.cors"),
+        *("starlette.applications", "starlette.datastructures", "starlette.middleware", "starlette.middleware.cors"),
         *("starlette.requests", "starlette.responses", "starlette.routing", "starlette.staticfiles", "starlette.types"),
         *("strawberry.schema.config", "strawberry.types", "structlog.typing", "uuid_utils.compat"),
     ]
