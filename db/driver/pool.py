@@ -48,11 +48,10 @@ class FairQueue(QueueCommon[Item]):
         return len(self._items)
 
     def put_nowait(self, item: Item) -> None:
-        while self._waiting:
-            first = self._waiting.popleft()
-            if not first.done():
-                first.set_result(item)
-                return
+        first = self._first_waiting()
+        if first is not None:
+            first.set_result(item)
+            return
         if self.full():
             raise Full
         self._items.append(item)
@@ -73,11 +72,17 @@ class FairQueue(QueueCommon[Item]):
 
     def wake_first(self) -> None:
         """Has whoever has waited longest try to make a connection."""
+        first = self._first_waiting()
+        if first is not None:
+            first.set_exception(Room())
+
+    def _first_waiting(self) -> "asyncio.Future[Item] | None":
+        """Takes whoever has waited longest, and still waits, out of the line."""
         while self._waiting:
             first = self._waiting.popleft()
             if not first.done():
-                first.set_exception(Room())
-                return
+                return first
+        return None
 
     def __len__(self) -> int:
         """How many wait."""
