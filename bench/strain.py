@@ -1,4 +1,4 @@
-"""What others feel while the server is busy: a million invoices, a customer that all wait for, a run of renewals."""
+"""Times of requests beside a million invoices, a customer that all wait for, and a run of renewals."""
 
 import asyncio
 import os
@@ -48,13 +48,13 @@ PAYMENTS = Operation("pay", "recordPayment", PAY, lambda s: [{"customer": each} 
 AT_ONCE = Effort(rounds=1, warm_up=0.0, seconds=60.0, connections=CROWD)
 ROUNDS = 5
 BESIDE_A_CUSTOMER = 2.0
-"""So many times as long may a payment take, by the median, while a crowd waits for another customer."""
+"""Maximum of the median time of a payment while a crowd waits for another customer, in times of that without one."""
 
 SUBSCRIBED = 2_000
 DUE = 60_000
 SUBSCRIBING = Effort(rounds=1, warm_up=0.0, seconds=300.0)
 BESIDE_A_RUN = 3.0
-"""So many times as long may `createSubscription` take while a run renews, by the median and the 95th percentile."""
+"""Maximum of the median and the 95th percentile of `createSubscription` beside a run, in times of those without one."""
 
 
 def lists(name: str) -> None:

@@ -138,7 +138,7 @@ class PatientProtocol(HttpToolsProtocol):
         return bool(self.pipeline) or ((unanswered := self._unanswered()) is not None and not unanswered.more_body)
 
     def _is_over(self) -> bool:
-        """Whether nothing more is read: the connection is closed, or will be once a refusal is sent."""
+        """True if nothing more is read: the connection is closed, or will be once a refusal is sent."""
         return self._refusal is not None or self.transport.is_closing()
 
     def _feed(self, piece: bytes) -> None:

@@ -62,7 +62,7 @@ class Turn:
         self._pause: float | None = None
 
     def waits_for(self, customer_id: CustomerId) -> bool:
-        """Whether to wait in the database: who has a place there does. Raises `Busy` where others come first."""
+        """Returns True for a change that has a place in the database to wait in. Raises `Busy` if others come first."""
         self._customer_id = customer_id
         line = self._lines.waiting.get(customer_id)
         if line is not None and self not in line:

@@ -129,8 +129,8 @@ async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, a
 async def credited_by_line(
     session: AsyncSession, line_ids: Sequence[InvoiceLineId], *, elsewhere_than: InvoiceId | None = None
 ) -> dict[InvoiceLineId, int]:
-    """What was given back of the lines so far, by lines on invoices that are not void, and by lines that wait; on an
-    invoice, where one is named, it does not count.
+    """Returns the cents that were given back of each line, by lines on invoices that are not void and by lines that
+    wait. Lines on the invoice `elsewhere_than` do not count.
     """
     on_invoices = (
         select(InvoiceLine.reverses_line_id, InvoiceLine.amount_cents)
@@ -150,7 +150,7 @@ async def credited_by_line(
 
 
 async def billed_by_line(session: AsyncSession, line_ids: Sequence[InvoiceLineId]) -> dict[InvoiceLineId, int]:
-    """What was billed on the lines; nothing for a line of a void invoice."""
+    """Returns the cents that were billed on each line; nothing for a line of a void invoice."""
     statement = (
         select(InvoiceLine.id, InvoiceLine.amount_cents)
         .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))

@@ -6,7 +6,7 @@ from typing import Any
 from graphql import GraphQLError, GraphQLSchema, VariableDefinitionNode, VariableValues, get_variable_values
 
 MAX_COERCION_ERRORS = 50
-"""So many errors of variables are reported, as graphql-core has it."""
+"""Maximum number of errors of variables that are reported, as in graphql-core."""
 
 MAX_SUGGESTIONS = 3
 """Maximum number of errors, of a document and of its variables, that say which name was perhaps meant: to find one

@@ -119,7 +119,7 @@ class Measured:
     most_values: int
 
     def asked_by(self, operation_name: str | None, variables: Mapping[str, Any]) -> Asked:
-        """What an operation asks for with these variables; the only one, where no name is given."""
+        """Returns what an operation asks for with these variables; the only operation, if no name is given."""
         name = operation_name if operation_name in self.operations else next(iter(self.operations), None)
         operation = self.operations.get(name)
         if operation is None:
@@ -172,7 +172,7 @@ def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Me
 
 
 def holds_several(schema: GraphQLSchema, type_: TypeNode) -> bool:
-    """Whether a variable of this type can hold several values: it is a list or an input object."""
+    """Returns True if a variable of this type can hold several values: it is a list or an input object."""
     match type_:
         case NonNullTypeNode(type=inner):
             return holds_several(schema, inner)

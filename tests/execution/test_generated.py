@@ -30,7 +30,7 @@ MOST_INVALID = 0.05
 """Variables that take the place of arguments can make fields of one name conflict: so many operations at most."""
 
 MOST_RACES = 0.1
-"""So many comparisons at most end with errors of which it is by chance which is told. Seen: up to 5 of 100."""
+"""Maximum share of comparisons in which chance decides which error is told. Seen: up to 5 of 100."""
 
 QUERIES = queries(schema, print_ast=lambda document: document, allow_x00=False)
 MUTATIONS = mutations(schema, print_ast=lambda document: document, allow_x00=False)

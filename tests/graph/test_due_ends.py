@@ -1,4 +1,4 @@
-"""What is done with a customer whose subscription is due to end: the end comes first, with its last invoice."""
+"""Payments and voids of a customer whose subscription is due to end: the end comes first, with its last invoice."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What servers of the release before write, or leave out, while they serve beside this one."""
+"""Repairs of rows that servers of the release before write, or leave out, while they serve beside this one."""
 
 import logging
 from typing import Any

@@ -90,7 +90,7 @@ async def test_the_statements_of_clients_that_have_gone_are_cancelled(
 async def test_the_statement_of_a_client_that_has_sent_more_and_gone_is_cancelled(
     served: Served, other: asyncpg.Connection, go: Callable[[socket.socket], None]
 ) -> None:
-    """What it has sent behind its query changes nothing: it is not asked any more, and nothing fails."""
+    """Requests behind its query change nothing: it is not asked any more, and nothing fails."""
     async with other.transaction():
         await other.execute("LOCK TABLE invoices IN ACCESS EXCLUSIVE MODE")
         client = ask(served, QUERIES["by the short way"], b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20)

@@ -81,7 +81,7 @@ def test_the_limits_hold_beside_an_offer(served: Served) -> None:
 
 
 def test_a_tunnel_is_refused(served: Served) -> None:
-    """What follows is no request: it is for the other end of a tunnel."""
+    """The bytes that follow are no request: they are for the other end of a tunnel."""
     answer = exchange(served.url, b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n" + SMUGGLED)
 
     assert answer.status == 501

@@ -184,7 +184,7 @@ def lines_again(customer: Customer, subscription: Subscription, invoice: Invoice
 
 
 def is_open(customer: Customer, line: Line, invoice: Invoice) -> bool:
-    """Whether a credit is on no other invoice, and what its change charged for is not void."""
+    """True if a credit is on no other invoice, and the charge of its change is not void."""
     others = [other for other in customer.invoices if other is not invoice]
     charged = [other for other in others if is_credit_of(line, other)]
     stands = any(other.status != "VOID" and any(is_same_credit(line, each) for each in other.lines) for other in others)

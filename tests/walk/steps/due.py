@@ -42,4 +42,5 @@ class DueSteps(SubscriptionSteps, InvoiceSteps):
         if paid is not None:
             self.pay(place, paid, how=how)
         else:
-            self.with_invoice_of(place, "voidInvoice", ("OPEN", "UNCOLLECTIBLE"), older, itself(invoices.void), how)
+            voided = itself(invoices.void)
+            self.with_invoice("voidInvoice", ("OPEN", "UNCOLLECTIBLE"), number, older, voided, how, place=place)

@@ -104,22 +104,11 @@ class InvoiceSteps(Steps):
         *,
         fields: dict[str, Any] | None = None,
         own: str = "id",
+        place: int | None = None,
     ) -> None:
-        place = self.customer(number, lambda customer: any(each.status in states for each in customer.invoices))
-        self.with_invoice_of(place, name, states, older, operation, how, fields=fields, own=own)
-
-    def with_invoice_of(
-        self,
-        place: int,
-        name: str,
-        states: tuple[str, ...],
-        older: int,
-        operation: Callable[[World, Customer, Invoice], Invoice],
-        how: str,
-        *,
-        fields: dict[str, Any] | None = None,
-        own: str = "id",
-    ) -> None:
+        """Takes a step with an invoice of the customer at `place`, or of one that has an invoice in these states."""
+        if place is None:
+            place = self.customer(number, lambda customer: any(each.status in states for each in customer.invoices))
         wanted = self.invoice(place, states, older)
         if wanted is None:
             return
