@@ -22,6 +22,7 @@ from db.embedded.memory import SHARED_BUFFERS
 from db.migrations import migrate
 from graph.server.app import create_app
 from tests.cli import conftest as servers
+from tests.folders import roomy_memory
 from tests.support import Api, TestClock
 
 # A slow machine is no failure of a property.
@@ -50,12 +51,6 @@ FIRST = ("faults", "walk", "containers", "bench", "execution")
 POSTGRES = pytest.StashKey[EmbeddedPostgres]()
 
 
-def roomy_memory() -> str | None:
-    """A file system in memory, where there is one: each test makes and drops a database, hundreds of small files."""
-    memory = Path("/dev/shm")
-    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 2**31 else None
-
-
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         folder = Path(tempfile.mkdtemp(prefix="billing-tests-", dir=roomy_memory()))
@@ -77,6 +72,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.stash[POSTGRES].stop()
         shutil.rmtree(os.environ.pop(FOLDER), ignore_errors=True)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than cores: tests of servers wait a good part of their time."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

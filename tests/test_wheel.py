@@ -3,11 +3,9 @@
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipFile
@@ -18,6 +16,7 @@ import pytest
 from tests.cli.conftest import ROOT, Served
 from tests.clients.conftest import listening_at
 from tests.clients.python_packages import uv
+from tests.folders import open_folder
 
 PACKAGES = ("billing", "cli", "db", "graph", "services")
 README = (ROOT / "README.md").read_text()
@@ -34,13 +33,8 @@ def install_commands() -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    # Not one of pytest's own: those are closed to the user that PostgreSQL runs as.
-    folder = Path(tempfile.mkdtemp(prefix="billing-wheel-"))
-    folder.chmod(0o755)
-    try:
+    with open_folder("wheel") as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 def main() -> None:
     parent, uid, gid = (int(number) for number in sys.argv[1:4])
     command = sys.argv[4:]
+    # A shell has what it runs in the background ignore it, and PostgreSQL would until it has a handler of its own.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if os.geteuid() != uid:
         os.setgroups([])
         os.setgid(gid)

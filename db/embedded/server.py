@@ -20,6 +20,7 @@ from db.embedded.sockets import PORT, socket_folder
 
 READY_TIMEOUT_SECONDS = 600  # the recovery after a crash may take minutes
 STOP_TIMEOUT_SECONDS = 30
+REPEAT_SECONDS = 0.5
 POLL_SECONDS = 0.01
 
 PROGRAM = re.compile(r"(?:^|/)postgres:? ")
@@ -73,13 +74,22 @@ def stop_server(process: subprocess.Popen[bytes]) -> None:
     If the fast shutdown takes too long, the server is told to drop everything and recover at its next start.
     """
     for order in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        if _obeys(process, order):
+            return
+        log.warning("PostgreSQL (pid %d) has not obeyed %s.", process.pid, order.name)
+
+
+def _obeys(process: subprocess.Popen[bytes], order: signal.Signals) -> bool:
+    """True if the server ends on this order, which is repeated: while it starts, it may not listen yet."""
+    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
         process.send_signal(order)
         try:
-            process.wait(STOP_TIMEOUT_SECONDS)
+            process.wait(REPEAT_SECONDS)
         except subprocess.TimeoutExpired:
-            log.warning("PostgreSQL (pid %d) has not obeyed %s.", process.pid, order.name)
-        else:
-            return
+            continue
+        return True
+    return False
 
 
 def is_ready(data: Path) -> bool:

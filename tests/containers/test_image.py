@@ -4,7 +4,6 @@ import os
 import pwd
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -20,6 +19,7 @@ import pytest
 
 from tests.containers.compose import await_success, compose_postgres, free_port, read_compose
 from tests.containers.dockerfile import REPOSITORY, Build, BuildError, context_files, ignored, read_dockerfile
+from tests.folders import open_folder
 from tests.support import PATIENCE_SECONDS
 
 AWKWARD_PASSWORD = "p@ss/w:rd #%41?"
@@ -144,10 +144,7 @@ class Image:
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Image]:
-    # Not one of pytest's own folders: those are closed to other users.
-    folder = Path(tempfile.mkdtemp(prefix="billing-image-"))
-    folder.chmod(0o755)
-    try:
+    with open_folder("image") as folder:
         build = Build(folder)
         try:
             build.run()
@@ -156,8 +153,6 @@ def image() -> Iterator[Image]:
                 pytest.skip("OFFLINE: the image cannot be built, since the package index does not answer.")
             raise
         yield Image(build)
-    finally:
-        shutil.rmtree(folder)
 
 
 def assert_it_serves(client: httpx.Client) -> None:

@@ -11,7 +11,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,9 +25,10 @@ from db.embedded import EmbeddedPostgres, EmbeddedPostgresError, binaries, launc
 from db.embedded.binaries import ROOT_PLACE, digest
 from db.embedded.lock import FolderLock
 from db.embedded.os_user import name_of, server_account, spawn
-from db.embedded.server import is_ready
+from db.embedded.server import is_ready, stop_server
 from db.embedded.server_log import LOG_LIMIT_BYTES, last_failure
 from db.embedded.sockets import socket_folder
+from tests.folders import open_folder
 from tests.support import PATIENCE_SECONDS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -125,34 +125,23 @@ def start_in() -> Iterator[StartIn]:
             starter.stop()
 
 
-def roomy_place() -> Path:
-    """A short folder that every user can reach: in memory where that is plenty, as no test cuts the power."""
-    memory = Path("/dev/shm")
-    in_memory = memory.exists() and shutil.disk_usage(memory).free > 4_000_000_000
-    place = Path(tempfile.mkdtemp(prefix="e", dir=memory if in_memory else "/tmp"))
-    place.chmod(0o755)
-    return place
-
-
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A folder to make others in."""
-    place = roomy_place()
-    yield place
-    for link in place.glob("f/data"):
-        if link.is_symlink():
-            shutil.rmtree(link.readlink())
-    shutil.rmtree(place)
+    with open_folder("place") as place:
+        yield place
+        for link in place.glob("f/data"):
+            if link.is_symlink():
+                shutil.rmtree(link.readlink())
 
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Path]:
     """A folder whose data is made already. Every test leaves it stopped, in a state to start from."""
-    place = roomy_place()
-    with EmbeddedPostgres(place / "f"):
-        pass
-    yield place / "f"
-    shutil.rmtree(place)
+    with open_folder("made") as place:
+        with EmbeddedPostgres(place / "f"):
+            pass
+        yield place / "f"
 
 
 def python_for_all() -> str:
@@ -770,6 +759,20 @@ def test_a_restart_can_be_stopped_at_any_moment(made: Path) -> None:
         with FolderLock(made) as lock:
             assert lock.acquire()
         assert not is_ready(made / "data")
+
+
+def test_an_order_that_came_too_early_is_given_again() -> None:
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, lambda *_: signal.signal(signal.SIGINT, signal.SIG_DFL));"
+        " print('started', flush=True)\nwhile True: signal.pause()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"started\n"
+
+        stop_server(process)
+
+    assert process.returncode == -signal.SIGINT
 
 
 def test_an_owner_that_never_gets_ready_is_not_waited_for_endlessly(

@@ -140,7 +140,7 @@ async def test_the_alembic_command_waits_for_a_migration_under_way(empty_databas
         asks = text(
             "SELECT pid, query_start FROM pg_stat_activity WHERE datname = current_database() AND query = 'ROLLBACK;'"
         )
-        asked = set()
+        asked: set[tuple[Any, ...]] = set()
         async with single_connection(empty_database_url) as other:
             while max(Counter(pid for pid, _ in asked).values(), default=0) < 3:
                 assert waiting.poll() is None

@@ -23,7 +23,6 @@ from sqlalchemy import text
 from bench.processes import resident_bytes
 from db.database import single_connection
 from db.embedded import EmbeddedPostgres
-from tests.conftest import roomy_memory
 from tests.faults.frontends import (
     Frontend,
     NotAnsweredError,
@@ -33,6 +32,7 @@ from tests.faults.frontends import (
     visit,
 )
 from tests.faults.processes import Server, Servers, children_of, postmaster_of, send, until
+from tests.folders import roomy_memory
 
 END_SECONDS = 25
 SAMPLE_SECONDS = 1

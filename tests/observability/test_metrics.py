@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -30,8 +29,9 @@ from graph.settings import Settings
 from tests.access.conftest import a_key, a_session
 from tests.cli.conftest import ROOT, Serve, Served
 from tests.cli.test_serve import children_of
-from tests.db.test_embedded import PACKAGES, as_root, ordinary_uid, python_for_all, roomy_place
+from tests.db.test_embedded import PACKAGES, as_root, ordinary_uid, python_for_all
 from tests.faults.database.test_tried_again import failing_with, fault
+from tests.folders import open_folder
 from tests.observability.conftest import Samples, gone, samples, value
 from tests.support import PATIENCE_SECONDS, Api, TestClock, run, stored
 
@@ -147,15 +147,15 @@ async def test_what_is_done_again_is_counted_by_sqlstate(serving: Serving, datab
 
 @as_root
 def test_a_number_that_went_from_a_dead_worker_to_another_users_process_is_forgotten() -> None:
-    folder = roomy_place()
-    folder.chmod(0o777)
-    # Of the first process, which is root's.
-    (folder / "gauge_livesum_1.db").touch(0o666)
     program = (
         "import sys; from pathlib import Path; from graph.observability.metrics import forget_the_dead;"
         " forget_the_dead(Path(sys.argv[1]))"
     )
-    try:
+    with open_folder("metrics") as folder:
+        folder.chmod(0o777)
+        # Of the first process, which is root's.
+        (folder / "gauge_livesum_1.db").touch(0o666)
+
         subprocess.run(
             [python_for_all(), "-c", program, str(folder)],
             cwd=ROOT,
@@ -167,8 +167,6 @@ def test_a_number_that_went_from_a_dead_worker_to_another_users_process_is_forgo
         )
 
         assert list(folder.iterdir()) == []
-    finally:
-        shutil.rmtree(folder)
 
 
 async def test_the_pool_is_counted_as_it_is(serving: Serving, database: Database) -> None:

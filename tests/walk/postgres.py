@@ -1,17 +1,16 @@
 """A PostgreSQL of the walk's own, which may be killed."""
 
 import asyncio
-import shutil
-import tempfile
 import time
-from pathlib import Path
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
 from db.embedded.errors import EmbeddedPostgresError
 from db.migrations import migrate
-from tests.conftest import execute, named, roomy_memory
+from tests.conftest import execute, named
 from tests.faults.database.postgres import Postgres as OwnPostgres
+from tests.folders import open_folder
 from tests.support import PATIENCE_SECONDS
 from tests.walk.server import cut_connections
 
@@ -22,10 +21,8 @@ class Postgres:
     """A server that is started again where it was killed: what was committed is on the disk."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="billing-walk-", dir=roomy_memory()))
-        # As root, PostgreSQL runs as another user, who must get there.
-        self._folder.chmod(0o755)
-        self._server = OwnPostgres(self._folder)
+        self._stack = ExitStack()
+        self._server = OwnPostgres(self._stack.enter_context(open_folder("walk")))
         self.data = self._server.data
         self.kill = self._server.kill
         self._databases = 0
@@ -40,7 +37,7 @@ class Postgres:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._server.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._stack.close()
 
     def new_database(self) -> str:
         """The URL of a migrated database without rows; the one before it is dropped."""
