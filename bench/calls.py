@@ -30,15 +30,16 @@ from bench.database import BenchDatabase, bench_database
 from bench.operations import OPERATIONS, Operation, Subjects
 from bench.renewals import NOW, fill
 from billing.words import RunTrigger
-from db.database import Database, DatabaseSettings
+from db.database import Database
 from db.migrations import migrate
 from db.models import Subscription
+from db.settings import DatabaseSettings
 from graph.observability.middleware import SETTLE_SECONDS
 from graph.server import http
 from graph.server.app import create_app
 from graph.settings import Limits, Settings
-from services.rate_limits import RateLimit
 from services.runs import run_renewals
+from services.settings import RateLimit
 
 NUMBERS = Path(__file__).with_name("calls.json")
 """Calls by version of Python and operation. Another version calls other functions for the same source."""

@@ -1,14 +1,20 @@
 """The database that a command works on, as the environment says."""
 
+import asyncio
 import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.console import Console
+
+from cli.errors import CommandError
 from cli.settings import read_configuration
 from db.database import Database
+from db.driver.urls import asyncpg_url, is_pooled
 from db.location import DatabaseServer, running_server
+from db.migrations import migrate
 
 
 @contextmanager
@@ -34,3 +40,20 @@ def typed(command: str, data_dir: Path | None = None) -> str:
     if data_dir is not None:
         words += ["--data-dir", shlex.quote(str(data_dir))]
     return " ".join(words)
+
+
+def require_direct(server: DatabaseServer) -> None:
+    """Raises `CommandError` behind PgBouncer: the programs of PostgreSQL change settings of their session."""
+    if is_pooled(asyncpg_url(server.url)):
+        raise CommandError(
+            "Backups are made and restored on PostgreSQL itself, not through PgBouncer: give its own address as"
+            " DATABASE_URL, and leave BILLING_PGBOUNCER out."
+        )
+
+
+def migrated(server: DatabaseServer, *, console: Console) -> None:
+    """Migrates the database and says what was done."""
+    before, head = asyncio.run(migrate(server.url))
+    console.print(f"Database    {server}")
+    done = "up to date" if before == head else f"migrated from {before or 'nothing'}"
+    console.print(f"Schema      {head}, {done}")

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from sqlalchemy import make_url
-
 from cli.errors import CommandError
 
 PREFIX = "BILLING_"
@@ -212,5 +210,7 @@ def text_of(value: Any) -> str:
 def hidden(secret: str) -> str:
     """What may be seen of a secret: nothing, but of a database's URL all save its password."""
     if secret.startswith(("postgres:", "postgresql:", "postgresql+")):
+        from sqlalchemy import make_url
+
         return make_url(secret).render_as_string(hide_password=True)
     return "***" if secret else ""

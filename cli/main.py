@@ -12,24 +12,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.text import Text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from typer.models import OptionInfo
 
 from billing.limits import CHUNK
 from billing.words import KEY_SCOPES, ApiKeyScope
 from cli import __version__
-from cli.database import database_server, typed
 from cli.environment import settings_of, text_of
-from cli.errors import CommandError
-from cli.logs import configure_logs
 from cli.output import CommandGroup
 from cli.settings import Configuration, read_configuration
-from db.backup import BackupError
-from db.driver.errors import Overloaded, is_unavailable
-from db.driver.urls import DatabaseUrlError, asyncpg_url, is_pooled
-from db.embedded import EmbeddedPostgresError
-from db.location import DatabaseServer, running_server
-from db.migrations import MigrationBlockedError, UnknownRevisionError, migrate
 
 app = typer.Typer(
     help="A self-hosted subscription-billing server with a GraphQL API.",
@@ -65,8 +55,7 @@ def begin(
         bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
     ] = False,
 ) -> None:
-    # A server has its log on the standard output; what other commands print there is for programs.
-    configure_logs(sys.stderr, logging.WARNING)
+    """Options of the command itself."""
 
 
 DataDir = Annotated[Path | None, option("data_dir")]
@@ -82,8 +71,10 @@ def serve(
     renew_every: Annotated[float | None, option("renew_every")] = None,
 ) -> None:
     """Migrate the database and serve the API."""
+    from cli.database import migrated, typed
     from cli.keys import require_keys
     from cli.serve import bind, end_on_sigterm, serve_forever
+    from db.location import running_server
 
     with one_line_errors(), ExitStack() as stack:
         configuration = read_configuration(
@@ -93,7 +84,7 @@ def serve(
             end_on_sigterm()
         listening = stack.enter_context(bind(configuration.host, configuration.port))
         server = stack.enter_context(running_server(configuration.url(), configuration.data_dir))
-        migrated(server)
+        migrated(server, console=console)
         if configuration.auth:
             asyncio.run(require_keys(server.url, data_dir))
             console.print(f"API keys    needed: `{typed('keys create', data_dir)}` makes one")
@@ -127,9 +118,8 @@ def create_key_command(
     """Make an API key, and print its token: once, and alone on the standard output."""
     from cli.keys import create_key
 
-    with one_line_errors(), database_server(data_dir, make=False) as server:
-        migrated(server)
-        asyncio.run(create_key(server.url, name=name, scope=scope, console=console))
+    with migrated_database(data_dir) as url:
+        asyncio.run(create_key(url, name=name, scope=scope, console=console))
 
 
 @keys.command(name="list")
@@ -137,9 +127,8 @@ def list_keys_command(data_dir: DataDir = None) -> None:
     """Print a line for each API key, oldest first."""
     from cli.keys import list_keys
 
-    with one_line_errors(), database_server(data_dir, make=False) as server:
-        migrated(server)
-        asyncio.run(list_keys(server.url))
+    with migrated_database(data_dir) as url:
+        asyncio.run(list_keys(url))
 
 
 @keys.command(name="revoke")
@@ -150,16 +139,15 @@ def revoke_key_command(
     """End an API key for good."""
     from cli.keys import revoke_key
 
-    with one_line_errors(), database_server(data_dir, make=False) as server:
-        migrated(server)
-        asyncio.run(revoke_key(server.url, key_id, console=console))
+    with migrated_database(data_dir) as url:
+        asyncio.run(revoke_key(url, key_id, console=console))
 
 
 @app.command(name="migrate")
 def migrate_command(data_dir: DataDir = None) -> None:
     """Bring the database to the newest schema."""
-    with one_line_errors(), database_server(data_dir) as server:
-        migrated(server)
+    with migrated_database(data_dir, make=True):
+        pass
 
 
 @app.command(name="renew")
@@ -185,10 +173,9 @@ def renew_command(
 
     from cli.renew import renew_once
 
-    with one_line_errors(), database_server(data_dir, make=False) as server:
-        migrated(server)
+    with migrated_database(data_dir) as url:
         failed = uvloop.run(
-            renew_once(server.url, as_of=as_of and as_of.replace(tzinfo=UTC), chunk_size=chunk, console=console)
+            renew_once(url, as_of=as_of and as_of.replace(tzinfo=UTC), chunk_size=chunk, console=console)
         )
     if failed:
         raise typer.Exit(1)
@@ -212,9 +199,8 @@ def verify_command(
     """
     from cli.verify import verify_database
 
-    with one_line_errors(), database_server(data_dir, make=False) as server:
-        migrated(server)
-        sound = asyncio.run(verify_database(server.url, acknowledged))
+    with migrated_database(data_dir) as url:
+        sound = asyncio.run(verify_database(url, acknowledged))
     if not sound:
         raise typer.Exit(1)
 
@@ -233,6 +219,7 @@ def backup_command(
 ) -> None:
     """Write all data as of this instant to a file, while servers go on serving."""
     from cli.backup import write_backup
+    from cli.database import database_server, require_direct
 
     with one_line_errors(), database_server(data_dir, make=False) as server:
         require_direct(server)
@@ -250,6 +237,7 @@ def restore_command(
     Exits with 1 when an invariant is violated.
     """
     from cli.backup import restore_backup, whole_backup
+    from cli.database import database_server, migrated, require_direct
     from cli.verify import verify_database
 
     with one_line_errors(), ExitStack() as stack:
@@ -258,7 +246,7 @@ def restore_command(
         server = stack.enter_context(database_server(data_dir))
         require_direct(server)
         asyncio.run(restore_backup(server.url, backup, console=console))
-        migrated(server)
+        migrated(server, console=console)
         sound = asyncio.run(verify_database(server.url, None))
     if not sound:
         raise typer.Exit(1)
@@ -300,65 +288,36 @@ def demo(
 
     day = as_of or datetime.now(UTC)
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    with one_line_errors(), database_server(data_dir) as server:
-        migrated(server)
-        asyncio.run(fill(server.url, customers=customers, as_of=midnight, console=console, data_dir=data_dir))
-
-
-def require_direct(server: DatabaseServer) -> None:
-    """Raises `CommandError` behind PgBouncer: the programs of PostgreSQL change settings of their session."""
-    if is_pooled(asyncpg_url(server.url)):
-        raise CommandError(
-            "Backups are made and restored on PostgreSQL itself, not through PgBouncer: give its own address as"
-            " DATABASE_URL, and leave BILLING_PGBOUNCER out."
-        )
-
-
-def migrated(server: DatabaseServer) -> None:
-    """Migrates the database and says what was done."""
-    before, head = asyncio.run(migrate(server.url))
-    console.print(f"Database    {server}")
-    done = "up to date" if before == head else f"migrated from {before or 'nothing'}"
-    console.print(f"Schema      {head}, {done}")
-
-
-ONE_LINE = (
-    Overloaded,
-    BackupError,
-    CommandError,
-    DatabaseUrlError,
-    EmbeddedPostgresError,
-    MigrationBlockedError,
-    UnknownRevisionError,
-)
-"""Errors whose message is one line for the person who ran the command."""
+    with migrated_database(data_dir, make=True) as url:
+        asyncio.run(fill(url, customers=customers, as_of=midnight, console=console, data_dir=data_dir))
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turns what a person can mend into one line and exit code 1."""
+    """Runs a command. Turns what a person can mend into one line and exit code 1."""
+    from cli.logs import configure_logs
+
+    # A server has its log on the standard output; what other commands print there is for programs.
+    configure_logs(sys.stderr, logging.WARNING)
     try:
         yield
-    except ONE_LINE as error:
-        fail(str(error))
-    except (OSError, SQLAlchemyError) as error:
-        if isinstance(error, OSError) and error.filename is not None:
-            fail(f"{error.filename}: {error.strerror}.")
-        if is_unavailable(error):
-            fail(f"The database does not answer: {first_line(error)}")
-        if isinstance(error, DBAPIError):
-            fail(f"The database refuses: {first_line(error)}")
-        raise
+    except Exception as error:
+        from cli.failures import line_of
+
+        if (line := line_of(error)) is None:
+            raise
+        console.print(Text.assemble(("error: ", "bold red"), line))
+        raise typer.Exit(1) from None
 
 
-def first_line(error: BaseException) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    return str(cause.__cause__ or cause).splitlines()[0] if str(cause) else type(cause).__name__
+@contextmanager
+def migrated_database(data_dir: Path | None, *, make: bool = False) -> Iterator[str]:
+    """Runs a command on its database, whose URL it is given. An embedded one is made only if `make` is true."""
+    from cli.database import database_server, migrated
 
-
-def fail(message: str) -> None:
-    console.print(Text.assemble(("error: ", "bold red"), message))
-    raise typer.Exit(1)
+    with one_line_errors(), database_server(data_dir, make=make) as server:
+        migrated(server, console=console)
+        yield server.url
 
 
 if __name__ == "__main__":

@@ -14,13 +14,10 @@ from typing import Any, TypeVar
 
 from cli.environment import find, setting, settings_of, text_of
 from cli.errors import CommandError
-from db.database import DatabaseSettings
-from db.driver.urls import asyncpg_url, pooled_url
+from db.settings import DEFAULTS, DatabaseSettings
 from graph.settings import Limits, Settings
-from services.rate_limits import RateLimit
-from services.runs import Brake, brake_for
+from services.settings import Brake, RateLimit, brake_for
 
-DATABASE = DatabaseSettings()
 LIMITS = Limits()
 SERVER = Settings()
 RATE = RateLimit()
@@ -56,6 +53,8 @@ def is_open(read: Mapping[str, Any]) -> bool:
 
 def database_url(said: str) -> str:
     """A URL that can be used. Raises `DatabaseUrlError`."""
+    from db.driver.urls import asyncpg_url
+
     asyncpg_url(said)
     return said
 
@@ -202,16 +201,16 @@ class Configuration:
     rate_burst: float = setting(RATE.burst, "Rows that it may read at once, after a time of rest.")
 
     pool_size: int = setting(
-        DATABASE.pool_size, "Connections of a process to the database for answers, and as many for all else.", most=1000
+        DEFAULTS.pool_size, "Connections of a process to the database for answers, and as many for all else.", most=1000
     )
     pool_timeout_seconds: float = setting(
-        DATABASE.pool_timeout_seconds,
+        DEFAULTS.pool_timeout_seconds,
         "Seconds that a request waits for one of them, at most until its own time is over.",
     )
-    statement_timeout_ms: int = setting(DATABASE.statement_timeout_ms, "Milliseconds that a statement may take.")
-    lock_timeout_ms: int = setting(DATABASE.lock_timeout_ms, "Milliseconds that it may wait for a lock.")
+    statement_timeout_ms: int = setting(DEFAULTS.statement_timeout_ms, "Milliseconds that a statement may take.")
+    lock_timeout_ms: int = setting(DEFAULTS.lock_timeout_ms, "Milliseconds that it may wait for a lock.")
     idle_in_transaction_timeout_ms: int = setting(
-        DATABASE.idle_in_transaction_timeout_ms, "Milliseconds that a transaction may stand still."
+        DEFAULTS.idle_in_transaction_timeout_ms, "Milliseconds that a transaction may stand still."
     )
 
     metrics: bool = setting(False, "`on`: `/metrics` has figures for Prometheus, for whoever may read by the API.")
@@ -220,6 +219,8 @@ class Configuration:
 
     def url(self) -> str | None:
         """The URL of the database, which says what it leads to; None for one of our own."""
+        from db.driver.urls import pooled_url
+
         return pooled_url(self.database_url) if self.database_url and self.pgbouncer else self.database_url
 
     def brake(self) -> Brake:

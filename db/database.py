@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import asyncpg
@@ -28,6 +27,7 @@ from db.driver.pgbouncer import pooled_arguments
 from db.driver.pool import Pool
 from db.driver.urls import asyncpg_url, driver_url, is_pooled
 from db.driver.usage import count_usage
+from db.settings import DEFAULTS, DatabaseSettings
 
 STATEMENTS_PREPARED = 300
 """So many statements stay prepared on a connection."""
@@ -41,21 +41,6 @@ CLOSE_SECONDS = 1
 POLL_SECONDS = 0.02
 
 logger = logging.getLogger("billing.db")
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseSettings:
-    """What can be set of the connections of a process: `pool_size` of them for answers, and as many for all else.
-
-    A request waits `pool_timeout_seconds` for one that is free, or until its own time is over. The others are
-    PostgreSQL's timeouts.
-    """
-
-    pool_size: int = 6
-    pool_timeout_seconds: float = 10.0
-    statement_timeout_ms: int = 10_000
-    lock_timeout_ms: int = 5_000
-    idle_in_transaction_timeout_ms: int = 10_000
 
 
 NO_TIMEOUTS = """
@@ -86,9 +71,7 @@ class Database:
     settings. What may be tried again goes through `change`.
     """
 
-    def __init__(
-        self, url: str, settings: DatabaseSettings = DatabaseSettings(), *, pool_size: int | None = None
-    ) -> None:
+    def __init__(self, url: str, settings: DatabaseSettings = DEFAULTS, *, pool_size: int | None = None) -> None:
         pool_size = pool_size or settings.pool_size
         options: dict[str, Any] = {
             # What is written down of an error must not hold the names and addresses that a statement was sent.

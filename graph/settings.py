@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.rate_limits import RateLimit
+from services.settings import RateLimit
 
 
 @dataclass(frozen=True, slots=True)

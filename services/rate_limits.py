@@ -18,9 +18,7 @@ from billing.ids import ApiKeyId
 from db.access.statements import Statement, send
 from db.models import RateBucket
 from db.models.base import table_of
-
-BLOCKS = 100
-"""A block is so small a part of a bucket that what eight processes hold of it unspent is less than a tenth."""
+from services.settings import RateLimit
 
 NOT_ASKED_FOR = timedelta(seconds=0.05)
 """An empty bucket is left alone so long at least."""
@@ -28,20 +26,6 @@ NOT_ASKED_FOR = timedelta(seconds=0.05)
 
 SET_BACK = timedelta(minutes=1)
 """Clocks of several machines may differ by less; what is later was written before a clock was set back."""
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """A bucket holds `burst` rows at most, and fills by `rows_per_second`. Each request costs the rows that it reads,
-    and one more.
-    """
-
-    rows_per_second: float = 5_000.0
-    burst: float = 200_000.0
-
-    @property
-    def block(self) -> float:
-        return max(1.0, self.burst / BLOCKS)
 
 
 @dataclass(slots=True)

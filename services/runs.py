@@ -38,28 +38,6 @@ from services.holds import hold, reason_of
 logger = logging.getLogger("billing.runs")
 
 
-@dataclass(frozen=True, slots=True)
-class Brake:
-    """How much of the machine runs may use: chunks done `side_by_side`, and so many seconds of `rest` for each second
-    of work.
-    """
-
-    side_by_side: int = 1
-    rest: float = 0.0
-
-
-NO_BRAKE = Brake()
-
-
-def brake_for(cores: int) -> Brake:
-    """The brake that leaves room for requests, on a machine with so many cores."""
-    side_by_side = min(MOST_SIDE_BY_SIDE, max(1, cores // 2))
-    return Brake(side_by_side, rest=1.0 if cores <= 2 else 0.5 if cores <= 4 else 0.0)
-
-
-MOST_SIDE_BY_SIDE = 6
-"""Maximum of chunks that are done side by side by default."""
-
 Live = Callable[[Account], int]
 """Does what is due of an account, and says how many boundaries it crossed."""
 

@@ -16,7 +16,8 @@ from services.clock_runs import see_to_test_clocks
 from services.customer_sessions import prune_sessions
 from services.idempotency import prune
 from services.repairs import repair
-from services.runs import NO_BRAKE, Brake, Report, run_renewals
+from services.runs import Report, run_renewals
+from services.settings import NO_BRAKE, Brake
 
 logger = logging.getLogger("billing.runs")
 

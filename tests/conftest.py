@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 
 from db.access.transactions import Sessions
-from db.database import Database, DatabaseSettings, single_connection
+from db.database import Database, single_connection
 from db.driver.urls import asyncpg_url
 from db.embedded import EmbeddedPostgres
 from db.embedded.memory import SHARED_BUFFERS
 from db.migrations import migrate
+from db.settings import DatabaseSettings
 from graph.server.app import create_app
 from tests.cli import conftest as servers
 from tests.folders import roomy_memory

@@ -22,7 +22,7 @@ from graph.server.http import GraphQLEndpoint
 from graph.server.playground import playground_assets
 from graph.server.security import SecuredStarlette
 from graph.settings import Settings
-from services.runs import NO_BRAKE, Brake
+from services.settings import NO_BRAKE, Brake
 from services.ticks import renew_forever
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from db.driver.errors import Overloaded
 from db.models import ApiKey
 from graph.schema.fields.access import Access
 from services.api_keys import id_in, is_unnoted, note_use, opens
-from services.rate_limits import Lease, RateLimit, take_block
+from services.rate_limits import Lease, take_block
+from services.settings import RateLimit
 
 KEY_SEEN_FOR = timedelta(seconds=5)
 """So long a process goes on with what it has read of a key: a revoked one is refused after that at the latest."""

@@ -11,7 +11,7 @@ from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Plan
 from graph.settings import Settings
-from services.rate_limits import RateLimit
+from services.settings import RateLimit
 from tests.access.conftest import Serving, a_key
 from tests.support import Api, TestClock, count
 

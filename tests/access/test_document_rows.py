@@ -5,7 +5,7 @@ import pytest
 from billing.words import ApiKeyScope
 from db.database import Database
 from graph.settings import Settings
-from services.rate_limits import RateLimit
+from services.settings import RateLimit
 from tests.access.conftest import Serving, a_key
 from tests.scanners.expensive import Recipe
 from tests.support import TestClock

@@ -16,7 +16,8 @@ from db.database import Database
 from db.models import ApiKey, RateBucket
 from graph.server.doorkeeper import BYTES_PER_ROW
 from graph.settings import Settings
-from services.rate_limits import Lease, RateLimit, take_block
+from services.rate_limits import Lease, take_block
+from services.settings import RateLimit
 from tests.access.conftest import Serving, a_key
 from tests.support import NOW, Api, Statements, TestClock, a_plan, count, counted_statements, stored
 

@@ -19,10 +19,11 @@ from cli.environment import hidden, settings_of, text_of
 from cli.errors import CommandError
 from cli.main import app
 from cli.settings import Configuration, environment_of, read_configuration
-from db.database import Database, DatabaseSettings, single_connection
+from db.database import Database, single_connection
 from db.driver.urls import OPTION, asyncpg_url, is_pooled
+from db.settings import DatabaseSettings
 from graph.settings import Limits, Settings
-from services.rate_limits import RateLimit
+from services.settings import RateLimit
 from tests.cli.conftest import ROOT, Serve, billing
 
 URL = "postgresql://ada:s3cret@127.0.0.1:5433/billing"

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from db.database import Database, DatabaseSettings
+from db.database import Database
 from db.driver.errors import Overloaded
+from db.settings import DatabaseSettings
 from tests.support import PATIENCE_SECONDS
 
 

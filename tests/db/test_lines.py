@@ -9,9 +9,10 @@ import pytest
 
 import db.database
 from db.access import lines
-from db.database import Database, DatabaseSettings
+from db.database import Database
 from db.driver.errors import Overloaded
 from db.queries.locks import lock_customer
+from db.settings import DatabaseSettings
 from tests.faults.locks import are_waiting, lock
 from tests.faults.processes import until
 from tests.support import Api

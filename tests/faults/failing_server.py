@@ -18,7 +18,8 @@ from sqlalchemy import event
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cli.serve import address_of, bind
-from db.database import Database, DatabaseSettings
+from db.database import Database
+from db.settings import DatabaseSettings
 from graph.server.app import create_app
 from tests.faults.commits import tell_of_commits
 from tests.support import NOW

@@ -16,10 +16,11 @@ import pytest
 from sqlalchemy import text
 
 from billing.words import RunTrigger
-from db.database import Database, DatabaseSettings, single_connection
+from db.database import Database, single_connection
 from db.driver.connection import give_back
 from db.driver.urls import asyncpg_url, pooled_url
 from db.embedded import EmbeddedPostgres
+from db.settings import DatabaseSettings
 from services.runs import run_renewals
 from tests.cli.conftest import Serve, billing, serve  # noqa: F401 - a fixture
 from tests.conftest import FOLDER

@@ -14,9 +14,10 @@ from sqlalchemy import event, text
 import db.database
 from db.access.scope import Scope
 from db.access.transactions import Sessions
-from db.database import Database, DatabaseSettings
+from db.database import Database
 from db.models import Customer, Plan
 from db.queries.lookups import plans_by_id
+from db.settings import DatabaseSettings
 from graph.server.app import create_app
 from graph.server.playground import BUILT
 from tests.support import Api, TestClock, count

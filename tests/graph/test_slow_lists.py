@@ -11,7 +11,7 @@ from billing.words import ApiKeyScope
 from db.database import Database, single_connection
 from graph.server.app import create_app
 from graph.settings import Limits, Settings
-from services.rate_limits import RateLimit
+from services.settings import RateLimit
 from tests.access.conftest import a_key
 from tests.support import Api, TestClock
 

@@ -1,0 +1,39 @@
+"""What a command says when it fails for a reason that a person can mend."""
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from cli.errors import CommandError
+from db.backup import BackupError
+from db.driver.errors import Overloaded, is_unavailable
+from db.driver.urls import DatabaseUrlError
+from db.embedded import EmbeddedPostgresError
+from db.migrations import MigrationBlockedError, UnknownRevisionError
+
+ONE_LINE = (
+    Overloaded,
+    BackupError,
+    CommandError,
+    DatabaseUrlError,
+    EmbeddedPostgresError,
+    MigrationBlockedError,
+    UnknownRevisionError,
+)
+"""Errors whose message is one line for the person who ran the command."""
+
+
+def line_of(error: Exception) -> str | None:
+    """The line that tells a person of the error. None if it is a fault of ours."""
+    if isinstance(error, ONE_LINE):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    if isinstance(error, (OSError, SQLAlchemyError)) and is_unavailable(error):
+        return f"The database does not answer: {first_line(error)}"
+    if isinstance(error, DBAPIError):
+        return f"The database refuses: {first_line(error)}"
+    return None
+
+
+def first_line(error: BaseException) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return str(cause.__cause__ or cause).splitlines()[0] if str(cause) else type(cause).__name__
