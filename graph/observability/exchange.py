@@ -7,11 +7,11 @@ from secrets import token_hex
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from graphql import OperationDefinitionNode
-
 from db.driver.usage import Usage
 
 if TYPE_CHECKING:
+    from graphql import OperationDefinitionNode
+
     from graph.observability.tracing import Tracing
 
 REQUEST_ID = re.compile(rb"[0-9A-Za-z._:=+/-]{1,128}")
@@ -53,7 +53,7 @@ class Exchange:
     ended_at: float = 0.0
     logged: bool = False
 
-    def executes(self, operation: OperationDefinitionNode, *, trusted: bool) -> None:
+    def executes(self, operation: "OperationDefinitionNode", *, trusted: bool) -> None:
         """Notes the operation that is asked for."""
         self.operation = operation.name.value[:NAME_CHARACTERS] if operation.name else None
         self.type = operation.operation.value
