@@ -15,7 +15,9 @@ from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from cli.arriving import Arriving
 from graph.error_codes import ErrorCode
+from graph.server.http import RETRY_SOON
 from graph.server.requests import Refusal
 
 LOOK_SECONDS = 1
@@ -47,6 +49,12 @@ NOT_HTTP = 400
 TIMED_OUT = 408
 HEAD_TOO_LARGE = 431
 NOT_IMPLEMENTED = 501
+UNAVAILABLE = 503
+
+TOO_MUCH_ARRIVES = "The server is busy: too many large or slow requests are arriving. Try again in a moment."
+
+ARRIVING = Arriving()
+"""What is arriving on all connections of this process."""
 
 
 class BoundedFlow(FlowControl):
@@ -86,6 +94,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._look_again.cancel()
+        ARRIVING.drop(self._make_room)
         self._unparsed = b""
         if self._running is not None:
             # uvicorn tells the last request that has arrived. This may be another, which would write an answer.
@@ -174,10 +183,23 @@ class PatientProtocol(HttpToolsProtocol):
         if self._bytes_around > MAX_HEAD_BYTES and self._refusal is None:
             message = f"A request must have at most {MAX_HEAD_BYTES} bytes beside its body."
             self._refusal = Refusal(HEAD_TOO_LARGE, message)
+        if self._is_arriving():
+            ARRIVING.add(self._make_room, size)
+        else:
+            ARRIVING.drop(self._make_room)
         if self._body_open and self._unanswered() is None:
             self._late_bytes += size
             if self._late_bytes > MAX_LATE_BYTES:
                 self.transport.close()
+
+    def _is_arriving(self) -> bool:
+        """True if a part of a request has arrived, and the rest is to come."""
+        return self._begun_head() is not None or ((reading := self._unanswered()) is not None and reading.more_body)
+
+    def _make_room(self) -> None:
+        """Refuses the request that is arriving, since too much of others is arriving too."""
+        self._refusal = Refusal(UNAVAILABLE, TOO_MUCH_ARRIVES, code=ErrorCode.OVERLOADED, headers=RETRY_SOON)
+        self._end(self._refusal)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -280,7 +302,10 @@ def response_to(refusal: Refusal) -> bytes:
     """Returns a whole response, in the form that errors have."""
     error: dict[str, Any] = {"message": refusal.message, "extensions": {"code": refusal.code}}
     body = orjson.dumps({"errors": [error]})
-    head = (
+    fields = b"".join(
+        b"%b: %b\r\n" % (name.lower().encode(), value.encode()) for name, value in refusal.headers.items()
+    )
+    head = fields + (
         b"content-type: application/json; charset=utf-8\r\n"
         b"cache-control: no-store\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
     )

@@ -5,6 +5,7 @@ Remove it once no such server can run any more, after a migration that does agai
 
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, text, update
@@ -65,7 +66,7 @@ async def repair_periods(session: AsyncSession, subscription_id: SubscriptionId)
 
 
 async def renew_key(database: Database, customer_id: CustomerId, before: str, key: str) -> bool:
-    """Gives a customer another key; False, and a warning in the log, where another customer has it."""
+    """Gives a customer another key; False, and a warning in the log, if another customer has it."""
     customers = table_of(Customer)
     theirs = (customers.c.id == customer_id, customers.c.email_key == before)
     renewed = update(customers).where(*theirs).values(email_key=key)
@@ -74,6 +75,12 @@ async def renew_key(database: Database, customer_id: CustomerId, before: str, ke
     except IntegrityError as error:
         if violated_constraint(error) != "uq_customers_email_key":
             raise
-        logger.warning("customer %s has the e-mail address of another customer: change one of them", customer_id)
+        warn_of_duplicate(customer_id)
         return False
     return True
+
+
+@lru_cache(maxsize=10_000)
+def warn_of_duplicate(customer_id: CustomerId) -> None:
+    """Logs a warning, once in the life of the process: a repair finds the same customer at each tick."""
+    logger.warning("customer %s has the e-mail address of another customer: change one of them", customer_id)

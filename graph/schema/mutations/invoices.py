@@ -173,7 +173,10 @@ class InvoiceMutations:
         )
         return FinalizeInvoicePayload(made=made)
 
-    @mutation("Takes an invoice back: it was never owed. What it used of the balance goes back there.")
+    @mutation(
+        "Voids an invoice, as if it had never been owed. The part that the balance paid goes back to the balance."
+        " Credits of other changes on it go to the next invoice; credits of changes that it charges for go with it."
+    )
     async def void_invoice(self, info: Info, input: VoidInvoiceInput) -> VoidInvoicePayload:
         made = await info.context.once(
             input,
@@ -183,7 +186,10 @@ class InvoiceMutations:
         )
         return VoidInvoicePayload(made=made)
 
-    @mutation("Issues a voided invoice of a subscription's period again: the same period and lines, the next number.")
+    @mutation(
+        "Issues the voided invoice of a subscription's period again, for the same period and with the next number. A"
+        " credit that another invoice has used since is left out."
+    )
     async def reissue_invoice(self, info: Info, input: ReissueInvoiceInput) -> ReissueInvoicePayload:
         made = await info.context.once(
             input,
