@@ -47,7 +47,7 @@ class Account:
     pending_terms: Terms | None = None
     unpaid: list[InvoiceState] = field(default_factory=list)
     billed_lines: list[BilledLine] = field(default_factory=list)
-    waiting: list[PlannedLine] = field(default_factory=list)
+    pending_lines: list[PlannedLine] = field(default_factory=list)
     trials_before: dict[PlanId, SubscriptionId] = field(default_factory=dict)
     held: bool = False
     actor: str = "api"
@@ -60,8 +60,8 @@ class Account:
     trials: list[PlannedTrial] = field(default_factory=list)
     invoices: list[PlannedInvoice] = field(default_factory=list)
     changed_invoices: dict[InvoiceId, InvoiceState] = field(default_factory=dict)
-    now_waiting: list[PlannedLine] = field(default_factory=list)
-    no_longer_waiting: list[PlannedLine] = field(default_factory=list)
+    new_pending_lines: list[PlannedLine] = field(default_factory=list)
+    removed_pending_lines: list[PlannedLine] = field(default_factory=list)
     payments: list[PlannedPayment] = field(default_factory=list)
     allocations: list[PlannedAllocation] = field(default_factory=list)
     released_allocations: list[tuple[UUID, datetime]] = field(default_factory=list)
@@ -86,7 +86,7 @@ class Account:
         assert self.terms is not None, "an account with a subscription has terms"
         return self.terms
 
-    def note(
+    def record_change(
         self,
         type_: EventType,
         subject: CustomerState | SubscriptionState | InvoiceState,
@@ -105,9 +105,9 @@ class Account:
             # A new invoice is stored as it is; a planned one of another account may be stored already.
             case InvoiceState() if subject not in self.invoices:
                 self.changed_invoices[subject.id] = subject
-        self.tell(type_, subject.object_type, subject.id, subject.version, at, changes)
+        self.add_event(type_, subject.object_type, subject.id, subject.version, at, changes)
 
-    def tell(
+    def add_event(
         self,
         type_: EventType,
         object_type: ObjectType,
@@ -132,27 +132,27 @@ class Account:
             )
         )
 
-    def wait(self, lines: Iterable[PlannedLine], at: datetime) -> None:
+    def add_pending_lines(self, lines: Iterable[PlannedLine], at: datetime) -> None:
         """Lays lines aside at `at`, for the next invoice."""
         for line in lines:
             line.created_at = at
-            self.waiting.append(line)
-            self.now_waiting.append(line)
+            self.pending_lines.append(line)
+            self.new_pending_lines.append(line)
             self._can_be_reversed(line, None)
 
-    def take_waiting(self) -> list[PlannedLine]:
+    def take_pending_lines(self) -> list[PlannedLine]:
         """The lines that waited; they wait no longer."""
-        taken, self.waiting = self.waiting, []
-        stored = {line.id for line in taken} - {line.id for line in self.now_waiting}
-        self.no_longer_waiting.extend(line for line in taken if line.id in stored)
-        self.now_waiting = []
+        taken, self.pending_lines = self.pending_lines, []
+        stored = {line.id for line in taken} - {line.id for line in self.new_pending_lines}
+        self.removed_pending_lines.extend(line for line in taken if line.id in stored)
+        self.new_pending_lines = []
         return taken
 
-    def drop_waiting(self, lines: Iterable[PlannedLine]) -> None:
+    def remove_pending_lines(self, lines: Iterable[PlannedLine]) -> None:
         """Lets lines that are stored wait no longer."""
         dropped = {line.id for line in lines}
-        self.no_longer_waiting.extend(line for line in self.waiting if line.id in dropped)
-        self.waiting = [line for line in self.waiting if line.id not in dropped]
+        self.removed_pending_lines.extend(line for line in self.pending_lines if line.id in dropped)
+        self.pending_lines = [line for line in self.pending_lines if line.id not in dropped]
 
     def add_invoice(self, invoice: PlannedInvoice) -> None:
         self.invoices.append(invoice)
@@ -188,5 +188,5 @@ def use_currency(account: Account, currency: str, at: datetime) -> None:
     """Fixes the currency of a customer who has none yet: the first money does."""
     if account.customer.currency is None:
         account.customer.currency = currency
-        account.note(EventType.CUSTOMER_UPDATED, account.customer, at, ["currency"])
+        account.record_change(EventType.CUSTOMER_UPDATED, account.customer, at, ["currency"])
     assert account.customer.currency == currency, (account.customer.currency, currency)

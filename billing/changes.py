@@ -187,7 +187,7 @@ def schedule(account: Account, upcoming: Terms, at: datetime) -> PendingChange |
     subscription.pending_quantity = upcoming.quantity
     subscription.pending_since = at
     account.pending_terms = upcoming
-    account.note(EventType.SUBSCRIPTION_CHANGE_SCHEDULED, subscription, at, PENDING_FIELDS)
+    account.record_change(EventType.SUBSCRIPTION_CHANGE_SCHEDULED, subscription, at, PENDING_FIELDS)
     return withdrawn
 
 
@@ -205,7 +205,7 @@ def adjust_pending_change(account: Account, current: Terms, upcoming: Terms, at:
     subscription.pending_since = subscription.pending_since or at
     account.pending_terms = upcoming
     if withdrawn is not None:
-        account.note(EventType.SUBSCRIPTION_CHANGE_SCHEDULED, subscription, at, PENDING_FIELDS)
+        account.record_change(EventType.SUBSCRIPTION_CHANGE_SCHEDULED, subscription, at, PENDING_FIELDS)
     return withdrawn
 
 
@@ -232,13 +232,13 @@ def withdraw_if_lost(account: Account, current: Terms, upcoming: Terms, at: date
     effective_at = subscription.current_period.end
     withdrawn = PendingChange(waiting.plan_id, waiting.quantity, subscription.pending_since, effective_at)
     drop_pending_change(account)
-    account.note(EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, subscription, at, PENDING_FIELDS)
+    account.record_change(EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, subscription, at, PENDING_FIELDS)
     return withdrawn
 
 
 def fits_with_next_period(account: Account, terms: Terms) -> None:
     """Raises `AmountOverflow` where what waits is too large for one invoice with a period on `terms`."""
-    checked(sum(line.amount_cents for line in account.waiting) + terms.amount_cents)
+    checked(sum(line.amount_cents for line in account.pending_lines) + terms.amount_cents)
 
 
 def note_change(account: Account, terms: Terms, effective_at: datetime, at: datetime, adjusted: Sequence[str]) -> None:
@@ -251,7 +251,7 @@ def note_change(account: Account, terms: Terms, effective_at: datetime, at: date
     changes = set_terms(account, terms, effective_at)
     # The trial's end, from which the first period will be counted, does not move.
     subscription.anchor_at, subscription.anchor_ordinal = anchor
-    account.note(EventType.SUBSCRIPTION_CHANGED, subscription, at, [*changes, *adjusted])
+    account.record_change(EventType.SUBSCRIPTION_CHANGED, subscription, at, [*changes, *adjusted])
 
 
 def post(
@@ -273,7 +273,7 @@ def post(
         case ChangeMode.CHARGE_NOW_CREDIT_LATER:
             later, lines = given_back, charges
         case _:
-            lines = [*account.take_waiting(), *given_back, *charges]
+            lines = [*account.take_pending_lines(), *given_back, *charges]
     wait_for_next_invoice(account, later, at)
     if not lines:
         return None
@@ -283,9 +283,9 @@ def post(
 
 def wait_for_next_invoice(account: Account, lines: Sequence[PlannedLine], at: datetime) -> None:
     """Lays lines aside. Raises `TooManyLines` and `AmountOverflow` where the next invoice would not take them."""
-    if lines and len(account.waiting) + len(lines) > MAX_WAITING:
+    if lines and len(account.pending_lines) + len(lines) > MAX_WAITING:
         raise TooManyLines(f"At most {MAX_WAITING} lines may wait for the next invoice.")
-    account.wait(lines, at)
+    account.add_pending_lines(lines, at)
     fits_with_next_period(account, account.pending_terms or account.known_terms)
 
 
@@ -294,10 +294,10 @@ def begin_new_period(
 ) -> PlannedInvoice:
     """Cuts the current period, gives back what is left of it, and bills a whole one on the new terms from there on."""
     given_back = credit_lines(account, effective_at)
-    account.wait(given_back, at)
+    account.add_pending_lines(given_back, at)
     change_period(account, at, ends_at=effective_at)
     changes = set_terms(account, terms, effective_at)
-    account.note(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, [*changes, *adjusted])
+    account.record_change(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, [*changes, *adjusted])
     invoice = bill_period(account, effective_at, at)
     join([*given_back, invoice.lines[-1]])
     return invoice
@@ -378,4 +378,4 @@ def withdraw_change(account: Account, at: datetime) -> None:
         raise ChangeNotScheduled("No change of this subscription is waiting.")
     drop_pending_change(account)
     subscription = account.known_subscription
-    account.note(EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, subscription, at, PENDING_FIELDS)
+    account.record_change(EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, subscription, at, PENDING_FIELDS)

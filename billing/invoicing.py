@@ -83,7 +83,7 @@ def finalize(
         lines=list(lines),
     )
     account.add_invoice(invoice)
-    account.note(EventType.INVOICE_FINALIZED, invoice, at)
+    account.record_change(EventType.INVOICE_FINALIZED, invoice, at)
     settle_finalized(account, invoice, lines, at)
     return invoice
 
@@ -193,7 +193,7 @@ def allocate(
     )
     invoice.amount_due_cents -= amount_cents
     if invoice.amount_due_cents:
-        account.note(EventType.INVOICE_PARTIALLY_PAID, invoice, at, ["amount_due_cents"])
+        account.record_change(EventType.INVOICE_PARTIALLY_PAID, invoice, at, ["amount_due_cents"])
     else:
         account.unpaid = [unpaid for unpaid in account.unpaid if unpaid.id != invoice.id]
         pay_off(account, invoice, at)
@@ -204,7 +204,7 @@ def pay_off(account: Account, invoice: InvoiceState, at: datetime) -> None:
     assert invoice.amount_due_cents == 0, invoice.amount_due_cents
     invoice.status = InvoiceStatus.PAID
     invoice.paid_at = at
-    account.note(EventType.INVOICE_PAID, invoice, at, ["status"])
+    account.record_change(EventType.INVOICE_PAID, invoice, at, ["status"])
 
 
 def enter(
@@ -236,7 +236,7 @@ def enter(
             created_at=at,
         )
     )
-    account.note(EventType.CUSTOMER_BALANCE_CHANGED, customer, at, ["balance_cents"])
+    account.record_change(EventType.CUSTOMER_BALANCE_CHANGED, customer, at, ["balance_cents"])
 
 
 def mark_uncollectible(account: Account, invoice: InvoiceState, at: datetime) -> None:
@@ -244,7 +244,7 @@ def mark_uncollectible(account: Account, invoice: InvoiceState, at: datetime) ->
     if invoice.status is not InvoiceStatus.OPEN:
         raise InvoiceUncollectible("This invoice is UNCOLLECTIBLE already.")
     invoice.status = InvoiceStatus.UNCOLLECTIBLE
-    account.note(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at, ["status"])
+    account.record_change(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at, ["status"])
     judge(account, at)
 
 
@@ -263,10 +263,10 @@ def judge(account: Account, at: datetime) -> None:
     )
     if overdue and subscription.status is SubscriptionStatus.ACTIVE:
         subscription.status = SubscriptionStatus.PAST_DUE
-        account.note(EventType.SUBSCRIPTION_PAST_DUE, subscription, at, ["status"])
+        account.record_change(EventType.SUBSCRIPTION_PAST_DUE, subscription, at, ["status"])
     elif not overdue and subscription.status is SubscriptionStatus.PAST_DUE:
         subscription.status = SubscriptionStatus.ACTIVE
-        account.note(EventType.SUBSCRIPTION_RECOVERED, subscription, at, ["status"])
+        account.record_change(EventType.SUBSCRIPTION_RECOVERED, subscription, at, ["status"])
 
 
 def overdue_before(at: datetime) -> datetime:

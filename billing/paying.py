@@ -80,7 +80,7 @@ def take_in(
             created_at=at,
         )
     )
-    account.tell(EventType.PAYMENT_RECORDED, ObjectType.PAYMENT, payment_id, 1, at)
+    account.add_event(EventType.PAYMENT_RECORDED, ObjectType.PAYMENT, payment_id, 1, at)
     for invoice, share in shares:
         allocate(account, invoice, AllocationKind.PAYMENT, share, at, payment_id=payment_id)
     if rest:

@@ -107,11 +107,11 @@ def cross_boundary(account: Account, at: datetime) -> None:
         case SubscriptionStatus.TRIALING:
             subscription.status = SubscriptionStatus.ACTIVE
             take_pending_change(account, boundary, at)
-            account.note(EventType.SUBSCRIPTION_TRIAL_ENDED, subscription, at, ["status"])
+            account.record_change(EventType.SUBSCRIPTION_TRIAL_ENDED, subscription, at, ["status"])
             bill_period(account, boundary, at)
         case _:
             take_pending_change(account, boundary, at)
-            account.note(EventType.SUBSCRIPTION_RENEWED, subscription, at, ["current_period_start"])
+            account.record_change(EventType.SUBSCRIPTION_RENEWED, subscription, at, ["current_period_start"])
             bill_period(account, boundary, at)
 
 
@@ -122,9 +122,9 @@ def start(account: Account, starts_at: datetime, at: datetime, *, created: bool 
     in_trial = subscription.trial_end is not None
     subscription.status = SubscriptionStatus.TRIALING if in_trial else SubscriptionStatus.ACTIVE
     if created:
-        account.note(EventType.SUBSCRIPTION_CREATED, subscription, at)
+        account.record_change(EventType.SUBSCRIPTION_CREATED, subscription, at)
     else:
-        account.note(EventType.SUBSCRIPTION_STARTED, subscription, at, ["status"])
+        account.record_change(EventType.SUBSCRIPTION_STARTED, subscription, at, ["status"])
     if subscription.trial_end is None:
         bill_period(account, starts_at, at)
         return
@@ -134,7 +134,7 @@ def start(account: Account, starts_at: datetime, at: datetime, *, created: bool 
     finalize(
         account,
         InvoiceKind.RECURRING,
-        [*account.take_waiting(), trial_line(account, trial)],
+        [*account.take_pending_lines(), trial_line(account, trial)],
         period=trial,
         period_ordinal=subscription.next_ordinal - 1,
         at=at,
@@ -151,7 +151,7 @@ def bill_period(account: Account, starts_at: datetime, at: datetime) -> PlannedI
     return finalize(
         account,
         InvoiceKind.RECURRING,
-        [*account.take_waiting(), recurring_line(account, period, ordinal)],
+        [*account.take_pending_lines(), recurring_line(account, period, ordinal)],
         period=period,
         period_ordinal=ordinal,
         at=at,
@@ -200,7 +200,7 @@ def take_pending_change(account: Account, boundary: datetime, at: datetime) -> N
         return
     changes = set_terms(account, account.pending_terms, boundary)
     drop_pending_change(account)
-    account.note(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, changes)
+    account.record_change(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, changes)
 
 
 def set_terms(account: Account, terms: Terms, since: datetime) -> list[str]:
@@ -233,15 +233,15 @@ def end(account: Account, *, ended_at: datetime, at: datetime) -> PlannedInvoice
     subscription.status = SubscriptionStatus.CANCELED
     subscription.ended_at = ended_at
     subscription.next_billing_at = None
-    account.note(EventType.SUBSCRIPTION_CANCELED, subscription, at, ["status"])
+    account.record_change(EventType.SUBSCRIPTION_CANCELED, subscription, at, ["status"])
     return bill_waiting(account, at)
 
 
 def bill_waiting(account: Account, at: datetime) -> PlannedInvoice | None:
     """Puts the lines that wait on an invoice, which has no period of its own: none where no line waits."""
-    if not account.waiting:
+    if not account.pending_lines:
         return None
-    lines = account.take_waiting()
+    lines = account.take_pending_lines()
     period = Period(
         min(line.period_start for line in lines if line.period_start is not None),
         max(line.period_end for line in lines if line.period_end is not None),

@@ -107,7 +107,7 @@ def subscribe(
         if starts_at <= at:
             start(account, starts_at, at, created=True)
         else:
-            account.note(EventType.SUBSCRIPTION_CREATED, subscription, at)
+            account.record_change(EventType.SUBSCRIPTION_CREATED, subscription, at)
 
 
 def add_subscription(
@@ -179,14 +179,14 @@ def plan_cancellation(account: Account, request: CancellationRequest, at: dateti
         ended_at, at_period_end = subscription.current_period_end, False
     if at_period_end and subscription.status is not SubscriptionStatus.PENDING:
         subscription.cancel_at_period_end = True
-        account.note(EventType.SUBSCRIPTION_CANCELLATION_SCHEDULED, subscription, at, ["cancel_at_period_end"])
+        account.record_change(EventType.SUBSCRIPTION_CANCELLATION_SCHEDULED, subscription, at, ["cancel_at_period_end"])
         return None
     subscription.cancel_at_period_end = False
     with amounts_that_fit():
         if request.settlement is Settlement.CREDIT and subscription.status is not SubscriptionStatus.PENDING:
             given_back = credit_lines(account, at)
             join(given_back)
-            account.wait(given_back, at)
+            account.add_pending_lines(given_back, at)
         return end(account, ended_at=ended_at, at=at)
 
 
@@ -197,5 +197,5 @@ def undo_cancellation(account: Account, at: datetime) -> None:
         raise CancellationNotScheduled("This subscription is not going to be canceled.")
     subscription.cancel_at_period_end = False
     subscription.canceled_at = None
-    account.note(EventType.SUBSCRIPTION_CANCELLATION_UNDONE, subscription, at, ["cancel_at_period_end"])
+    account.record_change(EventType.SUBSCRIPTION_CANCELLATION_UNDONE, subscription, at, ["cancel_at_period_end"])
     judge(account, at)

@@ -41,12 +41,12 @@ def void(
     account.unpaid.remove(invoice)
     invoice.status = InvoiceStatus.VOID
     invoice.amount_due_cents = 0
-    account.note(EventType.INVOICE_VOIDED, invoice, at, ["status"])
+    account.record_change(EventType.INVOICE_VOIDED, invoice, at, ["status"])
     given_back = sum(allocation.amount_cents for allocation in allocations)
     if given_back:
         add_to_balance(account, LedgerEntryKind.GIVEN_BACK, given_back, at, invoice_id=invoice.id)
     if account.subscription is not None and account.subscription.id == invoice.subscription_id:
-        account.drop_waiting(line for line in account.waiting if has_charge_among(line, lines))
+        account.remove_pending_lines(line for line in account.pending_lines if has_charge_among(line, lines))
         wait_again(account, credits_taken_over(lines), at)
     judge(account, at)
 
@@ -59,7 +59,7 @@ def wait_again(account: Account, credits_: Sequence[PlannedLine], at: datetime) 
     if account.known_subscription.is_live:
         wait_for_next_invoice(account, again, at)
     else:
-        account.wait(again, at)
+        account.add_pending_lines(again, at)
         bill_waiting(account, at)
 
 
@@ -90,9 +90,9 @@ def lines_of_successor(
     new_ids = {line.id: InvoiceLineId(account.make_id()) for line in lines}
     found = []
     for line in lines:
-        waiting = next((waits for waits in account.waiting if is_same_credit(waits, line)), None)
+        waiting = next((waits for waits in account.pending_lines if is_same_credit(waits, line)), None)
         if waiting is not None:
-            account.drop_waiting([waiting])
+            account.remove_pending_lines([waiting])
             found.append(waiting)
         elif has_charge_among(line, lines) or not is_settled(line, elsewhere):
             copied = replace(line, id=new_ids[line.id])

@@ -218,7 +218,7 @@ def demo_customer(number: int, plans: list[Plan], draw: random.Random, make_id: 
         cancel_some(account, draw, as_of)
     elif draw.random() < 0.5:
         customer.archived_at = as_of
-        account.note(EventType.CUSTOMER_ARCHIVED, account.customer, as_of, ["archived_at"])
+        account.record_change(EventType.CUSTOMER_ARCHIVED, account.customer, as_of, ["archived_at"])
     return DemoCustomer(customer, account)
 
 
@@ -239,7 +239,7 @@ def new_account(customer: Customer, make_id: NewId) -> Account:
         bill_to=BillTo(customer.name, customer.email, customer.address, customer.tax_id),
     )
     account = Account(state, actor="demo", make_id=make_id)
-    account.note(EventType.CUSTOMER_CREATED, state, customer.created_at)
+    account.record_change(EventType.CUSTOMER_CREATED, state, customer.created_at)
     return account
 
 

@@ -171,7 +171,7 @@ async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now:
     invoice.status = InvoiceStatus.OPEN
     await session.flush()
     state = from_row(InvoiceState, invoice)
-    account.note(EventType.INVOICE_FINALIZED, state, at, ["status"])
+    account.record_change(EventType.INVOICE_FINALIZED, state, at, ["status"])
     settle_finalized(account, state, (), at)
     judge(account, at)
     await store(session, [account])

@@ -137,7 +137,7 @@ async def lines_again(session: AsyncSession, account: Account, invoice_id: Invoi
     lines = await lines_of_invoice(session, invoice_id)
     credits_ = [line for line in lines if line.kind is LineKind.PRORATION_CREDIT]
     elsewhere = await lines_of_changes(session, account.known_subscription.id, credits_, elsewhere_than=invoice_id)
-    counted = {line.id for line in account.waiting}
+    counted = {line.id for line in account.pending_lines}
     again = lines_of_successor(account, lines, elsewhere)
     counted |= {line.id for line in again if line.reverses_line_id in {own.id for own in again}}
     added = [line for line in again if line.reverses_line_id is not None and line.id not in counted]

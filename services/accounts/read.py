@@ -39,7 +39,7 @@ async def filled(session: AsyncSession, heads: Sequence[Head]) -> list[Account]:
     by_subscription = {account.subscription.id: account for account in accounts if account.subscription}
     if by_subscription:
         for waiting in await waiting_lines_by_subscription(session, list(by_subscription)):
-            by_subscription[waiting.subscription_id].waiting.append(waiting.line)
+            by_subscription[waiting.subscription_id].pending_lines.append(waiting.line)
     return accounts
 
 

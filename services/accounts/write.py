@@ -141,13 +141,13 @@ async def change_periods(session: AsyncSession, accounts: Sequence[Account]) -> 
 
 async def take_lines(session: AsyncSession, accounts: Sequence[Account]) -> None:
     """Takes the lines away that have waited long enough: they are on an invoice now."""
-    taken = [line.id for account in accounts for line in account.no_longer_waiting]
+    taken = [line.id for account in accounts for line in account.removed_pending_lines]
     if taken:
         await session.execute(delete(PendingLine).where(PendingLine.id.in_(taken)))
 
 
 def waiting_lines(account: Account) -> list[WaitingLine]:
-    return [WaitingLine(account.known_subscription.id, line) for line in account.now_waiting]
+    return [WaitingLine(account.known_subscription.id, line) for line in account.new_pending_lines]
 
 
 def placed_lines(account: Account) -> list[PlacedLine]:

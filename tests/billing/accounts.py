@@ -64,7 +64,7 @@ def an_account(
     )
     account = Account(customer, terms=terms, make_id=make_id)
     add_subscription(account, starts_at, trial_end, created_at)
-    account.note(EventType.SUBSCRIPTION_CREATED, account.known_subscription, created_at)
+    account.record_change(EventType.SUBSCRIPTION_CREATED, account.known_subscription, created_at)
     return account
 
 
@@ -102,7 +102,7 @@ def amounts(invoice: PlannedInvoice | None) -> list[int]:
 
 def every_line(account: Account) -> list[PlannedLine]:
     """All that was ever billed or given back, on an invoice or waiting for one."""
-    return [*(line for invoice in account.invoices for line in invoice.lines), *account.waiting]
+    return [*(line for invoice in account.invoices for line in invoice.lines), *account.pending_lines]
 
 
 def pay(account: Account, at: datetime, amount_cents: int | None = None) -> None:
@@ -124,14 +124,14 @@ def give_up(account: Account, at: datetime) -> None:
     """Marks the invoice UNCOLLECTIBLE that was due first."""
     invoice = oldest_due_first(account)[0]
     invoice.status = InvoiceStatus.UNCOLLECTIBLE
-    account.note(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at, ["status"])
+    account.record_change(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at, ["status"])
     judge(account, at)
 
 
 def cancel_with_credit(account: Account, at: datetime) -> PlannedInvoice | None:
     """Cancels at once, and gives back what is left. Returns the last invoice."""
     account.known_subscription.canceled_at = at
-    account.wait(credit_lines(account, at), at)
+    account.add_pending_lines(credit_lines(account, at), at)
     return end(account, ended_at=at, at=at)
 
 

@@ -69,7 +69,7 @@ def changed(
 
 
 def waiting(account: Account) -> list[int]:
-    return [line.amount_cents for line in account.waiting]
+    return [line.amount_cents for line in account.pending_lines]
 
 
 def status(account: Account) -> SubscriptionStatus:
@@ -368,7 +368,7 @@ def test_another_interval_takes_along_what_waits() -> None:
     change = changed(account, some_terms(300, WEEK))
 
     assert amounts(change.invoice) == [-800, 1600, -1000, 300]
-    assert account.waiting == []
+    assert account.pending_lines == []
 
 
 def test_the_same_length_in_another_unit_is_the_same_interval() -> None:
@@ -391,7 +391,7 @@ def test_in_a_trial_every_change_is_free_and_the_first_period_is_on_the_new_term
 
     change = changed(account, some_terms(2000), mode, at=JUNE + days(5))
 
-    assert (change.invoice, account.waiting, status(account)) == (None, [], SubscriptionStatus.TRIALING)
+    assert (change.invoice, account.pending_lines, status(account)) == (None, [], SubscriptionStatus.TRIALING)
     renew(account, JUNE + days(10))
     assert [amounts(invoice) for invoice in account.invoices] == [[0], [2000]]
 
@@ -583,7 +583,7 @@ def test_a_credit_says_which_line_it_reverses_and_on_which_invoice_that_was(acco
 def test_a_line_is_on_one_invoice_and_an_invoice_is_the_sum_of_its_lines(account: Account) -> None:
     lines = [line.id for line in every_line(account)]
 
-    assert account.waiting == []
+    assert account.pending_lines == []
     assert len(set(lines)) == len(lines)
     for invoice in account.invoices:
         assert invoice.amount_cents == invoice.subtotal_cents == sum(line.amount_cents for line in invoice.lines)

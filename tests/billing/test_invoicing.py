@@ -244,7 +244,7 @@ def an_account_with_49_lines_that_wait() -> Account:
     account = started(some_terms(0))
     for price in range(1, 26):
         change_to(account, some_terms(price), mode=ChangeMode.NEXT_INVOICE, at=JUNE)
-    assert len(account.waiting) == 49
+    assert len(account.pending_lines) == 49
     return account
 
 

@@ -302,7 +302,7 @@ def test_waiting_lines_come_before_the_recurring_one_of_the_next_invoice_alone()
     assert [amounts(invoice) for invoice in account.invoices] == [[1000], [-500, 1000, 2000], [2000]]
     kinds = [line.kind for line in account.invoices[1].lines]
     assert kinds == [LineKind.PRORATION_CREDIT, LineKind.PRORATION_CHARGE, LineKind.RECURRING]
-    assert (account.waiting, account.now_waiting, account.no_longer_waiting) == ([], [], [])
+    assert (account.pending_lines, account.new_pending_lines, account.removed_pending_lines) == ([], [], [])
 
 
 def test_lines_that_still_wait_at_the_end_go_on_a_last_invoice() -> None:
@@ -316,7 +316,7 @@ def test_lines_that_still_wait_at_the_end_go_on_a_last_invoice() -> None:
     assert (last.kind, last.status, last.period_ordinal) == (InvoiceKind.PRORATION, InvoiceStatus.OPEN, None)
     assert (last.number, amounts(last), last.amount_cents) == ("ADA-0002", [-500, 1000], 500)
     assert (last.period_start, last.period_end) == (HALF_OF_JUNE, JULY)
-    assert account.waiting == []
+    assert account.pending_lines == []
 
 
 @pytest.mark.parametrize(
