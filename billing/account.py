@@ -15,16 +15,16 @@ from billing.records import (
     BilledLine,
     CustomerState,
     InvoiceState,
+    Line,
+    NewAllocation,
+    NewEvent,
+    NewInvoice,
+    NewLedgerEntry,
+    NewPayment,
+    NewPeriod,
     NewSubscription,
+    NewTrial,
     PeriodChange,
-    PlannedAllocation,
-    PlannedEvent,
-    PlannedInvoice,
-    PlannedLedgerEntry,
-    PlannedLine,
-    PlannedPayment,
-    PlannedPeriod,
-    PlannedTrial,
     SubscriptionState,
     Terms,
 )
@@ -47,7 +47,7 @@ class Account:
     pending_terms: Terms | None = None
     unpaid: list[InvoiceState] = field(default_factory=list)
     billed_lines: list[BilledLine] = field(default_factory=list)
-    pending_lines: list[PlannedLine] = field(default_factory=list)
+    pending_lines: list[Line] = field(default_factory=list)
     trials_before: dict[PlanId, SubscriptionId] = field(default_factory=dict)
     held: bool = False
     actor: str = "api"
@@ -55,18 +55,18 @@ class Account:
     make_id: NewId = new_id
 
     # What was decided.
-    periods: list[PlannedPeriod] = field(default_factory=list)
+    periods: list[NewPeriod] = field(default_factory=list)
     changed_periods: list[PeriodChange] = field(default_factory=list)
-    trials: list[PlannedTrial] = field(default_factory=list)
-    invoices: list[PlannedInvoice] = field(default_factory=list)
+    trials: list[NewTrial] = field(default_factory=list)
+    invoices: list[NewInvoice] = field(default_factory=list)
     changed_invoices: dict[InvoiceId, InvoiceState] = field(default_factory=dict)
-    new_pending_lines: list[PlannedLine] = field(default_factory=list)
-    removed_pending_lines: list[PlannedLine] = field(default_factory=list)
-    payments: list[PlannedPayment] = field(default_factory=list)
-    allocations: list[PlannedAllocation] = field(default_factory=list)
+    new_pending_lines: list[Line] = field(default_factory=list)
+    removed_pending_lines: list[Line] = field(default_factory=list)
+    payments: list[NewPayment] = field(default_factory=list)
+    allocations: list[NewAllocation] = field(default_factory=list)
     released_allocations: list[tuple[UUID, datetime]] = field(default_factory=list)
-    ledger_entries: list[PlannedLedgerEntry] = field(default_factory=list)
-    events: list[PlannedEvent] = field(default_factory=list)
+    ledger_entries: list[NewLedgerEntry] = field(default_factory=list)
+    events: list[NewEvent] = field(default_factory=list)
     customer_changed: bool = False
     subscription_changed: bool = False
 
@@ -118,7 +118,7 @@ class Account:
     ) -> None:
         """Adds an event."""
         self.events.append(
-            PlannedEvent(
+            NewEvent(
                 id=self.make_id(),
                 customer_id=self.customer.id,
                 type=type_,
@@ -132,7 +132,7 @@ class Account:
             )
         )
 
-    def add_pending_lines(self, lines: Iterable[PlannedLine], at: datetime) -> None:
+    def add_pending_lines(self, lines: Iterable[Line], at: datetime) -> None:
         """Lays lines aside at `at`, for the next invoice."""
         for line in lines:
             line.created_at = at
@@ -140,7 +140,7 @@ class Account:
             self.new_pending_lines.append(line)
             self._can_be_reversed(line, None)
 
-    def take_pending_lines(self) -> list[PlannedLine]:
+    def take_pending_lines(self) -> list[Line]:
         """The lines that waited; they wait no longer."""
         taken, self.pending_lines = self.pending_lines, []
         stored = {line.id for line in taken} - {line.id for line in self.new_pending_lines}
@@ -148,18 +148,18 @@ class Account:
         self.new_pending_lines = []
         return taken
 
-    def remove_pending_lines(self, lines: Iterable[PlannedLine]) -> None:
+    def remove_pending_lines(self, lines: Iterable[Line]) -> None:
         """Lets lines that are stored wait no longer."""
         dropped = {line.id for line in lines}
         self.removed_pending_lines.extend(line for line in self.pending_lines if line.id in dropped)
         self.pending_lines = [line for line in self.pending_lines if line.id not in dropped]
 
-    def add_invoice(self, invoice: PlannedInvoice) -> None:
+    def add_invoice(self, invoice: NewInvoice) -> None:
         self.invoices.append(invoice)
         for line in invoice.lines:
             self._can_be_reversed(line, invoice.id)
 
-    def _can_be_reversed(self, line: PlannedLine, invoice_id: InvoiceId | None) -> None:
+    def _can_be_reversed(self, line: Line, invoice_id: InvoiceId | None) -> None:
         if line.amount_cents <= 0 or line.kind not in CHARGES:
             return
         for billed in self.billed_lines:

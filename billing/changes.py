@@ -25,7 +25,7 @@ from billing.limits import MAX_WAITING
 from billing.money import checked
 from billing.periods import Period
 from billing.proration import credit_due, prorated
-from billing.records import PeriodChange, PlannedInvoice, PlannedLine, Terms
+from billing.records import Line, NewInvoice, PeriodChange, Terms
 from billing.renewals import add_trial, bill_period, differing, drop_pending_change, set_terms
 from billing.words import EventType, InvoiceKind, LineKind, SubscriptionStatus
 
@@ -75,7 +75,7 @@ class Change:
 
     mode: ChangeMode
     effective_at: datetime
-    invoice: PlannedInvoice | None
+    invoice: NewInvoice | None
     withdrawn: PendingChange | None = None
 
 
@@ -130,7 +130,7 @@ def change_terms(
     withdrawn = None if upcoming is None else adjust_pending_change(account, terms, upcoming, at)
     # What was withdrawn has events of its own.
     adjusted = [] if waiting is None or upcoming is None or withdrawn else pending_fields(waiting, upcoming)
-    invoice: PlannedInvoice | None = None
+    invoice: NewInvoice | None = None
     if begins_anew:
         invoice = begin_new_period(account, terms, effective_at, at, adjusted)
     elif not same(terms, before):
@@ -257,14 +257,14 @@ def note_change(account: Account, terms: Terms, effective_at: datetime, at: date
 def post(
     account: Account,
     mode: ChangeMode,
-    given_back: list[PlannedLine],
-    charges: list[PlannedLine],
+    given_back: list[Line],
+    charges: list[Line],
     effective_at: datetime,
     at: datetime,
-) -> PlannedInvoice | None:
+) -> NewInvoice | None:
     """Bills what a change costs, as the mode says: now, or with the next invoice."""
-    later: list[PlannedLine] = []
-    lines: list[PlannedLine] = []
+    later: list[Line] = []
+    lines: list[Line] = []
     match mode:
         case ChangeMode.NONE:
             pass
@@ -281,7 +281,7 @@ def post(
     return finalize(account, InvoiceKind.PRORATION, lines, period=rest_of_period, at=at)
 
 
-def wait_for_next_invoice(account: Account, lines: Sequence[PlannedLine], at: datetime) -> None:
+def wait_for_next_invoice(account: Account, lines: Sequence[Line], at: datetime) -> None:
     """Lays lines aside. Raises `TooManyLines` and `AmountOverflow` where the next invoice would not take them."""
     if lines and len(account.pending_lines) + len(lines) > MAX_WAITING:
         raise TooManyLines(f"At most {MAX_WAITING} lines may wait for the next invoice.")
@@ -291,7 +291,7 @@ def wait_for_next_invoice(account: Account, lines: Sequence[PlannedLine], at: da
 
 def begin_new_period(
     account: Account, terms: Terms, effective_at: datetime, at: datetime, adjusted: Sequence[str]
-) -> PlannedInvoice:
+) -> NewInvoice:
     """Cuts the current period, gives back what is left of it, and bills a whole one on the new terms from there on."""
     given_back = credit_lines(account, effective_at)
     account.add_pending_lines(given_back, at)
@@ -303,7 +303,7 @@ def begin_new_period(
     return invoice
 
 
-def join(lines: Sequence[PlannedLine]) -> None:
+def join(lines: Sequence[Line]) -> None:
     """Makes lines those of one change, which goes by the id of the first."""
     for line in lines:
         line.change_id = ChangeId(lines[0].id)
@@ -320,7 +320,7 @@ def change_period(account: Account, at: datetime, *, ends_at: datetime | None = 
     account.changed_periods.append(PeriodChange(subscription.next_ordinal - 1, at, ends_at))
 
 
-def credit_lines(account: Account, at: datetime) -> list[PlannedLine]:
+def credit_lines(account: Account, at: datetime) -> list[Line]:
     """What is given back of the charges whose span is not over at `at`: a line for each, none over 0."""
     lines = []
     for billed in account.billed_lines:
@@ -329,7 +329,7 @@ def credit_lines(account: Account, at: datetime) -> list[PlannedLine]:
             continue
         billed.credited_cents += credit
         lines.append(
-            PlannedLine(
+            Line(
                 id=InvoiceLineId(account.make_id()),
                 customer_id=account.customer.id,
                 kind=LineKind.PRORATION_CREDIT,
@@ -348,7 +348,7 @@ def credit_lines(account: Account, at: datetime) -> list[PlannedLine]:
     return lines
 
 
-def charge_lines(account: Account, terms: Terms, at: datetime) -> list[PlannedLine]:
+def charge_lines(account: Account, terms: Terms, at: datetime) -> list[Line]:
     """What the rest of the current period costs on the new terms: one line, or none where it is nothing."""
     subscription = account.known_subscription
     period = subscription.current_period
@@ -356,7 +356,7 @@ def charge_lines(account: Account, terms: Terms, at: datetime) -> list[PlannedLi
     if charge == 0:
         return []
     return [
-        PlannedLine(
+        Line(
             id=InvoiceLineId(account.make_id()),
             customer_id=account.customer.id,
             kind=LineKind.PRORATION_CHARGE,

@@ -19,10 +19,10 @@ from billing.money import checked
 from billing.periods import Period
 from billing.records import (
     InvoiceState,
-    PlannedAllocation,
-    PlannedInvoice,
-    PlannedLedgerEntry,
-    PlannedLine,
+    Line,
+    NewAllocation,
+    NewInvoice,
+    NewLedgerEntry,
     SubscriptionState,
 )
 from billing.words import (
@@ -39,13 +39,13 @@ from billing.words import (
 def finalize(
     account: Account,
     kind: InvoiceKind,
-    lines: Sequence[PlannedLine],
+    lines: Sequence[Line],
     *,
     period: Period,
     period_ordinal: int | None = None,
     at: datetime,
     replaces_id: InvoiceId | None = None,
-) -> PlannedInvoice:
+) -> NewInvoice:
     """The subscription's invoice over `lines`: numbered, with its totals and due date, and settled as far as it goes.
 
     Raises `AmountOverflow` when the lines add up to more than an amount can be, and `TooManyLines`.
@@ -55,7 +55,7 @@ def finalize(
     customer, subscription = account.customer, account.known_subscription
     total = checked(sum(line.amount_cents for line in lines))
     sequence = next_number(account)
-    invoice = PlannedInvoice(
+    invoice = NewInvoice(
         id=InvoiceId(account.make_id()),
         subscription_id=subscription.id,
         kind=kind,
@@ -104,7 +104,7 @@ def due_date(issued_at: datetime, *net_days: int | None) -> datetime:
     return issued_at + timedelta(days=next((days for days in net_days if days is not None), NET_DAYS))
 
 
-def settle_finalized(account: Account, invoice: InvoiceState, lines: Sequence[PlannedLine], at: datetime) -> None:
+def settle_finalized(account: Account, invoice: InvoiceState, lines: Sequence[Line], at: datetime) -> None:
     """What happens to the money of an invoice that was finalized this moment.
 
     A positive total takes what the balance has. A total of 0 or less is PAID; what is less than 0 goes to the
@@ -125,7 +125,7 @@ def settle_finalized(account: Account, invoice: InvoiceState, lines: Sequence[Pl
         add_to_balance(account, LedgerEntryKind.INVOICE_CREDIT, rest, at, invoice_id=invoice.id)
 
 
-def credit_order(account: Account, lines: Sequence[PlannedLine]) -> Iterator[InvoiceState]:
+def credit_order(account: Account, lines: Sequence[Line]) -> Iterator[InvoiceState]:
     """The unpaid invoices that a credit goes to: those it reverses lines of, then the open ones, oldest due first."""
     reversed_ids = {line.reverses_invoice_id for line in lines}
     unpaid = oldest_due_first(account)
@@ -180,7 +180,7 @@ def allocate(
     assert invoice.status in UNPAID, invoice.status
     assert 0 < amount_cents <= invoice.amount_due_cents, (amount_cents, invoice.amount_due_cents)
     account.allocations.append(
-        PlannedAllocation(
+        NewAllocation(
             id=account.make_id(),
             customer_id=account.customer.id,
             invoice_id=invoice.id,
@@ -223,7 +223,7 @@ def enter(
     assert customer.balance_cents >= 0, customer.balance_cents
     assert customer.currency is not None, "money has a currency"
     account.ledger_entries.append(
-        PlannedLedgerEntry(
+        NewLedgerEntry(
             id=account.make_id(),
             customer_id=customer.id,
             sequence=customer.last_ledger_number,

@@ -18,7 +18,7 @@ from billing.ids import InvoiceId, PaymentId
 from billing.invoicing import add_to_balance, allocate, oldest_due_first, state_refusal
 from billing.limits import MAX_ALLOCATIONS, OLDEST_MONEY
 from billing.money import MAX_CENTS
-from billing.records import InvoiceState, PlannedPayment
+from billing.records import InvoiceState, NewPayment
 from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, ObjectType, PaymentMethod
 
 
@@ -68,7 +68,7 @@ def take_in(
     payment_id = PaymentId(account.make_id())
     rest = amount_cents - sum(share for _, share in shares)
     account.payments.append(
-        PlannedPayment(
+        NewPayment(
             id=payment_id,
             customer_id=customer.id,
             amount_cents=amount_cents,

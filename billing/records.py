@@ -210,7 +210,7 @@ class BilledLine:
 
 
 @dataclass(slots=True)
-class PlannedPeriod:
+class NewPeriod:
     """A link of a subscription's timeline that is about to be stored."""
 
     subscription_id: SubscriptionId
@@ -235,7 +235,7 @@ class PeriodChange:
 
 
 @dataclass(slots=True)
-class PlannedTrial:
+class NewTrial:
     """A trial of a plan that is about to be stored; if it was `promised`, only if none of the plan is stored yet."""
 
     customer_id: CustomerId
@@ -246,7 +246,7 @@ class PlannedTrial:
 
 
 @dataclass(slots=True)
-class PlannedLine:
+class Line:
     """A line that is about to be stored: on an invoice, or among those that wait for one."""
 
     id: InvoiceLineId
@@ -270,32 +270,32 @@ class PlannedLine:
 
 
 @dataclass(slots=True)
-class WaitingLine:
+class NewPendingLine:
     """A line that waits for the next invoice of a subscription."""
 
     subscription_id: SubscriptionId
-    line: PlannedLine
+    line: Line
 
 
 @dataclass(slots=True)
-class BilledElsewhere:
+class OtherInvoiceLine:
     """A line of another invoice, which may be void."""
 
-    line: PlannedLine
+    line: Line
     is_void: bool
 
 
 @dataclass(slots=True)
-class PlacedLine:
+class NumberedLine:
     """A line of an invoice, whose first `position` is 1."""
 
     invoice_id: InvoiceId
     position: int
-    line: PlannedLine
+    line: Line
 
 
 @dataclass(slots=True)
-class PlannedInvoice(InvoiceState):
+class NewInvoice(InvoiceState):
     """A finalized invoice that is about to be stored with its lines."""
 
     period_ordinal: int | None
@@ -310,11 +310,11 @@ class PlannedInvoice(InvoiceState):
     replaces_id: InvoiceId | None
     test_clock_id: TestClockId | None
     created_at: datetime
-    lines: list[PlannedLine]
+    lines: list[Line]
 
 
 @dataclass(slots=True)
-class PlannedPayment:
+class NewPayment:
     """Money received that is about to be stored."""
 
     id: PaymentId
@@ -329,7 +329,7 @@ class PlannedPayment:
 
 
 @dataclass(slots=True)
-class PlannedAllocation:
+class NewAllocation:
     """Money put against an invoice that is about to be stored."""
 
     id: UUID
@@ -343,7 +343,7 @@ class PlannedAllocation:
 
 
 @dataclass(slots=True)
-class PlannedLedgerEntry:
+class NewLedgerEntry:
     """A change of the balance that is about to be stored."""
 
     id: UUID
@@ -359,7 +359,7 @@ class PlannedLedgerEntry:
 
 
 @dataclass(slots=True)
-class PlannedEvent:
+class NewEvent:
     """An event that is about to be stored."""
 
     id: UUID

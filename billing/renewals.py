@@ -12,7 +12,7 @@ from billing.ids import InvoiceLineId, PlanId
 from billing.invoicing import finalize, is_owed_by, judge, overdue_from
 from billing.money import AmountOverflow, times
 from billing.periods import Period, nth_boundary
-from billing.records import PlannedInvoice, PlannedLine, PlannedPeriod, PlannedTrial, Terms
+from billing.records import Line, NewInvoice, NewPeriod, NewTrial, Terms
 from billing.words import EventType, InvoiceKind, LineKind, PeriodKind, SubscriptionStatus
 
 MAX_PERIODS_PER_RUN = 12
@@ -46,13 +46,13 @@ def live_through(account: Account, until: datetime) -> int:
     return crossed
 
 
-def upcoming_invoices_of(account: Account, count: int) -> list[PlannedInvoice]:
+def upcoming_invoices_of(account: Account, count: int) -> list[NewInvoice]:
     """The next invoices, `count` at most, as they would be made if nothing happened meanwhile.
 
     Where one does not come to an invoice any more, because an amount does not fit, the list ends before it. The account
     is then of no use any more.
     """
-    found: list[PlannedInvoice] = []
+    found: list[NewInvoice] = []
     while len(found) < count:
         try:
             upcoming = renew_next(account)
@@ -65,7 +65,7 @@ def upcoming_invoices_of(account: Account, count: int) -> list[PlannedInvoice]:
     return found
 
 
-def renew_next(account: Account) -> PlannedInvoice | None:
+def renew_next(account: Account) -> NewInvoice | None:
     """The invoice that the next boundary brings, made there; None where the subscription ends without one."""
     before = len(account.invoices)
     boundary = account.known_subscription.next_billing_at
@@ -141,7 +141,7 @@ def start(account: Account, starts_at: datetime, at: datetime, *, created: bool 
     )
 
 
-def bill_period(account: Account, starts_at: datetime, at: datetime) -> PlannedInvoice:
+def bill_period(account: Account, starts_at: datetime, at: datetime) -> NewInvoice:
     """Adds the period that begins at `starts_at` to the timeline, and invoices it with all lines that wait."""
     subscription, terms = account.known_subscription, account.known_terms
     ordinal = subscription.next_ordinal
@@ -162,7 +162,7 @@ def add_period(account: Account, kind: PeriodKind, period: Period) -> None:
     subscription, terms = account.known_subscription, account.known_terms
     ordinal = subscription.next_ordinal
     account.periods.append(
-        PlannedPeriod(
+        NewPeriod(
             subscription_id=subscription.id,
             customer_id=subscription.customer_id,
             ordinal=ordinal,
@@ -189,7 +189,7 @@ def add_trial(account: Account, plan_id: PlanId, started_at: datetime, *, promis
     used_in = account.trials_before.get(plan_id)
     if used_in is None:
         account.trials_before[plan_id] = subscription.id
-        account.trials.append(PlannedTrial(account.customer.id, plan_id, subscription.id, started_at, promised))
+        account.trials.append(NewTrial(account.customer.id, plan_id, subscription.id, started_at, promised))
     elif used_in != subscription.id:
         raise TrialAlreadyUsed("This customer was on trial of this plan before: change to it with mode PERIOD_END.")
 
@@ -226,7 +226,7 @@ def drop_pending_change(account: Account) -> None:
     account.pending_terms = None
 
 
-def end(account: Account, *, ended_at: datetime, at: datetime) -> PlannedInvoice | None:
+def end(account: Account, *, ended_at: datetime, at: datetime) -> NewInvoice | None:
     """Ends the subscription, with a last invoice if lines still wait."""
     subscription = account.known_subscription
     drop_pending_change(account)
@@ -237,7 +237,7 @@ def end(account: Account, *, ended_at: datetime, at: datetime) -> PlannedInvoice
     return bill_waiting(account, at)
 
 
-def bill_waiting(account: Account, at: datetime) -> PlannedInvoice | None:
+def bill_waiting(account: Account, at: datetime) -> NewInvoice | None:
     """Puts the lines that wait on an invoice, which has no period of its own: none where no line waits."""
     if not account.pending_lines:
         return None
@@ -249,10 +249,10 @@ def bill_waiting(account: Account, at: datetime) -> PlannedInvoice | None:
     return finalize(account, InvoiceKind.PRORATION, lines, period=period, at=at)
 
 
-def recurring_line(account: Account, period: Period, ordinal: int) -> PlannedLine:
+def recurring_line(account: Account, period: Period, ordinal: int) -> Line:
     """The charge of one whole period. Raises `AmountOverflow`."""
     terms = account.known_terms
-    return PlannedLine(
+    return Line(
         id=InvoiceLineId(account.make_id()),
         customer_id=account.customer.id,
         kind=LineKind.RECURRING,
@@ -267,10 +267,10 @@ def recurring_line(account: Account, period: Period, ordinal: int) -> PlannedLin
     )
 
 
-def trial_line(account: Account, trial: Period) -> PlannedLine:
+def trial_line(account: Account, trial: Period) -> Line:
     """A trial costs nothing, and says so."""
     terms = account.known_terms
-    return PlannedLine(
+    return Line(
         id=InvoiceLineId(account.make_id()),
         customer_id=account.customer.id,
         kind=LineKind.TRIAL,

@@ -20,7 +20,7 @@ from billing.ids import PlanId, SubscriptionId
 from billing.invoicing import judge
 from billing.limits import MAX_START_DAYS, MAX_TRIAL_DAYS, START_GRACE
 from billing.money import amounts_that_fit, times
-from billing.records import NewSubscription, PlannedInvoice, PlanState, SubscriptionState, Terms
+from billing.records import NewInvoice, NewSubscription, PlanState, SubscriptionState, Terms
 from billing.renewals import end, is_due, start
 from billing.words import EventType, SubscriptionStatus
 
@@ -56,14 +56,14 @@ class CancellationRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class TrialTerms:
     """A trial that a new subscription is to begin with. `asked_for` is False for the plan's own."""
 
     ends_at: datetime
     asked_for: bool
 
 
-def trial_of(plan: PlanState, request: SubscriptionRequest, starts_at: datetime) -> Trial | None:
+def trial_of(plan: PlanState, request: SubscriptionRequest, starts_at: datetime) -> TrialTerms | None:
     """The trial of a subscription that begins at `starts_at`: what is asked for, else the plan's own.
 
     Raises `TrialInvalid`.
@@ -76,9 +76,9 @@ def trial_of(plan: PlanState, request: SubscriptionRequest, starts_at: datetime)
     if trial_end is not None and not starts_at < trial_end <= starts_at + timedelta(days=MAX_TRIAL_DAYS):
         raise TrialInvalid(f"A trial must end after it begins, within {MAX_TRIAL_DAYS} days.")
     if trial_end is not None:
-        return Trial(trial_end, asked_for=True)
+        return TrialTerms(trial_end, asked_for=True)
     days = plan.trial_days if trial_days is None else trial_days
-    return Trial(starts_at + timedelta(days=days), asked_for=trial_days is not None) if days else None
+    return TrialTerms(starts_at + timedelta(days=days), asked_for=trial_days is not None) if days else None
 
 
 def require_no_live_subscription(account: Account, currency: str) -> None:
@@ -167,7 +167,7 @@ def require_settlement_now(request: CancellationRequest) -> None:
         raise InvalidInput("At the end of a period nothing is left to give back.", "settlement")
 
 
-def plan_cancellation(account: Account, request: CancellationRequest, at: datetime) -> PlannedInvoice | None:
+def plan_cancellation(account: Account, request: CancellationRequest, at: datetime) -> NewInvoice | None:
     """Decides of a cancellation, and changes nothing but the account."""
     subscription, at_period_end = account.known_subscription, request.at_period_end
     if at_period_end and subscription.cancel_at_period_end:

@@ -12,7 +12,7 @@ from billing.changes import wait_for_next_invoice
 from billing.errors import InvoiceHasPayments, InvoiceReversed
 from billing.ids import InvoiceLineId
 from billing.invoicing import add_to_balance, judge
-from billing.records import AllocationState, BilledElsewhere, InvoiceState, PlannedLine
+from billing.records import AllocationState, InvoiceState, Line, OtherInvoiceLine
 from billing.renewals import bill_waiting
 from billing.words import CHARGES, AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, LineKind
 
@@ -23,7 +23,7 @@ def void(
     allocations: Sequence[AllocationState],
     at: datetime,
     *,
-    lines: Sequence[PlannedLine] = (),
+    lines: Sequence[Line] = (),
     credited_elsewhere: bool,
 ) -> None:
     """Takes back an unpaid invoice, and returns to the balance what the invoice used of it: its `allocations`.
@@ -51,7 +51,7 @@ def void(
     judge(account, at)
 
 
-def wait_again(account: Account, credits_: Sequence[PlannedLine], at: datetime) -> None:
+def wait_again(account: Account, credits_: Sequence[Line], at: datetime) -> None:
     """Lets credits wait that were on an invoice; of an ended subscription, they make one."""
     again = [replace(line, id=InvoiceLineId(account.make_id())) for line in credits_]
     if not again:
@@ -63,7 +63,7 @@ def wait_again(account: Account, credits_: Sequence[PlannedLine], at: datetime) 
         bill_waiting(account, at)
 
 
-def credits_taken_over(lines: Sequence[PlannedLine]) -> list[PlannedLine]:
+def credits_taken_over(lines: Sequence[Line]) -> list[Line]:
     """The credits among the lines of an invoice that have waited for it, and are for nothing on it: neither for a line
     that they reverse, nor for the charge of their change.
     """
@@ -78,9 +78,7 @@ def credits_taken_over(lines: Sequence[PlannedLine]) -> list[PlannedLine]:
     ]
 
 
-def lines_of_successor(
-    account: Account, lines: Sequence[PlannedLine], elsewhere: Sequence[BilledElsewhere]
-) -> list[PlannedLine]:
+def lines_of_successor(account: Account, lines: Sequence[Line], elsewhere: Sequence[OtherInvoiceLine]) -> list[Line]:
     """The lines of a void invoice for the one that replaces it. A credit that waits again is taken from there.
 
     A credit is left out that another invoice has taken over since, or whose charge is void: `elsewhere` are the lines
@@ -102,7 +100,7 @@ def lines_of_successor(
     return found
 
 
-def is_settled(line: PlannedLine, elsewhere: Sequence[BilledElsewhere]) -> bool:
+def is_settled(line: Line, elsewhere: Sequence[OtherInvoiceLine]) -> bool:
     """True of a credit that is on another invoice, or all of whose charges are void."""
     charges = [other for other in elsewhere if is_credit_of(line, other.line)]
     return any(is_same_credit(other.line, line) and not other.is_void for other in elsewhere) or (
@@ -110,12 +108,12 @@ def is_settled(line: PlannedLine, elsewhere: Sequence[BilledElsewhere]) -> bool:
     )
 
 
-def has_charge_among(line: PlannedLine, lines: Sequence[PlannedLine]) -> bool:
+def has_charge_among(line: Line, lines: Sequence[Line]) -> bool:
     """True of the credit of a change that one of the lines charges for."""
     return any(is_credit_of(line, charge) for charge in lines)
 
 
-def is_credit_of(line: PlannedLine, charge: PlannedLine) -> bool:
+def is_credit_of(line: Line, charge: Line) -> bool:
     """True if the line is the credit of the change that `charge` is for."""
     if line.kind is not LineKind.PRORATION_CREDIT or charge.kind not in CHARGES:
         return False
@@ -128,7 +126,7 @@ def is_credit_of(line: PlannedLine, charge: PlannedLine) -> bool:
     )
 
 
-def is_same_credit(one: PlannedLine, other: PlannedLine) -> bool:
+def is_same_credit(one: Line, other: Line) -> bool:
     """True if both are what one change gives back of one line: where one was moved, it has another id."""
     if one.change_id is None or one.reverses_line_id is None:
         return False

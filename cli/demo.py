@@ -20,7 +20,7 @@ from billing.changes import ChangeMode, change_terms
 from billing.ids import CustomerId, NewId, PlanId
 from billing.limits import NET_DAYS
 from billing.paying import take_in
-from billing.records import Address, BillTo, CustomerState, PlannedEvent, Price, Terms
+from billing.records import Address, BillTo, CustomerState, NewEvent, Price, Terms
 from billing.renewals import renew
 from billing.subscribing import CancellationRequest, plan_cancellation, subscribe
 from billing.voiding import void
@@ -166,8 +166,8 @@ def demo_plans(as_of: datetime, make_id: NewId) -> list[Plan]:
     ]
 
 
-def plan_created(plan: Plan, make_id: NewId) -> PlannedEvent:
-    return PlannedEvent(
+def plan_created(plan: Plan, make_id: NewId) -> NewEvent:
+    return NewEvent(
         id=make_id(),
         customer_id=None,
         type=EventType.PLAN_CREATED,

@@ -14,7 +14,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from billing.records import PlannedEvent
+from billing.records import NewEvent
 from db.access.lines import TURN, Busy, Lines, Turn
 from db.access.reads import Reads
 from db.access.rows import use_texts
@@ -102,7 +102,7 @@ class Database:
         """Are told of each statement that is sent by the driver; of others SQLAlchemy's own events tell."""
         self.on_retry: list[Callable[[str], None]] = []
         """Are told of each transaction that is done again: the SQLSTATE that it failed with."""
-        self.on_events: list[Callable[[Sequence[PlannedEvent]], None]] = []
+        self.on_events: list[Callable[[Sequence[NewEvent]], None]] = []
         """Are told the events of each transaction, once it is committed; not where nobody knows whether it is."""
         for engine in (self.engine, self._answers):
             event.listen(engine.sync_engine, "checkout", refuse_closed)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState
 
 from billing.ids import CustomerId, new_id
-from billing.records import PlannedEvent
+from billing.records import NewEvent
 from billing.words import EventType
 from db.access.scope import actor_of
 from db.models import Customer, Invoice, Plan, TestClock
@@ -40,7 +40,7 @@ async def record(
         case _:
             customer_id = None
     object_id: UUID = row.id
-    event = PlannedEvent(
+    event = NewEvent(
         id=new_id(),
         customer_id=customer_id,
         type=type_,

@@ -20,7 +20,7 @@ from billing.ids import InvoiceId, SubscriptionId
 from billing.invoicing import finalize, judge, mark_uncollectible, state_refusal
 from billing.money import amounts_that_fit
 from billing.periods import Period
-from billing.records import InvoiceState, PlannedLine
+from billing.records import InvoiceState, Line
 from billing.voiding import credits_taken_over, has_charge_among, lines_of_successor, void
 from billing.words import CHARGES, EventType, InvoiceKind, InvoiceStatus, LineKind
 from db.models import Invoice
@@ -55,7 +55,7 @@ async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: dat
     return Outcome(invoice_id=invoice_id)
 
 
-async def is_credited_elsewhere(session: AsyncSession, invoice: InvoiceState, lines: Sequence[PlannedLine]) -> bool:
+async def is_credited_elsewhere(session: AsyncSession, invoice: InvoiceState, lines: Sequence[Line]) -> bool:
     """True if another invoice, or what waits for one, credits a line of this one, or another invoice has the credit of
     a change that this one charges for.
     """
@@ -132,7 +132,7 @@ async def period_stands(session: AsyncSession, account: Account, invoice: Invoic
         raise InvoiceNotReissuable("The period was changed since: make an invoice of what is owed for it.")
 
 
-async def lines_again(session: AsyncSession, account: Account, invoice_id: InvoiceId) -> list[PlannedLine]:
+async def lines_again(session: AsyncSession, account: Account, invoice_id: InvoiceId) -> list[Line]:
     """The lines of a void invoice as new ones. Raises `InvoiceNotReissuable` where a credit no longer fits."""
     lines = await lines_of_invoice(session, invoice_id)
     credits_ = [line for line in lines if line.kind is LineKind.PRORATION_CREDIT]

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.changes import ChangeMode, ChangeRequest, PendingChange
 from billing.ids import CustomerId, SubscriptionId
 from billing.money import amounts_that_fit
-from billing.records import PlannedInvoice
+from billing.records import NewInvoice
 from billing.renewals import renew_next, upcoming_invoices_of
 from billing.subscribing import SubscriptionRequest
 from services.accounts.open import open_customer, open_subscription
@@ -29,14 +29,14 @@ class ChangePreview:
 
     mode: ChangeMode
     effective_at: datetime
-    invoice: PlannedInvoice | None
-    next_invoice: PlannedInvoice | None
+    invoice: NewInvoice | None
+    next_invoice: NewInvoice | None
     withdrawn: PendingChange | None
 
 
 async def preview_subscription(
     session: AsyncSession, request: SubscriptionRequest, *, customer_id: CustomerId, now: datetime
-) -> PlannedInvoice:
+) -> NewInvoice:
     """The first invoice of a subscription, as it would be made when that begins.
 
     Raises what `create_subscription` does.
@@ -63,7 +63,7 @@ async def preview_subscription_change(
 
 async def upcoming_invoices(
     session: AsyncSession, subscription_ids: Sequence[SubscriptionId], *, count: int
-) -> list[list[PlannedInvoice]]:
+) -> list[list[NewInvoice]]:
     """For each subscription its `upcoming_invoices_of`, `count` at most."""
     accounts = await read_accounts(session, subscription_ids)
     found = {}

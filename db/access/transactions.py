@@ -13,7 +13,7 @@ from asyncpg.transaction import Transaction
 from sqlalchemy import Connection, PoolProxiedConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from billing.records import PlannedEvent
+from billing.records import NewEvent
 from db.access.scope import SCOPE, Scope, ScopedSession
 from db.access.statements import DRIVER, LISTENERS, refusals
 from db.driver.connection import CONNECTION_LOST, ROLLBACK_SECONDS, driver_connection, drop, give_back
@@ -24,9 +24,9 @@ EVENTS = "events"
 """Where a session's `info` has the events that its transaction stores, for those who are told of them."""
 
 
-def announce_events(session: AsyncSession, events: Sequence[PlannedEvent]) -> None:
+def announce_events(session: AsyncSession, events: Sequence[NewEvent]) -> None:
     """Has `Database.on_events` told of events that a session stores, once its transaction is committed."""
-    announced: list[PlannedEvent] | None = session.info.get(EVENTS)
+    announced: list[NewEvent] | None = session.info.get(EVENTS)
     if announced is not None:
         announced.extend(events)
 
@@ -38,7 +38,7 @@ class Sessions:
         self,
         engine: AsyncEngine,
         listeners: Sequence[Callable[[str], None]] = (),
-        on_events: Sequence[Callable[[Sequence[PlannedEvent]], None]] = (),
+        on_events: Sequence[Callable[[Sequence[NewEvent]], None]] = (),
     ) -> None:
         self._engine = engine
         self._on_events = on_events
@@ -60,7 +60,7 @@ class Sessions:
             taken, transaction = await self._begun()
         committing = False
         # Where nobody is told they are not kept: a transaction may be as large as all demo data.
-        events: list[PlannedEvent] | None = [] if self._on_events else None
+        events: list[NewEvent] | None = [] if self._on_events else None
         try:
             async with asyncio.timeout(seconds):
                 connection = AsyncConnection(

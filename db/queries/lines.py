@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from billing.ids import InvoiceId, InvoiceLineId, SubscriptionId
 from billing.periods import Period
-from billing.records import BilledElsewhere, BilledLine, PlannedLine, WaitingLine
+from billing.records import BilledLine, Line, NewPendingLine, OtherInvoiceLine
 from billing.words import CHARGES, InvoiceStatus
 from db.access.records import bind
 from db.access.statements import Statement, kept, send
@@ -21,14 +21,14 @@ from db.queries.arrays import among
 ReversedLine = aliased(InvoiceLine, name="reversed_lines")
 
 LINE = bind(
-    PlannedLine,
+    Line,
     InvoiceLine,
     reverses_invoice_id=ReversedLine.invoice_id,
     created_at=literal(None, PendingLine.created_at.type),
 )
-LINE_ELSEWHERE = bind(BilledElsewhere, line=LINE, is_void=Invoice.status == InvoiceStatus.VOID)
+LINE_ELSEWHERE = bind(OtherInvoiceLine, line=LINE, is_void=Invoice.status == InvoiceStatus.VOID)
 WAITING_LINE = bind(
-    WaitingLine, PendingLine, line=bind(PlannedLine, PendingLine, reverses_invoice_id=ReversedLine.invoice_id)
+    NewPendingLine, PendingLine, line=bind(Line, PendingLine, reverses_invoice_id=ReversedLine.invoice_id)
 )
 BILLED_LINE = bind(
     BilledLine,
@@ -47,7 +47,7 @@ BILLED_WAITING_LINE = bind(
 
 async def waiting_lines_by_subscription(
     session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
-) -> list[WaitingLine]:
+) -> list[NewPendingLine]:
     """The lines that wait for the next invoice, in the order they came."""
     return WAITING_LINE.read(await send(session, waiting_lines(), subscription_ids=subscription_ids))
 
@@ -66,15 +66,15 @@ def waiting_lines() -> Statement:
     )
 
 
-async def lines_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> list[PlannedLine]:
+async def lines_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> list[Line]:
     """The lines of an invoice, in their order."""
     statement = with_reversed(select(*LINE.columns)).where(InvoiceLine.invoice_id == invoice_id)
     return LINE.read(await session.execute(statement.order_by(InvoiceLine.position)))
 
 
 async def lines_of_changes(
-    session: AsyncSession, subscription_id: SubscriptionId, lines: Sequence[PlannedLine], *, elsewhere_than: InvoiceId
-) -> list[BilledElsewhere]:
+    session: AsyncSession, subscription_id: SubscriptionId, lines: Sequence[Line], *, elsewhere_than: InvoiceId
+) -> list[OtherInvoiceLine]:
     """The lines on other invoices of the subscription that may belong to the same changes as these; none for none."""
     if not lines:
         return []

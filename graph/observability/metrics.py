@@ -18,7 +18,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from billing.records import PlannedEvent
+from billing.records import NewEvent
 from billing.words import EventType
 from db.database import Database
 from graph.observability import METRICS_FOLDER
@@ -124,7 +124,7 @@ class Metrics:
             self._operations.labels(name, exchange.type, result_of(exchange)).inc()
             self._seconds.labels(name, exchange.type).observe(exchange.seconds)
 
-    def events(self, stored: Sequence[PlannedEvent]) -> None:
+    def events(self, stored: Sequence[NewEvent]) -> None:
         """Counts the events of a transaction that is committed."""
         for type_, count in collections.Counter(event.type for event in stored).items():
             self._events[type_].inc(count)

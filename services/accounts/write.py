@@ -15,17 +15,17 @@ from billing.account import Account
 from billing.records import (
     CustomerState,
     InvoiceState,
+    NewAllocation,
+    NewEvent,
+    NewInvoice,
+    NewLedgerEntry,
+    NewPayment,
+    NewPendingLine,
+    NewPeriod,
     NewSubscription,
-    PlacedLine,
-    PlannedAllocation,
-    PlannedEvent,
-    PlannedInvoice,
-    PlannedLedgerEntry,
-    PlannedPayment,
-    PlannedPeriod,
-    PlannedTrial,
+    NewTrial,
+    NumberedLine,
     SubscriptionState,
-    WaitingLine,
 )
 from db.access.records import inserts, updates
 from db.access.transactions import announce_events
@@ -56,22 +56,22 @@ NEW_SUBSCRIPTION = inserts(Subscription, NewSubscription, without=("next_ordinal
 CHANGED_SUBSCRIPTION = updates(
     Subscription, SubscriptionState, keys=("id", "customer_id"), without=("next_ordinal", "test_clock_id")
 )
-PERIOD = inserts(BillingPeriod, PlannedPeriod)
-TRIAL = inserts(Trial, PlannedTrial, without=("promised",))
-PROMISED_TRIAL = inserts(Trial, PlannedTrial, without=("promised",), unless=("customer_id", "plan_id"))
-PAYMENT = inserts(Payment, PlannedPayment)
-NEW_INVOICE = inserts(Invoice, PlannedInvoice, without=("lines",))
+PERIOD = inserts(BillingPeriod, NewPeriod)
+TRIAL = inserts(Trial, NewTrial, without=("promised",))
+PROMISED_TRIAL = inserts(Trial, NewTrial, without=("promised",), unless=("customer_id", "plan_id"))
+PAYMENT = inserts(Payment, NewPayment)
+NEW_INVOICE = inserts(Invoice, NewInvoice, without=("lines",))
 CHANGED_INVOICE = updates(
     Invoice,
     InvoiceState,
     keys=("id",),
     without=("customer_id", "subscription_id", "kind", "currency", "amount_cents", "due_at"),
 )
-WAITING_LINE = inserts(PendingLine, WaitingLine, without=("line.reverses_invoice_id",))
-LINE = inserts(InvoiceLine, PlacedLine, without=("line.reverses_invoice_id", "line.created_at"))
-ALLOCATION = inserts(Allocation, PlannedAllocation)
-LEDGER_ENTRY = inserts(LedgerEntry, PlannedLedgerEntry)
-EVENT = inserts(Event, PlannedEvent)
+WAITING_LINE = inserts(PendingLine, NewPendingLine, without=("line.reverses_invoice_id",))
+LINE = inserts(InvoiceLine, NumberedLine, without=("line.reverses_invoice_id", "line.created_at"))
+ALLOCATION = inserts(Allocation, NewAllocation)
+LEDGER_ENTRY = inserts(LedgerEntry, NewLedgerEntry)
+EVENT = inserts(Event, NewEvent)
 
 
 async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
@@ -86,7 +86,7 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     writes.add(CHANGED_CUSTOMER, [account.customer for account in accounts if account.customer_changed])
     writes.add(NEW_SUBSCRIPTION, [account.subscription for account in accounts if account.is_new])
     writes.add(PERIOD, decided(attrgetter("periods")))
-    trials: list[PlannedTrial] = decided(attrgetter("trials"))
+    trials: list[NewTrial] = decided(attrgetter("trials"))
     writes.add(TRIAL, [trial for trial in trials if not trial.promised])
     writes.add(PROMISED_TRIAL, [trial for trial in trials if trial.promised])
     writes.add(PAYMENT, decided(attrgetter("payments")))
@@ -116,7 +116,7 @@ def no_longer_due(account: Account) -> bool:
     return bool(account.periods) or not account.known_subscription.is_live
 
 
-async def store_events(session: AsyncSession, events: Sequence[PlannedEvent]) -> None:
+async def store_events(session: AsyncSession, events: Sequence[NewEvent]) -> None:
     writes = Writes()
     writes.add(EVENT, events)
     announce_events(session, events)
@@ -146,13 +146,13 @@ async def take_lines(session: AsyncSession, accounts: Sequence[Account]) -> None
         await session.execute(delete(PendingLine).where(PendingLine.id.in_(taken)))
 
 
-def waiting_lines(account: Account) -> list[WaitingLine]:
-    return [WaitingLine(account.known_subscription.id, line) for line in account.new_pending_lines]
+def waiting_lines(account: Account) -> list[NewPendingLine]:
+    return [NewPendingLine(account.known_subscription.id, line) for line in account.new_pending_lines]
 
 
-def placed_lines(account: Account) -> list[PlacedLine]:
+def placed_lines(account: Account) -> list[NumberedLine]:
     return [
-        PlacedLine(invoice.id, position, line)
+        NumberedLine(invoice.id, position, line)
         for invoice in account.invoices
         for position, line in enumerate(invoice.lines, start=1)
     ]

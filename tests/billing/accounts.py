@@ -11,7 +11,7 @@ from billing.changes import Change, ChangeMode, change_terms, credit_lines, same
 from billing.ids import CustomerId, NewId, PaymentId, PlanId
 from billing.invoicing import allocate, enter, judge, oldest_due_first
 from billing.periods import Interval
-from billing.records import BillTo, CustomerState, PlannedInvoice, PlannedLine, Terms
+from billing.records import BillTo, CustomerState, Line, NewInvoice, Terms
 from billing.renewals import end, renew
 from billing.subscribing import add_subscription
 from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind
@@ -94,13 +94,13 @@ def days(number: float) -> timedelta:
     return timedelta(days=number)
 
 
-def amounts(invoice: PlannedInvoice | None) -> list[int]:
+def amounts(invoice: NewInvoice | None) -> list[int]:
     """What is on each line of an invoice that was made."""
     assert invoice is not None
     return [line.amount_cents for line in invoice.lines]
 
 
-def every_line(account: Account) -> list[PlannedLine]:
+def every_line(account: Account) -> list[Line]:
     """All that was ever billed or given back, on an invoice or waiting for one."""
     return [*(line for invoice in account.invoices for line in invoice.lines), *account.pending_lines]
 
@@ -128,7 +128,7 @@ def give_up(account: Account, at: datetime) -> None:
     judge(account, at)
 
 
-def cancel_with_credit(account: Account, at: datetime) -> PlannedInvoice | None:
+def cancel_with_credit(account: Account, at: datetime) -> NewInvoice | None:
     """Cancels at once, and gives back what is left. Returns the last invoice."""
     account.known_subscription.canceled_at = at
     account.add_pending_lines(credit_lines(account, at), at)

@@ -16,7 +16,7 @@ from billing.invoicing import finalize
 from billing.limits import MAX_LINES
 from billing.money import MAX_CENTS, AmountOverflow
 from billing.periods import Period
-from billing.records import InvoiceState, PlannedInvoice, SubscriptionState
+from billing.records import InvoiceState, NewInvoice, SubscriptionState
 from billing.renewals import renew
 from billing.words import AllocationKind, EventType, InvoiceKind, InvoiceStatus, LedgerEntryKind
 from tests.billing.accounts import (
@@ -38,7 +38,7 @@ JULY = datetime(2025, 7, 1, tzinfo=UTC)
 AUGUST = datetime(2025, 8, 1, tzinfo=UTC)
 
 
-def an_invoice(account: Account, *amounts_cents: int, at: datetime = JUNE) -> PlannedInvoice:
+def an_invoice(account: Account, *amounts_cents: int, at: datetime = JUNE) -> NewInvoice:
     """An invoice over lines of these amounts, finalized now; the account's first line is what they look like."""
     example = account.invoices[0].lines[0]
     lines = [

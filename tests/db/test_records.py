@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import literal, select
 
 from billing.ids import CustomerId
-from billing.records import BillTo, CustomerState, PlannedPeriod, SubscriptionState
+from billing.records import BillTo, CustomerState, NewPeriod, SubscriptionState
 from db.access.records import bind, inserts, updates
 from db.access.transactions import Sessions
 from db.models import BillingPeriod, Customer, Subscription
@@ -72,10 +72,8 @@ def test_a_nested_record_is_none_where_the_first_of_its_values_is_null() -> None
         ),
         pytest.param(lambda: inserts(Subscription, SubscriptionState), id="a stored field without a column"),
         pytest.param(lambda: inserts(Customer, BillTo), id="a column that needs a value and gets none"),
-        pytest.param(
-            lambda: inserts(BillingPeriod, PlannedPeriod, without=("kinds",)), id="a left-out name that is none"
-        ),
-        pytest.param(lambda: inserts(BillingPeriod, PlannedPeriod, without=("kind",)), id="a needed field left out"),
+        pytest.param(lambda: inserts(BillingPeriod, NewPeriod, without=("kinds",)), id="a left-out name that is none"),
+        pytest.param(lambda: inserts(BillingPeriod, NewPeriod, without=("kind",)), id="a needed field left out"),
         pytest.param(lambda: updates(Customer, Dates, keys=("customer_id",)), id="a key that is no field"),
     ],
 )
@@ -85,8 +83,8 @@ def test_what_does_not_fit_fails_when_it_is_bound(make: Callable[[], object]) ->
 
 
 def test_the_names_of_a_target_are_those_of_the_values() -> None:
-    target = inserts(BillingPeriod, PlannedPeriod)
-    period = PlannedPeriod(**{each.name: each.name for each in fields(PlannedPeriod)})  # type: ignore[arg-type]
+    target = inserts(BillingPeriod, NewPeriod)
+    period = NewPeriod(**{each.name: each.name for each in fields(NewPeriod)})  # type: ignore[arg-type]
 
     assert target.values(period) == target.names
     assert set(target.names) == set(table_of(BillingPeriod).c.keys())

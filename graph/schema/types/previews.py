@@ -10,7 +10,7 @@ import strawberry
 from billing import limits
 from billing.changes import ChangeMode
 from billing.ids import SubscriptionId
-from billing.records import PlannedInvoice
+from billing.records import NewInvoice
 from billing.words import InvoiceKind, LineKind
 from db.access.reads import Reads
 from db.queries.lookups import plans_by_id
@@ -79,7 +79,7 @@ class UpcomingInvoices:
 
     count: int
 
-    async def __call__(self, reads: Reads, ids: Sequence[SubscriptionId]) -> list[list[PlannedInvoice]]:
+    async def __call__(self, reads: Reads, ids: Sequence[SubscriptionId]) -> list[list[NewInvoice]]:
         async with reads.session() as session:
             return await previews.upcoming_invoices(session, ids, count=self.count)
 
