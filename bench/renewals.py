@@ -18,7 +18,7 @@ from sqlalchemy import insert, select, text
 
 from billing.account import Account
 from billing.ids import new_id
-from billing.paying import take_in
+from billing.paying import apply_payment
 from billing.subscribing import subscribe
 from billing.words import PaymentMethod, RunTrigger
 from cli.demo import new_account, terms_of, values
@@ -48,7 +48,7 @@ async def fill(database: Database, subscriptions: int) -> None:
             subscribe(account, terms_of(plan, 1), began, began)
             [invoice] = account.unpaid
             due = invoice.amount_due_cents
-            take_in(account, due, [(invoice, due)], method=PaymentMethod.CARD, received_at=began, at=began)
+            apply_payment(account, due, [(invoice, due)], method=PaymentMethod.CARD, received_at=began, at=began)
             accounts.append(account)
         async with database.sessions.begin() as session:
             await session.execute(insert(Customer), [values(customer) for customer in customers])

@@ -20,13 +20,13 @@ from billing.errors import (
     TooManyLines,
 )
 from billing.ids import ChangeId, InvoiceLineId, PlanId
-from billing.invoicing import finalize, judge
+from billing.invoicing import finalize, update_past_due
 from billing.limits import MAX_WAITING
-from billing.money import checked
+from billing.money import checked_cents
 from billing.periods import Period
 from billing.proration import credit_due, prorated
 from billing.records import Line, NewInvoice, PeriodChange, Terms
-from billing.renewals import add_trial, bill_period, differing, drop_pending_change, set_terms
+from billing.renewals import add_trial, bill_period, clear_pending_change, differing_fields, set_terms
 from billing.words import EventType, InvoiceKind, LineKind, SubscriptionStatus
 
 PENDING_FIELDS = ("pending_plan_id", "pending_quantity")
@@ -103,12 +103,12 @@ def change_terms(
         raise SubscriptionPending("This subscription is PENDING: it has not begun.")
     if plan is not None and plan.currency != before.currency:
         raise CurrencyMismatch(f"This customer is billed in {before.currency}, the plan in {plan.currency}.")
-    terms = changed_terms(before, plan, quantity)
-    upcoming = None if waiting is None else changed_terms(waiting, plan, quantity)
-    if same(terms, before) and same(upcoming, waiting):
+    terms = terms_after_change(before, plan, quantity)
+    upcoming = None if waiting is None else terms_after_change(waiting, plan, quantity)
+    if are_same_terms(terms, before) and are_same_terms(upcoming, waiting):
         raise SubscriptionUnchanged("Plan and quantity are what they are already.")
     for wanted in filter(None, (terms, upcoming)):
-        checked(wanted.amount_cents)
+        checked_cents(wanted.amount_cents)
     effective_at = valid_as_of(account, as_of, at)
     mode = mode or default_mode(before, terms)
 
@@ -121,34 +121,34 @@ def change_terms(
             "This subscription is canceled at its period's end: call undoSubscriptionCancellation first."
         )
     if mode is ChangeMode.PERIOD_END:
-        if waiting is not None and same(upcoming, waiting):
+        if waiting is not None and are_same_terms(upcoming, waiting):
             raise SubscriptionUnchanged("This very change waits for the next period already.")
-        withdrawn = schedule(account, upcoming or terms, at)
+        withdrawn = schedule_change(account, upcoming or terms, at)
         return Change(mode, subscription.current_period.end, None, withdrawn)
     if in_trial and terms.plan_id != before.plan_id:
         add_trial(account, terms.plan_id, effective_at)
     withdrawn = None if upcoming is None else adjust_pending_change(account, terms, upcoming, at)
     # What was withdrawn has events of its own.
-    adjusted = [] if waiting is None or upcoming is None or withdrawn else pending_fields(waiting, upcoming)
+    adjusted = [] if waiting is None or upcoming is None or withdrawn else changed_pending_fields(waiting, upcoming)
     invoice: NewInvoice | None = None
     if begins_anew:
-        invoice = begin_new_period(account, terms, effective_at, at, adjusted)
-    elif not same(terms, before):
+        invoice = start_new_period(account, terms, effective_at, at, adjusted)
+    elif not are_same_terms(terms, before):
         given_back = [] if mode is ChangeMode.NONE else credit_lines(account, effective_at)
         charges = [] if mode is ChangeMode.NONE or in_trial else charge_lines(account, terms, effective_at)
-        join([*given_back, *charges])
-        note_change(account, terms, effective_at, at, adjusted)
-        invoice = post(account, mode, given_back, charges, effective_at, at)
-    judge(account, at)
+        link_lines([*given_back, *charges])
+        apply_terms(account, terms, effective_at, at, adjusted)
+        invoice = bill_change(account, mode, given_back, charges, effective_at, at)
+    update_past_due(account, at)
     return Change(mode, effective_at, invoice, withdrawn)
 
 
-def changed_terms(terms: Terms, plan: Terms | None, quantity: int | None) -> Terms:
+def terms_after_change(terms: Terms, plan: Terms | None, quantity: int | None) -> Terms:
     """The terms with another plan or quantity, if one is given."""
     return replace(plan or terms, quantity=terms.quantity if quantity is None else quantity)
 
 
-def same(one: Terms | None, other: Terms | None) -> bool:
+def are_same_terms(one: Terms | None, other: Terms | None) -> bool:
     """True if both are the same quantity of the same plan."""
     if one is None or other is None:
         return one is other
@@ -176,13 +176,13 @@ def valid_as_of(account: Account, as_of: datetime | None, at: datetime) -> datet
     return as_of
 
 
-def schedule(account: Account, upcoming: Terms, at: datetime) -> PendingChange | None:
+def schedule_change(account: Account, upcoming: Terms, at: datetime) -> PendingChange | None:
     """Lets `upcoming` terms wait for the next period. Returns the waiting change that is replaced or withdrawn."""
     subscription = account.known_subscription
-    withdrawn = withdraw_if_lost(account, account.known_terms, upcoming, at)
-    if same(upcoming, account.known_terms):
+    withdrawn = withdraw_if_superseded(account, account.known_terms, upcoming, at)
+    if are_same_terms(upcoming, account.known_terms):
         return withdrawn
-    fits_with_next_period(account, upcoming)
+    require_fits_next_period(account, upcoming)
     subscription.pending_plan_id = upcoming.plan_id
     subscription.pending_quantity = upcoming.quantity
     subscription.pending_since = at
@@ -197,8 +197,8 @@ def adjust_pending_change(account: Account, current: Terms, upcoming: Terms, at:
     Returns the waiting change that is replaced or withdrawn. What is kept of a waiting change keeps its date.
     """
     subscription = account.known_subscription
-    withdrawn = withdraw_if_lost(account, current, upcoming, at)
-    if same(upcoming, current):
+    withdrawn = withdraw_if_superseded(account, current, upcoming, at)
+    if are_same_terms(upcoming, current):
         return withdrawn
     subscription.pending_plan_id = upcoming.plan_id
     subscription.pending_quantity = upcoming.quantity
@@ -209,17 +209,17 @@ def adjust_pending_change(account: Account, current: Terms, upcoming: Terms, at:
     return withdrawn
 
 
-def pending_fields(before: Terms, after: Terms) -> list[str]:
+def changed_pending_fields(before: Terms, after: Terms) -> list[str]:
     """The columns of a subscription in which two terms that wait differ."""
-    return [f"pending_{column}" for column in differing(before, after)]
+    return [f"pending_{column}" for column in differing_fields(before, after)]
 
 
-def withdraw_if_lost(account: Account, current: Terms, upcoming: Terms, at: datetime) -> PendingChange | None:
+def withdraw_if_superseded(account: Account, current: Terms, upcoming: Terms, at: datetime) -> PendingChange | None:
     """Withdraws the change that waits if `upcoming` terms lose something of it, or leave nothing to change."""
     subscription, before, waiting = account.known_subscription, account.known_terms, account.pending_terms
     if waiting is None:
         return None
-    lost = same(upcoming, current) or any(
+    lost = are_same_terms(upcoming, current) or any(
         was not in (now, old)
         for was, now, old in (
             (waiting.plan_id, upcoming.plan_id, before.plan_id),
@@ -231,30 +231,30 @@ def withdraw_if_lost(account: Account, current: Terms, upcoming: Terms, at: date
     assert subscription.pending_since is not None, "a change that waits was asked for"
     effective_at = subscription.current_period.end
     withdrawn = PendingChange(waiting.plan_id, waiting.quantity, subscription.pending_since, effective_at)
-    drop_pending_change(account)
+    clear_pending_change(account)
     account.record_change(EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, subscription, at, PENDING_FIELDS)
     return withdrawn
 
 
-def fits_with_next_period(account: Account, terms: Terms) -> None:
+def require_fits_next_period(account: Account, terms: Terms) -> None:
     """Raises `AmountOverflow` where what waits is too large for one invoice with a period on `terms`."""
-    checked(sum(line.amount_cents for line in account.pending_lines) + terms.amount_cents)
+    checked_cents(sum(line.amount_cents for line in account.pending_lines) + terms.amount_cents)
 
 
-def note_change(account: Account, terms: Terms, effective_at: datetime, at: datetime, adjusted: Sequence[str]) -> None:
+def apply_terms(account: Account, terms: Terms, effective_at: datetime, at: datetime, adjusted: Sequence[str]) -> None:
     """Puts the terms into force within the period, whose end stays where it is. The event also names what was
     `adjusted` of the terms that wait.
     """
     subscription = account.known_subscription
     anchor = subscription.anchor_at, subscription.anchor_ordinal
-    change_period(account, at)
+    mark_period_changed(account, at)
     changes = set_terms(account, terms, effective_at)
     # The trial's end, from which the first period will be counted, does not move.
     subscription.anchor_at, subscription.anchor_ordinal = anchor
     account.record_change(EventType.SUBSCRIPTION_CHANGED, subscription, at, [*changes, *adjusted])
 
 
-def post(
+def bill_change(
     account: Account,
     mode: ChangeMode,
     given_back: list[Line],
@@ -274,42 +274,42 @@ def post(
             later, lines = given_back, charges
         case _:
             lines = [*account.take_pending_lines(), *given_back, *charges]
-    wait_for_next_invoice(account, later, at)
+    defer_to_next_invoice(account, later, at)
     if not lines:
         return None
     rest_of_period = Period(effective_at, account.known_subscription.current_period.end)
     return finalize(account, InvoiceKind.PRORATION, lines, period=rest_of_period, at=at)
 
 
-def wait_for_next_invoice(account: Account, lines: Sequence[Line], at: datetime) -> None:
+def defer_to_next_invoice(account: Account, lines: Sequence[Line], at: datetime) -> None:
     """Lays lines aside. Raises `TooManyLines` and `AmountOverflow` where the next invoice would not take them."""
     if lines and len(account.pending_lines) + len(lines) > MAX_WAITING:
         raise TooManyLines(f"At most {MAX_WAITING} lines may wait for the next invoice.")
     account.add_pending_lines(lines, at)
-    fits_with_next_period(account, account.pending_terms or account.known_terms)
+    require_fits_next_period(account, account.pending_terms or account.known_terms)
 
 
-def begin_new_period(
+def start_new_period(
     account: Account, terms: Terms, effective_at: datetime, at: datetime, adjusted: Sequence[str]
 ) -> NewInvoice:
     """Cuts the current period, gives back what is left of it, and bills a whole one on the new terms from there on."""
     given_back = credit_lines(account, effective_at)
     account.add_pending_lines(given_back, at)
-    change_period(account, at, ends_at=effective_at)
+    mark_period_changed(account, at, ends_at=effective_at)
     changes = set_terms(account, terms, effective_at)
     account.record_change(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, [*changes, *adjusted])
     invoice = bill_period(account, effective_at, at)
-    join([*given_back, invoice.lines[-1]])
+    link_lines([*given_back, invoice.lines[-1]])
     return invoice
 
 
-def join(lines: Sequence[Line]) -> None:
+def link_lines(lines: Sequence[Line]) -> None:
     """Makes lines those of one change, which goes by the id of the first."""
     for line in lines:
         line.change_id = ChangeId(lines[0].id)
 
 
-def change_period(account: Account, at: datetime, *, ends_at: datetime | None = None) -> None:
+def mark_period_changed(account: Account, at: datetime, *, ends_at: datetime | None = None) -> None:
     """Marks the current period, the last of the timeline, as changed at `at`. With `ends_at` it ends early."""
     subscription = account.known_subscription
     for planned in account.periods:
@@ -376,6 +376,6 @@ def withdraw_change(account: Account, at: datetime) -> None:
     """Takes back a change that waits for the period's end. Raises `ChangeNotScheduled`."""
     if account.pending_terms is None:
         raise ChangeNotScheduled("No change of this subscription is waiting.")
-    drop_pending_change(account)
+    clear_pending_change(account)
     subscription = account.known_subscription
     account.record_change(EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, subscription, at, PENDING_FIELDS)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from billing.limits import MAX_LINES, MAX_QUANTITY, spaced
+from billing.limits import MAX_LINES, MAX_QUANTITY, with_thousands
 
 
 class BillingError(Exception):
@@ -134,7 +134,7 @@ class AmountTooLarge(BillingError):
 
 class QuantityOutOfRange(BillingError):
     code = "QUANTITY_OUT_OF_RANGE"
-    description = f"A quantity is 1 to {spaced(MAX_QUANTITY)}."
+    description = f"A quantity is 1 to {with_thousands(MAX_QUANTITY)}."
     field = ("quantity",)
 
 

@@ -15,7 +15,7 @@ from billing.errors import (
 )
 from billing.ids import InvoiceId, PaymentId
 from billing.limits import MAX_LINES, NET_DAYS
-from billing.money import checked
+from billing.money import checked_cents
 from billing.periods import Period
 from billing.records import (
     InvoiceState,
@@ -53,7 +53,7 @@ def finalize(
     if len(lines) > MAX_LINES:
         raise TooManyLines(f"An invoice has at most {MAX_LINES} lines, this one would have {len(lines)}.")
     customer, subscription = account.customer, account.known_subscription
-    total = checked(sum(line.amount_cents for line in lines))
+    total = checked_cents(sum(line.amount_cents for line in lines))
     sequence = next_number(account)
     invoice = NewInvoice(
         id=InvoiceId(account.make_id()),
@@ -84,7 +84,7 @@ def finalize(
     )
     account.add_invoice(invoice)
     account.record_change(EventType.INVOICE_FINALIZED, invoice, at)
-    settle_finalized(account, invoice, lines, at)
+    settle_new_invoice(account, invoice, lines, at)
     return invoice
 
 
@@ -104,7 +104,7 @@ def due_date(issued_at: datetime, *net_days: int | None) -> datetime:
     return issued_at + timedelta(days=next((days for days in net_days if days is not None), NET_DAYS))
 
 
-def settle_finalized(account: Account, invoice: InvoiceState, lines: Sequence[Line], at: datetime) -> None:
+def settle_new_invoice(account: Account, invoice: InvoiceState, lines: Sequence[Line], at: datetime) -> None:
     """What happens to the money of an invoice that was finalized this moment.
 
     A positive total takes what the balance has. A total of 0 or less is PAID; what is less than 0 goes to the
@@ -114,9 +114,9 @@ def settle_finalized(account: Account, invoice: InvoiceState, lines: Sequence[Li
         account.unpaid.append(invoice)
         apply_balance(account, invoice, at)
         return
-    pay_off(account, invoice, at)
+    mark_paid(account, invoice, at)
     rest = -invoice.amount_cents
-    for unpaid in credit_order(account, lines):
+    for unpaid in invoices_to_credit(account, lines):
         amount = min(rest, unpaid.amount_due_cents)
         if amount:
             allocate(account, unpaid, AllocationKind.CREDIT, amount, at, source_invoice_id=invoice.id)
@@ -125,7 +125,7 @@ def settle_finalized(account: Account, invoice: InvoiceState, lines: Sequence[Li
         add_to_balance(account, LedgerEntryKind.INVOICE_CREDIT, rest, at, invoice_id=invoice.id)
 
 
-def credit_order(account: Account, lines: Sequence[Line]) -> Iterator[InvoiceState]:
+def invoices_to_credit(account: Account, lines: Sequence[Line]) -> Iterator[InvoiceState]:
     """The unpaid invoices that a credit goes to: those it reverses lines of, then the open ones, oldest due first."""
     reversed_ids = {line.reverses_invoice_id for line in lines}
     unpaid = oldest_due_first(account)
@@ -146,7 +146,7 @@ def apply_balance(account: Account, invoice: InvoiceState, at: datetime) -> None
     """Pays as much of the invoice as the balance has."""
     amount = min(account.customer.balance_cents, invoice.amount_due_cents)
     if amount:
-        enter(account, LedgerEntryKind.APPLIED, -amount, at, invoice_id=invoice.id)
+        add_ledger_entry(account, LedgerEntryKind.APPLIED, -amount, at, invoice_id=invoice.id)
         allocate(account, invoice, AllocationKind.BALANCE, amount, at)
 
 
@@ -160,7 +160,7 @@ def add_to_balance(
     payment_id: PaymentId | None = None,
 ) -> None:
     """Raises the balance, which pays OPEN invoices at once, oldest due first. Raises `AmountOverflow`."""
-    enter(account, kind, amount_cents, at, invoice_id=invoice_id, payment_id=payment_id)
+    add_ledger_entry(account, kind, amount_cents, at, invoice_id=invoice_id, payment_id=payment_id)
     for invoice in oldest_due_first(account):
         if invoice.status is InvoiceStatus.OPEN:
             apply_balance(account, invoice, at)
@@ -196,10 +196,10 @@ def allocate(
         account.record_change(EventType.INVOICE_PARTIALLY_PAID, invoice, at, ["amount_due_cents"])
     else:
         account.unpaid = [unpaid for unpaid in account.unpaid if unpaid.id != invoice.id]
-        pay_off(account, invoice, at)
+        mark_paid(account, invoice, at)
 
 
-def pay_off(account: Account, invoice: InvoiceState, at: datetime) -> None:
+def mark_paid(account: Account, invoice: InvoiceState, at: datetime) -> None:
     """Makes an invoice PAID on which nothing is due."""
     assert invoice.amount_due_cents == 0, invoice.amount_due_cents
     invoice.status = InvoiceStatus.PAID
@@ -207,7 +207,7 @@ def pay_off(account: Account, invoice: InvoiceState, at: datetime) -> None:
     account.record_change(EventType.INVOICE_PAID, invoice, at, ["status"])
 
 
-def enter(
+def add_ledger_entry(
     account: Account,
     kind: LedgerEntryKind,
     amount_cents: int,
@@ -218,7 +218,7 @@ def enter(
 ) -> None:
     """Adds an entry to the ledger. Raises `AmountOverflow` when the balance is more than an amount can be."""
     customer = account.customer
-    customer.balance_cents = checked(customer.balance_cents + amount_cents)
+    customer.balance_cents = checked_cents(customer.balance_cents + amount_cents)
     customer.last_ledger_number += 1
     assert customer.balance_cents >= 0, customer.balance_cents
     assert customer.currency is not None, "money has a currency"
@@ -245,10 +245,10 @@ def mark_uncollectible(account: Account, invoice: InvoiceState, at: datetime) ->
         raise InvoiceUncollectible("This invoice is UNCOLLECTIBLE already.")
     invoice.status = InvoiceStatus.UNCOLLECTIBLE
     account.record_change(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at, ["status"])
-    judge(account, at)
+    update_past_due(account, at)
 
 
-def judge(account: Account, at: datetime) -> None:
+def update_past_due(account: Account, at: datetime) -> None:
     """Makes the subscription PAST_DUE where an open invoice of it is overdue at `at`, and ACTIVE where none
     is. Asked after everything that may change the answer; other states stay what they are.
     """
@@ -258,7 +258,7 @@ def judge(account: Account, at: datetime) -> None:
     # A run as of an earlier instant does not undo what has come to pass since.
     at = max(at, subscription.updated_at)
     overdue = any(
-        is_owed_by(subscription, invoice) and invoice.due_at is not None and invoice.due_at < overdue_before(at)
+        is_open_invoice_of(subscription, invoice) and invoice.due_at is not None and invoice.due_at < overdue_cutoff(at)
         for invoice in account.unpaid
     )
     if overdue and subscription.status is SubscriptionStatus.ACTIVE:
@@ -269,22 +269,22 @@ def judge(account: Account, at: datetime) -> None:
         account.record_change(EventType.SUBSCRIPTION_RECOVERED, subscription, at, ["status"])
 
 
-def overdue_before(at: datetime) -> datetime:
+def overdue_cutoff(at: datetime) -> datetime:
     """The instant before which an invoice must be due to be overdue at `at`: its day, in UTC, is over."""
     return at.replace(hour=0, minute=0, second=0)
 
 
-def overdue_from(due_at: datetime) -> datetime:
+def overdue_at(due_at: datetime) -> datetime:
     """The first instant at which an invoice is overdue."""
-    return overdue_before(due_at) + timedelta(days=1)
+    return overdue_cutoff(due_at) + timedelta(days=1)
 
 
-def is_owed_by(subscription: SubscriptionState, invoice: InvoiceState) -> bool:
+def is_open_invoice_of(subscription: SubscriptionState, invoice: InvoiceState) -> bool:
     """Whether it is an open invoice of the subscription."""
     return invoice.status is InvoiceStatus.OPEN and invoice.subscription_id == subscription.id
 
 
-def state_refusal(status: InvoiceStatus) -> BillingError:
+def status_error(status: InvoiceStatus) -> BillingError:
     """The refusal of what cannot be done with an invoice in this state."""
     match status:
         case InvoiceStatus.DRAFT:

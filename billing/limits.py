@@ -60,6 +60,6 @@ MAX_METADATA_KEY = 64
 MAX_METADATA_VALUE = 500
 
 
-def spaced(number: int) -> str:
+def with_thousands(number: int) -> str:
     """The number with a space between thousands, for people: `1 000 000 000`."""
     return f"{number:,}".replace(",", " ")

@@ -13,20 +13,20 @@ class AmountOverflow(ValueError):
     """An amount does not fit: it is beyond ±(2^53 − 1) minor units."""
 
 
-def checked(cents: int) -> int:
+def checked_cents(cents: int) -> int:
     """`cents` itself. Raises `AmountOverflow` when it is too large, either way."""
     if abs(cents) > MAX_CENTS:
         raise AmountOverflow(cents)
     return cents
 
 
-def times(unit_cents: int, quantity: int) -> int:
+def multiply_cents(unit_cents: int, quantity: int) -> int:
     """The price of `quantity` units. Raises `AmountOverflow`."""
-    return checked(unit_cents * quantity)
+    return checked_cents(unit_cents * quantity)
 
 
 @contextmanager
-def amounts_that_fit(*field: str) -> Iterator[None]:
+def refusing_overflow(*field: str) -> Iterator[None]:
     """Within the block, an amount that does not fit is refused with `AmountTooLarge`, of the input `field`."""
     try:
         yield

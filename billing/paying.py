@@ -15,7 +15,7 @@ from billing.errors import (
     Overpayment,
 )
 from billing.ids import InvoiceId, PaymentId
-from billing.invoicing import add_to_balance, allocate, oldest_due_first, state_refusal
+from billing.invoicing import add_to_balance, allocate, oldest_due_first, status_error
 from billing.limits import MAX_ALLOCATIONS, OLDEST_MONEY
 from billing.money import MAX_CENTS
 from billing.records import InvoiceState, NewPayment
@@ -23,7 +23,7 @@ from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryK
 
 
 @dataclass(frozen=True, slots=True)
-class WantedAllocation:
+class RequestedAllocation:
     """So much of a payment for this invoice; all that is due on it, where no amount is given."""
 
     invoice_id: InvoiceId
@@ -50,7 +50,7 @@ def valid_received_at(received_at: datetime | None, at: datetime) -> datetime:
     return received_at
 
 
-def take_in(
+def apply_payment(
     account: Account,
     amount_cents: int,
     shares: Sequence[tuple[InvoiceState, int]],
@@ -88,7 +88,7 @@ def take_in(
     return payment_id
 
 
-def oldest_first_shares(account: Account, amount_cents: int) -> list[tuple[InvoiceState, int]]:
+def shares_oldest_first(account: Account, amount_cents: int) -> list[tuple[InvoiceState, int]]:
     """How a payment falls on the open invoices, oldest due first."""
     shares = []
     for invoice in oldest_due_first(account):
@@ -99,7 +99,7 @@ def oldest_first_shares(account: Account, amount_cents: int) -> list[tuple[Invoi
     return shares
 
 
-def require_wanted_once(allocations: Sequence[WantedAllocation]) -> None:
+def require_distinct_invoices(allocations: Sequence[RequestedAllocation]) -> None:
     """Raises `AllocationInvalid` for too many allocations, or two to one invoice."""
     if len(allocations) > MAX_ALLOCATIONS:
         raise AllocationInvalid(f"A payment has at most {MAX_ALLOCATIONS} allocations.")
@@ -107,16 +107,16 @@ def require_wanted_once(allocations: Sequence[WantedAllocation]) -> None:
         raise AllocationInvalid("An invoice must be named only once.")
 
 
-def wanted_shares(
+def requested_shares(
     account: Account,
-    allocations: Sequence[WantedAllocation],
+    allocations: Sequence[RequestedAllocation],
     amount_cents: int,
     statuses: Mapping[InvoiceId, InvoiceStatus],
 ) -> list[tuple[InvoiceState, int]]:
     """How a payment falls on the invoices that were named, in their order. `statuses` are those of the customer's
     invoices on which nothing is due.
 
-    Raises `InvoiceNotFound`, what `state_refusal` returns, `AmountNotPositive`, `Overpayment`, `AllocationInvalid`.
+    Raises `InvoiceNotFound`, what `status_error` returns, `AmountNotPositive`, `Overpayment`, `AllocationInvalid`.
     """
     unpaid = {invoice.id: invoice for invoice in account.unpaid}
     shares = []
@@ -124,7 +124,7 @@ def wanted_shares(
     for wanted in allocations:
         invoice = unpaid.get(wanted.invoice_id)
         if invoice is None:
-            raise not_unpaid(statuses.get(wanted.invoice_id))
+            raise not_payable_error(statuses.get(wanted.invoice_id))
         share = min(left, invoice.amount_due_cents) if wanted.amount_cents is None else wanted.amount_cents
         if wanted.amount_cents is not None and wanted.amount_cents <= 0:
             raise AmountNotPositive("An allocation must be more than 0.", "allocations")
@@ -139,10 +139,10 @@ def wanted_shares(
     return shares
 
 
-def not_unpaid(status: InvoiceStatus | None) -> BillingError:
+def not_payable_error(status: InvoiceStatus | None) -> BillingError:
     """The refusal of a payment of an invoice on which nothing is due, in this state; None stands for no invoice."""
     if status is None:
         return InvoiceNotFound("This customer has no such invoice.", "allocations")
-    refusal = state_refusal(status)
+    refusal = status_error(status)
     refusal.field = ("allocations",)
     return refusal

@@ -9,8 +9,8 @@ from datetime import datetime
 from billing.account import Account
 from billing.errors import BillingError, TrialAlreadyUsed
 from billing.ids import InvoiceLineId, PlanId
-from billing.invoicing import finalize, is_owed_by, judge, overdue_from
-from billing.money import AmountOverflow, times
+from billing.invoicing import finalize, is_open_invoice_of, overdue_at, update_past_due
+from billing.money import AmountOverflow, multiply_cents
 from billing.periods import Period, nth_boundary
 from billing.records import Line, NewInvoice, NewPeriod, NewTrial, Terms
 from billing.words import EventType, InvoiceKind, LineKind, PeriodKind, SubscriptionStatus
@@ -29,17 +29,17 @@ def renew(account: Account, as_of: datetime, *, most: int = MAX_PERIODS_PER_RUN)
     while crossed < most and is_due(account, as_of):
         cross_boundary(account, as_of)
         crossed += 1
-    judge(account, as_of)
+    update_past_due(account, as_of)
     return crossed
 
 
-def live_through(account: Account, until: datetime) -> int:
+def bill_until(account: Account, until: datetime) -> int:
     """As `renew`, as if a run came by at each instant on the way to `until`: a period's invoice is issued when the
     period begins, and the subscription is past due from the midnight after an invoice was due. Time of a test clock.
     """
     crossed = 0
     while crossed < MAX_PERIODS_PER_RUN:
-        instants = [at for at in (next_boundary(account), next_overdue(account)) if at is not None and at <= until]
+        instants = [at for at in (next_boundary(account), next_past_due_at(account)) if at is not None and at <= until]
         if not instants:
             break
         crossed += renew(account, min(instants), most=1)
@@ -55,7 +55,7 @@ def upcoming_invoices_of(account: Account, count: int) -> list[NewInvoice]:
     found: list[NewInvoice] = []
     while len(found) < count:
         try:
-            upcoming = renew_next(account)
+            upcoming = bill_next_period(account)
         except (AmountOverflow, BillingError):
             break
         if upcoming is None:
@@ -65,7 +65,7 @@ def upcoming_invoices_of(account: Account, count: int) -> list[NewInvoice]:
     return found
 
 
-def renew_next(account: Account) -> NewInvoice | None:
+def bill_next_period(account: Account) -> NewInvoice | None:
     """The invoice that the next boundary brings, made there; None where the subscription ends without one."""
     before = len(account.invoices)
     boundary = account.known_subscription.next_billing_at
@@ -83,13 +83,13 @@ def is_due(account: Account, as_of: datetime) -> bool:
     return boundary is not None and boundary <= as_of
 
 
-def next_overdue(account: Account) -> datetime | None:
+def next_past_due_at(account: Account) -> datetime | None:
     """The first instant at which the subscription, ACTIVE so far, is past due."""
     subscription = account.known_subscription
     if subscription.status is not SubscriptionStatus.ACTIVE:
         return None
-    due = [invoice.due_at for invoice in account.unpaid if is_owed_by(subscription, invoice) and invoice.due_at]
-    return overdue_from(min(due)) if due else None
+    due = [invoice.due_at for invoice in account.unpaid if is_open_invoice_of(subscription, invoice) and invoice.due_at]
+    return overdue_at(min(due)) if due else None
 
 
 def cross_boundary(account: Account, at: datetime) -> None:
@@ -99,23 +99,23 @@ def cross_boundary(account: Account, at: datetime) -> None:
     assert boundary is not None, "only what is live has a boundary to cross"
     assert boundary <= at, (boundary, at)
     if subscription.cancel_at_period_end:
-        end(account, ended_at=boundary, at=at)
+        end_subscription(account, ended_at=boundary, at=at)
         return
     match subscription.status:
         case SubscriptionStatus.PENDING:
-            start(account, boundary, at)
+            start_subscription(account, boundary, at)
         case SubscriptionStatus.TRIALING:
             subscription.status = SubscriptionStatus.ACTIVE
-            take_pending_change(account, boundary, at)
+            apply_pending_change(account, boundary, at)
             account.record_change(EventType.SUBSCRIPTION_TRIAL_ENDED, subscription, at, ["status"])
             bill_period(account, boundary, at)
         case _:
-            take_pending_change(account, boundary, at)
+            apply_pending_change(account, boundary, at)
             account.record_change(EventType.SUBSCRIPTION_RENEWED, subscription, at, ["current_period_start"])
             bill_period(account, boundary, at)
 
 
-def start(account: Account, starts_at: datetime, at: datetime, *, created: bool = False) -> None:
+def start_subscription(account: Account, starts_at: datetime, at: datetime, *, created: bool = False) -> None:
     """Begins a subscription: with its trial, where it has one, or with the first period that is billed."""
     subscription = account.known_subscription
     subscription.started_at = subscription.terms_at = starts_at
@@ -194,12 +194,12 @@ def add_trial(account: Account, plan_id: PlanId, started_at: datetime, *, promis
         raise TrialAlreadyUsed("This customer was on trial of this plan before: change to it with mode PERIOD_END.")
 
 
-def take_pending_change(account: Account, boundary: datetime, at: datetime) -> None:
+def apply_pending_change(account: Account, boundary: datetime, at: datetime) -> None:
     """Puts the change into force that was to come with this period."""
     if account.pending_terms is None:
         return
     changes = set_terms(account, account.pending_terms, boundary)
-    drop_pending_change(account)
+    clear_pending_change(account)
     account.record_change(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, changes)
 
 
@@ -212,32 +212,32 @@ def set_terms(account: Account, terms: Terms, since: datetime) -> list[str]:
     subscription.plan_id, subscription.quantity = terms.plan_id, terms.quantity
     subscription.terms_at = since
     account.terms = terms
-    return differing(before, terms)
+    return differing_fields(before, terms)
 
 
-def differing(one: Terms, other: Terms) -> list[str]:
+def differing_fields(one: Terms, other: Terms) -> list[str]:
     """The columns of a subscription in which two terms of it differ."""
     return [column for column in ("plan_id", "quantity") if getattr(one, column) != getattr(other, column)]
 
 
-def drop_pending_change(account: Account) -> None:
+def clear_pending_change(account: Account) -> None:
     subscription = account.known_subscription
     subscription.pending_plan_id = subscription.pending_quantity = subscription.pending_since = None
     account.pending_terms = None
 
 
-def end(account: Account, *, ended_at: datetime, at: datetime) -> NewInvoice | None:
+def end_subscription(account: Account, *, ended_at: datetime, at: datetime) -> NewInvoice | None:
     """Ends the subscription, with a last invoice if lines still wait."""
     subscription = account.known_subscription
-    drop_pending_change(account)
+    clear_pending_change(account)
     subscription.status = SubscriptionStatus.CANCELED
     subscription.ended_at = ended_at
     subscription.next_billing_at = None
     account.record_change(EventType.SUBSCRIPTION_CANCELED, subscription, at, ["status"])
-    return bill_waiting(account, at)
+    return bill_pending_lines(account, at)
 
 
-def bill_waiting(account: Account, at: datetime) -> NewInvoice | None:
+def bill_pending_lines(account: Account, at: datetime) -> NewInvoice | None:
     """Puts the lines that wait on an invoice, which has no period of its own: none where no line waits."""
     if not account.pending_lines:
         return None
@@ -260,7 +260,7 @@ def recurring_line(account: Account, period: Period, ordinal: int) -> Line:
         plan_id=terms.plan_id,
         quantity=terms.quantity,
         unit_amount_cents=terms.unit_amount_cents,
-        amount_cents=times(terms.unit_amount_cents, terms.quantity),
+        amount_cents=multiply_cents(terms.unit_amount_cents, terms.quantity),
         period_ordinal=ordinal,
         period_start=period.start,
         period_end=period.end,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from billing.account import Account, use_currency
-from billing.changes import credit_lines, join
+from billing.changes import credit_lines, link_lines
 from billing.errors import (
     CancellationAlreadyScheduled,
     CancellationNotScheduled,
@@ -17,11 +17,11 @@ from billing.errors import (
     TrialInvalid,
 )
 from billing.ids import PlanId, SubscriptionId
-from billing.invoicing import judge
+from billing.invoicing import update_past_due
 from billing.limits import MAX_START_DAYS, MAX_TRIAL_DAYS, START_GRACE
-from billing.money import amounts_that_fit, times
+from billing.money import multiply_cents, refusing_overflow
 from billing.records import NewInvoice, NewSubscription, PlanState, SubscriptionState, Terms
-from billing.renewals import end, is_due, start
+from billing.renewals import end_subscription, is_due, start_subscription
 from billing.words import EventType, SubscriptionStatus
 
 
@@ -102,10 +102,10 @@ def subscribe(
     account.terms = terms
     subscription = add_subscription(account, starts_at, trial_end, at, metadata=metadata)
     use_currency(account, terms.currency, at)
-    with amounts_that_fit("quantity"):
-        times(terms.unit_amount_cents, terms.quantity)
+    with refusing_overflow("quantity"):
+        multiply_cents(terms.unit_amount_cents, terms.quantity)
         if starts_at <= at:
-            start(account, starts_at, at, created=True)
+            start_subscription(account, starts_at, at, created=True)
         else:
             account.record_change(EventType.SUBSCRIPTION_CREATED, subscription, at)
 
@@ -167,7 +167,7 @@ def require_settlement_now(request: CancellationRequest) -> None:
         raise InvalidInput("At the end of a period nothing is left to give back.", "settlement")
 
 
-def plan_cancellation(account: Account, request: CancellationRequest, at: datetime) -> NewInvoice | None:
+def decide_cancellation(account: Account, request: CancellationRequest, at: datetime) -> NewInvoice | None:
     """Decides of a cancellation, and changes nothing but the account."""
     subscription, at_period_end = account.known_subscription, request.at_period_end
     if at_period_end and subscription.cancel_at_period_end:
@@ -182,12 +182,12 @@ def plan_cancellation(account: Account, request: CancellationRequest, at: dateti
         account.record_change(EventType.SUBSCRIPTION_CANCELLATION_SCHEDULED, subscription, at, ["cancel_at_period_end"])
         return None
     subscription.cancel_at_period_end = False
-    with amounts_that_fit():
+    with refusing_overflow():
         if request.settlement is Settlement.CREDIT and subscription.status is not SubscriptionStatus.PENDING:
             given_back = credit_lines(account, at)
-            join(given_back)
+            link_lines(given_back)
             account.add_pending_lines(given_back, at)
-        return end(account, ended_at=ended_at, at=at)
+        return end_subscription(account, ended_at=ended_at, at=at)
 
 
 def undo_cancellation(account: Account, at: datetime) -> None:
@@ -198,4 +198,4 @@ def undo_cancellation(account: Account, at: datetime) -> None:
     subscription.cancel_at_period_end = False
     subscription.canceled_at = None
     account.record_change(EventType.SUBSCRIPTION_CANCELLATION_UNDONE, subscription, at, ["cancel_at_period_end"])
-    judge(account, at)
+    update_past_due(account, at)

@@ -41,9 +41,9 @@ def required_text(text: str | None, field: str, longest: int) -> str:
     """`text` without the white space around it. Raises `InvalidInput` when nothing is left or it is too long."""
     stripped = (text or "").strip()
     if not stripped:
-        raise InvalidInput(f"{spoken(field)} must not be empty.", field)
+        raise InvalidInput(f"{field_label(field)} must not be empty.", field)
     if len(stripped) > longest:
-        raise InvalidInput(f"{spoken(field)} must have at most {longest} characters.", field)
+        raise InvalidInput(f"{field_label(field)} must have at most {longest} characters.", field)
     return stripped
 
 
@@ -54,7 +54,7 @@ def optional_text(text: str | None, field: str, longest: int) -> str | None:
     return required_text(text, field, longest)
 
 
-def spoken(field: str) -> str:
+def field_label(field: str) -> str:
     return field.replace("_", " ").capitalize()
 
 
@@ -77,7 +77,7 @@ def email_key(email: ValidatedEmail) -> str:
     return f"{local}@{(email.ascii_domain or email.domain).lower()}"
 
 
-def email_key_of(text: str) -> str | None:
+def email_key_or_none(text: str) -> str | None:
     """The key under which a customer with this address would be found; None for what is no address."""
     try:
         return email_key(valid_email(text))

@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from billing.account import Account
-from billing.changes import wait_for_next_invoice
+from billing.changes import defer_to_next_invoice
 from billing.errors import InvoiceHasPayments, InvoiceReversed
 from billing.ids import InvoiceLineId
-from billing.invoicing import add_to_balance, judge
+from billing.invoicing import add_to_balance, update_past_due
 from billing.records import AllocationState, InvoiceState, Line, OtherInvoiceLine
-from billing.renewals import bill_waiting
+from billing.renewals import bill_pending_lines
 from billing.words import CHARGES, AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, LineKind
 
 
@@ -47,23 +47,23 @@ def void(
         add_to_balance(account, LedgerEntryKind.GIVEN_BACK, given_back, at, invoice_id=invoice.id)
     if account.subscription is not None and account.subscription.id == invoice.subscription_id:
         account.remove_pending_lines(line for line in account.pending_lines if has_charge_among(line, lines))
-        wait_again(account, credits_taken_over(lines), at)
-    judge(account, at)
+        defer_credits(account, carried_credits(lines), at)
+    update_past_due(account, at)
 
 
-def wait_again(account: Account, credits_: Sequence[Line], at: datetime) -> None:
+def defer_credits(account: Account, credits_: Sequence[Line], at: datetime) -> None:
     """Lets credits wait that were on an invoice; of an ended subscription, they make one."""
     again = [replace(line, id=InvoiceLineId(account.make_id())) for line in credits_]
     if not again:
         return
     if account.known_subscription.is_live:
-        wait_for_next_invoice(account, again, at)
+        defer_to_next_invoice(account, again, at)
     else:
         account.add_pending_lines(again, at)
-        bill_waiting(account, at)
+        bill_pending_lines(account, at)
 
 
-def credits_taken_over(lines: Sequence[Line]) -> list[Line]:
+def carried_credits(lines: Sequence[Line]) -> list[Line]:
     """The credits among the lines of an invoice that have waited for it, and are for nothing on it: neither for a line
     that they reverse, nor for the charge of their change.
     """
@@ -78,7 +78,7 @@ def credits_taken_over(lines: Sequence[Line]) -> list[Line]:
     ]
 
 
-def lines_of_successor(account: Account, lines: Sequence[Line], elsewhere: Sequence[OtherInvoiceLine]) -> list[Line]:
+def lines_to_reissue(account: Account, lines: Sequence[Line], elsewhere: Sequence[OtherInvoiceLine]) -> list[Line]:
     """The lines of a void invoice for the one that replaces it. A credit that waits again is taken from there.
 
     A credit is left out that another invoice has taken over since, or whose charge is void: `elsewhere` are the lines

@@ -19,10 +19,10 @@ from billing.account import Account
 from billing.changes import ChangeMode, change_terms
 from billing.ids import CustomerId, NewId, PlanId
 from billing.limits import NET_DAYS
-from billing.paying import take_in
+from billing.paying import apply_payment
 from billing.records import Address, BillTo, CustomerState, NewEvent, Price, Terms
 from billing.renewals import renew
-from billing.subscribing import CancellationRequest, plan_cancellation, subscribe
+from billing.subscribing import CancellationRequest, decide_cancellation, subscribe
 from billing.voiding import void
 from billing.words import EventType, ObjectType, PaymentMethod, PlanInterval
 from cli.database import database_at, typed
@@ -256,7 +256,7 @@ def live_until(account: Account, as_of: datetime, *, pays: bool) -> None:
             paid_at = invoice.due_at - timedelta(days=NET_DAYS) + PAYS_AFTER
             if pays and paid_at <= as_of:
                 due = invoice.amount_due_cents
-                take_in(
+                apply_payment(
                     account,
                     due,
                     [(invoice, due)],
@@ -285,7 +285,7 @@ def make_exception(account: Account, plans: list[Plan], draw: random.Random, as_
         if others:
             change_terms(account, terms_of(draw.choice(others), 1), 1, mode=ChangeMode.IMMEDIATE, at=as_of)
     elif chance < 0.15:
-        take_in(account, 5000, [], method=PaymentMethod.CARD, received_at=as_of, at=as_of)
+        apply_payment(account, 5000, [], method=PaymentMethod.CARD, received_at=as_of, at=as_of)
     elif chance > 0.7 and (late := [each for each in account.unpaid if each.due_at and each.due_at < as_of]):
         void(account, late[-1], [], as_of, credited_elsewhere=False)
 
@@ -295,4 +295,4 @@ def cancel_some(account: Account, draw: random.Random, as_of: datetime) -> None:
     chance = draw.random()
     if chance > 0.15:
         return
-    plan_cancellation(account, CancellationRequest(at_period_end=chance > 0.1), as_of)
+    decide_cancellation(account, CancellationRequest(at_period_end=chance > 0.1), as_of)

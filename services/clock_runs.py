@@ -10,8 +10,8 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ids import TestClockId
-from billing.invoicing import overdue_before
-from billing.renewals import live_through
+from billing.invoicing import overdue_cutoff
+from billing.renewals import bill_until
 from billing.words import RunTrigger, TestClockStatus
 from db.database import Database
 from db.driver.errors import is_unavailable
@@ -67,8 +67,8 @@ async def try_to_advance(database: Database, test_clock_id: TestClockId, *, now:
 
 def life_on(clock: TestClock, until: datetime, now: datetime) -> Work:
     """What there is to live through on a test clock until an instant."""
-    due = or_(due_on(clock.id, until), overdue_on(clock.id, overdue_before(until)))
-    return Work(due, lambda account: live_through(account, until), now=now, actor="test clock")
+    due = or_(due_on(clock.id, until), overdue_on(clock.id, overdue_cutoff(until)))
+    return Work(due, lambda account: bill_until(account, until), now=now, actor="test clock")
 
 
 async def arrive(database: Database, sent: TestClock, work: Work) -> bool:

@@ -18,9 +18,9 @@ from billing.errors import (
     TooManyLines,
 )
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, new_id
-from billing.invoicing import due_date, invoice_number, judge, next_number, settle_finalized, state_refusal
+from billing.invoicing import due_date, invoice_number, next_number, settle_new_invoice, status_error, update_past_due
 from billing.limits import MAX_LINES
-from billing.money import amounts_that_fit, checked, times
+from billing.money import checked_cents, multiply_cents, refusing_overflow
 from billing.records import InvoiceState
 from billing.validation import required_text, valid_currency, valid_net_days, valid_quantity
 from billing.words import EventType, InvoiceKind, InvoiceStatus, LineKind
@@ -120,9 +120,9 @@ async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line
 async def put_line(session: AsyncSession, invoice: Invoice, line: OneOffLine, position: int) -> None:
     if line.unit_amount_cents <= 0:
         raise AmountNotPositive("A line must cost more than 0.", "unit_amount_cents")
-    with amounts_that_fit("unit_amount_cents"):
-        amount_cents = times(line.unit_amount_cents, valid_quantity(line.quantity))
-        invoice.subtotal_cents = invoice.amount_cents = invoice.amount_due_cents = checked(
+    with refusing_overflow("unit_amount_cents"):
+        amount_cents = multiply_cents(line.unit_amount_cents, valid_quantity(line.quantity))
+        invoice.subtotal_cents = invoice.amount_cents = invoice.amount_due_cents = checked_cents(
             invoice.subtotal_cents + amount_cents
         )
     session.add(
@@ -172,8 +172,8 @@ async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now:
     await session.flush()
     state = from_row(InvoiceState, invoice)
     account.record_change(EventType.INVOICE_FINALIZED, state, at, ["status"])
-    settle_finalized(account, state, (), at)
-    judge(account, at)
+    settle_new_invoice(account, state, (), at)
+    update_past_due(account, at)
     await store(session, [account])
     return Outcome(invoice_id=invoice_id)
 
@@ -186,5 +186,5 @@ async def open_draft(session: AsyncSession, invoice_id: InvoiceId, now: datetime
     if present is None:
         raise InvoiceNotFound("There is no invoice with this id.")
     if present.status is not InvoiceStatus.DRAFT:
-        raise state_refusal(present.status)
+        raise status_error(present.status)
     return present, account, at

@@ -17,11 +17,11 @@ from billing.errors import (
     InvoiceNotReissuable,
 )
 from billing.ids import InvoiceId, SubscriptionId
-from billing.invoicing import finalize, judge, mark_uncollectible, state_refusal
-from billing.money import amounts_that_fit
+from billing.invoicing import finalize, mark_uncollectible, status_error, update_past_due
+from billing.money import refusing_overflow
 from billing.periods import Period
 from billing.records import InvoiceState, Line
-from billing.voiding import credits_taken_over, has_charge_among, lines_of_successor, void
+from billing.voiding import carried_credits, has_charge_among, lines_to_reissue, void
 from billing.words import CHARGES, EventType, InvoiceKind, InvoiceStatus, LineKind
 from db.models import Invoice
 from db.queries.accounts import allocations_of_invoice, came_after, period_was_changed
@@ -44,12 +44,12 @@ async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: dat
     live, state, at = await open_unpaid(session, invoice_id, now)
     lines = await lines_of_invoice(session, invoice_id)
     account = live
-    if state.subscription_id is not None and credits_taken_over(lines):
+    if state.subscription_id is not None and carried_credits(lines):
         account, at = await account_of(session, live, state.subscription_id, at=at, now=now)
         [state] = [unpaid for unpaid in account.unpaid if unpaid.id == invoice_id]
     allocations = await allocations_of_invoice(session, invoice_id)
     elsewhere = await is_credited_elsewhere(session, state, lines)
-    with amounts_that_fit():
+    with refusing_overflow():
         void(account, state, allocations, at, lines=lines, credited_elsewhere=elsewhere)
     await store_beside(session, account, live, now=now)
     return Outcome(invoice_id=invoice_id)
@@ -90,7 +90,7 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
     live, at = await open_customer(session, invoice.customer_id, now=now)
     await session.refresh(invoice)
     if invoice.status is not InvoiceStatus.VOID:
-        raise state_refusal(invoice.status)
+        raise status_error(invoice.status)
     if invoice.kind is not InvoiceKind.RECURRING:
         raise InvoiceNotRecurring("Only the invoice of a subscription's period is issued again.")
     if await session.scalar(select(Invoice.id).where(Invoice.replaces_id == invoice_id)):
@@ -99,7 +99,7 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
     account, at = await account_of(session, live, invoice.subscription_id, at=at, now=now)
     await period_stands(session, account, invoice)
     lines = await lines_again(session, account, invoice_id)
-    with amounts_that_fit():
+    with refusing_overflow():
         finalize(
             account,
             invoice.kind,
@@ -109,7 +109,7 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
             at=at,
             replaces_id=invoice_id,
         )
-    judge(account, at)
+    update_past_due(account, at)
     await store_beside(session, account, live, now=now)
     return Outcome(invoice_id=account.invoices[0].id)
 
@@ -138,7 +138,7 @@ async def lines_again(session: AsyncSession, account: Account, invoice_id: Invoi
     credits_ = [line for line in lines if line.kind is LineKind.PRORATION_CREDIT]
     elsewhere = await lines_of_changes(session, account.known_subscription.id, credits_, elsewhere_than=invoice_id)
     counted = {line.id for line in account.pending_lines}
-    again = lines_of_successor(account, lines, elsewhere)
+    again = lines_to_reissue(account, lines, elsewhere)
     counted |= {line.id for line in again if line.reverses_line_id in {own.id for own in again}}
     added = [line for line in again if line.reverses_line_id is not None and line.id not in counted]
     reversed_ids = [line.reverses_line_id for line in added if line.reverses_line_id is not None]
@@ -167,7 +167,7 @@ async def store_beside(session: AsyncSession, account: Account, live: Account, *
     if live is not account and live.subscription is not None:
         # Credit on a new invoice may have paid what another subscription of the customer owed.
         again, at = await open_customer(session, account.customer.id, now=now)
-        judge(again, at)
+        update_past_due(again, at)
         await store(session, [again])
 
 
@@ -184,7 +184,7 @@ async def open_unpaid(
             return account, state, at
     # It may have been another when its customer was not locked yet.
     await session.refresh(invoice)
-    raise state_refusal(invoice.status)
+    raise status_error(invoice.status)
 
 
 async def existing_invoice(session: AsyncSession, invoice_id: InvoiceId) -> Invoice:

@@ -9,16 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import use_currency
 from billing.errors import CurrencyMismatch, Overpayment
 from billing.ids import CustomerId, InvoiceId
-from billing.invoicing import judge
-from billing.money import amounts_that_fit
+from billing.invoicing import update_past_due
+from billing.money import refusing_overflow
 from billing.paying import (
-    WantedAllocation,
-    oldest_first_shares,
-    require_wanted_once,
-    take_in,
+    RequestedAllocation,
+    apply_payment,
+    requested_shares,
+    require_distinct_invoices,
+    shares_oldest_first,
     valid_payment,
     valid_received_at,
-    wanted_shares,
 )
 from billing.validation import optional_text, valid_currency
 from billing.words import InvoiceStatus, PaymentMethod
@@ -40,7 +40,7 @@ async def record_payment(
     method: PaymentMethod = PaymentMethod.BANK_TRANSFER,
     reference: str | None = None,
     received_at: datetime | None = None,
-    allocations: Sequence[WantedAllocation] | None = None,
+    allocations: Sequence[RequestedAllocation] | None = None,
     allow_overpayment: bool = False,
     now: datetime,
 ) -> Outcome:
@@ -59,21 +59,21 @@ async def record_payment(
         raise CurrencyMismatch(f"This customer is billed in {account.customer.currency}.", "currency")
     received_at = valid_received_at(received_at, at)
     if allocations is None:
-        shares = oldest_first_shares(account, amount_cents)
+        shares = shares_oldest_first(account, amount_cents)
     else:
-        require_wanted_once(allocations)
+        require_distinct_invoices(allocations)
         others = {wanted.invoice_id for wanted in allocations} - {invoice.id for invoice in account.unpaid}
         statuses = await statuses_of(session, customer_id, others) if others else {}
-        shares = wanted_shares(account, allocations, amount_cents, statuses)
+        shares = requested_shares(account, allocations, amount_cents, statuses)
     rest = amount_cents - sum(share for _, share in shares)
     if rest and not allow_overpayment:
         raise Overpayment(f"This is {rest} minor units more than the invoices take.")
     use_currency(account, currency, at)
-    with amounts_that_fit("amount_cents"):
-        payment_id = take_in(
+    with refusing_overflow("amount_cents"):
+        payment_id = apply_payment(
             account, amount_cents, shares, method=method, reference=reference, received_at=received_at, at=at
         )
-    judge(account, at)
+    update_past_due(account, at)
     await store(session, [account])
     return Outcome(customer_id=customer_id, payment_id=payment_id)
 

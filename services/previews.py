@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.changes import ChangeMode, ChangeRequest, PendingChange
 from billing.ids import CustomerId, SubscriptionId
-from billing.money import amounts_that_fit
+from billing.money import refusing_overflow
 from billing.records import NewInvoice
-from billing.renewals import renew_next, upcoming_invoices_of
+from billing.renewals import bill_next_period, upcoming_invoices_of
 from billing.subscribing import SubscriptionRequest
 from services.accounts.open import open_customer, open_subscription
 from services.accounts.read import read_accounts
@@ -44,8 +44,8 @@ async def preview_subscription(
     account, at = await open_customer(session, customer_id, now=now, lock=False)
     await plan_subscription(session, account, request, at=at)
     if not account.invoices:
-        with amounts_that_fit():
-            renew_next(account)
+        with refusing_overflow():
+            bill_next_period(account)
     return account.invoices[0]
 
 

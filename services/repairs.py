@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ids import CustomerId, SubscriptionId
-from billing.validation import email_key_of
+from billing.validation import email_key_or_none
 from billing.words import EventType
 from db.database import Database
 from db.driver.errors import violated_constraint
@@ -53,7 +53,7 @@ async def repair(database: Database) -> None:
     trials, addresses = await database.change(fill, repeatable=True)
     keys = 0
     for row in addresses:
-        key = email_key_of(row.email)
+        key = email_key_or_none(row.email)
         if key is not None and key != row.email_key:
             keys += await renew_key(database, row.id, row.email_key, key)
     if trials or keys:

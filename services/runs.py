@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import Account
 from billing.errors import BillingError
 from billing.ids import SubscriptionId, new_id
-from billing.invoicing import judge, overdue_before
+from billing.invoicing import overdue_cutoff, update_past_due
 from billing.limits import CHUNK
 from billing.money import AmountOverflow
 from billing.renewals import MAX_PERIODS_PER_RUN, renew
@@ -113,7 +113,7 @@ async def run_renewals(
                 raise error
         # What is on hold becomes past due all the same.
         judgements = Work(
-            overdue_on(None, overdue_before(as_of)), lambda account: judged(account, as_of), now=now, held_too=True
+            overdue_on(None, overdue_cutoff(as_of)), lambda account: judged(account, as_of), now=now, held_too=True
         )
         while (chunk := await do_chunk(database, judgements, limit=chunk_size)).claimed:
             await run.add(chunk)
@@ -121,7 +121,7 @@ async def run_renewals(
 
 
 def judged(account: Account, as_of: datetime) -> int:
-    judge(account, as_of)
+    update_past_due(account, as_of)
     return 0
 
 

@@ -14,14 +14,14 @@ from billing.errors import (
     TrialAlreadyUsed,
 )
 from billing.ids import CustomerId, PlanId, SubscriptionId
-from billing.money import amounts_that_fit
+from billing.money import refusing_overflow
 from billing.records import PlanState
 from billing.renewals import renew
 from billing.subscribing import (
     CancellationRequest,
     Settlement,
     SubscriptionRequest,
-    plan_cancellation,
+    decide_cancellation,
     require_no_live_subscription,
     require_settlement_now,
     subscribe,
@@ -127,7 +127,7 @@ async def plan_change(session: AsyncSession, account: Account, request: ChangeRe
         account.trials_before = {plan.plan_id: before} if before else {}
     if subscription.current_period_start is not None:
         await add_billed_lines(session, account, request.as_of or at)
-    with amounts_that_fit("quantity"):
+    with refusing_overflow("quantity"):
         change = change_terms(account, plan, quantity, mode=request.mode, as_of=request.as_of, at=at)
         # A new period that began in the past may be over already.
         renew(account, at)
@@ -172,7 +172,7 @@ async def cancel_subscription(
     account, at = await open_subscription(session, subscription_id, now=now)
     if request.settlement is Settlement.CREDIT and account.known_subscription.started_at is not None:
         await add_billed_lines(session, account, at)
-    invoice = plan_cancellation(account, request, at)
+    invoice = decide_cancellation(account, request, at)
     await store(session, [account])
     return Outcome(subscription_id=subscription_id, invoice_id=invoice.id if invoice else None)
 

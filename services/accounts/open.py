@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import Account
 from billing.errors import CustomerNotFound, RenewalDue, SubscriptionCanceled, SubscriptionNotFound
 from billing.ids import CustomerId, SubscriptionId
-from billing.money import amounts_that_fit
+from billing.money import refusing_overflow
 from billing.renewals import is_due, renew
 from db.models import Subscription
 from db.queries.locks import lock_customer
@@ -37,7 +37,7 @@ async def open_customer(
     subscription = account.subscription
     if subscription is None or not subscription.cancel_at_period_end or account.held or not is_due(account, at):
         return account, at
-    with amounts_that_fit():
+    with refusing_overflow():
         renew(account, at)
     if lock:
         await store(session, [account])
@@ -62,7 +62,7 @@ async def open_subscription(
     at = await arrive(session, account, now, lock=lock)
     subscription = account.known_subscription
     if subscription.is_live and not account.held:
-        with amounts_that_fit():
+        with refusing_overflow():
             renew(account, at, most=MAX_PERIODS_AT_ONCE)
     if not subscription.is_live:
         raise SubscriptionCanceled("This subscription has ended: CANCELED is final.")

@@ -7,12 +7,12 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from hypothesis import strategies as st
 
 from billing.account import Account
-from billing.changes import Change, ChangeMode, change_terms, credit_lines, same
+from billing.changes import Change, ChangeMode, are_same_terms, change_terms, credit_lines
 from billing.ids import CustomerId, NewId, PaymentId, PlanId
-from billing.invoicing import allocate, enter, judge, oldest_due_first
+from billing.invoicing import add_ledger_entry, allocate, oldest_due_first, update_past_due
 from billing.periods import Interval
 from billing.records import BillTo, CustomerState, Line, NewInvoice, Terms
-from billing.renewals import end, renew
+from billing.renewals import end_subscription, renew
 from billing.subscribing import add_subscription
 from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind
 
@@ -111,13 +111,13 @@ def pay(account: Account, at: datetime, amount_cents: int | None = None) -> None
     amount_cents = invoice.amount_due_cents if amount_cents is None else min(amount_cents, invoice.amount_due_cents)
     payment_id = PaymentId(account.make_id())
     allocate(account, invoice, AllocationKind.PAYMENT, amount_cents, at, payment_id=payment_id)
-    judge(account, at)
+    update_past_due(account, at)
 
 
 def overpay(account: Account, amount_cents: int, at: datetime) -> None:
     """Receives money that no invoice takes."""
     payment_id = PaymentId(account.make_id())
-    enter(account, LedgerEntryKind.OVERPAYMENT, amount_cents, at, payment_id=payment_id)
+    add_ledger_entry(account, LedgerEntryKind.OVERPAYMENT, amount_cents, at, payment_id=payment_id)
 
 
 def give_up(account: Account, at: datetime) -> None:
@@ -125,14 +125,14 @@ def give_up(account: Account, at: datetime) -> None:
     invoice = oldest_due_first(account)[0]
     invoice.status = InvoiceStatus.UNCOLLECTIBLE
     account.record_change(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at, ["status"])
-    judge(account, at)
+    update_past_due(account, at)
 
 
 def cancel_with_credit(account: Account, at: datetime) -> NewInvoice | None:
     """Cancels at once, and gives back what is left. Returns the last invoice."""
     account.known_subscription.canceled_at = at
     account.add_pending_lines(credit_lines(account, at), at)
-    return end(account, ended_at=at, at=at)
+    return end_subscription(account, ended_at=at, at=at)
 
 
 starts = st.datetimes(datetime(1999, 1, 1), datetime(2104, 12, 31)).map(  # noqa: DTZ001 - Hypothesis wants them naive
@@ -188,14 +188,14 @@ def draw_change(draw: st.DrawFn, account: Account, step: str, at: datetime) -> N
     assert subscription.terms_at is not None
     earliest = max(subscription.terms_at, subscription.current_period.start)
     as_of = draw(instants(earliest, at + timedelta(seconds=1)))
-    waits_already = mode is ChangeMode.PERIOD_END and same(terms, account.pending_terms)
-    if not same(terms, before) and not waits_already:
+    waits_already = mode is ChangeMode.PERIOD_END and are_same_terms(terms, account.pending_terms)
+    if not are_same_terms(terms, before) and not waits_already:
         change_to(account, terms, mode=mode, as_of=as_of, at=at)
         # A new period that was begun in the past may be over already.
         renew(account, at)
 
 
-def instants(first: datetime, end: datetime) -> st.SearchStrategy[datetime]:
-    """Whole seconds, from `first` until just before `end`."""
-    seconds = int((end - first).total_seconds())
+def instants(first: datetime, end_subscription: datetime) -> st.SearchStrategy[datetime]:
+    """Whole seconds, from `first` until just before `end_subscription`."""
+    seconds = int((end_subscription - first).total_seconds())
     return st.integers(0, seconds - 1).map(lambda second: first + timedelta(seconds=second))

@@ -7,7 +7,7 @@ from billing.changes import ChangeMode, PendingChange, change_terms
 from billing.errors import CancellationAlreadyScheduled, SubscriptionUnchanged
 from billing.records import Terms
 from billing.renewals import renew
-from billing.subscribing import CancellationRequest, plan_cancellation
+from billing.subscribing import CancellationRequest, decide_cancellation
 from billing.words import EventType
 from tests.billing.accounts import JUNE, YEAR, amounts, change_to, days, some_terms, started
 from tests.billing.test_changes import HALF_OF_JUNE, JULY
@@ -115,7 +115,7 @@ def test_the_very_change_that_waits_is_none(plan: Terms | None, quantity: int | 
 
 def test_a_change_that_waits_and_is_lost_with_the_period_is_refused_for_the_cancellation() -> None:
     account = with_pending(of(A, 5), of(B, 5))
-    plan_cancellation(account, CancellationRequest(), FIFTH)
+    decide_cancellation(account, CancellationRequest(), FIFTH)
 
     with pytest.raises(CancellationAlreadyScheduled):
         change_terms(account, B, None, at=FIFTH)
@@ -157,7 +157,7 @@ def test_the_event_of_a_change_leaves_out_pending_terms_that_have_events_of_thei
 
 def canceled_at_period_end(terms: Terms) -> Account:
     account = started(terms)
-    plan_cancellation(account, CancellationRequest(), FOURTH)
+    decide_cancellation(account, CancellationRequest(), FOURTH)
     return account
 
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from billing.account import Account
 from billing.changes import ChangeMode
-from billing.invoicing import judge
+from billing.invoicing import update_past_due
 from billing.money import MAX_CENTS, AmountOverflow
 from billing.periods import Interval, Period, nth_period
-from billing.renewals import MAX_PERIODS_PER_RUN, live_through, renew
+from billing.renewals import MAX_PERIODS_PER_RUN, bill_until, renew
 from billing.words import EventType, InvoiceKind, InvoiceStatus, LineKind, PeriodKind, SubscriptionStatus
 from tests.billing.accounts import (
     JUNE,
@@ -390,7 +390,7 @@ def test_a_subscription_that_is_not_active_is_never_past_due(status: Subscriptio
     subscription = account.known_subscription
     account.subscription = replace(subscription, status=status)
 
-    judge(account, JUNE + days(100))
+    update_past_due(account, JUNE + days(100))
 
     assert account.subscription == replace(subscription, status=status)
     assert EventType.SUBSCRIPTION_PAST_DUE not in happened(account)
@@ -409,7 +409,7 @@ def test_an_invoice_of_another_subscription_makes_none_past_due() -> None:
 def test_time_that_is_lived_through_issues_each_invoice_when_its_period_begins() -> None:
     account = an_account(some_terms(), created_at=JUNE - days(7))
 
-    assert live_through(account, AUGUST) == 3
+    assert bill_until(account, AUGUST) == 3
 
     assert [invoice.issued_at for invoice in account.invoices] == [JUNE, JULY, AUGUST]
     [past_due] = [event for event in account.events if event.type is EventType.SUBSCRIPTION_PAST_DUE]
@@ -419,7 +419,7 @@ def test_time_that_is_lived_through_issues_each_invoice_when_its_period_begins()
 def test_living_through_time_stops_after_a_bounded_number_of_periods() -> None:
     account = started(some_terms(interval=WEEK))
 
-    assert [live_through(account, JUNE + 30 * days(7)) for _ in range(4)] == [12, 12, 6, 0]
+    assert [bill_until(account, JUNE + 30 * days(7)) for _ in range(4)] == [12, 12, 6, 0]
 
 
 @given(
@@ -444,7 +444,7 @@ def test_living_through_time_is_running_at_each_instant_of_it(
         return account
 
     lived, run = an_eventful_account(), an_eventful_account()
-    live_through(lived, JUNE + timedelta(hours=hours))
+    bill_until(lived, JUNE + timedelta(hours=hours))
     # Periods and due dates are whole hours; an invoice is past due from the second after one on.
     for hour in range(hours):
         renew(run, JUNE + timedelta(hours=hour))

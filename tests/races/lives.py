@@ -8,8 +8,8 @@ from typing import Any
 from billing.account import Account
 from billing.changes import ChangeMode, change_terms
 from billing.ids import new_id
-from billing.paying import take_in
-from billing.subscribing import CancellationRequest, plan_cancellation, subscribe
+from billing.paying import apply_payment
+from billing.subscribing import CancellationRequest, decide_cancellation, subscribe
 from billing.words import PaymentMethod, PlanInterval
 from cli.demo import DemoCustomer, live_until, new_account, plan_created, store_made, terms_of
 from db.database import Database
@@ -94,9 +94,9 @@ def add_events(draw: random.Random, account: Account, plan: Plan, at: datetime) 
         mode = draw.choice((ChangeMode.NEXT_INVOICE, ChangeMode.PERIOD_END, ChangeMode.NONE))
         change_terms(account, None, 5, mode=mode, at=at)
     if draw.random() < 0.15:
-        plan_cancellation(account, CancellationRequest(at_period_end=True), at)
+        decide_cancellation(account, CancellationRequest(at_period_end=True), at)
 
 
 def pay_ahead(account: Account, amount_cents: int, at: datetime) -> None:
     """Records money that no invoice takes: it becomes balance."""
-    take_in(account, amount_cents, [], method=PaymentMethod.CARD, received_at=at, at=at)
+    apply_payment(account, amount_cents, [], method=PaymentMethod.CARD, received_at=at, at=at)

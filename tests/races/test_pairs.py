@@ -16,7 +16,7 @@ import pytest
 
 from billing.account import Account
 from billing.changes import ChangeMode
-from billing.subscribing import CancellationRequest, plan_cancellation
+from billing.subscribing import CancellationRequest, decide_cancellation
 from billing.words import RunTrigger
 from cli.demo import DemoCustomer
 from db.database import Database
@@ -298,7 +298,7 @@ def a_comer(seed: int, plans: Sequence[Plan]) -> DemoCustomer:
 def a_former_subscriber(seed: int, plans: Sequence[Plan]) -> DemoCustomer:
     """Whose subscription was canceled the day before."""
     made = a_subscriber(seed, plans, behind=(1, 1))
-    plan_cancellation(made.account, CancellationRequest(at_period_end=False), NOW - timedelta(hours=20))
+    decide_cancellation(made.account, CancellationRequest(at_period_end=False), NOW - timedelta(hours=20))
     return made
 
 

@@ -54,7 +54,7 @@ def a_month_is_counted_from_the_period_before() -> None:
 
 
 def what_is_due_now_is_past_due() -> None:
-    judge = invoicing.judge
+    judge = invoicing.update_past_due
 
     def judge_early(account: Account, at: datetime) -> None:
         judge(account, at + timedelta(days=1))

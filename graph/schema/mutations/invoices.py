@@ -19,7 +19,7 @@ class InvoiceLineInput:
         description="The price of one unit in minor units of the invoice's currency: more than 0."
     )
     quantity: int = strawberry.field(
-        default=1, description=f"How many units: 1 to {limits.spaced(limits.MAX_QUANTITY)}."
+        default=1, description=f"How many units: 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
     )
 
     def value(self) -> OneOffLine:
@@ -53,7 +53,7 @@ class AddInvoiceLineInput:
         description="The price of one unit in minor units of the invoice's currency: more than 0."
     )
     quantity: int = strawberry.field(
-        default=1, description=f"How many units: 1 to {limits.spaced(limits.MAX_QUANTITY)}."
+        default=1, description=f"How many units: 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
     )
     idempotency_key: str | None = idempotency_key_field()
 

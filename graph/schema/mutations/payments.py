@@ -6,7 +6,7 @@ import strawberry
 
 from billing import limits
 from billing.ids import CustomerId, InvoiceId
-from billing.paying import WantedAllocation
+from billing.paying import RequestedAllocation
 from billing.words import PaymentMethod
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import Payload, idempotency_key_field, made_customer, made_payment, mutation, payload
@@ -27,8 +27,8 @@ class AllocationInput:
         ),
     )
 
-    def value(self) -> WantedAllocation:
-        return WantedAllocation(InvoiceId(parse_id(self.invoice_id)), self.amount_cents)
+    def value(self) -> RequestedAllocation:
+        return RequestedAllocation(InvoiceId(parse_id(self.invoice_id)), self.amount_cents)
 
 
 @strawberry.input(description="Money that was received outside this server.")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, cast
 
 import strawberry
 
-from billing.validation import email_key_of
+from billing.validation import email_key_or_none
 from billing.words import ApiKeyScope
 from db import models
 from db.queries.lookups import (
@@ -86,7 +86,7 @@ class Query(PreviewQueries):
         argument="email",
         argument_description="The e-mail address.",
         argument_type=str,
-        key_of=email_key_of,
+        key_of=email_key_or_none,
     )
     customer_by_external_id: Customer | None = lookup(
         customers_by_external_id,

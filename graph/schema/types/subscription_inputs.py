@@ -23,7 +23,7 @@ class NewSubscriptionInput:
         description="What is billed: a plan that is not archived, in the currency the customer is billed in."
     )
     quantity: int = strawberry.field(
-        default=1, description=f"How many units of the plan: 1 to {limits.spaced(limits.MAX_QUANTITY)}."
+        default=1, description=f"How many units of the plan: 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
     )
     start_at: datetime | None = strawberry.field(
         default=None,
@@ -60,7 +60,7 @@ class SubscriptionChangeInput:
         default=None, description="The new plan: one that is not archived, in the same currency."
     )
     quantity: int | None = strawberry.field(
-        default=None, description=f"How many units of the plan: 1 to {limits.spaced(limits.MAX_QUANTITY)}."
+        default=None, description=f"How many units of the plan: 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
     )
     mode: ChangeMode | None = strawberry.field(
         default=None,
