@@ -31,7 +31,7 @@ SECRET_BYTES = 32
 MAX_NAME = 255
 
 
-USE_NOTED_EVERY = timedelta(minutes=1)
+USE_RECORDED_EVERY = timedelta(minutes=1)
 """When a key was last used is written down so often at most."""
 
 
@@ -103,13 +103,13 @@ async def has_api_keys(session: AsyncSession) -> bool:
     return bool(await session.scalar(select(usable)))
 
 
-def id_in(token: str) -> ApiKeyId | None:
+def key_id_in(token: str) -> ApiKeyId | None:
     """The id that a token names; None for what is no token."""
     found = TOKEN.fullmatch(token)
     return ApiKeyId(UUID(found[1])) if found else None
 
 
-def opens(key: ApiKey, token: str, now: datetime) -> bool:
+def is_token_valid(key: ApiKey, token: str, now: datetime) -> bool:
     """Whether a token is the one of the key, and the key good at `now`. Takes as long for each wrong token."""
     found = TOKEN.fullmatch(token)
     given = sha256((found[2] if found else "").encode()).digest()
@@ -118,12 +118,12 @@ def opens(key: ApiKey, token: str, now: datetime) -> bool:
     return matches and key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
 
 
-def is_unnoted(key: ApiKey, now: datetime) -> bool:
+def is_use_unrecorded(key: ApiKey, now: datetime) -> bool:
     """Whether it is to be written down that a key is in use: that was not done a moment ago."""
-    return key.last_used_at is None or key.last_used_at <= now - USE_NOTED_EVERY
+    return key.last_used_at is None or key.last_used_at <= now - USE_RECORDED_EVERY
 
 
-async def note_use(session: AsyncSession, api_key_id: ApiKeyId, now: datetime) -> None:
+async def record_use(session: AsyncSession, api_key_id: ApiKeyId, now: datetime) -> None:
     """Writes down that a key is in use."""
     keys = table_of(ApiKey)
     await session.execute(update(keys).where(keys.c.id == api_key_id).values(last_used_at=now.replace(microsecond=0)))

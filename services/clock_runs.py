@@ -17,7 +17,7 @@ from db.database import Database
 from db.driver.errors import is_unavailable
 from db.models import BillingHold, Subscription, TestClock
 from db.queries.accounts import due_on, overdue_on
-from services.runs import RunRow, Work, do_chunk
+from services.runs import RunRow, RunTask, do_chunk
 from services.test_clocks import existing_test_clock, stop_test_clock
 
 logger = logging.getLogger("billing.runs")
@@ -39,14 +39,14 @@ async def advance(database: Database, test_clock_id: TestClockId, *, now: dateti
     clock = await database.change(lambda session: existing_test_clock(session, test_clock_id), repeatable=True)
     if clock.target_at is None:
         return True
-    work = life_on(clock, clock.target_at, now)
+    work = clock_task(clock, clock.target_at, now)
     arrived = False
     async with RunRow(database, RunTrigger.TEST_CLOCK, clock.target_at, now) as run:
         while not arrived and time.monotonic() < deadline:
             chunk = await do_chunk(database, work, limit=CLOCK_CHUNK)
             await run.add(chunk)
             if chunk.claimed == 0:
-                arrived = await arrive(database, clock, work)
+                arrived = await stop_if_arrived(database, clock, work)
                 if not arrived:
                     await asyncio.sleep(0.02)
     return arrived
@@ -65,13 +65,13 @@ async def try_to_advance(database: Database, test_clock_id: TestClockId, *, now:
         logger.warning("test clock %s waits for the database: %s", test_clock_id, error)
 
 
-def life_on(clock: TestClock, until: datetime, now: datetime) -> Work:
+def clock_task(clock: TestClock, until: datetime, now: datetime) -> RunTask:
     """What there is to live through on a test clock until an instant."""
     due = or_(due_on(clock.id, until), overdue_on(clock.id, overdue_cutoff(until)))
-    return Work(due, lambda account: bill_until(account, until), now=now, actor="test clock")
+    return RunTask(due, lambda account: bill_until(account, until), now=now, actor="test clock")
 
 
-async def arrive(database: Database, sent: TestClock, work: Work) -> bool:
+async def stop_if_arrived(database: Database, sent: TestClock, work: RunTask) -> bool:
     """Lets the clock stand still if nothing is due any more on the way it was `sent`.
 
     What another process has claimed still is due. A clock that has arrived and was sent on meanwhile is left alone.
@@ -90,7 +90,7 @@ async def arrive(database: Database, sent: TestClock, work: Work) -> bool:
     return await database.change(stand_still, repeatable=True)
 
 
-async def see_to_test_clocks(database: Database, *, now: datetime) -> None:
+async def advance_test_clocks(database: Database, *, now: datetime) -> None:
     """Moves clocks on that are on their way, those that wait longest first, and tries again what is on hold on others.
 
     Takes `CLOCK_SECONDS` in all, more or less.
@@ -113,4 +113,4 @@ async def see_to_test_clocks(database: Database, *, now: datetime) -> None:
         if clock.status is TestClockStatus.ADVANCING:
             await advance(database, clock.id, now=now, seconds=seconds)
         else:
-            await do_chunk(database, life_on(clock, clock.frozen_at, now), limit=CLOCK_CHUNK)
+            await do_chunk(database, clock_task(clock, clock.frozen_at, now), limit=CLOCK_CHUNK)

@@ -92,7 +92,7 @@ async def create_invoice(
         raise TooManyLines(f"An invoice has at most {MAX_LINES} lines.", "lines")
     for position, line in enumerate(lines, start=1):
         try:
-            await put_line(session, invoice, line, position)
+            await insert_line(session, invoice, line, position)
         except BillingError as refusal:
             refusal.field = ("lines", str(position - 1), *refusal.field)
             raise
@@ -110,14 +110,14 @@ async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line
     positions = (await session.scalars(select(InvoiceLine.position).where(InvoiceLine.invoice_id == invoice_id))).all()
     if len(positions) >= MAX_LINES:
         raise TooManyLines(f"An invoice has at most {MAX_LINES} lines.", "invoice_id")
-    await put_line(session, invoice, line, max(positions, default=0) + 1)
+    await insert_line(session, invoice, line, max(positions, default=0) + 1)
     changed(invoice, at)
     await session.flush()
     await record(session, EventType.INVOICE_UPDATED, invoice, changes=["lines", "amount_cents"], at=at, now=now)
     return Outcome(invoice_id=invoice_id)
 
 
-async def put_line(session: AsyncSession, invoice: Invoice, line: OneOffLine, position: int) -> None:
+async def insert_line(session: AsyncSession, invoice: Invoice, line: OneOffLine, position: int) -> None:
     if line.unit_amount_cents <= 0:
         raise AmountNotPositive("A line must cost more than 0.", "unit_amount_cents")
     with refusing_overflow("unit_amount_cents"):

@@ -56,7 +56,7 @@ class Request:
         return hashlib.sha256(self.content.encode()).digest()
 
 
-async def once(
+async def run_once(
     session: AsyncSession,
     request: Request,
     operation: Callable[[AsyncSession], Awaitable[Outcome]],
@@ -80,13 +80,15 @@ async def once(
         .returning(keys.c.key)
     )
     if taken is None:
-        return await outcome_of(session, request)
+        return await stored_outcome(session, request)
     outcome = await operation(session)
-    await session.execute(update(keys).where(mine).values(result=keys_of(outcome), details=details_of(outcome)))
+    await session.execute(
+        update(keys).where(mine).values(result=outcome_keys(outcome), details=outcome_details(outcome))
+    )
     return outcome
 
 
-async def outcome_of(session: AsyncSession, request: Request) -> Outcome:
+async def stored_outcome(session: AsyncSession, request: Request) -> Outcome:
     """What was stored with a key that is taken."""
     statement = select(IdempotencyKey).where(
         IdempotencyKey.api_key == request.api_key, IdempotencyKey.key == request.key
@@ -99,11 +101,11 @@ async def outcome_of(session: AsyncSession, request: Request) -> Outcome:
     return Outcome(**made, withdrawn_change=withdrawn_change_of(before.details or {}))  # type: ignore[arg-type]
 
 
-def keys_of(outcome: Outcome) -> dict[str, str]:
+def outcome_keys(outcome: Outcome) -> dict[str, str]:
     return {name: str(key) for name in KEYS if (key := getattr(outcome, name)) is not None}
 
 
-def details_of(outcome: Outcome) -> dict[str, str] | None:
+def outcome_details(outcome: Outcome) -> dict[str, str] | None:
     """What an outcome has beside keys, as texts; None for nothing."""
     change = outcome.withdrawn_change
     if change is None:
@@ -127,7 +129,7 @@ def withdrawn_change_of(details: Mapping[str, str]) -> PendingChange | None:
     )
 
 
-def content_of(name: str, fields: object) -> str:
+def request_text(name: str, fields: object) -> str:
     """A mutation's name and input as one text: the same for the same request, however its fields were ordered."""
     return json.dumps([name, fields], sort_keys=True, default=str, separators=(",", ":"))
 

@@ -26,7 +26,7 @@ from billing.words import CHARGES, EventType, InvoiceKind, InvoiceStatus, LineKi
 from db.models import Invoice
 from db.queries.accounts import allocations_of_invoice, came_after, period_was_changed
 from db.queries.lines import billed_by_line, credited_by_line, lines_of_changes, lines_of_invoice
-from services.accounts.clock import arrive
+from services.accounts.clock import customer_time
 from services.accounts.open import open_customer
 from services.accounts.read import read_accounts
 from services.accounts.write import store
@@ -51,7 +51,7 @@ async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: dat
     elsewhere = await is_credited_elsewhere(session, state, lines)
     with refusing_overflow():
         void(account, state, allocations, at, lines=lines, credited_elsewhere=elsewhere)
-    await store_beside(session, account, live, now=now)
+    await store_both(session, account, live, now=now)
     return Outcome(invoice_id=invoice_id)
 
 
@@ -97,8 +97,8 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
         raise InvoiceAlreadyReissued("This invoice has a successor.")
     assert invoice.subscription_id is not None, "the invoice of a period is of a subscription"
     account, at = await account_of(session, live, invoice.subscription_id, at=at, now=now)
-    await period_stands(session, account, invoice)
-    lines = await lines_again(session, account, invoice_id)
+    await require_period_intact(session, account, invoice)
+    lines = await reissued_lines(session, account, invoice_id)
     with refusing_overflow():
         finalize(
             account,
@@ -110,11 +110,11 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
             replaces_id=invoice_id,
         )
     update_past_due(account, at)
-    await store_beside(session, account, live, now=now)
+    await store_both(session, account, live, now=now)
     return Outcome(invoice_id=account.invoices[0].id)
 
 
-async def period_stands(session: AsyncSession, account: Account, invoice: Invoice) -> None:
+async def require_period_intact(session: AsyncSession, account: Account, invoice: Invoice) -> None:
     """Raises `InvoiceNotReissuable` where the whole of a void invoice's period is no longer to be billed: it was cut, a
     change in it was charged for, or the subscription ended in it when there was nothing to give back any more.
     """
@@ -132,7 +132,7 @@ async def period_stands(session: AsyncSession, account: Account, invoice: Invoic
         raise InvoiceNotReissuable("The period was changed since: make an invoice of what is owed for it.")
 
 
-async def lines_again(session: AsyncSession, account: Account, invoice_id: InvoiceId) -> list[Line]:
+async def reissued_lines(session: AsyncSession, account: Account, invoice_id: InvoiceId) -> list[Line]:
     """The lines of a void invoice as new ones. Raises `InvoiceNotReissuable` where a credit no longer fits."""
     lines = await lines_of_invoice(session, invoice_id)
     credits_ = [line for line in lines if line.kind is LineKind.PRORATION_CREDIT]
@@ -158,10 +158,10 @@ async def account_of(
     if live.subscription is not None and live.subscription.id == subscription_id:
         return live, at
     [account] = await read_accounts(session, [subscription_id])
-    return account, max(at, await arrive(session, account, now, lock=True))
+    return account, max(at, await customer_time(session, account, now, lock=True))
 
 
-async def store_beside(session: AsyncSession, account: Account, live: Account, *, now: datetime) -> None:
+async def store_both(session: AsyncSession, account: Account, live: Account, *, now: datetime) -> None:
     """Stores what was decided of an account, which may be of a subscription that has ended beside the `live` one."""
     await store(session, [account])
     if live is not account and live.subscription is not None:

@@ -15,7 +15,7 @@ from billing.renewals import bill_next_period, upcoming_invoices_of
 from billing.subscribing import SubscriptionRequest
 from services.accounts.open import open_customer, open_subscription
 from services.accounts.read import read_accounts
-from services.subscriptions import plan_change, plan_subscription
+from services.subscriptions import decide_change, decide_subscription
 
 MAX_UPCOMING = 24
 
@@ -42,7 +42,7 @@ async def preview_subscription(
     Raises what `create_subscription` does.
     """
     account, at = await open_customer(session, customer_id, now=now, lock=False)
-    await plan_subscription(session, account, request, at=at)
+    await decide_subscription(session, account, request, at=at)
     if not account.invoices:
         with refusing_overflow():
             bill_next_period(account)
@@ -54,7 +54,7 @@ async def preview_subscription_change(
 ) -> ChangePreview:
     """What `change_subscription` would do with the same request at the same instant. Raises what it does."""
     account, at = await open_subscription(session, subscription_id, now=now, lock=False)
-    change = await plan_change(session, account, request, at)
+    change = await decide_change(session, account, request, at)
     # The next invoice may give credit that pays this one: it is shown as the change makes it.
     invoice = None if change.invoice is None else replace(change.invoice)
     upcoming = upcoming_invoices_of(account, 1)

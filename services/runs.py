@@ -95,7 +95,7 @@ async def run_renewals(
     """
     if as_of > now:
         raise AsOfInTheFuture(f"It is {now:%FT%TZ}: nothing can be due as of {as_of:%FT%TZ} yet.")
-    renewals = Work(due_on(None, as_of), lambda account: renew(account, as_of), now=now, behind=set())
+    renewals = RunTask(due_on(None, as_of), lambda account: renew(account, as_of), now=now, behind=set())
     async with RunRow(database, trigger, as_of, now, told) as run:
         if trigger is RunTrigger.COMMAND:
             await run.begin()
@@ -112,21 +112,24 @@ async def run_renewals(
             if error is not None:
                 raise error
         # What is on hold becomes past due all the same.
-        judgements = Work(
-            overdue_on(None, overdue_cutoff(as_of)), lambda account: judged(account, as_of), now=now, held_too=True
+        judgements = RunTask(
+            overdue_on(None, overdue_cutoff(as_of)),
+            lambda account: settle_past_due(account, as_of),
+            now=now,
+            held_too=True,
         )
         while (chunk := await do_chunk(database, judgements, limit=chunk_size)).claimed:
             await run.add(chunk)
     return run.report
 
 
-def judged(account: Account, as_of: datetime) -> int:
+def settle_past_due(account: Account, as_of: datetime) -> int:
     update_past_due(account, as_of)
     return 0
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class RunTask:
     """What is to be done: of which subscriptions, and how.
 
     `behind` are those of which a run has done its share, and more is due; None where the work goes on until none is.
@@ -154,7 +157,7 @@ class Work:
 
 
 async def do_chunk(
-    database: Database, work: Work, *, limit: int, among_ids: Sequence[SubscriptionId] | None = None
+    database: Database, work: RunTask, *, limit: int, among_ids: Sequence[SubscriptionId] | None = None
 ) -> Chunk:
     """Claims at most `limit` subscriptions, of `among_ids` where they are given, and stores what becomes of them.
 
@@ -163,13 +166,13 @@ async def do_chunk(
     chosen = [] if among_ids is None else [among(Subscription.id, among_ids)]
     ids: Sequence[SubscriptionId] = ()
 
-    async def do_claimed(session: AsyncSession) -> tuple[Planned, Failures]:
+    async def do_claimed(session: AsyncSession) -> tuple[Decided, Failures]:
         nonlocal ids
         work.forget(ids)
         ids = await claim_subscriptions(session, *work.conditions(), *chosen, limit=limit, skip_locked=True)
         if not ids:
             return [], []
-        planned, failures = plan_all(await read_accounts(session, ids), work)
+        planned, failures = decide_all(await read_accounts(session, ids), work)
         await store(session, [account for account, _ in planned])
         # Before the commit: no other task of this run may claim them again.
         if work.behind is not None:
@@ -190,10 +193,10 @@ async def do_chunk(
         return Chunk(1, Report(failed=1))
     for account, failure in failures:
         await hold(database, account.known_subscription.id, reason_of(failure), due=work.due, now=work.now)
-    return Chunk(len(ids), report_of(planned, failed=len(failures)))
+    return Chunk(len(ids), chunk_report(planned, failed=len(failures)))
 
 
-async def halve(database: Database, work: Work, ids: Sequence[SubscriptionId]) -> Chunk:
+async def halve(database: Database, work: RunTask, ids: Sequence[SubscriptionId]) -> Chunk:
     """Does each half of a chunk that failed as a chunk of its own, where it is still due."""
     middle = len(ids) // 2
     report = Report()
@@ -202,15 +205,15 @@ async def halve(database: Database, work: Work, ids: Sequence[SubscriptionId]) -
     return Chunk(len(ids), report)
 
 
-Planned = list[tuple[Account, int]]
+Decided = list[tuple[Account, int]]
 """Accounts with how many boundaries each has crossed."""
 Failures = list[tuple[Account, Exception]]
 """Accounts with what went wrong with each."""
 
 
-def plan_all(accounts: Sequence[Account], work: Work) -> tuple[Planned, Failures]:
+def decide_all(accounts: Sequence[Account], work: RunTask) -> tuple[Decided, Failures]:
     """Decides of each account by itself: with how many boundaries were crossed, and with what went wrong."""
-    planned: Planned = []
+    planned: Decided = []
     failures: Failures = []
     for account in accounts:
         account.actor, account.recorded_at = work.actor, work.now
@@ -224,7 +227,7 @@ def plan_all(accounts: Sequence[Account], work: Work) -> tuple[Planned, Failures
     return planned, failures
 
 
-def report_of(planned: Planned, *, failed: int) -> Report:
+def chunk_report(planned: Decided, *, failed: int) -> Report:
     return Report(
         renewed=sum(crossed > 0 for _, crossed in planned),
         failed=failed,
@@ -237,7 +240,7 @@ def report_of(planned: Planned, *, failed: int) -> Report:
     )
 
 
-def still_behind(planned: Planned) -> list[SubscriptionId]:
+def still_behind(planned: Decided) -> list[SubscriptionId]:
     return [account.known_subscription.id for account, crossed in planned if crossed >= MAX_PERIODS_PER_RUN]
 
 

@@ -32,7 +32,7 @@ from billing.subscribing import (
 from billing.validation import valid_metadata, valid_quantity
 from billing.words import SubscriptionStatus
 from db.queries.accounts import read_plan, trial_subscription
-from services.accounts.open import caught_up, open_customer, open_subscription
+from services.accounts.open import open_customer, open_subscription, require_caught_up
 from services.accounts.read import read_billed_lines
 from services.accounts.write import store
 from services.idempotency import Outcome
@@ -51,7 +51,7 @@ async def create_subscription(
     """
     metadata = valid_metadata(request.metadata)
     account, at = await open_customer(session, customer_id, now=now)
-    await plan_subscription(session, account, request, metadata=metadata, at=at)
+    await decide_subscription(session, account, request, metadata=metadata, at=at)
     await store(session, [account])
     return Outcome(
         customer_id=customer_id,
@@ -60,7 +60,7 @@ async def create_subscription(
     )
 
 
-async def plan_subscription(
+async def decide_subscription(
     session: AsyncSession,
     account: Account,
     request: SubscriptionRequest,
@@ -103,7 +103,7 @@ async def change_subscription(
     `RenewalDue`, `TestClockAdvancing`, `AmountTooLarge`, `CreditNotAllowed` and what `change_terms` does.
     """
     account, at = await open_subscription(session, subscription_id, now=now)
-    change = await plan_change(session, account, request, at)
+    change = await decide_change(session, account, request, at)
     await store(session, [account])
     return Outcome(
         subscription_id=subscription_id,
@@ -112,10 +112,10 @@ async def change_subscription(
     )
 
 
-async def plan_change(session: AsyncSession, account: Account, request: ChangeRequest, at: datetime) -> Change:
+async def decide_change(session: AsyncSession, account: Account, request: ChangeRequest, at: datetime) -> Change:
     """Decides of a change, and changes nothing but the account."""
     subscription = account.known_subscription
-    caught_up(account, at)
+    require_caught_up(account, at)
     quantity = None if request.quantity is None else valid_quantity(request.quantity)
     plan = None
     if request.plan_id == subscription.plan_id:

@@ -32,14 +32,14 @@ async def create_test_clock(
         created_at=now,
         updated_at=now,
     )
-    within_reach(clock.frozen_at, now, "frozen_at")
+    require_within_reach(clock.frozen_at, now, "frozen_at")
     session.add(clock)
     await session.flush()
     await record(session, EventType.TEST_CLOCK_CREATED, clock, at=clock.frozen_at, now=now)
     return Outcome(test_clock_id=clock.id)
 
 
-async def send_test_clock(session: AsyncSession, *, test_clock_id: TestClockId, to: datetime, now: datetime) -> Outcome:
+async def start_advancing(session: AsyncSession, *, test_clock_id: TestClockId, to: datetime, now: datetime) -> Outcome:
     """Sends a clock on its way: it is ADVANCING until all that is due on the way is billed.
 
     One that is on its way to that very instant just goes on. Raises `TestClockNotFound`, `TestClockAdvancing`,
@@ -52,7 +52,7 @@ async def send_test_clock(session: AsyncSession, *, test_clock_id: TestClockId, 
         raise TestClockAdvancing("This test clock is advancing: wait until it is READY.", "test_clock_id")
     if to <= clock.frozen_at:
         raise TestClockBackwards(f"This test clock stands at {clock.frozen_at:%FT%TZ}, and goes forward only.")
-    within_reach(to, now, "to")
+    require_within_reach(to, now, "to")
     clock.status = TestClockStatus.ADVANCING
     clock.target_at = to
     changed(clock, now)
@@ -73,7 +73,7 @@ async def stop_test_clock(session: AsyncSession, clock: TestClock, *, now: datet
     )
 
 
-def within_reach(at: datetime, now: datetime, field: str) -> None:
+def require_within_reach(at: datetime, now: datetime, field: str) -> None:
     if abs(at - now) > timedelta(days=366 * MAX_YEARS_AHEAD):
         raise InvalidInput(f"A test clock must stand within {MAX_YEARS_AHEAD} years of now.", field)
 

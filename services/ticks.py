@@ -12,7 +12,7 @@ from billing.limits import CHUNK
 from billing.words import RunTrigger
 from db.database import Database
 from db.driver.errors import is_unavailable
-from services.clock_runs import see_to_test_clocks
+from services.clock_runs import advance_test_clocks
 from services.customer_sessions import prune_sessions
 from services.idempotency import prune
 from services.repairs import repair
@@ -54,7 +54,7 @@ async def tick(
         rest=brake.rest,
         told=told,
     )
-    await see_to_test_clocks(database, now=now)
+    await advance_test_clocks(database, now=now)
     await repair(database)
 
     async def prune_all(session: AsyncSession) -> None:
@@ -65,7 +65,7 @@ async def tick(
     return report
 
 
-async def renew_forever(
+async def tick_forever(
     database: Database,
     clock: Callable[[], datetime],
     *,
@@ -79,7 +79,7 @@ async def renew_forever(
     """
     while True:
         try:
-            await tick_and_tell(database, clock().replace(microsecond=0), brake, told)
+            await tick_and_log(database, clock().replace(microsecond=0), brake, told)
         except Exception as error:
             if is_unavailable(error):
                 logger.warning("renewals wait for the database: %s", error)
@@ -88,7 +88,7 @@ async def renew_forever(
         await asyncio.sleep(every_seconds)
 
 
-async def tick_and_tell(database: Database, now: datetime, brake: Brake, told: Callable[[Tick], object]) -> None:
+async def tick_and_log(database: Database, now: datetime, brake: Brake, told: Callable[[Tick], object]) -> None:
     """Ticks, and logs and tells what was done, which stays done where something fails afterwards."""
     done: list[Report] = []
     failed = False

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from billing.limits import with_thousands
 from db.database import NO_TIMEOUTS, Database
 from db.queries.invariants import ACKNOWLEDGED, ACKNOWLEDGED_TYPES, INVARIANTS, count_wrong, missing, what_is_wrong
 from db.queries.invariants.rule import Invariant
@@ -44,10 +45,10 @@ class Check:
     def line(self) -> str:
         """The check in a line, ready to print; below it, indented, a line for each example."""
         looked_at = counted(self.rows, self.unit)
-        found = looked_at if self.holds else f"{grouped(self.violations)} of {looked_at}"
+        found = looked_at if self.holds else f"{with_thousands(self.violations)} of {looked_at}"
         said = f"{self.code}  {'ok' if self.holds else 'VIOLATED':8}  {self.name:{NAME_WIDTH}}  {found}{self.remark}"
         more = self.violations - len(self.examples)
-        rest = [f"… and {grouped(more)} more"] if self.examples and more else []
+        rest = [f"… and {with_thousands(more)} more"] if self.examples and more else []
         return "\n".join([said, *(f"        {example}" for example in (*self.examples, *rest))])
 
 
@@ -77,7 +78,7 @@ async def check(session: AsyncSession | AsyncConnection, invariant: Invariant) -
         rows=rows,
         violations=violations,
         examples=tuple(await what_is_wrong(session, invariant, MAX_EXAMPLES)) if violations else (),
-        remark=f", {grouped(remarked)} {invariant.remark}" if remarked else "",
+        remark=f", {with_thousands(remarked)} {invariant.remark}" if remarked else "",
     )
 
 
@@ -134,9 +135,4 @@ def counted(number: int, unit: str) -> str:
     """`1 invoice`, `1 ledger entry`, `12 345 invoices`."""
     if number == 1:
         unit = f"{unit.removesuffix('ies')}y" if unit.endswith("ies") else unit.removesuffix("s")
-    return f"{grouped(number)} {unit}"
-
-
-def grouped(number: int) -> str:
-    """A number with spaces between its thousands."""
-    return f"{number:,}".replace(",", " ")
+    return f"{with_thousands(number)} {unit}"

@@ -27,7 +27,7 @@ LINE = bind(
     created_at=literal(None, PendingLine.created_at.type),
 )
 LINE_ELSEWHERE = bind(OtherInvoiceLine, line=LINE, is_void=Invoice.status == InvoiceStatus.VOID)
-WAITING_LINE = bind(
+PENDING_LINE = bind(
     NewPendingLine, PendingLine, line=bind(Line, PendingLine, reverses_invoice_id=ReversedLine.invoice_id)
 )
 BILLED_LINE = bind(
@@ -36,7 +36,7 @@ BILLED_LINE = bind(
     span=bind(Period, start=InvoiceLine.period_start, end=InvoiceLine.period_end),
     credited_cents=literal(0),
 )
-BILLED_WAITING_LINE = bind(
+BILLED_PENDING_LINE = bind(
     BilledLine,
     PendingLine,
     invoice_id=literal(None, Invoice.id.type),
@@ -45,18 +45,18 @@ BILLED_WAITING_LINE = bind(
 )
 
 
-async def waiting_lines_by_subscription(
+async def pending_lines_by_subscriptions(
     session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
 ) -> list[NewPendingLine]:
     """The lines that wait for the next invoice, in the order they came."""
-    return WAITING_LINE.read(await send(session, waiting_lines(), subscription_ids=subscription_ids))
+    return PENDING_LINE.read(await send(session, select_pending_lines(), subscription_ids=subscription_ids))
 
 
 @kept
-def waiting_lines() -> Statement:
+def select_pending_lines() -> Statement:
     subscriptions = bindparam("subscription_ids", type_=ARRAY(Subscription.id.type))
     return Statement(
-        select(*WAITING_LINE.columns)
+        select(*PENDING_LINE.columns)
         .outerjoin(
             ReversedLine,
             and_(ReversedLine.id == PendingLine.reverses_line_id, ReversedLine.customer_id == PendingLine.customer_id),
@@ -116,7 +116,7 @@ async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, a
             InvoiceLine.period_end > after,
         )
     )
-    waiting = select(*BILLED_WAITING_LINE.columns).where(
+    waiting = select(*BILLED_PENDING_LINE.columns).where(
         PendingLine.subscription_id == subscription_id,
         PendingLine.kind.in_(CHARGES),
         PendingLine.amount_cents > 0,

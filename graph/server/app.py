@@ -23,7 +23,7 @@ from graph.server.playground import playground_assets
 from graph.server.security import SecuredStarlette
 from graph.settings import Settings
 from services.settings import NO_BRAKE, Brake
-from services.ticks import renew_forever
+from services.ticks import tick_forever
 
 if TYPE_CHECKING:
     from graph.observability.metrics import Metrics
@@ -60,7 +60,7 @@ def create_app(
 
     async def renew_while_serving() -> None:
         if renew_every is not None:
-            await renew_forever(database, clock, every_seconds=renew_every, brake=brake, **told)
+            await tick_forever(database, clock, every_seconds=renew_every, brake=brake, **told)
 
     async def watch_pools() -> None:
         # Another process may be asked how many connections are in use.

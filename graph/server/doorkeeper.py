@@ -12,7 +12,7 @@ from db.database import Database
 from db.driver.errors import Overloaded
 from db.models import ApiKey
 from graph.schema.fields.access import Access
-from services.api_keys import id_in, is_unnoted, note_use, opens
+from services.api_keys import is_token_valid, is_use_unrecorded, key_id_in, record_use
 from services.rate_limits import Lease, take_block
 from services.settings import RateLimit
 
@@ -63,9 +63,9 @@ class Doorkeeper:
         if scheme.lower() != "bearer":
             raise Unauthenticated("The header must be `Authorization: Bearer …`, with an API key.")
         token = token.strip()
-        key_id = id_in(token)
+        key_id = key_id_in(token)
         key = None if key_id is None else await self._key(key_id)
-        if key is None or not opens(key, token, self._clock()):
+        if key is None or not is_token_valid(key, token, self._clock()):
             raise Unauthenticated("This is no API key, or one that was revoked or has expired.")
         await self._note_use(key)
         await self._let_in(key.id)
@@ -95,9 +95,9 @@ class Doorkeeper:
 
     async def _note_use(self, key: ApiKey) -> None:
         now = self._clock()
-        if is_unnoted(key, now):
+        if is_use_unrecorded(key, now):
             async with self._database.brief() as session:
-                await note_use(session, key.id, now)
+                await record_use(session, key.id, now)
             key.last_used_at = now
 
     def _lease(self, key_id: ApiKeyId) -> Lease:

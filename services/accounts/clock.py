@@ -12,7 +12,7 @@ from billing.words import TestClockStatus
 from db.models import TestClock
 
 
-async def arrive(session: AsyncSession, account: Account, now: datetime, *, lock: bool) -> datetime:
+async def customer_time(session: AsyncSession, account: Account, now: datetime, *, lock: bool) -> datetime:
     """What time it is for the customer; never earlier than the last change, should the clock have been set back."""
     test_clock_id = account.customer.test_clock_id
     at = now if test_clock_id is None else await clock_time(session, test_clock_id, lock=lock)

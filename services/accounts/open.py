@@ -12,7 +12,7 @@ from billing.money import refusing_overflow
 from billing.renewals import is_due, renew
 from db.models import Subscription
 from db.queries.locks import lock_customer
-from services.accounts.clock import arrive
+from services.accounts.clock import customer_time
 from services.accounts.read import read_accounts, read_customer
 from services.accounts.write import store
 
@@ -33,7 +33,7 @@ async def open_customer(
     account = await read_customer(session, customer_id)
     if account is None:
         raise CustomerNotFound("There is no customer with this id.")
-    at = await arrive(session, account, now, lock=lock)
+    at = await customer_time(session, account, now, lock=lock)
     subscription = account.subscription
     if subscription is None or not subscription.cancel_at_period_end or account.held or not is_due(account, at):
         return account, at
@@ -59,7 +59,7 @@ async def open_subscription(
     if lock:
         await lock_customer(session, customer_id)
     [account] = await read_accounts(session, [subscription_id])
-    at = await arrive(session, account, now, lock=lock)
+    at = await customer_time(session, account, now, lock=lock)
     subscription = account.known_subscription
     if subscription.is_live and not account.held:
         with refusing_overflow():
@@ -69,7 +69,7 @@ async def open_subscription(
     return account, at
 
 
-def caught_up(account: Account, at: datetime) -> None:
+def require_caught_up(account: Account, at: datetime) -> None:
     """Raises `RenewalDue` where periods have begun and are not billed: after `open_subscription`, too many or held."""
     if is_due(account, at):
         raise RenewalDue("This subscription has periods that are not billed yet: see its billingHold, or try again.")

@@ -11,7 +11,7 @@ from billing.account import Account
 from billing.ids import CustomerId, SubscriptionId
 from db.access.scope import actor_of
 from db.queries.accounts import Head, head_by_customer, heads_by_subscription, unpaid_invoices_by_customer
-from db.queries.lines import billed_lines, credited_by_line, waiting_lines_by_subscription
+from db.queries.lines import billed_lines, credited_by_line, pending_lines_by_subscriptions
 
 
 async def read_accounts(session: AsyncSession, ids: Sequence[SubscriptionId]) -> list[Account]:
@@ -20,10 +20,10 @@ async def read_accounts(session: AsyncSession, ids: Sequence[SubscriptionId]) ->
     To change them, lock their customers before, by a statement of its own: what a statement reads beside the rows that
     it locks is older than they are, where it had to wait. Three statements at most, however many accounts.
     """
-    return await filled(session, await heads_by_subscription(session, ids))
+    return await fill_accounts(session, await heads_by_subscription(session, ids))
 
 
-async def filled(session: AsyncSession, heads: Sequence[Head]) -> list[Account]:
+async def fill_accounts(session: AsyncSession, heads: Sequence[Head]) -> list[Account]:
     """The accounts with what is unpaid and what waits for the next invoice."""
     accounts = [account_of(head) for head in heads]
     owing: defaultdict[CustomerId, list[Account]] = defaultdict(list)
@@ -38,7 +38,7 @@ async def filled(session: AsyncSession, heads: Sequence[Head]) -> list[Account]:
                 account.unpaid.append(invoice if len(theirs) == 1 else replace(invoice))
     by_subscription = {account.subscription.id: account for account in accounts if account.subscription}
     if by_subscription:
-        for waiting in await waiting_lines_by_subscription(session, list(by_subscription)):
+        for waiting in await pending_lines_by_subscriptions(session, list(by_subscription)):
             by_subscription[waiting.subscription_id].pending_lines.append(waiting.line)
     return accounts
 
@@ -58,7 +58,7 @@ async def read_customer(session: AsyncSession, customer_id: CustomerId) -> Accou
     head = await head_by_customer(session, customer_id)
     if head is None:
         return None
-    [account] = await filled(session, [head])
+    [account] = await fill_accounts(session, [head])
     return account
 
 

@@ -67,7 +67,7 @@ CHANGED_INVOICE = updates(
     keys=("id",),
     without=("customer_id", "subscription_id", "kind", "currency", "amount_cents", "due_at"),
 )
-WAITING_LINE = inserts(PendingLine, NewPendingLine, without=("line.reverses_invoice_id",))
+NEW_PENDING_LINE = inserts(PendingLine, NewPendingLine, without=("line.reverses_invoice_id",))
 LINE = inserts(InvoiceLine, NumberedLine, without=("line.reverses_invoice_id", "line.created_at"))
 ALLOCATION = inserts(Allocation, NewAllocation)
 LEDGER_ENTRY = inserts(LedgerEntry, NewLedgerEntry)
@@ -81,7 +81,7 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
         return [row for account in accounts for row in of(account)]
 
     await change_periods(session, accounts)
-    await take_lines(session, accounts)
+    await delete_removed_lines(session, accounts)
     writes = Writes()
     writes.add(CHANGED_CUSTOMER, [account.customer for account in accounts if account.customer_changed])
     writes.add(NEW_SUBSCRIPTION, [account.subscription for account in accounts if account.is_new])
@@ -91,8 +91,8 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     writes.add(PROMISED_TRIAL, [trial for trial in trials if trial.promised])
     writes.add(PAYMENT, decided(attrgetter("payments")))
     writes.add(NEW_INVOICE, decided(attrgetter("invoices")))
-    writes.add(WAITING_LINE, decided(waiting_lines))
-    writes.add(LINE, decided(placed_lines))
+    writes.add(NEW_PENDING_LINE, decided(new_pending_lines))
+    writes.add(LINE, decided(numbered_lines))
     writes.add(ALLOCATION, decided(attrgetter("allocations")))
     writes.add(LEDGER_ENTRY, decided(attrgetter("ledger_entries")))
     writes.add(CHANGED_INVOICE, decided(lambda account: account.changed_invoices.values()))
@@ -139,18 +139,18 @@ async def change_periods(session: AsyncSession, accounts: Sequence[Account]) -> 
             )
 
 
-async def take_lines(session: AsyncSession, accounts: Sequence[Account]) -> None:
+async def delete_removed_lines(session: AsyncSession, accounts: Sequence[Account]) -> None:
     """Takes the lines away that have waited long enough: they are on an invoice now."""
     taken = [line.id for account in accounts for line in account.removed_pending_lines]
     if taken:
         await session.execute(delete(PendingLine).where(PendingLine.id.in_(taken)))
 
 
-def waiting_lines(account: Account) -> list[NewPendingLine]:
+def new_pending_lines(account: Account) -> list[NewPendingLine]:
     return [NewPendingLine(account.known_subscription.id, line) for line in account.new_pending_lines]
 
 
-def placed_lines(account: Account) -> list[NumberedLine]:
+def numbered_lines(account: Account) -> list[NumberedLine]:
     return [
         NumberedLine(invoice.id, position, line)
         for invoice in account.invoices

@@ -9,7 +9,7 @@ from billing.words import ApiKeyScope
 from db.database import Database
 from db.models import ApiKey, Event, IdempotencyKey
 from graph.settings import Settings
-from services.api_keys import id_in
+from services.api_keys import key_id_in
 from tests.access.conftest import Serving, a_key
 from tests.support import Api, TestClock, counted_statements, refusal
 
@@ -107,7 +107,7 @@ async def test_a_key_is_made_used_and_revoked_by_the_api(
     clock.forward(seconds=6)
 
     assert read == {"plans": {"totalCount": 0}}
-    assert made["apiKey"]["id"] == str(id_in(made["token"]))
+    assert made["apiKey"]["id"] == str(key_id_in(made["token"]))
     assert [(each["name"], each["scope"], each["revokedAt"]) for each in listed] == [
         ("ADMIN", "ADMIN", None),
         ("new", "READ", None),

@@ -25,7 +25,7 @@ from db.database import Database
 from db.models import Base, Event
 from graph.schema.root import schema
 from graph.settings import Settings
-from services.api_keys import id_in
+from services.api_keys import key_id_in
 from tests.access.conftest import Serving, a_key, a_session
 from tests.support import Api, TestClock, events_settle, refusal
 
@@ -534,7 +534,7 @@ async def test_a_session_ends_with_its_customer_and_by_who_made_it(
     before = [(await client(token).post("{ __typename }")).status_code for token in tokens]
 
     await api.mutate("archiveCustomer", "customer { id }", id=archived)
-    ended = await writer.mutate("revokeApiKey", "apiKey { id }", id=str(id_in(tokens[1])))
+    ended = await writer.mutate("revokeApiKey", "apiKey { id }", id=str(key_id_in(tokens[1])))
     not_a_session = await writer.mutate("revokeApiKey", "apiKey { id }", id=str(reader.key.id))
     clock.forward(seconds=6)
     after = [(await client(token).post("{ __typename }")).status_code for token in tokens]

@@ -16,7 +16,7 @@ from sqlalchemy import event, text
 
 from db.database import Database
 from graph.server.app import create_app
-from services.ticks import Tick, renew_forever, tick
+from services.ticks import Tick, tick, tick_forever
 from tests.races.fingerprints import assert_sound
 from tests.support import NOW, PATIENCE_SECONDS, Api, TestClock
 
@@ -200,8 +200,8 @@ async def test_two_servers_renew_and_the_clock_of_one_jumps(api: Api, database: 
 
     async with asyncio.timeout(PATIENCE_SECONDS):
         loops = [
-            asyncio.create_task(renew_forever(database, clock, every_seconds=0.01, told=ticks.append)),
-            asyncio.create_task(renew_forever(database, jumping, every_seconds=0.01, told=told)),
+            asyncio.create_task(tick_forever(database, clock, every_seconds=0.01, told=ticks.append)),
+            asyncio.create_task(tick_forever(database, jumping, every_seconds=0.01, told=told)),
         ]
         await enough.wait()
         for loop in loops:

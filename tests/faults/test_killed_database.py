@@ -16,7 +16,7 @@ from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.migrations import migrate
 from services.runs import run_renewals
-from services.ticks import renew_forever
+from services.ticks import tick_forever
 from tests.conftest import execute, named
 from tests.faults.frontends import Frontend, Record, assert_nothing_is_lost_or_doubled, offer, visit
 from tests.faults.processes import Servers, family_of, send, until
@@ -72,7 +72,7 @@ async def test_it_is_killed_in_the_middle_of_a_run_of_renewals(own_postgres: Emb
     await run_renewals(undisturbed, as_of=NOW, now=NOW, trigger=RunTrigger.SERVER)
     await undisturbed.close()
 
-    renewing = asyncio.create_task(renew_forever(database, lambda: NOW, every_seconds=0.1))
+    renewing = asyncio.create_task(tick_forever(database, lambda: NOW, every_seconds=0.1))
     left = []
     for done in (1, 501):
         await until(partial(due_is_at_most, database, SUBSCRIPTIONS - done), what="subscriptions are renewed")

@@ -12,7 +12,7 @@ from billing.words import RunTrigger
 from db.access.transactions import Sessions
 from db.database import Database
 from services.runs import Report, run_renewals
-from services.test_clocks import send_test_clock
+from services.test_clocks import start_advancing
 from services.ticks import tick
 from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import an_open_invoice, events_of
@@ -29,7 +29,7 @@ async def a_clock(api: Api, **fields: Any) -> str:
 async def send(sessions: Sessions, clock_id: str, days: float) -> None:
     """Sends a test clock on its way, as a server does that is cut off before anything is billed."""
     async with sessions.begin() as session:
-        await send_test_clock(
+        await start_advancing(
             session, test_clock_id=TestClockId(UUID(clock_id)), to=NOW + timedelta(days=days), now=NOW
         )
 

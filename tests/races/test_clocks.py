@@ -7,7 +7,7 @@ from uuid import UUID
 from billing.ids import TestClockId
 from db.database import Database
 from services.clock_runs import advance
-from services.test_clocks import existing_test_clock, send_test_clock, stop_test_clock
+from services.test_clocks import existing_test_clock, start_advancing, stop_test_clock
 from tests.faults.locks import are_waiting
 from tests.faults.processes import until
 from tests.races.fingerprints import assert_sound
@@ -32,14 +32,14 @@ async def test_who_sent_a_clock_before_does_not_stop_it_on_its_next_way(api: Api
     clock_id = await a_clock_with_a_customer(api)
     key = TestClockId(UUID(clock_id))
     async with database.sessions.begin() as session:
-        await send_test_clock(session, test_clock_id=key, to=NOW.replace(day=5, hour=0), now=NOW)
+        await start_advancing(session, test_clock_id=key, to=NOW.replace(day=5, hour=0), now=NOW)
     async with database.sessions.begin() as session:
         clock = await existing_test_clock(session, key, lock=True)
         # It has nothing left to bill, and comes to let the clock stand still. Another process does so before it.
         slow = asyncio.create_task(advance(database, key, now=NOW, seconds=PATIENCE_SECONDS))
         await until(lambda: are_waiting(database, 1), what="it waits for the clock")
         await stop_test_clock(session, clock, now=NOW)
-        await send_test_clock(session, test_clock_id=key, to=NOW + timedelta(days=370), now=NOW)
+        await start_advancing(session, test_clock_id=key, to=NOW + timedelta(days=370), now=NOW)
     assert await slow
 
     on_its_way = (await api(CLOCK, id=clock_id))["testClock"]
@@ -55,7 +55,7 @@ async def test_many_move_a_clock_at_once_and_each_period_is_billed_once(api: Api
     clock_id = await a_clock_with_a_customer(api)
     key = TestClockId(UUID(clock_id))
     async with database.sessions.begin() as session:
-        await send_test_clock(session, test_clock_id=key, to=NOW + timedelta(days=700), now=NOW)
+        await start_advancing(session, test_clock_id=key, to=NOW + timedelta(days=700), now=NOW)
 
     arrived = await asyncio.gather(*(advance(database, key, now=NOW, seconds=PATIENCE_SECONDS) for _ in range(5)))
 

@@ -23,7 +23,7 @@ from db.models import BillingPeriod, BillingRun, Event, Invoice, InvoiceLine
 from db.queries.accounts import due_on
 from db.queries.locks import claim_subscriptions
 from services.runs import AsOfInTheFuture, Report, run_renewals
-from services.ticks import Tick, renew_forever
+from services.ticks import Tick, tick_forever
 from tests.scenarios.story import Story, parsed
 from tests.support import PATIENCE_SECONDS, Api, TestClock, count, refusal, undone
 
@@ -298,7 +298,7 @@ async def test_an_error_of_who_is_told_does_not_end_the_renewals(database: Datab
             again.set()
         raise RuntimeError
 
-    renewing = asyncio.create_task(renew_forever(database, clock, every_seconds=0.01, told=fail))
+    renewing = asyncio.create_task(tick_forever(database, clock, every_seconds=0.01, told=fail))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await again.wait()
     renewing.cancel()

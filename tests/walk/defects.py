@@ -2,14 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from types import ModuleType
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing import changes, invoicing, proration, renewals
 from billing.account import Account
-from billing.limits import NET_DAYS
 from billing.periods import Interval, Period, nth_boundary
 from graph.schema.fields import context
+from services import idempotency
 from services.idempotency import Outcome
 
 VARIABLE = "_BILLING_WALK_DEFECT"
@@ -20,27 +22,32 @@ def a_share_is_rounded_down() -> None:
     def share(amount_cents: int, part: int, whole: int) -> int:
         return amount_cents * part // whole
 
-    replace(proration, "share", share)
+    replace(proration, proration.share, share)
 
 
 def a_credit_is_given_twice() -> None:
     def credit_due(billed_cents: int, _credited_cents: int, span: Period, at: datetime) -> int:
         return proration.prorated(billed_cents, span, at)
 
-    replace(changes, "credit_due", credit_due)
+    replace(changes, proration.credit_due, credit_due)
 
 
 def a_retry_is_done_again() -> None:
-    async def once(
+    async def run_again(
         session: AsyncSession, _request: object, operation: Callable[[AsyncSession], Awaitable[Outcome]], **_: object
     ) -> Outcome:
         return await operation(session)
 
-    replace(context, "once", once)
+    replace(context, idempotency.run_once, run_again)
 
 
 def an_invoice_is_due_a_day_later() -> None:
-    replace(invoicing, "NET_DAYS", NET_DAYS + 1)
+    due_date = invoicing.due_date
+
+    def due_later(issued_at: datetime, *days: int | None) -> datetime:
+        return due_date(issued_at, *days) + timedelta(days=1)
+
+    replace(invoicing, due_date, due_later)
 
 
 def a_month_is_counted_from_the_period_before() -> None:
@@ -50,16 +57,16 @@ def a_month_is_counted_from_the_period_before() -> None:
             anchor = nth_boundary(anchor, interval, 1)
         return anchor
 
-    replace(renewals, "nth_boundary", boundary)
+    replace(renewals, nth_boundary, boundary)
 
 
 def what_is_due_now_is_past_due() -> None:
-    judge = invoicing.update_past_due
+    update_past_due = invoicing.update_past_due
 
-    def judge_early(account: Account, at: datetime) -> None:
-        judge(account, at + timedelta(days=1))
+    def update_early(account: Account, at: datetime) -> None:
+        update_past_due(account, at + timedelta(days=1))
 
-    replace(renewals, "judge", judge_early)
+    replace(renewals, update_past_due, update_early)
 
 
 DEFECTS: dict[str, Callable[[], None]] = {
@@ -75,9 +82,10 @@ DEFECTS: dict[str, Callable[[], None]] = {
 }
 
 
-def replace(module: object, name: str, value: object) -> None:
-    assert hasattr(module, name), f"{module} has no {name} that could be replaced"
-    setattr(module, name, value)
+def replace(module: ModuleType, function: Callable[..., Any], other: Callable[..., Any]) -> None:
+    """Has a module call another function than the one that it imports or defines."""
+    assert getattr(module, function.__name__) is function
+    setattr(module, function.__name__, other)
 
 
 def put_in(name: str | None) -> None:

@@ -18,7 +18,7 @@ from graph.schema.fields.access import Access
 from graph.schema.fields.loaders import BatchedRead, Loaders
 from graph.schema.fields.scalars import NO_ID
 from graph.settings import Settings
-from services.idempotency import Outcome, Request, content_of, once
+from services.idempotency import Outcome, Request, request_text, run_once
 
 Clock = Callable[[], datetime]
 Result = TypeVar("Result")
@@ -86,10 +86,10 @@ class Context:
         """
         if input.idempotency_key is None:
             return await self.change(operation)
-        content = content_of(type(input).__name__, {**asdict(input), "idempotency_key": None})
+        content = request_text(type(input).__name__, {**asdict(input), "idempotency_key": None})
         request = Request(self.access.name, input.idempotency_key, content)
         return await self.change(
-            lambda session: once(session, request, operation, now=self.now()),
+            lambda session: run_once(session, request, operation, now=self.now()),
             repeatable=True,
         )
 

@@ -71,7 +71,7 @@ class TestClockMutations:
     async def advance_test_clock(self, info: Info, input: AdvanceTestClockInput) -> AdvanceTestClockPayload:
         made = await info.context.once(
             input,
-            lambda session: test_clocks.send_test_clock(
+            lambda session: test_clocks.start_advancing(
                 session,
                 test_clock_id=TestClockId(parse_id(input.id)),
                 to=input.to,
