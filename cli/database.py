@@ -12,7 +12,7 @@ from rich.console import Console
 from cli.errors import CommandError
 from cli.settings import read_configuration
 from db.database import Database
-from db.driver.urls import asyncpg_url, is_pooled
+from db.driver.urls import asyncpg_url, is_pgbouncer
 from db.location import DatabaseServer, running_server
 from db.migrations import migrate
 
@@ -44,7 +44,7 @@ def typed(command: str, data_dir: Path | None = None) -> str:
 
 def require_direct(server: DatabaseServer) -> None:
     """Raises `CommandError` behind PgBouncer: the programs of PostgreSQL change settings of their session."""
-    if is_pooled(asyncpg_url(server.url)):
+    if is_pgbouncer(asyncpg_url(server.url)):
         raise CommandError(
             "Backups are made and restored on PostgreSQL itself, not through PgBouncer: give its own address as"
             " DATABASE_URL, and leave BILLING_PGBOUNCER out."

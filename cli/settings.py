@@ -219,9 +219,9 @@ class Configuration:
 
     def url(self) -> str | None:
         """The URL of the database, which says what it leads to; None for one of our own."""
-        from db.driver.urls import pooled_url
+        from db.driver.urls import pgbouncer_url
 
-        return pooled_url(self.database_url) if self.database_url and self.pgbouncer else self.database_url
+        return pgbouncer_url(self.database_url) if self.database_url and self.pgbouncer else self.database_url
 
     def brake(self) -> Brake:
         """How much of the machine renewals may use."""

@@ -23,9 +23,9 @@ from db.access.transactions import Sessions
 from db.driver.connection import Connector
 from db.driver.errors import OutcomeUnknown, is_lost, is_unavailable, state_to_try_again
 from db.driver.patience import running_timeout
-from db.driver.pgbouncer import pooled_arguments
+from db.driver.pgbouncer import pgbouncer_arguments
 from db.driver.pool import Pool
-from db.driver.urls import asyncpg_url, driver_url, is_pooled
+from db.driver.urls import asyncpg_url, driver_url, is_pgbouncer
 from db.driver.usage import count_usage
 from db.settings import DEFAULTS, DatabaseSettings
 
@@ -243,8 +243,8 @@ def connect_arguments(url: URL, server_settings: dict[str, str]) -> dict[str, An
         # A timer for each use of a statement would cost a sixth of what it costs to send one.
         "max_cached_statement_lifetime": 0,
     }
-    if is_pooled(url):
-        return arguments | pooled_arguments(server_settings)
+    if is_pgbouncer(url):
+        return arguments | pgbouncer_arguments(server_settings)
     return arguments | {"statement_cache_size": STATEMENTS_PREPARED, "server_settings": server_settings}
 
 

@@ -27,20 +27,20 @@ TAKEN_SETTINGS = ("application_name", "timezone", "datestyle")
 NEEDS_NO_TRANSACTION = re.compile(r"\s*(CREATE|DROP|REINDEX)\b.*\bCONCURRENTLY\b", re.IGNORECASE | re.DOTALL)
 
 
-def pooled_arguments(settings: Mapping[str, str]) -> dict[str, Any]:
+def pgbouncer_arguments(settings: Mapping[str, str]) -> dict[str, Any]:
     """What a connection with these settings is made with, for SQLAlchemy and its driver."""
     of_transaction = [name for name in settings if name not in TAKEN_SETTINGS]
     set_local = "".join(f" SET LOCAL {name} = {int(settings[name])};" for name in of_transaction)
     return {
         "server_settings": {name: settings[name] for name in TAKEN_SETTINGS if name in settings},
-        "connection_class": type("Connection", (PooledConnection,), {"__slots__": (), "set_local": set_local}),
+        "connection_class": type("Connection", (PgBouncerConnection,), {"__slots__": (), "set_local": set_local}),
         # What is prepared is used once, and has no name then: neither the driver nor SQLAlchemy keeps it.
         "statement_cache_size": 0,
         "prepared_statement_cache_size": 0,
     }
 
 
-class PooledConnection(asyncpg.Connection):
+class PgBouncerConnection(asyncpg.Connection):
     """A connection each of whose statements runs in a transaction."""
 
     __slots__ = ()
@@ -55,11 +55,11 @@ class PooledConnection(asyncpg.Connection):
             yield
             return
         transaction = self.transaction()
-        await begin(self, transaction)
+        await begin_transaction(self, transaction)
         try:
             yield
         except BaseException:
-            await end(self, transaction)
+            await end_transaction(self, transaction)
             raise
         await transaction.commit()
 
@@ -89,21 +89,21 @@ class PooledConnection(asyncpg.Connection):
         if self.is_in_transaction():
             return await super().prepare(query, **options)
         if NEEDS_NO_TRANSACTION.match(query):
-            return Plain(self, query)
+            return PlainStatement(self, query)
         transaction = self.transaction()
-        await begin(self, transaction)
+        await begin_transaction(self, transaction)
         try:
-            return SingleUse(self, await super().prepare(query, **options), transaction)
+            return SingleUseStatement(self, await super().prepare(query, **options), transaction)
         except BaseException:
-            await end(self, transaction)
+            await end_transaction(self, transaction)
             raise
 
 
-class SingleUse:
+class SingleUseStatement:
     """A prepared statement with a transaction of its own, which its one use ends."""
 
     def __init__(
-        self, connection: PooledConnection, statement: "PreparedStatement[Any]", transaction: Transaction
+        self, connection: PgBouncerConnection, statement: "PreparedStatement[Any]", transaction: Transaction
     ) -> None:
         self._connection = connection
         self._statement = statement
@@ -115,16 +115,16 @@ class SingleUse:
         try:
             rows = await self._statement.fetch(*arguments)
         except BaseException:
-            await end(self._connection, self._transaction)
+            await end_transaction(self._connection, self._transaction)
             raise
         await self._transaction.commit()
         return rows
 
 
-class Plain:
+class PlainStatement:
     """A statement that cannot be in a transaction: sent as text, in one message."""
 
-    def __init__(self, connection: PooledConnection, query: str) -> None:
+    def __init__(self, connection: PgBouncerConnection, query: str) -> None:
         self._connection = connection
         self._query = query
         self._status = ""
@@ -140,7 +140,7 @@ class Plain:
         return []
 
 
-async def begin(connection: asyncpg.Connection, transaction: Transaction) -> None:
+async def begin_transaction(connection: asyncpg.Connection, transaction: Transaction) -> None:
     """Begins the transaction. Where that is broken off, nobody knows whether it has, and the connection is given up."""
     try:
         await transaction.start()
@@ -149,7 +149,7 @@ async def begin(connection: asyncpg.Connection, transaction: Transaction) -> Non
         raise
 
 
-async def end(connection: asyncpg.Connection, transaction: Transaction) -> None:
+async def end_transaction(connection: asyncpg.Connection, transaction: Transaction) -> None:
     """Rolls back, unless the connection is lost and the transaction with it; given up where nothing answers in time."""
     if connection.is_closed():
         return

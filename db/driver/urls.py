@@ -7,11 +7,11 @@ OPTION = "pgbouncer"
 """The option of a database URL that says what it leads to."""
 
 
-def is_pooled(url: URL) -> bool:
+def is_pgbouncer(url: URL) -> bool:
     return url.query.get(OPTION) == "on"
 
 
-def pooled_url(url: str) -> str:
+def pgbouncer_url(url: str) -> str:
     """The URL of the same database, marked as that of a PgBouncer; as it is, where it is none: who connects says so."""
     try:
         parsed = make_url(url)

@@ -20,7 +20,7 @@ from cli.errors import CommandError
 from cli.main import app
 from cli.settings import Configuration, environment_of, read_configuration
 from db.database import Database, single_connection
-from db.driver.urls import OPTION, asyncpg_url, is_pooled
+from db.driver.urls import OPTION, asyncpg_url, is_pgbouncer
 from db.settings import DatabaseSettings
 from graph.settings import Limits, Settings
 from services.settings import RateLimit
@@ -214,7 +214,7 @@ def test_what_would_do_nothing_is_refused(environment: dict[str, str], reason: s
 def test_the_address_of_a_pgbouncer_stays_the_same(url: str) -> None:
     pooled = asyncpg_url(read_configuration({"DATABASE_URL": url, "BILLING_PGBOUNCER": "on"}).url() or "")
 
-    assert is_pooled(pooled)
+    assert is_pgbouncer(pooled)
     assert pooled.difference_update_query([OPTION]) == asyncpg_url(url)
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from billing.words import RunTrigger
 from db.database import Database, single_connection
 from db.driver.connection import give_back
-from db.driver.urls import asyncpg_url, pooled_url
+from db.driver.urls import asyncpg_url, pgbouncer_url
 from db.embedded import EmbeddedPostgres
 from db.settings import DatabaseSettings
 from services.runs import run_renewals
@@ -89,7 +89,7 @@ def through(port: int, url: str) -> str:
 async def pooled(database_url: str, pgbouncer: int) -> AsyncIterator[Database]:
     """A migrated database behind PgBouncer."""
     # Many wait for few sessions, on a busy machine.
-    database = Database(pooled_url(through(pgbouncer, database_url)), DatabaseSettings(pool_timeout_seconds=30))
+    database = Database(pgbouncer_url(through(pgbouncer, database_url)), DatabaseSettings(pool_timeout_seconds=30))
     yield database
     await database.close()
 
@@ -236,7 +236,7 @@ async def test_a_session_that_stands_still_is_not_waited_for(
 
 
 async def test_an_index_is_made_concurrently(newer: NewerVersion, database_url: str, pgbouncer: int) -> None:  # noqa: F811
-    await newer.end_of(newer.upgrade(pooled_url(through(pgbouncer, database_url)), "0102"))
+    await newer.end_of(newer.upgrade(pgbouncer_url(through(pgbouncer, database_url)), "0102"))
 
     assert await scalar(database_url, VALID)
 
