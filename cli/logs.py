@@ -19,7 +19,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
-from db.driver.errors import Overloaded, said_of
+from db.driver.errors import Overloaded, server_detail
 from graph.observability.exchange import EXCHANGE
 
 FRAMES = 60
@@ -129,7 +129,7 @@ def described(error: BaseException) -> str:
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     if kind in SAID or (kind.__module__ in ("builtins", "socket") and isinstance(error, SAID_BY_THE_SYSTEM)):
         return f"{name}: {error}" if str(error) else name
-    said = ((word, said_of(error, attribute)) for attribute, word in OF_POSTGRES.items())
+    said = ((word, server_detail(error, attribute)) for attribute, word in OF_POSTGRES.items())
     told = ", ".join(f"{word} {value}" for word, value in said if value)
     return f"{name}: {told}" if told else name
 

@@ -21,7 +21,7 @@ from db.access.rows import use_texts
 from db.access.scope import Scope, count_rows
 from db.access.transactions import Sessions
 from db.driver.connection import Connector
-from db.driver.errors import OutcomeUnknown, is_lost, is_unavailable, state_to_try_again
+from db.driver.errors import OutcomeUnknown, is_lost, is_unavailable, retryable_sqlstate
 from db.driver.patience import running_timeout
 from db.driver.pgbouncer import pgbouncer_arguments
 from db.driver.pool import Pool
@@ -171,7 +171,7 @@ class Database:
                 continue
             except Exception as error:
                 unknown = unknown or isinstance(error, OutcomeUnknown)
-                state = state_to_try_again(error, repeatable=repeatable)
+                state = retryable_sqlstate(error, repeatable=repeatable)
                 if state is None or attempt == ATTEMPTS:
                     if unknown and is_unavailable(error):
                         # An earlier try may be stored, whatever became of this one.

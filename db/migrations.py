@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database import NO_TIMEOUTS, single_connection
-from db.driver.errors import said_of
+from db.driver.errors import server_detail
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +169,7 @@ def until_not_blocked(
             return migrations()
         except DBAPIError as error:
             connection.rollback()
-            if said_of(error, "sqlstate") not in LOCK_SQLSTATES:
+            if server_detail(error, "sqlstate") not in LOCK_SQLSTATES:
                 raise
             oldest = connection.scalar(text(OLDEST_TRANSACTION)) or "none by now"
             waits_for = f"a migration needs a table that others use; the oldest transaction: {oldest}"

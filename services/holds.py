@@ -11,7 +11,7 @@ from billing.errors import AmountTooLarge, BillingError
 from billing.ids import SubscriptionId
 from billing.money import AmountOverflow
 from db.database import Database
-from db.driver.errors import said_of, violated_constraint
+from db.driver.errors import server_detail, violated_constraint
 from db.models import BillingHold, Subscription
 from db.models.base import table_of
 
@@ -31,7 +31,7 @@ def reason_of(error: Exception) -> str:
             reason = f"{AmountTooLarge.code}: an amount is more than 2^53 − 1 minor units."
         case DBAPIError():
             constraint = violated_constraint(error)
-            state = said_of(error, "sqlstate") or "unknown"
+            state = server_detail(error, "sqlstate") or "unknown"
             reason = f"The database refuses: SQLSTATE {state}{f', constraint {constraint}' if constraint else ''}."
         case _:
             reason = f"A defect of the server: {type(error).__name__}. See its log."

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ids import CustomerId
-from db.driver.errors import Overloaded, said_of
+from db.driver.errors import Overloaded, server_detail
 
 MAX_IN_LINE = 100
 """Maximum of those who wait for one customer in a process."""
@@ -132,7 +132,7 @@ async def in_turn(session: AsyncSession, customer_id: CustomerId) -> AsyncIterat
     try:
         yield waits
     except DBAPIError as error:
-        if said_of(error, "sqlstate") == LOCK_NOT_AVAILABLE:
+        if server_detail(error, "sqlstate") == LOCK_NOT_AVAILABLE:
             raise Busy from error
         raise
     finally:

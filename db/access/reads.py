@@ -19,11 +19,11 @@ from db.access.scope import Scope
 from db.access.statements import CUSTOMER, KEY, ROWS_LEFT, Compiled, Statement
 from db.driver.connection import CONNECTION_LOST, driver_connection, drop, give_back
 from db.driver.patience import running_timeout
-from db.driver.usage import Sent
+from db.driver.usage import TimedStatement
 from db.models import Base
 
 
-class Query(Statement):
+class RowQuery(Statement):
     """A SELECT whose rows are those of `model`, or some of their columns.
 
     One `for_values` is planned each time, for the values that it is sent with. PostgreSQL plans others for any values
@@ -75,7 +75,7 @@ class Reads:
         Its connection is another one, of the pool that transactions take theirs from.
         """
 
-    async def rows(self, query: Query, **values: object) -> Sequence[Any]:
+    async def rows(self, query: RowQuery, **values: object) -> Sequence[Any]:
         """The rows of a query with these values. Raises `RowBudgetExceeded` and, of a list, `ListTooSlow`."""
         customer_id, budget = self._scope.customer_id, self._scope.budget
         compiled = query.compiled(scoped=customer_id is not None)
@@ -85,7 +85,7 @@ class Reads:
             for listener in self._listeners:
                 listener(compiled.text)
             connection = await self._connection()
-            with Sent(compiled.text):
+            with TimedStatement(compiled.text):
                 try:
                     if query.for_values:
                         rows = await self._list(connection, query, compiled, values)
@@ -104,7 +104,7 @@ class Reads:
             self._scope.budget.spend(rows)
 
     async def _list(
-        self, connection: asyncpg.Connection, query: Query, compiled: Compiled, values: Mapping[str, Any]
+        self, connection: asyncpg.Connection, query: RowQuery, compiled: Compiled, values: Mapping[str, Any]
     ) -> Sequence[Any]:
         """The rows of a list. What takes too long is broken off. Raises `ListTooSlow`."""
         began = perf_counter()
@@ -124,7 +124,7 @@ class Reads:
                 self._scope.budget.search(perf_counter() - began)
 
     async def _fetch(
-        self, connection: asyncpg.Connection, query: Query, compiled: Compiled, values: Mapping[str, Any]
+        self, connection: asyncpg.Connection, query: RowQuery, compiled: Compiled, values: Mapping[str, Any]
     ) -> Sequence[Any]:
         try:
             return await fetch(connection, query, compiled, values)
@@ -138,7 +138,7 @@ class Reads:
             self._driver = driver_connection(self._taken)
         return self._driver
 
-    async def _again(self, query: Query, compiled: Compiled, values: Mapping[str, Any]) -> Sequence[Any]:
+    async def _again(self, query: RowQuery, compiled: Compiled, values: Mapping[str, Any]) -> Sequence[Any]:
         """Asks once more, on another connection: one that was lost while it lay in the pool may say so only when it is
         used, and a read has changed nothing. Raises `ConnectionError`.
         """
@@ -174,7 +174,7 @@ class Reads:
 
 
 async def fetch(
-    connection: asyncpg.Connection, query: Query, compiled: Compiled, values: Mapping[str, Any]
+    connection: asyncpg.Connection, query: RowQuery, compiled: Compiled, values: Mapping[str, Any]
 ) -> Sequence[Any]:
     if query.for_values:
         # Without a name, it is used once.

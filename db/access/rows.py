@@ -31,7 +31,7 @@ class Row(asyncpg.Record):
     model: ClassVar[type[Base]]
 
 
-def columns_of(model: type[Base]) -> frozenset[str]:
+def column_names(model: type[Base]) -> frozenset[str]:
     """The names of all columns of a table, as its rows have them."""
     return frozenset(attribute.key for attribute in model.__mapper__.column_attrs)
 
@@ -40,7 +40,7 @@ def columns_of(model: type[Base]) -> frozenset[str]:
 def row_class(model: type[Base]) -> type[Row]:
     """The class of the rows of a table. What a row was read without cannot be asked of it: a `KeyError`."""
     values = {
-        attribute.key: property(value_of(attribute.key, attribute.columns[0].type))
+        attribute.key: property(column_reader(attribute.key, attribute.columns[0].type))
         for attribute in model.__mapper__.column_attrs
     }
     return type(f"{model.__name__}Row", (Row,), {"__slots__": (), "model": model, **values})
@@ -61,7 +61,7 @@ class Referred:
 def referred_class(model: type[Base], key: str) -> type[Referred]:
     """The class of the rows of a table to which other rows refer by their column `key`."""
     values = {
-        attribute.key: property(through_row(value_of(f"{key}.{attribute.key}", attribute.columns[0].type)))
+        attribute.key: property(through_row(column_reader(f"{key}.{attribute.key}", attribute.columns[0].type)))
         for attribute in model.__mapper__.column_attrs
     }
     return type(f"{model.__name__}By_{key}", (Referred,), {"__slots__": (), "model": model, **values})
@@ -71,7 +71,7 @@ def through_row(value: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda referred: value(referred._row)  # noqa: SLF001 - it is its own
 
 
-def value_of(name: str, type_: TypeEngine[Any]) -> Callable[[Any], Any]:
+def column_reader(name: str, type_: TypeEngine[Any]) -> Callable[[Any], Any]:
     """What gives a column's value of a record. The types of documents make something of what the driver gives."""
     taken = itemgetter(name)
     if isinstance(type_, AddressColumn | BillToColumn):

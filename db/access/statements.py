@@ -19,7 +19,7 @@ from sqlalchemy.types import DateTime, TypeEngine, Uuid
 
 from db.access.rows import DIALECT
 from db.access.scope import ANY_CUSTOMER, scope_of
-from db.driver.usage import Sent
+from db.driver.usage import TimedStatement
 from db.models.types import stored_type
 
 KEPT = 1000
@@ -33,13 +33,13 @@ ROWS_LEFT = "rows_left"
 SELECTS = (Select, CompoundSelect)
 
 Shape = ParamSpec("Shape")
-Kept = TypeVar("Kept")
+Cached = TypeVar("Cached")
 Convert = Callable[[Any], Any] | None
 Parameter = tuple[str, Any, Convert]
 """Its name, what it is where no value is given, and what makes of a value what is sent."""
 
 
-def kept(build: Callable[Shape, Kept]) -> Callable[Shape, Kept]:
+def cached(build: Callable[Shape, Cached]) -> Callable[Shape, Cached]:
     """Keeps what `build` makes of a shape: a statement is built and compiled once."""
     return wraps(build)(lru_cache(maxsize=KEPT)(build))  # type: ignore[return-value]
 
@@ -76,7 +76,7 @@ class Compiled:
         compiled = cast("SQLCompiler", statement.compile(dialect=DIALECT))
         self.text = str(compiled)
         self._parameters = parameters_of(compiled, bound)
-        self._texts = parameters_of(compiled, as_text)
+        self._texts = parameters_of(compiled, text_encoder)
         self._results: list[Convert] = [
             column.type.dialect_impl(DIALECT).result_processor(DIALECT, None) for column in columns
         ]
@@ -84,11 +84,11 @@ class Compiled:
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """The values in the order of the parameters; for one that is not given, what the statement has for it."""
-        return in_order(self._parameters, values)
+        return arguments_in_order(self._parameters, values)
 
     def texts(self, values: Mapping[str, Any]) -> list[Any]:
         """As `arguments`, for a connection that takes UUIDs and instants as texts."""
-        return in_order(self._texts, values)
+        return arguments_in_order(self._texts, values)
 
     def plain(self, rows: Sequence[Any]) -> Sequence[Any]:
         """The rows with the values that the types of their columns make of the driver's."""
@@ -115,7 +115,7 @@ async def send(session: AsyncSession, statement: Statement, /, **values: object)
     driver = await driver_of(session)
     for listener in session.info.get(LISTENERS, ()):
         listener(compiled.text)
-    with refusals(compiled.text), Sent(compiled.text):
+    with as_sqlalchemy_errors(compiled.text), TimedStatement(compiled.text):
         rows = await driver.fetch(compiled.text, *compiled.arguments(given))
     if budget is not None:
         budget.spend(len(rows))
@@ -128,7 +128,7 @@ def parameters_of(compiled: SQLCompiler, converter: Callable[[TypeEngine[Any]], 
         (
             scoped_name(compiled.params[name]) or name,
             compiled.params[name],
-            for_each(compiled.binds[name].type, converter),
+            convert_each(compiled.binds[name].type, converter),
         )
         for name in compiled.positiontup or ()
     ]
@@ -141,18 +141,18 @@ def scoped_name(value: object) -> str | None:
     return KEY if value == ANY_CUSTOMER.key_id else None
 
 
-def in_order(parameters: Sequence[Parameter], values: Mapping[str, Any]) -> list[Any]:
+def arguments_in_order(parameters: Sequence[Parameter], values: Mapping[str, Any]) -> list[Any]:
     return [
         values.get(name, by_default) if convert is None else convert(values.get(name, by_default))
         for name, by_default, convert in parameters
     ]
 
 
-def for_each(type_: TypeEngine[Any], converter: Callable[[TypeEngine[Any]], Convert]) -> Convert:
+def convert_each(type_: TypeEngine[Any], converter: Callable[[TypeEngine[Any]], Convert]) -> Convert:
     """What `converter` has for a type; for an array, what does it to each of its values."""
     if not isinstance(type_, ARRAY):
         return converter(type_)
-    convert = for_each(type_.item_type, converter)
+    convert = convert_each(type_.item_type, converter)
     return None if convert is None else lambda values: [convert(value) for value in values]
 
 
@@ -161,7 +161,7 @@ def bound(type_: TypeEngine[Any]) -> Convert:
     return type_.dialect_impl(DIALECT).bind_processor(DIALECT)
 
 
-def as_text(type_: TypeEngine[Any]) -> Convert:
+def text_encoder(type_: TypeEngine[Any]) -> Convert:
     """What makes a text of a value, where the type is one whose values are sent as such."""
     return text_of if isinstance(stored_type(type_), Uuid | DateTime) else None
 
@@ -171,7 +171,7 @@ def text_of(value: object) -> str | None:
 
 
 @contextmanager
-def refusals(statement: str) -> Iterator[None]:
+def as_sqlalchemy_errors(statement: str) -> Iterator[None]:
     """Raises what the driver raises in the block as SQLAlchemy would: `DBAPIError`, or `ConnectionError`."""
     try:
         yield

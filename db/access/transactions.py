@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from billing.records import NewEvent
 from db.access.scope import SCOPE, Scope, ScopedSession
-from db.access.statements import DRIVER, LISTENERS, refusals
+from db.access.statements import DRIVER, LISTENERS, as_sqlalchemy_errors
 from db.driver.connection import CONNECTION_LOST, ROLLBACK_SECONDS, driver_connection, drop, give_back
-from db.driver.errors import READ_ONLY, OutcomeUnknown, is_lost, said_of
-from db.driver.usage import BEGIN, COMMIT, Sent
+from db.driver.errors import READ_ONLY, OutcomeUnknown, is_lost, server_detail
+from db.driver.usage import BEGIN, COMMIT, TimedStatement
 
 EVENTS = "events"
 """Where a session's `info` has the events that its transaction stores, for those who are told of them."""
@@ -76,7 +76,7 @@ class Sessions:
                     await roll_back(transaction)
                     raise
                 committing = True
-                with refusals(COMMIT), Sent(COMMIT):
+                with as_sqlalchemy_errors(COMMIT), TimedStatement(COMMIT):
                     await transaction.commit()
         except Exception as error:
             if is_lost(error) or isinstance(error, OSError):
@@ -93,7 +93,7 @@ class Sessions:
 
     async def _give_up(self, taken: PoolProxiedConnection, error: Exception) -> None:
         """Keeps a connection that is lost, or of no more use, from going back into the pool."""
-        if said_of(error, "sqlstate") == READ_ONLY:
+        if server_detail(error, "sqlstate") == READ_ONLY:
             # The others were made before the server changed as well: the pool makes them anew when they are taken.
             self._engine.pool._invalidate(taken, error, _checkin=False)  # noqa: SLF001 - as the pool does of itself
         await drop(taken)
@@ -107,13 +107,13 @@ class Sessions:
         try:
             return await self._begin_on(await self._engine.raw_connection())
         except CONNECTION_LOST:
-            with refusals(BEGIN):
+            with as_sqlalchemy_errors(BEGIN):
                 return await self._begin_on(await self._engine.raw_connection())
 
     async def _begin_on(self, taken: PoolProxiedConnection) -> tuple[PoolProxiedConnection, Transaction]:
         transaction = driver_connection(taken).transaction()
         try:
-            with Sent(BEGIN):
+            with TimedStatement(BEGIN):
                 await transaction.start()
         except BaseException:
             # It may have begun: the next one would take itself for a part of it, and never be committed.

@@ -12,7 +12,7 @@ from sqlalchemy.types import Text, TypeEngine
 
 from billing.records import BillTo
 from db.access.records import Target
-from db.access.statements import Statement, kept, send
+from db.access.statements import Statement, cached, send
 from db.models.types import bill_to_document, stored_type
 
 Values: TypeAlias = tuple[Any, ...]
@@ -46,7 +46,7 @@ class Writes:
         names = target.names
         rows = list(map(target.values, records))
         columns = rows[0] if len(rows) == 1 else list(zip(*rows, strict=True))
-        said_once = frozenset(names) if len(rows) == 1 else the_same_for_all(names, columns) - {*target.keys}
+        said_once = frozenset(names) if len(rows) == 1 else constant_columns(names, columns) - {*target.keys}
         write = Write(target, said_once)
         if len(rows) > 1:
             columns = [column[0] if name in said_once else column for name, column in zip(names, columns, strict=True)]
@@ -57,7 +57,7 @@ class Writes:
     async def send(self, session: AsyncSession) -> None:
         """Writes all. A statement that has no rows is not sent."""
         if self._writes:
-            await send(session, all_together(tuple(self._writes)), **self._values)
+            await send(session, as_one_statement(tuple(self._writes)), **self._values)
 
 
 def parameter(write: int, name: str) -> str:
@@ -65,15 +65,15 @@ def parameter(write: int, name: str) -> str:
     return f"p{write}_{name}"
 
 
-def the_same_for_all(names: Iterable[str], columns: Iterable[Values]) -> frozenset[str]:
+def constant_columns(names: Iterable[str], columns: Iterable[Values]) -> frozenset[str]:
     """The columns in which all of many rows have one value. It is sent once: half of what a renewal stores is such."""
     return frozenset(
         name for name, values in zip(names, columns, strict=True) if values.count(values[0]) == len(values)
     )
 
 
-@kept
-def all_together(writes: tuple[Write, ...]) -> Statement:
+@cached
+def as_one_statement(writes: tuple[Write, ...]) -> Statement:
     """The last of the writes, to which the others are common table expressions."""
     *others, last = [written(number, write) for number, write in enumerate(writes)]
     return Statement(last.add_cte(*(other.cte(f"write_{number}") for number, other in enumerate(others))))
@@ -126,7 +126,7 @@ def restored(column: Column[Any], sent: ColumnElement[Any]) -> ColumnElement[Any
             return sent
 
 
-@kept
+@cached
 def parameters(number: int, write: Write) -> list[tuple[str, Callable[[Any], Any] | None]]:
     """For each column its parameter, and what makes of a value, or of those of many rows, what is sent; None where that
     is the same.

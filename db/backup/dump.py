@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.backup.archive import CHUNK, Manifest, Progress, SqlWriter, new_archive, new_sql, write_manifest
 from db.backup.errors import BackupError
-from db.backup.programs import Program, environment_of, find_program, last_words, require_major
+from db.backup.programs import Program, failure_reason, find_program, libpq_environment, require_major
 from db.database import NO_TIMEOUTS, single_connection
 from db.migrations import current_revision
 
@@ -102,7 +102,7 @@ async def dump(pg_dump: Program, url: str, snapshot: str, sql: SqlWriter) -> Non
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
-            env=environment_of(url),
+            env=libpq_environment(url),
         )
         assert process.stdout is not None
         try:
@@ -115,4 +115,4 @@ async def dump(pg_dump: Program, url: str, snapshot: str, sql: SqlWriter) -> Non
                 await process.wait()
         if code != 0:
             errors.seek(0)
-            raise BackupError(f"pg_dump failed: {last_words(errors.read(), pg_dump)}")
+            raise BackupError(f"pg_dump failed: {failure_reason(errors.read(), pg_dump)}")

@@ -48,7 +48,7 @@ def require_major(program: Program, major: int, what: str) -> None:
         )
 
 
-def environment_of(url: str) -> dict[str, str]:
+def libpq_environment(url: str) -> dict[str, str]:
     """The environment in which such a program connects to the database at `url`: no password is on a command line."""
     parsed = asyncpg_url(url)
     options = {name: value if isinstance(value, str) else value[0] for name, value in parsed.query.items()}
@@ -67,7 +67,7 @@ def environment_of(url: str) -> dict[str, str]:
     return inherited | {name: value for name, value in said.items() if value}
 
 
-def last_words(said: bytes, program: Program) -> str:
+def failure_reason(said: bytes, program: Program) -> str:
     """Why a program has failed, in a line."""
     lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
     reasons = [line for line in lines if "ERROR:" in line or "FATAL:" in line or "error:" in line]

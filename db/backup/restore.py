@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from db.backup.archive import Manifest, Progress, check_sql, manifest_in, open_archive, pieces
 from db.backup.errors import BackupError
-from db.backup.programs import Program, environment_of, find_program, last_words, require_major
+from db.backup.programs import Program, failure_reason, find_program, libpq_environment, require_major
 from db.database import single_connection
 from db.migrations import MIGRATION_LOCK, known_revisions
 
@@ -94,7 +94,7 @@ def run_script(
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            env=environment_of(url),
+            env=libpq_environment(url),
         )
         assert process.stdin is not None
         try:
@@ -110,7 +110,7 @@ def run_script(
                 process.wait()
         if code != 0:
             errors.seek(0)
-            raise BackupError(f"The backup cannot be restored: {last_words(errors.read(), psql)}")
+            raise BackupError(f"The backup cannot be restored: {failure_reason(errors.read(), psql)}")
 
 
 def write_script(

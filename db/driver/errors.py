@@ -22,7 +22,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.orig if isinstance(cause, DBAPIError) else cause.__cause__
 
 
-def said_of(error: BaseException, attribute: str) -> str | None:
+def server_detail(error: BaseException, attribute: str) -> str | None:
     """What PostgreSQL says of `error` under the driver's name for it."""
     found = (getattr(cause, attribute, None) for cause in causes(error))
     return next((value for value in found if isinstance(value, str)), None)
@@ -30,7 +30,7 @@ def said_of(error: BaseException, attribute: str) -> str | None:
 
 def violated_constraint(error: BaseException) -> str | None:
     """The name of the constraint that PostgreSQL says `error` violates."""
-    return said_of(error, "constraint_name")
+    return server_detail(error, "constraint_name")
 
 
 READ_ONLY = "25006"
@@ -53,12 +53,12 @@ UNAVAILABLE_SQLSTATES = (
 
 def is_timeout(error: BaseException) -> bool:
     """Whether `error` says that a statement took longer than it may."""
-    return said_of(error, "sqlstate") == "57014"
+    return server_detail(error, "sqlstate") == "57014"
 
 
 def is_disk_full(error: BaseException) -> bool:
     """True if the database has no space left to write to."""
-    return said_of(error, "sqlstate") == "53100"
+    return server_detail(error, "sqlstate") == "53100"
 
 
 def is_lost(error: BaseException) -> bool:
@@ -69,14 +69,14 @@ def is_lost(error: BaseException) -> bool:
         # Of a value that cannot be sent the driver says the same, in a class that is a ValueError as well.
         if isinstance(cause, InterfaceError) and not isinstance(cause, ValueError):
             return True
-    return (said_of(error, "sqlstate") or "").startswith(LOST_SQLSTATES)
+    return (server_detail(error, "sqlstate") or "").startswith(LOST_SQLSTATES)
 
 
-def state_to_try_again(error: BaseException, *, repeatable: bool) -> str | None:
+def retryable_sqlstate(error: BaseException, *, repeatable: bool) -> str | None:
     """The SQLSTATE for which a transaction that failed with `error` may be tried again; None where it may not."""
     if isinstance(error, OutcomeUnknown) and not repeatable:
         return None
-    state = said_of(error, "sqlstate")
+    state = server_detail(error, "sqlstate")
     if state in ROLLED_BACK_SQLSTATES:
         return state
     if is_lost(error):
@@ -96,4 +96,4 @@ def is_unavailable(error: BaseException) -> bool:
             return True
         if isinstance(cause, DBAPIError) and cause.connection_invalidated:
             return True
-    return (said_of(error, "sqlstate") or "").startswith(UNAVAILABLE_SQLSTATES)
+    return (server_detail(error, "sqlstate") or "").startswith(UNAVAILABLE_SQLSTATES)

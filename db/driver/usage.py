@@ -32,7 +32,7 @@ USAGE: ContextVar[Usage | None] = ContextVar("USAGE", default=None)
 BEGIN, COMMIT = "BEGIN", "COMMIT"
 
 
-class Sent:
+class TimedStatement:
     """Counts the time of the block as that of a statement."""
 
     __slots__ = ("_began", "_text")
@@ -46,10 +46,10 @@ class Sent:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        note(self._text, self._began, error)
+        count_statement(self._text, self._began, error)
 
 
-def note(text: str, began: float, error: BaseException | None = None) -> None:
+def count_statement(text: str, began: float, error: BaseException | None = None) -> None:
     """Counts a statement that is over."""
     usage = USAGE.get()
     if usage is not None:
@@ -86,10 +86,10 @@ def statement_ends(
     context: Any,  # noqa: ANN401
     _executemany: bool,
 ) -> None:
-    note(statement, context.began)
+    count_statement(statement, context.began)
 
 
 def statement_fails(failure: ExceptionContext) -> None:
     began = getattr(failure.execution_context, "began", None)
     if began is not None and failure.statement is not None:
-        note(failure.statement, began, failure.original_exception)
+        count_statement(failure.statement, began, failure.original_exception)

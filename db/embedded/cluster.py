@@ -9,7 +9,7 @@ from pathlib import Path
 
 from db.embedded.binaries import ROOT_PLACE, binaries, digest, major_version, root_place
 from db.embedded.errors import EmbeddedPostgresError
-from db.embedded.os_user import Account, name_of, open_to_all, spawn
+from db.embedded.os_user import OsUser, open_to_all, spawn, user_name
 from db.embedded.server_log import last_failure
 
 INIT_TIMEOUT_SECONDS = 120
@@ -19,7 +19,7 @@ TEXT = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin
 SETTINGS = ("--set=max_connections=200", "--set=timezone=UTC", "--set=log_timezone=UTC")
 
 
-def find_data(folder: Path, account: Account) -> Path | None:
+def find_data(folder: Path, account: OsUser) -> Path | None:
     """The data of `folder`, or None where none was made yet. Changes nothing.
 
     It is `folder/data` or, where that is a symlink, the place root made for it. Raises EmbeddedPostgresError
@@ -33,7 +33,7 @@ def find_data(folder: Path, account: Account) -> Path | None:
     owner = data.stat().st_uid
     if owner != account.uid:
         raise EmbeddedPostgresError(
-            f"{data} belongs to {name_of(owner)}, but would be used by {account.name}:"
+            f"{data} belongs to {user_name(owner)}, but would be used by {account.name}:"
             " start the server as the user who started it first."
         )
     version_path = data / "PG_VERSION"
@@ -48,7 +48,7 @@ def find_data(folder: Path, account: Account) -> Path | None:
     return data
 
 
-def make_data(folder: Path, account: Account) -> Path:
+def make_data(folder: Path, account: OsUser) -> Path:
     """Make the data of `folder`, with the user and the database `billing`, and give its place.
 
     The data appears whole and on disk, or not at all: it is made under another name and then renamed. It lies
@@ -86,7 +86,7 @@ def _made_for(folder: Path, link: Path) -> Path:
     return place
 
 
-def _initialise(data: Path, account: Account) -> None:
+def _initialise(data: Path, account: OsUser) -> None:
     programs = binaries()
     postgres, initdb = str(programs / "postgres"), str(programs / "initdb")
     initialise = (initdb, "-D", str(data), "--no-sync", "--no-instructions", *ACCESS, *TEXT, *SETTINGS)
@@ -98,7 +98,7 @@ def _initialise(data: Path, account: Account) -> None:
     _run(account, (initdb, "-D", str(data), "--sync-only"))
 
 
-def _run(account: Account, command: tuple[str, ...], *, statement: bytes = b"") -> None:
+def _run(account: OsUser, command: tuple[str, ...], *, statement: bytes = b"") -> None:
     with spawn(account, command, stdin=subprocess.PIPE, output=subprocess.PIPE) as process:
         try:
             output, _ = process.communicate(statement, timeout=INIT_TIMEOUT_SECONDS)

@@ -13,7 +13,7 @@ from db.embedded.binaries import binaries
 from db.embedded.cluster import find_data, make_data
 from db.embedded.errors import EmbeddedPostgresError
 from db.embedded.lock import FolderLock
-from db.embedded.os_user import Account, server_account
+from db.embedded.os_user import OsUser, server_account
 from db.embedded.server import is_ready, start_server, stop_server
 from db.embedded.sockets import socket_folder, url_of
 
@@ -141,7 +141,7 @@ class EmbeddedPostgres:
             # Data that was there when we adopted it is never made anew, should it be gone by now.
             self._own(data or find_data(self.folder, account) or make_data(self.folder, account), account)
 
-    def _adopt(self, account: Account, deadline: float) -> Path | None:
+    def _adopt(self, account: OsUser, deadline: float) -> Path | None:
         """The data of the owner's server if that is ready now."""
         data = find_data(self.folder, account)
         if data is not None and is_ready(data):
@@ -154,7 +154,7 @@ class EmbeddedPostgres:
             )
         return None
 
-    def _own(self, data: Path, account: Account) -> None:
+    def _own(self, data: Path, account: OsUser) -> None:
         """Run the server until we are told to stop, starting it again whenever it ends."""
         delay = FIRST_DELAY_SECONDS
         tries = 0
@@ -178,7 +178,7 @@ class EmbeddedPostgres:
             self._stopping.wait(delay)
             delay = min(2 * delay, LONGEST_DELAY_SECONDS)
 
-    def _watch(self, server: subprocess.Popen[bytes], data: Path, account: Account) -> None:
+    def _watch(self, server: subprocess.Popen[bytes], data: Path, account: OsUser) -> None:
         """Wait for the end of the server, or end it when we are told to stop."""
         try:
             self._announce(data, account)
@@ -189,7 +189,7 @@ class EmbeddedPostgres:
         finally:
             stop_server(server)
 
-    def _announce(self, data: Path, account: Account) -> None:
+    def _announce(self, data: Path, account: OsUser) -> None:
         self.url = url_of(socket_folder(data, account))
         log.info("PostgreSQL is ready in %s (%s).", data, "ours" if self.owned else "another process's")
         if not self._started.done():

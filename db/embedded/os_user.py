@@ -15,7 +15,7 @@ CHILD = Path(__file__).with_name("child.py")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class OsUser:
     """A user of the machine, by name and numbers."""
 
     name: str
@@ -28,7 +28,7 @@ class Account:
         return self.uid == os.geteuid()
 
 
-def server_account() -> Account:
+def server_account() -> OsUser:
     """Who runs PostgreSQL: this process's own user or, since PostgreSQL refuses to run as root, `nobody`.
 
     Raises EmbeddedPostgresError when that user has no entry in the user database, which `initdb` needs.
@@ -41,10 +41,10 @@ def server_account() -> Account:
         raise EmbeddedPostgresError(
             f"PostgreSQL cannot run as {who}: it has no entry in /etc/passwd. Add one, or set DATABASE_URL."
         ) from None
-    return Account(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)
+    return OsUser(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)
 
 
-def name_of(uid: int) -> str:
+def user_name(uid: int) -> str:
     """The name of a user, or its number where it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
@@ -59,7 +59,7 @@ def open_to_all(path: Path) -> bool:
 
 
 def spawn(
-    account: Account, command: Sequence[str], *, output: IO[bytes] | int, stdin: int = subprocess.DEVNULL
+    account: OsUser, command: Sequence[str], *, output: IO[bytes] | int, stdin: int = subprocess.DEVNULL
 ) -> subprocess.Popen[bytes]:
     """Start `command` as `account`, in its own session, with both outputs going to `output`.
 

@@ -14,7 +14,7 @@ from threading import Event
 from db.embedded.binaries import binaries
 from db.embedded.errors import EmbeddedPostgresError
 from db.embedded.memory import shared_buffers
-from db.embedded.os_user import Account, spawn
+from db.embedded.os_user import OsUser, spawn
 from db.embedded.server_log import last_failure, open_log
 from db.embedded.sockets import PORT, socket_folder
 
@@ -29,7 +29,7 @@ PROGRAM = re.compile(r"(?:^|/)postgres:? ")
 log = logging.getLogger(__name__)
 
 
-def start_server(data: Path, account: Account, log_path: Path, stopping: Event) -> subprocess.Popen[bytes]:
+def start_server(data: Path, account: OsUser, log_path: Path, stopping: Event) -> subprocess.Popen[bytes]:
     """Start the server of `data` and wait until it is ready for clients.
 
     A server that a dead process left running there is stopped first. The new one opens no port: clients come

@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 from db.embedded.binaries import digest
 from db.embedded.errors import EmbeddedPostgresError
-from db.embedded.os_user import Account, name_of
+from db.embedded.os_user import OsUser, user_name
 
 PORT = 5432
 SOCKET_PATH_LIMIT_BYTES = 103 if sys.platform == "darwin" else 107  # sun_path, less its closing zero
 
 
-def socket_folder(data: Path, account: Account) -> Path:
+def socket_folder(data: Path, account: OsUser) -> Path:
     """The folder of the socket: the data folder, which PostgreSQL insists is its user's alone.
 
     Where the path of the socket would be too long it is a folder under /tmp, made here if it is missing. That
@@ -31,7 +31,7 @@ def socket_folder(data: Path, account: Account) -> Path:
         status = short.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != account.uid or status.st_mode & 0o077:
             raise EmbeddedPostgresError(
-                f"{short} must be a folder that {account.name} alone may enter, but {name_of(status.st_uid)}"
+                f"{short} must be a folder that {account.name} alone may enter, but {user_name(status.st_uid)}"
                 f" made something else of it (mode {stat.filemode(status.st_mode)}): remove it."
             ) from None
     return short

@@ -14,7 +14,7 @@ from billing.ids import KEYS
 from billing.money import MAX_CENTS
 from billing.records import Address, BillTo
 from billing.words import WORDS
-from db.models.types import AddressColumn, BillToColumn, Instant, Word
+from db.models.types import AddressColumn, BillToColumn, EnumText, Instant
 
 BY_CODE_POINT = Text(collation="C")
 """A text that lists are ordered by: by code point, so that a cursor means the same on every server."""
@@ -46,7 +46,7 @@ class Base(DeclarativeBase):
         dict[str, str]: JSONB(),
         list[str]: ARRAY(Text()),
         **{key: Uuid() for key in KEYS},
-        **{words: Word(words) for words in WORDS},
+        **{words: EnumText(words) for words in WORDS},
     }
 
 

@@ -31,7 +31,7 @@ class Instant(TypeDecorator[datetime]):
         return value
 
 
-class Word(TypeDecorator[StrEnum]):
+class EnumText(TypeDecorator[StrEnum]):
     """One of the words of an enum, kept as text; the table's CHECK holds the column to them."""
 
     impl = Text

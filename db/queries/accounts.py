@@ -38,7 +38,7 @@ from billing.records import (
 )
 from billing.words import UNPAID, EventType, InvoiceStatus, PeriodKind, SubscriptionStatus
 from db.access.records import bind
-from db.access.statements import Statement, kept, send
+from db.access.statements import Statement, cached, send
 from db.models import (
     Allocation,
     BillingHold,
@@ -104,7 +104,7 @@ async def head_by_customer(session: AsyncSession, customer_id: CustomerId) -> He
     return HEAD.make(*rows[0]) if rows else None
 
 
-@kept
+@cached
 def heads_of_subscriptions() -> Statement:
     return Statement(
         account_heads(live=False)
@@ -113,7 +113,7 @@ def heads_of_subscriptions() -> Statement:
     )
 
 
-@kept
+@cached
 def heads_of_customer() -> Statement:
     return Statement(account_heads(live=True).where(Customer.id == bindparam("customer_id", type_=Customer.id.type)))
 
@@ -173,7 +173,7 @@ async def unpaid_invoices_by_customer(session: AsyncSession, customer_ids: Seque
     return INVOICE.read(await send(session, unpaid_invoices(), customer_ids=customer_ids))
 
 
-@kept
+@cached
 def unpaid_invoices() -> Statement:
     customers = bindparam("customer_ids", type_=ARRAY(Customer.id.type))
     return Statement(select(*INVOICE.columns).where(Invoice.customer_id == any_(customers), is_unpaid()))
@@ -241,6 +241,6 @@ async def read_plan(session: AsyncSession, plan_id: PlanId) -> PlanState | None:
     return PLAN.make(*rows[0]) if rows else None
 
 
-@kept
+@cached
 def plan_by_id() -> Statement:
     return Statement(select(*PLAN.columns).where(Plan.id == bindparam("plan_id", type_=Plan.id.type)))

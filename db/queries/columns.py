@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, Select
 from sqlalchemy.orm import aliased
 
-from db.access.rows import columns_of
+from db.access.rows import column_names
 from db.models import Base
 
 Columns: TypeAlias = frozenset[str] | None
@@ -25,7 +25,7 @@ def own(columns: frozenset[str]) -> frozenset[str]:
 
 def selected(model: type[Base], columns: Columns, *others: str) -> list[ColumnElement[Any]]:
     """The columns of a table under the names that its rows have for them; all, where `columns` is None."""
-    names = columns_of(model) if columns is None else {*own(columns), *others} or {"id"}
+    names = column_names(model) if columns is None else {*own(columns), *others} or {"id"}
     return [getattr(model, name).label(name) for name in sorted(names)]
 
 

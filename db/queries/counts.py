@@ -5,14 +5,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, ScalarSelect, bindparam, func, literal, select, union_all
 
-from db.access.reads import Query, Reads
-from db.access.statements import kept
+from db.access.reads import Reads, RowQuery
+from db.access.statements import cached
 from db.models import Base
 from db.queries.pages import (
     SPLIT,
     Condition,
     PageRequest,
-    Shape,
+    PageShape,
     by_index,
     conditions_on,
     each_held,
@@ -30,7 +30,7 @@ async def count(reads: Reads, model: type[Base], conditions: Sequence[Condition]
     """How many rows of a table meet the conditions; where there are more than `limit`, one more than that."""
     request = by_index(model, PageRequest(0, conditions=tuple(conditions)))
     query = count_query(model, request.shape, limited=limit is not None)
-    [row] = await reads.rows(query, **values_of(request, limit))
+    [row] = await reads.rows(query, **count_values(request, limit))
     total = int(row[TOTAL])
     reads.charge(total // COUNTED_FOR_A_ROW)
     return total
@@ -47,29 +47,29 @@ async def counts_by(
     """For each key the number of rows whose column `parent` has it and that meet the conditions."""
     request = by_index(model, PageRequest(0, conditions=tuple(conditions)), parent)
     query = counts_query(model, parent, request.shape, limited=limit is not None)
-    totals = [int(row[TOTAL]) for row in await reads.rows(query, keys=keys, **values_of(request, limit))]
+    totals = [int(row[TOTAL]) for row in await reads.rows(query, keys=keys, **count_values(request, limit))]
     reads.charge(sum(totals) // COUNTED_FOR_A_ROW)
     return totals
 
 
-def values_of(request: PageRequest, limit: int | None) -> dict[str, Any]:
+def count_values(request: PageRequest, limit: int | None) -> dict[str, Any]:
     return {**request.values(), "limit": None if limit is None else limit + 1}
 
 
-@kept
-def count_query(model: type[Base], shape: Shape, *, limited: bool) -> Query:
-    return Query(select(total_of(model, shape, limited=limited).label(TOTAL)), model, for_values=shape.has_values)
+@cached
+def count_query(model: type[Base], shape: PageShape, *, limited: bool) -> RowQuery:
+    return RowQuery(select(total_of(model, shape, limited=limited).label(TOTAL)), model, for_values=shape.has_values)
 
 
-@kept
-def counts_query(model: type[Base], parent: str, shape: Shape, *, limited: bool) -> Query:
+@cached
+def counts_query(model: type[Base], parent: str, shape: PageShape, *, limited: bool) -> RowQuery:
     parents = key_table(getattr(model, parent).type)
     matching = total_of(model, shape, is_on_parent(model, parent), limited=limited)
     statement = select(matching.label(TOTAL)).select_from(parents).order_by(parents.c.position)
-    return Query(statement, model, for_values=shape.has_values)
+    return RowQuery(statement, model, for_values=shape.has_values)
 
 
-def total_of(model: type[Base], shape: Shape, *conditions: ColumnElement[bool], limited: bool) -> ScalarSelect[int]:
+def total_of(model: type[Base], shape: PageShape, *conditions: ColumnElement[bool], limited: bool) -> ScalarSelect[int]:
     rows = (
         select(literal(1).label("one")).select_from(model).where(*conditions, *conditions_on(model, shape.conditions))
     )

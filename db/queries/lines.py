@@ -14,7 +14,7 @@ from billing.periods import Period
 from billing.records import BilledLine, Line, NewPendingLine, OtherInvoiceLine
 from billing.words import CHARGES, InvoiceStatus
 from db.access.records import bind
-from db.access.statements import Statement, kept, send
+from db.access.statements import Statement, cached, send
 from db.models import Invoice, InvoiceLine, PendingLine, Subscription
 from db.queries.arrays import among
 
@@ -52,7 +52,7 @@ async def pending_lines_by_subscriptions(
     return PENDING_LINE.read(await send(session, select_pending_lines(), subscription_ids=subscription_ids))
 
 
-@kept
+@cached
 def select_pending_lines() -> Statement:
     subscriptions = bindparam("subscription_ids", type_=ARRAY(Subscription.id.type))
     return Statement(

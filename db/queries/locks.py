@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ids import CustomerId, PlanId, SubscriptionId
 from db.access.lines import in_turn
-from db.access.statements import Statement, kept, send
+from db.access.statements import Statement, cached, send
 from db.models import BillingHold, Customer, Plan, Subscription
 
 
@@ -27,7 +27,7 @@ async def lock_customer(session: AsyncSession, customer_id: CustomerId) -> None:
         await send(session, customer_lock(waits=waits), customer_id=customer_id)
 
 
-@kept
+@cached
 def customer_lock(*, waits: bool) -> Statement:
     wanted = bindparam("customer_id", type_=Customer.id.type)
     return Statement(select(Customer.id).where(Customer.id == wanted).with_for_update(key_share=True, nowait=not waits))

@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
 from billing.words import SubscriptionStatus
-from db.access.reads import Query, Reads
-from db.access.statements import kept
+from db.access.reads import Reads, RowQuery
+from db.access.statements import cached
 from db.models import (
     Allocation,
     Base,
@@ -100,32 +100,32 @@ def has_one_of_the_keys(column: InstrumentedAttribute[Any]) -> ColumnElement[boo
     return column == any_(bindparam("keys", type_=ARRAY(column.type)))
 
 
-@kept
-def one_query(model: type[Base], key: str, columns: Columns, live: bool) -> Query:
+@cached
+def one_query(model: type[Base], key: str, columns: Columns, live: bool) -> RowQuery:
     column = getattr(model, key)
     statement = select(*selected(model, columns, key)).where(has_one_of_the_keys(column))
     if live:
         statement = statement.where(Subscription.status != SubscriptionStatus.CANCELED)
-    return Query(with_referred(statement, model, columns, partial(getattr, model)), model)
+    return RowQuery(with_referred(statement, model, columns, partial(getattr, model)), model)
 
 
-@kept
-def many_query(model: type[Base], key: str, columns: Columns, order_by: tuple[str, ...]) -> Query:
+@cached
+def many_query(model: type[Base], key: str, columns: Columns, order_by: tuple[str, ...]) -> RowQuery:
     column = getattr(model, key)
     order = [getattr(model, name) for name in order_by]
     statement = select(*selected(model, columns, key)).where(has_one_of_the_keys(column)).order_by(*order)
-    return Query(with_referred(statement, model, columns, partial(getattr, model)), model)
+    return RowQuery(with_referred(statement, model, columns, partial(getattr, model)), model)
 
 
-@kept
-def payments_query(columns: Columns) -> Query:
+@cached
+def payments_query(columns: Columns) -> RowQuery:
     statement = (
         select(Allocation.invoice_id.label(PARENT), *selected(Payment, columns, "id"))
         .join(Payment, and_(Payment.id == Allocation.payment_id, Payment.customer_id == Allocation.customer_id))
         .where(has_one_of_the_keys(Allocation.invoice_id))
         .order_by(Payment.created_at, Payment.id)
     )
-    return Query(with_referred(statement, Payment, columns, partial(getattr, Payment)), Payment)
+    return RowQuery(with_referred(statement, Payment, columns, partial(getattr, Payment)), Payment)
 
 
 by_id = {kind.model: OneBy(kind.model, "id") for kind in KINDS}
@@ -151,9 +151,9 @@ allocations_by_payment = ManyBy(Allocation, "payment_id", order_by=("created_at"
 test_clocks_by_id = by_id[TestClock]
 
 
-@kept
-def nodes_query() -> Query:
-    return Query(
+@cached
+def nodes_query() -> RowQuery:
+    return RowQuery(
         union_all(
             *(
                 select(literal(position).label(PARENT), id_of(kind).label("id")).where(has_one_of_the_keys(id_of(kind)))

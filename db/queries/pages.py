@@ -33,8 +33,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
 
-from db.access.reads import Query, Reads
-from db.access.statements import kept
+from db.access.reads import Reads, RowQuery
+from db.access.statements import cached
 from db.models import Base
 from db.queries.columns import Columns, own, selected, with_referred
 from db.queries.served import FEW_ROWS, Few, Split, few_of, split_of
@@ -105,9 +105,9 @@ class PageRequest:
     few: Few | None = None
 
     @property
-    def shape(self) -> "Shape":
+    def shape(self) -> "PageShape":
         """What of the request is in the text of its statement."""
-        return Shape(
+        return PageShape(
             self.backward,
             self.order_by,
             self.then_by,
@@ -123,7 +123,7 @@ class PageRequest:
         """What is in its parameters. There is one row more than asked for, which tells whether there are more."""
         values: dict[str, Any] = {
             "limit": self.limit + 1,
-            **values_of(self.conditions),
+            **condition_values(self.conditions),
             **held_values(SPLIT, self.split),
         }
         if self.few is not None:
@@ -134,7 +134,7 @@ class PageRequest:
         return values
 
 
-class Shape(NamedTuple):
+class PageShape(NamedTuple):
     """What a `PageRequest` is without its values."""
 
     backward: bool
@@ -197,16 +197,16 @@ def by_index(model: type[Base], request: PageRequest, parent: str | None = None)
     return replace(request, conditions=rest, split=split, few=few)
 
 
-@kept
-def page_query(model: type[Base], shape: Shape, columns: Columns) -> Query:
+@cached
+def page_query(model: type[Base], shape: PageShape, columns: Columns) -> RowQuery:
     statement = page_statement(model, shape, columns)
     merged = shape.few is not None or branches_of(shape.split) != 1
     column = statement.selected_columns.__getitem__ if merged else partial(getattr, model)
-    return Query(with_referred(statement, model, columns, column), model, for_values=shape.has_values)
+    return RowQuery(with_referred(statement, model, columns, column), model, for_values=shape.has_values)
 
 
-@kept
-def pages_query(model: type[Base], parent: str, shape: Shape, columns: Columns) -> Query:
+@cached
+def pages_query(model: type[Base], parent: str, shape: PageShape, columns: Columns) -> RowQuery:
     parents = key_table(getattr(model, parent).type)
     order_by = {shape.order_by, shape.then_by}
     inner = None if columns is None else own(columns) | order_by
@@ -218,7 +218,7 @@ def pages_query(model: type[Base], parent: str, shape: Shape, columns: Columns) 
         .select_from(parents.join(child, true()))
         .order_by(parents.c.position, *order)
     )
-    return Query(with_referred(statement, model, columns, child.c.__getitem__), model, for_values=shape.has_values)
+    return RowQuery(with_referred(statement, model, columns, child.c.__getitem__), model, for_values=shape.has_values)
 
 
 def is_on_parent(model: type[Base], parent: str) -> ColumnElement[bool]:
@@ -235,7 +235,9 @@ def key_table(type_: TypeEngine[Any]) -> TableValuedAlias:
     return func.unnest(keys).table_valued("key", with_ordinality="position").render_derived(name="parents")
 
 
-def page_statement(model: type[Base], shape: Shape, columns: Columns, *conditions: ColumnElement[bool]) -> Select[Any]:
+def page_statement(
+    model: type[Base], shape: PageShape, columns: Columns, *conditions: ColumnElement[bool]
+) -> Select[Any]:
     """The rows of a page."""
     if shape.few is None and branches_of(shape.split) == 1:
         [statement] = pages_of_values(model, shape, columns, *conditions)
@@ -245,7 +247,7 @@ def page_statement(model: type[Base], shape: Shape, columns: Columns, *condition
         return merged(pages_of_values(model, shape, read, *conditions), shape)
     few = few_rows(model, shape, *shape.few).cte("few")
     found = select(func.count()).select_from(few).scalar_subquery()
-    wanted = in_order(select(few.c[shape.then_by]), (few.c[shape.order_by], few.c[shape.then_by]), shape)
+    wanted = rows_in_order(select(few.c[shape.then_by]), (few.c[shape.order_by], few.c[shape.then_by]), shape)
     them = getattr(model, shape.then_by).in_(wanted)
     return merged(
         [
@@ -256,13 +258,15 @@ def page_statement(model: type[Base], shape: Shape, columns: Columns, *condition
     )
 
 
-def in_order(statement: Select[Any], order: tuple[ColumnElement[Any], ColumnElement[Any]], shape: Shape) -> Select[Any]:
+def rows_in_order(
+    statement: Select[Any], order: tuple[ColumnElement[Any], ColumnElement[Any]], shape: PageShape
+) -> Select[Any]:
     """The first rows of a statement after and before the positions that are asked for."""
     limit = bindparam("limit", type_=Integer())
     return statement.where(*bounds(order, shape)).order_by(*ordering(*order, shape)).limit(limit)
 
 
-def merged(pages: Sequence[Select[Any]], shape: Shape) -> Select[Any]:
+def merged(pages: Sequence[Select[Any]], shape: PageShape) -> Select[Any]:
     """The first of the rows of several pages."""
     rows = union_all(*pages).subquery("pages").c
     order = ordering(rows[shape.order_by], rows[shape.then_by], shape)
@@ -270,16 +274,16 @@ def merged(pages: Sequence[Select[Any]], shape: Shape) -> Select[Any]:
 
 
 def pages_of_values(
-    model: type[Base], shape: Shape, columns: Columns, *conditions: ColumnElement[bool]
+    model: type[Base], shape: PageShape, columns: Columns, *conditions: ColumnElement[bool]
 ) -> list[Select[Any]]:
     """The page of each combination of the values that columns are held to; without any, that of all rows."""
     order = getattr(model, shape.order_by), getattr(model, shape.then_by)
     statement = select(*selected(model, columns)).where(*conditions, *conditions_on(model, shape.conditions))
-    page = in_order(statement, order, shape)
+    page = rows_in_order(statement, order, shape)
     return [page.where(*values) for values in each_held(model, SPLIT, shape.split)]
 
 
-def few_rows(model: type[Base], shape: Shape, span: str, split: Counted) -> Select[Any] | CompoundSelect[Any]:
+def few_rows(model: type[Base], shape: PageShape, span: str, split: Counted) -> Select[Any] | CompoundSelect[Any]:
     """Where the rows of a span of time stand in the order, and one more than are few if there are."""
     names = shape.order_by, shape.then_by
     conditions = conditions_on(model, shape.conditions, {span, "test_clock_id"})
@@ -309,13 +313,13 @@ def counted(split: Split) -> Counted:
     return tuple((name, len(values)) for name, values in split)
 
 
-def ordering(value: ColumnElement[Any], tie: ColumnElement[Any], shape: Shape) -> tuple[ColumnElement[Any], ...]:
+def ordering(value: ColumnElement[Any], tie: ColumnElement[Any], shape: PageShape) -> tuple[ColumnElement[Any], ...]:
     """The order in which rows are read: a page counted from the end is read backwards."""
     backwards = shape.descending != shape.backward
     return tuple(column.desc() if backwards else column.asc() for column in (value, tie))
 
 
-def bounds(order: tuple[ColumnElement[Any], ColumnElement[Any]], shape: Shape) -> list[ColumnElement[bool]]:
+def bounds(order: tuple[ColumnElement[Any], ColumnElement[Any]], shape: PageShape) -> list[ColumnElement[bool]]:
     found = []
     if shape.after:
         found.append(beyond(order, "after", later=not shape.descending))
@@ -336,7 +340,7 @@ def operators_of(conditions: Sequence[Condition]) -> Conditions:
     return tuple((condition.column, condition.operator) for condition in conditions)
 
 
-def values_of(conditions: Sequence[Condition]) -> dict[str, Any]:
+def condition_values(conditions: Sequence[Condition]) -> dict[str, Any]:
     return {f"condition_{number}": condition.value for number, condition in enumerate(conditions)}
 
 
@@ -357,5 +361,5 @@ def conditions_on(
 def trimmed(rows: Sequence[Any], request: PageRequest) -> Page:
     """The page without the row too many, in the order that was asked for."""
     has_more = len(rows) > request.limit
-    kept = rows[: request.limit]
-    return Page(kept[::-1] if request.backward else kept, has_more)
+    cached = rows[: request.limit]
+    return Page(cached[::-1] if request.backward else cached, has_more)

@@ -15,7 +15,7 @@ from sqlalchemy import Column, Index
 
 from db.models import Base
 from db.models.base import IN_THE_WORLD, table_of
-from db.models.types import Word
+from db.models.types import EnumText
 
 NARROW = frozenset({"customer_id", "subscription_id", "object_id", "test_clock_id"})
 """Columns with so many values that few rows have any one: their own index serves every list."""
@@ -28,7 +28,7 @@ FEW_ROWS = 10_000
 
 Split: TypeAlias = tuple[tuple[str, tuple[object, ...]], ...]
 """Columns, and the values that each is held to, one after the other."""
-Given: TypeAlias = Mapping[str, tuple[object, ...]]
+GivenConditions: TypeAlias = Mapping[str, tuple[object, ...]]
 """Columns with conditions, and the values that rows may have there."""
 
 
@@ -70,7 +70,7 @@ def list_index(index: Index) -> ListIndex:
 
 
 def split_of(
-    model: type[Base], order: tuple[str, str], given: Given, *, parent: str | None, in_the_world: bool
+    model: type[Base], order: tuple[str, str], given: GivenConditions, *, parent: str | None, in_the_world: bool
 ) -> Split:
     """How to read a list in this order from the index that has the most of the columns with conditions; nothing where
     its rows are looked at one by one. What is read on the rows of a `parent` has one value there.
@@ -92,7 +92,7 @@ def split_of(
 
 
 def few_of(
-    model: type[Base], order: tuple[str, str], given: Given, spans: Collection[str], *, in_the_world: bool
+    model: type[Base], order: tuple[str, str], given: GivenConditions, spans: Collection[str], *, in_the_world: bool
 ) -> Few | None:
     """How to find out whether few rows meet a condition on a span of time, and which, without a look at the rows; None
     where no index has all that is needed.
@@ -109,13 +109,13 @@ def few_of(
     return None
 
 
-def held(model: type[Base], columns: Collection[str], given: Given, parent: str | None) -> Split | None:
+def held(model: type[Base], columns: Collection[str], given: GivenConditions, parent: str | None) -> Split | None:
     """The values of columns: those that are given, or else all words. None where they are not known."""
     found = []
     for name in columns:
         if name == parent:
             continue
-        values = given[name] if name in given else words_of(model, name)
+        values = given[name] if name in given else enum_values(model, name)
         if values is None:
             return None
         found.append((name, values))
@@ -123,6 +123,6 @@ def held(model: type[Base], columns: Collection[str], given: Given, parent: str 
 
 
 @cache
-def words_of(model: type[Base], name: str) -> tuple[object, ...] | None:
+def enum_values(model: type[Base], name: str) -> tuple[object, ...] | None:
     type_ = table_of(model).c[name].type
-    return tuple(type_.words) if isinstance(type_, Word) else None
+    return tuple(type_.words) if isinstance(type_, EnumText) else None

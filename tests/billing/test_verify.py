@@ -16,7 +16,7 @@ from billing.changes import ChangeMode, ChangeRequest
 from billing.ids import PlanId
 from billing.subscribing import CancellationRequest, SubscriptionRequest
 from db.database import Database
-from db.driver.errors import said_of
+from db.driver.errors import server_detail
 from db.embedded import EmbeddedPostgres
 from db.models import IdempotencyKey
 from db.queries.invariants import INVARIANTS
@@ -857,7 +857,7 @@ async def test_a_snapshot_stands_still_and_takes_no_writes(database: Database) -
         assert await session.scalar(text("SHOW transaction_isolation")) == "read committed"
         assert await session.scalar(text("SHOW transaction_read_only")) == "off"
 
-    assert said_of(refused.value, "sqlstate") == "25006"
+    assert server_detail(refused.value, "sqlstate") == "25006"
 
 
 def acknowledgement(type_: str, id_: UUID, **more: object) -> str:

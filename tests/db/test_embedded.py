@@ -24,7 +24,7 @@ from cli.logs import Formatter
 from db.embedded import EmbeddedPostgres, EmbeddedPostgresError, binaries, launcher
 from db.embedded.binaries import ROOT_PLACE, digest
 from db.embedded.lock import FolderLock
-from db.embedded.os_user import name_of, server_account, spawn
+from db.embedded.os_user import server_account, spawn, user_name
 from db.embedded.server import is_ready, stop_server
 from db.embedded.server_log import LOG_LIMIT_BYTES, last_failure
 from db.embedded.sockets import socket_folder
@@ -340,7 +340,7 @@ async def test_an_ordinary_user_runs_the_server_as_itself_and_only_root_may_join
     url = start_in(place / "f", uid=ordinary_uid()).url()
 
     assert await ask(url, "SELECT current_database()") == "billing"
-    assert name_of(uid_of(postmaster(place / "f"))) == "games"
+    assert user_name(uid_of(postmaster(place / "f"))) == "games"
     assert_others_cannot_connect(url)
 
 
@@ -349,7 +349,7 @@ async def test_root_runs_the_server_as_nobody_and_no_ordinary_user_may_join_in(m
     url = start_in(made).url()
 
     assert await ask(url, "SELECT current_database()") == "billing"
-    assert name_of(uid_of(postmaster(made))) == "nobody"
+    assert user_name(uid_of(postmaster(made))) == "nobody"
     assert groups_of(postmaster(made)) == []
     assert_others_cannot_connect(url)
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from db.driver.errors import said_of
+from db.driver.errors import server_detail
 from tests.conftest import FOLDER, execute
 from tests.faults.database.postgres import Postgres
 from tests.faults.disks import Disk, small_disk
@@ -124,7 +124,7 @@ async def state_of(url: str, statement: str) -> str | None:
     """The SQLSTATE that a statement fails with."""
     with pytest.raises(DBAPIError) as failed:
         await execute(url, statement)
-    return said_of(failed.value, "sqlstate")
+    return server_detail(failed.value, "sqlstate")
 
 
 async def more_answers(record: Record, more: int) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import strawberry
 
-from db.access.rows import Referred, Row, columns_of, referred_class
+from db.access.rows import Referred, Row, column_names, referred_class
 from db.models import Base
 from db.queries.columns import referred_model
 from db.queries.lookups import Lookup, OneBy
@@ -125,7 +125,7 @@ def own_columns_read(model: type[Base], selections: Sequence[Selection] | None) 
         if selection.reads is None:
             return None
         columns |= selection.reads
-    assert columns <= columns_of(model), (model, columns)
+    assert columns <= column_names(model), (model, columns)
     return frozenset(columns)
 
 

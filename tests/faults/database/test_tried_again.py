@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.access.statements import Statement, send
 from db.access.transactions import Sessions
 from db.database import Database
-from db.driver.errors import OutcomeUnknown, is_unavailable, said_of
+from db.driver.errors import OutcomeUnknown, is_unavailable, server_detail
 from db.models import Customer, IdempotencyKey, Invoice
 from graph.server.app import create_app
 from tests.conftest import execute
@@ -227,7 +227,7 @@ async def test_connections_made_while_nothing_may_be_written(database: Database,
     await asyncio.gather(*(database.change(read_slowly) for _ in range(database.pools["work"].size())))
     with pytest.raises(DBAPIError) as refused:
         await database.change(lock_customers)
-    assert said_of(refused.value, "sqlstate") == "25006"
+    assert server_detail(refused.value, "sqlstate") == "25006"
     await other.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
 
     assert await database.change(lock_customers) == []
