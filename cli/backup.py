@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli import __version__
-from cli.database import typed
+from cli.database import command_line
 from db.backup import Backup, Manifest, back_up, checked_backup, read_manifest, restore
 from db.backup.archive import Progress as Told
 
@@ -40,7 +40,9 @@ async def restore_backup(url: str, backup: Backup, *, console: Console) -> None:
         await restore(url, backup, now=datetime.now(UTC), progress=progress)
     say(console, "Restored", backup.manifest)
     console.print(f"Time        {time.monotonic() - began:.1f} s")
-    console.print(f"API keys    as they were then: revoke again what was revoked since, see `{typed('keys list')}`")
+    console.print(
+        f"API keys    as they were then: revoke again what was revoked since, see `{command_line('keys list')}`"
+    )
 
 
 def say(console: Console, what: str, manifest: Manifest) -> None:

@@ -34,7 +34,7 @@ def database_at(url: str, *, pool_size: int) -> Database:
     return Database(url, read_configuration().of_database(), pool_size=pool_size)
 
 
-def typed(command: str, data_dir: Path | None = None) -> str:
+def command_line(command: str, data_dir: Path | None = None) -> str:
     """A command of ours as a person types it to reach the same database. `./dev` says by which name it is called."""
     words = [os.environ.get("_BILLING_COMMAND", "billing"), command]
     if data_dir is not None:
@@ -51,7 +51,7 @@ def require_direct(server: DatabaseServer) -> None:
         )
 
 
-def migrated(server: DatabaseServer, *, console: Console) -> None:
+def migrate_and_report(server: DatabaseServer, *, console: Console) -> None:
     """Migrates the database and says what was done."""
     before, head = asyncio.run(migrate(server.url))
     console.print(f"Database    {server}")

@@ -25,7 +25,7 @@ from billing.renewals import renew
 from billing.subscribing import CancellationRequest, decide_cancellation, subscribe
 from billing.voiding import void
 from billing.words import EventType, ObjectType, PaymentMethod, PlanInterval
-from cli.database import database_at, typed
+from cli.database import command_line, database_at
 from cli.errors import CommandError
 from db.access.records import from_row
 from db.models import Customer, Invoice, Payment, Plan, Subscription
@@ -101,8 +101,10 @@ async def fill(url: str, *, customers: int, as_of: datetime, console: Console, d
     finally:
         await database.close()
     console.print(f"Demo data   {said}")
-    console.print(f"Next        `{typed('serve', data_dir)}`, and open its playground: the tab Customers shows them")
-    console.print(f"            `{typed('verify', data_dir)}` checks that each period is billed once")
+    console.print(
+        f"Next        `{command_line('serve', data_dir)}`, and open its playground: the tab Customers shows them"
+    )
+    console.print(f"            `{command_line('verify', data_dir)}` checks that each period is billed once")
 
 
 async def summary(session: AsyncSession) -> str:

@@ -80,7 +80,7 @@ class Found:
 
     def text(self) -> str:
         """The value as its variable would have it: read again, it is the same. Empty for None."""
-        return text_of(self.value)
+        return format_value(self.value)
 
     def shown(self) -> str:
         """The value as anybody may see it."""
@@ -120,9 +120,9 @@ def find(declared: type, environment: Mapping[str, str], options: Mapping[str, o
         if (option := options.get(each.field)) is not None:
             found[each.field] = Found(each, option, "option")
             continue
-        said, source = said_of(each, environment)
+        said, source = read_variable(each, environment)
         if said:
-            found[each.field] = Found(each, value_of(each, said), source)
+            found[each.field] = Found(each, parse_value(each, said), source)
         elif each.by is None:
             found[each.field] = Found(each, each.default, "default")
         else:
@@ -140,7 +140,7 @@ def refuse_unknown(settings: list[Setting], environment: Mapping[str, str]) -> N
             raise CommandError(f"{name} is no setting; the nearest is {nearest}.")
 
 
-def said_of(setting: Setting, environment: Mapping[str, str]) -> tuple[str, str]:
+def read_variable(setting: Setting, environment: Mapping[str, str]) -> tuple[str, str]:
     """What the environment says of a setting, and where. Empty where it says nothing."""
     said = environment.get(setting.variable, "")
     name = setting.variable + FROM_FILE
@@ -160,7 +160,7 @@ def said_of(setting: Setting, environment: Mapping[str, str]) -> tuple[str, str]
     return text, f"file {file}"
 
 
-def value_of(setting: Setting, said: str) -> Any:
+def parse_value(setting: Setting, said: str) -> Any:
     """The value that a text stands for. Raises `CommandError` where it stands for none."""
     if setting.parse is not None:
         return setting.parse(said)
@@ -193,7 +193,7 @@ def number_of(setting: Setting, said: str) -> int | float:
     return number
 
 
-def text_of(value: Any) -> str:
+def format_value(value: Any) -> str:
     match value:
         case None:
             return ""

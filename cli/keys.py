@@ -10,12 +10,12 @@ from rich.console import Console
 from billing.errors import BillingError
 from billing.ids import ApiKeyId
 from billing.words import ApiKeyScope
-from cli.database import database_at, typed
+from cli.database import command_line, database_at
 from cli.errors import CommandError
 from services.api_keys import api_keys, create_api_key, has_api_keys, revoke_api_key
 
 
-def present() -> datetime:
+def current_time() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
@@ -24,7 +24,7 @@ async def create_key(url: str, *, name: str, scope: ApiKeyScope, console: Consol
     database = database_at(url, pool_size=1)
     try:
         async with database.sessions.begin() as session:
-            issued = await create_api_key(session, name=name, scope=scope, now=present())
+            issued = await create_api_key(session, name=name, scope=scope, now=current_time())
     except BillingError as refusal:
         raise CommandError(str(refusal)) from None
     finally:
@@ -49,11 +49,11 @@ async def revoke_key(url: str, key_id: str, *, console: Console) -> None:
     try:
         found = ApiKeyId(UUID(key_id))
     except ValueError:
-        raise CommandError(f"{key_id!r} is no id of an API key: see `{typed('keys list')}`.") from None
+        raise CommandError(f"{key_id!r} is no id of an API key: see `{command_line('keys list')}`.") from None
     database = database_at(url, pool_size=1)
     try:
         async with database.sessions.begin() as session:
-            await revoke_api_key(session, api_key_id=found, now=present())
+            await revoke_api_key(session, api_key_id=found, now=current_time())
     except BillingError as refusal:
         raise CommandError(str(refusal)) from None
     finally:
@@ -70,6 +70,6 @@ async def require_keys(url: str, data_dir: Path | None = None) -> None:
     if not found:
         raise CommandError(
             "Each request needs an API key here, and there is none yet. Make one with"
-            f" `{typed('keys create --name admin --scope admin', data_dir)}`,"
+            f" `{command_line('keys create --name admin --scope admin', data_dir)}`,"
             " or say BILLING_AUTH=off where only you can reach this address."
         )

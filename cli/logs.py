@@ -86,14 +86,14 @@ def message_of(record: logging.LogRecord) -> str:
     """What was logged, without what exceptions say that are in it."""
     arguments = record.args
     if isinstance(arguments, tuple) and any(isinstance(each, BaseException) for each in arguments):
-        arguments = tuple(Said(each) if isinstance(each, BaseException) else each for each in arguments)
+        arguments = tuple(SafeError(each) if isinstance(each, BaseException) else each for each in arguments)
         return str(record.msg) % arguments
     message = record.getMessage()
     # After its first line, asyncio shows the task, and the exception in it.
     return message.partition("\n")[0] if record.name == "asyncio" else message
 
 
-class Said:
+class SafeError:
     """An exception, in the words that may be said of it."""
 
     def __init__(self, error: BaseException) -> None:

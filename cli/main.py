@@ -17,7 +17,7 @@ from typer.models import OptionInfo
 from billing.limits import CHUNK
 from billing.words import KEY_SCOPES, ApiKeyScope
 from cli import __version__
-from cli.environment import settings_of, text_of
+from cli.environment import format_value, settings_of
 from cli.output import CommandGroup
 from cli.settings import Configuration, read_configuration
 
@@ -35,7 +35,7 @@ def option(name: str) -> OptionInfo:
     """The option that stands above the setting `name`, with its help."""
     setting = next(each for each in settings_of(Configuration) if each.field == name)
     declared: OptionInfo = typer.Option(
-        help=f"{setting.about} ({setting.variable}, by default {text_of(setting.default)})",
+        help=f"{setting.about} ({setting.variable}, by default {format_value(setting.default)})",
         min=setting.least,
         max=setting.most if setting.kind in (int, float) else None,
         show_default=False,
@@ -71,9 +71,9 @@ def serve(
     renew_every: Annotated[float | None, option("renew_every")] = None,
 ) -> None:
     """Migrate the database and serve the API."""
-    from cli.database import migrated, typed
+    from cli.database import command_line, migrate_and_report
     from cli.keys import require_keys
-    from cli.serve import bind, end_on_sigterm, serve_forever
+    from cli.serve import end_on_sigterm, listen, serve_forever
     from db.location import running_server
 
     with one_line_errors(), ExitStack() as stack:
@@ -82,12 +82,12 @@ def serve(
         )
         if configuration.database_url is None:
             end_on_sigterm()
-        listening = stack.enter_context(bind(configuration.host, configuration.port))
+        listening = stack.enter_context(listen(configuration.host, configuration.port))
         server = stack.enter_context(running_server(configuration.url(), configuration.data_dir))
-        migrated(server, console=console)
+        migrate_and_report(server, console=console)
         if configuration.auth:
             asyncio.run(require_keys(server.url, data_dir))
-            console.print(f"API keys    needed: `{typed('keys create', data_dir)}` makes one")
+            console.print(f"API keys    needed: `{command_line('keys create', data_dir)}` makes one")
         else:
             console.print("API keys    not needed: whoever reaches this address may do everything")
         serve_forever(server, listening, configuration, console=console)
@@ -237,7 +237,7 @@ def restore_command(
     Exits with 1 when an invariant is violated.
     """
     from cli.backup import restore_backup, whole_backup
-    from cli.database import database_server, migrated, require_direct
+    from cli.database import database_server, migrate_and_report, require_direct
     from cli.verify import verify_database
 
     with one_line_errors(), ExitStack() as stack:
@@ -246,7 +246,7 @@ def restore_command(
         server = stack.enter_context(database_server(data_dir))
         require_direct(server)
         asyncio.run(restore_backup(server.url, backup, console=console))
-        migrated(server, console=console)
+        migrate_and_report(server, console=console)
         sound = asyncio.run(verify_database(server.url, None))
     if not sound:
         raise typer.Exit(1)
@@ -313,10 +313,10 @@ def one_line_errors() -> Iterator[None]:
 @contextmanager
 def migrated_database(data_dir: Path | None, *, make: bool = False) -> Iterator[str]:
     """Runs a command on its database, whose URL it is given. An embedded one is made only if `make` is true."""
-    from cli.database import database_server, migrated
+    from cli.database import database_server, migrate_and_report
 
     with one_line_errors(), database_server(data_dir, make=make) as server:
-        migrated(server, console=console)
+        migrate_and_report(server, console=console)
         yield server.url
 
 

@@ -58,12 +58,12 @@ def exit_code_of(run: Callable[[], int | None]) -> int:
             sys.stderr.write(f"error: The output cannot be written: {error.reason}.\n")
         return 1
     except TyperException as error:
-        sys.stderr.write(words_of(error))
+        sys.stderr.write(usage_error_line(error))
         return error.exit_code
     return code or 0
 
 
-def words_of(error: TyperException) -> str:
+def usage_error_line(error: TyperException) -> str:
     """The line that says what is wrong, and where help is. Empty where a group has printed its help."""
     message = error.format_message()
     if not message:

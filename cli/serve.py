@@ -166,7 +166,7 @@ def spare_the_collector() -> None:
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
-def bind(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """A socket that listens on the address. Raises a `CommandError` that says why there is none."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cli.environment import find, setting, settings_of, text_of
+from cli.environment import find, format_value, setting, settings_of
 from cli.errors import CommandError
 from db.settings import DEFAULTS, DatabaseSettings
 from graph.settings import Limits, Settings
@@ -247,7 +247,7 @@ class Configuration:
 
 def environment_of(configuration: Configuration) -> dict[str, str]:
     """What is in force as variables: read again, they give the same configuration."""
-    return {each.variable: text_of(getattr(configuration, each.field)) for each in settings_of(Configuration)}
+    return {each.variable: format_value(getattr(configuration, each.field)) for each in settings_of(Configuration)}
 
 
 def read_configuration(environment: Mapping[str, str] = os.environ, **options: object) -> Configuration:

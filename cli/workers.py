@@ -21,7 +21,7 @@ START_SECONDS = 60
 
 
 @dataclass(slots=True)
-class Health:
+class WorkerHealth:
     """What the supervisor knows of a process, which it asks once while that starts, and regularly after that."""
 
     since: float = field(default_factory=monotonic)
@@ -40,7 +40,7 @@ class Workers(Multiprocess):
     def __init__(self, config: uvicorn.Config, sockets: list[socket]) -> None:
         super().__init__(config, sockets)
         self._told: set[int] = set()
-        self._health: WeakKeyDictionary[Process, Health] = WeakKeyDictionary()
+        self._health: WeakKeyDictionary[Process, WorkerHealth] = WeakKeyDictionary()
         signal.signal(signal.SIGTERM, self._pass_on)
 
     def _pass_on(self, number: int, _frame: FrameType | None) -> None:
@@ -75,8 +75,8 @@ class Workers(Multiprocess):
     def _reason_to_replace(self, process: Process) -> str | None:
         """Why a process serves no more; None where it does, or still may."""
         if not process.process.is_alive():
-            return end_of(process.exitcode)
-        health = self._health.setdefault(process, Health())
+            return describe_exit(process.exitcode)
+        health = self._health.setdefault(process, WorkerHealth())
         if health.answered:
             seconds = self.config.timeout_worker_healthcheck
             return None if process.ping(seconds) else f"it has not answered for {seconds} s"
@@ -93,7 +93,7 @@ class Workers(Multiprocess):
         return f"it has not started within {START_SECONDS} s" if late else None
 
 
-def end_of(exit_code: int | None) -> str:
+def describe_exit(exit_code: int | None) -> str:
     """How a process ended."""
     if exit_code is not None and exit_code < 0:
         return f"it was ended by {signal.Signals(-exit_code).name}"

@@ -10,7 +10,7 @@ What comes out is what graphql-core gives: the same data in the same order, and 
 
 from graph.execution.errors import AnswerTooLarge
 from graph.execution.fields import AS_IS, ATTRIBUTE, BATCH, COLUMN, INSTANCE_OF, READS, BatchResolver, ResolveMany
-from graph.execution.plan import Field, PlanCache, Plans, Selection, takes
+from graph.execution.plan import Field, QueryPlanCache, QueryPlans, Selection, is_plannable
 from graph.execution.run import execute
 from graph.execution.variables import MAX_SUGGESTIONS
 
@@ -25,10 +25,10 @@ __all__ = [
     "AnswerTooLarge",
     "BatchResolver",
     "Field",
-    "PlanCache",
-    "Plans",
+    "QueryPlanCache",
+    "QueryPlans",
     "ResolveMany",
     "Selection",
     "execute",
-    "takes",
+    "is_plannable",
 ]

@@ -43,7 +43,7 @@ class Leaf:
         self._as_is = STANDARD.get(type_.name) or frozenset(type_.extensions.get(AS_IS, ()))
         self._convert: Callable[[list[Any]], list[Any]] | None = type_.extensions.get(COLUMN)
         self._is_int = type_.name == GraphQLInt.name
-        self._words = words_of(type_) if isinstance(type_, GraphQLEnumType) else None
+        self._words = enum_names(type_) if isinstance(type_, GraphQLEnumType) else None
         self._words_or_null = None if self._words is None else {**self._words, None: None}
 
     def column(self, values: list[Any], *, nullable: bool) -> list[Any] | None:
@@ -92,7 +92,7 @@ def json_bytes(value: object) -> int:
         return 1
 
 
-def words_of(type_: GraphQLEnumType) -> dict[Any, str]:
+def enum_names(type_: GraphQLEnumType) -> dict[Any, str]:
     """The name of each value of an enum, the first one of equal values; by the value, which may be a Python enum's."""
     words: dict[Any, str] = {}
     for name, value in type_.values.items():

@@ -48,13 +48,13 @@ CONDITIONS = ("skip", "include")
 
 
 @dataclass(slots=True)
-class Work:
+class PlanningWork:
     """Number of fields that were planned so far, for all plans of a document: those that are forgotten as well."""
 
     fields: int = 0
 
 
-class Plan:
+class QueryPlan:
     """What one operation of a document selects, for the conditions that `variables` make true.
 
     `root_fields` are the fields of `root` of a mutation, each in a selection of its own. `size` is the number of fields
@@ -67,7 +67,7 @@ class Plan:
         fragments: dict[str, FragmentDetails],
         operation: OperationDefinitionNode,
         variables: VariableValues,
-        work: "Work",
+        work: "PlanningWork",
     ) -> None:
         self.schema = schema
         self.operation = operation
@@ -110,7 +110,7 @@ class Selection:
     __slots__ = ("_reads", "edges", "fields", "keys", "type")
 
     def __init__(
-        self, plan: Plan, type_: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]], *, first: int = 0
+        self, plan: QueryPlan, type_: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]], *, first: int = 0
     ) -> None:
         self.type = type_
         self.fields = [
@@ -148,7 +148,7 @@ class Field:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: QueryPlan,
         parent_type: GraphQLObjectType,
         key: str,
         position: int,
@@ -244,20 +244,20 @@ class Field:
         return {**values}
 
 
-class PlanCache:
+class QueryPlanCache:
     """The plans that were asked for last, of any number of documents: together they have so many fields at most."""
 
     def __init__(self, max_fields: int = MAX_FIELDS) -> None:
         self._max_fields = max_fields
-        self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
+        self._plans: OrderedDict[tuple[Any, ...], QueryPlan] = OrderedDict()
 
-    def get(self, key: tuple[Any, ...]) -> Plan | None:
+    def get(self, key: tuple[Any, ...]) -> QueryPlan | None:
         plan = self._plans.get(key)
         if plan is not None:
             self._plans.move_to_end(key)
         return plan
 
-    def put(self, key: tuple[Any, ...], plan: Plan) -> None:
+    def put(self, key: tuple[Any, ...], plan: QueryPlan) -> None:
         """Keeps a plan. Plans grow while they are used, so they are counted when another comes."""
         self._plans[key] = plan
         fields = sum(each.size for each in self._plans.values())
@@ -265,16 +265,16 @@ class PlanCache:
             _, oldest = self._plans.popitem(last=False)
             fields -= oldest.size
 
-    def forget(self, plans: "Plans") -> None:
+    def forget(self, plans: "QueryPlans") -> None:
         """Lets go of the plans of a document, and so of the document."""
         for key in [key for key in self._plans if key[0] is plans]:
             del self._plans[key]
 
 
-class Plans:
+class QueryPlans:
     """The plans of a document, by operation and conditions."""
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, cache: PlanCache | None = None) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, cache: QueryPlanCache | None = None) -> None:
         self._schema = schema
         self._fragments = {
             node.name.value: FragmentDetails(node)
@@ -282,15 +282,15 @@ class Plans:
             if isinstance(node, FragmentDefinitionNode)
         }
         self._conditions = sorted(condition_variables(document))
-        self._cache = cache or PlanCache()
-        self.work = Work()
+        self._cache = cache or QueryPlanCache()
+        self.work = PlanningWork()
 
     def prepare(self, operation: OperationDefinitionNode) -> None:
         """Plans an operation ahead, where that does not depend on conditions."""
         if not self._conditions:
             self.of(operation, VariableValues({}, {})).prepare()
 
-    def of(self, operation: OperationDefinitionNode, variables: VariableValues) -> Plan:
+    def of(self, operation: OperationDefinitionNode, variables: VariableValues) -> QueryPlan:
         """The plan of an operation of this document. Raises `GraphQLError`."""
         sources, coerced = variables
         name = operation.name.value if operation.name else None
@@ -302,7 +302,7 @@ class Plans:
             # Of what a request says, only the conditions are kept.
             conditions = VariableValues({name: sources[name] for name in said}, said)
             try:
-                plan = Plan(self._schema, self._fragments, operation, conditions, self.work)
+                plan = QueryPlan(self._schema, self._fragments, operation, conditions, self.work)
             except RecursionError:
                 raise GraphQLError("Selections are nested too deeply. Execution aborted.", operation) from None
             self._cache.put(key, plan)
@@ -312,7 +312,7 @@ class Plans:
 MISSING = object()
 
 
-def takes(operation: OperationDefinitionNode) -> bool:
+def is_plannable(operation: OperationDefinitionNode) -> bool:
     """Whether an operation can be planned: subscriptions and what changes the handling of errors cannot."""
     return operation.operation is not OperationType.SUBSCRIPTION and not operation.directives
 

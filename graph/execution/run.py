@@ -31,18 +31,18 @@ from graph.execution.errors import AnswerTooLarge, Failure, settle
 from graph.execution.frames import Frame, Spread
 from graph.execution.leaves import bytes_of
 from graph.execution.objects import make_objects
-from graph.execution.plan import Field, Plan, Plans, Selection
+from graph.execution.plan import Field, QueryPlan, QueryPlans, Selection
 from graph.execution.values import (
     all_of,
+    attribute_values,
     checked_type,
-    collected,
+    collect_items,
     is_async_iterable,
     is_regular,
     iterated,
     may_wait,
     require_type,
     resolved_type,
-    values_of,
 )
 from graph.execution.variables import coerced_variables
 
@@ -60,7 +60,7 @@ NULL = type(None)
 
 async def execute(
     schema: GraphQLSchema,
-    plans: Plans,
+    plans: QueryPlans,
     operation: OperationDefinitionNode,
     *,
     variables: Mapping[str, Any] | None = None,
@@ -96,7 +96,7 @@ class Execution:
     """One run of a plan."""
 
     def __init__(
-        self, plan: Plan, variables: VariableValues, root_value: object, context: object, max_bytes: int | None
+        self, plan: QueryPlan, variables: VariableValues, root_value: object, context: object, max_bytes: int | None
     ) -> None:
         self._plan = plan
         self._variables = variables
@@ -175,7 +175,7 @@ class Execution:
     def _ask(self, frame: Frame, field: Field) -> Any:
         """The values of a field, which may have to be awaited, each by itself or all together."""
         if field.value_of is not None:
-            return self._started(values_of(frame.sources, field), lists=len(field.nullable) > 1)
+            return self._started(attribute_values(frame.sources, field), lists=len(field.nullable) > 1)
         info = self._info(frame, field)
         try:
             arguments = field.arguments(self._variables)
@@ -200,7 +200,7 @@ class Execution:
         """The values, of which those that run have begun to: all of a level run side by side. `lists` are expected."""
         if any(map(may_wait, {*map(type, values)})):
             for index, value in enumerate(values):
-                running = collected(value) if lists and isinstance(value, AsyncIterable) else value
+                running = collect_items(value) if lists and isinstance(value, AsyncIterable) else value
                 if is_awaitable(running) and not isinstance(running, asyncio.Future):
                     values[index] = task = asyncio.ensure_future(running)
                     self._tasks.append(task)
@@ -410,7 +410,7 @@ class Execution:
         """A leaf of all objects of a frame; nulls where it must be awaited first."""
         if field.constant is not None:
             return [field.constant] * len(frame.sources)
-        values = values_of(frame.sources, field)
+        values = attribute_values(frame.sources, field)
         assert field.leaf is not None
         column = field.leaf.column(values, nullable=field.nullable[0])
         if column is not None:

@@ -35,17 +35,17 @@ def is_async_iterable(kind: "type[Any]") -> bool:
     return issubclass(kind, AsyncIterable)
 
 
-async def collected(items: AsyncIterable[Any]) -> Iterable[Any]:
+async def collect_items(items: AsyncIterable[Any]) -> Iterable[Any]:
     found: list[Any] = []
     try:
         async for item in items:
             found.append(item)  # noqa: PERF401 - what came before an error is kept
     except Exception as error:
-        return broken_off(found, error)
+        return break_off_iteration(found, error)
     return found
 
 
-def broken_off(items: list[Any], error: Exception) -> Iterator[Any]:
+def break_off_iteration(items: list[Any], error: Exception) -> Iterator[Any]:
     yield from items
     raise error
 
@@ -97,7 +97,7 @@ def iterated(value: Any, field: Field) -> Iterable[Any]:
     raise GraphQLError(f"Expected Iterable, but did not find one for field '{field.parent_type}.{field.name}'.")
 
 
-def values_of(sources: Sequence[Any], field: Field) -> list[Any]:
+def attribute_values(sources: Sequence[Any], field: Field) -> list[Any]:
     """The attribute of all objects that a field is; an error where one does not give it."""
     value_of = field.value_of
     assert value_of is not None, field.name

@@ -33,7 +33,7 @@ SETTLE_SECONDS = 0.1
 """So long it takes at most until a request that is over is told of."""
 
 
-class Counts(Protocol):
+class RequestCounter(Protocol):
     """Counts each request that is over."""
 
     def request(self, exchange: Exchange) -> None: ...
@@ -45,7 +45,7 @@ class Backlog:
     It is done for many in a row: for each by itself, right after its answer, it costs several times as much.
     """
 
-    def __init__(self, *, log_requests: bool, counts: Counts | None) -> None:
+    def __init__(self, *, log_requests: bool, counts: RequestCounter | None) -> None:
         self._log_requests = log_requests
         self._counts = counts
         self._over: list[Exchange] = []

@@ -92,7 +92,7 @@ class Tracing:
 
     async def batch(self, read: object, keys: Sequence[Any], found: Awaitable[Result]) -> Result:
         """What a dataloader's batch finds, with a span around it."""
-        with self._span(f"load {name_of(read)}", attributes={"billing.keys": len(keys)}):
+        with self._span(f"load {read_name(read)}", attributes={"billing.keys": len(keys)}):
             return await found
 
     @contextmanager
@@ -104,7 +104,7 @@ class Tracing:
             try:
                 yield span
             except BaseException as error:
-                fail(span, error)
+                record_failure(span, error)
                 raise
 
     def _statement(self, text: str, seconds: float, error: BaseException | None) -> None:
@@ -123,11 +123,11 @@ class Tracing:
             },
         )
         if error is not None:
-            fail(span, error)
+            record_failure(span, error)
         span.end(now)
 
 
-def name_of(read: object) -> str:
+def read_name(read: object) -> str:
     """What a batched read reads, and by what. It is not asked itself: it would tell the values of a filter as well."""
     kind: str = getattr(read, "__name__", None) or type(read).__name__
     model = getattr(read, "model", None)
@@ -135,6 +135,6 @@ def name_of(read: object) -> str:
     return " ".join((kind, *(() if model is None else (model.__tablename__,)), *(() if by is None else ("by", by))))
 
 
-def fail(span: Span, error: BaseException) -> None:
+def record_failure(span: Span, error: BaseException) -> None:
     span.set_attribute("error.type", type(error).__name__)
     span.set_status(FAILURE)

@@ -12,7 +12,7 @@ from strawberry.types.field import StrawberryField
 from db.access.rows import Referred, row_class
 from graph.execution import AS_IS, ATTRIBUTE, BATCH, COLUMN, INSTANCE_OF, READS, BatchResolver, Field, ResolveMany
 from graph.schema.fields.context import RawInfo
-from graph.schema.fields.edges import EDGE, Edge
+from graph.schema.fields.edges import EDGE, RowEdge
 from graph.schema.fields.paging import PAGE_BY_DEFAULT
 from graph.schema.fields.scalars import PLAIN_VALUES, SENT_TOGETHER
 from graph.schema.types.common import Node
@@ -59,7 +59,7 @@ def referred_classes(schema: GraphQLSchema) -> set[type[Referred]]:
     types = (type_ for type_ in schema.type_map.values() if isinstance(type_, GraphQLObjectType))
     definitions = (field.extensions.get("strawberry-definition") for type_ in types for field in type_.fields.values())
     edges = (definition.metadata.get(EDGE) for definition in definitions if isinstance(definition, StrawberryField))
-    return {edge.referred for edge in edges if isinstance(edge, Edge) and edge.referred is not None}
+    return {edge.referred for edge in edges if isinstance(edge, RowEdge) and edge.referred is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ MOST = 10**9
 """Counts stop here."""
 
 
-class Given:
+class GivenVariables:
     """The variables of a request. Each is counted once, however many fields use it.
 
     A variable of a type that is a scalar counts as one value: what else it holds is refused later. Counting stops
@@ -65,7 +65,7 @@ class PageSize:
     default: int = DEFAULT_PAGE
     most: int = MAX_PAGE
 
-    def of(self, given: Given) -> int:
+    def of(self, given: GivenVariables) -> int:
         if not self.variables:
             return self.fixed
         said = (self.number, *(page_of(given.variables.get(name), self.most) for name in self.variables))
@@ -99,7 +99,7 @@ class ValueCount:
 
     variable: str
 
-    def of(self, given: Given) -> int:
+    def of(self, given: GivenVariables) -> int:
         return max(0, given.values(self.variable) - FREE_VALUES)
 
 
@@ -110,11 +110,11 @@ class Nodes:
     fixed: int = 0
     parts: tuple[tuple[PageSize | ValueCount, "Nodes"], ...] = ()
 
-    def total(self, given: Given) -> int:
+    def total(self, given: GivenVariables) -> int:
         """The number, with the variables of a request."""
         return self._total(given, {})
 
-    def _total(self, given: Given, known: dict[int, int]) -> int:
+    def _total(self, given: GivenVariables, known: dict[int, int]) -> int:
         found = known.get(id(self))
         if found is None:
             found = self.fixed

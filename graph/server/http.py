@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from db.access.scope import RowBudget
 from db.database import Database
 from graph.error_codes import ErrorCode
-from graph.execution import AnswerTooLarge, execute, takes
+from graph.execution import AnswerTooLarge, execute, is_plannable
 from graph.observability.exchange import Exchange, current
 from graph.schema.fields.access import Access
 from graph.schema.fields.context import Clock, Context
@@ -46,7 +46,7 @@ RETRY_SOON = {"Retry-After": "1"}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GraphQLAnswer:
     """What is sent back: a GraphQL response, with its status where that is not for its media type to say.
 
     `body` is the document in JSON, where that is there already.
@@ -97,7 +97,7 @@ class GraphQLEndpoint:
         except asyncio.CancelledError:
             # The server ends, and its time to finish what is under way is over.
             refusal = Refusal(503, "The server is shutting down. Try again.", code=ErrorCode.UNAVAILABLE)
-            response = refused(refusal, response_media_type(request.headers.get("accept")) or JSON)
+            response = refusal_response(refusal, response_media_type(request.headers.get("accept")) or JSON)
         response.headers["Vary"] = "Accept, Authorization"
         await response(scope, receive, send)
 
@@ -107,17 +107,19 @@ class GraphQLEndpoint:
         media_type = response_media_type(request.headers.get("accept"))
         if request.method not in ("GET", "POST"):
             refusal = Refusal(405, "This endpoint takes GET and POST.", headers={"Allow": "GET, POST"})
-            return refused(refusal, media_type or JSON)
+            return refusal_response(refusal, media_type or JSON)
         if media_type is None:
-            return refused(Refusal(406, f"This endpoint answers with {GRAPHQL_JSON} or {JSON}."), JSON)
+            return refusal_response(Refusal(406, f"This endpoint answers with {GRAPHQL_JSON} or {JSON}."), JSON)
         try:
             access = await self.admit(request)
             asked = await self._read(request)
             answer = await self._answer(request, access, asked)
         except Refusal as refusal:
-            return refused(refusal, media_type)
+            return refusal_response(refusal, media_type)
         status = answer.status or (200 if answer.executed or media_type == JSON else 400)
-        response = sent(answer.document, status, media_type, RETRY_SOON if status == 503 else {}, body=answer.body)
+        response = json_response(
+            answer.document, status, media_type, RETRY_SOON if status == 503 else {}, body=answer.body
+        )
         self._doorkeeper.charge_bytes(access, len(response.body))
         return response
 
@@ -155,7 +157,7 @@ class GraphQLEndpoint:
         finally:
             current().reading_seconds = perf_counter() - began
 
-    async def _answer(self, request: Request, access: Access, asked: GraphQLRequest) -> Answer:
+    async def _answer(self, request: Request, access: Access, asked: GraphQLRequest) -> GraphQLAnswer:
         exchange = current()
         document = self._documents.of(self._text_of(asked))
         rows = RowBudget(self._settings.limits.rows)
@@ -209,7 +211,7 @@ class GraphQLEndpoint:
     ) -> ExecutionResult:
         assert document.node is not None
         assert document.plans is not None
-        if self._settings.plans and takes(operation):
+        if self._settings.plans and is_plannable(operation):
             return await execute(
                 core_schema,
                 document.plans,
@@ -279,36 +281,36 @@ class GraphQLEndpoint:
                 # No task outlives its request.
                 await asyncio.wait(watches)
 
-    def _refused(self, errors: Sequence[GraphQLError]) -> Answer:
+    def _refused(self, errors: Sequence[GraphQLError]) -> GraphQLAnswer:
         """The answer to what is not executed: it has no `data`, and names what is wrong with the request."""
         suggestions = self._settings.suggestions
         said = [formatted(error, suggestions=suggestions, before=True) for error in errors]
-        return Answer({"errors": said}, executed=False)
+        return GraphQLAnswer({"errors": said}, executed=False)
 
-    def _broken_off(self, error: BaseException, exchange: Exchange, *, changes: bool, changed: bool) -> Answer:
+    def _broken_off(self, error: BaseException, exchange: Exchange, *, changes: bool, changed: bool) -> GraphQLAnswer:
         """The answer to an operation that was not brought to its end, or whose answer was not."""
         if isinstance(error, AnswerTooLarge):
             return self._too_large(changed=changed)
         if changed:
             # Nobody may take it for something that can be done again.
-            return Answer({"data": None, "errors": [error_document(MAYBE_CHANGED, ErrorCode.UNAVAILABLE)]})
+            return GraphQLAnswer({"data": None, "errors": [error_document(MAYBE_CHANGED, ErrorCode.UNAVAILABLE)]})
         # Others are to blame where it has waited for them, or they wait.
         if self._database.is_busy or exchange.usage.waited_seconds > self._settings.limits.seconds / 10:
-            return Answer({"errors": [error_document(BUSY, ErrorCode.OVERLOADED)]}, status=503)
+            return GraphQLAnswer({"errors": [error_document(BUSY, ErrorCode.OVERLOADED)]}, status=503)
         seconds = MUTATIONS_SECONDS if changes else self._settings.limits.seconds
         message = f"This took longer than {seconds:g} s. Ask for less at once."
-        return Answer({"errors": [error_document(message, ErrorCode.TIMEOUT)]}, status=504)
+        return GraphQLAnswer({"errors": [error_document(message, ErrorCode.TIMEOUT)]}, status=504)
 
-    def _too_large(self, *, changed: bool) -> Answer:
+    def _too_large(self, *, changed: bool) -> GraphQLAnswer:
         limit = self._settings.limits.response_bytes
         message = f"The answer would have more than {limit} bytes. Ask for less at once."
         if changed:
             message = f"This is done, or a part of it, but the answer would have more than {limit} bytes."
         error = error_document(message, ErrorCode.COST_LIMIT)
         error["extensions"]["limit"] = limit
-        return Answer({"errors": [error], "data": None})
+        return GraphQLAnswer({"errors": [error], "data": None})
 
-    def _answer_of(self, result: ExecutionResult, nodes: int, rows: RowBudget, *, changed: bool) -> Answer:
+    def _answer_of(self, result: ExecutionResult, nodes: int, rows: RowBudget, *, changed: bool) -> GraphQLAnswer:
         """The answer. Variables that do not fit keep an operation from being executed; then it has no `data`.
 
         Where the database is unavailable or the server busy, nothing was `changed` and nothing was read, the status
@@ -329,7 +331,7 @@ class GraphQLEndpoint:
         body = orjson.dumps(document)
         if len(body) > self._settings.limits.response_bytes:
             return self._too_large(changed=changed)
-        return Answer(document, status, executed=executed, body=body)
+        return GraphQLAnswer(document, status, executed=executed, body=body)
 
 
 async def to_its_end(execution: Coroutine[Any, Any, ExecutionResult]) -> ExecutionResult:
@@ -357,13 +359,13 @@ def error_document(message: str, code: ErrorCode) -> dict[str, Any]:
     return {"message": message, "extensions": {"code": code}}
 
 
-def refused(refusal: Refusal, media_type: str) -> Response:
+def refusal_response(refusal: Refusal, media_type: str) -> Response:
     """An answer to what is not a GraphQL request at all, or not welcome."""
     document = {"errors": [error_document(refusal.message, refusal.code)]}
-    return sent(document, refusal.status, media_type, refusal.headers)
+    return json_response(document, refusal.status, media_type, refusal.headers)
 
 
-def sent(
+def json_response(
     document: Mapping[str, Any],
     status: int,
     media_type: str,

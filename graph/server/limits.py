@@ -43,7 +43,7 @@ from graph.server.amounts import (
     MOST,
     NONE,
     ONE,
-    Given,
+    GivenVariables,
     Nodes,
     PageSize,
     ValueCount,
@@ -73,7 +73,7 @@ def limit_error(
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class SelectionSize:
     """What a selection asks for."""
 
     depth: int = 0
@@ -100,7 +100,7 @@ class Operation:
     scalars: frozenset[str]
 
 
-class Asked(NamedTuple):
+class RequestSize(NamedTuple):
     """How many nodes an operation could give, and how many values its arguments hold, each as often as its field is
     resolved. `counted` values of variables were looked at to find out.
     """
@@ -118,14 +118,14 @@ class Measured:
     operations: Mapping[str | None, Operation]
     most_values: int
 
-    def asked_by(self, operation_name: str | None, variables: Mapping[str, Any]) -> Asked:
+    def asked_by(self, operation_name: str | None, variables: Mapping[str, Any]) -> RequestSize:
         """Returns what an operation asks for with these variables; the only operation, if no name is given."""
         name = operation_name if operation_name in self.operations else next(iter(self.operations), None)
         operation = self.operations.get(name)
         if operation is None:
-            return Asked(0, 0, 0)
-        given = Given({**operation.defaults, **variables}, operation.scalars, self.most_values)
-        return Asked(operation.nodes.total(given), operation.values.total(given), given.counted)
+            return RequestSize(0, 0, 0)
+        given = GivenVariables({**operation.defaults, **variables}, operation.scalars, self.most_values)
+        return RequestSize(operation.nodes.total(given), operation.values.total(given), given.counted)
 
 
 def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Measured:
@@ -189,7 +189,7 @@ class _Walk:
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
-        self._measured: dict[tuple[str, bool], Shape] = {}
+        self._measured: dict[tuple[str, bool], SelectionSize] = {}
         self._open: set[str] = set()
 
     def selection(
@@ -199,9 +199,9 @@ class _Walk:
         *,
         introspecting: bool = False,
         referred: bool = False,
-    ) -> Shape:
+    ) -> SelectionSize:
         """What all selected fields ask for together."""
-        shapes: list[Shape] = []
+        shapes: list[SelectionSize] = []
         spread: set[str] = set()
         directives = 0
         for node in selection.selections if selection else ():
@@ -222,7 +222,7 @@ class _Walk:
                 case _:
                     continue
             shapes.append(shape)
-        return Shape(
+        return SelectionSize(
             depth=max((shape.depth for shape in shapes), default=0),
             aliases=min(MOST, sum(shape.aliases for shape in shapes)),
             introspection_aliases=min(MOST, sum(shape.introspection_aliases for shape in shapes)),
@@ -234,12 +234,12 @@ class _Walk:
             values=sum_of([shape.values for shape in shapes]),
         )
 
-    def fragment(self, name: str, *, referred: bool = False) -> Shape:
+    def fragment(self, name: str, *, referred: bool = False) -> SelectionSize:
         """What a fragment asks for, wherever it is spread; `referred`, below a field that names a type."""
         definition = self._fragments.get(name)
         # One that is unknown, or spreads itself, is refused by the standard rules.
         if definition is None or name in self._open:
-            return Shape()
+            return SelectionSize()
         shape = self._measured.get((name, referred))
         if shape is None:
             self._open.add(name)
@@ -251,7 +251,9 @@ class _Walk:
             self._open.discard(name)
         return shape
 
-    def _field(self, node: FieldNode, parent: GraphQLNamedType | None, *, introspecting: bool, referred: bool) -> Shape:
+    def _field(
+        self, node: FieldNode, parent: GraphQLNamedType | None, *, introspecting: bool, referred: bool
+    ) -> SelectionSize:
         name = node.name.value
         alias = int(node.alias is not None)
         if introspecting or name in ("__schema", "__type"):
@@ -273,8 +275,8 @@ class _Walk:
         if found is not None and type_ is not None:
             page = page_size(node, found, self._limits)
             if not is_leaf_type(type_):
-                nodes = repeated(counted(parent, inner.nodes), page)
-            values = sum_of([values_of(node), repeated(inner.values, page)])
+                nodes = repeated(node_count(parent, inner.nodes), page)
+            values = sum_of([argument_values(node), repeated(inner.values, page)])
         return replace(
             inner,
             depth=inner.depth + (1 if node.selection_set else 0),
@@ -302,7 +304,7 @@ def plain_value(value: ValueNode) -> Any:
             return ""
 
 
-def counted(parent: GraphQLNamedType | None, inner: Nodes) -> Nodes:
+def node_count(parent: GraphQLNamedType | None, inner: Nodes) -> Nodes:
     """How many nodes one object could give, those below it included.
 
     The wrappers of a page (`nodes`, `edges`, `node`, `pageInfo`) are none themselves: its items are counted where the
@@ -312,7 +314,7 @@ def counted(parent: GraphQLNamedType | None, inner: Nodes) -> Nodes:
     return inner if wraps else Nodes(inner.fixed + 1, inner.parts)
 
 
-def values_of(node: FieldNode) -> Nodes:
+def argument_values(node: FieldNode) -> Nodes:
     """How many values the arguments of a field hold, beyond those that are free."""
     literal, variables = 0, []
     pending: list[ValueNode] = [argument.value for argument in node.arguments or ()]

@@ -18,7 +18,7 @@ from graph.observability.middleware import Backlog
 from graph.schema.fields.access import Access
 from graph.schema.fields.context import Clock
 from graph.server.health import DATABASE_ERRORS
-from graph.server.http import refused
+from graph.server.http import refusal_response
 from graph.server.requests import JSON, Refusal
 
 FIGURES_SECONDS = 2
@@ -56,10 +56,10 @@ class MetricsEndpoint:
             access.require(ApiKeyScope.READ)
         except Refusal as refusal:
             if refusal.code is not ErrorCode.UNAVAILABLE or header not in self._known:
-                return refused(refusal, JSON)
+                return refusal_response(refusal, JSON)
             return self._scraped(None)
         except GraphQLError as error:
-            return refused(Refusal(403, error.message, code=ErrorCode.FORBIDDEN), JSON)
+            return refusal_response(Refusal(403, error.message, code=ErrorCode.FORBIDDEN), JSON)
         if header not in self._known:
             self._known.append(header)
         return self._scraped(await self._figures())

@@ -24,7 +24,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from graph.error_codes import ErrorCode
-from graph.execution import MAX_SUGGESTIONS, PlanCache, Plans
+from graph.execution import MAX_SUGGESTIONS, QueryPlanCache, QueryPlans
 from graph.schema.fields.scalars import UNSTORABLE_TEXT, is_storable
 from graph.server.limits import Measured, limit_error, measure
 from graph.settings import Limits
@@ -110,7 +110,7 @@ class QueryDocument:
     errors: tuple[GraphQLError, ...]
     node: DocumentNode | None = None
     measured: Measured | None = None
-    plans: Plans | None = None
+    plans: QueryPlans | None = None
     operations: Mapping[str | None, OperationDefinitionNode] = field(default_factory=dict)
     trusted: bool = False
     rows: int = 0
@@ -181,7 +181,7 @@ class QueryDocuments:
         self._suggestions = suggestions
         self._recent: OrderedDict[str, QueryDocument] = OrderedDict()
         self._characters = 0
-        self._plans = PlanCache()
+        self._plans = QueryPlanCache()
         self._trusted = {text: replace(self._read(text), trusted=True) for text in trusted}
         for document in self._trusted.values():
             for operation in document.operations.values():
@@ -213,14 +213,14 @@ class QueryDocuments:
         if len(text) > limits.characters:
             message = f"The document has {len(text)} characters; at most {limits.characters} are allowed."
             numbers = {"asked": len(text), "limit": limits.characters}
-            return refused(limit_error(message, None, code=ErrorCode.GRAPHQL_PARSE_FAILED, **numbers), rows)
+            return rejected_document(limit_error(message, None, code=ErrorCode.GRAPHQL_PARSE_FAILED, **numbers), rows)
         try:
             node = parse(text, max_tokens=limits.tokens)
         except GraphQLSyntaxError as error:
-            return refused(error, rows)
+            return rejected_document(error, rows)
         except RecursionError:
             deep = limit_error("The document is nested too deeply.", None, code=ErrorCode.GRAPHQL_PARSE_FAILED)
-            return refused(deep, rows)
+            return rejected_document(deep, rows)
         measured = measure(self._schema, node, limits)
         # What is too large is not validated: that is where the time would go.
         errors, merges = (measured.errors, 0) if measured.errors else self._validated(node)
@@ -232,7 +232,7 @@ class QueryDocuments:
             for each in node.definitions
             if isinstance(each, OperationDefinitionNode)
         }
-        return QueryDocument((), node, measured, Plans(self._schema, node, self._plans), operations, rows=rows)
+        return QueryDocument((), node, measured, QueryPlans(self._schema, node, self._plans), operations, rows=rows)
 
     def _validated(self, node: DocumentNode) -> tuple[tuple[GraphQLError, ...], int]:
         """What is wrong with a document, and how much of `MERGE_BUDGET` it took to see."""
@@ -256,5 +256,5 @@ class QueryDocuments:
         return tuple(errors), merging[0].spent
 
 
-def refused(error: GraphQLError, rows: int) -> QueryDocument:
+def rejected_document(error: GraphQLError, rows: int) -> QueryDocument:
     return QueryDocument((error,), rows=rows)

@@ -15,7 +15,7 @@ import pytest
 import typer
 from sqlalchemy import text
 
-from cli.environment import hidden, settings_of, text_of
+from cli.environment import format_value, hidden, settings_of
 from cli.errors import CommandError
 from cli.main import app
 from cli.settings import Configuration, environment_of, read_configuration
@@ -49,11 +49,12 @@ def options_of_serve() -> dict[str, str]:
 def table_of_settings() -> list[str]:
     """The rows of docs/configuration.md."""
     options = options_of_serve()
-    return [
-        f"| `{each.variable}` | {options.get(each.field, '')} |"
-        f" {each.otherwise or (f'`{text_of(each.default)}`' if text_of(each.default) else 'none')} | {each.about} |"
-        for each in settings_of(Configuration)
-    ]
+    rows = []
+    for each in settings_of(Configuration):
+        value = format_value(each.default)
+        default = each.otherwise or (f"`{value}`" if value else "none")
+        rows.append(f"| `{each.variable}` | {options.get(each.field, '')} | {default} | {each.about} |")
+    return rows
 
 
 def test_the_table_of_the_settings_is_complete_and_true() -> None:

@@ -24,7 +24,7 @@ from graphql import (
 )
 from graphql import execute as execute_by_object
 
-from graph.execution import ATTRIBUTE, BATCH, Field, Plans, ResolveMany, execute
+from graph.execution import ATTRIBUTE, BATCH, Field, QueryPlans, ResolveMany, execute
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +94,12 @@ async def by_level(
     variables: Mapping[str, Any] | None = None,
     root: object = None,
     context: object = None,
-    plans: Plans | None = None,
+    plans: QueryPlans | None = None,
 ) -> ExecutionResult:
     """What the executor of this server answers."""
     return await execute(
         schema,
-        plans or Plans(schema, document),
+        plans or QueryPlans(schema, document),
         operation_of(document),
         variables=variables,
         root_value=root,

@@ -17,7 +17,7 @@ import uvicorn
 from sqlalchemy import event
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cli.serve import address_of, bind
+from cli.serve import address_of, listen
 from db.database import Database
 from db.settings import DatabaseSettings
 from graph.server.app import create_app
@@ -71,7 +71,7 @@ def say(**said: object) -> None:
 
 def main() -> None:
     for line in sys.stdin:
-        with bind("127.0.0.1", 0) as listening:
+        with listen("127.0.0.1", 0) as listening:
             if (pid := os.fork()) == 0:
                 serve(sys.argv[1], listening, int(line))
                 os._exit(0)

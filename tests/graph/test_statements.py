@@ -15,7 +15,7 @@ from db import models
 from db.database import Database
 from db.queries.columns import referred_model
 from graph.execution import ATTRIBUTE, BATCH, READS
-from graph.schema.fields.edges import Edge
+from graph.schema.fields.edges import RowEdge
 from graph.schema.root import schema
 from tests.support import NOW, Api, counted_statements, events_settle
 
@@ -158,7 +158,7 @@ def node_type_of(connection: GraphQLNamedType) -> GraphQLObjectType:
 def is_read_together(type_: GraphQLObjectType, name: str) -> bool:
     """Whether what an edge leads to is read together with the row that it leads from."""
     edge, model = type_.fields[name].extensions.get(BATCH), getattr(models, type_.name, None)
-    if not isinstance(edge, Edge) or edge.referred is None or model is None:
+    if not isinstance(edge, RowEdge) or edge.referred is None or model is None:
         return False
     return referred_model(model, edge.key) is edge.referred.model
 

@@ -23,7 +23,7 @@ EDGE = "edge"
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class RowEdge:
     """`read` answers for the value that a row has in column `key`; without a value there is no answer."""
 
     read: BatchedRead[Any, Any]
@@ -113,7 +113,7 @@ def columns_read(model: type[Base], selections: Sequence[Selection] | None) -> f
     if columns is None:
         return None
     edges = ((field.batch, field) for selection in selections or () for field in selection.fields)
-    return columns.union(*(edge.columns_from(model, field) for edge, field in edges if isinstance(edge, Edge)))
+    return columns.union(*(edge.columns_from(model, field) for edge, field in edges if isinstance(edge, RowEdge)))
 
 
 def own_columns_read(model: type[Base], selections: Sequence[Selection] | None) -> frozenset[str] | None:
@@ -143,7 +143,7 @@ def edge(read: BatchedRead[Any, Any], key: str, description: str, *, deprecation
         resolver=resolve,
         description=description,
         deprecation_reason=deprecation_reason,
-        metadata={EDGE: Edge(read, key)},
+        metadata={EDGE: RowEdge(read, key)},
     )
 
 

@@ -52,7 +52,7 @@ class Pages:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class ListCounts:
     """The batched read of how long the lists of many parents are; the one list, where it is of all rows. With a
     `limit`, no more rows than that and one are counted.
     """
@@ -147,7 +147,7 @@ class Count(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedList:
     """What was asked for of a list, in the words of the client, who is told where it takes too long."""
 
     name: str
@@ -211,17 +211,22 @@ class Listing:
         request = self.request_of(context.settings.limits, **arguments)
         if cursors and columns is not None:
             columns = columns | {request.order_by, request.then_by}
-        asked = Asked(self.name, arguments.get("filter"), arguments.get("order_by"))
+        asked = RequestedList(self.name, arguments.get("filter"), arguments.get("order_by"))
         pages = context.loaders.load_all(Pages(self.model, self.parent, request, columns), keys)
         return self.listed(pages, keys, context, request, asked)
 
     async def listed(
-        self, pages: Awaitable[list[Any]], keys: Sequence[Any], context: Context, request: PageRequest, asked: "Asked"
+        self,
+        pages: Awaitable[list[Any]],
+        keys: Sequence[Any],
+        context: Context,
+        request: PageRequest,
+        asked: "RequestedList",
     ) -> list[Any]:
         """The lists that the pages are of; the error of one that could not be read."""
 
         def counted(key: Any, limit: int | None) -> Awaitable[int]:
-            return context.loaders.load(Counts(self.model, self.parent, request.conditions, limit), key)
+            return context.loaders.load(ListCounts(self.model, self.parent, request.conditions, limit), key)
 
         found = await pages
         if self.parent is not None:

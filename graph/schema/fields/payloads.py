@@ -109,16 +109,18 @@ def mutation(
         info.context.access.require(scope, permission)
 
     declare = partial(strawberry.mutation, description=description, deprecation_reason=deprecation_reason)
-    return partial(answered, declare, allow)
+    return partial(operation_field, declare, allow)
 
 
 def preview(description: str, *, deprecation_reason: str | None = None) -> Callable[[Resolver[Input, Result]], Any]:
     """A root field that says what a mutation would do, and answers with its payload. Whoever may read may ask."""
     declare = partial(strawberry.field, description=description, deprecation_reason=deprecation_reason)
-    return partial(answered, declare, lambda _info: None)
+    return partial(operation_field, declare, lambda _info: None)
 
 
-def answered(declare: Callable[..., Any], allow: Callable[[Info], None], resolver: Resolver[Input, Result]) -> Any:
+def operation_field(
+    declare: Callable[..., Any], allow: Callable[[Info], None], resolver: Resolver[Input, Result]
+) -> Any:
     """A root field that takes one input and answers with its payload, with its `userErrors` where billing refuses."""
     hints = get_type_hints(resolver)
     described = strawberry.argument(description=get_object_definition(hints["input"], strict=True).description)
