@@ -32,5 +32,5 @@ ApiKeyId = NewType("ApiKeyId", UUID)
 
 ChangeId = NewType("ChangeId", UUID)
 
-KEYS = tuple(each for each in list(globals().values()) if isinstance(each, NewType))
+ID_TYPES = tuple(each for each in list(globals().values()) if isinstance(each, NewType))
 """The types of all keys."""

@@ -42,10 +42,10 @@ MAX_QUANTITY = 1_000_000_000
 MAX_LINES = 100
 """Maximum number of lines on an invoice."""
 
-MAX_WAITING = 50
+MAX_PENDING_LINES = 50
 """Maximum number of lines that wait for an invoice: with those of one more change, it still holds them."""
 
-CHUNK = 500
+RUN_CHUNK = 500
 """Maximum number of subscriptions that are renewed in one transaction, where nobody says otherwise."""
 
 MAX_EMAIL = 320

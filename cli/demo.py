@@ -33,7 +33,7 @@ from services.accounts.write import store, store_events
 from services.customers import PREFIX_LENGTH, PREFIX_LETTERS
 
 SEED = 4217
-CHUNK = 100
+CUSTOMERS_AT_ONCE = 100
 OLDEST_DAYS = 540
 PAYS_AFTER = timedelta(days=3)
 LATE = 0.06
@@ -121,7 +121,7 @@ async def store_made(session: AsyncSession, made: list[DemoCustomer]) -> None:
 
 
 def chunks(customers: int) -> Iterator[range]:
-    return (range(start, min(start + CHUNK, customers)) for start in range(0, customers, CHUNK))
+    return (range(start, min(start + CUSTOMERS_AT_ONCE, customers)) for start in range(0, customers, CUSTOMERS_AT_ONCE))
 
 
 def values(row: Customer | Plan) -> dict[str, object]:

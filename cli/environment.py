@@ -14,7 +14,7 @@ FROM_FILE = "_FILE"
 """Ends the name of a variable that names the file which holds a secret."""
 
 SWITCH = {"on": True, "off": False}
-MOST = 2**31 - 1
+MAX_NUMBER = 2**31 - 1
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ def setting(
     *,
     variable: str = "",
     least: float | None = None,
-    most: float = MOST,
+    most: float = MAX_NUMBER,
     secret: bool = False,
     otherwise: str = "",
     by: Callable[[Mapping[str, Any]], T] | None = None,

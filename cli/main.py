@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.models import OptionInfo
 
-from billing.limits import CHUNK
+from billing.limits import RUN_CHUNK
 from billing.words import KEY_SCOPES, ApiKeyScope
 from cli import __version__
 from cli.environment import format_value, settings_of
@@ -162,7 +162,7 @@ def renew_command(
     ] = None,
     chunk: Annotated[
         int, typer.Option(min=1, max=1000, help="How many subscriptions are renewed in one transaction.")
-    ] = CHUNK,
+    ] = RUN_CHUNK,
     data_dir: DataDir = None,
 ) -> None:
     """Bill everything that is due, once, as the server does by itself: for cron, or to see what happens.

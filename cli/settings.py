@@ -132,7 +132,7 @@ class Configuration:
         " a space between two.",
         parse=host_names,
     )
-    plans: bool = setting(
+    fast_executor: bool = setting(
         True,
         "`off`: operations are executed object by object, by graphql-core, and not from plans. Slower; the answers are"
         " the same.",

@@ -20,13 +20,13 @@ from graph.error_codes import ErrorCode
 from graph.server.http import RETRY_SOON
 from graph.server.requests import Refusal
 
-LOOK_SECONDS = 1
+CONNECTION_CHECK_SECONDS = 1
 """So often each connection is looked at: which costs the others nothing, as a timer for each request would."""
 
 PIECE_BYTES = 16 * 1024
 """Number of bytes that are parsed at once: parsed requests and headers take many times the memory of their bytes."""
 
-MAX_FIELDS = 100
+MAX_HEADER_FIELDS = 100
 """Maximum number of header fields of a request, and of its trailer fields: the memory of a field is up to thirty times
 its bytes.
 """
@@ -209,8 +209,8 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += 1
-        if self._fields > MAX_FIELDS:
-            raise Refusal(HEAD_TOO_LARGE, f"A request must have at most {MAX_FIELDS} header fields.")
+        if self._fields > MAX_HEADER_FIELDS:
+            raise Refusal(HEAD_TOO_LARGE, f"A request must have at most {MAX_HEADER_FIELDS} header fields.")
         # Trailer fields come as headers do. They are none: RFC 9110, section 6.5.1.
         if not self._body_open:
             super().on_header(name, value)
@@ -248,7 +248,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _look(self) -> None:
         """Gives the client up where it has been waited for the same thing for too long."""
-        self._look_again = self.loop.call_later(LOOK_SECONDS, self._look)
+        self._look_again = self.loop.call_later(CONNECTION_CHECK_SECONDS, self._look)
         now = self.loop.time()
         waits_for = self._what_it_waits_for()
         if waits_for is None or waits_for != self._waits_for:

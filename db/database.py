@@ -38,7 +38,7 @@ CLIENT_CHECK_INTERVAL_MS = 1_000
 """So often PostgreSQL looks, while it runs a statement or waits for a lock, whether this process is still there."""
 
 CLOSE_SECONDS = 1
-POLL_SECONDS = 0.02
+CANCEL_POLL_SECONDS = 0.02
 
 logger = logging.getLogger("billing.db")
 
@@ -205,7 +205,7 @@ class Database:
         """
         deadline = time.monotonic() + CLOSE_SECONDS
         while any(pool.checkedout() for pool in self.pools.values()) and time.monotonic() < deadline:  # noqa: ASYNC110 - a pool tells nobody
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(CANCEL_POLL_SECONDS)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 for engine in (self.engine, self._answers):

@@ -40,13 +40,13 @@ SCRIPTS = next(folder for folder in (HERE / "alembic", HERE.parent / "alembic") 
 MIGRATION_LOCK = 7_205_316_947_082_011_511
 """Key of the advisory lock that a migrating process holds. Any constant does; it must never change."""
 
-TURN_SECONDS = 0.2
+LOCK_POLL_SECONDS = 0.2
 """So often it is asked whether another process has done migrating."""
 
 LOCK_TIMEOUT_MS = 500
 """So long a migration waits for a lock on a table at a time: behind it all requests for the table wait."""
 
-FIRST_PAUSE_SECONDS = 1.0
+FIRST_LOCK_PAUSE_SECONDS = 1.0
 LAST_PAUSE_SECONDS = 10.0
 PATIENCE_SECONDS = 600.0
 """So long a migration tries to get its locks."""
@@ -123,7 +123,7 @@ async def migration_lock(url: str) -> AsyncIterator[None]:
     async with single_connection(url) as connection:
         while not await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK}):
             await connection.rollback()
-            await asyncio.sleep(TURN_SECONDS)
+            await asyncio.sleep(LOCK_POLL_SECONDS)
         # By the driver, as plain text: a prepared statement keeps its snapshot until the next one.
         raw = await connection.get_raw_connection()
         await cast("asyncpg.Connection", raw.driver_connection).execute(NO_TIMEOUTS)
@@ -162,7 +162,7 @@ def until_not_blocked(
     one of its steps was done, it cannot be run again. Raises `MigrationBlockedError`.
     """
     deadline = time.monotonic() + patience_seconds
-    pause = FIRST_PAUSE_SECONDS
+    pause = FIRST_LOCK_PAUSE_SECONDS
     while True:
         before = revision_of(connection)
         try:

@@ -57,7 +57,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     cors_headers: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
-    plans: bool = True
+    fast_executor: bool = True
     hsts_seconds: int = 0
     metrics: bool = False
     slow_ms: int = 1000

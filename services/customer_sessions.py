@@ -15,7 +15,7 @@ from db.models.base import table_of
 from db.queries.arrays import among
 from services.api_keys import SESSION_PREFIX, Issued, issue
 
-MAX_PLANS = 100
+MAX_OFFERED_PLANS = 100
 
 MIN_SESSION_SECONDS = 60
 
@@ -47,8 +47,8 @@ async def create_customer_session(
         raise CustomerNotFound("There is no customer with this id.")
     if customer.archived_at is not None:
         raise CustomerArchived("This customer is archived.")
-    if len(plan_ids) > MAX_PLANS:
-        raise InvalidInput(f"A session may name at most {MAX_PLANS} plans.", "plan_ids")
+    if len(plan_ids) > MAX_OFFERED_PLANS:
+        raise InvalidInput(f"A session may name at most {MAX_OFFERED_PLANS} plans.", "plan_ids")
     if await session.scalar(select(func.count()).where(among(Plan.id, list(plan_ids)))) != len(set(plan_ids)):
         raise PlanNotFound("There is no plan with one of these ids.", "plan_ids")
     return await issue(

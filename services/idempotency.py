@@ -19,7 +19,7 @@ from db.models.base import table_of
 from db.models.kinds import KINDS
 
 MAX_KEY = 255
-KEPT = timedelta(hours=48)
+KEYS_KEPT_FOR = timedelta(hours=48)
 PRUNED_AT_ONCE = 1000
 
 
@@ -39,8 +39,10 @@ class Outcome:
     withdrawn_change: PendingChange | None = None
 
 
-KEYS = tuple(kind.id_name for kind in KINDS)
-assert {field.name for field in fields(Outcome)} - {*KEYS} == {"withdrawn_change"}, "an outcome has each kind's key"
+KEY_TYPES = tuple(kind.id_name for kind in KINDS)
+assert {field.name for field in fields(Outcome)} - {*KEY_TYPES} == {"withdrawn_change"}, (
+    "an outcome has each kind's key"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ async def stored_outcome(session: AsyncSession, request: Request) -> Outcome:
 
 
 def outcome_keys(outcome: Outcome) -> dict[str, str]:
-    return {name: str(key) for name in KEYS if (key := getattr(outcome, name)) is not None}
+    return {name: str(key) for name in KEY_TYPES if (key := getattr(outcome, name)) is not None}
 
 
 def outcome_details(outcome: Outcome) -> dict[str, str] | None:
@@ -137,7 +139,12 @@ def request_text(name: str, fields: object) -> str:
 async def prune(session: AsyncSession, *, now: datetime) -> int:
     """Deletes keys that were kept long enough: at most a thousand at once. Returns how many."""
     keys = table_of(IdempotencyKey)
-    old = select(keys.c.api_key, keys.c.key).where(keys.c.created_at < now - KEPT).limit(PRUNED_AT_ONCE).subquery()
+    old = (
+        select(keys.c.api_key, keys.c.key)
+        .where(keys.c.created_at < now - KEYS_KEPT_FOR)
+        .limit(PRUNED_AT_ONCE)
+        .subquery()
+    )
     done = await session.execute(
         delete(keys).where(keys.c.api_key == old.c.api_key, keys.c.key == old.c.key).returning(keys.c.key)
     )

@@ -20,7 +20,7 @@ from billing.account import Account
 from billing.errors import BillingError
 from billing.ids import SubscriptionId, new_id
 from billing.invoicing import overdue_cutoff, update_past_due
-from billing.limits import CHUNK
+from billing.limits import RUN_CHUNK
 from billing.money import AmountOverflow
 from billing.renewals import MAX_PERIODS_PER_RUN, renew
 from billing.words import RunTrigger, SubscriptionStatus
@@ -80,7 +80,7 @@ async def run_renewals(
     as_of: datetime,
     now: datetime,
     trigger: RunTrigger,
-    chunk_size: int = CHUNK,
+    chunk_size: int = RUN_CHUNK,
     side_by_side: int = 1,
     rest: float = 0.0,
     told: Callable[[Report], object] = lambda _report: None,

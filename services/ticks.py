@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.limits import CHUNK
+from billing.limits import RUN_CHUNK
 from billing.words import RunTrigger
 from db.database import Database
 from db.driver.errors import is_unavailable
@@ -36,7 +36,7 @@ async def tick(
     as_of: datetime | None = None,
     now: datetime,
     trigger: RunTrigger = RunTrigger.SERVER,
-    chunk_size: int = CHUNK,
+    chunk_size: int = RUN_CHUNK,
     brake: Brake = NO_BRAKE,
     told: Callable[[Report], object] = lambda _report: None,
 ) -> Report:

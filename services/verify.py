@@ -44,7 +44,7 @@ class Check:
 
     def line(self) -> str:
         """The check in a line, ready to print; below it, indented, a line for each example."""
-        looked_at = counted(self.rows, self.unit)
+        looked_at = with_unit(self.rows, self.unit)
         found = looked_at if self.holds else f"{with_thousands(self.violations)} of {looked_at}"
         said = f"{self.code}  {'ok' if self.holds else 'VIOLATED':8}  {self.name:{NAME_WIDTH}}  {found}{self.remark}"
         more = self.violations - len(self.examples)
@@ -131,7 +131,7 @@ def acknowledged(number: int, line: str) -> Acknowledged:
     return Acknowledged(type_, id_, version)
 
 
-def counted(number: int, unit: str) -> str:
+def with_unit(number: int, unit: str) -> str:
     """`1 invoice`, `1 ledger entry`, `12 345 invoices`."""
     if number == 1:
         unit = f"{unit.removesuffix('ies')}y" if unit.endswith("ies") else unit.removesuffix("s")

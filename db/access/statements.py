@@ -22,7 +22,7 @@ from db.access.scope import ANY_CUSTOMER, scope_of
 from db.driver.usage import TimedStatement
 from db.models.types import stored_type
 
-KEPT = 1000
+MAX_STATEMENTS = 1000
 """So many statements of one kind are kept compiled."""
 
 CUSTOMER = "scope_customer_id"
@@ -41,7 +41,7 @@ Parameter = tuple[str, Any, Convert]
 
 def cached(build: Callable[Shape, Cached]) -> Callable[Shape, Cached]:
     """Keeps what `build` makes of a shape: a statement is built and compiled once."""
-    return wraps(build)(lru_cache(maxsize=KEPT)(build))  # type: ignore[return-value]
+    return wraps(build)(lru_cache(maxsize=MAX_STATEMENTS)(build))  # type: ignore[return-value]
 
 
 class Statement:

@@ -20,13 +20,13 @@ from db.driver.connection import CONNECTION_LOST, ROLLBACK_SECONDS, driver_conne
 from db.driver.errors import READ_ONLY, OutcomeUnknown, is_lost, server_detail
 from db.driver.usage import BEGIN, COMMIT, TimedStatement
 
-EVENTS = "events"
+EVENTS_KEY = "events"
 """Where a session's `info` has the events that its transaction stores, for those who are told of them."""
 
 
 def announce_events(session: AsyncSession, events: Sequence[NewEvent]) -> None:
     """Has `Database.on_events` told of events that a session stores, once its transaction is committed."""
-    announced: list[NewEvent] | None = session.info.get(EVENTS)
+    announced: list[NewEvent] | None = session.info.get(EVENTS_KEY)
     if announced is not None:
         announced.extend(events)
 
@@ -68,7 +68,7 @@ class Sessions:
                 )
                 try:
                     async with self._session(connection, scope) as session:
-                        session.info[DRIVER], session.info[EVENTS] = driver_connection(taken), events
+                        session.info[DRIVER], session.info[EVENTS_KEY] = driver_connection(taken), events
                         yield session
                         if session.in_transaction():
                             await session.commit()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 SQL = "database.sql"
 MANIFEST = "manifest.json"
-CHUNK = 2**20
+PIECE_BYTES = 2**20
 MAX_MANIFEST = 2**20
 
 Progress = Callable[[int], None]
@@ -176,7 +176,7 @@ def read_manifest(path: Path) -> Manifest:
 def pieces(archive: ZipFile) -> Iterator[bytes]:
     """The SQL, piece by piece. Raises `BadZipFile` in the end where it is damaged."""
     with archive.open(SQL) as member:
-        while piece := member.read(CHUNK):
+        while piece := member.read(PIECE_BYTES):
             yield piece
 
 

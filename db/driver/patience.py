@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from math import ceil
 
-TURN_SECONDS = 0.05
+LOOP_SECONDS = 0.05
 
 
 @asynccontextmanager
@@ -19,18 +19,18 @@ async def running_timeout(seconds: float | None) -> AsyncIterator[None]:
         yield
         return
     loop = asyncio.get_running_loop()
-    left = ceil(seconds / TURN_SECONDS)
+    left = ceil(seconds / LOOP_SECONDS)
     async with asyncio.timeout(None) as limit:
 
         def turn() -> None:
             nonlocal left
             left -= 1
             if left > 0:
-                turns.append(loop.call_later(TURN_SECONDS, turn))
+                turns.append(loop.call_later(LOOP_SECONDS, turn))
             elif left == 0:
                 limit.reschedule(loop.time())
 
-        turns = [loop.call_later(TURN_SECONDS, turn)]
+        turns = [loop.call_later(LOOP_SECONDS, turn)]
         try:
             yield
         finally:

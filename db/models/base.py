@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Table, Te
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from billing.ids import KEYS
+from billing.ids import ID_TYPES
 from billing.money import MAX_CENTS
 from billing.records import Address, BillTo
 from billing.words import WORDS
@@ -45,7 +45,7 @@ class Base(DeclarativeBase):
         BillTo: BillToColumn(),
         dict[str, str]: JSONB(),
         list[str]: ARRAY(Text()),
-        **{key: Uuid() for key in KEYS},
+        **{key: Uuid() for key in ID_TYPES},
         **{words: EnumText(words) for words in WORDS},
     }
 

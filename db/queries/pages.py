@@ -115,8 +115,8 @@ class PageRequest:
             self.after is not None,
             self.before is not None,
             operators_of(self.conditions),
-            counted(self.split),
-            None if self.few is None else (self.few.column, counted(self.few.split)),
+            count_held(self.split),
+            None if self.few is None else (self.few.column, count_held(self.few.split)),
         )
 
     def values(self) -> dict[str, Any]:
@@ -309,7 +309,7 @@ def held_values(prefix: str, split: Split) -> dict[str, Any]:
     return {f"{prefix}_{name}_{turn}": value for name, values in split for turn, value in enumerate(values)}
 
 
-def counted(split: Split) -> Counted:
+def count_held(split: Split) -> Counted:
     return tuple((name, len(values)) for name, values in split)
 
 

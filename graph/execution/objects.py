@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-KEPT = 2_000
+MAX_MAKERS = 2_000
 
 MakeObjects: TypeAlias = Callable[[Sequence[Iterable[Any]]], list[dict[str, Any]]]
 
@@ -22,7 +22,7 @@ def source_of(names: Sequence[str]) -> str:
     return f"lambda columns: [{{{members}}} for {', '.join(values)}, in zip(*columns)]"
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=MAX_MAKERS)
 def make_objects(names: tuple[str, ...]) -> MakeObjects:
     """What makes objects with these names, at least one."""
     # The grammar of GraphQL lets nothing into a name but letters, digits and underscores.

@@ -37,8 +37,8 @@ from graphql.execution.collect_fields import FieldDetails, FragmentDetails, coll
 from graph.execution.fields import ATTRIBUTE, BATCH, INSTANCE_OF, READS, BatchResolver, ResolveMany
 from graph.execution.leaves import Leaf
 
-MAX_PLANS = 1_000
-MAX_FIELDS = 50_000
+MAX_PLANS_PER_DOCUMENT = 1_000
+MAX_PLANNED_FIELDS = 50_000
 """So many plans are kept, and so many fields in them: one takes about a kilobyte."""
 
 PREPARED_FIELDS = 2_000
@@ -247,7 +247,7 @@ class Field:
 class QueryPlanCache:
     """The plans that were asked for last, of any number of documents: together they have so many fields at most."""
 
-    def __init__(self, max_fields: int = MAX_FIELDS) -> None:
+    def __init__(self, max_fields: int = MAX_PLANNED_FIELDS) -> None:
         self._max_fields = max_fields
         self._plans: OrderedDict[tuple[Any, ...], QueryPlan] = OrderedDict()
 
@@ -261,7 +261,7 @@ class QueryPlanCache:
         """Keeps a plan. Plans grow while they are used, so they are counted when another comes."""
         self._plans[key] = plan
         fields = sum(each.size for each in self._plans.values())
-        while len(self._plans) > MAX_PLANS or (fields > self._max_fields and len(self._plans) > 1):
+        while len(self._plans) > MAX_PLANS_PER_DOCUMENT or (fields > self._max_fields and len(self._plans) > 1):
             _, oldest = self._plans.popitem(last=False)
             fields -= oldest.size
 
@@ -296,7 +296,7 @@ class QueryPlans:
         name = operation.name.value if operation.name else None
         # What has the name of a condition may be something else in another operation of the document.
         said = {name: coerced[name] for name in self._conditions if isinstance(coerced.get(name, ""), bool | None)}
-        key = (self, name, *(said.get(name, MISSING) for name in self._conditions))
+        key = (self, name, *(said.get(name, NOT_SELECTED) for name in self._conditions))
         plan = self._cache.get(key)
         if plan is None:
             # Of what a request says, only the conditions are kept.
@@ -309,7 +309,7 @@ class QueryPlans:
         return plan
 
 
-MISSING = object()
+NOT_SELECTED = object()
 
 
 def is_plannable(operation: OperationDefinitionNode) -> bool:

@@ -26,10 +26,10 @@ OPERATIONS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "COMMIT"
 SQL_CHARACTERS = 4_000
 """So much is written down of a statement."""
 
-CLOSE_SECONDS = 3
+TRACING_CLOSE_SECONDS = 3
 """So long spans that nobody takes may keep the process from ending."""
 
-FAILURE = Status(StatusCode.ERROR)
+FAILED_STATUS = Status(StatusCode.ERROR)
 
 
 class Tracing:
@@ -43,7 +43,7 @@ class Tracing:
         """Sends what has not been sent, unless nobody takes it in time."""
         ending = Thread(target=self._provider.shutdown, daemon=True)
         ending.start()
-        await asyncio.to_thread(ending.join, CLOSE_SECONDS)
+        await asyncio.to_thread(ending.join, TRACING_CLOSE_SECONDS)
 
     @contextmanager
     def request(self, scope: Scope, exchange: Exchange) -> Iterator[None]:
@@ -78,7 +78,7 @@ class Tracing:
             if exchange.codes:
                 span.set_attribute("error.type", exchange.codes[0])
             if exchange.failures or (exchange.status or 0) >= 500:
-                span.set_status(FAILURE)
+                span.set_status(FAILED_STATUS)
 
     async def operation(self, execution: Awaitable[Result]) -> Result:
         """What the execution of the current request's operation gives, with a span around it."""
@@ -137,4 +137,4 @@ def read_name(read: object) -> str:
 
 def record_failure(span: Span, error: BaseException) -> None:
     span.set_attribute("error.type", type(error).__name__)
-    span.set_status(FAILURE)
+    span.set_status(FAILED_STATUS)

@@ -9,7 +9,7 @@ from graph.schema.fields.paging import DEFAULT_PAGE, MAX_PAGE
 FREE_VALUES = 20
 """Number of values of a field's arguments that do not count."""
 
-MOST = 10**9
+MAX_AMOUNT = 10**9
 """Counts stop here."""
 
 
@@ -120,7 +120,7 @@ class Nodes:
             found = self.fixed
             for page, nodes in self.parts:
                 found += page.of(given) * nodes._total(given, known)  # noqa: SLF001
-            known[id(self)] = found = min(found, MOST)
+            known[id(self)] = found = min(found, MAX_AMOUNT)
         return found
 
 
@@ -131,7 +131,7 @@ ONE = Nodes(1)
 
 def sum_of(terms: Sequence[Nodes]) -> Nodes:
     parts = tuple((ONCE, term) for term in terms if term.parts)
-    fixed = min(MOST, sum(term.fixed for term in terms if not term.parts))
+    fixed = min(MAX_AMOUNT, sum(term.fixed for term in terms if not term.parts))
     return Nodes(fixed, parts) if fixed or parts else NONE
 
 
@@ -140,5 +140,5 @@ def repeated(nodes: Nodes, page: PageSize | None) -> Nodes:
     if page is None or nodes is NONE:
         return nodes
     if not page.variables and not nodes.parts:
-        return Nodes(min(MOST, page.fixed * nodes.fixed))
+        return Nodes(min(MAX_AMOUNT, page.fixed * nodes.fixed))
     return Nodes(0, ((page, nodes),))

@@ -7,7 +7,7 @@ import os
 
 logger = logging.getLogger("billing.serve")
 
-LOOK_SECONDS = 1
+DESCRIPTOR_CHECK_SECONDS = 1
 SAID_AGAIN_SECONDS = 60
 
 
@@ -15,14 +15,14 @@ async def watch_descriptors() -> None:
     """Logs an error when the process is out of file descriptors, and again each minute while it is."""
     silent_for = 0
     while True:
-        silent_for = max(0, silent_for - LOOK_SECONDS)
+        silent_for = max(0, silent_for - DESCRIPTOR_CHECK_SECONDS)
         if is_out_of_descriptors():
             if not silent_for:
                 logger.error("out of file descriptors: no new connections are taken; raise the limit (LimitNOFILE)")
                 silent_for = SAID_AGAIN_SECONDS
         else:
             silent_for = 0
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(DESCRIPTOR_CHECK_SECONDS)
 
 
 def is_out_of_descriptors() -> bool:

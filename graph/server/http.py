@@ -211,7 +211,7 @@ class GraphQLEndpoint:
     ) -> ExecutionResult:
         assert document.node is not None
         assert document.plans is not None
-        if self._settings.plans and is_plannable(operation):
+        if self._settings.fast_executor and is_plannable(operation):
             return await execute(
                 core_schema,
                 document.plans,

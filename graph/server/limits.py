@@ -40,7 +40,7 @@ from graph.error_codes import ErrorCode
 from graph.schema.fields.paging import DEFAULT_PAGE, MAX_PAGE, PAGE_ARGUMENTS, PAGE_BY_DEFAULT
 from graph.server.amounts import (
     FREE_VALUES,
-    MOST,
+    MAX_AMOUNT,
     NONE,
     ONE,
     GivenVariables,
@@ -165,7 +165,7 @@ def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Me
             ("fields with all fragments written out", shape.planned_fields, PLANNED_FIELDS),
         ):
             if asked > limit:
-                count = asked if asked < MOST else f"more than {MOST}"
+                count = asked if asked < MAX_AMOUNT else f"more than {MAX_AMOUNT}"
                 message = f"The operation has {count} {what}; at most {limit} are allowed."
                 errors.append(limit_error(message, operation, asked=asked, limit=limit))
     return Measured(tuple(errors), operations, limits.values + FREE_VALUES)
@@ -224,12 +224,12 @@ class _Walk:
             shapes.append(shape)
         return SelectionSize(
             depth=max((shape.depth for shape in shapes), default=0),
-            aliases=min(MOST, sum(shape.aliases for shape in shapes)),
-            introspection_aliases=min(MOST, sum(shape.introspection_aliases for shape in shapes)),
-            repeats_types=min(MOST, sum(shape.repeats_types for shape in shapes)),
-            directives=min(MOST, directives + sum(shape.directives for shape in shapes)),
-            fields=min(MOST, sum(shape.fields for shape in shapes)),
-            planned_fields=min(MOST, sum(shape.planned_fields for shape in shapes)),
+            aliases=min(MAX_AMOUNT, sum(shape.aliases for shape in shapes)),
+            introspection_aliases=min(MAX_AMOUNT, sum(shape.introspection_aliases for shape in shapes)),
+            repeats_types=min(MAX_AMOUNT, sum(shape.repeats_types for shape in shapes)),
+            directives=min(MAX_AMOUNT, directives + sum(shape.directives for shape in shapes)),
+            fields=min(MAX_AMOUNT, sum(shape.fields for shape in shapes)),
+            planned_fields=min(MAX_AMOUNT, sum(shape.planned_fields for shape in shapes)),
             nodes=sum_of([shape.nodes for shape in shapes]),
             values=sum_of([shape.values for shape in shapes]),
         )
@@ -293,7 +293,7 @@ def plain_value(value: ValueNode) -> Any:
     match value:
         case IntValueNode(value=digits):
             # A longer number is refused later.
-            return int(digits) if len(digits) < 10 else MOST
+            return int(digits) if len(digits) < 10 else MAX_AMOUNT
         case ListValueNode(values=items):
             return [plain_value(item) for item in items]
         case ObjectValueNode(fields=members):

@@ -36,13 +36,13 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 
-HEADERS = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+PLAYGROUND_HEADERS = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
 
 # The endpoint's address has other answers, for those who do not ask for HTML.
-PAGE_HEADERS = HEADERS | {"Cache-Control": "no-cache", "Vary": "Accept"}
+PAGE_HEADERS = PLAYGROUND_HEADERS | {"Cache-Control": "no-cache", "Vary": "Accept"}
 
 # A file's name holds the hash of its content. A worker obeys the policy that its own script is served with.
-ASSET_HEADERS = HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"}
+ASSET_HEADERS = PLAYGROUND_HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 def playground_page() -> Response:

@@ -29,7 +29,7 @@ from graph.schema.fields.scalars import UNSTORABLE_TEXT, is_storable
 from graph.server.limits import Measured, limit_error, measure
 from graph.settings import Limits
 
-KEPT = 500
+MAX_DOCUMENTS = 500
 KEPT_CHARACTERS = 500_000
 """So many documents, and so much text of them, are kept: those that came last. What is parsed takes some eighty times
 the memory of its text.
@@ -200,7 +200,7 @@ class QueryDocuments:
         if not read.errors:
             self._recent[text] = replace(read, rows=0)
             self._characters += len(text)
-            while len(self._recent) > KEPT or self._characters > KEPT_CHARACTERS:
+            while len(self._recent) > MAX_DOCUMENTS or self._characters > KEPT_CHARACTERS:
                 oldest, document = self._recent.popitem(last=False)
                 self._characters -= len(oldest)
                 if document.plans is not None:

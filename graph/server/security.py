@@ -16,7 +16,7 @@ POLICY = b"content-security-policy"
 NOTHING = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """What an answer may load and do that is no page."""
 
-HEADERS: Headers = [
+SECURITY_HEADERS: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -34,7 +34,7 @@ class SecuredStarlette(Starlette):
         super().__init__(**options)
         # A redirect would name the host that the client has named, and lose the body of a request.
         self.router.redirect_slashes = False
-        self._headers = [*HEADERS]
+        self._headers = [*SECURITY_HEADERS]
         if hsts_seconds:
             self._headers.append((b"strict-transport-security", b"max-age=%d" % hsts_seconds))
 

@@ -25,7 +25,7 @@ from db.queries.invariants.money import (
     BALANCE_APPLIED,
     BALANCES,
     CREDITS,
-    CURRENCIES,
+    CURRENCY_INVARIANT,
     GIVEN_BACK,
     LEDGER,
     OVERPAYMENTS,
@@ -262,7 +262,7 @@ async def test_books_in_order_break_nothing(books: Books) -> None:
         LEDGER.name: 7,
         BALANCES.name: 7,
         REVERSALS.name: 2,
-        CURRENCIES.name: 13 + 3 + 7,
+        CURRENCY_INVARIANT.name: 13 + 3 + 7,
         VERSIONS.name: 71,
         FEED.name: 71,
         EVENTS.name: 7 + 4 + 7 + 13 + 3 + 1 + 1,
@@ -634,7 +634,7 @@ CASES = (
     ),
     Case(
         "money in several currencies",
-        CURRENCIES,
+        CURRENCY_INVARIANT,
         """
         UPDATE payments SET currency = 'USD' WHERE id = :bob_paid;
         UPDATE invoices SET currency = 'USD' WHERE id = :cyd_first;

@@ -139,14 +139,14 @@ async def billing(
     await fill(database_url, customers=CUSTOMERS, as_of=NOW, console=Console(quiet=True))
     async with AsyncExitStack() as stack:
 
-        async def api_of(*, plans: bool) -> Api:
-            app = create_app(database, clock=clock, settings=Settings(plans=plans))
+        async def api_of(*, fast_executor: bool) -> Api:
+            app = create_app(database, clock=clock, settings=Settings(fast_executor=fast_executor))
             transport = httpx.ASGITransport(app)
             return Api(
                 await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://localhost"))
             )
 
-        by_level, by_object = await api_of(plans=True), await api_of(plans=False)
+        by_level, by_object = await api_of(fast_executor=True), await api_of(fast_executor=False)
         await more_of_all_kinds(by_level)
         billing = Billing(by_level, by_object, await names(sessions))
         yield billing

@@ -29,9 +29,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
-async def limited(database: Database, clock: TestClock, *, plans: bool = True, **limits: float) -> AsyncIterator[Api]:
+async def limited(
+    database: Database, clock: TestClock, *, fast_executor: bool = True, **limits: float
+) -> AsyncIterator[Api]:
     """A server with limits of its own."""
-    settings = Settings(limits=Limits(**limits), plans=plans)  # type: ignore[arg-type]
+    settings = Settings(limits=Limits(**limits), fast_executor=fast_executor)  # type: ignore[arg-type]
     app = create_app(database, settings=settings, clock=clock)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield Api(client)
@@ -309,16 +311,16 @@ async def asked_of(api: Api, invoice: str, selection: str) -> Any:
     return {error["extensions"]["code"] for error in answer.get("errors", ())}, answer["data"]
 
 
-@pytest.mark.parametrize("plans", [True, False])
+@pytest.mark.parametrize("fast_executor", [True, False])
 async def test_lists_without_pages_count_as_often_as_they_are_given(
-    database: Database, clock: TestClock, *, plans: bool
+    database: Database, clock: TestClock, *, fast_executor: bool
 ) -> None:
     """A dataloader reads the lines of an invoice once; two levels of three lines are 3 + 9 objects."""
     twice = "lines { invoice { lines { id } } }"
-    async with limited(database, clock, rows=12, plans=plans) as api:
+    async with limited(database, clock, rows=12, fast_executor=fast_executor) as api:
         invoice = await an_invoice(api, lines=3)
         taken, found = await asked_of(api, invoice, twice)
-    async with limited(database, clock, rows=11, plans=plans) as api:
+    async with limited(database, clock, rows=11, fast_executor=fast_executor) as api:
         refused, nothing = await asked_of(api, invoice, twice)
 
     assert taken == set()
@@ -491,9 +493,9 @@ async def test_a_query_has_a_deadline(api: Api, database: Database, clock: TestC
 NAMES = f"{{ customers(first: 100) {{ nodes {{ {' '.join(f'a{n}: name' for n in range(20))} }} }} }}"
 
 
-@pytest.mark.parametrize("plans", [True, False])
-async def test_an_answer_has_a_limit(database: Database, clock: TestClock, *, plans: bool) -> None:
-    async with limited(database, clock, response_bytes=5_000, plans=plans) as api:
+@pytest.mark.parametrize("fast_executor", [True, False])
+async def test_an_answer_has_a_limit(database: Database, clock: TestClock, *, fast_executor: bool) -> None:
+    async with limited(database, clock, response_bytes=5_000, fast_executor=fast_executor) as api:
         for _ in range(2):
             await api.a_customer(name="A" * 100)
         whole = await api.post(NAMES)

@@ -66,11 +66,11 @@ def sizes(data: Any) -> set[int]:
     return {len(nodes)}
 
 
-@pytest.mark.parametrize("plans", [True, False])
+@pytest.mark.parametrize("fast_executor", [True, False])
 async def test_what_asks_for_more_is_refused_with_the_number_in_force(
-    database: Database, clock: TestClock, *, plans: bool
+    database: Database, clock: TestClock, *, fast_executor: bool
 ) -> None:
-    async with limited(database, clock, plans=plans, page=5) as api:
+    async with limited(database, clock, fast_executor=fast_executor, page=5) as api:
         await api.a_subscription()
         answers = {
             how: (await api.post(document, **variables)).json() for how, (document, variables, _) in TOO_MANY.items()
@@ -86,9 +86,9 @@ async def test_what_asks_for_more_is_refused_with_the_number_in_force(
     }
 
 
-@pytest.mark.parametrize("plans", [True, False])
-async def test_a_page_is_as_large_as_it_may_be(database: Database, clock: TestClock, *, plans: bool) -> None:
-    async with limited(database, clock, plans=plans, page=5) as api:
+@pytest.mark.parametrize("fast_executor", [True, False])
+async def test_a_page_is_as_large_as_it_may_be(database: Database, clock: TestClock, *, fast_executor: bool) -> None:
+    async with limited(database, clock, fast_executor=fast_executor, page=5) as api:
         await six_of_each(api)
         await events_settle(database)
         found = {how: sizes(await api(document, **variables)) for how, (document, variables) in JUST_ENOUGH.items()}

@@ -261,7 +261,7 @@ async def test_nobody_is_named_and_no_secret_told(
             "BILLING_SLOW_MS": "1",
             "BILLING_LOG_REQUESTS": "on",
             "BILLING_RENEW_EVERY": "0.2",
-            "BILLING_PLANS": plans,
+            "BILLING_FAST_EXECUTOR": plans,
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_BSP_SCHEDULE_DELAY": "50",
         }

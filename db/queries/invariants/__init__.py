@@ -34,7 +34,7 @@ INVARIANTS = (
     money.LEDGER,
     money.BALANCES,
     money.REVERSALS,
-    money.CURRENCIES,
+    money.CURRENCY_INVARIANT,
     records.VERSIONS,
     records.EVENTS,
     records.FEED,

@@ -263,7 +263,7 @@ REVERSALS = Invariant(
     """,
 )
 
-CURRENCIES = Invariant(
+CURRENCY_INVARIANT = Invariant(
     "I4",
     "all money of a customer has the customer's currency",
     "rows",

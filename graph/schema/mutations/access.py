@@ -40,7 +40,7 @@ class CreateCustomerSessionInput:
     plan_ids: list[strawberry.ID] = strawberry.field(
         default_factory=list,
         description=(
-            f"The plans that the customer may change to, at most {customer_sessions.MAX_PLANS}; by default none, only "
+            f"The plans that the customer may change to, at most {customer_sessions.MAX_OFFERED_PLANS}; by default none, only "
             "the quantity."
         ),
     )
