@@ -46,8 +46,8 @@ def require_direct(server: DatabaseServer) -> None:
     """Raises `CommandError` behind PgBouncer: the programs of PostgreSQL change settings of their session."""
     if is_pgbouncer(asyncpg_url(server.url)):
         raise CommandError(
-            "Backups are made and restored on PostgreSQL itself, not through PgBouncer: give its own address as"
-            " DATABASE_URL, and leave BILLING_PGBOUNCER out."
+            "Backup and restore do not work through PgBouncer: set DATABASE_URL to PostgreSQL's own address and"
+            " unset BILLING_PGBOUNCER."
         )
 
 

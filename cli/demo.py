@@ -87,7 +87,9 @@ async def fill(url: str, *, customers: int, as_of: datetime, console: Console, d
     try:
         async with database.sessions.begin() as session:
             if await session.scalar(select(exists().where(Plan.code.in_(code for code, *_ in PLANS)))):
-                raise CommandError("This database has the demo data already, or a plan with the code of a demo plan.")
+                raise CommandError(
+                    "This database already has the demo data, or a plan with the same code as a demo plan."
+                )
             plans = demo_plans(as_of, make_id)
             await session.execute(insert(Plan), [values(plan) for plan in plans])
             await store_events(session, [plan_created(plan, make_id) for plan in plans])
@@ -102,7 +104,7 @@ async def fill(url: str, *, customers: int, as_of: datetime, console: Console, d
         await database.close()
     console.print(f"Demo data   {said}")
     console.print(
-        f"Next        `{command_line('serve', data_dir)}`, and open its playground: the tab Customers shows them"
+        f"Next        `{command_line('serve', data_dir)}`, then open the playground: its Customers tab shows them"
     )
     console.print(f"            `{command_line('verify', data_dir)}` checks that each period is billed once")
 

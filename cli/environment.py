@@ -137,7 +137,7 @@ def refuse_unknown(settings: list[Setting], environment: Mapping[str, str]) -> N
     for name in sorted(environment):
         if name.startswith(PREFIX) and name not in known:
             [nearest] = difflib.get_close_matches(name, known, n=1, cutoff=0)
-            raise CommandError(f"{name} is no setting; the nearest is {nearest}.")
+            raise CommandError(f"{name} is not a setting. The closest name is {nearest}.")
 
 
 def read_variable(setting: Setting, environment: Mapping[str, str]) -> tuple[str, str]:
@@ -148,13 +148,13 @@ def read_variable(setting: Setting, environment: Mapping[str, str]) -> tuple[str
     if not file:
         return said, "environment"
     if said:
-        raise CommandError(f"{setting.variable} and {name} are both set: one of them is enough.")
+        raise CommandError(f"{setting.variable} and {name} are both set: set only one of them.")
     try:
         text = Path(file).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise CommandError(f"{name} names {file}, which cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise CommandError(f"{name} names {file}, which is not a text in UTF-8.") from None
+        raise CommandError(f"{name} names {file}, which is not UTF-8 text.") from None
     if not text:
         raise CommandError(f"{name} names {file}, which is empty.")
     return text, f"file {file}"

@@ -28,9 +28,9 @@ def line_of(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}."
     if isinstance(error, (OSError, SQLAlchemyError)) and is_unavailable(error):
-        return f"The database does not answer: {first_line(error)}"
+        return f"The database is not responding: {first_line(error)}"
     if isinstance(error, DBAPIError):
-        return f"The database refuses: {first_line(error)}"
+        return f"The database returned an error: {first_line(error)}"
     return None
 
 

@@ -49,7 +49,7 @@ async def revoke_key(url: str, key_id: str, *, console: Console) -> None:
     try:
         found = ApiKeyId(UUID(key_id))
     except ValueError:
-        raise CommandError(f"{key_id!r} is no id of an API key: see `{command_line('keys list')}`.") from None
+        raise CommandError(f"{key_id!r} is not an API key id: see `{command_line('keys list')}`.") from None
     database = database_at(url, pool_size=1)
     try:
         async with database.sessions.begin() as session:
@@ -58,7 +58,7 @@ async def revoke_key(url: str, key_id: str, *, console: Console) -> None:
         raise CommandError(str(refusal)) from None
     finally:
         await database.close()
-    console.print(f"Revoked     {found}: servers refuse it within five seconds.")
+    console.print(f"Revoked     {found}: all servers reject it within five seconds.")
 
 
 async def require_keys(url: str, data_dir: Path | None = None) -> None:
@@ -69,7 +69,7 @@ async def require_keys(url: str, data_dir: Path | None = None) -> None:
     await database.close()
     if not found:
         raise CommandError(
-            "Each request needs an API key here, and there is none yet. Make one with"
+            "This server requires an API key for every request, and none exists yet. Create one with"
             f" `{command_line('keys create --name admin --scope admin', data_dir)}`,"
-            " or say BILLING_AUTH=off where only you can reach this address."
+            " or set BILLING_AUTH=off if only you can reach this address."
         )

@@ -140,11 +140,11 @@ def traceback_of(error: BaseException, seen: set[int]) -> Iterator[str]:
     earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if earlier is not None and id(earlier) not in seen:
         yield from traceback_of(earlier, seen)
-        yield "\n\nand then:\n\n"
+        yield "\n\nThat exception led to:\n\n"
     yield "Traceback (most recent call last):\n"
     yield from StackSummary.extract(walk_tb(error.__traceback__), limit=-FRAMES, capture_locals=False).format()
     yield described(error)
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:
-            yield "\n\nand in it:\n\n"
+            yield "\n\nSub-exception of the group:\n\n"
             yield from traceback_of(each, seen)

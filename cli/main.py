@@ -35,7 +35,7 @@ def option(name: str) -> OptionInfo:
     """The option that stands above the setting `name`, with its help."""
     setting = next(each for each in settings_of(Configuration) if each.field == name)
     declared: OptionInfo = typer.Option(
-        help=f"{setting.about} ({setting.variable}, by default {format_value(setting.default)})",
+        help=f"{setting.about} ({setting.variable}; default: {format_value(setting.default)})",
         min=setting.least,
         max=setting.most if setting.kind in (int, float) else None,
         show_default=False,
@@ -87,9 +87,9 @@ def serve(
         migrate_and_report(server, console=console)
         if configuration.auth:
             asyncio.run(require_keys(server.url, data_dir))
-            console.print(f"API keys    needed: `{command_line('keys create', data_dir)}` makes one")
+            console.print(f"API keys    required: create one with `{command_line('keys create', data_dir)}`")
         else:
-            console.print("API keys    not needed: whoever reaches this address may do everything")
+            console.print("API keys    not required: anyone who can reach this address has full access")
         serve_forever(server, listening, configuration, console=console)
 
 
@@ -103,7 +103,7 @@ def key_scope(said: str) -> ApiKeyScope:
     return SPOKEN_SCOPES[said]
 
 
-keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+keys = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 
 
@@ -115,7 +115,7 @@ def create_key_command(
     ],
     data_dir: DataDir = None,
 ) -> None:
-    """Make an API key, and print its token: once, and alone on the standard output."""
+    """Create an API key. Prints its token, alone, on standard output; it is shown only once."""
     from cli.keys import create_key
 
     with migrated_database(data_dir) as url:
@@ -133,10 +133,10 @@ def list_keys_command(data_dir: DataDir = None) -> None:
 
 @keys.command(name="revoke")
 def revoke_key_command(
-    key_id: Annotated[str, typer.Argument(help="The key's id, as `billing keys list` has it.")],
+    key_id: Annotated[str, typer.Argument(help="The key's id, as shown by `billing keys list`.")],
     data_dir: DataDir = None,
 ) -> None:
-    """End an API key for good."""
+    """Revoke an API key permanently."""
     from cli.keys import revoke_key
 
     with migrated_database(data_dir) as url:
@@ -145,7 +145,7 @@ def revoke_key_command(
 
 @app.command(name="migrate")
 def migrate_command(data_dir: DataDir = None) -> None:
-    """Bring the database to the newest schema."""
+    """Migrate the database to the newest schema."""
     with migrated_database(data_dir, make=True):
         pass
 
@@ -161,11 +161,11 @@ def renew_command(
         ),
     ] = None,
     chunk: Annotated[
-        int, typer.Option(min=1, max=1000, help="How many subscriptions are renewed in one transaction.")
+        int, typer.Option(min=1, max=1000, help="Maximum number of subscriptions to renew in one transaction.")
     ] = RUN_CHUNK,
     data_dir: DataDir = None,
 ) -> None:
-    """Bill everything that is due, once, as the server does by itself: for cron, or to see what happens.
+    """Bill everything that is due, once. The server does this by itself; use the command from cron or to try it out.
 
     Exits with 1 when a subscription could not be billed.
     """
@@ -186,14 +186,14 @@ def verify_command(
     acknowledged: Annotated[
         Path | None,
         typer.Option(
-            help='A file of objects that must be there: a line {"type": …, "id": …, "version": …} for each.',
+            help=('A file of objects that must exist, one JSON object per line: {"type": …, "id": …, "version": …}.'),
             exists=True,
             dir_okay=False,
         ),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Check on the live database that every period is billed once, and every cent accounted for.
+    """Check the live database: every period is billed once, and every cent is accounted for.
 
     Prints a line for each invariant. Exits with 1 when one is violated.
     """
@@ -207,17 +207,17 @@ def verify_command(
 
 PostgresBin = Annotated[
     Path | None,
-    typer.Option(help="Folder of PostgreSQL's programs. [default: those that come with us]", show_default=False),
+    typer.Option(help="Folder of PostgreSQL's client programs. [default: the bundled ones]", show_default=False),
 ]
 
 
 @app.command(name="backup")
 def backup_command(
-    file: Annotated[Path, typer.Argument(help="The file to write, which must not be there yet.")],
+    file: Annotated[Path, typer.Argument(help="The file to write. It must not exist yet.")],
     postgres_bin: PostgresBin = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Write all data as of this instant to a file, while servers go on serving."""
+    """Write a consistent snapshot of all data to a file. Servers can keep running."""
     from cli.backup import write_backup
     from cli.database import database_server, require_direct
 
@@ -232,7 +232,7 @@ def restore_command(
     postgres_bin: PostgresBin = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Make an empty database what it was when a backup was written, migrate it, and check it as `billing verify` does.
+    """Restore a backup into an empty database, migrate it, and check it as `billing verify` does.
 
     Exits with 1 when an invariant is violated.
     """
@@ -256,7 +256,7 @@ def restore_command(
 def config_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Print each setting as it is in force, without secrets, and say where it comes from."""
+    """Print the effective value of each setting and its source, without secrets."""
     from cli.config import print_configuration
 
     with one_line_errors():
@@ -265,7 +265,7 @@ def config_command(
 
 @app.command()
 def schema() -> None:
-    """Print the GraphQL schema, as schema.graphql has it."""
+    """Print the GraphQL schema, as in schema.graphql."""
     from graph.schema.root import sdl
 
     sys.stdout.write(sdl())
@@ -273,16 +273,18 @@ def schema() -> None:
 
 @app.command()
 def demo(
-    customers: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many customers to add.")] = 1000,
+    customers: Annotated[int, typer.Option(min=1, max=1_000_000, help="Number of customers to add.")] = 1000,
     as_of: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The day that the data is of. [default: today]", show_default=False),
+        typer.Option(
+            formats=["%Y-%m-%d"], help="The day to generate the data for. [default: today]", show_default=False
+        ),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Add plausible customers, plans, subscriptions and invoices to the database, once.
 
-    The same number and day give the same data. Nothing is due yet when that day (UTC) begins.
+    The same number and day always produce the same data. Nothing is due yet at the start of that day (UTC).
     """
     from cli.demo import fill
 

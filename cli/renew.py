@@ -61,7 +61,7 @@ async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, conso
     console.print(f"Failed      {report.failed}{': see their billingHold' if report.failed else ''}")
     console.print(f"Memory      {peak_megabytes():.0f} MB at most")
     if ended:
-        raise CommandError("Ended before all was done. What was done is stored; the rest is due as before.")
+        raise CommandError("Interrupted. Completed renewals are stored; the rest is still due.")
     return report.failed
 
 

@@ -173,7 +173,7 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise CommandError(f"{host!r} is no address to listen on: {error.strerror}.") from None
+        raise CommandError(f"{host!r} is not an address to listen on: {error.strerror}.") from None
     listening = socket.socket(family, kind, protocol)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -64,7 +64,7 @@ def origins(said: str) -> tuple[str, ...]:
     for each in said.split():
         scheme, found, host = each.partition("://")
         if scheme not in ("http", "https") or not found or not host or "/" in host or "*" in host:
-            raise CommandError(f"BILLING_CORS_ORIGINS must be origins such as https://app.example.com, not {each!r}.")
+            raise CommandError(f"BILLING_CORS_ORIGINS must list origins such as https://app.example.com, not {each!r}.")
     return tuple(said.split())
 
 
@@ -72,7 +72,7 @@ def header_names(said: str) -> tuple[str, ...]:
     """Names such as `X-Tenant`. Raises `CommandError` for what is none."""
     for each in said.split():
         if not HEADER_NAME.fullmatch(each):
-            raise CommandError(f"BILLING_CORS_HEADERS must be names such as X-Tenant, not {each!r}.")
+            raise CommandError(f"BILLING_CORS_HEADERS must list header names such as X-Tenant, not {each!r}.")
     return tuple(said.split())
 
 
@@ -80,7 +80,7 @@ def host_names(said: str) -> tuple[str, ...]:
     """Names such as `billing.internal`. Raises `CommandError` for what is none."""
     for each in said.split():
         if not HOST_NAME.fullmatch(each):
-            raise CommandError(f"BILLING_HOSTS must be names such as billing.internal, not {each!r}.")
+            raise CommandError(f"BILLING_HOSTS must list host names such as billing.internal, not {each!r}.")
     return tuple(said.split())
 
 
@@ -90,25 +90,27 @@ class Configuration:
 
     database_url: str | None = setting(
         None,
-        "`postgresql://user:password@host/database`, PostgreSQL 15 to 18. Of its options, `sslmode` is taken.",
+        "`postgresql://user:password@host/database`, PostgreSQL 15 to 18. The only supported URL option is `sslmode`.",
         variable="DATABASE_URL",
         secret=True,
-        otherwise="one of its own",
+        otherwise="embedded PostgreSQL",
         parse=database_url,
     )
     pgbouncer: bool = setting(
-        False, "`on`: `DATABASE_URL` is that of a PgBouncer in transaction mode. See docs/operations.md."
+        False, "`on`: `DATABASE_URL` points to a PgBouncer in transaction mode. See docs/operations.md."
     )
-    data_dir: Path = setting(Path(".billing"), "Folder of the server's own PostgreSQL, where no other is named.")
+    data_dir: Path = setting(
+        Path(".billing"), "Data folder of the embedded PostgreSQL, used if `DATABASE_URL` is not set."
+    )
     host: str = setting("127.0.0.1", "Address to listen on.")
     port: int = setting(8000, "Port to listen on; 0 for any free one.", least=0, most=65535)
     workers: int = setting(1, "Number of server processes.", least=1, most=16)
-    renew: bool = setting(True, "Bill what becomes due while serving.")
-    renew_every: float = setting(10.0, "Seconds between two looks for what is due.", least=0.1, most=3600)
+    renew: bool = setting(True, "Bill due subscriptions while serving.")
+    renew_every: float = setting(10.0, "Seconds between two checks for due subscriptions.", least=0.1, most=3600)
 
     renew_parallel: int = setting(
         1,
-        "Chunks of renewals that a process does side by side.",
+        "Number of chunks (see `billing renew --chunk`) that a process renews in parallel.",
         least=1,
         most=100,
         otherwise="by cores",
@@ -116,7 +118,7 @@ class Configuration:
     )
     renew_rest: float = setting(
         0.0,
-        "Seconds of rest after each second of renewals, in which requests have the machine.",
+        "Seconds to pause after each second of renewal work, to leave the machine to requests.",
         least=0,
         most=100,
         otherwise="by cores",
@@ -124,98 +126,113 @@ class Configuration:
     )
 
     auth: bool = setting(
-        True, "`on`: each request needs an API key; `off`: none does.", otherwise="by address", by=is_open
+        True, "`on`: every request needs an API key; `off`: no request does.", otherwise="by address", by=is_open
     )
     hosts: tuple[str, ...] = setting(
         (),
-        "Names, beside `localhost` and addresses, by which a server that needs no key may be asked;"
-        " a space between two.",
+        "Extra host names to accept while no API key is required, separated by spaces. `localhost` and IP"
+        " addresses are always accepted.",
         parse=host_names,
     )
     fast_executor: bool = setting(
         True,
-        "`off`: operations are executed object by object, by graphql-core, and not from plans. Slower; the answers are"
-        " the same.",
+        "`off`: graphql-core executes operations object by object instead of from query plans. Responses are the"
+        " same, but slower.",
     )
     cors_origins: tuple[str, ...] = setting(
         (),
-        "Origins, such as `https://app.example.com`, whose pages may read answers; a space between two.",
+        "Origins whose pages may call the API (CORS), such as `https://app.example.com`, separated by spaces.",
         parse=origins,
     )
     cors_headers: tuple[str, ...] = setting(
         (),
-        "Headers that such pages may send, beside those of client libraries and of tracing; a space between two.",
+        "Extra request headers that these pages may send, separated by spaces. Headers of client libraries and"
+        " tracing are always allowed.",
         parse=header_names,
     )
     suggestions: bool = setting(
         False,
-        "`on`: an error says which name was perhaps meant, which tells the schema.",
+        '`on`: errors suggest similar names ("Did you mean …"), which reveals parts of the schema.',
         otherwise="by address",
         by=is_local,
     )
     hsts_seconds: int = setting(
-        0, "Seconds that browsers come by HTTPS only, once they have; 0: they are not told so.", least=0
+        0, "`max-age` of the `Strict-Transport-Security` header, in seconds; 0: no header.", least=0
     )
     trusted_documents: Path | None = setting(
-        None, "A file of documents by their hash, as graphql-codegen writes it: a client sends `documentId`."
+        None,
+        ("File of trusted documents by hash, as graphql-codegen writes it. Clients send the hash as `documentId`."),
     )
-    trusted_only: bool = setting(False, "`on`: no other document is taken.")
+    trusted_only: bool = setting(False, "`on`: only trusted documents are accepted.")
 
-    max_depth: int = setting(LIMITS.depth, "How deep a document may nest, introspection aside.")
-    max_aliases: int = setting(LIMITS.aliases, "Aliases in an operation, its fragments included.")
-    max_root_fields: int = setting(LIMITS.root_fields, "Fields at its root.")
-    max_directives: int = setting(LIMITS.directives, "Directives in it.")
-    max_tokens: int = setting(LIMITS.tokens, "Tokens of a document.")
-    max_characters: int = setting(LIMITS.characters, "Characters of a document.")
-    max_body_bytes: int = setting(LIMITS.body_bytes, "Bytes of a request.")
+    max_depth: int = setting(LIMITS.depth, "Maximum nesting depth of an operation, not counting introspection.")
+    max_aliases: int = setting(LIMITS.aliases, "Maximum number of aliases in an operation, including its fragments.")
+    max_root_fields: int = setting(LIMITS.root_fields, "Maximum number of root fields in an operation.")
+    max_directives: int = setting(LIMITS.directives, "Maximum number of directives in an operation.")
+    max_tokens: int = setting(LIMITS.tokens, "Maximum number of tokens in a document.")
+    max_characters: int = setting(LIMITS.characters, "Maximum number of characters in a document.")
+    max_body_bytes: int = setting(LIMITS.body_bytes, "Maximum size of a request body, in bytes.")
     max_page: int = setting(
         LIMITS.page,
-        "Items of a page, by `first`, by `last` or by default, and ids that `nodes` takes; descriptions in the schema"
-        " name the defaults.",
+        "Maximum number of items in a page and of ids in `nodes`. The schema's descriptions state the default of"
+        " this setting.",
         least=1,
         most=1000,
     )
     max_nodes: int = setting(
-        LIMITS.nodes, "Objects that an operation could give, were each page full; lists without pages count as one."
+        LIMITS.nodes,
+        (
+            "Maximum number of objects that an operation could return if every page were full. A list"
+            " without paging counts as one."
+        ),
     )
-    max_values: int = setting(LIMITS.values, "Values of large arguments, each as often as its field is resolved.")
+    max_values: int = setting(
+        LIMITS.values, "Maximum number of values in large arguments, each counted as often as its field is resolved."
+    )
     max_response_bytes: int = setting(
-        LIMITS.response_bytes, "Bytes of its answer: one that is larger is refused while it is built."
+        LIMITS.response_bytes, "Maximum size of a response, in bytes. Building a larger one stops with an error."
     )
     max_rows: int = setting(
-        LIMITS.rows, "Rows that the database reads for it, and rows of lists inside others that it gives."
+        LIMITS.rows,
+        ("Maximum number of rows that an operation may read, and of rows that it may return in nested lists."),
     )
-    max_seconds: float = setting(LIMITS.seconds, "Seconds that a query may take.")
+    max_seconds: float = setting(LIMITS.seconds, "Maximum duration of a query, in seconds.")
     max_list_seconds: float = setting(
         LIMITS.list_seconds,
-        "Seconds that one list with a filter may take: see docs/clients.md for what is always fast.",
+        "Maximum duration of one filtered list, in seconds. See docs/clients.md for the filters that are always fast.",
     )
     max_read_seconds: float = setting(
         LIMITS.read_seconds,
-        "Seconds that the head of a request may take to arrive, and as many its body; after as many in which a client"
-        " takes nothing of its answer, it is given up.",
+        "Timeout in seconds for receiving a request's head, for receiving its body, and for a client that reads"
+        " nothing of its response.",
     )
     rate_rows_per_second: float = setting(
-        RATE.rows_per_second, "Rows that a key may read each second; a request counts as one more."
+        RATE.rows_per_second, "Rate limit: rows per second for each key. Each request counts as one extra row."
     )
-    rate_burst: float = setting(RATE.burst, "Rows that it may read at once, after a time of rest.")
+    rate_burst: float = setting(RATE.burst, "Rate limit: maximum burst of rows for a key after an idle period.")
 
     pool_size: int = setting(
-        DEFAULTS.pool_size, "Connections of a process to the database for answers, and as many for all else.", most=1000
+        DEFAULTS.pool_size,
+        ("Size of each of a process's two connection pools: one for answering queries, one for everything else."),
+        most=1000,
     )
     pool_timeout_seconds: float = setting(
         DEFAULTS.pool_timeout_seconds,
-        "Seconds that a request waits for one of them, at most until its own time is over.",
+        "Maximum time in seconds that a request waits for a connection, within its own time limit.",
     )
-    statement_timeout_ms: int = setting(DEFAULTS.statement_timeout_ms, "Milliseconds that a statement may take.")
-    lock_timeout_ms: int = setting(DEFAULTS.lock_timeout_ms, "Milliseconds that it may wait for a lock.")
+    statement_timeout_ms: int = setting(
+        DEFAULTS.statement_timeout_ms, "PostgreSQL's `statement_timeout`, in milliseconds."
+    )
+    lock_timeout_ms: int = setting(DEFAULTS.lock_timeout_ms, "PostgreSQL's `lock_timeout`, in milliseconds.")
     idle_in_transaction_timeout_ms: int = setting(
-        DEFAULTS.idle_in_transaction_timeout_ms, "Milliseconds that a transaction may stand still."
+        DEFAULTS.idle_in_transaction_timeout_ms, "PostgreSQL's `idle_in_transaction_session_timeout`, in milliseconds."
     )
 
-    metrics: bool = setting(False, "`on`: `/metrics` has figures for Prometheus, for whoever may read by the API.")
-    slow_ms: int = setting(SERVER.slow_ms, "An operation that takes longer than so many milliseconds is logged.")
-    log_requests: bool = setting(False, "`on`: each request is logged.")
+    metrics: bool = setting(
+        False, ("`on`: `/metrics` serves Prometheus metrics. If requests need an API key, so does `/metrics`.")
+    )
+    slow_ms: int = setting(SERVER.slow_ms, "Operations that take longer than this many milliseconds are logged.")
+    log_requests: bool = setting(False, "`on`: every request is logged.")
 
     def url(self) -> str | None:
         """The URL of the database, which says what it leads to; None for one of our own."""
@@ -258,9 +275,11 @@ def read_configuration(environment: Mapping[str, str] = os.environ, **options: o
     found = find(Configuration, environment, options)
     configuration = Configuration(**{name: each.value for name, each in found.items()})
     if configuration.trusted_only and configuration.trusted_documents is None:
-        raise CommandError("BILLING_TRUSTED_ONLY needs the documents: name their file in BILLING_TRUSTED_DOCUMENTS.")
+        raise CommandError(
+            "BILLING_TRUSTED_ONLY requires trusted documents: set BILLING_TRUSTED_DOCUMENTS to their file."
+        )
     if options.get("data_dir") is not None and configuration.database_url is not None:
-        raise CommandError("--data-dir and DATABASE_URL each name a database: leave one of them out.")
+        raise CommandError("--data-dir and DATABASE_URL both name a database: use only one of them.")
     if configuration.pgbouncer and configuration.database_url is None:
-        raise CommandError("BILLING_PGBOUNCER needs the address of the PgBouncer: give it as DATABASE_URL.")
+        raise CommandError("BILLING_PGBOUNCER requires DATABASE_URL: set it to the address of the PgBouncer.")
     return configuration

@@ -181,7 +181,7 @@ class PatientProtocol(HttpToolsProtocol):
         """Counts a piece that was parsed, and refuses what was one too many."""
         self._bytes_around += size
         if self._bytes_around > MAX_HEAD_BYTES and self._refusal is None:
-            message = f"A request must have at most {MAX_HEAD_BYTES} bytes beside its body."
+            message = f"A request may have at most {MAX_HEAD_BYTES} bytes in addition to its body."
             self._refusal = Refusal(HEAD_TOO_LARGE, message)
         if self._is_arriving():
             ARRIVING.add(self._make_room, size)
@@ -210,7 +210,7 @@ class PatientProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += 1
         if self._fields > MAX_HEADER_FIELDS:
-            raise Refusal(HEAD_TOO_LARGE, f"A request must have at most {MAX_HEADER_FIELDS} header fields.")
+            raise Refusal(HEAD_TOO_LARGE, f"A request may have at most {MAX_HEADER_FIELDS} header fields.")
         # Trailer fields come as headers do. They are none: RFC 9110, section 6.5.1.
         if not self._body_open:
             super().on_header(name, value)
@@ -218,11 +218,11 @@ class PatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
-                raise Refusal(NOT_IMPLEMENTED, "This server is no proxy.")
+                raise Refusal(NOT_IMPLEMENTED, "This server is not a proxy.")
             return
         codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
         if codings not in ([], [b"chunked"]):
-            raise Refusal(NOT_IMPLEMENTED, "The only Transfer-Encoding that this server takes is chunked.")
+            raise Refusal(NOT_IMPLEMENTED, "The only supported Transfer-Encoding is chunked.")
         super().on_headers_complete()
         self.headers = []
         self._fields = 0
@@ -274,7 +274,7 @@ class PatientProtocol(HttpToolsProtocol):
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
-            message = f"The request has not arrived within {self.patience_seconds:g} s."
+            message = f"The request did not arrive within {self.patience_seconds:g} s."
             self._end(Refusal(TIMED_OUT, message, code=ErrorCode.TIMEOUT))
 
     def _end(self, refusal: Refusal) -> None:

@@ -65,10 +65,12 @@ class Workers(Multiprocess):
             process.kill()
             process.join()
             if process.exitcode == STARTUP_FAILURE:
-                logger.error("a worker cannot start: the server ends", extra={"facts": {"pid": process.pid}})
+                logger.error(
+                    "a worker failed to start: the server is shutting down", extra={"facts": {"pid": process.pid}}
+                )
                 self.should_exit.set()
                 return
-            logger.warning("a worker is replaced", extra={"facts": {"pid": process.pid, "reason": reason}})
+            logger.warning("replacing a worker", extra={"facts": {"pid": process.pid, "reason": reason}})
             self.processes[index] = Process(self.config, self.sockets)
             self.processes[index].start()
 
@@ -79,7 +81,7 @@ class Workers(Multiprocess):
         health = self._health.setdefault(process, WorkerHealth())
         if health.answered:
             seconds = self.config.timeout_worker_healthcheck
-            return None if process.ping(seconds) else f"it has not answered for {seconds} s"
+            return None if process.ping(seconds) else f"it has not responded for {seconds} s"
         try:
             if not health.asked:
                 process.parent_conn.send(b"ping")
@@ -88,16 +90,16 @@ class Workers(Multiprocess):
                 process.parent_conn.recv()
                 health.answered = True
         except (OSError, EOFError):
-            return "it cannot be asked"
+            return "its health check cannot be sent"
         late = not health.answered and monotonic() - health.since > START_SECONDS
-        return f"it has not started within {START_SECONDS} s" if late else None
+        return f"it did not start within {START_SECONDS} s" if late else None
 
 
 def describe_exit(exit_code: int | None) -> str:
     """How a process ended."""
     if exit_code is not None and exit_code < 0:
-        return f"it was ended by {signal.Signals(-exit_code).name}"
-    return f"it ended with exit code {exit_code}"
+        return f"it was killed by {signal.Signals(-exit_code).name}"
+    return f"it exited with code {exit_code}"
 
 
 def is_signalled(pid: int, number: int) -> bool:

@@ -211,7 +211,7 @@ class Database:
                 for engine in (self.engine, self._answers):
                     await engine.dispose()
         except TimeoutError:
-            logger.warning("the database does not answer: its connections are not closed in good order")
+            logger.warning("the database does not respond: its connections are dropped without a clean close")
 
 
 def pool_of(engine: AsyncEngine) -> Pool:

@@ -37,6 +37,6 @@ def running_server(url: str | None, data_dir: Path, *, make: bool = True) -> Ite
         return
     embedded = EmbeddedPostgres(data_dir.absolute())
     if not make and not embedded.has_data():
-        raise EmbeddedPostgresError(f"There is no database in {embedded.folder}. `serve` and `migrate` make one.")
+        raise EmbeddedPostgresError(f"There is no database in {embedded.folder}. Create one with `serve` or `migrate`.")
     with embedded:
         yield DatabaseServer(embedded.url, embedded)

@@ -100,7 +100,7 @@ def upgrade_to_head(connection: Connection) -> tuple[str | None, str]:
     if before != head:
         if before is not None and before not in known_revisions():
             raise UnknownRevisionError(
-                f"The database is at revision {before}, which this version does not know: a newer one migrated it."
+                f"The database is at revision {before}, which this version does not know: a newer version migrated it."
             )
         config = alembic_config()
         config.attributes["connection"] = connection
@@ -172,10 +172,10 @@ def until_not_blocked(
             if server_detail(error, "sqlstate") not in LOCK_SQLSTATES:
                 raise
             oldest = connection.scalar(text(OLDEST_TRANSACTION)) or "none by now"
-            waits_for = f"a migration needs a table that others use; the oldest transaction: {oldest}"
+            waits_for = f"a migration is waiting for a table in use; oldest transaction: {oldest}"
             repeatable = revision_of(connection) == before or not re.search(r"[+-]\d+$", destination or "")
             if not repeatable or time.monotonic() + pause > deadline:
-                raise MigrationBlockedError(f"Gave up: {waits_for}. Nothing is half done: try again.") from error
+                raise MigrationBlockedError(f"Gave up: {waits_for}. No migration is half done: try again.") from error
             log.warning("Trying again in %.1f s: %s", pause, waits_for)
         time.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311
         pause = min(2 * pause, LAST_PAUSE_SECONDS)

@@ -23,7 +23,7 @@ MAX_IN_LINE = 100
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 1.0
 """Between two tries of who is first in line and has no place in the database; each pause is twice as long."""
 
-TOO_LONG = "Others who have this customer's lock, or wait for it, took too long."
+TOO_LONG = "Timed out waiting for this customer's lock."
 
 LOCK_NOT_AVAILABLE = "55P03"
 TURN = "turn"
@@ -75,7 +75,7 @@ class Turn:
         line = self._lines.waiting.setdefault(self._customer_id, deque())
         if self not in line:
             if len(line) >= MAX_IN_LINE:
-                raise Overloaded("Too many wait for this customer.")
+                raise Overloaded("Too many requests are waiting for this customer.")
             line.append(self)
         if line[0] is self:
             self.is_first.set()

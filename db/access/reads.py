@@ -148,7 +148,7 @@ class Reads:
             return await fetch(connection, query, compiled, values)
         except CONNECTION_LOST as error:
             await self._drop()
-            raise ConnectionError("The connection to the database is lost.") from error
+            raise ConnectionError("The connection to the database was lost.") from error
 
     async def _drop(self) -> None:
         """Lets go of a connection that is lost."""

@@ -181,7 +181,7 @@ def as_sqlalchemy_errors(statement: str) -> Iterator[None]:
         # Of a value that cannot be sent the driver says the same, in a class that is a ValueError as well.
         if isinstance(error, ValueError):
             raise
-        raise ConnectionError("The connection to the database is lost.") from error
+        raise ConnectionError("The connection to the database was lost.") from error
 
 
 DRIVER = "driver"

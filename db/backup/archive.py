@@ -81,7 +81,7 @@ def new_archive(path: Path) -> Iterator[ZipFile]:
     Raises `BackupError` where there is a file of the name, or none can be written.
     """
     if path.exists():
-        raise BackupError(f"{path} is there already: give the backup another name.")
+        raise BackupError(f"{path} already exists: choose another name for the backup.")
     folder = path.absolute().parent
     with writing(path):
         descriptor, name = tempfile.mkstemp(dir=folder, prefix=f"{path.name}.", suffix=".partial")
@@ -106,7 +106,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise BackupError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise BackupError(f"Cannot write {path}: {error.strerror or error}.") from error
 
 
 class ArchiveFile(FileIO):
@@ -150,7 +150,7 @@ def open_archive(path: Path) -> Iterator[ZipFile]:
         with ZipFile(path) as archive:
             yield archive
     except (BadZipFile, ZlibError, EOFError, NotImplementedError) as error:
-        raise BackupError(f"{path} is no backup, or it is damaged: {error}.") from None
+        raise BackupError(f"{path} is not a backup or is damaged: {error}.") from None
 
 
 def manifest_in(archive: ZipFile, path: Path) -> Manifest:
@@ -164,7 +164,7 @@ def manifest_in(archive: ZipFile, path: Path) -> Manifest:
         rows = {str(table): int(count) for table, count in document["rows"].items()}
         return Manifest(**{**document, "taken_at": datetime.fromisoformat(document["taken_at"]), "rows": rows})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BackupError(f"{path} is no backup, or it is damaged: it has no manifest that can be read.") from error
+        raise BackupError(f"{path} is not a backup or is damaged: its manifest is missing or unreadable.") from error
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -190,6 +190,6 @@ def check_sql(archive: ZipFile, manifest: Manifest, path: Path, progress: Progre
             done += len(piece)
             progress(done)
     except KeyError:
-        raise BackupError(f"{path} is no backup, or it is damaged: it has no {SQL}.") from None
+        raise BackupError(f"{path} is not a backup or is damaged: it contains no {SQL}.") from None
     if (done, hashed.hexdigest()) != (manifest.sql_bytes, manifest.sql_sha256):
-        raise BackupError(f"{path} is damaged: its SQL is not what the manifest says.")
+        raise BackupError(f"{path} is damaged: its SQL does not match the manifest.")

@@ -55,7 +55,7 @@ async def back_up(url: str, path: Path, *, program: str, folder: Path | None, pr
         require_major(pg_dump, int(version) // 10_000, "The server is")
         revision = await current_revision(connection)
         if revision is None:
-            raise BackupError("This database has no tables of billing: there is nothing to back up.")
+            raise BackupError("This database has no billing tables: there is nothing to back up.")
         rows = await counts(connection)
         with new_archive(path) as archive:
             with new_sql(archive, progress) as sql:

@@ -10,7 +10,7 @@ from db.backup.errors import BackupError
 from db.driver.urls import asyncpg_url
 from db.embedded import EmbeddedPostgresError, binaries
 
-NEWER = "give the folder of a newer one, such as /usr/lib/postgresql/{major}/bin, with --postgres-bin"
+NEWER = "use --postgres-bin with the folder of a newer version, such as /usr/lib/postgresql/{major}/bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,14 @@ def find_program(name: str, folder: Path | None) -> Program:
         path = (folder or binaries()) / name
         said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
     except EmbeddedPostgresError:
-        raise BackupError(f"There is no {name} here: give the folder of PostgreSQL's with --postgres-bin.") from None
+        raise BackupError(
+            f"{name} is not installed: use --postgres-bin with the folder of PostgreSQL's client programs."
+        ) from None
     except (OSError, subprocess.CalledProcessError) as error:
-        raise BackupError(f"{path} does not run: {error}.") from None
+        raise BackupError(f"Cannot run {path}: {error}.") from None
     found = re.search(r"\(PostgreSQL\) (\d+\S*)", said.stdout)
     if found is None:
-        raise BackupError(f"{path} is no {name} of PostgreSQL: it says {said.stdout.strip()!r}.")
+        raise BackupError(f"{path} is not PostgreSQL's {name}: it reports {said.stdout.strip()!r}.")
     return Program(path, found[1])
 
 
@@ -44,7 +46,7 @@ def require_major(program: Program, major: int, what: str) -> None:
     """Raises `BackupError` where a program is older than what it is to work on."""
     if program.major < major:
         raise BackupError(
-            f"{what} PostgreSQL {major}, and {program.path} is of {program.version}: {NEWER.format(major=major)}."
+            f"{what} PostgreSQL {major}, but {program.path} is version {program.version}: {NEWER.format(major=major)}."
         )
 
 
@@ -71,4 +73,4 @@ def failure_reason(said: bytes, program: Program) -> str:
     """Why a program has failed, in a line."""
     lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
     reasons = [line for line in lines if "ERROR:" in line or "FATAL:" in line or "error:" in line]
-    return (reasons or lines or [f"{program.path.name} ended without a word"])[0 if reasons else -1]
+    return (reasons or lines or [f"{program.path.name} ended without output"])[0 if reasons else -1]

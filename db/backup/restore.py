@@ -55,10 +55,10 @@ def checked_backup(path: Path, *, folder: Path | None, progress: Progress) -> It
         manifest = manifest_in(archive, path)
         if manifest.revision not in known_revisions():
             raise BackupError(
-                f"{path} is of revision {manifest.revision}, which this version does not know: it was made by"
-                f" {manifest.program}, and a version that is not older restores it."
+                f"{path} has the schema revision {manifest.revision}, which this version does not know: restore"
+                f" it with version {manifest.program} or later."
             )
-        require_major(psql, int(manifest.pg_dump.split(".")[0]), "The backup was written by the programs of")
+        require_major(psql, int(manifest.pg_dump.split(".")[0]), "The backup was written by the client programs of")
         check_sql(archive, manifest, path, progress)
         yield Backup(manifest, archive, psql)
 
@@ -79,7 +79,7 @@ async def require_empty(url: str) -> int:
         version: str = (await connection.execute(text("SHOW server_version_num"))).scalar_one()
         found = await connection.scalar(text(IN_THE_WAY))
     if found is not None:
-        raise BackupError(f"The database is not empty: it has {found}. Restore into a new one.")
+        raise BackupError(f"The database is not empty: it contains {found}. Restore into an empty database.")
     return int(version) // 10_000
 
 

@@ -84,7 +84,7 @@ class Connector:
     async def connect(self, *arguments: Any, **options: Any) -> asyncpg.Connection:  # noqa: ANN401 - the driver's
         """A new connection. Raises `TimeoutError` where the database does not answer, and what the driver raises."""
         if time.monotonic() < self._silent_until:
-            raise TimeoutError("The database did not answer a moment ago.")
+            raise TimeoutError("The database did not respond a moment ago.")
         try:
             async with running_timeout(CONNECT_TIMEOUT_SECONDS):
                 return await asyncpg.connect(*arguments, timeout=LONGEST_CONNECT_SECONDS, **options)

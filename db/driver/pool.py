@@ -90,7 +90,7 @@ class FairQueue(QueueCommon[Item]):
 
     async def _next(self, seconds: float | None) -> Item:
         if len(self) >= MAX_IN_QUEUE:
-            raise Overloaded("Too many wait for a connection.")
+            raise Overloaded("Too many requests are waiting for a connection.")
         handed: asyncio.Future[Item] = asyncio.get_running_loop().create_future()
         self._waiting.append(handed)
         try:
@@ -145,7 +145,7 @@ class Pool(AsyncAdaptedQueuePool):
         try:
             return super().connect()
         except PoolTimeout as error:
-            raise Overloaded("No connection was free in time.") from error
+            raise Overloaded("Timed out waiting for a connection.") from error
         finally:
             seconds = perf_counter() - began
             usage = USAGE.get()

@@ -42,7 +42,7 @@ def asyncpg_url(url: str) -> URL:
     options = {TAKEN_OPTIONS.get(name): value for name, value in parsed.query.items() if name not in IGNORED_OPTIONS}
     if None in options:
         known = ", ".join(sorted({*TAKEN_OPTIONS} - {OPTION}))
-        raise DatabaseUrlError(f"DATABASE_URL has an option that is not supported; known ones are {known}.")
+        raise DatabaseUrlError(f"DATABASE_URL has an unsupported option; supported options: {known}.")
     return parsed.set(
         drivername="postgresql+asyncpg", query={name: value for name, value in options.items() if name is not None}
     )

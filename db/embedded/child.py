@@ -30,7 +30,7 @@ def main() -> None:
         if libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
-        sys.exit("The process that asked for this one has gone.")
+        sys.exit("The parent process has exited.")
     os.execv(command[0], command)  # noqa: S606
 
 

@@ -33,17 +33,17 @@ def find_data(folder: Path, account: OsUser) -> Path | None:
     owner = data.stat().st_uid
     if owner != account.uid:
         raise EmbeddedPostgresError(
-            f"{data} belongs to {user_name(owner)}, but would be used by {account.name}:"
-            " start the server as the user who started it first."
+            f"{data} belongs to {user_name(owner)}, but PostgreSQL would run as {account.name}:"
+            " start the server as the user who first started it."
         )
     version_path = data / "PG_VERSION"
     if not version_path.exists():
-        raise EmbeddedPostgresError(f"{data} is in the way: it is not a data folder of PostgreSQL.")
+        raise EmbeddedPostgresError(f"{data} exists, but is not a PostgreSQL data folder.")
     version = version_path.read_text().strip()
     if version != str(major_version()):
         raise EmbeddedPostgresError(
-            f"{data} was made by PostgreSQL {version}; this server brings PostgreSQL {major_version()}:"
-            " dump it with the old version and restore it into a new folder."
+            f"{data} was created by PostgreSQL {version}, but this server includes PostgreSQL {major_version()}:"
+            " dump the data with the old version, and restore it into a new folder."
         )
     return data
 
@@ -78,11 +78,13 @@ def _made_for(folder: Path, link: Path) -> Path:
     place = link.readlink()
     if place.parent != ROOT_PLACE or not place.name.startswith(f"{digest(folder)}-"):
         raise EmbeddedPostgresError(
-            f"{link} leads to {place}, which was not made for {folder}. If the folder was moved, give the"
-            f" place a name that starts with {digest(folder)}- and renew the link."
+            f"{link} points to {place}, which was not created for {folder}. If the folder was moved, rename"
+            f" {place} so that its name starts with {digest(folder)}-, and update the link."
         )
     if not place.exists():
-        raise EmbeddedPostgresError(f"{link} leads to {place}, which is gone: restore it, or remove the link.")
+        raise EmbeddedPostgresError(
+            f"{link} points to {place}, which no longer exists: restore it, or remove the link."
+        )
     return place
 
 
@@ -105,10 +107,10 @@ def _run(account: OsUser, command: tuple[str, ...], *, statement: bytes = b"") -
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise EmbeddedPostgresError(
-                f"Making the data folder failed: {command[0]} took over {INIT_TIMEOUT_SECONDS} seconds."
+                f"Creating the data folder failed: {command[0]} took more than {INIT_TIMEOUT_SECONDS} seconds."
             ) from None
     if process.returncode != 0:
-        raise EmbeddedPostgresError(f"Making the data folder failed: {last_failure(output)}")
+        raise EmbeddedPostgresError(f"Creating the data folder failed: {last_failure(output)}")
 
 
 def _sync(folder: Path) -> None:

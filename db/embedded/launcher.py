@@ -76,11 +76,11 @@ class EmbeddedPostgres:
         except TimeoutError:
             self.stop()
             raise EmbeddedPostgresError(
-                f"PostgreSQL has not started in {START_TIMEOUT_SECONDS} seconds (log: {self.log_path})."
+                f"PostgreSQL did not start within {START_TIMEOUT_SECONDS} seconds (log: {self.log_path})."
             ) from None
         except OSError as error:
             self.stop()
-            raise EmbeddedPostgresError(f"PostgreSQL cannot be kept in {self.folder}: {error}.") from error
+            raise EmbeddedPostgresError(f"PostgreSQL cannot use {self.folder}: {error}.") from error
         except BaseException:
             self.stop()
             raise
@@ -97,7 +97,7 @@ class EmbeddedPostgres:
             self._keeper.join(STOP_TIMEOUT_SECONDS)
             if self._keeper.is_alive():
                 raise EmbeddedPostgresError(
-                    f"PostgreSQL has not stopped in {STOP_TIMEOUT_SECONDS} seconds (log: {self.log_path})."
+                    f"PostgreSQL did not stop within {STOP_TIMEOUT_SECONDS} seconds (log: {self.log_path})."
                 )
             self._keeper = None
 
@@ -116,7 +116,7 @@ class EmbeddedPostgres:
             self._adopt_or_own()
         except (EmbeddedPostgresError, OSError) as error:
             if self._started.done():
-                log.error("PostgreSQL is not kept any more: %s", str(error))  # noqa: TRY400
+                log.error("PostgreSQL is no longer restarted if it ends: %s", str(error))  # noqa: TRY400
             else:
                 self._started.set_exception(error)
         finally:
@@ -185,12 +185,16 @@ class EmbeddedPostgres:
             while server.poll() is None:
                 if self._stopping.wait(POLL_SECONDS):
                     return
-            log.error("PostgreSQL (pid %d) ended with code %d.", server.pid, server.returncode)
+            log.error("PostgreSQL (pid %d) exited with code %d.", server.pid, server.returncode)
         finally:
             stop_server(server)
 
     def _announce(self, data: Path, account: OsUser) -> None:
         self.url = url_of(socket_folder(data, account))
-        log.info("PostgreSQL is ready in %s (%s).", data, "ours" if self.owned else "another process's")
+        log.info(
+            "PostgreSQL is ready in %s (%s).",
+            data,
+            "started by this process" if self.owned else "started by another process",
+        )
         if not self._started.done():
             self._started.set_result(None)

@@ -64,7 +64,7 @@ def start_server(data: Path, account: OsUser, log_path: Path, stopping: Event) -
     except EmbeddedPostgresError as error:
         stop_server(process)
         reason = last_failure(log_path.read_bytes()[log_start:])
-        raise EmbeddedPostgresError(f"{error} The last it said: {reason} (log: {log_path})") from None
+        raise EmbeddedPostgresError(f"{error} Its last message: {reason} (log: {log_path})") from None
     return process
 
 
@@ -76,7 +76,7 @@ def stop_server(process: subprocess.Popen[bytes]) -> None:
     for order in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         if _obeys(process, order):
             return
-        log.warning("PostgreSQL (pid %d) has not obeyed %s.", process.pid, order.name)
+        log.warning("PostgreSQL (pid %d) did not stop on %s.", process.pid, order.name)
 
 
 def _obeys(process: subprocess.Popen[bytes], order: signal.Signals) -> bool:
@@ -120,11 +120,11 @@ def _wait_until_ready(process: subprocess.Popen[bytes], data: Path, stopping: Ev
     deadline = time.monotonic() + READY_TIMEOUT_SECONDS
     while _postmaster(data) != Postmaster(process.pid, ready=True):
         if process.poll() is not None:
-            raise EmbeddedPostgresError("PostgreSQL ended while it started.")
+            raise EmbeddedPostgresError("PostgreSQL exited during startup.")
         if time.monotonic() > deadline:
             raise EmbeddedPostgresError(f"PostgreSQL was not ready after {READY_TIMEOUT_SECONDS} seconds.")
         if stopping.wait(POLL_SECONDS):
-            raise EmbeddedPostgresError("PostgreSQL was stopped while it started.")
+            raise EmbeddedPostgresError("PostgreSQL was stopped during startup.")
 
 
 def _stop_left_behind(data: Path) -> None:
@@ -133,7 +133,7 @@ def _stop_left_behind(data: Path) -> None:
     for order in (signal.SIGINT, signal.SIGQUIT):
         if postmaster is None or not _serves(postmaster.pid, data):
             return
-        log.warning("Stopping PostgreSQL (pid %d), which outlived the process that ran it.", postmaster.pid)
+        log.warning("Stopping PostgreSQL (pid %d), whose parent process has exited.", postmaster.pid)
         os.kill(postmaster.pid, order)
         _wait_until_gone(postmaster.pid, data)
 

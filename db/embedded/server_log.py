@@ -23,4 +23,4 @@ def last_failure(text: bytes) -> str:
     """The last reason for a failure among lines of PostgreSQL or initdb, or else the last line."""
     lines = text.decode(errors="replace").strip().splitlines()
     reasons = [match[1] for line in lines if (match := FAILURE_LINE.search(line))]
-    return [*(lines or ["it said nothing"]), *reasons][-1]
+    return [*(lines or ["no output"]), *reasons][-1]

@@ -31,8 +31,8 @@ def socket_folder(data: Path, account: OsUser) -> Path:
         status = short.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != account.uid or status.st_mode & 0o077:
             raise EmbeddedPostgresError(
-                f"{short} must be a folder that {account.name} alone may enter, but {user_name(status.st_uid)}"
-                f" made something else of it (mode {stat.filemode(status.st_mode)}): remove it."
+                f"{short} must be a folder that only {account.name} can access, but it belongs to"
+                f" {user_name(status.st_uid)} with mode {stat.filemode(status.st_mode)}: remove it."
             ) from None
     return short
 

@@ -44,24 +44,22 @@ class Metrics:
     def __init__(self, database: Database) -> None:
         self._registry = CollectorRegistry()
         self._requests = self._counter("http_requests", "HTTP requests answered.", "route", "status")
-        self._operations = self._counter(
-            "operations", "GraphQL operations, by how they ended.", "operation", "type", "result"
-        )
+        self._operations = self._counter("operations", "GraphQL operations, by result.", "operation", "type", "result")
         self._seconds = Histogram(
             "billing_operation_duration_seconds",
-            "Time from a request to its answer.",
+            "Time from a request to its response, without the time to receive its body.",
             ("operation", "type"),
             buckets=SECONDS,
             registry=self._registry,
         )
-        self._errors = self._counter("errors", "Errors in answers, by their code.", "code")
-        self._refusals = self._counter("refusals", "User errors in payloads of mutations, by their code.", "code")
-        self._retried = self._counter("transactions_retried", "Transactions done again, by SQLSTATE.", "sqlstate")
+        self._errors = self._counter("errors", "Top-level errors in responses, by code.", "code")
+        self._refusals = self._counter("refusals", "User errors in mutation payloads, by code.", "code")
+        self._retried = self._counter("transactions_retried", "Transactions retried, by SQLSTATE.", "sqlstate")
         events = self._counter("events", "Events stored, by their type.", "type")
         self._events = {type_: events.labels(type_) for type_ in EventType}
-        self._runs = self._counter("renewal_runs", "Looks for what is due, by how they ended.", "result")
-        self._renewals = self._counter("renewals", "Subscriptions that were due, by what became of them.", "result")
-        self._invoices = self._counter("renewal_invoices", "Invoices made by renewals.")
+        self._runs = self._counter("renewal_runs", "Renewal runs, by result.", "result")
+        self._renewals = self._counter("renewals", "Due subscriptions, by result.", "result")
+        self._invoices = self._counter("renewal_invoices", "Invoices created by renewals.")
         self._past_due = self._counter("renewal_past_due", "Subscriptions that became past due.")
         for code in sorted(FAILURES):
             self._errors.labels(code)
@@ -82,10 +80,10 @@ class Metrics:
         database.on_retry.append(lambda sqlstate: self._retried.labels(sqlstate).inc())
         database.on_events.append(self.events)
         self._in_use = self._gauge("pool_connections_in_use", "Connections in use, by pool.")
-        self._size = self._gauge("pool_connections_max", "Connections that there can be, by pool.")
+        self._size = self._gauge("pool_connections_max", "Maximum number of connections, by pool.")
         self._waited = Histogram(
             "billing_pool_wait_seconds",
-            "Time that was waited for a connection, by pool.",
+            "Time spent waiting for a connection, by pool.",
             ("pool",),
             buckets=SECONDS,
             registry=self._registry,
@@ -196,7 +194,7 @@ class FiguresOf(Collector):
     def collect(self) -> Iterator[Metric]:
         figures = self._figures
         found: Sequence[tuple[str, str, Any]] = [
-            ("database_up", "Whether the database answers.", int(figures is not None))
+            ("database_up", "1 if the database responds, else 0.", int(figures is not None))
         ]
         if figures is not None:
             found = [
@@ -204,7 +202,7 @@ class FiguresOf(Collector):
                 ("holds", "Subscriptions that could not be billed and are on hold.", figures.holds),
                 (
                     "renewal_lag_seconds",
-                    "How long the longest waiting subscription, which is not on hold, has been due.",
+                    "Seconds since the oldest due subscription that is not on hold became due.",
                     figures.lag_seconds,
                 ),
             ]

@@ -148,7 +148,7 @@ class Observed:
             if exchange.status is not None:
                 # Half an answer is not to be taken for a whole one: the connection is cut.
                 self._tell(exchange)
-                raise ConnectionAbortedError("The answer broke off.") from None
+                raise ConnectionAbortedError("The response was interrupted.") from None
             await send_failure(exchange, send_with_id)
 
     def _tell(self, exchange: Exchange) -> None:
@@ -173,7 +173,7 @@ class Observed:
         now = perf_counter()
         if now - self._said_disk_full_at >= DISK_FULL_SECONDS:
             self._said_disk_full_at = now
-            logger.error("the database's disk is full: mutations are refused until there is space")
+            logger.error("the database's disk is full: mutations fail until there is space")
 
 
 def facts(exchange: Exchange) -> dict[str, Any]:

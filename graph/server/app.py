@@ -68,7 +68,7 @@ def create_app(
             try:
                 metrics.look_at_pools()
             except Exception:
-                logger.exception("the pools cannot be looked at")
+                logger.exception("cannot read the state of the connection pools")
             await asyncio.sleep(1)
 
     @asynccontextmanager

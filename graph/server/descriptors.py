@@ -18,7 +18,7 @@ async def watch_descriptors() -> None:
         silent_for = max(0, silent_for - DESCRIPTOR_CHECK_SECONDS)
         if is_out_of_descriptors():
             if not silent_for:
-                logger.error("out of file descriptors: no new connections are taken; raise the limit (LimitNOFILE)")
+                logger.error("out of file descriptors: new connections are not accepted; raise the limit (LimitNOFILE)")
                 silent_for = SAID_AGAIN_SECONDS
         else:
             silent_for = 0

@@ -57,16 +57,16 @@ class Doorkeeper:
         """Who sends a request with this header. Raises `Unauthenticated` and `RateLimited`."""
         if authorization is None:
             if self._requires_key:
-                raise Unauthenticated("This needs an API key: send it as `Authorization: Bearer …`.")
+                raise Unauthenticated("This request needs an API key: send it as `Authorization: Bearer …`.")
             return Access()
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
-            raise Unauthenticated("The header must be `Authorization: Bearer …`, with an API key.")
+            raise Unauthenticated("The Authorization header must be `Bearer …`, with an API key.")
         token = token.strip()
         key_id = key_id_in(token)
         key = None if key_id is None else await self._key(key_id)
         if key is None or not is_token_valid(key, token, self._clock()):
-            raise Unauthenticated("This is no API key, or one that was revoked or has expired.")
+            raise Unauthenticated("The API key is invalid, revoked or expired.")
         await self._note_use(key)
         await self._let_in(key.id)
         return Access(key.id, key.scope, key.customer_id, frozenset(key.permissions), frozenset(key.plan_ids))
@@ -126,7 +126,7 @@ async def in_time(lock: asyncio.Lock, seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             await lock.acquire()
     except TimeoutError:
-        raise Overloaded("Too many requests of this key wait to be let in.") from None
+        raise Overloaded("Too many requests with this API key are waiting.") from None
     try:
         yield
     finally:

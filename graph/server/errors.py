@@ -12,11 +12,11 @@ from graph.observability.exchange import current
 
 NOT_CHANGED = "The database is unavailable at the moment. Try again."
 
-BUSY = "The server is busy: this waited for its turn in vain. Try again in a moment."
+BUSY = "The server is busy: the request timed out in the queue. Try again in a moment."
 
 MAYBE_CHANGED = (
-    "This was broken off, and some or all of it is done, or may be: send it again with its idempotency key, or look "
-    "first."
+    "The request was interrupted. Some or all of it may have been applied: retry it with its idempotency key, or"
+    " check first."
 )
 
 DID_YOU_MEAN = re.compile(r" Did you mean .*\?$", re.DOTALL)
@@ -42,14 +42,14 @@ def formatted(
         return {**sent, "extensions": {"code": code_of(error, before=before), **sent.get("extensions", {})}}
 
     if isinstance(cause, RowBudgetExceeded):
-        message = f"This reads or gives more than {cause.limit} rows. Ask for less at once."
+        message = f"This reads or returns more than {cause.limit} rows. Request less at a time."
         refused = GraphQLError(message, nodes=error.nodes, path=error.path)
         return {**refused.formatted, "extensions": {"code": ErrorCode.COST_LIMIT, "limit": cause.limit}}
 
     exchange = current()
     exchange.fails(cause)
     if is_timeout(cause):
-        code, message = ErrorCode.TIMEOUT, "This took too long. Ask for less at once."
+        code, message = ErrorCode.TIMEOUT, "This took too long. Request less at a time."
     elif is_overloaded(cause):
         code, message = ErrorCode.OVERLOADED, MAYBE_CHANGED if changed else BUSY
     elif is_unavailable(cause):

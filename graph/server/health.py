@@ -80,4 +80,4 @@ class Health:
     def _trouble(self) -> str:
         """Why the database gave no answer: a check waits for a connection like everybody else."""
         pool = self._database.pools["work"]
-        return "unavailable" if pool.checkedout() < pool.size() else "connections all in use"
+        return "unavailable" if pool.checkedout() < pool.size() else "all connections in use"

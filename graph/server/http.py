@@ -106,10 +106,10 @@ class GraphQLEndpoint:
             return playground_page()
         media_type = response_media_type(request.headers.get("accept"))
         if request.method not in ("GET", "POST"):
-            refusal = Refusal(405, "This endpoint takes GET and POST.", headers={"Allow": "GET, POST"})
+            refusal = Refusal(405, "This endpoint accepts GET and POST.", headers={"Allow": "GET, POST"})
             return refusal_response(refusal, media_type or JSON)
         if media_type is None:
-            return refusal_response(Refusal(406, f"This endpoint answers with {GRAPHQL_JSON} or {JSON}."), JSON)
+            return refusal_response(Refusal(406, f"This endpoint responds with {GRAPHQL_JSON} or {JSON}."), JSON)
         try:
             access = await self.admit(request)
             asked = await self._read(request)
@@ -129,7 +129,7 @@ class GraphQLEndpoint:
             require_own_name(request, self._settings.hosts)
         authorizations = request.headers.getlist("authorization")
         if len(authorizations) > 1:
-            raise Refusal(400, "The request has several headers Authorization: send one.")
+            raise Refusal(400, "The request has several Authorization headers: send one.")
         try:
             access = await self._doorkeeper.admit(authorizations[0] if authorizations else None)
         except Unauthenticated as error:
@@ -137,7 +137,7 @@ class GraphQLEndpoint:
             raise Refusal(401, str(error), code=ErrorCode.UNAUTHENTICATED, headers=headers) from None
         except RateLimited as error:
             seconds = max(1, math.ceil(error.seconds))
-            message = f"This key has read all that it may for now. Try again in {seconds} s."
+            message = f"This API key has reached its rate limit. Try again in {seconds} s."
             headers = {"Retry-After": str(seconds)}
             raise Refusal(429, message, code=ErrorCode.RATE_LIMITED, headers=headers) from None
         except Exception as error:
@@ -173,7 +173,7 @@ class GraphQLEndpoint:
             exchange.executes(operation, trusted=document.trusted)
             changes = operation.operation is OperationType.MUTATION
             if changes and request.method != "POST":
-                raise Refusal(405, "A mutation is sent by POST.", headers={"Allow": "POST"})
+                raise Refusal(405, "Send mutations by POST.", headers={"Allow": "POST"})
             cost = document.cost(operation, asked.variables or {}, self._settings.limits)
             charged += cost.rows
             if cost.errors:
@@ -244,7 +244,7 @@ class GraphQLEndpoint:
                     raise Refusal(400, "PersistedQueryNotSupported", code=ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED)
                 raise Refusal(400, "PersistedQueryNotFound", code=ErrorCode.PERSISTED_QUERY_NOT_FOUND)
         if self._settings.trusted_only:
-            raise Refusal(400, "This server takes trusted documents only: name one in `documentId`.")
+            raise Refusal(400, "This server accepts only trusted documents: send the id of one as `documentId`.")
         if not asked.query:
             raise Refusal(400, "The request has no `query`.")
         return asked.query
@@ -298,14 +298,14 @@ class GraphQLEndpoint:
         if self._database.is_busy or exchange.usage.waited_seconds > self._settings.limits.seconds / 10:
             return GraphQLAnswer({"errors": [error_document(BUSY, ErrorCode.OVERLOADED)]}, status=503)
         seconds = MUTATIONS_SECONDS if changes else self._settings.limits.seconds
-        message = f"This took longer than {seconds:g} s. Ask for less at once."
+        message = f"This took longer than {seconds:g} s. Request less at a time."
         return GraphQLAnswer({"errors": [error_document(message, ErrorCode.TIMEOUT)]}, status=504)
 
     def _too_large(self, *, changed: bool) -> GraphQLAnswer:
         limit = self._settings.limits.response_bytes
-        message = f"The answer would have more than {limit} bytes. Ask for less at once."
+        message = f"The response would have more than {limit} bytes. Request less at a time."
         if changed:
-            message = f"This is done, or a part of it, but the answer would have more than {limit} bytes."
+            message = f"The request was applied, at least in part, but the response would have more than {limit} bytes."
         error = error_document(message, ErrorCode.COST_LIMIT)
         error["extensions"]["limit"] = limit
         return GraphQLAnswer({"errors": [error], "data": None})

@@ -159,10 +159,10 @@ def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Me
             ("levels", shape.depth, limits.depth),
             ("aliases", shape.aliases, limits.aliases),
             ("aliases in introspection", shape.introspection_aliases, INTROSPECTION_ALIASES),
-            ("parts of types below `type` or `ofType`", shape.repeats_types, 0),
+            ("lists of type members below `type` or `ofType`", shape.repeats_types, 0),
             ("directives", directives, limits.directives),
-            ("fields at its root", shape.fields, limits.root_fields),
-            ("fields with all fragments written out", shape.planned_fields, PLANNED_FIELDS),
+            ("root fields", shape.fields, limits.root_fields),
+            ("fields with all fragments expanded", shape.planned_fields, PLANNED_FIELDS),
         ):
             if asked > limit:
                 count = asked if asked < MAX_AMOUNT else f"more than {MAX_AMOUNT}"

@@ -144,14 +144,14 @@ class QueryDocument:
         nodes, values, counted = self.measured.asked_by(name, variables)
         errors = tuple(
             limit_error(
-                f"The operation {does} {asked} {what}; at most {limit} are allowed. Ask for less at once.",
+                f"The operation {does} {asked} {what}; at most {limit} are allowed. Request less at a time.",
                 None,
                 code=ErrorCode.COST_LIMIT,
                 asked=asked,
                 limit=limit,
             )
             for does, what, asked, limit in (
-                ("could give", "objects", nodes, limits.nodes),
+                ("could return", "objects", nodes, limits.nodes),
                 ("would read", "values of large arguments", values, limits.values),
             )
             if asked > limit
@@ -251,7 +251,7 @@ class QueryDocuments:
             hide_suggestions=not self._suggestions,
         )
         if merging[0].spent > MERGE_BUDGET:
-            message = "The document has too many fields of one name in one place. Ask for less at once."
+            message = "The document selects too many fields with the same name in one place. Request less at a time."
             return (limit_error(message, None, limit=MERGE_BUDGET),), MERGE_BUDGET
         return tuple(errors), merging[0].spent
 

@@ -83,7 +83,7 @@ def require_json(content_type: str | None) -> None:
 def require_plain(encodings: list[str]) -> None:
     if any(name.strip().lower() not in ("", "identity") for each in encodings for name in each.split(",")):
         raise Refusal(
-            415, "The body must not be encoded: send no Content-Encoding.", headers={"Accept-Encoding": "identity"}
+            415, "The body must not be compressed: send no Content-Encoding.", headers={"Accept-Encoding": "identity"}
         )
 
 
@@ -101,7 +101,11 @@ def require_preflight(request: Request) -> None:
     if mode in ("cors", "same-origin") and site in (None, "same-origin"):
         return
     raise Refusal(
-        400, "A query by GET needs the header `GraphQL-Require-Preflight: 1`, which keeps other sites' pages out."
+        400,
+        (
+            "A query by GET needs the header `GraphQL-Require-Preflight: 1`, which blocks requests from pages"
+            " of other sites."
+        ),
     )
 
 
@@ -113,11 +117,13 @@ def require_own_name(request: Request, hosts: Collection[str]) -> None:
     """
     name = name_in(request.headers.getlist("host"))
     if name is None:
-        raise Refusal(400, "The request must have one header Host, of a name and perhaps a port.")
+        raise Refusal(400, "The request must have exactly one Host header, with a host name and an optional port.")
     if name == "localhost" or name in hosts or is_address(name):
         return
     raise Refusal(
-        403, "This server needs no key, and so is not asked by this name: see BILLING_HOSTS.", code=ErrorCode.FORBIDDEN
+        403,
+        "This server requires no API key, so it does not accept this host name: see BILLING_HOSTS.",
+        code=ErrorCode.FORBIDDEN,
     )
 
 
@@ -153,7 +159,7 @@ async def body_of(request: Request, max_bytes: int) -> bytes:
 
 
 def too_large(max_bytes: int) -> Refusal:
-    return Refusal(413, f"A request must have at most {max_bytes} bytes.", headers={"Connection": "close"})
+    return Refusal(413, f"A request body may have at most {max_bytes} bytes.", headers={"Connection": "close"})
 
 
 def members_of(body: bytes) -> dict[str, Any]:

@@ -19,5 +19,5 @@ def read_trusted(path: Path) -> Mapping[str, str]:
     except (OSError, ValueError, RecursionError) as error:
         raise TrustedDocumentsError(f"The trusted documents cannot be read from {path}: {error}") from None
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
-        raise TrustedDocumentsError(f"{path} must be a JSON object of documents by their hash.")
+        raise TrustedDocumentsError(f"{path} must be a JSON object that maps hashes to documents.")
     return found

@@ -419,7 +419,7 @@ CASES = (
         "subscription {dan_canceled}: is CANCELED and billed next at 2026-04-01 12:00:00+00",
     ),
     Case(
-        "a plan that is not there",
+        "a plan that does not exist",
         TERMS,
         "UPDATE subscriptions SET plan_id = :nowhere WHERE id = :cyd_subscription",
         "subscription {cyd_subscription}: has no plan",
@@ -694,7 +694,7 @@ CASES = (
         "an invoice that is gone and was not deleted",
         EVENTS,
         "UPDATE events SET type = 'INVOICE_UPDATED' WHERE object_id = :bob_deleted AND type = 'INVOICE_DELETED'",
-        "invoice {bob_deleted}: has events and is not there",
+        "invoice {bob_deleted}: has events and does not exist",
     ),
     Case(
         "an event that was copied from a server with more transactions",
@@ -893,8 +893,8 @@ async def test_what_was_acknowledged_and_is_not_there_is_missed(books: Books) ->
 
     assert (check.rows, check.violations, check.holds) == (7, 7, False)
     assert set(check.examples) < {
-        f"Plan {books.ids['ada']}: is not there",
-        *(f"{type_} {books.ids['nowhere']}: is not there" for type_ in types),
+        f"Plan {books.ids['ada']}: does not exist",
+        *(f"{type_} {books.ids['nowhere']}: does not exist" for type_ in types),
     }
     assert len(check.examples) == 5
 

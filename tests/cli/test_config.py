@@ -181,7 +181,7 @@ def test_the_defaults_by_address_are_for_a_developers_own_server() -> None:
     ],
 )
 def test_a_name_that_is_no_setting_is_refused_with_the_nearest(name: str, nearest: str) -> None:
-    with pytest.raises(CommandError, match=rf"^{name} is no setting; the nearest is {nearest}\.$"):
+    with pytest.raises(CommandError, match=rf"^{name} is not a setting. The closest name is {nearest}\.$"):
         read_configuration({name: "1"})
     assert read_configuration({f"_{name}": "1", "PATH": "/bin"}) == read_configuration({})
 
@@ -191,17 +191,17 @@ def test_every_command_that_is_configured_refuses_such_a_name(command: tuple[str
     done = billing(*command, DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing", BILLING_PROT="1")
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: BILLING_PROT is no setting; the nearest is BILLING_PORT.\n"
+    assert done.stderr == "error: BILLING_PROT is not a setting. The closest name is BILLING_PORT.\n"
 
 
 @pytest.mark.parametrize(
     ("environment", "reason"),
     [
-        ({"BILLING_TRUSTED_ONLY": "on"}, "BILLING_TRUSTED_ONLY needs the documents"),
-        ({"BILLING_PGBOUNCER": "on"}, "BILLING_PGBOUNCER needs the address of the PgBouncer"),
-        ({"BILLING_HOSTS": "billing.internal https://x"}, "BILLING_HOSTS must be names"),
-        ({"BILLING_HOSTS": "billing.internal:8000"}, "BILLING_HOSTS must be names"),
-        ({"BILLING_HOSTS": "*.internal"}, "BILLING_HOSTS must be names"),
+        ({"BILLING_TRUSTED_ONLY": "on"}, "BILLING_TRUSTED_ONLY requires trusted documents"),
+        ({"BILLING_PGBOUNCER": "on"}, "BILLING_PGBOUNCER requires DATABASE_URL"),
+        ({"BILLING_HOSTS": "billing.internal https://x"}, "BILLING_HOSTS must list host names"),
+        ({"BILLING_HOSTS": "billing.internal:8000"}, "BILLING_HOSTS must list host names"),
+        ({"BILLING_HOSTS": "*.internal"}, "BILLING_HOSTS must list host names"),
     ],
 )
 def test_what_would_do_nothing_is_refused(environment: dict[str, str], reason: str) -> None:

@@ -25,7 +25,7 @@ def test_a_command_that_uses_a_database_makes_none(command: tuple[str, ...], dat
 
     line = refusal_of(billing(*command, "--data-dir", str(there)))
 
-    assert line == f"error: There is no database in {there}. `serve` and `migrate` make one."
+    assert line == f"error: There is no database in {there}. Create one with `serve` or `migrate`."
     assert list(data_dir.iterdir()) == []
 
 
@@ -35,7 +35,7 @@ def test_two_databases_are_one_too_many(command: tuple[str, ...], data_dir: Path
 
     line = refusal_of(billing(*command, "--data-dir", str(data_dir), DATABASE_URL=url))
 
-    assert line == "error: --data-dir and DATABASE_URL each name a database: leave one of them out."
+    assert line == "error: --data-dir and DATABASE_URL both name a database: use only one of them."
     assert list(data_dir.iterdir()) == []
 
 

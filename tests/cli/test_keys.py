@@ -28,7 +28,7 @@ CREATE_PLAN = (
     'mutation { createPlan(input: {code: "pro", name: "Pro", amountCents: 1, currency: "EUR"}) { plan { id } } }'
 )
 NEEDED = "API keys    needed: `billing keys create` makes one"
-NOT_NEEDED = "API keys    not needed: whoever reaches this address may do everything"
+NOT_NEEDED = "API keys    not required: anyone who can reach this address has full access"
 
 
 def error_of(done: subprocess.CompletedProcess[str]) -> str:
@@ -258,5 +258,5 @@ def test_a_wrong_command_about_keys_is_one_clear_line(database_url: str) -> None
     malformed = refusal_of(billing("keys", "revoke", "none", **there))
 
     assert nameless == "error: Name must not be empty."
-    assert malformed == "error: 'none' is no id of an API key: see `billing keys list`."
+    assert malformed == "error: 'none' is not an API key id: see `billing keys list`."
     assert CliRunner().invoke(app, ["keys", "create", "--name", "x", "--scope", "customer"]).exit_code == 2

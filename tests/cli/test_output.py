@@ -68,7 +68,7 @@ def test_an_output_that_is_full_is_one_line(command: list[str]) -> None:
             check=False,
         )
 
-    assert (done.returncode, done.stderr) == (1, "error: The output cannot be written: No space left on device.\n")
+    assert (done.returncode, done.stderr) == (1, "error: Cannot write the output: No space left on device.\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -40,12 +40,12 @@ def until(holds: Callable[[], bool]) -> None:
 def replaced(served: Served) -> list[dict[str, object]]:
     """The warnings of workers that were replaced."""
     lines = [json.loads(line) for line in served.said.read_text().splitlines() if line.startswith("{")]
-    return [line for line in lines if line["event"] == "a worker is replaced"]
+    return [line for line in lines if line["event"] == "replacing a worker"]
 
 
 @pytest.mark.parametrize(
     ("number", "reason"),
-    [(signal.SIGKILL, "it was ended by SIGKILL"), (signal.SIGSTOP, "it has not answered for 5 s")],
+    [(signal.SIGKILL, "it was killed by SIGKILL"), (signal.SIGSTOP, "it has not responded for 5 s")],
     ids=["one that is killed", "one that hangs"],
 )
 def test_a_worker_that_serves_no_more_is_replaced(

@@ -446,7 +446,7 @@ def test_a_copy_of_the_programs_that_is_not_roots_is_refused(
 
     refused = start_in(place / "f", environment=environment)
 
-    assert refused.error() == f"{copy} must belong to root and be writable by nobody else."
+    assert refused.error() == f"{copy} must belong to root, and no other user may be able to write to it."
     assert not (place / "f").exists()
 
 
@@ -480,7 +480,7 @@ def test_root_is_told_that_the_data_is_of_an_ordinary_user(place: Path, start_in
 @as_root
 def test_a_folder_that_cannot_be_written_is_named(place: Path, start_in: StartIn) -> None:
     assert start_in(place / "f", uid=ordinary_uid()).error() == (
-        f"PostgreSQL cannot be kept in {place / 'f'}: [Errno 13] Permission denied: '{place / 'f'}'."
+        f"PostgreSQL cannot use {place / 'f'}: [Errno 13] Permission denied: '{place / 'f'}'."
     )
 
 
@@ -647,7 +647,7 @@ def test_a_folder_that_is_no_data_is_refused(place: Path) -> None:
     (place / "data").mkdir()
     os.chown(place / "data", server_account().uid, -1)
 
-    with pytest.raises(EmbeddedPostgresError, match="is in the way: it is not a data folder of PostgreSQL"):
+    with pytest.raises(EmbeddedPostgresError, match="exists, but is not a PostgreSQL data folder"):
         EmbeddedPostgres(place).start()
 
 
@@ -670,7 +670,7 @@ def test_a_server_that_cannot_start_says_why(made: Path, monkeypatch: pytest.Mon
         configuration.write_text(sound)
 
     assert str(refusal.value) == (
-        "PostgreSQL ended while it started. The last it said: configuration file"
+        "PostgreSQL exited during startup. Its last message: configuration file"
         f' "{configuration}" contains errors (log: {made / "postgres.log"})'
     )
 
@@ -678,7 +678,7 @@ def test_a_server_that_cannot_start_says_why(made: Path, monkeypatch: pytest.Mon
 def test_a_full_disk_is_told_and_leaves_no_data(place: Path, start_in: StartIn) -> None:
     refused = start_in(place / "f", environment={"FILE_LIMIT_BYTES": "1000000"})
 
-    assert re.match("Making the data folder failed: .*File too large", refused.error())
+    assert re.match("Creating the data folder failed: .*File too large", refused.error())
     assert [path.name for path in (place / "f").iterdir()] == ["lock"]
 
 
@@ -724,7 +724,7 @@ def test_a_server_that_keeps_dying_is_logged_and_can_be_stopped(made: Path, capl
     failures = [record for record in caplog.records if "did not start" in record.message]
     assert {record.levelname for record in failures} == {"ERROR"}
     line = Formatter(terminal=False).format(failures[0])
-    assert "PostgreSQL ended while it started. The last it said: configuration file" in line
+    assert "PostgreSQL exited during startup. Its last message: configuration file" in line
 
 
 @on_linux
@@ -738,9 +738,9 @@ def test_an_error_after_the_start_is_logged(made: Path, start_in: StartIn, caplo
         unlockable = os.open(made, os.O_PATH)
         os.dup2(unlockable, lock)
         os.close(unlockable)
-        until(lambda: "not kept any more" in caplog.text)
+        until(lambda: "no longer restarted if it ends" in caplog.text)
 
-    [record] = [record for record in caplog.records if "not kept any more" in record.message]
+    [record] = [record for record in caplog.records if "no longer restarted if it ends" in record.message]
     assert "Bad file descriptor" in Formatter(terminal=False).format(record)
 
 

@@ -141,14 +141,14 @@ def no_backup(_whole: Path, damaged: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (cut, "no backup, or it is damaged"),
+        (cut, "not a backup or is damaged"),
         (flipped, "damaged"),
-        (exchanged, "its SQL is not what the manifest says"),
+        (exchanged, "its SQL does not match the manifest"),
         (counted_wrong, "customers has 300 rows instead of 301"),
         (of_the_future, "revision 9999, which this version does not know: it was made by 7.0.0"),
         (of_another_format, "format 2"),
         (of_newer_programs, "by the programs of PostgreSQL 99"),
-        (no_backup, "no backup, or it is damaged"),
+        (no_backup, "not a backup or is damaged"),
     ],
 )
 async def test_what_is_no_whole_backup_of_ours_is_refused(

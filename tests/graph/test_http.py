@@ -55,7 +55,7 @@ BAD_BODIES: dict[str, bytes | str] = {
     "a query that is none": b'{"query": 1}',
     "variables that are a list": b'{"query": "{ __typename }", "variables": []}',
     "an operation name that is a number": b'{"query": "{ __typename }", "operationName": 1}',
-    "an operation that is not there": b'{"query": "query A { __typename }", "operationName": "B"}',
+    "an operation that does not exist": b'{"query": "query A { __typename }", "operationName": "B"}',
     "two operations and no name": b'{"query": "query A { __typename } query B { __typename }"}',
     "a subscription": b'{"query": "subscription { x }"}',
     "an unnamed surrogate": b'{"query": "query A { __typename }", "operationName": "\\ud800"}',
@@ -349,7 +349,7 @@ async def test_two_authorizations_are_none(api: Api) -> None:
     assert answer.status_code == 400
     [error] = answer.json()["errors"]
     assert error == {
-        "message": "The request has several headers Authorization: send one.",
+        "message": "The request has several Authorization headers: send one.",
         "extensions": {"code": "BAD_USER_INPUT"},
     }
 

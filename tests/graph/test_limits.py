@@ -485,7 +485,7 @@ async def test_a_query_has_a_deadline(api: Api, database: Database, clock: TestC
 
     assert answer.status_code == 504
     assert answer.json()["errors"] == [
-        {"message": "This took longer than 0.2 s. Ask for less at once.", "extensions": {"code": "TIMEOUT"}}
+        {"message": "This took longer than 0.2 s. Request less at a time.", "extensions": {"code": "TIMEOUT"}}
     ]
     assert after == {"customers": {"totalCount": 0}}
 
@@ -508,7 +508,7 @@ async def test_an_answer_has_a_limit(database: Database, clock: TestClock, *, fa
         "data": None,
         "errors": [
             {
-                "message": "The answer would have more than 5000 bytes. Ask for less at once.",
+                "message": "The response would have more than 5000 bytes. Request less at a time.",
                 "extensions": {"code": "COST_LIMIT", "limit": 5_000},
             }
         ],

@@ -229,7 +229,7 @@ async def test_a_full_disk_is_one_line_that_says_so(serving: Serving, database_u
     assert [answer.status_code for answer in answers] == [503] * 3
     [line] = log.lines()
     assert (line["event"], line["level"]) == (
-        "the database's disk is full: mutations are refused until there is space",
+        "the database's disk is full: mutations fail until there is space",
         "error",
     )
     assert "exception" not in line

@@ -232,7 +232,7 @@ async def test_pools_are_looked_at_also_after_that_has_failed(
             for told in database.pools["work"].waited:
                 told(cast("float", "no number"))
             deadline = time.monotonic() + PATIENCE_SECONDS
-            while caplog.text.count("the pools cannot be looked at") < times:
+            while caplog.text.count("cannot read the state of the connection pools") < times:
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.02)
 

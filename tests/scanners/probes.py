@@ -127,7 +127,7 @@ BODIES = (
     body("variables that are text", b'{"query": "{ __typename }", "variables": "{}"}'),
     body("extensions that are a number", b'{"query": "{ __typename }", "extensions": 1}'),
     body("an operation name that is a list", b'{"query": "{ __typename }", "operationName": []}'),
-    body("an operation that is not there", b'{"query": "query A { __typename }", "operationName": "B"}'),
+    body("an operation that does not exist", b'{"query": "query A { __typename }", "operationName": "B"}'),
     body("two operations and no name", b'{"query": "query A { __typename } query B { __typename }"}'),
     body("a persisted query", b'{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "x"}}}'),
     body("duplicate keys", b'{"query": "{ nothing }", "query": "{ __typename }"}', ANY),

@@ -342,7 +342,7 @@ async def test_what_cannot_be_renewed_is_put_on_hold_and_keeps_nobody(
     assert subscription == {
         "nextBillingAt": "2026-03-02T12:00:00Z",
         "billingHold": {
-            "reason": "The database refuses: SQLSTATE 23505, constraint uq_invoices_sequence.",
+            "reason": "The database returned an error: SQLSTATE 23505, constraint uq_invoices_sequence.",
             "since": "2026-03-02T12:00:00Z",
             "retryAt": "2026-03-02T12:01:00Z",
             "attempts": 1,

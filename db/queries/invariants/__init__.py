@@ -46,13 +46,13 @@ INVARIANTS = (
 
 ACKNOWLEDGED = Invariant(
     "I1",
-    "what was acknowledged is there",
+    "acknowledged objects exist",
     "acknowledged ids",
     f"""
     SELECT CASE
-        WHEN stored.version IS NULL THEN format('%s %s: is not there', said.type, said.id)
+        WHEN stored.version IS NULL THEN format('%s %s: does not exist', said.type, said.id)
         WHEN stored.version < said.version THEN
-            format('%s %s: is at version %s, and was said to be at version %s', said.type, said.id, stored.version,
+            format('%s %s: is at version %s, but version %s was acknowledged', said.type, said.id, stored.version,
                    said.version)
     END AS wrong
     FROM unnest(CAST(:types AS text[]), CAST(:ids AS uuid[]), CAST(:versions AS integer[]))

@@ -23,7 +23,7 @@ TOTALS = Invariant(
 
 AMOUNTS_DUE = Invariant(
     "I4",
-    "what is due is the total without the allocations",
+    "the amount due is the total minus the allocations",
     "invoices",
     """
     SELECT CASE
@@ -64,7 +64,7 @@ PAID = Invariant(
 
 PAYMENTS = Invariant(
     "I4",
-    "a payment is its allocations and what was overpaid",
+    "a payment is the sum of its allocations and overpayment",
     "payments",
     """
     SELECT CASE
@@ -84,7 +84,7 @@ PAYMENTS = Invariant(
 
 OVERPAYMENTS = Invariant(
     "I4",
-    "what was overpaid is in the ledger",
+    "each overpayment is in the ledger",
     "payments",
     """
     SELECT CASE
@@ -104,7 +104,7 @@ OVERPAYMENTS = Invariant(
 
 CREDITS = Invariant(
     "I4",
-    "a total below 0 went to other invoices or the ledger",
+    "a negative total paid other invoices or is in the ledger",
     "invoices",
     """
     SELECT CASE
@@ -131,7 +131,7 @@ CREDITS = Invariant(
 
 BALANCE_APPLIED = Invariant(
     "I4",
-    "what an invoice took of the balance left the ledger",
+    "balance applied to an invoice is in the ledger",
     "invoices",
     """
     SELECT CASE
@@ -156,7 +156,7 @@ BALANCE_APPLIED = Invariant(
 
 GIVEN_BACK = Invariant(
     "I4",
-    "what a void invoice took went back to the ledger",
+    "what a void invoice used is back in the ledger",
     "invoices",
     """
     SELECT CASE
@@ -216,7 +216,7 @@ BALANCES = Invariant(
             format('customer %s: a balance of %s, ledger entries of %s', c.id, c.balance_cents,
                    coalesce(ledger.cents, 0))
         WHEN c.last_ledger_number <> coalesce(ledger.last, 0) THEN
-            format('customer %s: counts %s ledger entries, the last is %s', c.id, c.last_ledger_number,
+            format('customer %s: last_ledger_number is %s, but the last entry is %s', c.id, c.last_ledger_number,
                    coalesce(ledger.last, 0))
     END AS wrong
     FROM customers AS c
@@ -228,15 +228,15 @@ BALANCES = Invariant(
 
 REVERSALS = Invariant(
     "I4",
-    "no line is given back beyond what was billed on it",
+    "no line is credited for more than it billed",
     "reversed lines",
     """
     SELECT CASE
-        WHEN billed.id IS NULL THEN format('line %s: is given back and not there', given_back.id)
+        WHEN billed.id IS NULL THEN format('line %s: is credited but does not exist', given_back.id)
         WHEN billed.is_void AND given_back.standing > 0 THEN
-            format('line %s: is on a void invoice and given back', given_back.id)
+            format('line %s: is credited but on a void invoice', given_back.id)
         WHEN given_back.cents NOT BETWEEN 0 AND billed.amount_cents THEN
-            format('line %s: %s given back of %s', given_back.id, given_back.cents, billed.amount_cents)
+            format('line %s: %s credited of %s billed', given_back.id, given_back.cents, billed.amount_cents)
     END AS wrong
     FROM (
         SELECT id, customer_id, count(*) FILTER (WHERE NOT is_void) AS standing,
@@ -265,7 +265,7 @@ REVERSALS = Invariant(
 
 CURRENCY_INVARIANT = Invariant(
     "I4",
-    "all money of a customer has the customer's currency",
+    "all amounts of a customer are in the customer's currency",
     "rows",
     """
     SELECT CASE

@@ -5,7 +5,7 @@ from db.queries.invariants.rule import Invariant
 
 VERSIONS = Invariant(
     "I5",
-    "events of an object are its versions 1 to n",
+    "the events of an object have versions 1 to n",
     "events",
     """
     SELECT CASE
@@ -30,15 +30,15 @@ OBJECTS = " UNION ALL ".join(
 
 EVENTS = Invariant(
     "I5",
-    "each object is as its last event left it",
+    "each object is at the version of its last event",
     "objects",
     f"""
     SELECT CASE
         WHEN told.object_id IS NULL THEN format('%s %s: has no event', replace(lower(object_type), '_', ' '), object_id)
         WHEN told.type = 'INVOICE_DELETED' AND stored.object_id IS NOT NULL THEN
-            format('%s %s: was deleted and is there', replace(lower(object_type), '_', ' '), object_id)
+            format('%s %s: was deleted but exists', replace(lower(object_type), '_', ' '), object_id)
         WHEN told.type <> 'INVOICE_DELETED' AND stored.object_id IS NULL THEN
-            format('%s %s: has events and is not there', replace(lower(object_type), '_', ' '), object_id)
+            format('%s %s: has events but does not exist', replace(lower(object_type), '_', ' '), object_id)
         WHEN stored.version <> told.version THEN
             format('%s %s: is at version %s, its last event at %s', replace(lower(object_type), '_', ' '), object_id,
                    stored.version, told.version)
@@ -54,7 +54,7 @@ EVENTS = Invariant(
 
 FEED = Invariant(
     "I5",
-    "no event waits for a transaction that is to come",
+    "no event is hidden by a future transaction number",
     "events",
     """
     SELECT CASE
@@ -82,7 +82,7 @@ IDEMPOTENCY = Invariant(
         WHEN result IS NULL THEN format('key %s of %s: has no result', left(key, 40), left(api_key, 40))
         WHEN octet_length(request_hash) IS DISTINCT FROM 32 THEN
             format('key %s of %s: has no hash of its request', left(key, 40), left(api_key, 40))
-        WHEN is_second THEN format('key %s of %s: is there twice', left(key, 40), left(api_key, 40))
+        WHEN is_second THEN format('key %s of %s: exists twice', left(key, 40), left(api_key, 40))
     END AS wrong
     FROM (
         SELECT api_key, key, result, request_hash,
@@ -111,12 +111,12 @@ SEQUENCES = Invariant(
 
 LAST_NUMBERS = Invariant(
     "I7",
-    "a customer counts as many invoices as are numbered",
+    "a customer's invoice counter is the last number used",
     "customers",
     """
     SELECT CASE
         WHEN c.last_invoice_number <> coalesce(numbered.last, 0) THEN
-            format('customer %s: counts %s invoices, the last is %s', c.id, c.last_invoice_number,
+            format('customer %s: last_invoice_number is %s, but the last invoice is %s', c.id, c.last_invoice_number,
                    coalesce(numbered.last, 0))
     END AS wrong
     FROM customers AS c
@@ -128,7 +128,7 @@ LAST_NUMBERS = Invariant(
 
 NUMBERS = Invariant(
     "I7",
-    "a number is the customer's prefix and the place",
+    "an invoice number is the prefix and the sequence",
     "invoices",
     """
     SELECT CASE
@@ -136,7 +136,7 @@ NUMBERS = Invariant(
             format('invoice %s: is %s and has the number %s', i.id, i.status, coalesce(i.number, 'null'))
         WHEN i.number IS DISTINCT FROM
             c.invoice_prefix || '-' || lpad(i.sequence::text, greatest(4, length(i.sequence::text)), '0') THEN
-            format('invoice %s: has the number %s, with the prefix %s and the place %s', i.id, i.number,
+            format('invoice %s: has the number %s, with the prefix %s and the sequence %s', i.id, i.number,
                    c.invoice_prefix, i.sequence)
     END AS wrong
     FROM invoices AS i

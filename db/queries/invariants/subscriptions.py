@@ -40,7 +40,7 @@ PERIODS_TILE = Invariant(
 
 PERIODS_OF_SUBSCRIPTION = Invariant(
     "I3",
-    "the periods of a subscription are those it says it had",
+    "a subscription's periods match its status and dates",
     "subscriptions",
     """
     SELECT CASE
@@ -71,7 +71,7 @@ PERIODS_OF_SUBSCRIPTION = Invariant(
 
 PERIODS_INVOICED = Invariant(
     "I3",
-    "each period has an invoice, and one at most not void",
+    "each period has an invoice, and at most one not void",
     "periods",
     """
     SELECT CASE
@@ -93,19 +93,19 @@ PERIODS_INVOICED = Invariant(
         AND billed.customer_id = p.customer_id
         AND billed.period_ordinal = p.ordinal
     """,
-    remark="with void ones alone",
+    remark="with only void invoices",
 )
 
 NEXT_BILLING = Invariant(
     "I3",
-    "a live subscription is billed next when its period ends",
+    "a live subscription is next billed when its period ends",
     "subscriptions",
     """
     SELECT CASE
         WHEN status = 'CANCELED' AND next_billing_at IS NOT NULL THEN
-            format('subscription %s: is CANCELED and billed next at %s', id, next_billing_at)
+            format('subscription %s: is CANCELED but would be billed next at %s', id, next_billing_at)
         WHEN status <> 'CANCELED' AND next_billing_at IS NULL THEN
-            format('subscription %s: is %s and never billed again', id, status)
+            format('subscription %s: is %s but has no next billing date', id, status)
         WHEN status NOT IN ('PENDING', 'CANCELED') AND next_billing_at IS DISTINCT FROM current_period_end THEN
             format('subscription %s: is billed next at %s, its period ends at %s', id, next_billing_at,
                    current_period_end)
@@ -130,12 +130,12 @@ TERMS = Invariant(
 
 TEST_CLOCKS = Invariant(
     "I3",
-    "what a customer owns is in the customer's time",
+    "a customer's objects are on the customer's test clock",
     "rows",
     """
     SELECT CASE
         WHEN owned.test_clock_id IS DISTINCT FROM c.test_clock_id THEN
-            format('%s %s: has another test clock than its customer', kind, owned.id)
+            format('%s %s: is on a different test clock than its customer', kind, owned.id)
     END AS wrong
     FROM (
         SELECT 'subscription' AS kind, id, customer_id, test_clock_id FROM subscriptions

@@ -46,7 +46,7 @@ async def test_a_pool_all_of_whose_connections_wait(there: Asking, postgres: Pos
         waiting = [asyncio.create_task(there.create() if n % 2 else there.ask(READ)) for n in range(CONNECTIONS)]
         await until_waiting(blocker, CONNECTIONS)
 
-        busy = assert_well_but_not_ready(there, "connections all in use")
+        busy = assert_well_but_not_ready(there, "all connections in use")
         crowd, _ = await asyncio.gather(there.crowd(), busy)
         there.assert_unavailable(crowd, "OVERLOADED")
 
