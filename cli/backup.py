@@ -41,7 +41,7 @@ async def restore_backup(url: str, backup: Backup, *, console: Console) -> None:
     say(console, "Restored", backup.manifest)
     console.print(f"Time        {time.monotonic() - began:.1f} s")
     console.print(
-        f"API keys    restored as of the backup: revoke those that were revoked since, see `{command_line('keys list')}`"
+        f"API keys    as of the backup: revoke those that were revoked since, see `{command_line('keys list')}`"
     )
 
 

@@ -55,7 +55,7 @@ def exit_code_of(run: Callable[[], int | None]) -> int:
         # What is still to be written would fail once more when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if error.reason is not None:
-            sys.stderr.write(f"error: Cannot write the output: {error.reason}.")
+            sys.stderr.write(f"error: Cannot write the output: {error.reason}.\n")
         return 1
     except TyperException as error:
         sys.stderr.write(usage_error_line(error))

@@ -232,7 +232,7 @@ def test_a_secret_is_read_from_a_file(tmp_path: Path) -> None:
     [
         (None, {}, "cannot be read: No such file or directory"),
         (b"", {}, "which is empty"),
-        (b"\xff", {}, "not a text in UTF-8"),
+        (b"\xff", {}, "not UTF-8 text"),
         (URL.encode(), {"DATABASE_URL": URL}, "DATABASE_URL and DATABASE_URL_FILE are both set"),
         (b"mysql://ada:s3cret@h/b", {}, "only postgresql:// is supported"),
     ],

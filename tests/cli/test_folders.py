@@ -52,7 +52,8 @@ def test_the_hint_for_a_key_can_be_typed_as_it_stands(serve: Serve, data_dir: Pa
     )
 
     assert (made.returncode, made.stdout[:3]) == (0, "bk_")
-    assert f"API keys    needed: `billing keys create --data-dir '{there}'` makes one" in served.said.read_text()
+    command = f"billing keys create --data-dir '{there}'"
+    assert f"API keys    required: create one with `{command}`" in served.said.read_text()
     assert "`./dev billing keys create --name admin --scope admin`" in by_dev
 
 
@@ -62,5 +63,5 @@ def test_a_file_that_is_no_backup_leaves_no_database_behind(data_dir: Path, tmp_
 
     line = refusal_of(billing("restore", str(file), "--data-dir", str(data_dir / "new")))
 
-    assert line.startswith(f"error: {file} is no backup")
+    assert line.startswith(f"error: {file} is not a backup")
     assert list(data_dir.iterdir()) == []

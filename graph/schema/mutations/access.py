@@ -40,8 +40,8 @@ class CreateCustomerSessionInput:
     plan_ids: list[strawberry.ID] = strawberry.field(
         default_factory=list,
         description=(
-            f"The plans that the customer may change to, at most {customer_sessions.MAX_OFFERED_PLANS}; by default none, only "
-            "the quantity."
+            f"The plans that the customer may change to, at most {customer_sessions.MAX_OFFERED_PLANS}; by default"
+            " none, only the quantity."
         ),
     )
 
