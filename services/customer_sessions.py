@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.errors import CustomerArchived, CustomerNotFound, InvalidInput, PlanNotFound
 from billing.ids import CustomerId, PlanId
 from billing.words import ApiKeyScope, CustomerPermission
-from db.models import ApiKey, Customer, Plan
+from db.models import ApiKey, Plan
 from db.models.base import table_of
 from db.queries.arrays import among
+from db.queries.locks import locked_customer
 from services.api_keys import SESSION_PREFIX, Issued, issue
 
 MAX_PLANS = 100
@@ -42,7 +43,8 @@ async def create_customer_session(
     """
     if not MIN_SESSION_SECONDS <= seconds <= MAX_SESSION_SECONDS:
         raise InvalidInput(f"A session lasts {MIN_SESSION_SECONDS} to {MAX_SESSION_SECONDS} seconds.", "ttl_seconds")
-    customer = await session.get(Customer, customer_id)
+    # Locked, so that who archives the customer finds the session, and ends it.
+    customer = await locked_customer(session, customer_id)
     if customer is None:
         raise CustomerNotFound("There is no customer with this id.")
     if customer.archived_at is not None:

@@ -1,5 +1,6 @@
 """Customer sessions: one customer exists, and nobody else, for every argument and every edge of the schema."""
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,11 +23,14 @@ from sqlalchemy import func, select
 from billing.ids import CustomerId, PlanId, new_id
 from billing.words import ApiKeyScope, CustomerPermission
 from db.database import Database
-from db.models import Base, Event
+from db.models import ApiKey, Base, Event
 from graph.schema.root import schema
 from graph.settings import Settings
 from services.api_keys import key_id_in
+from services.customer_sessions import create_customer_session
 from tests.access.conftest import Serving, a_key, a_session
+from tests.faults.locks import are_waiting
+from tests.faults.processes import until
 from tests.support import Api, TestClock, events_settle, refusal
 
 SCHEMA: GraphQLSchema = schema._schema
@@ -542,6 +546,28 @@ async def test_a_session_ends_with_its_customer_and_by_who_made_it(
     assert (before, after) == ([200, 200], [401, 401])
     assert ended["userErrors"] == []
     assert refusal(not_a_session) == ("API_KEY_NOT_FOUND", ["input", "id"])
+
+
+async def test_a_session_that_is_being_made_ends_with_its_customer(
+    api: Api, database: Database, clock: TestClock
+) -> None:
+    customer = await api.a_customer()
+    async with database.sessions.begin() as session:
+        issued = await create_customer_session(
+            session, customer_id=CustomerId(UUID(customer)), seconds=900, permissions=(), now=clock.now
+        )
+        archiving = asyncio.create_task(api.mutate("archiveCustomer", "customer { id }", id=customer))
+
+        async def has_got_so_far() -> bool:
+            return archiving.done() or await are_waiting(database, 1)
+
+        await until(has_got_so_far, what="it waits for the customer, or is done")
+    archived = await archiving
+
+    async with database.sessions() as session:
+        revoked_at = await session.scalar(select(ApiKey.revoked_at).where(ApiKey.id == issued.key.id))
+    assert archived["userErrors"] == []
+    assert revoked_at == clock.now
 
 
 async def test_a_session_ends(serving: Serving, api: Api, database: Database, clock: TestClock) -> None:
