@@ -19,11 +19,26 @@ from graphql import (
     is_leaf_type,
 )
 from sqlalchemy import func, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from billing.ids import CustomerId, PlanId, new_id
+from billing.ids import ApiKeyId, CustomerId, PlanId, new_id
 from billing.words import ApiKeyScope, CustomerPermission
+from db.access.scope import visible
 from db.database import Database
-from db.models import ApiKey, Base, Event
+from db.models import (
+    Allocation,
+    ApiKey,
+    Base,
+    BillingHold,
+    BillingPeriod,
+    Event,
+    IdempotencyKey,
+    InvoiceLine,
+    LedgerEntry,
+    PendingLine,
+    Trial,
+)
+from db.models.kinds import KINDS
 from graph.schema.root import schema
 from graph.settings import Settings
 from services.api_keys import key_id_in
@@ -214,6 +229,32 @@ query ($draft: ID!, $customer: ID!) {
   events(filter: {objectId: $draft}) { nodes { type } }
 }
 """
+
+
+class Unrelated(DeclarativeBase):
+    """The base of tables that are not ours."""
+
+
+class Note(Unrelated):
+    """A table that no kind names, and that has a `customer_id`."""
+
+    __tablename__ = "notes"
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+def is_hidden(model: type[DeclarativeBase]) -> bool:
+    """True if a customer session sees no row of the table."""
+    criterion = visible(model, CustomerId(new_id()), ApiKeyId(new_id()))  # type: ignore[arg-type]
+    return criterion is not None and str(criterion(model)) == "false"
+
+
+def test_a_table_is_hidden_until_it_says_which_rows_a_customer_sees() -> None:
+    shown = {mapper.class_ for mapper in Base.registry.mappers if not is_hidden(mapper.class_)}
+
+    assert is_hidden(Note)
+    assert shown == {kind.model for kind in KINDS} | {
+        *(Allocation, BillingHold, BillingPeriod, Event, IdempotencyKey, InvoiceLine, LedgerEntry, PendingLine, Trial)
+    }
 
 
 async def test_drafts_are_the_merchants_alone(serving: Serving, api: Api, database: Database, clock: TestClock) -> None:
