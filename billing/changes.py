@@ -21,7 +21,7 @@ from billing.errors import (
 )
 from billing.ids import ChangeId, InvoiceLineId, PlanId
 from billing.invoicing import finalize, update_past_due
-from billing.limits import MAX_WAITING
+from billing.limits import MAX_PENDING_LINES
 from billing.money import checked_cents
 from billing.periods import Period
 from billing.proration import credit_due, prorated
@@ -283,8 +283,8 @@ def bill_change(
 
 def defer_to_next_invoice(account: Account, lines: Sequence[Line], at: datetime) -> None:
     """Lays lines aside. Raises `TooManyLines` and `AmountOverflow` where the next invoice would not take them."""
-    if lines and len(account.pending_lines) + len(lines) > MAX_WAITING:
-        raise TooManyLines(f"At most {MAX_WAITING} lines may wait for the next invoice.")
+    if lines and len(account.pending_lines) + len(lines) > MAX_PENDING_LINES:
+        raise TooManyLines(f"At most {MAX_PENDING_LINES} lines may wait for the next invoice.")
     account.add_pending_lines(lines, at)
     require_fits_next_period(account, account.pending_terms or account.known_terms)
 

@@ -9,18 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import CustomerArchived, CustomerNotFound, InvalidInput, PlanNotFound
 from billing.ids import CustomerId, PlanId
+from billing.limits import MAX_SESSION_PLANS, MAX_SESSION_SECONDS, MIN_SESSION_SECONDS
 from billing.words import ApiKeyScope, CustomerPermission
 from db.models import ApiKey, Plan
 from db.models.base import table_of
 from db.queries.arrays import among
 from db.queries.locks import locked_customer
 from services.api_keys import SESSION_PREFIX, Issued, issue
-
-MAX_PLANS = 100
-
-MIN_SESSION_SECONDS = 60
-
-MAX_SESSION_SECONDS = 3600
 
 KEPT_SESSIONS = timedelta(days=1)
 
@@ -49,8 +44,8 @@ async def create_customer_session(
         raise CustomerNotFound("There is no customer with this id.")
     if customer.archived_at is not None:
         raise CustomerArchived("This customer is archived.")
-    if len(plan_ids) > MAX_PLANS:
-        raise InvalidInput(f"A session may name at most {MAX_PLANS} plans.", "plan_ids")
+    if len(plan_ids) > MAX_SESSION_PLANS:
+        raise InvalidInput(f"A session may name at most {MAX_SESSION_PLANS} plans.", "plan_ids")
     if await session.scalar(select(func.count()).where(among(Plan.id, list(plan_ids)))) != len(set(plan_ids)):
         raise PlanNotFound("There is no plan with one of these ids.", "plan_ids")
     return await issue(

@@ -19,7 +19,7 @@ from billing.errors import (
 )
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, new_id
 from billing.invoicing import due_date, invoice_number, next_number, settle_new_invoice, status_error, update_past_due
-from billing.limits import MAX_LINES
+from billing.limits import MAX_LINE_DESCRIPTION, MAX_LINES
 from billing.money import checked_cents, multiply_cents, refusing_overflow
 from billing.records import InvoiceState
 from billing.validation import required_text, valid_currency, valid_net_days, valid_quantity
@@ -32,8 +32,6 @@ from services.accounts.write import store
 from services.events import record
 from services.idempotency import Outcome
 from services.invoices import existing_invoice
-
-MAX_DESCRIPTION = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +130,7 @@ async def insert_line(session: AsyncSession, invoice: Invoice, line: OneOffLine,
             invoice_id=invoice.id,
             position=position,
             kind=LineKind.ONE_OFF,
-            description=required_text(line.description, "description", MAX_DESCRIPTION),
+            description=required_text(line.description, "description", MAX_LINE_DESCRIPTION),
             quantity=line.quantity,
             unit_amount_cents=line.unit_amount_cents,
             amount_cents=amount_cents,

@@ -10,6 +10,7 @@ from billing.account import use_currency
 from billing.errors import CurrencyMismatch, Overpayment
 from billing.ids import CustomerId, InvoiceId
 from billing.invoicing import update_past_due
+from billing.limits import MAX_REFERENCE
 from billing.money import refusing_overflow
 from billing.paying import (
     RequestedAllocation,
@@ -27,8 +28,6 @@ from db.queries.arrays import among
 from services.accounts.open import open_customer
 from services.accounts.write import store
 from services.idempotency import Outcome
-
-MAX_REFERENCE = 255
 
 
 async def record_payment(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from billing.limits import MAX_WAITING
+from billing.limits import MAX_PENDING_LINES
 from db.database import Database, single_connection
 from services.verify import snapshot, verify
 from tests.graph.test_bad_input import everything
@@ -287,10 +287,10 @@ async def test_a_void_is_refused_where_too_much_waits_already(
     _, renewal = await a_renewal_with_a_credit(api, clock, database, plans, subscription_id)
     clock.forward(days=30)
     await run(database, clock)
-    for number in range(MAX_WAITING // 2):
+    for number in range(MAX_PENDING_LINES // 2):
         clock.forward(seconds=3600)
         await change(api, subscription_id, quantity=2 + number % 2, mode="NEXT_INVOICE")
-    assert len(await waiting(api, subscription_id)) == MAX_WAITING
+    assert len(await waiting(api, subscription_id)) == MAX_PENDING_LINES
     before = await everything(database.sessions)
 
     refused = await api.mutate("voidInvoice", "invoice { id }", id=renewal)

@@ -175,7 +175,7 @@ class Subscription(Node):
     pending_lines: list[PendingLine] = edge(
         pending_lines_by_subscription,
         "id",
-        f"What waits for the next invoice, in the order it came; at most {limits.MAX_WAITING} lines.",
+        f"What waits for the next invoice, in the order it came; at most {limits.MAX_PENDING_LINES} lines.",
     )
     billing_hold: BillingHold | None = edge(
         billing_holds_by_subscription, "id", "Why it is not billed though it is due; null where nothing is wrong."
