@@ -7,12 +7,10 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account, use_currency
+from billing.account import Account, require_currency, require_in_use, use_currency
 from billing.errors import (
     AmountNotPositive,
     BillingError,
-    CurrencyMismatch,
-    CustomerArchived,
     InvoiceEmpty,
     InvoiceNotFound,
     TooManyLines,
@@ -59,11 +57,8 @@ async def create_invoice(
     """
     account, at = await open_customer(session, customer_id, now=now)
     customer = account.customer
-    if customer.archived_at is not None:
-        raise CustomerArchived("This customer is archived.")
-    valid_currency(currency)
-    if customer.currency not in (None, currency):
-        raise CurrencyMismatch(f"This customer is billed in {customer.currency}.", "currency")
+    require_in_use(customer.archived_at)
+    require_currency(account, valid_currency(currency), "currency")
     use_currency(account, currency, at)
     await store(session, [account])
     invoice = Invoice(
