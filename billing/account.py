@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from billing.errors import CurrencyMismatch, CustomerArchived
 from billing.ids import InvoiceId, NewId, PlanId, SubscriptionId, new_id
 from billing.periods import Period
 from billing.records import (
@@ -182,6 +183,18 @@ class Account:
                 credited_cents=0,
             )
         )
+
+
+def require_in_use(archived_at: datetime | None) -> None:
+    """Raises `CustomerArchived` for a customer who was archived at an instant."""
+    if archived_at is not None:
+        raise CustomerArchived("This customer is archived.")
+
+
+def require_currency(account: Account, currency: str, *field: str) -> None:
+    """Raises `CurrencyMismatch`, of the input `field`, for a customer who is billed in another currency."""
+    if account.customer.currency not in (None, currency):
+        raise CurrencyMismatch(f"This customer is billed in {account.customer.currency}, not in {currency}.", *field)
 
 
 def use_currency(account: Account, currency: str, at: datetime) -> None:

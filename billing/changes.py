@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from billing.account import Account
+from billing.account import Account, require_currency
 from billing.errors import (
     AsOfOutOfRange,
     CancellationAlreadyScheduled,
     ChangeModeNotAllowed,
     ChangeNotScheduled,
-    CurrencyMismatch,
     SubscriptionPending,
     SubscriptionUnchanged,
     TooManyLines,
@@ -101,8 +100,8 @@ def change_terms(
     subscription, before, waiting = account.known_subscription, account.known_terms, account.pending_terms
     if subscription.status is SubscriptionStatus.PENDING:
         raise SubscriptionPending("This subscription is PENDING: it has not begun.")
-    if plan is not None and plan.currency != before.currency:
-        raise CurrencyMismatch(f"This customer is billed in {before.currency}, the plan in {plan.currency}.")
+    if plan is not None:
+        require_currency(account, plan.currency)
     terms = terms_after_change(before, plan, quantity)
     upcoming = None if waiting is None else terms_after_change(waiting, plan, quantity)
     if are_same_terms(terms, before) and are_same_terms(upcoming, waiting):

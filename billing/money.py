@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from billing.errors import AmountTooLarge
-
-MAX_CENTS = 2**53 - 1
-"""The largest amount, in minor units: the largest integer that every JSON client reads exactly."""
+from billing.limits import MAX_CENTS
 
 
 class AmountOverflow(ValueError):

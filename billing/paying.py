@@ -16,8 +16,7 @@ from billing.errors import (
 )
 from billing.ids import InvoiceId, PaymentId
 from billing.invoicing import add_to_balance, allocate, oldest_due_first, status_error
-from billing.limits import MAX_ALLOCATIONS, OLDEST_MONEY
-from billing.money import MAX_CENTS
+from billing.limits import MAX_ALLOCATIONS, MAX_CENTS, OLDEST_MONEY
 from billing.records import InvoiceState, NewPayment
 from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, ObjectType, PaymentMethod
 

@@ -10,13 +10,11 @@ from billing.account import Account
 from billing.errors import BillingError, TrialAlreadyUsed
 from billing.ids import InvoiceLineId, PlanId
 from billing.invoicing import finalize, is_open_invoice_of, overdue_at, update_past_due
+from billing.limits import MAX_PERIODS_PER_RUN
 from billing.money import AmountOverflow, multiply_cents
 from billing.periods import Period, nth_boundary
 from billing.records import Line, NewInvoice, NewPeriod, NewTrial, Terms
 from billing.words import EventType, InvoiceKind, LineKind, PeriodKind, SubscriptionStatus
-
-MAX_PERIODS_PER_RUN = 12
-"""So many missed periods of one subscription are caught up in one run; the rest wait for the next."""
 
 
 def renew(account: Account, as_of: datetime, *, most: int = MAX_PERIODS_PER_RUN) -> int:

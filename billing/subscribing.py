@@ -10,7 +10,6 @@ from billing.changes import credit_lines, link_lines
 from billing.errors import (
     CancellationAlreadyScheduled,
     CancellationNotScheduled,
-    CurrencyMismatch,
     CustomerAlreadySubscribed,
     InvalidInput,
     StartInThePast,
@@ -81,10 +80,8 @@ def trial_of(plan: PlanState, request: SubscriptionRequest, starts_at: datetime)
     return TrialTerms(starts_at + timedelta(days=days), asked_for=trial_days is not None) if days else None
 
 
-def require_no_live_subscription(account: Account, currency: str) -> None:
-    """Raises `CurrencyMismatch`, `CustomerAlreadySubscribed`."""
-    if account.customer.currency not in (None, currency):
-        raise CurrencyMismatch(f"This customer is billed in {account.customer.currency}, the plan in {currency}.")
+def require_no_live_subscription(account: Account) -> None:
+    """Raises `CustomerAlreadySubscribed`."""
     if account.subscription is not None:
         raise CustomerAlreadySubscribed("This customer already has a live subscription.")
 

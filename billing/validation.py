@@ -21,18 +21,18 @@ from billing.errors import (
 )
 from billing.limits import (
     MAX_ADDRESS_LINE,
-    MAX_CODE,
+    MAX_CENTS,
     MAX_EMAIL,
     MAX_INTERVAL_COUNT,
     MAX_METADATA_KEY,
     MAX_METADATA_PAIRS,
     MAX_METADATA_VALUE,
     MAX_NET_DAYS,
+    MAX_PLAN_CODE,
     MAX_QUANTITY,
     MAX_TRIAL_DAYS,
     PLAN_DAYS,
 )
-from billing.money import MAX_CENTS
 from billing.records import Address
 from billing.words import PlanInterval
 
@@ -195,7 +195,7 @@ CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def valid_plan_code(code: str) -> str:
-    stripped = required_text(code, "code", MAX_CODE)
+    stripped = required_text(code, "code", MAX_PLAN_CODE)
     if not CODE.fullmatch(stripped):
         raise InvalidInput(
             "Code must begin with a letter or digit and hold only letters, digits, dots, dashes and underscores.",

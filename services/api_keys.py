@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import ApiKeyNotFound, ApiKeyRevoked, InvalidInput
 from billing.ids import ApiKeyId, new_id
+from billing.limits import MAX_NAME
 from billing.validation import required_text
 from billing.words import ApiKeyScope
 from db.models import ApiKey
@@ -28,7 +29,6 @@ KEY_PREFIX = "bk"
 SESSION_PREFIX = "bs"
 TOKEN = re.compile("b[ks]_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
 SECRET_BYTES = 32
-MAX_NAME = 255
 
 
 USE_RECORDED_EVERY = timedelta(minutes=1)

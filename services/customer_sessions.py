@@ -7,19 +7,16 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.errors import CustomerArchived, CustomerNotFound, InvalidInput, PlanNotFound
+from billing.account import require_in_use
+from billing.errors import CustomerNotFound, InvalidInput, PlanNotFound
 from billing.ids import CustomerId, PlanId
+from billing.limits import MAX_SESSION_PLANS, MAX_SESSION_SECONDS, MIN_SESSION_SECONDS
 from billing.words import ApiKeyScope, CustomerPermission
-from db.models import ApiKey, Customer, Plan
+from db.models import ApiKey, Plan
 from db.models.base import table_of
 from db.queries.arrays import among
+from db.queries.locks import locked_customer
 from services.api_keys import SESSION_PREFIX, Issued, issue
-
-MAX_OFFERED_PLANS = 100
-
-MIN_SESSION_SECONDS = 60
-
-MAX_SESSION_SECONDS = 3600
 
 KEPT_SESSIONS = timedelta(days=1)
 
@@ -42,13 +39,13 @@ async def create_customer_session(
     """
     if not MIN_SESSION_SECONDS <= seconds <= MAX_SESSION_SECONDS:
         raise InvalidInput(f"A session lasts {MIN_SESSION_SECONDS} to {MAX_SESSION_SECONDS} seconds.", "ttl_seconds")
-    customer = await session.get(Customer, customer_id)
+    # Locked, so that who archives the customer finds the session, and ends it.
+    customer = await locked_customer(session, customer_id)
     if customer is None:
         raise CustomerNotFound("There is no customer with this id.")
-    if customer.archived_at is not None:
-        raise CustomerArchived("This customer is archived.")
-    if len(plan_ids) > MAX_OFFERED_PLANS:
-        raise InvalidInput(f"A session may name at most {MAX_OFFERED_PLANS} plans.", "plan_ids")
+    require_in_use(customer.archived_at)
+    if len(plan_ids) > MAX_SESSION_PLANS:
+        raise InvalidInput(f"A session may name at most {MAX_SESSION_PLANS} plans.", "plan_ids")
     if await session.scalar(select(func.count()).where(among(Plan.id, list(plan_ids)))) != len(set(plan_ids)):
         raise PlanNotFound("There is no plan with one of these ids.", "plan_ids")
     return await issue(

@@ -18,6 +18,7 @@ from billing.errors import (
     ExternalIdTaken,
 )
 from billing.ids import CustomerId, TestClockId, new_id
+from billing.limits import MAX_EXTERNAL_ID, MAX_NAME, MAX_TAX_ID
 from billing.records import Address
 from billing.validation import (
     UNCHANGED,
@@ -41,10 +42,6 @@ from services.customer_sessions import end_customer_sessions
 from services.events import changed_columns, record
 from services.idempotency import Outcome
 from services.test_clocks import existing_test_clock
-
-MAX_NAME = 255
-MAX_EXTERNAL_ID = 255
-MAX_TAX_ID = 64
 
 PREFIX_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 PREFIX_LENGTH = 10

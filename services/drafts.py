@@ -7,19 +7,17 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account, use_currency
+from billing.account import Account, require_currency, require_in_use, use_currency
 from billing.errors import (
     AmountNotPositive,
     BillingError,
-    CurrencyMismatch,
-    CustomerArchived,
     InvoiceEmpty,
     InvoiceNotFound,
     TooManyLines,
 )
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, new_id
 from billing.invoicing import due_date, invoice_number, next_number, settle_new_invoice, status_error, update_past_due
-from billing.limits import MAX_LINES
+from billing.limits import MAX_LINE_DESCRIPTION, MAX_LINES
 from billing.money import checked_cents, multiply_cents, refusing_overflow
 from billing.records import InvoiceState
 from billing.validation import required_text, valid_currency, valid_net_days, valid_quantity
@@ -32,8 +30,6 @@ from services.accounts.write import store
 from services.events import record
 from services.idempotency import Outcome
 from services.invoices import existing_invoice
-
-MAX_DESCRIPTION = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +57,8 @@ async def create_invoice(
     """
     account, at = await open_customer(session, customer_id, now=now)
     customer = account.customer
-    if customer.archived_at is not None:
-        raise CustomerArchived("This customer is archived.")
-    valid_currency(currency)
-    if customer.currency not in (None, currency):
-        raise CurrencyMismatch(f"This customer is billed in {customer.currency}.", "currency")
+    require_in_use(customer.archived_at)
+    require_currency(account, valid_currency(currency), "currency")
     use_currency(account, currency, at)
     await store(session, [account])
     invoice = Invoice(
@@ -132,7 +125,7 @@ async def insert_line(session: AsyncSession, invoice: Invoice, line: OneOffLine,
             invoice_id=invoice.id,
             position=position,
             kind=LineKind.ONE_OFF,
-            description=required_text(line.description, "description", MAX_DESCRIPTION),
+            description=required_text(line.description, "description", MAX_LINE_DESCRIPTION),
             quantity=line.quantity,
             unit_amount_cents=line.unit_amount_cents,
             amount_cents=amount_cents,

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import AmountTooLarge, BillingError
 from billing.ids import SubscriptionId
+from billing.limits import MAX_HOLD_REASON
 from billing.money import AmountOverflow
 from db.database import Database
 from db.driver.errors import server_detail, violated_constraint
@@ -18,8 +19,6 @@ from db.models.base import table_of
 FIRST_RETRY = timedelta(minutes=1)
 
 LAST_RETRY = timedelta(days=1)
-
-MAX_REASON = 1000
 
 
 def reason_of(error: Exception) -> str:
@@ -35,7 +34,7 @@ def reason_of(error: Exception) -> str:
             reason = f"The database refuses: SQLSTATE {state}{f', constraint {constraint}' if constraint else ''}."
         case _:
             reason = f"A defect of the server: {type(error).__name__}. See its log."
-    return reason[:MAX_REASON]
+    return reason[:MAX_HOLD_REASON]
 
 
 async def hold(

@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.changes import PendingChange
 from billing.errors import IdempotencyKeyReused, InvalidInput
 from billing.ids import CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId, TestClockId
+from billing.limits import MAX_IDEMPOTENCY_KEY
 from db.models import IdempotencyKey
 from db.models.base import table_of
 from db.models.kinds import KINDS
 
-MAX_KEY = 255
 KEYS_KEPT_FOR = timedelta(hours=48)
 PRUNED_AT_ONCE = 1000
 
@@ -71,8 +71,8 @@ async def run_once(
     `IdempotencyKeyReused` when the key came with another request, `InvalidInput` for one that is empty or too long, and
     what `operation` raises.
     """
-    if not 1 <= len(request.key) <= MAX_KEY:
-        raise InvalidInput(f"An idempotency key must have 1 to {MAX_KEY} characters.", "idempotency_key")
+    if not 1 <= len(request.key) <= MAX_IDEMPOTENCY_KEY:
+        raise InvalidInput(f"An idempotency key must have 1 to {MAX_IDEMPOTENCY_KEY} characters.", "idempotency_key")
     keys = table_of(IdempotencyKey)
     mine = (keys.c.api_key == request.api_key) & (keys.c.key == request.key)
     taken = await session.scalar(

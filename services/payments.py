@@ -6,10 +6,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import use_currency
-from billing.errors import CurrencyMismatch, Overpayment
+from billing.account import require_currency, use_currency
+from billing.errors import Overpayment
 from billing.ids import CustomerId, InvoiceId
 from billing.invoicing import update_past_due
+from billing.limits import MAX_REFERENCE
 from billing.money import refusing_overflow
 from billing.paying import (
     RequestedAllocation,
@@ -27,8 +28,6 @@ from db.queries.arrays import among
 from services.accounts.open import open_customer
 from services.accounts.write import store
 from services.idempotency import Outcome
-
-MAX_REFERENCE = 255
 
 
 async def record_payment(
@@ -55,8 +54,7 @@ async def record_payment(
     valid_currency(currency)
     reference = optional_text(reference, "reference", MAX_REFERENCE)
     account, at = await open_customer(session, customer_id, now=now)
-    if account.customer.currency not in (None, currency):
-        raise CurrencyMismatch(f"This customer is billed in {account.customer.currency}.", "currency")
+    require_currency(account, currency, "currency")
     received_at = valid_received_at(received_at, at)
     if allocations is None:
         shares = shares_oldest_first(account, amount_cents)

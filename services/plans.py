@@ -13,6 +13,7 @@ from billing.errors import (
     PlanNotFound,
 )
 from billing.ids import PlanId, new_id
+from billing.limits import MAX_NAME, MAX_PLAN_DESCRIPTION
 from billing.validation import (
     UNCHANGED,
     Unchanged,
@@ -33,9 +34,6 @@ from db.models.base import changed
 from db.queries.locks import locked_plan
 from services.events import changed_columns, record
 from services.idempotency import Outcome
-
-MAX_NAME = 255
-MAX_DESCRIPTION = 2000
 
 
 async def create_plan(
@@ -65,7 +63,7 @@ async def create_plan(
         id=PlanId(new_id()),
         code=valid_plan_code(code),
         name=required_text(name, "name", MAX_NAME),
-        description=optional_text(description, "description", MAX_DESCRIPTION),
+        description=optional_text(description, "description", MAX_PLAN_DESCRIPTION),
         amount_cents=amount_cents,
         currency=currency,
         interval=interval,
@@ -108,7 +106,7 @@ async def update_plan(
     if name is not UNCHANGED:
         plan.name = required_text(name, "name", MAX_NAME)
     if description is not UNCHANGED:
-        plan.description = optional_text(description, "description", MAX_DESCRIPTION)
+        plan.description = optional_text(description, "description", MAX_PLAN_DESCRIPTION)
     if trial_days is not UNCHANGED:
         plan.trial_days = valid_trial_days(trial_days or 0)
     if net_days is not UNCHANGED:

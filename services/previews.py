@@ -17,8 +17,6 @@ from services.accounts.open import open_customer, open_subscription
 from services.accounts.read import read_accounts
 from services.subscriptions import decide_change, decide_subscription
 
-MAX_UPCOMING = 24
-
 
 @dataclass(frozen=True, slots=True)
 class ChangePreview:

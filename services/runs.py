@@ -20,9 +20,9 @@ from billing.account import Account
 from billing.errors import BillingError
 from billing.ids import SubscriptionId, new_id
 from billing.invoicing import overdue_cutoff, update_past_due
-from billing.limits import RUN_CHUNK
+from billing.limits import MAX_PERIODS_PER_RUN, RUN_CHUNK
 from billing.money import AmountOverflow
-from billing.renewals import MAX_PERIODS_PER_RUN, renew
+from billing.renewals import renew
 from billing.words import RunTrigger, SubscriptionStatus
 from db.database import Database
 from db.driver.errors import is_unavailable
@@ -86,12 +86,13 @@ async def run_renewals(
     told: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
     """Does what is due by `as_of` of all subscriptions that live in the world's time: starts, trial ends, renewals,
-    the ends of what was canceled, and what is past due. At most 12 periods of each; missed ones come in their order.
+    the ends of what was canceled, and what is past due. At most `MAX_PERIODS_PER_RUN` periods of each; missed ones come
+    in their order.
 
     So many chunks are done `side_by_side`: while the database stores one, another is planned. After each, so many times
-    what it took is a `rest`, in which requests have the machine. A subscription that
-    cannot be renewed is put on hold, and does not keep the others. Writes a `billing_runs` row when there was something
-    to do or the run was asked for. `told` is given what each chunk has done. Raises `AsOfInTheFuture`.
+    what it took is a `rest`, in which requests have the machine. A subscription that cannot be renewed is put on hold,
+    and does not keep the others. Writes a `billing_runs` row when there was something to do or the run was asked for.
+    `told` is given what each chunk has done. Raises `AsOfInTheFuture`.
     """
     if as_of > now:
         raise AsOfInTheFuture(f"It is {now:%FT%TZ}: nothing can be due as of {as_of:%FT%TZ} yet.")

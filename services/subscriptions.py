@@ -4,11 +4,10 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account
+from billing.account import Account, require_currency, require_in_use
 from billing.changes import Change, ChangeRequest, change_terms, withdraw_change
 from billing.errors import (
     CreditNotAllowed,
-    CustomerArchived,
     PlanArchived,
     PlanNotFound,
     TrialAlreadyUsed,
@@ -70,10 +69,10 @@ async def decide_subscription(
 ) -> None:
     """Decides of a new subscription, and changes nothing but the account. Raises what `create_subscription` does."""
     valid_quantity(request.quantity)
-    if account.customer.archived_at is not None:
-        raise CustomerArchived("This customer is archived.")
+    require_in_use(account.customer.archived_at)
     plan = await open_plan(session, request.plan_id)
-    require_no_live_subscription(account, plan.currency)
+    require_currency(account, plan.currency)
+    require_no_live_subscription(account)
     starts_at = valid_start(request.start_at, at)
     trial = trial_of(plan, request, starts_at)
     if trial is not None and await trial_subscription(session, account.customer.id, plan.id):

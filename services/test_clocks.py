@@ -7,15 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import InvalidInput, TestClockAdvancing, TestClockBackwards, TestClockNotFound
 from billing.ids import TestClockId, new_id
+from billing.limits import MAX_NAME, MAX_YEARS_AHEAD
 from billing.validation import optional_text
 from billing.words import EventType, TestClockStatus
 from db.models import TestClock
 from db.models.base import changed
 from services.events import record
 from services.idempotency import Outcome
-
-MAX_NAME = 255
-MAX_YEARS_AHEAD = 100
 
 
 async def create_test_clock(

@@ -13,12 +13,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from billing.limits import with_thousands
+from billing.limits import MAX_EXAMPLES, with_thousands
 from db.database import NO_TIMEOUTS, Database
 from db.queries.invariants import ACKNOWLEDGED, ACKNOWLEDGED_TYPES, INVARIANTS, count_wrong, missing, what_is_wrong
 from db.queries.invariants.rule import Invariant
 
-MAX_EXAMPLES = 5
 NAME_WIDTH = max(len(invariant.name) for invariant in (*INVARIANTS, ACKNOWLEDGED))
 
 

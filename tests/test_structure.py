@@ -6,6 +6,7 @@ import io
 import re
 import tokenize
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -71,6 +72,42 @@ def test_no_folder_imports_itself_by_way_of_others() -> None:
 
     assert Path("db/queries") in folders[Path("services/accounts")]
     assert circle(folders) == ""
+
+
+def constants_of(tree: ast.Module) -> Iterator[str]:
+    """The names of the constants of a module."""
+    for node in tree.body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+
+
+def test_a_limit_of_billing_is_declared_once() -> None:
+    """Rules, CHECKs of tables and descriptions of the API take it from there."""
+    declared = [
+        f"{path}: {name}"
+        for path, tree in PRODUCT.items()
+        if path.parts[0] in ("billing", "services") and path != Path("billing/limits.py")
+        for name in constants_of(tree)
+        if name.startswith(("MAX_", "MIN_"))
+    ]
+
+    assert declared == []
+
+
+def test_tables_take_their_limits_from_billing() -> None:
+    typed = Counter(
+        number
+        for path, tree in PRODUCT.items()
+        if path.is_relative_to("db/models")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | str)
+        for number in re.findall(r"(?<![\w.])\d{2,}(?![\w-])", str(node.value))
+    )
+
+    # The bytes of a SHA-256, and a fill factor.
+    assert typed == {"32": 2, "85": 1}
 
 
 PROSE = sorted(

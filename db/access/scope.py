@@ -17,8 +17,8 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.interfaces import ORMOption
 
 from billing.ids import ApiKeyId, CustomerId
-from db.models import Base, Event, IdempotencyKey, Plan
-from db.models.kinds import KIND_OF, is_the_customers, is_the_customers_event, is_the_customers_plan
+from db.models import Base, IdempotencyKey, Plan
+from db.models.kinds import VISIBLE, is_the_customers_plan
 
 SCOPE = "scope"
 BUDGET = "row_budget"
@@ -104,21 +104,16 @@ Criterion = Callable[[Any], ColumnElement[bool]]
 
 
 def visible(model: type[Base], customer_id: CustomerId, key_id: ApiKeyId) -> Criterion | None:
-    """Which rows of a table, or of an alias of it, one customer sees; None for all."""
+    """Which rows of a table, or of an alias of it, one customer sees: none, unless it is said. None stands for all."""
     # Idempotency keys are found by the API key that sent them.
     if model is IdempotencyKey:
         return None
     if model is Plan:
         return lambda rows: is_the_customers_plan(rows, customer_id, key_id)
-    if model is Event:
-        return lambda rows: is_the_customers_event(rows, customer_id)
-    if kind := KIND_OF.get(model):
-        condition = kind.visible
-        assert condition is not None, "each kind but plans has one"
-        return lambda rows: condition(rows, customer_id)
-    if "customer_id" in model.__mapper__.columns:
-        return lambda rows: is_the_customers(rows, customer_id)
-    return lambda _: false()
+    condition = VISIBLE.get(model)
+    if condition is None:
+        return lambda _: false()
+    return lambda rows: condition(rows, customer_id)
 
 
 class ScopedSession(Session):

@@ -6,6 +6,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.ids import ApiKeyId, CustomerId
+from billing.limits import MAX_NAME
 from billing.words import ApiKeyScope
 from db.models.base import Base, one_of, text_up_to
 
@@ -32,7 +33,7 @@ class ApiKey(Base):
     last_used_at: Mapped[datetime | None]
 
     __table_args__ = (
-        text_up_to("name", 255),
+        text_up_to("name", MAX_NAME),
         one_of("scope", ApiKeyScope),
         CheckConstraint("octet_length(token_hash) = 32", name="token_hash"),
         CheckConstraint(

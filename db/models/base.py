@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from billing.ids import ID_TYPES
-from billing.money import MAX_CENTS
+from billing.limits import MAX_CENTS, MAX_NET_DAYS
 from billing.records import Address, BillTo
 from billing.words import WORDS
 from db.models.types import AddressColumn, BillToColumn, EnumText, Instant
@@ -93,8 +93,8 @@ def currency_code(column: str = "currency") -> CheckConstraint:
 
 
 def days_to_pay(column: str = "net_days") -> CheckConstraint:
-    """CHECK that a number of days between an invoice and its due date is at most a year."""
-    return CheckConstraint(f"{column} BETWEEN 0 AND 365", name=column)
+    """CHECK that a number of days between an invoice and its due date is at most `MAX_NET_DAYS`."""
+    return CheckConstraint(f"{column} BETWEEN 0 AND {MAX_NET_DAYS}", name=column)
 
 
 def json_object(column: str) -> CheckConstraint:

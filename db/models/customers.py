@@ -4,6 +4,14 @@ from sqlalchemy import CHAR, CheckConstraint, ForeignKey, Index, Integer, Unique
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.ids import CustomerId, TestClockId
+from billing.limits import (
+    MAX_EMAIL,
+    MAX_EXTERNAL_ID,
+    MAX_INVOICE_PREFIX,
+    MAX_NAME,
+    MAX_TAX_ID,
+    MIN_INVOICE_PREFIX,
+)
 from billing.records import Address
 from db.models.base import (
     BY_CODE_POINT,
@@ -50,12 +58,14 @@ class Customer(Versioned, Base):
         UniqueConstraint("external_id"),
         UniqueConstraint("invoice_prefix"),
         UniqueConstraint("id", "currency", name="uq_customers_id_currency"),
-        text_up_to("name", 255),
-        text_up_to("email", 320),
-        text_up_to("external_id", 255),
-        text_up_to("tax_id", 64),
+        text_up_to("name", MAX_NAME),
+        text_up_to("email", MAX_EMAIL),
+        text_up_to("external_id", MAX_EXTERNAL_ID),
+        text_up_to("tax_id", MAX_TAX_ID),
         currency_code(),
-        CheckConstraint("invoice_prefix ~ '^[A-Z0-9]{3,12}$'", name="invoice_prefix"),
+        CheckConstraint(
+            f"invoice_prefix ~ '^[A-Z0-9]{{{MIN_INVOICE_PREFIX},{MAX_INVOICE_PREFIX}}}$'", name="invoice_prefix"
+        ),
         CheckConstraint("last_invoice_number >= 0", name="last_invoice_number"),
         CheckConstraint("last_ledger_number >= 0", name="last_ledger_number"),
         CheckConstraint("balance_cents = 0 OR currency IS NOT NULL", name="balance_currency"),

@@ -5,6 +5,7 @@ from sqlalchemy import DDL, BigInteger, CheckConstraint, Identity, Index, Intege
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.ids import CustomerId
+from billing.limits import MAX_ACTOR
 from billing.words import EventType, ObjectType
 from db.models.base import Base, one_of, text_up_to
 from db.models.types import TransactionId
@@ -52,7 +53,7 @@ class Event(Base):
         one_of("type", EventType),
         one_of("object_type", ObjectType),
         CheckConstraint("version >= 1", name="version"),
-        text_up_to("actor", 255),
+        text_up_to("actor", MAX_ACTOR),
         Index("ix_events_customer_id", "customer_id", "xid", "position"),
         Index("ix_events_type", "type", "xid", "position"),
     )

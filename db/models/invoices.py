@@ -13,6 +13,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.ids import ChangeId, CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
+from billing.limits import MAX_INVOICE_NUMBER, MAX_LINE_DESCRIPTION, MAX_LINES
 from billing.records import BillTo
 from billing.words import InvoiceKind, InvoiceStatus, LineKind
 from db.models.base import IN_THE_WORLD, Base, Versioned, amount, days_to_pay, one_of, text_up_to
@@ -90,7 +91,7 @@ class Invoice(Versioned, Base):
             name="finalized",
         ),
         CheckConstraint("sequence >= 1", name="sequence"),
-        text_up_to("number", 32),
+        text_up_to("number", MAX_INVOICE_NUMBER),
         CheckConstraint("(status = 'PAID') = (paid_at IS NOT NULL)", name="paid_at"),
         CheckConstraint("status NOT IN ('PAID', 'VOID') OR amount_due_cents = 0", name="paid"),
         CheckConstraint("status NOT IN ('OPEN', 'UNCOLLECTIBLE') OR amount_due_cents > 0", name="open"),
@@ -187,8 +188,8 @@ class InvoiceLine(Base):
             postgresql_where=text("reverses_line_id IS NOT NULL"),
         ),
         one_of("kind", LineKind),
-        CheckConstraint("position BETWEEN 1 AND 100", name="position"),
-        text_up_to("description", 500),
+        CheckConstraint(f"position BETWEEN 1 AND {MAX_LINES}", name="position"),
+        text_up_to("description", MAX_LINE_DESCRIPTION),
         CheckConstraint("quantity >= 1", name="quantity"),
         amount("unit_amount_cents", signed=True),
         amount("amount_cents", signed=True),

@@ -11,11 +11,12 @@ from billing.words import InvoiceStatus, ObjectType
 from db.models.access import ApiKey
 from db.models.base import Base, table_of
 from db.models.customers import Customer
+from db.models.events import Event
 from db.models.invoices import Invoice, InvoiceLine
-from db.models.payments import Payment
+from db.models.payments import Allocation, LedgerEntry, Payment
 from db.models.plans import Plan
 from db.models.runs import TestClock
-from db.models.subscriptions import BillingPeriod, PendingLine, Subscription
+from db.models.subscriptions import BillingHold, BillingPeriod, PendingLine, Subscription, Trial
 
 Visible: TypeAlias = Callable[[Any, CustomerId], ColumnElement[bool]]
 """The condition on rows of a table, or of an alias of it, that one customer may see."""
@@ -76,11 +77,13 @@ def is_the_customers_event(rows: Any, customer_id: CustomerId) -> ColumnElement[
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of objects. `visible` is None for plans, which depend on the session: see `is_the_customers_plan`."""
+    """A kind of objects. `visible` says which of them a customer sees: None for plans, which depend on the session, see
+    `is_the_customers_plan`.
+    """
 
     model: type[Base]
     type: ObjectType
-    visible: Visible | None = is_the_customers
+    visible: Visible | None
 
     @property
     def name(self) -> str:
@@ -105,10 +108,19 @@ class Kind:
 KINDS = (
     Kind(Customer, ObjectType.CUSTOMER, is_the_customer),
     Kind(Plan, ObjectType.PLAN, None),
-    Kind(Subscription, ObjectType.SUBSCRIPTION),
+    Kind(Subscription, ObjectType.SUBSCRIPTION, is_the_customers),
     Kind(Invoice, ObjectType.INVOICE, is_issued_to_the_customer),
-    Kind(Payment, ObjectType.PAYMENT),
+    Kind(Payment, ObjectType.PAYMENT, is_the_customers),
     Kind(TestClock, ObjectType.TEST_CLOCK, is_the_customers_clock),
 )
 assert [kind.type for kind in KINDS] == list(ObjectType), "each type of object has one kind"
 KIND_OF = {kind.model: kind for kind in KINDS}
+
+VISIBLE: dict[type[Base], Visible] = {
+    **{kind.model: kind.visible for kind in KINDS if kind.visible is not None},
+    **dict.fromkeys(
+        (Allocation, BillingHold, BillingPeriod, InvoiceLine, LedgerEntry, PendingLine, Trial), is_the_customers
+    ),
+    Event: is_the_customers_event,
+}
+"""Which rows a customer session sees of each table: of one that is not here none, but for plans."""

@@ -13,6 +13,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.ids import CustomerId, InvoiceId, PaymentId
+from billing.limits import MAX_REFERENCE
 from billing.words import AllocationKind, LedgerEntryKind, PaymentMethod
 from db.models.base import Base, amount, one_of, text_up_to
 
@@ -42,7 +43,7 @@ class Payment(Base):
         amount("amount_cents", signed=False),
         CheckConstraint("overpayment_cents BETWEEN 0 AND amount_cents", name="overpayment_cents"),
         one_of("method", PaymentMethod),
-        text_up_to("reference", 255),
+        text_up_to("reference", MAX_REFERENCE),
         Index("ix_payments_customer_id", "customer_id", "created_at", "id"),
     )
 

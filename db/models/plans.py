@@ -4,6 +4,7 @@ from sqlalchemy import CHAR, CheckConstraint, Index, Integer, UniqueConstraint, 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.ids import PlanId
+from billing.limits import MAX_INTERVAL_COUNT, MAX_NAME, MAX_PLAN_CODE, MAX_PLAN_DESCRIPTION, MAX_TRIAL_DAYS
 from billing.words import PlanInterval
 from db.models.base import (
     BY_CODE_POINT,
@@ -38,14 +39,14 @@ class Plan(Versioned, Base):
 
     __table_args__ = (
         UniqueConstraint("code"),
-        text_up_to("code", 64),
-        text_up_to("name", 255),
-        text_up_to("description", 2000),
+        text_up_to("code", MAX_PLAN_CODE),
+        text_up_to("name", MAX_NAME),
+        text_up_to("description", MAX_PLAN_DESCRIPTION),
         amount("amount_cents", signed=False),
         currency_code(),
         one_of("interval", PlanInterval),
-        CheckConstraint("interval_count BETWEEN 1 AND 3660", name="interval_count"),
-        CheckConstraint("trial_days BETWEEN 0 AND 730", name="trial_days"),
+        CheckConstraint(f"interval_count BETWEEN 1 AND {max(MAX_INTERVAL_COUNT.values())}", name="interval_count"),
+        CheckConstraint(f"trial_days BETWEEN 0 AND {MAX_TRIAL_DAYS}", name="trial_days"),
         days_to_pay(),
         json_object("metadata"),
         Index("ix_plans_created_at", "created_at", "id"),

@@ -6,6 +6,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.ids import TestClockId
+from billing.limits import MAX_IDEMPOTENCY_KEY, MAX_NAME
 from billing.words import RunTrigger, TestClockStatus
 from db.models.base import Base, Versioned, one_of, text_up_to
 
@@ -23,7 +24,7 @@ class TestClock(Versioned, Base):
     target_at: Mapped[datetime | None]
 
     __table_args__ = (
-        text_up_to("name", 255),
+        text_up_to("name", MAX_NAME),
         one_of("status", TestClockStatus),
         CheckConstraint("(status = 'ADVANCING') = (target_at IS NOT NULL) AND target_at > frozen_at", name="target_at"),
         Index("ix_test_clocks_created_at", "created_at", "id"),
@@ -70,7 +71,7 @@ class IdempotencyKey(Base):
     created_at: Mapped[datetime]
 
     __table_args__ = (
-        text_up_to("key", 255),
+        text_up_to("key", MAX_IDEMPOTENCY_KEY),
         CheckConstraint("octet_length(request_hash) = 32", name="request_hash"),
         Index("ix_idempotency_keys_created_at", "created_at"),
     )

@@ -12,6 +12,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.ids import ChangeId, CustomerId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
+from billing.limits import MAX_HOLD_REASON, MAX_LINE_DESCRIPTION
 from billing.words import LineKind, PeriodKind, SubscriptionStatus
 from db.models.base import IN_THE_WORLD, Base, Versioned, amount, json_object, one_of, text_up_to
 
@@ -186,7 +187,7 @@ class BillingHold(Base):
 
     __table_args__ = (
         ForeignKeyConstraint(["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]),
-        text_up_to("reason", 1000),
+        text_up_to("reason", MAX_HOLD_REASON),
         CheckConstraint("attempts >= 1", name="attempts"),
     )
 
@@ -215,7 +216,7 @@ class PendingLine(Base):
     __table_args__ = (
         ForeignKeyConstraint(["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]),
         one_of("kind", LineKind),
-        text_up_to("description", 500),
+        text_up_to("description", MAX_LINE_DESCRIPTION),
         CheckConstraint("quantity >= 1", name="quantity"),
         amount("unit_amount_cents", signed=True),
         amount("amount_cents", signed=True),

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import Account
 from billing.errors import CustomerNotFound, RenewalDue, SubscriptionCanceled, SubscriptionNotFound
 from billing.ids import CustomerId, SubscriptionId
+from billing.limits import MAX_PERIODS_AT_ONCE
 from billing.money import refusing_overflow
 from billing.renewals import is_due, renew
 from db.models import Subscription
@@ -15,9 +16,6 @@ from db.queries.locks import lock_customer
 from services.accounts.clock import customer_time
 from services.accounts.read import read_accounts, read_customer
 from services.accounts.write import store
-
-MAX_PERIODS_AT_ONCE = 400
-"""So many missed periods are caught up before an operation."""
 
 
 async def open_customer(

@@ -1,5 +1,6 @@
 """Customer sessions: one customer exists, and nobody else, for every argument and every edge of the schema."""
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,15 +19,34 @@ from graphql import (
     is_leaf_type,
 )
 from sqlalchemy import func, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from billing.ids import CustomerId, PlanId, new_id
+from billing.ids import ApiKeyId, CustomerId, PlanId, new_id
+from billing.limits import MAX_SESSION_SECONDS, MIN_SESSION_SECONDS
 from billing.words import ApiKeyScope, CustomerPermission
+from db.access.scope import visible
 from db.database import Database
-from db.models import Base, Event
+from db.models import (
+    Allocation,
+    ApiKey,
+    Base,
+    BillingHold,
+    BillingPeriod,
+    Event,
+    IdempotencyKey,
+    InvoiceLine,
+    LedgerEntry,
+    PendingLine,
+    Trial,
+)
+from db.models.kinds import KINDS
 from graph.schema.root import schema
 from graph.settings import Settings
 from services.api_keys import key_id_in
+from services.customer_sessions import create_customer_session
 from tests.access.conftest import Serving, a_key, a_session
+from tests.faults.locks import are_waiting
+from tests.faults.processes import until
 from tests.support import Api, TestClock, events_settle, refusal
 
 SCHEMA: GraphQLSchema = schema._schema
@@ -210,6 +230,32 @@ query ($draft: ID!, $customer: ID!) {
   events(filter: {objectId: $draft}) { nodes { type } }
 }
 """
+
+
+class Unrelated(DeclarativeBase):
+    """The base of tables that are not ours."""
+
+
+class Note(Unrelated):
+    """A table that no kind names, and that has a `customer_id`."""
+
+    __tablename__ = "notes"
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+def is_hidden(model: type[DeclarativeBase]) -> bool:
+    """True if a customer session sees no row of the table."""
+    criterion = visible(model, CustomerId(new_id()), ApiKeyId(new_id()))  # type: ignore[arg-type]
+    return criterion is not None and str(criterion(model)) == "false"
+
+
+def test_a_table_is_hidden_until_it_says_which_rows_a_customer_sees() -> None:
+    shown = {mapper.class_ for mapper in Base.registry.mappers if not is_hidden(mapper.class_)}
+
+    assert is_hidden(Note)
+    assert shown == {kind.model for kind in KINDS} | {
+        *(Allocation, BillingHold, BillingPeriod, Event, IdempotencyKey, InvoiceLine, LedgerEntry, PendingLine, Trial)
+    }
 
 
 async def test_drafts_are_the_merchants_alone(serving: Serving, api: Api, database: Database, clock: TestClock) -> None:
@@ -544,6 +590,28 @@ async def test_a_session_ends_with_its_customer_and_by_who_made_it(
     assert refusal(not_a_session) == ("API_KEY_NOT_FOUND", ["input", "id"])
 
 
+async def test_a_session_that_is_being_made_ends_with_its_customer(
+    api: Api, database: Database, clock: TestClock
+) -> None:
+    customer = await api.a_customer()
+    async with database.sessions.begin() as session:
+        issued = await create_customer_session(
+            session, customer_id=CustomerId(UUID(customer)), seconds=900, permissions=(), now=clock.now
+        )
+        archiving = asyncio.create_task(api.mutate("archiveCustomer", "customer { id }", id=customer))
+
+        async def has_got_so_far() -> bool:
+            return archiving.done() or await are_waiting(database, 1)
+
+        await until(has_got_so_far, what="it waits for the customer, or is done")
+    archived = await archiving
+
+    async with database.sessions() as session:
+        revoked_at = await session.scalar(select(ApiKey.revoked_at).where(ApiKey.id == issued.key.id))
+    assert archived["userErrors"] == []
+    assert revoked_at == clock.now
+
+
 async def test_a_session_ends(serving: Serving, api: Api, database: Database, clock: TestClock) -> None:
     customer = await api.a_customer()
     me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(customer)), seconds=60))
@@ -555,7 +623,7 @@ async def test_a_session_ends(serving: Serving, api: Api, database: Database, cl
     assert (before, after) == (200, 401)
 
 
-@pytest.mark.parametrize("seconds", [59, 3601, 0, -1])
+@pytest.mark.parametrize("seconds", [MIN_SESSION_SECONDS - 1, MAX_SESSION_SECONDS + 1, 0, -1])
 async def test_a_session_lasts_an_hour_at_most(api: Api, seconds: int) -> None:
     payload = await api.mutate("createCustomerSession", "token", customerId=await api.a_customer(), ttlSeconds=seconds)
 

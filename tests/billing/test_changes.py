@@ -18,7 +18,8 @@ from billing.errors import (
     SubscriptionPending,
     SubscriptionUnchanged,
 )
-from billing.money import MAX_CENTS, AmountOverflow
+from billing.limits import MAX_CENTS
+from billing.money import AmountOverflow
 from billing.periods import Interval, Period, nth_period
 from billing.records import PeriodChange, Terms
 from billing.renewals import renew

@@ -13,8 +13,8 @@ from billing.changes import ChangeMode
 from billing.errors import TooManyLines
 from billing.ids import InvoiceId, InvoiceLineId
 from billing.invoicing import finalize
-from billing.limits import MAX_LINES
-from billing.money import MAX_CENTS, AmountOverflow
+from billing.limits import MAX_CENTS, MAX_LINES
+from billing.money import AmountOverflow
 from billing.periods import Period
 from billing.records import InvoiceState, NewInvoice, SubscriptionState
 from billing.renewals import renew

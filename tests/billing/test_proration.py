@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.money import MAX_CENTS
+from billing.limits import MAX_CENTS
 from billing.periods import Period
 from billing.proration import credit_due, prorated, share
 

@@ -32,7 +32,7 @@ from hypothesis_graphql import nodes, queries
 from rich.console import Console
 from sqlalchemy import select
 
-from billing.money import MAX_CENTS
+from billing.limits import MAX_CENTS
 from cli.demo import PLANS, fill
 from db.access.transactions import Sessions
 from db.database import Database

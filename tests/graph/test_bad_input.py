@@ -10,6 +10,27 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from billing.limits import (
+    MAX_ALLOCATIONS,
+    MAX_CENTS,
+    MAX_EMAIL,
+    MAX_EXTERNAL_ID,
+    MAX_IDEMPOTENCY_KEY,
+    MAX_INTERVAL_COUNT,
+    MAX_LINE_DESCRIPTION,
+    MAX_LINES,
+    MAX_NAME,
+    MAX_NET_DAYS,
+    MAX_PLAN_CODE,
+    MAX_PLAN_DESCRIPTION,
+    MAX_QUANTITY,
+    MAX_REFERENCE,
+    MAX_START_DAYS,
+    MAX_TAX_ID,
+    MAX_TRIAL_DAYS,
+    OLDEST_MONEY,
+    START_GRACE,
+)
 from billing.words import RunTrigger
 from db.access.transactions import Sessions
 from db.database import Database
@@ -20,7 +41,6 @@ from services.runs import Report, run_renewals
 from tests.conftest import new_database
 from tests.support import NOW, Api, TestClock, day, refusal
 
-LARGEST = 2**53 - 1
 NOBODY = "01930000-0000-7000-8000-000000000000"
 
 PAYLOADS = {
@@ -215,25 +235,30 @@ async def a_plan_there(api: Api, _clock: TestClock) -> dict[str, str]:
         "createPlan",
         {"code": "pro", "name": "Pro", "amountCents": 2900, "currency": "EUR"},
         ({"amountCents": -1}, "AMOUNT_NEGATIVE", "amountCents"),
+        ({"code": "x" * (MAX_PLAN_CODE + 1)}, "INVALID_INPUT", "code"),
+        ({"name": "x" * (MAX_NAME + 1)}, "INVALID_INPUT", "name"),
         ({"currency": "EURO"}, "CURRENCY_UNKNOWN", "currency"),
         ({"netDays": -1}, "INVALID_INPUT", "netDays"),
-        ({"netDays": 366}, "INVALID_INPUT", "netDays"),
+        ({"netDays": MAX_NET_DAYS + 1}, "INVALID_INPUT", "netDays"),
         ({"trialDays": -1}, "INVALID_INPUT", "trialDays"),
-        ({"trialDays": 731}, "INVALID_INPUT", "trialDays"),
-        ({"intervalCount": 3661}, "INVALID_INPUT", "intervalCount"),
-        ({"description": "x" * 2001}, "INVALID_INPUT", "description"),
+        ({"trialDays": MAX_TRIAL_DAYS + 1}, "INVALID_INPUT", "trialDays"),
+        *(
+            ({"interval": interval, "intervalCount": most + 1}, "INVALID_INPUT", "intervalCount")
+            for interval, most in MAX_INTERVAL_COUNT.items()
+        ),
+        ({"description": "x" * (MAX_PLAN_DESCRIPTION + 1)}, "INVALID_INPUT", "description"),
         ({"idempotencyKey": ""}, "INVALID_INPUT", "idempotencyKey"),
-        ({"idempotencyKey": "x" * 256}, "INVALID_INPUT", "idempotencyKey"),
+        ({"idempotencyKey": "x" * (MAX_IDEMPOTENCY_KEY + 1)}, "INVALID_INPUT", "idempotencyKey"),
     ),
     cases(
         "updatePlan",
         {"id": The("plan"), "name": "Other"},
         ({"netDays": -1}, "INVALID_INPUT", "netDays"),
-        ({"netDays": 366}, "INVALID_INPUT", "netDays"),
+        ({"netDays": MAX_NET_DAYS + 1}, "INVALID_INPUT", "netDays"),
         ({"trialDays": -1}, "INVALID_INPUT", "trialDays"),
-        ({"trialDays": 731}, "INVALID_INPUT", "trialDays"),
+        ({"trialDays": MAX_TRIAL_DAYS + 1}, "INVALID_INPUT", "trialDays"),
         ({"name": " "}, "INVALID_INPUT", "name"),
-        ({"description": "x" * 2001}, "INVALID_INPUT", "description"),
+        ({"description": "x" * (MAX_PLAN_DESCRIPTION + 1)}, "INVALID_INPUT", "description"),
     ),
     after=a_plan_there,
 )
@@ -250,8 +275,11 @@ async def a_customer_there(api: Api, _clock: TestClock) -> dict[str, str]:
         "createCustomer",
         {"name": "Ada", "email": "ada@example.com"},
         ({"netDays": -1}, "INVALID_INPUT", "netDays"),
-        ({"netDays": 366}, "INVALID_INPUT", "netDays"),
-        ({"name": "x" * 256}, "INVALID_INPUT", "name"),
+        ({"netDays": MAX_NET_DAYS + 1}, "INVALID_INPUT", "netDays"),
+        ({"name": "x" * (MAX_NAME + 1)}, "INVALID_INPUT", "name"),
+        ({"email": f"ada@{'x' * MAX_EMAIL}.com"}, "EMAIL_INVALID", "email"),
+        ({"externalId": "x" * (MAX_EXTERNAL_ID + 1)}, "INVALID_INPUT", "externalId"),
+        ({"taxId": "x" * (MAX_TAX_ID + 1)}, "INVALID_INPUT", "taxId"),
         ({"testClockId": NOBODY}, "TEST_CLOCK_NOT_FOUND", "testClockId"),
         ({"testClockId": "garbage"}, "TEST_CLOCK_NOT_FOUND", "testClockId"),
         ({"idempotencyKey": ""}, "INVALID_INPUT", "idempotencyKey"),
@@ -260,7 +288,7 @@ async def a_customer_there(api: Api, _clock: TestClock) -> dict[str, str]:
         "updateCustomer",
         {"id": The("customer"), "name": "Other"},
         ({"netDays": -1}, "INVALID_INPUT", "netDays"),
-        ({"netDays": 366}, "INVALID_INPUT", "netDays"),
+        ({"netDays": MAX_NET_DAYS + 1}, "INVALID_INPUT", "netDays"),
     ),
     after=a_customer_there,
 )
@@ -275,7 +303,7 @@ async def a_customer_of_euros(api: Api, _clock: TestClock) -> dict[str, str]:
         "customer": customer_id,
         "archived customer": await made(api, "archiveCustomer", id=await api.a_customer()),
         "plan": await api.a_plan(),
-        "largest": await api.a_plan(amountCents=LARGEST),
+        "largest": await api.a_plan(amountCents=MAX_CENTS),
         "dollars": await api.a_plan(currency="USD"),
         "archived plan": await made(api, "archivePlan", id=await api.a_plan()),
     }
@@ -293,22 +321,22 @@ async def a_customer_of_euros(api: Api, _clock: TestClock) -> dict[str, str]:
         ({"planId": The("dollars")}, "CURRENCY_MISMATCH", "planId"),
         ({"quantity": 0}, "QUANTITY_OUT_OF_RANGE", "quantity"),
         ({"quantity": -1}, "QUANTITY_OUT_OF_RANGE", "quantity"),
-        ({"quantity": 1_000_000_001}, "QUANTITY_OUT_OF_RANGE", "quantity"),
+        ({"quantity": MAX_QUANTITY + 1}, "QUANTITY_OUT_OF_RANGE", "quantity"),
         ({"planId": The("largest"), "quantity": 2}, "AMOUNT_TOO_LARGE", "quantity"),
         ({"planId": The("largest"), "quantity": 2, "trialDays": 7}, "AMOUNT_TOO_LARGE", "quantity"),
         ({"planId": The("largest"), "quantity": 2, "startAt": day(7)}, "AMOUNT_TOO_LARGE", "quantity"),
-        ({"startAt": f"{NOW - timedelta(seconds=61):%FT%TZ}"}, "START_IN_THE_PAST", "startAt"),
-        ({"startAt": day(3661)}, "INVALID_INPUT", "startAt"),
+        ({"startAt": f"{NOW - START_GRACE - timedelta(seconds=1):%FT%TZ}"}, "START_IN_THE_PAST", "startAt"),
+        ({"startAt": day(MAX_START_DAYS + 1)}, "INVALID_INPUT", "startAt"),
         ({"startAt": "9998-12-31T23:59:59Z"}, "INVALID_INPUT", "startAt"),
         ({"trialDays": -1}, "TRIAL_INVALID", "trialDays"),
-        ({"trialDays": 731}, "TRIAL_INVALID", "trialDays"),
+        ({"trialDays": MAX_TRIAL_DAYS + 1}, "TRIAL_INVALID", "trialDays"),
         ({"trialEnd": day(0)}, "TRIAL_INVALID", "trialEnd"),
-        ({"trialEnd": day(731)}, "TRIAL_INVALID", "trialEnd"),
+        ({"trialEnd": day(MAX_TRIAL_DAYS + 1)}, "TRIAL_INVALID", "trialEnd"),
         ({"startAt": day(7), "trialEnd": day(7)}, "TRIAL_INVALID", "trialEnd"),
         ({"trialDays": 7, "trialEnd": day(7)}, "TRIAL_INVALID", "trialEnd"),
         ({"trialDays": 0, "trialEnd": day(7)}, "TRIAL_INVALID", "trialEnd"),
         ({"metadata": [{"key": "", "value": ""}]}, "INVALID_INPUT", "metadata"),
-        ({"idempotencyKey": "x" * 256}, "INVALID_INPUT", "idempotencyKey"),
+        ({"idempotencyKey": "x" * (MAX_IDEMPOTENCY_KEY + 1)}, "INVALID_INPUT", "idempotencyKey"),
     ),
     after=a_customer_of_euros,
 )
@@ -320,7 +348,7 @@ async def a_subscription_in_its_second_period(api: Api, clock: TestClock) -> dic
     """It was changed after 31 days, and it is the 41st."""
     subscription_id = await api.a_subscription()
     plans = {
-        "largest": await api.a_plan(amountCents=LARGEST),
+        "largest": await api.a_plan(amountCents=MAX_CENTS),
         "dollars": await api.a_plan(currency="USD"),
         "yearly": await api.a_plan(interval="YEAR"),
         "archived": await made(api, "archivePlan", id=await api.a_plan()),
@@ -340,7 +368,7 @@ async def a_subscription_in_its_second_period(api: Api, clock: TestClock) -> dic
         ({"planId": The("archived")}, "PLAN_ARCHIVED", "planId"),
         ({"planId": The("dollars")}, "CURRENCY_MISMATCH", "planId"),
         ({"quantity": 0}, "QUANTITY_OUT_OF_RANGE", "quantity"),
-        ({"quantity": 1_000_000_001}, "QUANTITY_OUT_OF_RANGE", "quantity"),
+        ({"quantity": MAX_QUANTITY + 1}, "QUANTITY_OUT_OF_RANGE", "quantity"),
         ({"planId": The("largest")}, "AMOUNT_TOO_LARGE", "quantity"),
         ({"planId": The("largest"), "mode": "PERIOD_END"}, "AMOUNT_TOO_LARGE", "quantity"),
         ({"planId": The("largest"), "quantity": 1, "mode": "NEXT_INVOICE"}, "AMOUNT_TOO_LARGE", "quantity"),
@@ -364,13 +392,13 @@ LINES: tuple[Wrong, ...] = (
     ({"unitAmountCents": -1}, "AMOUNT_NOT_POSITIVE", "unitAmountCents"),
     ({"quantity": 0}, "QUANTITY_OUT_OF_RANGE", "quantity"),
     ({"quantity": -1}, "QUANTITY_OUT_OF_RANGE", "quantity"),
-    ({"quantity": 1_000_000_001}, "QUANTITY_OUT_OF_RANGE", "quantity"),
+    ({"quantity": MAX_QUANTITY + 1}, "QUANTITY_OUT_OF_RANGE", "quantity"),
     ({"description": ""}, "INVALID_INPUT", "description"),
     ({"description": " \n"}, "INVALID_INPUT", "description"),
-    ({"description": "x" * 501}, "INVALID_INPUT", "description"),
-    ({"unitAmountCents": LARGEST, "quantity": 2}, "AMOUNT_TOO_LARGE", "unitAmountCents"),
+    ({"description": "x" * (MAX_LINE_DESCRIPTION + 1)}, "INVALID_INPUT", "description"),
+    ({"unitAmountCents": MAX_CENTS, "quantity": 2}, "AMOUNT_TOO_LARGE", "unitAmountCents"),
     # With the 100 that are on the invoice already.
-    ({"unitAmountCents": LARGEST - 99}, "AMOUNT_TOO_LARGE", "unitAmountCents"),
+    ({"unitAmountCents": MAX_CENTS - 99}, "AMOUNT_TOO_LARGE", "unitAmountCents"),
 )
 
 
@@ -392,8 +420,8 @@ async def a_draft(api: Api, _clock: TestClock) -> dict[str, str]:
         ({"currency": "USD"}, "CURRENCY_MISMATCH", "currency"),
         ({"currency": "eur"}, "CURRENCY_UNKNOWN", "currency"),
         ({"netDays": -1}, "INVALID_INPUT", "netDays"),
-        ({"netDays": 366}, "INVALID_INPUT", "netDays"),
-        ({"lines": [LINE] * 101}, "TOO_MANY_LINES", "lines"),
+        ({"netDays": MAX_NET_DAYS + 1}, "INVALID_INPUT", "netDays"),
+        ({"lines": [LINE] * (MAX_LINES + 1)}, "TOO_MANY_LINES", "lines"),
         ({"idempotencyKey": ""}, "INVALID_INPUT", "idempotencyKey"),
         *(({"lines": [LINE, LINE | fields]}, code, f"lines.1.{field}") for fields, code, field in LINES),
     ),
@@ -435,10 +463,11 @@ async def invoices_in_all_states(api: Api, _clock: TestClock) -> dict[str, str]:
         ({"currency": "USD"}, "CURRENCY_MISMATCH", "currency"),
         ({"currency": "XXX"}, "CURRENCY_UNKNOWN", "currency"),
         ({"amountCents": 2001}, "OVERPAYMENT", "amountCents"),
-        ({"amountCents": LARGEST}, "OVERPAYMENT", "amountCents"),
+        ({"amountCents": MAX_CENTS}, "OVERPAYMENT", "amountCents"),
         ({"receivedAt": f"{NOW + timedelta(seconds=1):%FT%TZ}"}, "INVALID_INPUT", "receivedAt"),
-        ({"reference": "x" * 256}, "INVALID_INPUT", "reference"),
-        ({"idempotencyKey": "x" * 256}, "INVALID_INPUT", "idempotencyKey"),
+        ({"receivedAt": f"{NOW - OLDEST_MONEY - timedelta(seconds=1):%FT%TZ}"}, "INVALID_INPUT", "receivedAt"),
+        ({"reference": "x" * (MAX_REFERENCE + 1)}, "INVALID_INPUT", "reference"),
+        ({"idempotencyKey": "x" * (MAX_IDEMPOTENCY_KEY + 1)}, "INVALID_INPUT", "idempotencyKey"),
         ({"allocations": []}, "OVERPAYMENT", "amountCents"),
         ({"allocations": [{"invoiceId": The("draft")}]}, "INVOICE_DRAFT", "allocations"),
         ({"allocations": [{"invoiceId": The("paid")}]}, "INVOICE_PAID", "allocations"),
@@ -455,7 +484,7 @@ async def invoices_in_all_states(api: Api, _clock: TestClock) -> dict[str, str]:
             "ALLOCATION_INVALID",
             "allocations",
         ),
-        ({"allocations": [{"invoiceId": The("unpaid")}] * 101}, "ALLOCATION_INVALID", "allocations"),
+        ({"allocations": [{"invoiceId": The("unpaid")}] * (MAX_ALLOCATIONS + 1)}, "ALLOCATION_INVALID", "allocations"),
     ),
     after=invoices_in_all_states,
 )
@@ -471,7 +500,7 @@ async def a_clock_there(api: Api, _clock: TestClock) -> dict[str, str]:
     cases(
         "createTestClock",
         {},
-        ({"name": "x" * 256}, "INVALID_INPUT", "name"),
+        ({"name": "x" * (MAX_NAME + 1)}, "INVALID_INPUT", "name"),
         ({"frozenAt": "1900-01-01T00:00:00Z"}, "INVALID_INPUT", "frozenAt"),
         ({"frozenAt": "9998-12-31T23:59:59Z"}, "INVALID_INPUT", "frozenAt"),
         ({"idempotencyKey": ""}, "INVALID_INPUT", "idempotencyKey"),
@@ -569,12 +598,12 @@ PAYMENT = {"customerId": The("customer"), "amountCents": 1, "currency": "EUR", "
         ("changeSubscription", CHANGE, {"asOf": "2026-01-31T12:00:00"}),
         ("changeSubscription", CHANGE, {"mode": "SOMETIME"}),
         ("recordPayment", PAYMENT, {"receivedAt": "2026-01-01T00:00"}),
-        ("recordPayment", PAYMENT, {"amountCents": LARGEST + 1}),
+        ("recordPayment", PAYMENT, {"amountCents": MAX_CENTS + 1}),
         ("recordPayment", PAYMENT, {"amountCents": 0.5}),
         ("recordPayment", PAYMENT, {"amountCents": "100"}),
-        ("addInvoiceLine", LINE | {"invoiceId": The("draft")}, {"unitAmountCents": LARGEST + 1}),
-        ("addInvoiceLine", LINE | {"invoiceId": The("draft")}, {"unitAmountCents": -LARGEST - 1}),
-        ("createPlan", {"code": "pro", "name": "Pro", "currency": "EUR"}, {"amountCents": LARGEST + 1}),
+        ("addInvoiceLine", LINE | {"invoiceId": The("draft")}, {"unitAmountCents": MAX_CENTS + 1}),
+        ("addInvoiceLine", LINE | {"invoiceId": The("draft")}, {"unitAmountCents": -MAX_CENTS - 1}),
+        ("createPlan", {"code": "pro", "name": "Pro", "currency": "EUR"}, {"amountCents": MAX_CENTS + 1}),
         ("createTestClock", {}, {"frozenAt": "2026-02-01T00:00:00"}),
         ("advanceTestClock", {"id": The("clock")}, {"to": "2026-02-01 00:00:00"}),
         ("advanceTestClock", {"id": The("clock")}, {"to": "2026-02-30T00:00:00Z"}),
@@ -604,7 +633,7 @@ async def half_of_2_to_the_52_that_waits(api: Api, clock: TestClock) -> dict[str
     subscription_id = await api.a_subscription(plan_id=await api.a_plan(amountCents=3000))
     await changed(api, subscription_id, planId=await api.a_plan(amountCents=2**52), mode="NEXT_INVOICE")
     clock.forward(days=15)
-    return {"subscription": subscription_id, "yearly": await api.a_plan(amountCents=LARGEST, interval="YEAR")}
+    return {"subscription": subscription_id, "yearly": await api.a_plan(amountCents=MAX_CENTS, interval="YEAR")}
 
 
 @refused(
@@ -627,7 +656,7 @@ async def a_full_balance(api: Api, clock: TestClock) -> dict[str, str]:
     invoice_id = await made(api, "finalizeInvoice", id=await an_invoice(api, customer_id, 1000))
     # The balance pays no invoice that was given up on.
     await made(api, "markInvoiceUncollectible", id=invoice_id)
-    await made(api, "recordPayment", **payment, amountCents=LARGEST, allocations=[])
+    await made(api, "recordPayment", **payment, amountCents=MAX_CENTS, allocations=[])
     clock.forward(days=10)
     return {"customer": customer_id, "subscription": subscription_id, "invoice": invoice_id}
 
@@ -658,7 +687,7 @@ async def a_subscription_that_cannot_renew(api: Api) -> str:
     subscription_id = await api.a_subscription(customer_id, await api.a_plan(amountCents=3000), quantity=2)
     await changed(api, subscription_id, planId=await api.a_plan(amountCents=1), mode="NEXT_INVOICE")
     await made(api, "recordPayment", **payment, amountCents=6000)
-    await made(api, "recordPayment", **payment, amountCents=LARGEST)
+    await made(api, "recordPayment", **payment, amountCents=MAX_CENTS)
     return subscription_id
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from billing.limits import MAX_CENTS
 from db.access.transactions import Sessions
 from db.database import Database
 from services.verify import snapshot, verify
-from tests.graph.test_bad_input import LARGEST, NOBODY, a_subscription_that_cannot_renew, everything
+from tests.graph.test_bad_input import NOBODY, a_subscription_that_cannot_renew, everything
 from tests.graph.test_invoices import an_open_invoice, pay
 from tests.support import Api, TestClock, day, read_subscription, run
 
@@ -208,7 +209,7 @@ async def test_a_preview_is_refused_with_the_words_of_the_act(api: Api, sessions
     archived_plan, dollars, largest = (
         await api.a_plan(),
         await api.a_plan(currency="USD"),
-        await api.a_plan(amountCents=LARGEST),
+        await api.a_plan(amountCents=MAX_CENTS),
     )
     yearly = await api.a_plan(interval="YEAR")
     await api.mutate("archivePlan", "plan { id }", id=archived_plan)
@@ -272,7 +273,7 @@ async def test_a_change_that_could_never_be_billed_is_refused_by_preview_and_act
     subscription_id = await api.a_subscription(plan_id=await api.a_plan(amountCents=3000))
     clock.forward(days=15)
     await api.mutate("changeSubscription", "invoice { id }", id=subscription_id, quantity=2, mode="NEXT_INVOICE")
-    largest = await api.a_plan(amountCents=LARGEST)
+    largest = await api.a_plan(amountCents=MAX_CENTS)
     change = {"id": subscription_id, "planId": largest, "quantity": 1, "mode": "PERIOD_END"}
 
     said = await preview(api, "previewSubscriptionChange", "invoice { kind }", **change)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from billing.limits import MAX_CENTS, MAX_PLAN_CODE
 from db.access.transactions import Sessions
 from db.models import BillingPeriod, Customer, Invoice, InvoiceLine, Plan, Subscription
 from tests.support import Api, count, refusal
@@ -92,7 +93,7 @@ async def test_an_external_id_is_unique(api: Api) -> None:
     [
         ({"code": ""}, "INVALID_INPUT", ["input", "code"]),
         ({"code": "with space"}, "INVALID_INPUT", ["input", "code"]),
-        ({"code": "x" * 65}, "INVALID_INPUT", ["input", "code"]),
+        ({"code": "x" * (MAX_PLAN_CODE + 1)}, "INVALID_INPUT", ["input", "code"]),
         ({"name": TOO_LONG}, "INVALID_INPUT", ["input", "name"]),
         ({"description": TOO_LONG}, "INVALID_INPUT", ["input", "description"]),
         ({"amountCents": -1}, "AMOUNT_NEGATIVE", ["input", "amountCents"]),
@@ -172,8 +173,7 @@ async def test_a_quantity_has_a_range(api: Api, sessions: Sessions, quantity: in
 
 
 async def test_price_times_quantity_has_a_limit(api: Api, sessions: Sessions) -> None:
-    largest = 2**53 - 1
-    customer_id, plan_id = await api.a_customer(), await api.a_plan(amountCents=largest)
+    customer_id, plan_id = await api.a_customer(), await api.a_plan(amountCents=MAX_CENTS)
 
     refused = await subscription_refused(api, sessions, customerId=customer_id, planId=plan_id, quantity=2)
     accepted = await api.mutate(
@@ -181,7 +181,7 @@ async def test_price_times_quantity_has_a_limit(api: Api, sessions: Sessions) ->
     )
 
     assert refused == ("AMOUNT_TOO_LARGE", ["input", "quantity"])
-    assert accepted["invoice"] == {"amountCents": largest}
+    assert accepted["invoice"] == {"amountCents": MAX_CENTS}
 
 
 async def test_a_customer_stays_with_the_first_currency(api: Api, sessions: Sessions) -> None:

@@ -25,11 +25,12 @@ IN_ORDER = {
     "payments": "id",
     "allocations": "id",
     "ledger_entries": "sequence",
+    "api_keys": "created_at, id",
     "events": "position",
 }
 """The tables of what a customer owns, and an order of their rows that does not depend on chance."""
 
-OWN = frozenset({"email", "email_key", "invoice_prefix"})
+OWN = frozenset({"email", "email_key", "invoice_prefix", "token_hash"})
 OF_THE_TRANSACTION = frozenset({"xid", "recorded_at"})
 
 

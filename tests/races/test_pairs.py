@@ -48,6 +48,9 @@ class Step:
     fields: Callable[[Account], dict[str, Any]]
 
 
+ARCHIVING = Step("archiveCustomer", lambda account: {"id": str(account.customer.id)})
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two steps of one customer, of whom there can be any number of twins."""
@@ -118,12 +121,20 @@ async def test_two_subscriptions(api: Api, database: Database) -> None:
 
 async def test_a_subscription_and_the_archiving_of_its_customer(api: Api, database: Database) -> None:
     plans = await more_plans(database)
-    archiving = Step("archiveCustomer", lambda account: {"id": str(account.customer.id)})
 
     def pair(seed: int) -> Pair:
-        return Pair(lambda: a_comer(seed, plans), a_subscription(random.Random(seed), plans), archiving)
+        return Pair(lambda: a_comer(seed, plans), a_subscription(random.Random(seed), plans), ARCHIVING)
 
     await race(api, database, [pair(seed) for seed in range(5000, 5000 + LIVES)])
+
+
+async def test_a_customer_session_and_the_archiving_of_its_customer(api: Api, database: Database) -> None:
+    opening = Step("createCustomerSession", lambda account: {"customerId": str(account.customer.id)})
+
+    came_of_it = await race(api, database, [Pair(a_newcomer, opening, ARCHIVING) for _ in range(LIVES)])
+
+    for _, account in came_of_it:
+        assert [key["expires_at"] for key in account["api_keys"] if key["revoked_at"] is None] == []
 
 
 async def test_a_renewal_and_a_cancellation(api: Api, database: Database) -> None:

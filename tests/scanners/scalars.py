@@ -4,7 +4,7 @@ import schemathesis
 from hypothesis import strategies
 from schemathesis.graphql import nodes
 
-from billing.money import MAX_CENTS
+from billing.limits import MAX_CENTS
 from billing.validation import CURRENCIES
 
 EDGES = (0, 1, -1, 2**31, MAX_CENTS, MAX_CENTS + 1, -MAX_CENTS - 1, 2**63, 10**4000)

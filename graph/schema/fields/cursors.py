@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from billing.money import MAX_CENTS
+from billing.limits import MAX_CENTS
 from db.queries.pages import PageRequest, Position
 from graph.schema.fields.errors import bad_user_input
 from graph.schema.fields.scalars import NO_ID, is_storable, parse_id, serialize_datetime

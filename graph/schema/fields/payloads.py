@@ -20,6 +20,7 @@ import strawberry
 from strawberry.types import get_object_definition
 
 from billing.errors import BillingError
+from billing.limits import MAX_IDEMPOTENCY_KEY
 from billing.validation import UNCHANGED, Unchanged
 from billing.words import ApiKeyScope, CustomerPermission
 from db.queries.lookups import (
@@ -33,7 +34,7 @@ from db.queries.lookups import (
 from graph.schema.fields.context import Info
 from graph.schema.fields.edges import edge
 from graph.schema.fields.errors import UserError
-from services.idempotency import MAX_KEY, Outcome
+from services.idempotency import Outcome
 
 Input = TypeVar("Input")
 Result = TypeVar("Result", bound="Payload")
@@ -82,9 +83,9 @@ def idempotency_key_field(*, deprecation_reason: str | None = None) -> Any:
     return strawberry.field(
         default=None,
         description=(
-            f"A text of your own, 1 to {MAX_KEY} characters, that makes a retry safe: sent again with the same key and "
-            "input within a day, by the same API key, the mutation is not done again and answers with what it made "
-            "the first time."
+            f"A text of your own, 1 to {MAX_IDEMPOTENCY_KEY} characters, that makes a retry safe: sent again with the "
+            "same key and input within a day, by the same API key, the mutation is not done again and answers with "
+            "what it made the first time."
         ),
         deprecation_reason=deprecation_reason,
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
-from billing.money import MAX_CENTS
+from billing.limits import MAX_CENTS
 from graph.schema.fields.errors import bad_user_input
 
 Cents = NewType("Cents", int)

@@ -4,6 +4,7 @@ from typing import cast
 
 import strawberry
 
+from billing import limits
 from billing.ids import ApiKeyId, CustomerId, PlanId
 from billing.words import ApiKeyScope, CustomerPermission
 from graph.schema.fields.context import Info
@@ -15,7 +16,7 @@ from services import api_keys, customer_sessions
 
 @strawberry.input(description="A new API key.")
 class CreateApiKeyInput:
-    name: str = strawberry.field(description=f"What it is for: 1 to {api_keys.MAX_NAME} characters.")
+    name: str = strawberry.field(description=f"What it is for: 1 to {limits.MAX_NAME} characters.")
     scope: ApiKeyScope = strawberry.field(description="What it may do: READ, WRITE or ADMIN.")
 
 
@@ -28,11 +29,8 @@ class RevokeApiKeyInput:
 class CreateCustomerSessionInput:
     customer_id: strawberry.ID = strawberry.field(description="Who it is for: a customer in use.")
     ttl_seconds: int = strawberry.field(
-        default=customer_sessions.MAX_SESSION_SECONDS,
-        description=(
-            f"How long it lasts, in seconds: {customer_sessions.MIN_SESSION_SECONDS} to "
-            f"{customer_sessions.MAX_SESSION_SECONDS}."
-        ),
+        default=limits.MAX_SESSION_SECONDS,
+        description=(f"How long it lasts, in seconds: {limits.MIN_SESSION_SECONDS} to {limits.MAX_SESSION_SECONDS}."),
     )
     permissions: list[CustomerPermission] = strawberry.field(
         default_factory=list, description="What the customer may do, beside reading; by default nothing."
@@ -40,7 +38,7 @@ class CreateCustomerSessionInput:
     plan_ids: list[strawberry.ID] = strawberry.field(
         default_factory=list,
         description=(
-            f"The plans that the customer may change to, at most {customer_sessions.MAX_OFFERED_PLANS}; by default"
+            f"The plans that the customer may change to, at most {limits.MAX_SESSION_PLANS}; by default"
             " none, only the quantity."
         ),
     )

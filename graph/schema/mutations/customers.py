@@ -16,19 +16,19 @@ from services import customers
 
 @strawberry.input(description="A new customer.")
 class CreateCustomerInput:
-    name: str = strawberry.field(description=f"The name on invoices: 1 to {customers.MAX_NAME} characters.")
+    name: str = strawberry.field(description=f"The name on invoices: 1 to {limits.MAX_NAME} characters.")
     email: str = strawberry.field(
         description="The e-mail address, unique among all customers, archived ones too, in upper and lower case alike."
     )
     external_id: str | None = strawberry.field(
         default=None,
         description=(
-            f"The id that your own system has for this customer, unique: 1 to {customers.MAX_EXTERNAL_ID} characters."
+            f"The id that your own system has for this customer, unique: 1 to {limits.MAX_EXTERNAL_ID} characters."
         ),
     )
     address: AddressInput | None = strawberry.field(default=None, description="The postal address on invoices.")
     tax_id: str | None = strawberry.field(
-        default=None, description=f"The tax number on invoices: 1 to {customers.MAX_TAX_ID} characters."
+        default=None, description=f"The tax number on invoices: 1 to {limits.MAX_TAX_ID} characters."
     )
     net_days: int | None = strawberry.field(
         default=None,
@@ -48,19 +48,19 @@ class CreateCustomerInput:
 class UpdateCustomerInput:
     id: strawberry.ID = strawberry.field(description="The customer.")
     name: Maybe[str | None] = strawberry.field(
-        description=f"The new name: 1 to {customers.MAX_NAME} characters; null is refused."
+        description=f"The new name: 1 to {limits.MAX_NAME} characters; null is refused."
     )
     email: Maybe[str | None] = strawberry.field(
         description="The new e-mail address, unique among all customers; null is refused."
     )
     external_id: Maybe[str | None] = strawberry.field(
-        description=f"The new external id, unique: 1 to {customers.MAX_EXTERNAL_ID} characters; null for none."
+        description=f"The new external id, unique: 1 to {limits.MAX_EXTERNAL_ID} characters; null for none."
     )
     address: Maybe[AddressInput | None] = strawberry.field(
         description="The new address, which takes the place of the old one as a whole; null for none."
     )
     tax_id: Maybe[str | None] = strawberry.field(
-        description=f"The new tax number: 1 to {customers.MAX_TAX_ID} characters; null for none."
+        description=f"The new tax number: 1 to {limits.MAX_TAX_ID} characters; null for none."
     )
     net_days: Maybe[int | None] = strawberry.field(
         description=(

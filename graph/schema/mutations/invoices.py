@@ -14,7 +14,7 @@ from services.drafts import OneOffLine
 
 @strawberry.input(description="A line of a one-off invoice.")
 class InvoiceLineInput:
-    description: str = strawberry.field(description=f"What it is for: 1 to {drafts.MAX_DESCRIPTION} characters.")
+    description: str = strawberry.field(description=f"What it is for: 1 to {limits.MAX_LINE_DESCRIPTION} characters.")
     unit_amount_cents: Cents = strawberry.field(
         description="The price of one unit in minor units of the invoice's currency: more than 0."
     )
@@ -48,7 +48,7 @@ class CreateInvoiceInput:
 @strawberry.input(description="A line for a DRAFT.")
 class AddInvoiceLineInput:
     invoice_id: strawberry.ID = strawberry.field(description="The invoice: a DRAFT.")
-    description: str = strawberry.field(description=f"What it is for: 1 to {drafts.MAX_DESCRIPTION} characters.")
+    description: str = strawberry.field(description=f"What it is for: 1 to {limits.MAX_LINE_DESCRIPTION} characters.")
     unit_amount_cents: Cents = strawberry.field(
         description="The price of one unit in minor units of the invoice's currency: more than 0."
     )

@@ -40,7 +40,7 @@ class RecordPaymentInput:
     )
     method: PaymentMethod = strawberry.field(default=PaymentMethod.BANK_TRANSFER, description="How the money came.")
     reference: str | None = strawberry.field(
-        default=None, description=f"What identifies it where it came from: at most {payments.MAX_REFERENCE} characters."
+        default=None, description=f"What identifies it where it came from: at most {limits.MAX_REFERENCE} characters."
     )
     received_at: datetime | None = strawberry.field(
         default=None,

@@ -21,13 +21,13 @@ from services import plans
 class CreatePlanInput:
     code: str = strawberry.field(
         description=(
-            f"The plan's unique code: 1 to {limits.MAX_CODE} letters, digits, dots, dashes and underscores, a letter "
-            "or digit first. Upper and lower case differ."
+            f"The plan's unique code: 1 to {limits.MAX_PLAN_CODE} letters, digits, dots, dashes and underscores, a "
+            "letter or digit first. Upper and lower case differ."
         )
     )
-    name: str = strawberry.field(description=f"The name on invoices: 1 to {plans.MAX_NAME} characters.")
+    name: str = strawberry.field(description=f"The name on invoices: 1 to {limits.MAX_NAME} characters.")
     description: str | None = strawberry.field(
-        default=None, description=f"What the plan offers: at most {plans.MAX_DESCRIPTION} characters."
+        default=None, description=f"What the plan offers: at most {limits.MAX_PLAN_DESCRIPTION} characters."
     )
     amount_cents: Cents = strawberry.field(
         description="The price of one unit for one interval, in minor units of `currency`: 0, which is free, or more."
@@ -70,10 +70,10 @@ class CreatePlanInput:
 class UpdatePlanInput:
     id: strawberry.ID = strawberry.field(description="The plan.")
     name: Maybe[str | None] = strawberry.field(
-        description=f"The new name, for invoices from now on: 1 to {plans.MAX_NAME} characters; null is refused."
+        description=f"The new name, for invoices from now on: 1 to {limits.MAX_NAME} characters; null is refused."
     )
     description: Maybe[str | None] = strawberry.field(
-        description=f"The new description: at most {plans.MAX_DESCRIPTION} characters; null for none."
+        description=f"The new description: at most {limits.MAX_PLAN_DESCRIPTION} characters; null for none."
     )
     trial_days: Maybe[int | None] = strawberry.field(
         description=f"Days of trial of new subscriptions, 0 to {limits.MAX_TRIAL_DAYS}; null for none."

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import strawberry
 
+from billing import limits
 from billing.ids import TestClockId
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import Payload, idempotency_key_field, made_test_clock, mutation, payload
@@ -18,11 +19,11 @@ ADVANCE_SECONDS = 5
 @strawberry.input(description="A new test clock.")
 class CreateTestClockInput:
     name: str | None = strawberry.field(
-        default=None, description=f"What it is for: at most {test_clocks.MAX_NAME} characters."
+        default=None, description=f"What it is for: at most {limits.MAX_NAME} characters."
     )
     frozen_at: datetime | None = strawberry.field(
         default=None,
-        description=f"The time it stands at, within {test_clocks.MAX_YEARS_AHEAD} years of now; by default now.",
+        description=f"The time it stands at, within {limits.MAX_YEARS_AHEAD} years of now; by default now.",
     )
     idempotency_key: str | None = idempotency_key_field()
 
@@ -32,7 +33,7 @@ class AdvanceTestClockInput:
     id: strawberry.ID = strawberry.field(description="The test clock: one that is READY.")
     to: datetime = strawberry.field(
         description=(
-            f"The time it shall stand at: later than it does, and within {test_clocks.MAX_YEARS_AHEAD} years of now."
+            f"The time it shall stand at: later than it does, and within {limits.MAX_YEARS_AHEAD} years of now."
         )
     )
     idempotency_key: str | None = idempotency_key_field()

@@ -90,10 +90,12 @@ def upcoming_invoices_field(*, deprecation_reason: str | None = None) -> Any:
     async def resolve(
         self: Any,
         info: Info,
-        count: Annotated[int, strawberry.argument(description=f"How many at most: 1 to {previews.MAX_UPCOMING}.")] = 1,
+        count: Annotated[
+            int, strawberry.argument(description=f"How many at most: 1 to {limits.MAX_UPCOMING_INVOICES}.")
+        ] = 1,
     ) -> Any:
-        if not 1 <= count <= previews.MAX_UPCOMING:
-            raise bad_user_input(f"`count` must be between 1 and {previews.MAX_UPCOMING}.")
+        if not 1 <= count <= limits.MAX_UPCOMING_INVOICES:
+            raise bad_user_input(f"`count` must be between 1 and {limits.MAX_UPCOMING_INVOICES}.")
         found = await info.context.loaders.of(UpcomingInvoices(count)).load(SubscriptionId(parse_id(self.id)))
         info.context.rows.give(len(found))
         return found
