@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
+from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
@@ -43,6 +44,15 @@ KEY_TYPES = tuple(kind.id_name for kind in KINDS)
 assert {field.name for field in fields(Outcome)} - {*KEY_TYPES} == {"withdrawn_change"}, (
     "an outcome has each kind's key"
 )
+
+
+class Retryable(Protocol):
+    """An input that may be sent again with its idempotency key."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def idempotency_key(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +141,33 @@ def withdrawn_change_of(details: Mapping[str, str]) -> PendingChange | None:
     )
 
 
-def request_text(name: str, fields: object) -> str:
-    """A mutation's name and input as one text: the same for the same request, however its fields were ordered."""
-    return json.dumps([name, fields], sort_keys=True, default=str, separators=(",", ":"))
+def request_text(input: Retryable) -> str:
+    """A mutation's input as one text: the same for the same request, however its fields were ordered.
+
+    Without the key, and without fields that have their default value: another version of the server may have more of
+    them, and the same request is the same there.
+    """
+    asked = {name: value for name, value in given_fields(input).items() if name != "idempotency_key"}
+    return json.dumps(
+        [type(input).__name__, asked], sort_keys=True, default=given_fields_or_text, separators=(",", ":")
+    )
+
+
+def given_fields(input: object) -> dict[str, object]:
+    """The fields of an input whose values are not their defaults."""
+    assert is_dataclass(input), input
+    values = ((field, getattr(input, field.name)) for field in fields(input))
+    return {field.name: value for field, value in values if value != default_of(field)}
+
+
+def given_fields_or_text(value: object) -> object:
+    """An input within an input, or a value, as JSON has it."""
+    return given_fields(value) if is_dataclass(value) else str(value)
+
+
+def default_of(field: Field[object]) -> object:
+    """The default value of a field; `MISSING` for none."""
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 async def prune(session: AsyncSession, *, now: datetime) -> int:

@@ -1,6 +1,8 @@
 """A mutation that is sent again with its key is not done again, whoever sends it again and whenever."""
 
 import asyncio
+import dataclasses
+import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,13 +11,14 @@ from uuid import uuid4
 
 import pytest
 from graphql import GraphQLInputObjectType, build_schema, get_named_type
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from billing.limits import MAX_IDEMPOTENCY_KEY
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Base, Customer, IdempotencyKey, Invoice, Payment, Subscription
-from services.idempotency import PRUNED_AT_ONCE, prune
+from graph.schema.mutations.invoices import CreateInvoiceInput, InvoiceLineInput
+from services.idempotency import PRUNED_AT_ONCE, prune, request_text
 from tests.races.fingerprints import assert_sound
 from tests.support import NOW, Api, TestClock, count, refusal
 
@@ -167,6 +170,70 @@ async def test_a_key_with_another_input_is_refused_and_nothing_is_done(
     assert refusal(reused) == REUSED
     assert {value for name, value in reused.items() if name != "userErrors"} == {None}
     assert await contents(database) == before
+
+
+TEXTS: dict[str, tuple[Fields, str]] = {
+    "createCustomer": (
+        {
+            "name": "Ada",
+            "email": "ada@example.com",
+            "address": {"city": "Berlin", "region": None},
+            "netDays": 7,
+            "metadata": [{"key": "tier", "value": "gold"}],
+        },
+        """["CreateCustomerInput",{"address":{"city":"Berlin"},"email":"ada@example.com",\
+"metadata":[{"key":"tier","value":"gold"}],"name":"Ada","net_days":7}]""",
+    ),
+    "createPlan": (
+        {"code": "pro", "name": "Pro", "amountCents": 2900, "currency": "EUR", "interval": "DAY", "trialDays": 0},
+        """["CreatePlanInput",{"amount_cents":2900,"code":"pro","currency":"EUR","name":"Pro"}]""",
+    ),
+    "createTestClock": (
+        {"name": None, "frozenAt": "2026-06-01T00:00:00Z"},
+        """["CreateTestClockInput",{"frozen_at":"2026-06-01 00:00:00+00:00"}]""",
+    ),
+}
+"""Requests, and the texts whose hashes are stored. A key is kept while servers of two versions run: a text that changes
+refuses each retry that comes to the other one.
+"""
+
+
+@pytest.mark.parametrize("mutation", TEXTS)
+async def test_what_is_stored_of_a_request_is_what_was_given_and_is_no_default(
+    api: Api, sessions: Sessions, mutation: str
+) -> None:
+    fields, expected = TEXTS[mutation]
+
+    payload = await api.mutate(mutation, "__typename", **fields, idempotencyKey="order-1")
+
+    assert payload["userErrors"] == []
+    async with sessions() as session:
+        stored = await session.scalar(select(IdempotencyKey.request_hash))
+    assert stored == hashlib.sha256(expected.encode()).digest()
+
+
+def test_a_request_stays_the_same_when_a_later_version_adds_fields_to_its_input() -> None:
+    later_line = dataclasses.make_dataclass(
+        "InvoiceLineInput", [("tax_code", str | None, None)], bases=(InvoiceLineInput,), kw_only=True
+    )
+    tags: list[str] = dataclasses.field(default_factory=list)
+    later = dataclasses.make_dataclass(
+        "CreateInvoiceInput",
+        [("memo", str | None, None), ("is_draft", bool, True), ("tags", list[str], tags)],
+        bases=(CreateInvoiceInput,),
+        kw_only=True,
+    )
+
+    def sent(input_type: Any, line_type: Any, **more: str) -> str:
+        line = line_type(description="Set-up", unit_amount_cents=5000, **more)
+        return request_text(input_type(customer_id="c", currency="EUR", lines=[line], idempotency_key="order-1"))
+
+    before = sent(CreateInvoiceInput, InvoiceLineInput)
+    assert before == sent(later, later_line) != sent(later, later_line, tax_code="A")
+    assert before == (
+        '["CreateInvoiceInput",{"currency":"EUR","customer_id":"c",'
+        '"lines":[{"description":"Set-up","unit_amount_cents":5000}]}]'
+    )
 
 
 async def test_fifty_subscriptions_with_one_key_are_one(api: Api, database: Database) -> None:

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from datetime import datetime
-from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -18,19 +17,10 @@ from graph.schema.fields.access import Access
 from graph.schema.fields.loaders import BatchedRead, Loaders
 from graph.schema.fields.scalars import NO_ID
 from graph.settings import Settings
-from services.idempotency import Outcome, Request, request_text, run_once
+from services.idempotency import Outcome, Request, Retryable, request_text, run_once
 
 Clock = Callable[[], datetime]
 Result = TypeVar("Result")
-
-
-class Retryable(Protocol):
-    """An input that may be sent again with its idempotency key."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def idempotency_key(self) -> str | None: ...
 
 
 class Context:
@@ -86,8 +76,7 @@ class Context:
         """
         if input.idempotency_key is None:
             return await self.change(operation)
-        content = request_text(type(input).__name__, {**asdict(input), "idempotency_key": None})
-        request = Request(self.access.name, input.idempotency_key, content)
+        request = Request(self.access.name, input.idempotency_key, request_text(input))
         return await self.change(
             lambda session: run_once(session, request, operation, now=self.now()),
             repeatable=True,
