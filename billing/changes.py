@@ -99,13 +99,13 @@ def change_terms(
     """
     subscription, before, waiting = account.known_subscription, account.known_terms, account.pending_terms
     if subscription.status is SubscriptionStatus.PENDING:
-        raise SubscriptionPending("This subscription is PENDING: it has not begun.")
+        raise SubscriptionPending("This subscription is PENDING: it has not started.")
     if plan is not None:
         require_currency(account, plan.currency)
     terms = terms_after_change(before, plan, quantity)
     upcoming = None if waiting is None else terms_after_change(waiting, plan, quantity)
     if are_same_terms(terms, before) and are_same_terms(upcoming, waiting):
-        raise SubscriptionUnchanged("Plan and quantity are what they are already.")
+        raise SubscriptionUnchanged("This subscription already has this plan and quantity.")
     for wanted in filter(None, (terms, upcoming)):
         checked_cents(wanted.amount_cents)
     effective_at = valid_as_of(account, as_of, at)
@@ -114,14 +114,16 @@ def change_terms(
     in_trial = subscription.status is SubscriptionStatus.TRIALING
     begins_anew = terms.interval != before.interval and not in_trial
     if begins_anew and mode not in (ChangeMode.IMMEDIATE, ChangeMode.PERIOD_END):
-        raise ChangeModeNotAllowed("Another interval begins a new period: only IMMEDIATE and PERIOD_END do that.")
+        raise ChangeModeNotAllowed(
+            "A plan with a different interval starts a new period: use mode IMMEDIATE or PERIOD_END."
+        )
     if subscription.cancel_at_period_end and (begins_anew or mode is ChangeMode.PERIOD_END):
         raise CancellationAlreadyScheduled(
-            "This subscription is canceled at its period's end: call undoSubscriptionCancellation first."
+            "This subscription is set to cancel at the end of its period: call undoSubscriptionCancellation first."
         )
     if mode is ChangeMode.PERIOD_END:
         if waiting is not None and are_same_terms(upcoming, waiting):
-            raise SubscriptionUnchanged("This very change waits for the next period already.")
+            raise SubscriptionUnchanged("This change is already scheduled for the next period.")
         withdrawn = schedule_change(account, upcoming or terms, at)
         return Change(mode, subscription.current_period.end, None, withdrawn)
     if in_trial and terms.plan_id != before.plan_id:
@@ -167,11 +169,13 @@ def valid_as_of(account: Account, as_of: datetime | None, at: datetime) -> datet
     period = subscription.current_period
     assert subscription.terms_at is not None, "the subscription has begun"
     if as_of not in period:
-        raise AsOfOutOfRange(f"The current period is from {period.start:%FT%TZ} until {period.end:%FT%TZ}.")
+        raise AsOfOutOfRange(
+            f"`asOf` must be in the current period, which runs from {period.start:%FT%TZ} until {period.end:%FT%TZ}."
+        )
     if as_of > at:
-        raise AsOfOutOfRange(f"It is {at:%FT%TZ}: a change cannot be made ahead.")
+        raise AsOfOutOfRange(f"`asOf` must not be in the future: it is {at:%FT%TZ}.")
     if as_of < subscription.terms_at:
-        raise AsOfOutOfRange(f"There was a change at {subscription.terms_at:%FT%TZ}: one before it is too late.")
+        raise AsOfOutOfRange(f"`asOf` must not be before the latest change, at {subscription.terms_at:%FT%TZ}.")
     return as_of
 
 
@@ -283,7 +287,7 @@ def bill_change(
 def defer_to_next_invoice(account: Account, lines: Sequence[Line], at: datetime) -> None:
     """Lays lines aside. Raises `TooManyLines` and `AmountOverflow` where the next invoice would not take them."""
     if lines and len(account.pending_lines) + len(lines) > MAX_PENDING_LINES:
-        raise TooManyLines(f"At most {MAX_PENDING_LINES} lines may wait for the next invoice.")
+        raise TooManyLines(f"A subscription may have at most {MAX_PENDING_LINES} pending lines.")
     account.add_pending_lines(lines, at)
     require_fits_next_period(account, account.pending_terms or account.known_terms)
 
@@ -374,7 +378,7 @@ def charge_lines(account: Account, terms: Terms, at: datetime) -> list[Line]:
 def withdraw_change(account: Account, at: datetime) -> None:
     """Takes back a change that waits for the period's end. Raises `ChangeNotScheduled`."""
     if account.pending_terms is None:
-        raise ChangeNotScheduled("No change of this subscription is waiting.")
+        raise ChangeNotScheduled("This subscription has no pending change.")
     clear_pending_change(account)
     subscription = account.known_subscription
     account.record_change(EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, subscription, at, PENDING_FIELDS)

@@ -39,7 +39,7 @@ class EmailInvalid(BillingError):
 
 class EmailTaken(BillingError):
     code = "EMAIL_TAKEN"
-    description = "Another customer, perhaps an archived one, has this address: upper and lower case are the same."
+    description = "Another customer, possibly an archived one, has this e-mail address. Case is ignored."
     field = ("email",)
 
 
@@ -51,7 +51,7 @@ class ExternalIdTaken(BillingError):
 
 class CountryUnknown(BillingError):
     code = "COUNTRY_UNKNOWN"
-    description = "This is not a country code of ISO 3166-1 alpha-2."
+    description = "This is not an ISO 3166-1 alpha-2 country code."
     field = ("address", "country")
 
 
@@ -75,13 +75,13 @@ class CustomerNotArchived(BillingError):
 
 class CustomerHasLiveSubscription(BillingError):
     code = "CUSTOMER_HAS_LIVE_SUBSCRIPTION"
-    description = "A customer with a live subscription cannot be archived: cancel it first."
+    description = "A customer with a live subscription cannot be archived: cancel the subscription first."
     field = ("customer_id",)
 
 
 class CustomerAlreadySubscribed(BillingError):
     code = "CUSTOMER_ALREADY_SUBSCRIBED"
-    description = "The customer has a live subscription, and may have one only."
+    description = "The customer already has a live subscription; only one is allowed."
     field = ("customer_id",)
 
 
@@ -93,7 +93,7 @@ class PlanNotFound(BillingError):
 
 class PlanArchived(BillingError):
     code = "PLAN_ARCHIVED"
-    description = "The plan is archived: it takes no new subscriptions."
+    description = "The plan is archived and accepts no new subscriptions."
     field = ("plan_id",)
 
 
@@ -111,13 +111,16 @@ class PlanCodeTaken(BillingError):
 
 class CurrencyUnknown(BillingError):
     code = "CURRENCY_UNKNOWN"
-    description = "This is not a currency code of ISO 4217 that has a minor unit."
+    description = "This is not an ISO 4217 currency code with a minor unit."
     field = ("currency",)
 
 
 class CurrencyMismatch(BillingError):
     code = "CURRENCY_MISMATCH"
-    description = "The customer is billed in another currency: the first subscription, invoice or payment fixes it."
+    description = (
+        "The customer is billed in another currency. The customer's first subscription, invoice or"
+        " payment sets it permanently."
+    )
     field = ("plan_id",)
 
 
@@ -134,7 +137,7 @@ class AmountTooLarge(BillingError):
 
 class QuantityOutOfRange(BillingError):
     code = "QUANTITY_OUT_OF_RANGE"
-    description = f"A quantity is 1 to {with_thousands(MAX_QUANTITY)}."
+    description = f"A quantity must be 1 to {with_thousands(MAX_QUANTITY)}."
     field = ("quantity",)
 
 
@@ -152,72 +155,77 @@ class SubscriptionCanceled(BillingError):
 
 class CancellationAlreadyScheduled(BillingError):
     code = "CANCELLATION_ALREADY_SCHEDULED"
-    description = "The subscription is canceled at its period's end: it gets no other cancellation and no new period."
+    description = (
+        "The subscription is set to cancel at the end of its period. It cannot be scheduled to cancel"
+        " again, and no change can start a new period."
+    )
     field = ("subscription_id",)
 
 
 class CancellationNotScheduled(BillingError):
     code = "CANCELLATION_NOT_SCHEDULED"
-    description = "The subscription is not going to be canceled."
+    description = "The subscription has no scheduled cancellation."
     field = ("subscription_id",)
 
 
 class AmountNotPositive(BillingError):
     code = "AMOUNT_NOT_POSITIVE"
-    description = "An amount that is received or billed must be more than 0."
+    description = "The amount of a payment, an allocation or an invoice line must be more than 0."
     field = ("amount_cents",)
 
 
 class SubscriptionPending(BillingError):
     code = "SUBSCRIPTION_PENDING"
-    description = "The subscription is PENDING: it has not begun."
+    description = "The subscription is PENDING: it has not started."
     field = ("subscription_id",)
 
 
 class SubscriptionUnchanged(BillingError):
     code = "SUBSCRIPTION_UNCHANGED"
-    description = "Plan and quantity are what they are already."
+    description = "The subscription already has this plan and quantity, or they are already scheduled."
 
 
 class ChangeModeNotAllowed(BillingError):
     code = "CHANGE_MODE_NOT_ALLOWED"
-    description = "A plan with another interval begins a new period: only IMMEDIATE and PERIOD_END do that."
+    description = (
+        "A plan with a different interval starts a new period, which only the modes IMMEDIATE and PERIOD_END allow."
+    )
     field = ("mode",)
 
 
 class ChangeNotScheduled(BillingError):
     code = "CHANGE_NOT_SCHEDULED"
-    description = "No change of the subscription is waiting."
+    description = "The subscription has no pending change."
     field = ("subscription_id",)
 
 
 class AsOfOutOfRange(BillingError):
     code = "AS_OF_OUT_OF_RANGE"
-    description = "`asOf` must lie in the current period, not before the latest change in it, and not after now."
+    description = "`asOf` must be in the current period, not before its latest change, and not in the future."
     field = ("as_of",)
 
 
 class RenewalDue(BillingError):
     code = "RENEWAL_DUE"
-    description = "Periods that have begun are not billed yet: see the subscription's `billingHold`, or try again."
+    description = "The subscription has started periods that are not billed yet: see its `billingHold`, or try again."
     field = ("subscription_id",)
 
 
 class StartInThePast(BillingError):
     code = "START_IN_THE_PAST"
-    description = "A subscription cannot begin more than a minute in the past."
+    description = "A subscription cannot start more than a minute in the past."
     field = ("start_at",)
 
 
 class TrialInvalid(BillingError):
     code = "TRIAL_INVALID"
-    description = "The trial ends before it begins, is too long, or is given twice."
+    description = "The trial ends before it starts, is too long, or is given by both `trialDays` and `trialEnd`."
     field = ("trial_end",)
 
 
 class TrialAlreadyUsed(BillingError):
     code = "TRIAL_ALREADY_USED"
-    description = "The customer was on trial of this plan before: there is one trial per customer and plan."
+    description = "The customer has already had a trial of this plan. Each customer gets one trial per plan."
     field = ("plan_id",)
 
 
@@ -270,43 +278,51 @@ class InvoiceEmpty(BillingError):
 
 class InvoiceHasPayments(BillingError):
     code = "INVOICE_HAS_PAYMENTS"
-    description = "Money was received for the invoice: it can no longer be voided."
+    description = "A payment was applied to the invoice: it can no longer be voided."
     field = ("invoice_id",)
 
 
 class InvoiceReversed(BillingError):
     code = "INVOICE_REVERSED"
-    description = "Another invoice credits lines of this one, or has the credit of a change that this one charges for."
+    description = (
+        "Another invoice credits lines of this one, or contains the credit of a change that this one charges for."
+    )
     field = ("invoice_id",)
 
 
 class InvoiceNotRecurring(BillingError):
     code = "INVOICE_NOT_RECURRING"
-    description = "Only the invoice of a subscription's period is issued again."
+    description = "Only an invoice for a subscription period (RECURRING) can be reissued."
     field = ("invoice_id",)
 
 
 class InvoiceAlreadyReissued(BillingError):
     code = "INVOICE_ALREADY_REISSUED"
-    description = "The invoice has a successor."
+    description = "The invoice has already been reissued."
     field = ("invoice_id",)
 
 
 class InvoiceNotReissuable(BillingError):
     code = "INVOICE_NOT_REISSUABLE"
-    description = "Its period was changed or cut since, or what it gave back was given back elsewhere."
+    description = (
+        "The invoice's period has since been changed or shortened, or a line that it credited has been"
+        " credited elsewhere or voided."
+    )
     field = ("invoice_id",)
 
 
 class Overpayment(BillingError):
     code = "OVERPAYMENT"
-    description = "This is more than is due: allow it with `allowOverpayment`, and the rest becomes balance."
+    description = (
+        "The payment is more than its invoices take, or an allocation is more than its invoice has"
+        " due. `allowOverpayment` adds the excess of a payment to the customer's balance."
+    )
     field = ("amount_cents",)
 
 
 class AllocationInvalid(BillingError):
     code = "ALLOCATION_INVALID"
-    description = "The allocations name an invoice twice, or add up to more than the payment."
+    description = "The allocations name an invoice twice, are too many, or add up to more than the payment."
     field = ("allocations",)
 
 
@@ -318,18 +334,18 @@ class TestClockNotFound(BillingError):
 
 class TestClockAdvancing(BillingError):
     code = "TEST_CLOCK_ADVANCING"
-    description = "The test clock is on its way: until it is READY, its customers wait."
+    description = "The test clock is advancing. Its customers cannot be changed until it is READY."
 
 
 class TestClockBackwards(BillingError):
     code = "TEST_CLOCK_BACKWARDS"
-    description = "A test clock goes forward only."
+    description = "A test clock can only move forward."
     field = ("to",)
 
 
 class CreditNotAllowed(BillingError):
     code = "CREDIT_NOT_ALLOWED"
-    description = "More would be given back than charged, which a customer session cannot ask for."
+    description = "The change would credit more than it charges, which a customer session may not do."
 
 
 class ApiKeyNotFound(BillingError):
@@ -346,7 +362,7 @@ class ApiKeyRevoked(BillingError):
 
 class IdempotencyKeyReused(BillingError):
     code = "IDEMPOTENCY_KEY_REUSED"
-    description = "The idempotency key came before with another input. Nothing was done."
+    description = "The idempotency key was already used with a different input. Nothing was done."
     field = ("idempotency_key",)
 
 

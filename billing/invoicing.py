@@ -51,7 +51,7 @@ def finalize(
     Raises `AmountOverflow` when the lines add up to more than an amount can be, and `TooManyLines`.
     """
     if len(lines) > MAX_LINES:
-        raise TooManyLines(f"An invoice has at most {MAX_LINES} lines, this one would have {len(lines)}.")
+        raise TooManyLines(f"An invoice may have at most {MAX_LINES} lines; this one would have {len(lines)}.")
     customer, subscription = account.customer, account.known_subscription
     total = checked_cents(sum(line.amount_cents for line in lines))
     sequence = next_number(account)

@@ -43,9 +43,9 @@ def valid_received_at(received_at: datetime | None, at: datetime) -> datetime:
     if received_at is None:
         return at
     if received_at > at:
-        raise InvalidInput(f"It is {at:%FT%TZ}: money cannot have been received later.", "received_at")
+        raise InvalidInput(f"`receivedAt` must not be in the future: it is {at:%FT%TZ}.", "received_at")
     if received_at < at - OLDEST_MONEY:
-        raise InvalidInput(f"Money must have been received within {OLDEST_MONEY.days} days.", "received_at")
+        raise InvalidInput(f"`receivedAt` must be within the last {OLDEST_MONEY.days} days.", "received_at")
     return received_at
 
 
@@ -101,9 +101,9 @@ def shares_oldest_first(account: Account, amount_cents: int) -> list[tuple[Invoi
 def require_distinct_invoices(allocations: Sequence[RequestedAllocation]) -> None:
     """Raises `AllocationInvalid` for too many allocations, or two to one invoice."""
     if len(allocations) > MAX_ALLOCATIONS:
-        raise AllocationInvalid(f"A payment has at most {MAX_ALLOCATIONS} allocations.")
+        raise AllocationInvalid(f"A payment may have at most {MAX_ALLOCATIONS} allocations.")
     if len({wanted.invoice_id for wanted in allocations}) < len(allocations):
-        raise AllocationInvalid("An invoice must be named only once.")
+        raise AllocationInvalid("Each invoice may be named only once.")
 
 
 def requested_shares(
@@ -128,11 +128,11 @@ def requested_shares(
         if wanted.amount_cents is not None and wanted.amount_cents <= 0:
             raise AmountNotPositive("An allocation must be more than 0.", "allocations")
         if share > invoice.amount_due_cents:
-            raise Overpayment(f"Only {invoice.amount_due_cents} are due on this invoice.", "allocations")
+            raise Overpayment(f"Only {invoice.amount_due_cents} minor units are due on this invoice.", "allocations")
         if share > left:
             raise AllocationInvalid("The allocations add up to more than the payment.")
         if share == 0:
-            raise AllocationInvalid("Nothing of the payment is left for the last of these invoices.")
+            raise AllocationInvalid("The payment is used up before it reaches all of these invoices.")
         shares.append((invoice, share))
         left -= share
     return shares

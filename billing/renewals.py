@@ -189,7 +189,7 @@ def add_trial(account: Account, plan_id: PlanId, started_at: datetime, *, promis
         account.trials_before[plan_id] = subscription.id
         account.trials.append(NewTrial(account.customer.id, plan_id, subscription.id, started_at, promised))
     elif used_in != subscription.id:
-        raise TrialAlreadyUsed("This customer was on trial of this plan before: change to it with mode PERIOD_END.")
+        raise TrialAlreadyUsed("This customer has already had a trial of this plan: change to it with mode PERIOD_END.")
 
 
 def apply_pending_change(account: Account, boundary: datetime, at: datetime) -> None:

@@ -69,11 +69,11 @@ def trial_of(plan: PlanState, request: SubscriptionRequest, starts_at: datetime)
     """
     trial_days, trial_end = request.trial_days, request.trial_end
     if trial_days is not None and trial_end is not None:
-        raise TrialInvalid("Give the days of the trial or its end, not both.")
+        raise TrialInvalid("Give `trialDays` or `trialEnd`, not both.")
     if trial_days is not None and not 0 <= trial_days <= MAX_TRIAL_DAYS:
-        raise TrialInvalid(f"A trial must have 0 to {MAX_TRIAL_DAYS} days.", "trial_days")
+        raise TrialInvalid(f"A trial must last 0 to {MAX_TRIAL_DAYS} days.", "trial_days")
     if trial_end is not None and not starts_at < trial_end <= starts_at + timedelta(days=MAX_TRIAL_DAYS):
-        raise TrialInvalid(f"A trial must end after it begins, within {MAX_TRIAL_DAYS} days.")
+        raise TrialInvalid(f"A trial must end after it starts and last at most {MAX_TRIAL_DAYS} days.")
     if trial_end is not None:
         return TrialTerms(trial_end, asked_for=True)
     days = plan.trial_days if trial_days is None else trial_days
@@ -152,23 +152,27 @@ def valid_start(start_at: datetime | None, at: datetime) -> datetime:
     if start_at is None:
         return at
     if start_at < at - START_GRACE:
-        raise StartInThePast(f"It is {at:%FT%TZ}: a subscription cannot begin before.")
+        raise StartInThePast(
+            f"It is {at:%FT%TZ}: a subscription cannot start more than {START_GRACE.seconds} seconds earlier."
+        )
     if start_at > at + timedelta(days=MAX_START_DAYS):
-        raise InvalidInput(f"A subscription must begin within {MAX_START_DAYS} days.", "start_at")
+        raise InvalidInput(f"A subscription must start within {MAX_START_DAYS} days from now.", "start_at")
     return max(start_at, at)
 
 
 def require_settlement_now(request: CancellationRequest) -> None:
     """Raises `InvalidInput` for a credit at the end of a period."""
     if request.at_period_end and request.settlement is Settlement.CREDIT:
-        raise InvalidInput("At the end of a period nothing is left to give back.", "settlement")
+        raise InvalidInput(
+            ("A cancellation at the end of the period leaves nothing to credit: use settlement NONE."), "settlement"
+        )
 
 
 def decide_cancellation(account: Account, request: CancellationRequest, at: datetime) -> NewInvoice | None:
     """Decides of a cancellation, and changes nothing but the account."""
     subscription, at_period_end = account.known_subscription, request.at_period_end
     if at_period_end and subscription.cancel_at_period_end:
-        raise CancellationAlreadyScheduled("This subscription is canceled at its period's end already.")
+        raise CancellationAlreadyScheduled("This subscription is already set to cancel at the end of its period.")
     subscription.canceled_at = at
     ended_at = at
     if is_due(account, at) and subscription.current_period_end is not None:
@@ -191,7 +195,7 @@ def undo_cancellation(account: Account, at: datetime) -> None:
     """Takes back a cancellation that waits for the period's end. Raises `CancellationNotScheduled`."""
     subscription = account.known_subscription
     if not subscription.cancel_at_period_end:
-        raise CancellationNotScheduled("This subscription is not going to be canceled.")
+        raise CancellationNotScheduled("This subscription has no scheduled cancellation.")
     subscription.cancel_at_period_end = False
     subscription.canceled_at = None
     account.record_change(EventType.SUBSCRIPTION_CANCELLATION_UNDONE, subscription, at, ["cancel_at_period_end"])

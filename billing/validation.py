@@ -113,7 +113,7 @@ CURRENCIES = frozenset(currency.code for currency in Currency if currency.expone
 def valid_currency(code: str) -> str:
     """The code itself. Raises `CurrencyUnknown` for one that is not in ISO 4217's active list."""
     if code not in CURRENCIES:
-        raise CurrencyUnknown(f"{code!r} is not a currency code of ISO 4217.")
+        raise CurrencyUnknown(f"{code!r} is not an ISO 4217 currency code.")
     return code
 
 
@@ -124,11 +124,9 @@ def valid_metadata(pairs: Mapping[str, str] | None) -> dict[str, str]:
         raise InvalidInput(f"Metadata must have at most {MAX_METADATA_PAIRS} pairs.", "metadata")
     for key, value in pairs.items():
         if not 1 <= len(key) <= MAX_METADATA_KEY:
-            raise InvalidInput(f"A key of the metadata must have 1 to {MAX_METADATA_KEY} characters.", "metadata")
+            raise InvalidInput(f"A metadata key must have 1 to {MAX_METADATA_KEY} characters.", "metadata")
         if len(value) > MAX_METADATA_VALUE:
-            raise InvalidInput(
-                f"A value of the metadata must have at most {MAX_METADATA_VALUE} characters.", "metadata"
-            )
+            raise InvalidInput(f"A metadata value must have at most {MAX_METADATA_VALUE} characters.", "metadata")
     return dict(pairs)
 
 
@@ -177,7 +175,7 @@ def valid_interval_count(interval: PlanInterval, count: int | None) -> int:
         return PLAN_DAYS if interval is PlanInterval.DAY else 1
     if not 1 <= count <= MAX_INTERVAL_COUNT[interval]:
         raise InvalidInput(
-            f"The interval count of {interval} must be 1 to {MAX_INTERVAL_COUNT[interval]}.", "interval_count"
+            f"The interval count for {interval} must be 1 to {MAX_INTERVAL_COUNT[interval]}.", "interval_count"
         )
     return count
 
@@ -198,7 +196,7 @@ def valid_plan_code(code: str) -> str:
     stripped = required_text(code, "code", MAX_PLAN_CODE)
     if not CODE.fullmatch(stripped):
         raise InvalidInput(
-            "Code must begin with a letter or digit and hold only letters, digits, dots, dashes and underscores.",
+            "Code must start with a letter or digit and contain only letters, digits, dots, dashes and underscores.",
             "code",
         )
     return stripped

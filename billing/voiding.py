@@ -34,9 +34,9 @@ def void(
     `InvoiceHasPayments`, `InvoiceReversed`, `TooManyLines`, `AmountOverflow`.
     """
     if any(allocation.kind is AllocationKind.PAYMENT for allocation in allocations):
-        raise InvoiceHasPayments("Money was received for this invoice.")
+        raise InvoiceHasPayments("A payment was applied to this invoice: it can no longer be voided.")
     if credited_elsewhere:
-        raise InvoiceReversed("Lines of this invoice are given back elsewhere: it can no longer be taken back.")
+        raise InvoiceReversed("Another invoice contains credits that belong to this one: it can no longer be voided.")
     account.released_allocations.extend((allocation.id, at) for allocation in allocations)
     account.unpaid.remove(invoice)
     invoice.status = InvoiceStatus.VOID

@@ -48,7 +48,7 @@ async def create_api_key(
 ) -> Issued:
     """A new key. Raises `InvalidInput` for an empty or long name, and for the scope of customer sessions."""
     if scope is ApiKeyScope.CUSTOMER:
-        raise InvalidInput("A key of this scope is made by `createCustomerSession`.", "scope")
+        raise InvalidInput("Use `createCustomerSession` to create a key with this scope.", "scope")
     return await issue(
         session,
         KEY_PREFIX,
@@ -86,7 +86,7 @@ async def revoke_api_key(
     if key is None or (sessions_only and key.scope is not ApiKeyScope.CUSTOMER):
         raise ApiKeyNotFound("There is no API key with this id.")
     if key.revoked_at is not None:
-        raise ApiKeyRevoked("This API key is revoked already.")
+        raise ApiKeyRevoked("This API key is already revoked.")
     key.revoked_at = now
     return key
 

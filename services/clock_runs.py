@@ -62,7 +62,7 @@ async def try_to_advance(database: Database, test_clock_id: TestClockId, *, now:
     except Exception as error:
         if not is_unavailable(error):
             raise
-        logger.warning("test clock %s waits for the database: %s", test_clock_id, error)
+        logger.warning("test clock %s is waiting for the database: %s", test_clock_id, error)
 
 
 def clock_task(clock: TestClock, until: datetime, now: datetime) -> RunTask:

@@ -38,7 +38,9 @@ async def create_customer_session(
     `InvalidInput`.
     """
     if not MIN_SESSION_SECONDS <= seconds <= MAX_SESSION_SECONDS:
-        raise InvalidInput(f"A session lasts {MIN_SESSION_SECONDS} to {MAX_SESSION_SECONDS} seconds.", "ttl_seconds")
+        raise InvalidInput(
+            f"A session must last {MIN_SESSION_SECONDS} to {MAX_SESSION_SECONDS} seconds.", "ttl_seconds"
+        )
     # Locked, so that who archives the customer finds the session, and ends it.
     customer = await locked_customer(session, customer_id)
     if customer is None:
@@ -47,7 +49,7 @@ async def create_customer_session(
     if len(plan_ids) > MAX_SESSION_PLANS:
         raise InvalidInput(f"A session may name at most {MAX_SESSION_PLANS} plans.", "plan_ids")
     if await session.scalar(select(func.count()).where(among(Plan.id, list(plan_ids)))) != len(set(plan_ids)):
-        raise PlanNotFound("There is no plan with one of these ids.", "plan_ids")
+        raise PlanNotFound("At least one of these plan ids does not exist.", "plan_ids")
     return await issue(
         session,
         SESSION_PREFIX,

@@ -151,10 +151,10 @@ async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, no
     await open_customer(session, customer_id, now=now)
     customer, at = await existing_customer(session, customer_id, now)
     if customer.archived_at is not None:
-        raise CustomerArchived("This customer is archived already.")
+        raise CustomerArchived("This customer is already archived.")
     live = exists().where(Subscription.customer_id == customer_id, Subscription.status != SubscriptionStatus.CANCELED)
     if await session.scalar(select(live)):
-        raise CustomerHasLiveSubscription("This customer has a live subscription: cancel it first.")
+        raise CustomerHasLiveSubscription("This customer has a live subscription: cancel the subscription first.")
 
     customer.archived_at = at
     changed(customer, at)

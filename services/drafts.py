@@ -82,7 +82,7 @@ async def create_invoice(
     session.add(invoice)
     await session.flush()
     if len(lines) > MAX_LINES:
-        raise TooManyLines(f"An invoice has at most {MAX_LINES} lines.", "lines")
+        raise TooManyLines(f"An invoice may have at most {MAX_LINES} lines.", "lines")
     for position, line in enumerate(lines, start=1):
         try:
             await insert_line(session, invoice, line, position)
@@ -102,7 +102,7 @@ async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line
     invoice, _, at = await open_draft(session, invoice_id, now)
     positions = (await session.scalars(select(InvoiceLine.position).where(InvoiceLine.invoice_id == invoice_id))).all()
     if len(positions) >= MAX_LINES:
-        raise TooManyLines(f"An invoice has at most {MAX_LINES} lines.", "invoice_id")
+        raise TooManyLines(f"An invoice may have at most {MAX_LINES} lines.", "invoice_id")
     await insert_line(session, invoice, line, max(positions, default=0) + 1)
     changed(invoice, at)
     await session.flush()

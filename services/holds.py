@@ -31,9 +31,11 @@ def reason_of(error: Exception) -> str:
         case DBAPIError():
             constraint = violated_constraint(error)
             state = server_detail(error, "sqlstate") or "unknown"
-            reason = f"The database refuses: SQLSTATE {state}{f', constraint {constraint}' if constraint else ''}."
+            reason = (
+                f"The database returned an error: SQLSTATE {state}{f', constraint {constraint}' if constraint else ''}."
+            )
         case _:
-            reason = f"A defect of the server: {type(error).__name__}. See its log."
+            reason = f"A bug in the server: {type(error).__name__}. See the server's log."
     return reason[:MAX_HOLD_REASON]
 
 

@@ -107,7 +107,7 @@ async def stored_outcome(session: AsyncSession, request: Request) -> Outcome:
     )
     before = (await session.scalars(statement)).one()
     if before.request_hash != request.content_hash:
-        raise IdempotencyKeyReused("This idempotency key came before with another input.")
+        raise IdempotencyKeyReused("This idempotency key was already used with a different input.")
     assert before.result is not None, "a key is stored with its result"
     made = {name: UUID(value) for name, value in before.result.items()}
     return Outcome(**made, withdrawn_change=withdrawn_change_of(before.details or {}))  # type: ignore[arg-type]

@@ -92,9 +92,9 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
     if invoice.status is not InvoiceStatus.VOID:
         raise status_error(invoice.status)
     if invoice.kind is not InvoiceKind.RECURRING:
-        raise InvoiceNotRecurring("Only the invoice of a subscription's period is issued again.")
+        raise InvoiceNotRecurring("Only an invoice for a subscription period (RECURRING) can be reissued.")
     if await session.scalar(select(Invoice.id).where(Invoice.replaces_id == invoice_id)):
-        raise InvoiceAlreadyReissued("This invoice has a successor.")
+        raise InvoiceAlreadyReissued("This invoice has already been reissued.")
     assert invoice.subscription_id is not None, "the invoice of a period is of a subscription"
     account, at = await account_of(session, live, invoice.subscription_id, at=at, now=now)
     await require_period_intact(session, account, invoice)
@@ -129,7 +129,7 @@ async def require_period_intact(session: AsyncSession, account: Account, invoice
     )
     await repair_periods(session, subscription.id)
     if ended_since or await period_was_changed(session, subscription.id, invoice.period_ordinal, invoice.period_end):
-        raise InvoiceNotReissuable("The period was changed since: make an invoice of what is owed for it.")
+        raise InvoiceNotReissuable("The period has changed since: create a one-off invoice for what is owed.")
 
 
 async def reissued_lines(session: AsyncSession, account: Account, invoice_id: InvoiceId) -> list[Line]:
@@ -147,7 +147,7 @@ async def reissued_lines(session: AsyncSession, account: Account, invoice_id: In
     for line_id in reversed_ids:
         more = -sum(line.amount_cents for line in added if line.reverses_line_id == line_id)
         if credited.get(line_id, 0) + more > billed.get(line_id, 0):
-            raise InvoiceNotReissuable("What this invoice gave back was given back elsewhere, or taken back.")
+            raise InvoiceNotReissuable("A line that this invoice credited has been credited elsewhere or voided.")
     return again
 
 

@@ -65,7 +65,10 @@ async def record_payment(
         shares = requested_shares(account, allocations, amount_cents, statuses)
     rest = amount_cents - sum(share for _, share in shares)
     if rest and not allow_overpayment:
-        raise Overpayment(f"This is {rest} minor units more than the invoices take.")
+        raise Overpayment(
+            f"The payment is {rest} minor units more than the invoices take: set `allowOverpayment`"
+            " to add the excess to the balance."
+        )
     use_currency(account, currency, at)
     with refusing_overflow("amount_cents"):
         payment_id = apply_payment(

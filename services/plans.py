@@ -126,7 +126,7 @@ async def archive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime)
     """Closes a plan to new subscriptions; those it has go on. Raises `PlanNotFound`, `PlanArchived`."""
     plan = await existing_plan(session, plan_id)
     if plan.archived_at is not None:
-        raise PlanArchived("This plan is archived already.")
+        raise PlanArchived("This plan is already archived.")
     plan.archived_at = now
     changed(plan, now)
     await session.flush()

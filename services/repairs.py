@@ -57,7 +57,7 @@ async def repair(database: Database) -> None:
         if key is not None and key != row.email_key:
             keys += await renew_key(database, row.id, row.email_key, key)
     if trials or keys:
-        logger.info("repaired what an older server wrote", extra={"facts": {"trials": trials, "keys": keys}})
+        logger.info("repaired data written by an older server", extra={"facts": {"trials": trials, "keys": keys}})
 
 
 async def repair_periods(session: AsyncSession, subscription_id: SubscriptionId) -> None:
@@ -83,4 +83,4 @@ async def renew_key(database: Database, customer_id: CustomerId, before: str, ke
 @lru_cache(maxsize=10_000)
 def warn_of_duplicate(customer_id: CustomerId) -> None:
     """Logs a warning, once in the life of the process: a repair finds the same customer at each tick."""
-    logger.warning("customer %s has the e-mail address of another customer: change one of them", customer_id)
+    logger.warning("customer %s has the same e-mail address as another customer: change one of them", customer_id)

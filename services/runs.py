@@ -95,7 +95,7 @@ async def run_renewals(
     `told` is given what each chunk has done. Raises `AsOfInTheFuture`.
     """
     if as_of > now:
-        raise AsOfInTheFuture(f"It is {now:%FT%TZ}: nothing can be due as of {as_of:%FT%TZ} yet.")
+        raise AsOfInTheFuture(f"Cannot bill as of {as_of:%FT%TZ}: it is only {now:%FT%TZ}.")
     renewals = RunTask(due_on(None, as_of), lambda account: renew(account, as_of), now=now, behind=set())
     async with RunRow(database, trigger, as_of, now, told) as run:
         if trigger is RunTrigger.COMMAND:

@@ -77,7 +77,7 @@ async def decide_subscription(
     trial = trial_of(plan, request, starts_at)
     if trial is not None and await trial_subscription(session, account.customer.id, plan.id):
         if trial.asked_for:
-            raise TrialAlreadyUsed("This customer was on trial of this plan before.")
+            raise TrialAlreadyUsed("This customer has already had a trial of this plan.")
         trial = None
     trial_end = trial.ends_at if trial else None
     subscribe(account, plan.terms(request.quantity), starts_at, at, trial_end=trial_end, metadata=metadata)
@@ -89,7 +89,7 @@ async def open_plan(session: AsyncSession, plan_id: PlanId) -> PlanState:
     if plan is None:
         raise PlanNotFound("There is no plan with this id.")
     if plan.archived_at is not None:
-        raise PlanArchived("This plan is archived: it takes no new subscriptions.")
+        raise PlanArchived("This plan is archived and accepts no new subscriptions.")
     return plan
 
 
@@ -131,7 +131,7 @@ async def decide_change(session: AsyncSession, account: Account, request: Change
         # A new period that began in the past may be over already.
         renew(account, at)
     if not request.may_credit and change.invoice is not None and change.invoice.amount_cents < 0:
-        raise CreditNotAllowed("This change gives more back than it charges.")
+        raise CreditNotAllowed("This change credits more than it charges.")
     return change
 
 

@@ -49,7 +49,7 @@ async def start_advancing(session: AsyncSession, *, test_clock_id: TestClockId, 
     if clock.status is TestClockStatus.ADVANCING:
         raise TestClockAdvancing("This test clock is advancing: wait until it is READY.", "test_clock_id")
     if to <= clock.frozen_at:
-        raise TestClockBackwards(f"This test clock stands at {clock.frozen_at:%FT%TZ}, and goes forward only.")
+        raise TestClockBackwards(f"This test clock is at {clock.frozen_at:%FT%TZ} and can only move forward.")
     require_within_reach(to, now, "to")
     clock.status = TestClockStatus.ADVANCING
     clock.target_at = to
@@ -73,7 +73,7 @@ async def stop_test_clock(session: AsyncSession, clock: TestClock, *, now: datet
 
 def require_within_reach(at: datetime, now: datetime, field: str) -> None:
     if abs(at - now) > timedelta(days=366 * MAX_YEARS_AHEAD):
-        raise InvalidInput(f"A test clock must stand within {MAX_YEARS_AHEAD} years of now.", field)
+        raise InvalidInput(f"The time of a test clock must be within {MAX_YEARS_AHEAD} years of now.", field)
 
 
 async def existing_test_clock(session: AsyncSession, test_clock_id: TestClockId, *, lock: bool = False) -> TestClock:

@@ -82,7 +82,7 @@ async def tick_forever(
             await tick_and_log(database, clock().replace(microsecond=0), brake, told)
         except Exception as error:
             if is_unavailable(error):
-                logger.warning("renewals wait for the database: %s", error)
+                logger.warning("renewals are waiting for the database: %s", error)
             else:
                 logger.exception("renewals failed")
         await asyncio.sleep(every_seconds)

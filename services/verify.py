@@ -120,13 +120,13 @@ def acknowledged(number: int, line: str) -> Acknowledged:
         said = json.loads(line)
         type_, id_, version = said["type"], UUID(said["id"]), said.get("version", 1)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise AcknowledgedLineError(f"Line {number} is no JSON object with a type and an id.") from error
+        raise AcknowledgedLineError(f"Line {number} is not a JSON object with a type and an id.") from error
     if type_ not in ACKNOWLEDGED_TYPES:
         raise AcknowledgedLineError(
-            f"Line {number} has the type {type_!r}; known ones: {', '.join(ACKNOWLEDGED_TYPES)}."
+            f"Line {number} has the unknown type {type_!r}; known types: {', '.join(ACKNOWLEDGED_TYPES)}."
         )
     if type(version) is not int or not 0 < version < 2**31:
-        raise AcknowledgedLineError(f"Line {number} has the version {version!r}, which is no number above 0.")
+        raise AcknowledgedLineError(f"Line {number} has the version {version!r}, which is not a whole number above 0.")
     return Acknowledged(type_, id_, version)
 
 

@@ -50,7 +50,7 @@ type Invoice {
   dueAt: String
 }
 
-"""A page of a list."""
+"""One page of a list."""
 type InvoiceConnection {
   """The invoices with their cursors."""
   edges: [InvoiceEdge!]!

@@ -113,7 +113,7 @@ async def open_plan(session: AsyncSession, id: UUID, customer: Customer) -> Plan
     if plan.archived_at is not None:
         raise Refused("PLAN_ARCHIVED", "This plan is archived.")
     if customer.currency not in (None, plan.currency):
-        raise Refused("CURRENCY_MISMATCH", f"This customer is billed in {customer.currency}.")
+        raise Refused("CURRENCY_MISMATCH", f"This customer is billed in {customer.currency}: use that currency.")
     assert plan.trial_days == 0, "not in the bench"
     assert plan.amount_cents > 0, "not in the bench"
     return plan

@@ -304,7 +304,7 @@ class QueryPlans:
             try:
                 plan = QueryPlan(self._schema, self._fragments, operation, conditions, self.work)
             except RecursionError:
-                raise GraphQLError("Selections are nested too deeply. Execution aborted.", operation) from None
+                raise GraphQLError("Selections are nested too deeply. Execution was aborted.", operation) from None
             self._cache.put(key, plan)
         return plan
 

@@ -27,7 +27,9 @@ from graph.schema.mutations.test_clocks import TestClockMutations
 from graph.schema.queries.root import Query
 
 
-@strawberry.type(description="All changes. Each is one transaction: it happens as a whole or, refused, not at all.")
+@strawberry.type(
+    description=("All mutations. Each one is a transaction: it is applied completely, or not at all if it is rejected.")
+)
 class Mutation(
     CustomerMutations,
     PlanMutations,
@@ -65,11 +67,11 @@ config = StrawberryConfig(scalar_map=SCALARS, name_converter=KeptNames())
 schema = Schema(query=Query, mutation=Mutation, config=config)
 core_schema: GraphQLSchema = schema._schema  # noqa: SLF001 - the schema as graphql-core has it
 core_schema.description = (
-    "Bills subscriptions: customers, plans, invoices for each period, payments and balances.\n\n"
-    "Amounts are whole minor units: `amountCents: 2900` in EUR is 29.00 EUR. Instants are in UTC. A list is a "
-    "connection: `first` and `after` page through it.\n\n"
-    "A mutation that is refused stores nothing and has the reasons in `userErrors`. Sent again with the same "
-    "`idempotencyKey`, a mutation is not done again."
+    "Subscription billing: customers, plans, subscriptions, invoices, payments and balances.\n\n"
+    "Amounts are integers in minor units: `amountCents: 2900` in EUR is 29.00 EUR. Times are in UTC. Lists are"
+    " connections: page through them with `first` and `after`.\n\n"
+    "A rejected mutation stores nothing and returns the reasons in `userErrors`. A retry with the same"
+    " `idempotencyKey` does not repeat a mutation."
 )
 drop_null_defaults(core_schema)
 declare(schema)

@@ -924,11 +924,11 @@ async def test_what_has_fallen_behind_what_was_acknowledged_is_missed(books: Boo
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "Line 2 is no JSON object with a type and an id."),
-        ("[]", "Line 2 is no JSON object with a type and an id."),
-        ('{"type": "Plan"}', "Line 2 is no JSON object with a type and an id."),
-        ('{"type": "Plan", "id": 7}', "Line 2 is no JSON object with a type and an id."),
-        ('{"type": "Plan", "id": "7"}', "Line 2 is no JSON object with a type and an id."),
+        ("{", "Line 2 is not a JSON object with a type and an id."),
+        ("[]", "Line 2 is not a JSON object with a type and an id."),
+        ('{"type": "Plan"}', "Line 2 is not a JSON object with a type and an id."),
+        ('{"type": "Plan", "id": 7}', "Line 2 is not a JSON object with a type and an id."),
+        ('{"type": "Plan", "id": "7"}', "Line 2 is not a JSON object with a type and an id."),
         (acknowledgement("Robot", UUID(int=0)), "Line 2 has the type 'Robot'; known ones: Customer, Plan, "),
         (acknowledgement("Plan", UUID(int=0), version=0), "Line 2 has the version 0, which is no number above 0."),
         (acknowledgement("Plan", UUID(int=0), version="1"), "Line 2 has the version '1', which is no number above 0."),

@@ -67,6 +67,6 @@ def test_the_generated_types_refuse_misuse(workspace: Workspace) -> None:
 def test_inputs_and_enums_carry_the_descriptions_of_the_schema(generated: Path) -> None:
     types = generated.joinpath("graphql.ts").read_text(encoding="utf-8")
 
-    assert "  /** Who is billed: a customer in use. */\n  customerId: " in types
+    assert "  /** The customer to bill. Must not be archived. */\n  customerId: " in types
     assert "  /** It is finalized and owed. */\n  | 'OPEN'\n" in types
-    assert "  /** The customer has a live subscription, and may have one only. */\n" in types
+    assert "  /** The customer already has a live subscription; only one is allowed. */\n" in types

@@ -203,7 +203,7 @@ async def test_a_filter_by_what_is_no_currency_is_refused(api: Api, field: str, 
 
     [error] = answer.json()["errors"]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
-    assert error["message"] == f"{code!r} is not a currency code of ISO 4217."
+    assert error["message"] == f"{code!r} is not an ISO 4217 currency code."
 
 
 async def test_invoices_of_one_customer(api: Api) -> None:

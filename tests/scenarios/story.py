@@ -166,7 +166,7 @@ class Story:
         return str((await self.subscription("status"))["status"])
 
     async def customer(self, selection: str) -> Any:
-        """The customer as it is now."""
+        """The customer in its current state."""
         query = f"query ($id: ID!) {{ customer(id: $id) {{ {selection} }} }}"
         return shortened((await self.api(query, id=self.customer_id))["customer"])
 

@@ -44,7 +44,7 @@ class Access:
             if permission is None:
                 raise forbidden("A customer session may not do this.")
             if permission.value not in self.permissions:
-                raise forbidden(f"This customer session has no permission {permission.value}.")
+                raise forbidden(f"This customer session does not have the permission {permission.value}.")
         elif RANKS[self.scope] < RANKS[scope]:
             raise forbidden(f"This needs an API key of scope {scope.value}; this one has {self.scope.value}.")
 
@@ -58,7 +58,7 @@ class Access:
         if self.scope is ApiKeyScope.CUSTOMER:
             for name, value in given.items():
                 if value:
-                    raise forbidden(f"A customer session must leave `{name}` out.")
+                    raise forbidden(f"A customer session must not set `{name}`.")
 
 
 def forbidden(message: str) -> GraphQLError:

@@ -21,26 +21,28 @@ from graph.settings import Limits
 Item = TypeVar("Item")
 
 
-@strawberry.type(description="Where a page stands in its list.")
+@strawberry.type(description="Information for paging.")
 class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether more follow: ask for them `after` the `endCursor`.")
+    has_next_page: bool = strawberry.field(description="True if more items follow. Fetch them with `after: endCursor`.")
     has_previous_page: bool = strawberry.field(
-        description="Whether more precede: ask for them `before` the `startCursor`."
+        description="True if there are earlier items. Fetch them with `before: startCursor`."
     )
-    start_cursor: str | None = strawberry.field(description="Cursor of the page's first item; null when it is empty.")
+    start_cursor: str | None = strawberry.field(
+        description="Cursor of the first item on the page. Null if the page is empty."
+    )
     end_cursor: str | None = strawberry.field(
         description=(
-            "Cursor of the page's last item. When the page is empty, the `after` that was asked for, so that what is "
-            "added later is found by asking on from here; null when there was none."
+            "Cursor of the last item on the page. If the page is empty, the `after` argument, so that you can"
+            " continue from here and find items that are added later; null if there was no `after`."
         )
     )
 
 
-@strawberry.type(description="One item of a page and its place in the list.")
+@strawberry.type(description="An item on a page, with its cursor.")
 class Edge(Generic[Item]):
     node: Item = strawberry.field(description="The item.")
     cursor: str = strawberry.field(
-        description="The item's place, for `after` and `before`. It is good for this list in this order only."
+        description="The item's cursor, for `after` and `before`. It is valid only for this list and order."
     )
 
 
@@ -49,39 +51,45 @@ MAX_COUNT = 1_000_000
 """Maximum of items that `count` counts."""
 
 
-@strawberry.enum(description="How exact a count is.")
+@strawberry.enum(description="The precision of a count.")
 class CountPrecision(Enum):
-    EXACT = strawberry.enum_value("EXACT", description="There are as many as it says.")
-    AT_LEAST = strawberry.enum_value("AT_LEAST", description="There are more than it says: it stopped at its limit.")
+    EXACT = strawberry.enum_value("EXACT", description="The value is the exact count.")
+    AT_LEAST = strawberry.enum_value(
+        "AT_LEAST", description="Counting stopped at the limit: there are more items than the value."
+    )
 
 
-@strawberry.type(name="Count", description="How many items a list has, counted up to a limit.")
+@strawberry.type(name="Count", description="The number of items in a list, counted up to a limit.")
 class ItemCount:
-    value: int = strawberry.field(description="How many were counted: at most the limit.")
-    precision: CountPrecision = strawberry.field(description="Whether there are more.")
+    value: int = strawberry.field(description="The number of items counted, at most the limit.")
+    precision: CountPrecision = strawberry.field(
+        description="EXACT, or AT_LEAST if there are more items than the value."
+    )
 
 
-@strawberry.type(description="A page of a list.")
+@strawberry.type(description="One page of a list.")
 class Connection(Generic[Item]):
-    edges: list[Edge[Item]] = strawberry.field(description="The items with their cursors.")
-    nodes: list[Item] = strawberry.field(description="The items alone.")
-    page_info: PageInfo = strawberry.field(description="Where the page stands in the list.")
+    edges: list[Edge[Item]] = strawberry.field(description="The items on the page, with their cursors.")
+    nodes: list[Item] = strawberry.field(description="The items on the page, without cursors.")
+    page_info: PageInfo = strawberry.field(description="Information for paging.")
     total_count: int | None = strawberry.field(
         description=(
-            "How many items the whole list has. Counted only when it is asked for, and by a statement of its own: an "
-            "item that is being added may be in the page and not in the count. Null only where counting failed. Costs "
-            f"a row for each {COUNTED_FOR_A_ROW} items: `count` stops at a limit."
+            "The number of items in the whole list. It is counted only if it is requested, by a separate"
+            " statement, so it may not match the page while items are being added. Null only if counting failed."
+            f" Costs one row per {COUNTED_FOR_A_ROW} items; use `count` to stop at a limit."
         )
     )
 
-    @strawberry.field(description="How many items the whole list has, counted up to a limit.")
+    @strawberry.field(description="The number of items in the whole list, counted up to a limit.")
     async def count(
         self: Any,
         limit: Annotated[
             int,
             strawberry.argument(
-                description=f"How many items to count at most: 1 to {MAX_COUNT}. Costs a row for each "
-                f"{COUNTED_FOR_A_ROW} that are counted."
+                description=(
+                    f"The maximum number of items to count, 1 to {MAX_COUNT}. Costs one row per"
+                    f" {COUNTED_FOR_A_ROW} items counted."
+                )
             ),
         ] = DEFAULT_COUNT,
     ) -> ItemCount:
@@ -135,12 +143,14 @@ def connection(
         first: Annotated[
             int | None,
             strawberry.argument(
-                description=f"How many items from the start, 0 to {MAX_PAGE}; {DEFAULT_PAGE} by default."
+                description=(
+                    f"Number of items from the start of the list, 0 to {MAX_PAGE}. Defaults to {DEFAULT_PAGE}."
+                )
             ),
         ] = None,
         after: Annotated[str | None, strawberry.argument(description="Only items after this cursor.")] = None,
         last: Annotated[
-            int | None, strawberry.argument(description=f"How many items from the end: 0 to {MAX_PAGE}.")
+            int | None, strawberry.argument(description=f"Number of items from the end of the list, 0 to {MAX_PAGE}.")
         ] = None,
         before: Annotated[str | None, strawberry.argument(description="Only items before this cursor.")] = None,
         filter: Any = None,
@@ -157,11 +167,11 @@ def connection(
         return await listing.resolve(self, info, arguments)
 
     resolve.__annotations__["filter"] = Annotated[
-        filter_by | None, strawberry.argument(description="Only items that meet all of these.")
+        filter_by | None, strawberry.argument(description="Only items that match all of these conditions.")
     ]
     resolve.__annotations__["order_by"] = Annotated[
         order_by | None,
-        strawberry.argument(description=f"In this order; by default {'newest' if newest_first else 'oldest'} first."),
+        strawberry.argument(description="The sort order. Defaults to {'newest' if newest_first else 'oldest'} first."),
     ]
     return strawberry.field(
         resolver=resolve,

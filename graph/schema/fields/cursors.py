@@ -31,7 +31,7 @@ def decode_cursor(list_name: str, request: PageRequest, cursor: str, argument: s
 
     Raises a `BAD_USER_INPUT` error for anything else, such as the cursor of another list or order.
     """
-    bad = bad_user_input(f"`{argument}` is not a cursor of this list in this order.")
+    bad = bad_user_input(f"`{argument}` is not a cursor for this list and order.")
     try:
         if len(cursor) > MAX_CURSOR:
             raise bad

@@ -25,19 +25,24 @@ def codes_of(refusals: Iterable[type[BillingError]]) -> type[Enum]:
     }
     # mypy takes the call for a look-up of a member.
     made = cast("type[Enum]", Enum("UserErrorCode", values))
-    return strawberry.enum(made, description="Why a mutation was refused.")
+    return strawberry.enum(made, description="The reason why a mutation was rejected.")
 
 
 UserErrorCode = codes_of(REFUSALS)
 
 
-@strawberry.type(description="A refusal that the client can do something about. Nothing was stored.")
+@strawberry.type(
+    description=(
+        "An error in a mutation's input or in the state of its objects, which the client can fix. Nothing was stored."
+    )
+)
 class UserError:
-    code: str = strawberry.field(graphql_type=UserErrorCode, description="Why, for programs.")
-    message: str = strawberry.field(description="Why, for people: one sentence in English.")
+    code: str = strawberry.field(graphql_type=UserErrorCode, description="The error code, for programs.")
+    message: str = strawberry.field(description="The error message, for people: one sentence in English.")
     field: list[str] | None = strawberry.field(
         description=(
-            'The input it is about, outermost first, such as `["input", "email"]`; null where it is about none.'
+            'The path of the input field that caused the error, such as `["input", "email"]`. Null if no single'
+            " field did."
         )
     )
 

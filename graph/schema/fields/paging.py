@@ -29,7 +29,7 @@ def checked_limit(name: str, asked: int | None, limits: Limits, *, by_default: i
     return asked
 
 
-@strawberry.enum(description="Which way a list is ordered.")
+@strawberry.enum(description="The direction of a sort order.")
 class OrderDirection(Enum):
-    ASC = strawberry.enum_value("ASC", description="Smallest, earliest or first in the alphabet first.")
-    DESC = strawberry.enum_value("DESC", description="Largest, latest or last in the alphabet first.")
+    ASC = strawberry.enum_value("ASC", description="Ascending: smallest, earliest or alphabetically first value first.")
+    DESC = strawberry.enum_value("DESC", description="Descending: largest, latest or alphabetically last value first.")

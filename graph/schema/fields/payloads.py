@@ -56,7 +56,10 @@ class Payload:
     made: strawberry.Private[Outcome] = Outcome()
     user_errors: list[UserError] = strawberry.field(
         default_factory=list,
-        description="Why the mutation was refused: nothing was stored then, and all else here is null. Else empty.",
+        description=(
+            "Empty on success. Otherwise why the mutation was rejected: nothing was stored and the other"
+            " fields are null."
+        ),
     )
 
 
@@ -64,7 +67,7 @@ class Payload:
 def payload(declared: type[Result]) -> type[Result]:
     """Makes a class the payload of the mutation, or the preview, that it is named after."""
     name = declared.__name__.removesuffix("Payload")
-    strawberry.type(declared, description=f"Answer of `{name[0].lower()}{name[1:]}`.")
+    strawberry.type(declared, description=f"Result of `{name[0].lower()}{name[1:]}`.")
     # The objects come first in the schema, as they do where a client asks for them.
     get_object_definition(declared, strict=True).fields.sort(key=lambda field: field.python_name == "user_errors")
     return declared
@@ -83,9 +86,9 @@ def idempotency_key_field(*, deprecation_reason: str | None = None) -> Any:
     return strawberry.field(
         default=None,
         description=(
-            f"A text of your own, 1 to {MAX_IDEMPOTENCY_KEY} characters, that makes a retry safe: sent again with the "
-            "same key and input within a day, by the same API key, the mutation is not done again and answers with "
-            "what it made the first time."
+            f"A unique string of your choice, 1 to {MAX_IDEMPOTENCY_KEY} characters, that makes retries safe. If"
+            " the same API key sends the mutation again within a day with the same key and input, it is not"
+            " repeated and returns the objects of the first attempt."
         ),
         deprecation_reason=deprecation_reason,
     )

@@ -50,11 +50,11 @@ def parse_currency(value: object) -> Currency:
 
 def parse_datetime(value: object) -> datetime:
     if not isinstance(value, str) or not RFC_3339.fullmatch(value):
-        raise bad_user_input("DateTime must be RFC 3339 with a zone, such as 2026-01-31T12:00:00Z.")
+        raise bad_user_input("DateTime must be in RFC 3339 format with an offset, such as 2026-01-31T12:00:00Z.")
     try:
         instant = datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise bad_user_input(f"There is no such instant: {value}.") from None
+        raise bad_user_input(f"{value} is not a valid date and time.") from None
     if not FIRST_YEAR <= instant.year <= LAST_YEAR:
         raise bad_user_input(f"DateTime must be between the years {FIRST_YEAR} and {LAST_YEAR}.")
     return instant.replace(microsecond=0)
@@ -95,8 +95,8 @@ SCALARS: dict[object, ScalarDefinition] = {
     Cents: strawberry.scalar(
         name="Cents",
         description=(
-            "An amount of money in whole minor units of the currency beside it (ISO 4217: 2900 is 29.00 EUR, 2900 "
-            "JPY, 2.900 KWD), as a JSON integer between −(2^53 − 1) and 2^53 − 1."
+            "An amount of money in minor units of the accompanying currency (ISO 4217: 2900 is 29.00 EUR, 2900"
+            " JPY, 2.900 KWD). A JSON integer between −(2^53 − 1) and 2^53 − 1."
         ),
         specified_by_url="https://www.rfc-editor.org/rfc/rfc8259#section-6",
         serialize=int,
@@ -104,7 +104,10 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
     Currency: strawberry.scalar(
         name="Currency",
-        description="A currency that has a minor unit: the three-letter code of ISO 4217, in capitals, such as `EUR`.",
+        description=(
+            "A three-letter ISO 4217 currency code in upper case, such as `EUR`. Only currencies with a"
+            " minor unit are supported."
+        ),
         specified_by_url="https://www.iso.org/iso-4217-currency-codes.html",
         serialize=str,
         parse_value=parse_currency,
@@ -112,9 +115,9 @@ SCALARS: dict[object, ScalarDefinition] = {
     datetime: strawberry.scalar(
         name="DateTime",
         description=(
-            "An instant in RFC 3339, such as `2026-01-31T12:00:00Z`. Always UTC and whole seconds in answers; in "
-            f"inputs any offset, but never none, and the years {FIRST_YEAR} to {LAST_YEAR}; fractions of a second are "
-            "cut off."
+            "A point in time in RFC 3339 format, such as `2026-01-31T12:00:00Z`. In responses, always in UTC and"
+            f" in whole seconds. In inputs, an offset is required, the year must be {FIRST_YEAR} to {LAST_YEAR},"
+            " and fractions of a second are truncated."
         ),
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339#section-5.6",
         serialize=serialize_datetime,

@@ -16,30 +16,30 @@ from services import api_keys, customer_sessions
 
 @strawberry.input(description="A new API key.")
 class CreateApiKeyInput:
-    name: str = strawberry.field(description=f"What it is for: 1 to {limits.MAX_NAME} characters.")
-    scope: ApiKeyScope = strawberry.field(description="What it may do: READ, WRITE or ADMIN.")
+    name: str = strawberry.field(description=f"Name: 1 to {limits.MAX_NAME} characters.")
+    scope: ApiKeyScope = strawberry.field(description="The key's access level: READ, WRITE or ADMIN.")
 
 
-@strawberry.input(description="An API key, or a customer session, to revoke.")
+@strawberry.input(description="The API key or customer session to revoke.")
 class RevokeApiKeyInput:
-    id: strawberry.ID = strawberry.field(description="The key, or the session.")
+    id: strawberry.ID = strawberry.field(description="The id of the API key or customer session.")
 
 
 @strawberry.input(description="A new customer session.")
 class CreateCustomerSessionInput:
-    customer_id: strawberry.ID = strawberry.field(description="Who it is for: a customer in use.")
+    customer_id: strawberry.ID = strawberry.field(description="The customer. Must not be archived.")
     ttl_seconds: int = strawberry.field(
         default=limits.MAX_SESSION_SECONDS,
-        description=(f"How long it lasts, in seconds: {limits.MIN_SESSION_SECONDS} to {limits.MAX_SESSION_SECONDS}."),
+        description=(f"Lifetime in seconds: {limits.MIN_SESSION_SECONDS} to {limits.MAX_SESSION_SECONDS}."),
     )
     permissions: list[CustomerPermission] = strawberry.field(
-        default_factory=list, description="What the customer may do, beside reading; by default nothing."
+        default_factory=list, description="Permissions of the session, in addition to reading. Defaults to nothing."
     )
     plan_ids: list[strawberry.ID] = strawberry.field(
         default_factory=list,
         description=(
-            f"The plans that the customer may change to, at most {limits.MAX_SESSION_PLANS}; by default"
-            " none, only the quantity."
+            f"The plans that the customer may change to, at most {limits.MAX_SESSION_PLANS}. By default none: the"
+            " customer may change only the quantity."
         ),
     )
 
@@ -48,14 +48,14 @@ class CreateCustomerSessionInput:
 class CreateApiKeyPayload(Payload):
     api_key: ApiKey | None = strawberry.field(default=None, description="The new key.")
     token: str | None = strawberry.field(
-        default=None, description="What to send as `Authorization: Bearer …`. It is not shown again."
+        default=None, description="The token, to send as `Authorization: Bearer …`. It is not shown again."
     )
 
 
 @payload
 class RevokeApiKeyPayload(Payload):
     api_key: ApiKey | None = strawberry.field(
-        default=None, description="The key, which is refused within five seconds everywhere."
+        default=None, description="The revoked key. All servers reject it within five seconds."
     )
 
 
@@ -63,13 +63,13 @@ class RevokeApiKeyPayload(Payload):
 class CreateCustomerSessionPayload(Payload):
     customer_session: CustomerSession | None = strawberry.field(default=None, description="The new session.")
     token: str | None = strawberry.field(
-        default=None, description="What the customer's browser sends as `Authorization: Bearer …`."
+        default=None, description="The token, which the customer's browser sends as `Authorization: Bearer …`."
     )
 
 
 @strawberry.type
 class AccessMutations:
-    @mutation("Makes an API key. Needs one of scope ADMIN.", scope=ApiKeyScope.ADMIN)
+    @mutation("Creates an API key. Requires an API key with scope ADMIN.", scope=ApiKeyScope.ADMIN)
     async def create_api_key(self, info: Info, input: CreateApiKeyInput) -> CreateApiKeyPayload:
         issued = await info.context.change(
             lambda session: api_keys.create_api_key(
@@ -82,7 +82,7 @@ class AccessMutations:
         )
         return CreateApiKeyPayload(api_key=cast("ApiKey", issued.key), token=issued.token)
 
-    @mutation("Ends an API key, which needs one of scope ADMIN, or a customer session, for good.")
+    @mutation("Permanently revokes an API key or a customer session. Revoking an API key requires scope ADMIN.")
     async def revoke_api_key(self, info: Info, input: RevokeApiKeyInput) -> RevokeApiKeyPayload:
         key = await info.context.change(
             lambda session: api_keys.revoke_api_key(
@@ -94,7 +94,7 @@ class AccessMutations:
         )
         return RevokeApiKeyPayload(api_key=cast("ApiKey", key))
 
-    @mutation("Makes a short-lived access for a customer's own browser, which sees this customer only.")
+    @mutation("Creates a customer session: short-lived access to one customer, for the customer's browser.")
     async def create_customer_session(
         self, info: Info, input: CreateCustomerSessionInput
     ) -> CreateCustomerSessionPayload:

@@ -18,59 +18,64 @@ from services import customers
 class CreateCustomerInput:
     name: str = strawberry.field(description=f"The name on invoices: 1 to {limits.MAX_NAME} characters.")
     email: str = strawberry.field(
-        description="The e-mail address, unique among all customers, archived ones too, in upper and lower case alike."
+        description=("The e-mail address. Must be unique among all customers, including archived ones, ignoring case.")
     )
     external_id: str | None = strawberry.field(
         default=None,
         description=(
-            f"The id that your own system has for this customer, unique: 1 to {limits.MAX_EXTERNAL_ID} characters."
+            f"The customer's id in your own system, 1 to {limits.MAX_EXTERNAL_ID} characters. Must be unique."
         ),
     )
     address: AddressInput | None = strawberry.field(default=None, description="The postal address on invoices.")
     tax_id: str | None = strawberry.field(
-        default=None, description=f"The tax number on invoices: 1 to {limits.MAX_TAX_ID} characters."
+        default=None, description=f"The tax id on invoices: 1 to {limits.MAX_TAX_ID} characters."
     )
     net_days: int | None = strawberry.field(
         default=None,
         description=(
-            f"Days from the issue of an invoice to its due date, 0 to {limits.MAX_NET_DAYS}: by default the plan's, or "
-            f"{limits.NET_DAYS}."
+            f"Payment terms: days from issue to due date of the customer's invoices, 0 to {limits.MAX_NET_DAYS}."
+            f" Defaults to the plan's value, else {limits.NET_DAYS}."
         ),
     )
     test_clock_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The test clock in whose time the customer lives, for good; by default the world's."
+        default=None,
+        description=(
+            "The test clock to create the customer on. It cannot be changed later. By"
+            " default, the customer is in real time."
+        ),
     )
     metadata: list[MetadataEntryInput] | None = metadata_input_field()
     idempotency_key: str | None = idempotency_key_field()
 
 
-@strawberry.input(description="Changes of a customer. What is left out stays as it is; finalized invoices do too.")
+@strawberry.input(description=("Changes to a customer. Omitted fields stay unchanged, and so do finalized invoices."))
 class UpdateCustomerInput:
     id: strawberry.ID = strawberry.field(description="The customer.")
     name: Maybe[str | None] = strawberry.field(
-        description=f"The new name: 1 to {limits.MAX_NAME} characters; null is refused."
+        description=f"The new name: 1 to {limits.MAX_NAME} characters. Null is rejected."
     )
     email: Maybe[str | None] = strawberry.field(
-        description="The new e-mail address, unique among all customers; null is refused."
+        description="The new e-mail address. Must be unique among all customers. Null is rejected."
     )
     external_id: Maybe[str | None] = strawberry.field(
-        description=f"The new external id, unique: 1 to {limits.MAX_EXTERNAL_ID} characters; null for none."
+        description=(f"The new external id, 1 to {limits.MAX_EXTERNAL_ID} characters. Must be unique. Null removes it.")
     )
     address: Maybe[AddressInput | None] = strawberry.field(
-        description="The new address, which takes the place of the old one as a whole; null for none."
+        description="The new address. It replaces the whole old address. Null removes it."
     )
     tax_id: Maybe[str | None] = strawberry.field(
-        description=f"The new tax number: 1 to {limits.MAX_TAX_ID} characters; null for none."
+        description=f"The new tax id: 1 to {limits.MAX_TAX_ID} characters. Null removes it."
     )
     net_days: Maybe[int | None] = strawberry.field(
         description=(
-            f"Days from the issue of a new invoice to its due date, 0 to {limits.MAX_NET_DAYS}; null for the plan's, "
-            f"or {limits.NET_DAYS}."
+            f"Payment terms of new invoices: days from issue to due date, 0 to {limits.MAX_NET_DAYS}. With null,"
+            f" the plan's value applies, else {limits.NET_DAYS}."
         )
     )
     metadata: Maybe[list[MetadataEntryInput] | None] = strawberry.field(
         description=(
-            f"The new pairs, at most {limits.MAX_METADATA_PAIRS}, which take the place of all old ones; null for none."
+            f"The new metadata, at most {limits.MAX_METADATA_PAIRS} pairs. It replaces all existing pairs. Null"
+            " removes all."
         )
     )
 
@@ -80,7 +85,7 @@ class ArchiveCustomerInput:
     id: strawberry.ID = strawberry.field(description="The customer.")
 
 
-@strawberry.input(description="A customer to put back into use.")
+@strawberry.input(description="The customer to unarchive.")
 class UnarchiveCustomerInput:
     id: strawberry.ID = strawberry.field(description="The customer.")
 
@@ -92,22 +97,22 @@ class CreateCustomerPayload(Payload):
 
 @payload
 class UpdateCustomerPayload(Payload):
-    customer: Customer | None = made_customer("The customer as it is now.")
+    customer: Customer | None = made_customer("The customer in its current state.")
 
 
 @payload
 class ArchiveCustomerPayload(Payload):
-    customer: Customer | None = made_customer("The customer as it is now.")
+    customer: Customer | None = made_customer("The customer in its current state.")
 
 
 @payload
 class UnarchiveCustomerPayload(Payload):
-    customer: Customer | None = made_customer("The customer as it is now.")
+    customer: Customer | None = made_customer("The customer in its current state.")
 
 
 @strawberry.type
 class CustomerMutations:
-    @mutation("Stores a new customer.")
+    @mutation("Creates a customer.")
     async def create_customer(self, info: Info, input: CreateCustomerInput) -> CreateCustomerPayload:
         metadata = metadata_of(input.metadata)
         made = await info.context.once(
@@ -127,7 +132,7 @@ class CustomerMutations:
         )
         return CreateCustomerPayload(made=made)
 
-    @mutation("Changes a customer.")
+    @mutation("Updates a customer.")
     async def update_customer(self, info: Info, input: UpdateCustomerInput) -> UpdateCustomerPayload:
         address, metadata = given(input.address), given(input.metadata)
         made = await info.context.change(
@@ -147,7 +152,8 @@ class CustomerMutations:
         return UpdateCustomerPayload(made=made)
 
     @mutation(
-        "Takes a customer out of use who has no live subscription. The e-mail address stays taken, open invoices owed."
+        "Archives a customer without a live subscription. The e-mail address stays reserved, open invoices stay"
+        " owed, and customer sessions end."
     )
     async def archive_customer(self, info: Info, input: ArchiveCustomerInput) -> ArchiveCustomerPayload:
         made = await info.context.change(
@@ -157,7 +163,7 @@ class CustomerMutations:
         )
         return ArchiveCustomerPayload(made=made)
 
-    @mutation("Puts an archived customer back into use.")
+    @mutation("Unarchives a customer.")
     async def unarchive_customer(self, info: Info, input: UnarchiveCustomerInput) -> UnarchiveCustomerPayload:
         made = await info.context.change(
             lambda session: customers.unarchive_customer(

@@ -14,76 +14,85 @@ from services.drafts import OneOffLine
 
 @strawberry.input(description="A line of a one-off invoice.")
 class InvoiceLineInput:
-    description: str = strawberry.field(description=f"What it is for: 1 to {limits.MAX_LINE_DESCRIPTION} characters.")
+    description: str = strawberry.field(
+        description=f"Description of the line: 1 to {limits.MAX_LINE_DESCRIPTION} characters."
+    )
     unit_amount_cents: Cents = strawberry.field(
-        description="The price of one unit in minor units of the invoice's currency: more than 0."
+        description="Price of one unit, in minor units of the invoice's currency. Must be more than 0."
     )
     quantity: int = strawberry.field(
-        default=1, description=f"How many units: 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
+        default=1, description=f"Number of units, 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
     )
 
     def value(self) -> OneOffLine:
         return OneOffLine(self.description, self.unit_amount_cents, self.quantity)
 
 
-@strawberry.input(description="A new invoice outside any subscription, as a DRAFT.")
+@strawberry.input(description="A new one-off invoice, created as a DRAFT.")
 class CreateInvoiceInput:
-    customer_id: strawberry.ID = strawberry.field(description="Who is billed: a customer in use.")
+    customer_id: strawberry.ID = strawberry.field(description="The customer to bill. Must not be archived.")
     currency: Currency = strawberry.field(
-        description="The currency: the customer's, who takes this one for good where it has none yet."
+        description=(
+            "The currency. It must be the customer's currency. If the customer has none yet, this one is"
+            " set permanently."
+        )
     )
     lines: list[InvoiceLineInput] = strawberry.field(
-        default_factory=list, description=f"The first lines, in order; at most {limits.MAX_LINES}."
+        default_factory=list, description=f"The initial lines, in order. At most {limits.MAX_LINES}."
     )
     net_days: int | None = strawberry.field(
         default=None,
         description=(
-            f"Days until it is due once it is finalized, 0 to {limits.MAX_NET_DAYS}: by default the customer's, or "
-            f"{limits.NET_DAYS}."
+            f"Payment terms: days from finalization to the due date, 0 to {limits.MAX_NET_DAYS}. Defaults to the"
+            f" customer's value, else {limits.NET_DAYS}."
         ),
     )
     idempotency_key: str | None = idempotency_key_field()
 
 
-@strawberry.input(description="A line for a DRAFT.")
+@strawberry.input(description="A line to add to a DRAFT invoice.")
 class AddInvoiceLineInput:
-    invoice_id: strawberry.ID = strawberry.field(description="The invoice: a DRAFT.")
-    description: str = strawberry.field(description=f"What it is for: 1 to {limits.MAX_LINE_DESCRIPTION} characters.")
+    invoice_id: strawberry.ID = strawberry.field(description="The invoice. Must be a DRAFT.")
+    description: str = strawberry.field(
+        description=f"Description of the line: 1 to {limits.MAX_LINE_DESCRIPTION} characters."
+    )
     unit_amount_cents: Cents = strawberry.field(
-        description="The price of one unit in minor units of the invoice's currency: more than 0."
+        description="Price of one unit, in minor units of the invoice's currency. Must be more than 0."
     )
     quantity: int = strawberry.field(
-        default=1, description=f"How many units: 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
+        default=1, description=f"Number of units, 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
     )
     idempotency_key: str | None = idempotency_key_field()
 
 
-@strawberry.input(description="A DRAFT to delete.")
+@strawberry.input(description="The DRAFT invoice to delete.")
 class DeleteDraftInvoiceInput:
     id: strawberry.ID = strawberry.field(description="The invoice: a DRAFT.")
 
 
-@strawberry.input(description="A DRAFT to finalize.")
+@strawberry.input(description="The DRAFT invoice to finalize.")
 class FinalizeInvoiceInput:
-    id: strawberry.ID = strawberry.field(description="The invoice: a DRAFT with a line at least.")
+    id: strawberry.ID = strawberry.field(description="The invoice. Must be a DRAFT with at least one line.")
     idempotency_key: str | None = idempotency_key_field()
 
 
-@strawberry.input(description="An invoice to take back.")
+@strawberry.input(description="The invoice to void.")
 class VoidInvoiceInput:
-    id: strawberry.ID = strawberry.field(description="The invoice: OPEN or UNCOLLECTIBLE, and nothing paid on it.")
+    id: strawberry.ID = strawberry.field(
+        description="The invoice. Must be OPEN or UNCOLLECTIBLE, without payments applied to it."
+    )
     idempotency_key: str | None = idempotency_key_field()
 
 
-@strawberry.input(description="A voided invoice to issue again.")
+@strawberry.input(description="The voided invoice to reissue.")
 class ReissueInvoiceInput:
-    id: strawberry.ID = strawberry.field(description="The invoice: VOID, and of a subscription's period.")
+    id: strawberry.ID = strawberry.field(description="The invoice. Must be VOID and of kind RECURRING.")
     idempotency_key: str | None = idempotency_key_field()
 
 
-@strawberry.input(description="An invoice to give up on.")
+@strawberry.input(description="The invoice to mark as uncollectible.")
 class MarkInvoiceUncollectibleInput:
-    id: strawberry.ID = strawberry.field(description="The invoice: OPEN.")
+    id: strawberry.ID = strawberry.field(description="The invoice. Must be OPEN.")
     idempotency_key: str | None = idempotency_key_field()
 
 
@@ -94,12 +103,14 @@ class CreateInvoicePayload(Payload):
 
 @payload
 class AddInvoiceLinePayload(Payload):
-    invoice: Invoice | None = made_invoice("The DRAFT as it is now.")
+    invoice: Invoice | None = made_invoice("The updated DRAFT invoice.")
 
 
 @payload
 class DeleteDraftInvoicePayload(Payload):
-    deleted_invoice_id: strawberry.ID | None = strawberry.field(default=None, description="The id it had.")
+    deleted_invoice_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The id of the deleted invoice."
+    )
 
 
 @payload
@@ -124,7 +135,7 @@ class MarkInvoiceUncollectiblePayload(Payload):
 
 @strawberry.type
 class InvoiceMutations:
-    @mutation("Begins a one-off invoice: a DRAFT, without a number, to which lines are added until it is finalized.")
+    @mutation("Creates a one-off invoice as a DRAFT, without a number. You can add lines until you finalize it.")
     async def create_invoice(self, info: Info, input: CreateInvoiceInput) -> CreateInvoicePayload:
         made = await info.context.once(
             input,
@@ -139,7 +150,7 @@ class InvoiceMutations:
         )
         return CreateInvoicePayload(made=made)
 
-    @mutation("Adds a line to a DRAFT.")
+    @mutation("Adds a line to a DRAFT invoice.")
     async def add_invoice_line(self, info: Info, input: AddInvoiceLineInput) -> AddInvoiceLinePayload:
         made = await info.context.once(
             input,
@@ -152,7 +163,7 @@ class InvoiceMutations:
         )
         return AddInvoiceLinePayload(made=made)
 
-    @mutation("Deletes a DRAFT with its lines. What is finalized is never deleted.")
+    @mutation("Deletes a DRAFT invoice and its lines. Finalized invoices cannot be deleted.")
     async def delete_draft_invoice(self, info: Info, input: DeleteDraftInvoiceInput) -> DeleteDraftInvoicePayload:
         await info.context.change(
             lambda session: drafts.delete_draft_invoice(
@@ -162,7 +173,8 @@ class InvoiceMutations:
         return DeleteDraftInvoicePayload(deleted_invoice_id=input.id)
 
     @mutation(
-        "Makes a DRAFT OPEN: it gets its number and its due date, never changes again, and takes what the balance has."
+        "Finalizes a DRAFT invoice: it becomes OPEN, gets its number and due date, and can no longer be changed."
+        " The customer's balance is applied to it."
     )
     async def finalize_invoice(self, info: Info, input: FinalizeInvoiceInput) -> FinalizeInvoicePayload:
         made = await info.context.once(
@@ -174,8 +186,9 @@ class InvoiceMutations:
         return FinalizeInvoicePayload(made=made)
 
     @mutation(
-        "Voids an invoice, as if it had never been owed. The part that the balance paid goes back to the balance."
-        " Credits of other changes on it go to the next invoice; credits of changes that it charges for go with it."
+        "Voids an invoice: it counts as never owed. Amounts that the balance or credits paid on it are added"
+        " back to the balance. Credits on it that belong to other changes become pending lines again; pending"
+        " credits of the changes that it charges for are dropped."
     )
     async def void_invoice(self, info: Info, input: VoidInvoiceInput) -> VoidInvoicePayload:
         made = await info.context.once(
@@ -187,8 +200,8 @@ class InvoiceMutations:
         return VoidInvoicePayload(made=made)
 
     @mutation(
-        "Issues the voided invoice of a subscription's period again, for the same period and with the next number. A"
-        " credit that another invoice has used since is left out."
+        "Reissues a voided invoice for a subscription period, with the same period and the next number. Credits"
+        " that another invoice has used since are omitted."
     )
     async def reissue_invoice(self, info: Info, input: ReissueInvoiceInput) -> ReissueInvoicePayload:
         made = await info.context.once(
@@ -199,7 +212,7 @@ class InvoiceMutations:
         )
         return ReissueInvoicePayload(made=made)
 
-    @mutation("Gives up on an OPEN invoice. It is still owed, and can still be paid or voided.")
+    @mutation("Marks an OPEN invoice as uncollectible. It is still owed, and can still be paid or voided.")
     async def mark_invoice_uncollectible(
         self, info: Info, input: MarkInvoiceUncollectibleInput
     ) -> MarkInvoiceUncollectiblePayload:

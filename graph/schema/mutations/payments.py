@@ -16,14 +16,16 @@ from graph.schema.types.payments import Payment
 from services import payments
 
 
-@strawberry.input(description="What of a payment is for one invoice.")
+@strawberry.input(description="The part of a payment to apply to one invoice.")
 class AllocationInput:
-    invoice_id: strawberry.ID = strawberry.field(description="The invoice: the customer's, and OPEN or UNCOLLECTIBLE.")
+    invoice_id: strawberry.ID = strawberry.field(
+        description="The invoice. Must belong to the customer and be OPEN or UNCOLLECTIBLE."
+    )
     amount_cents: Cents | None = strawberry.field(
         default=None,
         description=(
-            "How much, in minor units of the payment's currency: more than 0, and at most what is due. By default what "
-            "is due, or what is left of the payment."
+            "The amount to apply, in minor units of the payment's currency: more than 0 and at most the amount"
+            " due. Defaults to the amount due or the remaining part of the payment, whichever is less."
         ),
     )
 
@@ -31,30 +33,40 @@ class AllocationInput:
         return RequestedAllocation(InvoiceId(parse_id(self.invoice_id)), self.amount_cents)
 
 
-@strawberry.input(description="Money that was received outside this server.")
+@strawberry.input(description="A payment that was received outside this server.")
 class RecordPaymentInput:
-    customer_id: strawberry.ID = strawberry.field(description="Who paid.")
-    amount_cents: Cents = strawberry.field(description="How much, in minor units of `currency`: more than 0.")
+    customer_id: strawberry.ID = strawberry.field(description="The customer who paid.")
+    amount_cents: Cents = strawberry.field(description="The amount, in minor units of `currency`. Must be more than 0.")
     currency: Currency = strawberry.field(
-        description="The currency: the customer's, who takes this one for good where there is none yet."
+        description=(
+            "The currency. It must be the customer's currency. If the customer has none yet, this one is"
+            " set permanently."
+        )
     )
-    method: PaymentMethod = strawberry.field(default=PaymentMethod.BANK_TRANSFER, description="How the money came.")
+    method: PaymentMethod = strawberry.field(default=PaymentMethod.BANK_TRANSFER, description="The payment method.")
     reference: str | None = strawberry.field(
-        default=None, description=f"What identifies it where it came from: at most {limits.MAX_REFERENCE} characters."
+        default=None,
+        description=(
+            "Your reference for the payment, such as the bank's transfer id: at most"
+            f" {limits.MAX_REFERENCE} characters."
+        ),
     )
     received_at: datetime | None = strawberry.field(
         default=None,
-        description="When the money was received: within the last ten years, not after now, which is the default.",
+        description=("When the money was received: within the last ten years and not in the future. Defaults to now."),
     )
     allocations: list[AllocationInput] | None = strawberry.field(
         default=None,
         description=(
-            f"Which invoices it pays, in this order; at most {limits.MAX_ALLOCATIONS}. By default the OPEN ones, "
-            "oldest due first."
+            f"The invoices to pay, in this order, at most {limits.MAX_ALLOCATIONS}. Defaults to all OPEN"
+            " invoices, oldest due first."
         ),
     )
     allow_overpayment: bool = strawberry.field(
-        default=False, description="Whether more than the invoices take is welcome: the rest becomes balance."
+        default=False,
+        description=(
+            "True to accept a payment of more than the invoices take. The excess is added to the customer's balance."
+        ),
     )
     idempotency_key: str | None = idempotency_key_field()
 
@@ -67,7 +79,7 @@ class RecordPaymentPayload(Payload):
 
 @strawberry.type
 class PaymentMutations:
-    @mutation("Records money that was received, and pays the customer's invoices with it.")
+    @mutation("Records a payment and applies it to the customer's invoices.")
     async def record_payment(self, info: Info, input: RecordPaymentInput) -> RecordPaymentPayload:
         made = await info.context.once(
             input,

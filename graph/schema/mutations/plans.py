@@ -21,43 +21,44 @@ from services import plans
 class CreatePlanInput:
     code: str = strawberry.field(
         description=(
-            f"The plan's unique code: 1 to {limits.MAX_PLAN_CODE} letters, digits, dots, dashes and underscores, a "
-            "letter or digit first. Upper and lower case differ."
+            f"The plan's unique code: 1 to {limits.MAX_PLAN_CODE} letters, digits, dots, dashes and underscores,"
+            " starting with a letter or digit. Case-sensitive."
         )
     )
     name: str = strawberry.field(description=f"The name on invoices: 1 to {limits.MAX_NAME} characters.")
     description: str | None = strawberry.field(
-        default=None, description=f"What the plan offers: at most {limits.MAX_PLAN_DESCRIPTION} characters."
+        default=None, description=f"Description of the plan: at most {limits.MAX_PLAN_DESCRIPTION} characters."
     )
     amount_cents: Cents = strawberry.field(
-        description="The price of one unit for one interval, in minor units of `currency`: 0, which is free, or more."
+        description="Price of one unit per interval, in minor units of `currency`: 0 (free) or more."
     )
     currency: Currency = strawberry.field(description="The currency of the price.")
     interval: PlanInterval = strawberry.field(
         default=PlanInterval.DAY,
         description=(
-            "The unit of the interval that the price is for. Without this and `intervalCount`, a period is "
-            f"{limits.PLAN_DAYS} days."
+            "The unit of the billing interval. If this and `intervalCount` are omitted, the interval is"
+            f" {limits.PLAN_DAYS} days."
         ),
     )
     interval_count: int | None = strawberry.field(
         default=None,
         description=(
-            f"How many of the unit make the interval: 1 to {', '.join(SHORTER)} or {LONGEST}. By default "
-            f"{limits.PLAN_DAYS} of DAY, 1 of the others."
+            f"Number of units in the billing interval, at least 1 and at most {', '.join(SHORTER)} or {LONGEST}."
+            f" Defaults to {limits.PLAN_DAYS} for DAY and to 1 for the other units."
         ),
     )
     trial_days: int = strawberry.field(
         default=0,
         description=(
-            f"Days of trial of a new subscription, 0 to {limits.MAX_TRIAL_DAYS}, once for each customer; 0 for none."
+            f"Length of the trial of new subscriptions in days, 0 to {limits.MAX_TRIAL_DAYS}; 0 for no trial."
+            " Each customer gets one trial of the plan."
         ),
     )
     net_days: int | None = strawberry.field(
         default=None,
         description=(
-            f"Days from the issue of an invoice to its due date, 0 to {limits.MAX_NET_DAYS}, where the customer has "
-            f"none of their own: by default {limits.NET_DAYS}."
+            f"Payment terms: days from issue to due date of the plan's invoices, 0 to {limits.MAX_NET_DAYS}, if"
+            f" the customer has no value. Defaults to {limits.NET_DAYS}."
         ),
     )
     metadata: list[MetadataEntryInput] | None = metadata_input_field()
@@ -65,28 +66,31 @@ class CreatePlanInput:
 
 
 @strawberry.input(
-    description="Changes of a plan. What is left out stays as it is; price, currency and interval do always."
+    description="Changes to a plan. Omitted fields stay unchanged. Price, currency and interval can never change."
 )
 class UpdatePlanInput:
     id: strawberry.ID = strawberry.field(description="The plan.")
     name: Maybe[str | None] = strawberry.field(
-        description=f"The new name, for invoices from now on: 1 to {limits.MAX_NAME} characters; null is refused."
+        description=f"The new name, for future invoices: 1 to {limits.MAX_NAME} characters. Null is rejected."
     )
     description: Maybe[str | None] = strawberry.field(
-        description=f"The new description: at most {limits.MAX_PLAN_DESCRIPTION} characters; null for none."
+        description=f"The new description: at most {limits.MAX_PLAN_DESCRIPTION} characters. Null removes it."
     )
     trial_days: Maybe[int | None] = strawberry.field(
-        description=f"Days of trial of new subscriptions, 0 to {limits.MAX_TRIAL_DAYS}; null for none."
+        description=(
+            f"Length of the trial of new subscriptions in days, 0 to {limits.MAX_TRIAL_DAYS}. 0 or null for no trial."
+        )
     )
     net_days: Maybe[int | None] = strawberry.field(
         description=(
-            f"Days from the issue of a new invoice to its due date, 0 to {limits.MAX_NET_DAYS}; null for "
-            f"{limits.NET_DAYS}."
+            f"Payment terms of new invoices: days from issue to due date, 0 to {limits.MAX_NET_DAYS}. With null,"
+            f" {limits.NET_DAYS} applies."
         )
     )
     metadata: Maybe[list[MetadataEntryInput] | None] = strawberry.field(
         description=(
-            f"The new pairs, at most {limits.MAX_METADATA_PAIRS}, which take the place of all old ones; null for none."
+            f"The new metadata, at most {limits.MAX_METADATA_PAIRS} pairs. It replaces all existing pairs. Null"
+            " removes all."
         )
     )
 
@@ -96,7 +100,7 @@ class ArchivePlanInput:
     id: strawberry.ID = strawberry.field(description="The plan.")
 
 
-@strawberry.input(description="A plan to open again.")
+@strawberry.input(description="The plan to unarchive.")
 class UnarchivePlanInput:
     id: strawberry.ID = strawberry.field(description="The plan.")
 
@@ -123,7 +127,7 @@ class UnarchivePlanPayload(Payload):
 
 @strawberry.type
 class PlanMutations:
-    @mutation("Stores a new plan.")
+    @mutation("Creates a plan.")
     async def create_plan(self, info: Info, input: CreatePlanInput) -> CreatePlanPayload:
         metadata = metadata_of(input.metadata)
         made = await info.context.once(
@@ -145,7 +149,10 @@ class PlanMutations:
         )
         return CreatePlanPayload(made=made)
 
-    @mutation("Changes what a plan is called, its trial and days to pay. What it costs never changes: make a new plan.")
+    @mutation(
+        "Updates a plan's name, description, trial, payment terms and metadata. Its price, currency and"
+        " interval never change: create a new plan instead."
+    )
     async def update_plan(self, info: Info, input: UpdatePlanInput) -> UpdatePlanPayload:
         metadata = given(input.metadata)
         made = await info.context.change(
@@ -162,14 +169,16 @@ class PlanMutations:
         )
         return UpdatePlanPayload(made=made)
 
-    @mutation("Closes a plan to new subscriptions. The ones it has go on and are billed.")
+    @mutation(
+        "Archives a plan, so that it accepts no new subscriptions. Existing subscriptions continue and are billed."
+    )
     async def archive_plan(self, info: Info, input: ArchivePlanInput) -> ArchivePlanPayload:
         made = await info.context.change(
             lambda session: plans.archive_plan(session, plan_id=PlanId(parse_id(input.id)), now=info.context.now())
         )
         return ArchivePlanPayload(made=made)
 
-    @mutation("Opens an archived plan to new subscriptions again.")
+    @mutation("Unarchives a plan, so that it accepts new subscriptions again.")
     async def unarchive_plan(self, info: Info, input: UnarchivePlanInput) -> UnarchivePlanPayload:
         made = await info.context.change(
             lambda session: plans.unarchive_plan(session, plan_id=PlanId(parse_id(input.id)), now=info.context.now())

@@ -25,13 +25,16 @@ from services import subscriptions
 
 describe(
     Settlement,
-    "What becomes of the unused rest of what was billed when a subscription is canceled at once.",
-    NONE="It is kept.",
-    CREDIT="It is given back: on an invoice of its own, to the customer's open invoices and then to the balance.",
+    "Settlement of the unused part of the period when a subscription is canceled immediately.",
+    NONE="It is not credited.",
+    CREDIT=(
+        "It is credited on a separate invoice. The credit is applied to the customer's open invoices and then"
+        " added to the balance."
+    ),
 )
 
 
-@strawberry.input(description="A new subscription. It starts at once, or at `startAt`.")
+@strawberry.input(description="A new subscription. It starts immediately, or at `startAt`.")
 class CreateSubscriptionInput(NewSubscriptionInput):
     metadata: list[MetadataEntryInput] | None = metadata_input_field()
     idempotency_key: str | None = idempotency_key_field()
@@ -42,37 +45,39 @@ class CreateSubscriptionInput(NewSubscriptionInput):
 
 @strawberry.input(
     description=(
-        "A change of what a subscription bills. What is left out stays as it is, also in a change that waits for the "
-        "next period."
+        "A change of a subscription's plan or quantity. Omitted fields stay unchanged, in the current terms and"
+        " in a pending change."
     )
 )
 class ChangeSubscriptionInput(SubscriptionChangeInput):
     idempotency_key: str | None = idempotency_key_field()
 
 
-@strawberry.input(description="A change to withdraw that waits for the next period.")
+@strawberry.input(description="The subscription whose pending change to withdraw.")
 class WithdrawSubscriptionChangeInput:
     id: strawberry.ID = strawberry.field(description="The subscription.")
 
 
-@strawberry.input(description="A subscription to cancel.")
+@strawberry.input(description="The subscription to cancel.")
 class CancelSubscriptionInput:
     id: strawberry.ID = strawberry.field(description="The subscription.")
     at_period_end: bool = strawberry.field(
         default=True,
         description=(
-            "True: at the end of the current period, which can be undone until then. False: at once. One that has not "
-            "begun is canceled at once."
+            "True to cancel at the end of the current period; this can be undone until then. False to cancel"
+            " immediately. A PENDING subscription is always canceled immediately."
         ),
     )
     settlement: Settlement = strawberry.field(
         default=Settlement.NONE,
-        description="What becomes of the unused rest of what was billed; CREDIT is for what is canceled at once.",
+        description=(
+            "Settlement of the unused part of the period. CREDIT is allowed only for an immediate cancellation."
+        ),
     )
     idempotency_key: str | None = idempotency_key_field()
 
 
-@strawberry.input(description="A cancellation to take back.")
+@strawberry.input(description="The subscription whose cancellation to undo.")
 class UndoSubscriptionCancellationInput:
     id: strawberry.ID = strawberry.field(description="The subscription.")
 
@@ -81,14 +86,14 @@ class UndoSubscriptionCancellationInput:
 class CreateSubscriptionPayload(Payload):
     subscription: Subscription | None = made_subscription("The new subscription.")
     invoice: Invoice | None = made_invoice(
-        "The invoice of its first period, over 0 for a trial; null for a subscription that begins later."
+        "The invoice for the first period; for a trial, an invoice for 0. Null if the subscription starts later."
     )
 
 
 @payload
 class ChangeSubscriptionPayload(Payload):
     subscription: Subscription | None = made_subscription("The subscription as it is now.")
-    invoice: Invoice | None = made_invoice("The invoice that the change has made; null where it made none.")
+    invoice: Invoice | None = made_invoice("The invoice created by the change. Null if there is none.")
 
     @strawberry.field(description=WITHDRAWN_CHANGE)
     def withdrawn_change(self) -> PendingChange | None:
@@ -105,7 +110,7 @@ class WithdrawSubscriptionChangePayload(Payload):
 class CancelSubscriptionPayload(Payload):
     subscription: Subscription | None = made_subscription("The subscription as it is now.")
     invoice: Invoice | None = made_invoice(
-        "The last invoice: what was given back, and lines that waited for one; null where there is none."
+        "The final invoice, with the credit and all pending lines. Null if there is none."
     )
 
 
@@ -117,8 +122,8 @@ class UndoSubscriptionCancellationPayload(Payload):
 @strawberry.type
 class SubscriptionMutations:
     @mutation(
-        "Puts a customer on a plan and bills the first period, both or neither. The invoice is OPEN, or PAID where "
-        "nothing is owed. A customer may have one live subscription."
+        "Subscribes a customer to a plan and bills the first period, in one transaction. The invoice is OPEN, or"
+        " PAID if nothing is owed. A customer may have only one live subscription."
     )
     async def create_subscription(self, info: Info, input: CreateSubscriptionInput) -> CreateSubscriptionPayload:
         request = input.request()
@@ -131,8 +136,8 @@ class SubscriptionMutations:
         return CreateSubscriptionPayload(made=made)
 
     @mutation(
-        "Changes the plan or the quantity of a subscription, to the second, now or with the next period. A customer "
-        "session leaves `mode` and `asOf` out.",
+        "Changes the plan or quantity of a subscription, prorated to the second, now or with the next period. A"
+        " customer session must not set `mode` or `asOf`.",
         permission=CustomerPermission.CHANGE_SUBSCRIPTION,
     )
     async def change_subscription(self, info: Info, input: ChangeSubscriptionInput) -> ChangeSubscriptionPayload:
@@ -145,7 +150,7 @@ class SubscriptionMutations:
         )
         return ChangeSubscriptionPayload(made=made)
 
-    @mutation("Takes back a change that waits for the next period.", permission=CustomerPermission.CHANGE_SUBSCRIPTION)
+    @mutation("Withdraws the pending change of a subscription.", permission=CustomerPermission.CHANGE_SUBSCRIPTION)
     async def withdraw_subscription_change(
         self, info: Info, input: WithdrawSubscriptionChangeInput
     ) -> WithdrawSubscriptionChangePayload:
@@ -157,8 +162,9 @@ class SubscriptionMutations:
         return WithdrawSubscriptionChangePayload(made=made)
 
     @mutation(
-        "Ends a subscription, with its current period or at once. Open invoices stay owed; `settlement` says whether "
-        "the unused rest is given back, which a customer session cannot ask for.",
+        "Cancels a subscription, at the end of the current period or immediately. Open invoices stay owed."
+        " `settlement` defines whether the unused part of the period is credited; a customer session must not set"
+        " it.",
         permission=CustomerPermission.CANCEL_SUBSCRIPTION,
     )
     async def cancel_subscription(self, info: Info, input: CancelSubscriptionInput) -> CancelSubscriptionPayload:
@@ -175,7 +181,7 @@ class SubscriptionMutations:
         return CancelSubscriptionPayload(made=made)
 
     @mutation(
-        "Takes back a cancellation that waits for the end of the period.",
+        "Undoes a cancellation that is scheduled for the end of the period.",
         permission=CustomerPermission.CANCEL_SUBSCRIPTION,
     )
     async def undo_subscription_cancellation(

@@ -18,22 +18,21 @@ ADVANCE_SECONDS = 5
 
 @strawberry.input(description="A new test clock.")
 class CreateTestClockInput:
-    name: str | None = strawberry.field(
-        default=None, description=f"What it is for: at most {limits.MAX_NAME} characters."
-    )
+    name: str | None = strawberry.field(default=None, description=f"Name: at most {limits.MAX_NAME} characters.")
     frozen_at: datetime | None = strawberry.field(
         default=None,
-        description=f"The time it stands at, within {limits.MAX_YEARS_AHEAD} years of now; by default now.",
+        description=(f"The initial time of the clock, within {limits.MAX_YEARS_AHEAD} years of now. Defaults to now."),
     )
     idempotency_key: str | None = idempotency_key_field()
 
 
-@strawberry.input(description="A test clock to move forward.")
+@strawberry.input(description="The test clock to advance.")
 class AdvanceTestClockInput:
-    id: strawberry.ID = strawberry.field(description="The test clock: one that is READY.")
+    id: strawberry.ID = strawberry.field(description="The test clock. Must be READY.")
     to: datetime = strawberry.field(
         description=(
-            f"The time it shall stand at: later than it does, and within {limits.MAX_YEARS_AHEAD} years of now."
+            f"The time to advance to: later than the clock's current time, and within {limits.MAX_YEARS_AHEAD}"
+            " years of now."
         )
     )
     idempotency_key: str | None = idempotency_key_field()
@@ -48,8 +47,9 @@ class CreateTestClockPayload(Payload):
 class AdvanceTestClockPayload(Payload):
     test_clock: TestClock | None = made_test_clock(
         (
-            "The test clock: READY at its new time, or still ADVANCING where there is more to bill than fits into "
-            f"{ADVANCE_SECONDS} seconds. The server goes on then; send the same again, or look."
+            "The test clock. It is READY at the new time, or still ADVANCING if billing takes longer than"
+            f" {ADVANCE_SECONDS} seconds. The server then continues by itself: repeat the mutation or poll the"
+            " clock."
         ),
     )
 
@@ -58,7 +58,7 @@ class AdvanceTestClockPayload(Payload):
 class TestClockMutations:
     __test__ = False
 
-    @mutation("Makes a test clock. Customers that are created on it live in its time, and no others do.")
+    @mutation("Creates a test clock. Only customers that are created on it are in its time.")
     async def create_test_clock(self, info: Info, input: CreateTestClockInput) -> CreateTestClockPayload:
         made = await info.context.once(
             input,
@@ -68,7 +68,7 @@ class TestClockMutations:
         )
         return CreateTestClockPayload(made=made)
 
-    @mutation("Moves a test clock forward: everything that is due on the way happens to its customers, in order.")
+    @mutation("Advances a test clock. Everything that becomes due for its customers on the way happens, in order.")
     async def advance_test_clock(self, info: Info, input: AdvanceTestClockInput) -> AdvanceTestClockPayload:
         made = await info.context.once(
             input,

@@ -17,34 +17,40 @@ from graph.schema.types.subscriptions import WITHDRAWN_CHANGE, PendingChange, Wi
 from services import previews
 
 
-@strawberry.input(description="A subscription to preview.")
+@strawberry.input(description="The subscription to preview.")
 class PreviewSubscriptionInput(NewSubscriptionInput):
     pass
 
 
 describe_fields(
     PreviewSubscriptionInput,
-    customer_id="Who would be billed: a customer in use.",
-    plan_id="What would be billed: a plan that is not archived, in the currency the customer is billed in.",
-    start_at="When it would begin: not in the past, and within ten years. By default now.",
-    trial_days=(
-        f"Days of trial, 0 to {limits.MAX_TRIAL_DAYS}, in place of the plan's; 0 for none. As for `createSubscription`."
+    customer_id="The customer to bill. Must not be archived.",
+    plan_id="The plan. It must not be archived, and must be in the customer's currency.",
+    start_at=(
+        "When the subscription would start, within the next ten years. A time up to"
+        f" {limits.START_GRACE.seconds} seconds in the past counts as now. Defaults to now."
     ),
-    trial_end=f"When the trial would end, in place of its days: at most {limits.MAX_TRIAL_DAYS} days after it begins.",
+    trial_days=(
+        f"Length of the trial in days, 0 to {limits.MAX_TRIAL_DAYS}, as for `createSubscription`. 0 for no trial."
+    ),
+    trial_end=(
+        f"When the trial would end, at most {limits.MAX_TRIAL_DAYS} days after the start. Cannot be"
+        " combined with `trialDays`."
+    ),
 )
 
 
-@strawberry.input(description="A change of a subscription to preview. What is left out stays as it is.")
+@strawberry.input(description="The subscription change to preview. Omitted fields stay unchanged.")
 class PreviewSubscriptionChangeInput(SubscriptionChangeInput):
     pass
 
 
 describe_fields(
     PreviewSubscriptionChangeInput,
-    mode="When it would come into force; by default as for `changeSubscription`.",
+    mode="When the change would take effect. Same default as for `changeSubscription`.",
     as_of=(
-        "The instant in the current period from which it would count: not before the latest change in it, and not "
-        "after now, which is the default."
+        "The time from which the change would count. Must be in the current period, not before the latest"
+        " change, and not in the future. Defaults to now."
     ),
 )
 
@@ -52,27 +58,29 @@ describe_fields(
 @payload
 class PreviewSubscriptionPayload(Payload):
     invoice: InvoicePreview | None = strawberry.field(
-        default=None, description="The first invoice, as it would be made when the subscription begins."
+        default=None, description="The first invoice, as it would be issued when the subscription starts."
     )
 
 
 @payload
 class PreviewSubscriptionChangePayload(Payload):
-    mode: ChangeMode | None = strawberry.field(default=None, description="The mode, which may be the default one.")
-    effective_at: datetime | None = strawberry.field(default=None, description="When it would come into force.")
+    mode: ChangeMode | None = strawberry.field(
+        default=None, description="The mode that applies, including the default."
+    )
+    effective_at: datetime | None = strawberry.field(default=None, description="When the change would take effect.")
     invoice: InvoicePreview | None = strawberry.field(
-        default=None, description="The invoice that the change would make; null where it would make none."
+        default=None, description="The invoice that the change would create. Null if there would be none."
     )
     next_invoice: InvoicePreview | None = strawberry.field(
         default=None,
-        description="The invoice of the next period after the change; null where the subscription ends before.",
+        description="The invoice of the next period after the change. Null if the subscription ends before that.",
     )
     withdrawn_change: PendingChange | None = strawberry.field(default=None, description=WITHDRAWN_CHANGE)
 
 
 @strawberry.type
 class PreviewQueries:
-    @preview("What `createSubscription` would bill first, with the same input. Stores nothing.")
+    @preview("Previews the first invoice of `createSubscription` with the same input. Stores nothing.")
     async def preview_subscription(self, info: Info, input: PreviewSubscriptionInput) -> PreviewSubscriptionPayload:
         request = input.request()
         info.context.access.require_plan(request.plan_id)
@@ -85,7 +93,7 @@ class PreviewQueries:
             )
         return PreviewSubscriptionPayload(invoice=invoice)  # type: ignore[arg-type]
 
-    @preview("What `changeSubscription` would do, with the same input. Stores nothing.")
+    @preview("Previews `changeSubscription` with the same input. Stores nothing.")
     async def preview_subscription_change(
         self, info: Info, input: PreviewSubscriptionChangeInput
     ) -> PreviewSubscriptionChangePayload:

@@ -55,14 +55,16 @@ async def find_node(info: Info, id: strawberry.ID) -> Any:
     return None if kind is None else await info.context.find(by_id[kind.model], key)
 
 
-@strawberry.type(description="All reads. A lookup of an id that does not exist, or is none, gives null.")
+@strawberry.type(description="All queries. Looking up an id that does not exist or is malformed returns null.")
 class Query(PreviewQueries):
-    @strawberry.field(description="The object with this id, whatever its type.")
+    @strawberry.field(description="The object with this id, of any type.")
     async def node(self, info: Info, id: Id) -> Node | None:
         return await find_node(info, id)
 
     @strawberry.field(
-        description=f"The objects with these ids, in their order, null for an id that none has; at most {MAX_PAGE}."
+        description=(
+            f"The objects with these ids, in the same order; null for each id that does not exist. At most {MAX_PAGE}."
+        )
     )
     async def nodes(
         self,
@@ -82,7 +84,7 @@ class Query(PreviewQueries):
     customer: Customer | None = lookup(customers_by_id, "The customer with this id.")
     customer_by_email: Customer | None = lookup(
         customers_by_email_key,
-        "The customer with this e-mail address, in upper or lower case.",
+        "The customer with this e-mail address, ignoring case.",
         argument="email",
         argument_description="The e-mail address.",
         argument_type=str,
@@ -92,7 +94,7 @@ class Query(PreviewQueries):
         customers_by_external_id,
         "The customer with this external id.",
         argument="externalId",
-        argument_description="The id that your own system has for it.",
+        argument_description="The customer's id in your own system.",
         argument_type=str,
         key_of=str,
     )
@@ -111,7 +113,10 @@ class Query(PreviewQueries):
     test_clock: TestClock | None = lookup(test_clocks_by_id, "The test clock with this id.")
 
     @strawberry.field(
-        description="All API keys, revoked ones too, oldest first; no customer sessions. Needs a key of scope ADMIN."
+        description=(
+            "All API keys, including revoked ones, oldest first. Customer sessions are not included."
+            " Requires an API key with scope ADMIN."
+        )
     )
     async def api_keys(self, info: Info) -> list[ApiKey]:
         info.context.access.require(ApiKeyScope.ADMIN)
@@ -124,15 +129,15 @@ class Query(PreviewQueries):
         order_by=CustomerOrder,
         without_test_clocks=True,
         description=(
-            "All customers, archived ones too unless they are filtered out. Those in the time of a test clock are left "
-            "out, unless the filter names the clock."
+            "All customers, including archived ones. Customers on a test clock are omitted unless the filter"
+            " names the clock."
         ),
     )
     plans: Connection[Plan] = connection(
         models.Plan,
         filter_by=PlanFilter,
         order_by=PlanOrder,
-        description="All plans, archived ones too unless they are filtered out.",
+        description="All plans, including archived ones.",
     )
     subscriptions: Connection[Subscription] = connection(
         models.Subscription,
@@ -140,8 +145,8 @@ class Query(PreviewQueries):
         order_by=SubscriptionOrder,
         without_test_clocks=True,
         description=(
-            "All subscriptions, canceled ones too unless they are filtered out. Those in the time of a test clock are "
-            "left out, unless the filter names the clock or the customer."
+            "All subscriptions, including canceled ones. Subscriptions on a test clock are omitted unless the"
+            " filter names the clock or the customer."
         ),
     )
     invoices: Connection[Invoice] = connection(
@@ -150,14 +155,15 @@ class Query(PreviewQueries):
         order_by=InvoiceOrder,
         without_test_clocks=True,
         description=(
-            "All invoices, such as those of one customer. Those in the time of a test clock are left out, unless the "
-            "filter names the clock, the customer or the subscription."
+            "All invoices. Invoices on a test clock are omitted unless the filter names the clock, the customer"
+            " or the subscription."
         ),
     )
     events: Connection[Event] = feed(
-        "The feed of all events, oldest first: plans and test clocks too, and what lives in the time of test clocks. "
-        "Poll it with the `endCursor` of the page before, also of an empty one: each event comes once, and none is "
-        "missed. An event comes as soon as all work that began before it has ended, most often at once."
+        "The feed of all events, oldest first, including events of plans, test clocks and customers on test"
+        " clocks. Poll it with the `endCursor` of the previous page, even if that page was empty: you get every"
+        " event exactly once. An event appears as soon as all transactions that started before it have ended,"
+        " usually immediately."
     )
     test_clocks: Connection[TestClock] = connection(
         models.TestClock,
@@ -170,5 +176,5 @@ class Query(PreviewQueries):
         filter_by=BillingRunFilter,
         order_by=BillingRunOrder,
         newest_first=True,
-        description="The runs that billed what was due, the newest first.",
+        description="The runs that billed what was due, newest first.",
     )

@@ -11,48 +11,56 @@ from graph.schema.types.common import describe, field
 
 describe(
     ApiKeyScope,
-    "What a request may do.",
-    READ="Read everything but API keys.",
-    WRITE="Read, and all mutations but those of API keys.",
-    ADMIN="Everything.",
-    CUSTOMER="See one customer, for a limited time: a customer session.",
+    "The access level of an API key or customer session.",
+    READ="Read everything except API keys.",
+    WRITE="READ, and all mutations except `createApiKey` and, for API keys, `revokeApiKey`.",
+    ADMIN="Everything, including managing API keys.",
+    CUSTOMER=(
+        "Access to one customer for a limited time, within the session's permissions. Only for customer sessions."
+    ),
 )
 describe(
     CustomerPermission,
-    "What a customer may do with the own subscription in a customer session, beside reading.",
-    CANCEL_SUBSCRIPTION="Cancel it, at once or at the period's end, and take a cancellation back. Nothing is refunded.",
+    "Permission of a customer session, in addition to reading.",
+    CANCEL_SUBSCRIPTION=(
+        "Cancel it, immediately or at the end of the period, and undo a scheduled cancellation. Nothing is credited."
+    ),
     CHANGE_SUBSCRIPTION=(
-        "Change its quantity, and its plan to one of those that the session names, as the rules have it by default: a "
-        "change up is billed now, one down comes with the next period and can be withdrawn. One that gives more back "
-        "than it charges is refused."
+        "Change its quantity, or its plan to one of the session's `planIds`, with the default mode: an upgrade"
+        " is billed now; a downgrade takes effect with the next period and can be withdrawn until then. A change"
+        " that credits more than it charges is rejected."
     ),
 )
 
 
-@strawberry.type(description="Who may send requests. Its token was shown once, when it was made, and is not kept.")
+@strawberry.type(
+    description=(
+        "A key that authenticates requests. Its token is shown once, on creation, and only its hash is stored."
+    )
+)
 class ApiKey:
     row: ClassVar = models.ApiKey
 
-    id: strawberry.ID = field("The key's id, which its token names as well.")
-    name: str = field("What the key is for.")
-    scope: ApiKeyScope = field("What it may do.")
-    created_at: datetime = field("When it was made.")
+    id: strawberry.ID = field("The key's id. The token contains it.")
+    name: str = field("Name of the key.")
+    scope: ApiKeyScope = field("The key's access level.")
+    created_at: datetime = field("When it was created.")
     last_used_at: datetime | None = field(
-        "When a request was last sent with it, to the minute; null for never.",
+        "When the key was last used, to the minute. Null if never.",
     )
-    revoked_at: datetime | None = field("When it was revoked; null for one that is good.")
+    revoked_at: datetime | None = field("When the key was revoked. Null if it is valid.")
 
 
 @strawberry.type(
     description=(
-        "A short-lived access for a customer's own browser: with its token, nothing exists but this customer, what "
-        "belongs to it, and the plans."
+        "Short-lived access for a customer's browser. Its token can access only this customer, the customer's"
+        " own objects, the plans of its subscriptions and invoices, and the plans in `planIds`."
     )
 )
 class CustomerSession:
     row: ClassVar = models.ApiKey
 
-    id: strawberry.ID = field("The session's id, by which `revokeApiKey` ends it early.")
-    permissions: list[CustomerPermission] = field("What the customer may do, beside reading.")
-    created_at: datetime = field("When it was made.")
-    expires_at: datetime = field("When it ends.")
+    id: strawberry.ID = field("The session's id. Pass it to `revokeApiKey` to end the session early.")
+    permissions: list[CustomerPermission] = field("Permissions of the session, in addition to reading.")
+    created_at: datetime = field("When it was created.")
+    expires_at: datetime = field("When the session expires.")

@@ -42,13 +42,13 @@ def field_of(column: str, description: str, *, deprecation_reason: str | None = 
     )
 
 
-@strawberry.interface(description="An object that `node` finds by its id.")
+@strawberry.interface(description="An object that can be fetched by its id with `node`.")
 class Node:
     """The base of the types whose objects are rows of one table."""
 
     row: ClassVar[type[Base]] = Base
 
-    id: strawberry.ID = field("The object's id: a UUID (version 7), unique among all objects, and safe to show.")
+    id: strawberry.ID = field("The object's id: a version 7 UUID, unique among all objects and safe to expose.")
 
     @classmethod
     def is_type_of(cls, source: object, _info: Info) -> bool:
@@ -85,16 +85,16 @@ def describe_fields(declared: type, **descriptions: str) -> None:
     assert not descriptions, descriptions
 
 
-@strawberry.type(description="A pair of the caller's own data, kept with an object and given back as it was.")
+@strawberry.type(description="A key-value pair of your own data, stored with an object and returned unchanged.")
 class MetadataEntry:
-    key: str = field(f"The pair's name, unique in its object: 1 to {limits.MAX_METADATA_KEY} characters.")
-    value: str = field(f"What is kept under it: at most {limits.MAX_METADATA_VALUE} characters.")
+    key: str = field(f"The key, unique within its object: 1 to {limits.MAX_METADATA_KEY} characters.")
+    value: str = field(f"The value: at most {limits.MAX_METADATA_VALUE} characters.")
 
 
-@strawberry.input(description="A pair of the caller's own data.")
+@strawberry.input(description="A key-value pair of your own data.")
 class MetadataEntryInput:
-    key: str = field(f"The pair's name, unique in its object: 1 to {limits.MAX_METADATA_KEY} characters.")
-    value: str = field(f"What is kept under it: at most {limits.MAX_METADATA_VALUE} characters.")
+    key: str = field(f"The key, unique within its object: 1 to {limits.MAX_METADATA_KEY} characters.")
+    value: str = field(f"The value: at most {limits.MAX_METADATA_VALUE} characters.")
 
 
 def metadata_field(*, deprecation_reason: str | None = None) -> Any:
@@ -105,7 +105,10 @@ def metadata_field(*, deprecation_reason: str | None = None) -> Any:
 
     return strawberry.field(
         resolver=resolve,
-        description=f"The caller's own data, at most {limits.MAX_METADATA_PAIRS} pairs, sorted by key.",
+        description=(
+            f"Your own data, at most {limits.MAX_METADATA_PAIRS} pairs, sorted by key. Always empty in a"
+            " customer session."
+        ),
         deprecation_reason=deprecation_reason,
         metadata={READS: {"custom_metadata"}},
     )
@@ -125,34 +128,36 @@ def metadata_of(entries: list[MetadataEntryInput] | None) -> Mapping[str, str] |
         return None
     pairs = {entry.key: entry.value for entry in entries}
     if len(pairs) != len(entries):
-        raise InvalidInput("A key of the metadata must come only once.", "metadata")
+        raise InvalidInput("Each metadata key may appear only once.", "metadata")
     return pairs
 
 
-@strawberry.type(description="A postal address. What was left out is null.")
+@strawberry.type(description="A postal address. Omitted lines are null.")
 class Address:
-    line1: str | None = field("Street and number, or what is said in their place.")
-    line2: str | None = field("More of the same: floor, building, care of.")
-    postal_code: str | None = field("Postal code, as the country writes it.")
+    line1: str | None = field("First address line, such as street and number.")
+    line2: str | None = field("Second address line, such as floor, building or care of.")
+    postal_code: str | None = field("Postal code, in the country's format.")
     city: str | None = field("City, town or village.")
     region: str | None = field("State, province or region.")
-    country: str | None = field("Country: the two-letter code of ISO 3166-1, such as `DE`.")
+    country: str | None = field("Two-letter country code (ISO 3166-1 alpha-2), such as `DE`.")
 
 
 @strawberry.input(
     description=(
-        f"A postal address. Each line has at most {limits.MAX_ADDRESS_LINE} characters; an empty one counts as left "
-        "out."
+        f"A postal address. Each line may have at most {limits.MAX_ADDRESS_LINE} characters. An empty line counts"
+        " as omitted."
     )
 )
 class AddressInput:
     line1: str | None = strawberry.field(default=None, description="Street and number.")
-    line2: str | None = strawberry.field(default=None, description="More of the same: floor, building, care of.")
-    postal_code: str | None = strawberry.field(default=None, description="Postal code, as the country writes it.")
+    line2: str | None = strawberry.field(
+        default=None, description="Second address line, such as floor, building or care of."
+    )
+    postal_code: str | None = strawberry.field(default=None, description="Postal code, in the country's format.")
     city: str | None = strawberry.field(default=None, description="City, town or village.")
     region: str | None = strawberry.field(default=None, description="State, province or region.")
     country: str | None = strawberry.field(
-        default=None, description="Country: the two-letter code of ISO 3166-1 in capitals, such as `DE`."
+        default=None, description="Two-letter country code (ISO 3166-1 alpha-2) in upper case, such as `DE`."
     )
 
     def value(self) -> records.Address:
@@ -166,13 +171,13 @@ class AddressInput:
         )
 
 
-@strawberry.input(description="A half-open span of time: the instant `from` is in it, `until` is not.")
+@strawberry.input(description="A half-open time range: `from` is included, `until` is excluded.")
 class DateTimeRange:
     from_: datetime | None = strawberry.field(
-        name="from", default=None, description="At or after this instant; from the beginning when left out."
+        name="from", default=None, description="Start of the range, inclusive. No lower bound if omitted."
     )
     until: datetime | None = strawberry.field(
-        default=None, description="Before this instant; to the end when left out."
+        default=None, description="End of the range, exclusive. No upper bound if omitted."
     )
 
 
@@ -190,7 +195,7 @@ def equals(column: str, value: Value) -> tuple[Condition, ...]:
 def in_currency(code: str | None) -> tuple[Condition, ...]:
     """Rows in a currency. Refuses what is none, which no row could have."""
     if code is not None and code not in CURRENCIES:
-        raise bad_user_input(f"{code!r} is not a currency code of ISO 4217.")
+        raise bad_user_input(f"{code!r} is not an ISO 4217 currency code.")
     return equals("currency", code)
 
 

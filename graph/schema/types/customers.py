@@ -40,49 +40,52 @@ from graph.schema.types.payments import (
 from graph.schema.types.subscriptions import SubscriptionFilter, SubscriptionOrder
 
 
-@strawberry.type(description="Who is billed: a person or a company. Customers are archived, never deleted.")
+@strawberry.type(description="A person or company that is billed. Customers can be archived but never deleted.")
 class Customer(Node):
     row: ClassVar = models.Customer
 
     name: str = field("The name on invoices.")
-    email: str = field("The e-mail address, unique among all customers without regard to upper and lower case.")
-    external_id: str | None = field("The id that the caller's own system has for this customer, unique; null for none.")
-    address: Address | None = field("The postal address on invoices; null for none.")
-    tax_id: str | None = field("The tax number on invoices, such as a VAT id; null for none.")
+    email: str = field("The e-mail address, unique among all customers, ignoring case.")
+    external_id: str | None = field("The customer's id in your own system. Unique. Null if not set.")
+    address: Address | None = field("The postal address on invoices. Null if not set.")
+    tax_id: str | None = field("The tax id on invoices, such as a VAT number. Null if not set.")
     currency: Currency | None = field(
-        "The currency that this customer is billed in: the first subscription, invoice or payment fixes it for good. "
-        "Null before that."
+        "The currency in which the customer is billed. The first subscription, invoice or payment sets it"
+        " permanently. Null before that."
     )
     balance_cents: Cents = field(
-        "What we owe the customer, in minor units of `currency`: overpayments and credits that no invoice took. The "
-        "next invoice is paid from it first. Never negative; what the customer owes is on the invoices."
+        "The customer's credit balance, in minor units of `currency`: overpayments and credits that have not"
+        " been applied to an invoice. It is applied to the next invoice first. Never negative; what the customer"
+        " owes is on the invoices."
     )
     net_days: int | None = field(
-        "Days from the issue of this customer's invoices to their due date. Null: those of the plan, or "
-        f"{limits.NET_DAYS}."
+        "Payment terms: days from issue to due date of this customer's invoices. If null, the plan's value"
+        f" applies, else {limits.NET_DAYS}."
     )
-    archived_at: datetime | None = field("When the customer was taken out of use; null for one in use.")
-    version: int = field("Goes up by one with each change of the customer, from 1.")
+    archived_at: datetime | None = field("When the customer was archived. Null if not archived.")
+    version: int = field("Version of the customer. Starts at 1 and increases by one with each change.")
     created_at: datetime = field("When the customer was created.")
     updated_at: datetime = field("When the customer was last changed.")
     metadata: list[MetadataEntry] = metadata_field()
 
     subscription: LazySubscription | None = edge(
-        live_subscriptions_by_customer, "id", "The live subscription: the one that is not CANCELED. Null for none."
+        live_subscriptions_by_customer,
+        "id",
+        "The live subscription, that is, the one that is not CANCELED. Null if there is none.",
     )
     subscriptions: Connection[LazySubscription] = connection(
         models.Subscription,
         parent="customer_id",
         filter_by=SubscriptionFilter,
         order_by=SubscriptionOrder,
-        description="All subscriptions, past ones too.",
+        description="All subscriptions, including canceled ones.",
     )
     invoices: Connection[LazyInvoice] = connection(
         models.Invoice,
         parent="customer_id",
         filter_by=InvoiceFilter,
         order_by=InvoiceOrder,
-        description="All invoices, of all subscriptions and of none.",
+        description="All invoices, including one-off invoices.",
     )
     payments: Connection[Payment] = connection(
         models.Payment,
@@ -96,34 +99,30 @@ class Customer(Node):
         parent="customer_id",
         filter_by=LedgerEntryFilter,
         order_by=LedgerEntryOrder,
-        description="How `balanceCents` came about: each change of it.",
+        description="The ledger of `balanceCents`: every change to the balance.",
     )
     events: Connection[Event] = feed_by(
         "customer_id",
-        "What happened to the customer and to what is the customer's, oldest first: the part of the feed `events` that "
-        "is about them.",
+        "Events of the customer and of the customer's objects, oldest first: the customer's part of the feed `events`.",
     )
     test_clock: LazyTestClock | None = edge(
         test_clocks_by_id,
         "test_clock_id",
-        "The test clock that the customer was created on, in whose time all that is the customer's lives; null for "
-        "one in the time of the world.",
+        "The test clock that the customer and all of its objects are on. Null if they are in real time.",
     )
 
 
-@strawberry.input(description="Which customers. What is left out is no condition.")
+@strawberry.input(description="Filter for customers. Omitted fields do not filter.")
 class CustomerFilter:
     archived: bool | None = strawberry.field(
-        default=None, description="True: only archived customers; false: only those in use."
+        default=None, description="True for archived customers only, false for customers that are not archived."
     )
-    currency: Currency | None = strawberry.field(
-        default=None, description="Only customers that are billed in this currency."
-    )
+    currency: Currency | None = strawberry.field(default=None, description="Only customers billed in this currency.")
     created_at: DateTimeRange | None = strawberry.field(
-        default=None, description="Only customers created in this span."
+        default=None, description="Only customers created in this range."
     )
     test_clock_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only customers in the time of this test clock; an unknown id matches none."
+        default=None, description="Only customers on this test clock. An unknown id matches none."
     )
 
     def conditions(self) -> tuple[Condition, ...]:
@@ -135,14 +134,16 @@ class CustomerFilter:
         )
 
 
-@strawberry.enum(description="What customers are ordered by. Texts go by code point.")
+@strawberry.enum(description="The field to sort customers by. Strings are compared by code point.")
 class CustomerOrderField(Enum):
     CREATED_AT = strawberry.enum_value("created_at", description="When the customer was created.")
     NAME = strawberry.enum_value("name", description="The name.")
     EMAIL = strawberry.enum_value("email", description="The e-mail address.")
 
 
-@strawberry.input(description="An order of customers.")
+@strawberry.input(description="Sort order of customers.")
 class CustomerOrder:
-    field: CustomerOrderField = strawberry.field(default=CustomerOrderField.CREATED_AT, description="What to order by.")
-    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which way.")
+    field: CustomerOrderField = strawberry.field(
+        default=CustomerOrderField.CREATED_AT, description="The field to sort by."
+    )
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="The sort direction.")

@@ -25,7 +25,7 @@ from graph.settings import Limits
 
 describe(
     ObjectType,
-    "What an event is about.",
+    "The type of the object that an event is about.",
     name="EventObjectType",
     CUSTOMER="A customer.",
     PLAN="A plan.",
@@ -36,40 +36,44 @@ describe(
 )
 describe(
     EventType,
-    "What happened. More may be added.",
+    "The type of an event. More values may be added.",
     CUSTOMER_CREATED="A customer was created.",
-    CUSTOMER_UPDATED="A customer was changed; `changes` says where.",
-    CUSTOMER_ARCHIVED="A customer was taken out of use.",
-    CUSTOMER_UNARCHIVED="A customer was taken into use again.",
-    CUSTOMER_BALANCE_CHANGED="A customer's balance changed; the customer's `ledger` says why.",
+    CUSTOMER_UPDATED="A customer was updated. `changes` lists the fields.",
+    CUSTOMER_ARCHIVED="A customer was archived.",
+    CUSTOMER_UNARCHIVED="A customer was unarchived.",
+    CUSTOMER_BALANCE_CHANGED="A customer's balance changed. The customer's `ledger` shows why.",
     PLAN_CREATED="A plan was created.",
-    PLAN_UPDATED="A plan was changed; `changes` says where.",
-    PLAN_ARCHIVED="A plan was closed to new subscriptions.",
-    PLAN_UNARCHIVED="A plan was opened to new subscriptions again.",
-    SUBSCRIPTION_CREATED="A subscription was created; unless it is PENDING, it has begun as well.",
-    SUBSCRIPTION_STARTED="A PENDING subscription has begun.",
-    SUBSCRIPTION_TRIAL_ENDED="A trial has ended, and the first full period was billed.",
-    SUBSCRIPTION_RENEWED="A new period has begun and was billed.",
-    SUBSCRIPTION_CHANGED="A new plan or quantity came into force; `changes` says which.",
-    SUBSCRIPTION_CHANGE_SCHEDULED="A change of plan or quantity was asked for, which comes with the next period.",
-    SUBSCRIPTION_CHANGE_WITHDRAWN="A change that was to come with the next period was taken back or replaced.",
-    SUBSCRIPTION_CANCELLATION_SCHEDULED="It was asked for that a subscription ends with its current period.",
-    SUBSCRIPTION_CANCELLATION_UNDONE="A cancellation was taken back before it came into force.",
-    SUBSCRIPTION_CANCELED="A subscription has ended.",
-    SUBSCRIPTION_PAST_DUE="The day is over on which an open invoice of an ACTIVE subscription was due.",
-    SUBSCRIPTION_RECOVERED="No open invoice of a PAST_DUE subscription is overdue any more.",
+    PLAN_UPDATED="A plan was updated. `changes` lists the fields.",
+    PLAN_ARCHIVED="A plan was archived.",
+    PLAN_UNARCHIVED="A plan was unarchived.",
+    SUBSCRIPTION_CREATED="A subscription was created. Unless it is PENDING, it has also started.",
+    SUBSCRIPTION_STARTED="A PENDING subscription has started.",
+    SUBSCRIPTION_TRIAL_ENDED="A trial ended and the first full period was billed.",
+    SUBSCRIPTION_RENEWED="A new period started and was billed.",
+    SUBSCRIPTION_CHANGED="A new plan or quantity took effect. `changes` lists which.",
+    SUBSCRIPTION_CHANGE_SCHEDULED="A change of plan or quantity was scheduled for the next period.",
+    SUBSCRIPTION_CHANGE_WITHDRAWN="A pending change was withdrawn or replaced.",
+    SUBSCRIPTION_CANCELLATION_SCHEDULED="A cancellation at the end of the current period was scheduled.",
+    SUBSCRIPTION_CANCELLATION_UNDONE="A scheduled cancellation was undone before it took effect.",
+    SUBSCRIPTION_CANCELED="A subscription ended.",
+    SUBSCRIPTION_PAST_DUE=(
+        "An ACTIVE subscription became PAST_DUE: the due day of one of its open invoices has ended."
+    ),
+    SUBSCRIPTION_RECOVERED="A PAST_DUE subscription became ACTIVE: none of its open invoices is overdue any more.",
     INVOICE_CREATED="A draft was created.",
     INVOICE_UPDATED="A draft was changed.",
     INVOICE_DELETED="A draft was deleted.",
-    INVOICE_FINALIZED="An invoice got its number. Most are created this moment: they were no drafts before.",
-    INVOICE_PARTIALLY_PAID="A part of an invoice was paid.",
-    INVOICE_PAID="Nothing is due on an invoice any more.",
-    INVOICE_VOIDED="An invoice was taken back.",
-    INVOICE_MARKED_UNCOLLECTIBLE="An invoice was given up on.",
-    PAYMENT_RECORDED="Money was received.",
+    INVOICE_FINALIZED=(
+        "An invoice was finalized and got its number. Most invoices are created finalized and were never drafts."
+    ),
+    INVOICE_PARTIALLY_PAID="An invoice was partially paid.",
+    INVOICE_PAID="An invoice was paid in full.",
+    INVOICE_VOIDED="An invoice was voided.",
+    INVOICE_MARKED_UNCOLLECTIBLE="An invoice was marked uncollectible.",
+    PAYMENT_RECORDED="A payment was recorded.",
     TEST_CLOCK_CREATED="A test clock was created.",
-    TEST_CLOCK_ADVANCING="A test clock was sent on its way.",
-    TEST_CLOCK_ADVANCED="A test clock has arrived.",
+    TEST_CLOCK_ADVANCING="A test clock started to advance.",
+    TEST_CLOCK_ADVANCED="A test clock reached its target time.",
 )
 
 TYPES_ABOUT = {
@@ -89,21 +93,24 @@ def object_now(self: Any, info: Info) -> Any:
     return info.context.loaders.of(READ_OBJECT[self.object_type]).load(self.object_id)
 
 
-@strawberry.type(description="One change of one object. It is stored with the change, and never changes itself.")
+@strawberry.type(
+    description=("A change of one object. It is stored in the same transaction as the change and is immutable.")
+)
 class Event:
     id: strawberry.ID = field("The event's id: a UUID.")
-    type: EventType = field("What happened.")
-    object_type: ObjectType = field("What the object is that it happened to.")
-    object_id: strawberry.ID = field("The id of the object.")
+    type: EventType = field("The type of the event.")
+    object_type: ObjectType = field("The type of the object that changed.")
+    object_id: strawberry.ID = field("The id of the object that changed.")
     version: int = field(
-        "The `version` that the object had from then on. The events of an object are its versions 1, 2, 3 and so on, "
-        "each once."
+        "The object's `version` after the change. An object has exactly one event for each of its versions 1, 2,"
+        " 3 and so on."
     )
 
     @strawberry.field(
         description=(
-            "Who did it: `api` for a request without a key, `key:…` or `customer:…` with the id for one with a token, "
-            "`renewal`, or `test clock`. A customer session sees `api` for each key."
+            "Actor that made the change: `api` (a request without an API key), `key:…` with the API key's id,"
+            " `customer:…` with the id of a customer session's customer, `renewal`, or `test clock`. Customer"
+            " sessions see `api` in place of any API key."
         ),
         metadata={READS: {"actor"}},
     )
@@ -114,31 +121,33 @@ class Event:
     changes: list[str] = strawberry.field(
         resolver=changed_fields,
         metadata={READS: {"changes"}},
-        description="What changed, by the names of fields, such as `amountDueCents` or `planId`; never the values.",
+        description="Names of the fields that changed, such as `amountDueCents` or `planId`. Never their values.",
     )
     occurred_at: datetime = field(
-        "When it happened, in the customer's time: that of the test clock, where there is one."
+        "When the change happened, in the customer's time: the time of the test clock, if there is one."
     )
-    recorded_at: datetime = field("When it was stored, in the time of the world.")
+    recorded_at: datetime = field("When the event was stored, in real time.")
 
     customer: LazyCustomer | None = edge(
-        customers_by_id, "customer_id", "Whose object it is; null for a plan or a test clock, which are nobody's."
+        customers_by_id, "customer_id", "The customer that the object belongs to. Null for plans and test clocks."
     )
 
     object: Node | None = strawberry.field(
         resolver=object_now,
         metadata={READS: {"object_type", "object_id"}},
-        description="The object as it is now, not as it was then; null where it is gone, as a deleted draft is.",
+        description="The object in its current state, not as of the event. Null if it was deleted (drafts only).",
     )
 
 
-@strawberry.input(description="Which events. What is left out is no condition; an unknown id matches none.")
+@strawberry.input(description="Filter for events. Omitted fields do not filter; an unknown id matches none.")
 class EventFilter:
-    type: list[EventType] | None = strawberry.field(default=None, description="Only those of one of these types.")
-    object_type: ObjectType | None = strawberry.field(default=None, description="Only those about such objects.")
-    object_id: strawberry.ID | None = strawberry.field(default=None, description="Only those about this object.")
+    type: list[EventType] | None = strawberry.field(default=None, description="Only events of these types.")
+    object_type: ObjectType | None = strawberry.field(
+        default=None, description="Only events about objects of this type."
+    )
+    object_id: strawberry.ID | None = strawberry.field(default=None, description="Only events about this object.")
     customer_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only those about this customer and what is the customer's."
+        default=None, description="Only events about this customer and the customer's objects."
     )
 
     def conditions(self) -> tuple[Condition, ...]:
@@ -156,18 +165,14 @@ class EventFilter:
 
 After: TypeAlias = Annotated[
     str | None,
-    strawberry.argument(
-        description="Only events after this cursor of any page of events: the `endCursor` that was read last."
-    ),
+    strawberry.argument(description="Only events after this cursor: the `endCursor` of the last page that you read."),
 ]
 
 
 def first_argument(by_default: int) -> Any:
     return Annotated[
         int | None,
-        strawberry.argument(
-            description=f"How many events, the oldest first: 0 to {MAX_PAGE}; {by_default} by default."
-        ),
+        strawberry.argument(description=f"Number of events, oldest first, 0 to {MAX_PAGE}. Defaults to {by_default}."),
     ]
 
 
@@ -181,7 +186,7 @@ def feed(description: str, *, deprecation_reason: str | None = None) -> Any:
         first: first_argument(MAX_PAGE) = None,  # type: ignore[valid-type]
         after: After = None,
         filter: Annotated[
-            EventFilter | None, strawberry.argument(description="Only events that meet all of these.")
+            EventFilter | None, strawberry.argument(description="Only events that match all of these conditions.")
         ] = None,
     ) -> Any:
         return await listing.resolve(self, info, {"first": first, "after": after, "filter": filter})

@@ -38,160 +38,162 @@ from graph.schema.types.payments import Allocation, Payment
 
 describe(
     InvoiceStatus,
-    "Where an invoice stands.",
-    DRAFT="It is being put together: no number yet, and it can still change, or be deleted.",
+    "The status of an invoice.",
+    DRAFT="It has no number yet and can still be changed or deleted.",
     OPEN="It is finalized and owed.",
-    PAID="Nothing is owed on it any more. A total of 0 or less is PAID from the start.",
-    VOID="It was taken back: it was never owed.",
-    UNCOLLECTIBLE="It is owed, and nobody expects to see the money.",
+    PAID="Nothing is owed any more. An invoice with a total of 0 or less is PAID from the start.",
+    VOID="It was voided and counts as never owed.",
+    UNCOLLECTIBLE="It is still owed, but is not expected to be paid.",
 )
 describe(
     InvoiceKind,
-    "What an invoice is for.",
+    "The kind of an invoice.",
     RECURRING="A period of a subscription.",
-    PRORATION="A change of a subscription within a period, or its end.",
+    PRORATION="A change of a subscription within a period, or the end of the subscription.",
     ONE_OFF="Something outside any subscription.",
 )
 describe(
     LineKind,
-    "What a line is for.",
+    "The kind of an invoice line.",
     RECURRING="A whole period of a plan.",
     TRIAL="A trial period, which costs nothing.",
-    PRORATION_CREDIT="What was billed for the rest of a period, given back.",
-    PRORATION_CHARGE="The rest of a period on new terms.",
+    PRORATION_CREDIT="A credit for the unused part of a period.",
+    PRORATION_CHARGE="The remaining part of a period on new terms.",
     ONE_OFF="Something outside any plan.",
 )
 
 
-@strawberry.type(description="Who an invoice is addressed to, as it stood when the invoice was finalized.")
+@strawberry.type(description="The billing details of the customer when the invoice was finalized.")
 class BillTo:
-    name: str = field("The customer's name then.")
-    email: str = field("The customer's e-mail address then.")
-    address: Address | None = field("The customer's postal address then; null for none.")
-    tax_id: str | None = field("The customer's tax number then; null for none.")
+    name: str = field("The customer's name at that time.")
+    email: str = field("The customer's e-mail address at that time.")
+    address: Address | None = field("The customer's postal address at that time. Null if not set.")
+    tax_id: str | None = field("The customer's tax id at that time. Null if not set.")
 
 
-@strawberry.type(description="One position of an invoice.")
+@strawberry.type(description="A line of an invoice.")
 class InvoiceLine:
     id: strawberry.ID = field("The line's id: a UUID.")
-    kind: LineKind = field("What the line is for.")
-    description: str = field("What the line is for, in the words of the day it was billed.")
-    quantity: int = field("How many units.")
-    unit_amount_cents: Cents = field(
-        "The price of one unit for a whole period, in minor units of the invoice's currency."
-    )
-    amount_cents: Cents = field(
-        "What the line adds to the invoice, in minor units of the invoice's currency; negative for a credit."
-    )
+    kind: LineKind = field("Description of the line.")
+    description: str = field("Description of the line, as of the time it was billed.")
+    quantity: int = field("Number of units.")
+    unit_amount_cents: Cents = field("Price of one unit for a whole period, in minor units of the invoice's currency.")
+    amount_cents: Cents = field("Amount of the line, in minor units of the invoice's currency. Negative for a credit.")
     period_ordinal: int | None = field(
-        "Which of the subscription's periods the line belongs to, a trial included, counted from 0; null for what is "
-        "outside any subscription."
+        "The number of the subscription's period that the line belongs to, counted from 0 and including a trial."
+        " Null if the line belongs to no subscription."
     )
-    period_start: datetime | None = field("When the span that the line is for begins; null for what has none.")
-    period_end: datetime | None = field("When the span that the line is for ends (not in it); null for what has none.")
+    period_start: datetime | None = field("Start of the time range that the line covers. Null if it covers none.")
+    period_end: datetime | None = field(
+        "End of the time range that the line covers, exclusive. Null if it covers none."
+    )
 
-    plan: LazyPlan | None = edge(plans_by_id, "plan_id", "The plan that is billed; null for what is outside any plan.")
+    plan: LazyPlan | None = edge(plans_by_id, "plan_id", "The plan that is billed. Null if the line is for no plan.")
     invoice: LazyInvoice = edge(invoices_by_id, "invoice_id", "The invoice that the line is on.")
     reverses: LazyInvoiceLine | None = edge(
         lines_by_id,
         "reverses_line_id",
-        "The line that this one gives back, in whole or in part; null for what is no credit.",
+        "The line that this one credits, in whole or in part. Null if it is not a credit.",
     )
 
 
 @strawberry.type(
     description=(
-        "What a customer owes, or is given back: for a period of a subscription, for a change within one, or for "
-        "something else. From the moment it is finalized, which gives it its number, an invoice and its lines never "
-        "change: only its status does, and what is due."
+        "A statement of what a customer owes or is credited, for a period of a subscription, for a change within"
+        " a period, or for a one-off item. Finalizing an invoice gives it a number. After that, the invoice and"
+        " its lines never change, except for its status and the amount due."
     )
 )
 class Invoice(Node):
     row: ClassVar = models.Invoice
 
     number: str | None = field(
-        "The number on the invoice, such as `7K2M9QXW4T-0001`: unique, and without gap among the customer's invoices; "
-        "null for a draft."
+        "The invoice number, such as `7K2M9QXW4T-0001`. Unique, and sequential without gaps per customer. Null"
+        " for a draft."
     )
-    kind: InvoiceKind = field("What the invoice is for.")
-    status: InvoiceStatus = field("Where the invoice stands.")
+    kind: InvoiceKind = field("The kind of the invoice.")
+    status: InvoiceStatus = field("The status of the invoice.")
     currency: Currency = field("The currency of all amounts on the invoice.")
     subtotal_cents: Cents = field("The sum of the lines, in minor units of `currency`.")
-    tax_cents: Cents = field("The tax on top, in minor units of `currency`.")
+    tax_cents: Cents = field("The tax, in minor units of `currency`. Added to the subtotal; always 0 at present.")
     amount_cents: Cents = field(
-        "The total: subtotal and tax, in minor units of `currency`. Negative where more is given back than billed: "
-        "that goes to the customer's unpaid invoices, and the rest to the balance."
+        "The total: subtotal plus tax, in minor units of `currency`. Negative if the credits exceed the charges:"
+        " the excess is applied to the customer's unpaid invoices, and the remainder is added to the balance."
     )
     amount_due_cents: Cents = field(
-        "What is still to be paid of the total, in minor units of `currency`: the total without the allocations that "
-        "count, and 0 for what is VOID. Never negative."
+        "The amount still to be paid, in minor units of `currency`: the total minus all allocations that are not"
+        " released. 0 for a VOID invoice. Never negative."
     )
-    bill_to: BillTo | None = field("Who the invoice is addressed to; null for a draft.")
+    bill_to: BillTo | None = field("The billing details on the invoice. Null for a draft.")
     period_start: datetime = field(
-        "When the span that the invoice is for begins. A one-off invoice has an empty span, at its creation."
+        "Start of the time range that the invoice covers. For a one-off invoice, start and end are both its"
+        " creation time."
     )
-    period_end: datetime = field("When the span that the invoice is for ends (not in it).")
-    issued_at: datetime | None = field("When the invoice was finalized; null for a draft.")
+    period_end: datetime = field("End of the time range that the invoice covers, exclusive.")
+    issued_at: datetime | None = field("When the invoice was finalized. Null for a draft.")
     due_at: datetime | None = field(
-        "When it is to be paid: so many days after it was issued as the invoice's own `netDays` say, or the "
-        f"customer's, or the plan's, or {limits.NET_DAYS}. Null for a draft."
+        "The due date: `issuedAt` plus the `netDays` of the invoice, else of the customer, else of the plan,"
+        f" else {limits.NET_DAYS} days. Null for a draft."
     )
     net_days: int | None = field(
-        "Days from the issue to the due date that were asked for with this one-off invoice; null where the customer's, "
-        f"the plan's or {limits.NET_DAYS} count."
+        "Payment terms set on this one-off invoice, in days from issue to due date. If null, the customer's"
+        f" value applies, else {limits.NET_DAYS}."
     )
-    paid_at: datetime | None = field("When it became PAID; null for what is not.")
-    version: int = field("Goes up by one with each change of the invoice, from 1.")
+    paid_at: datetime | None = field("When the invoice became PAID. Null if it is not PAID.")
+    version: int = field("Version of the invoice. Starts at 1 and increases by one with each change.")
     created_at: datetime = field("When the invoice was created.")
     updated_at: datetime = field("When the invoice was last changed.")
 
-    customer: LazyCustomer = edge(customers_by_id, "customer_id", "Who owes it.")
+    customer: LazyCustomer = edge(customers_by_id, "customer_id", "The customer that is billed.")
     subscription: LazySubscription | None = edge(
         subscriptions_by_id,
         "subscription_id",
-        "The subscription that is billed; null for a one-off invoice, which is outside any.",
+        "The subscription that is billed. Null for a one-off invoice.",
     )
     lines: list[InvoiceLine] = edge(
-        lines_by_invoice, "id", f"What is billed, in order; at most {limits.MAX_LINES} lines."
+        lines_by_invoice, "id", f"The lines of the invoice, in order. At most {limits.MAX_LINES}."
     )
     allocations: list[Allocation] = edge(
         allocations_by_invoice,
         "id",
-        "What was put against it, oldest first: of payments, of the balance, of credits. Released ones are there too.",
+        "Allocations to this invoice from payments, the balance and credits, oldest first. Includes released"
+        " allocations.",
     )
     payments: list[Payment] = edge(
         payments_by_invoice,
         "id",
-        "The payments that something was put against it of, oldest first: how much, its `allocations` say.",
+        "Payments applied to this invoice, oldest first. See `allocations` for the amounts.",
     )
     replaces: LazyInvoice | None = edge(
-        invoices_by_id, "replaces_id", "The voided invoice that this one was issued in place of; null for all others."
+        invoices_by_id, "replaces_id", "The voided invoice that this one replaces. Null if it replaces none."
     )
     replaced_by: LazyInvoice | None = edge(
-        replacements_by_invoice, "id", "The invoice that was issued in place of this voided one; null where none was."
+        replacements_by_invoice, "id", "The invoice that replaces this voided one. Null if there is none."
     )
     test_clock: LazyTestClock | None = edge(
         test_clocks_by_id,
         "test_clock_id",
-        "The test clock in whose time it lives: the customer's. Null for one in the time of the world.",
+        "The customer's test clock. Null if the customer is in real time.",
     )
 
 
-@strawberry.input(description="Which invoices. What is left out is no condition; an unknown id matches none.")
+@strawberry.input(description="Filter for invoices. Omitted fields do not filter; an unknown id matches none.")
 class InvoiceFilter:
-    customer_id: strawberry.ID | None = strawberry.field(default=None, description="Only those of this customer.")
+    customer_id: strawberry.ID | None = strawberry.field(default=None, description="Only invoices of this customer.")
     subscription_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only those of this subscription."
+        default=None, description="Only invoices of this subscription."
     )
     status: list[InvoiceStatus] | None = strawberry.field(
-        default=None, description="Only those in one of these states."
+        default=None, description="Only invoices with one of these statuses."
     )
-    kind: list[InvoiceKind] | None = strawberry.field(default=None, description="Only those of one of these kinds.")
-    currency: Currency | None = strawberry.field(default=None, description="Only those in this currency.")
-    issued_at: DateTimeRange | None = strawberry.field(default=None, description="Only those finalized in this span.")
-    due_at: DateTimeRange | None = strawberry.field(default=None, description="Only those due in this span.")
+    kind: list[InvoiceKind] | None = strawberry.field(default=None, description="Only invoices of these kinds.")
+    currency: Currency | None = strawberry.field(default=None, description="Only invoices in this currency.")
+    issued_at: DateTimeRange | None = strawberry.field(
+        default=None, description="Only invoices finalized in this range."
+    )
+    due_at: DateTimeRange | None = strawberry.field(default=None, description="Only invoices due in this range.")
     test_clock_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only those in the time of this test clock."
+        default=None, description="Only invoices of customers on this test clock."
     )
 
     def conditions(self) -> tuple[Condition, ...]:
@@ -207,17 +209,17 @@ class InvoiceFilter:
         )
 
 
-@strawberry.enum(description="What invoices are ordered by.")
+@strawberry.enum(description="The field to sort invoices by.")
 class InvoiceOrderField(Enum):
     CREATED_AT = strawberry.enum_value("created_at", description="When the invoice was created.")
-    PERIOD_START = strawberry.enum_value("period_start", description="When the billed span begins.")
+    PERIOD_START = strawberry.enum_value("period_start", description="Start of the time range that the invoice covers.")
     DUE_AT = strawberry.enum_value(
-        "due_at", description="When it is to be paid. A list in this order leaves drafts out, which have no such date."
+        "due_at", description="The due date. A list in this order omits drafts, which have no due date."
     )
-    AMOUNT = strawberry.enum_value("amount_cents", description="The total, without regard to the currency.")
+    AMOUNT = strawberry.enum_value("amount_cents", description="The total in minor units, regardless of currency.")
 
 
-@strawberry.input(description="An order of invoices.")
+@strawberry.input(description="Sort order of invoices.")
 class InvoiceOrder:
-    field: InvoiceOrderField = strawberry.field(default=InvoiceOrderField.CREATED_AT, description="What to order by.")
-    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which way.")
+    field: InvoiceOrderField = strawberry.field(default=InvoiceOrderField.CREATED_AT, description="Field to order by.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Sort direction.")

@@ -18,151 +18,153 @@ from graph.schema.types.lazy import LazyCustomer, LazyInvoice, LazyPayment
 
 describe(
     PaymentMethod,
-    "How money came.",
-    BANK_TRANSFER="The customer sent it from a bank account.",
-    CARD="It was charged to a card.",
-    DIRECT_DEBIT="It was collected from a bank account.",
-    CASH="It was handed over.",
-    CHECK="By check.",
-    OTHER="In another way.",
+    "Method of a payment.",
+    BANK_TRANSFER="A bank transfer by the customer.",
+    CARD="A card payment.",
+    DIRECT_DEBIT="A direct debit from the customer's bank account.",
+    CASH="Cash.",
+    CHECK="A check.",
+    OTHER="Another method.",
 )
 describe(
     AllocationKind,
-    "Where money that was put against an invoice came from.",
+    "The source of an allocation.",
     PAYMENT="From a payment.",
     BALANCE="From the customer's balance.",
-    CREDIT="From another invoice, on which more was given back than billed.",
+    CREDIT="From another invoice with a negative total.",
 )
 describe(
     LedgerEntryKind,
     "Why a customer's balance changed.",
-    OVERPAYMENT="A payment was more than the invoices took; the rest was added.",
-    INVOICE_CREDIT="More was given back on an invoice than billed, and no unpaid invoice took it; the rest was added.",
-    APPLIED="An invoice was paid from the balance; what it took was subtracted.",
-    GIVEN_BACK="An invoice was voided; what balance and credits had paid of it was added again.",
+    OVERPAYMENT="The part of a payment that was not applied to invoices was added.",
+    INVOICE_CREDIT="The part of an invoice's negative total that was not applied to other invoices was added.",
+    APPLIED="The amount that was applied to an invoice was subtracted.",
+    GIVEN_BACK="An invoice was voided. The amounts that the balance and credits had paid on it were added back.",
 )
 
 
 @strawberry.type(
     description=(
-        "A part of an invoice's total that is paid: by a payment, from the customer's balance, or by the credit of "
-        "another invoice."
+        "An amount applied to an invoice, from a payment, from the customer's balance, or from the credit of"
+        " another invoice."
     )
 )
 class Allocation:
     id: strawberry.ID = field("The allocation's id: a UUID.")
-    kind: AllocationKind = field("Where the money came from.")
-    amount_cents: Cents = field("How much, in minor units of the invoice's currency; more than 0.")
-    created_at: datetime = field("When it was put against the invoice.")
+    kind: AllocationKind = field("The source of the amount.")
+    amount_cents: Cents = field("The amount, in minor units of the invoice's currency. Always more than 0.")
+    created_at: datetime = field("When it was applied to the invoice.")
     released_at: datetime | None = field(
-        "When it was taken off again because the invoice was voided; null for what counts. A payment's never is."
+        "When the allocation was released because the invoice was voided. Null if it still counts. Allocations"
+        " of payments are never released."
     )
 
-    invoice: LazyInvoice = edge(invoices_by_id, "invoice_id", "The invoice that it pays.")
+    invoice: LazyInvoice = edge(invoices_by_id, "invoice_id", "The invoice to which it is applied.")
     payment: LazyPayment | None = edge(
-        payments_by_id, "payment_id", "The payment that it is a part of; null for the other kinds."
+        payments_by_id, "payment_id", "The payment that it comes from. Null for other kinds."
     )
     source_invoice: LazyInvoice | None = edge(
-        invoices_by_id, "source_invoice_id", "The invoice whose credit it is a part of; null for the other kinds."
+        invoices_by_id, "source_invoice_id", "The invoice whose credit it comes from. Null for other kinds."
     )
 
 
 @strawberry.type(
     description=(
-        "Money that was received from a customer, outside this server. It never changes. Its allocations and "
-        "`overpaymentCents` add up to it."
+        "A payment from a customer, received outside this server. Payments are immutable. The allocations and"
+        " `overpaymentCents` add up to `amountCents`."
     )
 )
 class Payment(Node):
     row: ClassVar = models.Payment
 
-    amount_cents: Cents = field("How much was received, in minor units of `currency`; more than 0.")
+    amount_cents: Cents = field("The amount received, in minor units of `currency`. Always more than 0.")
     overpayment_cents: Cents = field(
-        "What of it no invoice took, in minor units of `currency`: it was added to the customer's balance."
+        "The part that was not applied to invoices but added to the customer's balance, in minor units of `currency`."
     )
-    currency: Currency = field("The currency: the one that the customer is billed in.")
-    method: PaymentMethod = field("How the money came.")
-    reference: str | None = field(
-        "What identifies it where it came from, such as a bank's id of the transfer; null for none."
-    )
+    currency: Currency = field("The currency, which is the customer's currency.")
+    method: PaymentMethod = field("The payment method.")
+    reference: str | None = field("Your reference for the payment, such as the bank's transfer id. Null if not set.")
     received_at: datetime = field("When the money was received.")
     created_at: datetime = field("When the payment was recorded.")
 
-    customer: LazyCustomer = edge(customers_by_id, "customer_id", "Who paid.")
+    customer: LazyCustomer = edge(customers_by_id, "customer_id", "The customer who paid.")
     allocations: list[Allocation] = edge(
-        allocations_by_payment, "id", "What of it went to which invoice, in the order that it was put there."
+        allocations_by_payment,
+        "id",
+        ("The allocations of this payment to invoices, in the order in which they were made."),
     )
 
 
-@strawberry.input(description="Which payments. What is left out is no condition.")
+@strawberry.input(description="Filter for payments. Omitted fields do not filter.")
 class PaymentFilter:
     method: list[PaymentMethod] | None = strawberry.field(
-        default=None, description="Only those that came in one of these ways."
+        default=None, description="Only payments with one of these methods."
     )
-    received_at: DateTimeRange | None = strawberry.field(default=None, description="Only those received in this span.")
+    received_at: DateTimeRange | None = strawberry.field(
+        default=None, description="Only payments received in this range."
+    )
 
     def conditions(self) -> tuple[Condition, ...]:
         return (*any_of("method", self.method), *within("received_at", self.received_at))
 
 
-@strawberry.enum(description="What payments are ordered by.")
+@strawberry.enum(description="The field to sort payments by.")
 class PaymentOrderField(Enum):
     CREATED_AT = strawberry.enum_value("created_at", description="When the payment was recorded.")
     RECEIVED_AT = strawberry.enum_value("received_at", description="When the money was received.")
-    AMOUNT = strawberry.enum_value("amount_cents", description="How much was received.")
+    AMOUNT = strawberry.enum_value("amount_cents", description="Amount received.")
 
 
-@strawberry.input(description="An order of payments.")
+@strawberry.input(description="Sort order of payments.")
 class PaymentOrder:
-    field: PaymentOrderField = strawberry.field(default=PaymentOrderField.CREATED_AT, description="What to order by.")
-    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which way.")
+    field: PaymentOrderField = strawberry.field(default=PaymentOrderField.CREATED_AT, description="Field to order by.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Sort direction.")
 
 
 @strawberry.type(
     description=(
-        "A change of a customer's balance. Entries are only ever added; the amounts of all of them add up to the "
-        "balance."
+        "A change of a customer's balance. The ledger is append-only, and the amounts of all entries add up to"
+        " the balance."
     )
 )
 class LedgerEntry:
     id: strawberry.ID = field("The entry's id: a UUID.")
-    sequence: int = field("The running number among the customer's entries: 1, 2, 3 and so on, without gap.")
+    sequence: int = field("The sequence number of the entry: 1, 2, 3 and so on per customer, without gaps.")
     kind: LedgerEntryKind = field("Why the balance changed.")
     amount_cents: Cents = field(
-        "By how much, in minor units of `currency`: positive where we owe the customer more than before, negative "
-        "where less. Never 0."
+        "The change in minor units of `currency`: positive if the balance increased, negative if it decreased. Never 0."
     )
-    balance_after_cents: Cents = field("The balance after the change, in minor units of `currency`; never negative.")
-    currency: Currency = field("The currency: the one that the customer is billed in.")
+    balance_after_cents: Cents = field("The balance after the change, in minor units of `currency`. Never negative.")
+    currency: Currency = field("The currency, which is the customer's currency.")
     created_at: datetime = field("When the balance changed.")
 
     invoice: LazyInvoice | None = edge(
         invoices_by_id,
         "invoice_id",
-        "The invoice that took from the balance, or gave to it; null for what a payment gave.",
+        "The invoice that the balance was applied to, or that added to it. Null for an overpayment.",
     )
     payment: LazyPayment | None = edge(
-        payments_by_id, "payment_id", "The payment that was too much; null for what has to do with an invoice."
+        payments_by_id, "payment_id", "The payment whose excess was added. Null for entries of an invoice."
     )
 
 
-@strawberry.input(description="Which entries of a ledger. What is left out is no condition.")
+@strawberry.input(description="Filter for ledger entries. Omitted fields do not filter.")
 class LedgerEntryFilter:
-    kind: list[LedgerEntryKind] | None = strawberry.field(default=None, description="Only those of one of these kinds.")
-    created_at: DateTimeRange | None = strawberry.field(default=None, description="Only those made in this span.")
+    kind: list[LedgerEntryKind] | None = strawberry.field(default=None, description="Only entries of these kinds.")
+    created_at: DateTimeRange | None = strawberry.field(default=None, description="Only entries made in this range.")
 
     def conditions(self) -> tuple[Condition, ...]:
         return (*any_of("kind", self.kind), *within("created_at", self.created_at))
 
 
-@strawberry.enum(description="What the entries of a ledger are ordered by.")
+@strawberry.enum(description="The field to sort ledger entries by.")
 class LedgerEntryOrderField(Enum):
     CREATED_AT = strawberry.enum_value("created_at", description="When the balance changed.")
 
 
-@strawberry.input(description="An order of the entries of a ledger.")
+@strawberry.input(description="Sort order of ledger entries.")
 class LedgerEntryOrder:
     field: LedgerEntryOrderField = strawberry.field(
-        default=LedgerEntryOrderField.CREATED_AT, description="What to order by."
+        default=LedgerEntryOrderField.CREATED_AT, description="Field to order by."
     )
-    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which way.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Sort direction.")

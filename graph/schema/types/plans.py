@@ -34,38 +34,41 @@ describe(
     DAY="Days of exactly 24 hours.",
     WEEK="Weeks of exactly 7 × 24 hours.",
     MONTH="Calendar months: a period that begins on the 31st ends on the last day of a shorter month.",
-    YEAR="Calendar years: one that begins on Feb 29 ends on Feb 28 of a common year.",
+    YEAR="Calendar years: a period that begins on Feb 29 ends on Feb 28 in a year that is not a leap year.",
 )
 
 
 @strawberry.type(
     description=(
-        "What can be subscribed to: a price for each interval. Price, currency and interval never change; a new price "
-        "is a new plan."
+        "A product that customers subscribe to, with a price per interval. Price, currency and interval never"
+        " change: create a new plan for a new price."
     )
 )
 class Plan(Node):
     row: ClassVar = models.Plan
 
-    code: str = field("The plan's unique code, for programs and addresses, such as `pro-monthly`.")
+    code: str = field("The plan's unique code, for use in programs and URLs, such as `pro-monthly`.")
     name: str = field("The name on invoices.")
-    description: str | None = field("What the plan offers, for people; null for nothing said.")
-    amount_cents: Cents = field("The price of one unit for one interval, in minor units of `currency`. 0 is free.")
+    description: str | None = field("Description of the plan, for people. Null if not set.")
+    amount_cents: Cents = field("Price of one unit per interval, in minor units of `currency`. 0 if the plan is free.")
     currency: Currency = field("The currency of the price, and of every invoice of this plan.")
-    interval: PlanInterval = field("The unit of the interval that the price is for.")
-    interval_count: int = field("How many of the unit make the interval: 30 of DAY are a period of 30 days.")
+    interval: PlanInterval = field("The unit of the billing interval.")
+    interval_count: int = field(
+        "Number of units in the billing interval. For example, 30 with DAY bills every 30 days."
+    )
     trial_days: int = field(
-        "Days of trial, which cost nothing, before the first period of a customer who never had one of this plan; 0 "
-        "for none."
+        "Length of the free trial in days, for customers who have not had a trial of this plan before. 0 if"
+        " there is no trial."
     )
     net_days: int | None = field(
-        "Days from the issue of an invoice of this plan to its due date, where the customer has none of their own. "
-        f"Null: {limits.NET_DAYS}."
+        "Payment terms: days from issue to due date of this plan's invoices, if the customer has no value. If"
+        f" null, {limits.NET_DAYS} applies."
     )
     archived_at: datetime | None = field(
-        "When the plan was closed to new subscriptions; null for an open one. The subscriptions it has go on."
+        "When the plan was archived. Null if not archived. An archived plan accepts no new subscriptions;"
+        " existing ones continue."
     )
-    version: int = field("Goes up by one with each change of the plan, from 1.")
+    version: int = field("Version of the plan. Starts at 1 and increases by one with each change.")
     created_at: datetime = field("When the plan was created.")
     updated_at: datetime = field("When the plan was last changed.")
     metadata: list[MetadataEntry] = metadata_field()
@@ -77,22 +80,22 @@ class Plan(Node):
         order_by=SubscriptionOrder,
         without_test_clocks=True,
         description=(
-            "The subscriptions to this plan, past ones too. Those in the time of a test clock are left out, unless the "
-            "filter names the test clock or the customer."
+            "The subscriptions to this plan, including canceled ones. Subscriptions on a test clock are omitted"
+            " unless the filter names the test clock or the customer."
         ),
     )
 
 
-@strawberry.input(description="Which plans. What is left out is no condition.")
+@strawberry.input(description="Filter for plans. Omitted fields do not filter.")
 class PlanFilter:
     archived: bool | None = strawberry.field(
-        default=None, description="True: only archived plans; false: only open ones."
+        default=None, description="True for archived plans only, false for plans that are not archived."
     )
     currency: Currency | None = strawberry.field(default=None, description="Only plans in this currency.")
     interval: list[PlanInterval] | None = strawberry.field(
-        default=None, description="Only plans with one of these units."
+        default=None, description="Only plans with one of these interval units."
     )
-    created_at: DateTimeRange | None = strawberry.field(default=None, description="Only plans created in this span.")
+    created_at: DateTimeRange | None = strawberry.field(default=None, description="Only plans created in this range.")
 
     def conditions(self) -> tuple[Condition, ...]:
         return (
@@ -103,14 +106,14 @@ class PlanFilter:
         )
 
 
-@strawberry.enum(description="What plans are ordered by. Texts go by code point.")
+@strawberry.enum(description="The field to sort plans by. Strings are compared by code point.")
 class PlanOrderField(Enum):
     CREATED_AT = strawberry.enum_value("created_at", description="When the plan was created.")
     NAME = strawberry.enum_value("name", description="The name.")
     CODE = strawberry.enum_value("code", description="The code.")
 
 
-@strawberry.input(description="An order of plans.")
+@strawberry.input(description="Sort order of plans.")
 class PlanOrder:
-    field: PlanOrderField = strawberry.field(default=PlanOrderField.CREATED_AT, description="What to order by.")
-    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which way.")
+    field: PlanOrderField = strawberry.field(default=PlanOrderField.CREATED_AT, description="Field to order by.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Sort direction.")

@@ -25,49 +25,64 @@ from services import previews
 
 describe(
     ChangeMode,
-    "When a change of plan or quantity comes into force, and when what it costs is billed.",
-    IMMEDIATE="Now, and billed now: one invoice gives the unused rest of what was billed back, and charges the new.",
-    NEXT_INVOICE="Now; what it costs and gives back waits for the next invoice.",
-    PERIOD_END="With the next period. Nothing is prorated, and it can be withdrawn until then.",
-    NONE="Now; nothing is billed or given back until the next period.",
-    CHARGE_NOW_CREDIT_LATER="Now; the new rest is charged now, and the unused one given back with the next invoice.",
+    "When a change of plan or quantity takes effect, and when it is billed.",
+    IMMEDIATE=(
+        "Takes effect and is billed now: one invoice credits the unused part of the period and charges the"
+        " remaining part on the new terms."
+    ),
+    NEXT_INVOICE="Takes effect now. Its charges and credits are pending until the next invoice.",
+    PERIOD_END=("Takes effect with the next period. Nothing is prorated, and the change can be withdrawn until then."),
+    NONE=(
+        "Takes effect now, but nothing is billed or credited for the current period. The new terms are billed"
+        " from the next period."
+    ),
+    CHARGE_NOW_CREDIT_LATER=(
+        "Takes effect now. The remaining part of the period is charged now on the new terms,"
+        " and the unused part is credited on the next invoice."
+    ),
 )
 
 
-@strawberry.type(description="A line of an invoice that is not made.")
+@strawberry.type(description="A line of a previewed invoice.")
 class InvoicePreviewLine:
-    kind: LineKind = field("What the line is for.")
-    description: str = field("What the line is for, in words.")
-    quantity: int = field("How many units.")
+    kind: LineKind = field("Description of the line.")
+    description: str = field("Description of the line.")
+    quantity: int = field("Number of units.")
     unit_amount_cents: Cents = field(
         "The price of one unit for a whole period, in minor units of the invoice's currency."
     )
-    amount_cents: Cents = field("What the line adds to the invoice, in minor units; negative for a credit.")
-    period_start: datetime | None = field("When the span that the line is for begins; null for what has none.")
-    period_end: datetime | None = field("When the span that the line is for ends (not in it).")
+    amount_cents: Cents = field("Amount of the line, in minor units. Negative for a credit.")
+    period_start: datetime | None = field("Start of the time range that the line covers. Null if it covers none.")
+    period_end: datetime | None = field(
+        "End of the time range that the line covers, exclusive. Null if it covers none."
+    )
 
     plan: LazyPlan | None = edge(plans_by_id, "plan_id", "The plan that is billed; null for what is outside any plan.")
 
 
 @strawberry.type(
     description=(
-        "An invoice as it would be made at the instant `asOf`, to the cent, if nothing happened before. Nothing is "
-        "stored: it has no id and no number."
+        "An invoice exactly as it would be issued at `asOf`, if nothing changes before then. It is not stored"
+        " and has no id or number."
     )
 )
 class InvoicePreview:
-    kind: InvoiceKind = field("What the invoice is for.")
+    kind: InvoiceKind = field("Kind of invoice.")
     currency: Currency = field("The currency of all amounts.")
     subtotal_cents: Cents = field("The sum of the lines, in minor units.")
-    tax_cents: Cents = field("The tax on top, in minor units.")
-    amount_cents: Cents = field("The total, in minor units. Negative where more is given back than billed.")
-    amount_due_cents: Cents = field("What would be left to pay, after the customer's balance, in minor units.")
-    period_start: datetime = field("When the span that the invoice is for begins.")
-    period_end: datetime = field("When the span that the invoice is for ends (not in it).")
+    tax_cents: Cents = field("The tax, in minor units.")
+    amount_cents: Cents = field("The total, in minor units. Negative if the credits exceed the charges.")
+    amount_due_cents: Cents = field(
+        "The amount that would be due after the customer's balance is applied, in minor units."
+    )
+    period_start: datetime = field("Start of the time range that the invoice covers.")
+    period_end: datetime = field("End of the time range that the invoice covers, exclusive.")
     due_at: datetime | None = field("When it would be due.")
-    lines: list[InvoicePreviewLine] = field(f"What would be billed, in order; at most {limits.MAX_LINES} lines.")
+    lines: list[InvoicePreviewLine] = field(
+        f"The lines that would be billed, in order; at most {limits.MAX_LINES} lines."
+    )
 
-    @strawberry.field(description="The instant at which it would be made.")
+    @strawberry.field(description="When the invoice would be issued.")
     def as_of(self) -> datetime:
         instant: datetime = self.issued_at  # type: ignore[attr-defined]
         return instant
@@ -91,7 +106,7 @@ def upcoming_invoices_field(*, deprecation_reason: str | None = None) -> Any:
         self: Any,
         info: Info,
         count: Annotated[
-            int, strawberry.argument(description=f"How many at most: 1 to {limits.MAX_UPCOMING_INVOICES}.")
+            int, strawberry.argument(description=f"Maximum number of invoices, 1 to {limits.MAX_UPCOMING_INVOICES}.")
         ] = 1,
     ) -> Any:
         if not 1 <= count <= limits.MAX_UPCOMING_INVOICES:
@@ -103,8 +118,8 @@ def upcoming_invoices_field(*, deprecation_reason: str | None = None) -> Any:
     return strawberry.field(
         resolver=resolve,
         description=(
-            "The next invoices, as they would be made if nothing happened before; fewer where the subscription ends. "
-            "Three statements, however many subscriptions."
+            "The next invoices, as they would be issued if nothing changes before then. Fewer than `count` if"
+            " the subscription ends. Costs three SQL statements, however many subscriptions are read."
         ),
         deprecation_reason=deprecation_reason,
         metadata={READS: {"id"}},

@@ -17,26 +17,26 @@ from graph.schema.types.lazy import LazyCustomer
 
 describe(
     TestClockStatus,
-    "What a test clock does.",
-    READY="It stands still at `frozenAt`.",
+    "The status of a test clock.",
+    READY="It is stopped at `frozenAt`.",
     ADVANCING=(
-        "It is on its way to `targetAt`: what is due on the way is being billed. Until it is READY, what would change "
-        "its customers is refused with TEST_CLOCK_ADVANCING."
+        "It is advancing to `targetAt`, and everything due on the way is being billed. Until it is READY,"
+        " mutations of its customers are rejected with TEST_CLOCK_ADVANCING."
     ),
 )
 describe(
     RunTrigger,
-    "What started a run.",
-    SERVER="The server, which looks by itself for what is due.",
+    "Trigger of a billing run.",
+    SERVER="The server's automatic renewals.",
     COMMAND="The command `billing renew`.",
-    TEST_CLOCK="A test clock that was moved forward.",
+    TEST_CLOCK="A test clock that was advanced.",
 )
 
 
 @strawberry.type(
     description=(
-        "A time that stands still until it is moved forward, for trying out what happens over months. Customers that "
-        "are created on it live in its time, with all that is theirs."
+        "A simulated time that stands still until you advance it, to test what happens over months. Customers"
+        " created on it, and all of their objects, are in its time."
     )
 )
 class TestClock(Node):
@@ -44,29 +44,29 @@ class TestClock(Node):
 
     row: ClassVar = models.TestClock
 
-    name: str | None = field("What the clock is for; null for nothing said.")
-    status: TestClockStatus = field("Whether it stands still or is on its way.")
-    frozen_at: datetime = field("The time it stands at; while it advances, the time that it started from.")
-    target_at: datetime | None = field("The time it is on its way to; null for one that stands still.")
-    version: int = field("Goes up by one with each change of the clock, from 1.")
-    created_at: datetime = field("When the clock was created, in the time of the world.")
-    updated_at: datetime = field("When the clock was last changed, in the time of the world.")
+    name: str | None = field("Name of the clock. Null if not set.")
+    status: TestClockStatus = field("The status of the clock.")
+    frozen_at: datetime = field("The current time of the clock. While the clock advances, the time it started from.")
+    target_at: datetime | None = field("The time that the clock is advancing to. Null if it is not advancing.")
+    version: int = field("Version of the clock. Starts at 1 and increases by one with each change.")
+    created_at: datetime = field("When the clock was created, in real time.")
+    updated_at: datetime = field("When the clock was last changed, in real time.")
 
     customers: Connection[LazyCustomer] = connection(
         models.Customer,
         parent="test_clock_id",
         filter_by=CustomerFilter,
         order_by=CustomerOrder,
-        description="The customers that live in its time.",
+        description="The customers on this test clock.",
     )
 
 
-@strawberry.input(description="Which test clocks. What is left out is no condition.")
+@strawberry.input(description="Filter for test clocks. Omitted fields do not filter.")
 class TestClockFilter:
     __test__: ClassVar = False
 
     status: list[TestClockStatus] | None = strawberry.field(
-        default=None, description="Only those in one of these states."
+        default=None, description="Only test clocks with one of these statuses."
     )
     created_at: DateTimeRange | None = strawberry.field(default=None, description="Only those created in this span.")
 
@@ -74,57 +74,61 @@ class TestClockFilter:
         return (*any_of("status", self.status), *within("created_at", self.created_at))
 
 
-@strawberry.enum(description="What test clocks are ordered by.")
+@strawberry.enum(description="The field to sort test clocks by.")
 class TestClockOrderField(Enum):
     CREATED_AT = strawberry.enum_value("created_at", description="When the clock was created.")
 
 
-@strawberry.input(description="An order of test clocks.")
+@strawberry.input(description="Sort order of test clocks.")
 class TestClockOrder:
     __test__: ClassVar = False
 
     field: TestClockOrderField = strawberry.field(
-        default=TestClockOrderField.CREATED_AT, description="What to order by."
+        default=TestClockOrderField.CREATED_AT, description="Field to order by."
     )
-    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which way.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Sort direction.")
 
 
 @strawberry.type(
     description=(
-        "A search for everything that is due, and what was done about it. Kept where something was found to do, or "
-        "where the run was asked for."
+        "A run that bills everything that is due. It is recorded only if there was something to do, or if the"
+        " run was requested explicitly."
     )
 )
 class BillingRun:
     id: strawberry.ID = field("The run's id: a UUID.")
-    trigger: RunTrigger = field("What started it.")
-    as_of: datetime = field("The instant that it worked for: what was due by then. Its invoices are issued then.")
+    trigger: RunTrigger = field("Trigger of the run.")
+    as_of: datetime = field("The run billed what was due by this time. Its invoices are issued as of this time.")
     started_at: datetime = field_of("created_at", "When it started.")
-    finished_at: datetime | None = field("When it ended; null while it is going on, or where it was cut off.")
-    renewed: int = field("How many subscriptions it brought forward: periods billed, trials ended, ends reached.")
-    failed: int = field("How many subscriptions could not be billed: their `billingHold` says why.")
-    invoices: int = field("How many invoices it made.")
-    past_due: int = field("How many subscriptions became PAST_DUE.")
-    milliseconds: int | None = field("How long it took, in thousandths of a second; null where it has not ended.")
+    finished_at: datetime | None = field("When it finished. Null while it is running, or if it was interrupted.")
+    renewed: int = field(
+        "Number of subscriptions renewed: started, moved to the next period, out of a trial, or ended."
+    )
+    failed: int = field("Number of subscriptions that could not be billed. See their `billingHold` for the reason.")
+    invoices: int = field("Number of invoices created.")
+    past_due: int = field("Number of subscriptions that became PAST_DUE.")
+    milliseconds: int | None = field("Duration in milliseconds. Null if it has not finished.")
 
 
-@strawberry.input(description="Which runs. What is left out is no condition.")
+@strawberry.input(description="Filter for billing runs. Omitted fields do not filter.")
 class BillingRunFilter:
-    trigger: list[RunTrigger] | None = strawberry.field(default=None, description="Only those started by one of these.")
-    started_at: DateTimeRange | None = strawberry.field(default=None, description="Only those started in this span.")
+    trigger: list[RunTrigger] | None = strawberry.field(
+        default=None, description="Only runs with one of these triggers."
+    )
+    started_at: DateTimeRange | None = strawberry.field(default=None, description="Only runs started in this range.")
 
     def conditions(self) -> tuple[Condition, ...]:
         return (*any_of("trigger", self.trigger), *within("created_at", self.started_at))
 
 
-@strawberry.enum(description="What runs are ordered by.")
+@strawberry.enum(description="The field to sort billing runs by.")
 class BillingRunOrderField(Enum):
     STARTED_AT = strawberry.enum_value("created_at", description="When the run started.")
 
 
-@strawberry.input(description="An order of runs.")
+@strawberry.input(description="Sort order of billing runs.")
 class BillingRunOrder:
     field: BillingRunOrderField = strawberry.field(
-        default=BillingRunOrderField.STARTED_AT, description="What to order by."
+        default=BillingRunOrderField.STARTED_AT, description="Field to order by."
     )
-    direction: OrderDirection = strawberry.field(default=OrderDirection.DESC, description="Which way.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.DESC, description="Sort direction.")

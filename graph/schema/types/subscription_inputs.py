@@ -18,32 +18,33 @@ MONTH_DAYS = f"{NOMINAL_MONTH / 86_400:.6f}"
 
 @strawberry.input
 class NewSubscriptionInput:
-    customer_id: strawberry.ID = strawberry.field(description="Who is billed: a customer in use.")
+    customer_id: strawberry.ID = strawberry.field(description="The customer to bill. Must not be archived.")
     plan_id: strawberry.ID = strawberry.field(
-        description="What is billed: a plan that is not archived, in the currency the customer is billed in."
+        description="The plan. It must not be archived, and must be in the customer's currency."
     )
     quantity: int = strawberry.field(
-        default=1, description=f"How many units of the plan: 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
+        default=1, description=f"Number of units of the plan, 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
     )
     start_at: datetime | None = strawberry.field(
         default=None,
         description=(
-            "When it begins, within ten years; until then it is PENDING. Up to "
-            f"{limits.START_GRACE.seconds} seconds in the past count as now, which is the default."
+            "When the subscription starts, within the next ten years. Until then it is PENDING. A time up to"
+            f" {limits.START_GRACE.seconds} seconds in the past counts as now. Defaults to now."
         ),
     )
     trial_days: int | None = strawberry.field(
         default=None,
         description=(
-            f"Days of trial, 0 to {limits.MAX_TRIAL_DAYS}, in place of the plan's; 0 for none. By default the plan's "
-            "own, unless the customer was on trial of this plan before."
+            f"Length of the trial in days, 0 to {limits.MAX_TRIAL_DAYS}; 0 for no trial. Overrides the plan's"
+            " value. Defaults to the plan's value, or to no trial if the customer has already had one of this"
+            " plan."
         ),
     )
     trial_end: datetime | None = strawberry.field(
         default=None,
         description=(
-            f"When the trial ends, in place of its days: after `startAt`, and at most {limits.MAX_TRIAL_DAYS} days "
-            "after it. The first full period begins there. Not together with `trialDays`."
+            "When the trial ends and the first full period begins. Must be after `startAt`, by at most"
+            f" {limits.MAX_TRIAL_DAYS} days. Cannot be combined with `trialDays`."
         ),
     )
 
@@ -55,27 +56,28 @@ class NewSubscriptionInput:
 
 @strawberry.input
 class SubscriptionChangeInput:
-    id: strawberry.ID = strawberry.field(description="The subscription: one that has begun.")
+    id: strawberry.ID = strawberry.field(description="The subscription. It must have started.")
     plan_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The new plan: one that is not archived, in the same currency."
+        default=None, description="The new plan. It must be in the same currency and not archived."
     )
     quantity: int | None = strawberry.field(
-        default=None, description=f"How many units of the plan: 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
+        default=None, description=(f"Number of units of the plan, 1 to {limits.with_thousands(limits.MAX_QUANTITY)}.")
     )
     mode: ChangeMode | None = strawberry.field(
         default=None,
         description=(
-            "When the change comes into force. By default, a longer interval is IMMEDIATE and a shorter one "
-            "PERIOD_END; if the interval stays as long, the same or a higher price × quantity is IMMEDIATE and a "
-            f"lower one PERIOD_END. Intervals compare by their average length: a month has {MONTH_DAYS} days. "
-            "Another interval is IMMEDIATE or PERIOD_END only: IMMEDIATE begins a new period at once."
+            "When the change takes effect. Defaults to IMMEDIATE for a longer interval and to PERIOD_END for a"
+            " shorter one. For an interval of the same length, defaults to IMMEDIATE if price × quantity is the"
+            " same or higher, and to PERIOD_END if it is lower. Intervals are compared by their average length: a"
+            f" month counts as {MONTH_DAYS} days. If the interval changes, only IMMEDIATE, which starts a new"
+            " period immediately, and PERIOD_END are allowed."
         ),
     )
     as_of: datetime | None = strawberry.field(
         default=None,
         description=(
-            "The instant in the current period from which it counts: not before the latest change in it, and not "
-            "after now, which is the default."
+            "The time from which the change counts. Must be in the current period, not before the latest change,"
+            " and not in the future. Defaults to now."
         ),
     )
 

@@ -44,30 +44,36 @@ from graph.schema.types.previews import InvoicePreview, upcoming_invoices_field
 
 describe(
     SubscriptionStatus,
-    "Where a subscription stands. All but CANCELED are live; a customer has at most one live subscription.",
-    PENDING="It starts in the future; nothing is billed yet.",
-    TRIALING="It is in its trial; the first full period is billed when the trial ends.",
-    ACTIVE="It runs and is billed for each period.",
-    PAST_DUE="It runs and is billed, and an open invoice of it is overdue: the day of its `dueAt`, in UTC, is over.",
-    CANCELED="It has ended, for good. Its open invoices are still owed.",
+    "The status of a subscription. All statuses except CANCELED are live. A customer has at most one live"
+    " subscription.",
+    PENDING="It starts in the future. Nothing has been billed yet.",
+    TRIALING="It is in its trial. The first full period is billed when the trial ends.",
+    ACTIVE="It is running and is billed for each period.",
+    PAST_DUE=(
+        "It is running and is billed, but has an overdue open invoice: the day of the invoice's `dueAt`, in"
+        " UTC, has ended."
+    ),
+    CANCELED="It has ended permanently. Its open invoices are still owed.",
 )
 
 
 @strawberry.type(
     description=(
-        "A change of plan or quantity that comes with the next period. It can be withdrawn until then; where the "
-        "subscription ends with its period, it does not come."
+        "A change of plan or quantity that takes effect with the next period. It can be withdrawn until then. If"
+        " the subscription ends with its current period, the change never takes effect."
     )
 )
 class PendingChange:
-    quantity: int = field_of("pending_quantity", "How many units will be billed.")
-    requested_at: datetime = field_of("pending_since", "When the change was asked for.")
-    effective_at: datetime = field_of("current_period_end", "When it comes into force: with the next period.")
+    quantity: int = field_of("pending_quantity", "Number of units after the change.")
+    requested_at: datetime = field_of("pending_since", "When the change was requested.")
+    effective_at: datetime = field_of(
+        "current_period_end", "When the change takes effect: at the start of the next period."
+    )
 
-    plan: LazyPlan = edge(plans_by_id, "pending_plan_id", "What will be billed: the same plan where it stays.")
+    plan: LazyPlan = edge(plans_by_id, "pending_plan_id", "The plan after the change. It may be the current plan.")
 
 
-WITHDRAWN_CHANGE = "The change that waited for the next period and was replaced or withdrawn; null if none was."
+WITHDRAWN_CHANGE = "The pending change that this change replaced or withdrew. Null if there was none."
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,83 +92,86 @@ class WithdrawnChange:
 
 @strawberry.type(
     description=(
-        "Why a subscription that is due is not billed: the last try failed. It is tried again, less and less often, "
-        "and the hold goes when it succeeds."
+        "The reason why a due subscription is not billed: the last attempt failed. It is retried with increasing"
+        " delays. A successful attempt removes the hold."
     )
 )
 class BillingHold:
-    reason: str = field("What went wrong with the last try, in words for people.")
-    since: datetime = field("When it went wrong first.")
-    retry_at: datetime = field("When it is tried again, at the earliest.")
-    attempts: int = field("How many tries went wrong so far, at least 1.")
+    reason: str = field("Why the last attempt failed, for people.")
+    since: datetime = field("When the first attempt failed.")
+    retry_at: datetime = field("The earliest time of the next attempt.")
+    attempts: int = field("Number of failed attempts so far, at least 1.")
 
 
-@strawberry.type(description="A line that waits for the subscription's next invoice, on which it keeps its id.")
+@strawberry.type(description=("A line that will be added to the subscription's next invoice. It keeps its id there."))
 class PendingLine:
     id: strawberry.ID = field("The line's id: a UUID.")
-    kind: LineKind = field("What the line is for.")
-    description: str = field("What the line is for, in words for people.")
-    quantity: int = field("How many units.")
+    kind: LineKind = field("Description of the line.")
+    description: str = field("Description of the line, for people.")
+    quantity: int = field("Number of units.")
     unit_amount_cents: Cents = field("The price of one unit for a whole period, in minor units of the plan's currency.")
-    amount_cents: Cents = field("What it will add to the invoice, in minor units; negative for a credit.")
+    amount_cents: Cents = field("Amount of the line, in minor units of the plan's currency. Negative for a credit.")
     period_ordinal: int | None = field(
-        "Which of the subscription's periods the line belongs to, counted from 0; null for none."
+        "The number of the subscription's period that the line belongs to, counted from 0. Null if it belongs to none."
     )
-    period_start: datetime = field("When the span that the line is for begins.")
-    period_end: datetime = field("When the span that the line is for ends (not in it).")
-    created_at: datetime = field("When it began to wait.")
+    period_start: datetime = field("Start of the time range that the line covers.")
+    period_end: datetime = field("End of the time range that the line covers, exclusive.")
+    created_at: datetime = field("When the line became pending.")
 
     plan: LazyPlan | None = edge(plans_by_id, "plan_id", "The plan that is billed; null for what is outside any plan.")
     reverses: InvoiceLine | None = edge(
         lines_by_id,
         "reverses_line_id",
-        "The line that this one gives back, in whole or in part; null for what is no credit, and for the credit of a "
-        "line that waits as well.",
+        "The invoice line that this one credits, in whole or in part. Null if it is not a credit, or if it"
+        " credits a line that is itself pending.",
     )
 
 
-@strawberry.type(description="A customer on a plan. It is billed in advance, one invoice for each period.")
+@strawberry.type(
+    description=("A customer's subscription to a plan. It is billed in advance, with one invoice per period.")
+)
 class Subscription(Node):
     row: ClassVar = models.Subscription
 
-    status: SubscriptionStatus = field("Where the subscription stands.")
-    quantity: int = field("How many units of the plan are billed: each costs the plan's `amountCents`.")
-    started_at: datetime | None = field("When the first period, or the trial, began; null before it does.")
-    anchor_at: datetime = field("The instant that periods are counted from: each begins so many intervals after it.")
+    status: SubscriptionStatus = field("The status of the subscription.")
+    quantity: int = field("Number of units billed. Each unit costs the plan's `amountCents`.")
+    started_at: datetime | None = field(
+        "When the subscription started, with its trial or its first period. Null if it has not started."
+    )
+    anchor_at: datetime = field("The billing anchor. Each period begins a whole number of intervals after it.")
     current_period_start: datetime | None = field(
-        "When the latest billed period, or the trial, begins; null before the first one."
+        "Start of the latest billed period or trial. Null before the first one."
     )
     current_period_end: datetime | None = field(
-        "When the latest billed period, or the trial, ends, which is when the next one begins; null before the first "
-        "one."
+        "End of the latest billed period or trial, which is the start of the next period. Null before the first one."
     )
-    trial_start: datetime | None = field("When the trial begins; null for a subscription without one.")
+    trial_start: datetime | None = field("Start of the trial. Null if the subscription has no trial.")
     trial_end: datetime | None = field(
-        "When the trial ends and the first full period begins; null for a subscription without one."
+        "End of the trial and start of the first full period. Null if the subscription has no trial."
     )
     next_billing_at: datetime | None = field(
-        "When something is to be done next: the next period billed, or the subscription started or ended. Null for "
-        "what has ended."
+        "When the next action is due: the subscription starts, its next period is billed, or it ends. Null if it"
+        " has ended."
     )
-    cancel_at_period_end: bool = field("Whether the subscription ends with its current period.")
-    canceled_at: datetime | None = field("When the cancellation was asked for; null when none was.")
-    ended_at: datetime | None = field("When the subscription ended; null for a live one.")
-    version: int = field("Goes up by one with each change of the subscription, from 1.")
+    cancel_at_period_end: bool = field("True if the subscription ends with its current period.")
+    canceled_at: datetime | None = field("When the cancellation was requested. Null if none was.")
+    ended_at: datetime | None = field("When the subscription ended. Null if it is live.")
+    version: int = field("Version of the subscription. Starts at 1 and increases by one with each change.")
     created_at: datetime = field("When the subscription was created.")
     updated_at: datetime = field("When the subscription was last changed.")
     metadata: list[MetadataEntry] = metadata_field()
 
     @strawberry.field(
-        description="The change that comes with the next period; null where none was asked for.",
+        description="The change that takes effect with the next period. Null if there is none.",
         metadata={READS: {"pending_plan_id", "pending_quantity", "pending_since", "current_period_end"}},
     )
     def pending_change(self: Any) -> PendingChange | None:
         return None if self.pending_plan_id is None else self
 
-    customer: LazyCustomer = edge(customers_by_id, "customer_id", "Who is billed.")
-    plan: LazyPlan = edge(plans_by_id, "plan_id", "What is billed.")
+    customer: LazyCustomer = edge(customers_by_id, "customer_id", "The customer who is billed.")
+    plan: LazyPlan = edge(plans_by_id, "plan_id", "The plan that is billed.")
     latest_invoice: LazyInvoice | None = edge(
-        latest_invoices_by_subscription, "id", "The invoice that was made last; null before the first one."
+        latest_invoices_by_subscription, "id", "The most recent invoice. Null before the first one."
     )
     upcoming_invoices: list[InvoicePreview] = upcoming_invoices_field()
     invoices: Connection[LazyInvoice] = connection(
@@ -175,28 +184,34 @@ class Subscription(Node):
     pending_lines: list[PendingLine] = edge(
         pending_lines_by_subscription,
         "id",
-        f"What waits for the next invoice, in the order it came; at most {limits.MAX_PENDING_LINES} lines.",
+        f"The lines that will be added to the next invoice, oldest first. At most {limits.MAX_PENDING_LINES}.",
     )
     billing_hold: BillingHold | None = edge(
-        billing_holds_by_subscription, "id", "Why it is not billed though it is due; null where nothing is wrong."
+        billing_holds_by_subscription,
+        "id",
+        "Why the subscription is not billed although it is due. Null if nothing is wrong.",
     )
     test_clock: LazyTestClock | None = edge(
         test_clocks_by_id,
         "test_clock_id",
-        "The test clock in whose time it lives: the customer's. Null for one in the time of the world.",
+        "The customer's test clock. Null if the customer is in real time.",
     )
 
 
-@strawberry.input(description="Which subscriptions. What is left out is no condition; an unknown id matches none.")
+@strawberry.input(description=("Filter for subscriptions. Omitted fields do not filter; an unknown id matches none."))
 class SubscriptionFilter:
-    customer_id: strawberry.ID | None = strawberry.field(default=None, description="Only those of this customer.")
-    plan_id: strawberry.ID | None = strawberry.field(default=None, description="Only those to this plan.")
-    status: list[SubscriptionStatus] | None = strawberry.field(
-        default=None, description="Only those in one of these states."
+    customer_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Only subscriptions of this customer."
     )
-    created_at: DateTimeRange | None = strawberry.field(default=None, description="Only those created in this span.")
+    plan_id: strawberry.ID | None = strawberry.field(default=None, description="Only subscriptions to this plan.")
+    status: list[SubscriptionStatus] | None = strawberry.field(
+        default=None, description="Only subscriptions with one of these statuses."
+    )
+    created_at: DateTimeRange | None = strawberry.field(
+        default=None, description="Only subscriptions created in this range."
+    )
     test_clock_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only those in the time of this test clock."
+        default=None, description="Only subscriptions of customers on this test clock."
     )
 
     def conditions(self) -> tuple[Condition, ...]:
@@ -209,14 +224,14 @@ class SubscriptionFilter:
         )
 
 
-@strawberry.enum(description="What subscriptions are ordered by.")
+@strawberry.enum(description="The field to sort subscriptions by.")
 class SubscriptionOrderField(Enum):
     CREATED_AT = strawberry.enum_value("created_at", description="When the subscription was created.")
 
 
-@strawberry.input(description="An order of subscriptions.")
+@strawberry.input(description="Sort order of subscriptions.")
 class SubscriptionOrder:
     field: SubscriptionOrderField = strawberry.field(
-        default=SubscriptionOrderField.CREATED_AT, description="What to order by."
+        default=SubscriptionOrderField.CREATED_AT, description="Field to order by."
     )
-    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which way.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Sort direction.")
