@@ -1,7 +1,7 @@
-"""One customer's account in memory: all that billing decides by, and all that it has decided and not yet stored.
+"""A customer's account in memory: the stored state that the rules read, and decisions that are not stored yet.
 
-Pure: `services.accounts.read` fills an account from the database, the rules change it, `services.accounts.write` stores
-what they changed. A preview is the same without the last step.
+Pure, without I/O. `services.accounts.read` loads an account, the rules change it, and `services.accounts.write` stores
+the decisions. A preview skips the last step.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,12 +34,12 @@ from billing.words import CHARGES, EventType, ObjectType
 
 @dataclass(slots=True)
 class Account:
-    """A customer, the subscription in question, what is unpaid, and what was decided.
+    """The state of a customer and of one of its subscriptions, and the decisions made so far.
 
-    `unpaid` are the invoices that are OPEN or UNCOLLECTIBLE, oldest due first; `billed_lines` the charges whose span is
-    not over, read only where something may be given back; `waiting` the lines that wait for the next invoice;
-    `trials_before` says in which subscription the customer was on trial of a plan, of the plan in question. `actor`
-    and `recorded_at` (the wall clock, where the account itself may live in the time of a test clock) go to the events.
+    `trials_before` maps plans to the subscription in which the customer had a trial of them. It is filled only for the
+    plan of a requested change.
+
+    Events contain `actor` and `recorded_at`. `recorded_at` is wall-clock time, even if the customer is on a test clock.
     """
 
     customer: CustomerState
@@ -47,15 +47,19 @@ class Account:
     terms: Terms | None = None
     pending_terms: Terms | None = None
     unpaid: list[InvoiceState] = field(default_factory=list)
+    """OPEN and UNCOLLECTIBLE invoices of the customer, in no particular order. See `oldest_due_first`."""
     billed_lines: list[BilledLine] = field(default_factory=list)
+    """Charges whose period has not ended. Loaded only for operations that may credit them."""
     pending_lines: list[Line] = field(default_factory=list)
+    """Lines to put on the next invoice."""
     trials_before: dict[PlanId, SubscriptionId] = field(default_factory=dict)
     held: bool = False
+    """True if the subscription has a billing hold."""
     actor: str = "api"
     recorded_at: datetime | None = None
     make_id: NewId = new_id
 
-    # What was decided.
+    # Decisions, to be stored by `services.accounts.write`.
     periods: list[NewPeriod] = field(default_factory=list)
     changed_periods: list[PeriodChange] = field(default_factory=list)
     trials: list[NewTrial] = field(default_factory=list)
@@ -73,13 +77,13 @@ class Account:
 
     @property
     def known_subscription(self) -> SubscriptionState:
-        """The subscription, of an account that has one."""
-        assert self.subscription is not None, "an account that is asked has a subscription"
+        """The subscription. Asserts that the account has one."""
+        assert self.subscription is not None, "this operation needs a subscription"
         return self.subscription
 
     @property
     def is_new(self) -> bool:
-        """Whether the subscription is to be stored for the first time."""
+        """True if the subscription is not stored yet."""
         return isinstance(self.subscription, NewSubscription)
 
     @property
@@ -94,16 +98,16 @@ class Account:
         at: datetime,
         changes: Sequence[str] = (),
     ) -> None:
-        """Marks `subject` as changed at `at`: its version goes up, and an event says so."""
+        """Marks `subject` as changed at `at`: increments its version and adds an event."""
         subject.version += 1
-        # A run may be made as of an earlier instant than the last change.
+        # A run can bill as of an instant before the latest change.
         subject.updated_at = max(subject.updated_at, at)
         match subject:
             case CustomerState():
                 self.customer_changed = True
             case SubscriptionState():
                 self.subscription_changed = True
-            # A new invoice is stored as it is; a planned one of another account may be stored already.
+            # New invoices of this account are stored as a whole, so they need no update.
             case InvoiceState() if subject not in self.invoices:
                 self.changed_invoices[subject.id] = subject
         self.add_event(type_, subject.object_type, subject.id, subject.version, at, changes)
@@ -117,7 +121,6 @@ class Account:
         at: datetime,
         changes: Sequence[str] = (),
     ) -> None:
-        """Adds an event."""
         self.events.append(
             NewEvent(
                 id=self.make_id(),
@@ -134,7 +137,7 @@ class Account:
         )
 
     def add_pending_lines(self, lines: Iterable[Line], at: datetime) -> None:
-        """Lays lines aside at `at`, for the next invoice."""
+        """Keeps lines pending for the next invoice, with `at` as their `created_at`."""
         for line in lines:
             line.created_at = at
             self.pending_lines.append(line)
@@ -142,7 +145,7 @@ class Account:
             self._can_be_reversed(line, None)
 
     def take_pending_lines(self) -> list[Line]:
-        """The lines that waited; they wait no longer."""
+        """Removes all pending lines and returns them, to put them on an invoice."""
         taken, self.pending_lines = self.pending_lines, []
         stored = {line.id for line in taken} - {line.id for line in self.new_pending_lines}
         self.removed_pending_lines.extend(line for line in taken if line.id in stored)
@@ -150,7 +153,7 @@ class Account:
         return taken
 
     def remove_pending_lines(self, lines: Iterable[Line]) -> None:
-        """Lets lines that are stored wait no longer."""
+        """Removes pending lines that are already stored."""
         dropped = {line.id for line in lines}
         self.removed_pending_lines.extend(line for line in self.pending_lines if line.id in dropped)
         self.pending_lines = [line for line in self.pending_lines if line.id not in dropped]
@@ -167,8 +170,8 @@ class Account:
             if billed.id == line.id:
                 billed.invoice_id = invoice_id
                 return
-        assert line.period_start is not None, "what a plan costs, it costs for a span"
-        assert line.period_end is not None, "what a plan costs, it costs for a span"
+        assert line.period_start is not None, "a charge for a plan has a period"
+        assert line.period_end is not None, "a charge for a plan has a period"
         self.billed_lines.append(
             BilledLine(
                 id=line.id,
@@ -186,19 +189,19 @@ class Account:
 
 
 def require_in_use(archived_at: datetime | None) -> None:
-    """Raises `CustomerArchived` for a customer who was archived at an instant."""
+    """Raises `CustomerArchived` if the customer's `archived_at` is set."""
     if archived_at is not None:
         raise CustomerArchived("This customer is archived.")
 
 
 def require_currency(account: Account, currency: str, *field: str) -> None:
-    """Raises `CurrencyMismatch`, of the input `field`, for a customer who is billed in another currency."""
+    """Raises `CurrencyMismatch` for the input `field` if the customer is billed in another currency."""
     if account.customer.currency not in (None, currency):
         raise CurrencyMismatch(f"This customer is billed in {account.customer.currency}, not in {currency}.", *field)
 
 
 def use_currency(account: Account, currency: str, at: datetime) -> None:
-    """Fixes the currency of a customer who has none yet: the first money does."""
+    """Sets the customer's currency if it has none yet. It never changes afterwards."""
     if account.customer.currency is None:
         account.customer.currency = currency
         account.record_change(EventType.CUSTOMER_UPDATED, account.customer, at, ["currency"])

@@ -1,4 +1,4 @@
-"""Changes of plan and quantity within a period, to the second, and what a cancellation gives back.
+"""Changes of plan and quantity, prorated to the second, and the credits for unused time.
 
 Pure: changes an `Account`.
 """
@@ -31,11 +31,12 @@ from billing.words import EventType, InvoiceKind, LineKind, SubscriptionStatus
 PENDING_FIELDS = ("pending_plan_id", "pending_quantity")
 
 UNUSED = "Unused time on "
+"""Prefix of the description of a credit. It replaces `REMAINING`."""
 REMAINING = "Remaining time on "
 
 
 class ChangeMode(StrEnum):
-    """When a change comes into force, and when what it costs is billed."""
+    """Policy for when a change takes effect and when it is billed."""
 
     IMMEDIATE = "IMMEDIATE"
     NEXT_INVOICE = "NEXT_INVOICE"
@@ -46,9 +47,9 @@ class ChangeMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """A change of plan or quantity; what is None stays. It counts from `as_of`, by default now.
+    """A requested change of plan or quantity. None keeps the current value. `as_of` defaults to now.
 
-    Unless it `may_credit`, its invoice must not give more back than it charges.
+    If `may_credit` is False, a change whose invoice has a negative total is rejected.
     """
 
     plan_id: PlanId | None = None
@@ -60,7 +61,7 @@ class ChangeRequest:
 
 @dataclass(frozen=True, slots=True)
 class PendingChange:
-    """A change that waits for the next period, which begins at `effective_at`."""
+    """A change that takes effect with the next period, at `effective_at`."""
 
     plan_id: PlanId
     quantity: int
@@ -70,7 +71,10 @@ class PendingChange:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change that was made: its mode, since when it is in force, its invoice, and the waiting change it replaced."""
+    """A change that was made.
+
+    `withdrawn` is the pending change that it replaced or withdrew, if any.
+    """
 
     mode: ChangeMode
     effective_at: datetime
@@ -87,15 +91,18 @@ def change_terms(
     as_of: datetime | None = None,
     at: datetime,
 ) -> Change:
-    """Changes plan or quantity from `as_of` (by default `at`), or from the next period on; what is None stays.
+    """Changes plan or quantity from `as_of` (by default `at`) or from the next period on. None keeps the current value.
 
-    `plan` are the terms of the new plan, in any quantity. What is given also changes the terms that wait for the next
-    period, and what is None stays there too. If they then equal the current terms, the waiting change is withdrawn.
+    `plan` contains the terms of the new plan; its quantity is ignored. A plan or quantity that is given also replaces
+    the one of the pending change, if there is one. If the pending terms then equal the current terms, the pending
+    change is withdrawn.
 
-    Without a `mode`, a longer interval is IMMEDIATE and a shorter one waits for the PERIOD_END; of equal ones, the same
-    or a higher price is IMMEDIATE. Raises `SubscriptionPending`, `SubscriptionUnchanged`, `CurrencyMismatch`,
-    `AsOfOutOfRange`, `ChangeModeNotAllowed`, `CancellationAlreadyScheduled`, `TrialAlreadyUsed`, and `AmountOverflow`
-    and `TooManyLines` if the result does not fit. An account is of no use after a refusal.
+    Without a `mode`, a change to a longer interval is IMMEDIATE and one to a shorter interval is PERIOD_END. With equal
+    intervals, the same or a higher price is IMMEDIATE and a lower one is PERIOD_END.
+
+    Raises `SubscriptionPending`, `SubscriptionUnchanged`, `CurrencyMismatch`, `AsOfOutOfRange`, `ChangeModeNotAllowed`,
+    `CancellationAlreadyScheduled` and `TrialAlreadyUsed`, and `AmountOverflow` or `TooManyLines` if the result exceeds
+    a limit. The account must be discarded after an error.
     """
     subscription, before, waiting = account.known_subscription, account.known_terms, account.pending_terms
     if subscription.status is SubscriptionStatus.PENDING:
@@ -129,7 +136,7 @@ def change_terms(
     if in_trial and terms.plan_id != before.plan_id:
         add_trial(account, terms.plan_id, effective_at)
     withdrawn = None if upcoming is None else adjust_pending_change(account, terms, upcoming, at)
-    # What was withdrawn has events of its own.
+    # A withdrawn change has its own event.
     adjusted = [] if waiting is None or upcoming is None or withdrawn else changed_pending_fields(waiting, upcoming)
     invoice: NewInvoice | None = None
     if begins_anew:
@@ -145,12 +152,12 @@ def change_terms(
 
 
 def terms_after_change(terms: Terms, plan: Terms | None, quantity: int | None) -> Terms:
-    """The terms with another plan or quantity, if one is given."""
+    """Returns the terms with `plan` and `quantity` replaced where they are not None."""
     return replace(plan or terms, quantity=terms.quantity if quantity is None else quantity)
 
 
 def are_same_terms(one: Terms | None, other: Terms | None) -> bool:
-    """True if both are the same quantity of the same plan."""
+    """Returns True if both are None, or the same quantity of the same plan."""
     if one is None or other is None:
         return one is other
     return (one.plan_id, one.quantity) == (other.plan_id, other.quantity)
@@ -163,11 +170,11 @@ def default_mode(before: Terms, terms: Terms) -> ChangeMode:
 
 
 def valid_as_of(account: Account, as_of: datetime | None, at: datetime) -> datetime:
-    """The instant that a change counts from. Raises `AsOfOutOfRange`."""
+    """Returns the instant from which a change counts. Raises `AsOfOutOfRange`."""
     subscription = account.known_subscription
     as_of = as_of or at
     period = subscription.current_period
-    assert subscription.terms_at is not None, "the subscription has begun"
+    assert subscription.terms_at is not None, "the subscription has started"
     if as_of not in period:
         raise AsOfOutOfRange(
             f"`asOf` must be in the current period, which runs from {period.start:%FT%TZ} until {period.end:%FT%TZ}."
@@ -180,7 +187,10 @@ def valid_as_of(account: Account, as_of: datetime | None, at: datetime) -> datet
 
 
 def schedule_change(account: Account, upcoming: Terms, at: datetime) -> PendingChange | None:
-    """Lets `upcoming` terms wait for the next period. Returns the waiting change that is replaced or withdrawn."""
+    """Schedules the terms `upcoming` for the next period.
+
+    Returns the pending change that this replaces or withdraws, if any.
+    """
     subscription = account.known_subscription
     withdrawn = withdraw_if_superseded(account, account.known_terms, upcoming, at)
     if are_same_terms(upcoming, account.known_terms):
@@ -195,9 +205,10 @@ def schedule_change(account: Account, upcoming: Terms, at: datetime) -> PendingC
 
 
 def adjust_pending_change(account: Account, current: Terms, upcoming: Terms, at: datetime) -> PendingChange | None:
-    """Makes `upcoming` the terms that wait, before `current` ones come into force.
+    """Makes `upcoming` the pending terms, before the terms `current` take effect.
 
-    Returns the waiting change that is replaced or withdrawn. What is kept of a waiting change keeps its date.
+    Returns the pending change that this replaces or withdraws, if any. A pending change that is only adjusted keeps its
+    `pending_since`.
     """
     subscription = account.known_subscription
     withdrawn = withdraw_if_superseded(account, current, upcoming, at)
@@ -213,12 +224,15 @@ def adjust_pending_change(account: Account, current: Terms, upcoming: Terms, at:
 
 
 def changed_pending_fields(before: Terms, after: Terms) -> list[str]:
-    """The columns of a subscription in which two terms that wait differ."""
+    """Returns the pending columns of a subscription in which the two terms differ."""
     return [f"pending_{column}" for column in differing_fields(before, after)]
 
 
 def withdraw_if_superseded(account: Account, current: Terms, upcoming: Terms, at: datetime) -> PendingChange | None:
-    """Withdraws the change that waits if `upcoming` terms lose something of it, or leave nothing to change."""
+    """Withdraws the pending change if `upcoming` drops a part of it or equals the terms `current`.
+
+    Returns the withdrawn change, or None.
+    """
     subscription, before, waiting = account.known_subscription, account.known_terms, account.pending_terms
     if waiting is None:
         return None
@@ -231,7 +245,7 @@ def withdraw_if_superseded(account: Account, current: Terms, upcoming: Terms, at
     )
     if not lost:
         return None
-    assert subscription.pending_since is not None, "a change that waits was asked for"
+    assert subscription.pending_since is not None, "a pending change has a request time"
     effective_at = subscription.current_period.end
     withdrawn = PendingChange(waiting.plan_id, waiting.quantity, subscription.pending_since, effective_at)
     clear_pending_change(account)
@@ -240,19 +254,20 @@ def withdraw_if_superseded(account: Account, current: Terms, upcoming: Terms, at
 
 
 def require_fits_next_period(account: Account, terms: Terms) -> None:
-    """Raises `AmountOverflow` where what waits is too large for one invoice with a period on `terms`."""
+    """Raises `AmountOverflow` if the pending lines and a period on `terms` are too much for one invoice."""
     checked_cents(sum(line.amount_cents for line in account.pending_lines) + terms.amount_cents)
 
 
 def apply_terms(account: Account, terms: Terms, effective_at: datetime, at: datetime, adjusted: Sequence[str]) -> None:
-    """Puts the terms into force within the period, whose end stays where it is. The event also names what was
-    `adjusted` of the terms that wait.
+    """Applies the terms within the current period, whose end does not change.
+
+    `adjusted` names the pending columns that changed too; the event lists them.
     """
     subscription = account.known_subscription
     anchor = subscription.anchor_at, subscription.anchor_ordinal
     mark_period_changed(account, at)
     changes = set_terms(account, terms, effective_at)
-    # The trial's end, from which the first period will be counted, does not move.
+    # A new interval must not move the anchor during a trial: the first period starts at the trial's end.
     subscription.anchor_at, subscription.anchor_ordinal = anchor
     account.record_change(EventType.SUBSCRIPTION_CHANGED, subscription, at, [*changes, *adjusted])
 
@@ -265,7 +280,7 @@ def bill_change(
     effective_at: datetime,
     at: datetime,
 ) -> NewInvoice | None:
-    """Bills what a change costs, as the mode says: now, or with the next invoice."""
+    """Bills a change now or with the next invoice, depending on `mode`. Returns the invoice, if one is created now."""
     later: list[Line] = []
     lines: list[Line] = []
     match mode:
@@ -285,7 +300,7 @@ def bill_change(
 
 
 def defer_to_next_invoice(account: Account, lines: Sequence[Line], at: datetime) -> None:
-    """Lays lines aside. Raises `TooManyLines` and `AmountOverflow` where the next invoice would not take them."""
+    """Makes lines pending. Raises `TooManyLines` or `AmountOverflow` if they do not fit on the next invoice."""
     if lines and len(account.pending_lines) + len(lines) > MAX_PENDING_LINES:
         raise TooManyLines(f"A subscription may have at most {MAX_PENDING_LINES} pending lines.")
     account.add_pending_lines(lines, at)
@@ -295,7 +310,7 @@ def defer_to_next_invoice(account: Account, lines: Sequence[Line], at: datetime)
 def start_new_period(
     account: Account, terms: Terms, effective_at: datetime, at: datetime, adjusted: Sequence[str]
 ) -> NewInvoice:
-    """Cuts the current period, gives back what is left of it, and bills a whole one on the new terms from there on."""
+    """Ends the current period at `effective_at`, credits its unused part, and bills a whole period on the new terms."""
     given_back = credit_lines(account, effective_at)
     account.add_pending_lines(given_back, at)
     mark_period_changed(account, at, ends_at=effective_at)
@@ -307,13 +322,13 @@ def start_new_period(
 
 
 def link_lines(lines: Sequence[Line]) -> None:
-    """Makes lines those of one change, which goes by the id of the first."""
+    """Marks lines as belonging to one change. The id of the first line becomes the change id."""
     for line in lines:
         line.change_id = ChangeId(lines[0].id)
 
 
 def mark_period_changed(account: Account, at: datetime, *, ends_at: datetime | None = None) -> None:
-    """Marks the current period, the last of the timeline, as changed at `at`. With `ends_at` it ends early."""
+    """Marks the current period as changed at `at`. If `ends_at` is given, the period ends there."""
     subscription = account.known_subscription
     for planned in account.periods:
         if planned.ordinal == subscription.next_ordinal - 1:
@@ -324,7 +339,10 @@ def mark_period_changed(account: Account, at: datetime, *, ends_at: datetime | N
 
 
 def credit_lines(account: Account, at: datetime) -> list[Line]:
-    """What is given back of the charges whose span is not over at `at`: a line for each, none over 0."""
+    """Returns one credit line for each charge with unused time at `at`. Amounts are negative.
+
+    Adds the credits to `credited_cents` of the charges.
+    """
     lines = []
     for billed in account.billed_lines:
         credit = credit_due(billed.amount_cents, billed.credited_cents, billed.span, at)
@@ -352,7 +370,10 @@ def credit_lines(account: Account, at: datetime) -> list[Line]:
 
 
 def charge_lines(account: Account, terms: Terms, at: datetime) -> list[Line]:
-    """What the rest of the current period costs on the new terms: one line, or none where it is nothing."""
+    """Returns the charge for the remaining part of the current period on the new terms.
+
+    One line, or none if the charge is 0 cents.
+    """
     subscription = account.known_subscription
     period = subscription.current_period
     charge = prorated(terms.amount_cents, period, at)
@@ -376,7 +397,7 @@ def charge_lines(account: Account, terms: Terms, at: datetime) -> list[Line]:
 
 
 def withdraw_change(account: Account, at: datetime) -> None:
-    """Takes back a change that waits for the period's end. Raises `ChangeNotScheduled`."""
+    """Withdraws the pending change. Raises `ChangeNotScheduled` if there is none."""
     if account.pending_terms is None:
         raise ChangeNotScheduled("This subscription has no pending change.")
     clear_pending_change(account)

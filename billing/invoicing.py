@@ -1,4 +1,7 @@
-"""What finalizing an invoice does, and where its money comes from and goes to. Pure: changes an `Account`."""
+"""Finalizing and settling invoices: numbers, due dates, allocations, the balance, and past due subscriptions.
+
+Pure: changes an `Account`.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -46,9 +49,10 @@ def finalize(
     at: datetime,
     replaces_id: InvoiceId | None = None,
 ) -> NewInvoice:
-    """The subscription's invoice over `lines`: numbered, with its totals and due date, and settled as far as it goes.
+    """Creates a finalized invoice of the subscription from `lines`, and settles it.
 
-    Raises `AmountOverflow` when the lines add up to more than an amount can be, and `TooManyLines`.
+    Applies the balance to a positive total; see `settle_new_invoice`. Raises `AmountOverflow` if the total is too
+    large, and `TooManyLines`.
     """
     if len(lines) > MAX_LINES:
         raise TooManyLines(f"An invoice may have at most {MAX_LINES} lines; this one would have {len(lines)}.")
@@ -89,7 +93,7 @@ def finalize(
 
 
 def next_number(account: Account) -> int:
-    """The running number of the customer's next invoice."""
+    """Increments and returns the customer's last invoice number."""
     account.customer.last_invoice_number += 1
     account.customer_changed = True
     return account.customer.last_invoice_number
@@ -105,10 +109,10 @@ def due_date(issued_at: datetime, *net_days: int | None) -> datetime:
 
 
 def settle_new_invoice(account: Account, invoice: InvoiceState, lines: Sequence[Line], at: datetime) -> None:
-    """What happens to the money of an invoice that was finalized this moment.
+    """Settles an invoice that has just been finalized.
 
-    A positive total takes what the balance has. A total of 0 or less is PAID; what is less than 0 goes to the
-    customer's unpaid invoices, and the rest to the balance.
+    A positive total is paid from the balance as far as possible. An invoice with a total of 0 or less is PAID. A
+    negative total is applied to the customer's unpaid invoices; the remainder is added to the balance.
     """
     if invoice.amount_cents > 0:
         account.unpaid.append(invoice)
@@ -126,7 +130,11 @@ def settle_new_invoice(account: Account, invoice: InvoiceState, lines: Sequence[
 
 
 def invoices_to_credit(account: Account, lines: Sequence[Line]) -> Iterator[InvoiceState]:
-    """The unpaid invoices that a credit goes to: those it reverses lines of, then the open ones, oldest due first."""
+    """Yields the unpaid invoices to which a credit is applied, in this order.
+
+    First those with lines that `lines` reverse, even if UNCOLLECTIBLE, then the other OPEN ones; each group oldest due
+    first.
+    """
     reversed_ids = {line.reverses_invoice_id for line in lines}
     unpaid = oldest_due_first(account)
     yield from (invoice for invoice in unpaid if invoice.id in reversed_ids)
@@ -136,14 +144,14 @@ def invoices_to_credit(account: Account, lines: Sequence[Line]) -> Iterator[Invo
 
 
 def oldest_due_first(account: Account) -> list[InvoiceState]:
-    """The unpaid invoices; of those due at the same instant, the one made first comes first."""
+    """Returns the unpaid invoices, oldest due first, then in order of creation."""
     for invoice in account.unpaid:
-        assert invoice.due_at is not None, "what is unpaid is finalized"
+        assert invoice.due_at is not None, "an unpaid invoice is finalized"
     return sorted(account.unpaid, key=lambda invoice: (invoice.due_at, invoice.id))
 
 
 def apply_balance(account: Account, invoice: InvoiceState, at: datetime) -> None:
-    """Pays as much of the invoice as the balance has."""
+    """Pays as much of the invoice as the balance covers."""
     amount = min(account.customer.balance_cents, invoice.amount_due_cents)
     if amount:
         add_ledger_entry(account, LedgerEntryKind.APPLIED, -amount, at, invoice_id=invoice.id)
@@ -159,7 +167,7 @@ def add_to_balance(
     invoice_id: InvoiceId | None = None,
     payment_id: PaymentId | None = None,
 ) -> None:
-    """Raises the balance, which pays OPEN invoices at once, oldest due first. Raises `AmountOverflow`."""
+    """Increases the balance and then applies it to OPEN invoices, oldest due first. Raises `AmountOverflow`."""
     add_ledger_entry(account, kind, amount_cents, at, invoice_id=invoice_id, payment_id=payment_id)
     for invoice in oldest_due_first(account):
         if invoice.status is InvoiceStatus.OPEN:
@@ -176,7 +184,7 @@ def allocate(
     payment_id: PaymentId | None = None,
     source_invoice_id: InvoiceId | None = None,
 ) -> None:
-    """Puts money against an unpaid invoice, which is PAID once nothing is due."""
+    """Applies money to an unpaid invoice. The invoice becomes PAID when nothing is due."""
     assert invoice.status in UNPAID, invoice.status
     assert 0 < amount_cents <= invoice.amount_due_cents, (amount_cents, invoice.amount_due_cents)
     account.allocations.append(
@@ -200,7 +208,7 @@ def allocate(
 
 
 def mark_paid(account: Account, invoice: InvoiceState, at: datetime) -> None:
-    """Makes an invoice PAID on which nothing is due."""
+    """Marks an invoice with nothing due as PAID."""
     assert invoice.amount_due_cents == 0, invoice.amount_due_cents
     invoice.status = InvoiceStatus.PAID
     invoice.paid_at = at
@@ -216,7 +224,7 @@ def add_ledger_entry(
     invoice_id: InvoiceId | None = None,
     payment_id: PaymentId | None = None,
 ) -> None:
-    """Adds an entry to the ledger. Raises `AmountOverflow` when the balance is more than an amount can be."""
+    """Changes the balance and adds a ledger entry. Raises `AmountOverflow` if the balance becomes too large."""
     customer = account.customer
     customer.balance_cents = checked_cents(customer.balance_cents + amount_cents)
     customer.last_ledger_number += 1
@@ -240,7 +248,7 @@ def add_ledger_entry(
 
 
 def mark_uncollectible(account: Account, invoice: InvoiceState, at: datetime) -> None:
-    """Gives up on an unpaid invoice, which stays owed. Raises `InvoiceUncollectible`."""
+    """Marks an unpaid invoice as UNCOLLECTIBLE. It stays owed. Raises `InvoiceUncollectible` if it already is."""
     if invoice.status is not InvoiceStatus.OPEN:
         raise InvoiceUncollectible("This invoice is UNCOLLECTIBLE already.")
     invoice.status = InvoiceStatus.UNCOLLECTIBLE
@@ -249,13 +257,15 @@ def mark_uncollectible(account: Account, invoice: InvoiceState, at: datetime) ->
 
 
 def update_past_due(account: Account, at: datetime) -> None:
-    """Makes the subscription PAST_DUE where an open invoice of it is overdue at `at`, and ACTIVE where none
-    is. Asked after everything that may change the answer; other states stay what they are.
+    """Makes an ACTIVE or PAST_DUE subscription PAST_DUE if one of its OPEN invoices is overdue at `at`, else ACTIVE.
+
+    Call it after every operation that changes the status or due amount of an invoice, or the status of the
+    subscription.
     """
     subscription = account.subscription
     if subscription is None or subscription.status not in (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE):
         return
-    # A run as of an earlier instant does not undo what has come to pass since.
+    # A run as of an earlier instant must not undo a later status change.
     at = max(at, subscription.updated_at)
     overdue = any(
         is_open_invoice_of(subscription, invoice) and invoice.due_at is not None and invoice.due_at < overdue_cutoff(at)
@@ -270,22 +280,22 @@ def update_past_due(account: Account, at: datetime) -> None:
 
 
 def overdue_cutoff(at: datetime) -> datetime:
-    """The instant before which an invoice must be due to be overdue at `at`: its day, in UTC, is over."""
+    """Returns the start of the UTC day of `at`. Invoices due before it are overdue, as their due day is over."""
     return at.replace(hour=0, minute=0, second=0)
 
 
 def overdue_at(due_at: datetime) -> datetime:
-    """The first instant at which an invoice is overdue."""
+    """Returns the first instant at which an invoice is overdue: the midnight (UTC) after `due_at`."""
     return overdue_cutoff(due_at) + timedelta(days=1)
 
 
 def is_open_invoice_of(subscription: SubscriptionState, invoice: InvoiceState) -> bool:
-    """Whether it is an open invoice of the subscription."""
+    """Returns True if the invoice is OPEN and belongs to the subscription."""
     return invoice.status is InvoiceStatus.OPEN and invoice.subscription_id == subscription.id
 
 
 def status_error(status: InvoiceStatus) -> BillingError:
-    """The refusal of what cannot be done with an invoice in this state."""
+    """Returns the error for an operation that is not possible in this status."""
     match status:
         case InvoiceStatus.DRAFT:
             return InvoiceDraft("This invoice is a DRAFT.")

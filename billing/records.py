@@ -1,4 +1,4 @@
-"""What billing reads of what is stored: rows as plain values, some of which the rules change."""
+"""Plain values for the rows that billing reads and writes. The rules change some of them in place."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,7 +36,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class BillTo:
-    """Who an invoice is addressed to, as it stood when the invoice was finalized."""
+    """The recipient of an invoice, copied from the customer when the invoice is finalized."""
 
     name: str
     email: str
@@ -46,7 +46,7 @@ class BillTo:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is billed for each period: so many units of a plan."""
+    """The terms that a subscription is billed on for each period: a plan, its price and a quantity."""
 
     plan_id: PlanId
     plan_name: str
@@ -58,18 +58,18 @@ class Terms:
 
     @property
     def amount_cents(self) -> int:
-        """The price of one whole period, which may be more than an amount can be."""
+        """The price of one whole period. May exceed `MAX_CENTS`: check it with `checked_cents`."""
         return self.unit_amount_cents * self.quantity
 
     @property
     def label(self) -> str:
-        """How the terms are called on an invoice."""
+        """The description of these terms on an invoice line."""
         return self.plan_name if self.quantity == 1 else f"{self.quantity} × {self.plan_name}"
 
 
 @dataclass(slots=True)
 class Price:
-    """The columns of a plan that say what it costs."""
+    """The columns of a plan that determine its price and billing interval."""
 
     id: PlanId
     name: str
@@ -80,7 +80,7 @@ class Price:
     net_days: int | None
 
     def terms(self, quantity: int) -> Terms:
-        """What `quantity` units cost for each interval."""
+        """Returns the terms for `quantity` units of the plan."""
         interval = billing_interval(self.interval, self.interval_count)
         return Terms(self.id, self.name, self.amount_cents, self.currency, interval, quantity, self.net_days)
 
@@ -127,7 +127,7 @@ class SubscriptionState:
     anchor_at: datetime
     anchor_ordinal: int
     next_ordinal: int
-    """The ordinal of the first period that is not billed yet: no column, but one more than the last period's."""
+    """Ordinal of the first period that is not billed yet. Not a column: the highest stored ordinal plus one, or 0."""
     started_at: datetime | None
     current_period_start: datetime | None
     current_period_end: datetime | None
@@ -151,14 +151,14 @@ class SubscriptionState:
 
     @property
     def current_period(self) -> Period:
-        assert self.current_period_start is not None, "the subscription has begun"
-        assert self.current_period_end is not None, "the subscription has begun"
+        assert self.current_period_start is not None, "the subscription has started"
+        assert self.current_period_end is not None, "the subscription has started"
         return Period(self.current_period_start, self.current_period_end)
 
 
 @dataclass(slots=True)
 class NewSubscription(SubscriptionState):
-    """A subscription that is about to be stored."""
+    """A subscription to insert."""
 
     metadata: dict[str, str]
     created_at: datetime
@@ -166,7 +166,7 @@ class NewSubscription(SubscriptionState):
 
 @dataclass(slots=True)
 class InvoiceState:
-    """The columns of an invoice that change once it is finalized, and those that it is judged by."""
+    """The columns of an invoice that change after it is finalized, and those that the rules read."""
 
     object_type: ClassVar = ObjectType.INVOICE
 
@@ -186,7 +186,7 @@ class InvoiceState:
 
 @dataclass(slots=True)
 class AllocationState:
-    """Money that was put against an invoice."""
+    """Money applied to an invoice."""
 
     id: UUID
     kind: AllocationKind
@@ -195,7 +195,10 @@ class AllocationState:
 
 @dataclass(slots=True)
 class BilledLine:
-    """A charge that may be given back in part: what was billed on it (0 on a void invoice) and credited since."""
+    """A charge that can be credited in part. `credited_cents` is the total credited so far.
+
+    `invoice_id` is None for a pending line.
+    """
 
     id: InvoiceLineId
     invoice_id: InvoiceId | None
@@ -211,7 +214,7 @@ class BilledLine:
 
 @dataclass(slots=True)
 class NewPeriod:
-    """A link of a subscription's timeline that is about to be stored."""
+    """A period of a subscription's timeline to insert."""
 
     subscription_id: SubscriptionId
     customer_id: CustomerId
@@ -227,7 +230,10 @@ class NewPeriod:
 
 @dataclass(slots=True)
 class PeriodChange:
-    """A change within a stored period at `changed_at`, which may let the period end early."""
+    """An update of a stored period whose terms changed at `changed_at`.
+
+    `ends_at` is the new end if the period was shortened, else None.
+    """
 
     ordinal: int
     changed_at: datetime
@@ -236,7 +242,7 @@ class PeriodChange:
 
 @dataclass(slots=True)
 class NewTrial:
-    """A trial of a plan that is about to be stored; if it was `promised`, only if none of the plan is stored yet."""
+    """A trial of a plan to insert. If `promised`, it is skipped when the customer already has a trial of the plan."""
 
     customer_id: CustomerId
     plan_id: PlanId
@@ -247,7 +253,7 @@ class NewTrial:
 
 @dataclass(slots=True)
 class Line:
-    """A line that is about to be stored: on an invoice, or among those that wait for one."""
+    """A line to insert, on an invoice or as a pending line."""
 
     id: InvoiceLineId
     customer_id: CustomerId
@@ -262,16 +268,18 @@ class Line:
     period_end: datetime | None
     reverses_line_id: InvoiceLineId | None = None
     reverses_invoice_id: InvoiceId | None = None
-    """The invoice that the reversed line is on, where it is on one: no column."""
+    """The invoice that contains the reversed line, or None if that line is pending. Not a column."""
     created_at: datetime | None = None
-    """Since when it waits for an invoice; a line of an invoice is as old as that."""
+    """Time when the line became pending. None for a line that was never pending."""
     change_id: ChangeId | None = None
-    """The change that it bills or credits, if any: the lines of a change have the same. An older server writes none."""
+    """The change that this line charges or credits, if any. All lines of a change share it. Older servers leave it
+    null.
+    """
 
 
 @dataclass(slots=True)
 class NewPendingLine:
-    """A line that waits for the next invoice of a subscription."""
+    """A pending line of a subscription."""
 
     subscription_id: SubscriptionId
     line: Line
@@ -279,7 +287,7 @@ class NewPendingLine:
 
 @dataclass(slots=True)
 class OtherInvoiceLine:
-    """A line of another invoice, which may be void."""
+    """A line of another invoice. `is_void` is the state of that invoice."""
 
     line: Line
     is_void: bool
@@ -287,7 +295,7 @@ class OtherInvoiceLine:
 
 @dataclass(slots=True)
 class NumberedLine:
-    """A line of an invoice, whose first `position` is 1."""
+    """A line of an invoice. `position` starts at 1."""
 
     invoice_id: InvoiceId
     position: int
@@ -296,7 +304,7 @@ class NumberedLine:
 
 @dataclass(slots=True)
 class NewInvoice(InvoiceState):
-    """A finalized invoice that is about to be stored with its lines."""
+    """A finalized invoice to insert with its lines."""
 
     period_ordinal: int | None
     sequence: int
@@ -315,7 +323,7 @@ class NewInvoice(InvoiceState):
 
 @dataclass(slots=True)
 class NewPayment:
-    """Money received that is about to be stored."""
+    """A payment to insert."""
 
     id: PaymentId
     customer_id: CustomerId
@@ -330,7 +338,7 @@ class NewPayment:
 
 @dataclass(slots=True)
 class NewAllocation:
-    """Money put against an invoice that is about to be stored."""
+    """An allocation to insert: money applied to an invoice."""
 
     id: UUID
     customer_id: CustomerId
@@ -344,7 +352,7 @@ class NewAllocation:
 
 @dataclass(slots=True)
 class NewLedgerEntry:
-    """A change of the balance that is about to be stored."""
+    """A change of a customer's balance to insert."""
 
     id: UUID
     customer_id: CustomerId
@@ -360,7 +368,7 @@ class NewLedgerEntry:
 
 @dataclass(slots=True)
 class NewEvent:
-    """An event that is about to be stored."""
+    """An event to insert."""
 
     id: UUID
     customer_id: CustomerId | None

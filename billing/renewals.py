@@ -1,6 +1,6 @@
-"""What becomes of a subscription as time passes: starts, trial ends, renewals, the end of what was canceled.
+"""Changes of a subscription over time: start, end of trial, renewal and scheduled cancellation.
 
-Pure: changes an `Account`. The first period of a new subscription and every later one are planned here, and only here.
+Pure: changes an `Account`. Only this module adds periods to a subscription's timeline.
 """
 
 from dataclasses import replace
@@ -18,10 +18,12 @@ from billing.words import EventType, InvoiceKind, LineKind, PeriodKind, Subscrip
 
 
 def renew(account: Account, as_of: datetime, *, most: int = MAX_PERIODS_PER_RUN) -> int:
-    """Does what is due by `as_of`, in order: each period that has begun gets its invoice, issued at `as_of`, however
-    long ago it began. Returns how many boundaries were crossed, `most` at most.
+    """Crosses each boundary that is due by `as_of`, in order, and updates whether the subscription is past due.
 
-    Raises `AmountOverflow` and `TooManyLines`; the account is then of no use any more.
+    Every period that has started is invoiced, however long ago it started. All these invoices are issued at `as_of`.
+    Returns the number of boundaries crossed, at most `most`.
+
+    Raises `AmountOverflow` and `TooManyLines`. The account must be discarded then.
     """
     crossed = 0
     while crossed < most and is_due(account, as_of):
@@ -32,8 +34,11 @@ def renew(account: Account, as_of: datetime, *, most: int = MAX_PERIODS_PER_RUN)
 
 
 def bill_until(account: Account, until: datetime) -> int:
-    """As `renew`, as if a run came by at each instant on the way to `until`: a period's invoice is issued when the
-    period begins, and the subscription is past due from the midnight after an invoice was due. Time of a test clock.
+    """Advances the account to `until`, as if a run took place at every instant at which something is due.
+
+    For test clocks. Unlike with `renew`, each invoice is issued when its period starts, and the subscription becomes
+    past due at the midnight (UTC) after an invoice was due. Crosses at most `MAX_PERIODS_PER_RUN` boundaries and
+    returns their number.
     """
     crossed = 0
     while crossed < MAX_PERIODS_PER_RUN:
@@ -45,10 +50,10 @@ def bill_until(account: Account, until: datetime) -> int:
 
 
 def upcoming_invoices_of(account: Account, count: int) -> list[NewInvoice]:
-    """The next invoices, `count` at most, as they would be made if nothing happened meanwhile.
+    """Returns the next invoices, at most `count`, if nothing else happens until then.
 
-    Where one does not come to an invoice any more, because an amount does not fit, the list ends before it. The account
-    is then of no use any more.
+    The list is shorter if the subscription ends or if an invoice cannot be created, for example because its amount is
+    too large. Discard the account afterwards.
     """
     found: list[NewInvoice] = []
     while len(found) < count:
@@ -58,13 +63,13 @@ def upcoming_invoices_of(account: Account, count: int) -> list[NewInvoice]:
             break
         if upcoming is None:
             break
-        # A later one may give credit that pays it: it is shown as it is made.
+        # A later invoice may contain credits that pay this one. Show it as it is when created.
         found.append(replace(upcoming))
     return found
 
 
 def bill_next_period(account: Account) -> NewInvoice | None:
-    """The invoice that the next boundary brings, made there; None where the subscription ends without one."""
+    """Crosses the next boundary. Returns the invoice created there, or None if the subscription ends without one."""
     before = len(account.invoices)
     boundary = account.known_subscription.next_billing_at
     if boundary is not None:
@@ -82,7 +87,7 @@ def is_due(account: Account, as_of: datetime) -> bool:
 
 
 def next_past_due_at(account: Account) -> datetime | None:
-    """The first instant at which the subscription, ACTIVE so far, is past due."""
+    """Returns the first instant at which an ACTIVE subscription becomes past due, or None."""
     subscription = account.known_subscription
     if subscription.status is not SubscriptionStatus.ACTIVE:
         return None
@@ -91,10 +96,10 @@ def next_past_due_at(account: Account) -> datetime | None:
 
 
 def cross_boundary(account: Account, at: datetime) -> None:
-    """What happens at the instant `next_billing_at`; it is done at `at`, which may be later."""
+    """Does what is due at `next_billing_at`. Invoices and events are dated `at`, which may be later."""
     subscription = account.known_subscription
     boundary = subscription.next_billing_at
-    assert boundary is not None, "only what is live has a boundary to cross"
+    assert boundary is not None, "only a live subscription has a next boundary"
     assert boundary <= at, (boundary, at)
     if subscription.cancel_at_period_end:
         end_subscription(account, ended_at=boundary, at=at)
@@ -114,7 +119,10 @@ def cross_boundary(account: Account, at: datetime) -> None:
 
 
 def start_subscription(account: Account, starts_at: datetime, at: datetime, *, created: bool = False) -> None:
-    """Begins a subscription: with its trial, where it has one, or with the first period that is billed."""
+    """Starts a subscription, with its trial if it has one, else with its first billing period.
+
+    `created` is True if the subscription is created in the same operation.
+    """
     subscription = account.known_subscription
     subscription.started_at = subscription.terms_at = starts_at
     in_trial = subscription.trial_end is not None
@@ -140,7 +148,7 @@ def start_subscription(account: Account, starts_at: datetime, at: datetime, *, c
 
 
 def bill_period(account: Account, starts_at: datetime, at: datetime) -> NewInvoice:
-    """Adds the period that begins at `starts_at` to the timeline, and invoices it with all lines that wait."""
+    """Adds the period that starts at `starts_at` to the timeline. Invoices it together with all pending lines."""
     subscription, terms = account.known_subscription, account.known_terms
     ordinal = subscription.next_ordinal
     ends_at = nth_boundary(subscription.anchor_at, terms.interval, ordinal + 1 - subscription.anchor_ordinal)
@@ -179,9 +187,10 @@ def add_period(account: Account, kind: PeriodKind, period: Period) -> None:
 
 
 def add_trial(account: Account, plan_id: PlanId, started_at: datetime, *, promised: bool = False) -> None:
-    """Notes that the subscription is on trial of a plan. Raises `TrialAlreadyUsed` if an earlier subscription was.
+    """Records a trial of a plan. Raises `TrialAlreadyUsed` if the customer had one in an earlier subscription.
 
-    A trial that was `promised` when the subscription was made is given even if one of the plan became known since.
+    A trial that was `promised` when the subscription was created is kept even if another trial of the plan has been
+    stored since.
     """
     subscription = account.known_subscription
     used_in = account.trials_before.get(plan_id)
@@ -193,7 +202,7 @@ def add_trial(account: Account, plan_id: PlanId, started_at: datetime, *, promis
 
 
 def apply_pending_change(account: Account, boundary: datetime, at: datetime) -> None:
-    """Puts the change into force that was to come with this period."""
+    """Applies the change that was scheduled for the period starting at `boundary`, if any."""
     if account.pending_terms is None:
         return
     changes = set_terms(account, account.pending_terms, boundary)
@@ -202,7 +211,10 @@ def apply_pending_change(account: Account, boundary: datetime, at: datetime) -> 
 
 
 def set_terms(account: Account, terms: Terms, since: datetime) -> list[str]:
-    """Changes what is billed from `since` on. Another interval counts its periods from there. Says what has changed."""
+    """Changes the terms from `since` on. Returns the names of the changed columns.
+
+    If the interval changes, `since` becomes the anchor from which periods are counted.
+    """
     subscription, before = account.known_subscription, account.known_terms
     if terms.interval != before.interval:
         subscription.anchor_at = since
@@ -214,7 +226,7 @@ def set_terms(account: Account, terms: Terms, since: datetime) -> list[str]:
 
 
 def differing_fields(one: Terms, other: Terms) -> list[str]:
-    """The columns of a subscription in which two terms of it differ."""
+    """Returns the columns of a subscription in which the two terms differ."""
     return [column for column in ("plan_id", "quantity") if getattr(one, column) != getattr(other, column)]
 
 
@@ -225,7 +237,7 @@ def clear_pending_change(account: Account) -> None:
 
 
 def end_subscription(account: Account, *, ended_at: datetime, at: datetime) -> NewInvoice | None:
-    """Ends the subscription, with a last invoice if lines still wait."""
+    """Ends the subscription. Returns a final invoice for its pending lines, if it has any."""
     subscription = account.known_subscription
     clear_pending_change(account)
     subscription.status = SubscriptionStatus.CANCELED
@@ -236,7 +248,7 @@ def end_subscription(account: Account, *, ended_at: datetime, at: datetime) -> N
 
 
 def bill_pending_lines(account: Account, at: datetime) -> NewInvoice | None:
-    """Puts the lines that wait on an invoice, which has no period of its own: none where no line waits."""
+    """Invoices the pending lines. Returns None if there are none. The invoice belongs to no period of the timeline."""
     if not account.pending_lines:
         return None
     lines = account.take_pending_lines()
@@ -248,7 +260,7 @@ def bill_pending_lines(account: Account, at: datetime) -> NewInvoice | None:
 
 
 def recurring_line(account: Account, period: Period, ordinal: int) -> Line:
-    """The charge of one whole period. Raises `AmountOverflow`."""
+    """Returns the charge for one whole period. Raises `AmountOverflow`."""
     terms = account.known_terms
     return Line(
         id=InvoiceLineId(account.make_id()),
@@ -266,7 +278,7 @@ def recurring_line(account: Account, period: Period, ordinal: int) -> Line:
 
 
 def trial_line(account: Account, trial: Period) -> Line:
-    """A trial costs nothing, and says so."""
+    """Returns the line of 0 cents that shows the trial on its invoice."""
     terms = account.known_terms
     return Line(
         id=InvoiceLineId(account.make_id()),

@@ -1,4 +1,4 @@
-"""New subscriptions and cancellations. Pure: changes an `Account`."""
+"""Creating and canceling subscriptions. Pure: changes an `Account`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from billing.words import EventType, SubscriptionStatus
 
 
 class Settlement(StrEnum):
-    """What becomes of the unused rest of what was billed when a subscription is canceled at once."""
+    """Policy for the unused part of the period when a subscription is canceled immediately."""
 
     NONE = "NONE"
     CREDIT = "CREDIT"
@@ -33,9 +33,9 @@ class Settlement(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionRequest:
-    """A subscription that a customer asks for: `quantity` units of a plan, at once or from `start_at` on.
+    """A requested subscription. It starts at `start_at`, by default now.
 
-    `trial_days`, or the instant `trial_end`, take the place of the plan's own trial; 0 days are none.
+    `trial_days` or `trial_end` overrides the trial of the plan. 0 days mean no trial.
     """
 
     plan_id: PlanId
@@ -48,7 +48,7 @@ class SubscriptionRequest:
 
 @dataclass(frozen=True, slots=True)
 class CancellationRequest:
-    """A cancellation at the end of the current period, or at once: then `settlement` applies."""
+    """A requested cancellation. `settlement` applies only if `at_period_end` is False."""
 
     at_period_end: bool = True
     settlement: Settlement = Settlement.NONE
@@ -56,14 +56,14 @@ class CancellationRequest:
 
 @dataclass(frozen=True, slots=True)
 class TrialTerms:
-    """A trial that a new subscription is to begin with. `asked_for` is False for the plan's own."""
+    """The trial of a new subscription. `asked_for` is False for the trial of the plan."""
 
     ends_at: datetime
     asked_for: bool
 
 
 def trial_of(plan: PlanState, request: SubscriptionRequest, starts_at: datetime) -> TrialTerms | None:
-    """The trial of a subscription that begins at `starts_at`: what is asked for, else the plan's own.
+    """Returns the trial of a subscription that starts at `starts_at`: the requested one, else that of the plan, if any.
 
     Raises `TrialInvalid`.
     """
@@ -81,7 +81,7 @@ def trial_of(plan: PlanState, request: SubscriptionRequest, starts_at: datetime)
 
 
 def require_no_live_subscription(account: Account) -> None:
-    """Raises `CustomerAlreadySubscribed`."""
+    """Raises `CustomerAlreadySubscribed` if the account has a live subscription."""
     if account.subscription is not None:
         raise CustomerAlreadySubscribed("This customer already has a live subscription.")
 
@@ -95,7 +95,10 @@ def subscribe(
     trial_end: datetime | None = None,
     metadata: dict[str, str] | None = None,
 ) -> None:
-    """Gives the account a new subscription, which begins if its time has come. Raises `AmountTooLarge`."""
+    """Adds a new subscription to the account, and starts it if `starts_at` is not in the future.
+
+    Raises `AmountTooLarge`.
+    """
     account.terms = terms
     subscription = add_subscription(account, starts_at, trial_end, at, metadata=metadata)
     use_currency(account, terms.currency, at)
@@ -115,7 +118,7 @@ def add_subscription(
     *,
     metadata: dict[str, str] | None = None,
 ) -> SubscriptionState:
-    """Gives an account that has terms a subscription, of which nothing is stored and nothing has happened yet."""
+    """Adds a PENDING subscription, which is not stored yet, to an account that has terms."""
     customer, terms = account.customer, account.known_terms
     account.subscription = NewSubscription(
         id=SubscriptionId(account.make_id()),
@@ -149,6 +152,7 @@ def add_subscription(
 
 
 def valid_start(start_at: datetime | None, at: datetime) -> datetime:
+    """Returns the start of a subscription, never before `at`. Raises `StartInThePast`, `InvalidInput`."""
     if start_at is None:
         return at
     if start_at < at - START_GRACE:
@@ -161,7 +165,7 @@ def valid_start(start_at: datetime | None, at: datetime) -> datetime:
 
 
 def require_settlement_now(request: CancellationRequest) -> None:
-    """Raises `InvalidInput` for a credit at the end of a period."""
+    """Raises `InvalidInput` if a cancellation at the end of the period asks for a credit."""
     if request.at_period_end and request.settlement is Settlement.CREDIT:
         raise InvalidInput(
             ("A cancellation at the end of the period leaves nothing to credit: use settlement NONE."), "settlement"
@@ -169,14 +173,18 @@ def require_settlement_now(request: CancellationRequest) -> None:
 
 
 def decide_cancellation(account: Account, request: CancellationRequest, at: datetime) -> NewInvoice | None:
-    """Decides of a cancellation, and changes nothing but the account."""
+    """Cancels the subscription, immediately or at the end of the period. Returns the final invoice, if there is one.
+
+    A PENDING subscription is always canceled immediately. A subscription with periods that are due but not billed ends
+    with its last billed period. Raises `CancellationAlreadyScheduled`, `AmountTooLarge`, `TooManyLines`.
+    """
     subscription, at_period_end = account.known_subscription, request.at_period_end
     if at_period_end and subscription.cancel_at_period_end:
         raise CancellationAlreadyScheduled("This subscription is already set to cancel at the end of its period.")
     subscription.canceled_at = at
     ended_at = at
     if is_due(account, at) and subscription.current_period_end is not None:
-        # What cannot be billed is not owed: it ends with what was.
+        # Unbilled periods are not owed: end with the last billed one.
         ended_at, at_period_end = subscription.current_period_end, False
     if at_period_end and subscription.status is not SubscriptionStatus.PENDING:
         subscription.cancel_at_period_end = True
@@ -192,7 +200,7 @@ def decide_cancellation(account: Account, request: CancellationRequest, at: date
 
 
 def undo_cancellation(account: Account, at: datetime) -> None:
-    """Takes back a cancellation that waits for the period's end. Raises `CancellationNotScheduled`."""
+    """Undoes a scheduled cancellation. Raises `CancellationNotScheduled`."""
     subscription = account.known_subscription
     if not subscription.cancel_at_period_end:
         raise CancellationNotScheduled("This subscription has no scheduled cancellation.")

@@ -1,6 +1,6 @@
-"""Taking invoices back, issuing them again, and where the credits of changes go meanwhile. Pure: changes an `Account`.
+"""Voiding and reissuing invoices, and moving the credits that they contain. Pure: changes an `Account`.
 
-The credit of a change stands and falls with what the change charges for. The two may be on different invoices.
+The credit of a change is valid only together with the charge of the same change. The two may be on different invoices.
 """
 
 from collections.abc import Sequence
@@ -26,12 +26,13 @@ def void(
     lines: Sequence[Line] = (),
     credited_elsewhere: bool,
 ) -> None:
-    """Takes back an unpaid invoice, and returns to the balance what the invoice used of it: its `allocations`.
+    """Voids an unpaid invoice. Adds its `allocations`, from the balance or from credits, to the balance.
 
-    Of its `lines`, the credits of other changes wait for the next invoice again; of an ended subscription, they make
-    one. The credits of the changes that it charges for go with it, also those that wait. `credited_elsewhere` is True
-    if a line of another invoice credits one of its lines, or is the credit of such a change. Raises
-    `InvoiceHasPayments`, `InvoiceReversed`, `TooManyLines`, `AmountOverflow`.
+    Credits among its `lines` that belong to other changes become pending again, or go on a new invoice if the
+    subscription has ended. Pending credits of the changes that this invoice charges for are removed.
+
+    `credited_elsewhere` must be True if a line of another invoice credits one of its lines, or is the credit of such a
+    change. Raises `InvoiceHasPayments`, `InvoiceReversed`, `TooManyLines`, `AmountOverflow`.
     """
     if any(allocation.kind is AllocationKind.PAYMENT for allocation in allocations):
         raise InvoiceHasPayments("A payment was applied to this invoice: it can no longer be voided.")
@@ -52,7 +53,7 @@ def void(
 
 
 def defer_credits(account: Account, credits_: Sequence[Line], at: datetime) -> None:
-    """Lets credits wait that were on an invoice; of an ended subscription, they make one."""
+    """Makes copies of credits pending again, or invoices them now if the subscription has ended."""
     again = [replace(line, id=InvoiceLineId(account.make_id())) for line in credits_]
     if not again:
         return
@@ -64,8 +65,9 @@ def defer_credits(account: Account, credits_: Sequence[Line], at: datetime) -> N
 
 
 def carried_credits(lines: Sequence[Line]) -> list[Line]:
-    """The credits among the lines of an invoice that have waited for it, and are for nothing on it: neither for a line
-    that they reverse, nor for the charge of their change.
+    """Returns the credits that belong to nothing else on their invoice: no reversed line, no charge of their change.
+
+    Credits without a `change_id`, from older servers, are not included.
     """
     own = {line.id for line in lines}
     return [
@@ -79,12 +81,13 @@ def carried_credits(lines: Sequence[Line]) -> list[Line]:
 
 
 def lines_to_reissue(account: Account, lines: Sequence[Line], elsewhere: Sequence[OtherInvoiceLine]) -> list[Line]:
-    """The lines of a void invoice for the one that replaces it. A credit that waits again is taken from there.
+    """Returns the lines for the invoice that replaces a void one.
 
-    A credit is left out that another invoice has taken over since, or whose charge is void: `elsewhere` are the lines
-    of the changes that its credits belong to, on other invoices of the subscription.
+    A credit that is pending again is moved to the new invoice. A credit is omitted if another invoice contains it or if
+    all charges of its change are void. `elsewhere` must contain the lines of the same changes on other invoices of the
+    subscription.
     """
-    # A credit may reverse a charge on the same invoice: then it is for the charge's copy.
+    # A credit that reverses a line of the same invoice must reverse the copy of that line.
     new_ids = {line.id: InvoiceLineId(account.make_id()) for line in lines}
     found = []
     for line in lines:
@@ -101,7 +104,7 @@ def lines_to_reissue(account: Account, lines: Sequence[Line], elsewhere: Sequenc
 
 
 def is_settled(line: Line, elsewhere: Sequence[OtherInvoiceLine]) -> bool:
-    """True of a credit that is on another invoice, or all of whose charges are void."""
+    """Returns True for a credit that is on another invoice that is not void, or whose charges are all void."""
     charges = [other for other in elsewhere if is_credit_of(line, other.line)]
     return any(is_same_credit(other.line, line) and not other.is_void for other in elsewhere) or (
         bool(charges) and all(charge.is_void for charge in charges)
@@ -109,17 +112,17 @@ def is_settled(line: Line, elsewhere: Sequence[OtherInvoiceLine]) -> bool:
 
 
 def has_charge_among(line: Line, lines: Sequence[Line]) -> bool:
-    """True of the credit of a change that one of the lines charges for."""
+    """Returns True if `line` is a credit of a change and one of `lines` is a charge of the same change."""
     return any(is_credit_of(line, charge) for charge in lines)
 
 
 def is_credit_of(line: Line, charge: Line) -> bool:
-    """True if the line is the credit of the change that `charge` is for."""
+    """Returns True if `line` is a credit of the change that `charge` belongs to."""
     if line.kind is not LineKind.PRORATION_CREDIT or charge.kind not in CHARGES:
         return False
     if line.change_id is not None and charge.change_id is not None:
         return line.change_id == charge.change_id
-    # An older server writes no changes.
+    # Lines from older servers have no change id.
     return charge.kind is LineKind.PRORATION_CHARGE and (line.period_ordinal, line.period_start) == (
         charge.period_ordinal,
         charge.period_start,
@@ -127,7 +130,7 @@ def is_credit_of(line: Line, charge: Line) -> bool:
 
 
 def is_same_credit(one: Line, other: Line) -> bool:
-    """True if both are what one change gives back of one line: where one was moved, it has another id."""
+    """Returns True if both lines are the same credit: same change, same reversed line. Copies have different ids."""
     if one.change_id is None or one.reverses_line_id is None:
         return False
     return (one.change_id, one.reverses_line_id) == (other.change_id, other.reverses_line_id)
