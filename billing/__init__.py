@@ -1,1 +1,1 @@
-"""What is allowed and what is owed. No GraphQL, no HTTP."""
+"""The domain: rules, amounts and records. No I/O, no GraphQL, no HTTP."""

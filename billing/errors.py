@@ -1,4 +1,4 @@
-"""Refusals: what a caller asked for and cannot have. Each says why, in one sentence, and which input it is about."""
+"""Errors for requests that the rules reject. The message says why, and `field` names the input at fault."""
 
 from typing import ClassVar
 
@@ -6,14 +6,16 @@ from billing.limits import MAX_LINES, MAX_QUANTITY, with_thousands
 
 
 class BillingError(Exception):
-    """A refusal. Nothing was stored.
+    """A rejected request. Nothing was stored.
 
-    `code` names the kind for programs, and `description` says in one sentence what it means. `field` is the input it is
-    about, outermost first, by the operation's own parameter names; empty where it is about no single one. Where there
-    is a `deprecation_reason`, clients need no longer look for the code.
+    - `code` identifies the kind of error for programs.
+    - `description` explains the code in one sentence in the API reference.
+    - `deprecation_reason` is set if the code is no longer returned.
+    - `field` is the path of the input at fault, outermost first, in the parameter names of the operation. Empty if no
+      single input is at fault.
     """
 
-    __test__ = False  # pytest would take those of test clocks for classes of tests
+    __test__ = False  # pytest must not collect `TestClockNotFound` and the like as test classes
 
     code: ClassVar[str]
     description: ClassVar[str]
@@ -367,4 +369,4 @@ class IdempotencyKeyReused(BillingError):
 
 
 REFUSALS = tuple(BillingError.__subclasses__())
-"""All refusals, in the order in which the API lists their codes."""
+"""All errors, in the order in which the API lists their codes."""

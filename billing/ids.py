@@ -1,4 +1,6 @@
-"""New keys: UUIDv7 (RFC 9562), made in the program, so that rows can refer to each other before they are stored."""
+"""Types of ids. The server generates UUIDv7 ids (RFC 9562), so that rows can refer to each other before they are
+stored.
+"""
 
 from collections.abc import Callable
 from typing import NewType
@@ -10,7 +12,7 @@ NewId = Callable[[], UUID]
 
 
 def new_id() -> UUID:
-    """A fresh UUIDv7: later ones sort after earlier ones."""
+    """Returns a new UUIDv7. Later ids sort after earlier ones."""
     return uuid7()
 
 
@@ -33,4 +35,4 @@ ApiKeyId = NewType("ApiKeyId", UUID)
 ChangeId = NewType("ChangeId", UUID)
 
 ID_TYPES = tuple(each for each in list(globals().values()) if isinstance(each, NewType))
-"""The types of all keys."""
+"""All id types."""

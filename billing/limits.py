@@ -1,19 +1,19 @@
-"""Limits and defaults, each number once: rules and the CHECKs of tables refuse by them, and the API states them."""
+"""Limits and defaults. The rules, the CHECK constraints of tables and the API descriptions all use these constants."""
 
 from datetime import timedelta
 
 from billing.words import PlanInterval
 
 MAX_CENTS = 2**53 - 1
-"""The largest amount, in minor units: the largest integer that every JSON client reads exactly."""
+"""Maximum amount, in minor units: the largest integer that every JSON client reads exactly."""
 
 NET_DAYS = 14
-"""Days between an invoice and its due date, where neither the invoice, the customer nor the plan says otherwise."""
+"""Default number of days from issue to due date, if neither the invoice, the customer nor the plan sets `net_days`."""
 
 MAX_NET_DAYS = 365
 
 PLAN_DAYS = 30
-"""Days of the interval of a plan that names none."""
+"""Default number of days in the billing interval of a plan."""
 
 MAX_INTERVAL_COUNT = {
     PlanInterval.DAY: 3660,
@@ -21,7 +21,7 @@ MAX_INTERVAL_COUNT = {
     PlanInterval.MONTH: 120,
     PlanInterval.YEAR: 10,
 }
-"""Maximum number of intervals in a period, which is at most ten years long."""
+"""Maximum number of intervals in a period, which is about ten years at most."""
 
 MAX_TRIAL_DAYS = 730
 
@@ -29,13 +29,13 @@ MAX_START_DAYS = 3660
 """Maximum number of days between now and the start of a subscription."""
 
 START_GRACE = timedelta(seconds=60)
-"""Maximum age of a start that still means now: clocks differ, and requests take time."""
+"""Maximum age of a start time that still counts as now. Clocks differ, and requests take time."""
 
 OLDEST_MONEY = timedelta(days=3660)
-"""Maximum age of money that is recorded."""
+"""Maximum age of a payment when it is recorded."""
 
 MAX_ALLOCATIONS = 100
-"""Maximum number of invoices that a payment names."""
+"""Maximum number of allocations that a payment request may contain."""
 
 MAX_QUANTITY = 1_000_000_000
 
@@ -43,32 +43,35 @@ MAX_LINES = 100
 """Maximum number of lines on an invoice."""
 
 MAX_PENDING_LINES = 50
-"""Maximum number of lines that wait for an invoice: with those of one more change, it still holds them."""
+"""Maximum number of pending lines of a subscription. Leaves room on the invoice for the lines of one more change."""
 
 RUN_CHUNK = 500
-"""Maximum number of subscriptions that are renewed in one transaction, where nobody says otherwise."""
+"""Default for the maximum number of subscriptions renewed in one transaction."""
 
 MAX_PERIODS_PER_RUN = 12
-"""Maximum number of periods of a subscription that a run bills; the next one bills the rest."""
+"""Maximum number of periods of one subscription that a renewal run bills. The next run bills the others."""
 
 MAX_PERIODS_AT_ONCE = 400
-"""Maximum number of missed periods that are caught up before an operation."""
+"""Maximum number of missed periods that are billed before an operation on a subscription."""
 
 MAX_UPCOMING_INVOICES = 24
 
 MIN_SESSION_SECONDS, MAX_SESSION_SECONDS = 60, 3600
 
 MAX_SESSION_PLANS = 100
-"""Maximum number of plans that a customer session offers."""
+"""Maximum number of plans that a customer session may offer."""
 
 MAX_YEARS_AHEAD = 100
-"""Maximum number of years between now and the time of a test clock, either way."""
+"""Maximum number of years between now and the time of a test clock, in either direction."""
 
 MAX_EXAMPLES = 5
-"""Maximum number of rows that a broken invariant is shown with."""
+"""Maximum number of rows shown for a violated invariant."""
 
 MAX_NAME = 255
-"""Maximum number of characters, as all from here on: in the name of a customer, plan, API key or test clock."""
+"""Maximum number of characters in the name of a customer, plan, API key or test clock.
+
+The limits on texts below are numbers of characters too.
+"""
 
 MAX_EMAIL = 320
 
@@ -89,14 +92,14 @@ MIN_INVOICE_PREFIX, MAX_INVOICE_PREFIX = 3, 12
 MAX_INVOICE_NUMBER = 32
 
 MAX_REFERENCE = 255
-"""Of a payment."""
+"""Maximum number of characters in the reference of a payment."""
 
 MAX_IDEMPOTENCY_KEY = 255
 
 MAX_HOLD_REASON = 1000
 
 MAX_ACTOR = 255
-"""Of who has caused an event."""
+"""Maximum number of characters in the actor of an event."""
 
 MAX_METADATA_PAIRS = 50
 
@@ -106,5 +109,5 @@ MAX_METADATA_VALUE = 500
 
 
 def with_thousands(number: int) -> str:
-    """The number with a space between thousands, for people: `1 000 000 000`."""
+    """Returns the number with spaces between thousands, for display: `1 000 000 000`."""
     return f"{number:,}".replace(",", " ")

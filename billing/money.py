@@ -1,4 +1,4 @@
-"""Amounts of money: whole minor units of an ISO 4217 currency. Kernel: values in, values out."""
+"""Amounts of money: whole minor units of an ISO 4217 currency. Pure."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,24 +8,24 @@ from billing.limits import MAX_CENTS
 
 
 class AmountOverflow(ValueError):
-    """An amount does not fit: it is beyond ±(2^53 − 1) minor units."""
+    """An amount beyond ±(2^53 − 1) minor units."""
 
 
 def checked_cents(cents: int) -> int:
-    """`cents` itself. Raises `AmountOverflow` when it is too large, either way."""
+    """Returns `cents`. Raises `AmountOverflow` if it is beyond ±`MAX_CENTS`."""
     if abs(cents) > MAX_CENTS:
         raise AmountOverflow(cents)
     return cents
 
 
 def multiply_cents(unit_cents: int, quantity: int) -> int:
-    """The price of `quantity` units. Raises `AmountOverflow`."""
+    """Returns the price of `quantity` units. Raises `AmountOverflow`."""
     return checked_cents(unit_cents * quantity)
 
 
 @contextmanager
 def refusing_overflow(*field: str) -> Iterator[None]:
-    """Within the block, an amount that does not fit is refused with `AmountTooLarge`, of the input `field`."""
+    """Turns `AmountOverflow` inside the block into `AmountTooLarge` for the input `field`."""
     try:
         yield
     except AmountOverflow:

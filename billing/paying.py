@@ -1,4 +1,4 @@
-"""How a payment is applied. Pure: changes an `Account`."""
+"""Applying payments to invoices and to the balance. Pure: changes an `Account`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,14 +23,17 @@ from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryK
 
 @dataclass(frozen=True, slots=True)
 class RequestedAllocation:
-    """So much of a payment for this invoice; all that is due on it, where no amount is given."""
+    """A requested allocation of a payment to an invoice.
+
+    Without an amount, as much as is due on the invoice, or as is left of the payment.
+    """
 
     invoice_id: InvoiceId
     amount_cents: int | None = None
 
 
 def valid_payment(amount_cents: int) -> int:
-    """Raises `AmountNotPositive`, `AmountTooLarge`."""
+    """Returns the amount. Raises `AmountNotPositive`, `AmountTooLarge`."""
     if amount_cents <= 0:
         raise AmountNotPositive("A payment must be more than 0.")
     if amount_cents > MAX_CENTS:
@@ -39,7 +42,7 @@ def valid_payment(amount_cents: int) -> int:
 
 
 def valid_received_at(received_at: datetime | None, at: datetime) -> datetime:
-    """When money was received, `at` by default. Raises `InvalidInput`."""
+    """Returns the time when a payment was received, by default `at`. Raises `InvalidInput`."""
     if received_at is None:
         return at
     if received_at > at:
@@ -59,8 +62,10 @@ def apply_payment(
     received_at: datetime,
     at: datetime,
 ) -> PaymentId:
-    """Puts a payment into the account, in the customer's currency: its shares on their invoices, the rest on the
-    balance. Raises `AmountOverflow` when the balance is more than an amount can be.
+    """Records a payment in the customer's currency. Applies its `shares` to their invoices and adds the rest to the
+    balance.
+
+    Raises `AmountOverflow` if the balance becomes too large.
     """
     customer = account.customer
     assert customer.currency is not None, "money has a currency"
@@ -88,7 +93,7 @@ def apply_payment(
 
 
 def shares_oldest_first(account: Account, amount_cents: int) -> list[tuple[InvoiceState, int]]:
-    """How a payment falls on the open invoices, oldest due first."""
+    """Returns the shares of a payment that go to the OPEN invoices, oldest due first."""
     shares = []
     for invoice in oldest_due_first(account):
         if amount_cents and invoice.status is InvoiceStatus.OPEN:
@@ -99,7 +104,7 @@ def shares_oldest_first(account: Account, amount_cents: int) -> list[tuple[Invoi
 
 
 def require_distinct_invoices(allocations: Sequence[RequestedAllocation]) -> None:
-    """Raises `AllocationInvalid` for too many allocations, or two to one invoice."""
+    """Raises `AllocationInvalid` if there are too many allocations, or two for the same invoice."""
     if len(allocations) > MAX_ALLOCATIONS:
         raise AllocationInvalid(f"A payment may have at most {MAX_ALLOCATIONS} allocations.")
     if len({wanted.invoice_id for wanted in allocations}) < len(allocations):
@@ -112,10 +117,10 @@ def requested_shares(
     amount_cents: int,
     statuses: Mapping[InvoiceId, InvoiceStatus],
 ) -> list[tuple[InvoiceState, int]]:
-    """How a payment falls on the invoices that were named, in their order. `statuses` are those of the customer's
-    invoices on which nothing is due.
+    """Returns the shares of a payment for the requested `allocations`, in their order.
 
-    Raises `InvoiceNotFound`, what `status_error` returns, `AmountNotPositive`, `Overpayment`, `AllocationInvalid`.
+    `statuses` are those of requested invoices of the customer on which nothing is due. Raises `InvoiceNotFound`, the
+    error from `status_error`, `AmountNotPositive`, `Overpayment`, `AllocationInvalid`.
     """
     unpaid = {invoice.id: invoice for invoice in account.unpaid}
     shares = []
@@ -139,7 +144,10 @@ def requested_shares(
 
 
 def not_payable_error(status: InvoiceStatus | None) -> BillingError:
-    """The refusal of a payment of an invoice on which nothing is due, in this state; None stands for no invoice."""
+    """Returns the error for paying an invoice on which nothing is due.
+
+    `status` is None if the customer has no such invoice.
+    """
     if status is None:
         return InvoiceNotFound("This customer has no such invoice.", "allocations")
     refusal = status_error(status)

@@ -1,4 +1,4 @@
-"""Spans of time that are billed. Kernel: values in, values out."""
+"""Billing periods and intervals. Pure."""
 
 from calendar import monthrange
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from billing.words import PlanInterval
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A half-open span of time, ``[start, end)``, both instants in UTC and in whole seconds."""
+    """A half-open time range `[start, end)`. Both instants are in UTC and in whole seconds."""
 
     start: datetime
     end: datetime
@@ -24,11 +24,11 @@ class Period:
 
     @property
     def seconds(self) -> int:
-        """How long the span is."""
+        """The length of the period."""
         return int((self.end - self.start).total_seconds())
 
     def seconds_left(self, at: datetime) -> int:
-        """Seconds from `at` to the end: all of them before the start, 0 once the span is over."""
+        """Returns the number of seconds from `at` to the end: the full length before the start, 0 after the end."""
         return max(0, int((self.end - max(at, self.start)).total_seconds()))
 
 
@@ -38,7 +38,7 @@ NOMINAL_MONTH = 2_629_746
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """How long a period is: whole days of 86 400 s, or calendar months. Exactly one of the two is not zero."""
+    """The length of a period, in days of 86 400 s or in calendar months. Exactly one of the two is above 0."""
 
     days: int = 0
     months: int = 0
@@ -50,15 +50,15 @@ class Interval:
 
     @property
     def nominal_seconds(self) -> int:
-        """How long an average period is, by which intervals compare: a month has 365.2425 / 12 days."""
+        """The average length, for comparing intervals. A month counts as 365.2425 / 12 days."""
         return self.days * 86_400 + self.months * NOMINAL_MONTH
 
 
 def nth_boundary(anchor: datetime, interval: Interval, n: int) -> datetime:
-    """The instant `n` intervals after `anchor` (before it, where `n` is negative).
+    """Returns the instant `n` intervals after `anchor`, or before it if `n` is negative.
 
-    Counted from the anchor, never from the previous boundary, so that a day clamped to the length of a short month
-    comes back in the next long one: Jan 31 → Feb 28 → Mar 31.
+    Counts from the anchor, never from the previous boundary. A day that a short month does not have is therefore used
+    again in the next long month: Jan 31 → Feb 28 → Mar 31.
     """
     assert anchor.tzinfo is UTC, anchor
     if interval.days:
@@ -69,12 +69,12 @@ def nth_boundary(anchor: datetime, interval: Interval, n: int) -> datetime:
 
 
 def nth_period(anchor: datetime, interval: Interval, n: int) -> Period:
-    """The period `n` of a subscription anchored at `anchor`; period 0 starts there. The periods tile time."""
+    """Returns period `n` of a subscription. Period 0 starts at `anchor`. Periods leave no gaps and do not overlap."""
     return Period(nth_boundary(anchor, interval, n), nth_boundary(anchor, interval, n + 1))
 
 
 def billing_interval(interval: PlanInterval, count: int) -> Interval:
-    """How long one period of a plan is."""
+    """Returns the length of one period of a plan."""
     match interval:
         case PlanInterval.DAY:
             return Interval(days=count)

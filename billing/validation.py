@@ -1,4 +1,4 @@
-"""Texts that come from outside: names, codes, e-mail addresses, postal addresses, metadata."""
+"""Validation and normalization of input: names, codes, e-mail addresses, postal addresses, metadata and numbers."""
 
 import re
 import unicodedata
@@ -38,7 +38,10 @@ from billing.words import PlanInterval
 
 
 def required_text(text: str | None, field: str, longest: int) -> str:
-    """`text` without the white space around it. Raises `InvalidInput` when nothing is left or it is too long."""
+    """Returns `text` without surrounding white space.
+
+    Raises `InvalidInput` if it is empty or has more than `longest` characters.
+    """
     stripped = (text or "").strip()
     if not stripped:
         raise InvalidInput(f"{field_label(field)} must not be empty.", field)
@@ -48,7 +51,7 @@ def required_text(text: str | None, field: str, longest: int) -> str:
 
 
 def optional_text(text: str | None, field: str, longest: int) -> str | None:
-    """As `required_text`; nothing, or only white space, is None."""
+    """Returns None if `text` is None or only white space, else the same as `required_text`."""
     if text is None or not text.strip():
         return None
     return required_text(text, field, longest)
@@ -59,26 +62,26 @@ def field_label(field: str) -> str:
 
 
 def valid_email(text: str | None) -> ValidatedEmail:
-    """The address in its standard form (RFC 5321, RFC 6531; the domain is not looked up). Raises `EmailInvalid`."""
+    """Returns the normalized address (RFC 5321, RFC 6531). Does not look up the domain. Raises `EmailInvalid`."""
     text = (text or "").strip()
-    # Before it is looked at more closely: to put a hundred thousand accents into their order takes seconds.
+    # Check this first: Unicode normalization of a very long text takes seconds.
     if len(text) > MAX_EMAIL:
         raise EmailInvalid(f"An e-mail address has at most {MAX_EMAIL} characters.")
     try:
-        # `test_environment` lets the domain `.test` pass, which RFC 2606 sets aside for trying things out.
+        # `test_environment` accepts the domain `.test`, which RFC 2606 reserves for testing.
         return validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
         raise EmailInvalid(str(error)) from None
 
 
 def email_key(email: ValidatedEmail) -> str:
-    """The form in which an address is unique: the local part in lower case and NFC, the domain in IDNA (RFC 5891)."""
+    """Returns the form in which an address must be unique: local part lower case and NFC, domain in IDNA (RFC 5891)."""
     local = unicodedata.normalize("NFC", email.local_part.lower())
     return f"{local}@{(email.ascii_domain or email.domain).lower()}"
 
 
 def email_key_or_none(text: str) -> str | None:
-    """The key under which a customer with this address would be found; None for what is no address."""
+    """Returns the `email_key` of an address, or None if it is not valid."""
     try:
         return email_key(valid_email(text))
     except EmailInvalid:
@@ -86,9 +89,9 @@ def email_key_or_none(text: str) -> str | None:
 
 
 def valid_address(address: Address | None) -> Address | None:
-    """The address with its texts stripped; None when nothing is in it.
+    """Returns the address with surrounding white space removed, or None if all its fields are empty.
 
-    Raises `InvalidInput` for a line that is too long and `CountryUnknown`.
+    Raises `InvalidInput` if a field is too long, and `CountryUnknown`.
     """
     if address is None:
         return None
@@ -107,18 +110,21 @@ def valid_address(address: Address | None) -> Address | None:
 
 
 CURRENCIES = frozenset(currency.code for currency in Currency if currency.exponent is not None)
-"""The codes of ISO 4217's active list that have a minor unit: gold, funds and test codes have none."""
+"""Codes in ISO 4217's active list that have a minor unit. Gold, funds and test codes have none."""
 
 
 def valid_currency(code: str) -> str:
-    """The code itself. Raises `CurrencyUnknown` for one that is not in ISO 4217's active list."""
+    """Returns the code. Raises `CurrencyUnknown` if it is not in `CURRENCIES`."""
     if code not in CURRENCIES:
         raise CurrencyUnknown(f"{code!r} is not an ISO 4217 currency code.")
     return code
 
 
 def valid_metadata(pairs: Mapping[str, str] | None) -> dict[str, str]:
-    """The pairs as they are stored; no pairs for None. Raises `InvalidInput` for too many or too long ones."""
+    """Returns a copy of the pairs, or an empty dict for None.
+
+    Raises `InvalidInput` if there are too many pairs, or if a key or value is too long.
+    """
     pairs = pairs or {}
     if len(pairs) > MAX_METADATA_PAIRS:
         raise InvalidInput(f"Metadata must have at most {MAX_METADATA_PAIRS} pairs.", "metadata")
@@ -141,7 +147,7 @@ COUNTRIES = frozenset(
     TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
     """.split()  # noqa: SIM905
 )
-"""ISO 3166-1 alpha-2, the 249 officially assigned codes."""
+"""The 249 officially assigned codes of ISO 3166-1 alpha-2."""
 
 
 class Unchanged(Enum):
@@ -149,6 +155,7 @@ class Unchanged(Enum):
 
 
 UNCHANGED: Final = Unchanged.UNCHANGED
+"""Default for parameters of updates: keep the stored value. None means to clear it."""
 
 
 def valid_net_days(days: int | None) -> int | None:
@@ -170,7 +177,10 @@ def valid_quantity(quantity: int) -> int:
 
 
 def valid_interval_count(interval: PlanInterval, count: int | None) -> int:
-    """The number of intervals in a period: without a `count` `PLAN_DAYS` days, or 1 of any other interval."""
+    """Returns the number of intervals in a period. Without a `count`: `PLAN_DAYS` for days, 1 for other intervals.
+
+    Raises `InvalidInput`.
+    """
     if count is None:
         return PLAN_DAYS if interval is PlanInterval.DAY else 1
     if not 1 <= count <= MAX_INTERVAL_COUNT[interval]:
@@ -181,7 +191,7 @@ def valid_interval_count(interval: PlanInterval, count: int | None) -> int:
 
 
 def valid_price(amount_cents: int) -> int:
-    """Raises `AmountNegative`, `AmountTooLarge`."""
+    """Returns the price. Raises `AmountNegative`, `AmountTooLarge`."""
     if amount_cents < 0:
         raise AmountNegative("A price must not be negative.")
     if amount_cents > MAX_CENTS:

@@ -1,4 +1,4 @@
-"""The words that columns hold."""
+"""Enums that are stored in columns."""
 
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ class ApiKeyScope(StrEnum):
 
 
 KEY_SCOPES = tuple(scope for scope in ApiKeyScope if scope is not ApiKeyScope.CUSTOMER)
-"""The scopes of keys for programs: CUSTOMER is that of customer sessions."""
+"""Scopes of API keys. CUSTOMER is only for customer sessions."""
 
 
 class CustomerPermission(StrEnum):
@@ -48,7 +48,7 @@ class InvoiceStatus(StrEnum):
 
 
 UNPAID = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
-"""The states of an invoice on which money is due."""
+"""Statuses of invoices on which money is due."""
 
 
 class InvoiceKind(StrEnum):
@@ -66,7 +66,7 @@ class LineKind(StrEnum):
 
 
 CHARGES = (LineKind.RECURRING, LineKind.PRORATION_CHARGE)
-"""The lines that a plan's price is billed on: what may be given back."""
+"""Kinds of lines that charge a plan's price. Only these can be credited."""
 
 
 class PaymentMethod(StrEnum):
@@ -92,7 +92,7 @@ class LedgerEntryKind(StrEnum):
 
 
 class TestClockStatus(StrEnum):
-    __test__ = False  # pytest would take it for a class of tests
+    __test__ = False  # pytest must not collect it as a test class
 
     READY = "READY"
     ADVANCING = "ADVANCING"
@@ -141,7 +141,7 @@ class EventType(StrEnum):
 
 
 class ObjectType(StrEnum):
-    """What an event is about."""
+    """The type of the object that an event is about."""
 
     CUSTOMER = "CUSTOMER"
     PLAN = "PLAN"
@@ -152,4 +152,4 @@ class ObjectType(StrEnum):
 
 
 WORDS = tuple(each for each in list(globals().values()) if isinstance(each, type) and issubclass(each, StrEnum))
-"""All enums that columns hold."""
+"""All of these enums."""

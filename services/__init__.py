@@ -1,1 +1,1 @@
-"""Use cases: each loads, decides and stores, in the transaction of its caller."""
+"""Use cases. Each loads data, applies the rules and stores the result, in the transaction of its caller."""

@@ -1,7 +1,6 @@
-"""Runs: everything that is due, of all subscriptions, in chunks, by any number of processes side by side.
+"""Renewal runs: do everything that is due, in chunks of subscriptions. Any number of workers can run at the same time.
 
-A chunk is one transaction: claim, read, plan, store. A process that dies in the middle of one leaves nothing behind,
-and what it had claimed is due as before.
+A chunk is one transaction: claim, read, decide, store. If a worker dies, its chunk is rolled back and stays due.
 """
 
 import asyncio
@@ -39,17 +38,21 @@ logger = logging.getLogger("billing.runs")
 
 
 Live = Callable[[Account], int]
-"""Does what is due of an account, and says how many boundaries it crossed."""
+"""Does what is due for an account. Returns the number of boundaries crossed."""
 
 
 class AsOfInTheFuture(ValueError):
-    """A run as of an instant that has not come."""
+    """A run as of a future instant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run has done: subscriptions of which periods were billed or that ended, those that could not be, invoices
-    made, and subscriptions that became past due.
+    """The result of a run.
+
+    - `renewed`: subscriptions with at least one boundary crossed
+    - `failed`: subscriptions that were put on hold
+    - `invoices`: new invoices
+    - `past_due`: other subscriptions that became past due
     """
 
     renewed: int = 0
@@ -68,7 +71,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What one transaction has done."""
+    """The result of one transaction. `claimed` is the number of subscriptions."""
 
     claimed: int
     report: Report
@@ -85,14 +88,15 @@ async def run_renewals(
     rest: float = 0.0,
     told: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
-    """Does what is due by `as_of` of all subscriptions that live in the world's time: starts, trial ends, renewals,
-    the ends of what was canceled, and what is past due. At most `MAX_PERIODS_PER_RUN` periods of each; missed ones come
-    in their order.
+    """Does what is due by `as_of` for all subscriptions that are not on a test clock.
 
-    So many chunks are done `side_by_side`: while the database stores one, another is planned. After each, so many times
-    what it took is a `rest`, in which requests have the machine. A subscription that cannot be renewed is put on hold,
-    and does not keep the others. Writes a `billing_runs` row when there was something to do or the run was asked for.
-    `told` is given what each chunk has done. Raises `AsOfInTheFuture`.
+    Starts, ends of trials, renewals, scheduled cancellations and past due. Bills at most `MAX_PERIODS_PER_RUN` periods
+    of each subscription, oldest first. A subscription that cannot be renewed is put on hold and does not stop the
+    others.
+
+    `side_by_side` chunks run concurrently. After each chunk, its task pauses for `rest` times the duration of the
+    chunk, to leave capacity for requests. `told` receives the report of each chunk. Stores a `billing_runs` row if
+    something was due or `trigger` is COMMAND. Raises `AsOfInTheFuture`.
     """
     if as_of > now:
         raise AsOfInTheFuture(f"Cannot bill as of {as_of:%FT%TZ}: it is only {now:%FT%TZ}.")
@@ -112,7 +116,7 @@ async def run_renewals(
         for error in ends:
             if error is not None:
                 raise error
-        # What is on hold becomes past due all the same.
+        # Subscriptions on hold become past due too.
         judgements = RunTask(
             overdue_on(None, overdue_cutoff(as_of)),
             lambda account: settle_past_due(account, as_of),
@@ -131,9 +135,10 @@ def settle_past_due(account: Account, as_of: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class RunTask:
-    """What is to be done: of which subscriptions, and how.
+    """The work of a run: a condition for the subscriptions, and the rule to apply to each.
 
-    `behind` are those of which a run has done its share, and more is due; None where the work goes on until none is.
+    `behind` contains the subscriptions that have reached the limit of this run although more is due. If it is None, the
+    run repeats them until nothing is due.
     """
 
     due: ColumnElement[bool]
@@ -152,7 +157,7 @@ class RunTask:
         return found
 
     def forget(self, ids: Sequence[SubscriptionId]) -> None:
-        """Takes back what was noted of subscriptions of which nothing was stored."""
+        """Removes subscriptions from `behind` after their transaction was rolled back."""
         if self.behind is not None:
             self.behind.difference_update(ids)
 
@@ -160,9 +165,9 @@ class RunTask:
 async def do_chunk(
     database: Database, work: RunTask, *, limit: int, among_ids: Sequence[SubscriptionId] | None = None
 ) -> Chunk:
-    """Claims at most `limit` subscriptions, of `among_ids` where they are given, and stores what becomes of them.
+    """Claims at most `limit` due subscriptions (only from `among_ids`, if given) and stores what is due for them.
 
-    Where storing fails, the chunk is halved until the subscription is found that is to blame.
+    If storing fails, the chunk is split in halves until the failing subscription is found.
     """
     chosen = [] if among_ids is None else [among(Subscription.id, among_ids)]
     ids: Sequence[SubscriptionId] = ()
@@ -175,13 +180,13 @@ async def do_chunk(
             return [], []
         planned, failures = decide_all(await read_accounts(session, ids), work)
         await store(session, [account for account, _ in planned])
-        # Before the commit: no other task of this run may claim them again.
+        # Before the commit releases the locks, so that no other task of this run claims them again.
         if work.behind is not None:
             work.behind.update(still_behind(planned))
         return planned, failures
 
     try:
-        # What was stored, although nobody knows of it, is not due any more, and is not claimed once more.
+        # Safe to repeat after an unknown outcome: subscriptions that were stored are no longer due.
         planned, failures = await database.change(do_claimed, repeatable=True)
     except DBAPIError as error:
         work.forget(ids)
@@ -198,7 +203,7 @@ async def do_chunk(
 
 
 async def halve(database: Database, work: RunTask, ids: Sequence[SubscriptionId]) -> Chunk:
-    """Does each half of a chunk that failed as a chunk of its own, where it is still due."""
+    """Repeats a failed chunk as two chunks of half the size."""
     middle = len(ids) // 2
     report = Report()
     for half in (ids[:middle], ids[middle:]):
@@ -207,13 +212,13 @@ async def halve(database: Database, work: RunTask, ids: Sequence[SubscriptionId]
 
 
 Decided = list[tuple[Account, int]]
-"""Accounts with how many boundaries each has crossed."""
+"""Accounts, each with the number of boundaries crossed."""
 Failures = list[tuple[Account, Exception]]
-"""Accounts with what went wrong with each."""
+"""Accounts, each with the error that occurred."""
 
 
 def decide_all(accounts: Sequence[Account], work: RunTask) -> tuple[Decided, Failures]:
-    """Decides of each account by itself: with how many boundaries were crossed, and with what went wrong."""
+    """Applies the rule to each account. An error in one account does not affect the others."""
     planned: Decided = []
     failures: Failures = []
     for account in accounts:
@@ -246,7 +251,9 @@ def still_behind(planned: Decided) -> list[SubscriptionId]:
 
 
 class RunRow:
-    """The `billing_runs` row of a run: written when it begins to matter, and finished in the end."""
+    """The `billing_runs` row of a run. Inserted with the first chunk that is not empty, or by `begin`; completed at the
+    end.
+    """
 
     def __init__(
         self,
@@ -269,7 +276,7 @@ class RunRow:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Finishes the row, also when the run was broken off."""
+        """Completes the row, even if the run failed."""
         await self.end()
 
     async def begin(self) -> None:

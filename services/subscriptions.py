@@ -1,4 +1,4 @@
-"""Subscriptions: a customer on a plan, from the start to the cancellation."""
+"""Subscriptions, from creation to cancellation."""
 
 from datetime import datetime
 
@@ -40,9 +40,9 @@ from services.idempotency import Outcome
 async def create_subscription(
     session: AsyncSession, request: SubscriptionRequest, *, customer_id: CustomerId, now: datetime
 ) -> Outcome:
-    """Puts a customer on a plan, and bills the first period when it begins.
+    """Creates a subscription. Bills the first period immediately if the subscription starts now, else when it starts.
 
-    Where the plan's own trial was used by the customer before, there is none.
+    The plan's own trial is skipped if the customer has already had a trial of the plan.
 
     Raises `CustomerNotFound`, `CustomerArchived`, `CustomerAlreadySubscribed`, `PlanNotFound`, `PlanArchived`,
     `CurrencyMismatch`, `QuantityOutOfRange`, `AmountTooLarge`, `InvalidInput`, `StartInThePast`, `TrialInvalid`,
@@ -67,7 +67,7 @@ async def decide_subscription(
     metadata: dict[str, str] | None = None,
     at: datetime,
 ) -> None:
-    """Decides of a new subscription, and changes nothing but the account. Raises what `create_subscription` does."""
+    """Adds a new subscription to the account. Stores nothing. Raises the same errors as `create_subscription`."""
     valid_quantity(request.quantity)
     require_in_use(account.customer.archived_at)
     plan = await open_plan(session, request.plan_id)
@@ -84,7 +84,7 @@ async def decide_subscription(
 
 
 async def open_plan(session: AsyncSession, plan_id: PlanId) -> PlanState:
-    """A plan that takes new subscriptions. Raises `PlanNotFound`, `PlanArchived`."""
+    """Returns a plan that accepts new subscriptions. Raises `PlanNotFound`, `PlanArchived`."""
     plan = await read_plan(session, plan_id)
     if plan is None:
         raise PlanNotFound("There is no plan with this id.")
@@ -96,10 +96,10 @@ async def open_plan(session: AsyncSession, plan_id: PlanId) -> PlanState:
 async def change_subscription(
     session: AsyncSession, request: ChangeRequest, *, subscription_id: SubscriptionId, now: datetime
 ) -> Outcome:
-    """Changes plan or quantity. The invoice is the one that was made now, if any.
+    """Changes plan or quantity. `invoice_id` is the invoice that was created now, if any.
 
     Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `PlanNotFound`, `PlanArchived`, `QuantityOutOfRange`,
-    `RenewalDue`, `TestClockAdvancing`, `AmountTooLarge`, `CreditNotAllowed` and what `change_terms` does.
+    `RenewalDue`, `TestClockAdvancing`, `AmountTooLarge`, `CreditNotAllowed` and the errors of `change_terms`.
     """
     account, at = await open_subscription(session, subscription_id, now=now)
     change = await decide_change(session, account, request, at)
@@ -112,7 +112,7 @@ async def change_subscription(
 
 
 async def decide_change(session: AsyncSession, account: Account, request: ChangeRequest, at: datetime) -> Change:
-    """Decides of a change, and changes nothing but the account."""
+    """Applies a change to the account. Stores nothing."""
     subscription = account.known_subscription
     require_caught_up(account, at)
     quantity = None if request.quantity is None else valid_quantity(request.quantity)
@@ -128,7 +128,7 @@ async def decide_change(session: AsyncSession, account: Account, request: Change
         await add_billed_lines(session, account, request.as_of or at)
     with refusing_overflow("quantity"):
         change = change_terms(account, plan, quantity, mode=request.mode, as_of=request.as_of, at=at)
-        # A new period that began in the past may be over already.
+        # A new period that starts in the past may already be over.
         renew(account, at)
     if not request.may_credit and change.invoice is not None and change.invoice.amount_cents < 0:
         raise CreditNotAllowed("This change credits more than it charges.")
@@ -136,7 +136,7 @@ async def decide_change(session: AsyncSession, account: Account, request: Change
 
 
 async def add_billed_lines(session: AsyncSession, account: Account, at: datetime) -> None:
-    """Reads what may be given back; what was planned meanwhile and is not stored stays beside it."""
+    """Loads the stored charges that can be credited. Keeps those planned in this operation."""
     planned = account.billed_lines
     await read_billed_lines(session, account, at)
     account.billed_lines += planned
@@ -145,7 +145,7 @@ async def add_billed_lines(session: AsyncSession, account: Account, at: datetime
 async def withdraw_subscription_change(
     session: AsyncSession, *, subscription_id: SubscriptionId, now: datetime
 ) -> Outcome:
-    """Takes back a change that waits for the period's end.
+    """Withdraws the pending change.
 
     Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `ChangeNotScheduled`, `TestClockAdvancing`.
     """
@@ -158,14 +158,15 @@ async def withdraw_subscription_change(
 async def cancel_subscription(
     session: AsyncSession, request: CancellationRequest, *, subscription_id: SubscriptionId, now: datetime
 ) -> Outcome:
-    """Cancels a subscription, at the end of its current period or at once; one that has not begun, at once.
+    """Cancels a subscription, immediately or at the end of the current period. One that has not started ends
+    immediately.
 
-    At once, the settlement says whether the unused rest is given back; lines that wait for an invoice go on a last one,
-    which is returned. It also overtakes a cancellation that waits for the period's end. Open invoices stay owed. A
-    subscription on hold, with periods that could not be billed, ends with the last one that was.
+    An immediate cancellation credits the unused part of the period if `settlement` is CREDIT, and puts pending lines on
+    a final invoice, whose id is returned. It also replaces a scheduled cancellation. Open invoices stay owed. A
+    subscription on hold ends with its last billed period.
 
-    Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `CancellationAlreadyScheduled`, `InvalidInput`,
-    `TestClockAdvancing`.
+    Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `CancellationAlreadyScheduled`, `AmountTooLarge`,
+    `InvalidInput`, `TestClockAdvancing`.
     """
     require_settlement_now(request)
     account, at = await open_subscription(session, subscription_id, now=now)
@@ -179,9 +180,9 @@ async def cancel_subscription(
 async def undo_subscription_cancellation(
     session: AsyncSession, *, subscription_id: SubscriptionId, now: datetime
 ) -> Outcome:
-    """Takes back a cancellation that waits for the period's end.
+    """Undoes a scheduled cancellation.
 
-    Raises `SubscriptionNotFound`, `SubscriptionCanceled` (also once the period is over), `CancellationNotScheduled`,
+    Raises `SubscriptionNotFound`, `SubscriptionCanceled` (also if the period is over), `CancellationNotScheduled`,
     `TestClockAdvancing`.
     """
     account, at = await open_subscription(session, subscription_id, now=now)

@@ -1,1 +1,1 @@
-"""A customer's account: opened, read and written."""
+"""Opening, reading and writing a customer's account."""

@@ -1,4 +1,4 @@
-"""What time it is for a customer."""
+"""The current time of a customer: wall-clock time, or the time of a test clock."""
 
 from datetime import datetime
 
@@ -13,7 +13,11 @@ from db.models import TestClock
 
 
 async def customer_time(session: AsyncSession, account: Account, now: datetime, *, lock: bool) -> datetime:
-    """What time it is for the customer; never earlier than the last change, should the clock have been set back."""
+    """Returns the current time of the customer, and sets the account's `recorded_at` to `now`.
+
+    Never earlier than the last change of customer or subscription, even if the system clock was set back. Raises
+    `TestClockAdvancing`.
+    """
     test_clock_id = account.customer.test_clock_id
     at = now if test_clock_id is None else await clock_time(session, test_clock_id, lock=lock)
     account.recorded_at = now
@@ -24,7 +28,7 @@ async def customer_time(session: AsyncSession, account: Account, now: datetime, 
 
 
 async def clock_time(session: AsyncSession, test_clock_id: TestClockId, *, lock: bool = True) -> datetime:
-    """The time of a test clock that stands still, and does so until the transaction ends, if it is locked.
+    """Returns the time of a test clock. With `lock`, the clock cannot be advanced until the transaction ends.
 
     Raises `TestClockAdvancing`.
     """

@@ -1,4 +1,4 @@
-"""Opening a customer's account for an operation: locked, at the customer's own time, and caught up with it."""
+"""Opening a customer's account for an operation: locked, at the customer's current time, with due periods billed."""
 
 from datetime import datetime
 
@@ -21,10 +21,10 @@ from services.accounts.write import store
 async def open_customer(
     session: AsyncSession, customer_id: CustomerId, *, now: datetime, lock: bool = True
 ) -> tuple[Account, datetime]:
-    """The account of a customer with the live subscription, if any, and what time it is there.
+    """Returns the account of a customer with its live subscription, if any, and the customer's current time.
 
-    A subscription that is to end, and whose time has come, has ended. Without `lock`, on plain reads, for a preview.
-    Raises `CustomerNotFound`, `TestClockAdvancing`.
+    A subscription whose scheduled cancellation is due is ended first, and is then not part of the account. `lock=False`
+    is for previews: it locks and stores nothing. Raises `CustomerNotFound`, `AmountTooLarge`, `TestClockAdvancing`.
     """
     if lock:
         await lock_customer(session, customer_id)
@@ -46,10 +46,11 @@ async def open_customer(
 async def open_subscription(
     session: AsyncSession, subscription_id: SubscriptionId, *, now: datetime, lock: bool = True
 ) -> tuple[Account, datetime]:
-    """The account of a live subscription, caught up with what is due there, and what time it is there.
+    """Returns the account of a live subscription, with due periods billed, and the customer's current time.
 
-    A subscription with a billing hold is not caught up, and one that is very far behind not to the end. Raises
-    `SubscriptionNotFound`, `SubscriptionCanceled`, `AmountTooLarge`, `TestClockAdvancing`.
+    Bills nothing if there is a billing hold, and at most `MAX_PERIODS_AT_ONCE` periods. Stores nothing: the caller
+    does. `lock=False` is for previews. Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `AmountTooLarge`,
+    `TestClockAdvancing`.
     """
     customer_id = await session.scalar(select(Subscription.customer_id).where(Subscription.id == subscription_id))
     if customer_id is None:
@@ -68,6 +69,6 @@ async def open_subscription(
 
 
 def require_caught_up(account: Account, at: datetime) -> None:
-    """Raises `RenewalDue` where periods have begun and are not billed: after `open_subscription`, too many or held."""
+    """Raises `RenewalDue` if periods are due that `open_subscription` did not bill: too many, or on hold."""
     if is_due(account, at):
         raise RenewalDue("This subscription has periods that are not billed yet: see its billingHold, or try again.")

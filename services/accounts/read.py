@@ -1,4 +1,4 @@
-"""Fills accounts from the database, locked for change or, for a preview, on plain reads."""
+"""Loads accounts from the database. Locks nothing: callers that change the accounts lock the customers first."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ from db.queries.lines import billed_lines, credited_by_line, pending_lines_by_su
 
 
 async def read_accounts(session: AsyncSession, ids: Sequence[SubscriptionId]) -> list[Account]:
-    """The accounts of the subscriptions, in the order in which they are due.
+    """Returns the accounts of the subscriptions, in the order in which they are due. Sends at most three statements.
 
-    To change them, lock their customers before, by a statement of its own: what a statement reads beside the rows that
-    it locks is older than they are, where it had to wait. Three statements at most, however many accounts.
+    Callers that change the accounts must lock the customers in an earlier statement. A statement that waits for a lock
+    can return rows of other tables as they were before the wait.
     """
     return await fill_accounts(session, await heads_by_subscription(session, ids))
 
 
 async def fill_accounts(session: AsyncSession, heads: Sequence[Head]) -> list[Account]:
-    """The accounts with what is unpaid and what waits for the next invoice."""
+    """Returns the accounts with their unpaid invoices and pending lines."""
     accounts = [account_of(head) for head in heads]
     owing: defaultdict[CustomerId, list[Account]] = defaultdict(list)
     for account, head in zip(accounts, heads, strict=True):
@@ -44,7 +44,7 @@ async def fill_accounts(session: AsyncSession, heads: Sequence[Head]) -> list[Ac
 
 
 async def read_billed_lines(session: AsyncSession, account: Account, after: datetime) -> None:
-    """Adds the charges that something may be given back of: those whose span ends later than `after`."""
+    """Loads the charges that can be credited: those whose period ends later than `after`."""
     subscription = account.known_subscription
     account.billed_lines = await billed_lines(session, subscription.id, after)
     if account.billed_lines:
@@ -54,7 +54,7 @@ async def read_billed_lines(session: AsyncSession, account: Account, after: date
 
 
 async def read_customer(session: AsyncSession, customer_id: CustomerId) -> Account | None:
-    """The account of a customer with what is unpaid and the live subscription, if any; None for no customer."""
+    """Returns the account of a customer with its live subscription, if any, or None if there is no such customer."""
     head = await head_by_customer(session, customer_id)
     if head is None:
         return None

@@ -1,7 +1,8 @@
-"""Stores what was decided, of any number of accounts, with a number of statements that does not depend on theirs.
+"""Stores the decisions of any number of accounts.
 
-Rows go to the database as arrays, one for each column, which `unnest` makes rows of again; a value that they all have
-goes once, and those of a single row as they are. What is written to several tables goes in one statement.
+Sends one statement for all inserts and updates, with rows as one array per column, which `unnest` turns back into rows.
+A value that all rows share is sent once. Changed periods, released allocations and the removal of lines and holds need
+statements of their own.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -75,7 +76,7 @@ EVENT = inserts(Event, NewEvent)
 
 
 async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
-    """Stores what was decided of the accounts, whose customers and subscriptions are there and locked by the caller."""
+    """Stores the decisions of the accounts. The caller must have locked their customers and subscriptions."""
 
     def decided(of: Callable[[Account], Iterable[Any]]) -> list[Any]:
         return [row for account in accounts for row in of(account)]
@@ -112,7 +113,7 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
 
 
 def no_longer_due(account: Account) -> bool:
-    """Whether what was due was done: periods were billed, or it has ended."""
+    """Returns True if something that was due has been done: periods were billed, or the subscription has ended."""
     return bool(account.periods) or not account.known_subscription.is_live
 
 
@@ -140,7 +141,7 @@ async def change_periods(session: AsyncSession, accounts: Sequence[Account]) -> 
 
 
 async def delete_removed_lines(session: AsyncSession, accounts: Sequence[Account]) -> None:
-    """Takes the lines away that have waited long enough: they are on an invoice now."""
+    """Deletes pending lines that are now on an invoice or have been dropped."""
     taken = [line.id for account in accounts for line in account.removed_pending_lines]
     if taken:
         await session.execute(delete(PendingLine).where(PendingLine.id.in_(taken)))
