@@ -1,7 +1,7 @@
-"""API keys and customer sessions: who may send requests.
+"""API keys and customer sessions, which authenticate requests.
 
-A token is a prefix, the key's id and 32 random bytes. Only the SHA-256 of the random part is kept: it has 256 bits, so
-that a slow hash, as for passwords, would protect nothing more.
+A token consists of a prefix, the key's id and 32 random bytes. Only the SHA-256 of the random part is stored. It has
+256 bits of entropy, so a slow password hash would not add security.
 """
 
 import hmac
@@ -32,12 +32,12 @@ SECRET_BYTES = 32
 
 
 USE_RECORDED_EVERY = timedelta(minutes=1)
-"""When a key was last used is written down so often at most."""
+"""Minimum time between two updates of a key's `last_used_at`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A new key, and its token, which is not seen again."""
+    """A new key and its token. The token is not stored and cannot be shown again."""
 
     key: ApiKey
     token: str
@@ -46,7 +46,7 @@ class Issued:
 async def create_api_key(
     session: AsyncSession, *, name: str, scope: ApiKeyScope, created_by: UUID | None = None, now: datetime
 ) -> Issued:
-    """A new key. Raises `InvalidInput` for an empty or long name, and for the scope of customer sessions."""
+    """Creates an API key. Raises `InvalidInput` if the name is empty or too long, or if the scope is CUSTOMER."""
     if scope is ApiKeyScope.CUSTOMER:
         raise InvalidInput("Use `createCustomerSession` to create a key with this scope.", "scope")
     return await issue(
@@ -81,7 +81,7 @@ def secret_text(secret: bytes) -> str:
 async def revoke_api_key(
     session: AsyncSession, *, api_key_id: ApiKeyId, sessions_only: bool = False, now: datetime
 ) -> ApiKey:
-    """Ends a key, or a customer session. Raises `ApiKeyNotFound` and `ApiKeyRevoked`."""
+    """Revokes an API key or a customer session. Raises `ApiKeyNotFound`, `ApiKeyRevoked`."""
     key = await session.get(ApiKey, api_key_id, with_for_update={"key_share": True})
     if key is None or (sessions_only and key.scope is not ApiKeyScope.CUSTOMER):
         raise ApiKeyNotFound("There is no API key with this id.")
@@ -92,25 +92,28 @@ async def revoke_api_key(
 
 
 async def api_keys(session: AsyncSession) -> Sequence[ApiKey]:
-    """All keys that were made for programs, revoked ones too, oldest first."""
+    """Returns all API keys, including revoked ones, oldest first. Customer sessions are not included."""
     statement = select(ApiKey).where(ApiKey.scope != ApiKeyScope.CUSTOMER).order_by(ApiKey.created_at, ApiKey.id)
     return (await session.scalars(statement)).all()
 
 
 async def has_api_keys(session: AsyncSession) -> bool:
-    """Whether anybody could send a request."""
+    """Returns True if there is an API key that is not revoked. Customer sessions do not count."""
     usable = exists().where(ApiKey.scope != ApiKeyScope.CUSTOMER, ApiKey.revoked_at.is_(None))
     return bool(await session.scalar(select(usable)))
 
 
 def key_id_in(token: str) -> ApiKeyId | None:
-    """The id that a token names; None for what is no token."""
+    """Returns the key id in a token, or None if the token is malformed."""
     found = TOKEN.fullmatch(token)
     return ApiKeyId(UUID(found[1])) if found else None
 
 
 def is_token_valid(key: ApiKey, token: str, now: datetime) -> bool:
-    """Whether a token is the one of the key, and the key good at `now`. Takes as long for each wrong token."""
+    """Returns True if the token is the key's own and the key is neither revoked nor expired at `now`.
+
+    Compares in constant time.
+    """
     found = TOKEN.fullmatch(token)
     given = sha256((found[2] if found else "").encode()).digest()
     prefix = SESSION_PREFIX if key.scope is ApiKeyScope.CUSTOMER else KEY_PREFIX
@@ -119,11 +122,11 @@ def is_token_valid(key: ApiKey, token: str, now: datetime) -> bool:
 
 
 def is_use_unrecorded(key: ApiKey, now: datetime) -> bool:
-    """Whether it is to be written down that a key is in use: that was not done a moment ago."""
+    """Returns True if `last_used_at` is unset or at least `USE_RECORDED_EVERY` old."""
     return key.last_used_at is None or key.last_used_at <= now - USE_RECORDED_EVERY
 
 
 async def record_use(session: AsyncSession, api_key_id: ApiKeyId, now: datetime) -> None:
-    """Writes down that a key is in use."""
+    """Sets `last_used_at` of a key to `now`."""
     keys = table_of(ApiKey)
     await session.execute(update(keys).where(keys.c.id == api_key_id).values(last_used_at=now.replace(microsecond=0)))

@@ -1,4 +1,4 @@
-"""Runs on test clocks: moving a clock, and billing what is due on the way."""
+"""Runs on test clocks: advance a clock and bill everything that is due on the way."""
 
 import asyncio
 import logging
@@ -23,17 +23,16 @@ from services.test_clocks import existing_test_clock, stop_test_clock
 logger = logging.getLogger("billing.runs")
 
 CLOCK_CHUNK = 50
-"""As `CHUNK`, on a test clock, where each of them may live through a year at once."""
+"""Maximum number of subscriptions per transaction on a test clock. Low, because each may have many periods due."""
 
 CLOCK_SECONDS = 5
-"""So long the renewals of the world wait for test clocks, more or less."""
+"""Approximate time limit for advancing test clocks in one tick."""
 
 
 async def advance(database: Database, test_clock_id: TestClockId, *, now: datetime, seconds: float) -> bool:
-    """Moves a test clock that is ADVANCING on its way, for so many seconds at most. Says whether it has arrived.
+    """Advances a test clock that is ADVANCING, for at most about `seconds`. Returns True if it has reached its target.
 
-    Each customer lives through everything that is due on the way in the order of time; the chunks begin with those that
-    are behind most.
+    Bills each subscription in chronological order. Subscriptions that were due first come first.
     """
     deadline = time.monotonic() + seconds
     clock = await database.change(lambda session: existing_test_clock(session, test_clock_id), repeatable=True)
@@ -53,9 +52,10 @@ async def advance(database: Database, test_clock_id: TestClockId, *, now: dateti
 
 
 async def try_to_advance(database: Database, test_clock_id: TestClockId, *, now: datetime, seconds: float) -> None:
-    """Advances a test clock as far as the database lets it. A clock that is not there yet stays ADVANCING.
+    """Advances a test clock as `advance` does, but only logs a warning if the database becomes unavailable.
 
-    Who has sent the clock is told what is stored: that the database is unavailable on the way is no refusal.
+    The request to advance the clock has been stored, so it must not fail. The clock stays ADVANCING until a tick
+    finishes it.
     """
     try:
         await advance(database, test_clock_id, now=now, seconds=seconds)
@@ -66,15 +66,17 @@ async def try_to_advance(database: Database, test_clock_id: TestClockId, *, now:
 
 
 def clock_task(clock: TestClock, until: datetime, now: datetime) -> RunTask:
-    """What there is to live through on a test clock until an instant."""
+    """Returns the task that bills everything due on a test clock up to `until`."""
     due = or_(due_on(clock.id, until), overdue_on(clock.id, overdue_cutoff(until)))
     return RunTask(due, lambda account: bill_until(account, until), now=now, actor="test clock")
 
 
 async def stop_if_arrived(database: Database, sent: TestClock, work: RunTask) -> bool:
-    """Lets the clock stand still if nothing is due any more on the way it was `sent`.
+    """Makes the clock READY if nothing is due any longer before the target of `sent`. Returns True if the target is
+    reached.
 
-    What another process has claimed still is due. A clock that has arrived and was sent on meanwhile is left alone.
+    Also returns True if the clock's target has changed meanwhile. Subscriptions claimed by other workers still count as
+    due.
     """
 
     async def stand_still(session: AsyncSession) -> bool:
@@ -91,9 +93,10 @@ async def stop_if_arrived(database: Database, sent: TestClock, work: RunTask) ->
 
 
 async def advance_test_clocks(database: Database, *, now: datetime) -> None:
-    """Moves clocks on that are on their way, those that wait longest first, and tries again what is on hold on others.
+    """Advances clocks that are ADVANCING, and retries subscriptions on hold on other clocks, least recently updated
+    clock first.
 
-    Takes `CLOCK_SECONDS` in all, more or less.
+    Takes about `CLOCK_SECONDS` in total.
     """
     deadline = time.monotonic() + CLOCK_SECONDS
     held = (

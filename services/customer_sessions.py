@@ -1,4 +1,4 @@
-"""Customer sessions: keys for a customer's own browser."""
+"""Customer sessions: short-lived keys for a customer's browser."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -19,8 +19,10 @@ from db.queries.locks import locked_customer
 from services.api_keys import SESSION_PREFIX, Issued, issue
 
 KEPT_SESSIONS = timedelta(days=1)
+"""Time for which expired sessions are kept."""
 
 PRUNED_AT_ONCE = 1000
+"""Maximum number of sessions deleted by one call of `prune_sessions`."""
 
 
 async def create_customer_session(
@@ -33,15 +35,16 @@ async def create_customer_session(
     created_by: UUID | None = None,
     now: datetime,
 ) -> Issued:
-    """A key for a customer's own browser, good for `seconds`. With the permission to change its subscription, it may
-    change to these plans, and give the quantity. Raises `CustomerNotFound`, `CustomerArchived`, `PlanNotFound` and
-    `InvalidInput`.
+    """Creates a key for a customer's browser that expires after `seconds`.
+
+    With the permission CHANGE_SUBSCRIPTION, it may change to the plans in `plan_ids` and change the quantity. Raises
+    `CustomerNotFound`, `CustomerArchived`, `PlanNotFound`, `InvalidInput`.
     """
     if not MIN_SESSION_SECONDS <= seconds <= MAX_SESSION_SECONDS:
         raise InvalidInput(
             f"A session must last {MIN_SESSION_SECONDS} to {MAX_SESSION_SECONDS} seconds.", "ttl_seconds"
         )
-    # Locked, so that who archives the customer finds the session, and ends it.
+    # The lock makes sure that archiving the customer at the same time also ends this session.
     customer = await locked_customer(session, customer_id)
     if customer is None:
         raise CustomerNotFound("There is no customer with this id.")
@@ -67,14 +70,14 @@ async def create_customer_session(
 
 
 async def end_customer_sessions(session: AsyncSession, customer_id: CustomerId, *, now: datetime) -> None:
-    """Ends what sessions a customer has."""
+    """Revokes all sessions of a customer."""
     keys = table_of(ApiKey)
     mine = (keys.c.customer_id == customer_id) & keys.c.revoked_at.is_(None)
     await session.execute(update(keys).where(mine).values(revoked_at=now))
 
 
 async def prune_sessions(session: AsyncSession, *, now: datetime) -> None:
-    """Deletes customer sessions that ended a day ago, or longer: a thousand at most."""
+    """Deletes sessions that expired more than `KEPT_SESSIONS` ago, at most `PRUNED_AT_ONCE`."""
     keys = table_of(ApiKey)
     ended = select(keys.c.id).where(keys.c.expires_at < now - KEPT_SESSIONS).limit(PRUNED_AT_ONCE)
     await session.execute(delete(keys).where(keys.c.id.in_(ended)))

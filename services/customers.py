@@ -1,4 +1,4 @@
-"""Customers: who is billed. They are archived, never deleted."""
+"""Customers. They are archived, never deleted."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -44,6 +44,7 @@ from services.idempotency import Outcome
 from services.test_clocks import existing_test_clock
 
 PREFIX_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32, which leaves out letters that look like digits."""
 PREFIX_LENGTH = 10
 
 
@@ -60,7 +61,7 @@ async def create_customer(
     metadata: Mapping[str, str] | None = None,
     now: datetime,
 ) -> Outcome:
-    """Stores a new customer, who lives in the time of the test clock, if one is given.
+    """Creates a customer, on a test clock if one is given.
 
     Raises `InvalidInput`, `EmailInvalid`, `EmailTaken`, `ExternalIdTaken`, `CountryUnknown`, `TestClockNotFound`,
     `TestClockAdvancing`.
@@ -111,11 +112,10 @@ async def update_customer(
     metadata: Mapping[str, str] | None | Unchanged = UNCHANGED,
     now: datetime,
 ) -> Outcome:
-    """Changes what is given, and leaves the rest; `metadata` is replaced as a whole. Finalized invoices stay the same.
+    """Updates the given fields. `metadata` is replaced as a whole. Finalized invoices do not change.
 
-    A name or an e-mail address of None is refused like an empty one.
-
-    Raises `CustomerNotFound` and what `create_customer` raises.
+    A name or e-mail address of None is rejected like an empty one. Raises `CustomerNotFound` and the errors of
+    `create_customer`.
     """
     customer, at = await existing_customer(session, customer_id, now)
     if name is not UNCHANGED:
@@ -144,9 +144,10 @@ async def update_customer(
 
 
 async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Outcome:
-    """Takes a customer out of use. Its e-mail address stays taken and its invoices stay owed; its sessions end.
+    """Archives a customer without a live subscription, and ends the customer's sessions.
 
-    Raises `CustomerNotFound`, `CustomerArchived`, `CustomerHasLiveSubscription`.
+    The e-mail address stays reserved, and invoices stay owed. Raises `CustomerNotFound`, `CustomerArchived`,
+    `CustomerHasLiveSubscription`, `TestClockAdvancing`.
     """
     await open_customer(session, customer_id, now=now)
     customer, at = await existing_customer(session, customer_id, now)
@@ -165,7 +166,7 @@ async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, no
 
 
 async def unarchive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Outcome:
-    """Puts an archived customer back into use. Raises `CustomerNotFound`, `CustomerNotArchived`."""
+    """Unarchives a customer. Raises `CustomerNotFound`, `CustomerNotArchived`, `TestClockAdvancing`."""
     customer, at = await existing_customer(session, customer_id, now)
     if customer.archived_at is None:
         raise CustomerNotArchived("This customer is not archived.")
@@ -178,7 +179,10 @@ async def unarchive_customer(session: AsyncSession, *, customer_id: CustomerId, 
 
 
 async def existing_customer(session: AsyncSession, customer_id: CustomerId, now: datetime) -> tuple[Customer, datetime]:
-    """The customer, locked, and what time it is there. Raises `CustomerNotFound`, `TestClockAdvancing`."""
+    """Returns the customer, locked, and the customer's current time.
+
+    Raises `CustomerNotFound`, `TestClockAdvancing`.
+    """
     customer = await locked_customer(session, customer_id)
     if customer is None:
         raise CustomerNotFound("There is no customer with this id.")
@@ -187,16 +191,13 @@ async def existing_customer(session: AsyncSession, customer_id: CustomerId, now:
 
 
 def new_invoice_prefix() -> str:
-    """What all invoice numbers of one customer begin with: 10 letters and digits, 50 bits of chance.
-
-    Without the letters that are mistaken for digits (Crockford's base 32).
-    """
+    """Returns the random prefix of a customer's invoice numbers: 10 letters and digits, 50 bits of entropy."""
     return "".join(secrets.choice(PREFIX_LETTERS) for _ in range(PREFIX_LENGTH))
 
 
 @contextmanager
 def unique_customer() -> Iterator[None]:
-    """Turns the database's answer that a value is taken into the refusal that says so."""
+    """Turns violations of unique constraints inside the block into `EmailTaken` or `ExternalIdTaken`."""
     try:
         yield
     except IntegrityError as error:

@@ -1,4 +1,4 @@
-"""Drafts: one-off invoices until they are finalized."""
+"""Draft invoices: one-off invoices that are not finalized yet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from services.invoices import existing_invoice
 
 @dataclass(frozen=True, slots=True)
 class OneOffLine:
-    """A line of a one-off invoice: `quantity` × `unit_amount_cents`, which is more than 0."""
+    """A line of a one-off invoice. `unit_amount_cents` must be above 0."""
 
     description: str
     unit_amount_cents: int
@@ -50,7 +50,7 @@ async def create_invoice(
     net_days: int | None = None,
     now: datetime,
 ) -> Outcome:
-    """Stores a DRAFT of an invoice outside any subscription. The currency becomes the customer's, who has none yet.
+    """Creates a DRAFT one-off invoice. Sets the customer's currency if it has none yet.
 
     Raises `CustomerNotFound`, `CustomerArchived`, `CurrencyUnknown`, `CurrencyMismatch`, `InvalidInput`,
     `AmountNotPositive`, `AmountTooLarge`, `QuantityOutOfRange`, `TooManyLines`, `TestClockAdvancing`.
@@ -96,8 +96,8 @@ async def create_invoice(
 async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line: OneOffLine, now: datetime) -> Outcome:
     """Adds a line to a DRAFT.
 
-    Raises `InvoiceNotFound`, the refusal that names the state of what is no draft, `InvalidInput`, `AmountNotPositive`,
-    `AmountTooLarge`, `QuantityOutOfRange`, `TooManyLines`, `TestClockAdvancing`.
+    Raises `InvoiceNotFound`, the error from `status_error` if the invoice is not a DRAFT, `InvalidInput`,
+    `AmountNotPositive`, `AmountTooLarge`, `QuantityOutOfRange`, `TooManyLines`, `TestClockAdvancing`.
     """
     invoice, _, at = await open_draft(session, invoice_id, now)
     positions = (await session.scalars(select(InvoiceLine.position).where(InvoiceLine.invoice_id == invoice_id))).all()
@@ -135,7 +135,10 @@ async def insert_line(session: AsyncSession, invoice: Invoice, line: OneOffLine,
 
 
 async def delete_draft_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
-    """Deletes a DRAFT with its lines. Raises `InvoiceNotFound` and the refusal that names the state of what is none."""
+    """Deletes a DRAFT with its lines.
+
+    Raises `InvoiceNotFound`, the error from `status_error` if the invoice is not a DRAFT, `TestClockAdvancing`.
+    """
     invoice, _, at = await open_draft(session, invoice_id, now)
     await session.execute(
         delete(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id, InvoiceLine.customer_id == invoice.customer_id)
@@ -148,9 +151,9 @@ async def delete_draft_invoice(session: AsyncSession, *, invoice_id: InvoiceId, 
 
 
 async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
-    """Makes a DRAFT OPEN: it gets its number, its due date and the customer's address, and takes from the balance.
+    """Makes a DRAFT OPEN: sets its number, due date and recipient, and applies the customer's balance.
 
-    Raises `InvoiceNotFound`, `InvoiceEmpty`, the refusal that names the state of what is no draft,
+    Raises `InvoiceNotFound`, `InvoiceEmpty`, the error from `status_error` if the invoice is not a DRAFT,
     `TestClockAdvancing`.
     """
     invoice, account, at = await open_draft(session, invoice_id, now)
@@ -172,7 +175,10 @@ async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now:
 
 
 async def open_draft(session: AsyncSession, invoice_id: InvoiceId, now: datetime) -> tuple[Invoice, Account, datetime]:
-    """A draft, under the lock of its customer. Raises `InvoiceNotFound` and the refusal that names any other state."""
+    """Returns a DRAFT, the account of its customer, which is locked, and the customer's current time.
+
+    Raises `InvoiceNotFound`, the error from `status_error` if the invoice is not a DRAFT, `TestClockAdvancing`.
+    """
     invoice = await existing_invoice(session, invoice_id)
     account, at = await open_customer(session, invoice.customer_id, now=now)
     present = await session.get(Invoice, (invoice_id, invoice.customer_id), populate_existing=True)

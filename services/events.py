@@ -1,4 +1,4 @@
-"""Events of what is not part of an account: customers as such, plans, drafts, test clocks."""
+"""Events of objects that are changed outside an account: customers, plans, drafts and test clocks."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -17,6 +17,7 @@ from db.models.kinds import KIND_OF
 from services.accounts.write import store_events
 
 NO_NEWS = frozenset({"version", "updated_at", "email_key"})
+"""Columns that an event's `changes` do not list."""
 
 
 async def record(
@@ -28,9 +29,10 @@ async def record(
     at: datetime,
     now: datetime,
 ) -> None:
-    """Stores the event of a change that `row` has its present version from; it happened at `at` in the customer's time.
+    """Stores the event for the change that gave `row` its current version.
 
-    Names of changed columns are told, their values never.
+    `at` is the time of the change on the customer's clock. `changes` are column names; values are never stored in
+    events.
     """
     match row:
         case Customer():
@@ -56,7 +58,7 @@ async def record(
 
 
 def changed_columns(row: Customer | Plan) -> list[str]:
-    """The names of the columns that were given another value and are not stored yet."""
+    """Returns the names of columns with changes that are not flushed yet."""
     state: InstanceState[Customer | Plan] = inspect(row)
     return [
         attribute.key.removeprefix("custom_")

@@ -1,4 +1,4 @@
-"""Billing holds: why a subscription was not billed, and when it is tried again."""
+"""Billing holds: why a subscription could not be billed, and when to retry."""
 
 from datetime import datetime, timedelta
 
@@ -17,12 +17,14 @@ from db.models import BillingHold, Subscription
 from db.models.base import table_of
 
 FIRST_RETRY = timedelta(minutes=1)
+"""Delay before the first retry. It doubles with every attempt."""
 
 LAST_RETRY = timedelta(days=1)
+"""Maximum delay before a retry."""
 
 
 def reason_of(error: Exception) -> str:
-    """Why a subscription cannot be renewed, for who runs the server. Holds no personal data."""
+    """Returns why a subscription cannot be renewed, for the operator. Contains no personal data."""
     match error:
         case BillingError():
             reason = f"{error.code}: {error}"
@@ -42,9 +44,9 @@ def reason_of(error: Exception) -> str:
 async def hold(
     database: Database, subscription_id: SubscriptionId, reason: str, *, due: ColumnElement[bool], now: datetime
 ) -> None:
-    """Writes down why a subscription was not billed, and when it is tried again: later each time, within a day.
+    """Puts a subscription on hold, or updates its hold after another failed attempt.
 
-    Nothing, where another process has billed it meanwhile.
+    Does nothing if another worker has billed the subscription meanwhile.
     """
     holds = table_of(BillingHold)
 

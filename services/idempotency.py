@@ -1,4 +1,4 @@
-"""Idempotency keys: a mutation that is sent again with its key is not done again, and answers what it answered."""
+"""Idempotency keys: a mutation that is retried with its key is not executed again and returns the stored result."""
 
 import hashlib
 import json
@@ -21,14 +21,16 @@ from db.models.base import table_of
 from db.models.kinds import KINDS
 
 KEYS_KEPT_FOR = timedelta(hours=48)
+"""Time for which idempotency keys are kept."""
 PRUNED_AT_ONCE = 1000
+"""Maximum number of keys deleted by one call of `prune`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The keys of what an operation has made or changed: what a retry with its key is answered from.
+    """The ids of the objects that an operation created or changed. A retry is answered from them.
 
-    `withdrawn_change` is the change of a subscription that waited for its next period, and was replaced or withdrawn.
+    `withdrawn_change` is the pending change that the operation replaced or withdrew.
     """
 
     customer_id: CustomerId | None = None
@@ -42,12 +44,12 @@ class Outcome:
 
 KEY_TYPES = tuple(kind.id_name for kind in KINDS)
 assert {field.name for field in fields(Outcome)} - {*KEY_TYPES} == {"withdrawn_change"}, (
-    "an outcome has each kind's key"
+    "an outcome has one id field for each kind of object"
 )
 
 
 class Retryable(Protocol):
-    """An input that may be sent again with its idempotency key."""
+    """An input with an idempotency key."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -57,7 +59,10 @@ class Retryable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A mutation that was sent with a key: who sent it, and what was asked for, as text."""
+    """A mutation with an idempotency key.
+
+    `api_key` identifies the caller; `content` is the input as text, from `request_text`.
+    """
 
     api_key: str
     key: str
@@ -75,11 +80,11 @@ async def run_once(
     *,
     now: datetime,
 ) -> Outcome:
-    """The outcome of `operation`, or of the time it was done before with this key; the key is stored with its work.
+    """Returns the outcome of `operation`, or the stored outcome if it was executed before with this key.
 
-    While another transaction uses the key, this waits for it to end. A refusal stores nothing, the key neither. Raises
-    `IdempotencyKeyReused` when the key came with another request, `InvalidInput` for one that is empty or too long, and
-    what `operation` raises.
+    Stores the key in the same transaction. Waits while another transaction uses the key. If the operation is rejected,
+    nothing is stored, including the key. Raises `IdempotencyKeyReused` if the key was used for a different request,
+    `InvalidInput` if it is empty or too long, and the errors of `operation`.
     """
     if not 1 <= len(request.key) <= MAX_IDEMPOTENCY_KEY:
         raise InvalidInput(f"An idempotency key must have 1 to {MAX_IDEMPOTENCY_KEY} characters.", "idempotency_key")
@@ -101,7 +106,7 @@ async def run_once(
 
 
 async def stored_outcome(session: AsyncSession, request: Request) -> Outcome:
-    """What was stored with a key that is taken."""
+    """Returns the outcome that was stored with the key. Raises `IdempotencyKeyReused`."""
     statement = select(IdempotencyKey).where(
         IdempotencyKey.api_key == request.api_key, IdempotencyKey.key == request.key
     )
@@ -118,7 +123,7 @@ def outcome_keys(outcome: Outcome) -> dict[str, str]:
 
 
 def outcome_details(outcome: Outcome) -> dict[str, str] | None:
-    """What an outcome has beside keys, as texts; None for nothing."""
+    """Returns the part of an outcome that is not ids, as strings, or None if there is none."""
     change = outcome.withdrawn_change
     if change is None:
         return None
@@ -142,10 +147,10 @@ def withdrawn_change_of(details: Mapping[str, str]) -> PendingChange | None:
 
 
 def request_text(input: Retryable) -> str:
-    """A mutation's input as one text: the same for the same request, however its fields were ordered.
+    """Returns a mutation's input as text. Equal requests give equal texts, whatever the order of their fields.
 
-    Without the key, and without fields that have their default value: another version of the server may have more of
-    them, and the same request is the same there.
+    Leaves out the idempotency key, and fields with default values, so that another server version with more fields
+    produces the same text.
     """
     asked = {name: value for name, value in given_fields(input).items() if name != "idempotency_key"}
     return json.dumps(
@@ -154,24 +159,24 @@ def request_text(input: Retryable) -> str:
 
 
 def given_fields(input: object) -> dict[str, object]:
-    """The fields of an input whose values are not their defaults."""
+    """Returns the fields of an input whose values differ from their defaults."""
     assert is_dataclass(input), input
     values = ((field, getattr(input, field.name)) for field in fields(input))
     return {field.name: value for field, value in values if value != default_of(field)}
 
 
 def given_fields_or_text(value: object) -> object:
-    """An input within an input, or a value, as JSON has it."""
+    """Encodes a value that JSON does not support: a nested input as its given fields, anything else as text."""
     return given_fields(value) if is_dataclass(value) else str(value)
 
 
 def default_of(field: Field[object]) -> object:
-    """The default value of a field; `MISSING` for none."""
+    """Returns the default value of a field, or `MISSING` if it has none."""
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 async def prune(session: AsyncSession, *, now: datetime) -> int:
-    """Deletes keys that were kept long enough: at most a thousand at once. Returns how many."""
+    """Deletes keys older than `KEYS_KEPT_FOR`, at most `PRUNED_AT_ONCE`. Returns the number of deleted keys."""
     keys = table_of(IdempotencyKey)
     old = (
         select(keys.c.api_key, keys.c.key)

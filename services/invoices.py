@@ -1,6 +1,6 @@
-"""Invoices: one-off ones from draft to finalized, and what can become of a finalized one.
+"""Invoices: voiding, reissuing and marking as uncollectible. For one-off drafts, see `services.drafts`.
 
-DRAFT → OPEN → PAID | VOID | UNCOLLECTIBLE; UNCOLLECTIBLE → PAID | VOID; nothing else.
+Allowed transitions: DRAFT → OPEN → PAID | VOID | UNCOLLECTIBLE; UNCOLLECTIBLE → PAID | VOID.
 """
 
 from collections.abc import Sequence
@@ -35,8 +35,9 @@ from services.repairs import repair_periods
 
 
 async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
-    """Takes an invoice back on which nothing was paid: it was never owed. What it used of the balance goes back there,
-    and what it took over of credits waits for the next invoice again.
+    """Voids an invoice without payments. It was never owed.
+
+    The part of the balance that it used is added back. Credits that it carried for other changes become pending again.
 
     Raises `InvoiceNotFound`, `InvoiceDraft`, `InvoicePaid`, `InvoiceVoid`, `InvoiceHasPayments`, `InvoiceReversed`,
     `TooManyLines`, `AmountTooLarge`, `TestClockAdvancing`.
@@ -56,8 +57,10 @@ async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: dat
 
 
 async def is_credited_elsewhere(session: AsyncSession, invoice: InvoiceState, lines: Sequence[Line]) -> bool:
-    """True if another invoice, or what waits for one, credits a line of this one, or another invoice has the credit of
-    a change that this one charges for.
+    """Returns True if this invoice must not be voided because of credits that are not on it.
+
+    Either a line of another invoice, or a pending line, credits one of its lines, or another invoice contains the
+    credit of a change that this one charges for.
     """
     if await credited_by_line(session, [line.id for line in lines], elsewhere_than=invoice.id):
         return True
@@ -69,7 +72,7 @@ async def is_credited_elsewhere(session: AsyncSession, invoice: InvoiceState, li
 
 
 async def mark_invoice_uncollectible(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
-    """Gives up on an OPEN invoice. It stays owed, and can still be paid or voided.
+    """Marks an OPEN invoice as UNCOLLECTIBLE. It stays owed and can still be paid or voided.
 
     Raises `InvoiceNotFound`, `InvoiceDraft`, `InvoicePaid`, `InvoiceVoid`, `InvoiceUncollectible`,
     `TestClockAdvancing`.
@@ -81,10 +84,10 @@ async def mark_invoice_uncollectible(session: AsyncSession, *, invoice_id: Invoi
 
 
 async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
-    """Makes the successor of a voided recurring invoice: the same period and lines, the next number. Returns its id.
+    """Creates the replacement of a VOID recurring invoice: same period and lines, next number. Returns its id.
 
-    Raises `InvoiceNotFound`, `InvoiceNotRecurring`, the refusal that names the state of what is not VOID,
-    `InvoiceAlreadyReissued`, `InvoiceNotReissuable`, `TestClockAdvancing`.
+    Raises `InvoiceNotFound`, `InvoiceNotRecurring`, the error from `status_error` if the invoice is not VOID,
+    `InvoiceAlreadyReissued`, `InvoiceNotReissuable`, `AmountTooLarge`, `TestClockAdvancing`.
     """
     invoice = await existing_invoice(session, invoice_id)
     live, at = await open_customer(session, invoice.customer_id, now=now)
@@ -95,7 +98,7 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
         raise InvoiceNotRecurring("Only an invoice for a subscription period (RECURRING) can be reissued.")
     if await session.scalar(select(Invoice.id).where(Invoice.replaces_id == invoice_id)):
         raise InvoiceAlreadyReissued("This invoice has already been reissued.")
-    assert invoice.subscription_id is not None, "the invoice of a period is of a subscription"
+    assert invoice.subscription_id is not None, "a recurring invoice belongs to a subscription"
     account, at = await account_of(session, live, invoice.subscription_id, at=at, now=now)
     await require_period_intact(session, account, invoice)
     lines = await reissued_lines(session, account, invoice_id)
@@ -115,11 +118,13 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
 
 
 async def require_period_intact(session: AsyncSession, account: Account, invoice: Invoice) -> None:
-    """Raises `InvoiceNotReissuable` where the whole of a void invoice's period is no longer to be billed: it was cut, a
-    change in it was charged for, or the subscription ended in it when there was nothing to give back any more.
+    """Raises `InvoiceNotReissuable` if the period of a void invoice can no longer be billed as a whole.
+
+    The period was shortened, its terms were changed, or the subscription was canceled in it after the invoice was
+    voided, so that nothing could be credited.
     """
     subscription = account.known_subscription
-    assert subscription.id == invoice.subscription_id, "the account is that of the invoice"
+    assert subscription.id == invoice.subscription_id, "the account has the invoice's subscription"
     assert invoice.period_ordinal is not None, "a recurring invoice has a period"
     ended = subscription.ended_at is not None and subscription.ended_at < invoice.period_end
     ended_since = ended and await came_after(
@@ -133,7 +138,10 @@ async def require_period_intact(session: AsyncSession, account: Account, invoice
 
 
 async def reissued_lines(session: AsyncSession, account: Account, invoice_id: InvoiceId) -> list[Line]:
-    """The lines of a void invoice as new ones. Raises `InvoiceNotReissuable` where a credit no longer fits."""
+    """Returns new lines for the replacement of a void invoice.
+
+    Raises `InvoiceNotReissuable` if a credit is now more than its line has left to credit.
+    """
     lines = await lines_of_invoice(session, invoice_id)
     credits_ = [line for line in lines if line.kind is LineKind.PRORATION_CREDIT]
     elsewhere = await lines_of_changes(session, account.known_subscription.id, credits_, elsewhere_than=invoice_id)
@@ -154,7 +162,10 @@ async def reissued_lines(session: AsyncSession, account: Account, invoice_id: In
 async def account_of(
     session: AsyncSession, live: Account, subscription_id: SubscriptionId, *, at: datetime, now: datetime
 ) -> tuple[Account, datetime]:
-    """The account of a subscription of the customer, and what time it is there: `live`, or of one that has ended."""
+    """Returns the account of one of the customer's subscriptions, and its current time.
+
+    This is `live`, or the account of a subscription that has ended.
+    """
     if live.subscription is not None and live.subscription.id == subscription_id:
         return live, at
     [account] = await read_accounts(session, [subscription_id])
@@ -162,10 +173,10 @@ async def account_of(
 
 
 async def store_both(session: AsyncSession, account: Account, live: Account, *, now: datetime) -> None:
-    """Stores what was decided of an account, which may be of a subscription that has ended beside the `live` one."""
+    """Stores the decisions of `account`, and updates the customer's `live` subscription if it is another one."""
     await store(session, [account])
     if live is not account and live.subscription is not None:
-        # Credit on a new invoice may have paid what another subscription of the customer owed.
+        # A credit may have paid an overdue invoice of the live subscription.
         again, at = await open_customer(session, account.customer.id, now=now)
         update_past_due(again, at)
         await store(session, [again])
@@ -174,15 +185,17 @@ async def store_both(session: AsyncSession, account: Account, live: Account, *, 
 async def open_unpaid(
     session: AsyncSession, invoice_id: InvoiceId, now: datetime
 ) -> tuple[Account, InvoiceState, datetime]:
-    """The account of an invoice that is OPEN or UNCOLLECTIBLE, and the invoice in it. Raises the refusal that names
-    any other state.
+    """Returns the account of an OPEN or UNCOLLECTIBLE invoice, the invoice in that account, and the customer's current
+    time.
+
+    Raises `InvoiceNotFound`, the error from `status_error` for any other status, `TestClockAdvancing`.
     """
     invoice = await existing_invoice(session, invoice_id)
     account, at = await open_customer(session, invoice.customer_id, now=now)
     for state in account.unpaid:
         if state.id == invoice_id:
             return account, state, at
-    # It may have been another when its customer was not locked yet.
+    # The status may have changed before the customer was locked.
     await session.refresh(invoice)
     raise status_error(invoice.status)
 

@@ -1,4 +1,4 @@
-"""Payments: money that came from outside, and what it pays."""
+"""Payments that were received outside this server, and the invoices they pay."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -43,8 +43,9 @@ async def record_payment(
     allow_overpayment: bool = False,
     now: datetime,
 ) -> Outcome:
-    """Stores money received, and puts it against the customer's open invoices, oldest due first, or against those that
-    `allocations` names, which may be UNCOLLECTIBLE too. What is more than they take goes to the balance, if allowed.
+    """Records a payment and applies it to invoices. A remainder is added to the balance if `allow_overpayment` is True.
+
+    Pays the customer's OPEN invoices, oldest due first, or those in `allocations`, which may be UNCOLLECTIBLE too.
 
     Raises `CustomerNotFound`, `AmountNotPositive`, `AmountTooLarge`, `CurrencyUnknown`, `CurrencyMismatch`,
     `InvalidInput`, `Overpayment`, `AllocationInvalid`, `InvoiceNotFound`, `InvoiceDraft`, `InvoicePaid`, `InvoiceVoid`,
@@ -82,7 +83,7 @@ async def record_payment(
 async def statuses_of(
     session: AsyncSession, customer_id: CustomerId, invoice_ids: Collection[InvoiceId]
 ) -> dict[InvoiceId, InvoiceStatus]:
-    """The states of those of the invoices that are the customer's."""
+    """Returns the statuses of those of the invoices that belong to the customer."""
     found = await session.execute(
         select(Invoice.id, Invoice.status).where(
             among(Invoice.id, list(invoice_ids)), Invoice.customer_id == customer_id

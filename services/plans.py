@@ -1,4 +1,4 @@
-"""Plans: what can be subscribed to. A plan's price, currency and interval never change; a new price is a new plan."""
+"""Plans that customers subscribe to. Price, currency and interval never change: a new price needs a new plan."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -51,10 +51,10 @@ async def create_plan(
     metadata: Mapping[str, str] | None = None,
     now: datetime,
 ) -> Outcome:
-    """Stores a new plan, by default one that bills every `PLAN_DAYS`.
+    """Creates a plan. By default it bills every `PLAN_DAYS` days.
 
-    Without an `interval_count` it is so many days, or 1 of any other interval. Raises `InvalidInput`, `PlanCodeTaken`,
-    `AmountNegative`, `AmountTooLarge`, `CurrencyUnknown`.
+    `interval_count` defaults to `PLAN_DAYS` for days and to 1 for other intervals. Raises `InvalidInput`,
+    `PlanCodeTaken`, `AmountNegative`, `AmountTooLarge`, `CurrencyUnknown`.
     """
     interval_count = valid_interval_count(interval, interval_count)
     valid_price(amount_cents)
@@ -98,7 +98,7 @@ async def update_plan(
     metadata: Mapping[str, str] | None | Unchanged = UNCHANGED,
     now: datetime,
 ) -> Outcome:
-    """Changes what is given, and leaves the rest; `metadata` is replaced as a whole.
+    """Updates the given fields. `metadata` is replaced as a whole.
 
     Raises `PlanNotFound`, `InvalidInput`.
     """
@@ -123,7 +123,10 @@ async def update_plan(
 
 
 async def archive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime) -> Outcome:
-    """Closes a plan to new subscriptions; those it has go on. Raises `PlanNotFound`, `PlanArchived`."""
+    """Archives a plan, which then accepts no new subscriptions. Existing subscriptions continue.
+
+    Raises `PlanNotFound`, `PlanArchived`.
+    """
     plan = await existing_plan(session, plan_id)
     if plan.archived_at is not None:
         raise PlanArchived("This plan is already archived.")
@@ -135,7 +138,7 @@ async def archive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime)
 
 
 async def unarchive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime) -> Outcome:
-    """Opens an archived plan to new subscriptions again. Raises `PlanNotFound`, `PlanNotArchived`."""
+    """Unarchives a plan, which accepts new subscriptions again. Raises `PlanNotFound`, `PlanNotArchived`."""
     plan = await existing_plan(session, plan_id)
     if plan.archived_at is None:
         raise PlanNotArchived("This plan is not archived.")
@@ -147,7 +150,7 @@ async def unarchive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetim
 
 
 async def existing_plan(session: AsyncSession, plan_id: PlanId) -> Plan:
-    """The plan, locked. Raises `PlanNotFound`."""
+    """Returns the plan, locked. Raises `PlanNotFound`."""
     plan = await locked_plan(session, plan_id)
     if plan is None:
         raise PlanNotFound("There is no plan with this id.")

@@ -1,4 +1,4 @@
-"""Previews: what would be decided, on plain reads, and nothing stored. The same code decides as when it is done."""
+"""Previews of operations: the same rules on an account that is neither locked nor stored."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,9 +20,10 @@ from services.subscriptions import decide_change, decide_subscription
 
 @dataclass(frozen=True, slots=True)
 class ChangePreview:
-    """What a change would come to: the invoice it would make now, if any, and the one of the next period, if any.
+    """The result that a change would have.
 
-    There is none where the subscription ends before, or where an amount on it would not fit.
+    `invoice` is the one created now, if any. `next_invoice` is that of the next period. It is None if the subscription
+    ends before that, or if an amount is too large.
     """
 
     mode: ChangeMode
@@ -35,9 +36,9 @@ class ChangePreview:
 async def preview_subscription(
     session: AsyncSession, request: SubscriptionRequest, *, customer_id: CustomerId, now: datetime
 ) -> NewInvoice:
-    """The first invoice of a subscription, as it would be made when that begins.
+    """Returns the first invoice of a new subscription, as created when the subscription starts.
 
-    Raises what `create_subscription` does.
+    Raises the errors of `create_subscription`.
     """
     account, at = await open_customer(session, customer_id, now=now, lock=False)
     await decide_subscription(session, account, request, at=at)
@@ -50,10 +51,10 @@ async def preview_subscription(
 async def preview_subscription_change(
     session: AsyncSession, request: ChangeRequest, *, subscription_id: SubscriptionId, now: datetime
 ) -> ChangePreview:
-    """What `change_subscription` would do with the same request at the same instant. Raises what it does."""
+    """Returns the result of `change_subscription` for the same request at the same time. Raises the same errors."""
     account, at = await open_subscription(session, subscription_id, now=now, lock=False)
     change = await decide_change(session, account, request, at)
-    # The next invoice may give credit that pays this one: it is shown as the change makes it.
+    # The next invoice may contain credits that pay this one. Show this one as the change creates it.
     invoice = None if change.invoice is None else replace(change.invoice)
     upcoming = upcoming_invoices_of(account, 1)
     return ChangePreview(change.mode, change.effective_at, invoice, upcoming[0] if upcoming else None, change.withdrawn)
@@ -62,11 +63,11 @@ async def preview_subscription_change(
 async def upcoming_invoices(
     session: AsyncSession, subscription_ids: Sequence[SubscriptionId], *, count: int
 ) -> list[list[NewInvoice]]:
-    """For each subscription its `upcoming_invoices_of`, `count` at most."""
+    """Returns at most `count` upcoming invoices for each subscription, in the order of `subscription_ids`."""
     accounts = await read_accounts(session, subscription_ids)
     found = {}
     for account in accounts:
         found[account.known_subscription.id] = upcoming_invoices_of(account, count)
-        # There may be thousands: others get a turn in between.
+        # There may be thousands of subscriptions: let other tasks run in between.
         await asyncio.sleep(0)
     return [found.get(subscription_id, []) for subscription_id in subscription_ids]

@@ -1,8 +1,7 @@
-"""Rate limits: each key has a bucket of rows that it may read, which fills by itself.
+"""Rate limits. Each API key has a bucket of rows that it may read, which refills at a constant rate.
 
-A process takes from a bucket in blocks, and spends a block without asking: there is no statement for each request.
-What a request has read is known when it is over, so it is charged then; what it took too much goes to the bucket's
-account when its process comes again.
+A worker takes tokens from the bucket in blocks and spends a block without a statement per request. The number of rows
+is known only after a request, so a worker may overspend. It charges the excess to the bucket with the next block.
 """
 
 import asyncio
@@ -21,41 +20,47 @@ from db.models.base import table_of
 from services.settings import RateLimit
 
 NOT_ASKED_FOR = timedelta(seconds=0.05)
-"""An empty bucket is left alone so long at least."""
+"""Minimum time before a worker asks an empty bucket again."""
 
 
 SET_BACK = timedelta(minutes=1)
-"""Clocks of several machines may differ by less; what is later was written before a clock was set back."""
+"""Maximum clock difference between machines. A `filled_at` further in the future means that a clock was set back."""
 
 
 @dataclass(slots=True)
 class Lease:
-    """What a process has taken of a bucket and not spent; less than 0 where it owes. A request needs 1 to be let in."""
+    """The tokens that a worker has taken from a bucket and not spent. Negative if it has overspent.
+
+    A request is accepted if at least 1 is left.
+    """
 
     left: float = 0.0
     empty_since: datetime | None = None
     empty_until: datetime | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock, compare=False, repr=False)
-    """One task at a time takes a block."""
+    """Lets only one task at a time take a block."""
 
     def is_known_to_be_empty(self, now: datetime) -> bool:
-        """Whether the bucket was found empty a moment ago. A clock that was set back says nothing."""
+        """Returns True if the bucket was found empty and cannot have refilled by `now`.
+
+        False if the clock was set back since.
+        """
         if self.empty_since is None or self.empty_until is None:
             return False
         return self.empty_since <= now < self.empty_until
 
     def seconds_to_wait(self, now: datetime) -> float:
-        """How long it takes until the bucket, which was found empty, has something again."""
-        assert self.empty_until is not None, "it was found empty"
+        """Returns the time until the bucket, which was found empty, has a token again."""
+        assert self.empty_until is not None, "the bucket was found empty"
         return max(0.0, (self.empty_until - now).total_seconds())
 
 
 async def take_block(
     session: AsyncSession, api_key_id: ApiKeyId, lease: Lease, limit: RateLimit, *, now: datetime
 ) -> None:
-    """Takes what the lease owes, and a block or what there is, from the key's bucket: one statement.
+    """Charges the lease's debt to the key's bucket, and takes a block, or as much as there is, in one statement.
 
-    A bucket is full when it is first seen.
+    A new bucket is full.
     """
     owed = min(lease.left, 0.0)
     asked = {
@@ -74,14 +79,17 @@ async def take_block(
         await session.execute(full.on_conflict_do_nothing(index_elements=[buckets.c.api_key_id]))
         found = await send(session, TAKE, **asked)
     [(left, granted)] = found
-    # Others may have been charged meanwhile.
+    # Other requests may have changed `lease.left` while the statement ran.
     lease.left += granted - owed
     wait = max(NOT_ASKED_FOR, timedelta(seconds=(1.0 - left) / limit.rows_per_second))
     lease.empty_since, lease.empty_until = (now, now + wait) if lease.left < 1 else (None, None)
 
 
 def take_statement() -> ReturningUpdate[float, float]:
-    """Fills a bucket by what has come since, and takes from it: gives what was left, and what of it is granted."""
+    """Returns the statement that refills a bucket and takes a block from it.
+
+    The statement returns the tokens after the debt was charged, and those granted.
+    """
     buckets = table_of(RateBucket)
     now = bindparam("now", type_=buckets.c.filled_at.type)
     filled_at = case(
@@ -91,7 +99,7 @@ def take_statement() -> ReturningUpdate[float, float]:
     filled = func.least(
         bindparam("burst", type_=Double()), buckets.c.tokens + seconds * bindparam("per_second", type_=Double())
     )
-    # What is owed is taken first, so that all processes know of it: the bucket may be less than empty.
+    # Subtract the debt first, even below 0, so that all workers see it.
     bucket = (
         select(
             buckets.c.api_key_id,

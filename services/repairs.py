@@ -1,6 +1,6 @@
-"""Repairs of what servers from before migration 0005 write, or leave out, while they serve beside this one.
+"""Repairs of data that servers from before migration 0005 write or omit while they run beside this one.
 
-Remove it once no such server can run any more, after a migration that does again what 0006 does.
+Delete this module when no such server can run any more, after a migration that repeats migration 0006.
 """
 
 import logging
@@ -24,7 +24,7 @@ from db.queries.fills import CHANGES_OF_ONE, fill_changed_periods, fill_changed_
 logger = logging.getLogger("billing.repairs")
 
 EVENTS_LOOKED_AT = 2000
-"""Maximum number of events of a type that a repair looks at: the newest ones."""
+"""Maximum number of events of each type that a repair reads, newest first."""
 
 CHANGED_PERIODS = text(fill_changed_periods(CHANGES_OF_ONE))
 CHANGED_TRIALS = text(fill_changed_trials(newest(EVENTS_LOOKED_AT, EventType.SUBSCRIPTION_CHANGED)))
@@ -43,7 +43,7 @@ BEYOND_ASCII = text(
 
 
 async def repair(database: Database) -> None:
-    """Adds trials that recent changes began, renews the keys of recent e-mail addresses, and logs how many."""
+    """Inserts trials that recent changes started, updates outdated `email_key`s, and logs the numbers."""
 
     async def fill(session: AsyncSession) -> tuple[int, Sequence[Row[*tuple[Any, ...]]]]:
         connection = await session.connection()
@@ -61,12 +61,15 @@ async def repair(database: Database) -> None:
 
 
 async def repair_periods(session: AsyncSession, subscription_id: SubscriptionId) -> None:
-    """Fills in when the periods of a subscription were changed: to be called before that decides something."""
+    """Sets `changed_at` of a subscription's periods. Call it before a decision that depends on them."""
     await session.execute(CHANGED_PERIODS, {"subscription_id": subscription_id})
 
 
 async def renew_key(database: Database, customer_id: CustomerId, before: str, key: str) -> bool:
-    """Gives a customer another key; False, and a warning in the log, if another customer has it."""
+    """Updates a customer's `email_key`. Returns False if it was changed meanwhile, or if another customer has the key.
+
+    Logs a warning in the second case.
+    """
     customers = table_of(Customer)
     theirs = (customers.c.id == customer_id, customers.c.email_key == before)
     renewed = update(customers).where(*theirs).values(email_key=key)
@@ -82,5 +85,5 @@ async def renew_key(database: Database, customer_id: CustomerId, before: str, ke
 
 @lru_cache(maxsize=10_000)
 def warn_of_duplicate(customer_id: CustomerId) -> None:
-    """Logs a warning, once in the life of the process: a repair finds the same customer at each tick."""
+    """Logs a warning, once per customer in the life of the process. Each tick finds the same customers again."""
     logger.warning("customer %s has the same e-mail address as another customer: change one of them", customer_id)

@@ -251,8 +251,8 @@ def still_behind(planned: Decided) -> list[SubscriptionId]:
 
 
 class RunRow:
-    """The `billing_runs` row of a run. Inserted with the first chunk that is not empty, or by `begin`; completed at the
-    end.
+    """The `billing_runs` row of a run. Inserted by `begin` or with the first chunk that is not empty, completed by
+    `end`.
     """
 
     def __init__(

@@ -1,19 +1,17 @@
-"""What can be set of the services."""
+"""Settings of the services."""
 
 from dataclasses import dataclass
 
 BLOCKS = 100
-"""A block is so small a part of a bucket that what eight processes hold of it unspent is less than a tenth."""
+"""Number of blocks in a full bucket. With 100, the unspent blocks of eight workers are less than a tenth of it."""
 
 MOST_SIDE_BY_SIDE = 6
-"""Maximum of chunks that are done side by side by default."""
+"""Maximum number of chunks that run concurrently by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """A bucket holds `burst` rows at most, and fills by `rows_per_second`. Each request costs the rows that it reads,
-    and one more.
-    """
+    """The size of a bucket, in rows, and its refill rate. A request costs the rows that it reads plus one."""
 
     rows_per_second: float = 5_000.0
     burst: float = 200_000.0
@@ -25,8 +23,9 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """How much of the machine runs may use: chunks done `side_by_side`, and so many seconds of `rest` for each second
-    of work.
+    """Limits on the machine's resources that runs use.
+
+    `side_by_side` is the number of concurrent chunks, `rest` the seconds of pause per second of work.
     """
 
     side_by_side: int = 1
@@ -37,6 +36,6 @@ NO_BRAKE = Brake()
 
 
 def brake_for(cores: int) -> Brake:
-    """The brake that leaves room for requests, on a machine with so many cores."""
+    """Returns the brake for a machine with this number of cores. It leaves capacity for requests."""
     side_by_side = min(MOST_SIDE_BY_SIDE, max(1, cores // 2))
     return Brake(side_by_side, rest=1.0 if cores <= 2 else 0.5 if cores <= 4 else 0.0)

@@ -158,12 +158,11 @@ async def withdraw_subscription_change(
 async def cancel_subscription(
     session: AsyncSession, request: CancellationRequest, *, subscription_id: SubscriptionId, now: datetime
 ) -> Outcome:
-    """Cancels a subscription, immediately or at the end of the current period. One that has not started ends
-    immediately.
+    """Cancels a subscription, immediately or at the end of the current period.
 
-    An immediate cancellation credits the unused part of the period if `settlement` is CREDIT, and puts pending lines on
-    a final invoice, whose id is returned. It also replaces a scheduled cancellation. Open invoices stay owed. A
-    subscription on hold ends with its last billed period.
+    A subscription that has not started ends immediately. An immediate cancellation credits the unused part of the
+    period if `settlement` is CREDIT, and puts pending lines on a final invoice, whose id is returned. It also replaces
+    a scheduled cancellation. Open invoices stay owed. A subscription on hold ends with its last billed period.
 
     Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `CancellationAlreadyScheduled`, `AmountTooLarge`,
     `InvalidInput`, `TestClockAdvancing`.

@@ -1,4 +1,4 @@
-"""Test clocks: a time that stands still until it is moved forward. Customers created on one live in its time."""
+"""Test clocks: simulated time that changes only when the clock is advanced. Customers created on one use its time."""
 
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ from services.idempotency import Outcome
 async def create_test_clock(
     session: AsyncSession, *, name: str | None = None, frozen_at: datetime | None = None, now: datetime
 ) -> Outcome:
-    """Stores a clock that stands at `frozen_at`, by default at `now`. Raises `InvalidInput`."""
+    """Creates a test clock at `frozen_at`, by default `now`. Raises `InvalidInput`."""
     clock = TestClock(
         id=TestClockId(new_id()),
         name=optional_text(name, "name", MAX_NAME),
@@ -38,9 +38,9 @@ async def create_test_clock(
 
 
 async def start_advancing(session: AsyncSession, *, test_clock_id: TestClockId, to: datetime, now: datetime) -> Outcome:
-    """Sends a clock on its way: it is ADVANCING until all that is due on the way is billed.
+    """Makes a clock ADVANCING. It becomes READY when everything due up to `to` is billed.
 
-    One that is on its way to that very instant just goes on. Raises `TestClockNotFound`, `TestClockAdvancing`,
+    Does nothing if the clock is already advancing to the same time. Raises `TestClockNotFound`, `TestClockAdvancing`,
     `TestClockBackwards`, `InvalidInput`.
     """
     clock = await existing_test_clock(session, test_clock_id, lock=True)
@@ -60,8 +60,8 @@ async def start_advancing(session: AsyncSession, *, test_clock_id: TestClockId, 
 
 
 async def stop_test_clock(session: AsyncSession, clock: TestClock, *, now: datetime) -> None:
-    """Lets a clock stand still that has arrived."""
-    assert clock.target_at is not None, "what has arrived was on its way"
+    """Makes a clock READY at its target."""
+    assert clock.target_at is not None, "an advancing clock has a target"
     clock.frozen_at, clock.target_at = clock.target_at, None
     clock.status = TestClockStatus.READY
     changed(clock, now)
@@ -77,7 +77,7 @@ def require_within_reach(at: datetime, now: datetime, field: str) -> None:
 
 
 async def existing_test_clock(session: AsyncSession, test_clock_id: TestClockId, *, lock: bool = False) -> TestClock:
-    """The clock. Raises `TestClockNotFound`."""
+    """Returns the clock. Raises `TestClockNotFound`."""
     statement = select(TestClock).where(TestClock.id == test_clock_id)
     if lock:
         statement = statement.with_for_update(key_share=True).execution_options(populate_existing=True)

@@ -1,4 +1,4 @@
-"""Ticks: everything that is done from time to time."""
+"""Ticks: the periodic work of the server."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ logger = logging.getLogger("billing.runs")
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What a tick's renewals have done, all of which is stored, and whether the tick has `failed` after that."""
+    """The result of a tick's renewals, which are stored even if the tick has `failed` later."""
 
     report: Report
     failed: bool
@@ -40,9 +40,9 @@ async def tick(
     brake: Brake = NO_BRAKE,
     told: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
-    """All that is to be done from time to time: renewals, test clocks, repairs, the end of what was kept long enough.
+    """Runs renewals, advances test clocks, repairs data, and deletes expired idempotency keys and sessions.
 
-    `told` is given what each chunk of renewals has done. Raises `AsOfInTheFuture`.
+    `told` receives the report of each chunk of renewals. Raises `AsOfInTheFuture`.
     """
     report = await run_renewals(
         database,
@@ -73,9 +73,9 @@ async def tick_forever(
     brake: Brake = NO_BRAKE,
     told: Callable[[Tick], object] = lambda _tick: None,
 ) -> None:
-    """Ticks until it is cancelled. A tick that fails is logged, and the next one tries again.
+    """Runs a tick every `every_seconds` until cancelled. Errors are logged, and the next tick tries again.
 
-    After each, `told` is given what it has done, also where it failed.
+    `told` receives the result of each tick, including failed ones.
     """
     while True:
         try:
@@ -89,7 +89,7 @@ async def tick_forever(
 
 
 async def tick_and_log(database: Database, now: datetime, brake: Brake, told: Callable[[Tick], object]) -> None:
-    """Ticks, and logs and tells what was done, which stays done where something fails afterwards."""
+    """Runs a tick, logs its renewals and passes them to `told`, even if the tick fails later."""
     done: list[Report] = []
     failed = False
     try:

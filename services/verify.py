@@ -1,7 +1,6 @@
-"""The invariants of the design, checked on a live database.
+"""Checks of the invariants on a live database.
 
-The constraints of the tables hold many of them. They are checked all the same: a constraint that was dropped, a row
-that was mended by hand, a backup of another day would not be noticed otherwise.
+Constraints enforce many invariants. The checks also find damage from dropped constraints, manual edits and old backups.
 """
 
 import json
@@ -22,12 +21,12 @@ NAME_WIDTH = max(len(invariant.name) for invariant in (*INVARIANTS, ACKNOWLEDGED
 
 
 class AcknowledgedLineError(ValueError):
-    """A line of what was acknowledged is none. The message is one line for the person who wrote it."""
+    """A malformed line in the list of acknowledged objects. The message is a single line, for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was found of one invariant: `rows` were looked at, `violations` of them break it, a few are `examples`."""
+    """The result for one invariant: the numbers of rows checked and of violations, and a few examples."""
 
     code: str
     name: str
@@ -42,7 +41,7 @@ class Check:
         return self.violations == 0
 
     def line(self) -> str:
-        """The check in a line, ready to print; below it, indented, a line for each example."""
+        """Returns the result as one line of text, followed by an indented line for each example."""
         looked_at = with_unit(self.rows, self.unit)
         found = looked_at if self.holds else f"{with_thousands(self.violations)} of {looked_at}"
         said = f"{self.code}  {'ok' if self.holds else 'VIOLATED':8}  {self.name:{NAME_WIDTH}}  {found}{self.remark}"
@@ -53,7 +52,7 @@ class Check:
 
 @asynccontextmanager
 async def snapshot(database: Database) -> AsyncIterator[AsyncSession]:
-    """A session that sees the database as it is at its first statement, changes nothing, and takes its time."""
+    """Opens a read-only session without timeouts that sees the database as of its first statement."""
     engine = database.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     async with AsyncSession(engine) as session:
         await session.execute(text(NO_TIMEOUTS))
@@ -61,9 +60,9 @@ async def snapshot(database: Database) -> AsyncIterator[AsyncSession]:
 
 
 async def verify(session: AsyncSession | AsyncConnection) -> list[Check]:
-    """Checks all invariants but I1: one statement for each, and one more where it is broken.
+    """Checks all invariants except I1, with one statement for each and a second one for each that is violated.
 
-    In a `snapshot`, or rows that are written meanwhile may look broken.
+    Use a session from `snapshot`: otherwise concurrent writes may look like violations.
     """
     return [await check(session, invariant) for invariant in INVARIANTS]
 
@@ -82,10 +81,10 @@ async def check(session: AsyncSession | AsyncConnection, invariant: Invariant) -
 
 
 async def verify_acknowledged(session: AsyncSession | AsyncConnection, lines: Iterable[str]) -> Check:
-    """Checks I1: that all is there that a client was told is. Drafts that were deleted are not missed.
+    """Checks I1: all objects that clients were told about exist. Deleted drafts do not count as missing.
 
-    A line is a JSON object such as `{"type": "Invoice", "id": "0197…", "version": 2}`: what came later may have raised
-    the version, which may be left out. Raises `AcknowledgedLineError`.
+    Each line is a JSON object such as `{"type": "Invoice", "id": "0197…", "version": 2}`. The stored version may be
+    higher; `version` defaults to 1. Raises `AcknowledgedLineError`.
     """
     said = [acknowledged(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     violations, examples = await missing(
@@ -107,7 +106,7 @@ async def verify_acknowledged(session: AsyncSession | AsyncConnection, lines: It
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """What a client was told is there: an object, which has come to a version."""
+    """An object of which a client was told, with its version at that time."""
 
     type: str
     id: UUID
@@ -115,7 +114,7 @@ class Acknowledged:
 
 
 def acknowledged(number: int, line: str) -> Acknowledged:
-    """What a line says was acknowledged. Raises `AcknowledgedLineError`."""
+    """Parses a line of the list. Raises `AcknowledgedLineError`."""
     try:
         said = json.loads(line)
         type_, id_, version = said["type"], UUID(said["id"]), said.get("version", 1)
@@ -131,7 +130,7 @@ def acknowledged(number: int, line: str) -> Acknowledged:
 
 
 def with_unit(number: int, unit: str) -> str:
-    """`1 invoice`, `1 ledger entry`, `12 345 invoices`."""
+    """Returns a number with its unit in singular or plural: `1 invoice`, `1 ledger entry`, `12 345 invoices`."""
     if number == 1:
         unit = f"{unit.removesuffix('ies')}y" if unit.endswith("ies") else unit.removesuffix("s")
     return f"{with_thousands(number)} {unit}"
