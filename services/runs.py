@@ -251,8 +251,9 @@ def still_behind(planned: Decided) -> list[SubscriptionId]:
 
 
 class RunRow:
-    """The `billing_runs` row of a run. Inserted by `begin` or with the first chunk that is not empty, completed by
-    `end`.
+    """The `billing_runs` row of a run.
+
+    `begin` inserts it, or `add` does with the first chunk that is not empty. `end` completes it.
     """
 
     def __init__(
