@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from graph.execution.plan import Field
 
 ATTRIBUTE = "attribute"
-"""Field: name of the object's attribute that holds the value. The field has no arguments; its resolver is not called.
-"""
+"""Field: name of the object's attribute that holds the value. It has no arguments, and its resolver is not called."""
 
 BATCH = "batch"
 """Field: the `BatchResolver` to use instead of the field's resolver."""
@@ -25,7 +24,7 @@ INSTANCE_OF = "instance_of"
 """Object type with `is_type_of`: classes whose direct instances always have this type. Subclasses are not included."""
 
 AS_IS = "as_is"
-"""Scalar: Python types whose direct instances need no serialization. Subclasses are not included."""
+"""Scalar: Python types whose direct instances are sent unchanged, or through `COLUMN`. Subclasses are not included."""
 
 COLUMN = "column"
 """Scalar: function that serializes a list of `AS_IS` values at once. The list may contain None."""
