@@ -268,7 +268,7 @@ class InvoiceVoid(BillingError):
 
 class InvoiceUncollectible(BillingError):
     code = "INVOICE_UNCOLLECTIBLE"
-    description = "The invoice is UNCOLLECTIBLE already."
+    description = "The invoice is already UNCOLLECTIBLE."
     field = ("invoice_id",)
 
 
@@ -316,15 +316,15 @@ class InvoiceNotReissuable(BillingError):
 class Overpayment(BillingError):
     code = "OVERPAYMENT"
     description = (
-        "The payment is more than its invoices take, or an allocation is more than its invoice has"
-        " due. `allowOverpayment` adds the excess of a payment to the customer's balance."
+        "The payment exceeds the amount due on its invoices, or an allocation exceeds the amount due on its"
+        " invoice. Set `allowOverpayment` to add the excess of a payment to the customer's balance."
     )
     field = ("amount_cents",)
 
 
 class AllocationInvalid(BillingError):
     code = "ALLOCATION_INVALID"
-    description = "The allocations name an invoice twice, are too many, or add up to more than the payment."
+    description = "There are too many allocations, two name the same invoice, or they add up to more than the payment."
     field = ("allocations",)
 
 
@@ -341,7 +341,7 @@ class TestClockAdvancing(BillingError):
 
 class TestClockBackwards(BillingError):
     code = "TEST_CLOCK_BACKWARDS"
-    description = "A test clock can only move forward."
+    description = "The new time of a test clock must be later than its current time."
     field = ("to",)
 
 
@@ -358,7 +358,7 @@ class ApiKeyNotFound(BillingError):
 
 class ApiKeyRevoked(BillingError):
     code = "API_KEY_REVOKED"
-    description = "The API key is revoked already."
+    description = "The API key has already been revoked."
     field = ("api_key_id",)
 
 

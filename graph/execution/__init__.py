@@ -1,11 +1,12 @@
 """Executes GraphQL operations level by level, on any schema of graphql-core.
 
-graphql-core resolves each field of each object by itself: a call, an `info`, a path and a completed value for each.
-Here an operation is planned once (`plan`), and a plan is run breadth-first (`run`): all objects of a level in one pass,
-a leaf of all of them as one column, every dataloader of a level asked before any is awaited. A field may say that it is
-an attribute of its object, or that it is resolved for many objects at once (`fields`); all others are resolved as ever.
+graphql-core resolves every field of every object separately: each one costs a call, an `info`, a path and a completed
+value. This executor plans an operation once (`plan`) and runs the plan breadth-first (`run`). It handles all objects of
+a level in one pass, completes a leaf field of all objects as one column, and starts all dataloaders of a level before
+it awaits any of them. A field can declare that it is an attribute of its object, or that it is resolved for many
+objects at once (`fields`). All other fields use their resolvers as in graphql-core.
 
-What comes out is what graphql-core gives: the same data in the same order, and the same errors (`errors`).
+The response is the same as that of graphql-core: the same data in the same order, and the same errors (`errors`).
 """
 
 from graph.execution.errors import AnswerTooLarge

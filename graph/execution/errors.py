@@ -1,9 +1,9 @@
-"""Errors: where each stands, in which order they count, and what becomes null for them.
+"""Places and order of errors, and propagation of nulls.
 
-An executor that goes depth-first stops where an error makes an object null, and never sees those that it would have met
-there. One that goes by levels meets errors in another order. So they are collected first, and settled at the end in the
-order in which the other would have met them: by the number of waits that it takes to get there, then depth-first; those
-of a mutation by its field of the root before all. One that stands in what an earlier one has made null does not count.
+graphql-core runs depth-first. When an error makes an object null, it never sees the other errors inside that object.
+This executor runs level by level and therefore finds errors in a different order. To report the same errors as
+graphql-core, it collects all of them and sorts them at the end: for a mutation by root field first, then by the number
+of awaits needed to get there, then depth-first. An error inside a value that an earlier error made null is dropped.
 
 See https://spec.graphql.org/draft/#sec-Handling-Execution-Errors.
 """
@@ -16,7 +16,7 @@ from graphql import FieldNode, GraphQLError, located_error
 
 
 class AnswerTooLarge(Exception):
-    """An answer would have more bytes than it may."""
+    """Raised when a response would exceed `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
@@ -25,10 +25,11 @@ class AnswerTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in the answer.
+    """A position in the response.
 
-    `path` leads there by names and indices; `order` is the same with a field's position among those of its object for
-    its name; `nullable` says of each step whether null may stand there. It took `waits` waits to get there.
+    `path` consists of field names and list indices. `order` is the same path with the position of each field in its
+    selection instead of its name. `nullable` says for each step whether the value there may be null. `waits` is the
+    number of awaits that it took to get there.
     """
 
     path: tuple[str | int, ...] = ()
@@ -37,13 +38,16 @@ class Place:
     waits: int = 0
 
     def nulled(self) -> int:
-        """How many steps lead to what becomes null when an error stands here; 0 for the whole answer."""
+        """Returns the number of steps of `path` that lead to the value that an error here makes null.
+
+        0 means that the whole `data` becomes null.
+        """
         return next((steps for steps in range(len(self.path), 0, -1) if self.nullable[steps - 1]), 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error at a place."""
+    """An error at a position in the response."""
 
     place: Place
     cause: Exception
@@ -53,9 +57,9 @@ class Failure:
 def settle(
     data: dict[str, Any] | None, failures: Sequence[Failure], *, one_by_one: bool
 ) -> tuple[dict[str, Any] | None, list[GraphQLError]]:
-    """Writes null where the failures say, and gives the answer with the errors that count.
+    """Sets the values that the failures make null, and returns the data with the errors to report.
 
-    `one_by_one` says that each field of the root was run to its end before the next.
+    `one_by_one` is True if each root field was completed before the next one started, as in a mutation.
     """
 
     def met(failure: Failure) -> tuple[int, int, tuple[int, ...]]:

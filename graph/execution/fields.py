@@ -1,6 +1,6 @@
-"""How a schema says what its fields and types are, beyond what graphql-core asks: under these names in `extensions`.
+"""Keys in the `extensions` of fields and types that tell the executor how to resolve them faster.
 
-All are optional. A schema that says nothing is executed all the same, and is the slower for it.
+All of them are optional. A schema without them is executed too, but more slowly.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,34 +12,34 @@ if TYPE_CHECKING:
     from graph.execution.plan import Field
 
 ATTRIBUTE = "attribute"
-"""Of a field: the name of its object's attribute that it is. It has no arguments, and no resolver is called."""
+"""Field: name of the object's attribute that holds the value. It has no arguments, and its resolver is not called."""
 
 BATCH = "batch"
-"""Of a field: the `BatchResolver` that resolves it, in place of its resolver."""
+"""Field: the `BatchResolver` to use instead of the field's resolver."""
 
 READS = "reads"
-"""Of a field with a resolver: the names of its object's attributes that it reads, all of them."""
+"""Field with a resolver: names of all attributes of the object that the resolver reads."""
 
 INSTANCE_OF = "instance_of"
-"""Of an object type with `is_type_of`: the classes of which an instance always is one, those of subclasses aside."""
+"""Object type with `is_type_of`: classes whose direct instances always have this type. Subclasses are not included."""
 
 AS_IS = "as_is"
-"""Of a scalar: the Python types whose instances, those of subclasses aside, are sent as they are."""
+"""Scalar: Python types whose direct instances are sent unchanged, or through `COLUMN`. Subclasses are not included."""
 
 COLUMN = "column"
-"""Of a scalar: what makes of many such values, among which there may be None, what is sent in their place."""
+"""Scalar: function that serializes a list of `AS_IS` values at once. The list may contain None."""
 
 ResolveMany: TypeAlias = Callable[
     [Sequence[Any], GraphQLResolveInfo[Any], dict[str, Any]], Sequence[Any] | Awaitable[Sequence[Any]]
 ]
-"""Resolves a field of many objects, with the arguments that all of them have: a value for each, in their order.
+"""Resolves a field of many objects that share the same arguments. Returns one value per object, in the same order.
 
-An exception in place of a value is the error of that one. What has to be asked for is asked for before it returns, so
-that all fields of a level are asked before the first is awaited.
+An exception in place of a value is the error of that object. The function must start its reads before it returns, so
+that the reads of all fields of a level are started before the first one is awaited.
 """
 
 
 class BatchResolver(Protocol):
     def prepare(self, field: "Field") -> ResolveMany:
-        """What resolves the field where an operation selects it, and what it selects of it."""
+        """Returns the function that resolves `field`, a selected field of one operation with its selections."""
         ...

@@ -1,4 +1,4 @@
-"""Frames: all objects of one type at one place of a document, and where each of them stands in the answer."""
+"""Frames: all objects of one type for one selection of a document, and the place of each object in the response."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ ROOT = Place()
 
 
 class Spread:
-    """The values of a field of all objects of a frame; where they are lists, their items side by side.
+    """The values of one field of all objects of a frame. Lists are flattened: the items of all lists are in one list.
 
-    `items` are what is completed next, None where null stands. `lists` are the lists that were laid open for them, the
-    outermost first. `together` says that all values were awaited as one.
+    `items` are the values to complete next; None stands for null. `lists` holds the lists of each nesting level before
+    they were flattened, outermost level first. `together` is True if all values were awaited with a single await.
     """
 
     __slots__ = ("_starts", "_waits", "field", "frame", "items", "lists", "together")
@@ -32,18 +32,18 @@ class Spread:
         self._waits: list[dict[int, int]] = [{}]
 
     def lay_open(self) -> None:
-        """Takes the items of the lists that `items` are."""
+        """Flattens one level of lists: replaces `items`, which are lists, by their items."""
         self.lists.append(self.items)
         self.items = [item for items in self.items if items is not None for item in items]
         self._waits.append({})
 
     def waited(self, index: int) -> None:
-        """Notes that an item was awaited, or what it takes to complete it."""
+        """Counts one await for an item, of the item itself or of its type."""
         waits = self._waits[-1]
         waits[index] = waits.get(index, 0) + 1
 
     def fold(self, items: list[Any]) -> list[Any]:
-        """A value for each object of the frame: what `items` have become, in lists again."""
+        """Returns one value per object of the frame: the completed `items`, nested in lists again."""
         for lists in reversed(self.lists):
             folded: list[Any] = []
             start = 0
@@ -58,13 +58,13 @@ class Spread:
         return items
 
     def place(self, index: int) -> Place:
-        """Where an item stands."""
+        """Returns the place of an item in the response."""
         for lists in self.lists[len(self._starts) :]:
             self._starts.append([0, *accumulate(len(each or ()) for each in lists)])
         indices: list[int] = []
         waits = self._waits[-1].get(index, 0) + self.together
         for starts, waited in zip(reversed(self._starts), reversed(self._waits[:-1]), strict=True):
-            # The last of those that start there: the ones before it are empty.
+            # Several lists can start at the same index: all but the last of them are empty.
             owner = bisect_right(starts, index) - 1
             indices.append(index - starts[owner])
             index = owner
@@ -80,10 +80,10 @@ class Spread:
 
 
 class Frame:
-    """Objects of one type: what they are made from, and what becomes of them.
+    """Objects of one type: their Python objects (`sources`) and the result for each of them (`results`).
 
-    They are the items `picked` of a spread, all where that is None; the root of an operation is of none. `waiting` are
-    values of leaves that must be awaited first.
+    The sources are the items of a spread with the indices `picked`, or all of its items if `picked` is None. The root
+    of an operation has no spread. `waiting` holds leaf values that must be awaited before they can be completed.
     """
 
     __slots__ = ("path", "picked", "results", "selection", "sources", "spread", "waiting")
@@ -105,11 +105,11 @@ class Frame:
         self.waiting: list[Spread] = []
 
     def place(self, index: int) -> Place:
-        """Where an object stands."""
+        """Returns the place of an object in the response."""
         if self.spread is None:
             return ROOT
         return self.spread.place(index if self.picked is None else self.picked[index])
 
     def path_of(self, field: Field) -> Path:
-        """Where a field stands, without the indices of lists: those are of one object."""
+        """Returns the path of a field, without list indices, because they differ from object to object."""
         return Path(self.path, field.key, field.parent_type.name)

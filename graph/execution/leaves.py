@@ -1,4 +1,4 @@
-"""Leaves: the values of one field of many objects, as one column."""
+"""Completion of leaf values: one field of many objects at once, as a column."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -33,8 +33,7 @@ PLAIN = frozenset({int, float, bool, NULL})
 class Leaf:
     """Completes values of a leaf type.
 
-    `column` is the fast way, for what is regular; it gives None where something is not, and `value` is to be asked for
-    each.
+    `column` is the fast path for regular values. If it returns None, call `value` for each value instead.
     """
 
     def __init__(self, type_: GraphQLLeafType) -> None:
@@ -47,7 +46,7 @@ class Leaf:
         self._words_or_null = None if self._words is None else {**self._words, None: None}
 
     def column(self, values: list[Any], *, nullable: bool) -> list[Any] | None:
-        """All values completed; None where one of them is not regular."""
+        """Returns all values completed, or None if any of them is not regular."""
         words = self._words_or_null if nullable else self._words
         if words is not None:
             try:
@@ -64,7 +63,10 @@ class Leaf:
         return values if self._convert is None else self._convert(values)
 
     def value(self, value: Any) -> Any:
-        """One value completed, which is neither None nor an exception. Raises what its type raises."""
+        """Returns one value completed. `value` must not be None or an exception.
+
+        Raises whatever the type's `coerce_output_value` raises, and `TypeError` if it returns None or `Undefined`.
+        """
         coerced = self._coerce(value)
         if coerced is None or coerced is Undefined:
             name = f"{inspect(self._type)}.coerce_output_value({inspect(value)})"
@@ -73,7 +75,7 @@ class Leaf:
 
 
 def bytes_of(values: Sequence[Any]) -> int:
-    """Number of bytes that completed values take in JSON, or less: of texts the characters count."""
+    """Returns a lower bound for the JSON size of completed values in bytes. Strings count one byte per character."""
     kinds = {*map(type, values)}
     if kinds == {str}:
         return sum(map(len, values)) + 2 * len(values)
@@ -88,17 +90,17 @@ def json_bytes(value: object) -> int:
     try:
         return len(orjson.dumps(value))
     except TypeError:
-        # What cannot be sent is found when it is.
+        # A value that cannot be serialized fails later, when the response is sent.
         return 1
 
 
 def enum_names(type_: GraphQLEnumType) -> dict[Any, str]:
-    """The name of each value of an enum, the first one of equal values; by the value, which may be a Python enum's."""
+    """Maps each Python value of an enum to its GraphQL name. For equal values, the first name wins."""
     words: dict[Any, str] = {}
     for name, value in type_.values.items():
         if value.value is None or value.value is Undefined:
             continue
-        # What cannot be a key is completed one by one.
+        # Unhashable values are completed one by one.
         with suppress(TypeError):
             words.setdefault(value.value, name)
     return words

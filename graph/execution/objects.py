@@ -1,7 +1,7 @@
-"""Makes the objects of a selection of the columns of their fields: the one place where source is generated.
+"""Generates functions that build the result objects of a selection from the columns of its fields.
 
-A dict display whose names are constants makes an object in a third of the time that `dict(zip(names, values))` takes,
-and objects are most of what a large answer is made of. For `{ id number }` the source is
+This is the only place that generates Python source. A dict display with constant keys builds an object in a third of
+the time of `dict(zip(names, values))`, and objects make up most of a large response. For `{ id number }` the source is
 
     lambda columns: [{'id': v0, 'number': v1} for v0, v1, in zip(*columns)]
 """
@@ -16,7 +16,7 @@ MakeObjects: TypeAlias = Callable[[Sequence[Iterable[Any]]], list[dict[str, Any]
 
 
 def source_of(names: Sequence[str]) -> str:
-    """The source of what makes objects with these names, of one column for each."""
+    """Returns the source of a function that builds objects with these names from one column per name."""
     values = [f"v{number}" for number in range(len(names))]
     members = ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True))
     return f"lambda columns: [{{{members}}} for {', '.join(values)}, in zip(*columns)]"
@@ -24,8 +24,8 @@ def source_of(names: Sequence[str]) -> str:
 
 @lru_cache(maxsize=MAX_MAKERS)
 def make_objects(names: tuple[str, ...]) -> MakeObjects:
-    """What makes objects with these names, at least one."""
-    # The grammar of GraphQL lets nothing into a name but letters, digits and underscores.
+    """Returns a function that builds objects with these names. `names` must not be empty."""
+    # GraphQL names consist of ASCII letters, digits and underscores only, so they are safe to evaluate.
     assert all(name.isidentifier() and name.isascii() for name in names), names
     made: MakeObjects = eval(source_of(names), {"__builtins__": {}, "zip": zip})  # noqa: S307
     return made

@@ -1,8 +1,8 @@
-"""Plans: what an operation selects, worked out once for a document and kept beside it.
+"""Query plans: the selections of an operation, analyzed once per document and cached.
 
-A plan holds for one truth of the conditions of `@skip` and `@include`; fields of one name are merged, fragments spread,
-and types looked up. Each part is worked out when an execution comes to it first: a document can spell more selections
-than it ever reaches.
+A plan is valid for one combination of the values of the `@skip` and `@include` conditions. In a plan, fields with the
+same response key are merged, fragments are expanded and types are looked up. Each part is planned when an execution
+first reaches it, because a document can contain more selections than are ever reached.
 """
 
 from collections import OrderedDict
@@ -39,26 +39,26 @@ from graph.execution.leaves import Leaf
 
 MAX_PLANS_PER_DOCUMENT = 1_000
 MAX_PLANNED_FIELDS = 50_000
-"""So many plans are kept, and so many fields in them: one takes about a kilobyte."""
+"""Maximum number of plans in the cache, and of fields in all of them. A field takes about one kilobyte."""
 
 PREPARED_FIELDS = 2_000
-"""So many fields of a plan are worked out ahead, more or less."""
+"""Approximate number of fields of a plan to prepare in advance."""
 
 CONDITIONS = ("skip", "include")
 
 
 @dataclass(slots=True)
 class PlanningWork:
-    """Number of fields that were planned so far, for all plans of a document: those that are forgotten as well."""
+    """Number of fields planned so far for all plans of a document, including plans that were evicted."""
 
     fields: int = 0
 
 
 class QueryPlan:
-    """What one operation of a document selects, for the conditions that `variables` make true.
+    """The selections of one operation of a document, for the condition values in `variables`.
 
-    `root_fields` are the fields of `root` of a mutation, each in a selection of its own. `size` is the number of fields
-    so far.
+    For a mutation, `root_fields` holds one selection per field of `root`; otherwise it is empty. `size` is the number
+    of fields planned so far.
     """
 
     def __init__(
@@ -81,14 +81,14 @@ class QueryPlan:
         assert root_type is not None, "the operation is valid"
         found = collect_fields(schema, fragments, variables, root_type, operation)
         self.root = Selection(self, root_type, found.grouped_field_set)
-        # Those of a mutation are executed one after the other.
+        # The root fields of a mutation are executed one after the other.
         serial = self.root.fields if operation.operation is OperationType.MUTATION else []
         self.root_fields = [
             Selection(self, root_type, {field.key: field.details}, first=field.position) for field in serial
         ]
 
     def prepare(self) -> None:
-        """Works out ahead what can be: all but what depends on the types of objects."""
+        """Plans in advance the selections that do not depend on the runtime types of objects."""
         pending = [*self.root_fields] or [self.root]
         while pending and self.size < PREPARED_FIELDS:
             for field in pending.pop().fields:
@@ -105,7 +105,7 @@ class QueryPlan:
 
 
 class Selection:
-    """The fields that are selected of objects of one type, in their order."""
+    """The fields selected on objects of one type, in response order."""
 
     __slots__ = ("_reads", "edges", "fields", "keys", "type")
 
@@ -126,7 +126,7 @@ class Selection:
 
     @property
     def reads(self) -> frozenset[str] | None:
-        """The attributes of its objects that are read for it; None where nobody knows."""
+        """Attributes of the objects that this selection reads. None if unknown."""
         if isinstance(self._reads, bool):
             found = [field.reads for field in self.fields]
             self._reads = None if None in found else frozenset().union(*(reads or () for reads in found))
@@ -134,10 +134,10 @@ class Selection:
 
 
 class Field:
-    """A field of a selection: how it is resolved, and what is selected of it.
+    """A field of a selection, with its resolver and its own selections.
 
-    `nullable` says, from the outside in, whether null may stand for the field, for an item of its list, and so on; so
-    it has one entry more than there are lists around its type.
+    `nullable` says for each level, from the outside in, whether null is allowed: for the field itself, for the items of
+    its list, and so on. It has one entry more than the type has list levels.
     """
 
     __slots__ = (
@@ -192,14 +192,17 @@ class Field:
 
     @property
     def resolve_many(self) -> ResolveMany:
-        """What resolves the field for many objects, where it says that it is resolved so."""
+        """The function that resolves the field for many objects. Only for a field with a `BatchResolver`."""
         assert self.batch is not None, self.name
         if self._resolve_many is None:
             self._resolve_many = self.batch.prepare(self)
         return self._resolve_many
 
     def selection(self, type_: GraphQLObjectType) -> Selection:
-        """What is selected of the field where it is an object of this type. Raises `GraphQLError`."""
+        """Returns the selection on the field's value if it is an object of this type.
+
+        Raises `GraphQLError` if the selection cannot be planned.
+        """
         found = self._selections.get(type_.name)
         if found is None:
             plan = self._plan
@@ -210,9 +213,10 @@ class Field:
         return found
 
     def below(self, *names: str) -> "list[Selection] | None":
-        """What is selected of the objects to which the fields `names` lead from here, one after the other.
+        """Returns the selections on the objects that are reached from this field through the fields `names`, in order.
 
-        None where it depends on the type of an object, and where it cannot be said: that is an error of the objects.
+        Returns None if they depend on the runtime type of an object, or if planning fails. In that case the execution
+        reports the error at the objects.
         """
         if not is_object_type(self.named_type):
             return None
@@ -232,7 +236,7 @@ class Field:
         return found
 
     def arguments(self, variables: VariableValues) -> dict[str, Any]:
-        """The arguments, with the variables of a request. Raises `GraphQLError`."""
+        """Returns the argument values for the variables of a request. Raises `GraphQLError` if they are invalid."""
         if self._argument_values is not None:
             return {**self._argument_values}
         node = self.nodes[0]
@@ -245,7 +249,11 @@ class Field:
 
 
 class QueryPlanCache:
-    """The plans that were asked for last, of any number of documents: together they have so many fields at most."""
+    """LRU cache of the plans of all documents.
+
+    Evicts plans while there are more than `MAX_PLANS_PER_DOCUMENT`, or while they have more than `max_fields` fields in
+    total. The newest plan is always kept.
+    """
 
     def __init__(self, max_fields: int = MAX_PLANNED_FIELDS) -> None:
         self._max_fields = max_fields
@@ -258,7 +266,10 @@ class QueryPlanCache:
         return plan
 
     def put(self, key: tuple[Any, ...], plan: QueryPlan) -> None:
-        """Keeps a plan. Plans grow while they are used, so they are counted when another comes."""
+        """Adds a plan and evicts the oldest ones if necessary.
+
+        Plans grow while they are used, so all sizes are summed again each time.
+        """
         self._plans[key] = plan
         fields = sum(each.size for each in self._plans.values())
         while len(self._plans) > MAX_PLANS_PER_DOCUMENT or (fields > self._max_fields and len(self._plans) > 1):
@@ -266,7 +277,7 @@ class QueryPlanCache:
             fields -= oldest.size
 
     def forget(self, plans: "QueryPlans") -> None:
-        """Lets go of the plans of a document, and so of the document."""
+        """Removes the plans of a document, so that the document can be freed."""
         for key in [key for key in self._plans if key[0] is plans]:
             del self._plans[key]
 
@@ -286,20 +297,21 @@ class QueryPlans:
         self.work = PlanningWork()
 
     def prepare(self, operation: OperationDefinitionNode) -> None:
-        """Plans an operation ahead, where that does not depend on conditions."""
+        """Plans an operation in advance, if the document has no conditions that depend on variables."""
         if not self._conditions:
             self.of(operation, VariableValues({}, {})).prepare()
 
     def of(self, operation: OperationDefinitionNode, variables: VariableValues) -> QueryPlan:
-        """The plan of an operation of this document. Raises `GraphQLError`."""
+        """Returns the plan of an operation of this document. Raises `GraphQLError` if it cannot be planned."""
         sources, coerced = variables
         name = operation.name.value if operation.name else None
-        # What has the name of a condition may be something else in another operation of the document.
+        # The document's conditions include those of its other operations. In this operation, a variable of the same
+        # name may have another type.
         said = {name: coerced[name] for name in self._conditions if isinstance(coerced.get(name, ""), bool | None)}
         key = (self, name, *(said.get(name, NOT_SELECTED) for name in self._conditions))
         plan = self._cache.get(key)
         if plan is None:
-            # Of what a request says, only the conditions are kept.
+            # The plan is cached, so it must not keep the other variables of this request.
             conditions = VariableValues({name: sources[name] for name in said}, said)
             try:
                 plan = QueryPlan(self._schema, self._fragments, operation, conditions, self.work)
@@ -313,12 +325,15 @@ NOT_SELECTED = object()
 
 
 def is_plannable(operation: OperationDefinitionNode) -> bool:
-    """Whether an operation can be planned: subscriptions and what changes the handling of errors cannot."""
+    """Returns True if an operation can be planned: not a subscription, and without directives on the operation.
+
+    Such a directive could change how errors are handled.
+    """
     return operation.operation is not OperationType.SUBSCRIPTION and not operation.directives
 
 
 def unwrapped(type_: Any) -> tuple[tuple[bool, ...], GraphQLNamedType]:
-    """From the outside in, whether null may stand there; and the type inside all lists."""
+    """Returns whether null is allowed at each level, from the outside in, and the named type inside all lists."""
     nullable: list[bool] = []
     while True:
         required = isinstance(type_, GraphQLNonNull)
@@ -330,7 +345,7 @@ def unwrapped(type_: Any) -> tuple[tuple[bool, ...], GraphQLNamedType]:
 
 
 class _Variables(Visitor):
-    """Collects the names of variables."""
+    """Collects the names of all variables."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -341,7 +356,7 @@ class _Variables(Visitor):
 
 
 class _Conditions(Visitor):
-    """Collects the names of the variables that conditions depend on."""
+    """Collects the names of the variables in the conditions of `@skip` and `@include`."""
 
     def __init__(self) -> None:
         super().__init__()

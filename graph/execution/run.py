@@ -1,8 +1,8 @@
-"""Runs a plan, breadth-first.
+"""Runs a query plan breadth-first.
 
-A level is a list of frames. All their fields are asked, then awaited, then completed, which gives the frames of the
-next level. Regular values are looked at as columns; what is not regular, such as an error, or a null where none may
-stand, takes the slow way, one by one.
+A level is a list of frames. The executor starts all fields of a level, then awaits and completes them one after the
+other, which creates the frames of the next level. Regular values are handled as whole columns. Irregular values, such
+as errors or nulls in a non-nullable position, take a slow path, one by one.
 """
 
 import asyncio
@@ -47,13 +47,13 @@ from graph.execution.values import (
 from graph.execution.variables import coerced_variables
 
 MAX_FAILURES = 1_000
-"""After so many errors an execution is given up: its answer is null, with these errors."""
+"""Maximum number of errors per execution. With more, the execution is aborted and `data` is null."""
 
 OBJECTS_IN_A_TURN = 500
-"""Once there are so many objects more, an execution lets others have their turn before the next field."""
+"""Number of objects after which an execution yields to other tasks of the event loop, between two fields."""
 
 KEY_BYTES = 4
-"""Bytes around the name of a member in JSON: its quotes, a colon, a comma."""
+"""Number of bytes around a member's name in JSON: two quotes, a colon and a comma."""
 
 NULL = type(None)
 
@@ -69,10 +69,11 @@ async def execute(
     hide_suggestions: bool = False,
     max_bytes: int | None = None,
 ) -> ExecutionResult:
-    """Executes an operation of a valid document, whose plans are kept in `plans`.
+    """Executes an operation of a valid document. `plans` are the plans of that document.
 
-    Resolvers get an `info` whose path has no indices: it is the same for all objects. Raises `AnswerTooLarge` once it
-    is clear that the answer has more than `max_bytes` in JSON: one that is a little larger may pass.
+    Resolvers receive an `info` whose path has no list indices, because all objects share it. Raises `AnswerTooLarge` as
+    soon as the response certainly exceeds `max_bytes` of JSON. Sizes are lower bounds, so a slightly larger response
+    may pass.
     """
     definitions = operation.variable_definitions or ()
     coerced = coerced_variables(schema, definitions, variables or {}, hide_suggestions=hide_suggestions)
@@ -89,11 +90,14 @@ async def execute(
 
 
 class TooManyFailuresError(BaseException):
-    """An execution has met so many errors that it goes no further. It is nobody's to catch on the way."""
+    """Aborts an execution with more than `MAX_FAILURES` errors.
+
+    A `BaseException`, so that no `except Exception` on the way catches it.
+    """
 
 
 class Execution:
-    """One run of a plan."""
+    """One execution of a query plan."""
 
     def __init__(
         self, plan: QueryPlan, variables: VariableValues, root_value: object, context: object, max_bytes: int | None
@@ -122,12 +126,12 @@ class Execution:
         return ExecutionResult(settled, errors or None)
 
     async def _let_go(self) -> None:
-        """Ends what was begun and nobody waits for any more."""
+        """Cancels tasks and closes coroutines that were started but are no longer needed."""
         for batch in self._batches:
             batch.close()
         unfinished = [task for task in self._tasks if not task.done()]
         for task in self._tasks:
-            # The loop complains of an error that nobody has asked for.
+            # asyncio logs exceptions that were never retrieved.
             if task.done() and not task.cancelled():
                 task.exception()
         for task in unfinished:
@@ -136,7 +140,7 @@ class Execution:
             await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def _run_one_by_one(self) -> dict[str, Any]:
-        """Runs each field of the root to its end before the next; none any more where one has made the whole null."""
+        """Completes each root field before it starts the next one. Stops when an error makes the whole `data` null."""
         data: dict[str, Any] = dict.fromkeys(self._plan.root.keys)
         for selection in self._plan.root_fields:
             data.update(await self._run_from(selection))
@@ -145,7 +149,7 @@ class Execution:
         return data
 
     async def _run_from(self, selection: Selection) -> dict[str, Any]:
-        """Runs a selection of the root, and all levels below it."""
+        """Runs a selection on the root object, and all levels below it."""
         root = Frame(selection, [self._root_value])
         self._fill(root)
         level = [root]
@@ -155,7 +159,7 @@ class Execution:
             for spread in asked:
                 await self._await(spread)
                 await self._complete(spread, level)
-                # A deadline that has passed meanwhile ends it here.
+                # Also lets a deadline that has passed cancel the execution here.
                 if self._objects > OBJECTS_IN_A_TURN:
                     self._objects = 0
                     await asyncio.sleep(0)
@@ -164,16 +168,19 @@ class Execution:
     # Asking
 
     def _ask_all(self, frame: Frame) -> list[Spread]:
-        """Asks the fields of a frame that its objects do not hold themselves."""
+        """Starts all fields of a frame that are not plain columns, and returns their spreads."""
         asked = [Spread(frame, field, self._ask(frame, field)) for field in frame.selection.edges]
         if frame.waiting:
             asked = [*frame.waiting, *asked]
-            # They know their frame.
+            # Breaks a reference cycle: these spreads refer to their frame.
             frame.waiting = []
         return asked
 
     def _ask(self, frame: Frame, field: Field) -> Any:
-        """The values of a field, which may have to be awaited, each by itself or all together."""
+        """Starts a field for all objects of a frame.
+
+        Returns a list of values, some of which may be awaitable, or a single awaitable for all values.
+        """
         if field.value_of is not None:
             return self._started(attribute_values(frame.sources, field), lists=len(field.nullable) > 1)
         info = self._info(frame, field)
@@ -197,7 +204,10 @@ class Execution:
         return self._started(values, lists=len(field.nullable) > 1)
 
     def _started(self, values: list[Any], *, lists: bool) -> list[Any]:
-        """The values, of which those that run have begun to: all of a level run side by side. `lists` are expected."""
+        """Starts the awaitable values as tasks, in place, and returns the list. All tasks of a level run concurrently.
+
+        `lists` is True if the values are expected to be lists: then async iterables are collected as well.
+        """
         if any(map(may_wait, {*map(type, values)})):
             for index, value in enumerate(values):
                 running = collect_items(value) if lists and isinstance(value, AsyncIterable) else value
@@ -228,7 +238,10 @@ class Execution:
     # Awaiting
 
     async def _await(self, spread: Spread) -> None:
-        """Awaits the values of a field, and lays lists open: what is left are items that null stands for, or none."""
+        """Awaits the values of a field and flattens its lists.
+
+        Afterwards, the spread's items contain no awaitables and no errors: failed items are None.
+        """
         if not isinstance(spread.items, list):
             size = len(spread.frame.sources)
             spread.items = await all_of(spread.items, size)
@@ -236,7 +249,7 @@ class Execution:
         await self._await_items(spread)
         for inner in reversed(range(len(spread.field.nullable) - 1)):
             if any(map(is_async_iterable, {*map(type, spread.items)})):
-                # They had to be awaited themselves.
+                # These async iterables were results of awaitables, so they could not be collected earlier.
                 self._started(spread.items, lists=True)
                 await self._await_items(spread)
             self._listed(spread)
@@ -261,7 +274,7 @@ class Execution:
             self._nulled(spread, nullable=nullable)
 
     def _nulled(self, spread: Spread, *, nullable: bool) -> None:
-        """Puts null in the place of errors, and notes those, and the nulls that may not stand."""
+        """Replaces errors by None and records them. Also records nulls in a non-nullable position as errors."""
         field, items = spread.field, spread.items
         for index, item in enumerate(items):
             if isinstance(item, Exception):
@@ -282,7 +295,7 @@ class Execution:
             raise TooManyFailuresError
 
     def _listed(self, spread: Spread) -> None:
-        """Makes sequences of all that can be iterated."""
+        """Converts iterables to lists. Records an error for a value that is not iterable or whose iteration fails."""
         items = spread.items
         for index, item in enumerate(items):
             if item.__class__ is list or item is None:
@@ -292,7 +305,7 @@ class Execution:
             try:
                 found.extend(iterated(item, spread.field))
             except Exception as error:
-                # What came before it is met before it.
+                # The errors of the items before it come first.
                 place = spread.place(index)
                 place = replace(place, order=(*place.order, len(found)))
                 self._note(Failure(place, error, spread.field.nodes))
@@ -300,7 +313,7 @@ class Execution:
     # Completing
 
     async def _complete(self, spread: Spread, level: list[Frame]) -> None:
-        """Puts what the values become where they belong, and the objects among them in the next level."""
+        """Completes the values of a field and stores them in the results. Adds frames of new objects to `level`."""
         field = spread.field
         if field.leaf is not None:
             items = self._leaves(spread)
@@ -327,7 +340,7 @@ class Execution:
         return column
 
     async def _typed_objects(self, spread: Spread, level: list[Frame]) -> list[Any]:
-        """Objects whose type is to be found out, or looked at."""
+        """Completes objects of an abstract type, or of an object type with `is_type_of`."""
         field, items = spread.field, spread.items
         if field.instances.issuperset(map(type, items)):
             return self._objects_of(field.named_type, spread, None, level)
@@ -364,7 +377,10 @@ class Execution:
     def _objects_of(
         self, type_: GraphQLObjectType, spread: Spread, picked: list[int] | None, level: list[Frame]
     ) -> list[Any]:
-        """The objects of one type, with what they hold themselves; what they do not is for the next level."""
+        """Builds the results for objects of one type, with their columns filled in.
+
+        Adds a frame to `level` if there are other fields, which the next level resolves.
+        """
         items = spread.items
         if picked is None and None in items:
             picked = [index for index, item in enumerate(items) if item is not None]
@@ -389,7 +405,7 @@ class Execution:
         return frame.results
 
     def _fill(self, frame: Frame) -> None:
-        """Makes the results of a frame, with the leaves that its objects hold themselves."""
+        """Builds the results of a frame with all columns. The other fields are None until they are completed."""
         selection = frame.selection
         size = len(frame.sources)
         columns: list[Iterable[Any]] = []
@@ -400,14 +416,14 @@ class Execution:
         frame.results = make_objects(selection.keys)(columns) if columns else [{} for _ in range(size)]
 
     def _count(self, field: Field, size: int, values: Sequence[Any]) -> None:
-        """Counts the bytes of a field of so many objects, and of its values. Raises `AnswerTooLarge`."""
+        """Adds the size of a field's key for `size` objects, and of its values. Raises `AnswerTooLarge`."""
         if self._max_bytes is not None:
             self._bytes += (len(field.key) + KEY_BYTES) * size + bytes_of(values)
             if self._bytes > self._max_bytes:
                 raise AnswerTooLarge(self._max_bytes)
 
     def _column(self, frame: Frame, field: Field) -> Sequence[Any]:
-        """A leaf of all objects of a frame; nulls where it must be awaited first."""
+        """Returns a leaf field of all objects of a frame. If values must be awaited first, returns nulls for now."""
         if field.constant is not None:
             return [field.constant] * len(frame.sources)
         values = attribute_values(frame.sources, field)
@@ -425,9 +441,9 @@ class Execution:
 
 
 def helpers_with(tasks: list[asyncio.Future[Any]]) -> GraphQLResolveInfoHelpers:
-    """What `info` offers to resolvers: what they begin is added to `tasks`.
+    """Returns the async helpers for `info`. Awaitables that resolvers pass to `track` are added to `tasks`.
 
-    It does not know the execution, which knows it: what is in a circle stays until the collector looks for such.
+    Takes only the list, not the execution, to avoid a reference cycle that only the garbage collector could free.
     """
 
     def track(values: Sequence[Any]) -> None:

@@ -1,4 +1,4 @@
-"""What the values of resolvers are: regular, to be awaited, or an error; and which type an object is of."""
+"""Classification of resolver results (regular, awaitable or error), and resolution of abstract types."""
 
 from collections.abc import AsyncIterable, Awaitable, Generator, Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -20,13 +20,13 @@ from graph.execution.plan import Field
 
 @lru_cache(maxsize=4096)
 def is_regular(kind: "type[Any]") -> bool:
-    """Whether an instance is a value, and not an error, or what has yet to give one."""
+    """Returns True if instances are final values: not errors, not awaitable, not generators and not `Undefined`."""
     return not issubclass(kind, Exception | Awaitable | AsyncIterable | Generator) and kind is not type(Undefined)
 
 
 @lru_cache(maxsize=4096)
 def may_wait(kind: "type[Any]") -> bool:
-    """Whether an instance may have to be awaited."""
+    """Returns True if instances may have to be awaited."""
     return issubclass(kind, Awaitable | AsyncIterable | Generator)
 
 
@@ -39,7 +39,7 @@ async def collect_items(items: AsyncIterable[Any]) -> Iterable[Any]:
     found: list[Any] = []
     try:
         async for item in items:
-            found.append(item)  # noqa: PERF401 - what came before an error is kept
+            found.append(item)  # noqa: PERF401 - keeps the items before an error
     except Exception as error:
         return break_off_iteration(found, error)
     return found
@@ -51,7 +51,10 @@ def break_off_iteration(items: list[Any], error: Exception) -> Iterator[Any]:
 
 
 def checked_type(field: Field, info: GraphQLResolveInfo[Any], value: Any, name: Any) -> GraphQLObjectType:
-    """The object type that the type of an abstract field was resolved to. Raises `GraphQLError` where it is none."""
+    """Returns the object type with the resolved `name` for an abstract field.
+
+    Raises `GraphQLError` if `name` is not an object type that the abstract type allows.
+    """
     abstract, nodes = field.named_type, field.nodes
     place = f"for field '{info.parent_type}.{info.field_name}'"
     if name is None:
@@ -80,32 +83,32 @@ def checked_type(field: Field, info: GraphQLResolveInfo[Any], value: Any, name: 
 
 
 def resolved_type(abstract: GraphQLAbstractType, info: GraphQLResolveInfo[Any], value: Any) -> Any:
-    """The name of the type of an object, or what gives it when it is awaited."""
+    """Returns the type name of an object, or an awaitable of it."""
     return (abstract.resolve_type or default_type_resolver)(value, info, abstract)
 
 
 def require_type(fits: object, type_: GraphQLObjectType, field: Field, value: Any) -> None:
-    """Raises `GraphQLError` where an object is not of the type that it should be."""
+    """Raises `GraphQLError` unless `fits`, the result of the type's `is_type_of`, is true."""
     if not fits:
         raise GraphQLError(f"Expected value of type '{type_}' but got: {inspect(value)}.", field.nodes)
 
 
 def iterated(value: Any, field: Field) -> Iterable[Any]:
-    """A value that can be iterated. Raises `GraphQLError` for another."""
+    """Returns `value` if it can be iterated. Raises `GraphQLError` if not."""
     if is_iterable(value):
         return value
     raise GraphQLError(f"Expected Iterable, but did not find one for field '{field.parent_type}.{field.name}'.")
 
 
 def attribute_values(sources: Sequence[Any], field: Field) -> list[Any]:
-    """The attribute of all objects that a field is; an error where one does not give it."""
+    """Returns the attribute of a field for all objects. A failed read is represented by its exception."""
     value_of = field.value_of
     assert value_of is not None, field.name
     values: list[Any] = []
     left = iter(sources)
     while True:
         try:
-            # What came before an error is kept: each object is asked once.
+            # `extend` keeps the values before an error, and `left` continues behind it: each object is read once.
             values.extend(map(value_of, left))
         except Exception as error:
             values.append(error)
@@ -114,7 +117,7 @@ def attribute_values(sources: Sequence[Any], field: Field) -> list[Any]:
 
 
 async def all_of(values: Awaitable[Sequence[Any]], size: int) -> list[Any]:
-    """The values that were asked for together; for each the error, where that failed."""
+    """Awaits the values of a batch and returns them. If the batch fails, returns its error for each of them."""
     try:
         found = list(await values)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Variables of a request, as values of their types."""
+"""Coercion of the variables of a request."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 from graphql import GraphQLError, GraphQLSchema, VariableDefinitionNode, VariableValues, get_variable_values
 
 MAX_COERCION_ERRORS = 50
-"""Maximum number of errors of variables that are reported, as in graphql-core."""
+"""Maximum number of errors in variables to report, as in graphql-core."""
 
 MAX_SUGGESTIONS = 3
-"""Maximum number of errors, of a document and of its variables, that say which name was perhaps meant: to find one
-takes as long as to find some hundred errors.
+"""Maximum number of errors with a "Did you mean …" suggestion, for documents and for variables.
+
+Finding one suggestion takes as long as finding some hundred errors.
 """
 
 
@@ -21,12 +22,12 @@ def coerced_variables(
     *,
     hide_suggestions: bool,
 ) -> VariableValues | list[GraphQLError]:
-    """Returns the values of variables, or what is wrong with them: only the first errors say what was perhaps meant."""
+    """Returns the coerced variables, or their errors. At most the first `MAX_SUGGESTIONS` errors have suggestions."""
     given = {**variables}
     if hide_suggestions:
         return get_variable_values(schema, definitions, given, MAX_COERCION_ERRORS, hide_suggestions)
     coerced = get_variable_values(schema, definitions, given, MAX_SUGGESTIONS)
-    # The last error says then that there are more.
+    # With more errors than the limit, graphql-core appends an error that says so. Coerce again to get the others.
     if isinstance(coerced, VariableValues) or len(coerced) <= MAX_SUGGESTIONS:
         return coerced
     all_errors = get_variable_values(schema, definitions, given, MAX_COERCION_ERRORS, hide_suggestions=True)

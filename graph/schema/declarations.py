@@ -1,4 +1,4 @@
-"""Tells the executor what the declarations of the schema say: which fields are columns, which are edges."""
+"""Passes the declarations of the schema to the executor: which fields are columns and which are edges."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ from graph.schema.types.common import Node
 
 
 def declare(schema: Schema) -> None:
-    """Writes into each field's `extensions` how it can be resolved for many objects at once."""
-    core: GraphQLSchema = schema._schema  # noqa: SLF001 - the schema as graphql-core has it
+    """Stores in the `extensions` of fields and types how to resolve them for many objects at once."""
+    core: GraphQLSchema = schema._schema  # noqa: SLF001 - the graphql-core schema
     referred = referred_classes(core)
     for type_ in core.type_map.values():
         if isinstance(type_, GraphQLScalarType) and type_.name in PLAIN_VALUES:
@@ -55,7 +55,7 @@ def declare(schema: Schema) -> None:
 
 
 def referred_classes(schema: GraphQLSchema) -> set[type[Referred]]:
-    """The classes of the rows that are read together with others."""
+    """Returns the classes of rows that are read with a join, together with the rows that refer to them."""
     types = (type_ for type_ in schema.type_map.values() if isinstance(type_, GraphQLObjectType))
     definitions = (field.extensions.get("strawberry-definition") for type_ in types for field in type_.fields.values())
     edges = (definition.metadata.get(EDGE) for definition in definitions if isinstance(definition, StrawberryField))
@@ -64,7 +64,7 @@ def referred_classes(schema: GraphQLSchema) -> set[type[Referred]]:
 
 @dataclass(frozen=True, slots=True)
 class Converting:
-    """A batch resolver whose arguments are converted to what Strawberry makes of them."""
+    """A batch resolver that first converts its arguments to Strawberry's input types and Python names."""
 
     schema: Schema
     definition: StrawberryField
@@ -92,7 +92,7 @@ class Converting:
                 return convert_arguments(
                     given, arguments, scalar_registry=converter.scalar_registry, config=converter.config
                 )
-            # Values without parts are what they are.
+            # Scalars need no conversion, only the Python names of their arguments.
             return {names[name]: value for name, value in given.items()}
 
         return converted

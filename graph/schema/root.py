@@ -1,4 +1,4 @@
-"""The schema, and how it is written down."""
+"""The schema and its SDL."""
 
 from functools import cache
 
@@ -43,7 +43,7 @@ class Mutation(
 
 
 def drop_null_defaults(schema: GraphQLSchema) -> None:
-    """Leaves `= null` out of the schema: an input that may be left out says so by being nullable."""
+    """Removes `= null` defaults from the schema: an input that is nullable can be omitted anyway."""
     for type_ in schema.type_map.values():
         inputs: list[GraphQLArgument | GraphQLInputField] = []
         if isinstance(type_, GraphQLInputObjectType):
@@ -56,16 +56,16 @@ def drop_null_defaults(schema: GraphQLSchema) -> None:
 
 
 class KeptNames(NameConverter):
-    """Makes each name once: it is asked for those of all members of an input, in each request."""
+    """Caches the names: Strawberry converts the names of all fields of an input in every request."""
 
-    @cache  # noqa: B019 - one for the whole program, and the names of a schema
+    @cache  # noqa: B019 - a single instance, and only the names of one schema
     def apply_naming_config(self, name: str) -> str:
         return super().apply_naming_config(name)
 
 
 config = StrawberryConfig(scalar_map=SCALARS, name_converter=KeptNames())
 schema = Schema(query=Query, mutation=Mutation, config=config)
-core_schema: GraphQLSchema = schema._schema  # noqa: SLF001 - the schema as graphql-core has it
+core_schema: GraphQLSchema = schema._schema  # noqa: SLF001 - the graphql-core schema
 core_schema.description = (
     "Subscription billing: customers, plans, subscriptions, invoices, payments and balances.\n\n"
     "Amounts are integers in minor units: `amountCents: 2900` in EUR is 29.00 EUR. Times are in UTC. Lists are"
@@ -78,10 +78,10 @@ declare(schema)
 
 
 def sdl() -> str:
-    """The schema in the schema definition language, as `schema.graphql` has it.
+    """Returns the schema in the schema definition language, as stored in `schema.graphql`.
 
-    It names its root types always: a reader of a document that does not would take the domain's `Subscription` for
-    the root of GraphQL subscriptions, of which there are none.
+    It always lists the root types. Otherwise, tools would take the domain type `Subscription` for the root type of
+    GraphQL subscriptions, which this schema does not have.
     """
     roots = f'"""\n{core_schema.description}\n"""\nschema {{\n  query: Query\n  mutation: Mutation\n}}'
     return f"{roots}\n\n{schema.as_str().strip()}\n"

@@ -1,1 +1,1 @@
-"""What fields are declared with."""
+"""Building blocks for the fields of the schema: edges, connections, payloads, scalars and the request context."""

@@ -1,4 +1,4 @@
-"""What the sender of a request may do."""
+"""Access rights of the caller of a request."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +11,14 @@ from billing.words import ApiKeyScope, CustomerPermission
 from graph.error_codes import ErrorCode
 
 LOCAL = "local"
-"""Who sends a request that carries no API key, where none is needed."""
+"""Caller name of a request without an API key, if none is required."""
 
 RANKS = {ApiKeyScope.CUSTOMER: 0, ApiKeyScope.READ: 1, ApiKeyScope.WRITE: 2, ApiKeyScope.ADMIN: 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who sends a request: what they may do, and whose data they see; everybody's, without a `customer_id`."""
+    """Identity and rights of the caller. With a `customer_id`, only this customer's data is visible; else all data."""
 
     key_id: ApiKeyId | None = None
     scope: ApiKeyScope = ApiKeyScope.ADMIN
@@ -28,18 +28,21 @@ class Access:
 
     @property
     def name(self) -> str:
-        """Who they are to idempotency keys: each has its own."""
+        """Name of the caller for idempotency keys. Each caller has separate keys."""
         return LOCAL if self.key_id is None else str(self.key_id)
 
     @property
     def actor(self) -> str:
-        """Who they are to those who read events."""
+        """Name of the caller in events. See `Event.actor` in the schema."""
         if self.key_id is None:
             return "api"
         return f"customer:{self.customer_id}" if self.customer_id else f"key:{self.key_id}"
 
     def require(self, scope: ApiKeyScope, permission: CustomerPermission | None = None) -> None:
-        """Raises a `FORBIDDEN` error where this needs a larger scope, or a permission that the session has not."""
+        """Raises a `FORBIDDEN` error if the API key's scope is below `scope`.
+
+        A customer session needs `permission` instead. Without a `permission`, customer sessions are always rejected.
+        """
         if self.scope is ApiKeyScope.CUSTOMER:
             if permission is None:
                 raise forbidden("A customer session may not do this.")
@@ -49,12 +52,12 @@ class Access:
             raise forbidden(f"This needs an API key of scope {scope.value}; this one has {self.scope.value}.")
 
     def require_plan(self, plan_id: UUID | None) -> None:
-        """Raises a `FORBIDDEN` error where a customer session asks for a plan that the merchant does not offer it."""
+        """Raises a `FORBIDDEN` error if a customer session requests a plan that is not among its `plan_ids`."""
         if self.scope is ApiKeyScope.CUSTOMER and plan_id is not None and plan_id not in self.plan_ids:
             raise forbidden("This customer session may not change to this plan.")
 
     def leave_out(self, **given: Any) -> None:
-        """Raises a `FORBIDDEN` error where a customer session gives what the merchant decides."""
+        """Raises a `FORBIDDEN` error if a customer session sets any of these arguments. Only the merchant may."""
         if self.scope is ApiKeyScope.CUSTOMER:
             for name, value in given.items():
                 if value:

@@ -1,4 +1,4 @@
-"""Connections: lists by page, after Relay's cursor connections (https://relay.dev/graphql/connections.htm)."""
+"""Connections: paginated lists that follow Relay's specification (https://relay.dev/graphql/connections.htm)."""
 
 from dataclasses import replace
 from enum import Enum
@@ -48,7 +48,7 @@ class Edge(Generic[Item]):
 
 DEFAULT_COUNT = 10_000
 MAX_COUNT = 1_000_000
-"""Maximum of items that `count` counts."""
+"""Maximum number of items that `count` counts."""
 
 
 @strawberry.enum(description="The precision of a count.")
@@ -111,10 +111,11 @@ def connection(
     newest_first: bool = False,
     deprecation_reason: str | None = None,
 ) -> Any:
-    """A field that gives a list by page. Its arguments are the same everywhere; filter and order are the list's own.
+    """Declares a field that returns a paginated list.
 
-    Where `without_test_clocks` is set, rows in the time of a test clock are in it only if the filter names the clock,
-    or whose they are.
+    All connections have the same arguments; only the types of `filter` and `orderBy` differ. With
+    `without_test_clocks`, rows on a test clock are omitted unless the filter names the clock, the customer or the
+    subscription.
     """
 
     def request_of(
@@ -130,7 +131,7 @@ def connection(
             limits, list_name, first, after, last, before, filter, order_by, newest_first=newest_first
         )
         if columns[request.order_by].nullable:
-            # Only what has a place in the order is in the list.
+            # Rows with null have no position in this order, so the list omits them.
             request = replace(request, conditions=(*request.conditions, Condition(request.order_by, "is not null")))
         return outside_test_clocks(request) if without_test_clocks else request
 
@@ -171,7 +172,7 @@ def connection(
     ]
     resolve.__annotations__["order_by"] = Annotated[
         order_by | None,
-        strawberry.argument(description="The sort order. Defaults to {'newest' if newest_first else 'oldest'} first."),
+        strawberry.argument(description=f"The sort order. Defaults to {'newest' if newest_first else 'oldest'} first."),
     ]
     return strawberry.field(
         resolver=resolve,
@@ -182,11 +183,11 @@ def connection(
 
 
 NAMING_TEST_CLOCKS = frozenset({"test_clock_id", "customer_id", "subscription_id"})
-"""Columns that a filter names a test clock with, or what may be in its time."""
+"""Columns whose conditions make a list include rows on a test clock."""
 
 
 def outside_test_clocks(request: PageRequest) -> PageRequest:
-    """The request, for rows in the time of no test clock, unless it says whose rows are wanted."""
+    """Restricts the request to rows in real time, unless it has a condition on a column of `NAMING_TEST_CLOCKS`."""
     if any(condition.column in NAMING_TEST_CLOCKS for condition in request.conditions):
         return request
     return replace(request, conditions=(*request.conditions, Condition("test_clock_id", "is null")))
@@ -204,7 +205,7 @@ def page_request(
     *,
     newest_first: bool,
 ) -> PageRequest:
-    """What the arguments of a connection ask for. Raises a `BAD_USER_INPUT` error where they make no sense."""
+    """Returns the page request for a connection's arguments. Raises a `BAD_USER_INPUT` error if they are invalid."""
     if first is not None and last is not None:
         raise bad_user_input("Give `first` or `last`, not both.")
     name, asked = ("first", first) if last is None else ("last", last)

@@ -1,4 +1,4 @@
-"""What a resolver has at hand for the time of one request."""
+"""The request context that resolvers use."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,10 +24,10 @@ Result = TypeVar("Result")
 
 
 class Context:
-    """The database, the settings, the loaders and the time of one request, who sends it, and what it has read.
+    """State of one request: database, settings, loaders, clock, access rights of the caller, and row budget.
 
-    What a request reads goes through `loaders`, or through `reads`, and what it writes through `change`: all keep to
-    what its sender may see. `changed` says that something is stored, or may be.
+    Resolvers read through `loaders` or `reads` and write through `change` or `once`. All of these are restricted to the
+    data that the caller may see. `changed` is True if something was stored, or may have been stored.
     """
 
     def __init__(self, database: Database, clock: Clock, settings: Settings, access: Access, rows: RowBudget) -> None:
@@ -43,27 +43,27 @@ class Context:
         self.loaders = Loaders(self._answers)
 
     def reads(self) -> AsyncSession:
-        """A session on autocommit: one statement at a time."""
+        """Returns a session in autocommit mode: each statement is its own transaction."""
         return self.database.sessions(self._reading)
 
     def now(self) -> datetime:
-        """The present instant, in whole seconds: all that is stored is."""
+        """Returns the current time, truncated to whole seconds like all stored times."""
         return self._clock().replace(microsecond=0)
 
     async def change(
         self, operation: Callable[[AsyncSession], Awaitable[Result]], *, repeatable: bool = False
     ) -> Result:
-        """What `operation` gives, in a transaction that is committed when it ends, and undone when it raises.
+        """Runs `operation` in a transaction and returns its result. Commits at the end, or rolls back if it raises.
 
-        It may be tried again, see `Database.change`. The payload's own edges are resolved after the commit, by loaders
-        that have seen nothing of before.
+        `operation` may be retried: see `Database.change`. The edges of the payload are resolved after the commit, with
+        empty loaders, so they see the new data.
         """
-        # Who waits for a lock holds no connection that others need for their answers.
+        # While this request waits for a lock, it must not occupy a connection that other requests need for reading.
         await self._answers.release()
         try:
             result = await self.database.change(operation, scope=self._writing, repeatable=repeatable)
         except (OutcomeUnknown, asyncio.CancelledError):
-            # Who is canceled may have been about to commit.
+            # The request may have been canceled during the commit.
             self.changed = True
             raise
         self.changed = True
@@ -71,8 +71,9 @@ class Context:
         return result
 
     async def once(self, input: Retryable, operation: Callable[[AsyncSession], Awaitable[Outcome]]) -> Outcome:
-        """What `operation` has made, in a transaction of its own; what it made before, where the input's idempotency
-        key says that this is a retry.
+        """Runs `operation` in a transaction and returns its outcome.
+
+        If the input's idempotency key shows that this is a retry, returns the stored outcome of the first attempt.
         """
         if input.idempotency_key is None:
             return await self.change(operation)
@@ -83,7 +84,7 @@ class Context:
         )
 
     async def find(self, read: BatchedRead[str, Any], key: UUID | None) -> Any:
-        """What `read` finds under `key`; nothing for none, and for the id of what cannot be."""
+        """Returns the object that `read` finds for `key`. Returns None if `key` is None or `NO_ID`."""
         return None if key is None or key == NO_ID else await self.loaders.of(read).load(str(key))
 
     async def close(self) -> None:
@@ -92,4 +93,4 @@ class Context:
 
 Info: TypeAlias = strawberry.Info[Context, None]
 RawInfo: TypeAlias = GraphQLResolveInfo[Context]
-"""`Info` as graphql-core has it."""
+"""graphql-core's type for `Info`."""

@@ -1,4 +1,4 @@
-"""Cursors: a position in a list, as text."""
+"""Cursors: positions in a list, encoded as opaque strings."""
 
 import json
 import re
@@ -19,7 +19,7 @@ MAX_CURSOR = 4000
 
 
 def encode_cursor(list_name: str, request: PageRequest, position: Position) -> str:
-    """A position with the list and the order in which it is one."""
+    """Encodes a position, together with the list and the order that it belongs to."""
     value, tie = position
     plain = serialize_datetime(cast("datetime | str", value)) if request.order_by in INSTANTS else value
     document = [list_name, request.order_by, request.descending, plain, str(tie)]
@@ -27,9 +27,9 @@ def encode_cursor(list_name: str, request: PageRequest, position: Position) -> s
 
 
 def decode_cursor(list_name: str, request: PageRequest, cursor: str, argument: str) -> Position:
-    """The position that `encode_cursor` made `cursor` of.
+    """Decodes a cursor of `encode_cursor`.
 
-    Raises a `BAD_USER_INPUT` error for anything else, such as the cursor of another list or order.
+    Raises a `BAD_USER_INPUT` error if `cursor` is not a cursor of this list and order.
     """
     bad = bad_user_input(f"`{argument}` is not a cursor for this list and order.")
     try:
@@ -48,7 +48,7 @@ def decode_cursor(list_name: str, request: PageRequest, cursor: str, argument: s
 
 
 def cursor_tie(column: str, text: str) -> UUID | int | None:
-    """What tells a row from its equals in a cursor; None when it is not one."""
+    """Returns the cursor's tiebreaker for rows with equal values, or None if it is invalid."""
     if column == "position":
         return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
     key = parse_id(text)
@@ -59,7 +59,7 @@ INSTANTS = frozenset({"created_at", "due_at", "period_start", "received_at"})
 
 
 def cursor_value(column: str, plain: object) -> str | int | datetime | None:
-    """The value of a column in a cursor; None when it is not one."""
+    """Returns the cursor's value for the column that the list is sorted by, or None if it is invalid."""
     if column in INSTANTS:
         try:
             instant = datetime.fromisoformat(plain) if isinstance(plain, str) else None

@@ -1,6 +1,7 @@
-"""Edges of the graph, each declared in one line: the batched read that follows it, and the column that has the key.
+"""Edges of the graph. Each one is declared in one line: a batched read and the column that contains its key.
 
-The declaration is also kept with the field, under `EDGE`, for an executor that follows it for many rows at once.
+The declaration is also stored in the field's metadata, under `EDGE`, for the executor that follows an edge for many
+rows at once.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,7 +25,7 @@ EDGE = "edge"
 
 @dataclass(frozen=True, slots=True)
 class RowEdge:
-    """`read` answers for the value that a row has in column `key`; without a value there is no answer."""
+    """An edge from a row to the result of `read` for the row's column `key`. Null if the column is null."""
 
     read: BatchedRead[Any, Any]
     key: str
@@ -38,7 +39,8 @@ class RowEdge:
 
     def prepare(self, field: Field) -> ResolveMany:
         key_of, read = attrgetter(self.key), narrowed(self.read, field.below())
-        # What another field reads of the row, together with its parent, need not be what this one is asked for.
+        # If the columns that this field needs are unknown, the columns that were joined for another field over the same
+        # edge may not be enough. The loader reads the row then.
         known = self.referred is not None and own_columns_read(self.referred.model, field.below()) is not None
         referred, its_id = self.referred if known else None, f"{self.key}.id"
         gives_lists = len(field.nullable) > 1
@@ -46,7 +48,7 @@ class RowEdge:
         def resolve_many(
             sources: Sequence[Any], info: RawInfo, _arguments: object
         ) -> Sequence[Any] | Awaitable[Sequence[Any]]:
-            # Rows of one field were read by one statement, which has the columns that any edge by this key asks for.
+            # All rows of a field were read by one statement, so the first row shows whether it has the joined columns.
             if referred is not None and isinstance(sources[0], Row) and its_id in sources[0]:
                 return [None if row[its_id] is None else referred(row) for row in sources]
             found = info.context.loaders.load_all(read, list(map(key_of, sources)))
@@ -56,14 +58,14 @@ class RowEdge:
 
     @property
     def referred(self) -> type[Referred] | None:
-        """The class of what it leads to, where that can be read together with the row that it leads from."""
+        """Class of the target rows if they can be read with a join, together with the source rows. Else None."""
         read: object = self.read
         if isinstance(read, OneBy) and read.key == "id" and self.key != "id" and "." not in self.key:
             return referred_class(read.model, self.key)
         return None
 
     def columns_from(self, model: type[Base], field: Field) -> frozenset[str]:
-        """What is read of the row that it leads to, together with one of `model`."""
+        """Returns the columns of the target row to read together with a row of `model`. Empty if there is no join."""
         if self.referred is None or referred_model(model, self.key) is not self.referred.model:
             return frozenset()
         columns = own_columns_read(self.referred.model, field.below())
@@ -71,7 +73,7 @@ class RowEdge:
 
 
 async def counting_lists(answers: Awaitable[list[Any]], context: Context) -> list[Any]:
-    """The answers, of which the lists count as given. Raises `RowBudgetExceeded`."""
+    """Awaits the results and charges the rows of lists to the row budget. Raises `RowBudgetExceeded`."""
     found = await answers
     context.rows.give(sum(len(answer) for answer in found if isinstance(answer, list)))
     return found
@@ -79,7 +81,10 @@ async def counting_lists(answers: Awaitable[list[Any]], context: Context) -> lis
 
 @dataclass(frozen=True, slots=True)
 class RootLookup:
-    """`read` answers for the argument, of which `key_of` makes a key; None where nothing can have it."""
+    """A root field that looks up one object: `key_of` converts the argument to the key for `read`.
+
+    `key_of` returns None if no object can have this key.
+    """
 
     read: BatchedRead[Any, Any]
     key_of: Callable[[str], str | None]
@@ -98,7 +103,7 @@ class RootLookup:
 
 
 def narrowed(read: BatchedRead[Any, Any], selections: Sequence[Selection] | None) -> BatchedRead[Any, Any]:
-    """The read of those columns alone that are selected of its rows, where it is one of a table's rows."""
+    """Restricts a `Lookup` to the columns that the selections need. Returns other reads unchanged."""
     known: object = read
     if not isinstance(known, Lookup):
         return read
@@ -106,8 +111,9 @@ def narrowed(read: BatchedRead[Any, Any], selections: Sequence[Selection] | None
 
 
 def columns_read(model: type[Base], selections: Sequence[Selection] | None) -> frozenset[str] | None:
-    """The columns that are read for selections of a table's rows, with those of the rows that they refer to; None where
-    that may be any.
+    """Returns the columns that the selections read, including the joined columns of rows that they refer to.
+
+    Returns None if any column may be read.
     """
     columns = own_columns_read(model, selections)
     if columns is None:
@@ -117,7 +123,7 @@ def columns_read(model: type[Base], selections: Sequence[Selection] | None) -> f
 
 
 def own_columns_read(model: type[Base], selections: Sequence[Selection] | None) -> frozenset[str] | None:
-    """The columns of the table itself."""
+    """Returns the columns of the table itself that the selections read, or None if any column may be read."""
     if selections is None:
         return None
     columns: set[str] = set()
@@ -130,7 +136,7 @@ def own_columns_read(model: type[Base], selections: Sequence[Selection] | None) 
 
 
 def edge(read: BatchedRead[Any, Any], key: str, description: str, *, deprecation_reason: str | None = None) -> Any:
-    """A field that leads from a row to what `read` finds for its column `key`: a row, null or a list."""
+    """Declares a field that returns what `read` finds for the row's column `key`: a row, null or a list."""
     key_of = attrgetter(key)
 
     async def resolve(self: Any, info: Info) -> Any:
@@ -148,7 +154,7 @@ def edge(read: BatchedRead[Any, Any], key: str, description: str, *, deprecation
 
 
 def key_of_id(id: str) -> str | None:
-    """The key that rows have for an id; None for what is no UUID."""
+    """Returns the key for an id, or None if it is not a UUID."""
     key = parse_id(id)
     return None if key == NO_ID else str(key)
 
@@ -163,7 +169,7 @@ def lookup(
     key_of: Callable[[str], str | None] = key_of_id,
     deprecation_reason: str | None = None,
 ) -> Any:
-    """A field of the root that leads to what `read` finds for its argument."""
+    """Declares a root field that returns the object that `read` finds for its argument."""
 
     async def resolve(info: Info, key: Any) -> Any:
         found = key_of(key)

@@ -1,4 +1,4 @@
-"""What is wrong, as a client sees it: user errors in payloads, codes on top-level errors."""
+"""Errors for clients: user errors in payloads, and top-level errors with codes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -16,14 +16,14 @@ from graph.observability.exchange import current
 
 
 def codes_of(refusals: Iterable[type[BillingError]]) -> type[Enum]:
-    """The enum of their codes."""
+    """Creates the GraphQL enum of the error codes."""
     values = {
         each.code: strawberry.enum_value(
             each.code, description=each.description, deprecation_reason=each.deprecation_reason
         )
         for each in refusals
     }
-    # mypy takes the call for a look-up of a member.
+    # mypy takes this call for a lookup of a member.
     made = cast("type[Enum]", Enum("UserErrorCode", values))
     return strawberry.enum(made, description="The reason why a mutation was rejected.")
 
@@ -48,9 +48,9 @@ class UserError:
 
     @classmethod
     def of(cls, refusal: BillingError, input_type: type) -> "UserError":
-        """The refusal in the words of a mutation's input.
+        """Converts an error to a user error whose `field` is a path in the mutation's input.
 
-        Where an operation says `customer_id` and the input has no such field, the input's `id` is meant.
+        If the error names a field such as `customer_id` and the input has no such field, the path is the input's `id`.
         """
         current().refusals.append(refusal.code)
         path = None
@@ -64,11 +64,11 @@ class UserError:
 
 
 OWN_IDS = {*(kind.id_name for kind in KINDS), "api_key_id"}
-"""What operations call the key of the thing they change, and inputs their `id`."""
+"""Names in errors for the id of the changed object, which inputs call `id`."""
 
 
 def list_too_slow(name: str, seconds: float, filters: Sequence[str], order: str | None) -> GraphQLError:
-    """A top-level error for a list that no index serves, and that took too long."""
+    """Returns a top-level error for a list that took too long because no index fits its filter and order."""
     said = [f"the filter {', '.join(f'`{each}`' for each in filters)}"] if filters else []
     said += [f"the order `{order}`"] if order else []
     message = (
@@ -78,5 +78,5 @@ def list_too_slow(name: str, seconds: float, filters: Sequence[str], order: str 
 
 
 def bad_user_input(message: str) -> GraphQLError:
-    """A top-level error for a value that does not fit its type or the list it is used with."""
+    """Returns a top-level error for a value that is invalid for its type, or for the list that it is used with."""
     return GraphQLError(message, extensions={"code": ErrorCode.BAD_USER_INPUT})

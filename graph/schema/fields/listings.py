@@ -1,4 +1,4 @@
-"""The source of a connection: how its page and its count are read, for many parents at once."""
+"""Sources of connections: they read pages and counts for many parents at once."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields
@@ -20,25 +20,25 @@ from graph.schema.fields.paging import OrderDirection
 
 
 class Filter(Protocol):
-    """An input that narrows a list."""
+    """An input that filters a list."""
 
     def conditions(self) -> tuple[Condition, ...]: ...
 
 
 class Order(Protocol):
-    """An input that orders a list; the value of `field` is the column."""
+    """An input that sorts a list. The value of `field` is a column name."""
 
     field: Any
     direction: OrderDirection
 
 
 WHOLE = 0
-"""The key of a list that is on no row."""
+"""Loader key of a list without a parent row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """The batched read of the pages of many parents; of the one page, where the list is of all rows."""
+    """Batched read of one page per parent. Without `parent`, the list contains all rows and there is only one page."""
 
     model: type[Any]
     parent: str | None
@@ -53,8 +53,9 @@ class Pages:
 
 @dataclass(frozen=True, slots=True)
 class ListCounts:
-    """The batched read of how long the lists of many parents are; the one list, where it is of all rows. With a
-    `limit`, no more rows than that and one are counted.
+    """Batched read of the length of one list per parent. Without `parent`, there is only the list of all rows.
+
+    With a `limit`, counting stops at `limit` + 1 rows.
     """
 
     model: type[Any]
@@ -69,8 +70,9 @@ class ListCounts:
 
 
 class Listed:
-    """The source of a `Connection`, and of its `PageInfo`: a page as it was read. Cursors are made only where they are
-    asked for, and the page was read with what they are made of.
+    """The source of a `Connection` and of its `PageInfo`: one page of rows.
+
+    Cursors are encoded only when they are read. Their columns are part of the page only if cursors are selected.
     """
 
     __slots__ = ("_list_name", "_request", "has_more", "nodes", "total")
@@ -133,7 +135,7 @@ class ListedEdge:
 
 
 def asks_for_cursors(field: Field) -> bool:
-    """Whether cursors are selected of a connection."""
+    """Returns True if the selections on a connection contain cursors."""
     pages, edges = field.below("pageInfo") or (), field.below("edges") or ()
     return any(
         each.name in ("cursor", "startCursor", "endCursor")
@@ -148,14 +150,14 @@ class Count(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RequestedList:
-    """What was asked for of a list, in the words of the client, who is told where it takes too long."""
+    """A list as the client requested it, for the error message if the list takes too long."""
 
     name: str
     filter: Filter | None
     order_by: Order | None
 
     def error(self, error: Exception) -> Exception:
-        """The error, or what to say in its place."""
+        """Converts `ListTooSlow` to an error for the client. Returns other errors unchanged."""
         if not isinstance(error, ListTooSlow):
             return error
         names = [] if self.filter is None else [each.name for each in fields(cast("Any", self.filter))]
@@ -172,10 +174,10 @@ class RequestedList:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list of the rows of `model`: of all of them, or of those whose column `parent` has the id of the row it is on.
+    """A list of rows of `model`: all rows, or those whose column `parent` contains the id of the source row.
 
-    `request_of` makes a page request of the limits and the field's arguments, and raises a `BAD_USER_INPUT` error where
-    they make no sense. Kept with the field under `EDGE`.
+    `request_of` creates a page request from the limits and the field's arguments, and raises a `BAD_USER_INPUT` error
+    if they are invalid. A listing is stored in the field's metadata, under `EDGE`.
     """
 
     model: type[Any]
@@ -206,7 +208,7 @@ class Listing:
     def load(
         self, sources: Sequence[Any], context: Context, arguments: dict[str, Any], columns: Columns, *, cursors: bool
     ) -> Awaitable[list[Any]]:
-        """Asks for the list on each of many rows, with what its cursors are made of where they are asked for."""
+        """Starts to load the list for each source row. With `cursors`, also reads the columns that cursors need."""
         keys = [WHOLE] if self.parent is None else [source.id for source in sources]
         request = self.request_of(context.settings.limits, **arguments)
         if cursors and columns is not None:
@@ -223,7 +225,7 @@ class Listing:
         request: PageRequest,
         asked: "RequestedList",
     ) -> list[Any]:
-        """The lists that the pages are of; the error of one that could not be read."""
+        """Awaits the pages and returns a `Listed` for each of them, or the error of a page that could not be read."""
 
         def counted(key: Any, limit: int | None) -> Awaitable[int]:
             return context.loaders.load(ListCounts(self.model, self.parent, request.conditions, limit), key)
@@ -239,7 +241,7 @@ class Listing:
         ]
 
     async def resolve(self, source: Any, info: Info, arguments: dict[str, Any]) -> Listed:
-        """The list on one row, for an executor that asks for each by itself."""
+        """Returns the list for one row, for an executor that resolves each field of each object separately."""
         [found] = await self.load([source], info.context, arguments, None, cursors=True)
         if isinstance(found, Exception):
             raise found

@@ -1,4 +1,4 @@
-"""Dataloaders: every batched read gets one for the time of a request."""
+"""Dataloaders: one per batched read and request."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -15,11 +15,11 @@ from graph.observability.exchange import current
 Key = TypeVar("Key")
 Answer = TypeVar("Answer")
 BatchedRead = Callable[[Reads, Sequence[Key]], Awaitable[list[Answer]]]
-"""Answers for many keys, in their order, in one statement. Two that compare equal share a loader."""
+"""Reads the results for many keys in one statement, in the order of the keys. Equal reads share a loader."""
 
 
 class Answers(Awaitable[list[Any]]):
-    """What loaders answer, all together: for each key that was asked for, what was found, None, or an error."""
+    """Awaitable for the results of many keys. The result of a key is its value, None or an exception."""
 
     def __init__(self, futures: Sequence[asyncio.Future[Any] | None]) -> None:
         self._futures = futures
@@ -27,14 +27,14 @@ class Answers(Awaitable[list[Any]]):
     def __await__(self) -> Generator[Any, None, list[Any]]:
         for future in self._futures:
             if future is not None and not future.done():
-                # Those of one batch are done together: there is one wait for all.
-                with suppress(Exception):  # it is among the answers
+                # All futures of a batch finish together, so there is only one wait per batch.
+                with suppress(Exception):  # returned below, among the results
                     yield from future
         return [None if future is None else future.exception() or future.result() for future in self._futures]
 
 
 class PromptLoader(DataLoader[Any, Any]):
-    """Sends a batch with the next turn of the loop; `DataLoader` has a task do so with the one after it."""
+    """Sends a batch in the next iteration of the event loop. `DataLoader` needs a task and one more iteration."""
 
     def do_resolve_reject(self, key: Any, future: asyncio.Future[Any]) -> None:
         self._queue.append(Waiting(key, future))
@@ -43,9 +43,10 @@ class PromptLoader(DataLoader[Any, Any]):
 
 
 class Loaders:
-    """The dataloaders of one request. Each batch is one statement; they take turns on the connection of `reads`.
+    """The dataloaders of one request. Each batch is one statement; all batches share the connection of `reads`.
 
-    Never await a loader while holding a session: requests that hold one and wait for the other would wait for ever.
+    Never await a loader while holding a session. Loader and session need a connection each, so requests that hold one
+    and wait for the other would deadlock.
     """
 
     def __init__(self, reads: Reads) -> None:
@@ -55,30 +56,30 @@ class Loaders:
         self._closed = False
 
     def of(self, read: BatchedRead[Key, Answer]) -> DataLoader[Key, Answer]:
-        """The loader of `read`: made on first use, the same one from then on."""
+        """Returns the loader for `read`, which is created on first use."""
         loader = self._loaders.get(read)
         if loader is None:
             loader = self._loaders[read] = PromptLoader(partial(self._batch, read))
         return loader
 
     def load(self, read: BatchedRead[Key, Answer], key: Key) -> Awaitable[Answer]:
-        """Asks for one key."""
+        """Requests the result for one key."""
         return self.of(read).load(key)
 
     def load_all(self, read: BatchedRead[Key, Answer], keys: Sequence[Key | None]) -> Awaitable[list[Any]]:
-        """Asks for many keys at once; None is found under none."""
+        """Requests the results for many keys at once. The result for a key of None is None."""
         load = self.of(read).load
         return Answers([None if key is None else load(key) for key in keys])
 
     def forget(self) -> None:
-        """Drops what was loaded: after a transaction, rows are read anew."""
+        """Drops all loaded results, so that rows are read again after a transaction."""
         self._loaders.clear()
 
     async def close(self) -> None:
-        """Cancels the batches that nobody waits for any more, with their SQL, and gives the connection back.
+        """Cancels unfinished batches and their SQL statements, and releases the connection.
 
-        What was loaded is dropped: loaders and this refer to each other, and would stay with all their rows until the
-        garbage collector looks for such circles.
+        Also drops all loaded results. Loaders and this object refer to each other, so their rows would otherwise stay
+        in memory until the garbage collector finds the cycle.
         """
         self._closed = True
         self.forget()
@@ -92,9 +93,9 @@ class Loaders:
 
     async def _batch(self, read: BatchedRead[Key, Answer], keys: list[Key]) -> list[Answer]:
         task = asyncio.current_task()
-        assert task is not None, "a batch runs in a task of its own"
+        assert task is not None, "a batch runs in its own task"
         if self._closed:
-            # Nobody waits for it, or would give its connection back.
+            # Nothing waits for this batch, and nothing would release its connection.
             raise asyncio.CancelledError
         self._batches.add(task)
         try:

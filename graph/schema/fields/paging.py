@@ -1,4 +1,4 @@
-"""How many items a list gives, and which way it is ordered."""
+"""Page sizes and sort directions of lists."""
 
 from enum import Enum
 
@@ -10,17 +10,18 @@ from graph.settings import Limits
 DEFAULT_PAGE = 20
 
 MAX_PAGE = Limits().page
-"""Maximum of items on a page where no other is set: what the schema's descriptions say."""
+"""Default of the maximum page size, in items. The schema descriptions state this value."""
 
 PAGE_ARGUMENTS = ("first", "last", "count", "ids")
 
 PAGE_BY_DEFAULT = "page_by_default"
-"""Of a field that gives pages, in its `extensions`: how many items they have by default, where not `DEFAULT_PAGE`."""
+"""Key in a field's `extensions`: its default page size, if it is not `DEFAULT_PAGE`."""
 
 
 def checked_limit(name: str, asked: int | None, limits: Limits, *, by_default: int = DEFAULT_PAGE) -> int:
-    """Returns how many items to give at most, by the argument `name`. Raises a `BAD_USER_INPUT` error where it asks for
-    more than the limits allow.
+    """Returns the maximum number of items to return: `asked`, or the default if it is None.
+
+    Raises a `BAD_USER_INPUT` error that names the argument `name` if `asked` is negative or above the limit.
     """
     if asked is None:
         return min(by_default, limits.page)

@@ -1,12 +1,12 @@
-"""What all mutations share: one input, one payload, refusals as `userErrors`.
+"""Common parts of all mutations: one input, one payload, and `userErrors` if the mutation is rejected.
 
-A new one is an input, a payload that declares its objects, and a resolver:
+A new mutation consists of an input, a payload that declares its objects, and a resolver:
 
     @payload
     class ArchivePlanPayload(Payload):
-        plan: Plan | None = made_plan("The plan as it is now.")
+        plan: Plan | None = made_plan("The updated plan.")
 
-    @mutation("Closes a plan to new subscriptions.")
+    @mutation("Archives a plan, so that it accepts no new subscriptions.")
     async def archive_plan(self, info: Info, input: ArchivePlanInput) -> ArchivePlanPayload:
         made = await info.context.change(lambda session: plans.archive_plan(session, …))
         return ArchivePlanPayload(made=made)
@@ -43,7 +43,7 @@ Given_co = TypeVar("Given_co", covariant=True)
 
 
 class Some(Protocol[Given_co]):
-    """A field of an input that was not left out."""
+    """An input field that was not omitted."""
 
     @property
     def value(self) -> Given_co: ...
@@ -51,7 +51,7 @@ class Some(Protocol[Given_co]):
 
 @strawberry.type
 class Payload:
-    """The part that all payloads share. Their objects are null where the mutation was refused."""
+    """Base class of all payloads. If the mutation is rejected, the objects of the payload are null."""
 
     made: strawberry.Private[Outcome] = Outcome()
     user_errors: list[UserError] = strawberry.field(
@@ -65,10 +65,10 @@ class Payload:
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
 def payload(declared: type[Result]) -> type[Result]:
-    """Makes a class the payload of the mutation, or the preview, that it is named after."""
+    """Declares a class as the payload of the mutation or preview that it is named after."""
     name = declared.__name__.removesuffix("Payload")
     strawberry.type(declared, description=f"Result of `{name[0].lower()}{name[1:]}`.")
-    # The objects come first in the schema, as they do where a client asks for them.
+    # The schema lists the objects first, as clients usually select them first.
     get_object_definition(declared, strict=True).fields.sort(key=lambda field: field.python_name == "user_errors")
     return declared
 
@@ -79,7 +79,7 @@ made_subscription = partial(edge, subscriptions_by_id, "made.subscription_id")
 made_invoice = partial(edge, invoices_by_id, "made.invoice_id")
 made_payment = partial(edge, payments_by_id, "made.payment_id")
 made_test_clock = partial(edge, test_clocks_by_id, "made.test_clock_id")
-"""Fields of a payload: the objects that the mutation has made or changed, as they are now."""
+"""Payload fields for the objects that the mutation created or changed. They return the current state of the objects."""
 
 
 def idempotency_key_field(*, deprecation_reason: str | None = None) -> Any:
@@ -88,7 +88,7 @@ def idempotency_key_field(*, deprecation_reason: str | None = None) -> Any:
         description=(
             f"A unique string of your choice, 1 to {MAX_IDEMPOTENCY_KEY} characters, that makes retries safe. If"
             " the same API key sends the mutation again within a day with the same key and input, it is not"
-            " repeated and returns the objects of the first attempt."
+            " repeated and returns the objects of the first attempt in their current state."
         ),
         deprecation_reason=deprecation_reason,
     )
@@ -104,9 +104,10 @@ def mutation(
     permission: CustomerPermission | None = None,
     deprecation_reason: str | None = None,
 ) -> Callable[[Resolver[Input, Result]], Any]:
-    """A root field that changes something, and answers with its payload.
+    """Declares a mutation: a root field that changes something and returns its payload.
 
-    It needs an API key of this scope, or a customer session with this permission; none may without.
+    It requires an API key with at least this scope, or a customer session with this permission. Without a `permission`,
+    customer sessions are rejected.
     """
 
     def allow(info: Info) -> None:
@@ -117,7 +118,10 @@ def mutation(
 
 
 def preview(description: str, *, deprecation_reason: str | None = None) -> Callable[[Resolver[Input, Result]], Any]:
-    """A root field that says what a mutation would do, and answers with its payload. Whoever may read may ask."""
+    """Declares a preview: a root field that returns the effect of a mutation without storing anything.
+
+    It is allowed for every caller that may read.
+    """
     declare = partial(strawberry.field, description=description, deprecation_reason=deprecation_reason)
     return partial(operation_field, declare, lambda _info: None)
 
@@ -125,7 +129,7 @@ def preview(description: str, *, deprecation_reason: str | None = None) -> Calla
 def operation_field(
     declare: Callable[..., Any], allow: Callable[[Info], None], resolver: Resolver[Input, Result]
 ) -> Any:
-    """A root field that takes one input and answers with its payload, with its `userErrors` where billing refuses."""
+    """Declares a root field with one input and one payload. A `BillingError` becomes an entry in `userErrors`."""
     hints = get_type_hints(resolver)
     described = strawberry.argument(description=get_object_definition(hints["input"], strict=True).description)
     resolver.__annotations__["input"] = Annotated[hints["input"], described]
@@ -143,5 +147,5 @@ def operation_field(
 
 
 def given(value: "Some[Given] | None") -> Given | Unchanged:
-    """The value of a field of an update: what was given, null too, or `UNCHANGED` where it was left out."""
+    """Returns the value of a field of an update, which may be None, or `UNCHANGED` if the field was omitted."""
     return UNCHANGED if value is None else value.value

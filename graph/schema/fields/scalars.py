@@ -1,4 +1,4 @@
-"""Scalars: what a value looks like on the wire, and what is refused before it reaches the database."""
+"""Custom scalars: their wire format, and the validation of values before they reach the database."""
 
 import re
 from datetime import UTC, datetime
@@ -21,16 +21,16 @@ UNSTORABLE_TEXT = "Text must not contain NUL characters or lone surrogates."
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 NO_ID = UUID(int=0)
-"""The nil UUID, which no row has: what an id that is no UUID stands for."""
+"""The nil UUID. No row has it, so it stands for ids that are not UUIDs."""
 
 
 def parse_id(text: str | None) -> UUID:
-    """The key that an `ID` stands for; `NO_ID` for anything that is not a UUID."""
+    """Returns the UUID of an `ID`, or `NO_ID` if it is not a UUID."""
     return UUID(text) if text is not None and CANONICAL_UUID.fullmatch(text) else NO_ID
 
 
 def is_storable(text: str) -> bool:
-    """Whether PostgreSQL can keep `text`: it holds no NUL character and no half of a surrogate pair."""
+    """Returns True if PostgreSQL can store `text`: it contains no NUL characters and no lone surrogates."""
     return UNSTORABLE.search(text) is None
 
 
@@ -61,7 +61,7 @@ def parse_datetime(value: object) -> datetime:
 
 
 def serialize_datetime(instant: datetime | str) -> str:
-    """An instant, or the text that a row has for it, which is PostgreSQL's: `2026-01-31 12:00:00+00`."""
+    """Formats a point in time in RFC 3339. Accepts PostgreSQL's text format too: `2026-01-31 12:00:00+00`."""
     if isinstance(instant, str):
         return f"{instant[:10]}T{instant[11:19]}Z"
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -71,12 +71,15 @@ TEXT_LENGTH = len("2026-01-31 12:00:00+00")
 
 
 def serialize_datetimes(instants: list[str | None]) -> list[str | None]:
-    """The same of many texts. All at once, which takes a tenth of the time: a large answer has thousands of them."""
+    """Formats many of PostgreSQL's texts at once.
+
+    This takes a tenth of the time of separate calls, which matters because large responses contain thousands of times.
+    """
     try:
         joined = "\n".join(cast("list[str]", instants))
     except TypeError:
         return [None if instant is None else serialize_datetime(instant) for instant in instants]
-    # PostgreSQL's are longer only with parts of a second, and never shorter.
+    # PostgreSQL's texts are never shorter, and longer only if they contain fractions of a second.
     if len(joined) != (TEXT_LENGTH + 1) * len(instants) - 1:
         return [serialize_datetime(cast("str", instant)) for instant in instants]
     return joined.replace(" ", "T").replace("+00", "Z").split("\n")  # type: ignore[return-value]
@@ -87,7 +90,7 @@ PLAIN_VALUES: dict[str, frozenset[type]] = {
     "Currency": frozenset({str}),
     "DateTime": frozenset({str}),
 }
-"""Types of the values that a scalar need not serialize one by one: they are sent as they are, or `SENT_TOGETHER`."""
+"""Types of values that need no serialization one by one: they are sent unchanged, or converted by `SENT_TOGETHER`."""
 
 SENT_TOGETHER = {"DateTime": serialize_datetimes}
 

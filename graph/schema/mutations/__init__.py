@@ -1,1 +1,1 @@
-"""What changes things, by noun: inputs, payloads and the mutations, which translate and nothing else."""
+"""Mutations by noun, with their inputs and payloads. They only translate between the schema and the services."""

@@ -1,4 +1,4 @@
-"""Mutations of API keys and customer sessions. Tokens are shown once: a retry makes another key."""
+"""Mutations of API keys and customer sessions. Tokens are shown only once, so a retry creates another key."""
 
 from typing import cast
 
@@ -33,12 +33,12 @@ class CreateCustomerSessionInput:
         description=(f"Lifetime in seconds: {limits.MIN_SESSION_SECONDS} to {limits.MAX_SESSION_SECONDS}."),
     )
     permissions: list[CustomerPermission] = strawberry.field(
-        default_factory=list, description="Permissions of the session, in addition to reading. Defaults to nothing."
+        default_factory=list, description="Permissions of the session, in addition to reading. Defaults to none."
     )
     plan_ids: list[strawberry.ID] = strawberry.field(
         default_factory=list,
         description=(
-            f"The plans that the customer may change to, at most {limits.MAX_SESSION_PLANS}. By default none: the"
+            f"The plans that the customer may change to, at most {limits.MAX_SESSION_PLANS}. Defaults to none: the"
             " customer may change only the quantity."
         ),
     )

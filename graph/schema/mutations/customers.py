@@ -80,7 +80,7 @@ class UpdateCustomerInput:
     )
 
 
-@strawberry.input(description="A customer to archive.")
+@strawberry.input(description="The customer to archive.")
 class ArchiveCustomerInput:
     id: strawberry.ID = strawberry.field(description="The customer.")
 
@@ -97,17 +97,17 @@ class CreateCustomerPayload(Payload):
 
 @payload
 class UpdateCustomerPayload(Payload):
-    customer: Customer | None = made_customer("The customer in its current state.")
+    customer: Customer | None = made_customer("The updated customer.")
 
 
 @payload
 class ArchiveCustomerPayload(Payload):
-    customer: Customer | None = made_customer("The customer in its current state.")
+    customer: Customer | None = made_customer("The updated customer.")
 
 
 @payload
 class UnarchiveCustomerPayload(Payload):
-    customer: Customer | None = made_customer("The customer in its current state.")
+    customer: Customer | None = made_customer("The updated customer.")
 
 
 @strawberry.type

@@ -67,7 +67,7 @@ class AddInvoiceLineInput:
 
 @strawberry.input(description="The DRAFT invoice to delete.")
 class DeleteDraftInvoiceInput:
-    id: strawberry.ID = strawberry.field(description="The invoice: a DRAFT.")
+    id: strawberry.ID = strawberry.field(description="The invoice. Must be a DRAFT.")
 
 
 @strawberry.input(description="The DRAFT invoice to finalize.")
@@ -98,7 +98,7 @@ class MarkInvoiceUncollectibleInput:
 
 @payload
 class CreateInvoicePayload(Payload):
-    invoice: Invoice | None = made_invoice("The new DRAFT.")
+    invoice: Invoice | None = made_invoice("The new DRAFT invoice.")
 
 
 @payload
@@ -115,12 +115,12 @@ class DeleteDraftInvoicePayload(Payload):
 
 @payload
 class FinalizeInvoicePayload(Payload):
-    invoice: Invoice | None = made_invoice("The invoice as it is now.")
+    invoice: Invoice | None = made_invoice("The updated invoice.")
 
 
 @payload
 class VoidInvoicePayload(Payload):
-    invoice: Invoice | None = made_invoice("The invoice as it is now.")
+    invoice: Invoice | None = made_invoice("The updated invoice.")
 
 
 @payload
@@ -130,7 +130,7 @@ class ReissueInvoicePayload(Payload):
 
 @payload
 class MarkInvoiceUncollectiblePayload(Payload):
-    invoice: Invoice | None = made_invoice("The invoice as it is now.")
+    invoice: Invoice | None = made_invoice("The updated invoice.")
 
 
 @strawberry.type

@@ -65,7 +65,8 @@ class RecordPaymentInput:
     allow_overpayment: bool = strawberry.field(
         default=False,
         description=(
-            "True to accept a payment of more than the invoices take. The excess is added to the customer's balance."
+            "True to accept a payment that exceeds the amount due on its invoices. The excess is added to the"
+            " customer's balance."
         ),
     )
     idempotency_key: str | None = idempotency_key_field()
@@ -74,7 +75,7 @@ class RecordPaymentInput:
 @payload
 class RecordPaymentPayload(Payload):
     payment: Payment | None = made_payment("The payment.")
-    customer: Customer | None = made_customer("The customer as it is now.")
+    customer: Customer | None = made_customer("The updated customer.")
 
 
 @strawberry.type

@@ -95,7 +95,7 @@ class UpdatePlanInput:
     )
 
 
-@strawberry.input(description="A plan to archive.")
+@strawberry.input(description="The plan to archive.")
 class ArchivePlanInput:
     id: strawberry.ID = strawberry.field(description="The plan.")
 
@@ -112,17 +112,17 @@ class CreatePlanPayload(Payload):
 
 @payload
 class UpdatePlanPayload(Payload):
-    plan: Plan | None = made_plan("The plan as it is now.")
+    plan: Plan | None = made_plan("The updated plan.")
 
 
 @payload
 class ArchivePlanPayload(Payload):
-    plan: Plan | None = made_plan("The plan as it is now.")
+    plan: Plan | None = made_plan("The updated plan.")
 
 
 @payload
 class UnarchivePlanPayload(Payload):
-    plan: Plan | None = made_plan("The plan as it is now.")
+    plan: Plan | None = made_plan("The updated plan.")
 
 
 @strawberry.type

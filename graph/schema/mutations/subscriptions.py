@@ -86,13 +86,14 @@ class UndoSubscriptionCancellationInput:
 class CreateSubscriptionPayload(Payload):
     subscription: Subscription | None = made_subscription("The new subscription.")
     invoice: Invoice | None = made_invoice(
-        "The invoice for the first period; for a trial, an invoice for 0. Null if the subscription starts later."
+        "The invoice for the first period or the trial, with a total of 0 for a trial. Null if the subscription"
+        " starts later."
     )
 
 
 @payload
 class ChangeSubscriptionPayload(Payload):
-    subscription: Subscription | None = made_subscription("The subscription as it is now.")
+    subscription: Subscription | None = made_subscription("The updated subscription.")
     invoice: Invoice | None = made_invoice("The invoice created by the change. Null if there is none.")
 
     @strawberry.field(description=WITHDRAWN_CHANGE)
@@ -103,12 +104,12 @@ class ChangeSubscriptionPayload(Payload):
 
 @payload
 class WithdrawSubscriptionChangePayload(Payload):
-    subscription: Subscription | None = made_subscription("The subscription as it is now.")
+    subscription: Subscription | None = made_subscription("The updated subscription.")
 
 
 @payload
 class CancelSubscriptionPayload(Payload):
-    subscription: Subscription | None = made_subscription("The subscription as it is now.")
+    subscription: Subscription | None = made_subscription("The updated subscription.")
     invoice: Invoice | None = made_invoice(
         "The final invoice, with the credit and all pending lines. Null if there is none."
     )
@@ -116,7 +117,7 @@ class CancelSubscriptionPayload(Payload):
 
 @payload
 class UndoSubscriptionCancellationPayload(Payload):
-    subscription: Subscription | None = made_subscription("The subscription as it is now.")
+    subscription: Subscription | None = made_subscription("The updated subscription.")
 
 
 @strawberry.type

@@ -48,8 +48,8 @@ class AdvanceTestClockPayload(Payload):
     test_clock: TestClock | None = made_test_clock(
         (
             "The test clock. It is READY at the new time, or still ADVANCING if billing takes longer than"
-            f" {ADVANCE_SECONDS} seconds. The server then continues by itself: repeat the mutation or poll the"
-            " clock."
+            f" {ADVANCE_SECONDS} seconds. The server then continues in the background: repeat the mutation or poll"
+            " the clock."
         ),
     )
 
@@ -58,7 +58,7 @@ class AdvanceTestClockPayload(Payload):
 class TestClockMutations:
     __test__ = False
 
-    @mutation("Creates a test clock. Only customers that are created on it are in its time.")
+    @mutation("Creates a test clock. Only customers that are created on the clock are in its time.")
     async def create_test_clock(self, info: Info, input: CreateTestClockInput) -> CreateTestClockPayload:
         made = await info.context.once(
             input,
@@ -68,7 +68,7 @@ class TestClockMutations:
         )
         return CreateTestClockPayload(made=made)
 
-    @mutation("Advances a test clock. Everything that becomes due for its customers on the way happens, in order.")
+    @mutation("Advances a test clock and processes everything that becomes due for its customers on the way, in order.")
     async def advance_test_clock(self, info: Info, input: AdvanceTestClockInput) -> AdvanceTestClockPayload:
         made = await info.context.once(
             input,
@@ -79,6 +79,6 @@ class TestClockMutations:
                 now=info.context.now(),
             ),
         )
-        assert made.test_clock_id is not None, "a clock that was sent has an id"
+        assert made.test_clock_id is not None, "an advancing clock has an id"
         await try_to_advance(info.context.database, made.test_clock_id, now=info.context.now(), seconds=ADVANCE_SECONDS)
         return AdvanceTestClockPayload(made=made)

@@ -1,1 +1,1 @@
-"""The root fields that read."""
+"""Root fields of queries."""

@@ -1,4 +1,4 @@
-"""Previews: what an invoice would say, without making one."""
+"""Previews of subscriptions and subscription changes. They store nothing."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The root of all reads."""
+"""The query root type."""
 
 import asyncio
 from typing import Annotated, Any, cast
@@ -74,7 +74,7 @@ class Query(PreviewQueries):
         limit = info.context.settings.limits.page
         if len(ids) > limit:
             raise bad_user_input(f"`ids` must have at most {limit} items.")
-        # None is cancelled where another fails: what it waits for, others may wait for as well.
+        # If one lookup fails, do not cancel the others: other fields may await the same loader futures.
         found: list[Any] = await asyncio.gather(*(find_node(info, each) for each in ids), return_exceptions=True)
         for each in found:
             if isinstance(each, BaseException):

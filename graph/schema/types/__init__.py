@@ -1,1 +1,1 @@
-"""The object types. The source of an object is its row: a field without a resolver is the column of its name."""
+"""Object types. The source of an object is its row: a field without a resolver returns the column of the same name."""

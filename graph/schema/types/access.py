@@ -21,14 +21,15 @@ describe(
 )
 describe(
     CustomerPermission,
-    "Permission of a customer session, in addition to reading.",
+    "A permission of a customer session, in addition to reading.",
     CANCEL_SUBSCRIPTION=(
-        "Cancel it, immediately or at the end of the period, and undo a scheduled cancellation. Nothing is credited."
+        "Cancel the subscription, immediately or at the end of the period, and undo a scheduled cancellation."
+        " Nothing is credited."
     ),
     CHANGE_SUBSCRIPTION=(
-        "Change its quantity, or its plan to one of the session's `planIds`, with the default mode: an upgrade"
-        " is billed now; a downgrade takes effect with the next period and can be withdrawn until then. A change"
-        " that credits more than it charges is rejected."
+        "Change the subscription's quantity, or its plan to one of the session's `planIds`, with the default"
+        " mode: an upgrade is billed now; a downgrade takes effect with the next period and can be withdrawn until"
+        " then. A change that credits more than it charges is rejected."
     ),
 )
 
@@ -44,7 +45,7 @@ class ApiKey:
     id: strawberry.ID = field("The key's id. The token contains it.")
     name: str = field("Name of the key.")
     scope: ApiKeyScope = field("The key's access level.")
-    created_at: datetime = field("When it was created.")
+    created_at: datetime = field("When the key was created.")
     last_used_at: datetime | None = field(
         "When the key was last used, to the minute. Null if never.",
     )
@@ -62,5 +63,5 @@ class CustomerSession:
 
     id: strawberry.ID = field("The session's id. Pass it to `revokeApiKey` to end the session early.")
     permissions: list[CustomerPermission] = field("Permissions of the session, in addition to reading.")
-    created_at: datetime = field("When it was created.")
+    created_at: datetime = field("When the session was created.")
     expires_at: datetime = field("When the session expires.")

@@ -1,4 +1,4 @@
-"""What several types share."""
+"""Fields, types and filters that several types share."""
 
 from collections.abc import Mapping
 from copy import copy
@@ -23,12 +23,12 @@ from graph.schema.fields.scalars import parse_id
 
 
 def field(description: str, *, deprecation_reason: str | None = None) -> Any:
-    """A field that is the row's column of the same name."""
+    """Declares a field that returns the row's column of the same name."""
     return strawberry.field(description=description, deprecation_reason=deprecation_reason)
 
 
 def field_of(column: str, description: str, *, deprecation_reason: str | None = None) -> Any:
-    """A field that is a column of another name."""
+    """Declares a field that returns the row's column `column`."""
     value_of = attrgetter(column)
 
     def resolve(self: Any) -> Any:
@@ -44,7 +44,7 @@ def field_of(column: str, description: str, *, deprecation_reason: str | None = 
 
 @strawberry.interface(description="An object that can be fetched by its id with `node`.")
 class Node:
-    """The base of the types whose objects are rows of one table."""
+    """Base class of the types whose objects are rows of one table, `row`."""
 
     row: ClassVar[type[Base]] = Base
 
@@ -63,20 +63,20 @@ def describe(
     deprecated: Mapping[str, str] = {},
     **values_described: str,
 ) -> None:
-    """Makes an enum of the columns one of the API, by its own name or another, with a description of each word.
+    """Adds an enum to the schema, under its own name or `name`, with a description for each value.
 
-    `deprecated` says why words are no longer to be used.
+    `deprecated` maps values to their deprecation reasons.
     """
     strawberry.enum(words, name=name, description=description)
     definition: Any = words.__strawberry_definition__  # type: ignore[attr-defined]
-    assert values_described.keys() == {word.value for word in words}, f"describe each word of {words.__name__}"
+    assert values_described.keys() == {word.value for word in words}, f"describe each value of {words.__name__}"
     for value in definition.values:
         value.description = values_described[value.name]
         value.deprecation_reason = deprecated.get(value.name)
 
 
 def describe_fields(declared: type, **descriptions: str) -> None:
-    """Gives fields that a class has from its base other descriptions than they have there."""
+    """Overrides the descriptions of fields that a class inherits."""
     fields = get_object_definition(declared, strict=True).fields
     for index, inherited in enumerate(fields):
         if inherited.python_name in descriptions:
@@ -123,7 +123,7 @@ def metadata_input_field(*, deprecation_reason: str | None = None) -> Any:
 
 
 def metadata_of(entries: list[MetadataEntryInput] | None) -> Mapping[str, str] | None:
-    """The pairs of an input. Raises `InvalidInput` where a key comes twice."""
+    """Returns the entries of an input as a mapping. Raises `InvalidInput` if a key appears twice."""
     if entries is None:
         return None
     pairs = {entry.key: entry.value for entry in entries}
@@ -149,7 +149,7 @@ class Address:
     )
 )
 class AddressInput:
-    line1: str | None = strawberry.field(default=None, description="Street and number.")
+    line1: str | None = strawberry.field(default=None, description="First address line, such as street and number.")
     line2: str | None = strawberry.field(
         default=None, description="Second address line, such as floor, building or care of."
     )
@@ -181,7 +181,7 @@ class DateTimeRange:
     )
 
 
-# The parts of a filter. What is null or left out is no condition.
+# Parts of filters. A value of None adds no condition.
 
 
 def id_is(column: str, value: strawberry.ID | None) -> tuple[Condition, ...]:
@@ -193,7 +193,7 @@ def equals(column: str, value: Value) -> tuple[Condition, ...]:
 
 
 def in_currency(code: str | None) -> tuple[Condition, ...]:
-    """Rows in a currency. Refuses what is none, which no row could have."""
+    """Returns the condition for rows in a currency. Raises a `BAD_USER_INPUT` error for an unknown currency code."""
     if code is not None and code not in CURRENCIES:
         raise bad_user_input(f"{code!r} is not an ISO 4217 currency code.")
     return equals("currency", code)

@@ -1,4 +1,4 @@
-"""Events, and the feed of them."""
+"""Events and the event feed."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -59,7 +59,7 @@ describe(
     SUBSCRIPTION_PAST_DUE=(
         "An ACTIVE subscription became PAST_DUE: the due day of one of its open invoices has ended."
     ),
-    SUBSCRIPTION_RECOVERED="A PAST_DUE subscription became ACTIVE: none of its open invoices is overdue any more.",
+    SUBSCRIPTION_RECOVERED="A PAST_DUE subscription became ACTIVE: it no longer has an overdue open invoice.",
     INVOICE_CREATED="A draft was created.",
     INVOICE_UPDATED="A draft was changed.",
     INVOICE_DELETED="A draft was deleted.",
@@ -79,8 +79,8 @@ describe(
 TYPES_ABOUT = {
     kind: frozenset(type_ for type_ in EventType if type_.value.startswith(f"{kind.value}_")) for kind in ObjectType
 }
-"""The types of events about each kind of object, by which an index finds them."""
-assert sum(map(len, TYPES_ABOUT.values())) == len(EventType), "each type begins with the kind that it is about"
+"""Event types by kind of object. The index on events is by type, so a filter by kind adds these types."""
+assert sum(map(len, TYPES_ABOUT.values())) == len(EventType), "each type starts with the kind of its object"
 
 READ_OBJECT = {kind.type: by_id[kind.model] for kind in KINDS}
 
@@ -177,7 +177,7 @@ def first_argument(by_default: int) -> Any:
 
 
 def feed(description: str, *, deprecation_reason: str | None = None) -> Any:
-    """A field that gives all events by page, in the order in which they became readable."""
+    """Declares a field that returns all events by page, in the order in which they became visible."""
     listing = Listing(models.Event, None, feed_request)
 
     async def resolve(
@@ -198,7 +198,7 @@ def feed(description: str, *, deprecation_reason: str | None = None) -> Any:
 
 
 def feed_by(parent: str, description: str, *, deprecation_reason: str | None = None) -> Any:
-    """As `feed`, of the events whose column `parent` has the id of the row that the field is on."""
+    """Declares a field like `feed`, for the events whose column `parent` contains the id of the source row."""
     listing = Listing(models.Event, parent, partial(feed_request, by_default=DEFAULT_PAGE))
 
     async def resolve(
@@ -225,10 +225,10 @@ def feed_request(
     *,
     by_default: int = MAX_PAGE,
 ) -> PageRequest:
-    """What the arguments of a feed ask for. Raises a `BAD_USER_INPUT` error where they make no sense.
+    """Returns the page request for the arguments of a feed. Raises a `BAD_USER_INPUT` error if they are invalid.
 
-    Events go by the transactions that wrote them, and are shown once all earlier ones have ended: one that took its
-    position earlier and is committed later is then no longer possible, and nothing appears behind a cursor.
+    Events are ordered by the transaction that wrote them, and become visible once all earlier transactions have ended.
+    So no event can appear before a cursor that a client already has.
     """
     request = PageRequest(
         limit=checked_limit("first", first, limits, by_default=by_default),

@@ -41,7 +41,7 @@ describe(
     "The status of an invoice.",
     DRAFT="It has no number yet and can still be changed or deleted.",
     OPEN="It is finalized and owed.",
-    PAID="Nothing is owed any more. An invoice with a total of 0 or less is PAID from the start.",
+    PAID="Nothing is owed on it. An invoice with a total of 0 or less is PAID as soon as it is finalized.",
     VOID="It was voided and counts as never owed.",
     UNCOLLECTIBLE="It is still owed, but is not expected to be paid.",
 )
@@ -50,7 +50,7 @@ describe(
     "The kind of an invoice.",
     RECURRING="A period of a subscription.",
     PRORATION="A change of a subscription within a period, or the end of the subscription.",
-    ONE_OFF="Something outside any subscription.",
+    ONE_OFF="A one-off charge outside any subscription.",
 )
 describe(
     LineKind,
@@ -59,7 +59,7 @@ describe(
     TRIAL="A trial period, which costs nothing.",
     PRORATION_CREDIT="A credit for the unused part of a period.",
     PRORATION_CHARGE="The remaining part of a period on new terms.",
-    ONE_OFF="Something outside any plan.",
+    ONE_OFF="A one-off charge outside any plan.",
 )
 
 
@@ -74,7 +74,7 @@ class BillTo:
 @strawberry.type(description="A line of an invoice.")
 class InvoiceLine:
     id: strawberry.ID = field("The line's id: a UUID.")
-    kind: LineKind = field("Description of the line.")
+    kind: LineKind = field("The kind of the line.")
     description: str = field("Description of the line, as of the time it was billed.")
     quantity: int = field("Number of units.")
     unit_amount_cents: Cents = field("Price of one unit for a whole period, in minor units of the invoice's currency.")
@@ -221,5 +221,7 @@ class InvoiceOrderField(Enum):
 
 @strawberry.input(description="Sort order of invoices.")
 class InvoiceOrder:
-    field: InvoiceOrderField = strawberry.field(default=InvoiceOrderField.CREATED_AT, description="Field to order by.")
-    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Sort direction.")
+    field: InvoiceOrderField = strawberry.field(
+        default=InvoiceOrderField.CREATED_AT, description="The field to sort by."
+    )
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="The sort direction.")

@@ -1,4 +1,4 @@
-"""Types refer to each other across modules; these names stand for them until all are there."""
+"""Lazy references to types. They allow types in different modules to refer to each other."""
 
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from graph.schema.types.subscriptions import Subscription
 
 
-# Types refer to each other across modules; these names stand for them until all are there.
 LazyCustomer: TypeAlias = Annotated["Customer", strawberry.lazy("graph.schema.types.customers")]
 
 LazyPlan: TypeAlias = Annotated["Plan", strawberry.lazy("graph.schema.types.plans")]

@@ -1,4 +1,4 @@
-"""Payments, what they pay, and the ledger of a customer's balance."""
+"""Payments, their allocations to invoices, and the ledger of a customer's balance."""
 
 from datetime import datetime
 from enum import Enum
@@ -117,8 +117,10 @@ class PaymentOrderField(Enum):
 
 @strawberry.input(description="Sort order of payments.")
 class PaymentOrder:
-    field: PaymentOrderField = strawberry.field(default=PaymentOrderField.CREATED_AT, description="Field to order by.")
-    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Sort direction.")
+    field: PaymentOrderField = strawberry.field(
+        default=PaymentOrderField.CREATED_AT, description="The field to sort by."
+    )
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="The sort direction.")
 
 
 @strawberry.type(
@@ -151,7 +153,7 @@ class LedgerEntry:
 @strawberry.input(description="Filter for ledger entries. Omitted fields do not filter.")
 class LedgerEntryFilter:
     kind: list[LedgerEntryKind] | None = strawberry.field(default=None, description="Only entries of these kinds.")
-    created_at: DateTimeRange | None = strawberry.field(default=None, description="Only entries made in this range.")
+    created_at: DateTimeRange | None = strawberry.field(default=None, description="Only entries created in this range.")
 
     def conditions(self) -> tuple[Condition, ...]:
         return (*any_of("kind", self.kind), *within("created_at", self.created_at))
@@ -165,6 +167,6 @@ class LedgerEntryOrderField(Enum):
 @strawberry.input(description="Sort order of ledger entries.")
 class LedgerEntryOrder:
     field: LedgerEntryOrderField = strawberry.field(
-        default=LedgerEntryOrderField.CREATED_AT, description="Field to order by."
+        default=LedgerEntryOrderField.CREATED_AT, description="The field to sort by."
     )
-    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Sort direction.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="The sort direction.")

@@ -115,5 +115,5 @@ class PlanOrderField(Enum):
 
 @strawberry.input(description="Sort order of plans.")
 class PlanOrder:
-    field: PlanOrderField = strawberry.field(default=PlanOrderField.CREATED_AT, description="Field to order by.")
-    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Sort direction.")
+    field: PlanOrderField = strawberry.field(default=PlanOrderField.CREATED_AT, description="The field to sort by.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="The sort direction.")

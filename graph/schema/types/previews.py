@@ -1,4 +1,4 @@
-"""Invoices that would be made."""
+"""Previews of invoices that are not stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ describe(
 
 @strawberry.type(description="A line of a previewed invoice.")
 class InvoicePreviewLine:
-    kind: LineKind = field("Description of the line.")
+    kind: LineKind = field("The kind of the line.")
     description: str = field("Description of the line.")
     quantity: int = field("Number of units.")
     unit_amount_cents: Cents = field(
@@ -57,7 +57,7 @@ class InvoicePreviewLine:
         "End of the time range that the line covers, exclusive. Null if it covers none."
     )
 
-    plan: LazyPlan | None = edge(plans_by_id, "plan_id", "The plan that is billed; null for what is outside any plan.")
+    plan: LazyPlan | None = edge(plans_by_id, "plan_id", "The plan that is billed. Null if the line is for no plan.")
 
 
 @strawberry.type(
@@ -67,7 +67,7 @@ class InvoicePreviewLine:
     )
 )
 class InvoicePreview:
-    kind: InvoiceKind = field("Kind of invoice.")
+    kind: InvoiceKind = field("The kind of the invoice.")
     currency: Currency = field("The currency of all amounts.")
     subtotal_cents: Cents = field("The sum of the lines, in minor units.")
     tax_cents: Cents = field("The tax, in minor units.")
@@ -77,10 +77,8 @@ class InvoicePreview:
     )
     period_start: datetime = field("Start of the time range that the invoice covers.")
     period_end: datetime = field("End of the time range that the invoice covers, exclusive.")
-    due_at: datetime | None = field("When it would be due.")
-    lines: list[InvoicePreviewLine] = field(
-        f"The lines that would be billed, in order; at most {limits.MAX_LINES} lines."
-    )
+    due_at: datetime | None = field("When the invoice would be due.")
+    lines: list[InvoicePreviewLine] = field(f"The lines that would be billed, in order. At most {limits.MAX_LINES}.")
 
     @strawberry.field(description="When the invoice would be issued.")
     def as_of(self) -> datetime:
@@ -90,7 +88,7 @@ class InvoicePreview:
 
 @dataclass(frozen=True, slots=True)
 class UpcomingInvoices:
-    """The batched read of the next invoices of many subscriptions."""
+    """Batched read of the next `count` invoices of many subscriptions."""
 
     count: int
 
@@ -100,7 +98,7 @@ class UpcomingInvoices:
 
 
 def upcoming_invoices_field(*, deprecation_reason: str | None = None) -> Any:
-    """The field of a subscription that says what comes next."""
+    """Declares the field of a subscription that previews its next invoices."""
 
     async def resolve(
         self: Any,
@@ -119,7 +117,7 @@ def upcoming_invoices_field(*, deprecation_reason: str | None = None) -> Any:
         resolver=resolve,
         description=(
             "The next invoices, as they would be issued if nothing changes before then. Fewer than `count` if"
-            " the subscription ends. Costs three SQL statements, however many subscriptions are read."
+            " the subscription ends. Costs three SQL statements, regardless of the number of subscriptions."
         ),
         deprecation_reason=deprecation_reason,
         metadata={READS: {"id"}},

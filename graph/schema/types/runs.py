@@ -1,4 +1,4 @@
-"""Test clocks, and the runs that bill what is due."""
+"""Test clocks and billing runs."""
 
 from datetime import datetime
 from enum import Enum
@@ -26,7 +26,7 @@ describe(
 )
 describe(
     RunTrigger,
-    "Trigger of a billing run.",
+    "The trigger of a billing run.",
     SERVER="The server's automatic renewals.",
     COMMAND="The command `billing renew`.",
     TEST_CLOCK="A test clock that was advanced.",
@@ -35,8 +35,8 @@ describe(
 
 @strawberry.type(
     description=(
-        "A simulated time that stands still until you advance it, to test what happens over months. Customers"
-        " created on it, and all of their objects, are in its time."
+        "A simulated clock for testing billing over time. Its time changes only when you advance it. Customers"
+        " that are created on it, and all of their objects, are in its time."
     )
 )
 class TestClock(Node):
@@ -68,7 +68,9 @@ class TestClockFilter:
     status: list[TestClockStatus] | None = strawberry.field(
         default=None, description="Only test clocks with one of these statuses."
     )
-    created_at: DateTimeRange | None = strawberry.field(default=None, description="Only those created in this span.")
+    created_at: DateTimeRange | None = strawberry.field(
+        default=None, description="Only test clocks created in this range."
+    )
 
     def conditions(self) -> tuple[Condition, ...]:
         return (*any_of("status", self.status), *within("created_at", self.created_at))
@@ -84,9 +86,9 @@ class TestClockOrder:
     __test__: ClassVar = False
 
     field: TestClockOrderField = strawberry.field(
-        default=TestClockOrderField.CREATED_AT, description="Field to order by."
+        default=TestClockOrderField.CREATED_AT, description="The field to sort by."
     )
-    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Sort direction.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="The sort direction.")
 
 
 @strawberry.type(
@@ -97,7 +99,7 @@ class TestClockOrder:
 )
 class BillingRun:
     id: strawberry.ID = field("The run's id: a UUID.")
-    trigger: RunTrigger = field("Trigger of the run.")
+    trigger: RunTrigger = field("The trigger of the run.")
     as_of: datetime = field("The run billed what was due by this time. Its invoices are issued as of this time.")
     started_at: datetime = field_of("created_at", "When it started.")
     finished_at: datetime | None = field("When it finished. Null while it is running, or if it was interrupted.")
@@ -129,6 +131,6 @@ class BillingRunOrderField(Enum):
 @strawberry.input(description="Sort order of billing runs.")
 class BillingRunOrder:
     field: BillingRunOrderField = strawberry.field(
-        default=BillingRunOrderField.STARTED_AT, description="Field to order by."
+        default=BillingRunOrderField.STARTED_AT, description="The field to sort by."
     )
-    direction: OrderDirection = strawberry.field(default=OrderDirection.DESC, description="Sort direction.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.DESC, description="The sort direction.")

@@ -1,4 +1,4 @@
-"""Inputs of subscriptions that a mutation and its preview share."""
+"""Subscription inputs that a mutation and its preview share."""
 
 from datetime import datetime
 
@@ -82,7 +82,7 @@ class SubscriptionChangeInput:
     )
 
     def request(self, access: Access) -> ChangeRequest:
-        """The change that is asked for. Raises a `FORBIDDEN` error for what a customer session may not ask for."""
+        """Returns the requested change. Raises a `FORBIDDEN` error if a customer session may not request it."""
         access.leave_out(mode=self.mode, asOf=self.as_of)
         plan_id = None if self.plan_id is None else PlanId(parse_id(self.plan_id))
         access.require_plan(plan_id)

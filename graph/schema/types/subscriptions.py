@@ -1,4 +1,4 @@
-"""Subscriptions, and what waits in them."""
+"""Subscriptions, with their pending changes, pending lines and billing holds."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,7 +78,7 @@ WITHDRAWN_CHANGE = "The pending change that this change replaced or withdrew. Nu
 
 @dataclass(frozen=True, slots=True)
 class WithdrawnChange:
-    """The source of a `PendingChange` that is gone, under the names of the columns of a subscription."""
+    """The source of a `PendingChange` that was withdrawn. Its attributes have the names of a subscription's columns."""
 
     pending_plan_id: PlanId
     pending_quantity: int
@@ -103,10 +103,12 @@ class BillingHold:
     attempts: int = field("Number of failed attempts so far, at least 1.")
 
 
-@strawberry.type(description=("A line that will be added to the subscription's next invoice. It keeps its id there."))
+@strawberry.type(
+    description="A line that will be added to the subscription's next invoice. Its id stays the same on the invoice."
+)
 class PendingLine:
     id: strawberry.ID = field("The line's id: a UUID.")
-    kind: LineKind = field("Description of the line.")
+    kind: LineKind = field("The kind of the line.")
     description: str = field("Description of the line, for people.")
     quantity: int = field("Number of units.")
     unit_amount_cents: Cents = field("The price of one unit for a whole period, in minor units of the plan's currency.")
@@ -118,7 +120,7 @@ class PendingLine:
     period_end: datetime = field("End of the time range that the line covers, exclusive.")
     created_at: datetime = field("When the line became pending.")
 
-    plan: LazyPlan | None = edge(plans_by_id, "plan_id", "The plan that is billed; null for what is outside any plan.")
+    plan: LazyPlan | None = edge(plans_by_id, "plan_id", "The plan that is billed. Null if the line is for no plan.")
     reverses: InvoiceLine | None = edge(
         lines_by_id,
         "reverses_line_id",
@@ -154,7 +156,7 @@ class Subscription(Node):
         " has ended."
     )
     cancel_at_period_end: bool = field("True if the subscription ends with its current period.")
-    canceled_at: datetime | None = field("When the cancellation was requested. Null if none was.")
+    canceled_at: datetime | None = field("When the cancellation was requested. Null if there is none.")
     ended_at: datetime | None = field("When the subscription ended. Null if it is live.")
     version: int = field("Version of the subscription. Starts at 1 and increases by one with each change.")
     created_at: datetime = field("When the subscription was created.")
@@ -189,7 +191,7 @@ class Subscription(Node):
     billing_hold: BillingHold | None = edge(
         billing_holds_by_subscription,
         "id",
-        "Why the subscription is not billed although it is due. Null if nothing is wrong.",
+        "The reason why the subscription is due but not billed. Null if there is none.",
     )
     test_clock: LazyTestClock | None = edge(
         test_clocks_by_id,
@@ -232,6 +234,6 @@ class SubscriptionOrderField(Enum):
 @strawberry.input(description="Sort order of subscriptions.")
 class SubscriptionOrder:
     field: SubscriptionOrderField = strawberry.field(
-        default=SubscriptionOrderField.CREATED_AT, description="Field to order by."
+        default=SubscriptionOrderField.CREATED_AT, description="The field to sort by."
     )
-    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Sort direction.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="The sort direction.")
