@@ -24,7 +24,7 @@ from db.settings import DatabaseSettings
 from graph.server.app import create_app
 from tests.cli import conftest as servers
 from tests.folders import roomy_memory
-from tests.support import Api, TestClock
+from tests.support import Api, TestClock, patient
 
 # A slow machine is no failure of a property.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -173,6 +173,6 @@ def clock() -> TestClock:
 @pytest.fixture
 async def api(database: Database, clock: TestClock) -> AsyncIterator[Api]:
     """The API over the test's database, without a socket in between."""
-    transport = httpx.ASGITransport(create_app(database, clock=clock))
+    transport = httpx.ASGITransport(create_app(database, settings=patient(), clock=clock))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield Api(client)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -17,12 +17,20 @@ from billing.words import PlanInterval, RunTrigger
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Base, Customer, Plan
+from graph.settings import Limits, Settings
 from services.runs import Report, run_renewals
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
 PATIENCE_SECONDS = 300
 """Upper bound for each thing that a test waits for: on a slow machine too, only a fault takes longer."""
+
+
+def patient(settings: Settings = Settings()) -> Settings:  # noqa: B008 - frozen
+    """Returns the settings with time limits that no slow machine reaches, except for limits that a test has set."""
+    limits, usual = settings.limits, Limits()
+    names = [name for name in ("seconds", "list_seconds") if getattr(limits, name) == getattr(usual, name)]
+    return replace(settings, limits=replace(limits, **dict.fromkeys(names, float(PATIENCE_SECONDS))))
 
 
 @dataclass

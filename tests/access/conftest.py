@@ -13,7 +13,7 @@ from graph.server.app import create_app
 from graph.settings import Settings
 from services.api_keys import Issued, create_api_key
 from services.customer_sessions import create_customer_session
-from tests.support import Api, TestClock
+from tests.support import Api, TestClock, patient
 
 Serving = Callable[..., Awaitable[Callable[[str | None], Api]]]
 
@@ -24,7 +24,7 @@ async def serving(database: Database, clock: TestClock) -> AsyncIterator[Serving
     async with AsyncExitStack() as stack:
 
         async def serve(settings: Settings) -> Callable[[str | None], Api]:
-            transport = httpx.ASGITransport(create_app(database, settings=settings, clock=clock))
+            transport = httpx.ASGITransport(create_app(database, settings=patient(settings), clock=clock))
 
             def client(token: str | None) -> Api:
                 headers = {} if token is None else {"authorization": f"Bearer {token}"}

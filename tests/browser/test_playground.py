@@ -18,7 +18,7 @@ from db.database import Database
 from graph.server.app import create_app
 from graph.settings import Settings
 from tests.access.conftest import a_key
-from tests.support import PATIENCE_SECONDS, TestClock
+from tests.support import PATIENCE_SECONDS, TestClock, patient
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -34,7 +34,7 @@ READ = """
 @asynccontextmanager
 async def listening(database: Database, clock: TestClock, settings: Settings) -> AsyncIterator[str]:
     """The address of a server on a real socket."""
-    app = create_app(database, settings=settings, clock=clock)
+    app = create_app(database, settings=patient(settings), clock=clock)
     config = uvicorn.Config(app, port=0, lifespan="off", log_level="warning")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())

@@ -19,7 +19,6 @@ import pytest
 
 from tests.containers.compose import await_success, compose_postgres, free_port, read_compose
 from tests.containers.dockerfile import REPOSITORY, Build, BuildError, context_files, ignored, read_dockerfile
-from tests.folders import open_folder
 from tests.support import PATIENCE_SECONDS
 
 AWKWARD_PASSWORD = "p@ss/w:rd #%41?"
@@ -144,15 +143,19 @@ class Image:
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Image]:
-    with open_folder("image") as folder:
-        build = Build(folder)
-        try:
-            build.run()
-        except BuildError as error:
-            if error.offline and os.environ.get("CI") != "true":
-                pytest.skip("OFFLINE: the image cannot be built, since the package index does not answer.")
-            raise
+    # On the file system of `/`, which a test makes read-only, and open to the user of the image.
+    folder = Path(tempfile.mkdtemp(prefix="billing-image-"))
+    folder.chmod(0o755)
+    build = Build(folder)
+    try:
+        build.run()
         yield Image(build)
+    except BuildError as error:
+        if error.offline and os.environ.get("CI") != "true":
+            pytest.skip("OFFLINE: the image cannot be built, since the package index does not answer.")
+        raise
+    finally:
+        shutil.rmtree(folder)
 
 
 def assert_it_serves(client: httpx.Client) -> None:

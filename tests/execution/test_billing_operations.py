@@ -41,7 +41,7 @@ from graph.schema.root import core_schema, sdl
 from graph.server.app import create_app
 from graph.settings import Settings
 from tests.execution.operations import Enriched, generated
-from tests.support import NOW, Api, TestClock
+from tests.support import NOW, Api, TestClock, patient
 
 CUSTOMERS = 12
 IDS_OF_A_TABLE = 5
@@ -140,7 +140,7 @@ async def billing(
     async with AsyncExitStack() as stack:
 
         async def api_of(*, fast_executor: bool) -> Api:
-            app = create_app(database, clock=clock, settings=Settings(fast_executor=fast_executor))
+            app = create_app(database, clock=clock, settings=patient(Settings(fast_executor=fast_executor)))
             transport = httpx.ASGITransport(app)
             return Api(
                 await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://localhost"))

@@ -39,7 +39,7 @@ from db.models import Base
 from graph.server.app import create_app
 from services.runs import Report, run_renewals
 from tests.conftest import new_database
-from tests.support import NOW, Api, TestClock, day, refusal
+from tests.support import NOW, Api, TestClock, day, patient, refusal
 
 NOBODY = "01930000-0000-7000-8000-000000000000"
 
@@ -169,7 +169,7 @@ async def arranged(server: EmbeddedPostgres, template: str) -> AsyncIterator[Arr
                 clock = TestClock()
                 database = Database(await stack.enter_async_context(new_database(server, template)))
                 stack.push_async_callback(database.close)
-                transport = httpx.ASGITransport(create_app(database, clock=clock))
+                transport = httpx.ASGITransport(create_app(database, settings=patient(), clock=clock))
                 client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
                 api = Api(await stack.enter_async_context(client))
                 worlds[arrange] = World(api, database.sessions, await arrange(api, clock))

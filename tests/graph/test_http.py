@@ -20,7 +20,7 @@ from db.queries.lookups import plans_by_id
 from db.settings import DatabaseSettings
 from graph.server.app import create_app
 from graph.server.playground import BUILT
-from tests.support import Api, TestClock, count
+from tests.support import Api, TestClock, count, patient
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -34,7 +34,7 @@ async def post(api: Api, body: bytes | str, **headers: str) -> httpx.Response:
 @asynccontextmanager
 async def api_over(database: Database, clock: TestClock) -> AsyncIterator[Api]:
     """The API over a database of the test's own making, which is closed in the end."""
-    transport = httpx.ASGITransport(create_app(database, clock=clock))
+    transport = httpx.ASGITransport(create_app(database, settings=patient(), clock=clock))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield Api(client)
     await database.close()

@@ -22,7 +22,7 @@ from graph.server.app import create_app
 from graph.server.limits import measure
 from graph.server.query_documents import QueryDocuments
 from graph.settings import Limits, Settings
-from tests.support import PATIENCE_SECONDS, Api, TestClock, counted_statements
+from tests.support import PATIENCE_SECONDS, Api, TestClock, counted_statements, patient
 
 SCHEMA: GraphQLSchema = schema._schema
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ async def limited(
 ) -> AsyncIterator[Api]:
     """A server with limits of its own."""
     settings = Settings(limits=Limits(**limits), fast_executor=fast_executor)  # type: ignore[arg-type]
-    app = create_app(database, settings=settings, clock=clock)
+    app = create_app(database, settings=patient(settings), clock=clock)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield Api(client)
 

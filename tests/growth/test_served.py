@@ -17,7 +17,7 @@ from graph.settings import Settings
 from tests.access.conftest import a_session
 from tests.growth.rows import fill, key
 from tests.growth.test_growth import noting
-from tests.support import Api, TestClock
+from tests.support import Api, TestClock, patient
 
 VOID_OR_DRAFT = ("status: [VOID, DRAFT, UNCOLLECTIBLE]", "status IN ('VOID', 'DRAFT')")
 ONE_OFF = ("kind: [ONE_OFF]", "kind = 'ONE_OFF'")
@@ -44,7 +44,7 @@ async def filled(module_database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def lists(filled: Database) -> AsyncIterator[Api]:
-    transport = httpx.ASGITransport(create_app(filled))
+    transport = httpx.ASGITransport(create_app(filled, settings=patient()))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield Api(client)
 
@@ -102,7 +102,7 @@ async def test_of_many_rows_in_a_span_the_first_are_given(filled: Database, list
 async def test_a_customer_sees_no_others_in_any_of_the_merged_pages(filled: Database, clock: TestClock) -> None:
     customer = key("customer", 5)
     token = await a_session(filled, clock, CustomerId(customer))  # type: ignore[arg-type]
-    app = create_app(filled, settings=Settings(requires_key=True), clock=clock)
+    app = create_app(filled, settings=patient(Settings(requires_key=True)), clock=clock)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://localhost", headers={"authorization": f"Bearer {token}"}
     ) as client:

@@ -27,7 +27,7 @@ from tests.access.conftest import a_key
 from tests.cli.conftest import Serve
 from tests.faults.database.test_tried_again import create, failing_with, fault
 from tests.observability.conftest import Log
-from tests.support import PATIENCE_SECONDS, Api, TestClock, counted_statements
+from tests.support import PATIENCE_SECONDS, Api, TestClock, counted_statements, patient
 
 COUNT = "query Count { customers { totalCount } }"
 RENAME = """
@@ -45,7 +45,7 @@ async def serving(database: Database, clock: TestClock) -> AsyncIterator[Serving
     clients = []
 
     def serve(token: str | None = None, **settings: Any) -> Api:
-        transport = httpx.ASGITransport(create_app(database, settings=Settings(**settings), clock=clock))
+        transport = httpx.ASGITransport(create_app(database, settings=patient(Settings(**settings)), clock=clock))
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         clients.append(httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers))
         return Api(clients[-1])

@@ -33,7 +33,7 @@ from tests.db.test_embedded import PACKAGES, as_root, ordinary_uid, python_for_a
 from tests.faults.database.test_tried_again import failing_with, fault
 from tests.folders import open_folder
 from tests.observability.conftest import Samples, gone, samples, value
-from tests.support import PATIENCE_SECONDS, Api, TestClock, run, stored
+from tests.support import PATIENCE_SECONDS, Api, TestClock, patient, run, stored
 
 COUNT = "query Count { customers { totalCount } }"
 CREATE = 'mutation Create { createCustomer(input: {name: "Ada", email: "%s"}) { userErrors { code } } }'
@@ -49,7 +49,7 @@ async def serving(database: Database, clock: TestClock) -> AsyncIterator[Serving
     clients = []
 
     def serve(**settings: Any) -> Api:
-        app = create_app(database, settings=Settings(metrics=True, **settings), clock=clock)
+        app = create_app(database, settings=patient(Settings(metrics=True, **settings)), clock=clock)
         clients.append(httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost"))
         return Api(clients[-1])
 
