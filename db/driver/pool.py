@@ -110,7 +110,7 @@ class FairQueue(QueueCommon[Item]):
 
 
 class Pool(AsyncAdaptedQueuePool):
-    """A pool that serves tasks in order of arrival. Adds the seconds of each wait to `USAGE` and passes them to `waited`."""
+    """A pool that serves tasks in order of arrival. Adds the time of each wait to `USAGE` and passes it to `waited`."""
 
     _queue_class: type[QueueCommon[ConnectionPoolEntry]] = FairQueue
 
