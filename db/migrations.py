@@ -161,11 +161,12 @@ def until_not_blocked(
     destination: str | None,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> None:
-    """Runs migrations, and retries them if one does not get a lock. That one changes nothing; those before it are kept.
+    """Runs migrations, and retries them if one does not get a lock.
 
-    The requests that queued behind the migration proceed during the pauses. A destination such as `+2` is relative to
-    the revision of the database, so it cannot be retried after one of its steps has succeeded. Raises
-    `MigrationBlockedError` if the migrations cannot be retried, or not within `patience_seconds`.
+    A migration that fails for this reason changes nothing, and the ones before it stay applied. Requests that queued
+    behind it proceed during the pauses. A destination such as `+2` is relative to the revision of the database, so it
+    cannot be retried after one of its steps has succeeded. Raises `MigrationBlockedError` if the migrations cannot be
+    retried, or not within `patience_seconds`.
     """
     deadline = time.monotonic() + patience_seconds
     pause = FIRST_LOCK_PAUSE_SECONDS
