@@ -1,4 +1,4 @@
-"""How alembic reaches the database: a connection handed in, DATABASE_URL, or the embedded server."""
+"""Environment of alembic. Connects through a connection that is passed in, DATABASE_URL, or the embedded PostgreSQL."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from db.models import Base
 
 
 def render_item(type_: str, item: object, autogen_context: AutogenContext) -> str | bool:
-    """Migrations name plain column types: they must read the same when the code's own types have changed."""
+    """Renders custom column types as plain types, so that migrations stay valid when the custom types change."""
     if type_ != "type" or not isinstance(item, TypeDecorator):
         return False
     plain = item.impl_instance
@@ -27,7 +27,7 @@ def render_item(type_: str, item: object, autogen_context: AutogenContext) -> st
 
 def run(connection: Connection) -> None:
     wait_briefly_for_locks(connection)
-    # Such as `head` or `+1`; the other commands of alembic have none.
+    # For example `head` or `+1`. Some commands of alembic have no revision.
     destination = getattr(context.config.cmd_opts, "revision", None)
     until_not_blocked(connection, lambda: run_once(connection), destination=destination)
 
@@ -52,7 +52,7 @@ async def run_on(url: str) -> None:
 
 
 def print_sql() -> None:
-    """Prints the statements of the migrations, for which no database is needed."""
+    """Prints the SQL of the migrations. Needs no database."""
     context.configure(
         dialect_name="postgresql",
         target_metadata=Base.metadata,
@@ -60,7 +60,7 @@ def print_sql() -> None:
         render_item=render_item,
         transaction_per_migration=True,
     )
-    # As `wait_briefly_for_locks` does. What fails for it has changed nothing, and can be run again.
+    # Same timeout as in `wait_briefly_for_locks`. A migration that exceeds it changes nothing and can be run again.
     context.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
     with context.begin_transaction():
         context.run_migrations()
@@ -75,7 +75,7 @@ def main() -> None:
     if context.is_offline_mode():
         print_sql()
         return
-    # An entry point of its own here, as cli/ is; where the server migrates, a connection was handed in above.
+    # Only the `alembic` command gets here, as an entry point like cli/. The server passes a connection.
     from cli.database import database_server
 
     with database_server() as server:

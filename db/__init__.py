@@ -1,1 +1,1 @@
-"""What is stored: tables, batched reads, sessions, the embedded PostgreSQL."""
+"""Storage: tables, queries, connections, backups, and the embedded PostgreSQL."""

@@ -1,4 +1,4 @@
-"""The database of a process: a pool of connections for answers, and one for all else."""
+"""Database access of a process: one connection pool for responses, and one for everything else."""
 
 import asyncio
 import logging
@@ -30,12 +30,12 @@ from db.driver.usage import count_usage
 from db.settings import DEFAULTS, DatabaseSettings
 
 STATEMENTS_PREPARED = 300
-"""So many statements stay prepared on a connection."""
+"""Maximum number of prepared statements to keep per connection."""
 
 START_UP_TIMEOUT_SECONDS = 5
-"""So long a start-up task waits for its connection."""
+"""Timeout for opening the connection of a start-up task."""
 CLIENT_CHECK_INTERVAL_MS = 1_000
-"""So often PostgreSQL looks, while it runs a statement or waits for a lock, whether this process is still there."""
+"""Interval at which PostgreSQL checks, during a statement or a lock wait, that this process is still connected."""
 
 CLOSE_SECONDS = 1
 CANCEL_POLL_SECONDS = 0.02
@@ -47,34 +47,37 @@ NO_TIMEOUTS = """
     SELECT set_config(name, '0', true) FROM pg_settings
     WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
 """
-"""Frees the present transaction from timeouts that a role or a server may have been given."""
+"""Turns off the timeouts that are configured for the role or the server, in the current transaction."""
 
 ATTEMPTS = 3
-"""So often a change is tried at most."""
+"""Maximum number of attempts per change."""
 FIRST_PAUSE_SECONDS = 0.05
-"""Before a change is tried again, it waits for a part of this that is drawn by chance; then of twice as much."""
+"""Upper bound of the random pause before the first retry of a change. It doubles with each retry."""
 CHANGE_TIMEOUT_SECONDS = 30
-"""After so long a try is given up: a server that stands still says nothing, its own timeouts neither."""
+"""Timeout for each attempt of a change, and for its waits in line for the customer's lock in total.
+
+The timeouts of PostgreSQL are not enough: a server that hangs does not enforce them.
+"""
 BRIEF_SECONDS = 2
-"""Timeout for what must not take long, beside the wait for a connection."""
+"""Timeout for operations that must be fast, without the wait for a connection."""
 PING_TIMEOUT_SECONDS = 1.8
-"""So long whoever asks whether the database is there waits for its answer."""
+"""Timeout for `Database.ping`, including the wait for a connection."""
 
 Result = TypeVar("Result")
 
 
 class Database:
-    """The database of one process.
+    """Connection pools and sessions of one process.
 
-    `sessions()` is a session on autocommit, one statement at a time; `async with sessions.begin()` one whose work is
-    one transaction. Both take the `Scope` of a request, which they keep to. A `pool_size` stands above that of the
-    settings. What may be tried again goes through `change`.
+    `sessions()` returns an autocommit session. `async with sessions.begin()` opens a session whose work is one
+    transaction. Both accept the `Scope` of a request and enforce it. Use `change` for transactions that may be
+    retried. `pool_size` overrides the value in `settings`.
     """
 
     def __init__(self, url: str, settings: DatabaseSettings = DEFAULTS, *, pool_size: int | None = None) -> None:
         pool_size = pool_size or settings.pool_size
         options: dict[str, Any] = {
-            # What is written down of an error must not hold the names and addresses that a statement was sent.
+            # Errors are logged. They must not contain the names and addresses of customers.
             "hide_parameters": True,
             "poolclass": Pool,
             "max_overflow": 0,
@@ -99,11 +102,11 @@ class Database:
         self._answers = create_async_engine(address, pool_size=pool_size, pool_reset_on_return=None, **options)
         event.listen(self._answers.sync_engine, "connect", give_texts)
         self.listeners: list[Callable[[str], None]] = []
-        """Are told of each statement that is sent by the driver; of others SQLAlchemy's own events tell."""
+        """Called with the SQL of each statement sent directly by the driver. SQLAlchemy's events report the others."""
         self.on_retry: list[Callable[[str], None]] = []
-        """Are told of each transaction that is done again: the SQLSTATE that it failed with."""
+        """Called before each retry of a transaction, with the SQLSTATE of the failure."""
         self.on_events: list[Callable[[Sequence[NewEvent]], None]] = []
-        """Are told the events of each transaction, once it is committed; not where nobody knows whether it is."""
+        """Called with the events of each committed transaction. Not called if the outcome of the commit is unknown."""
         for engine in (self.engine, self._answers):
             event.listen(engine.sync_engine, "checkout", refuse_closed)
             event.listen(engine.sync_engine, "handle_error", give_up_connection)
@@ -111,23 +114,24 @@ class Database:
         self._lines = Lines(max(1, pool_size // 2))
         self.sessions = Sessions(self.engine, self.listeners, self.on_events)
         self.brief_seconds = BRIEF_SECONDS
-        """Timeout for each thing that comes before the answer to a request, once it has a connection."""
+        """Timeout for each database step before a request is executed, once it has a connection."""
         self.pool_timeout_seconds = settings.pool_timeout_seconds
 
     def answers_in(self, scope: Scope, *, list_seconds: float | None = None) -> Reads:
-        """What the answer to a request is read with: rows whose values are ready to be sent. A list that takes longer
-        than `list_seconds` is broken off.
+        """Returns the reader for the response to a request. Its rows hold UUIDs and timestamps as strings.
+
+        A list query that takes longer than `list_seconds` raises `ListTooSlow`.
         """
         return Reads(self._answers, scope, lambda: self.sessions(scope), self.listeners, list_seconds=list_seconds)
 
     @property
     def is_busy(self) -> bool:
-        """Whether somebody waits for a connection."""
+        """True if a task is waiting for a connection."""
         return any(pool.in_line for pool in self.pools.values())
 
     @property
     def pools(self) -> dict[str, Pool]:
-        """The pools of connections, by what they are for."""
+        """Connection pools by purpose."""
         return {"work": pool_of(self.engine), "answers": pool_of(self._answers)}
 
     async def change(
@@ -137,14 +141,16 @@ class Database:
         scope: Scope | None = None,
         repeatable: bool = False,
     ) -> Result:
-        """What `operation` gives, in a transaction of its own that is committed.
+        """Runs `operation` in a new transaction, commits it and returns the result of `operation`.
 
-        Where the database has undone it for the sake of another transaction, or the connection was lost before it was
-        to be committed, it is tried again in a new transaction: so what it does beside the session must bear that.
-        Where another one has the customer's lock, it waits in line and is begun anew: see `db.access.lines`.
-        `repeatable`: done twice, it is the same as done once, and so it is also tried again where nobody knows whether
-        it was committed. Raises `OutcomeUnknown` where nobody knows that in the end, and what `operation` raises. See
-        docs/decisions/0014-transactions-are-tried-again.md.
+        The transaction is retried if the database rolled it back because of a conflict with another transaction, or if
+        the connection was lost before the commit. So the side effects of `operation` outside the session must allow
+        for repetition. If another transaction holds the customer's lock, this one waits in line and then starts over:
+        see `db.access.lines`. Set `repeatable` if running `operation` twice has the same effect as running it once: it
+        is then also retried if it is unknown whether the commit succeeded.
+
+        Raises `OutcomeUnknown` if this remains unknown, `Overloaded` if no connection or lock is available in time,
+        and the errors of `operation`. See docs/decisions/0014-transactions-are-tried-again.md.
         """
         with self._lines.turn() as turn:
             return await self._change(operation, turn, scope=scope, repeatable=repeatable)
@@ -166,7 +172,7 @@ class Database:
                     session.info[TURN] = turn
                     return await operation(session)
             except Busy:
-                # It has done nothing, and is no try.
+                # Nothing was done, so this does not count as an attempt.
                 await turn.come(deadline - time.monotonic())
                 continue
             except Exception as error:
@@ -174,7 +180,7 @@ class Database:
                 state = retryable_sqlstate(error, repeatable=repeatable)
                 if state is None or attempt == ATTEMPTS:
                     if unknown and is_unavailable(error):
-                        # An earlier try may be stored, whatever became of this one.
+                        # An earlier attempt may have been committed, even though this one failed.
                         raise OutcomeUnknown from error
                     raise
             for listener in self.on_retry:
@@ -184,9 +190,11 @@ class Database:
 
     @asynccontextmanager
     async def brief(self) -> AsyncIterator[AsyncSession]:
-        """A session on autocommit for what must not take long: it is broken off after `brief_seconds`, and raises
-        `TimeoutError` when its connection is closed, for which SQLAlchemy takes two seconds more where nothing answers.
-        A server that stands still says nothing, its own timeouts neither.
+        """Opens an autocommit session for operations that must be fast.
+
+        Cancels the block `brief_seconds` after a connection is available. Raises `TimeoutError` once the connection is
+        closed, which takes SQLAlchemy two more seconds if the server does not respond. The timeouts of PostgreSQL are
+        not enough: a server that hangs does not enforce them.
         """
         async with self.sessions() as session:
             await session.connection()
@@ -194,17 +202,17 @@ class Database:
                 yield session
 
     async def ping(self) -> None:
-        """Answers when the database does. Raises what `is_unavailable` knows when it does not."""
+        """Returns once the database responds. Raises an error that `is_unavailable` recognizes if it does not."""
         async with asyncio.timeout(PING_TIMEOUT_SECONDS), self.sessions() as session:
             await session.execute(text("SELECT 1"))
 
     async def close(self) -> None:
-        """Closes all connections, within twice `CLOSE_SECONDS` at most, whether or not the database answers.
+        """Closes all connections within 2 × `CLOSE_SECONDS`, even if the database does not respond.
 
-        Whoever was told to end, and uses a connection, has that time to cancel its SQL and to give it back.
+        Tasks that still use a connection get the first `CLOSE_SECONDS` to cancel their SQL and return the connection.
         """
         deadline = time.monotonic() + CLOSE_SECONDS
-        while any(pool.checkedout() for pool in self.pools.values()) and time.monotonic() < deadline:  # noqa: ASYNC110 - a pool tells nobody
+        while any(pool.checkedout() for pool in self.pools.values()) and time.monotonic() < deadline:  # noqa: ASYNC110 - a pool has no event to wait for
             await asyncio.sleep(CANCEL_POLL_SECONDS)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
@@ -221,26 +229,26 @@ def pool_of(engine: AsyncEngine) -> Pool:
 
 
 def give_texts(connection: DBAPIConnection, _record: object) -> None:
-    """Has a new connection give values as they are sent."""
+    """Makes a new connection return UUIDs and timestamps as strings, as responses contain them."""
     connection.run_async(use_texts)
 
 
 def refuse_closed(connection: DBAPIConnection, _record: object, _proxy: object) -> None:
-    """Has the pool make a new connection in the place of one that was closed while it lay there."""
+    """Makes the pool replace a connection that was closed while it was idle."""
     if cast("asyncpg.Connection", connection.driver_connection).is_closed():
         raise DisconnectionError("The connection was closed while it was in the pool.")
 
 
 def give_up_connection(context: ExceptionContext) -> None:
-    """Has the pool drop a connection after an error that leaves it useless, although it is open."""
+    """Makes the pool drop a connection after an error that leaves it unusable, even if it is still open."""
     if is_lost(context.original_exception):
         context.is_disconnect = True
 
 
 def connect_arguments(url: URL, server_settings: dict[str, str]) -> dict[str, Any]:
-    """What the driver makes a connection with."""
+    """Returns the arguments with which the driver opens a connection."""
     arguments = {
-        # A timer for each use of a statement would cost a sixth of what it costs to send one.
+        # 0 turns off the expiry timer. Setting it for each use of a statement costs a sixth of sending the statement.
         "max_cached_statement_lifetime": 0,
     }
     if is_pgbouncer(url):
@@ -250,7 +258,7 @@ def connect_arguments(url: URL, server_settings: dict[str, str]) -> dict[str, An
 
 @asynccontextmanager
 async def single_connection(url: str) -> AsyncIterator[AsyncConnection]:
-    """One connection outside any pool, for a start-up task. Timeouts of statements do not apply to it."""
+    """Opens a connection outside any pool, for a start-up task. The timeouts in `DatabaseSettings` do not apply."""
     engine = create_async_engine(
         driver_url(url), connect_args={"timeout": START_UP_TIMEOUT_SECONDS, **connect_arguments(asyncpg_url(url), {})}
     )

@@ -1,4 +1,4 @@
-"""Which database a command works on: the one that a URL names, or else the embedded PostgreSQL."""
+"""Choice of the database that a command uses: the one at a URL, or else the embedded PostgreSQL."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from db.embedded import EmbeddedPostgres, EmbeddedPostgresError
 
 @dataclass(frozen=True, slots=True)
 class DatabaseServer:
-    """A database that is there. `embedded` is None where a URL names it."""
+    """The database that a command uses. `embedded` is None if the database was given by its URL."""
 
     url: str
     embedded: EmbeddedPostgres | None
 
     def __str__(self) -> str:
-        """Where the data is, in words for a person, without the password."""
+        """Returns the location of the database for messages, without the password."""
         if self.embedded is None:
             return asyncpg_url(self.url).set(drivername="postgresql", query={}).render_as_string(hide_password=True)
         return f"PostgreSQL in {self.embedded.folder}" + ("" if self.embedded.owned else " (shared)")
@@ -25,11 +25,11 @@ class DatabaseServer:
 
 @contextmanager
 def running_server(url: str | None, data_dir: Path, *, make: bool = True) -> Iterator[DatabaseServer]:
-    """The database for the time of the block: at `url` or, where that is None, an embedded server in `data_dir`.
+    """Provides a database for the duration of the block: at `url`, or an embedded server in `data_dir` if that is None.
 
-    An embedded server is started, or joined, and left again. Its data is made where there is none, unless `make` is
-    false. Raises `DatabaseUrlError` and `EmbeddedPostgresError`, each with one line for the person who started the
-    command.
+    Starts the embedded server, or shares the one that is already running, and stops using it after the block. Creates
+    its data if there is none, unless `make` is false. Raises `DatabaseUrlError` or `EmbeddedPostgresError`. Their
+    message is one line for the person who started the command.
     """
     if url is not None:
         asyncpg_url(url)

@@ -1,4 +1,4 @@
-"""Bringing a database to the newest schema, once, however many processes start, and while others use it."""
+"""Migration of a database to the newest schema, safe with concurrent starts and while others use the database."""
 
 import asyncio
 import logging
@@ -27,29 +27,29 @@ log = logging.getLogger(__name__)
 
 
 class UnknownRevisionError(Exception):
-    """The database is newer than the code. The message is one line for the person who started it."""
+    """The database is newer than the code. The message is one line for the person who started the command."""
 
 
 class MigrationBlockedError(Exception):
-    """A migration did not get the locks that it needs. The message is one line for the person who started it."""
+    """A migration could not get its locks. The message is one line for the person who started the command."""
 
 
 HERE = Path(__file__).parent
 SCRIPTS = next(folder for folder in (HERE / "alembic", HERE.parent / "alembic") if folder.is_dir())
-"""The migrations: in an installed wheel inside of this package, in a checkout beside it."""
+"""Folder of the migrations: inside this package in an installed wheel, next to it in a checkout."""
 MIGRATION_LOCK = 7_205_316_947_082_011_511
-"""Key of the advisory lock that a migrating process holds. Any constant does; it must never change."""
+"""Key of the advisory lock that a process holds while it migrates. The value is arbitrary, but must never change."""
 
 LOCK_POLL_SECONDS = 0.2
-"""So often it is asked whether another process has done migrating."""
+"""Interval between attempts to get the advisory lock while another process migrates."""
 
 LOCK_TIMEOUT_MS = 500
-"""So long a migration waits for a lock on a table at a time: behind it all requests for the table wait."""
+"""Timeout for each wait of a migration for a table lock. All requests for the table queue behind it meanwhile."""
 
 FIRST_LOCK_PAUSE_SECONDS = 1.0
 LAST_PAUSE_SECONDS = 10.0
 PATIENCE_SECONDS = 600.0
-"""So long a migration tries to get its locks."""
+"""Maximum time for which migrations are retried until they get their locks."""
 
 LOCK_SQLSTATES = ("55P03", "40P01")
 
@@ -69,21 +69,21 @@ def alembic_config() -> Config:
 
 
 def head_revision() -> str:
-    """The newest revision that this code knows."""
+    """Returns the newest revision that this code knows."""
     head = ScriptDirectory.from_config(alembic_config()).get_current_head()
     assert head is not None, "there are migrations"
     return head
 
 
 async def current_revision(connection: AsyncConnection) -> str | None:
-    """The revision that the database is at; None before the first migration."""
+    """Returns the revision of the database, or None before the first migration."""
     return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
 
 
 async def migrate(url: str) -> tuple[str | None, str]:
-    """Brings the database at `url` to the head. Returns the revisions before and after.
+    """Migrates the database at `url` to the newest revision. Returns the revisions before and after.
 
-    Concurrent callers take turns; all but the first find nothing to do. Raises `UnknownRevisionError` and
+    Concurrent callers take turns, and all but the first find nothing to do. Raises `UnknownRevisionError` and
     `MigrationBlockedError`.
     """
     async with migration_lock(url), single_connection(url) as connection:
@@ -93,7 +93,10 @@ async def migrate(url: str) -> tuple[str | None, str]:
 
 
 def upgrade_to_head(connection: Connection) -> tuple[str | None, str]:
-    """`alembic upgrade head` on an open connection, which `alembic/env.py` takes from the config's attributes."""
+    """Runs `alembic upgrade head` on an open connection. Returns the revisions before and after.
+
+    `alembic/env.py` reads the connection from the attributes of the config.
+    """
     head = head_revision()
     before = MigrationContext.configure(connection).get_current_revision()
     connection.commit()
@@ -114,27 +117,29 @@ def known_revisions() -> set[str]:
 
 @asynccontextmanager
 async def migration_lock(url: str) -> AsyncIterator[None]:
-    """Keeps all other migrations of the database waiting for the time of the block.
+    """Blocks all other migrations of the database for the duration of the block.
 
-    The lock is that of a transaction on a connection of its own: behind a pooler of transactions, the next statement
-    of a session may run in another one. CREATE INDEX CONCURRENTLY waits for each transaction that has a snapshot, so
-    none may be open here: a statement that waited for the lock would have one, and is sent again and again instead.
+    The lock belongs to a transaction, on a separate connection: a session lock could get lost, because a pooler in
+    transaction mode may run the next statement in another session. CREATE INDEX CONCURRENTLY waits for each transaction
+    that holds a snapshot, so this one must not hold any. A statement that waits for the lock would hold one, so the
+    lock is polled instead.
     """
     async with single_connection(url) as connection:
         while not await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK}):
             await connection.rollback()
             await asyncio.sleep(LOCK_POLL_SECONDS)
-        # By the driver, as plain text: a prepared statement keeps its snapshot until the next one.
+        # Sent as plain text, through the driver: a prepared statement would keep its snapshot until the next one.
         raw = await connection.get_raw_connection()
         await cast("asyncpg.Connection", raw.driver_connection).execute(NO_TIMEOUTS)
         yield
 
 
 def wait_briefly_for_locks(connection: Connection) -> None:
-    """Has each transaction on the connection wait for a lock for `LOCK_TIMEOUT_MS` at most.
+    """Sets a lock timeout of `LOCK_TIMEOUT_MS` in each transaction on the connection.
 
-    Not what runs on autocommit, which CREATE INDEX CONCURRENTLY has to: it waits for old transactions to end, and
-    nobody waits behind it. The timeout is one of the transaction, since a pooler may give the session to others.
+    Autocommit statements have no such timeout. CREATE INDEX CONCURRENTLY must be one: it waits for old transactions to
+    end, but nobody queues behind it. The timeout is set per transaction, because a pooler may give the session to other
+    clients.
     """
     limited: RootTransaction | None = None
 
@@ -156,10 +161,12 @@ def until_not_blocked(
     destination: str | None,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> None:
-    """Runs migrations, and again where one did not get a lock: that one has changed nothing, and those before it stay.
+    """Runs migrations, and retries them if one does not get a lock.
 
-    In between, all that waited behind it goes on. A destination such as `+2` counts from where the database is: where
-    one of its steps was done, it cannot be run again. Raises `MigrationBlockedError`.
+    A migration that fails for this reason changes nothing, and the ones before it stay applied. Requests that queued
+    behind it proceed during the pauses. A destination such as `+2` is relative to the revision of the database, so it
+    cannot be retried after one of its steps has succeeded. Raises `MigrationBlockedError` if the migrations cannot be
+    retried, or not within `patience_seconds`.
     """
     deadline = time.monotonic() + patience_seconds
     pause = FIRST_LOCK_PAUSE_SECONDS
@@ -171,7 +178,7 @@ def until_not_blocked(
             connection.rollback()
             if server_detail(error, "sqlstate") not in LOCK_SQLSTATES:
                 raise
-            oldest = connection.scalar(text(OLDEST_TRANSACTION)) or "none by now"
+            oldest = connection.scalar(text(OLDEST_TRANSACTION)) or "none left"
             waits_for = f"a migration is waiting for a table in use; oldest transaction: {oldest}"
             repeatable = revision_of(connection) == before or not re.search(r"[+-]\d+$", destination or "")
             if not repeatable or time.monotonic() + pause > deadline:

@@ -1,14 +1,14 @@
-"""What can be set of the connections to the database."""
+"""Settings of the database connections."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
-    """What can be set of the connections of a process: `pool_size` of them for answers, and as many for all else.
+    """Settings of a process's database connections: `pool_size` for responses, and as many for everything else.
 
-    A request waits `pool_timeout_seconds` for one that is free, or until its own time is over. The others are
-    PostgreSQL's timeouts.
+    A request waits up to `pool_timeout_seconds` for a free connection, or until its own timeout. The other timeouts are
+    those of PostgreSQL.
     """
 
     pool_size: int = 6

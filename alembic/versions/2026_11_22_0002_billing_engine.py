@@ -32,10 +32,10 @@ CHECKS = (
     ("invoice_lines", "reverses", "(kind = 'PRORATION_CREDIT') = (reverses_line_id IS NOT NULL)"),
 )
 
-# What would be lost, or mean something else, in revision 0001.
+# Data that revision 0001 cannot represent.
 CANNOT_BE_SAID = (
     ("credits on invoices", "SELECT FROM invoice_lines WHERE reverses_line_id IS NOT NULL"),
-    ("lines that wait for an invoice", "SELECT FROM pending_lines"),
+    ("pending lines", "SELECT FROM pending_lines"),
     ("balances", "SELECT FROM ledger_entries"),
     ("test clocks", "SELECT FROM test_clocks"),
     (
@@ -48,8 +48,8 @@ CANNOT_BE_SAID = (
     ),
 )
 
-# What is there from before payments and events were kept: an invoice that was paid gets the payment it stands for, and
-# each object an event for each of its versions.
+# Backfill of payments and events, which did not exist before: each paid invoice gets a payment, and each object gets an
+# event for each of its versions.
 WHAT_WAS_BEFORE = (
     "ALTER TABLE payments ADD COLUMN invoice_id uuid",
     """
@@ -130,7 +130,7 @@ def upgrade() -> None:
         sa.CheckConstraint("version >= 1", name=op.f("ck_events_version")),
         sa.UniqueConstraint("object_id", "version", name="uq_events_version"),
     )
-    # SQLAlchemy has no name for the type.
+    # SQLAlchemy has no class for this type.
     op.execute("ALTER TABLE events ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id()")
     op.create_index("ix_events_customer_id", "events", ["customer_id", "xid", "position"], unique=False)
     op.create_primary_key(op.f("pk_events"), "events", ["xid", "position"])
@@ -416,7 +416,7 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("replaces_id IS NOT NULL"),
     )
-    # The key of customer and currency says as much.
+    # Redundant: the foreign key of customer and currency includes it.
     op.drop_constraint(op.f("fk_invoices_customer_id"), "invoices", type_="foreignkey")
     op.execute("ALTER TABLE customers SET (fillfactor = 85)")
     op.create_foreign_key(
@@ -467,7 +467,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     for what, found in () if op.get_context().as_sql else CANNOT_BE_SAID:
         if op.get_bind().scalar(sa.text(f"SELECT EXISTS ({found})")):
-            raise RuntimeError(f"This database has {what}, which revision 0001 cannot keep: it stays as it is.")
+            raise RuntimeError(
+                f"This database has {what}, which revision 0001 cannot represent. It stays at revision 0002."
+            )
     op.drop_constraint(op.f("ck_invoices_paid"), "invoices")
     op.create_check_constraint(op.f("ck_invoices_paid"), "invoices", "status <> 'PAID' OR amount_due_cents = 0")
     for table, name, _ in CHECKS:

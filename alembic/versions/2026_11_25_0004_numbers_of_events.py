@@ -15,7 +15,7 @@ RESTORED = "SELECT EXISTS (SELECT FROM events WHERE xid >= pg_snapshot_xmax(pg_c
 
 
 def upgrade() -> None:
-    # Where a backup of an older revision was restored, both are there already, and count on from a higher number.
+    # After a restore of a backup of an older revision, both functions exist already, and start from a higher number.
     op.execute(
         """
         DO $$
@@ -35,6 +35,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     if not op.get_context().as_sql and op.get_bind().scalar(sa.text(RESTORED)):
-        raise RuntimeError("This database was restored from a backup, which revision 0003 cannot go on from.")
+        raise RuntimeError("This database was restored from a backup, which revision 0003 does not support.")
     op.execute("ALTER TABLE events ALTER COLUMN xid SET DEFAULT pg_current_xact_id()")
     op.execute("DROP FUNCTION event_horizon(), event_xid()")

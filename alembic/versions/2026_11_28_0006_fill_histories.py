@@ -1,6 +1,6 @@
 """fill the histories of periods and trials, renew the keys of e-mail addresses
 
-Revision 0006, after 0005, whose locks it must not hold meanwhile.
+Revision 0006, after 0005. Separate from 0005 so that the locks of that migration are not held meanwhile.
 """
 
 import unicodedata
@@ -30,7 +30,10 @@ SET_KEY = "UPDATE customers SET email_key = :key WHERE id = :id AND email_key = 
 
 
 def key_of(email: str, before: str, *, folded: bool = False) -> str:
-    """The key of an address: its local part in lower case and NFC, or as `folded` before; the domain stays."""
+    """Returns the key of an e-mail address. The domain is that of the key `before`.
+
+    The local part is in lower case and NFC, or if `folded`, casefolded and in NFKC as before this revision.
+    """
     local, _, _ = email.rpartition("@")
     _, _, domain = before.rpartition("@")
     if folded:
@@ -48,7 +51,7 @@ def renew_keys(*, folded: bool) -> None:
         key = key_of(row.email, row.email_key, folded=folded)
         if key != row.email_key:
             if connection.scalar(sa.text(TAKEN), {"key": key}):
-                raise RuntimeError("There are two customers whose addresses revision 0005 takes for one.")
+                raise RuntimeError("Two customers have e-mail addresses that revision 0005 treats as equal.")
             connection.execute(sa.text(SET_KEY), {"key": key, "id": row.id, "before": row.email_key})
 
 

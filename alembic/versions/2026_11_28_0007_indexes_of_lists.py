@@ -67,7 +67,7 @@ INDEXES = (
 def upgrade() -> None:
     with op.get_context().autocommit_block():
         for name, table, columns, options in INDEXES:
-            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")  # what is left of a try that was killed
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")  # left over from a killed attempt
             op.create_index(name, table, columns, if_not_exists=True, postgresql_concurrently=True, **options)
 
 

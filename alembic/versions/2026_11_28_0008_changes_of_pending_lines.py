@@ -1,6 +1,6 @@
-"""the changes that waiting lines belong to
+"""changes of pending lines
 
-Revision 0008, after 0007. The lines that are there, and those that an older server adds, have none.
+Revision 0008, after 0007. Existing lines, and those that an older server adds, have no change.
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
-"""the changes that lines of invoices belong to
+"""changes of invoice lines
 
-Revision 0009, after 0008, which locks another table. The lines that are there, and those that an older server adds,
-have none.
+Revision 0009, after 0008. Separate from 0008 because that locks another table. Existing lines, and those that an older
+server adds, have no change.
 """
 
 import sqlalchemy as sa

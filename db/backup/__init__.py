@@ -1,4 +1,4 @@
-"""Backups: all rows as of one instant in one file, and a file made into a database again."""
+"""Backup of all rows, as of one instant, to one file, and restore of such a file into an empty database."""
 
 from db.backup.archive import Manifest, read_manifest
 from db.backup.dump import back_up

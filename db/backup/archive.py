@@ -1,6 +1,6 @@
-"""The file of a backup: a ZIP archive of the SQL that makes the database, and of a manifest that says what is in it.
+"""Backup files: ZIP archives with the SQL that recreates the database, and a manifest that describes the backup.
 
-The manifest is written last, and a ZIP archive has its table of contents at the end: a file that breaks off is none.
+The manifest is written last and a ZIP archive ends with its directory, so a truncated file is never a valid backup.
 """
 
 import hashlib
@@ -29,15 +29,15 @@ PIECE_BYTES = 2**20
 MAX_MANIFEST = 2**20
 
 Progress = Callable[[int], None]
-"""Is told how many bytes of SQL are done."""
+"""Called with the number of bytes of SQL processed so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup holds.
+    """Description of a backup.
 
-    `rows` are counts by table, `taken_at` the instant that they were the database's. `postgresql` is the server's
-    version, `pg_dump` the program's, `program` ours.
+    `rows` maps each table to its number of rows at `taken_at`, the instant of the backup. `postgresql` is the version
+    of the database server, `pg_dump` that of the dump program, and `program` that of this server.
     """
 
     program: str
@@ -54,7 +54,7 @@ class Manifest:
 
 
 class SqlWriter:
-    """Takes the SQL of a backup piece by piece, and knows its length and hash."""
+    """Writes the SQL of a backup piece by piece, and computes its length and hash."""
 
     def __init__(self, member: IO[bytes], progress: Progress) -> None:
         self._member = member
@@ -75,10 +75,10 @@ class SqlWriter:
 
 @contextmanager
 def new_archive(path: Path) -> Iterator[ZipFile]:
-    """An archive that has its name when it is whole and on disk, and not before. Only its owner may read it.
+    """Creates an archive at `path` that only its owner can read. It appears there once it is complete and on disk.
 
-    What is written meanwhile is beside it, under a name that ends in `.partial`; it goes where the block raises.
-    Raises `BackupError` where there is a file of the name, or none can be written.
+    Until then, a file in the same folder, with a name that ends in `.partial`, holds it. This file is deleted if the
+    block raises. Raises `BackupError` if `path` exists or cannot be written.
     """
     if path.exists():
         raise BackupError(f"{path} already exists: choose another name for the backup.")
@@ -102,7 +102,7 @@ def new_archive(path: Path) -> Iterator[ZipFile]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Makes `BackupError` of what the file system refuses."""
+    """Converts errors of the file system to `BackupError`."""
     try:
         yield
     except OSError as error:
@@ -110,7 +110,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 class ArchiveFile(FileIO):
-    """The file of a new archive, which tells its own errors apart from all others: it raises `BackupError`."""
+    """The file of a new archive. Raises `BackupError` if a write fails, to distinguish this from other `OSError`s."""
 
     def __init__(self, descriptor: int, path: Path) -> None:
         super().__init__(descriptor, "wb")
@@ -122,7 +122,7 @@ class ArchiveFile(FileIO):
 
 
 def sync_folder(folder: Path) -> None:
-    """Puts the names in a folder on disk."""
+    """Writes the directory entries of a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -132,7 +132,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def new_sql(archive: ZipFile, progress: Progress) -> Iterator[SqlWriter]:
-    """Where the SQL of a backup is written to."""
+    """Opens the SQL of a new archive for writing."""
     with archive.open(SQL, "w", force_zip64=True) as member:
         yield SqlWriter(member, progress)
 
@@ -143,8 +143,9 @@ def write_manifest(archive: ZipFile, manifest: Manifest) -> None:
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[ZipFile]:
-    """An archive to be read. Raises `BackupError` for what is no whole archive; also where reading in the block finds
-    that it is damaged.
+    """Opens an archive for reading.
+
+    Raises `BackupError` if the file is not a complete archive, or if a read in the block finds it damaged.
     """
     try:
         with ZipFile(path) as archive:
@@ -154,7 +155,7 @@ def open_archive(path: Path) -> Iterator[ZipFile]:
 
 
 def manifest_in(archive: ZipFile, path: Path) -> Manifest:
-    """The manifest of an open archive. Raises `BackupError`."""
+    """Returns the manifest of an open archive. Raises `BackupError` if it is missing or unreadable."""
     try:
         with archive.open(MANIFEST) as member:
             document = json.loads(member.read(MAX_MANIFEST))
@@ -168,20 +169,20 @@ def manifest_in(archive: ZipFile, path: Path) -> Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """What a backup says of itself. Raises `BackupError`."""
+    """Returns the manifest of a backup. Raises `BackupError` like `manifest_in`."""
     with open_archive(path) as archive:
         return manifest_in(archive, path)
 
 
 def pieces(archive: ZipFile) -> Iterator[bytes]:
-    """The SQL, piece by piece. Raises `BadZipFile` in the end where it is damaged."""
+    """Yields the SQL piece by piece. Raises `KeyError` if it is missing, and zip errors if it is damaged."""
     with archive.open(SQL) as member:
         while piece := member.read(PIECE_BYTES):
             yield piece
 
 
 def check_sql(archive: ZipFile, manifest: Manifest, path: Path, progress: Progress) -> None:
-    """Reads all of the SQL. Raises `BackupError` where it is not what the manifest says."""
+    """Reads all of the SQL. Raises `BackupError` if it is missing or does not match the manifest."""
     hashed = hashlib.sha256()
     done = 0
     try:

@@ -1,4 +1,4 @@
-"""Making a backup: a snapshot, counted by us and written out by `pg_dump`."""
+"""Creation of a backup: counts the rows of a snapshot, and has `pg_dump` write them."""
 
 import asyncio
 import tempfile
@@ -15,7 +15,7 @@ from db.database import NO_TIMEOUTS, single_connection
 from db.migrations import current_revision
 
 LOCK_WAIT = "60s"
-"""So long `pg_dump` waits for a table that a migration has locked."""
+"""Timeout of `pg_dump` for locks on tables, which a migration may hold."""
 
 DUMP_OPTIONS = (
     "--format=plain",
@@ -25,7 +25,7 @@ DUMP_OPTIONS = (
     "--no-tablespaces",
     "--no-publications",
     "--no-subscriptions",
-    # A bucket says how much a key may read at this moment. One that is not there is full.
+    # A bucket holds the current read allowance of an API key. A missing bucket counts as full.
     "--exclude-table-data=rate_buckets",
     f"--lock-wait-timeout={LOCK_WAIT}",
 )
@@ -39,15 +39,17 @@ TABLES = """
 
 
 async def back_up(url: str, path: Path, *, program: str, folder: Path | None, progress: Progress) -> Manifest:
-    """Writes all rows of the database at `url`, as they are at this instant, to a new file.
+    """Writes all rows of the database at `url`, as of one instant, to a new file at `path`. Returns its manifest.
 
-    Who reads and writes meanwhile is not held up; a migration that needs a table for itself waits. `program` is our
-    version, `folder` that of PostgreSQL's programs. Raises `BackupError`, and leaves no file then.
+    Other clients can read and write meanwhile, but a migration that needs an exclusive table lock waits. `program` is
+    the version of this server. `folder` is that of PostgreSQL's programs, None for those of the wheel. On failure,
+    raises `BackupError` and leaves no file.
     """
     pg_dump = find_program("pg_dump", folder)
     async with single_connection(url) as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        # The first statement: from here on the connection sees one instant, and the snapshot is good until it ends.
+        # The first statement fixes the instant that all others see. The exported snapshot is valid until the end of the
+        # transaction.
         taken_at, snapshot, version = (
             await connection.execute(text("SELECT now(), pg_export_snapshot(), current_setting('server_version_num')"))
         ).one()
@@ -87,13 +89,13 @@ def manifest_of(
 
 
 async def counts(connection: AsyncConnection) -> dict[str, int]:
-    """How many rows each table has, by its name as SQL has it."""
+    """Returns the number of rows of each table that is backed up, by the quoted name of the table."""
     tables = (await connection.execute(text(TABLES), {"not_counted": NOT_COUNTED})).scalars().all()
     return {table: await connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0 for table in tables}  # noqa: S608
 
 
 async def dump(pg_dump: Program, url: str, snapshot: str, sql: SqlWriter) -> None:
-    """Has `pg_dump` write the SQL of a snapshot. Raises `BackupError` where it fails."""
+    """Runs `pg_dump` on a snapshot and writes its SQL to `sql`. Raises `BackupError` if it fails."""
     with tempfile.TemporaryFile() as errors:
         process = await asyncio.create_subprocess_exec(
             str(pg_dump.path),

@@ -1,5 +1,5 @@
-"""The one error of backups."""
+"""Error of backup and restore."""
 
 
 class BackupError(Exception):
-    """A backup cannot be made or restored: one clear line for the person who asked for it."""
+    """A backup cannot be created or restored. The message is one line for the person who started the command."""

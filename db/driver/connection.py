@@ -1,4 +1,4 @@
-"""Connections of a pool, as the driver has them."""
+"""Driver connections: opening them, returning them to their pool, and dropping them."""
 
 import time
 from typing import Any, cast
@@ -19,11 +19,14 @@ CONNECTION_LOST = (
 
 
 CANCEL_SECONDS = 0.5
-"""So long a statement that was canceled has to end."""
+"""Timeout for the database to confirm that it canceled a statement."""
 
 
 async def give_back(taken: PoolProxiedConnection, *, canceled: bool = False) -> None:
-    """Lets others have the connection, unless it cannot be used any more; `canceled`: a statement on it was."""
+    """Returns the connection to its pool, or drops it if it is unusable.
+
+    Set `canceled` if a statement on it was canceled.
+    """
     usable = False
     try:
         usable = (
@@ -39,8 +42,9 @@ async def give_back(taken: PoolProxiedConnection, *, canceled: bool = False) -> 
 
 
 async def has_canceled(connection: asyncpg.Connection) -> bool:
-    """Whether the database has acknowledged in time that it has canceled a statement: the driver waits for that before
-    it sends the next one, and would wait for ever.
+    """Returns True if the database confirms within `CANCEL_SECONDS` that it canceled a statement.
+
+    The driver waits for the confirmation before it sends the next statement, but has no timeout of its own.
     """
     try:
         async with running_timeout(CANCEL_SECONDS):
@@ -51,9 +55,9 @@ async def has_canceled(connection: asyncpg.Connection) -> bool:
 
 
 async def drop(taken: PoolProxiedConnection) -> None:
-    """Takes the connection out of its pool, which makes a new one when it is asked again."""
+    """Removes the connection from its pool, which opens a new one when needed."""
     if taken.dbapi_connection is not None:
-        # SQLAlchemy would say good-bye first, and wait for an answer.
+        # SQLAlchemy alone would close it gracefully, and wait for a response.
         driver_connection(taken).terminate()
         await greenlet_spawn(taken.invalidate)
     taken.close()
@@ -69,20 +73,20 @@ def is_closed(taken: PoolProxiedConnection) -> bool:
 
 CONNECT_TIMEOUT_SECONDS = 1
 LONGEST_CONNECT_SECONDS = 30
-"""Timeout for a connection, with the time in which this process does not run."""
+"""Timeout for opening a connection, by the clock. `CONNECT_TIMEOUT_SECONDS` only counts while this process runs."""
 
 SILENT_SECONDS = 1
-"""So long a database that did not answer is taken for silent, before it is tried again."""
+"""Time after a connection timeout during which no connection is attempted."""
 
 
 class Connector:
-    """Makes connections. While the database does not answer at all, it says so without waiting for each of them."""
+    """Opens connections. After a timeout, further attempts fail immediately for `SILENT_SECONDS`."""
 
     def __init__(self) -> None:
         self._silent_until = 0.0
 
     async def connect(self, *arguments: Any, **options: Any) -> asyncpg.Connection:  # noqa: ANN401 - the driver's
-        """A new connection. Raises `TimeoutError` where the database does not answer, and what the driver raises."""
+        """Opens a connection. Raises `TimeoutError` if the database does not respond, and the errors of the driver."""
         if time.monotonic() < self._silent_until:
             raise TimeoutError("The database did not respond a moment ago.")
         try:

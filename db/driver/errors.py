@@ -1,4 +1,4 @@
-"""What an error of the database says: who is to blame, and whether another try may do."""
+"""Classification of database errors: what is at fault, and whether to retry."""
 
 from collections.abc import Iterator
 
@@ -7,15 +7,15 @@ from sqlalchemy.exc import DBAPIError
 
 
 class OutcomeUnknown(Exception):
-    """The connection was lost while a transaction was being committed: it may be stored, or not."""
+    """The connection was lost during a commit: the transaction may or may not be stored."""
 
 
 class Overloaded(Exception):
-    """The server has more to do than it can: nothing was done, and another time may do."""
+    """The server is overloaded. Nothing was done, and a retry may succeed."""
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """`error` and what lies under it: the driver's own error, and each cause in turn."""
+    """Yields `error` and its causes, outermost first. The cause of a SQLAlchemy error is the driver's error."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
@@ -23,57 +23,61 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def server_detail(error: BaseException, attribute: str) -> str | None:
-    """What PostgreSQL says of `error` under the driver's name for it."""
+    """Returns a field of PostgreSQL's error message by the driver's name for it, or None if `error` has none."""
     found = (getattr(cause, attribute, None) for cause in causes(error))
     return next((value for value in found if isinstance(value, str)), None)
 
 
 def violated_constraint(error: BaseException) -> str | None:
-    """The name of the constraint that PostgreSQL says `error` violates."""
+    """Returns the name of the constraint that was violated, or None if `error` has another cause."""
     return server_detail(error, "constraint_name")
 
 
 READ_ONLY = "25006"
 ROLLED_BACK_SQLSTATES = ("40001", "40P01")
-"""The database has undone a transaction for the sake of others: it could not be serialized with them; a deadlock."""
+"""The database rolled the transaction back because of a conflict: a serialization failure or a deadlock."""
 
 LOST_SQLSTATES = (
-    *("08", "57P"),  # connections, shutting down and starting up
-    *(READ_ONLY, "25P03", "25P04"),  # a primary that has become a standby, ended for idling or lasting too long
+    *("08", "57P"),  # connection errors, shutdown and startup
+    *(READ_ONLY, "25P03", "25P04"),  # primary became a standby; transaction was idle or ran for too long
 )
-"""The connection is closed, or is to a server that has changed its part: a new one may do."""
+"""Prefixes. The connection is closed, or its server is no longer the primary: a new connection may work."""
 
 UNAVAILABLE_SQLSTATES = (
-    *("28", "3D", "53"),  # authorization, no such database, no resources
-    "55P03",  # lock not to be had
+    *("28", "3D", "53"),  # authorization, unknown database, insufficient resources
+    "55P03",  # lock not available
     *LOST_SQLSTATES,
     *ROLLED_BACK_SQLSTATES,
 )
 
 
 def is_timeout(error: BaseException) -> bool:
-    """Whether `error` says that a statement took longer than it may."""
+    """Returns True if PostgreSQL canceled a statement, which it does on a statement timeout."""
     return server_detail(error, "sqlstate") == "57014"
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """True if the database has no space left to write to."""
+    """Returns True if the database server has no disk space left."""
     return server_detail(error, "sqlstate") == "53100"
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether `error` says that the connection it was met on is closed, or of no more use."""
+    """Returns True if the connection on which `error` occurred is closed or unusable."""
     for cause in causes(error):
         if isinstance(cause, DBAPIError) and cause.connection_invalidated:
             return True
-        # Of a value that cannot be sent the driver says the same, in a class that is a ValueError as well.
+        # An InterfaceError that is also a ValueError reports a value that cannot be sent. The connection is fine.
         if isinstance(cause, InterfaceError) and not isinstance(cause, ValueError):
             return True
     return (server_detail(error, "sqlstate") or "").startswith(LOST_SQLSTATES)
 
 
 def retryable_sqlstate(error: BaseException, *, repeatable: bool) -> str | None:
-    """The SQLSTATE for which a transaction that failed with `error` may be tried again; None where it may not."""
+    """Returns the SQLSTATE of `error` if the transaction may be retried, otherwise None.
+
+    A lost connection without a SQLSTATE counts as 08006. If the outcome of the commit is unknown, only a `repeatable`
+    transaction may be retried.
+    """
     if isinstance(error, OutcomeUnknown) and not repeatable:
         return None
     state = server_detail(error, "sqlstate")
@@ -85,12 +89,12 @@ def retryable_sqlstate(error: BaseException, *, repeatable: bool) -> str | None:
 
 
 def is_overloaded(error: BaseException) -> bool:
-    """Whether `error` says that the server has too much to do. The database may be well."""
+    """Returns True if this server is overloaded. The database may be healthy."""
     return any(isinstance(cause, Overloaded) for cause in causes(error))
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether `error` says that the database cannot be reached, or that there is no way to it at the moment."""
+    """Returns True if the database cannot be reached or used at the moment. Includes `Overloaded`."""
     for cause in causes(error):
         if isinstance(cause, OSError | InternalClientError | OutcomeUnknown | Overloaded):
             return True

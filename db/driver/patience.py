@@ -1,4 +1,4 @@
-"""Timeouts for what others are to do, which do not count the time in which this process does not run."""
+"""Timeouts that only count the time in which this process runs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,10 +10,10 @@ LOOP_SECONDS = 0.05
 
 @asynccontextmanager
 async def running_timeout(seconds: float | None) -> AsyncIterator[None]:
-    """Raises `TimeoutError` where the block takes longer; without `seconds`, it may take any time.
+    """Raises `TimeoutError` if the block takes longer than `seconds`. None means no timeout.
 
-    Time is counted by turns of the loop: on a machine that is too busy to let this process run, an answer that lies
-    here unread is not late.
+    Counts turns of the event loop instead of elapsed time: if the machine is too busy to run this process, a response
+    that has arrived but is still unread is not late.
     """
     if seconds is None:
         yield

@@ -1,10 +1,10 @@
-"""Connections behind PgBouncer in transaction mode, where each transaction may run in another session of PostgreSQL.
+"""Connections through PgBouncer in transaction mode, where each transaction may run in another session of PostgreSQL.
 
-Whatever belongs to a session is none of a client's there: a prepared statement would be looked for where it was not
-made, and a timeout would go to others. So statements are prepared without a name, for one use: between that and its use
-the driver asks for no answer that would end a transaction. And each statement runs in a transaction, its own where
-there is no other, in which the timeouts are set. This holds for all versions of PgBouncer: newer ones know prepared
-statements with names, and older ones, such as that of Debian 12, do not.
+A client cannot keep state in a session there: a prepared statement may not exist in the next session, and a timeout
+would also apply to other clients. So statements are prepared without a name and used once; in between, the driver sends
+nothing that would end the transaction. Each statement runs in a transaction, in its own if none is open, and the
+timeouts are set per transaction. This works with all versions of PgBouncer. Only newer ones support named prepared
+statements; the version in Debian 12 does not.
 
 See https://www.pgbouncer.org/features.html.
 """
@@ -22,35 +22,35 @@ from asyncpg.transaction import Transaction
 from db.driver.connection import ROLLBACK_SECONDS
 
 TAKEN_SETTINGS = ("application_name", "timezone", "datestyle")
-"""Of a connection's settings, PgBouncer takes these, and gives them to each session that it lends."""
+"""Connection settings that PgBouncer tracks per client, and applies to each session that it assigns to the client."""
 
 NEEDS_NO_TRANSACTION = re.compile(r"\s*(CREATE|DROP|REINDEX)\b.*\bCONCURRENTLY\b", re.IGNORECASE | re.DOTALL)
 
 
 def pgbouncer_arguments(settings: Mapping[str, str]) -> dict[str, Any]:
-    """What a connection with these settings is made with, for SQLAlchemy and its driver."""
+    """Returns the arguments with which SQLAlchemy and the driver open a connection with these settings."""
     of_transaction = [name for name in settings if name not in TAKEN_SETTINGS]
     set_local = "".join(f" SET LOCAL {name} = {int(settings[name])};" for name in of_transaction)
     return {
         "server_settings": {name: settings[name] for name in TAKEN_SETTINGS if name in settings},
         "connection_class": type("Connection", (PgBouncerConnection,), {"__slots__": (), "set_local": set_local}),
-        # What is prepared is used once, and has no name then: neither the driver nor SQLAlchemy keeps it.
+        # Neither the driver nor SQLAlchemy may cache statements: without a name, each can be used only once.
         "statement_cache_size": 0,
         "prepared_statement_cache_size": 0,
     }
 
 
 class PgBouncerConnection(asyncpg.Connection):
-    """A connection each of whose statements runs in a transaction."""
+    """A connection that runs each statement in a transaction."""
 
     __slots__ = ()
 
     set_local = ""
-    """SQL that a transaction begins with."""
+    """SQL appended to BEGIN, which sets the timeouts of the transaction."""
 
     @asynccontextmanager
     async def at_least_its_own(self) -> AsyncIterator[None]:
-        """A transaction, where none has begun."""
+        """Runs the block in the open transaction, or in a new one if none is open."""
         if self.is_in_transaction():
             yield
             return
@@ -67,7 +67,7 @@ class PgBouncerConnection(asyncpg.Connection):
         if arguments:
             async with self.at_least_its_own():
                 return await super().execute(query, *arguments, **options)
-        # Without arguments, it is one message: nothing can come in between, and more of them cost nothing.
+        # Without arguments, the query is one message: it needs no transaction, and can set the timeouts at no cost.
         begins = query.startswith("BEGIN")
         return await super().execute(query + self.set_local if begins else query, **options)
 
@@ -80,12 +80,12 @@ class PgBouncerConnection(asyncpg.Connection):
             return await super().fetchrow(*arguments, **options)
 
     async def set_builtin_type_codec(self, *arguments: Any, **options: Any) -> None:
-        # It asks the database for the type.
+        # Looks up the type in the database.
         async with self.at_least_its_own():
             await super().set_builtin_type_codec(*arguments, **options)
 
     async def prepare(self, query: str, **options: Any) -> Any:
-        """A statement; outside of a transaction, one whose transaction begins here, and ends with its one use."""
+        """Prepares a statement. If no transaction is open, starts one that ends after the statement's single use."""
         if self.is_in_transaction():
             return await super().prepare(query, **options)
         if NEEDS_NO_TRANSACTION.match(query):
@@ -100,7 +100,7 @@ class PgBouncerConnection(asyncpg.Connection):
 
 
 class SingleUseStatement:
-    """A prepared statement with a transaction of its own, which its one use ends."""
+    """A prepared statement with its own transaction, which ends after a single use."""
 
     def __init__(
         self, connection: PgBouncerConnection, statement: "PreparedStatement[Any]", transaction: Transaction
@@ -122,7 +122,7 @@ class SingleUseStatement:
 
 
 class PlainStatement:
-    """A statement that cannot be in a transaction: sent as text, in one message."""
+    """A statement that cannot run in a transaction. It is sent as plain text, in one message."""
 
     def __init__(self, connection: PgBouncerConnection, query: str) -> None:
         self._connection = connection
@@ -141,7 +141,7 @@ class PlainStatement:
 
 
 async def begin_transaction(connection: asyncpg.Connection, transaction: Transaction) -> None:
-    """Begins the transaction. Where that is broken off, nobody knows whether it has, and the connection is given up."""
+    """Starts the transaction. Terminates the connection on failure, as the transaction may or may not have started."""
     try:
         await transaction.start()
     except BaseException:
@@ -150,7 +150,7 @@ async def begin_transaction(connection: asyncpg.Connection, transaction: Transac
 
 
 async def end_transaction(connection: asyncpg.Connection, transaction: Transaction) -> None:
-    """Rolls back, unless the connection is lost and the transaction with it; given up where nothing answers in time."""
+    """Rolls back, unless the connection is closed. Terminates it if the database does not respond in time."""
     if connection.is_closed():
         return
     try:

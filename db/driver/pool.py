@@ -1,4 +1,4 @@
-"""A line in which connections of a pool are waited for."""
+"""A connection pool that serves waiting tasks in order of arrival."""
 
 import asyncio
 import logging
@@ -18,21 +18,21 @@ from db.driver.usage import USAGE
 Item = TypeVar("Item")
 
 MAX_IN_QUEUE = 1_000
-"""Maximum of those who wait for a connection of a pool: others are turned away at once."""
+"""Maximum number of tasks that wait for a connection of a pool. Further ones are rejected immediately."""
 
 
 class Room(Exception):
-    """A connection may be made: another one that was to be made could not be."""
+    """Tells a waiting task to open a connection itself, because another task failed to open one."""
 
 
 class FairQueue(QueueCommon[Item]):
-    """Whoever has waited longest gets what is put back: while somebody waits, nothing lies here.
+    """A queue that hands each returned item to the task that has waited longest. It is empty while any task waits.
 
-    With SQLAlchemy's own, who comes at that moment takes it, and the one who has waited goes to the end of the line: in
-    a crowd some never come to their turn.
+    In SQLAlchemy's own queue, a new task can take the item first, and the one that has waited goes to the end of the
+    line: under load, some tasks never get an item.
     """
 
-    def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:  # noqa: FBT002 - as it is called
+    def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:  # noqa: FBT002 - SQLAlchemy's signature
         self.maxsize = maxsize
         self.use_lifo = use_lifo
         self._items: deque[Item] = deque()
@@ -71,13 +71,13 @@ class FairQueue(QueueCommon[Item]):
         return await_(self._next(timeout))
 
     def wake_first(self) -> None:
-        """Has whoever has waited longest try to make a connection."""
+        """Tells the task that has waited longest to try to open a connection."""
         first = self._first_waiting()
         if first is not None:
             first.set_exception(Room())
 
     def _first_waiting(self) -> "asyncio.Future[Item] | None":
-        """Takes whoever has waited longest, and still waits, out of the line."""
+        """Removes and returns the future of the task that has waited longest, or None if no task waits."""
         while self._waiting:
             first = self._waiting.popleft()
             if not first.done():
@@ -85,7 +85,7 @@ class FairQueue(QueueCommon[Item]):
         return None
 
     def __len__(self) -> int:
-        """How many wait."""
+        """Returns the number of waiting tasks."""
         return sum(not each.done() for each in self._waiting)
 
     async def _next(self, seconds: float | None) -> Item:
@@ -98,7 +98,7 @@ class FairQueue(QueueCommon[Item]):
                 return await handed
         except (TimeoutError, asyncio.CancelledError) as error:
             if handed.done() and not handed.cancelled():
-                # It was too late for this one.
+                # Too late for this task: pass it on to the next one.
                 if handed.exception() is None:
                     self.put_nowait(handed.result())
                 else:
@@ -110,7 +110,7 @@ class FairQueue(QueueCommon[Item]):
 
 
 class Pool(AsyncAdaptedQueuePool):
-    """A pool in which all come to their turn, and that counts how long they wait for it. `waited` are told as well."""
+    """A pool that serves tasks in order of arrival. Adds the time of each wait to `USAGE` and passes it to `waited`."""
 
     _queue_class: type[QueueCommon[ConnectionPoolEntry]] = FairQueue
 
@@ -118,7 +118,7 @@ class Pool(AsyncAdaptedQueuePool):
 
     @property
     def in_line(self) -> int:
-        """How many wait for a connection."""
+        """Number of tasks that wait for a connection."""
         return len(cast("FairQueue[ConnectionPoolEntry]", self._pool))
 
     def recreate(self) -> "Pool":
@@ -136,7 +136,7 @@ class Pool(AsyncAdaptedQueuePool):
 
     def _dec_overflow(self) -> Literal[True]:
         done = super()._dec_overflow()
-        # Those who wait would wait for a connection that nobody gives back, and not learn why there is none.
+        # Otherwise tasks would wait for a connection that nobody returns, and not see the error.
         cast("FairQueue[ConnectionPoolEntry]", self._pool).wake_first()
         return done
 
@@ -156,5 +156,5 @@ class Pool(AsyncAdaptedQueuePool):
                 told(seconds)
 
 
-# As SQLAlchemy's own pools, it is not to say each time that it is disposed of.
+# The level that SQLAlchemy's own pools have. Otherwise each disposal would be logged.
 logging.getLogger(f"{__name__}.{Pool.__name__}").setLevel(logging.WARNING)

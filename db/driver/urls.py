@@ -4,7 +4,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 OPTION = "pgbouncer"
-"""The option of a database URL that says what it leads to."""
+"""Option of a database URL, `on` if the URL leads to PgBouncer."""
 
 
 def is_pgbouncer(url: URL) -> bool:
@@ -12,7 +12,7 @@ def is_pgbouncer(url: URL) -> bool:
 
 
 def pgbouncer_url(url: str) -> str:
-    """The URL of the same database, marked as that of a PgBouncer; as it is, where it is none: who connects says so."""
+    """Returns `url` marked as leading to PgBouncer. An invalid URL is returned unchanged: connecting reports it."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -21,14 +21,14 @@ def pgbouncer_url(url: str) -> str:
 
 
 class DatabaseUrlError(ValueError):
-    """The database URL cannot be used. The message is one line for the person who set it."""
+    """The database URL cannot be used. The message is one line for the person who configured it."""
 
 
 def asyncpg_url(url: str) -> URL:
-    """`url` as SQLAlchemy wants it for asyncpg: `postgres://` and `postgresql://` are taken as well.
+    """Returns `url` in SQLAlchemy's form for asyncpg. Also accepts `postgres://` and `postgresql://`.
 
-    Of libpq's options in its query, those are taken that have a meaning here; `connect_timeout` gives way to our own.
-    Raises `DatabaseUrlError`.
+    Keeps the options in `TAKEN_OPTIONS`, under the driver's names. Drops those in `IGNORED_OPTIONS`, which the server
+    sets itself. Raises `DatabaseUrlError` for other options and for invalid URLs.
     """
     try:
         parsed = make_url(url)
@@ -49,7 +49,7 @@ def asyncpg_url(url: str) -> URL:
 
 
 def driver_url(url: str) -> URL:
-    """`url` for the driver, without what is said to us."""
+    """Returns `url` for the driver, without the option that only this server reads."""
     return asyncpg_url(url).difference_update_query([OPTION])
 
 

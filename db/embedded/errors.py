@@ -1,5 +1,5 @@
-"""The one error of the embedded PostgreSQL."""
+"""Error of the embedded PostgreSQL."""
 
 
 class EmbeddedPostgresError(Exception):
-    """The embedded PostgreSQL cannot run: one clear line for the person who started the server."""
+    """The embedded PostgreSQL cannot run. The message is one line for the person who started the server."""

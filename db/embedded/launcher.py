@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL as the rest of the server sees it: started, shared, kept alive and stopped."""
+"""Public interface of the embedded PostgreSQL: starts, shares, restarts and stops it."""
 
 import logging
 import subprocess
@@ -30,40 +30,40 @@ log = logging.getLogger(__name__)
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL of our own in `folder`, shared by every process that starts it there.
+    """An embedded PostgreSQL in `folder`, shared by all processes that start it there.
 
-    The process that comes first owns the server: it makes the data, runs the server and starts it again when
-    it dies. The others adopt it; when the owner goes, one of them takes over, with the same URL. No port is
-    opened. Clients need no password: the socket lies where only the server's user may go, which is the user
-    of this process, or `nobody` when root starts it, so only that user and root can connect.
+    The first process owns the server: it creates the data, runs the server and restarts it if it exits. The other
+    processes adopt the server. When the owner exits, one of them becomes the owner, with the same URL.
 
-    Methods may be called from any thread. A killed owner takes the server down with it on Linux; elsewhere
-    the next owner stops what it left. A server that keeps dying is logged as an error and tried again, for
-    ever.
+    The server opens no port, and clients need no password. Its socket is in a folder that only root and the server's
+    user can access. That user is the one of this process, or `nobody` if root starts it.
+
+    Methods may be called from any thread. If the owner is killed, the server stops with it on Linux; on other systems
+    the next owner stops it. A server that keeps exiting is logged as an error and restarted without limit.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Take note of the folder, which need not exist. Nothing is touched before `start`."""
+        """Changes nothing on disk. `folder` need not exist."""
         self.folder = folder.resolve()
         self.log_path = self.folder / "postgres.log"
         self.url = ""
-        """For SQLAlchemy, once started: the same in every process and after every restart."""
+        """URL for SQLAlchemy, empty before the start. The same in every process and after every restart."""
         self.owned = False
-        """Whether this process runs the server. Becomes true in an adopter that takes over."""
+        """True if this process runs the server. It becomes true when an adopter takes over."""
         self._mutex = RLock()
         self._keeper: Thread | None = None
         self._stopping = Event()
         self._started: Future[None] = Future()
 
     def has_data(self) -> bool:
-        """True if data was made in the folder. Changes nothing. Raises EmbeddedPostgresError if it cannot be ours."""
+        """Returns True if the data exists. Changes nothing. Raises `EmbeddedPostgresError` if the data is unusable."""
         return find_data(self.folder, server_account()) is not None
 
     def start(self) -> None:
-        """Return when the server accepts connections and the database `billing` exists.
+        """Starts or adopts the server. Returns once it accepts connections and the database `billing` exists.
 
-        Blocks: 0.1 seconds where the data exists, a second where it is made, minutes after a crash of a busy
-        server. Raises EmbeddedPostgresError, and leaves nothing running, when that cannot be had.
+        Blocks for about 0.1 seconds if the data exists, 1 second if it must be created, and minutes after a crash of a
+        busy server. On failure, raises `EmbeddedPostgresError` and leaves nothing running.
         """
         with self._mutex:
             assert self._keeper is None, "already started"
@@ -86,9 +86,10 @@ class EmbeddedPostgres:
             raise
 
     def stop(self) -> None:
-        """Shut the server down if it is ours, wait for its end, and free the folder for others.
+        """Shuts down the server if this process owns it, waits until it exits, and unlocks the folder.
 
-        An adopter only stops watching. May be called any number of times, also before `start`.
+        An adopter only stops watching the server. May be called repeatedly, and before `start`. Raises
+        `EmbeddedPostgresError` if the server does not stop within `STOP_TIMEOUT_SECONDS`.
         """
         with self._mutex:
             self._stopping.set()
@@ -111,7 +112,7 @@ class EmbeddedPostgres:
         self.stop()
 
     def _keep(self) -> None:
-        """All the work, in one thread, since the server lives no longer than the thread that started it."""
+        """Main function of the keeper thread. It must live as long as the server: see `db.embedded.child`."""
         try:
             self._adopt_or_own()
         except (EmbeddedPostgresError, OSError) as error:
@@ -126,7 +127,7 @@ class EmbeddedPostgres:
 
     def _adopt_or_own(self) -> None:
         account = server_account()
-        # These refuse what we cannot run or use, before anything in the folder is touched.
+        # Raise errors about the programs and existing data before anything in the folder changes.
         binaries()
         find_data(self.folder, account)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -138,11 +139,14 @@ class EmbeddedPostgres:
                 if self._stopping.wait(POLL_SECONDS):
                     return
             self.owned = True
-            # Data that was there when we adopted it is never made anew, should it be gone by now.
+            # If an adopted data folder has disappeared, never create a new one in its place.
             self._own(data or find_data(self.folder, account) or make_data(self.folder, account), account)
 
     def _adopt(self, account: OsUser, deadline: float) -> Path | None:
-        """The data of the owner's server if that is ready now."""
+        """Returns the data folder of the owner's server if the server is ready, else None.
+
+        Raises `EmbeddedPostgresError` after `deadline`.
+        """
         data = find_data(self.folder, account)
         if data is not None and is_ready(data):
             self._announce(data, account)
@@ -155,7 +159,7 @@ class EmbeddedPostgres:
         return None
 
     def _own(self, data: Path, account: OsUser) -> None:
-        """Run the server until we are told to stop, starting it again whenever it ends."""
+        """Runs the server until `stop` is called, and restarts it whenever it exits."""
         delay = FIRST_DELAY_SECONDS
         tries = 0
         while not self._stopping.is_set():
@@ -166,10 +170,10 @@ class EmbeddedPostgres:
             except (EmbeddedPostgresError, OSError) as error:
                 if self._stopping.is_set():
                     return
-                # What a killed server leaves behind may stop the first tries of its successor.
+                # Leftovers of a killed server may make the first attempts fail.
                 if tries == FIRST_START_TRIES and not self._started.done():
                     raise
-                # Of an exception, the log of a server would have the type alone.
+                # The server log only shows the type of an exception, so log the message.
                 log.error("PostgreSQL did not start (next try in %.1f seconds): %s", delay, str(error))  # noqa: TRY400
             else:
                 self._watch(server, data, account)
@@ -179,7 +183,7 @@ class EmbeddedPostgres:
             delay = min(2 * delay, LONGEST_DELAY_SECONDS)
 
     def _watch(self, server: subprocess.Popen[bytes], data: Path, account: OsUser) -> None:
-        """Wait for the end of the server, or end it when we are told to stop."""
+        """Waits until the server exits, or stops it when `stop` is called."""
         try:
             self._announce(data, account)
             while server.poll() is None:

@@ -1,4 +1,4 @@
-"""The lock that says which process runs the server of a folder."""
+"""Lock held by the process that runs the server of a folder."""
 
 import fcntl
 import os
@@ -8,18 +8,17 @@ from typing import Self
 
 
 class FolderLock:
-    """An exclusive lock on the file `lock` in a folder; the system frees it when its process ends, however it
-    ends.
+    """An exclusive lock on the file `lock` in a folder. The system releases it when the process exits for any reason.
 
-    As a context manager it closes the file, and frees the lock, on the way out.
+    As a context manager, releases the lock and closes the file at the end.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open the file, which only our own user and root may do. Raises OSError."""
+        """Opens the lock file, which only the current user and root can access. Raises `OSError`."""
         self._descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, mode=0o600)
 
     def acquire(self) -> bool:
-        """Take the lock if no other process has it; whether it is ours now. Does not wait."""
+        """Acquires the lock without waiting. Returns False if another process holds it."""
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -32,6 +31,6 @@ class FolderLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # Closing alone would leave the lock with a process forked from this one.
+        # If the file were only closed, a process forked from this one would keep the lock.
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         os.close(self._descriptor)

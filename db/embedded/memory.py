@@ -1,4 +1,4 @@
-"""How much memory an embedded PostgreSQL takes for its buffers."""
+"""Size of the shared buffers of the embedded PostgreSQL."""
 
 import os
 from pathlib import Path
@@ -7,20 +7,20 @@ CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/
 MOST_BYTES = 2 << 30
 LEAST_BYTES = 16 << 20
 PART = 4
-"""Buffers are so small a part of the memory."""
+"""Divisor: shared buffers get this fraction of the memory."""
 
 SHARED_BUFFERS = "_BILLING_SHARED_BUFFERS"
-"""Variable that tests set: many servers run beside each other there."""
+"""Environment variable that overrides the size in tests, where many servers run at once."""
 
 
 def shared_buffers() -> str:
-    """The setting of PostgreSQL: a quarter of the memory that this process may use, 2 GB at most."""
+    """Returns the value of `shared_buffers`: a quarter of the memory this process may use, between 16 MB and 2 GB."""
     said = os.environ.get(SHARED_BUFFERS)
     return said or f"{min(MOST_BYTES, max(LEAST_BYTES, usable_bytes() // PART)) >> 20}MB"
 
 
 def usable_bytes(limits: tuple[Path, ...] = CGROUP_LIMITS) -> int:
-    """The memory of the machine, or what a cgroup leaves of it."""
+    """Returns the memory of the machine, or the limit of the cgroup if that is lower."""
     found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     for path in limits:
         try:

@@ -1,4 +1,4 @@
-"""Which user of the machine runs PostgreSQL, and how a program is run as that user."""
+"""Operating system user that runs PostgreSQL, and the start of programs as that user."""
 
 import os
 import pwd
@@ -16,7 +16,7 @@ CHILD = Path(__file__).with_name("child.py")
 
 @dataclass(frozen=True, slots=True)
 class OsUser:
-    """A user of the machine, by name and numbers."""
+    """A user of the operating system."""
 
     name: str
     uid: int
@@ -24,14 +24,15 @@ class OsUser:
 
     @property
     def is_ours(self) -> bool:
-        """Whether this process already is that user."""
+        """True if this process runs as this user."""
         return self.uid == os.geteuid()
 
 
 def server_account() -> OsUser:
-    """Who runs PostgreSQL: this process's own user or, since PostgreSQL refuses to run as root, `nobody`.
+    """Returns the user that runs PostgreSQL: the user of this process, or `nobody` if that is root.
 
-    Raises EmbeddedPostgresError when that user has no entry in the user database, which `initdb` needs.
+    PostgreSQL refuses to run as root. Raises `EmbeddedPostgresError` if the user has no entry in /etc/passwd, which
+    `initdb` needs.
     """
     uid = os.geteuid()
     try:
@@ -45,7 +46,7 @@ def server_account() -> OsUser:
 
 
 def user_name(uid: int) -> str:
-    """The name of a user, or its number where it has none."""
+    """Returns the name of a user, or "user id …" if it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -53,7 +54,7 @@ def user_name(uid: int) -> str:
 
 
 def open_to_all(path: Path) -> bool:
-    """Whether any user may reach `path`, a resolved path, and read and enter or run it."""
+    """Returns True if every user can reach, read, and enter or execute `path`, which must be resolved."""
     ancestors_open = all(parent.stat().st_mode & 0o001 for parent in path.parents)
     return ancestors_open and path.stat().st_mode & 0o005 == 0o005
 
@@ -61,20 +62,19 @@ def open_to_all(path: Path) -> bool:
 def spawn(
     account: OsUser, command: Sequence[str], *, output: IO[bytes] | int, stdin: int = subprocess.DEVNULL
 ) -> subprocess.Popen[bytes]:
-    """Start `command` as `account`, in its own session, with both outputs going to `output`.
+    """Starts `command` as `account` in a new session, with stdout and stderr going to `output`.
 
-    Ctrl-C does not reach it. On Linux it gets SIGINT when the calling thread ends. Of our environment it gets
-    what finds programs and libraries: the rest may hold secrets, and `PG*` variables would change what it
-    does.
+    Ctrl-C does not reach the command. On Linux it receives SIGINT when the calling thread ends. It only inherits PATH
+    and LD_LIBRARY_PATH: other variables may hold secrets, and `PG*` variables would change its behavior.
     """
     environment = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     arguments = [str(os.getpid()), str(account.uid), str(account.gid), *command]
-    return subprocess.Popen(  # noqa: S603  # the commands are ours
+    return subprocess.Popen(  # noqa: S603  # commands are trusted
         [sys.executable, "-I", "-S", str(CHILD), *arguments],
         stdin=stdin,
         stdout=output,
         stderr=subprocess.STDOUT,
-        env=environment | {"LC_ALL": "C"},  # English, for `server_log`
+        env=environment | {"LC_ALL": "C"},  # English messages, which `server_log` parses
         cwd="/",
         start_new_session=True,
     )

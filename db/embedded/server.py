@@ -1,4 +1,4 @@
-"""One running PostgreSQL server: started, waited for and stopped; and one that a dead process left behind."""
+"""The PostgreSQL server process: starts and stops it, waits until it is ready, and stops orphaned servers."""
 
 import logging
 import os
@@ -18,23 +18,23 @@ from db.embedded.os_user import OsUser, spawn
 from db.embedded.server_log import last_failure, open_log
 from db.embedded.sockets import PORT, socket_folder
 
-READY_TIMEOUT_SECONDS = 600  # the recovery after a crash may take minutes
+READY_TIMEOUT_SECONDS = 600  # recovery after a crash may take minutes
 STOP_TIMEOUT_SECONDS = 30
 REPEAT_SECONDS = 0.5
 POLL_SECONDS = 0.01
 
 PROGRAM = re.compile(r"(?:^|/)postgres:? ")
-"""In a command line of the server, or of one of its processes."""
+"""Matches the command line of the server and of its child processes."""
 
 log = logging.getLogger(__name__)
 
 
 def start_server(data: Path, account: OsUser, log_path: Path, stopping: Event) -> subprocess.Popen[bytes]:
-    """Start the server of `data` and wait until it is ready for clients.
+    """Starts the server of `data` and waits until it accepts clients.
 
-    A server that a dead process left running there is stopped first. The new one opens no port: clients come
-    through a socket that only `account` and root can reach. It gets its fast shutdown when the calling thread
-    ends. Raises EmbeddedPostgresError, and leaves no server behind, when it ends or `stopping` is set before
+    First stops a server that a dead process left running there. The new server opens no port: clients connect through a
+    socket that only `account` and root can access. On Linux it shuts down when the calling thread ends. Raises
+    `EmbeddedPostgresError`, and leaves no server running, if the server exits, times out, or `stopping` is set before
     it is ready.
     """
     sockets = socket_folder(data, account)
@@ -52,7 +52,7 @@ def start_server(data: Path, account: OsUser, log_path: Path, stopping: Event) -
         "log_destination": "stderr",
         "logging_collector": "off",
         "log_checkpoints": "off",
-        # What it says in detail of an error are the values of the row.
+        # The details of an error contain the values of the row.
         "log_error_verbosity": "terse",
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -69,9 +69,9 @@ def start_server(data: Path, account: OsUser, log_path: Path, stopping: Event) -
 
 
 def stop_server(process: subprocess.Popen[bytes]) -> None:
-    """Stop the server, if it has not ended, and reap it: clients are cut off, what is committed stays.
+    """Stops the server if it is running, and waits for it. Clients are disconnected; committed data is kept.
 
-    If the fast shutdown takes too long, the server is told to drop everything and recover at its next start.
+    If the fast shutdown takes too long, forces an immediate one, after which the next start runs recovery.
     """
     for order in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         if _obeys(process, order):
@@ -80,7 +80,7 @@ def stop_server(process: subprocess.Popen[bytes]) -> None:
 
 
 def _obeys(process: subprocess.Popen[bytes], order: signal.Signals) -> bool:
-    """True if the server ends on this order, which is repeated: while it starts, it may not listen yet."""
+    """Returns True if the server exits on this signal. Repeats it, as a starting server may not handle it yet."""
     deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         process.send_signal(order)
@@ -93,14 +93,14 @@ def _obeys(process: subprocess.Popen[bytes], order: signal.Signals) -> bool:
 
 
 def is_ready(data: Path) -> bool:
-    """Whether a server of `data`, whoever started it, is up and ready for clients."""
+    """Returns True if a server of `data` is ready for clients, no matter which process started it."""
     postmaster = _postmaster(data)
     return postmaster is not None and postmaster.ready and _serves(postmaster.pid, data)
 
 
 @dataclass(frozen=True, slots=True)
 class Postmaster:
-    """What `postmaster.pid` in a data folder says of the server there, alive or dead."""
+    """Contents of `postmaster.pid` in a data folder. The server may be running or dead."""
 
     pid: int
     ready: bool
@@ -128,7 +128,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], data: Path, stopping: Ev
 
 
 def _stop_left_behind(data: Path) -> None:
-    """Stop a server whose owner died. The caller holds the lock, so no living owner has a server here."""
+    """Stops a server whose owner has died. The caller holds the lock, so no living process owns the server."""
     postmaster = _postmaster(data)
     for order in (signal.SIGINT, signal.SIGQUIT):
         if postmaster is None or not _serves(postmaster.pid, data):
@@ -139,10 +139,11 @@ def _stop_left_behind(data: Path) -> None:
 
 
 def _clear_lock(path: Path) -> None:
-    """Remove a lock file of PostgreSQL's that names a process which certainly is no PostgreSQL.
+    """Removes a lock file of PostgreSQL if the process with its pid is not PostgreSQL.
 
-    PostgreSQL believes in any process of that number: a zombie that nobody reaps, or another program that was
-    given the number after a restart of the machine or container. It checks for living backends without the file.
+    PostgreSQL accepts any process with this pid as the owner of the file: a zombie, or another program that got the pid
+    after a restart of the machine or container. Removal is safe: PostgreSQL also detects running backends without the
+    file.
     """
     try:
         first_line = path.read_text().partition("\n")[0]
@@ -164,7 +165,7 @@ def _serves(pid: int, data: Path) -> bool:
 
 
 def _exists(pid: int) -> bool:
-    """Whether a process of that number, a zombie perhaps, is there and may be signalled by us."""
+    """Returns True if a process with this pid exists, possibly as a zombie, and this process may signal it."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, PermissionError):
@@ -173,7 +174,7 @@ def _exists(pid: int) -> bool:
 
 
 def _command_of(pid: int) -> str:
-    """The command line of a process, or nothing if it has ended."""
+    """Returns the command line of a process, or an empty string if it has exited."""
     if sys.platform == "linux":
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")

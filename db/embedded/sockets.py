@@ -1,4 +1,4 @@
-"""Where the server's socket is, and the address clients find it under."""
+"""Location of the server's socket, and the URL to connect to it."""
 
 import os
 import stat
@@ -11,15 +11,15 @@ from db.embedded.errors import EmbeddedPostgresError
 from db.embedded.os_user import OsUser, user_name
 
 PORT = 5432
-SOCKET_PATH_LIMIT_BYTES = 103 if sys.platform == "darwin" else 107  # sun_path, less its closing zero
+SOCKET_PATH_LIMIT_BYTES = 103 if sys.platform == "darwin" else 107  # sun_path without the terminating zero
 
 
 def socket_folder(data: Path, account: OsUser) -> Path:
-    """The folder of the socket: the data folder, which PostgreSQL insists is its user's alone.
+    """Returns the folder of the socket: the data folder, which PostgreSQL requires to be private to its user.
 
-    Where the path of the socket would be too long it is a folder under /tmp, made here if it is missing. That
-    does not heed TMPDIR: processes that share the server have to find the same one. Raises
-    EmbeddedPostgresError when that folder is not `account`'s alone.
+    If the path of the socket would be too long, returns a folder in /tmp instead, creating it if necessary. TMPDIR is
+    ignored, because processes that share the server must find the same folder. Raises `EmbeddedPostgresError` if that
+    folder is not private to `account`.
     """
     if len(os.fsencode(data / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_LIMIT_BYTES:
         return data
@@ -38,5 +38,5 @@ def socket_folder(data: Path, account: OsUser) -> Path:
 
 
 def url_of(sockets: Path) -> str:
-    """The URL for SQLAlchemy. It names the port, or the variable PGPORT would."""
+    """Returns the URL for SQLAlchemy. It contains the port, because PGPORT would apply otherwise."""
     return f"postgresql+asyncpg://billing@/billing?host={quote(str(sockets))}&port={PORT}"
