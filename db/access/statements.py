@@ -102,7 +102,7 @@ class Compiled:
 
 
 async def send(session: AsyncSession, statement: Statement, /, **values: object) -> Sequence[Any]:
-    """Sends a statement in the transaction of a session, limited by its scope, and returns the rows as sequences of values.
+    """Sends a statement on the connection of a session, limited by its scope, and returns the rows as sequences.
 
     Raises `DBAPIError` for errors of PostgreSQL, `ConnectionError`, and `RowBudgetExceeded`.
     """

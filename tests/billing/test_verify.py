@@ -533,14 +533,14 @@ CASES = (
         "balance that another invoice took",
         BALANCE_APPLIED,
         "UPDATE ledger_entries SET invoice_id = :bob_draft WHERE kind = 'APPLIED' AND invoice_id = :bob_doubtful",
-        "invoice {bob_doubtful}: took 1000 of the balance, ledger entries of 0",
-        "invoice {bob_draft}: took 0 of the balance, ledger entries of -1000",
+        "invoice {bob_doubtful}: 1000 of the balance applied, ledger entries of 0",
+        "invoice {bob_draft}: 0 of the balance applied, ledger entries of -1000",
     ),
     Case(
         "a void invoice that kept what it took",
         GIVEN_BACK,
         "UPDATE ledger_entries SET invoice_id = :bob_draft WHERE kind = 'GIVEN_BACK'",
-        "invoice {bob_draft}: is DRAFT, and 1000 was given back",
+        "invoice {bob_draft}: is DRAFT, but 1000 was released",
         "invoice {bob_void}: released allocations of 1000, ledger entries of 0",
     ),
     Case(
@@ -550,7 +550,7 @@ CASES = (
         UPDATE allocations SET released_at = created_at WHERE kind = 'BALANCE' AND invoice_id = :bob_doubtful;
         UPDATE invoices SET amount_due_cents = amount_due_cents + 1000 WHERE id = :bob_doubtful
         """,
-        "invoice {bob_doubtful}: is UNCOLLECTIBLE, and 1000 was given back",
+        "invoice {bob_doubtful}: is UNCOLLECTIBLE, but 1000 was released",
     ),
     Case(
         "a running balance that is off",
