@@ -180,7 +180,7 @@ def unpaid_invoices() -> Statement:
 
 
 async def trial_subscription(session: AsyncSession, customer_id: CustomerId, plan_id: PlanId) -> SubscriptionId | None:
-    """Returns the subscription in which the customer had a trial of the plan, or None."""
+    """Returns the subscription in which the customer had or has a trial of the plan, or None."""
     trials = select(Trial.subscription_id).where(Trial.customer_id == customer_id, Trial.plan_id == plan_id)
     # Servers of earlier releases do not write to `trials`: see `services.repairs`.
     periods = select(BillingPeriod.subscription_id).where(

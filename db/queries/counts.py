@@ -27,7 +27,7 @@ COUNTED_FOR_A_ROW = 100
 
 
 async def count(reads: Reads, model: type[Base], conditions: Sequence[Condition], limit: int | None = None) -> int:
-    """Returns the number of rows that meet the conditions, but at most `limit` + 1."""
+    """Returns the number of rows that meet the conditions. Stops at `limit` + 1, if given."""
     request = by_index(model, PageRequest(0, conditions=tuple(conditions)))
     query = count_query(model, request.shape, limited=limit is not None)
     [row] = await reads.rows(query, **count_values(request, limit))
@@ -46,7 +46,7 @@ async def counts_by(
 ) -> list[int]:
     """Returns, for each key, the number of rows with this key in column `parent` that meet the conditions.
 
-    Each number is at most `limit` + 1.
+    Each count stops at `limit` + 1, if given.
     """
     request = by_index(model, PageRequest(0, conditions=tuple(conditions)), parent)
     query = counts_query(model, parent, request.shape, limited=limit is not None)

@@ -16,7 +16,7 @@ def newest(number: int, event_type: str) -> str:
 
 
 def fill_changed_periods(changes: str) -> str:
-    """Sets `changed_at` of periods to the value that a current server writes for the changes.
+    """Returns SQL that sets `changed_at` of periods to the value that a current server writes for the changes.
 
     A change belongs to the last period that was invoiced before it, which the change may have ended early. A change
     that takes effect with the next period has its event right before that period's event, and belongs to no period.
@@ -51,7 +51,10 @@ def fill_changed_periods(changes: str) -> str:
 
 
 def fill_changed_trials(changes: str) -> str:
-    """Adds trials for plans that a subscription was changed to during its trial. Finds only the latest such change."""
+    """Returns SQL that adds trials for plans that a subscription was changed to during its trial.
+
+    Finds only changes that no later change of the subscription has overwritten.
+    """
     return f"""
         INSERT INTO trials (customer_id, plan_id, subscription_id, started_at)
         SELECT customer_id, plan_id, id, terms_at

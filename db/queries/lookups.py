@@ -52,7 +52,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class OneBy(Lookup):
-    """Returns the row with each key, or None. With `live`, only subscriptions that are not canceled.
+    """Lookup of the row with each key, or None. With `live`, only subscriptions that are not canceled.
 
     The key must be unique among these rows.
     """
@@ -67,7 +67,7 @@ class OneBy(Lookup):
 
 @dataclass(frozen=True, slots=True)
 class ManyBy(Lookup):
-    """Returns all rows with each key, ordered by the columns `order_by`."""
+    """Lookup of all rows with each key, ordered by the columns `order_by`."""
 
     order_by: tuple[str, ...] = ("id",)
 
@@ -80,7 +80,7 @@ class ManyBy(Lookup):
 
 @dataclass(frozen=True, slots=True)
 class LatestBy(Lookup):
-    """Returns the newest row with each key, or None."""
+    """Lookup of the newest row with each key, or None."""
 
     async def __call__(self, reads: Reads, keys: Sequence[Any]) -> list[Any]:
         newest = PageRequest(limit=1, descending=True)
@@ -90,7 +90,7 @@ class LatestBy(Lookup):
 
 @dataclass(frozen=True, slots=True)
 class PaymentsByInvoice(Lookup):
-    """Returns the payments that were applied to each invoice, oldest first, without duplicates."""
+    """Lookup of the payments that were applied to each invoice, oldest first, without duplicates."""
 
     async def __call__(self, reads: Reads, keys: Sequence[Any]) -> list[list[Any]]:
         found: defaultdict[Any, dict[Any, Any]] = defaultdict(dict)
