@@ -1,1 +1,1 @@
-"""The ways to the database."""
+"""Access to the database: sessions, reads, batched writes and compiled statements, all limited by a scope."""

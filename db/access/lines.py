@@ -1,9 +1,9 @@
-"""Lines of those who wait for a customer's lock. Whoever waits holds no connection that others need.
+"""Queues of changes that wait for a customer's lock, so that waiting changes do not use up the connection pool.
 
-A transaction that does not get a lock at once is undone and gives its connection back. It stands in the customer's line
-in this process, and is done again when it is first there. Where the lock is still not to be had, another process has
-it: the first of a line then waits in the database, where the lines of several processes meet. Only so many wait there
-at a time; the first of other lines try again now and then.
+A transaction that does not get the lock immediately rolls back and returns its connection. It joins the customer's
+queue in this process and is repeated when it is first. If the lock is still not available, another process holds it:
+the first change then waits in PostgreSQL, which orders the changes of several processes. The number of changes that
+wait in PostgreSQL at the same time is limited; the first changes of other queues retry with increasing pauses.
 """
 
 import asyncio
@@ -18,24 +18,24 @@ from billing.ids import CustomerId
 from db.driver.errors import Overloaded, server_detail
 
 MAX_IN_LINE = 100
-"""Maximum of those who wait for one customer in a process."""
+"""Maximum number of changes in a process that wait for the same customer."""
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 1.0
-"""Between two tries of who is first in line and has no place in the database; each pause is twice as long."""
+"""Pauses between attempts of the first in a queue while it may not wait in PostgreSQL. Each pause is twice as long."""
 
 TOO_LONG = "Timed out waiting for this customer's lock."
 
 LOCK_NOT_AVAILABLE = "55P03"
 TURN = "turn"
-"""Where a session's `info` has its turn."""
+"""Key of the `Turn` in the `info` of a session."""
 
 
 class Busy(Exception):
-    """Somebody else has the customer's lock, or stands in line for it."""
+    """Another change has the customer's lock or is ahead in the queue: roll back and await `Turn.come`."""
 
 
 class Lines:
-    """The lines of one process, the first of which wait in the database: `at_once` of them at a time."""
+    """The queues of one process. At most `at_once` changes wait in PostgreSQL at the same time."""
 
     def __init__(self, at_once: int) -> None:
         self.waiting: dict[CustomerId, deque[Turn]] = {}
@@ -43,7 +43,7 @@ class Lines:
 
     @contextmanager
     def turn(self) -> Iterator["Turn"]:
-        """A turn for one change, which leaves its line in the end."""
+        """Yields the turn of one change, which leaves its queue when the block ends."""
         turn = Turn(self)
         try:
             yield turn
@@ -52,7 +52,7 @@ class Lines:
 
 
 class Turn:
-    """The place of a change in the line of the customer that it locks."""
+    """The place of one change in the queue of the customer that it locks."""
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
@@ -62,7 +62,10 @@ class Turn:
         self._pause: float | None = None
 
     def waits_for(self, customer_id: CustomerId) -> bool:
-        """Returns True for a change that has a place in the database to wait in. Raises `Busy` if others come first."""
+        """Returns True if the change may wait for the lock in PostgreSQL, False if it must lock with NOWAIT.
+
+        Raises `Busy` if it has to join the queue first.
+        """
         self._customer_id = customer_id
         line = self._lines.waiting.get(customer_id)
         if line is not None and self not in line:
@@ -70,8 +73,11 @@ class Turn:
         return self._has_place
 
     async def come(self, seconds: float) -> None:
-        """Waits in line until it is first. Raises `Overloaded` where that takes too long, or the line is full."""
-        assert self._customer_id is not None, "it has met somebody"
+        """Waits in the queue until the change should be tried again.
+
+        Raises `Overloaded` after `seconds`, or if the queue is full.
+        """
+        assert self._customer_id is not None, "waits_for() is called first"
         line = self._lines.waiting.setdefault(self._customer_id, deque())
         if self not in line:
             if len(line) >= MAX_IN_LINE:
@@ -89,7 +95,10 @@ class Turn:
             raise Overloaded(TOO_LONG) from None
 
     async def _take_place(self) -> None:
-        """Waits for a place in the database for a while, but not before it has tried as the first in line."""
+        """Waits a short time for permission to wait in PostgreSQL.
+
+        The first call returns immediately: the lock may be free now that the change is first in the queue.
+        """
         if self._pause is None:
             self._pause = FIRST_PAUSE_SECONDS
             return
@@ -101,7 +110,7 @@ class Turn:
             self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
     def give_place(self) -> None:
-        """Lets the first of another line wait in the database."""
+        """Stops waiting in PostgreSQL, so that the first of another queue may."""
         if self._has_place:
             self._has_place = False
             self._lines.places.release()
@@ -121,8 +130,10 @@ class Turn:
 
 @asynccontextmanager
 async def in_turn(session: AsyncSession, customer_id: CustomerId) -> AsyncIterator[bool]:
-    """For the time in which a customer is locked: whether to wait for the lock. Raises `Busy` where it is not to be had
-    and the change is to wait in line. Outside of a change, one waits in the database.
+    """Surrounds the statement that locks a customer. Yields True if the statement should wait for the lock.
+
+    Raises `Busy` if the lock is not available and the change has to queue. Always yields True for sessions that were
+    not begun by `Database.change`.
     """
     turn: Turn | None = session.info.get(TURN)
     if turn is None:

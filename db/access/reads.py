@@ -1,7 +1,6 @@
-"""Reads of a request: statements that are compiled once, sent on one connection, and answered with plain rows.
+"""Reads of a request: statements that are compiled once and return the driver's rows, all on one connection.
 
-This is the short way from a statement to what is sent to the client. What it leaves out, beside the session of
-SQLAlchemy, is written down with what it costs in docs/decisions/0011-rows-as-the-driver-gives-them.md.
+Reads bypass the ORM session for speed. See docs/decisions/0011-rows-as-the-driver-gives-them.md for the measurements.
 """
 
 import asyncio
@@ -24,10 +23,10 @@ from db.models import Base
 
 
 class RowQuery(Statement):
-    """A SELECT whose rows are those of `model`, or some of their columns.
+    """A SELECT whose rows have all or some columns of `model`.
 
-    One `for_values` is planned each time, for the values that it is sent with. PostgreSQL plans others for any values
-    once they have been sent a few times, which saves half of what a lookup costs, and would be wrong for rare values.
+    With `for_values`, PostgreSQL plans each execution for its actual values. Otherwise it uses a generic plan after a
+    few executions. That halves the cost of a lookup, but the plan would be bad for rare values.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class RowQuery(Statement):
 
 
 class ListTooSlow(Exception):
-    """A list took longer than it may: no index serves what was asked for."""
+    """A list exceeded its timeout, probably because no index serves its conditions and order."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
@@ -47,9 +46,9 @@ class ListTooSlow(Exception):
 
 
 class Reads:
-    """What one request reads with: statements one after the other, on a connection of its own, on autocommit.
+    """The reads of one request, limited to its scope: one statement at a time, in autocommit mode, on one connection.
 
-    The connection is taken with the first statement and given back by `release`. All that is read keeps to the scope.
+    The first statement takes the connection from the pool; `release` returns it.
     """
 
     def __init__(
@@ -70,13 +69,10 @@ class Reads:
         self._listeners = listeners
         self._list_seconds = list_seconds
         self.session = session
-        """Makes a session for what is read by the mapper, or by the rules of billing; it keeps to the scope as well.
-
-        Its connection is another one, of the pool that transactions take theirs from.
-        """
+        """Creates an ORM session with the same scope. It uses another connection, from the pool for transactions."""
 
     async def rows(self, query: RowQuery, **values: object) -> Sequence[Any]:
-        """The rows of a query with these values. Raises `RowBudgetExceeded` and, of a list, `ListTooSlow`."""
+        """Returns the rows of a query. Raises `RowBudgetExceeded`, `ConnectionError` and, for a list, `ListTooSlow`."""
         customer_id, budget = self._scope.customer_id, self._scope.budget
         compiled = query.compiled(scoped=customer_id is not None)
         async with self._turn:
@@ -99,21 +95,21 @@ class Reads:
         return rows
 
     def charge(self, rows: int) -> None:
-        """Counts work of the database as so many rows that were read. Raises `RowBudgetExceeded`."""
+        """Charges work of the database to the row budget, as if `rows` rows were read. Raises `RowBudgetExceeded`."""
         if self._scope.budget is not None:
             self._scope.budget.spend(rows)
 
     async def _list(
         self, connection: asyncpg.Connection, query: RowQuery, compiled: Compiled, values: Mapping[str, Any]
     ) -> Sequence[Any]:
-        """The rows of a list. What takes too long is broken off. Raises `ListTooSlow`."""
+        """Returns the rows of a list. Cancels the statement and raises `ListTooSlow` after `list_seconds`."""
         began = perf_counter()
         try:
             async with running_timeout(self._list_seconds):
                 return await self._fetch(connection, query, compiled, values)
         except TimeoutError:
             if self._list_seconds is None or perf_counter() - began < self._list_seconds:
-                # The database does not answer.
+                # Another timeout: the database does not respond.
                 raise
             taken, self._taken, self._driver = self._taken, None, None
             if taken is not None:
@@ -132,15 +128,16 @@ class Reads:
             return await self._again(query, compiled, values)
 
     async def _connection(self) -> asyncpg.Connection:
-        """The connection of this request."""
+        """Returns the connection of this request, which the first call takes from the pool."""
         if self._driver is None:
             self._taken = await self._engine.raw_connection()
             self._driver = driver_connection(self._taken)
         return self._driver
 
     async def _again(self, query: RowQuery, compiled: Compiled, values: Mapping[str, Any]) -> Sequence[Any]:
-        """Asks once more, on another connection: one that was lost while it lay in the pool may say so only when it is
-        used, and a read has changed nothing. Raises `ConnectionError`.
+        """Repeats a read on another connection. Raises `ConnectionError` if that one is lost too.
+
+        A connection that was lost while it was idle in the pool may fail only on its next use.
         """
         await self._drop()
         connection = await self._connection()
@@ -151,13 +148,13 @@ class Reads:
             raise ConnectionError("The connection to the database was lost.") from error
 
     async def _drop(self) -> None:
-        """Lets go of a connection that is lost."""
+        """Closes a lost connection and removes it from the pool."""
         taken, self._taken, self._driver = self._taken, None, None
         if taken is not None:
             await drop(taken)
 
     async def release(self) -> None:
-        """Gives the connection back; the next statement takes one again."""
+        """Returns the connection to the pool. The next statement takes one again."""
         async with self._turn:
             taken, self._taken, self._driver = self._taken, None, None
             canceled, self._canceled = self._canceled, False
@@ -177,7 +174,7 @@ async def fetch(
     connection: asyncpg.Connection, query: RowQuery, compiled: Compiled, values: Mapping[str, Any]
 ) -> Sequence[Any]:
     if query.for_values:
-        # Without a name, it is used once.
+        # An unnamed statement is not kept, so PostgreSQL never switches to a generic plan.
         prepared = await connection.prepare(compiled.text, name="", record_class=query.row_class)
         return cast("Sequence[Any]", await prepared.fetch(*compiled.texts(values)))
     rows: Sequence[Any] = await connection.fetch(compiled.text, *compiled.texts(values), record_class=query.row_class)

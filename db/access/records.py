@@ -1,7 +1,8 @@
-"""Records bound to columns by name.
+"""Dataclasses ("records") bound to columns by name.
 
-A `Bound` says which columns to select for a dataclass, and makes one from a row. A `Target` says which columns of a
-table its fields are stored in. Both are made at import, where a name that does not fit raises `TypeError`.
+A `Bound` lists the columns to select for a record and creates records from rows. A `Target` maps the fields of a record
+to the columns of the table that it is written to. Both are created at import time, when a name that does not match
+raises `TypeError`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -21,17 +22,17 @@ from db.models.base import table_of
 Record = TypeVar("Record")
 Values: TypeAlias = Sequence[Any]
 Part: TypeAlias = tuple[int, int, Callable[..., Any]]
-"""A field that is a record: where its values begin and end, and what makes it of them."""
+"""A field that is a record: the start and end of its values in the row, and the function that creates it from them."""
 Source: TypeAlias = type[Base] | AliasedClass[Any]
 Column: TypeAlias = ColumnElement[Any] | InstrumentedAttribute[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Bound(Generic[Record]):
-    """The columns of a record, and `make`, which makes the record of their values, in the same order.
+    """The columns of a record. `make` creates the record from their values, in the same order.
 
-    As a field of another record it is None if its first value is null: an outer join found no row. Begin each record
-    with its id.
+    If the record is a field of another record, the field is None when the first value is null (an outer join found no
+    row). The first field must therefore be one that is never null, usually the id.
     """
 
     columns: tuple[Column, ...]
@@ -42,11 +43,11 @@ class Bound(Generic[Record]):
 
 
 def bind(record: type[Record], source: Source | None = None, /, **named: Column | Bound[Any]) -> Bound[Record]:
-    """Binds each field of a dataclass to the column of `source` with the same name, or to what is `named` for it: a
-    column, an expression or another record's binding.
+    """Binds each field of a dataclass to the column of `source` with the same name.
 
-    Raises `TypeError` for a field without a column, for a name that is not a field, and for a keyword-only field, which
-    values in order cannot fill.
+    Keyword arguments override this for a field, with a column, an expression or the `Bound` of another record. Raises
+    `TypeError` for a field without a column, for a name that is not a field, and for a keyword-only field, since
+    records are created from positional values.
     """
     own = {} if source is None else columns_of(source)
     columns: list[Column] = []
@@ -68,13 +69,13 @@ def bind(record: type[Record], source: Source | None = None, /, **named: Column 
 
 
 def columns_of(source: Source) -> dict[str, Column]:
-    """The columns of a model, or of an alias of one, by their names in the table."""
+    """Returns the columns of a model, or of an alias of one, by their names in the table."""
     attributes = inspect(source).mapper.column_attrs
     return {attribute.columns[0].name: getattr(source, attribute.key) for attribute in attributes}
 
 
 def maker(record: type[Record], parts: Sequence[Part]) -> Callable[..., Record]:
-    """Returns the function that makes a record, whose parts are records too, of all their values."""
+    """Returns a function that creates a record with nested records from the values of all of them."""
     backwards = parts[::-1]
 
     def make(*row: object) -> Record:
@@ -87,15 +88,16 @@ def maker(record: type[Record], parts: Sequence[Part]) -> Callable[..., Record]:
 
 
 def from_row(record: type[Record], row: Base) -> Record:
-    """Makes a record from the attributes of a mapped row that have the names of its fields."""
+    """Creates a record from the attributes of an ORM row with the same names as its fields."""
     return record(**{field.name: getattr(row, field.name) for field in fields(record)})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """Columns of a table that records are written to: rows are inserted or, with `keys`, updated where these agree.
+    """The columns of a table that records are written to.
 
-    A row is not inserted if the table has one with the same values in the columns `unless`.
+    Without `keys`, each record is inserted, except if the table already has a row with the same values in the columns
+    `unless`. With `keys`, the row with the same values in these columns is updated.
     """
 
     table: Table
@@ -109,12 +111,12 @@ class Target:
 def inserts(
     model: type[Base], record: type[Any], *, without: Collection[str] = (), unless: tuple[str, ...] = ()
 ) -> Target:
-    """Binds the fields of a dataclass, `without` some, to the columns of a table with the same names.
+    """Binds the fields of a dataclass, except those in `without`, to the columns with the same names, for an INSERT.
 
-    With `unless`, columns of a unique rule, a row that the table has already is left alone.
-    A field that is a dataclass and not a column stands for its own fields; one of those is named `line.created_at`.
-    Raises `TypeError` for a field without a column, for a name in `without` that is not a field, and for a column that
-    needs a value and has no field.
+    `unless` names the columns of a unique constraint: a row that conflicts with an existing one is not inserted.
+    A field that is a dataclass and not a column is replaced by its own fields, named for example `line.created_at`.
+    Raises `TypeError` for a field without a column, for a name in `without` that is not a field, and for a required
+    column without a field.
     """
     bound = target(model, record, (), without)
     missing = {column.name for column in bound.table.c if needs_value(column)}.difference(bound.names)
@@ -124,7 +126,7 @@ def inserts(
 
 
 def updates(model: type[Base], record: type[Any], *, keys: tuple[str, ...], without: Collection[str] = ()) -> Target:
-    """Like `inserts`, for rows that exist: `keys` are the columns that find a row, all others are set."""
+    """Like `inserts`, for an UPDATE: finds the row by the columns `keys` and sets all others."""
     return target(model, record, keys, without)
 
 
@@ -137,7 +139,7 @@ def target(model: type[Base], record: type[Any], keys: tuple[str, ...], without:
 
 
 def paths_of(model: type[Base], record: type[Any], without: Collection[str], within: str = "") -> dict[str, str]:
-    """For each column the path of its field: `created_at` or, in a dataclass in the record, `line.created_at`."""
+    """Returns the path of the field for each column: `created_at` or, in a nested dataclass, `line.created_at`."""
     columns, types = table_of(model).c, get_type_hints(record)
     paths: dict[str, str] = {}
     for field in fields(record):

@@ -1,8 +1,8 @@
-"""Rows as they are read for an answer: the driver's own records, whose values are ready to be sent.
+"""Rows of a response: the driver's own records, with values that are ready for JSON.
 
-Where JSON is all that becomes of a value, making a Python object of it first is work for nothing: of what it costs to
-read an invoice, most would be its instants. The connections of `db.access.reads` have the driver give a UUID and an
-instant as the text that PostgreSQL prints, and a word of an enum is its text anyway.
+Creating Python objects that are only serialized to JSON again is expensive: parsing timestamps would be most of the
+cost of reading an invoice. So the driver returns UUIDs and timestamps as text on the connections of `db.access.reads`.
+Enums are stored as text anyway.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,9 @@ DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 
 
 class Row(asyncpg.Record):
-    """A row of `model`, or some of its columns, by their names.
+    """A row with all or some columns of `model`, as attributes and as items.
 
-    Ids and words are texts, and so are instants, as PostgreSQL prints them in UTC: `2026-01-31 12:00:00+00`.
+    Ids, enums and timestamps are strings. Timestamps are in UTC and in PostgreSQL's format: `2026-01-31 12:00:00+00`.
     """
 
     __slots__ = ()
@@ -32,13 +32,13 @@ class Row(asyncpg.Record):
 
 
 def column_names(model: type[Base]) -> frozenset[str]:
-    """The names of all columns of a table, as its rows have them."""
+    """Returns the attribute names of all columns of a model."""
     return frozenset(attribute.key for attribute in model.__mapper__.column_attrs)
 
 
 @cache
 def row_class(model: type[Base]) -> type[Row]:
-    """The class of the rows of a table. What a row was read without cannot be asked of it: a `KeyError`."""
+    """Returns the class for rows of a table. Accessing a column that was not selected raises `KeyError`."""
     values = {
         attribute.key: property(column_reader(attribute.key, attribute.columns[0].type))
         for attribute in model.__mapper__.column_attrs
@@ -47,7 +47,7 @@ def row_class(model: type[Base]) -> type[Row]:
 
 
 class Referred:
-    """A row that another row refers to, and was read together with."""
+    """A row that another row refers to, read together with it by a join."""
 
     __slots__ = ("_row",)
 
@@ -59,7 +59,7 @@ class Referred:
 
 @cache
 def referred_class(model: type[Base], key: str) -> type[Referred]:
-    """The class of the rows of a table to which other rows refer by their column `key`."""
+    """Returns the class for rows of `model` that other rows refer to by their column `key`."""
     values = {
         attribute.key: property(through_row(column_reader(f"{key}.{attribute.key}", attribute.columns[0].type)))
         for attribute in model.__mapper__.column_attrs
@@ -68,11 +68,11 @@ def referred_class(model: type[Base], key: str) -> type[Referred]:
 
 
 def through_row(value: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda referred: value(referred._row)  # noqa: SLF001 - it is its own
+    return lambda referred: value(referred._row)  # noqa: SLF001 - the same class
 
 
 def column_reader(name: str, type_: TypeEngine[Any]) -> Callable[[Any], Any]:
-    """What gives a column's value of a record. The types of documents make something of what the driver gives."""
+    """Returns a function that reads a column from a record. Only addresses are converted to Python objects."""
     taken = itemgetter(name)
     if isinstance(type_, AddressColumn | BillToColumn):
         return lambda record: type_.process_result_value(taken(record), DIALECT)
@@ -80,6 +80,6 @@ def column_reader(name: str, type_: TypeEngine[Any]) -> Callable[[Any], Any]:
 
 
 async def use_texts(connection: asyncpg.Connection) -> None:
-    """Has the driver give, and take, UUIDs and instants as texts."""
+    """Makes the driver accept and return UUIDs and timestamps as text on this connection."""
     for name in ("uuid", "timestamptz"):
         await connection.set_builtin_type_codec(name, schema="pg_catalog", codec_name="text", format="text")

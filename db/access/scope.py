@@ -1,7 +1,7 @@
-"""Sessions with a scope: what a request may see, how many rows it may read, and who it is.
+"""Sessions with a scope: the actor of a request, the rows that it may see, and the number of rows that it may read.
 
-The scope is in the session, not in the statements: each SELECT of a table is narrowed to the customer, and limited to
-the rows that are left, before it is sent. A read that somebody forgot to narrow does not exist.
+The scope belongs to the session, not to the statements. Each SELECT is filtered by customer and limited to the
+remaining row budget before it is sent, so no statement can omit the filter.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ BUDGET = "row_budget"
 
 
 class RowBudgetExceeded(Exception):
-    """A request has read more rows than it may."""
+    """A request exceeded its row budget."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
@@ -33,35 +33,38 @@ class RowBudgetExceeded(Exception):
 
 
 FREE_SECONDS = 0.1
-"""Time that a list may take without being charged for it."""
+"""Number of seconds that a list may take without being charged to the rate limit."""
 
 
 @dataclass(slots=True)
 class RowBudget:
-    """How many rows a request may read, and give: what a dataloader has read once may be given many times."""
+    """The limit on the rows that a request may read, and on the rows in its response.
+
+    The counts differ: a row that a dataloader has read once can be in the response many times.
+    """
 
     limit: int
     read: int = 0
     given: int = 0
     slow_seconds: float = 0.0
-    """Seconds that lists took beyond `FREE_SECONDS` each."""
+    """Total time of lists, without the first `FREE_SECONDS` of each."""
 
     @property
     def left(self) -> int:
         return max(0, self.limit - self.read)
 
     def spend(self, rows: int) -> None:
-        """Counts rows that were read. Raises `RowBudgetExceeded`."""
+        """Adds rows that were read. Raises `RowBudgetExceeded`."""
         self.read += rows
         if self.read > self.limit:
             raise RowBudgetExceeded(self.limit)
 
     def search(self, seconds: float) -> None:
-        """Counts the time that a list took which no index may serve."""
+        """Adds the time that a list took. It can be long if no index serves the list."""
         self.slow_seconds += max(0.0, seconds - FREE_SECONDS)
 
     def give(self, rows: int) -> None:
-        """Counts rows of lists that are given. Raises `RowBudgetExceeded`."""
+        """Adds rows of lists to the response. Raises `RowBudgetExceeded`."""
         self.given += rows
         if self.given > self.limit:
             raise RowBudgetExceeded(self.limit)
@@ -69,11 +72,10 @@ class RowBudget:
 
 @dataclass(frozen=True)
 class Scope:
-    """Who reads and writes, for the time of a request.
+    """The actor of a request, and the rows that it may see.
 
-    Where `customer_id` is set, no other customer's rows exist, no drafts of invoices, and of what belongs to no
-    customer only the test clock in whose time the customer lives, the plans that it has or had, and those that its
-    session offers, whose key is `key_id`.
+    With `customer_id`, the scope of a customer session whose API key is `key_id`: it sees only rows of this customer,
+    no draft invoices, the customer's test clock, the plans that the customer has or had, and the session's `plan_ids`.
     """
 
     actor: str
@@ -83,10 +85,10 @@ class Scope:
 
     @cached_property
     def criteria(self) -> Sequence[ORMOption]:
-        """What narrows a SELECT of any table."""
+        """Options that filter a SELECT of any table by customer. Empty if all rows are visible."""
         if self.customer_id is None:
             return ()
-        assert self.key_id is not None, "a customer reads by a session"
+        assert self.key_id is not None, "the scope of a customer has the key of its session"
         return [
             with_loader_criteria(model, criterion, include_aliases=True)
             for model in (mapper.class_ for mapper in Base.registry.mappers)
@@ -95,17 +97,18 @@ class Scope:
 
 
 ANY_CUSTOMER = Scope("nobody", CustomerId(uuid4()), key_id=ApiKeyId(uuid4()))
-"""Stands in for the scope of any customer: of a statement that is compiled with it, the values of the parameters that
-have this `customer_id` and this `key_id` are put in when it is sent. It is nobody's: a statement that is sent as it is
-finds nothing.
+"""Placeholder for the scope of any customer, with random ids.
+
+Statements are compiled with it, and its `customer_id` and `key_id` are replaced by the actual ones when a statement is
+sent. If they were not replaced, the statement would find no rows.
 """
 
 Criterion = Callable[[Any], ColumnElement[bool]]
 
 
 def visible(model: type[Base], customer_id: CustomerId, key_id: ApiKeyId) -> Criterion | None:
-    """Which rows of a table, or of an alias of it, one customer sees: none, unless it is said. None stands for all."""
-    # Idempotency keys are found by the API key that sent them.
+    """Returns the condition for the rows of a table that a customer may see: no rows by default. None: all rows."""
+    # Idempotency keys are looked up by API key, so a session finds only its own.
     if model is IdempotencyKey:
         return None
     if model is Plan:
@@ -117,7 +120,7 @@ def visible(model: type[Base], customer_id: CustomerId, key_id: ApiKeyId) -> Cri
 
 
 class ScopedSession(Session):
-    """A session that keeps to the `Scope` in its `info`, where there is one."""
+    """A session whose SELECTs are limited to the `Scope` in its `info`, if it has one."""
 
 
 def scope_of(session: AsyncSession) -> Scope | None:
@@ -126,7 +129,7 @@ def scope_of(session: AsyncSession) -> Scope | None:
 
 
 def actor_of(session: AsyncSession) -> str:
-    """Who is named in the events of what the session changes."""
+    """Returns the actor for the events of changes that the session makes."""
     scope = scope_of(session)
     return scope.actor if scope else "api"
 
@@ -135,7 +138,7 @@ Query: TypeAlias = Select[Any] | CompoundSelect[Any]
 
 
 def in_scope(statement: Query, scope: Scope) -> tuple[Query, dict[str, RowBudget]]:
-    """The statement narrowed and limited to the scope, and the options it is to be sent with."""
+    """Returns the statement, filtered and limited by the scope, and its execution options."""
     if scope.customer_id is not None:
         statement = statement.options(*scope.criteria)
     if scope.budget is None:
@@ -161,7 +164,7 @@ def count_rows(
     context: ExecutionContext | None,
     _executemany: bool,
 ) -> None:
-    """Counts what a statement has read, for the request whose budget it names."""
+    """Charges the rows of a statement to the budget in its execution options."""
     budget: RowBudget | None = context.execution_options.get(BUDGET) if context else None
     if budget is not None:
         budget.spend(max(0, cursor.rowcount))

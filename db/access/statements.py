@@ -1,7 +1,7 @@
-"""Statements that are built and compiled by SQLAlchemy once, and sent by its driver.
+"""Statements that SQLAlchemy builds and compiles once, and that are sent directly by the driver.
 
-Building a statement, finding it among the compiled ones and passing its rows on costs several times what the driver
-takes to send it. What is sent for each request is written with names in the place of values, and kept compiled.
+For SQLAlchemy, building a statement, looking it up in the cache and converting its rows costs several times more than
+sending it. So statements that requests send have named parameters, and are kept in compiled form.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,12 +23,12 @@ from db.driver.usage import TimedStatement
 from db.models.types import stored_type
 
 MAX_STATEMENTS = 1000
-"""So many statements of one kind are kept compiled."""
+"""Maximum number of results that are kept for each `cached` function."""
 
 CUSTOMER = "scope_customer_id"
 KEY = "scope_key_id"
 ROWS_LEFT = "rows_left"
-"""Names of parameters that have their value from the scope."""
+"""Names of parameters whose values come from the scope."""
 
 SELECTS = (Select, CompoundSelect)
 
@@ -36,32 +36,32 @@ Shape = ParamSpec("Shape")
 Cached = TypeVar("Cached")
 Convert = Callable[[Any], Any] | None
 Parameter = tuple[str, Any, Convert]
-"""Its name, what it is where no value is given, and what makes of a value what is sent."""
+"""Name, default value, and the conversion of a value for the driver."""
 
 
 def cached(build: Callable[Shape, Cached]) -> Callable[Shape, Cached]:
-    """Keeps what `build` makes of a shape: a statement is built and compiled once."""
+    """Caches the results of `build`, so that each statement is built and compiled only once."""
     return wraps(build)(lru_cache(maxsize=MAX_STATEMENTS)(build))  # type: ignore[return-value]
 
 
 class Statement:
-    """A statement whose parameters have names.
+    """A statement with named parameters.
 
-    A SELECT is written with mapped classes, so that it can be narrowed to what one customer sees.
+    A SELECT must use ORM models, not tables, so that it can be filtered by customer.
     """
 
     def __init__(self, statement: ClauseElement) -> None:
-        # Both at once: a statement of SQLAlchemy takes some fifty times the memory of its text, and is not kept.
+        # Compile both now: a SQLAlchemy statement needs about 50 times the memory of its SQL text, so it is not kept.
         self._open = Compiled(statement, scoped=False)
         self._scoped = Compiled(statement, scoped=True) if isinstance(statement, SELECTS) else self._open
 
     def compiled(self, *, scoped: bool = False) -> "Compiled":
-        """The statement for the driver; `scoped`, one that is narrowed to a customer."""
+        """Returns the compiled statement, or the variant that is filtered by customer if `scoped`."""
         return self._scoped if scoped else self._open
 
 
 class Compiled:
-    """A statement for the driver: its text, and its parameters in their order."""
+    """A compiled statement for the driver: its SQL, and its parameters in order."""
 
     __slots__ = ("_converts_rows", "_parameters", "_results", "_texts", "text")
 
@@ -83,15 +83,15 @@ class Compiled:
         self._converts_rows = any(convert is not None for convert in self._results)
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
-        """The values in the order of the parameters; for one that is not given, what the statement has for it."""
+        """Returns the values in the order of the parameters. Missing values get the defaults of the statement."""
         return arguments_in_order(self._parameters, values)
 
     def texts(self, values: Mapping[str, Any]) -> list[Any]:
-        """As `arguments`, for a connection that takes UUIDs and instants as texts."""
+        """Like `arguments`, for a connection that accepts UUIDs and timestamps as text."""
         return arguments_in_order(self._texts, values)
 
     def plain(self, rows: Sequence[Any]) -> Sequence[Any]:
-        """The rows with the values that the types of their columns make of the driver's."""
+        """Returns the rows with the driver's values converted by the types of the columns."""
         if not self._converts_rows:
             return rows
         results = self._results
@@ -102,9 +102,9 @@ class Compiled:
 
 
 async def send(session: AsyncSession, statement: Statement, /, **values: object) -> Sequence[Any]:
-    """Sends a statement in the transaction of a session, and gives its plain rows. It keeps to the session's scope.
+    """Sends a statement on the connection of a session, limited by its scope, and returns the rows as sequences.
 
-    Raises `DBAPIError` where PostgreSQL refuses, `ConnectionError`, and `RowBudgetExceeded`.
+    Raises `DBAPIError` for errors of PostgreSQL, `ConnectionError`, and `RowBudgetExceeded`.
     """
     scope = scope_of(session)
     budget = scope.budget if scope else None
@@ -123,7 +123,7 @@ async def send(session: AsyncSession, statement: Statement, /, **values: object)
 
 
 def parameters_of(compiled: SQLCompiler, converter: Callable[[TypeEngine[Any]], Convert]) -> list[Parameter]:
-    """The parameters of a statement in their order, with what `converter` has for their types."""
+    """Returns the parameters of a statement in order, with the conversions that `converter` returns for their types."""
     return [
         (
             scoped_name(compiled.params[name]) or name,
@@ -135,7 +135,7 @@ def parameters_of(compiled: SQLCompiler, converter: Callable[[TypeEngine[Any]], 
 
 
 def scoped_name(value: object) -> str | None:
-    """The name of the parameter that has this value in `ANY_CUSTOMER`; None for any other value."""
+    """Returns the parameter name for an id of `ANY_CUSTOMER`, and None for any other value."""
     if value == ANY_CUSTOMER.customer_id:
         return CUSTOMER
     return KEY if value == ANY_CUSTOMER.key_id else None
@@ -149,7 +149,10 @@ def arguments_in_order(parameters: Sequence[Parameter], values: Mapping[str, Any
 
 
 def convert_each(type_: TypeEngine[Any], converter: Callable[[TypeEngine[Any]], Convert]) -> Convert:
-    """What `converter` has for a type; for an array, what does it to each of its values."""
+    """Returns the conversion for a type; for an array, the conversion of a list of values.
+
+    SQLAlchemy's own conversion for arrays also searches each value for nested arrays, which is slower.
+    """
     if not isinstance(type_, ARRAY):
         return converter(type_)
     convert = convert_each(type_.item_type, converter)
@@ -157,12 +160,12 @@ def convert_each(type_: TypeEngine[Any], converter: Callable[[TypeEngine[Any]], 
 
 
 def bound(type_: TypeEngine[Any]) -> Convert:
-    """What makes of a value what the driver takes. SQLAlchemy's own for arrays looks for arrays in them again."""
+    """Returns the conversion of values for the driver. None if the driver accepts them unchanged."""
     return type_.dialect_impl(DIALECT).bind_processor(DIALECT)
 
 
 def text_encoder(type_: TypeEngine[Any]) -> Convert:
-    """What makes a text of a value, where the type is one whose values are sent as such."""
+    """Returns the conversion to text for UUIDs and timestamps, and None for other types."""
     return text_of if isinstance(stored_type(type_), Uuid | DateTime) else None
 
 
@@ -172,13 +175,13 @@ def text_of(value: object) -> str | None:
 
 @contextmanager
 def as_sqlalchemy_errors(statement: str) -> Iterator[None]:
-    """Raises what the driver raises in the block as SQLAlchemy would: `DBAPIError`, or `ConnectionError`."""
+    """Converts errors of the driver in the block to `DBAPIError` or, if the connection was lost, `ConnectionError`."""
     try:
         yield
     except asyncpg.PostgresError as error:
         raise DBAPIError(statement, None, error, hide_parameters=True) from error
     except asyncpg.InterfaceError as error:
-        # Of a value that cannot be sent the driver says the same, in a class that is a ValueError as well.
+        # The driver also raises InterfaceError for a value that it cannot send, in a subclass of ValueError.
         if isinstance(error, ValueError):
             raise
         raise ConnectionError("The connection to the database was lost.") from error
@@ -186,11 +189,11 @@ def as_sqlalchemy_errors(statement: str) -> Iterator[None]:
 
 DRIVER = "driver"
 LISTENERS = "listeners"
-"""Where a session's `info` has the driver's connection of its transaction, and who is told of what is sent on it."""
+"""Keys in the `info` of a session: the driver's connection of its transaction, and callbacks for each statement."""
 
 
 async def driver_of(session: AsyncSession) -> asyncpg.Connection:
-    """The driver's connection of a session: of its transaction, or the one that it reads with."""
+    """Returns the driver's connection of a session: that of its transaction, else the one that the session uses."""
     driver: asyncpg.Connection | None = session.info.get(DRIVER)
     if driver is None:
         connection = await (await session.connection()).get_raw_connection()

@@ -1,7 +1,8 @@
-"""Sessions: for reads on autocommit, and for the work of one transaction.
+"""Sessions in autocommit mode, and sessions for one transaction.
 
-A transaction is the driver's own, and its session on autocommit: all that it sends is in that transaction. To begin and
-to end one by way of SQLAlchemy takes four times as long; see docs/decisions/0011-rows-as-the-driver-gives-them.md.
+A transaction is begun and committed directly with the driver, because SQLAlchemy takes four times as long. Its session
+is in autocommit mode for SQLAlchemy, but everything that it sends is part of the driver's transaction. See
+docs/decisions/0011-rows-as-the-driver-gives-them.md.
 """
 
 import asyncio
@@ -21,18 +22,18 @@ from db.driver.errors import READ_ONLY, OutcomeUnknown, is_lost, server_detail
 from db.driver.usage import BEGIN, COMMIT, TimedStatement
 
 EVENTS_KEY = "events"
-"""Where a session's `info` has the events that its transaction stores, for those who are told of them."""
+"""Key in the `info` of a session for the events of its transaction, which are passed to `Database.on_events`."""
 
 
 def announce_events(session: AsyncSession, events: Sequence[NewEvent]) -> None:
-    """Has `Database.on_events` told of events that a session stores, once its transaction is committed."""
+    """Passes events that a session stores to `Database.on_events` when its transaction is committed."""
     announced: list[NewEvent] | None = session.info.get(EVENTS_KEY)
     if announced is not None:
         announced.extend(events)
 
 
 class Sessions:
-    """Makes sessions over one engine, which is on autocommit. They keep to a `Scope`, where one is given."""
+    """Creates sessions, optionally limited by a `Scope`, for an engine in autocommit mode."""
 
     def __init__(
         self,
@@ -45,21 +46,21 @@ class Sessions:
         self._info = {LISTENERS: listeners}
 
     def __call__(self, scope: Scope | None = None) -> AsyncSession:
-        """A session each of whose statements is on its own."""
+        """Returns a session in autocommit mode: each statement is its own transaction."""
         return self._session(self._engine, scope)
 
     @asynccontextmanager
     async def begin(self, scope: Scope | None = None, *, seconds: float | None = None) -> AsyncIterator[AsyncSession]:
-        """A session whose work is committed when the block ends, and undone when it raises, or takes longer than these
-        `seconds`.
+        """Yields a session for one transaction, which is committed when the block ends.
 
-        Raises `OutcomeUnknown` where the connection is lost while it is being committed, and `ConnectionError` or
-        `TimeoutError` before.
+        The transaction is rolled back if the block raises or takes longer than `seconds`. Starting the transaction has
+        a separate timeout of the same length. Raises `OutcomeUnknown` if the connection is lost or the timeout expires
+        during the commit, and `ConnectionError` or `TimeoutError` before it.
         """
         async with asyncio.timeout(seconds):
             taken, transaction = await self._begun()
         committing = False
-        # Where nobody is told they are not kept: a transaction may be as large as all demo data.
+        # Without listeners, events are not collected: they need memory, and all demo data is one transaction.
         events: list[NewEvent] | None = [] if self._on_events else None
         try:
             async with asyncio.timeout(seconds):
@@ -92,17 +93,18 @@ class Sessions:
             await give_back(taken)
 
     async def _give_up(self, taken: PoolProxiedConnection, error: Exception) -> None:
-        """Keeps a connection that is lost, or of no more use, from going back into the pool."""
+        """Removes a lost or unusable connection from the pool."""
         if server_detail(error, "sqlstate") == READ_ONLY:
-            # The others were made before the server changed as well: the pool makes them anew when they are taken.
-            self._engine.pool._invalidate(taken, error, _checkin=False)  # noqa: SLF001 - as the pool does of itself
+            # The server has become a standby. Older connections lead to it too: the pool replaces them at checkout.
+            self._engine.pool._invalidate(taken, error, _checkin=False)  # noqa: SLF001 - as SQLAlchemy does itself
         await drop(taken)
 
     async def _begun(self) -> tuple[PoolProxiedConnection, Transaction]:
-        """A connection, and the transaction that has begun on it.
+        """Returns a connection and the transaction that was begun on it.
 
-        A connection that was lost in the pool is dropped, and another one tried, once: the others are known to be lost
-        by then. Raises `ConnectionError`, and `DBAPIError` where PostgreSQL refuses.
+        If the connection was lost while it was idle in the pool, tries one other connection. One retry is enough: by
+        then, the driver knows which of the others are lost. Raises `ConnectionError`, and `DBAPIError` for errors of
+        PostgreSQL.
         """
         try:
             return await self._begin_on(await self._engine.raw_connection())
@@ -116,7 +118,7 @@ class Sessions:
             with TimedStatement(BEGIN):
                 await transaction.start()
         except BaseException:
-            # It may have begun: the next one would take itself for a part of it, and never be committed.
+            # The transaction may have begun: the next one would become a savepoint in it and never be committed.
             await drop(taken)
             raise
         return taken, transaction
@@ -127,7 +129,7 @@ class Sessions:
 
 
 async def roll_back(transaction: Transaction) -> None:
-    """Undoes a transaction. Where the database does not answer, that is done when the connection is closed."""
+    """Rolls back a transaction. If the database does not respond, closing the connection does it."""
     with suppress(*CONNECTION_LOST):
         async with asyncio.timeout(ROLLBACK_SECONDS):
             await transaction.rollback()

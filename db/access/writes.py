@@ -1,4 +1,4 @@
-"""Writes to several tables, sent as one statement."""
+"""Batch writer: INSERTs and UPDATEs of several tables, sent as one statement."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -16,13 +16,14 @@ from db.access.statements import Statement, cached, send
 from db.models.types import bill_to_document, stored_type
 
 Values: TypeAlias = tuple[Any, ...]
-"""The values of a column of many rows."""
+"""The values of one column, one for each row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """An INSERT or UPDATE of rows, without its values. In the columns `said_once` all rows have one value; if that is
-    all columns, there is one row.
+    """An INSERT or UPDATE of rows, without the values.
+
+    All rows have the same value in the columns `said_once`. If these are all columns, there is only one row.
     """
 
     target: Target
@@ -30,9 +31,10 @@ class Write:
 
 
 class Writes:
-    """What is to be written to several tables, and is sent as one statement.
+    """Collects rows for several tables, and writes them with one statement.
 
-    PostgreSQL checks foreign keys when it has written all of them; no row is written twice.
+    The order of the rows does not matter: PostgreSQL checks foreign keys at the end of the statement. The same row must
+    not be written twice.
     """
 
     def __init__(self) -> None:
@@ -40,7 +42,7 @@ class Writes:
         self._values: dict[str, Any] = {}
 
     def add(self, target: Target, records: Sequence[Any]) -> None:
-        """Adds the rows of the records, if there are any."""
+        """Adds a row for each of the records."""
         if not records:
             return
         names = target.names
@@ -55,18 +57,21 @@ class Writes:
         self._writes.append(write)
 
     async def send(self, session: AsyncSession) -> None:
-        """Writes all. A statement that has no rows is not sent."""
+        """Writes all rows. Sends nothing if there are none."""
         if self._writes:
             await send(session, as_one_statement(tuple(self._writes)), **self._values)
 
 
 def parameter(write: int, name: str) -> str:
-    """The name of the parameter for a column of a write, of which there are several in a statement."""
+    """Returns the name of the parameter for a column of the given write in the statement."""
     return f"p{write}_{name}"
 
 
 def constant_columns(names: Iterable[str], columns: Iterable[Values]) -> frozenset[str]:
-    """The columns in which all of many rows have one value. It is sent once: half of what a renewal stores is such."""
+    """Returns the columns in which all rows have the same value. Such a value is sent only once.
+
+    Half of the values that a renewal stores are of this kind.
+    """
     return frozenset(
         name for name, values in zip(names, columns, strict=True) if values.count(values[0]) == len(values)
     )
@@ -74,7 +79,7 @@ def constant_columns(names: Iterable[str], columns: Iterable[Values]) -> frozens
 
 @cached
 def as_one_statement(writes: tuple[Write, ...]) -> Statement:
-    """The last of the writes, to which the others are common table expressions."""
+    """Returns a statement for the last write, with the others as common table expressions."""
     *others, last = [written(number, write) for number, write in enumerate(writes)]
     return Statement(last.add_cte(*(other.cte(f"write_{number}") for number, other in enumerate(others))))
 
@@ -95,7 +100,7 @@ def written(number: int, write: Write) -> Insert | Update:
 
 
 def sent_columns(number: int, write: Write) -> dict[str, ColumnElement[Any]]:
-    """The columns of the rows that are sent: arrays as a table, and beside it what is the same for all."""
+    """Returns the expression for each column: a single value, or a column of the unnested arrays."""
     target = write.target
     types = {name: sent_type(target.table.c[name]) for name in target.names}
     columns: dict[str, ColumnElement[Any]] = {
@@ -110,13 +115,13 @@ def sent_columns(number: int, write: Write) -> dict[str, ColumnElement[Any]]:
 
 
 def sent_type(column: Column[Any]) -> TypeEngine[Any]:
-    """The type as which a column's values are sent: documents and lists as text, all else as what is stored."""
+    """Returns the type to send for a column: text for JSON and arrays, else the stored type."""
     stored = stored_type(column.type)
     return Text() if isinstance(stored, JSONB | ARRAY) else stored
 
 
 def restored(column: Column[Any], sent: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The column's value, of what was sent."""
+    """Returns the expression that converts the value sent to the type of the column."""
     match stored_type(column.type):
         case JSONB():
             return cast(sent, JSONB)
@@ -128,8 +133,9 @@ def restored(column: Column[Any], sent: ColumnElement[Any]) -> ColumnElement[Any
 
 @cached
 def parameters(number: int, write: Write) -> list[tuple[str, Callable[[Any], Any] | None]]:
-    """For each column its parameter, and what makes of a value, or of those of many rows, what is sent; None where that
-    is the same.
+    """Returns the parameter name for each column, and the conversion of its value or list of values for the driver.
+
+    The conversion is None if the driver accepts the values unchanged.
     """
     target = write.target
     return [

@@ -1,4 +1,4 @@
-"""The tables. Rows have no relationships: every edge is a batched read of `db.queries`; nothing loads by accident."""
+"""The tables. Models declare no relationships: `db.queries` reads related rows in batches, and nothing loads lazily."""
 
 from db.models.access import ApiKey, RateBucket
 from db.models.base import Base

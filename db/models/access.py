@@ -12,9 +12,9 @@ from db.models.base import Base, one_of, text_up_to
 
 
 class ApiKey(Base):
-    """Who may send requests, and what they may do. The token itself is not kept, only its hash.
+    """An API key or a customer session, and its permissions. Only the hash of the token is stored.
 
-    The key of a customer session names the one customer that it sees, what it may change, and when it ends.
+    A customer session (scope `CUSTOMER`) is limited to one customer and to its `permissions`, and always expires.
     """
 
     __tablename__ = "api_keys"
@@ -49,7 +49,7 @@ class ApiKey(Base):
 
 
 class RateBucket(Base):
-    """How many rows a key may still read, as of an instant; processes take from it in blocks."""
+    """Token bucket of an API key: the rows that it may still read, as of `filled_at`. Workers take tokens in blocks."""
 
     __tablename__ = "rate_buckets"
 

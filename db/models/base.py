@@ -1,4 +1,4 @@
-"""What all tables share: names of constraints, column types by annotation, the columns of a mutable row."""
+"""Base class of all tables, naming of constraints, column types by annotation, and common CHECK constraints."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -17,15 +17,15 @@ from billing.words import WORDS
 from db.models.types import AddressColumn, BillToColumn, EnumText, Instant
 
 BY_CODE_POINT = Text(collation="C")
-"""A text that lists are ordered by: by code point, so that a cursor means the same on every server."""
+"""Type of strings that lists are ordered by. Ordering by code point keeps cursors valid on every server."""
 
 
 IN_THE_WORLD = text("test_clock_id IS NULL")
-"""Of an index for lists, which leave out what lives in the time of a test clock."""
+"""Condition of partial indexes for lists that exclude objects on test clocks."""
 
 
 class Base(DeclarativeBase):
-    """The base of all tables. A `str` is `text`, an `int` a `bigint`, a `datetime` a `timestamptz`."""
+    """Base class of all tables. Maps `str` to `text`, `int` to `bigint` and `datetime` to `timestamptz`."""
 
     metadata = MetaData(
         naming_convention={
@@ -51,7 +51,7 @@ class Base(DeclarativeBase):
 
 
 class Versioned:
-    """The columns of a row that changes: `version` goes up by one with each change that can be seen."""
+    """Columns of a mutable row. `version` increases by one with each change that clients can see."""
 
     version: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime]
@@ -59,31 +59,34 @@ class Versioned:
 
 
 def table_of(model: type[Base]) -> Table:
-    """The table itself, for statements whose rows need not pass through the mapper."""
+    """Returns the table of a model, for statements that bypass the ORM."""
     table = model.__table__
     assert isinstance(table, Table), model
     return table
 
 
 def changed(row: Versioned, now: datetime) -> None:
-    """Marks `row` as changed at `now`."""
+    """Increments the version of `row` and sets its `updated_at` to `now`."""
     row.version += 1
     row.updated_at = now
 
 
 def one_of(column: str, words: Iterable[StrEnum]) -> CheckConstraint:
-    """CHECK that a text column holds one of `words`."""
+    """Returns a CHECK that a text column contains one of `words`."""
     listed = ", ".join(f"'{word.value}'" for word in words)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
 def text_up_to(column: str, length: int) -> CheckConstraint:
-    """CHECK that a text column, where it is not null, holds 1 to `length` characters."""
+    """Returns a CHECK that a text column is null or has 1 to `length` characters."""
     return CheckConstraint(f"char_length({column}) BETWEEN 1 AND {length}", name=column)
 
 
 def amount(column: str, *, signed: bool) -> CheckConstraint:
-    """CHECK that a column of cents is one that every JSON client reads exactly."""
+    """Returns a CHECK that a column of cents is within `MAX_CENTS`, so that every JSON client reads it exactly.
+
+    Negative amounts are allowed only if `signed`.
+    """
     least = -MAX_CENTS if signed else 0
     return CheckConstraint(f"{column} BETWEEN {least} AND {MAX_CENTS}", name=column)
 
@@ -93,7 +96,7 @@ def currency_code(column: str = "currency") -> CheckConstraint:
 
 
 def days_to_pay(column: str = "net_days") -> CheckConstraint:
-    """CHECK that a number of days between an invoice and its due date is at most `MAX_NET_DAYS`."""
+    """Returns a CHECK that payment terms, in days, are between 0 and `MAX_NET_DAYS`."""
     return CheckConstraint(f"{column} BETWEEN 0 AND {MAX_NET_DAYS}", name=column)
 
 

@@ -27,11 +27,12 @@ from db.models.base import (
 
 
 class Customer(Versioned, Base):
-    """Who is billed.
+    """A customer.
 
-    `email_key` is the e-mail address in the form in which it is unique. `currency` is null until the first money, and
-    fixed from then on. `last_invoice_number` counts the invoices numbered so far, `last_ledger_number` the entries of
-    the ledger, whose sum is `balance_cents`. `test_clock_id` never changes.
+    `email_key` is the normalized e-mail address, which is unique. `currency` is null until the customer's first
+    amount, and permanent from then on. `last_invoice_number` and `last_ledger_number` are the numbers of the last
+    finalized invoice and of the last ledger entry. `balance_cents` is the sum of the ledger entries. `test_clock_id`
+    never changes.
     """
 
     __tablename__ = "customers"
@@ -96,6 +97,6 @@ class Customer(Versioned, Base):
             "id",
             postgresql_where=text("test_clock_id IS NOT NULL"),
         ),
-        # Each invoice counts itself here: with room on its page, the row changes without a touch on the indexes.
+        # Each invoice updates this row. With free space on the page, these updates do not touch the indexes (HOT).
         {"postgresql_with": {"fillfactor": 85}},
     )

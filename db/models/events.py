@@ -14,23 +14,25 @@ EVENT_XID = """
     CREATE FUNCTION event_xid() RETURNS xid8 LANGUAGE sql STABLE PARALLEL RESTRICTED
     RETURN pg_current_xact_id()
 """
-"""The number of the transaction that writes an event."""
+"""Returns the id of the transaction that writes an event."""
 
 EVENT_HORIZON = """
     CREATE FUNCTION event_horizon() RETURNS xid8 LANGUAGE sql STABLE PARALLEL SAFE
     RETURN pg_snapshot_xmin(pg_current_snapshot())
 """
-"""All transactions with a smaller number have ended. A restore has both functions count on from a higher number, since
-a new server counts from the beginning: see `db.backup.restore`.
+"""Returns a transaction id below which all transactions have ended.
+
+A new server starts to count transactions again. A restore therefore replaces both functions with ones that add an
+offset: see `db.backup.restore`.
 """
 
 
 class Event(Base):
-    """One change of one object, which it left at `version`.
+    """A change of one object. `version` is the object's version after the change.
 
-    A reader that polls past the highest `position` would miss a row that took its position earlier and is committed
-    later. The feed is ordered by `(xid, position)`, and shows what transactions wrote that all older ones have ended
-    before: nothing can appear behind a place that was read.
+    `position` alone is not enough for a reader that polls: a transaction may take a lower position and commit later,
+    and the reader would miss its events. So the feed is ordered by `(xid, position)` and contains only events of
+    transactions below `event_horizon()`: no event can appear before one that was already read.
     """
 
     __tablename__ = "events"

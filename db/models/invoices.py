@@ -20,11 +20,11 @@ from db.models.base import IN_THE_WORLD, Base, Versioned, amount, days_to_pay, o
 
 
 class Invoice(Versioned, Base):
-    """What a customer owes for a span of time, or was given back (a negative total).
+    """An invoice: the amount that a customer owes or, if the total is negative, a credit.
 
-    `sequence` is the running number among the customer's invoices and `number` how it is printed; both are null while
-    the invoice is a draft. A recurring invoice bills the period `period_ordinal` of its subscription. `net_days` is a
-    draft's own time to pay; `test_clock_id` is the customer's.
+    `sequence` counts the customer's invoices from 1, and `number` is the printed invoice number; both are null for a
+    draft. A recurring invoice bills the period `period_ordinal` of its subscription. `net_days` are payment terms set
+    on a draft, if any. `test_clock_id` is a copy of the customer's.
     """
 
     __tablename__ = "invoices"
@@ -153,10 +153,10 @@ class Invoice(Versioned, Base):
 
 
 class InvoiceLine(Base):
-    """One position of an invoice: `quantity` × `unit_amount_cents`, or a part of it, over its own span of time.
+    """A line of an invoice: `quantity` × `unit_amount_cents`, or a prorated part of it, for its own time range.
 
-    A credit gives back what is left of the line `reverses_line_id`. The lines of one change of plan or quantity, on
-    whichever invoices, have the same `change_id`.
+    A `PRORATION_CREDIT` credits the unused part of the line `reverses_line_id`. All lines of one change of plan or
+    quantity have the same `change_id`, also if they are on different invoices.
     """
 
     __tablename__ = "invoice_lines"

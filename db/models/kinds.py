@@ -1,4 +1,4 @@
-"""The kinds of objects that a client knows by id: one row each. Lookups, events, scopes and checks derive from them."""
+"""Registry of the kinds of objects that clients refer to by id. Lookups, events, scopes and checks derive from it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from db.models.runs import TestClock
 from db.models.subscriptions import BillingHold, BillingPeriod, PendingLine, Subscription, Trial
 
 Visible: TypeAlias = Callable[[Any, CustomerId], ColumnElement[bool]]
-"""The condition on rows of a table, or of an alias of it, that one customer may see."""
+"""Returns the condition for the rows of a table, or of an alias of it, that one customer may see."""
 
 
 def is_the_customer(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
@@ -40,12 +40,15 @@ def is_the_customers_clock(rows: Any, customer_id: CustomerId) -> ColumnElement[
 
 
 def is_issued_to_the_customer(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
-    """Invoices that are no drafts: those are the merchant's alone."""
+    """Returns the condition for the customer's invoices without drafts, which only the merchant sees."""
     return and_(is_the_customers(rows, customer_id), rows.status != InvoiceStatus.DRAFT)
 
 
 def is_the_customers_plan(rows: Any, customer_id: CustomerId, key_id: ApiKeyId) -> ColumnElement[bool]:
-    """Plans of the customer's subscriptions and invoices, and those that the session offers whose key that is."""
+    """Returns the condition for the plans of the customer's subscriptions and invoices, and the session's `plan_ids`.
+
+    `key_id` is the API key of the customer session.
+    """
     keys, subscriptions, periods = table_of(ApiKey), table_of(Subscription), table_of(BillingPeriod)
     pending, invoices, lines = table_of(PendingLine), table_of(Invoice), table_of(InvoiceLine)
     mine = subscriptions.c.customer_id == customer_id
@@ -66,7 +69,7 @@ def is_the_customers_plan(rows: Any, customer_id: CustomerId, key_id: ApiKeyId) 
 
 
 def is_the_customers_event(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
-    """Events of what is the customer's, without those of invoices that are drafts, or were when they were deleted."""
+    """Returns the condition for the events of the customer's objects, without those of draft and deleted invoices."""
     invoices = table_of(Invoice)
     issued = select(invoices.c.id).where(
         invoices.c.customer_id == customer_id, invoices.c.status != InvoiceStatus.DRAFT
@@ -77,7 +80,9 @@ def is_the_customers_event(rows: Any, customer_id: CustomerId) -> ColumnElement[
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of objects. `visible` says which of them a customer sees: None for plans, which depend on the session, see
+    """A kind of objects.
+
+    `visible` selects the objects that a customer may see. It is None for plans, which also depend on the session: see
     `is_the_customers_plan`.
     """
 
@@ -87,12 +92,12 @@ class Kind:
 
     @property
     def name(self) -> str:
-        """The type in the API, such as `Invoice`."""
+        """The name of the GraphQL type, for example `Invoice`."""
         return self.model.__name__
 
     @property
     def id_name(self) -> str:
-        """The name of its key in other rows and in outcomes, such as `invoice_id`."""
+        """The name of its id in other rows and in outcomes, for example `invoice_id`."""
         return f"{self.type.lower()}_id"
 
     @property
@@ -101,7 +106,7 @@ class Kind:
 
     @property
     def version_sql(self) -> str:
-        """Its version in SQL: an object that never changes stays at 1."""
+        """The SQL expression for its version. Always 1 for objects that never change."""
         return "version" if "version" in table_of(self.model).c else "1"
 
 
@@ -123,4 +128,4 @@ VISIBLE: dict[type[Base], Visible] = {
     ),
     Event: is_the_customers_event,
 }
-"""Which rows a customer session sees of each table: of one that is not here none, but for plans."""
+"""Rows that a customer session may see, by table. It sees no rows of other tables, except plans."""

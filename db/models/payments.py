@@ -19,7 +19,7 @@ from db.models.base import Base, amount, one_of, text_up_to
 
 
 class Payment(Base):
-    """Money that came from a customer. It never changes. What no invoice took, `overpayment_cents`, is balance."""
+    """A payment from a customer. It never changes. `overpayment_cents` is the part that was added to the balance."""
 
     __tablename__ = "payments"
 
@@ -49,9 +49,9 @@ class Payment(Base):
 
 
 class Allocation(Base):
-    """Money put against an invoice: a part of a payment, of the customer's balance, or of another invoice's credit.
+    """An amount applied to an invoice, from a payment, the customer's balance or the credit of another invoice.
 
-    It counts until it is released, when its invoice is voided.
+    Voiding the invoice releases the allocation: from `released_at` on, it no longer counts.
     """
 
     __tablename__ = "allocations"
@@ -89,7 +89,7 @@ class Allocation(Base):
 
 
 class LedgerEntry(Base):
-    """A change of a customer's credit balance; positive is what we owe the customer. Entries are only ever added."""
+    """A change of a customer's credit balance: positive amounts are owed to the customer. The ledger is append-only."""
 
     __tablename__ = "ledger_entries"
 

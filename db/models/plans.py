@@ -20,7 +20,7 @@ from db.models.base import (
 
 
 class Plan(Versioned, Base):
-    """What can be subscribed to: a price, in minor units of its currency, for each interval. The three never change."""
+    """A product that customers subscribe to, with a price per interval. Price, currency and interval never change."""
 
     __tablename__ = "plans"
 

@@ -12,10 +12,10 @@ from db.models.base import Base, Versioned, one_of, text_up_to
 
 
 class TestClock(Versioned, Base):
-    """A time that stands still until it is moved forward. Customers created on it live in it."""
+    """A clock that stands still until it is advanced, and that replaces real time for the customers created on it."""
 
     __tablename__ = "test_clocks"
-    __test__ = False  # pytest would take it for a class of tests
+    __test__ = False  # pytest would collect it as a test class
 
     id: Mapped[TestClockId] = mapped_column(primary_key=True)
     name: Mapped[str | None]
@@ -34,7 +34,7 @@ class TestClock(Versioned, Base):
 
 
 class BillingRun(Base):
-    """A run of the renewals that found something to do, or that was asked for."""
+    """A billing run that was requested, or that found something to do."""
 
     __tablename__ = "billing_runs"
 
@@ -59,7 +59,7 @@ class BillingRun(Base):
 
 
 class IdempotencyKey(Base):
-    """What a mutation with this key has made. Kept for at least a day."""
+    """The result of a mutation that was sent with this idempotency key. Kept for at least a day."""
 
     __tablename__ = "idempotency_keys"
 

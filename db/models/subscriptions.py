@@ -18,12 +18,12 @@ from db.models.base import IN_THE_WORLD, Base, Versioned, amount, json_object, o
 
 
 class Subscription(Versioned, Base):
-    """A customer on a plan.
+    """A subscription of a customer to a plan.
 
-    `anchor_at` is the instant that periods are counted from, `anchor_ordinal` the ordinal of the period that starts
-    there. `canceled_at` is when the cancellation was asked for, `ended_at` when it took effect. Plan and quantity are
-    what they are since `terms_at`; `pending_plan_id` and `pending_quantity` are what they become with the next period.
-    `test_clock_id` is the customer's.
+    Periods are computed from `anchor_at`; `anchor_ordinal` is the ordinal of the period that starts there.
+    `canceled_at` is the time of the cancellation request, `ended_at` the time it took effect. The current plan and
+    quantity are valid since `terms_at`. `pending_plan_id` and `pending_quantity` take effect with the next period.
+    `test_clock_id` is a copy of the customer's.
     """
 
     __tablename__ = "subscriptions"
@@ -107,11 +107,12 @@ class Subscription(Versioned, Base):
 
 
 class BillingPeriod(Base):
-    """One link of a subscription's timeline.
+    """A billing period of a subscription.
 
-    The foreign key from `(after_ordinal, starts_at)` to the previous period's `(ordinal, ends_at)` makes the timeline
-    a chain: a gap, an overlap, a skipped or a double period cannot be stored. `plan_id` and `quantity` are the terms
-    at the period's start. `changed_at` is when they were last changed within the period, or when the period was cut.
+    The foreign key from `(after_ordinal, starts_at)` to the previous period's `(ordinal, ends_at)` chains the periods:
+    the database rejects gaps, overlaps, skipped and duplicate periods. `plan_id` and `quantity` are the terms at the
+    start of the period. `changed_at` is the time of the last change within the period, or of the change that ended it
+    early.
     """
 
     __tablename__ = "billing_periods"
@@ -159,7 +160,7 @@ class BillingPeriod(Base):
 
 
 class Trial(Base):
-    """A plan that a customer was on trial of, in one subscription: nobody is on trial of a plan in a second one."""
+    """A customer's trial of a plan. A customer can have a trial of a plan in only one subscription."""
 
     __tablename__ = "trials"
 
@@ -174,7 +175,7 @@ class Trial(Base):
 
 
 class BillingHold(Base):
-    """Why a subscription that is due was not billed: what went wrong last, since when, and when it is tried again."""
+    """The reason why a subscription that is due could not be billed, and the time of the next attempt."""
 
     __tablename__ = "billing_holds"
 
@@ -193,7 +194,7 @@ class BillingHold(Base):
 
 
 class PendingLine(Base):
-    """A line that waits for the next invoice of its subscription, on which it keeps its id, and its `change_id`."""
+    """A line for the next invoice of its subscription. It keeps its id and `change_id` on the invoice."""
 
     __tablename__ = "pending_lines"
 

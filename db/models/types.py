@@ -1,4 +1,4 @@
-"""Column types: what PostgreSQL keeps and what Python sees of it."""
+"""Column types: the conversion between PostgreSQL values and Python objects."""
 
 from dataclasses import fields
 from datetime import datetime
@@ -17,9 +17,9 @@ Document = dict[str, Any]
 
 
 class Instant(TypeDecorator[datetime]):
-    """A `timestamptz`, an aware `datetime` in Python, in UTC as the driver gives it.
+    """A `timestamptz`, in Python an aware `datetime` in UTC.
 
-    A naive value is refused: the driver would take it for the server's local time.
+    Raises `ValueError` for a naive `datetime`, which the driver would interpret as the server's local time.
     """
 
     impl = TIMESTAMP(timezone=True)
@@ -32,7 +32,7 @@ class Instant(TypeDecorator[datetime]):
 
 
 class EnumText(TypeDecorator[StrEnum]):
-    """One of the words of an enum, kept as text; the table's CHECK holds the column to them."""
+    """A member of an enum, stored as text. A CHECK constraint of the table restricts the values."""
 
     impl = Text
     cache_ok = True
@@ -49,7 +49,7 @@ class EnumText(TypeDecorator[StrEnum]):
 
 
 class TransactionId(UserDefinedType[int]):
-    """An `xid8`: the 64-bit number of a transaction, an `int` in Python."""
+    """An `xid8`, the 64-bit id of a transaction. In Python an `int`."""
 
     cache_ok = True
 
@@ -57,12 +57,12 @@ class TransactionId(UserDefinedType[int]):
         return "xid8"
 
 
-# So that a table that has one can be read back, as alembic does.
+# Lets Alembic reflect tables that have an xid8 column.
 ischema_names["xid8"] = TransactionId
 
 
 class AddressColumn(TypeDecorator[Address]):
-    """An `Address`, kept as a JSON object without its empty members."""
+    """An `Address`, stored as a JSON object. Fields that are None are omitted."""
 
     impl = JSONB(none_as_null=True)
     cache_ok = True
@@ -75,7 +75,7 @@ class AddressColumn(TypeDecorator[Address]):
 
 
 class BillToColumn(TypeDecorator[BillTo]):
-    """A `BillTo`, kept as a JSON object."""
+    """A `BillTo`, stored as a JSON object."""
 
     impl = JSONB(none_as_null=True)
     cache_ok = True
@@ -104,5 +104,5 @@ ADDRESS_LINES = tuple(line.name for line in fields(Address))
 
 
 def stored_type(type_: TypeEngine[Any]) -> TypeEngine[Any]:
-    """The type as which PostgreSQL has what a type of ours makes of it."""
+    """Returns the PostgreSQL type that one of our column types is stored as, or any other type unchanged."""
     return type_.impl_instance if isinstance(type_, TypeDecorator) else type_

@@ -1,1 +1,1 @@
-"""Reads. Batched ones take many keys and answer in their order, one statement each."""
+"""Queries. Batched queries take many keys, send one statement and return the results in the order of the keys."""

@@ -1,5 +1,6 @@
-"""What billing decides by, read for one customer or for many, with a number of statements that does not depend on
-theirs. Rows are plain: nothing here passes through the mapper.
+"""Reads of the records that billing rules need, for one or many customers.
+
+The number of statements does not depend on the number of customers. The results are plain records, not ORM objects.
 """
 
 from collections.abc import Sequence
@@ -62,7 +63,7 @@ NEXT_ORDINAL = (
 
 @dataclass(slots=True)
 class Head:
-    """A customer, its subscription and what belongs to it, side by side."""
+    """A customer and its subscription, with the plans, the failed billing attempts and a flag for unpaid invoices."""
 
     customer: CustomerState
     subscription: SubscriptionState | None
@@ -73,7 +74,7 @@ class Head:
 
 
 def is_unpaid() -> ColumnElement[bool]:
-    """With the words in the text, or the index of such invoices is not used."""
+    # Literals, not parameters: otherwise PostgreSQL cannot use the partial index on unpaid invoices.
     return Invoice.status.in_([literal_column(f"'{status.value}'") for status in UNPAID])
 
 
@@ -92,14 +93,12 @@ ALLOCATION = bind(AllocationState, Allocation)
 
 
 async def heads_by_subscription(session: AsyncSession, ids: Sequence[SubscriptionId]) -> Sequence[Head]:
-    """Customer, subscription, plan, pending plan, the tries of a hold and whether there are unpaid invoices, side by
-    side, in the order in which the subscriptions are due.
-    """
+    """Returns the heads of subscriptions and their customers, ordered by `next_billing_at` of the subscriptions."""
     return HEAD.read(await send(session, heads_of_subscriptions(), ids=ids))
 
 
 async def head_by_customer(session: AsyncSession, customer_id: CustomerId) -> Head | None:
-    """The same of one customer, with nulls where there is no live subscription; None where there is no customer."""
+    """Returns the head of a customer and its live subscription, if any. None if the customer does not exist."""
     rows = await send(session, heads_of_customer(), customer_id=customer_id)
     return HEAD.make(*rows[0]) if rows else None
 
@@ -119,7 +118,7 @@ def heads_of_customer() -> Statement:
 
 
 def account_heads(*, live: bool) -> Select[*tuple[Any, ...]]:
-    """Customers with their subscriptions; `live`, with the live one, if any."""
+    """Selects customers with each of their subscriptions or, if `live`, with the live one or none."""
     theirs = Subscription.customer_id == Customer.id
     return (
         select(*HEAD.columns)
@@ -142,8 +141,9 @@ def account_heads(*, live: bool) -> Select[*tuple[Any, ...]]:
 
 
 def overdue_on(test_clock_id: TestClockId | None, due_before: datetime) -> ColumnElement[bool]:
-    """True of an ACTIVE subscription, in the time of the test clock or of the world, if an open invoice of it was due
-    before that instant.
+    """Returns the condition for ACTIVE subscriptions with an OPEN invoice that was due before `due_before`.
+
+    Covers subscriptions on the test clock, or those in real time if it is None.
     """
     return and_(
         in_time_of(Subscription.test_clock_id, test_clock_id),
@@ -169,7 +169,7 @@ def not_held(now: datetime) -> ColumnElement[bool]:
 
 
 async def unpaid_invoices_by_customer(session: AsyncSession, customer_ids: Sequence[CustomerId]) -> list[InvoiceState]:
-    """The OPEN and UNCOLLECTIBLE invoices of the customers."""
+    """Returns the OPEN and UNCOLLECTIBLE invoices of the customers, in no particular order."""
     return INVOICE.read(await send(session, unpaid_invoices(), customer_ids=customer_ids))
 
 
@@ -180,9 +180,9 @@ def unpaid_invoices() -> Statement:
 
 
 async def trial_subscription(session: AsyncSession, customer_id: CustomerId, plan_id: PlanId) -> SubscriptionId | None:
-    """The subscription in which the customer was on trial of the plan; None for no such trial."""
+    """Returns the subscription in which the customer had or has a trial of the plan, or None."""
     trials = select(Trial.subscription_id).where(Trial.customer_id == customer_id, Trial.plan_id == plan_id)
-    # A server of an earlier release writes no rows of trials: see `services.repairs`.
+    # Servers of earlier releases do not write to `trials`: see `services.repairs`.
     periods = select(BillingPeriod.subscription_id).where(
         BillingPeriod.customer_id == customer_id,
         BillingPeriod.plan_id == plan_id,
@@ -199,7 +199,7 @@ async def trial_subscription(session: AsyncSession, customer_id: CustomerId, pla
 
 
 def due_on(test_clock_id: TestClockId | None, as_of: datetime) -> ColumnElement[bool]:
-    """Whether a subscription in the time of the test clock, or of the world, has something due."""
+    """Returns the condition for subscriptions that are due on the test clock, or in real time if it is None."""
     return and_(
         in_time_of(Subscription.test_clock_id, test_clock_id),
         Subscription.next_billing_at <= as_of,
@@ -207,7 +207,7 @@ def due_on(test_clock_id: TestClockId | None, as_of: datetime) -> ColumnElement[
 
 
 async def allocations_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> list[AllocationState]:
-    """What was put against an invoice and not released."""
+    """Returns the allocations of an invoice that are not released."""
     statement = select(*ALLOCATION.columns).where(Allocation.invoice_id == invoice_id, Allocation.released_at.is_(None))
     return ALLOCATION.read(await session.execute(statement))
 
@@ -215,7 +215,7 @@ async def allocations_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -
 async def period_was_changed(
     session: AsyncSession, subscription_id: SubscriptionId, ordinal: int, ends_at: datetime
 ) -> bool:
-    """True if a period was changed, or cut before `ends_at`."""
+    """Returns True if the plan or quantity changed within a period, or if the period ends before `ends_at`."""
     changed = exists().where(
         BillingPeriod.subscription_id == subscription_id,
         BillingPeriod.ordinal == ordinal,
@@ -225,7 +225,10 @@ async def period_was_changed(
 
 
 async def came_after(session: AsyncSession, one: tuple[UUID, EventType], other: tuple[UUID, EventType]) -> bool:
-    """Whether an event of an object came after one of another, of the same customer: they took turns."""
+    """Returns True if the last event `one` is later than the last event `other`. False if either does not exist.
+
+    Both objects must belong to the same customer, whose lock makes the order of positions reliable.
+    """
 
     def position(subject: tuple[UUID, EventType]) -> ScalarSelect[int | None]:
         object_id, type_ = subject
@@ -236,7 +239,6 @@ async def came_after(session: AsyncSession, one: tuple[UUID, EventType], other: 
 
 
 async def read_plan(session: AsyncSession, plan_id: PlanId) -> PlanState | None:
-    """The plan; None where there is none."""
     rows = await send(session, plan_by_id(), plan_id=plan_id)
     return PLAN.make(*rows[0]) if rows else None
 

@@ -1,4 +1,4 @@
-"""Conditions on many values: one statement text, and one parameter, whatever their number."""
+"""Conditions on lists of values, as one array parameter, so that the SQL text does not depend on the length."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,5 +9,5 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 
 def among(column: InstrumentedAttribute[Any], values: Sequence[object]) -> ColumnElement[bool]:
-    """`column = ANY (:values)`."""
+    """Returns the condition `column = ANY (:values)`."""
     return column == any_(bindparam(None, list(values), type_=ARRAY(column.type)))

@@ -1,4 +1,4 @@
-"""Which columns are read of a table, and of the rows that its rows refer to."""
+"""Selection of the columns to read from a table, and from the rows that its foreign keys refer to."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from db.access.rows import column_names
 from db.models import Base
 
 Columns: TypeAlias = frozenset[str] | None
-"""The names of the columns that are read; None for all.
+"""The names of the columns to read. None reads all columns.
 
-`plan_id.name` is the column `name` of the row that `plan_id` refers to, which is read together with its own.
+`plan_id.name` is the column `name` of the row that `plan_id` refers to, which is read with a join.
 """
 
 
 def own(columns: frozenset[str]) -> frozenset[str]:
-    """The columns of the table itself."""
+    """Returns the columns of the table itself."""
     return frozenset(name for name in columns if "." not in name)
 
 
 def selected(model: type[Base], columns: Columns, *others: str) -> list[ColumnElement[Any]]:
-    """The columns of a table under the names that its rows have for them; all, where `columns` is None."""
+    """Returns the columns of a model to select, labeled by attribute name, sorted. Always includes `others`."""
     names = column_names(model) if columns is None else {*own(columns), *others} or {"id"}
     return [getattr(model, name).label(name) for name in sorted(names)]
 
@@ -32,7 +32,10 @@ def selected(model: type[Base], columns: Columns, *others: str) -> list[ColumnEl
 def with_referred(
     statement: Select[Any], model: type[Base], columns: Columns, column: Callable[[str], ColumnElement[Any]]
 ) -> Select[Any]:
-    """The statement, with the columns of the rows that those of `model` refer to by `column`."""
+    """Joins the rows that `columns` refer to, and selects their columns.
+
+    `column` returns the foreign key column of the statement by name.
+    """
     found: defaultdict[str, list[str]] = defaultdict(list)
     for name in sorted(columns or ()):
         key, dot, referred = name.partition(".")
@@ -48,6 +51,6 @@ def with_referred(
 
 @cache
 def referred_model(model: type[Base], key: str) -> type[Base] | None:
-    """The table whose rows the column `key` refers to by their id; None for a column that refers to nothing so."""
+    """Returns the model whose id the column `key` refers to, or None if it is not such a foreign key."""
     tables = {each.column.table for each in model.__mapper__.columns[key].foreign_keys if each.column.name == "id"}
     return next((mapper.class_ for mapper in Base.registry.mappers if mapper.local_table in tables), None)

@@ -1,4 +1,4 @@
-"""How many rows a list has, counted from the index that serves it."""
+"""Counts of the rows of a list, from the index that serves the list."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,11 +23,11 @@ from db.queries.pages import (
 TOTAL = "_total"
 
 COUNTED_FOR_A_ROW = 100
-"""Number of rows that may be counted for the price of one that is read."""
+"""Number of counted rows that are charged to the row budget as one row."""
 
 
 async def count(reads: Reads, model: type[Base], conditions: Sequence[Condition], limit: int | None = None) -> int:
-    """How many rows of a table meet the conditions; where there are more than `limit`, one more than that."""
+    """Returns the number of rows that meet the conditions. Stops at `limit` + 1, if given."""
     request = by_index(model, PageRequest(0, conditions=tuple(conditions)))
     query = count_query(model, request.shape, limited=limit is not None)
     [row] = await reads.rows(query, **count_values(request, limit))
@@ -44,7 +44,10 @@ async def counts_by(
     conditions: Sequence[Condition],
     limit: int | None = None,
 ) -> list[int]:
-    """For each key the number of rows whose column `parent` has it and that meet the conditions."""
+    """Returns, for each key, the number of rows with this key in column `parent` that meet the conditions.
+
+    Each count stops at `limit` + 1, if given.
+    """
     request = by_index(model, PageRequest(0, conditions=tuple(conditions)), parent)
     query = counts_query(model, parent, request.shape, limited=limit is not None)
     totals = [int(row[TOTAL]) for row in await reads.rows(query, keys=keys, **count_values(request, limit))]
@@ -78,6 +81,6 @@ def total_of(model: type[Base], shape: PageShape, *conditions: ColumnElement[boo
     if limited:
         found = [each.limit(limit) for each in found]
     whole = found[0] if len(found) == 1 else union_all(*found)
-    # The statement has a limit of rows, which is not one of what it counts.
+    # Count in a subquery: the LIMIT of the row budget applies to the statement, not to the rows that it counts.
     counted = (whole.limit(limit) if limited and len(found) > 1 else whole).subquery("counted")
     return select(func.count()).select_from(counted).scalar_subquery()

@@ -1,6 +1,6 @@
-"""SQL that fills in histories which servers from before migration 0005 do not write. 0006 runs it for all changes.
+"""SQL that fills in histories that servers from before migration 0005 do not write. Migration 0006 runs it for all.
 
-Each statement takes the SUBSCRIPTION_CHANGED events to look at, as a FROM item, and does nothing when it is run again.
+Each function takes a FROM item that selects SUBSCRIPTION_CHANGED events. The statements are idempotent.
 """
 
 ALL_CHANGES = "(SELECT * FROM events WHERE type = 'SUBSCRIPTION_CHANGED')"
@@ -8,20 +8,18 @@ CHANGES_OF_ONE = "(SELECT * FROM events WHERE type = 'SUBSCRIPTION_CHANGED' AND 
 
 
 def newest(number: int, event_type: str) -> str:
-    """The newest events of a type, at most this many.
-
-    In an order that only the index of types has: the key of events has the other one too, and is read to its end where
-    there are few of the type.
-    """
+    """Returns a FROM item with the newest events of a type, at most `number`."""
+    # BETWEEN instead of = keeps `type` in the sort order, which then matches only the index that starts with `type`.
+    # The primary key on (xid, position) would be read to its end if there are few events of the type.
     of_type = f"type BETWEEN '{event_type}' AND '{event_type}'"
     return f"(SELECT * FROM events WHERE {of_type} ORDER BY type DESC, xid DESC, position DESC LIMIT {number})"  # noqa: S608
 
 
 def fill_changed_periods(changes: str) -> str:
-    """Sets `changed_at` of periods to what a server writes for the changes.
+    """Returns SQL that sets `changed_at` of periods to the value that a current server writes for the changes.
 
-    A change is one of the last period that was invoiced before it, which it may have cut. One that comes into force
-    with the next period is noted right before the event of that period, and changes none.
+    A change belongs to the last period that was invoiced before it, which the change may have ended early. A change
+    that takes effect with the next period has its event right before that period's event, and belongs to no period.
     """
     return f"""
         UPDATE billing_periods AS p
@@ -53,7 +51,10 @@ def fill_changed_periods(changes: str) -> str:
 
 
 def fill_changed_trials(changes: str) -> str:
-    """Adds the trials of plans that a subscription on trial was changed to, as far as no later change hides them."""
+    """Returns SQL that adds trials for plans that a subscription was changed to during its trial.
+
+    Finds only changes that no later change of the subscription has overwritten.
+    """
     return f"""
         INSERT INTO trials (customer_id, plan_id, subscription_id, started_at)
         SELECT customer_id, plan_id, id, terms_at

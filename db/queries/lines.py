@@ -1,4 +1,4 @@
-"""Lines of invoices and those that wait for one: what was billed and given back, and by which change."""
+"""Reads of invoice lines and pending lines: the amounts that were billed and credited, and by which change."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -48,7 +48,7 @@ BILLED_PENDING_LINE = bind(
 async def pending_lines_by_subscriptions(
     session: AsyncSession, subscription_ids: Sequence[SubscriptionId]
 ) -> list[NewPendingLine]:
-    """The lines that wait for the next invoice, in the order they came."""
+    """Returns the pending lines of subscriptions, oldest first."""
     return PENDING_LINE.read(await send(session, select_pending_lines(), subscription_ids=subscription_ids))
 
 
@@ -67,7 +67,7 @@ def select_pending_lines() -> Statement:
 
 
 async def lines_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> list[Line]:
-    """The lines of an invoice, in their order."""
+    """Returns the lines of an invoice, ordered by position."""
     statement = with_reversed(select(*LINE.columns)).where(InvoiceLine.invoice_id == invoice_id)
     return LINE.read(await session.execute(statement.order_by(InvoiceLine.position)))
 
@@ -75,7 +75,7 @@ async def lines_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> list
 async def lines_of_changes(
     session: AsyncSession, subscription_id: SubscriptionId, lines: Sequence[Line], *, elsewhere_than: InvoiceId
 ) -> list[OtherInvoiceLine]:
-    """The lines on other invoices of the subscription that may belong to the same changes as these; none for none."""
+    """Returns the lines on other invoices of the subscription that may belong to the same changes as `lines`."""
     if not lines:
         return []
     changes = [line.change_id for line in lines if line.change_id is not None]
@@ -86,7 +86,7 @@ async def lines_of_changes(
         .where(
             Invoice.subscription_id == subscription_id,
             Invoice.id != elsewhere_than,
-            # Lines that an older server has written have no change: they are told by their span.
+            # Lines of older servers have no `change_id`: the start of their time range identifies them.
             or_(among(InvoiceLine.change_id, changes), among(InvoiceLine.period_start, starts)),
         )
     )
@@ -94,7 +94,7 @@ async def lines_of_changes(
 
 
 def with_reversed(statement: Select[Any]) -> Select[Any]:
-    """The statement over lines of invoices, with the lines that they reverse."""
+    """Returns the statement with FROM invoice lines and, joined, the lines that they reverse."""
     return statement.select_from(InvoiceLine).outerjoin(
         ReversedLine,
         and_(ReversedLine.id == InvoiceLine.reverses_line_id, ReversedLine.customer_id == InvoiceLine.customer_id),
@@ -102,8 +102,10 @@ def with_reversed(statement: Select[Any]) -> Select[Any]:
 
 
 async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, after: datetime) -> list[BilledLine]:
-    """The charges of a subscription whose span ends later than `after`, in the order of their ids: on invoices, where a
-    void one counts as billed 0, and among the lines that wait (without an invoice). Credits are not read.
+    """Returns the charges of a subscription whose time range ends after `after`, ordered by id.
+
+    Includes lines on invoices that are neither void nor drafts, and pending lines (`invoice_id` is None).
+    `credited_cents` is always 0: see `credited_by_line`.
     """
     on_invoices = (
         select(*BILLED_LINE.columns)
@@ -129,8 +131,9 @@ async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, a
 async def credited_by_line(
     session: AsyncSession, line_ids: Sequence[InvoiceLineId], *, elsewhere_than: InvoiceId | None = None
 ) -> dict[InvoiceLineId, int]:
-    """Returns the cents that were given back of each line, by lines on invoices that are not void and by lines that
-    wait. Lines on the invoice `elsewhere_than` do not count.
+    """Returns the cents that were credited for each line. Lines without credits are missing.
+
+    Counts lines on invoices that are not void, except the invoice `elsewhere_than`, and pending lines.
     """
     on_invoices = (
         select(InvoiceLine.reverses_line_id, InvoiceLine.amount_cents)
@@ -150,7 +153,7 @@ async def credited_by_line(
 
 
 async def billed_by_line(session: AsyncSession, line_ids: Sequence[InvoiceLineId]) -> dict[InvoiceLineId, int]:
-    """Returns the cents that were billed on each line; nothing for a line of a void invoice."""
+    """Returns the cents that each line billed. Lines of void invoices are missing."""
     statement = (
         select(InvoiceLine.id, InvoiceLine.amount_cents)
         .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))

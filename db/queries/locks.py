@@ -1,4 +1,4 @@
-"""Rows locked until the transaction ends: the customer first, and everything that belongs to it under that lock."""
+"""Row locks, held until the end of the transaction. A customer's lock also protects everything that belongs to it."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ async def locked_customer(session: AsyncSession, customer_id: CustomerId) -> Cus
 
 
 async def lock_customer(session: AsyncSession, customer_id: CustomerId) -> None:
-    """Locks a customer without reading it."""
+    """Locks a customer without loading it."""
     async with in_turn(session, customer_id) as waits:
         await send(session, customer_lock(waits=waits), customer_id=customer_id)
 
@@ -42,11 +42,12 @@ async def locked_plan(session: AsyncSession, plan_id: PlanId) -> Plan | None:
 async def claim_subscriptions(
     session: AsyncSession, *conditions: ColumnElement[bool], limit: int, skip_locked: bool
 ) -> Sequence[SubscriptionId]:
-    """Locks the subscriptions that meet the conditions, and their customers; those that are due first come first.
+    """Locks the subscriptions that meet the conditions and their customers, and returns the ids, ordered by due time.
 
-    Both tables are locked: a row that is not locked is not looked at again after the wait for the other, and would be
-    claimed twice. What is read beside them is older than they are: read it afterwards.
+    Read other rows after this call: rows that were read before a wait for a lock may be outdated.
     """
+    # Lock both tables: after a wait, PostgreSQL checks the conditions again only with the new versions of locked rows.
+    # With a lock on one table, two transactions could claim the same subscription.
     statement = (
         select(Subscription.id)
         .join(Customer, Customer.id == Subscription.customer_id)

@@ -1,6 +1,6 @@
-"""Rows by key: one statement for many keys, answers in the order of the keys.
+"""Lookups of rows by key. Each sends one statement for many keys, and returns the results in the order of the keys.
 
-Each is a batched read: it is called with what a request reads with, and the keys. `only` narrows it to some columns.
+A lookup is called with the `Reads` of a request and the keys. `only` limits it to some columns.
 """
 
 from collections import defaultdict
@@ -36,7 +36,7 @@ from db.queries.pages import PARENT, PageRequest, pages_by
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Rows of `model` by their column `key`; `columns` of them, all where that is None."""
+    """A lookup of rows of `model` by their column `key`. Reads all columns if `columns` is None."""
 
     model: type[Base]
     key: str
@@ -46,13 +46,16 @@ class Lookup:
         return f"{self.model.__tablename__} by {self.key}"
 
     def only(self, columns: Columns) -> Self:
-        """The same, of these columns."""
+        """Returns the same lookup, limited to these columns."""
         return replace(self, columns=columns)
 
 
 @dataclass(frozen=True, slots=True)
 class OneBy(Lookup):
-    """For each key the row that has it, None where there is none. The key is unique among the rows that are `live`."""
+    """Lookup of the row with each key, or None. With `live`, only subscriptions that are not canceled.
+
+    The key must be unique among these rows.
+    """
 
     live: bool = False
 
@@ -64,7 +67,7 @@ class OneBy(Lookup):
 
 @dataclass(frozen=True, slots=True)
 class ManyBy(Lookup):
-    """For each key all rows that have it, in the order of the columns `order_by`."""
+    """Lookup of all rows with each key, ordered by the columns `order_by`."""
 
     order_by: tuple[str, ...] = ("id",)
 
@@ -77,7 +80,7 @@ class ManyBy(Lookup):
 
 @dataclass(frozen=True, slots=True)
 class LatestBy(Lookup):
-    """For each key the row that was made last of those that have it."""
+    """Lookup of the newest row with each key, or None."""
 
     async def __call__(self, reads: Reads, keys: Sequence[Any]) -> list[Any]:
         newest = PageRequest(limit=1, descending=True)
@@ -87,7 +90,7 @@ class LatestBy(Lookup):
 
 @dataclass(frozen=True, slots=True)
 class PaymentsByInvoice(Lookup):
-    """For each invoice the payments that something was put against it of, oldest first; each once."""
+    """Lookup of the payments that were applied to each invoice, oldest first, without duplicates."""
 
     async def __call__(self, reads: Reads, keys: Sequence[Any]) -> list[list[Any]]:
         found: defaultdict[Any, dict[Any, Any]] = defaultdict(dict)
@@ -129,7 +132,7 @@ def payments_query(columns: Columns) -> RowQuery:
 
 
 by_id = {kind.model: OneBy(kind.model, "id") for kind in KINDS}
-"""The lookup by id of each kind of objects."""
+"""The lookup by id for each kind of objects."""
 customers_by_id = by_id[Customer]
 customers_by_email_key = OneBy(Customer, "email_key")
 customers_by_external_id = OneBy(Customer, "external_id")
@@ -170,6 +173,6 @@ def id_of(kind: Kind) -> InstrumentedAttribute[Any]:
 
 
 async def kinds_by_id(reads: Reads, ids: Sequence[Any]) -> list[Kind | None]:
-    """For each id the kind of the object that has it: one UNION ALL over the tables of all kinds."""
+    """Returns the kind of the object with each id, or None. Searches the tables of all kinds with one statement."""
     kinds = {row["id"]: KINDS[row[PARENT]] for row in await reads.rows(nodes_query(), keys=ids)}
     return [kinds.get(key) for key in ids]

@@ -1,6 +1,6 @@
-"""Pages of a list by keyset: rows after or before a position in an ordering, so that a new row never shifts a page.
+"""Keyset pagination: pages contain the rows after or before a position in an ordering, so new rows never shift pages.
 
-A page inside a list is batched as well: one statement gives the page of every parent.
+Pages of nested lists are batched: one statement reads the page of every parent.
 """
 
 from collections import Counter
@@ -42,24 +42,24 @@ from db.queries.served import FEW_ROWS, Few, Split, few_of, split_of
 Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | None
 Operator: TypeAlias = Literal["=", "in", ">=", "<", "is null", "is not null", "settled"]
 Conditions: TypeAlias = tuple[tuple[str, Operator], ...]
-"""Columns and operators of conditions, without their values."""
+"""The columns and operators of conditions, without values."""
 
 Counted: TypeAlias = tuple[tuple[str, int], ...]
-"""Columns that are held to values, and to how many."""
+"""Columns of a `Split`, with the number of values of each."""
 
 SPLIT, FEW = "split", "few"
-"""Prefixes of the names of parameters for such values."""
+"""Prefixes of parameter names for the values of `PageRequest.split` and `PageRequest.few`."""
 
 Position: TypeAlias = tuple[str | int | datetime, UUID | int]
-"""Where a row stands in an ordering: the value that it is ordered by, and what tells it from its equals."""
+"""The position of a row in an ordering: the value that it is ordered by, and a tiebreaker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition on a column.
+    """A condition on a column.
 
-    "settled" is one on the number of the transaction that wrote a row: all transactions that began before it, and it
-    itself, have ended. What is settled for one reader is so for each that comes later, and nothing is added to it.
+    "settled" applies to the id of the transaction that wrote a row: this transaction and all older ones have ended. A
+    settled row stays settled, and no row can appear before it any longer.
     """
 
     column: str
@@ -68,7 +68,7 @@ class Condition:
 
     @property
     def allowed(self) -> tuple[Value, ...]:
-        """The values that a row may have, each once: of "=" and "in"."""
+        """The distinct values that a row may have. Only for "=" and "in"."""
         return tuple(dict.fromkeys(self.value)) if isinstance(self.value, tuple) else (self.value,)
 
 
@@ -88,8 +88,9 @@ WITHOUT_VALUE = ("is null", "is not null", "settled")
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which rows of a list. The first `limit` of them, or the last where `backward`, in the order of `order_by`, and of
-    `then_by` among equals: the two together are unique.
+    """A request for the first `limit` rows of a list or, if `backward`, the last ones.
+
+    The list is ordered by `order_by` and then `then_by`, which must be unique together.
     """
 
     limit: int
@@ -101,12 +102,12 @@ class PageRequest:
     before: Position | None = None
     conditions: tuple[Condition, ...] = ()
     split: Split = ()
-    """Columns that have one of a few values, each of which is looked up in an index; see `db.queries.served`."""
+    """Columns with a few possible values, each of which is read separately from an index: see `db.queries.served`."""
     few: Few | None = None
 
     @property
     def shape(self) -> "PageShape":
-        """What of the request is in the text of its statement."""
+        """The part of the request that determines the SQL text."""
         return PageShape(
             self.backward,
             self.order_by,
@@ -120,8 +121,9 @@ class PageRequest:
         )
 
     def values(self) -> dict[str, Any]:
-        """What is in its parameters. There is one row more than asked for, which tells whether there are more."""
+        """Returns the values of the parameters."""
         values: dict[str, Any] = {
+            # One additional row, which shows if there are more.
             "limit": self.limit + 1,
             **condition_values(self.conditions),
             **held_values(SPLIT, self.split),
@@ -135,7 +137,7 @@ class PageRequest:
 
 
 class PageShape(NamedTuple):
-    """What a `PageRequest` is without its values."""
+    """A `PageRequest` without its values: the key for the cache of statements."""
 
     backward: bool
     order_by: str
@@ -149,19 +151,19 @@ class PageShape(NamedTuple):
 
     @property
     def has_values(self) -> bool:
-        """Whether rows are chosen by values, which a good plan depends on."""
+        """True if conditions contain values, on which the best query plan may depend."""
         return bool(self.split) or any(operator not in WITHOUT_VALUE for _, operator in self.conditions)
 
 
 class Page(NamedTuple):
-    """The rows, in order, and whether there are more beyond the end that was counted from."""
+    """The rows of a page, in order. `has_more` is True if there are more rows in the direction of paging."""
 
     rows: Sequence[Any]
     has_more: bool
 
 
 async def page(reads: Reads, model: type[Base], request: PageRequest, columns: Columns) -> Page:
-    """A page of all rows of a table."""
+    """Returns a page of a table."""
     request = by_index(model, request)
     rows = await reads.rows(page_query(model, request.shape, columns), **request.values())
     return trimmed(rows, request)
@@ -170,21 +172,21 @@ async def page(reads: Reads, model: type[Base], request: PageRequest, columns: C
 async def pages_by(
     reads: Reads, model: type[Base], parent: str, keys: Sequence[object], request: PageRequest, columns: Columns
 ) -> list[Page]:
-    """For each key the page of the rows whose column `parent` has it."""
+    """Returns, for each key, a page of the rows with this key in column `parent`."""
     request = by_index(model, request, parent)
     rows = await reads.rows(pages_query(model, parent, request.shape, columns), keys=keys, **request.values())
-    # They come in the order of the keys.
+    # Rows are ordered by key.
     sizes = Counter(map(itemgetter(PARENT), rows))
     ends = list(accumulate(sizes[position] for position in range(1, len(keys) + 1)))
     return [trimmed(rows[start:end], request) for start, end in pairwise((0, *ends))]
 
 
 PARENT = "_parent"
-"""The name of the column that says to which key a row belongs: to the first, the second, and so on."""
+"""Name of the additional column that identifies the key of a row: in pages, the position of the key, from 1."""
 
 
 def by_index(model: type[Base], request: PageRequest, parent: str | None = None) -> PageRequest:
-    """The request, asked for as an index serves it, if any does: see `db.queries.served`."""
+    """Returns the request, rewritten so that an index serves it, if there is one: see `db.queries.served`."""
     order = request.order_by, request.then_by
     given = {each.column: each.allowed for each in request.conditions if each.operator in ("=", "in")}
     spans = {each.column for each in request.conditions if each.operator in (">=", "<")}
@@ -222,15 +224,15 @@ def pages_query(model: type[Base], parent: str, shape: PageShape, columns: Colum
 
 
 def is_on_parent(model: type[Base], parent: str) -> ColumnElement[bool]:
-    """Whether a row is on the parent at hand. By name: in a part of a union, SQLAlchemy would add the table of parents
-    once more, and each list would have the rows of all of them.
-    """
+    """Returns the condition for the rows of the current parent, in a lateral subquery."""
     column: ColumnElement[Any] = getattr(model, parent)
+    # A literal: inside a union, SQLAlchemy would add the table of parents to FROM, and each page would have the rows of
+    # all parents.
     return column == literal_column("parents.key", column.type)
 
 
 def key_table(type_: TypeEngine[Any]) -> TableValuedAlias:
-    """The keys as a table with the columns `key` and `position`."""
+    """Returns the keys as a table with the columns `key` and `position` (from 1)."""
     keys = bindparam("keys", type_=ARRAY(type_))
     return func.unnest(keys).table_valued("key", with_ordinality="position").render_derived(name="parents")
 
@@ -238,7 +240,11 @@ def key_table(type_: TypeEngine[Any]) -> TableValuedAlias:
 def page_statement(
     model: type[Base], shape: PageShape, columns: Columns, *conditions: ColumnElement[bool]
 ) -> Select[Any]:
-    """The rows of a page."""
+    """Selects the rows of a page.
+
+    With `shape.few`, the statement has two branches: if at most `FEW_ROWS` rows are in the time range, it sorts them;
+    otherwise it reads the list in its order until the page is full.
+    """
     if shape.few is None and branches_of(shape.split) == 1:
         [statement] = pages_of_values(model, shape, columns, *conditions)
         return statement
@@ -261,13 +267,13 @@ def page_statement(
 def rows_in_order(
     statement: Select[Any], order: tuple[ColumnElement[Any], ColumnElement[Any]], shape: PageShape
 ) -> Select[Any]:
-    """The first rows of a statement after and before the positions that are asked for."""
+    """Returns the statement, limited to the first rows between the positions `after` and `before`."""
     limit = bindparam("limit", type_=Integer())
     return statement.where(*bounds(order, shape)).order_by(*ordering(*order, shape)).limit(limit)
 
 
 def merged(pages: Sequence[Select[Any]], shape: PageShape) -> Select[Any]:
-    """The first of the rows of several pages."""
+    """Returns a statement that merges pages and limits the result to the length of one page."""
     rows = union_all(*pages).subquery("pages").c
     order = ordering(rows[shape.order_by], rows[shape.then_by], shape)
     return select(*rows).order_by(*order).limit(bindparam("limit", type_=Integer()))
@@ -276,7 +282,7 @@ def merged(pages: Sequence[Select[Any]], shape: PageShape) -> Select[Any]:
 def pages_of_values(
     model: type[Base], shape: PageShape, columns: Columns, *conditions: ColumnElement[bool]
 ) -> list[Select[Any]]:
-    """The page of each combination of the values that columns are held to; without any, that of all rows."""
+    """Returns a page for each combination of the values of the split columns. Without a split, one page."""
     order = getattr(model, shape.order_by), getattr(model, shape.then_by)
     statement = select(*selected(model, columns)).where(*conditions, *conditions_on(model, shape.conditions))
     page = rows_in_order(statement, order, shape)
@@ -284,7 +290,10 @@ def pages_of_values(
 
 
 def few_rows(model: type[Base], shape: PageShape, span: str, split: Counted) -> Select[Any] | CompoundSelect[Any]:
-    """Where the rows of a span of time stand in the order, and one more than are few if there are."""
+    """Selects the positions of the rows in a time range, up to `FEW_ROWS` + 1 for each combination of values.
+
+    More than `FEW_ROWS` positions mean that there are too many rows to sort.
+    """
     names = shape.order_by, shape.then_by
     conditions = conditions_on(model, shape.conditions, {span, "test_clock_id"})
     rows = select(*(getattr(model, name).label(name) for name in names)).where(*conditions).limit(FEW_ROWS + 1)
@@ -297,7 +306,7 @@ def branches_of(split: Counted) -> int:
 
 
 def each_held(model: type[Base], prefix: str, split: Counted) -> Iterator[list[ColumnElement[bool]]]:
-    """The conditions that hold the columns to each combination of their values."""
+    """Yields the conditions for each combination of the values of the columns."""
     for turns in product(*(range(count) for _, count in split)):
         yield [
             getattr(model, name) == bindparam(f"{prefix}_{name}_{turn}", type_=getattr(model, name).type)
@@ -314,7 +323,7 @@ def count_held(split: Split) -> Counted:
 
 
 def ordering(value: ColumnElement[Any], tie: ColumnElement[Any], shape: PageShape) -> tuple[ColumnElement[Any], ...]:
-    """The order in which rows are read: a page counted from the end is read backwards."""
+    """Returns the order in which to read the rows. Pages from the end of a list are read backwards."""
     backwards = shape.descending != shape.backward
     return tuple(column.desc() if backwards else column.asc() for column in (value, tie))
 
@@ -329,7 +338,7 @@ def bounds(order: tuple[ColumnElement[Any], ColumnElement[Any]], shape: PageShap
 
 
 def beyond(order: tuple[ColumnElement[Any], ColumnElement[Any]], name: str, *, later: bool) -> ColumnElement[bool]:
-    """Whether a row stands later, or earlier, than the position `name` in ascending order."""
+    """Returns the condition that a row is after (`later`) or before the position `name`, in ascending order."""
     value, tie = order
     row = tuple_(value, tie)
     at = tuple_(bindparam(f"{name}_value", type_=value.type), bindparam(f"{name}_tie", type_=tie.type))
@@ -347,7 +356,7 @@ def condition_values(conditions: Sequence[Condition]) -> dict[str, Any]:
 def conditions_on(
     model: type[Base], conditions: Conditions, columns: Collection[str] | None = None
 ) -> list[ColumnElement[bool]]:
-    """The conditions; where `columns` are named, those on these."""
+    """Returns the SQL conditions; if `columns` is given, only those on these columns."""
     found = []
     for number, (name, operator) in enumerate(conditions):
         if columns is not None and name not in columns:
@@ -359,7 +368,7 @@ def conditions_on(
 
 
 def trimmed(rows: Sequence[Any], request: PageRequest) -> Page:
-    """The page without the row too many, in the order that was asked for."""
+    """Returns the page without the additional row, in the requested order."""
     has_more = len(rows) > request.limit
     cached = rows[: request.limit]
     return Page(cached[::-1] if request.backward else cached, has_more)

@@ -1,4 +1,4 @@
-"""What waits to be billed."""
+"""Metrics of subscriptions that wait to be billed."""
 
 from datetime import datetime
 
@@ -9,9 +9,9 @@ from db.models import BillingHold, Subscription
 
 
 async def waiting_renewals(session: AsyncSession) -> tuple[int, datetime | None]:
-    """How many subscriptions are on hold, and when of all others the first is due; those on test clocks left out.
+    """Returns the number of subscriptions on hold, and the earliest `next_billing_at` of all others.
 
-    One statement, which reads the holds, and of the subscriptions little more than those.
+    Ignores subscriptions on test clocks. Reads little more than the holds, so it is cheap.
     """
     on_hold = BillingHold.subscription_id == Subscription.id
     holds = (

@@ -1,8 +1,9 @@
-"""Which index serves a list. An index for lists has the columns of conditions first, and then those of the order.
+"""Selection of the index that serves a list. Indexes for lists have columns for conditions, then the two order columns.
 
-PostgreSQL reads a page from such an index where each column before the order is held to one value. So a list of several
-values is asked for once for each, and where a column of words has no condition, for each of its words: the pages are
-merged. What is read then does not depend on how many rows there are, or on which values are rare.
+PostgreSQL can read a page from such an index if each column before the order has exactly one value. So a list with
+several values for a column is read once for each value, and a list without a condition on an enum column once for each
+member of the enum; the pages are then merged. The number of rows read does not depend on the size of the table or on
+which values are rare.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,23 +19,23 @@ from db.models.base import IN_THE_WORLD, table_of
 from db.models.types import EnumText
 
 NARROW = frozenset({"customer_id", "subscription_id", "object_id", "test_clock_id"})
-"""Columns with so many values that few rows have any one: their own index serves every list."""
+"""Columns whose values each select few rows: the index of the column alone is enough for every list."""
 
 MAX_BRANCHES = 64
-"""Maximum of pages that are merged."""
+"""Maximum number of pages to merge."""
 
 FEW_ROWS = 10_000
-"""Maximum of rows of a span of time that are sorted: where there are more, the list is read in its order."""
+"""Maximum number of rows in a time range to sort. If there are more, the list is read in its order."""
 
 Split: TypeAlias = tuple[tuple[str, tuple[object, ...]], ...]
-"""Columns, and the values that each is held to, one after the other."""
+"""Columns, each with the values for which the list is read separately."""
 GivenConditions: TypeAlias = Mapping[str, tuple[object, ...]]
-"""Columns with conditions, and the values that rows may have there."""
+"""Columns with "=" or "in" conditions, each with the values that rows may have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Few:
-    """A span of time in a column other than that of the order, which an index has behind the columns of `split`."""
+    """A time range in `column`, which is not the order column, and an index with the columns of `split` before it."""
 
     column: str
     split: Split
@@ -42,7 +43,10 @@ class Few:
 
 @dataclass(frozen=True, slots=True)
 class ListIndex:
-    """An index whose last two columns, but for those that it only includes, are an order."""
+    """An index whose last two columns are an order. `included` are its INCLUDE columns.
+
+    `only_the_world` is True for a partial index without objects on test clocks.
+    """
 
     prefix: tuple[str, ...]
     order: tuple[str, str]
@@ -52,7 +56,7 @@ class ListIndex:
 
 @cache
 def list_indexes(model: type[Base]) -> tuple[ListIndex, ...]:
-    """The indexes of a table that lists may be read from, those with the fewest columns first."""
+    """Returns the indexes of a table that can serve lists, ordered by number of columns."""
     found = [list_index(index) for index in table_of(model).indexes if is_for_lists(index)]
     return tuple(sorted(found, key=lambda index: (len(index.prefix), index.prefix)))
 
@@ -72,8 +76,11 @@ def list_index(index: Index) -> ListIndex:
 def split_of(
     model: type[Base], order: tuple[str, str], given: GivenConditions, *, parent: str | None, in_the_world: bool
 ) -> Split:
-    """How to read a list in this order from the index that has the most of the columns with conditions; nothing where
-    its rows are looked at one by one. What is read on the rows of a `parent` has one value there.
+    """Returns the columns and values for which to read a list separately.
+
+    Chooses the index with this order that has the most columns with conditions, then the one with the fewest pages to
+    merge. `parent` is the key column of a nested list, which has one value anyway. `in_the_world` is True if the list
+    excludes objects on test clocks. Returns () if the list should be read without a split.
     """
     if not NARROW.isdisjoint(given) or parent in NARROW or not all(given.values()):
         return ()
@@ -94,8 +101,10 @@ def split_of(
 def few_of(
     model: type[Base], order: tuple[str, str], given: GivenConditions, spans: Collection[str], *, in_the_world: bool
 ) -> Few | None:
-    """How to find out whether few rows meet a condition on a span of time, and which, without a look at the rows; None
-    where no index has all that is needed.
+    """Returns how to find the rows in a time range from an index alone, to check if they are few enough to sort.
+
+    `spans` are the columns with conditions on time ranges. Returns None unless there is exactly one, and an index has
+    it together with all columns with conditions and the order column.
     """
     if len(spans) != 1 or order[0] in spans or not NARROW.isdisjoint(given) or not all(given.values()):
         return None
@@ -110,7 +119,10 @@ def few_of(
 
 
 def held(model: type[Base], columns: Collection[str], given: GivenConditions, parent: str | None) -> Split | None:
-    """The values of columns: those that are given, or else all words. None where they are not known."""
+    """Returns the values of `columns` without `parent`: the given ones, else all members of an enum.
+
+    None if the values of a column are not known.
+    """
     found = []
     for name in columns:
         if name == parent:

@@ -271,7 +271,7 @@ async def test_books_in_order_break_nothing(books: Books) -> None:
         LAST_NUMBERS.name: 7,
         NUMBERS.name: 13,
     }
-    assert [each.remark for each in checks if each.remark] == [", 1 with void ones alone"]
+    assert [each.remark for each in checks if each.remark] == [", 1 with only void invoices"]
 
 
 class Case:
@@ -410,13 +410,13 @@ CASES = (
         "a start that never comes",
         NEXT_BILLING,
         "UPDATE subscriptions SET next_billing_at = NULL WHERE id = :fay_subscription",
-        "subscription {fay_subscription}: is PENDING and never billed again",
+        "subscription {fay_subscription}: is PENDING but has no next billing date",
     ),
     Case(
         "a renewal after the end",
         NEXT_BILLING,
         "UPDATE subscriptions SET next_billing_at = '2026-04-01 12:00 UTC' WHERE id = :dan_canceled",
-        "subscription {dan_canceled}: is CANCELED and billed next at 2026-04-01 12:00:00+00",
+        "subscription {dan_canceled}: is CANCELED but would be billed next at 2026-04-01 12:00:00+00",
     ),
     Case(
         "a plan that does not exist",
@@ -440,8 +440,8 @@ CASES = (
         UPDATE invoices SET test_clock_id = NULL WHERE id = :eve_first;
         UPDATE subscriptions SET test_clock_id = :clock WHERE id = :cyd_subscription
         """,
-        "invoice {eve_first}: has another test clock than its customer",
-        "subscription {cyd_subscription}: has another test clock than its customer",
+        "invoice {eve_first}: is on a different test clock than its customer",
+        "subscription {cyd_subscription}: is on a different test clock than its customer",
     ),
     Case(
         "a line that was changed",
@@ -533,14 +533,14 @@ CASES = (
         "balance that another invoice took",
         BALANCE_APPLIED,
         "UPDATE ledger_entries SET invoice_id = :bob_draft WHERE kind = 'APPLIED' AND invoice_id = :bob_doubtful",
-        "invoice {bob_doubtful}: took 1000 of the balance, ledger entries of 0",
-        "invoice {bob_draft}: took 0 of the balance, ledger entries of -1000",
+        "invoice {bob_doubtful}: 1000 of the balance applied, ledger entries of 0",
+        "invoice {bob_draft}: 0 of the balance applied, ledger entries of -1000",
     ),
     Case(
         "a void invoice that kept what it took",
         GIVEN_BACK,
         "UPDATE ledger_entries SET invoice_id = :bob_draft WHERE kind = 'GIVEN_BACK'",
-        "invoice {bob_draft}: is DRAFT, and 1000 was given back",
+        "invoice {bob_draft}: is DRAFT, but 1000 was released",
         "invoice {bob_void}: released allocations of 1000, ledger entries of 0",
     ),
     Case(
@@ -550,7 +550,7 @@ CASES = (
         UPDATE allocations SET released_at = created_at WHERE kind = 'BALANCE' AND invoice_id = :bob_doubtful;
         UPDATE invoices SET amount_due_cents = amount_due_cents + 1000 WHERE id = :bob_doubtful
         """,
-        "invoice {bob_doubtful}: is UNCOLLECTIBLE, and 1000 was given back",
+        "invoice {bob_doubtful}: is UNCOLLECTIBLE, but 1000 was released",
     ),
     Case(
         "a running balance that is off",
@@ -590,7 +590,7 @@ CASES = (
         "a wrong count of ledger entries",
         BALANCES,
         "UPDATE customers SET last_ledger_number = 1 WHERE id = :fay",
-        "customer {fay}: counts 1 ledger entries, the last is 0",
+        "customer {fay}: last_ledger_number is 1, but the last entry is 0",
     ),
     Case(
         "more given back than was billed",
@@ -599,7 +599,7 @@ CASES = (
         UPDATE invoice_lines SET amount_cents = amount_cents + CASE WHEN id = :ada_credit THEN -400 ELSE 400 END
         WHERE invoice_id = :ada_downgrade
         """,
-        "line {ada_credited}: 3010 given back of 2900",
+        "line {ada_credited}: 3010 credited of 2900 billed",
     ),
     Case(
         "less than nothing given back",
@@ -609,7 +609,7 @@ CASES = (
         SET amount_cents = amount_cents + CASE WHEN id = :ada_credit THEN 2611 ELSE -2611 END
         WHERE invoice_id = :ada_downgrade
         """,
-        "line {ada_credited}: -1 given back of 2900",
+        "line {ada_credited}: -1 credited of 2900 billed",
     ),
     Case(
         "too much that waits to be given back",
@@ -618,19 +618,19 @@ CASES = (
         UPDATE pending_lines SET customer_id = :ada, reverses_line_id = :ada_credited
         WHERE reverses_line_id IS NOT NULL
         """,
-        "line {ada_credited}: 4543 given back of 2900",
+        "line {ada_credited}: 4543 credited of 2900 billed",
     ),
     Case(
         "a line of a void invoice that is given back",
         REVERSALS,
         "UPDATE invoice_lines SET reverses_line_id = :ada_void WHERE id = :ada_credit",
-        "line {ada_void}: is on a void invoice and given back",
+        "line {ada_void}: is credited but on a void invoice",
     ),
     Case(
         "a line that is given back and was never billed",
         REVERSALS,
         "UPDATE pending_lines SET reverses_line_id = :nowhere WHERE reverses_line_id IS NOT NULL",
-        "line {nowhere}: is given back and not there",
+        "line {nowhere}: is credited but does not exist",
     ),
     Case(
         "money in several currencies",
@@ -688,13 +688,13 @@ CASES = (
         "a deleted draft that is there",
         EVENTS,
         "UPDATE events SET type = 'INVOICE_DELETED' WHERE object_id = :bob_draft",
-        "invoice {bob_draft}: was deleted and is there",
+        "invoice {bob_draft}: was deleted but exists",
     ),
     Case(
         "an invoice that is gone and was not deleted",
         EVENTS,
         "UPDATE events SET type = 'INVOICE_UPDATED' WHERE object_id = :bob_deleted AND type = 'INVOICE_DELETED'",
-        "invoice {bob_deleted}: has events and does not exist",
+        "invoice {bob_deleted}: has events but does not exist",
     ),
     Case(
         "an event that was copied from a server with more transactions",
@@ -718,7 +718,7 @@ CASES = (
         "a key with two results",
         IDEMPOTENCY,
         "INSERT INTO idempotency_keys SELECT * FROM idempotency_keys",
-        "key order-1 of local: is there twice",
+        "key order-1 of local: exists twice",
     ),
     Case(
         "a number that was left out",
@@ -742,7 +742,7 @@ CASES = (
         "a number that no invoice has",
         LAST_NUMBERS,
         "UPDATE customers SET last_invoice_number = 1 WHERE id = :fay",
-        "customer {fay}: counts 1 invoices, the last is 0",
+        "customer {fay}: last_invoice_number is 1, but the last invoice is 0",
     ),
     Case(
         "another prefix",
@@ -751,7 +751,7 @@ CASES = (
         UPDATE customers SET invoice_prefix = 'CYD' WHERE id = :cyd;
         UPDATE invoices SET number = 'DYC-0001' WHERE id = :cyd_first
         """,
-        "invoice {cyd_first}: has the number DYC-0001, with the prefix CYD and the place 1",
+        "invoice {cyd_first}: has the number DYC-0001, with the prefix CYD and the sequence 1",
     ),
     Case(
         "a draft with a number",
@@ -917,7 +917,7 @@ async def test_what_has_fallen_behind_what_was_acknowledged_is_missed(books: Boo
     assert version > 1
     assert (check.rows, check.violations) == (5, 2)
     assert check.examples[1] == (
-        f"Subscription {canceled}: is at version {version}, and was said to be at version {version + 1}"
+        f"Subscription {canceled}: is at version {version}, but version {version + 1} was acknowledged"
     )
 
 

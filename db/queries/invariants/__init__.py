@@ -1,7 +1,7 @@
-"""What must hold of all rows, each rule as one statement over all that it is about.
+"""Invariants of the stored data, each checked by one SQL statement.
 
-A statement gives a row for each row that it looked at. In its column `wrong` stands what is wrong with that one, as a
-short text, and null where nothing is. Conditions that null could get past say `IS DISTINCT FROM`.
+A statement returns a row for each row that it checks. The column `wrong` describes the violation, or is null if there
+is none. Comparisons with columns that may be null use `IS DISTINCT FROM`, so that null does not hide a violation.
 """
 
 from collections.abc import Sequence
@@ -69,7 +69,7 @@ ACKNOWLEDGED_TYPES = tuple(kind.name for kind in KINDS)
 
 
 async def count_wrong(session: AsyncSession | AsyncConnection, invariant: Invariant) -> tuple[int, int, int]:
-    """How many rows the invariant is about, how many break it, and of how many its remark is true."""
+    """Returns the number of rows that were checked, that violate the invariant, and that its remark applies to."""
     looked_at = invariant.looked_at()
     remarked = func.count().filter(looked_at.c.remarked) if invariant.remark else literal(0)
     statement = select(func.count(), func.count(looked_at.c.wrong), remarked).select_from(looked_at)
@@ -78,7 +78,7 @@ async def count_wrong(session: AsyncSession | AsyncConnection, invariant: Invari
 
 
 async def what_is_wrong(session: AsyncSession | AsyncConnection, invariant: Invariant, most: int) -> Sequence[str]:
-    """What is wrong with the first `most` rows that break the invariant, in the order of the texts."""
+    """Returns descriptions of violations, at most `most`, in alphabetical order."""
     wrong = invariant.looked_at().c.wrong
     return (await session.execute(select(wrong).where(wrong.is_not(None)).order_by(wrong).limit(most))).scalars().all()
 
@@ -90,8 +90,9 @@ async def missing(
     versions: Sequence[int],
     most: int,
 ) -> tuple[int, Sequence[str]]:
-    """How many of the objects, each of the type and at least at the version in the same place, are not there; and the
-    first `most` of them.
+    """Returns the number of objects that are missing or at an older version, and at most `most` descriptions.
+
+    `types`, `ids` and `versions` have one entry for each object.
     """
     said = (
         text(ACKNOWLEDGED.sql)

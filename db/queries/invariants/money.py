@@ -1,4 +1,4 @@
-"""What must hold of invoices, payments and balances."""
+"""Invariants of invoices, payments and balances."""
 
 from db.queries.invariants.rule import Invariant
 
@@ -136,7 +136,7 @@ BALANCE_APPLIED = Invariant(
     """
     SELECT CASE
         WHEN coalesce(allocated.cents, 0) <> coalesce(entered.cents, 0) THEN
-            format('invoice %s: took %s of the balance, ledger entries of %s', invoice_id,
+            format('invoice %s: %s of the balance applied, ledger entries of %s', invoice_id,
                    coalesce(allocated.cents, 0), -coalesce(entered.cents, 0))
     END AS wrong
     FROM (
@@ -161,7 +161,7 @@ GIVEN_BACK = Invariant(
     """
     SELECT CASE
         WHEN i.status IS DISTINCT FROM 'VOID' THEN
-            format('invoice %s: is %s, and %s was given back', invoice_id, i.status,
+            format('invoice %s: is %s, but %s was released', invoice_id, i.status,
                    coalesce(released.cents, entered.cents))
         WHEN coalesce(released.cents, 0) <> coalesce(entered.cents, 0) THEN
             format('invoice %s: released allocations of %s, ledger entries of %s', invoice_id,

@@ -1,4 +1,4 @@
-"""What must hold of events, idempotency keys and the numbers of invoices."""
+"""Invariants of events, idempotency keys and invoice numbers."""
 
 from db.models.kinds import KINDS
 from db.queries.invariants.rule import Invariant

@@ -1,4 +1,4 @@
-"""A rule about rows."""
+"""The declaration of an invariant."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,10 @@ from sqlalchemy import Boolean, Subquery, Text, text
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """A rule, the kind of rows that it is about (a plural), and the statement that finds what breaks it.
+    """A rule about stored rows, and the SQL statement that checks it.
 
-    With a `remark`, the statement has a boolean column `remarked` as well: how many rows it is true of is worth saying.
+    `unit` is the plural name of the rows. With a `remark`, the statement also has a boolean column `remarked`, and the
+    report says how many rows the remark applies to.
     """
 
     code: str
@@ -19,6 +20,6 @@ class Invariant:
     remark: str | None = None
 
     def looked_at(self) -> Subquery:
-        """The statement, as something to select from."""
+        """Returns the statement as a subquery."""
         columns = {"wrong": Text()} | ({"remarked": Boolean()} if self.remark else {})
         return text(self.sql).columns(**columns).subquery("looked_at")

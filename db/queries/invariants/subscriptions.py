@@ -1,4 +1,4 @@
-"""What must hold of subscriptions and their periods."""
+"""Invariants of subscriptions and their periods."""
 
 from db.queries.invariants.rule import Invariant
 
