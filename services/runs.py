@@ -23,7 +23,7 @@ from billing.invoicing import overdue_cutoff, update_past_due
 from billing.limits import CHUNK
 from billing.money import AmountOverflow
 from billing.renewals import MAX_PERIODS_PER_RUN, renew
-from billing.words import RunTrigger, SubscriptionStatus
+from billing.words import EventType, RunTrigger
 from db.database import Database
 from db.driver.errors import is_unavailable
 from db.models import BillingRun, Subscription
@@ -228,15 +228,12 @@ def decide_all(accounts: Sequence[Account], work: RunTask) -> tuple[Decided, Fai
 
 
 def chunk_report(planned: Decided, *, failed: int) -> Report:
+    events = [event for account, _ in planned for event in account.events]
     return Report(
         renewed=sum(crossed > 0 for _, crossed in planned),
         failed=failed,
         invoices=sum(len(account.invoices) for account, _ in planned),
-        past_due=sum(
-            account.subscription_changed and account.known_subscription.status is SubscriptionStatus.PAST_DUE
-            for account, crossed in planned
-            if not crossed
-        ),
+        past_due=sum(event.type is EventType.SUBSCRIPTION_PAST_DUE for event in events),
     )
 
 

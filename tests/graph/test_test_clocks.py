@@ -259,7 +259,7 @@ async def test_the_server_finishes_what_was_cut_off(api: Api, database: Database
     }
     runs = await api("{ billingRuns { nodes { trigger asOf renewed failed invoices pastDue } } }")
     assert runs["billingRuns"]["nodes"] == [
-        {"trigger": "TEST_CLOCK", "asOf": day(45), "renewed": 1, "failed": 0, "invoices": 1, "pastDue": 0}
+        {"trigger": "TEST_CLOCK", "asOf": day(45), "renewed": 1, "failed": 0, "invoices": 1, "pastDue": 1}
     ]
 
 
@@ -326,7 +326,7 @@ async def test_the_world_and_other_clocks_are_left_alone(
         on_still: ("ACTIVE", 1, day(30)),
         in_the_world: ("ACTIVE", 1, day(30)),
     }
-    assert report == Report(renewed=1, invoices=1)
+    assert report == Report(renewed=1, invoices=1, past_due=1)
     assert await read_subscription(api, in_the_world, "currentPeriodEnd") == {"currentPeriodEnd": day(60)}
     assert await read_subscription(api, on_still, "status currentPeriodEnd") == {
         "status": "ACTIVE",
