@@ -68,7 +68,7 @@ async def try_to_advance(database: Database, test_clock_id: TestClockId, *, now:
 def clock_task(clock: TestClock, until: datetime, now: datetime) -> RunTask:
     """What there is to live through on a test clock until an instant."""
     due = or_(due_on(clock.id, until), overdue_on(clock.id, overdue_cutoff(until)))
-    return RunTask(due, lambda account: bill_until(account, until), now=now, actor="test clock")
+    return RunTask(due, lambda account: bill_until(account, until), now=now, actor="test clock", renewed=set())
 
 
 async def stop_if_arrived(database: Database, sent: TestClock, work: RunTask) -> bool:

@@ -7,7 +7,7 @@ and what it had claimed is due as before.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -133,6 +133,7 @@ class RunTask:
     """What is to be done: of which subscriptions, and how.
 
     `behind` are those of which a run has done its share, and more is due; None where the work goes on until none is.
+    `renewed` are those that the reports have counted, where one may be renewed several times.
     """
 
     due: ColumnElement[bool]
@@ -141,6 +142,7 @@ class RunTask:
     held_too: bool = False
     actor: str = "renewal"
     behind: set[SubscriptionId] | None = None
+    renewed: set[SubscriptionId] | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         found = [self.due]
@@ -154,6 +156,14 @@ class RunTask:
         """Takes back what was noted of subscriptions of which nothing was stored."""
         if self.behind is not None:
             self.behind.difference_update(ids)
+
+    def count_renewed(self, ids: Collection[SubscriptionId]) -> int:
+        """Returns how many of the subscriptions that were renewed are not counted yet."""
+        if self.renewed is None:
+            return len(ids)
+        before = len(self.renewed)
+        self.renewed.update(ids)
+        return len(self.renewed) - before
 
 
 async def do_chunk(
@@ -193,7 +203,7 @@ async def do_chunk(
         return Chunk(1, Report(failed=1))
     for account, failure in failures:
         await hold(database, account.known_subscription.id, reason_of(failure), due=work.due, now=work.now)
-    return Chunk(len(ids), chunk_report(planned, failed=len(failures)))
+    return Chunk(len(ids), chunk_report(planned, work, failed=len(failures)))
 
 
 async def halve(database: Database, work: RunTask, ids: Sequence[SubscriptionId]) -> Chunk:
@@ -227,10 +237,10 @@ def decide_all(accounts: Sequence[Account], work: RunTask) -> tuple[Decided, Fai
     return planned, failures
 
 
-def chunk_report(planned: Decided, *, failed: int) -> Report:
+def chunk_report(planned: Decided, work: RunTask, *, failed: int) -> Report:
     events = [event for account, _ in planned for event in account.events]
     return Report(
-        renewed=sum(crossed > 0 for _, crossed in planned),
+        renewed=work.count_renewed([account.known_subscription.id for account, crossed in planned if crossed]),
         failed=failed,
         invoices=sum(len(account.invoices) for account, _ in planned),
         past_due=sum(event.type is EventType.SUBSCRIPTION_PAST_DUE for event in events),
