@@ -7,8 +7,8 @@ and what it had claimed is due as before.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -95,7 +95,7 @@ async def run_renewals(
     """
     if as_of > now:
         raise AsOfInTheFuture(f"It is {now:%FT%TZ}: nothing can be due as of {as_of:%FT%TZ} yet.")
-    renewals = RunTask(due_on(None, as_of), lambda account: renew(account, as_of), now=now, behind=set())
+    renewals = RunTask(due_on(None, as_of), lambda account: renew(account, as_of), now=now, left_out=set())
     async with RunRow(database, trigger, as_of, now, told) as run:
         if trigger is RunTrigger.COMMAND:
             await run.begin()
@@ -117,6 +117,8 @@ async def run_renewals(
             lambda account: settle_past_due(account, as_of),
             now=now,
             held_too=True,
+            left_out=set(),
+            failed=renewals.failed,
         )
         while (chunk := await do_chunk(database, judgements, limit=chunk_size)).claimed:
             await run.add(chunk)
@@ -132,8 +134,9 @@ def settle_past_due(account: Account, as_of: datetime) -> int:
 class RunTask:
     """What is to be done: of which subscriptions, and how.
 
-    `behind` are those of which a run has done its share, and more is due; None where the work goes on until none is.
-    `renewed` are those that the reports have counted, where one may be renewed several times.
+    `left_out` are those that are not looked at any more, because a run has done its share of them and more is due, or
+    because they failed. It is None where the work goes on until nothing is due, and a hold keeps what failed away.
+    `renewed`, where it matters that one is renewed several times, and `failed` are those that the reports have counted.
     """
 
     due: ColumnElement[bool]
@@ -141,21 +144,29 @@ class RunTask:
     now: datetime
     held_too: bool = False
     actor: str = "renewal"
-    behind: set[SubscriptionId] | None = None
+    left_out: set[SubscriptionId] | None = None
     renewed: set[SubscriptionId] | None = None
+    failed: set[SubscriptionId] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        assert not self.held_too or self.left_out is not None, "what fails again and again would be claimed for ever"
 
     def conditions(self) -> list[ColumnElement[bool]]:
         found = [self.due]
         if not self.held_too:
             found.append(not_held(self.now))
-        if self.behind:
-            found.append(~among(Subscription.id, sorted(self.behind)))
+        if self.left_out:
+            found.append(~among(Subscription.id, sorted(self.left_out)))
         return found
+
+    def leave_out(self, ids: Iterable[SubscriptionId]) -> None:
+        if self.left_out is not None:
+            self.left_out.update(ids)
 
     def forget(self, ids: Sequence[SubscriptionId]) -> None:
         """Takes back what was noted of subscriptions of which nothing was stored."""
-        if self.behind is not None:
-            self.behind.difference_update(ids)
+        if self.left_out is not None:
+            self.left_out.difference_update(ids)
 
     def count_renewed(self, ids: Collection[SubscriptionId]) -> int:
         """Returns how many of the subscriptions that were renewed are not counted yet."""
@@ -185,8 +196,7 @@ async def do_chunk(
         planned, failures = decide_all(await read_accounts(session, ids), work)
         await store(session, [account for account, _ in planned])
         # Before the commit: no other task of this run may claim them again.
-        if work.behind is not None:
-            work.behind.update(still_behind(planned))
+        work.leave_out(still_behind(planned))
         return planned, failures
 
     try:
@@ -199,11 +209,21 @@ async def do_chunk(
         if len(ids) > 1:
             return await halve(database, work, ids)
         logger.exception("subscription %s cannot be renewed", ids[0])
-        await hold(database, ids[0], reason_of(error), due=work.due, now=work.now)
-        return Chunk(1, Report(failed=1))
-    for account, failure in failures:
-        await hold(database, account.known_subscription.id, reason_of(failure), due=work.due, now=work.now)
-    return Chunk(len(ids), chunk_report(planned, work, failed=len(failures)))
+        return Chunk(1, Report(failed=await put_on_hold(database, work, [(ids[0], error)])))
+    failed = await put_on_hold(
+        database, work, [(account.known_subscription.id, failure) for account, failure in failures]
+    )
+    return Chunk(len(ids), chunk_report(planned, work, failed=failed))
+
+
+async def put_on_hold(database: Database, work: RunTask, failures: Sequence[tuple[SubscriptionId, Exception]]) -> int:
+    """Puts on hold what failed, and leaves it out from then on. Returns how many failed for the first time in a run."""
+    work.leave_out(subscription_id for subscription_id, _ in failures)
+    first = [failure for failure in failures if failure[0] not in work.failed]
+    work.failed.update(subscription_id for subscription_id, _ in first)
+    for subscription_id, error in first:
+        await hold(database, subscription_id, reason_of(error), due=work.due, now=work.now)
+    return len(first)
 
 
 async def halve(database: Database, work: RunTask, ids: Sequence[SubscriptionId]) -> Chunk:

@@ -415,6 +415,34 @@ async def test_what_is_on_hold_becomes_past_due_all_the_same(
     assert await broken.status() == "PAST_DUE"
 
 
+@pytest.mark.parametrize("days", [16, 31])
+async def test_what_cannot_become_past_due_is_tried_once_in_a_run_and_counts_once(
+    api: Api, database: Database, sessions: Sessions, clock: TestClock, days: int
+) -> None:
+    broken, other = await many(api, 2)
+    async with sessions.begin() as session:
+        await session.execute(
+            text(f"""
+                CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    IF NEW.id = '{broken.subscription_id}' AND NEW.status = 'PAST_DUE' THEN RAISE 'no'; END IF;
+                    RETURN NEW;
+                END $$""")
+        )
+        await session.execute(
+            text("CREATE TRIGGER refuse BEFORE UPDATE ON subscriptions FOR EACH ROW EXECUTE FUNCTION refuse()")
+        )
+    clock.forward(days=days)
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        report = await run(database, clock)
+
+    renewed = 1 if days > 30 else 0
+    assert report == Report(renewed=renewed, failed=1, invoices=renewed, past_due=1)
+    assert [await story.status() for story in (broken, other)] == ["ACTIVE", "PAST_DUE"]
+    hold = (await broken.subscription(HOLD))["billingHold"]
+    assert (hold["reason"], hold["attempts"]) == ("The database refuses: SQLSTATE P0001.", 1)
+
+
 # What else a run does
 
 
