@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from sqlalchemy import exists, or_, select
@@ -21,6 +22,9 @@ from services.runs import RunRow, RunTask, do_chunk
 from services.test_clocks import existing_test_clock, stop_test_clock
 
 logger = logging.getLogger("billing.runs")
+
+Part = Callable[[str], AbstractContextManager[None]]
+"""A part of a tick, by its name: what fails in it keeps no other part."""
 
 CLOCK_CHUNK = 50
 """As `CHUNK`, on a test clock, where each of them may live through a year at once."""
@@ -90,10 +94,10 @@ async def stop_if_arrived(database: Database, sent: TestClock, work: RunTask) ->
     return await database.change(stand_still, repeatable=True)
 
 
-async def advance_test_clocks(database: Database, *, now: datetime) -> None:
+async def advance_test_clocks(database: Database, *, now: datetime, part: Part) -> None:
     """Moves clocks on that are on their way, those that wait longest first, and tries again what is on hold on others.
 
-    Takes `CLOCK_SECONDS` in all, more or less.
+    Takes `CLOCK_SECONDS` in all, more or less. Each clock is moved in a `part` of its own.
     """
     deadline = time.monotonic() + CLOCK_SECONDS
     held = (
@@ -110,7 +114,8 @@ async def advance_test_clocks(database: Database, *, now: datetime) -> None:
         seconds = deadline - time.monotonic()
         if seconds <= 0:
             return
-        if clock.status is TestClockStatus.ADVANCING:
-            await advance(database, clock.id, now=now, seconds=seconds)
-        else:
-            await do_chunk(database, clock_task(clock, clock.frozen_at, now), limit=CLOCK_CHUNK)
+        with part(f"test clock {clock.id}"):
+            if clock.status is TestClockStatus.ADVANCING:
+                await advance(database, clock.id, now=now, seconds=seconds)
+            else:
+                await do_chunk(database, clock_task(clock, clock.frozen_at, now), limit=CLOCK_CHUNK)

@@ -93,8 +93,7 @@ async def run_renewals(
     cannot be renewed is put on hold, and does not keep the others. Writes a `billing_runs` row when there was something
     to do or the run was asked for. `told` is given what each chunk has done. Raises `AsOfInTheFuture`.
     """
-    if as_of > now:
-        raise AsOfInTheFuture(f"It is {now:%FT%TZ}: nothing can be due as of {as_of:%FT%TZ} yet.")
+    require_has_come(as_of, now)
     renewals = RunTask(due_on(None, as_of), lambda account: renew(account, as_of), now=now, left_out=set())
     async with RunRow(database, trigger, as_of, now, told) as run:
         if trigger is RunTrigger.COMMAND:
@@ -123,6 +122,12 @@ async def run_renewals(
         while (chunk := await do_chunk(database, judgements, limit=chunk_size)).claimed:
             await run.add(chunk)
     return run.report
+
+
+def require_has_come(as_of: datetime, now: datetime) -> None:
+    """Raises `AsOfInTheFuture`."""
+    if as_of > now:
+        raise AsOfInTheFuture(f"It is {now:%FT%TZ}: nothing can be due as of {as_of:%FT%TZ} yet.")
 
 
 def settle_past_due(account: Account, as_of: datetime) -> int:
