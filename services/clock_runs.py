@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from sqlalchemy import exists, or_, select
@@ -21,6 +22,9 @@ from services.runs import RunRow, RunTask, do_chunk
 from services.test_clocks import existing_test_clock, stop_test_clock
 
 logger = logging.getLogger("billing.runs")
+
+Part = Callable[[str], AbstractContextManager[None]]
+"""A part of a tick, by its name: what fails in it keeps no other part."""
 
 CLOCK_CHUNK = 50
 """Maximum number of subscriptions per transaction on a test clock. Low, because each may have many periods due."""
@@ -68,7 +72,7 @@ async def try_to_advance(database: Database, test_clock_id: TestClockId, *, now:
 def clock_task(clock: TestClock, until: datetime, now: datetime) -> RunTask:
     """Returns the task that bills everything due on a test clock up to `until`."""
     due = or_(due_on(clock.id, until), overdue_on(clock.id, overdue_cutoff(until)))
-    return RunTask(due, lambda account: bill_until(account, until), now=now, actor="test clock")
+    return RunTask(due, lambda account: bill_until(account, until), now=now, actor="test clock", renewed=set())
 
 
 async def stop_if_arrived(database: Database, sent: TestClock, work: RunTask) -> bool:
@@ -92,11 +96,11 @@ async def stop_if_arrived(database: Database, sent: TestClock, work: RunTask) ->
     return await database.change(stand_still, repeatable=True)
 
 
-async def advance_test_clocks(database: Database, *, now: datetime) -> None:
+async def advance_test_clocks(database: Database, *, now: datetime, part: Part) -> None:
     """Advances clocks that are ADVANCING, and retries subscriptions on hold on other clocks, least recently updated
     clock first.
 
-    Takes about `CLOCK_SECONDS` in total.
+    Takes about `CLOCK_SECONDS` in total. Each clock is a `part` of its own.
     """
     deadline = time.monotonic() + CLOCK_SECONDS
     held = (
@@ -113,7 +117,8 @@ async def advance_test_clocks(database: Database, *, now: datetime) -> None:
         seconds = deadline - time.monotonic()
         if seconds <= 0:
             return
-        if clock.status is TestClockStatus.ADVANCING:
-            await advance(database, clock.id, now=now, seconds=seconds)
-        else:
-            await do_chunk(database, clock_task(clock, clock.frozen_at, now), limit=CLOCK_CHUNK)
+        with part(f"test clock {clock.id}"):
+            if clock.status is TestClockStatus.ADVANCING:
+                await advance(database, clock.id, now=now, seconds=seconds)
+            else:
+                await do_chunk(database, clock_task(clock, clock.frozen_at, now), limit=CLOCK_CHUNK)

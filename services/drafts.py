@@ -12,7 +12,6 @@ from billing.errors import (
     AmountNotPositive,
     BillingError,
     InvoiceEmpty,
-    InvoiceNotFound,
     TooManyLines,
 )
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, new_id
@@ -29,7 +28,7 @@ from services.accounts.open import open_customer
 from services.accounts.write import store
 from services.events import record
 from services.idempotency import Outcome
-from services.invoices import existing_invoice
+from services.invoices import existing_invoice, reread_invoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +180,7 @@ async def open_draft(session: AsyncSession, invoice_id: InvoiceId, now: datetime
     """
     invoice = await existing_invoice(session, invoice_id)
     account, at = await open_customer(session, invoice.customer_id, now=now)
-    present = await session.get(Invoice, (invoice_id, invoice.customer_id), populate_existing=True)
-    if present is None:
-        raise InvoiceNotFound("There is no invoice with this id.")
-    if present.status is not InvoiceStatus.DRAFT:
-        raise status_error(present.status)
-    return present, account, at
+    invoice = await reread_invoice(session, invoice)
+    if invoice.status is not InvoiceStatus.DRAFT:
+        raise status_error(invoice.status)
+    return invoice, account, at

@@ -33,6 +33,8 @@ from services.accounts.write import store
 from services.idempotency import Outcome
 from services.repairs import repair_periods
 
+NO_INVOICE = "There is no invoice with this id."
+
 
 async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
     """Voids an invoice without payments. It was never owed.
@@ -91,7 +93,7 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
     """
     invoice = await existing_invoice(session, invoice_id)
     live, at = await open_customer(session, invoice.customer_id, now=now)
-    await session.refresh(invoice)
+    invoice = await reread_invoice(session, invoice)
     if invoice.status is not InvoiceStatus.VOID:
         raise status_error(invoice.status)
     if invoice.kind is not InvoiceKind.RECURRING:
@@ -196,12 +198,22 @@ async def open_unpaid(
         if state.id == invoice_id:
             return account, state, at
     # The status may have changed before the customer was locked.
-    await session.refresh(invoice)
-    raise status_error(invoice.status)
+    raise status_error((await reread_invoice(session, invoice)).status)
 
 
 async def existing_invoice(session: AsyncSession, invoice_id: InvoiceId) -> Invoice:
+    """The invoice, which is not locked. Raises `InvoiceNotFound`."""
     invoice = await session.scalar(select(Invoice).where(Invoice.id == invoice_id))
     if invoice is None:
-        raise InvoiceNotFound("There is no invoice with this id.")
+        raise InvoiceNotFound(NO_INVOICE)
     return invoice
+
+
+async def reread_invoice(session: AsyncSession, invoice: Invoice) -> Invoice:
+    """The invoice as it is now, once its customer is locked: it may have changed before. Raises `InvoiceNotFound` for a
+    draft that was deleted.
+    """
+    present = await session.get(Invoice, (invoice.id, invoice.customer_id), populate_existing=True)
+    if present is None:
+        raise InvoiceNotFound(NO_INVOICE)
+    return present

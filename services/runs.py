@@ -6,8 +6,8 @@ A chunk is one transaction: claim, read, decide, store. If a worker dies, its ch
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from billing.invoicing import overdue_cutoff, update_past_due
 from billing.limits import MAX_PERIODS_PER_RUN, RUN_CHUNK
 from billing.money import AmountOverflow
 from billing.renewals import renew
-from billing.words import RunTrigger, SubscriptionStatus
+from billing.words import EventType, RunTrigger
 from db.database import Database
 from db.driver.errors import is_unavailable
 from db.models import BillingRun, Subscription
@@ -98,9 +98,8 @@ async def run_renewals(
     chunk, to leave capacity for requests. `told` receives the report of each chunk. Stores a `billing_runs` row if
     something was due or `trigger` is COMMAND. Raises `AsOfInTheFuture`.
     """
-    if as_of > now:
-        raise AsOfInTheFuture(f"Cannot bill as of {as_of:%FT%TZ}: it is only {now:%FT%TZ}.")
-    renewals = RunTask(due_on(None, as_of), lambda account: renew(account, as_of), now=now, behind=set())
+    require_has_come(as_of, now)
+    renewals = RunTask(due_on(None, as_of), lambda account: renew(account, as_of), now=now, left_out=set())
     async with RunRow(database, trigger, as_of, now, told) as run:
         if trigger is RunTrigger.COMMAND:
             await run.begin()
@@ -122,10 +121,18 @@ async def run_renewals(
             lambda account: settle_past_due(account, as_of),
             now=now,
             held_too=True,
+            left_out=set(),
+            failed=renewals.failed,
         )
         while (chunk := await do_chunk(database, judgements, limit=chunk_size)).claimed:
             await run.add(chunk)
     return run.report
+
+
+def require_has_come(as_of: datetime, now: datetime) -> None:
+    """Raises `AsOfInTheFuture`."""
+    if as_of > now:
+        raise AsOfInTheFuture(f"It is {now:%FT%TZ}: nothing can be due as of {as_of:%FT%TZ} yet.")
 
 
 def settle_past_due(account: Account, as_of: datetime) -> int:
@@ -137,8 +144,9 @@ def settle_past_due(account: Account, as_of: datetime) -> int:
 class RunTask:
     """The work of a run: a condition for the subscriptions, and the rule to apply to each.
 
-    `behind` contains the subscriptions that have reached the limit of this run although more is due. If it is None, the
-    run repeats them until nothing is due.
+    `left_out` contains the subscriptions that the run does not look at again: more is due, but they have reached the
+    limit of this run, or they failed. If it is None, the run repeats them until nothing is due. `renewed` (None if no
+    subscription is renewed twice) and `failed` contain those that the reports have counted.
     """
 
     due: ColumnElement[bool]
@@ -146,20 +154,37 @@ class RunTask:
     now: datetime
     held_too: bool = False
     actor: str = "renewal"
-    behind: set[SubscriptionId] | None = None
+    left_out: set[SubscriptionId] | None = None
+    renewed: set[SubscriptionId] | None = None
+    failed: set[SubscriptionId] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        assert not self.held_too or self.left_out is not None, "what fails again and again would be claimed for ever"
 
     def conditions(self) -> list[ColumnElement[bool]]:
         found = [self.due]
         if not self.held_too:
             found.append(not_held(self.now))
-        if self.behind:
-            found.append(~among(Subscription.id, sorted(self.behind)))
+        if self.left_out:
+            found.append(~among(Subscription.id, sorted(self.left_out)))
         return found
 
+    def leave_out(self, ids: Iterable[SubscriptionId]) -> None:
+        if self.left_out is not None:
+            self.left_out.update(ids)
+
     def forget(self, ids: Sequence[SubscriptionId]) -> None:
-        """Removes subscriptions from `behind` after their transaction was rolled back."""
-        if self.behind is not None:
-            self.behind.difference_update(ids)
+        """Removes subscriptions from `left_out` after their transaction was rolled back."""
+        if self.left_out is not None:
+            self.left_out.difference_update(ids)
+
+    def count_renewed(self, ids: Collection[SubscriptionId]) -> int:
+        """Returns the number of these renewed subscriptions that are not counted yet."""
+        if self.renewed is None:
+            return len(ids)
+        before = len(self.renewed)
+        self.renewed.update(ids)
+        return len(self.renewed) - before
 
 
 async def do_chunk(
@@ -181,8 +206,7 @@ async def do_chunk(
         planned, failures = decide_all(await read_accounts(session, ids), work)
         await store(session, [account for account, _ in planned])
         # Before the commit releases the locks, so that no other task of this run claims them again.
-        if work.behind is not None:
-            work.behind.update(still_behind(planned))
+        work.leave_out(still_behind(planned))
         return planned, failures
 
     try:
@@ -195,11 +219,21 @@ async def do_chunk(
         if len(ids) > 1:
             return await halve(database, work, ids)
         logger.exception("subscription %s cannot be renewed", ids[0])
-        await hold(database, ids[0], reason_of(error), due=work.due, now=work.now)
-        return Chunk(1, Report(failed=1))
-    for account, failure in failures:
-        await hold(database, account.known_subscription.id, reason_of(failure), due=work.due, now=work.now)
-    return Chunk(len(ids), chunk_report(planned, failed=len(failures)))
+        return Chunk(1, Report(failed=await put_on_hold(database, work, [(ids[0], error)])))
+    failed = await put_on_hold(
+        database, work, [(account.known_subscription.id, failure) for account, failure in failures]
+    )
+    return Chunk(len(ids), chunk_report(planned, work, failed=failed))
+
+
+async def put_on_hold(database: Database, work: RunTask, failures: Sequence[tuple[SubscriptionId, Exception]]) -> int:
+    """Puts on hold what failed, and leaves it out from then on. Returns how many failed for the first time in a run."""
+    work.leave_out(subscription_id for subscription_id, _ in failures)
+    first = [failure for failure in failures if failure[0] not in work.failed]
+    work.failed.update(subscription_id for subscription_id, _ in first)
+    for subscription_id, error in first:
+        await hold(database, subscription_id, reason_of(error), due=work.due, now=work.now)
+    return len(first)
 
 
 async def halve(database: Database, work: RunTask, ids: Sequence[SubscriptionId]) -> Chunk:
@@ -233,16 +267,13 @@ def decide_all(accounts: Sequence[Account], work: RunTask) -> tuple[Decided, Fai
     return planned, failures
 
 
-def chunk_report(planned: Decided, *, failed: int) -> Report:
+def chunk_report(planned: Decided, work: RunTask, *, failed: int) -> Report:
+    events = [event for account, _ in planned for event in account.events]
     return Report(
-        renewed=sum(crossed > 0 for _, crossed in planned),
+        renewed=work.count_renewed([account.known_subscription.id for account, crossed in planned if crossed]),
         failed=failed,
         invoices=sum(len(account.invoices) for account, _ in planned),
-        past_due=sum(
-            account.subscription_changed and account.known_subscription.status is SubscriptionStatus.PAST_DUE
-            for account, crossed in planned
-            if not crossed
-        ),
+        past_due=sum(event.type is EventType.SUBSCRIPTION_PAST_DUE for event in events),
     )
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from services.clock_runs import advance_test_clocks
 from services.customer_sessions import prune_sessions
 from services.idempotency import prune
 from services.repairs import repair
-from services.runs import Report, run_renewals
+from services.runs import Report, require_has_come, run_renewals
 from services.settings import NO_BRAKE, Brake
 
 logger = logging.getLogger("billing.runs")
@@ -24,7 +25,7 @@ logger = logging.getLogger("billing.runs")
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """The result of a tick's renewals, which are stored even if the tick has `failed` later."""
+    """The result of a tick's renewals, which are stored even if another part of the tick has `failed`."""
 
     report: Report
     failed: bool
@@ -42,27 +43,50 @@ async def tick(
 ) -> Report:
     """Runs renewals, advances test clocks, repairs data, and deletes expired idempotency keys and sessions.
 
-    `told` receives the report of each chunk of renewals. Raises `AsOfInTheFuture`.
+    An error in one part is logged and does not stop the other parts. The first error is raised at the end. `told`
+    receives the report of each chunk of renewals. Raises `AsOfInTheFuture`.
     """
-    report = await run_renewals(
-        database,
-        as_of=as_of or now,
-        now=now,
-        trigger=trigger,
-        chunk_size=chunk_size,
-        side_by_side=brake.side_by_side,
-        rest=brake.rest,
-        told=told,
-    )
-    await advance_test_clocks(database, now=now)
-    await repair(database)
+    as_of = as_of or now
+    require_has_come(as_of, now)
+    report = Report()
+    errors: list[Exception] = []
 
-    async def prune_all(session: AsyncSession) -> None:
-        await prune(session, now=now)
-        await prune_sessions(session, now=now)
+    @contextmanager
+    def part(name: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            errors.append(error)
+            if is_unavailable(error):
+                logger.warning("%s must wait for the database: %s", name, error)
+            else:
+                logger.exception("%s failed", name)
 
-    await database.change(prune_all, repeatable=True)
+    with part("renewals"):
+        report = await run_renewals(
+            database,
+            as_of=as_of,
+            now=now,
+            trigger=trigger,
+            chunk_size=chunk_size,
+            side_by_side=brake.side_by_side,
+            rest=brake.rest,
+            told=told,
+        )
+    with part("test clocks"):
+        await advance_test_clocks(database, now=now, part=part)
+    with part("repairs"):
+        await repair(database)
+    with part("pruning"):
+        await database.change(lambda session: prune_all(session, now), repeatable=True)
+    if errors:
+        raise errors[0]
     return report
+
+
+async def prune_all(session: AsyncSession, now: datetime) -> None:
+    await prune(session, now=now)
+    await prune_sessions(session, now=now)
 
 
 async def tick_forever(
@@ -80,11 +104,8 @@ async def tick_forever(
     while True:
         try:
             await tick_and_log(database, clock().replace(microsecond=0), brake, told)
-        except Exception as error:
-            if is_unavailable(error):
-                logger.warning("renewals are waiting for the database: %s", error)
-            else:
-                logger.exception("renewals failed")
+        except Exception:
+            logger.exception("a tick failed")
         await asyncio.sleep(every_seconds)
 
 
@@ -94,9 +115,8 @@ async def tick_and_log(database: Database, now: datetime, brake: Brake, told: Ca
     failed = False
     try:
         await tick(database, now=now, brake=brake, told=done.append)
-    except Exception:
+    except Exception:  # noqa: BLE001 - it is logged
         failed = True
-        raise
     finally:
         report = sum(done, Report())
         if report != Report():

@@ -29,8 +29,9 @@ PATIENCE_SECONDS = 300
 def patient(settings: Settings = Settings()) -> Settings:  # noqa: B008 - frozen
     """Returns the settings with time limits that no slow machine reaches, except for limits that a test has set."""
     limits, usual = settings.limits, Limits()
-    names = [name for name in ("seconds", "list_seconds") if getattr(limits, name) == getattr(usual, name)]
-    return replace(settings, limits=replace(limits, **dict.fromkeys(names, float(PATIENCE_SECONDS))))
+    seconds = PATIENCE_SECONDS if limits.seconds == usual.seconds else limits.seconds
+    list_seconds = PATIENCE_SECONDS if limits.list_seconds == usual.list_seconds else limits.list_seconds
+    return replace(settings, limits=replace(limits, seconds=seconds, list_seconds=list_seconds))
 
 
 @dataclass

@@ -565,7 +565,7 @@ async def test_another_interval_begins_a_new_period_at_once(
             {"amountCents": 40_000} | year,
         ],
     }
-    assert report == Report(renewed=1, invoices=1)
+    assert report == Report(renewed=1, invoices=1, past_due=1)
     assert await latest_invoice(api, on_basic, "amountCents periodStart periodEnd") == {
         "amountCents": 40_000,
         "periodStart": "2027-02-10T12:00:00Z",
@@ -663,7 +663,7 @@ async def test_a_change_that_waits_takes_effect_though_its_plan_is_archived_mean
     await api.mutate("archivePlan", "plan { id }", id=pro)
     clock.forward(days=20)
 
-    assert await run(database, clock) == Report(renewed=1, invoices=1)
+    assert await run(database, clock) == Report(renewed=1, invoices=1, past_due=1)
     assert await latest_invoice(api, on_basic, "amountCents") == {"amountCents": 6000}
 
 
@@ -781,7 +781,7 @@ async def test_fifty_lines_wait_for_the_next_invoice_and_no_more(
 
     assert refused == [("TOO_MANY_LINES", None)] * 2
     assert after_refusals == before
-    assert report == Report(renewed=1, invoices=1)
+    assert report == Report(renewed=1, invoices=1, past_due=1)
     assert len((await latest_invoice(api, on_basic, "lines { id }"))["lines"]) == 51
 
 

@@ -11,12 +11,13 @@ from billing.ids import TestClockId
 from billing.words import RunTrigger
 from db.access.transactions import Sessions
 from db.database import Database
+from services.clock_runs import advance
 from services.runs import Report, run_renewals
 from services.test_clocks import start_advancing
 from services.ticks import tick
 from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import an_open_invoice, events_of
-from tests.support import NOW, Api, TestClock, day, read_subscription, refusal
+from tests.support import NOW, PATIENCE_SECONDS, Api, TestClock, day, read_subscription, refusal
 
 CLOCK = "testClock { name status frozenAt targetAt version }"
 
@@ -259,8 +260,24 @@ async def test_the_server_finishes_what_was_cut_off(api: Api, database: Database
     }
     runs = await api("{ billingRuns { nodes { trigger asOf renewed failed invoices pastDue } } }")
     assert runs["billingRuns"]["nodes"] == [
-        {"trigger": "TEST_CLOCK", "asOf": day(45), "renewed": 1, "failed": 0, "invoices": 1, "pastDue": 0}
+        {"trigger": "TEST_CLOCK", "asOf": day(45), "renewed": 1, "failed": 0, "invoices": 1, "pastDue": 1}
     ]
+
+
+async def test_a_run_counts_a_subscription_once_that_is_renewed_in_several_chunks(
+    api: Api, database: Database, sessions: Sessions
+) -> None:
+    clock_id = await a_clock(api)
+    plan_id = await api.a_plan(interval="MONTH")
+    for _ in range(2):
+        await api.a_subscription(await api.a_customer(testClockId=clock_id), plan_id)
+    await send(sessions, clock_id, 2 * 365)
+
+    arrived = await advance(database, TestClockId(UUID(clock_id)), now=NOW, seconds=PATIENCE_SECONDS)
+
+    assert arrived
+    data = await api("{ billingRuns { nodes { renewed failed invoices pastDue } } }")
+    assert data["billingRuns"]["nodes"] == [{"renewed": 2, "failed": 0, "invoices": 48, "pastDue": 2}]
 
 
 async def test_ten_years_pass_at_once(api: Api) -> None:
@@ -326,7 +343,7 @@ async def test_the_world_and_other_clocks_are_left_alone(
         on_still: ("ACTIVE", 1, day(30)),
         in_the_world: ("ACTIVE", 1, day(30)),
     }
-    assert report == Report(renewed=1, invoices=1)
+    assert report == Report(renewed=1, invoices=1, past_due=1)
     assert await read_subscription(api, in_the_world, "currentPeriodEnd") == {"currentPeriodEnd": day(60)}
     assert await read_subscription(api, on_still, "status currentPeriodEnd") == {
         "status": "ACTIVE",

@@ -4,8 +4,9 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +19,8 @@ from db.database import Database
 from db.models import Invoice
 from services.drafts import OneOffLine, add_invoice_line, create_invoice, delete_draft_invoice, finalize_invoice
 from services.idempotency import Outcome
+from tests.faults.locks import are_waiting
+from tests.faults.processes import until
 from tests.races.fingerprints import assert_sound, fingerprints
 from tests.races.lives import a_newcomer, store_customers
 from tests.support import NOW, Api, refusal
@@ -109,6 +112,34 @@ async def test_a_line_is_on_the_finalized_invoice_or_is_refused(database: Databa
         invoices = await invoices_of(database.sessions, made)
         assert numbers(invoices) == numbers_until(made, len(invoices))
     await assert_sound(database)
+
+
+WITH_AN_INVOICE: dict[str, dict[str, Any]] = {
+    "finalizeInvoice": {},
+    "addInvoiceLine": {"description": "One more", "unitAmountCents": 1},
+    "deleteDraftInvoice": {},
+    "voidInvoice": {},
+    "markInvoiceUncollectible": {},
+    "reissueInvoice": {},
+}
+
+
+@pytest.mark.parametrize("mutation", WITH_AN_INVOICE)
+async def test_who_waits_while_a_draft_is_deleted_finds_none(api: Api, database: Database, mutation: str) -> None:
+    made = a_newcomer()
+    await store_customers(database, [made])
+    [draft] = await stored_drafts(database.sessions, [made], 1)
+    id_field = "invoiceId" if mutation == "addInvoiceLine" else "id"
+
+    async with database.sessions.begin() as session:
+        await delete_draft_invoice(session, invoice_id=draft, now=NOW)
+        late = asyncio.create_task(
+            api.mutate(mutation, "__typename", **{id_field: str(draft)}, **WITH_AN_INVOICE[mutation])
+        )
+        await until(lambda: are_waiting(database, 1), what="it waits for the customer")
+
+    assert refusal(await late) == ("INVOICE_NOT_FOUND", ["input", id_field])
+    assert await invoices_of(database.sessions, made) == []
 
 
 async def stored_drafts(sessions: Sessions, customers: list[DemoCustomer], count: int) -> list[InvoiceId]:

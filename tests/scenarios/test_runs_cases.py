@@ -116,7 +116,7 @@ async def test_case_F03_of_several_schedulers_one_renews(
 
     reports = await asyncio.gather(*(run(database, clock, chunk_size=chunk_size) for _ in range(4)))
 
-    assert sum(reports, Report()) == Report(renewed=12, invoices=12)
+    assert sum(reports, Report()) == Report(renewed=12, invoices=12, past_due=12)
     assert [len(await story.invoices()) for story in stories] == [2] * 12
 
 
@@ -126,7 +126,7 @@ async def test_case_F03_one_run_does_chunks_side_by_side(api: Api, database: Dat
 
     report = await run(database, clock, chunk_size=2, side_by_side=4)
 
-    assert report == Report(renewed=12, invoices=12)
+    assert report == Report(renewed=12, invoices=12, past_due=12)
     assert [len(await story.invoices()) for story in stories] == [2] * 12
 
 
@@ -138,7 +138,7 @@ async def test_case_F04_three_missed_periods_are_billed_in_their_order(
     clock.now = parsed("2026-05-02")
     report = await run(database, clock)
 
-    assert report == Report(renewed=1, invoices=3)
+    assert report == Report(renewed=1, invoices=3, past_due=1)
     assert [
         (invoice["number"], invoice["periodStart"], invoice["periodEnd"], invoice["issuedAt"])
         for invoice in await story.invoices()
@@ -169,7 +169,7 @@ async def test_case_F05_what_was_claimed_by_a_process_that_died_is_due_again(
 
     assert [str(subscription_id) for subscription_id in claimed] == [story.subscription_id]
     assert while_it_lives == Report(), "what another process has claimed is left to it"
-    assert once_it_died == Report(renewed=1, invoices=1)
+    assert once_it_died == Report(renewed=1, invoices=1, past_due=1)
 
 
 async def test_a_run_as_of_an_instant_that_has_not_come_is_refused(
@@ -208,7 +208,7 @@ async def test_a_run_bills_twelve_periods_of_a_subscription_at_most(
     reports = [await run(database, clock) for _ in range(4)]
 
     assert reports == [
-        Report(renewed=2, invoices=13),
+        Report(renewed=2, invoices=13, past_due=2),
         Report(renewed=1, invoices=12),
         Report(renewed=1, invoices=6),
         Report(),
@@ -247,7 +247,7 @@ async def test_a_run_is_kept_where_it_found_something_to_do_or_was_asked_for(
     await by_itself()
 
     assert await runs(api) == [
-        {"trigger": "SERVER", "renewed": 2, "failed": 0, "invoices": 2, "pastDue": 0},
+        {"trigger": "SERVER", "renewed": 2, "failed": 0, "invoices": 2, "pastDue": 2},
         {"trigger": "COMMAND", "renewed": 0, "failed": 0, "invoices": 0, "pastDue": 0},
     ]
 
@@ -284,7 +284,7 @@ async def test_a_run_that_breaks_off_has_told_what_is_stored(
     with pytest.raises(DBAPIError):
         await run(database, clock, chunk_size=1, told=told.append)
 
-    assert told == [Report(renewed=1, invoices=1)]
+    assert told == [Report(renewed=1, invoices=1, past_due=1)]
     assert [len(await story.invoices()) for story in (first, second)] == [2, 1]
 
 
@@ -333,8 +333,8 @@ async def test_what_cannot_be_renewed_is_put_on_hold_and_keeps_nobody(
     async with a_number_that_is_taken(sessions, broken):
         report = await run(database, clock)
 
-    assert report == Report(renewed=6, failed=1, invoices=6, past_due=1)
-    assert await runs(api) == [{"trigger": "COMMAND", "renewed": 6, "failed": 1, "invoices": 6, "pastDue": 1}]
+    assert report == Report(renewed=6, failed=1, invoices=6, past_due=7)
+    assert await runs(api) == [{"trigger": "COMMAND", "renewed": 6, "failed": 1, "invoices": 6, "pastDue": 7}]
     assert [len(await story.invoices()) for story in others] == [2] * 6
     assert [await story.subscription(HOLD) for story in others] == [{"billingHold": None}] * 6
     assert len(await broken.invoices()) == 1
@@ -415,6 +415,34 @@ async def test_what_is_on_hold_becomes_past_due_all_the_same(
     assert await broken.status() == "PAST_DUE"
 
 
+@pytest.mark.parametrize("days", [16, 31])
+async def test_what_cannot_become_past_due_is_tried_once_in_a_run_and_counts_once(
+    api: Api, database: Database, sessions: Sessions, clock: TestClock, days: int
+) -> None:
+    broken, other = await many(api, 2)
+    async with sessions.begin() as session:
+        await session.execute(
+            text(f"""
+                CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    IF NEW.id = '{broken.subscription_id}' AND NEW.status = 'PAST_DUE' THEN RAISE 'no'; END IF;
+                    RETURN NEW;
+                END $$""")
+        )
+        await session.execute(
+            text("CREATE TRIGGER refuse BEFORE UPDATE ON subscriptions FOR EACH ROW EXECUTE FUNCTION refuse()")
+        )
+    clock.forward(days=days)
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        report = await run(database, clock)
+
+    renewed = 1 if days > 30 else 0
+    assert report == Report(renewed=renewed, failed=1, invoices=renewed, past_due=1)
+    assert [await story.status() for story in (broken, other)] == ["ACTIVE", "PAST_DUE"]
+    hold = (await broken.subscription(HOLD))["billingHold"]
+    assert (hold["reason"], hold["attempts"]) == ("The database refuses: SQLSTATE P0001.", 1)
+
+
 # What else a run does
 
 
@@ -433,6 +461,20 @@ async def test_past_due_once_the_due_day_is_over_until_it_is_paid(
     statuses.append((0, await story.status()))
 
     assert statuses == [(0, "ACTIVE"), (1, "PAST_DUE"), (0, "PAST_DUE"), (0, "ACTIVE")]
+
+
+async def test_what_is_renewed_late_and_past_due_at_once_counts_as_both(
+    api: Api, database: Database, clock: TestClock
+) -> None:
+    story = await Story.in_the_world(api)
+    await story.subscribe(await api.a_plan(netDays=30))
+
+    clock.forward(days=31)
+    report = await run(database, clock)
+
+    assert report == Report(renewed=1, invoices=1, past_due=1)
+    assert await runs(api) == [{"trigger": "COMMAND", "renewed": 1, "failed": 0, "invoices": 1, "pastDue": 1}]
+    assert await story.status() == "PAST_DUE"
 
 
 @pytest.mark.parametrize("way", ["voidInvoice", "markInvoiceUncollectible"])
