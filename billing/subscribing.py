@@ -152,7 +152,9 @@ def valid_start(start_at: datetime | None, at: datetime) -> datetime:
     if start_at is None:
         return at
     if start_at < at - START_GRACE:
-        raise StartInThePast(f"It is {at:%FT%TZ}: a subscription cannot begin before.")
+        raise StartInThePast(
+            f"It is {at:%FT%TZ}: a subscription cannot begin more than {START_GRACE.seconds} seconds before."
+        )
     if start_at > at + timedelta(days=MAX_START_DAYS):
         raise InvalidInput(f"A subscription must begin within {MAX_START_DAYS} days.", "start_at")
     return max(start_at, at)

@@ -19,7 +19,10 @@ from db.models import IdempotencyKey
 from db.models.base import table_of
 from db.models.kinds import KINDS
 
-KEPT = timedelta(hours=48)
+RETRY_WITHIN = timedelta(hours=24)
+"""So long after a mutation it may be sent again with its key."""
+KEY_KEPT_FOR = 2 * RETRY_WITHIN
+"""So long a key is kept: clients' clocks are not the server's."""
 PRUNED_AT_ONCE = 1000
 
 
@@ -137,7 +140,12 @@ def request_text(name: str, fields: object) -> str:
 async def prune(session: AsyncSession, *, now: datetime) -> int:
     """Deletes keys that were kept long enough: at most a thousand at once. Returns how many."""
     keys = table_of(IdempotencyKey)
-    old = select(keys.c.api_key, keys.c.key).where(keys.c.created_at < now - KEPT).limit(PRUNED_AT_ONCE).subquery()
+    old = (
+        select(keys.c.api_key, keys.c.key)
+        .where(keys.c.created_at < now - KEY_KEPT_FOR)
+        .limit(PRUNED_AT_ONCE)
+        .subquery()
+    )
     done = await session.execute(
         delete(keys).where(keys.c.api_key == old.c.api_key, keys.c.key == old.c.key).returning(keys.c.key)
     )

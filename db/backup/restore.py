@@ -148,7 +148,7 @@ def live_on(manifest: Manifest, now: datetime) -> str:
       shifted by 31 bits, of which a transaction would have to be made every half nanosecond. A reader goes on from the
       cursor it has, even one from after the backup, and misses nothing.
     - Customer sessions end: some were ended since. Their browsers get new ones.
-    - Idempotency keys are kept for two days. The time between backup and restore, in which nobody could use them, does
+    - Idempotency keys are kept for so long. The time between backup and restore, in which nobody could use them, does
       not count: a client that sends a request again is answered as before.
     """
     return f"""

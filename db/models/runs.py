@@ -59,7 +59,7 @@ class BillingRun(Base):
 
 
 class IdempotencyKey(Base):
-    """What a mutation with this key has made. Kept for at least a day."""
+    """What a mutation with this key has made. Kept for a while, in which a retry is answered from it."""
 
     __tablename__ = "idempotency_keys"
 

@@ -13,6 +13,7 @@ A new one is an input, a payload that declares its objects, and a resolver:
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial, wraps
 from typing import Annotated, Any, Protocol, TypeVar, dataclass_transform, get_type_hints
 
@@ -34,7 +35,7 @@ from db.queries.lookups import (
 from graph.schema.fields.context import Info
 from graph.schema.fields.edges import edge
 from graph.schema.fields.errors import UserError
-from services.idempotency import Outcome
+from services.idempotency import RETRY_WITHIN, Outcome
 
 Input = TypeVar("Input")
 Result = TypeVar("Result", bound="Payload")
@@ -84,8 +85,8 @@ def idempotency_key_field(*, deprecation_reason: str | None = None) -> Any:
         default=None,
         description=(
             f"A text of your own, 1 to {MAX_IDEMPOTENCY_KEY} characters, that makes a retry safe: sent again with the "
-            "same key and input within a day, by the same API key, the mutation is not done again and answers with "
-            "what it made the first time."
+            f"same key and input within {RETRY_WITHIN // timedelta(hours=1)} hours, by the same API key, the mutation "
+            "is not done again and answers with what it made the first time."
         ),
         deprecation_reason=deprecation_reason,
     )

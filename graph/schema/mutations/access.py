@@ -55,7 +55,8 @@ class CreateApiKeyPayload(Payload):
 @payload
 class RevokeApiKeyPayload(Payload):
     api_key: ApiKey | None = strawberry.field(
-        default=None, description="The key, which is refused within five seconds everywhere."
+        default=None,
+        description=f"The key, which is refused within {api_keys.KEY_SEEN_FOR.seconds} seconds everywhere.",
     )
 
 

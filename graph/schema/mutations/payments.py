@@ -44,7 +44,10 @@ class RecordPaymentInput:
     )
     received_at: datetime | None = strawberry.field(
         default=None,
-        description="When the money was received: within the last ten years, not after now, which is the default.",
+        description=(
+            f"When the money was received: within the last {limits.OLDEST_MONEY.days} days, not after now, which is "
+            "the default."
+        ),
     )
     allocations: list[AllocationInput] | None = strawberry.field(
         default=None,

@@ -12,7 +12,7 @@ from graph.schema.fields.payloads import Payload, payload, preview
 from graph.schema.fields.scalars import parse_id
 from graph.schema.types.common import describe_fields
 from graph.schema.types.previews import InvoicePreview
-from graph.schema.types.subscription_inputs import NewSubscriptionInput, SubscriptionChangeInput
+from graph.schema.types.subscription_inputs import START_NOW, NewSubscriptionInput, SubscriptionChangeInput
 from graph.schema.types.subscriptions import WITHDRAWN_CHANGE, PendingChange, WithdrawnChange
 from services import previews
 
@@ -26,7 +26,7 @@ describe_fields(
     PreviewSubscriptionInput,
     customer_id="Who would be billed: a customer in use.",
     plan_id="What would be billed: a plan that is not archived, in the currency the customer is billed in.",
-    start_at="When it would begin: not in the past, and within ten years. By default now.",
+    start_at=f"When it would begin, within {limits.MAX_START_DAYS} days. {START_NOW}",
     trial_days=(
         f"Days of trial, 0 to {limits.MAX_TRIAL_DAYS}, in place of the plan's; 0 for none. As for `createSubscription`."
     ),

@@ -16,6 +16,9 @@ from graph.schema.fields.scalars import parse_id
 MONTH_DAYS = f"{NOMINAL_MONTH / 86_400:.6f}"
 
 
+START_NOW = f"Up to {limits.START_GRACE.seconds} seconds in the past count as now, which is the default."
+
+
 @strawberry.input
 class NewSubscriptionInput:
     customer_id: strawberry.ID = strawberry.field(description="Who is billed: a customer in use.")
@@ -27,10 +30,7 @@ class NewSubscriptionInput:
     )
     start_at: datetime | None = strawberry.field(
         default=None,
-        description=(
-            "When it begins, within ten years; until then it is PENDING. Up to "
-            f"{limits.START_GRACE.seconds} seconds in the past count as now, which is the default."
-        ),
+        description=(f"When it begins, within {limits.MAX_START_DAYS} days; until then it is PENDING. {START_NOW}"),
     )
     trial_days: int | None = strawberry.field(
         default=None,
