@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from billing.limits import MAX_LINES, MAX_QUANTITY, with_thousands
+from billing.limits import MAX_CENTS, MAX_LINES, MAX_QUANTITY, START_GRACE, with_thousands
 
 
 class BillingError(Exception):
@@ -134,7 +134,7 @@ class AmountNegative(BillingError):
 
 class AmountTooLarge(BillingError):
     code = "AMOUNT_TOO_LARGE"
-    description = "An amount, or price × quantity, is more than 2^53 − 1 minor units."
+    description = f"An amount, or price × quantity, is more than {with_thousands(MAX_CENTS)} minor units."
 
 
 class QuantityOutOfRange(BillingError):
@@ -215,7 +215,7 @@ class RenewalDue(BillingError):
 
 class StartInThePast(BillingError):
     code = "START_IN_THE_PAST"
-    description = "A subscription cannot start more than a minute in the past."
+    description = f"A subscription cannot start more than {START_GRACE.seconds} seconds in the past."
     field = ("start_at",)
 
 

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from billing.errors import AmountTooLarge
 from billing.limits import MAX_CENTS
 
+TOO_LARGE = f"An amount is more than {MAX_CENTS} minor units."
+
 
 class AmountOverflow(ValueError):
-    """An amount beyond ±(2^53 − 1) minor units."""
+    """An amount beyond ±`MAX_CENTS` minor units."""
 
 
 def checked_cents(cents: int) -> int:
@@ -29,4 +31,4 @@ def refusing_overflow(*field: str) -> Iterator[None]:
     try:
         yield
     except AmountOverflow:
-        raise AmountTooLarge("An amount is more than 2^53 − 1 minor units.", *field) from None
+        raise AmountTooLarge(TOO_LARGE, *field) from None

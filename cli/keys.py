@@ -12,7 +12,7 @@ from billing.ids import ApiKeyId
 from billing.words import ApiKeyScope
 from cli.database import command_line, database_at
 from cli.errors import CommandError
-from services.api_keys import api_keys, create_api_key, has_api_keys, revoke_api_key
+from services.api_keys import KEY_SEEN_FOR, api_keys, create_api_key, has_api_keys, revoke_api_key
 
 
 def current_time() -> datetime:
@@ -58,7 +58,7 @@ async def revoke_key(url: str, key_id: str, *, console: Console) -> None:
         raise CommandError(str(refusal)) from None
     finally:
         await database.close()
-    console.print(f"Revoked     {found}: all servers reject it within five seconds.")
+    console.print(f"Revoked     {found}: all servers reject it within {KEY_SEEN_FOR.seconds} seconds.")
 
 
 async def require_keys(url: str, data_dir: Path | None = None) -> None:

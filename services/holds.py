@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.errors import AmountTooLarge, BillingError
 from billing.ids import SubscriptionId
 from billing.limits import MAX_HOLD_REASON
-from billing.money import AmountOverflow
+from billing.money import TOO_LARGE, AmountOverflow
 from db.database import Database
 from db.driver.errors import server_detail, violated_constraint
 from db.models import BillingHold, Subscription
@@ -29,7 +29,7 @@ def reason_of(error: Exception) -> str:
         case BillingError():
             reason = f"{error.code}: {error}"
         case AmountOverflow():
-            reason = f"{AmountTooLarge.code}: an amount is more than 2^53 − 1 minor units."
+            reason = f"{AmountTooLarge.code}: {TOO_LARGE}"
         case DBAPIError():
             constraint = violated_constraint(error)
             state = server_detail(error, "sqlstate") or "unknown"

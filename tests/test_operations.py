@@ -24,6 +24,7 @@ from db.database import Database
 from graph.observability.metrics import Figures, Metrics
 from graph.server.app import create_app
 from graph.settings import Settings
+from services.api_keys import KEY_SEEN_FOR
 from tests.clients.node import unavailable
 from tests.support import NOW, PATIENCE_SECONDS
 
@@ -41,6 +42,10 @@ def section(heading: str) -> str:
     found = re.search(rf"^#+ {heading}\n(.*?)(?=^#)", OPERATIONS, re.DOTALL | re.MULTILINE)
     assert found, heading
     return found[1]
+
+
+def test_a_revoked_key_is_refused_within_the_time_that_it_says() -> None:
+    assert f"A revoked key is refused within {KEY_SEEN_FOR.seconds} seconds." in OPERATIONS
 
 
 def billing_commands() -> Iterator[list[str]]:

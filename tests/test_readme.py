@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from billing.limits import MAX_SESSION_SECONDS
 from tests.cli.conftest import ROOT, Serve, data_dir, serve
 from tests.cli.test_config import table_of_settings
 from tests.support import Api
@@ -27,6 +28,10 @@ def shape(value: Any) -> Any:
     text = json.dumps(value)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<instant>", text)
     return json.loads(re.sub(r'"[0-9A-Z]{10}-(\d{4})"', r'"<prefix>-\1"', text))
+
+
+def test_a_customer_session_is_as_long_as_it_says() -> None:
+    assert f"a session of at most {MAX_SESSION_SECONDS // 60} minutes" in README
 
 
 async def test_the_documents_of_the_readme_run_and_answer_as_it_says(api: Api) -> None:

@@ -150,8 +150,8 @@ def live_on(manifest: Manifest, now: datetime) -> str:
       the seconds since 1970, shifted left by `RATE_BITS`. To exceed it, a database would need a transaction every half
       nanosecond. Clients continue from their cursors, even from those of after the backup, and miss nothing.
     - Customer sessions are deleted, because some may have been revoked since the backup. Customers need new ones.
-    - Idempotency keys are kept for two days. The time between backup and restore does not count, because nobody could
-      use the keys: a client that retries a request still gets the original result.
+    - Idempotency keys expire as usual. The time between backup and restore does not count, because nobody could use
+      the keys: a client that retries a request still gets the original result.
     """
     return f"""
 DO $live_on$

@@ -59,7 +59,7 @@ class BillingRun(Base):
 
 
 class IdempotencyKey(Base):
-    """The result of a mutation that was sent with this idempotency key. Kept for at least a day."""
+    """The result of a mutation that was sent with this idempotency key, from which retries are answered."""
 
     __tablename__ = "idempotency_keys"
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from billing.ids import ApiKeyId
@@ -12,12 +12,9 @@ from db.database import Database
 from db.driver.errors import Overloaded
 from db.models import ApiKey
 from graph.schema.fields.access import Access
-from services.api_keys import is_token_valid, is_use_unrecorded, key_id_in, record_use
+from services.api_keys import KEY_SEEN_FOR, is_token_valid, is_use_unrecorded, key_id_in, record_use
 from services.rate_limits import Lease, take_block
 from services.settings import RateLimit
-
-KEY_SEEN_FOR = timedelta(seconds=5)
-"""So long a process goes on with what it has read of a key: a revoked one is refused after that at the latest."""
 
 KEYS_REMEMBERED = 10_000
 

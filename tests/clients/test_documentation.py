@@ -3,9 +3,20 @@
 import json
 import re
 import textwrap
+from collections.abc import Sequence
+from datetime import timedelta
 
+import pytest
+
+from billing.limits import MAX_SESSION_SECONDS, with_thousands
+from db.queries.served import FEW_ROWS
 from graph.error_codes import ErrorCode
+from graph.execution.run import MAX_FAILURES
+from graph.server.query_documents import CHARACTERS_PER_ROW, PLANNED_FIELDS_PER_ROW, VALUES_PER_ROW
+from graph.settings import Limits
+from services.idempotency import RETRY_WITHIN
 from tests.clients.node import HERE, PROJECT
+from tests.growth.lists import ALWAYS, WITH_ORDER, WITH_STATUS
 
 TEXT = PROJECT.joinpath("docs", "clients.md").read_text(encoding="utf-8")
 
@@ -36,6 +47,44 @@ def test_the_packages_to_install_are_those_of_the_tests() -> None:
 
     assert set(" ".join(npm).split()) <= locked.keys()
     assert pip == HERE.joinpath("python", "requirements.in").read_text(encoding="utf-8").split()
+
+
+LIMITS = Limits()
+NUMBERS = (
+    f"Ask for `first`, at most {LIMITS.page},",
+    f"Any other combination is answered within {LIMITS.list_seconds:g} seconds",
+    f"a span of more than {with_thousands(FEW_ROWS)} rows",
+    f"Sent again within {RETRY_WITHIN // timedelta(hours=1)} hours,",
+    f"more than {with_thousands(MAX_FAILURES)} of them is given up",
+    f"which sees one customer for {MAX_SESSION_SECONDS // 60} minutes at most",
+    f"may be {LIMITS.depth} levels deep, with {LIMITS.aliases} aliases, {LIMITS.root_fields} fields at its root",
+    f"and {LIMITS.directives} directives,",
+    f"a document of {with_thousands(LIMITS.characters)} characters and {with_thousands(LIMITS.tokens)} tokens",
+    f"ask for {with_thousands(LIMITS.nodes)} objects, were each page full, and read {with_thousands(LIMITS.rows)} rows",
+    f"A query has {LIMITS.seconds:g} seconds.",
+    f"a row for each {CHARACTERS_PER_ROW} characters and for each {PLANNED_FIELDS_PER_ROW} fields that are planned",
+    f"Each {VALUES_PER_ROW} values of variables count as a row",
+)
+
+
+@pytest.mark.parametrize("said", NUMBERS)
+def test_limits_are_those_of_the_server(said: str) -> None:
+    assert said in " ".join(TEXT.split())
+
+
+def either(names: Sequence[str]) -> str:
+    """The names as a text lists them: `a`, `b` or `c`."""
+    *others, last = [f"`{name}`" for name in names]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def test_the_lists_that_are_fast_are_those_that_indexes_serve() -> None:
+    ordered = ", ".join(f"{either(filters)} in the order `{order}`" for order, filters in WITH_ORDER.items())
+
+    assert (
+        f"each filter alone, each order alone, `status` with {either(WITH_STATUS)}, {ordered}, and {either(ALWAYS)} "
+        "with any filter and order."
+    ) in " ".join(TEXT.split())
 
 
 def test_the_codes_of_errors_are_those_that_the_server_sends() -> None:

@@ -2,14 +2,20 @@
 
 import base64
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from graphql import GraphQLEnumType, GraphQLError, GraphQLInputObjectType, GraphQLObjectType, get_named_type
 
+from billing.limits import MAX_CENTS
+from db.models import Base
+from db.models.types import stored_type
 from db.queries.pages import PageRequest
-from graph.schema.fields.cursors import encode_cursor
+from graph.schema.fields.cursors import decode_cursor, encode_cursor
+from graph.schema.fields.edges import EDGE
+from graph.schema.root import core_schema
 from tests.support import NOW, Api, TestClock
 
 ANY_ID = UUID(int=1)
@@ -163,6 +169,43 @@ async def test_a_page_that_makes_no_sense_is_bad_user_input(api: Api, arguments:
     [error] = answer.json()["errors"]
     assert error["extensions"] == {"code": "BAD_USER_INPUT"}
     assert error["path"] == ["customers"]
+
+
+def orders() -> set[tuple[str, str]]:
+    """All that the schema orders lists by: the table and the column."""
+    found = set()
+    types = (type_ for type_ in core_schema.type_map.values() if isinstance(type_, GraphQLObjectType))
+    for field in (field for type_ in types for field in type_.fields.values() if "orderBy" in field.args):
+        listing = field.extensions["strawberry-definition"].metadata[EDGE]
+        order = get_named_type(field.args["orderBy"].type)
+        assert isinstance(order, GraphQLInputObjectType)
+        words = get_named_type(order.fields["field"].type)
+        assert isinstance(words, GraphQLEnumType)
+        found |= {(listing.model.__tablename__, each.value) for each in words.values.values()}
+    return found
+
+
+OTHERS = {("subscriptions", "canceled_at"), ("invoices", "paid_at"), ("subscriptions", "quantity")}
+"""Columns that lists could be ordered by as well."""
+
+POSITIONS: dict[type, tuple[Any, list[Any]]] = {
+    datetime: (NOW, ["garbage", "2026-01-31T12:00:00", "2026-01-31T13:00:00+01:00", "", 7, None]),
+    int: (MAX_CENTS, ["garbage", "7", 1.5, True, MAX_CENTS + 1, None]),
+    str: ("garbage", [7, None, ["garbage"]]),
+}
+"""By the type of a column what a cursor may say, and what it may not."""
+
+
+@pytest.mark.parametrize(("list_name", "column"), sorted(orders() | OTHERS))
+def test_a_cursor_holds_a_value_of_the_column_that_the_list_is_ordered_by(list_name: str, column: str) -> None:
+    right, wrong = POSITIONS[stored_type(Base.metadata.tables[list_name].c[column].type).python_type]
+    request = PageRequest(1, order_by=column)
+
+    sent = encode_cursor(list_name, request, (right, ANY_ID))
+    assert decode_cursor(list_name, request, sent, "after") == (right, ANY_ID)
+    for value in wrong:
+        with pytest.raises(GraphQLError, match="not a cursor of this list"):
+            decode_cursor(list_name, request, cursor(list_name, column, False, value, str(ANY_ID)), "after")
 
 
 async def test_a_cursor_cannot_carry_what_the_database_cannot_keep(api: Api) -> None:

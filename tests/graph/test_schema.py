@@ -98,19 +98,38 @@ def test_a_preview_takes_what_bears_on_the_invoice(read: GraphQLSchema, act: str
     assert asked == {name: said for name, said in taken.items() if name not in ("metadata", "idempotencyKey")}
 
 
-STANDARD = re.compile(r"`[^`]*`|(?:ISO|RFC) \d+")
-"""An example, or the number of a standard."""
+STANDARD = re.compile(r"`[^`]*`|(?:ISO|RFC) \d+|\w+-letter code")
+"""An example, or what a standard says."""
 
-NUMBER = re.compile(r"(?<![\w^.:+-])\d{2,}(?![\w.:+-])")
+NUMBER_WORDS = (
+    *("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "fifteen", "twenty"),
+    *("thirty", "forty", "fifty", "sixty", "ninety", "hundred", "thousand", "million"),
+)
+NUMBER = re.compile(
+    r"(?<![\w^.:+-])\d{2,}(?![\w.:+-])|\d\^\d"
+    rf"|\b(?:{'|'.join(NUMBER_WORDS)})\b"
+    r"|\b(?:after|for|in|lasts|most|than|to|within) an? (?:second|minute|hour|day|week|month|year)\b",
+    re.IGNORECASE,
+)
 
 
-def test_limits_in_descriptions_come_from_their_constants() -> None:
+def texts_of(path: Path) -> Iterator[str]:
+    """The descriptions and messages in a file."""
+    tree = ast.parse(path.read_text())
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+
+
+def test_limits_in_descriptions_and_messages_come_from_their_constants() -> None:
     """A limit that is typed in a text stays as it is where the constant is changed."""
     texts = [
-        node.value
-        for path in sorted(COMMITTED.parent.joinpath("graph", "schema").rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
+        text
+        for folder in ("graph/schema", "billing", "services")
+        for path in sorted((COMMITTED.parent / folder).rglob("*.py"))
+        for text in texts_of(path)
+        if " " in text
     ]
 
     typed = [text for text in texts if NUMBER.search(STANDARD.sub("", text))]
@@ -121,6 +140,10 @@ def test_limits_in_descriptions_come_from_their_constants() -> None:
         "Calendar years",
         "Days of exactly 24 hours.",
         "How many of the unit make the interval",
+        (
+            "The next invoices, as they would be made if nothing happened before; fewer where the subscription ends. "
+            "Three statements, however many subscriptions."
+        ),
         "Weeks of exactly 7 × 24 hours.",
     ]
 

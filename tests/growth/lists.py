@@ -21,7 +21,8 @@ ALWAYS = ("customerId", "subscriptionId", "planId")
 """Filters that are served with any other, and in any order."""
 
 WITH_STATUS = ("dueAt", "currency", "kind")
-BY_AMOUNT = ("status", "currency")
+WITH_ORDER = {"AMOUNT": ("status", "currency"), "DUE_AT": ("status",)}
+"""Filters that are served in an order."""
 
 EVERY = timedelta(minutes=5)
 """Time between two invoices."""
@@ -145,10 +146,7 @@ def cases_of(each: List, newest: datetime) -> Iterator[Case]:
     for name, said in filters.items():
         for one in said:
             yield case((one,))
-            if "AMOUNT" in each.orders and name in BY_AMOUNT:
-                yield case((one,), "AMOUNT")
-            if name == "status" and "DUE_AT" in each.orders:
-                yield case((one,), "DUE_AT")
+            yield from (case((one,), order) for order in each.orders if name in WITH_ORDER.get(order, ()))
         if name in ALWAYS:
             yield from (case((said[0],), order) for order in each.orders)
             yield from (case((said[0], second)) for other in filters if other != name for second in filters[other][:4])

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
+from starlette.routing import Mount, Route
 
 from billing.ids import CustomerId
 from billing.words import ApiKeyScope
@@ -24,6 +25,7 @@ from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.models import BillingHold
 from graph.observability.metrics import RETRIED
+from graph.observability.middleware import ROUTES
 from graph.server.app import create_app
 from graph.settings import Settings
 from tests.access.conftest import a_key, a_session
@@ -101,6 +103,15 @@ async def test_requests_operations_and_errors_are_counted(serving: Serving, tmp_
     assert value(found, "http_requests_total", route="/graphql", status="200") == 9
     assert value(found, "http_requests_total", route="/health", status="200") == 1
     assert value(found, "http_requests_total", route="other", status="404") == 2
+
+
+async def test_each_route_is_told_by_its_name(database: Database) -> None:
+    """The files of the playground are told together with what is not there, as `other`."""
+    app = create_app(database, settings=Settings(metrics=True))
+
+    assert {route.path for route in app.routes if isinstance(route, Route)} == ROUTES
+    assert [route.path for route in app.routes if isinstance(route, Mount)] == ["/static/playground/assets"]
+    assert len(app.routes) == len(ROUTES) + 1
 
 
 async def test_clients_can_make_no_more_series(serving: Serving) -> None:

@@ -5,12 +5,17 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from datetime import UTC, datetime
-from typing import cast
+from functools import cache
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
+from sqlalchemy import Integer
+from sqlalchemy.types import TypeEngine
 
 from billing.limits import MAX_CENTS
+from db.models import Base
+from db.models.types import Instant, TransactionId
 from db.queries.pages import PageRequest, Position
 from graph.schema.fields.errors import bad_user_input
 from graph.schema.fields.scalars import NO_ID, is_storable, parse_id, serialize_datetime
@@ -21,7 +26,8 @@ MAX_CURSOR = 4000
 def encode_cursor(list_name: str, request: PageRequest, position: Position) -> str:
     """Encodes a position, together with the list and the order that it belongs to."""
     value, tie = position
-    plain = serialize_datetime(cast("datetime | str", value)) if request.order_by in INSTANTS else value
+    is_instant = isinstance(type_of(list_name, request.order_by), Instant)
+    plain = serialize_datetime(cast("datetime | str", value)) if is_instant else value
     document = [list_name, request.order_by, request.descending, plain, str(tie)]
     return urlsafe_b64encode(orjson.dumps(document)).decode().rstrip("=")
 
@@ -41,7 +47,7 @@ def decode_cursor(list_name: str, request: PageRequest, cursor: str, argument: s
         raise bad from None
     if ordering != [list_name, request.order_by, request.descending] or not isinstance(tie, str):
         raise bad
-    value, tie_value = cursor_value(request.order_by, plain), cursor_tie(request.then_by, tie)
+    value, tie_value = cursor_value(type_of(list_name, request.order_by), plain), cursor_tie(request.then_by, tie)
     if value is None or tie_value is None:
         raise bad
     return value, tie_value
@@ -55,19 +61,22 @@ def cursor_tie(column: str, text: str) -> UUID | int | None:
     return None if key == NO_ID else key
 
 
-INSTANTS = frozenset({"created_at", "due_at", "period_start", "received_at"})
+@cache
+def type_of(list_name: str, column: str) -> TypeEngine[Any]:
+    """The type of a column of the table that a list is of."""
+    return Base.metadata.tables[list_name].c[column].type
 
 
-def cursor_value(column: str, plain: object) -> str | int | datetime | None:
-    """Returns the cursor's value for the column that the list is sorted by, or None if it is invalid."""
-    if column in INSTANTS:
+def cursor_value(type_: TypeEngine[Any], plain: object) -> str | int | datetime | None:
+    """Returns the value of a column of this type in a cursor, or None if it is invalid."""
+    if isinstance(type_, Instant):
         try:
             instant = datetime.fromisoformat(plain) if isinstance(plain, str) else None
         except ValueError:
             return None
         return instant if instant is not None and instant.tzinfo is UTC else None
-    if column == "amount_cents":
+    if isinstance(type_, Integer):
         return plain if type(plain) is int and abs(plain) <= MAX_CENTS else None
-    if column == "xid":
+    if isinstance(type_, TransactionId):
         return plain if type(plain) is int and 0 <= plain < 2**64 else None
     return plain if isinstance(plain, str) and is_storable(plain) else None

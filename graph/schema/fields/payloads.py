@@ -13,6 +13,7 @@ A new mutation consists of an input, a payload that declares its objects, and a 
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial, wraps
 from typing import Annotated, Any, Protocol, TypeVar, dataclass_transform, get_type_hints
 
@@ -34,7 +35,7 @@ from db.queries.lookups import (
 from graph.schema.fields.context import Info
 from graph.schema.fields.edges import edge
 from graph.schema.fields.errors import UserError
-from services.idempotency import Outcome
+from services.idempotency import RETRY_WITHIN, Outcome
 
 Input = TypeVar("Input")
 Result = TypeVar("Result", bound="Payload")
@@ -87,8 +88,9 @@ def idempotency_key_field(*, deprecation_reason: str | None = None) -> Any:
         default=None,
         description=(
             f"A unique string of your choice, 1 to {MAX_IDEMPOTENCY_KEY} characters, that makes retries safe. If"
-            " the same API key sends the mutation again within a day with the same key and input, it is not"
-            " repeated and returns the objects of the first attempt in their current state."
+            f" the same API key sends the mutation again within {RETRY_WITHIN // timedelta(hours=1)} hours with the"
+            " same key and input, it is not repeated and returns the objects of the first attempt in their current"
+            " state."
         ),
         deprecation_reason=deprecation_reason,
     )

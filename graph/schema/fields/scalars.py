@@ -99,7 +99,7 @@ SCALARS: dict[object, ScalarDefinition] = {
         name="Cents",
         description=(
             "An amount of money in minor units of the accompanying currency (ISO 4217: 2900 is 29.00 EUR, 2900"
-            " JPY, 2.900 KWD). A JSON integer between −(2^53 − 1) and 2^53 − 1."
+            f" JPY, 2.900 KWD). A JSON integer between -{MAX_CENTS} and {MAX_CENTS}."
         ),
         specified_by_url="https://www.rfc-editor.org/rfc/rfc8259#section-6",
         serialize=int,

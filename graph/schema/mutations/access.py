@@ -55,7 +55,8 @@ class CreateApiKeyPayload(Payload):
 @payload
 class RevokeApiKeyPayload(Payload):
     api_key: ApiKey | None = strawberry.field(
-        default=None, description="The revoked key. All servers reject it within five seconds."
+        default=None,
+        description=f"The revoked key. All servers reject it within {api_keys.KEY_SEEN_FOR.seconds} seconds.",
     )
 
 

@@ -53,7 +53,10 @@ class RecordPaymentInput:
     )
     received_at: datetime | None = strawberry.field(
         default=None,
-        description=("When the money was received: within the last ten years and not in the future. Defaults to now."),
+        description=(
+            f"When the money was received: within the last {limits.OLDEST_MONEY.days} days and not in the future."
+            " Defaults to now."
+        ),
     )
     allocations: list[AllocationInput] | None = strawberry.field(
         default=None,

@@ -12,7 +12,7 @@ from graph.schema.fields.payloads import Payload, payload, preview
 from graph.schema.fields.scalars import parse_id
 from graph.schema.types.common import describe_fields
 from graph.schema.types.previews import InvoicePreview
-from graph.schema.types.subscription_inputs import NewSubscriptionInput, SubscriptionChangeInput
+from graph.schema.types.subscription_inputs import START_NOW, NewSubscriptionInput, SubscriptionChangeInput
 from graph.schema.types.subscriptions import WITHDRAWN_CHANGE, PendingChange, WithdrawnChange
 from services import previews
 
@@ -26,10 +26,7 @@ describe_fields(
     PreviewSubscriptionInput,
     customer_id="The customer to bill. Must not be archived.",
     plan_id="The plan. It must not be archived, and must be in the customer's currency.",
-    start_at=(
-        "When the subscription would start, within the next ten years. A time up to"
-        f" {limits.START_GRACE.seconds} seconds in the past counts as now. Defaults to now."
-    ),
+    start_at=f"When the subscription would start, within {limits.MAX_START_DAYS} days. {START_NOW}",
     trial_days=(
         f"Length of the trial in days, 0 to {limits.MAX_TRIAL_DAYS}, as for `createSubscription`. 0 for no trial."
     ),

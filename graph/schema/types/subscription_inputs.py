@@ -16,6 +16,9 @@ from graph.schema.fields.scalars import parse_id
 MONTH_DAYS = f"{NOMINAL_MONTH / 86_400:.6f}"
 
 
+START_NOW = f"A time up to {limits.START_GRACE.seconds} seconds in the past counts as now. Defaults to now."
+
+
 @strawberry.input
 class NewSubscriptionInput:
     customer_id: strawberry.ID = strawberry.field(description="The customer to bill. Must not be archived.")
@@ -28,8 +31,7 @@ class NewSubscriptionInput:
     start_at: datetime | None = strawberry.field(
         default=None,
         description=(
-            "When the subscription starts, within the next ten years. Until then it is PENDING. A time up to"
-            f" {limits.START_GRACE.seconds} seconds in the past counts as now. Defaults to now."
+            f"When the subscription starts, within {limits.MAX_START_DAYS} days. Until then it is PENDING. {START_NOW}"
         ),
     )
     trial_days: int | None = strawberry.field(
