@@ -31,7 +31,7 @@ TOKEN = re.compile("b[ks]_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
 SECRET_BYTES = 32
 
 KEY_SEEN_FOR = timedelta(seconds=5)
-"""So long a process goes on with what it has read of a key: a revoked one is refused after that at the latest."""
+"""Time for which a process trusts what it has read of a key: a revoked key is rejected after that at the latest."""
 
 USE_RECORDED_EVERY = timedelta(minutes=1)
 """Minimum time between two updates of a key's `last_used_at`."""
