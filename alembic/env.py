@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
 from db.database import single_connection
-from db.migrations import LOCK_TIMEOUT_MS, migration_lock, until_not_blocked, wait_briefly_for_locks
+from db.migrations import LOCK_TIMEOUT_MS, migration_lock, retry_while_blocked, wait_briefly_for_locks
 from db.models import Base
 
 
@@ -29,7 +29,7 @@ def run(connection: Connection) -> None:
     wait_briefly_for_locks(connection)
     # For example `head` or `+1`. Some commands of alembic have no revision.
     destination = getattr(context.config.cmd_opts, "revision", None)
-    until_not_blocked(connection, lambda: run_once(connection), destination=destination)
+    retry_while_blocked(connection, lambda: run_once(connection), destination=destination)
 
 
 def run_once(connection: Connection) -> None:

@@ -119,12 +119,12 @@ def change_terms(
     mode = mode or default_mode(before, terms)
 
     in_trial = subscription.status is SubscriptionStatus.TRIALING
-    begins_anew = terms.interval != before.interval and not in_trial
-    if begins_anew and mode not in (ChangeMode.IMMEDIATE, ChangeMode.PERIOD_END):
+    starts_new_period = terms.interval != before.interval and not in_trial
+    if starts_new_period and mode not in (ChangeMode.IMMEDIATE, ChangeMode.PERIOD_END):
         raise ChangeModeNotAllowed(
             "A plan with a different interval starts a new period: use mode IMMEDIATE or PERIOD_END."
         )
-    if subscription.cancel_at_period_end and (begins_anew or mode is ChangeMode.PERIOD_END):
+    if subscription.cancel_at_period_end and (starts_new_period or mode is ChangeMode.PERIOD_END):
         raise CancellationAlreadyScheduled(
             "This subscription is set to cancel at the end of its period: call undoSubscriptionCancellation first."
         )
@@ -139,7 +139,7 @@ def change_terms(
     # A withdrawn change has its own event.
     adjusted = [] if waiting is None or upcoming is None or withdrawn else changed_pending_fields(waiting, upcoming)
     invoice: NewInvoice | None = None
-    if begins_anew:
+    if starts_new_period:
         invoice = start_new_period(account, terms, effective_at, at, adjusted)
     elif not are_same_terms(terms, before):
         given_back = [] if mode is ChangeMode.NONE else credit_lines(account, effective_at)

@@ -368,5 +368,5 @@ class IdempotencyKeyReused(BillingError):
     field = ("idempotency_key",)
 
 
-REFUSALS = tuple(BillingError.__subclasses__())
+BILLING_ERRORS = tuple(BillingError.__subclasses__())
 """All errors, in the order in which the API lists their codes."""

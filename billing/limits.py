@@ -31,7 +31,7 @@ MAX_START_DAYS = 3660
 START_GRACE = timedelta(seconds=60)
 """Maximum age of a start time that still counts as now. Clocks differ, and requests take time."""
 
-OLDEST_MONEY = timedelta(days=3660)
+MAX_PAYMENT_AGE = timedelta(days=3660)
 """Maximum age of a payment when it is recorded."""
 
 MAX_ALLOCATIONS = 100

@@ -26,7 +26,7 @@ def multiply_cents(unit_cents: int, quantity: int) -> int:
 
 
 @contextmanager
-def refusing_overflow(*field: str) -> Iterator[None]:
+def rejecting_overflow(*field: str) -> Iterator[None]:
     """Turns `AmountOverflow` inside the block into `AmountTooLarge` for the input `field`."""
     try:
         yield

@@ -16,7 +16,7 @@ from billing.errors import (
 )
 from billing.ids import InvoiceId, PaymentId
 from billing.invoicing import add_to_balance, allocate, oldest_due_first, status_error
-from billing.limits import MAX_ALLOCATIONS, MAX_CENTS, OLDEST_MONEY
+from billing.limits import MAX_ALLOCATIONS, MAX_CENTS, MAX_PAYMENT_AGE
 from billing.records import InvoiceState, NewPayment
 from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, ObjectType, PaymentMethod
 
@@ -47,8 +47,8 @@ def valid_received_at(received_at: datetime | None, at: datetime) -> datetime:
         return at
     if received_at > at:
         raise InvalidInput(f"`receivedAt` must not be in the future: it is {at:%FT%TZ}.", "received_at")
-    if received_at < at - OLDEST_MONEY:
-        raise InvalidInput(f"`receivedAt` must be within the last {OLDEST_MONEY.days} days.", "received_at")
+    if received_at < at - MAX_PAYMENT_AGE:
+        raise InvalidInput(f"`receivedAt` must be within the last {MAX_PAYMENT_AGE.days} days.", "received_at")
     return received_at
 
 

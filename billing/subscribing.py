@@ -18,7 +18,7 @@ from billing.errors import (
 from billing.ids import PlanId, SubscriptionId
 from billing.invoicing import update_past_due
 from billing.limits import MAX_START_DAYS, MAX_TRIAL_DAYS, START_GRACE
-from billing.money import multiply_cents, refusing_overflow
+from billing.money import multiply_cents, rejecting_overflow
 from billing.records import NewInvoice, NewSubscription, PlanState, SubscriptionState, Terms
 from billing.renewals import end_subscription, is_due, start_subscription
 from billing.words import EventType, SubscriptionStatus
@@ -102,7 +102,7 @@ def subscribe(
     account.terms = terms
     subscription = add_subscription(account, starts_at, trial_end, at, metadata=metadata)
     use_currency(account, terms.currency, at)
-    with refusing_overflow("quantity"):
+    with rejecting_overflow("quantity"):
         multiply_cents(terms.unit_amount_cents, terms.quantity)
         if starts_at <= at:
             start_subscription(account, starts_at, at, created=True)
@@ -191,7 +191,7 @@ def decide_cancellation(account: Account, request: CancellationRequest, at: date
         account.record_change(EventType.SUBSCRIPTION_CANCELLATION_SCHEDULED, subscription, at, ["cancel_at_period_end"])
         return None
     subscription.cancel_at_period_end = False
-    with refusing_overflow():
+    with rejecting_overflow():
         if request.settlement is Settlement.CREDIT and subscription.status is not SubscriptionStatus.PENDING:
             given_back = credit_lines(account, at)
             link_lines(given_back)

@@ -151,5 +151,5 @@ class ObjectType(StrEnum):
     TEST_CLOCK = "TEST_CLOCK"
 
 
-WORDS = tuple(each for each in list(globals().values()) if isinstance(each, type) and issubclass(each, StrEnum))
+ENUMS = tuple(each for each in list(globals().values()) if isinstance(each, type) and issubclass(each, StrEnum))
 """All of these enums."""

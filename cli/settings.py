@@ -16,7 +16,7 @@ from cli.environment import find, format_value, setting, settings_of
 from cli.errors import CommandError
 from db.settings import DEFAULTS, DatabaseSettings
 from graph.settings import Limits, Settings
-from services.settings import Brake, RateLimit, brake_for
+from services.settings import RateLimit, RunThrottle, throttle_for
 
 LIMITS = Limits()
 SERVER = Settings()
@@ -114,7 +114,7 @@ class Configuration:
         least=1,
         most=100,
         otherwise="by cores",
-        by=lambda _: brake_for(cores()).side_by_side,
+        by=lambda _: throttle_for(cores()).side_by_side,
     )
     renew_rest: float = setting(
         0.0,
@@ -122,7 +122,7 @@ class Configuration:
         least=0,
         most=100,
         otherwise="by cores",
-        by=lambda _: brake_for(cores()).rest,
+        by=lambda _: throttle_for(cores()).rest,
     )
 
     auth: bool = setting(
@@ -240,9 +240,9 @@ class Configuration:
 
         return pgbouncer_url(self.database_url) if self.database_url and self.pgbouncer else self.database_url
 
-    def brake(self) -> Brake:
+    def brake(self) -> RunThrottle:
         """How much of the machine renewals may use."""
-        return Brake(self.renew_parallel, self.renew_rest)
+        return RunThrottle(self.renew_parallel, self.renew_rest)
 
     def of_database(self) -> DatabaseSettings:
         return self.group(DatabaseSettings)

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from billing.records import NewEvent
 from db.access.lines import TURN, Busy, Lines, Turn
 from db.access.reads import Reads
-from db.access.rows import use_texts
+from db.access.rows import read_as_strings
 from db.access.scope import Scope, count_rows
 from db.access.transactions import Sessions
 from db.driver.connection import Connector
@@ -29,7 +29,7 @@ from db.driver.urls import asyncpg_url, driver_url, is_pgbouncer
 from db.driver.usage import count_usage
 from db.settings import DEFAULTS, DatabaseSettings
 
-STATEMENTS_PREPARED = 300
+MAX_PREPARED_STATEMENTS = 300
 """Maximum number of prepared statements to keep per connection."""
 
 START_UP_TIMEOUT_SECONDS = 5
@@ -49,7 +49,7 @@ NO_TIMEOUTS = """
 """
 """Turns off the timeouts that are configured for the role or the server, in the current transaction."""
 
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 """Maximum number of attempts per change."""
 FIRST_PAUSE_SECONDS = 0.05
 """Upper bound of the random pause before the first retry of a change. It doubles with each retry."""
@@ -100,7 +100,7 @@ class Database:
         self.engine = create_async_engine(address, pool_size=pool_size, isolation_level="AUTOCOMMIT", **options)
         event.listen(self.engine.sync_engine, "after_cursor_execute", count_rows)
         self._answers = create_async_engine(address, pool_size=pool_size, pool_reset_on_return=None, **options)
-        event.listen(self._answers.sync_engine, "connect", give_texts)
+        event.listen(self._answers.sync_engine, "connect", return_strings)
         self.listeners: list[Callable[[str], None]] = []
         """Called with the SQL of each statement sent directly by the driver. SQLAlchemy's events report the others."""
         self.on_retry: list[Callable[[str], None]] = []
@@ -108,8 +108,8 @@ class Database:
         self.on_events: list[Callable[[Sequence[NewEvent]], None]] = []
         """Called with the events of each committed transaction. Not called if the outcome of the commit is unknown."""
         for engine in (self.engine, self._answers):
-            event.listen(engine.sync_engine, "checkout", refuse_closed)
-            event.listen(engine.sync_engine, "handle_error", give_up_connection)
+            event.listen(engine.sync_engine, "checkout", replace_closed_connection)
+            event.listen(engine.sync_engine, "handle_error", invalidate_lost_connection)
             count_usage(engine.sync_engine)
         self._lines = Lines(max(1, pool_size // 2))
         self.sessions = Sessions(self.engine, self.listeners, self.on_events)
@@ -178,7 +178,7 @@ class Database:
             except Exception as error:
                 unknown = unknown or isinstance(error, OutcomeUnknown)
                 state = retryable_sqlstate(error, repeatable=repeatable)
-                if state is None or attempt == ATTEMPTS:
+                if state is None or attempt == MAX_ATTEMPTS:
                     if unknown and is_unavailable(error):
                         # An earlier attempt may have been committed, even though this one failed.
                         raise OutcomeUnknown from error
@@ -228,18 +228,18 @@ def pool_of(engine: AsyncEngine) -> Pool:
     return pool
 
 
-def give_texts(connection: DBAPIConnection, _record: object) -> None:
+def return_strings(connection: DBAPIConnection, _record: object) -> None:
     """Makes a new connection return UUIDs and timestamps as strings, as responses contain them."""
-    connection.run_async(use_texts)
+    connection.run_async(read_as_strings)
 
 
-def refuse_closed(connection: DBAPIConnection, _record: object, _proxy: object) -> None:
+def replace_closed_connection(connection: DBAPIConnection, _record: object, _proxy: object) -> None:
     """Makes the pool replace a connection that was closed while it was idle."""
     if cast("asyncpg.Connection", connection.driver_connection).is_closed():
         raise DisconnectionError("The connection was closed while it was in the pool.")
 
 
-def give_up_connection(context: ExceptionContext) -> None:
+def invalidate_lost_connection(context: ExceptionContext) -> None:
     """Makes the pool drop a connection after an error that leaves it unusable, even if it is still open."""
     if is_lost(context.original_exception):
         context.is_disconnect = True
@@ -253,7 +253,7 @@ def connect_arguments(url: URL, server_settings: dict[str, str]) -> dict[str, An
     }
     if is_pgbouncer(url):
         return arguments | pgbouncer_arguments(server_settings)
-    return arguments | {"statement_cache_size": STATEMENTS_PREPARED, "server_settings": server_settings}
+    return arguments | {"statement_cache_size": MAX_PREPARED_STATEMENTS, "server_settings": server_settings}
 
 
 @asynccontextmanager

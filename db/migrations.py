@@ -48,7 +48,7 @@ LOCK_TIMEOUT_MS = 500
 
 FIRST_LOCK_PAUSE_SECONDS = 1.0
 LAST_PAUSE_SECONDS = 10.0
-PATIENCE_SECONDS = 600.0
+LOCK_RETRY_SECONDS = 600.0
 """Maximum time for which migrations are retried until they get their locks."""
 
 LOCK_SQLSTATES = ("55P03", "40P01")
@@ -154,12 +154,12 @@ def wait_briefly_for_locks(connection: Connection) -> None:
     event.listen(connection, "before_cursor_execute", limit)
 
 
-def until_not_blocked(
+def retry_while_blocked(
     connection: Connection,
     migrations: Callable[[], None],
     *,
     destination: str | None,
-    patience_seconds: float = PATIENCE_SECONDS,
+    patience_seconds: float = LOCK_RETRY_SECONDS,
 ) -> None:
     """Runs migrations, and retries them if one does not get a lock.
 

@@ -34,7 +34,7 @@ from billing.validation import (
 from billing.words import EventType, SubscriptionStatus
 from db.driver.errors import violated_constraint
 from db.models import Customer, Subscription
-from db.models.base import changed
+from db.models.base import mark_changed
 from db.queries.locks import locked_customer
 from services.accounts.clock import clock_time
 from services.accounts.open import open_customer
@@ -136,7 +136,7 @@ async def update_customer(
 
     if session.is_modified(customer):
         changes = changed_columns(customer)
-        changed(customer, at)
+        mark_changed(customer, at)
         with unique_customer():
             await session.flush()
         await record(session, EventType.CUSTOMER_UPDATED, customer, changes=changes, at=at, now=now)
@@ -158,7 +158,7 @@ async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, no
         raise CustomerHasLiveSubscription("This customer has a live subscription: cancel the subscription first.")
 
     customer.archived_at = at
-    changed(customer, at)
+    mark_changed(customer, at)
     await session.flush()
     await end_customer_sessions(session, customer_id, now=now)
     await record(session, EventType.CUSTOMER_ARCHIVED, customer, changes=["archived_at"], at=at, now=now)
@@ -172,7 +172,7 @@ async def unarchive_customer(session: AsyncSession, *, customer_id: CustomerId, 
         raise CustomerNotArchived("This customer is not archived.")
 
     customer.archived_at = None
-    changed(customer, at)
+    mark_changed(customer, at)
     await session.flush()
     await record(session, EventType.CUSTOMER_UNARCHIVED, customer, changes=["archived_at"], at=at, now=now)
     return Outcome(customer_id=customer.id)

@@ -17,13 +17,13 @@ from billing.errors import (
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, new_id
 from billing.invoicing import due_date, invoice_number, next_number, settle_new_invoice, status_error, update_past_due
 from billing.limits import MAX_LINE_DESCRIPTION, MAX_LINES
-from billing.money import checked_cents, multiply_cents, refusing_overflow
+from billing.money import checked_cents, multiply_cents, rejecting_overflow
 from billing.records import InvoiceState
 from billing.validation import required_text, valid_currency, valid_net_days, valid_quantity
 from billing.words import EventType, InvoiceKind, InvoiceStatus, LineKind
 from db.access.records import from_row
 from db.models import Invoice, InvoiceLine
-from db.models.base import changed
+from db.models.base import mark_changed
 from services.accounts.open import open_customer
 from services.accounts.write import store
 from services.events import record
@@ -103,7 +103,7 @@ async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line
     if len(positions) >= MAX_LINES:
         raise TooManyLines(f"An invoice may have at most {MAX_LINES} lines.", "invoice_id")
     await insert_line(session, invoice, line, max(positions, default=0) + 1)
-    changed(invoice, at)
+    mark_changed(invoice, at)
     await session.flush()
     await record(session, EventType.INVOICE_UPDATED, invoice, changes=["lines", "amount_cents"], at=at, now=now)
     return Outcome(invoice_id=invoice_id)
@@ -112,7 +112,7 @@ async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line
 async def insert_line(session: AsyncSession, invoice: Invoice, line: OneOffLine, position: int) -> None:
     if line.unit_amount_cents <= 0:
         raise AmountNotPositive("A line must cost more than 0.", "unit_amount_cents")
-    with refusing_overflow("unit_amount_cents"):
+    with rejecting_overflow("unit_amount_cents"):
         amount_cents = multiply_cents(line.unit_amount_cents, valid_quantity(line.quantity))
         invoice.subtotal_cents = invoice.amount_cents = invoice.amount_due_cents = checked_cents(
             invoice.subtotal_cents + amount_cents
@@ -142,7 +142,7 @@ async def delete_draft_invoice(session: AsyncSession, *, invoice_id: InvoiceId, 
     await session.execute(
         delete(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id, InvoiceLine.customer_id == invoice.customer_id)
     )
-    changed(invoice, at)
+    mark_changed(invoice, at)
     await record(session, EventType.INVOICE_DELETED, invoice, at=at, now=now)
     await session.delete(invoice)
     await session.flush()

@@ -16,7 +16,7 @@ from db.models import Customer, Invoice, Plan, TestClock
 from db.models.kinds import KIND_OF
 from services.accounts.write import store_events
 
-NO_NEWS = frozenset({"version", "updated_at", "email_key"})
+UNREPORTED_COLUMNS = frozenset({"version", "updated_at", "email_key"})
 """Columns that an event's `changes` do not list."""
 
 
@@ -63,5 +63,5 @@ def changed_columns(row: Customer | Plan) -> list[str]:
     return [
         attribute.key.removeprefix("custom_")
         for attribute in state.attrs
-        if attribute.history.has_changes() and attribute.key not in NO_NEWS
+        if attribute.history.has_changes() and attribute.key not in UNREPORTED_COLUMNS
     ]

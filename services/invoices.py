@@ -18,13 +18,13 @@ from billing.errors import (
 )
 from billing.ids import InvoiceId, SubscriptionId
 from billing.invoicing import finalize, mark_uncollectible, status_error, update_past_due
-from billing.money import refusing_overflow
+from billing.money import rejecting_overflow
 from billing.periods import Period
 from billing.records import InvoiceState, Line
 from billing.voiding import carried_credits, has_charge_among, lines_to_reissue, void
 from billing.words import CHARGES, EventType, InvoiceKind, InvoiceStatus, LineKind
 from db.models import Invoice
-from db.queries.accounts import allocations_of_invoice, came_after, period_was_changed
+from db.queries.accounts import allocations_of_invoice, is_later_event, period_was_changed
 from db.queries.lines import billed_by_line, credited_by_line, lines_of_changes, lines_of_invoice
 from services.accounts.clock import customer_time
 from services.accounts.open import open_customer
@@ -52,7 +52,7 @@ async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: dat
         [state] = [unpaid for unpaid in account.unpaid if unpaid.id == invoice_id]
     allocations = await allocations_of_invoice(session, invoice_id)
     elsewhere = await is_credited_elsewhere(session, state, lines)
-    with refusing_overflow():
+    with rejecting_overflow():
         void(account, state, allocations, at, lines=lines, credited_elsewhere=elsewhere)
     await store_both(session, account, live, now=now)
     return Outcome(invoice_id=invoice_id)
@@ -104,7 +104,7 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
     account, at = await account_of(session, live, invoice.subscription_id, at=at, now=now)
     await require_period_intact(session, account, invoice)
     lines = await reissued_lines(session, account, invoice_id)
-    with refusing_overflow():
+    with rejecting_overflow():
         finalize(
             account,
             invoice.kind,
@@ -129,7 +129,7 @@ async def require_period_intact(session: AsyncSession, account: Account, invoice
     assert subscription.id == invoice.subscription_id, "the account has the invoice's subscription"
     assert invoice.period_ordinal is not None, "a recurring invoice has a period"
     ended = subscription.ended_at is not None and subscription.ended_at < invoice.period_end
-    ended_since = ended and await came_after(
+    ended_since = ended and await is_later_event(
         session,
         (subscription.id, EventType.SUBSCRIPTION_CANCELED),
         (invoice.id, EventType.INVOICE_VOIDED),

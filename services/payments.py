@@ -11,7 +11,7 @@ from billing.errors import Overpayment
 from billing.ids import CustomerId, InvoiceId
 from billing.invoicing import update_past_due
 from billing.limits import MAX_REFERENCE
-from billing.money import refusing_overflow
+from billing.money import rejecting_overflow
 from billing.paying import (
     RequestedAllocation,
     apply_payment,
@@ -71,7 +71,7 @@ async def record_payment(
             " to add the excess to the balance."
         )
     use_currency(account, currency, at)
-    with refusing_overflow("amount_cents"):
+    with rejecting_overflow("amount_cents"):
         payment_id = apply_payment(
             account, amount_cents, shares, method=method, reference=reference, received_at=received_at, at=at
         )

@@ -30,7 +30,7 @@ from billing.validation import (
 from billing.words import EventType, PlanInterval
 from db.driver.errors import violated_constraint
 from db.models import Plan
-from db.models.base import changed
+from db.models.base import mark_changed
 from db.queries.locks import locked_plan
 from services.events import changed_columns, record
 from services.idempotency import Outcome
@@ -116,7 +116,7 @@ async def update_plan(
 
     if session.is_modified(plan):
         changes = changed_columns(plan)
-        changed(plan, now)
+        mark_changed(plan, now)
         await session.flush()
         await record(session, EventType.PLAN_UPDATED, plan, changes=changes, at=now, now=now)
     return Outcome(plan_id=plan.id)
@@ -131,7 +131,7 @@ async def archive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime)
     if plan.archived_at is not None:
         raise PlanArchived("This plan is already archived.")
     plan.archived_at = now
-    changed(plan, now)
+    mark_changed(plan, now)
     await session.flush()
     await record(session, EventType.PLAN_ARCHIVED, plan, changes=["archived_at"], at=now, now=now)
     return Outcome(plan_id=plan.id)
@@ -143,7 +143,7 @@ async def unarchive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetim
     if plan.archived_at is None:
         raise PlanNotArchived("This plan is not archived.")
     plan.archived_at = None
-    changed(plan, now)
+    mark_changed(plan, now)
     await session.flush()
     await record(session, EventType.PLAN_UNARCHIVED, plan, changes=["archived_at"], at=now, now=now)
     return Outcome(plan_id=plan.id)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.changes import ChangeMode, ChangeRequest, PendingChange
 from billing.ids import CustomerId, SubscriptionId
-from billing.money import refusing_overflow
+from billing.money import rejecting_overflow
 from billing.records import NewInvoice
 from billing.renewals import bill_next_period, upcoming_invoices_of
 from billing.subscribing import SubscriptionRequest
@@ -43,7 +43,7 @@ async def preview_subscription(
     account, at = await open_customer(session, customer_id, now=now, lock=False)
     await decide_subscription(session, account, request, at=at)
     if not account.invoices:
-        with refusing_overflow():
+        with rejecting_overflow():
             bill_next_period(account)
     return account.invoices[0]
 

@@ -37,7 +37,7 @@ from services.holds import hold, reason_of
 logger = logging.getLogger("billing.runs")
 
 
-Live = Callable[[Account], int]
+Rule = Callable[[Account], int]
 """Does what is due for an account. Returns the number of boundaries crossed."""
 
 
@@ -150,7 +150,7 @@ class RunTask:
     """
 
     due: ColumnElement[bool]
-    live: Live
+    live: Rule
     now: datetime
     held_too: bool = False
     actor: str = "renewal"

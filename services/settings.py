@@ -5,7 +5,7 @@ from dataclasses import dataclass
 BLOCKS = 100
 """Number of blocks in a full bucket. With 100, the unspent blocks of eight workers are less than a tenth of it."""
 
-MOST_SIDE_BY_SIDE = 6
+MAX_CONCURRENT_CHUNKS = 6
 """Maximum number of chunks that run concurrently by default."""
 
 
@@ -22,7 +22,7 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class Brake:
+class RunThrottle:
     """Limits on the machine's resources that runs use.
 
     `side_by_side` is the number of concurrent chunks, `rest` the seconds of pause per second of work.
@@ -32,10 +32,10 @@ class Brake:
     rest: float = 0.0
 
 
-NO_BRAKE = Brake()
+NO_THROTTLE = RunThrottle()
 
 
-def brake_for(cores: int) -> Brake:
+def throttle_for(cores: int) -> RunThrottle:
     """Returns the brake for a machine with this number of cores. It leaves capacity for requests."""
-    side_by_side = min(MOST_SIDE_BY_SIDE, max(1, cores // 2))
-    return Brake(side_by_side, rest=1.0 if cores <= 2 else 0.5 if cores <= 4 else 0.0)
+    side_by_side = min(MAX_CONCURRENT_CHUNKS, max(1, cores // 2))
+    return RunThrottle(side_by_side, rest=1.0 if cores <= 2 else 0.5 if cores <= 4 else 0.0)

@@ -13,7 +13,7 @@ from billing.errors import (
     TrialAlreadyUsed,
 )
 from billing.ids import CustomerId, PlanId, SubscriptionId
-from billing.money import refusing_overflow
+from billing.money import rejecting_overflow
 from billing.records import PlanState
 from billing.renewals import renew
 from billing.subscribing import (
@@ -126,7 +126,7 @@ async def decide_change(session: AsyncSession, account: Account, request: Change
         account.trials_before = {plan.plan_id: before} if before else {}
     if subscription.current_period_start is not None:
         await add_billed_lines(session, account, request.as_of or at)
-    with refusing_overflow("quantity"):
+    with rejecting_overflow("quantity"):
         change = change_terms(account, plan, quantity, mode=request.mode, as_of=request.as_of, at=at)
         # A new period that starts in the past may already be over.
         renew(account, at)

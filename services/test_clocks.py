@@ -11,7 +11,7 @@ from billing.limits import MAX_NAME, MAX_YEARS_AHEAD
 from billing.validation import optional_text
 from billing.words import EventType, TestClockStatus
 from db.models import TestClock
-from db.models.base import changed
+from db.models.base import mark_changed
 from services.events import record
 from services.idempotency import Outcome
 
@@ -53,7 +53,7 @@ async def start_advancing(session: AsyncSession, *, test_clock_id: TestClockId, 
     require_within_reach(to, now, "to")
     clock.status = TestClockStatus.ADVANCING
     clock.target_at = to
-    changed(clock, now)
+    mark_changed(clock, now)
     await session.flush()
     await record(session, EventType.TEST_CLOCK_ADVANCING, clock, changes=["status"], at=clock.frozen_at, now=now)
     return Outcome(test_clock_id=test_clock_id)
@@ -64,7 +64,7 @@ async def stop_test_clock(session: AsyncSession, clock: TestClock, *, now: datet
     assert clock.target_at is not None, "an advancing clock has a target"
     clock.frozen_at, clock.target_at = clock.target_at, None
     clock.status = TestClockStatus.READY
-    changed(clock, now)
+    mark_changed(clock, now)
     await session.flush()
     await record(
         session, EventType.TEST_CLOCK_ADVANCED, clock, changes=["status", "frozen_at"], at=clock.frozen_at, now=now

@@ -18,7 +18,7 @@ from services.customer_sessions import prune_sessions
 from services.idempotency import prune
 from services.repairs import repair
 from services.runs import Report, require_has_come, run_renewals
-from services.settings import NO_BRAKE, Brake
+from services.settings import NO_THROTTLE, RunThrottle
 
 logger = logging.getLogger("billing.runs")
 
@@ -38,7 +38,7 @@ async def tick(
     now: datetime,
     trigger: RunTrigger = RunTrigger.SERVER,
     chunk_size: int = RUN_CHUNK,
-    brake: Brake = NO_BRAKE,
+    brake: RunThrottle = NO_THROTTLE,
     told: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
     """Runs renewals, advances test clocks, repairs data, and deletes expired idempotency keys and sessions.
@@ -94,7 +94,7 @@ async def tick_forever(
     clock: Callable[[], datetime],
     *,
     every_seconds: float,
-    brake: Brake = NO_BRAKE,
+    brake: RunThrottle = NO_THROTTLE,
     told: Callable[[Tick], object] = lambda _tick: None,
 ) -> None:
     """Runs a tick every `every_seconds` until cancelled. Errors are logged, and the next tick tries again.
@@ -109,7 +109,7 @@ async def tick_forever(
         await asyncio.sleep(every_seconds)
 
 
-async def tick_and_log(database: Database, now: datetime, brake: Brake, told: Callable[[Tick], object]) -> None:
+async def tick_and_log(database: Database, now: datetime, brake: RunThrottle, told: Callable[[Tick], object]) -> None:
     """Runs a tick, logs its renewals and passes them to `told`, even if the tick fails later."""
     done: list[Report] = []
     failed = False

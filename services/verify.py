@@ -14,7 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from billing.limits import MAX_EXAMPLES, with_thousands
 from db.database import NO_TIMEOUTS, Database
-from db.queries.invariants import ACKNOWLEDGED, ACKNOWLEDGED_TYPES, INVARIANTS, count_wrong, missing, what_is_wrong
+from db.queries.invariants import (
+    ACKNOWLEDGED,
+    ACKNOWLEDGED_TYPES,
+    INVARIANTS,
+    count_wrong,
+    read_missing,
+    read_violations,
+)
 from db.queries.invariants.rule import Invariant
 
 NAME_WIDTH = max(len(invariant.name) for invariant in (*INVARIANTS, ACKNOWLEDGED))
@@ -75,7 +82,7 @@ async def check(session: AsyncSession | AsyncConnection, invariant: Invariant) -
         unit=invariant.unit,
         rows=rows,
         violations=violations,
-        examples=tuple(await what_is_wrong(session, invariant, MAX_EXAMPLES)) if violations else (),
+        examples=tuple(await read_violations(session, invariant, MAX_EXAMPLES)) if violations else (),
         remark=f", {with_thousands(remarked)} {invariant.remark}" if remarked else "",
     )
 
@@ -87,7 +94,7 @@ async def verify_acknowledged(session: AsyncSession | AsyncConnection, lines: It
     higher; `version` defaults to 1. Raises `AcknowledgedLineError`.
     """
     said = [acknowledged(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    violations, examples = await missing(
+    violations, examples = await read_missing(
         session,
         types=[each.type for each in said],
         ids=[each.id for each in said],

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from db.access.rows import row_class
 from db.access.scope import Scope
 from db.access.statements import CUSTOMER, KEY, ROWS_LEFT, Compiled, Statement
-from db.driver.connection import CONNECTION_LOST, driver_connection, drop, give_back
+from db.driver.connection import CONNECTION_LOST, discard_connection, driver_connection, return_to_pool
 from db.driver.patience import running_timeout
 from db.driver.usage import TimedStatement
 from db.models import Base
@@ -113,7 +113,7 @@ class Reads:
                 raise
             taken, self._taken, self._driver = self._taken, None, None
             if taken is not None:
-                await give_back(taken, canceled=True)
+                await return_to_pool(taken, canceled=True)
             raise ListTooSlow(self._list_seconds) from None
         finally:
             if self._scope.budget is not None:
@@ -151,7 +151,7 @@ class Reads:
         """Closes a lost connection and removes it from the pool."""
         taken, self._taken, self._driver = self._taken, None, None
         if taken is not None:
-            await drop(taken)
+            await discard_connection(taken)
 
     async def release(self) -> None:
         """Returns the connection to the pool. The next statement takes one again."""
@@ -159,7 +159,7 @@ class Reads:
             taken, self._taken, self._driver = self._taken, None, None
             canceled, self._canceled = self._canceled, False
             if taken is not None:
-                await give_back(taken, canceled=canceled)
+                await return_to_pool(taken, canceled=canceled)
 
     async def __aenter__(self) -> Self:
         return self

@@ -46,7 +46,7 @@ def row_class(model: type[Base]) -> type[Row]:
     return type(f"{model.__name__}Row", (Row,), {"__slots__": (), "model": model, **values})
 
 
-class Referred:
+class JoinedRow:
     """A row that another row refers to, read together with it by a join."""
 
     __slots__ = ("_row",)
@@ -58,13 +58,13 @@ class Referred:
 
 
 @cache
-def referred_class(model: type[Base], key: str) -> type[Referred]:
+def joined_row_class(model: type[Base], key: str) -> type[JoinedRow]:
     """Returns the class for rows of `model` that other rows refer to by their column `key`."""
     values = {
         attribute.key: property(through_row(column_reader(f"{key}.{attribute.key}", attribute.columns[0].type)))
         for attribute in model.__mapper__.column_attrs
     }
-    return type(f"{model.__name__}By_{key}", (Referred,), {"__slots__": (), "model": model, **values})
+    return type(f"{model.__name__}By_{key}", (JoinedRow,), {"__slots__": (), "model": model, **values})
 
 
 def through_row(value: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -79,7 +79,7 @@ def column_reader(name: str, type_: TypeEngine[Any]) -> Callable[[Any], Any]:
     return taken
 
 
-async def use_texts(connection: asyncpg.Connection) -> None:
+async def read_as_strings(connection: asyncpg.Connection) -> None:
     """Makes the driver accept and return UUIDs and timestamps as text on this connection."""
     for name in ("uuid", "timestamptz"):
         await connection.set_builtin_type_codec(name, schema="pg_catalog", codec_name="text", format="text")

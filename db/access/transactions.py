@@ -17,7 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from billing.records import NewEvent
 from db.access.scope import SCOPE, Scope, ScopedSession
 from db.access.statements import DRIVER, LISTENERS, as_sqlalchemy_errors
-from db.driver.connection import CONNECTION_LOST, ROLLBACK_SECONDS, driver_connection, drop, give_back
+from db.driver.connection import (
+    CONNECTION_LOST,
+    ROLLBACK_SECONDS,
+    discard_connection,
+    driver_connection,
+    return_to_pool,
+)
 from db.driver.errors import READ_ONLY, OutcomeUnknown, is_lost, server_detail
 from db.driver.usage import BEGIN, COMMIT, TimedStatement
 
@@ -90,14 +96,14 @@ class Sessions:
                 for listener in self._on_events:
                     listener(events)
         finally:
-            await give_back(taken)
+            await return_to_pool(taken)
 
     async def _give_up(self, taken: PoolProxiedConnection, error: Exception) -> None:
         """Removes a lost or unusable connection from the pool."""
         if server_detail(error, "sqlstate") == READ_ONLY:
             # The server has become a standby. Older connections lead to it too: the pool replaces them at checkout.
             self._engine.pool._invalidate(taken, error, _checkin=False)  # noqa: SLF001 - as SQLAlchemy does itself
-        await drop(taken)
+        await discard_connection(taken)
 
     async def _begun(self) -> tuple[PoolProxiedConnection, Transaction]:
         """Returns a connection and the transaction that was begun on it.
@@ -119,7 +125,7 @@ class Sessions:
                 await transaction.start()
         except BaseException:
             # The transaction may have begun: the next one would become a savepoint in it and never be committed.
-            await drop(taken)
+            await discard_connection(taken)
             raise
         return taken, transaction
 

@@ -21,7 +21,7 @@ from db.backup.programs import Program, failure_reason, find_program, libpq_envi
 from db.database import single_connection
 from db.migrations import MIGRATION_LOCK, known_revisions
 
-IN_THE_WAY = """
+EXISTING_RELATION = """
     SELECT relation.oid::regclass::text FROM pg_class AS relation
     JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%' AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
@@ -33,7 +33,7 @@ UNKNOWN_BEFORE_17 = b"SET transaction_timeout = 0;\n"
 """`pg_dump` 17 and later write this line whatever the server's version. Older servers reject it."""
 
 RATE_BITS = 31
-"""The event numbers of a restored database start at the seconds since 1970, times 2 to this power: see `live_on`."""
+"""The event numbers of a restored database start at the seconds since 1970, times 2 to this power: see `prepare_for_use`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def checked_backup(path: Path, *, folder: Path | None, progress: Progress) -> It
 async def restore(url: str, backup: Backup, *, now: datetime, progress: Progress) -> None:
     """Restores the backup into the empty database at `url`, at the schema revision of the backup.
 
-    In the same transaction, checks the number of rows and prepares the copy for use from `now` on: see `live_on`. On
+    In the same transaction, checks the number of rows and prepares the copy for use from `now` on: see `prepare_for_use`. On
     failure, raises `BackupError` and leaves the database empty.
     """
     server = await require_empty(url)
@@ -79,7 +79,7 @@ async def require_empty(url: str) -> int:
     """Returns the major version of the server. Raises `BackupError` if its database has tables, views or sequences."""
     async with single_connection(url) as connection:
         version: str = (await connection.execute(text("SHOW server_version_num"))).scalar_one()
-        found = await connection.scalar(text(IN_THE_WAY))
+        found = await connection.scalar(text(EXISTING_RELATION))
     if found is not None:
         raise BackupError(f"The database is not empty: it contains {found}. Restore into an empty database.")
     return int(version) // 10_000
@@ -127,7 +127,7 @@ def write_script(
         done += len(piece)
         progress(done)
     # The dump sets an empty search path.
-    script.write(f"\nRESET search_path;\n{check_counts(manifest)}\n{live_on(manifest, now)}\n".encode())
+    script.write(f"\nRESET search_path;\n{check_counts(manifest)}\n{prepare_for_use(manifest, now)}\n".encode())
     script.write(b"ANALYZE;\nCOMMIT;\n")
 
 
@@ -141,7 +141,7 @@ def check_counts(manifest: Manifest) -> str:
     return f"DO $check$\nDECLARE found bigint;\nBEGIN\n{checks}\nEND $check$;"
 
 
-def live_on(manifest: Manifest, now: datetime) -> str:
+def prepare_for_use(manifest: Manifest, now: datetime) -> str:
     """Returns SQL that prepares the restored copy of an earlier state for use from `now` on.
 
     - Event numbers: the event feed is ordered by transaction ids, and these start again from the beginning in a new

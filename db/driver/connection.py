@@ -22,7 +22,7 @@ CANCEL_SECONDS = 0.5
 """Timeout for the database to confirm that it canceled a statement."""
 
 
-async def give_back(taken: PoolProxiedConnection, *, canceled: bool = False) -> None:
+async def return_to_pool(taken: PoolProxiedConnection, *, canceled: bool = False) -> None:
     """Returns the connection to its pool, or drops it if it is unusable.
 
     Set `canceled` if a statement on it was canceled.
@@ -38,7 +38,7 @@ async def give_back(taken: PoolProxiedConnection, *, canceled: bool = False) -> 
         if usable:
             taken.close()
         else:
-            await drop(taken)
+            await discard_connection(taken)
 
 
 async def has_canceled(connection: asyncpg.Connection) -> bool:
@@ -54,7 +54,7 @@ async def has_canceled(connection: asyncpg.Connection) -> bool:
     return True
 
 
-async def drop(taken: PoolProxiedConnection) -> None:
+async def discard_connection(taken: PoolProxiedConnection) -> None:
     """Removes the connection from its pool, which opens a new one when needed."""
     if taken.dbapi_connection is not None:
         # SQLAlchemy alone would close it gracefully, and wait for a response.
@@ -75,12 +75,12 @@ CONNECT_TIMEOUT_SECONDS = 1
 LONGEST_CONNECT_SECONDS = 30
 """Timeout for opening a connection, by the clock. `CONNECT_TIMEOUT_SECONDS` only counts while this process runs."""
 
-SILENT_SECONDS = 1
+BACKOFF_SECONDS = 1
 """Time after a connection timeout during which no connection is attempted."""
 
 
 class Connector:
-    """Opens connections. After a timeout, further attempts fail immediately for `SILENT_SECONDS`."""
+    """Opens connections. After a timeout, further attempts fail immediately for `BACKOFF_SECONDS`."""
 
     def __init__(self) -> None:
         self._silent_until = 0.0
@@ -93,7 +93,7 @@ class Connector:
             async with running_timeout(CONNECT_TIMEOUT_SECONDS):
                 return await asyncpg.connect(*arguments, timeout=LONGEST_CONNECT_SECONDS, **options)
         except TimeoutError:
-            self._silent_until = time.monotonic() + SILENT_SECONDS
+            self._silent_until = time.monotonic() + BACKOFF_SECONDS
             raise
 
 

@@ -21,7 +21,7 @@ from asyncpg.transaction import Transaction
 
 from db.driver.connection import ROLLBACK_SECONDS
 
-TAKEN_SETTINGS = ("application_name", "timezone", "datestyle")
+TRACKED_SETTINGS = ("application_name", "timezone", "datestyle")
 """Connection settings that PgBouncer tracks per client, and applies to each session that it assigns to the client."""
 
 NEEDS_NO_TRANSACTION = re.compile(r"\s*(CREATE|DROP|REINDEX)\b.*\bCONCURRENTLY\b", re.IGNORECASE | re.DOTALL)
@@ -29,10 +29,10 @@ NEEDS_NO_TRANSACTION = re.compile(r"\s*(CREATE|DROP|REINDEX)\b.*\bCONCURRENTLY\b
 
 def pgbouncer_arguments(settings: Mapping[str, str]) -> dict[str, Any]:
     """Returns the arguments with which SQLAlchemy and the driver open a connection with these settings."""
-    of_transaction = [name for name in settings if name not in TAKEN_SETTINGS]
+    of_transaction = [name for name in settings if name not in TRACKED_SETTINGS]
     set_local = "".join(f" SET LOCAL {name} = {int(settings[name])};" for name in of_transaction)
     return {
-        "server_settings": {name: settings[name] for name in TAKEN_SETTINGS if name in settings},
+        "server_settings": {name: settings[name] for name in TRACKED_SETTINGS if name in settings},
         "connection_class": type("Connection", (PgBouncerConnection,), {"__slots__": (), "set_local": set_local}),
         # Neither the driver nor SQLAlchemy may cache statements: without a name, each can be used only once.
         "statement_cache_size": 0,

@@ -21,7 +21,7 @@ MAX_IN_QUEUE = 1_000
 """Maximum number of tasks that wait for a connection of a pool. Further ones are rejected immediately."""
 
 
-class Room(Exception):
+class CapacityFreed(Exception):
     """Tells a waiting task to open a connection itself, because another task failed to open one."""
 
 
@@ -74,7 +74,7 @@ class FairQueue(QueueCommon[Item]):
         """Tells the task that has waited longest to try to open a connection."""
         first = self._first_waiting()
         if first is not None:
-            first.set_exception(Room())
+            first.set_exception(CapacityFreed())
 
     def _first_waiting(self) -> "asyncio.Future[Item] | None":
         """Removes and returns the future of the task that has waited longest, or None if no task waits."""
@@ -131,7 +131,7 @@ class Pool(AsyncAdaptedQueuePool):
         while True:
             try:
                 return super()._do_get()
-            except Room:
+            except CapacityFreed:
                 continue
 
     def _dec_overflow(self) -> Literal[True]:

@@ -27,7 +27,7 @@ class DatabaseUrlError(ValueError):
 def asyncpg_url(url: str) -> URL:
     """Returns `url` in SQLAlchemy's form for asyncpg. Also accepts `postgres://` and `postgresql://`.
 
-    Keeps the options in `TAKEN_OPTIONS`, under the driver's names. Drops those in `IGNORED_OPTIONS`, which the server
+    Keeps the options in `SUPPORTED_OPTIONS`, under the driver's names. Drops those in `IGNORED_OPTIONS`, which the server
     sets itself. Raises `DatabaseUrlError` for other options and for invalid URLs.
     """
     try:
@@ -39,9 +39,11 @@ def asyncpg_url(url: str) -> URL:
         raise DatabaseUrlError("DATABASE_URL is not a URL such as postgresql://user:password@host:5432/database.")
     if parsed.drivername not in ("postgres", "postgresql", "postgresql+asyncpg"):
         raise DatabaseUrlError(f"DATABASE_URL names {parsed.drivername!r}; only postgresql:// is supported.")
-    options = {TAKEN_OPTIONS.get(name): value for name, value in parsed.query.items() if name not in IGNORED_OPTIONS}
+    options = {
+        SUPPORTED_OPTIONS.get(name): value for name, value in parsed.query.items() if name not in IGNORED_OPTIONS
+    }
     if None in options:
-        known = ", ".join(sorted({*TAKEN_OPTIONS} - {OPTION}))
+        known = ", ".join(sorted({*SUPPORTED_OPTIONS} - {OPTION}))
         raise DatabaseUrlError(f"DATABASE_URL has an unsupported option; supported options: {known}.")
     return parsed.set(
         drivername="postgresql+asyncpg", query={name: value for name, value in options.items() if name is not None}
@@ -53,6 +55,6 @@ def driver_url(url: str) -> URL:
     return asyncpg_url(url).difference_update_query([OPTION])
 
 
-TAKEN_OPTIONS = {OPTION: OPTION, "host": "host", "port": "port", "sslmode": "ssl", "ssl": "ssl"}
+SUPPORTED_OPTIONS = {OPTION: OPTION, "host": "host", "port": "port", "sslmode": "ssl", "ssl": "ssl"}
 
 IGNORED_OPTIONS = frozenset({"application_name", "connect_timeout"})

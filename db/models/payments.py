@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing.ids import CustomerId, InvoiceId, PaymentId
 from billing.limits import MAX_REFERENCE
 from billing.words import AllocationKind, LedgerEntryKind, PaymentMethod
-from db.models.base import Base, amount, one_of, text_up_to
+from db.models.base import Base, check_amount, check_enum, check_length
 
 
 class Payment(Base):
@@ -40,10 +40,10 @@ class Payment(Base):
             name="fk_payments_customer_currency",
         ),
         CheckConstraint("amount_cents > 0", name="positive"),
-        amount("amount_cents", signed=False),
+        check_amount("amount_cents", signed=False),
         CheckConstraint("overpayment_cents BETWEEN 0 AND amount_cents", name="overpayment_cents"),
-        one_of("method", PaymentMethod),
-        text_up_to("reference", MAX_REFERENCE),
+        check_enum("method", PaymentMethod),
+        check_length("reference", MAX_REFERENCE),
         Index("ix_payments_customer_id", "customer_id", "created_at", "id"),
     )
 
@@ -70,9 +70,9 @@ class Allocation(Base):
         ForeignKeyConstraint(["invoice_id", "customer_id"], ["invoices.id", "invoices.customer_id"]),
         ForeignKeyConstraint(["payment_id", "customer_id"], ["payments.id", "payments.customer_id"]),
         ForeignKeyConstraint(["source_invoice_id", "customer_id"], ["invoices.id", "invoices.customer_id"]),
-        one_of("kind", AllocationKind),
+        check_enum("kind", AllocationKind),
         CheckConstraint("amount_cents > 0", name="positive"),
-        amount("amount_cents", signed=False),
+        check_amount("amount_cents", signed=False),
         CheckConstraint(
             "(kind = 'PAYMENT') = (payment_id IS NOT NULL) AND (kind = 'CREDIT') = (source_invoice_id IS NOT NULL)",
             name="source",
@@ -113,13 +113,13 @@ class LedgerEntry(Base):
         ForeignKeyConstraint(["invoice_id", "customer_id"], ["invoices.id", "invoices.customer_id"]),
         ForeignKeyConstraint(["payment_id", "customer_id"], ["payments.id", "payments.customer_id"]),
         UniqueConstraint("customer_id", "sequence", name="uq_ledger_entries_sequence"),
-        one_of("kind", LedgerEntryKind),
+        check_enum("kind", LedgerEntryKind),
         CheckConstraint("sequence >= 1", name="sequence"),
         CheckConstraint("amount_cents <> 0", name="not_zero"),
         CheckConstraint("(kind = 'APPLIED') = (amount_cents < 0)", name="sign"),
         CheckConstraint("(kind = 'OVERPAYMENT') = (payment_id IS NOT NULL)", name="payment"),
         CheckConstraint("(kind = 'OVERPAYMENT') = (invoice_id IS NULL)", name="invoice"),
-        amount("amount_cents", signed=True),
-        amount("balance_after_cents", signed=False),
+        check_amount("amount_cents", signed=True),
+        check_amount("balance_after_cents", signed=False),
         Index("ix_ledger_entries_customer_id", "customer_id", "created_at", "id"),
     )

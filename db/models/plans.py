@@ -10,12 +10,12 @@ from db.models.base import (
     BY_CODE_POINT,
     Base,
     Versioned,
-    amount,
+    check_amount,
+    check_enum,
+    check_length,
     currency_code,
     days_to_pay,
     json_object,
-    one_of,
-    text_up_to,
 )
 
 
@@ -39,12 +39,12 @@ class Plan(Versioned, Base):
 
     __table_args__ = (
         UniqueConstraint("code"),
-        text_up_to("code", MAX_PLAN_CODE),
-        text_up_to("name", MAX_NAME),
-        text_up_to("description", MAX_PLAN_DESCRIPTION),
-        amount("amount_cents", signed=False),
+        check_length("code", MAX_PLAN_CODE),
+        check_length("name", MAX_NAME),
+        check_length("description", MAX_PLAN_DESCRIPTION),
+        check_amount("amount_cents", signed=False),
         currency_code(),
-        one_of("interval", PlanInterval),
+        check_enum("interval", PlanInterval),
         CheckConstraint(f"interval_count BETWEEN 1 AND {max(MAX_INTERVAL_COUNT.values())}", name="interval_count"),
         CheckConstraint(f"trial_days BETWEEN 0 AND {MAX_TRIAL_DAYS}", name="trial_days"),
         days_to_pay(),

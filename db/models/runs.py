@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing.ids import TestClockId
 from billing.limits import MAX_IDEMPOTENCY_KEY, MAX_NAME
 from billing.words import RunTrigger, TestClockStatus
-from db.models.base import Base, Versioned, one_of, text_up_to
+from db.models.base import Base, Versioned, check_enum, check_length
 
 
 class TestClock(Versioned, Base):
@@ -24,8 +24,8 @@ class TestClock(Versioned, Base):
     target_at: Mapped[datetime | None]
 
     __table_args__ = (
-        text_up_to("name", MAX_NAME),
-        one_of("status", TestClockStatus),
+        check_length("name", MAX_NAME),
+        check_enum("status", TestClockStatus),
         CheckConstraint("(status = 'ADVANCING') = (target_at IS NOT NULL) AND target_at > frozen_at", name="target_at"),
         Index("ix_test_clocks_created_at", "created_at", "id"),
         Index("ix_test_clocks_status", "status", "created_at", "id"),
@@ -50,7 +50,7 @@ class BillingRun(Base):
     milliseconds: Mapped[int | None] = mapped_column(Integer)
 
     __table_args__ = (
-        one_of("trigger", RunTrigger),
+        check_enum("trigger", RunTrigger),
         CheckConstraint("least(renewed, failed, invoices, past_due) >= 0", name="counts"),
         CheckConstraint("(finished_at IS NULL) = (milliseconds IS NULL)", name="finished_at"),
         Index("ix_billing_runs_created_at", "created_at", "id"),
@@ -71,7 +71,7 @@ class IdempotencyKey(Base):
     created_at: Mapped[datetime]
 
     __table_args__ = (
-        text_up_to("key", MAX_IDEMPOTENCY_KEY),
+        check_length("key", MAX_IDEMPOTENCY_KEY),
         CheckConstraint("octet_length(request_hash) = 32", name="request_hash"),
         Index("ix_idempotency_keys_created_at", "created_at"),
     )

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing.ids import ChangeId, CustomerId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.limits import MAX_HOLD_REASON, MAX_LINE_DESCRIPTION
 from billing.words import LineKind, PeriodKind, SubscriptionStatus
-from db.models.base import IN_THE_WORLD, Base, Versioned, amount, json_object, one_of, text_up_to
+from db.models.base import IN_THE_WORLD, Base, Versioned, check_amount, check_enum, check_length, json_object
 
 
 class Subscription(Versioned, Base):
@@ -52,7 +52,7 @@ class Subscription(Versioned, Base):
     custom_metadata: Mapped[dict[str, str]] = mapped_column("metadata")
 
     __table_args__ = (
-        one_of("status", SubscriptionStatus),
+        check_enum("status", SubscriptionStatus),
         CheckConstraint("quantity >= 1", name="quantity"),
         CheckConstraint("anchor_ordinal >= 0", name="anchor_ordinal"),
         CheckConstraint(
@@ -148,7 +148,7 @@ class BillingPeriod(Base):
         ),
         CheckConstraint("ends_at >= starts_at", name="span"),
         CheckConstraint("quantity >= 1", name="quantity"),
-        one_of("kind", PeriodKind),
+        check_enum("kind", PeriodKind),
         Index(
             "uq_billing_periods_trial",
             "customer_id",
@@ -188,7 +188,7 @@ class BillingHold(Base):
 
     __table_args__ = (
         ForeignKeyConstraint(["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]),
-        text_up_to("reason", MAX_HOLD_REASON),
+        check_length("reason", MAX_HOLD_REASON),
         CheckConstraint("attempts >= 1", name="attempts"),
     )
 
@@ -216,11 +216,11 @@ class PendingLine(Base):
 
     __table_args__ = (
         ForeignKeyConstraint(["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]),
-        one_of("kind", LineKind),
-        text_up_to("description", MAX_LINE_DESCRIPTION),
+        check_enum("kind", LineKind),
+        check_length("description", MAX_LINE_DESCRIPTION),
         CheckConstraint("quantity >= 1", name="quantity"),
-        amount("unit_amount_cents", signed=True),
-        amount("amount_cents", signed=True),
+        check_amount("unit_amount_cents", signed=True),
+        check_amount("amount_cents", signed=True),
         CheckConstraint("period_start <= period_end", name="period"),
         Index("ix_pending_lines_subscription_id", "subscription_id", "id"),
         Index(

@@ -146,19 +146,19 @@ def overdue_on(test_clock_id: TestClockId | None, due_before: datetime) -> Colum
     Covers subscriptions on the test clock, or those in real time if it is None.
     """
     return and_(
-        in_time_of(Subscription.test_clock_id, test_clock_id),
+        on_test_clock(Subscription.test_clock_id, test_clock_id),
         Subscription.status == SubscriptionStatus.ACTIVE,
         exists().where(
             Invoice.subscription_id == Subscription.id,
             Invoice.customer_id == Subscription.customer_id,
             Invoice.status == InvoiceStatus.OPEN,
             Invoice.due_at < due_before,
-            in_time_of(Invoice.test_clock_id, test_clock_id),
+            on_test_clock(Invoice.test_clock_id, test_clock_id),
         ),
     )
 
 
-def in_time_of(
+def on_test_clock(
     column: InstrumentedAttribute[TestClockId | None], test_clock_id: TestClockId | None
 ) -> ColumnElement[bool]:
     return column.is_(None) if test_clock_id is None else column == test_clock_id
@@ -201,7 +201,7 @@ async def trial_subscription(session: AsyncSession, customer_id: CustomerId, pla
 def due_on(test_clock_id: TestClockId | None, as_of: datetime) -> ColumnElement[bool]:
     """Returns the condition for subscriptions that are due on the test clock, or in real time if it is None."""
     return and_(
-        in_time_of(Subscription.test_clock_id, test_clock_id),
+        on_test_clock(Subscription.test_clock_id, test_clock_id),
         Subscription.next_billing_at <= as_of,
     )
 
@@ -224,7 +224,7 @@ async def period_was_changed(
     return bool(await session.scalar(select(changed)))
 
 
-async def came_after(session: AsyncSession, one: tuple[UUID, EventType], other: tuple[UUID, EventType]) -> bool:
+async def is_later_event(session: AsyncSession, one: tuple[UUID, EventType], other: tuple[UUID, EventType]) -> bool:
     """Returns True if the last event `one` is later than the last event `other`. False if either does not exist.
 
     Both objects must belong to the same customer, whose lock makes the order of positions reliable.

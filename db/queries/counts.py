@@ -15,14 +15,14 @@ from db.queries.pages import (
     PageShape,
     by_index,
     conditions_on,
-    each_held,
     is_on_parent,
     key_table,
+    value_conditions,
 )
 
 TOTAL = "_total"
 
-COUNTED_FOR_A_ROW = 100
+COUNTED_ROWS_PER_CHARGE = 100
 """Number of counted rows that are charged to the row budget as one row."""
 
 
@@ -32,7 +32,7 @@ async def count(reads: Reads, model: type[Base], conditions: Sequence[Condition]
     query = count_query(model, request.shape, limited=limit is not None)
     [row] = await reads.rows(query, **count_values(request, limit))
     total = int(row[TOTAL])
-    reads.charge(total // COUNTED_FOR_A_ROW)
+    reads.charge(total // COUNTED_ROWS_PER_CHARGE)
     return total
 
 
@@ -51,7 +51,7 @@ async def counts_by(
     request = by_index(model, PageRequest(0, conditions=tuple(conditions)), parent)
     query = counts_query(model, parent, request.shape, limited=limit is not None)
     totals = [int(row[TOTAL]) for row in await reads.rows(query, keys=keys, **count_values(request, limit))]
-    reads.charge(sum(totals) // COUNTED_FOR_A_ROW)
+    reads.charge(sum(totals) // COUNTED_ROWS_PER_CHARGE)
     return totals
 
 
@@ -76,7 +76,7 @@ def total_of(model: type[Base], shape: PageShape, *conditions: ColumnElement[boo
     rows = (
         select(literal(1).label("one")).select_from(model).where(*conditions, *conditions_on(model, shape.conditions))
     )
-    found = [rows.where(*values) for values in each_held(model, SPLIT, shape.split)]
+    found = [rows.where(*values) for values in value_conditions(model, SPLIT, shape.split)]
     limit = bindparam("limit", type_=Integer())
     if limited:
         found = [each.limit(limit) for each in found]

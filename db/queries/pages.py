@@ -37,7 +37,7 @@ from db.access.reads import Reads, RowQuery
 from db.access.statements import cached
 from db.models import Base
 from db.queries.columns import Columns, own, selected, with_referred
-from db.queries.served import FEW_ROWS, Few, Split, few_of, split_of
+from db.queries.served import MAX_SORTED_ROWS, Few, Split, choose_range_index, choose_split
 
 Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | None
 Operator: TypeAlias = Literal["=", "in", ">=", "<", "is null", "is not null", "settled"]
@@ -116,8 +116,8 @@ class PageRequest:
             self.after is not None,
             self.before is not None,
             operators_of(self.conditions),
-            count_held(self.split),
-            None if self.few is None else (self.few.column, count_held(self.few.split)),
+            split_shape(self.split),
+            None if self.few is None else (self.few.column, split_shape(self.few.split)),
         )
 
     def values(self) -> dict[str, Any]:
@@ -126,10 +126,10 @@ class PageRequest:
             # One additional row, which shows if there are more.
             "limit": self.limit + 1,
             **condition_values(self.conditions),
-            **held_values(SPLIT, self.split),
+            **split_parameters(SPLIT, self.split),
         }
         if self.few is not None:
-            values |= held_values(FEW, self.few.split)
+            values |= split_parameters(FEW, self.few.split)
         for name, position in (("after", self.after), ("before", self.before)):
             if position is not None:
                 values[f"{name}_value"], values[f"{name}_tie"] = position
@@ -192,8 +192,8 @@ def by_index(model: type[Base], request: PageRequest, parent: str | None = None)
     spans = {each.column for each in request.conditions if each.operator in (">=", "<")}
     in_the_world = Condition("test_clock_id", "is null") in request.conditions
     others = [each for each in request.conditions if each.column not in ("test_clock_id", *given, *spans)]
-    split = split_of(model, order, given, parent=parent, in_the_world=in_the_world)
-    few = None if parent or others else few_of(model, order, given, spans, in_the_world=in_the_world)
+    split = choose_split(model, order, given, parent=parent, in_the_world=in_the_world)
+    few = None if parent or others else choose_range_index(model, order, given, spans, in_the_world=in_the_world)
     held = {column for column, _ in split if column in given}
     rest = tuple(each for each in request.conditions if each.column not in held)
     return replace(request, conditions=rest, split=split, few=few)
@@ -242,7 +242,7 @@ def page_statement(
 ) -> Select[Any]:
     """Selects the rows of a page.
 
-    With `shape.few`, the statement has two branches: if at most `FEW_ROWS` rows are in the time range, it sorts them;
+    With `shape.few`, the statement has two branches: if at most `MAX_SORTED_ROWS` rows are in the time range, it sorts them;
     otherwise it reads the list in its order until the page is full.
     """
     if shape.few is None and branches_of(shape.split) == 1:
@@ -257,8 +257,8 @@ def page_statement(
     them = getattr(model, shape.then_by).in_(wanted)
     return merged(
         [
-            select(*selected(model, read)).where(them, found <= FEW_ROWS),
-            *pages_of_values(model, shape, read, *conditions, found > FEW_ROWS),
+            select(*selected(model, read)).where(them, found <= MAX_SORTED_ROWS),
+            *pages_of_values(model, shape, read, *conditions, found > MAX_SORTED_ROWS),
         ],
         shape,
     )
@@ -286,18 +286,18 @@ def pages_of_values(
     order = getattr(model, shape.order_by), getattr(model, shape.then_by)
     statement = select(*selected(model, columns)).where(*conditions, *conditions_on(model, shape.conditions))
     page = rows_in_order(statement, order, shape)
-    return [page.where(*values) for values in each_held(model, SPLIT, shape.split)]
+    return [page.where(*values) for values in value_conditions(model, SPLIT, shape.split)]
 
 
 def few_rows(model: type[Base], shape: PageShape, span: str, split: Counted) -> Select[Any] | CompoundSelect[Any]:
-    """Selects the positions of the rows in a time range, up to `FEW_ROWS` + 1 for each combination of values.
+    """Selects the positions of the rows in a time range, up to `MAX_SORTED_ROWS` + 1 for each combination of values.
 
-    More than `FEW_ROWS` positions mean that there are too many rows to sort.
+    More than `MAX_SORTED_ROWS` positions mean that there are too many rows to sort.
     """
     names = shape.order_by, shape.then_by
     conditions = conditions_on(model, shape.conditions, {span, "test_clock_id"})
-    rows = select(*(getattr(model, name).label(name) for name in names)).where(*conditions).limit(FEW_ROWS + 1)
-    found = [rows.where(*values) for values in each_held(model, FEW, split)]
+    rows = select(*(getattr(model, name).label(name) for name in names)).where(*conditions).limit(MAX_SORTED_ROWS + 1)
+    found = [rows.where(*values) for values in value_conditions(model, FEW, split)]
     return found[0] if len(found) == 1 else union_all(*found)
 
 
@@ -305,7 +305,7 @@ def branches_of(split: Counted) -> int:
     return prod(count for _, count in split)
 
 
-def each_held(model: type[Base], prefix: str, split: Counted) -> Iterator[list[ColumnElement[bool]]]:
+def value_conditions(model: type[Base], prefix: str, split: Counted) -> Iterator[list[ColumnElement[bool]]]:
     """Yields the conditions for each combination of the values of the columns."""
     for turns in product(*(range(count) for _, count in split)):
         yield [
@@ -314,11 +314,11 @@ def each_held(model: type[Base], prefix: str, split: Counted) -> Iterator[list[C
         ]
 
 
-def held_values(prefix: str, split: Split) -> dict[str, Any]:
+def split_parameters(prefix: str, split: Split) -> dict[str, Any]:
     return {f"{prefix}_{name}_{turn}": value for name, values in split for turn, value in enumerate(values)}
 
 
-def count_held(split: Split) -> Counted:
+def split_shape(split: Split) -> Counted:
     return tuple((name, len(values)) for name, values in split)
 
 

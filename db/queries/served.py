@@ -24,7 +24,7 @@ NARROW = frozenset({"customer_id", "subscription_id", "object_id", "test_clock_i
 MAX_BRANCHES = 64
 """Maximum number of pages to merge."""
 
-FEW_ROWS = 10_000
+MAX_SORTED_ROWS = 10_000
 """Maximum number of rows in a time range to sort. If there are more, the list is read in its order."""
 
 Split: TypeAlias = tuple[tuple[str, tuple[object, ...]], ...]
@@ -73,7 +73,7 @@ def list_index(index: Index) -> ListIndex:
     return ListIndex(tuple(prefix), (value, tie), frozenset(options["include"] or ()), options["where"] is not None)
 
 
-def split_of(
+def choose_split(
     model: type[Base], order: tuple[str, str], given: GivenConditions, *, parent: str | None, in_the_world: bool
 ) -> Split:
     """Returns the columns and values for which to read a list separately.
@@ -89,7 +89,7 @@ def split_of(
     for index in list_indexes(model):
         if index.order != order or (index.only_the_world and not in_the_world):
             continue
-        split = held(model, index.prefix, given, parent)
+        split = values_per_column(model, index.prefix, given, parent)
         if split is None:
             continue
         ranked = -len(known.intersection(index.prefix)), prod(len(values) for _, values in split), split
@@ -98,7 +98,7 @@ def split_of(
     return () if best is None else best[2]
 
 
-def few_of(
+def choose_range_index(
     model: type[Base], order: tuple[str, str], given: GivenConditions, spans: Collection[str], *, in_the_world: bool
 ) -> Few | None:
     """Returns how to find the rows in a time range from an index alone, to check if they are few enough to sort.
@@ -112,13 +112,15 @@ def few_of(
     for index in list_indexes(model):
         has_all = index.order == (span, order[1]) and order[0] in index.included and {*given} <= {*index.prefix}
         if has_all and (in_the_world or not index.only_the_world):
-            split = held(model, index.prefix, given, None)
+            split = values_per_column(model, index.prefix, given, None)
             if split is not None:
                 return Few(span, split)
     return None
 
 
-def held(model: type[Base], columns: Collection[str], given: GivenConditions, parent: str | None) -> Split | None:
+def values_per_column(
+    model: type[Base], columns: Collection[str], given: GivenConditions, parent: str | None
+) -> Split | None:
     """Returns the values of `columns` without `parent`: the given ones, else all members of an enum.
 
     None if the values of a column are not known.

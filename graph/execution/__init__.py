@@ -9,7 +9,7 @@ objects at once (`fields`). All other fields use their resolvers as in graphql-c
 The response is the same as that of graphql-core: the same data in the same order, and the same errors (`errors`).
 """
 
-from graph.execution.errors import AnswerTooLarge
+from graph.execution.errors import ResponseTooLarge
 from graph.execution.fields import AS_IS, ATTRIBUTE, BATCH, COLUMN, INSTANCE_OF, READS, BatchResolver, ResolveMany
 from graph.execution.plan import Field, QueryPlanCache, QueryPlans, Selection, is_plannable
 from graph.execution.run import execute
@@ -23,12 +23,12 @@ __all__ = [
     "INSTANCE_OF",
     "MAX_SUGGESTIONS",
     "READS",
-    "AnswerTooLarge",
     "BatchResolver",
     "Field",
     "QueryPlanCache",
     "QueryPlans",
     "ResolveMany",
+    "ResponseTooLarge",
     "Selection",
     "execute",
     "is_plannable",

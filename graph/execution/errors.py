@@ -15,7 +15,7 @@ from typing import Any
 from graphql import FieldNode, GraphQLError, located_error
 
 
-class AnswerTooLarge(Exception):
+class ResponseTooLarge(Exception):
     """Raised when a response would exceed `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
@@ -54,7 +54,7 @@ class Failure:
     nodes: Sequence[FieldNode]
 
 
-def settle(
+def propagate_nulls(
     data: dict[str, Any] | None, failures: Sequence[Failure], *, one_by_one: bool
 ) -> tuple[dict[str, Any] | None, list[GraphQLError]]:
     """Sets the values that the failures make null, and returns the data with the errors to report.

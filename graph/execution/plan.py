@@ -37,7 +37,7 @@ from graphql.execution.collect_fields import FieldDetails, FragmentDetails, coll
 from graph.execution.fields import ATTRIBUTE, BATCH, INSTANCE_OF, READS, BatchResolver, ResolveMany
 from graph.execution.leaves import Leaf
 
-MAX_PLANS_PER_DOCUMENT = 1_000
+MAX_CACHED_PLANS = 1_000
 MAX_PLANNED_FIELDS = 50_000
 """Maximum number of plans in the cache, and of fields in all of them. A field takes about one kilobyte."""
 
@@ -251,7 +251,7 @@ class Field:
 class QueryPlanCache:
     """LRU cache of the plans of all documents.
 
-    Evicts plans while there are more than `MAX_PLANS_PER_DOCUMENT`, or while they have more than `max_fields` fields in
+    Evicts plans while there are more than `MAX_CACHED_PLANS`, or while they have more than `max_fields` fields in
     total. The newest plan is always kept.
     """
 
@@ -272,7 +272,7 @@ class QueryPlanCache:
         """
         self._plans[key] = plan
         fields = sum(each.size for each in self._plans.values())
-        while len(self._plans) > MAX_PLANS_PER_DOCUMENT or (fields > self._max_fields and len(self._plans) > 1):
+        while len(self._plans) > MAX_CACHED_PLANS or (fields > self._max_fields and len(self._plans) > 1):
             _, oldest = self._plans.popitem(last=False)
             fields -= oldest.size
 

@@ -27,20 +27,20 @@ from graphql import (
 )
 from graphql.pyutils import gather_with_cancel, is_awaitable
 
-from graph.execution.errors import AnswerTooLarge, Failure, settle
+from graph.execution.errors import Failure, ResponseTooLarge, propagate_nulls
 from graph.execution.frames import Frame, Spread
 from graph.execution.leaves import bytes_of
 from graph.execution.objects import make_objects
 from graph.execution.plan import Field, QueryPlan, QueryPlans, Selection
 from graph.execution.values import (
-    all_of,
     attribute_values,
+    await_batch,
     checked_type,
     collect_items,
     is_async_iterable,
     is_regular,
-    iterated,
     may_wait,
+    require_iterable,
     require_type,
     resolved_type,
 )
@@ -71,7 +71,7 @@ async def execute(
 ) -> ExecutionResult:
     """Executes an operation of a valid document. `plans` are the plans of that document.
 
-    Resolvers receive an `info` whose path has no list indices, because all objects share it. Raises `AnswerTooLarge` as
+    Resolvers receive an `info` whose path has no list indices, because all objects share it. Raises `ResponseTooLarge` as
     soon as the response certainly exceeds `max_bytes` of JSON. Sizes are lower bounds, so a slightly larger response
     may pass.
     """
@@ -89,7 +89,7 @@ async def execute(
     return await Execution(plan, coerced, root_value, context, max_bytes).run()
 
 
-class TooManyFailuresError(BaseException):
+class TooManyFailures(BaseException):
     """Aborts an execution with more than `MAX_FAILURES` errors.
 
     A `BaseException`, so that no `except Exception` on the way catches it.
@@ -118,11 +118,11 @@ class Execution:
         one_by_one = self._plan.operation.operation is OperationType.MUTATION
         try:
             data = await (self._run_one_by_one() if one_by_one else self._run_from(self._plan.root))
-        except TooManyFailuresError:
+        except TooManyFailures:
             data = None
         finally:
             await self._let_go()
-        settled, errors = settle(data, self._failures, one_by_one=one_by_one)
+        settled, errors = propagate_nulls(data, self._failures, one_by_one=one_by_one)
         return ExecutionResult(settled, errors or None)
 
     async def _let_go(self) -> None:
@@ -244,7 +244,7 @@ class Execution:
         """
         if not isinstance(spread.items, list):
             size = len(spread.frame.sources)
-            spread.items = await all_of(spread.items, size)
+            spread.items = await await_batch(spread.items, size)
             spread.together = True
         await self._await_items(spread)
         for inner in reversed(range(len(spread.field.nullable) - 1)):
@@ -292,7 +292,7 @@ class Execution:
     def _note(self, failure: Failure) -> None:
         self._failures.append(failure)
         if len(self._failures) > MAX_FAILURES:
-            raise TooManyFailuresError
+            raise TooManyFailures
 
     def _listed(self, spread: Spread) -> None:
         """Converts iterables to lists. Records an error for a value that is not iterable or whose iteration fails."""
@@ -303,7 +303,7 @@ class Execution:
             found: list[Any] = []
             items[index] = found
             try:
-                found.extend(iterated(item, spread.field))
+                found.extend(require_iterable(item, spread.field))
             except Exception as error:
                 # The errors of the items before it come first.
                 place = spread.place(index)
@@ -416,11 +416,11 @@ class Execution:
         frame.results = make_objects(selection.keys)(columns) if columns else [{} for _ in range(size)]
 
     def _count(self, field: Field, size: int, values: Sequence[Any]) -> None:
-        """Adds the size of a field's key for `size` objects, and of its values. Raises `AnswerTooLarge`."""
+        """Adds the size of a field's key for `size` objects, and of its values. Raises `ResponseTooLarge`."""
         if self._max_bytes is not None:
             self._bytes += (len(field.key) + KEY_BYTES) * size + bytes_of(values)
             if self._bytes > self._max_bytes:
-                raise AnswerTooLarge(self._max_bytes)
+                raise ResponseTooLarge(self._max_bytes)
 
     def _column(self, frame: Frame, field: Field) -> Sequence[Any]:
         """Returns a leaf field of all objects of a frame. If values must be awaited first, returns nulls for now."""

@@ -93,7 +93,7 @@ def require_type(fits: object, type_: GraphQLObjectType, field: Field, value: An
         raise GraphQLError(f"Expected value of type '{type_}' but got: {inspect(value)}.", field.nodes)
 
 
-def iterated(value: Any, field: Field) -> Iterable[Any]:
+def require_iterable(value: Any, field: Field) -> Iterable[Any]:
     """Returns `value` if it can be iterated. Raises `GraphQLError` if not."""
     if is_iterable(value):
         return value
@@ -116,7 +116,7 @@ def attribute_values(sources: Sequence[Any], field: Field) -> list[Any]:
             return values
 
 
-async def all_of(values: Awaitable[Sequence[Any]], size: int) -> list[Any]:
+async def await_batch(values: Awaitable[Sequence[Any]], size: int) -> list[Any]:
     """Awaits the values of a batch and returns them. If the batch fails, returns its error for each of them."""
     try:
         found = list(await values)

@@ -9,12 +9,12 @@ from strawberry import Schema
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
-from db.access.rows import Referred, row_class
+from db.access.rows import JoinedRow, row_class
 from graph.execution import AS_IS, ATTRIBUTE, BATCH, COLUMN, INSTANCE_OF, READS, BatchResolver, Field, ResolveMany
 from graph.schema.fields.context import RawInfo
 from graph.schema.fields.edges import EDGE, RowEdge
 from graph.schema.fields.paging import PAGE_BY_DEFAULT
-from graph.schema.fields.scalars import PLAIN_VALUES, SENT_TOGETHER
+from graph.schema.fields.scalars import COLUMN_SERIALIZERS, PLAIN_TYPES
 from graph.schema.types.common import Node
 
 
@@ -23,10 +23,10 @@ def declare(schema: Schema) -> None:
     core: GraphQLSchema = schema._schema  # noqa: SLF001 - the graphql-core schema
     referred = referred_classes(core)
     for type_ in core.type_map.values():
-        if isinstance(type_, GraphQLScalarType) and type_.name in PLAIN_VALUES:
-            type_.extensions[AS_IS] = PLAIN_VALUES[type_.name]
-            if type_.name in SENT_TOGETHER:
-                type_.extensions[COLUMN] = SENT_TOGETHER[type_.name]
+        if isinstance(type_, GraphQLScalarType) and type_.name in PLAIN_TYPES:
+            type_.extensions[AS_IS] = PLAIN_TYPES[type_.name]
+            if type_.name in COLUMN_SERIALIZERS:
+                type_.extensions[COLUMN] = COLUMN_SERIALIZERS[type_.name]
         if not isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
             continue
         origin = getattr(type_.extensions.get("strawberry-definition"), "origin", None)
@@ -48,13 +48,13 @@ def declare(schema: Schema) -> None:
                 field.extensions[ATTRIBUTE] = said[ATTRIBUTE]
             elif EDGE in said:
                 edge = said[EDGE]
-                field.extensions[BATCH] = Converting(schema, definition, edge) if field.args else edge
+                field.extensions[BATCH] = ConvertedArguments(schema, definition, edge) if field.args else edge
                 field.extensions[READS] = edge.reads
             elif READS in said:
                 field.extensions[READS] = said[READS]
 
 
-def referred_classes(schema: GraphQLSchema) -> set[type[Referred]]:
+def referred_classes(schema: GraphQLSchema) -> set[type[JoinedRow]]:
     """Returns the classes of rows that are read with a join, together with the rows that refer to them."""
     types = (type_ for type_ in schema.type_map.values() if isinstance(type_, GraphQLObjectType))
     definitions = (field.extensions.get("strawberry-definition") for type_ in types for field in type_.fields.values())
@@ -63,7 +63,7 @@ def referred_classes(schema: GraphQLSchema) -> set[type[Referred]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Converting:
+class ConvertedArguments:
     """A batch resolver that first converts its arguments to Strawberry's input types and Python names."""
 
     schema: Schema

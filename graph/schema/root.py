@@ -55,7 +55,7 @@ def drop_null_defaults(schema: GraphQLSchema) -> None:
                 input_.default_value = Undefined
 
 
-class KeptNames(NameConverter):
+class CachedNameConverter(NameConverter):
     """Caches the names: Strawberry converts the names of all fields of an input in every request."""
 
     @cache  # noqa: B019 - a single instance, and only the names of one schema
@@ -63,7 +63,7 @@ class KeptNames(NameConverter):
         return super().apply_naming_config(name)
 
 
-config = StrawberryConfig(scalar_map=SCALARS, name_converter=KeptNames())
+config = StrawberryConfig(scalar_map=SCALARS, name_converter=CachedNameConverter())
 schema = Schema(query=Query, mutation=Mutation, config=config)
 core_schema: GraphQLSchema = schema._schema  # noqa: SLF001 - the graphql-core schema
 core_schema.description = (

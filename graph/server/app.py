@@ -22,7 +22,7 @@ from graph.server.http import GraphQLEndpoint
 from graph.server.playground import playground_assets
 from graph.server.security import SecuredStarlette
 from graph.settings import Settings
-from services.settings import NO_BRAKE, Brake
+from services.settings import NO_THROTTLE
 from services.ticks import tick_forever
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def create_app(
     settings: Settings | None = None,
     clock: Clock = wall_clock,
     renew_every: float | None = None,
-    brake: Brake = NO_BRAKE,
+    brake: RunThrottle = NO_THROTTLE,
     tracing: "Tracing | None" = None,
 ) -> Starlette:
     """The server over `database`, which it closes in the end. `clock` tells the present instant, in UTC.

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from db.access.scope import RowBudget
 from db.database import Database
 from graph.error_codes import ErrorCode
-from graph.execution import AnswerTooLarge, execute, is_plannable
+from graph.execution import ResponseTooLarge, execute, is_plannable
 from graph.observability.exchange import Exchange, current
 from graph.schema.fields.access import Access
 from graph.schema.fields.context import Clock, Context
@@ -186,7 +186,7 @@ class GraphQLEndpoint:
             try:
                 # What changes something is brought to its end, whether or not somebody waits for it.
                 result = await (to_its_end(execution) if changes else self._in_time(request, execution))
-            except (TimeoutError, AnswerTooLarge, asyncio.CancelledError) as error:
+            except (TimeoutError, ResponseTooLarge, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and not context.changed:
                     raise
                 # What it waits for is noted when it is told to end.
@@ -289,7 +289,7 @@ class GraphQLEndpoint:
 
     def _broken_off(self, error: BaseException, exchange: Exchange, *, changes: bool, changed: bool) -> GraphQLAnswer:
         """The answer to an operation that was not brought to its end, or whose answer was not."""
-        if isinstance(error, AnswerTooLarge):
+        if isinstance(error, ResponseTooLarge):
             return self._too_large(changed=changed)
         if changed:
             # Nobody may take it for something that can be done again.

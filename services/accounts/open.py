@@ -9,7 +9,7 @@ from billing.account import Account
 from billing.errors import CustomerNotFound, RenewalDue, SubscriptionCanceled, SubscriptionNotFound
 from billing.ids import CustomerId, SubscriptionId
 from billing.limits import MAX_PERIODS_AT_ONCE
-from billing.money import refusing_overflow
+from billing.money import rejecting_overflow
 from billing.renewals import is_due, renew
 from db.models import Subscription
 from db.queries.locks import lock_customer
@@ -35,7 +35,7 @@ async def open_customer(
     subscription = account.subscription
     if subscription is None or not subscription.cancel_at_period_end or account.held or not is_due(account, at):
         return account, at
-    with refusing_overflow():
+    with rejecting_overflow():
         renew(account, at)
     if lock:
         await store(session, [account])
@@ -61,7 +61,7 @@ async def open_subscription(
     at = await customer_time(session, account, now, lock=lock)
     subscription = account.known_subscription
     if subscription.is_live and not account.held:
-        with refusing_overflow():
+        with rejecting_overflow():
             renew(account, at, most=MAX_PERIODS_AT_ONCE)
     if not subscription.is_live:
         raise SubscriptionCanceled("This subscription has ended: CANCELED is final.")

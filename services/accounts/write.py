@@ -107,12 +107,12 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
         await session.execute(
             update(table_of(Allocation)).where(Allocation.id == allocation_id).values(released_at=released_at)
         )
-    billed = [account.known_subscription.id for account in accounts if account.held and no_longer_due(account)]
+    billed = [account.known_subscription.id for account in accounts if account.held and is_hold_resolved(account)]
     if billed:
         await session.execute(delete(BillingHold).where(BillingHold.subscription_id.in_(billed)))
 
 
-def no_longer_due(account: Account) -> bool:
+def is_hold_resolved(account: Account) -> bool:
     """Returns True if something that was due has been done: periods were billed, or the subscription has ended."""
     return bool(account.periods) or not account.known_subscription.is_live
 

@@ -26,11 +26,11 @@ from db.queries.invariants.money import (
     BALANCES,
     CREDITS,
     CURRENCY_INVARIANT,
-    GIVEN_BACK,
     LEDGER,
     OVERPAYMENTS,
     PAID,
     PAYMENTS,
+    RELEASED,
     REVERSALS,
     TOTALS,
 )
@@ -258,7 +258,7 @@ async def test_books_in_order_break_nothing(books: Books) -> None:
         OVERPAYMENTS.name: 3,
         CREDITS.name: 1,
         BALANCE_APPLIED.name: 3,
-        GIVEN_BACK.name: 1,
+        RELEASED.name: 1,
         LEDGER.name: 7,
         BALANCES.name: 7,
         REVERSALS.name: 2,
@@ -538,14 +538,14 @@ CASES = (
     ),
     Case(
         "a void invoice that kept what it took",
-        GIVEN_BACK,
+        RELEASED,
         "UPDATE ledger_entries SET invoice_id = :bob_draft WHERE kind = 'GIVEN_BACK'",
         "invoice {bob_draft}: is DRAFT, but 1000 was released",
         "invoice {bob_void}: released allocations of 1000, ledger entries of 0",
     ),
     Case(
         "money released from an invoice that is owed",
-        GIVEN_BACK,
+        RELEASED,
         """
         UPDATE allocations SET released_at = created_at WHERE kind = 'BALANCE' AND invoice_id = :bob_doubtful;
         UPDATE invoices SET amount_due_cents = amount_due_cents + 1000 WHERE id = :bob_doubtful

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from billing.limits import MAX_SESSION_SECONDS, with_thousands
-from db.queries.served import FEW_ROWS
+from db.queries.served import MAX_SORTED_ROWS
 from graph.error_codes import ErrorCode
 from graph.execution.run import MAX_FAILURES
 from graph.server.query_documents import CHARACTERS_PER_ROW, PLANNED_FIELDS_PER_ROW, VALUES_PER_ROW
@@ -53,7 +53,7 @@ LIMITS = Limits()
 NUMBERS = (
     f"Ask for `first`, at most {LIMITS.page},",
     f"Any other combination is answered within {LIMITS.list_seconds:g} seconds",
-    f"a span of more than {with_thousands(FEW_ROWS)} rows",
+    f"a span of more than {with_thousands(MAX_SORTED_ROWS)} rows",
     f"Sent again within {RETRY_WITHIN // timedelta(hours=1)} hours,",
     f"more than {with_thousands(MAX_FAILURES)} of them is given up",
     f"which sees one customer for {MAX_SESSION_SECONDS // 60} minutes at most",

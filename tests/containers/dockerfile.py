@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from db.embedded.os_user import open_to_all
+from db.embedded.os_user import is_accessible_to_all
 
 REPOSITORY = Path(__file__).parents[2]
 DOCKERFILE = REPOSITORY / "Dockerfile"
@@ -143,7 +143,7 @@ def base_python(version: str) -> str:
         except (OSError, subprocess.CalledProcessError):
             continue
         python = Path(answer.stdout.strip()).resolve()
-        if os.geteuid() or open_to_all(python):
+        if os.geteuid() or is_accessible_to_all(python):
             return str(python)
         usable.append(python)
     raise AssertionError(f"no Python here has pip and can be run by all users: tried {usable}")

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, text
 
 from db.database import single_connection
 from db.embedded import EmbeddedPostgres
-from db.migrations import MigrationBlockedError, head_revision, until_not_blocked, wait_briefly_for_locks
+from db.migrations import MigrationBlockedError, head_revision, retry_while_blocked, wait_briefly_for_locks
 from tests.cli.conftest import Serve, data_dir, serve  # noqa: F401 - fixtures
 from tests.db.test_schema import ROOT
 from tests.db.test_upgrade import violated
@@ -188,7 +188,7 @@ async def test_a_migration_gives_up_in_the_end_and_has_changed_nothing(database_
             connection.commit()
 
         wait_briefly_for_locks(connection)
-        until_not_blocked(connection, alter, destination="head", patience_seconds=2)
+        retry_while_blocked(connection, alter, destination="head", patience_seconds=2)
 
     async with single_connection(database_url) as long, single_connection(database_url) as connection:
         await long.execute(text("SELECT count(*) FROM plans"))
@@ -214,7 +214,7 @@ async def test_steps_that_are_counted_are_not_run_again_when_one_was_done(
             connection.execute(text("ALTER TABLE plans ADD COLUMN colour text"))
 
         wait_briefly_for_locks(connection)
-        until_not_blocked(connection, two_steps, destination=destination, patience_seconds=2)
+        retry_while_blocked(connection, two_steps, destination=destination, patience_seconds=2)
 
     async with single_connection(database_url) as long, single_connection(database_url) as connection:
         await long.execute(text("SELECT count(*) FROM plans"))

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from billing.words import RunTrigger
 from db.database import Database, single_connection
-from db.driver.connection import give_back
+from db.driver.connection import return_to_pool
 from db.driver.urls import asyncpg_url, pgbouncer_url
 from db.embedded import EmbeddedPostgres
 from db.settings import DatabaseSettings
@@ -214,7 +214,7 @@ async def by_the_driver(database: Database, statement: str) -> None:
     try:
         await cast("asyncpg.Connection", taken.driver_connection).fetch(statement)
     finally:
-        await give_back(taken)
+        await return_to_pool(taken)
 
 
 @pytest.mark.parametrize("asked", [by_sqlalchemy, by_the_driver])

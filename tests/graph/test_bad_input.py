@@ -21,6 +21,7 @@ from billing.limits import (
     MAX_LINES,
     MAX_NAME,
     MAX_NET_DAYS,
+    MAX_PAYMENT_AGE,
     MAX_PLAN_CODE,
     MAX_PLAN_DESCRIPTION,
     MAX_QUANTITY,
@@ -28,7 +29,6 @@ from billing.limits import (
     MAX_START_DAYS,
     MAX_TAX_ID,
     MAX_TRIAL_DAYS,
-    OLDEST_MONEY,
     START_GRACE,
 )
 from billing.words import RunTrigger
@@ -465,7 +465,7 @@ async def invoices_in_all_states(api: Api, _clock: TestClock) -> dict[str, str]:
         ({"amountCents": 2001}, "OVERPAYMENT", "amountCents"),
         ({"amountCents": MAX_CENTS}, "OVERPAYMENT", "amountCents"),
         ({"receivedAt": f"{NOW + timedelta(seconds=1):%FT%TZ}"}, "INVALID_INPUT", "receivedAt"),
-        ({"receivedAt": f"{NOW - OLDEST_MONEY - timedelta(seconds=1):%FT%TZ}"}, "INVALID_INPUT", "receivedAt"),
+        ({"receivedAt": f"{NOW - MAX_PAYMENT_AGE - timedelta(seconds=1):%FT%TZ}"}, "INVALID_INPUT", "receivedAt"),
         ({"reference": "x" * (MAX_REFERENCE + 1)}, "INVALID_INPUT", "reference"),
         ({"idempotencyKey": "x" * (MAX_IDEMPOTENCY_KEY + 1)}, "INVALID_INPUT", "idempotencyKey"),
         ({"allocations": []}, "OVERPAYMENT", "amountCents"),

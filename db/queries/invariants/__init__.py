@@ -30,7 +30,7 @@ INVARIANTS = (
     money.OVERPAYMENTS,
     money.CREDITS,
     money.BALANCE_APPLIED,
-    money.GIVEN_BACK,
+    money.RELEASED,
     money.LEDGER,
     money.BALANCES,
     money.REVERSALS,
@@ -77,13 +77,13 @@ async def count_wrong(session: AsyncSession | AsyncConnection, invariant: Invari
     return rows, violations, remarks
 
 
-async def what_is_wrong(session: AsyncSession | AsyncConnection, invariant: Invariant, most: int) -> Sequence[str]:
+async def read_violations(session: AsyncSession | AsyncConnection, invariant: Invariant, most: int) -> Sequence[str]:
     """Returns descriptions of violations, at most `most`, in alphabetical order."""
     wrong = invariant.looked_at().c.wrong
     return (await session.execute(select(wrong).where(wrong.is_not(None)).order_by(wrong).limit(most))).scalars().all()
 
 
-async def missing(
+async def read_missing(
     session: AsyncSession | AsyncConnection,
     types: Sequence[str],
     ids: Sequence[UUID],

@@ -154,7 +154,7 @@ BALANCE_APPLIED = Invariant(
     """,
 )
 
-GIVEN_BACK = Invariant(
+RELEASED = Invariant(
     "I4",
     "what a void invoice used is back in the ledger",
     "invoices",

@@ -8,7 +8,7 @@ import strawberry
 
 from db.models import Base
 from db.models.base import table_of
-from db.queries.counts import COUNTED_FOR_A_ROW
+from db.queries.counts import COUNTED_ROWS_PER_CHARGE
 from db.queries.pages import Condition, PageRequest
 from graph.schema.fields.context import Info
 from graph.schema.fields.cursors import decode_cursor
@@ -76,7 +76,7 @@ class Connection(Generic[Item]):
         description=(
             "The number of items in the whole list. It is counted only if it is requested, by a separate"
             " statement, so it may not match the page while items are being added. Null only if counting failed."
-            f" Costs one row per {COUNTED_FOR_A_ROW} items; use `count` to stop at a limit."
+            f" Costs one row per {COUNTED_ROWS_PER_CHARGE} items; use `count` to stop at a limit."
         )
     )
 
@@ -88,7 +88,7 @@ class Connection(Generic[Item]):
             strawberry.argument(
                 description=(
                     f"The maximum number of items to count, 1 to {MAX_COUNT}. Costs one row per"
-                    f" {COUNTED_FOR_A_ROW} items counted."
+                    f" {COUNTED_ROWS_PER_CHARGE} items counted."
                 )
             ),
         ] = DEFAULT_COUNT,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 
 import strawberry
 
-from db.access.rows import Referred, Row, column_names, referred_class
+from db.access.rows import JoinedRow, Row, column_names, joined_row_class
 from db.models import Base
 from db.queries.columns import referred_model
 from db.queries.lookups import Lookup, OneBy
@@ -57,11 +57,11 @@ class RowEdge:
         return resolve_many
 
     @property
-    def referred(self) -> type[Referred] | None:
+    def referred(self) -> type[JoinedRow] | None:
         """Class of the target rows if they can be read with a join, together with the source rows. Else None."""
         read: object = self.read
         if isinstance(read, OneBy) and read.key == "id" and self.key != "id" and "." not in self.key:
-            return referred_class(read.model, self.key)
+            return joined_row_class(read.model, self.key)
         return None
 
     def columns_from(self, model: type[Base], field: Field) -> frozenset[str]:

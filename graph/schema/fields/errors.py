@@ -9,7 +9,7 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.utils.str_converters import to_camel_case
 
-from billing.errors import REFUSALS, BillingError
+from billing.errors import BILLING_ERRORS, BillingError
 from db.models.kinds import KINDS
 from graph.error_codes import ErrorCode
 from graph.observability.exchange import current
@@ -28,7 +28,7 @@ def codes_of(refusals: Iterable[type[BillingError]]) -> type[Enum]:
     return strawberry.enum(made, description="The reason why a mutation was rejected.")
 
 
-UserErrorCode = codes_of(REFUSALS)
+UserErrorCode = codes_of(BILLING_ERRORS)
 
 
 @strawberry.type(

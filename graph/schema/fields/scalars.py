@@ -85,14 +85,14 @@ def serialize_datetimes(instants: list[str | None]) -> list[str | None]:
     return joined.replace(" ", "T").replace("+00", "Z").split("\n")  # type: ignore[return-value]
 
 
-PLAIN_VALUES: dict[str, frozenset[type]] = {
+PLAIN_TYPES: dict[str, frozenset[type]] = {
     "Cents": frozenset({int}),
     "Currency": frozenset({str}),
     "DateTime": frozenset({str}),
 }
-"""Types of values that need no serialization one by one: they are sent unchanged, or converted by `SENT_TOGETHER`."""
+"""Types of values that need no serialization one by one: they are sent unchanged, or converted by `COLUMN_SERIALIZERS`."""
 
-SENT_TOGETHER = {"DateTime": serialize_datetimes}
+COLUMN_SERIALIZERS = {"DateTime": serialize_datetimes}
 
 SCALARS: dict[object, ScalarDefinition] = {
     Cents: strawberry.scalar(

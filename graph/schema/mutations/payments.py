@@ -54,7 +54,7 @@ class RecordPaymentInput:
     received_at: datetime | None = strawberry.field(
         default=None,
         description=(
-            f"When the money was received: within the last {limits.OLDEST_MONEY.days} days and not in the future."
+            f"When the money was received: within the last {limits.MAX_PAYMENT_AGE.days} days and not in the future."
             " Defaults to now."
         ),
     )

@@ -13,7 +13,7 @@ from strawberry.types import get_object_definition
 from billing import limits, records
 from billing.errors import InvalidInput
 from billing.validation import CURRENCIES
-from db.access.rows import Referred, Row
+from db.access.rows import JoinedRow, Row
 from db.models import Base
 from db.queries.pages import Condition, Value
 from graph.execution import ATTRIBUTE, READS
@@ -52,7 +52,7 @@ class Node:
 
     @classmethod
     def is_type_of(cls, source: object, _info: Info) -> bool:
-        return isinstance(source, Row | Referred) and source.model is cls.row
+        return isinstance(source, Row | JoinedRow) and source.model is cls.row
 
 
 def describe(
