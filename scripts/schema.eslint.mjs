@@ -23,7 +23,7 @@ const ours = [
   },
   {
     selector: ':matches(FieldDefinition, InputValueDefinition)[name.value=/Cents$/]:not([description.value=/minor units/])',
-    message: 'The description of an amount must say that it is in minor units, and of which currency if none is next to it.',
+    message: 'The description of an amount must state minor units, and the currency if none is next to it.',
   },
   {
     selector: 'Directive[name.value="deprecated"] StringValue:not([value=/\\b20\\d\\d-\\d\\d-\\d\\d\\b/])',

@@ -219,7 +219,7 @@ def test_a_schema_that_leaves_something_unsaid_fails(checkout: Checkout) -> None
         ("no-restricted-syntax", "A deprecation must state the earliest day of removal, such as 2027-01-31"),
         (
             "no-restricted-syntax",
-            "The description of an amount must say that it is in minor units, and of which currency if none is next to it",
+            "The description of an amount must state minor units, and the currency if none is next to it",
         ),
         ("require-description", 'Description is required for field "dueAt" in type "Invoice"'),
         ("relay-page-info", "Field `hasNextPage` must return non-null Boolean"),
