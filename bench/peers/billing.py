@@ -120,7 +120,7 @@ async def open_plan(session: AsyncSession, id: UUID, customer: Customer) -> Plan
 
 
 def end_of_period(at: datetime, plan: Plan) -> datetime:
-    """Returns the end of the period that starts at `at`. In a shorter month, it ends on the last day."""
+    """Returns the end of the period that starts at `at`. If the month is too short, it ends on its last day."""
     if plan.interval in (PlanInterval.DAY, PlanInterval.WEEK):
         return at + timedelta(days=plan.interval_count * (7 if plan.interval is PlanInterval.WEEK else 1))
     months = at.month - 1 + plan.interval_count * (12 if plan.interval is PlanInterval.YEAR else 1)

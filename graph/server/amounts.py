@@ -57,7 +57,7 @@ def values_in(value: object, most: int) -> int:
 @dataclass(frozen=True, slots=True)
 class PageSize:
     """Maximum number of items that a field returns: the largest of `number` and the values of `variables`.
-    `default` if none is set. Numbers in variables count as at most `most`.
+    `default` if neither is set. Numbers in variables count as at most `most`.
     """
 
     number: int | None = None

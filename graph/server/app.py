@@ -108,7 +108,7 @@ def create_app(
 
 
 def metrics_of(database: Database) -> "Metrics":
-    # Imported only if metrics are on: the import is slow, and reads the folder that workers share their metrics in.
+    # Imported only if metrics are on: prometheus-client is large, and reads the workers' folder when it is imported.
     from graph.observability.metrics import Metrics
 
     return Metrics(database)

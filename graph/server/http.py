@@ -124,7 +124,7 @@ class GraphQLEndpoint:
         return response
 
     async def admit(self, request: Request) -> Access:
-        """Returns the access of the request. Raises `Refusal`."""
+        """Authenticates the request and returns its access. Raises `Refusal`."""
         if not self._settings.requires_key:
             require_own_name(request, self._settings.hosts)
         authorizations = request.headers.getlist("authorization")

@@ -112,7 +112,7 @@ class RequestSize(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Errors in a document's size, and the size of its operations."""
+    """The size of a document's operations, and errors for exceeded limits."""
 
     errors: tuple[GraphQLError, ...]
     operations: Mapping[str | None, Operation]

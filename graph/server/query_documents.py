@@ -196,7 +196,7 @@ class QueryDocuments:
             self._recent.move_to_end(text)
             return found
         read = self._read(text)
-        # Invalid documents are not cached: there is no end to them.
+        # Invalid documents are not cached, because clients could send any number of them.
         if not read.errors:
             self._recent[text] = replace(read, rows=0)
             self._characters += len(text)
@@ -222,7 +222,7 @@ class QueryDocuments:
             deep = limit_error("The document is nested too deeply.", None, code=ErrorCode.GRAPHQL_PARSE_FAILED)
             return rejected_document(deep, rows)
         measured = measure(self._schema, node, limits)
-        # Documents that exceed a limit are not validated, because that would take most of the time.
+        # Documents that exceed a limit are not validated, because validation takes the most time.
         errors, merges = (measured.errors, 0) if measured.errors else self._validated(node)
         rows += merges // MERGES_PER_ROW
         if errors:
