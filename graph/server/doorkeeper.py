@@ -17,7 +17,7 @@ from services.rate_limits import Lease, take_block
 from services.settings import RateLimit
 
 KEY_SEEN_FOR = timedelta(seconds=5)
-"""Maximum time that a process caches an API key. A revoked key is rejected after this time at the latest."""
+"""So long a process goes on with what it has read of a key: a revoked one is refused after that at the latest."""
 
 KEYS_REMEMBERED = 10_000
 
