@@ -1,9 +1,9 @@
-"""What a request costs, here and in other servers over the same database.
+"""Compares the cost of a request with that of other servers on the same database.
 
-`./dev bench` compares: bench/README.md says how to read its tables. `./dev bench growth` measures how the cost of a
-query grows with its rows, `./dev bench crowd` holds 64 connections for a minute, `./dev bench soak` watches the memory.
-`./dev bench lists` reads every list of a million invoices; `busy` and `renewing` measure what others feel of one busy
-customer and of a run of renewals.
+`./dev bench` compares servers: see bench/README.md for how to read its tables. `./dev bench growth` measures how the
+cost of a query grows with its rows, `crowd` keeps 64 connections busy for a minute, and `soak` watches the memory.
+`lists` reads every list of a million invoices. `busy` and `renewing` measure the latency of requests while another
+customer is locked, and during a renewal run.
 """
 
 import argparse
@@ -32,7 +32,7 @@ Named = TypeVar("Named", Operation, Kind)
 THOROUGH = Effort(rounds=5, warm_up=0.6, seconds=2.0)
 QUICK = Effort(rounds=2, warm_up=0.2, seconds=0.8)
 FIRST = Effort(rounds=1, warm_up=0.0, seconds=1.0)
-"""Before the first round, so that what is compiled at run time is."""
+"""A first round that is discarded, so that code compiled at run time is ready."""
 
 
 def chosen(all_of_them: Sequence[Named], names: str | None) -> list[Named]:
@@ -41,7 +41,7 @@ def chosen(all_of_them: Sequence[Named], names: str | None) -> list[Named]:
         return list(all_of_them)
     unknown = [name for name in names.split(",") if name not in known]
     if unknown:
-        raise SystemExit(f"error: {unknown[0]!r} is none of {', '.join(known)}.")
+        raise SystemExit(f"error: {unknown[0]!r} is not one of {', '.join(known)}.")
     return [known[name] for name in names.split(",")]
 
 
@@ -56,7 +56,7 @@ def compare(arguments: argparse.Namespace) -> None:
             subjects = database.fill(customers=300, subscribers=600 if arguments.quick else 2000)
             with running(kinds, database, folder, server_processors) as servers:
                 check(database, servers, operations, subjects)
-                print(f"{len(servers)} servers answer and write the same.", flush=True)
+                print(f"{len(servers)} servers return and write the same.", flush=True)
                 facts = machine_facts(database, server_processors, other_processors)
                 bench = Bench(load, database, subjects)
                 for _ in bench.rounds(servers, operations, FIRST):
@@ -92,7 +92,9 @@ def main() -> None:
     parser.add_argument("--only", metavar="OPERATIONS", help=", ".join(operation.name for operation in OPERATIONS))
     parser.add_argument("--servers", metavar="SERVERS", help=", ".join(kind.name for kind in KINDS))
     parser.add_argument(
-        "--name", default=f"{datetime.now(UTC):%Y-%m-%d-%H%M}", help="of the file in bench/results; the date by default"
+        "--name",
+        default=f"{datetime.now(UTC):%Y-%m-%d-%H%M}",
+        help="name of the file in bench/results; defaults to the date",
     )
     parser.add_argument("--show", metavar="FILE", help="show the tables of an earlier run")
     arguments = parser.parse_args()

@@ -1,7 +1,7 @@
-"""Python functions that an operation calls: a cost that is the same on each machine, beside the numbers written down.
+"""Compares the Python function calls of each operation, a cost independent of the machine, with recorded numbers.
 
-./dev run python -m bench.calls                 # exits with 1 where an operation calls too many
-./dev run python -m bench.calls --write         # writes what it counts to bench/calls.json
+./dev run python -m bench.calls                 # exits with 1 if an operation makes too many calls
+./dev run python -m bench.calls --write         # records the counts in bench/calls.json
 ./dev run python -m bench.calls --most nested   # the functions that `nested` calls most often
 """
 
@@ -42,41 +42,41 @@ from services.runs import run_renewals
 from services.settings import RateLimit
 
 NUMBERS = Path(__file__).with_name("calls.json")
-"""Calls by version of Python and operation. Another version calls other functions for the same source."""
+"""Recorded calls by Python version and operation. Versions differ in the functions that the same source calls."""
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-TO_WRITE = "To write them: ./dev run python -m bench.calls --write"
+TO_WRITE = "To record them: ./dev run python -m bench.calls --write"
 
 MOST_GROWTH = 0.05
-"""Maximum part by which an operation may call more functions than is written down."""
+"""Maximum increase of the calls of an operation over the recorded number, as a fraction."""
 
 REQUESTS = 10
-"""Number of requests in a round. Each round sends the same ones, except for an operation that writes."""
+"""Number of requests in a round. All rounds send the same requests, except for an operation that writes."""
 
 WARM_UP_ROUNDS = 1
 ROUNDS = 4
-"""Number of rounds, with those of the warm-up."""
+"""Number of rounds, including the warm-up."""
 
 RENEWAL = "renewal"
 CHUNK = 100
-"""Number of subscriptions that a run renews, in one chunk."""
+"""Number of subscriptions that a renewal run renews, in one chunk."""
 
 PATIENT = DatabaseSettings(pool_timeout_seconds=30)
-"""For a slow machine."""
+"""Long timeout, for slow machines."""
 
 Calls = Counter[str]
-"""Number of calls of each function, by its name and place."""
+"""Number of calls of each function, by name and source location."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server as in production, with keys, a rate limit and metrics, asked without a socket in between."""
+    """The server as in production, with keys, a rate limit and metrics, but called without a socket."""
 
     app: Starlette
     token: str
 
     async def ask(self, body: bytes) -> bytes:
-        """Returns the body of the answer."""
+        """Returns the body of the response."""
         sent: list[Message] = []
 
         async def receive() -> Message:
@@ -92,7 +92,7 @@ class Server:
         return content
 
     def _scope(self, body: bytes) -> dict[str, Any]:
-        """A request as uvicorn hands it on."""
+        """Returns the ASGI scope of a request, as uvicorn creates it."""
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -150,7 +150,7 @@ async def calls_of_operation(server: Server, operation: Operation, subjects: Sub
 
         async def send_all(bodies: Sequence[bytes] = bodies, answers: list[bytes] = answers) -> None:
             answers.extend([await server.ask(body) for body in bodies])
-            # The metrics count requests that are over once in `SETTLE_SECONDS`: the round ends after that.
+            # Finished requests are counted in metrics every `SETTLE_SECONDS`: wait, so that the round includes this.
             await asyncio.sleep(1.5 * SETTLE_SECONDS)
 
         rounds.append(await calls_in(send_all))
@@ -160,7 +160,7 @@ async def calls_of_operation(server: Server, operation: Operation, subjects: Sub
 
 
 def require_done(operation: Operation, answer: Mapping[str, Any]) -> None:
-    """Exits where an answer is not what the operation asks for, and its calls say nothing."""
+    """Exits if a response has errors, because its calls would mean nothing."""
     payloads = (answer.get("data") or {"none": None}).values()
     if "errors" in answer or not all(payload and not payload.get("userErrors") for payload in payloads):
         sys.exit(f"{operation.name}: {answer}")
@@ -168,7 +168,7 @@ def require_done(operation: Operation, answer: Mapping[str, Any]) -> None:
 
 async def calls_of_operations(url: str, token: str, subjects: Subjects) -> dict[str, Calls]:
     database = Database(url, PATIENT)
-    # The clock stands still: nothing is read again because time has passed.
+    # The clock stands still, so that no cache expires.
     now = datetime.now(UTC).replace(microsecond=0)
     settings = Settings(
         requires_key=True,
@@ -177,7 +177,7 @@ async def calls_of_operations(url: str, token: str, subjects: Subjects) -> dict[
         metrics=True,
         slow_ms=600_000,
     )
-    # Without its lifespan, and so without what it does in the background.
+    # Without the lifespan, so that no background tasks run.
     server = Server(create_app(database, settings=settings, clock=lambda: now), token)
     calls = {each.name: await calls_of_operation(server, each, subjects) for each in OPERATIONS}
     await database.close()
@@ -210,7 +210,7 @@ def calls_on(database: BenchDatabase) -> dict[str, Calls]:
     database.run("CREATE DATABASE renewals")
     renewals = make_url(database.url).set(database="renewals").render_as_string(hide_password=False)
     asyncio.run(migrate(renewals))
-    # What depends on time stays away: looks whether a client is still there, and the collector, which calls finalizers.
+    # Disable what depends on time: checks for disconnected clients, and the garbage collector, which runs finalizers.
     http.UNWATCHED_SECONDS = 3600
     gc.disable()
     calls = uvloop.run(calls_of_operations(database.url, token, subjects))
@@ -218,24 +218,26 @@ def calls_on(database: BenchDatabase) -> dict[str, Calls]:
 
 
 def per_operation(calls: Mapping[str, Calls]) -> dict[str, int]:
-    """Returns the calls of one request, and of one run of renewals."""
+    """Returns the calls of one request, and of one renewal run."""
     return {name: round(found.total() / (1 if name == RENEWAL else REQUESTS)) for name, found in calls.items()}
 
 
 def written_numbers() -> dict[str, int]:
-    """Returns the numbers for this version of Python; none where nobody has written any."""
+    """Returns the recorded numbers for this Python version. Empty if there are none."""
     numbers: dict[str, int] = json.loads(NUMBERS.read_text()).get(PYTHON, {})
     return numbers
 
 
 def grown(found: Mapping[str, int], written: Mapping[str, int]) -> list[str]:
-    """Returns the operations that call more functions than the numbers allow, or have no number."""
+    """Returns the operations with more calls than the record allows, or without a record."""
     return [name for name, calls in found.items() if calls > written.get(name, 0) * (1 + MOST_GROWTH)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help=f"write the numbers of this Python to {NUMBERS.name}")
+    parser.add_argument(
+        "--write", action="store_true", help=f"record the numbers of this Python version in {NUMBERS.name}"
+    )
     parser.add_argument("--most", metavar="OPERATION", choices=[*(each.name for each in OPERATIONS), RENEWAL])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="billing-calls-") as folder, bench_database(Path(folder)) as database:
@@ -257,7 +259,7 @@ def main() -> None:
         sys.exit(
             f"{', '.join(more)}: over {MOST_GROWTH:.0%} more calls than {NUMBERS.name} has for Python {PYTHON}.\n"
             "To see what is called, here and before your change: ./dev run python -m bench.calls --most OPERATION\n"
-            f"If it has to be so, say why in the commit. {TO_WRITE}"
+            f"If the increase is necessary, explain it in the commit. {TO_WRITE}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Whether all servers do the same: their answers, and the rows that they write. Asked before anything is timed."""
+"""Checks before any measurement that all servers return the same responses and write the same rows."""
 
 import json
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ from bench.operations import Operation, Subjects
 from bench.servers import Server
 
 OUR_OWN = {"name", "email", "email_key", "invoice_prefix", "actor", "xid"}
-"""Columns that tell a customer from another, or who wrote a row, and when."""
+"""Columns that differ between customers, or between writers and times."""
 
 
 class Differs(Exception):
-    """Servers do not do the same: says where."""
+    """Servers behave differently. The message shows where."""
 
 
 def check(
     database: BenchDatabase, servers: Sequence[Server], operations: Sequence[Operation], subjects: Subjects
 ) -> None:
-    """Raises `Differs` when a server answers or writes something else than the first of them."""
+    """Raises `Differs` if a server responds or writes differently from the first one."""
     for operation in operations:
         if operation.writes:
             check_writes(database, servers, operation, subjects)
@@ -35,11 +35,11 @@ def check_reads(servers: Sequence[Server], operation: Operation, subjects: Subje
     for variables in operation.variables(subjects):
         first, *others = ((server, plain(server.ask(operation, variables))) for server in servers)
         for server, answer in others:
-            same(f"{operation.name}: {server.kind.title} answers", first[1], answer)
+            same(f"{operation.name}: {server.kind.title} returns", first[1], answer)
 
 
 def check_writes(database: BenchDatabase, servers: Sequence[Server], operation: Operation, subjects: Subjects) -> None:
-    """Each server does the operation for a customer of its own."""
+    """Runs the operation on each server for a different customer, and compares responses and rows."""
     done = []
     try:
         for server, variables in zip(servers, operation.variables(subjects), strict=False):
@@ -49,12 +49,12 @@ def check_writes(database: BenchDatabase, servers: Sequence[Server], operation: 
         database.forget(subjects.subscribers)
     (_, first_answer, first_rows), *others = done
     for server, answer, rows in others:
-        same(f"{operation.name}: {server.kind.title} answers", first_answer, answer)
+        same(f"{operation.name}: {server.kind.title} returns", first_answer, answer)
         same(f"{operation.name}: {server.kind.title} writes", first_rows, rows)
 
 
 def in_our_shape(answer: dict[str, Any]) -> dict[str, Any]:
-    """PostGraphile's payload has the subscription inside the invoice, and no `userErrors`: a refusal is an error."""
+    """Moves PostGraphile's subscription out of the invoice, and adds empty `userErrors`, which it reports as errors."""
     payload = answer["createSubscription"]
     if "subscription" in payload:
         return answer
@@ -64,8 +64,8 @@ def in_our_shape(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def comparable(tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    """A customer's rows as they are compared: ids by what they are the ids of, instants by how long after the first
-    invoice they are, numbers without their prefix.
+    """Returns a customer's rows in comparable form: ids by table and position, instants as time since the first invoice
+    was issued, numbers without their prefix.
     """
     keys = {"subscriptions": "id", "invoices": "id", "invoice_lines": "id", "customers": "id"}
     names = {
@@ -80,7 +80,7 @@ def comparable(tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[s
                 if column not in OUR_OWN and not (table == "events" and column == "position")
             }
             for row in rows
-            # How a customer came about is the same for all.
+            # The creation of a customer is the same for all servers.
             if row.get("type") != "CUSTOMER_CREATED"
         ]
         for table, rows in tables.items()

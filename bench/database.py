@@ -1,4 +1,4 @@
-"""The one database of a bench: an embedded PostgreSQL, filled with demo data and with customers to subscribe."""
+"""The database of a bench: an embedded PostgreSQL with demo data and customers to subscribe."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ FORGET = (
     """UPDATE customers SET currency = NULL, last_invoice_number = 0, version = 1, updated_at = created_at
        WHERE id = ANY ($1)""",
 )
-"""Makes new customers again of those who were subscribed."""
+"""Removes the subscriptions of customers, which makes them new again."""
 
 WRITTEN = {
     "customers": "id",
@@ -63,19 +63,19 @@ WRITTEN = {
     "ledger_entries": "customer_id",
     "pending_lines": "customer_id",
 }
-"""Every table in which billing stores rows of a customer, and the column that says whose."""
+"""Tables with rows of a customer, and the column with the customer's id."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchDatabase:
-    """The database, and the process that it runs under."""
+    """The database and the pid of its postmaster."""
 
     url: str
     postmaster: int
 
     @property
     def parts(self) -> dict[str, str]:
-        """The address as libpq's variables name its parts."""
+        """The address as libpq's environment variables."""
         url = make_url(self.url)
         host = url.query["host"]
         assert isinstance(host, str)
@@ -89,7 +89,7 @@ class BenchDatabase:
         }
 
     def billing(self, *arguments: str) -> str:
-        """What the product's command prints."""
+        """Runs a `billing` command and returns its output. Exits if it fails."""
         environment = {**os.environ, "DATABASE_URL": self.url}
         done = subprocess.run([*BILLING, *arguments], env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -97,7 +97,7 @@ class BenchDatabase:
         return done.stdout.strip()
 
     def run(self, *statements: str, arguments: Sequence[Any] = ()) -> list[Any]:
-        """The rows of the last statement. Each is a transaction of its own."""
+        """Runs each statement in its own transaction. Returns the rows of the last one."""
 
         async def send() -> list[Any]:
             host, port, user, database = self.parts.values()
@@ -110,12 +110,12 @@ class BenchDatabase:
         return asyncio.run(send())
 
     def fill(self, *, customers: int, subscribers: int) -> Subjects:
-        """Demo data, and customers without anything; and the function that PostGraphile serves as a mutation."""
+        """Adds demo data, new customers, and the function that PostGraphile serves as a mutation."""
         self.billing("demo", "--customers", str(customers), "--as-of", AS_OF)
         added = self.run(ADD_SUBSCRIBERS, arguments=[subscribers])
         for statement in FUNCTION.read_text().split("\n\nCREATE OR REPLACE"):
             self.run(statement if statement.startswith("--") else f"CREATE OR REPLACE{statement}")
-        # What cleans up beside a measurement would be taken for a part of it: it is done before each round.
+        # Autovacuum would disturb measurements. `tidy` does its work before each round instead.
         self.run("ALTER SYSTEM SET autovacuum = off")
         self.run("SELECT pg_reload_conf()")
         self.tidy()
@@ -128,7 +128,7 @@ class BenchDatabase:
         return Subjects([str(reader) for [reader] in readers], [str(subscriber) for [subscriber] in added], str(plan))
 
     def forget(self, subscribers: Sequence[str]) -> None:
-        """Takes back what was written about the customers."""
+        """Removes what was written for these customers."""
         for statement in FORGET:
             self.run(statement, arguments=[subscribers])
 
@@ -137,7 +137,7 @@ class BenchDatabase:
         self.run("CHECKPOINT")
 
     def rows_of(self, customer: str) -> dict[str, list[dict[str, Any]]]:
-        """All rows of a customer, table by table, as documents."""
+        """Returns all rows of a customer by table, as documents."""
         found = {}
         for table, owner in WRITTEN.items():
             order = "xid, position" if table == "events" else "1"
@@ -150,7 +150,7 @@ class BenchDatabase:
 
 @contextmanager
 def bench_database(folder: Path) -> Iterator[BenchDatabase]:
-    # As root, PostgreSQL runs as another user, who must get there.
+    # For root, PostgreSQL runs as another user, who needs access to this folder.
     folder.chmod(0o711)
     with EmbeddedPostgres(folder / "postgres") as postgres:
         pid = int((folder / "postgres" / "data" / "postmaster.pid").read_text().splitlines()[0])

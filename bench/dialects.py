@@ -1,4 +1,4 @@
-"""How each server is asked for an operation, and how its answer is made comparable with those of the others."""
+"""Translates operations into the requests of each server, and responses into a comparable form."""
 
 import json
 import re
@@ -22,12 +22,12 @@ class Dialect(Protocol):
     def request(self, operation: Operation, variables: Variables) -> Request: ...
 
     def answer(self, operation: Operation, document: Any) -> Any:
-        """What the operation asks for, of the answer's body."""
+        """Returns the data of the operation from the body of the response."""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphQL:
-    """GraphQL: the operation's own document, or another one for the same in `documents`."""
+    """GraphQL with the operation's own document, unless `documents` has an equivalent one."""
 
     documents: Mapping[str, str] = field(default_factory=dict)
 
@@ -42,7 +42,7 @@ class GraphQL:
 
 
 class Floor:
-    """A path for each operation, the variables as the body."""
+    """One path for each operation, with the variables as the body."""
 
     def request(self, operation: Operation, variables: Variables) -> Request:
         return Request("POST", f"/{operation.name}", variables)
@@ -52,7 +52,7 @@ class Floor:
 
 
 class Rest:
-    """A resource for each operation: its path, and under which name its answer is compared."""
+    """One resource for each operation. `RESOURCES` has its path and the name under which its response is compared."""
 
     def request(self, operation: Operation, variables: Variables) -> Request:
         path, _ = RESOURCES[operation.name]
@@ -82,9 +82,9 @@ WORDS = {"status", "interval", "method"}
 
 
 def plain(value: Any, name: str = "") -> Any:
-    """An answer in the one form in which answers are compared.
+    """Returns a response in the form in which responses are compared.
 
-    A connection of which only `nodes` were asked for is its list; an object with nothing but a `payment` is that.
+    Replaces an object that has only `nodes` or only `payment` by that value.
     """
     match value:
         case {"nodes": inner} | {"payment": inner} if len(value) == 1:
@@ -99,7 +99,7 @@ def plain(value: Any, name: str = "") -> Any:
 
 
 def plain_text(text: str, name: str) -> str | int:
-    """Cursors are any text; instants are UTC and whole seconds; amounts are numbers, words in upper case."""
+    """Normalizes text: hides cursors, converts amounts to numbers, enums to upper case, instants to UTC and seconds."""
     if name.lower().endswith("cursor"):
         return "a cursor"
     if name.endswith("Cents") or name == "totalCount":
@@ -112,8 +112,8 @@ def plain_text(text: str, name: str) -> str | int:
 
 
 def forgetting(value: Any, since: datetime | None = None) -> Any:
-    """An answer to a write without what differs from one time to the next: ids, and the prefix of a number; instants
-    count from the invoice's first.
+    """Returns the response to a write without the parts that differ between runs: ids and the prefixes of numbers.
+    Instants become seconds since the start of the invoice's period.
     """
     if since is None:
         since = datetime.fromisoformat(value["createSubscription"]["invoice"]["periodStart"])
@@ -131,7 +131,7 @@ def forgetting(value: Any, since: datetime | None = None) -> Any:
 
 
 def wire(request: Request, port: int, headers: Mapping[str, str]) -> str:
-    """The request as it is sent."""
+    """Returns the request as HTTP/1.1 text."""
     body = "" if request.body is None else json.dumps(request.body, separators=(",", ":"))
     lines = {
         "Host": f"127.0.0.1:{port}",

@@ -1,8 +1,7 @@
-"""The load: a closed loop over kept-alive connections, in a process of its own that costs little.
+"""Generates load: a closed loop over keep-alive connections, in a separate process that uses little CPU.
 
-Reads an order as a line of JSON, does it, and writes what it measured as a line of JSON; and so on. CPU time is read in
-windows while all connections have a request under way, so that what a request costs is neither cut short nor counted
-twice, on average.
+Reads orders as lines of JSON, and writes the measurements of each as a line of JSON. CPU time is read in windows in
+which all connections have a request in progress: on average, no request is counted partially or twice.
 """
 
 import asyncio
@@ -19,17 +18,17 @@ import uvloop
 from bench.processes import cpu_nanoseconds, family_of, used_between
 
 PATIENCE_SECONDS = 60
-"""So long the last answers may take."""
+"""Timeout for the last responses, in seconds."""
 
 REFUSALS = (b'"errors":', b'"userErrors":[{')
-"""In the body of an answer that is not what was asked for."""
+"""Parts of response bodies that report errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to send, and whose CPU time to read. Each request is sent `once`, or all of them over and over.
+    """The requests to send, and the processes whose CPU time to read. Each request is sent `once`, or all repeatedly.
 
-    What the first `warm_up` seconds show is not written down, nor a tenth of the requests that are sent once.
+    The first `warm_up` seconds are not measured. Of requests that are sent once, at most the first tenth is skipped.
     """
 
     port: int
@@ -62,7 +61,7 @@ class Measured:
 
 
 class Watch:
-    """Divides the time into windows."""
+    """Divides the time into windows, and counts requests and CPU time in each."""
 
     def __init__(self, order: Order) -> None:
         self.order = order
@@ -86,7 +85,7 @@ class Watch:
 
 
 class Load:
-    """One order, being done."""
+    """The execution of an order."""
 
     def __init__(self, order: Order) -> None:
         self.order = order
@@ -100,7 +99,7 @@ class Load:
         self.requests: Iterator[bytes] = iter(encoded) if order.once else cycle(encoded)
 
     def next(self) -> bytes | None:
-        """The next request; None when it is time to stop."""
+        """Returns the next request, or None when the time is over or all requests are sent."""
         if time.perf_counter() - self.began > self.order.warm_up + self.order.seconds:
             return None
         self.sent += 1
@@ -127,14 +126,14 @@ class Load:
     def closed(self) -> None:
         self.open -= 1
         if not self.open and not self.done.done():
-            # What was sent once may be over before a window is.
+            # Requests that are sent once may end before the first window does.
             if self.watch is not None and self.watch.requests and not self.measured.windows:
                 self.measured.windows.append(self.watch.end())
             self.done.set_result(None)
 
 
 class Connection(asyncio.Protocol):
-    """Sends the next request when the answer to the last one is complete."""
+    """Sends the next request when the response to the previous one is complete."""
 
     def __init__(self, load: Load) -> None:
         self.load = load
@@ -144,7 +143,7 @@ class Connection(asyncio.Protocol):
         self.length: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's is of no class of asyncio's.
+        # The transport of uvloop is not a subclass of asyncio's.
         self.transport = cast("asyncio.Transport", transport)
         self.load.open += 1
         self.send()
@@ -186,7 +185,7 @@ class Connection(asyncio.Protocol):
 
 
 def content_length(head: bytes) -> int | None:
-    """The length of the body; None where it comes in chunks."""
+    """Returns the length of the body, or None if it is chunked."""
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):
             return int(line.partition(b":")[2])
@@ -204,8 +203,8 @@ async def drive(order: Order) -> Measured:
 
 
 def main() -> None:
-    # Under PYTHONUNBUFFERED sys.stdout has no buffer: of a line that is longer than a pipe is wide, the rest is lost
-    # where this process is stopped, or signalled, while it waits for the reader.
+    # Under PYTHONUNBUFFERED, sys.stdout is unbuffered: if this process is stopped or signaled during a write to a full
+    # pipe, the rest of a long line is lost.
     with open(sys.stdout.fileno(), "w", closefd=False) as answers:
         for line in sys.stdin:
             measured = uvloop.run(drive(Order(**json.loads(line))))

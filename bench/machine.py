@@ -1,4 +1,4 @@
-"""Facts about the machine, and what runs on it: figures of two runs can be set against each other only with these."""
+"""Facts about the machine and its software, without which results of two runs cannot be compared."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def node_packages() -> dict[str, str]:
 
 
 def reference_ms() -> float:
-    """How long a fixed piece of pure Python takes, at best: how fast the machine is at the moment."""
+    """Returns the best time of a fixed Python loop, in milliseconds, as a measure of the machine's current speed."""
     times = []
     for _ in range(5):
         start = time.perf_counter()
@@ -67,13 +67,13 @@ def cpu_model() -> str:
 
 
 def commit() -> str:
-    """The revision, with a + where files were changed since."""
+    """Returns the short commit hash, followed by + if tracked files are modified."""
     revision = printed("git", "rev-parse", "--short", "HEAD")
     return f"{revision}+" if printed("git", "status", "--porcelain", "--untracked-files=no") else revision
 
 
 def printed(*command: str) -> str:
-    """What a command prints; nothing where there is none."""
+    """Returns the output of a command. Empty if the command is not installed."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
     except FileNotFoundError:

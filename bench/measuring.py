@@ -1,4 +1,4 @@
-"""Measuring: servers and operations in turn, round after round, so that a bad minute of the machine hits all alike."""
+"""Measures servers and operations in turn, in rounds, so that disturbances of the machine affect all of them."""
 
 import json
 import os
@@ -22,7 +22,7 @@ MILLISECOND_NS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long each operation is measured on each server, and how often."""
+    """Duration in seconds, number of rounds and connections for each measurement of an operation on a server."""
 
     rounds: int
     warm_up: float
@@ -33,8 +33,8 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One operation on one server in one round. CPU is in milliseconds for a request: of the median window, by the sum
-    of server and PostgreSQL, and of the best one.
+    """The results of one operation on one server in one round. CPU times are in milliseconds per request: of the median
+    window, ordered by the sum of server and PostgreSQL, and of the best window.
     """
 
     round: int
@@ -70,7 +70,7 @@ class Driver:
 
 @contextmanager
 def driver() -> Iterator[Driver]:
-    """The load's process, on the processors of this one."""
+    """Starts the load process, on the processors of this process."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.load"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -81,14 +81,14 @@ def driver() -> Iterator[Driver]:
 
 
 def processors() -> tuple[set[int], set[int]]:
-    """Those of the server under test, and those of PostgreSQL and the load: apart, where there are two or more."""
+    """Returns the processors for the server, and those for PostgreSQL and the load. Disjoint if there are several."""
     first, *rest = sorted(os.sched_getaffinity(0))
     return {first}, set(rest) or {first}
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What measuring takes: the driver, the database, what the operations are about."""
+    """The parts of a measurement: the driver, the database, and the ids that operations use."""
 
     driver: Driver
     database: BenchDatabase
@@ -109,7 +109,7 @@ class Bench:
         )
 
     def measure(self, server: Server, operation: Operation, effort: Effort) -> Measured:
-        """Drives the operation on the server. Exits when an answer is not what was asked for."""
+        """Sends the operation to the server. Exits if a response is an error."""
         measured = self.driver.drive(self.order(server, operation, effort))
         if operation.writes:
             self.database.forget(self.subjects.subscribers)

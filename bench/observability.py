@@ -1,8 +1,8 @@
-"""What it costs to be told of requests: this server with log lines, metrics and traces, beside itself without.
+"""Measures the cost of observability: this server with log lines, metrics and traces, compared with it without them.
 
 ./dev run python -m bench.observability [--rounds 25] [--seconds 1.0] [--only nested]
 
-Ends with an error where log lines and metrics cost more than a twentieth.
+Exits with an error if log lines and metrics cost more than a twentieth.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def told(name: str, title: str, **environment: str) -> Kind:
 
 
 class Collector(BaseHTTPRequestHandler):
-    """Takes traces, and does nothing with them."""
+    """Accepts traces and discards them."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
@@ -45,7 +45,7 @@ class Collector(BaseHTTPRequestHandler):
 
 
 def ratios(cells: Sequence[Cell], name: str) -> list[float]:
-    """How many times what it takes without, in each round."""
+    """Returns the cost relative to the server without observability, for each round."""
     without = {cell.round: cell.server_ms for cell in cells if cell.server == WITHOUT.name}
     return [cell.server_ms / without[cell.round] for cell in cells if cell.server == name]
 

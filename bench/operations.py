@@ -1,4 +1,4 @@
-"""What is measured: operations on the schema, by name, with the variables that they are sent with."""
+"""The operations to measure, with the variables of their requests."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ Variables: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """Rows of the database that operations are about: ids of customers and of a plan.
+    """Ids of the customers and of the plan that operations use.
 
-    `readers` are customers of the demo data; each of `subscribers` has nothing yet, and can be subscribed once.
+    `readers` are customers of the demo data. `subscribers` have no other rows yet, and each can be subscribed once.
     """
 
     readers: Sequence[str]
@@ -21,7 +21,7 @@ class Subjects:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A GraphQL operation, and the variables of its requests. One that `writes` can be sent once with each of them."""
+    """A GraphQL operation and the variables of its requests. If it `writes`, each variables can be sent only once."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""The operations as PostGraphile's own schema has them, with aliases for the names in the answers."""
+"""The operations in PostGraphile's own schema, with aliases for the names in the responses."""
 
 OLDEST_FIRST = "orderBy: [CREATED_AT_ASC, ROW_ID_ASC]"
 
@@ -80,4 +80,4 @@ mutation Subscribe($customer: UUID!, $plan: UUID!) {
 """
 
 DOCUMENTS = {"nested": NESTED, "one": ONE, "flat": FLAT, "page": PAGE, "deep": DEEP, "subscribe": SUBSCRIBE}
-"""The document of each operation, by its name."""
+"""Documents by name of the operation."""

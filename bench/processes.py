@@ -1,4 +1,4 @@
-"""Processes as the kernel accounts for them: CPU time, memory, and which processors they run on. Linux only."""
+"""CPU time, memory and processor affinity of processes, as the kernel reports them. Linux only."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -9,9 +9,9 @@ TICK_NANOSECONDS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 def cpu_nanoseconds(pids: Iterable[int]) -> dict[int, int]:
-    """CPU time that each process has used so far, in all its threads, in user and system mode; not of what has ended.
+    """Returns the CPU time of each process so far: all its threads, user and system. Omits processes that have exited.
 
-    To the nanosecond where the kernel keeps it, or else to the tick.
+    In nanoseconds if the kernel records them, else rounded to clock ticks.
     """
     return {pid: used for pid in pids if (used := used_by(pid)) is not None}
 
@@ -29,24 +29,24 @@ def used_by(pid: int) -> int | None:
 
 
 def used_between(before: dict[int, int], after: dict[int, int]) -> int:
-    """What the processes used from one look to the next; one that began in between counts from its start."""
+    """Returns the CPU time between two readings. Processes that started in between count from their start."""
     return sum(used - before.get(pid, 0) for pid, used in after.items())
 
 
 def family_of(pid: int) -> list[int]:
-    """A process and its children, such as a postmaster and its backends."""
+    """Returns a process and its children, such as a postmaster and its backends."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(int(child) for child in children)]
 
 
 def resident_bytes(pid: int) -> int:
-    """The memory of a process that is in RAM."""
+    """Returns the resident memory of a process in bytes."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager
 def confined(processors: set[int]) -> Iterator[None]:
-    """What is started in the block runs on these processors only."""
+    """Restricts processes that are started in the block to these processors."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, processors)
     try:

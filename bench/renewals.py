@@ -1,4 +1,4 @@
-"""What a renewal costs: many due subscriptions, renewed by `billing renew`, and the statements of one chunk.
+"""Measures renewals: the time of `billing renew` for many due subscriptions, and the statements of one chunk.
 
 ./dev run python -m bench.renewals [--subscriptions 100000] [--chunk 500]
 """
@@ -34,7 +34,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 async def fill(database: Database, subscriptions: int) -> None:
-    """Subscriptions that began 30 days ago, whose first invoice is paid, and are due within the last hour."""
+    """Adds subscriptions that started 30 days ago, have a paid first invoice, and became due within the last hour."""
     plan = a_plan(created_at=NOW - timedelta(days=60))
     async with database.sessions.begin() as session:
         await session.execute(insert(Plan), [values(plan)])
@@ -58,7 +58,7 @@ async def fill(database: Database, subscriptions: int) -> None:
 
 
 async def statements_of_chunks(database: Database) -> list[int]:
-    """How many statements a run takes in which a chunk of some 5, 10 and 100 subscriptions is due."""
+    """Returns the number of statements of runs with one chunk of about 5, 10 and 100 subscriptions."""
     counts = []
     for size in (1, 5, 10, 100):
         async with database.sessions() as session:
@@ -68,7 +68,7 @@ async def statements_of_chunks(database: Database) -> list[int]:
         with counted_statements(database) as sent:
             await run_renewals(database, as_of=as_of, now=NOW, trigger=RunTrigger.SERVER, chunk_size=1000)
         counts.append(len(sent))
-    # The first one is also the first of its connection.
+    # Without the first run, which also opens the connection.
     return counts[1:]
 
 
@@ -85,7 +85,7 @@ def main() -> None:
             command = [sys.executable, "-m", "cli.main", "renew", "--chunk", str(options.chunk)]
             began = time.monotonic()
             subprocess.run(command, env={**os.environ, "DATABASE_URL": postgres.url}, check=True)
-            print(f"Command     {time.monotonic() - began:.1f} s with its start")
+            print(f"Command     {time.monotonic() - began:.1f} s including startup")
             asyncio.run(look(postgres.url))
 
 

@@ -1,4 +1,4 @@
-"""What a bench found: a table for each operation, and everything that was measured, as JSON."""
+"""Reports of a bench: a table for each operation, and all measurements as JSON."""
 
 import json
 import statistics
@@ -20,7 +20,7 @@ HEAD = (
 
 
 def table(operation: Operation, kinds: Sequence[Kind], cells: Sequence[Cell]) -> str:
-    """A line for each server: medians over the rounds."""
+    """Returns a table with a line for each server, as medians over the rounds."""
     lines = [f"{operation.name}: {operation.title}", HEAD]
     for kind in kinds:
         mine = [cell for cell in cells if (cell.server, cell.operation) == (kind.name, operation.name)]
@@ -41,7 +41,7 @@ def table(operation: Operation, kinds: Sequence[Kind], cells: Sequence[Cell]) ->
 
 
 def summary(operations: Sequence[Operation], kinds: Sequence[Kind], cells: Sequence[Cell]) -> str:
-    """One table: a line for each server, a column for each operation."""
+    """Returns one table with a line for each server and a column for each operation."""
     lines = [
         "CPU ms for each request, server + PostgreSQL; in brackets, how many times ours",
         f"{'':<24}" + "".join(f"{operation.name:>22}" for operation in operations),
@@ -64,7 +64,7 @@ def summary(operations: Sequence[Operation], kinds: Sequence[Kind], cells: Seque
 
 
 def ratio(mine: Sequence[Cell], cells: Sequence[Cell], value: Callable[[Cell], float]) -> float | None:
-    """How many times ours a value is, in the same round; the median over the rounds."""
+    """Returns the median over the rounds of a value relative to that of our server in the same round."""
     ours = {cell.round: cell for cell in cells if cell.server == "ours" and cell.operation == mine[0].operation}
     found = [value(cell) / value(ours[cell.round]) for cell in mine if cell.round in ours]
     return statistics.median(found) if found else None
@@ -75,7 +75,7 @@ def times(ratio: float | None) -> str:
 
 
 def save(name: str, facts: dict[str, Any], **found: Any) -> Path:
-    """Writes everything to a file of its own in `results/`."""
+    """Writes all results to a new file in `results/`, and returns its path."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({"machine": facts, **found}, indent=1, ensure_ascii=False) + "\n")
@@ -83,7 +83,7 @@ def save(name: str, facts: dict[str, Any], **found: Any) -> Path:
 
 
 def rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
-    """The cells for JSON: numbers with four digits that mean something."""
+    """Returns the cells for JSON, with numbers rounded to four significant digits."""
     return [
         {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in asdict(cell).items()}
         for cell in cells
@@ -91,5 +91,5 @@ def rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
 
 
 def read(path: Path) -> list[Cell]:
-    """The cells of an earlier run."""
+    """Returns the cells of an earlier run."""
     return [Cell(**row) for row in json.loads(path.read_text())["cells"]]

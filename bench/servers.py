@@ -1,4 +1,4 @@
-"""The servers that are compared, each as one process over the same database."""
+"""The servers to compare, each as one process on the same database."""
 
 import json
 import os
@@ -29,7 +29,7 @@ STOP_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A server to be: how it is started (`{port}` is its port) and asked. `javascript` runs beside its packages."""
+    """A kind of server. `{port}` in `command` is replaced by its port. `javascript` needs the packages of the peers."""
 
     name: str
     title: str
@@ -50,7 +50,7 @@ KINDS = (
         "ours",
         (*BILLING, "serve", "--port", "{port}", "--no-renew"),
         GraphQL(),
-        # As in production, but for a rate limit that no load reaches: to count rows costs the same.
+        # As in production, with a rate limit too high for any load to reach: counting rows costs the same.
         environment={
             "BILLING_AUTH": "on",
             "BILLING_RATE_BURST": "2000000000",
@@ -95,11 +95,11 @@ class Server:
         return self.kind.name
 
     def request(self, operation: Operation, variables: Variables) -> str:
-        """A request as it is sent."""
+        """Returns a request as text to send."""
         return wire(self.kind.dialect.request(operation, variables), self.port, self.headers)
 
     def ask(self, operation: Operation, variables: Variables) -> object:
-        """What the operation asks for."""
+        """Sends the operation and returns the data of the response."""
         return self.kind.dialect.answer(operation, self._document(self.kind.dialect.request(operation, variables)))
 
     def _document(self, request: Request) -> object:
@@ -119,7 +119,7 @@ class Server:
 def running(
     kinds: Sequence[Kind], database: BenchDatabase, folder: Path, processors: set[int]
 ) -> Iterator[list[Server]]:
-    """The servers, started on the given processors, which answer; stopped afterwards."""
+    """Starts the servers on the given processors, waits until they listen, and stops them afterwards."""
     javascript = folder / "javascript"
     if any(kind.javascript for kind in kinds):
         shutil.copytree(PEERS, javascript, ignore=shutil.ignore_patterns("*.py", "*.sql", "__pycache__"))
@@ -167,7 +167,7 @@ def started(kind: Kind, database: BenchDatabase, folder: Path, processors: set[i
 
 
 def node() -> str:
-    """The program itself: what is on PATH may be a script that starts it, and whose CPU time says nothing."""
+    """Returns the path of the Node.js binary. `node` on PATH may be a wrapper, whose CPU time says nothing."""
     asked = subprocess.run(["node", "-p", "process.execPath"], capture_output=True, text=True, check=True)
     return asked.stdout.strip()
 
@@ -177,7 +177,7 @@ def log_of(kind: Kind, folder: Path) -> Path:
 
 
 def wait_for(server: Server, folder: Path) -> None:
-    """Returns when the server listens."""
+    """Returns when the server listens. Exits if it does not start in time."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and server.process.poll() is None:
         try:

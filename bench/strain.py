@@ -1,4 +1,4 @@
-"""Times of requests beside a million invoices, a customer that all wait for, and a run of renewals."""
+"""Latency of requests under strain: with a million invoices, next to a locked customer, and during a renewal run."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ from tests.growth.rows import START, fill
 
 INVOICES, PORTION = 1_000_000, 100_000
 TIMES = 5
-"""Each list is asked for so many times; its time is the median."""
+"""Number of requests for each list. Its time is the median."""
 LIST_MS = 50
 
 CROWD = 40
@@ -48,17 +48,17 @@ PAYMENTS = Operation("pay", "recordPayment", PAY, lambda s: [{"customer": each} 
 AT_ONCE = Effort(rounds=1, warm_up=0.0, seconds=60.0, connections=CROWD)
 ROUNDS = 5
 BESIDE_A_CUSTOMER = 2.0
-"""Maximum of the median time of a payment while a crowd waits for another customer, in times of that without one."""
+"""Maximum median time of a payment while others wait for another customer, relative to the median alone."""
 
 SUBSCRIBED = 2_000
 DUE = 60_000
 SUBSCRIBING = Effort(rounds=1, warm_up=0.0, seconds=300.0)
 BESIDE_A_RUN = 3.0
-"""Maximum of the median and the 95th percentile of `createSubscription` beside a run, in times of those without one."""
+"""Maximum median and 95th percentile of `createSubscription` during a run, relative to those without a run."""
 
 
 def lists(name: str) -> None:
-    """Every filter and order that is to be fast, one after the other, among a million invoices."""
+    """Measures every filter and order that must be fast, one after the other, on a million invoices."""
     server_processors, other_processors = processors()
     with tempfile.TemporaryDirectory(prefix="billing-bench-") as temporary, confined(other_processors):
         folder = Path(temporary)
@@ -85,7 +85,7 @@ def lists(name: str) -> None:
 
 
 def asked(client: httpx.Client, query: str) -> float:
-    """Milliseconds until a list is there. Exits when it is refused."""
+    """Returns the milliseconds that reading a list takes. Exits if the response is an error."""
     began = time.perf_counter()
     answer = client.post("/graphql", json={"query": query}, timeout=60)
     took = (time.perf_counter() - began) * 1000
@@ -95,7 +95,7 @@ def asked(client: httpx.Client, query: str) -> float:
 
 
 def busy(name: str) -> None:
-    """40 payments of 40 customers at once, alone, and while 40 changes wait for another customer, in turns."""
+    """Measures 40 concurrent payments of 40 customers: alone, and while 40 updates wait for another customer."""
     alone, beside = [], []
     with trial(subscribers=CROWD) as here:
         pay(here)
@@ -113,7 +113,7 @@ def busy(name: str) -> None:
 
 
 def pay(here: Trial) -> float:
-    """The median of the milliseconds that a payment takes. Exits when one fails."""
+    """Returns the median time of a payment in milliseconds. Exits if one fails."""
     measured = here.bench.driver.drive(here.bench.order(here.server, PAYMENTS, AT_ONCE))
     require(measured, CROWD)
     return statistics.median(measured.latencies) * 1000
@@ -126,7 +126,7 @@ def require(measured: Measured, requests: int) -> None:
 
 @contextmanager
 def crowd_waiting(here: Trial) -> Iterator[None]:
-    """Changes of one customer wait for a lock that somebody holds during the block."""
+    """Locks a customer for the duration of the block, with `CROWD` updates that wait for the lock."""
     [customer, *_] = here.bench.subjects.readers
     loop = asyncio.new_event_loop()
 
@@ -144,7 +144,7 @@ def crowd_waiting(here: Trial) -> Iterator[None]:
         waiting = [asyncio.create_task(client.post("/graphql", json=body)) for _ in range(CROWD)]
         while await holder.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") == 0:  # noqa: ASYNC110 - locks tell nobody
             await asyncio.sleep(0.01)
-        # The others have been read by the server as well.
+        # By then, the server has also read the other requests.
         await asyncio.sleep(0.5)
         return holder, client, waiting
 
@@ -158,11 +158,11 @@ def crowd_waiting(here: Trial) -> Iterator[None]:
         loop.close()
     failed = [answer.text for answer in answers if answer.status_code != 200 or "errors" in answer.json()]
     if failed:
-        sys.exit(f"{len(failed)} of those who waited failed: {failed[0][:1000]}")
+        sys.exit(f"{len(failed)} of the waiting requests failed: {failed[0][:1000]}")
 
 
 def renewing(name: str) -> None:
-    """2 000 createSubscription, without and beside a run of renewals, which is at work for all of them."""
+    """Measures 2 000 createSubscription requests: alone, and during a renewal run that outlasts them."""
     with trial(subscribers=SUBSCRIBED) as here:
         asyncio.run(add_due(here.database.url))
         here.database.tidy()
@@ -194,7 +194,7 @@ def subscribed(here: Trial) -> Measured:
 
 @contextmanager
 def renewals(database: BenchDatabase) -> Iterator[None]:
-    """`billing renew` at work from before the block until after it. Exits when it ends earlier."""
+    """Keeps `billing renew` running from before the block until after it. Exits if it ends earlier."""
     command = subprocess.Popen(
         [*BILLING, "renew"], env={**os.environ, "DATABASE_URL": database.url}, stdout=subprocess.PIPE, text=True
     )

@@ -1,4 +1,4 @@
-"""What a server has to stand: more rows, more clients, more requests. Of this server alone."""
+"""Trials of this server alone: more rows, more clients, more requests."""
 
 import sys
 import tempfile
@@ -18,10 +18,10 @@ from bench.report import save
 from bench.servers import Server, kind_of, running
 
 SIZES = ((10, 1), (10, 10), (10, 100), (100, 100))
-"""Customers, and invoices of each."""
+"""Number of customers, and of invoices for each."""
 GROWTH = Effort(rounds=5, warm_up=0.5, seconds=2.0)
 LINEAR = 1.5
-"""So many times may an invoice among 10 000 cost what it costs among 1 000."""
+"""Maximum cost of an invoice among 10 000, relative to its cost among 1 000."""
 
 ADD_GROWN = """
 WITH grown AS (
@@ -38,7 +38,7 @@ SELECT uuidv7(), id, 'ONE_OFF', 'OPEN', n, format('%s-%s', invoice_prefix, lpad(
   2900, '{"name": "Grown"}', at, at, at, at, 1, at, at
 FROM grown, generate_series(1, $2) AS n, LATERAL (SELECT created_at + make_interval(days => n) AS at) AS made
 """
-"""Customers older than all others."""
+"""Adds customers older than all others, so that they come first in lists."""
 
 GROWN = """
 query Grown($customers: Int!, $invoices: Int!) { customers(first: $customers) { nodes {
@@ -48,19 +48,19 @@ query Grown($customers: Int!, $invoices: Int!) { customers(first: $customers) { 
 
 CROWD = Effort(rounds=1, warm_up=3.0, seconds=60.0, connections=64)
 STRAGGLING = 10
-"""So many times the median may the 99th percentile be."""
+"""Maximum 99th percentile, relative to the median."""
 
 PORTIONS, PORTION = 10, 10_000
 FLAT_WITHIN = 1.05
-"""So many times what it was after two portions may the memory be at the end."""
+"""Maximum memory at the end, relative to the memory after two portions."""
 WRITES = 200
-"""Of a portion. The rest is made of these, in turn."""
+"""Number of writes in a portion. The other requests cycle through `MIX`."""
 MIX = (*("one",) * 20, *("flat", "page") * 2, "deep", "nested")
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One server of this kind over its own database."""
+    """A server of this project on its own database."""
 
     bench: Bench
     database: BenchDatabase
@@ -81,7 +81,7 @@ def trial(*, subscribers: int) -> Iterator[Trial]:
 
 
 def growth(name: str) -> None:
-    """What a query costs by the number of invoices that it reads."""
+    """Measures the cost of a query by the number of invoices that it reads."""
     customers, invoices = SIZES[-1]
     operations = [
         Operation(f"{each * of} invoices", "", GROWN, always(customers=each, invoices=of)) for each, of in SIZES
@@ -112,7 +112,7 @@ def check_size(here: Trial, operation: Operation, size: int) -> None:
 
 
 def crowd(name: str, operations: Sequence[Operation]) -> None:
-    """64 connections for a minute: no errors, and no stragglers."""
+    """Keeps 64 connections busy for a minute. Exits on a failed request or a high 99th percentile."""
     straggling: list[Cell] = []
     cells: list[Cell] = []
     with trial(subscribers=1) as here:
@@ -132,7 +132,7 @@ def crowd(name: str, operations: Sequence[Operation]) -> None:
 
 
 def soak(name: str) -> None:
-    """100 000 requests of all kinds, and the memory after each 10 000."""
+    """Sends 100 000 requests of all kinds, and records the memory after each 10 000."""
     with trial(subscribers=WRITES) as here:
         order = portion(here)
         megabytes = []
@@ -148,7 +148,7 @@ def soak(name: str) -> None:
 
 
 def portion(here: Trial) -> Order:
-    """10 000 requests, each sent once: reads in turn, and a write after each so many of them."""
+    """Returns an order of 10 000 requests, each sent once: reads in turn, with writes at regular intervals."""
     subjects = here.bench.subjects
     writing = operation_of("subscribe")
     writes = [here.server.request(writing, variables) for variables in writing.variables(subjects)]

@@ -1,22 +1,22 @@
-"""The requests that are on their way: this process keeps what has come of them, up to a limit for all together."""
+"""Limits the memory for incomplete requests across all connections of this process."""
 
 from collections.abc import Callable
 
 MAX_ARRIVING_BYTES = 16 * 2**20
-"""Maximum number of bytes that a process keeps of requests which have not arrived as a whole."""
+"""Maximum number of bytes that a process holds for incomplete requests."""
 
 
 class Arriving:
-    """Counts bytes for each connection. Beyond the limit, it gives up the request that began first."""
+    """Counts the bytes of incomplete requests by connection. Above the limit, gives up the oldest requests."""
 
     def __init__(self, limit: int = MAX_ARRIVING_BYTES) -> None:
         self._limit = limit
         self._total = 0
         self._sizes: dict[Callable[[], None], int] = {}
-        """By what gives the request up, in the order in which the requests began."""
+        """Number of bytes by the callback that gives the request up, oldest request first."""
 
     def add(self, give_up: Callable[[], None], size: int) -> None:
-        """Counts `size` more bytes of a request that `give_up` refuses. It may refuse this one or others."""
+        """Adds `size` bytes to the request that `give_up` rejects. May reject this request or older ones."""
         self._sizes[give_up] = self._sizes.get(give_up, 0) + size
         self._total += size
         while self._total > self._limit:
@@ -25,5 +25,5 @@ class Arriving:
             oldest()
 
     def drop(self, give_up: Callable[[], None]) -> None:
-        """Forgets a request that has arrived or was given up."""
+        """Removes a request that has arrived completely or was given up."""
         self._total -= self._sizes.pop(give_up, 0)

@@ -1,4 +1,4 @@
-"""Writing and restoring a backup, and what a person sees of it."""
+"""Backing up and restoring, with progress and a summary on the console."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from db.backup.archive import Progress as Told
 
 
 async def write_backup(url: str, file: Path, *, folder: Path | None, console: Console) -> None:
-    """Writes a backup and says what is in it. Raises `BackupError`."""
+    """Writes a backup and prints a summary. Raises `BackupError`."""
     began = time.monotonic()
     with shown(console, "Backing up", None) as progress:
         manifest = await back_up(url, file, program=__version__, folder=folder, progress=progress)
@@ -26,7 +26,7 @@ async def write_backup(url: str, file: Path, *, folder: Path | None, console: Co
 
 @contextmanager
 def whole_backup(file: Path, *, folder: Path | None, console: Console) -> Iterator[Backup]:
-    """A backup whose file was read to its end. Raises `BackupError`."""
+    """Yields a backup after checking its whole file. Raises `BackupError`."""
     with ExitStack() as stack:
         with shown(console, "Checking", read_manifest(file).sql_bytes) as progress:
             backup = stack.enter_context(checked_backup(file, folder=folder, progress=progress))
@@ -34,7 +34,7 @@ def whole_backup(file: Path, *, folder: Path | None, console: Console) -> Iterat
 
 
 async def restore_backup(url: str, backup: Backup, *, console: Console) -> None:
-    """Restores a backup, and says what is in it. Raises `BackupError`."""
+    """Restores a backup and prints a summary. Raises `BackupError`."""
     began = time.monotonic()
     with shown(console, "Restoring", backup.manifest.sql_bytes) as progress:
         await restore(url, backup, now=datetime.now(UTC), progress=progress)
@@ -62,7 +62,7 @@ def megabytes(file: Path) -> float:
 
 @contextmanager
 def shown(console: Console, what: str, total: int | None) -> Iterator[Told]:
-    """Shows on a terminal how far it has come."""
+    """Shows a progress bar on a terminal. Yields the callback that takes the number of bytes done so far."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)

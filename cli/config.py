@@ -1,4 +1,4 @@
-"""What is in force, printed without secrets."""
+"""Prints the effective settings without secrets."""
 
 import json
 import os
@@ -13,9 +13,9 @@ from cli.settings import Configuration, read_configuration
 
 
 def print_configuration(*, as_json: bool) -> None:
-    """Prints each setting: a table for a person; else lines that could be an environment, or a JSON object.
+    """Prints all settings: a table on a terminal, `VARIABLE=value` lines otherwise, or a JSON object.
 
-    Raises `CommandError` and `DatabaseUrlError` for what cannot be in force.
+    Raises `CommandError` and `DatabaseUrlError` for invalid settings.
     """
     read_configuration()
     found = find(Configuration, os.environ, {}).values()

@@ -1,4 +1,4 @@
-"""The database that a command works on, as the environment says."""
+"""The database that a command works on, as set by the environment."""
 
 import asyncio
 import os
@@ -19,9 +19,9 @@ from db.migrations import migrate
 
 @contextmanager
 def database_server(data_dir: Path | None = None, *, make: bool = True) -> Iterator[DatabaseServer]:
-    """The database for the time of the block. `data_dir` is an option, and stands above its variable.
+    """Provides the database for the duration of the block. `data_dir` is an option that overrides its variable.
 
-    An embedded one is made where there is none, unless `make` is false. Raises `CommandError`, `DatabaseUrlError` and
+    Creates an embedded database if there is none, unless `make` is false. Raises `CommandError`, `DatabaseUrlError` and
     `EmbeddedPostgresError`.
     """
     configuration = read_configuration(data_dir=data_dir)
@@ -30,12 +30,12 @@ def database_server(data_dir: Path | None = None, *, make: bool = True) -> Itera
 
 
 def database_at(url: str, *, pool_size: int) -> Database:
-    """The database at `url`, with the timeouts that are set."""
+    """Returns the database at `url`, with the configured timeouts."""
     return Database(url, read_configuration().of_database(), pool_size=pool_size)
 
 
 def command_line(command: str, data_dir: Path | None = None) -> str:
-    """A command of ours as a person types it to reach the same database. `./dev` says by which name it is called."""
+    """Returns a `billing` command for the same database as a user would type it. `./dev` sets the program's name."""
     words = [os.environ.get("_BILLING_COMMAND", "billing"), command]
     if data_dir is not None:
         words += ["--data-dir", shlex.quote(str(data_dir))]
@@ -43,7 +43,7 @@ def command_line(command: str, data_dir: Path | None = None) -> str:
 
 
 def require_direct(server: DatabaseServer) -> None:
-    """Raises `CommandError` behind PgBouncer: the programs of PostgreSQL change settings of their session."""
+    """Raises `CommandError` behind PgBouncer, because PostgreSQL's client programs change session settings."""
     if is_pgbouncer(asyncpg_url(server.url)):
         raise CommandError(
             "Backup and restore do not work through PgBouncer: set DATABASE_URL to PostgreSQL's own address and"
@@ -52,7 +52,7 @@ def require_direct(server: DatabaseServer) -> None:
 
 
 def migrate_and_report(server: DatabaseServer, *, console: Console) -> None:
-    """Migrates the database and says what was done."""
+    """Migrates the database and prints the result."""
     before, head = asyncio.run(migrate(server.url))
     console.print(f"Database    {server}")
     done = "up to date" if before == head else f"migrated from {before or 'nothing'}"

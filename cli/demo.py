@@ -1,6 +1,6 @@
-"""Demo data: plausible customers with months of invoices, the same ones each time.
+"""Demo data: plausible customers with months of invoices, the same on every run.
 
-The rules are the server's own: what an account comes to is decided and stored by the same code.
+Accounts are billed and stored by the same code as in the server.
 """
 
 import random
@@ -70,19 +70,19 @@ CITIES = (
 
 @dataclass(frozen=True, slots=True)
 class DemoCustomer:
-    """A customer, and what has become of the account since."""
+    """A customer and the account with its history."""
 
     customer: Customer
     account: Account
 
 
 async def fill(url: str, *, customers: int, as_of: datetime, console: Console, data_dir: Path | None = None) -> None:
-    """Fills the database at `url`; nothing is due yet at `as_of`. Raises `CommandError` when it has demo data already.
+    """Fills the database at `url` so that nothing is due yet at `as_of`. Raises `CommandError` if it has demo data.
 
-    The data depends on `customers` and `as_of` alone, its ids too.
+    The data, including all ids, depends only on `customers` and `as_of`.
     """
     database = database_at(url, pool_size=1)
-    draw = random.Random(SEED)  # noqa: S311 - the data is to be the same each time
+    draw = random.Random(SEED)  # noqa: S311 - the data must be reproducible
     make_id = id_maker(draw, as_of)
     try:
         async with database.sessions.begin() as session:
@@ -110,7 +110,7 @@ async def fill(url: str, *, customers: int, as_of: datetime, console: Console, d
 
 
 async def summary(session: AsyncSession) -> str:
-    """The numbers of rows, in words."""
+    """Returns the row counts as text."""
     models = (Customer, Plan, Subscription, Invoice, Payment)
     counts = [await session.scalar(select(func.count()).select_from(model)) for model in models]
     words = ("customers", "plans", "subscriptions", "invoices", "payments")
@@ -127,12 +127,12 @@ def chunks(customers: int) -> Iterator[range]:
 
 
 def values(row: Customer | Plan) -> dict[str, object]:
-    """What an INSERT of `row` says: the value of each of its columns."""
+    """Returns the values of all columns of `row`, for an INSERT."""
     return {name: getattr(row, name) for name in row.__mapper__.column_attrs.keys()}  # noqa: SIM118
 
 
 def id_maker(draw: random.Random, as_of: datetime) -> NewId:
-    """UUIDv7s that are the same each time: consecutive ones of the milliseconds before `as_of`."""
+    """Returns a source of reproducible UUIDv7s, with consecutive milliseconds that start a day before `as_of`."""
     count = 0
 
     def make_id() -> UUID:
@@ -227,7 +227,7 @@ def demo_customer(number: int, plans: list[Plan], draw: random.Random, make_id: 
 
 
 def new_account(customer: Customer, make_id: NewId) -> Account:
-    """The account of a customer who has just come."""
+    """Returns the account of a new customer."""
     state = CustomerState(
         id=customer.id,
         currency=None,
@@ -252,11 +252,11 @@ def terms_of(plan: Plan, quantity: int) -> Terms:
 
 
 def live_until(account: Account, as_of: datetime, *, pays: bool) -> None:
-    """Bills each period on its first second; who pays does so three days later."""
+    """Bills each period at its start, up to `as_of`. If `pays`, each invoice is paid three days after it is issued."""
     subscription = account.known_subscription
     while True:
         for invoice in list(account.unpaid):
-            assert invoice.due_at is not None, "what is unpaid is finalized"
+            assert invoice.due_at is not None, "unpaid invoices are finalized"
             paid_at = invoice.due_at - timedelta(days=NET_DAYS) + PAYS_AFTER
             if pays and paid_at <= as_of:
                 due = invoice.amount_due_cents
@@ -276,9 +276,10 @@ def live_until(account: Account, as_of: datetime, *, pays: bool) -> None:
 
 
 def make_exception(account: Account, plans: list[Plan], draw: random.Random, as_of: datetime) -> None:
-    """Changes one subscription in ten, pays in advance for one customer in twenty, and voids some of what is late.
+    """Changes one subscription in ten, records an advance payment for one customer in twenty, and voids some overdue
+    invoices.
 
-    A change of plan gives unused time back; where that is more than the new plan costs, the rest is a balance.
+    A change of plan credits unused time. If the credit exceeds the price of the new plan, the rest stays as balance.
     """
     chance = draw.random()
     terms = account.known_terms

@@ -1,4 +1,4 @@
-"""Settings read from the environment: the fields of a dataclass, each from a variable of its own, as its type says."""
+"""Reads settings from the environment: each field of a dataclass has its own variable, parsed by the field's type."""
 
 import difflib
 import types
@@ -11,7 +11,7 @@ from cli.errors import CommandError
 
 PREFIX = "BILLING_"
 FROM_FILE = "_FILE"
-"""Ends the name of a variable that names the file which holds a secret."""
+"""Suffix of the variable that names a file with the secret, as an alternative to the variable itself."""
 
 SWITCH = {"on": True, "off": False}
 MAX_NUMBER = 2**31 - 1
@@ -31,11 +31,11 @@ def setting(
     by: Callable[[Mapping[str, Any]], T] | None = None,
     parse: Callable[[str], T] | None = None,
 ) -> T:
-    """A field that is read from the environment, from BILLING_ and its name where `variable` names no other.
+    """Declares a field that is read from the variable `variable`, by default BILLING_ and the name of the field.
 
-    A number lies between `least` and `most`, and is above 0 where there is no `least`. What is not a value by its text
-    alone is made of it by `parse`, which raises an error of one line. `by` makes the default from the values of the
-    fields above it. `otherwise` says in words what holds where the variable is not set.
+    A number must be at most `most`, and at least `least` or, without `least`, above 0. `parse` converts the text if the
+    type of the field is not enough, and raises an error of one line. `by` computes the default from the values of the
+    fields above. `otherwise` describes the default for users.
     """
     return field(
         default=default,
@@ -55,7 +55,7 @@ def setting(
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A field that `setting` has declared, under its variable's name. `kind` is its type, that it may be None aside."""
+    """A field declared by `setting`, with the name of its variable. `kind` is its type without `None`."""
 
     field: str
     variable: str
@@ -72,23 +72,23 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The value of a setting, and where it comes from: a variable, a file, an option, or nowhere."""
+    """The value of a setting and its source: a variable, a file, an option or a default."""
 
     setting: Setting
     value: Any
     source: str
 
     def text(self) -> str:
-        """The value as its variable would have it: read again, it is the same. Empty for None."""
+        """Returns the value as text that parses to the same value. Empty for None."""
         return format_value(self.value)
 
     def shown(self) -> str:
-        """The value as anybody may see it."""
+        """Returns the value as text, without secrets."""
         return hidden(self.text()) if self.setting.secret else self.text()
 
 
 def settings_of(declared: type) -> list[Setting]:
-    """The settings that a dataclass declares, in its order."""
+    """Returns the settings that a dataclass declares, in its order."""
     kinds = get_type_hints(declared)
     return [
         Setting(
@@ -109,9 +109,9 @@ def kind_of(annotation: Any) -> Any:
 
 
 def find(declared: type, environment: Mapping[str, str], options: Mapping[str, object]) -> dict[str, Found]:
-    """The settings of a dataclass by the names of their fields. An option that is not None stands above its variable.
+    """Returns the settings of a dataclass by field name. An option that is not None overrides its variable.
 
-    Raises `CommandError` for a variable that is none of them, or has a value that it cannot have.
+    Raises `CommandError` for an unknown variable or an invalid value.
     """
     settings = settings_of(declared)
     refuse_unknown(settings, environment)
@@ -141,7 +141,7 @@ def refuse_unknown(settings: list[Setting], environment: Mapping[str, str]) -> N
 
 
 def read_variable(setting: Setting, environment: Mapping[str, str]) -> tuple[str, str]:
-    """What the environment says of a setting, and where. Empty where it says nothing."""
+    """Returns the text of a setting in the environment and its source. The text is empty if it is not set."""
     said = environment.get(setting.variable, "")
     name = setting.variable + FROM_FILE
     file = environment.get(name, "") if setting.secret else ""
@@ -161,7 +161,7 @@ def read_variable(setting: Setting, environment: Mapping[str, str]) -> tuple[str
 
 
 def parse_value(setting: Setting, said: str) -> Any:
-    """The value that a text stands for. Raises `CommandError` where it stands for none."""
+    """Converts the text of a variable to the type of its setting. Raises `CommandError` if it is not valid."""
     if setting.parse is not None:
         return setting.parse(said)
     if setting.kind is bool:
@@ -208,7 +208,7 @@ def format_value(value: Any) -> str:
 
 
 def hidden(secret: str) -> str:
-    """What may be seen of a secret: nothing, but of a database's URL all save its password."""
+    """Masks a secret. In the URL of a database, only the password is masked."""
     if secret.startswith(("postgres:", "postgresql:", "postgresql+")):
         from sqlalchemy import make_url
 

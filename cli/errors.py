@@ -1,5 +1,5 @@
-"""What a person who runs a command can mend."""
+"""Errors that the user of a command can fix."""
 
 
 class CommandError(Exception):
-    """The command cannot do its work. The message is one line for the person who ran it."""
+    """The command cannot run. The message is one line for the user."""

@@ -1,4 +1,4 @@
-"""What a command says when it fails for a reason that a person can mend."""
+"""One-line messages for errors that the user of a command can fix."""
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -18,11 +18,11 @@ ONE_LINE = (
     MigrationBlockedError,
     UnknownRevisionError,
 )
-"""Errors whose message is one line for the person who ran the command."""
+"""Errors whose message is already one line for the user."""
 
 
 def line_of(error: Exception) -> str | None:
-    """The line that tells a person of the error. None if it is a fault of ours."""
+    """Returns the line to print for an error, or None if the error is a bug."""
     if isinstance(error, ONE_LINE):
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:

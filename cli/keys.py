@@ -1,4 +1,4 @@
-"""API keys by command: for the first one, which no request can make."""
+"""Commands for API keys. The first key can only be created here, because every API request needs a key."""
 
 import sys
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ def current_time() -> datetime:
 
 
 async def create_key(url: str, *, name: str, scope: ApiKeyScope, console: Console) -> None:
-    """Makes a key, and prints its token alone on the standard output."""
+    """Creates a key and prints its token, alone, on standard output."""
     database = database_at(url, pool_size=1)
     try:
         async with database.sessions.begin() as session:
@@ -34,7 +34,7 @@ async def create_key(url: str, *, name: str, scope: ApiKeyScope, console: Consol
 
 
 async def list_keys(url: str) -> None:
-    """Prints a line for each key: id, scope, name, when it was made, last used and revoked."""
+    """Prints a line for each key: id, scope, creation, last use, revocation and name."""
     database = database_at(url, pool_size=1)
     async with database.sessions() as session:
         for key in await api_keys(session):
@@ -45,7 +45,7 @@ async def list_keys(url: str) -> None:
 
 
 async def revoke_key(url: str, key_id: str, *, console: Console) -> None:
-    """Ends a key."""
+    """Revokes a key. Raises `CommandError` if it cannot be revoked."""
     try:
         found = ApiKeyId(UUID(key_id))
     except ValueError:
@@ -62,7 +62,7 @@ async def revoke_key(url: str, key_id: str, *, console: Console) -> None:
 
 
 async def require_keys(url: str, data_dir: Path | None = None) -> None:
-    """Raises `CommandError` where nobody could send a request. `data_dir` is what the server's option says."""
+    """Raises `CommandError` if there is no API key yet. `data_dir` is the server's option, quoted in the message."""
     database = database_at(url, pool_size=1)
     async with database.sessions() as session:
         found = await has_api_keys(session)

@@ -1,8 +1,8 @@
-"""The log: lines of JSON, or of text on a terminal. All that any library logs takes this way.
+"""Log output: JSON lines, or text on a terminal. Everything that any library logs passes through here.
 
-What an exception says is not written down, but for those of which it is known that they name nobody: PostgreSQL puts
-values of rows into its errors, and so does much else. Its type is, what PostgreSQL says of it beside values, and the
-lines of code that led to it.
+Messages of exceptions are not logged, except for types that cannot contain personal data: PostgreSQL and others put
+values of rows into their messages. An exception is logged as its type, the error fields of PostgreSQL that hold no
+values, and the traceback.
 """
 
 import logging
@@ -23,25 +23,25 @@ from db.driver.errors import Overloaded, server_detail
 from graph.observability.exchange import EXCHANGE
 
 FRAMES = 60
-"""So many lines of code of an exception are written down at most, the last ones."""
+"""Maximum number of stack frames to log for each exception. The innermost frames are kept."""
 
 SAID = frozenset({AttributeError, ImportError, ModuleNotFoundError, NameError, NotImplementedError, Overloaded})
 SAID_BY_THE_SYSTEM = (OSError, socket.gaierror)
-"""Exceptions that speak of code or of the system, never of rows."""
+"""Exceptions whose messages are safe to log: they describe code or the operating system, never rows."""
 
 OF_POSTGRES = {"sqlstate": "SQLSTATE", "constraint_name": "constraint", "table_name": "table", "column_name": "column"}
 
 
 def configure_logs(output: TextIO, level: int = logging.INFO) -> None:
-    """Has everything logged to `output`, from `level` on."""
-    # A line that cannot be written has no other place: a traceback for each would fill what takes it.
+    """Sends all log records of `level` or higher to `output`."""
+    # If a line cannot be written, there is nowhere to report it: one traceback for each would flood stderr.
     logging.raiseExceptions = False
     handler = logging.StreamHandler(output)
     handler.setFormatter(Formatter(terminal=output.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # They say at INFO what they do at each look at the schema.
+    # Alembic logs at INFO whenever the schema is checked.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
     sys.excepthook = log_crash
@@ -56,7 +56,7 @@ def log_crash(kind: type[BaseException], error: BaseException | None, trace: Tra
 
 
 class Formatter(logging.Formatter):
-    """Makes a line of what the standard library's loggers are given: in color on a `terminal`, or else in JSON."""
+    """Formats records of the standard library's loggers: in color on a `terminal`, else as JSON."""
 
     def __init__(self, *, terminal: bool) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Formatter(logging.Formatter):
             "level": record.levelname.lower(),
             "event": message_of(record),
             "logger": record.name,
-            # Nothing else is taken that a library hangs on a record.
+            # Other attributes that libraries attach to a record are dropped.
             **getattr(record, "facts", {}),
             **ids(),
         }
@@ -83,18 +83,18 @@ class Formatter(logging.Formatter):
 
 
 def message_of(record: logging.LogRecord) -> str:
-    """What was logged, without what exceptions say that are in it."""
+    """Returns the message of a record, with exceptions among its arguments replaced by safe descriptions."""
     arguments = record.args
     if isinstance(arguments, tuple) and any(isinstance(each, BaseException) for each in arguments):
         arguments = tuple(SafeError(each) if isinstance(each, BaseException) else each for each in arguments)
         return str(record.msg) % arguments
     message = record.getMessage()
-    # After its first line, asyncio shows the task, and the exception in it.
+    # asyncio appends the task and its exception after the first line.
     return message.partition("\n")[0] if record.name == "asyncio" else message
 
 
 class SafeError:
-    """An exception, in the words that may be said of it."""
+    """Stands for an exception in a log message, without its unsafe text."""
 
     def __init__(self, error: BaseException) -> None:
         self._said = described(error)
@@ -108,7 +108,7 @@ def line_of_json(event: EventDict, **_: object) -> str:
 
 
 def ids() -> dict[str, str | None]:
-    """The ids of the request that is being answered, and the name of its operation."""
+    """Returns the ids of the current request and the name of its operation. Empty outside of requests."""
     exchange = EXCHANGE.get()
     if exchange is None:
         return {}
@@ -124,7 +124,7 @@ def ids() -> dict[str, str | None]:
 
 
 def described(error: BaseException) -> str:
-    """The type of an exception, and what may be said of it: nothing that could be a value of somebody's."""
+    """Returns the type of an exception and the details that are safe to log, without any customer's data."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     if kind in SAID or (kind.__module__ in ("builtins", "socket") and isinstance(error, SAID_BY_THE_SYSTEM)):
@@ -135,7 +135,7 @@ def described(error: BaseException) -> str:
 
 
 def traceback_of(error: BaseException, seen: set[int]) -> Iterator[str]:
-    """The lines of a traceback, causes first, without the values of anything."""
+    """Yields the pieces of a traceback, causes first, without the values of variables."""
     seen.add(id(error))
     earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if earlier is not None and id(earlier) not in seen:

@@ -1,4 +1,4 @@
-"""The command `billing` and its subcommands. Each says in one line what a person did wrong, and exits with 1."""
+"""The command `billing` and its subcommands. Each reports a user's mistake in one line and exits with 1."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 def option(name: str) -> OptionInfo:
-    """The option that stands above the setting `name`, with its help."""
+    """Returns the option that overrides the setting `name`, with the setting's help text."""
     setting = next(each for each in settings_of(Configuration) if each.field == name)
     declared: OptionInfo = typer.Option(
         help=f"{setting.about} ({setting.variable}; default: {format_value(setting.default)})",
@@ -94,7 +94,7 @@ def serve(
 
 
 SPOKEN_SCOPES = {scope.value.lower(): scope for scope in KEY_SCOPES}
-"""What an API key may do, as a person says it."""
+"""Scopes of API keys by their names on the command line."""
 
 
 def key_scope(said: str) -> ApiKeyScope:
@@ -165,7 +165,7 @@ def renew_command(
     ] = RUN_CHUNK,
     data_dir: DataDir = None,
 ) -> None:
-    """Bill everything that is due, once. The server does this by itself; use the command from cron or to try it out.
+    """Bill everything that is due, once. The server does this automatically; use the command in cron or to try it out.
 
     Exits with 1 when a subscription could not be billed.
     """
@@ -241,7 +241,7 @@ def restore_command(
     from cli.verify import verify_database
 
     with one_line_errors(), ExitStack() as stack:
-        # Before a database is made for it.
+        # Check the file first, before a database is created for it.
         backup = stack.enter_context(whole_backup(file, folder=postgres_bin, console=console))
         server = stack.enter_context(database_server(data_dir))
         require_direct(server)
@@ -296,10 +296,10 @@ def demo(
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Runs a command. Turns what a person can mend into one line and exit code 1."""
+    """Runs the block as a command. Turns errors that the user can fix into one line and exit code 1."""
     from cli.logs import configure_logs
 
-    # A server has its log on the standard output; what other commands print there is for programs.
+    # Only the server logs to standard output: other commands print their output there for programs to read.
     configure_logs(sys.stderr, logging.WARNING)
     try:
         yield
@@ -314,7 +314,7 @@ def one_line_errors() -> Iterator[None]:
 
 @contextmanager
 def migrated_database(data_dir: Path | None, *, make: bool = False) -> Iterator[str]:
-    """Runs a command on its database, whose URL it is given. An embedded one is made only if `make` is true."""
+    """Runs the block as a command, with the URL of the migrated database. Creates an embedded one only if `make`."""
     from cli.database import database_server, migrate_and_report
 
     with one_line_errors(), database_server(data_dir, make=make) as server:

@@ -1,4 +1,4 @@
-"""How a command ends: its output is written, or one line says why not."""
+"""Handles the output and the exit code of a command: usage errors and failed writes are reported in one line."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 
 class OutputError(Exception):
-    """The standard output takes nothing more. `reason` is None where nobody reads it any more."""
+    """Standard output cannot be written. `reason` is None if its reader has closed the pipe."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(str(error))
@@ -20,7 +20,7 @@ class OutputError(Exception):
 
 
 class Output(TextIOWrapper):
-    """The standard output. Its errors are its own: an `OSError` could be the database's as well."""
+    """Standard output that raises `OutputError`, because an `OSError` could also come from the database."""
 
     def write(self, text: str) -> int:
         try:
@@ -36,15 +36,15 @@ class Output(TextIOWrapper):
 
 
 class CommandGroup(TyperGroup):
-    """The command `billing`, which says in one line what is wrong with its words, or with the place it writes to."""
+    """The command `billing`. Reports wrong arguments and failed writes to standard output in one line."""
 
-    def main(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as the method that it stands for
+    def main(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - overrides a method of TyperGroup
         run = super().main
         sys.exit(exit_code_of(lambda: run(*arguments, **{**options, "standalone_mode": False})))
 
 
 def exit_code_of(run: Callable[[], int | None]) -> int:
-    """Runs a command to its end, and says in one line why it could not be run."""
+    """Runs a command and returns its exit code. Prints usage errors and failed writes in one line."""
     if (output := sys.stdout) is sys.__stdout__ and isinstance(output, TextIOWrapper):
         output.flush()
         sys.stdout = Output(output.buffer, output.encoding, output.errors, line_buffering=output.line_buffering)
@@ -52,7 +52,7 @@ def exit_code_of(run: Callable[[], int | None]) -> int:
         code = run()
         sys.stdout.flush()
     except OutputError as error:
-        # What is still to be written would fail once more when Python ends.
+        # Python flushes standard output again at exit, which would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if error.reason is not None:
             sys.stderr.write(f"error: Cannot write the output: {error.reason}.\n")
@@ -64,7 +64,7 @@ def exit_code_of(run: Callable[[], int | None]) -> int:
 
 
 def usage_error_line(error: TyperException) -> str:
-    """The line that says what is wrong, and where help is. Empty where a group has printed its help."""
+    """Returns the error and a pointer to the help in one line. Empty if a command group has printed its help."""
     message = error.format_message()
     if not message:
         return ""

@@ -1,4 +1,4 @@
-"""One run of the renewals."""
+"""A single renewal run."""
 
 import asyncio
 import gc
@@ -19,8 +19,10 @@ from services.ticks import tick
 
 
 async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, console: Console) -> int:
-    """Bills what is due by `as_of`, by default now, and says what was done, also where SIGTERM or Ctrl-C ends it before
-    all is. Returns how many could not be billed.
+    """Bills what is due by `as_of` (default: now) and prints a summary, even if SIGTERM or Ctrl-C interrupts the run.
+
+    Returns the number of subscriptions that could not be billed. Raises `CommandError` if `as_of` is in the future or
+    the run was interrupted.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     brake = read_configuration().brake()
@@ -32,7 +34,7 @@ async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, conso
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     ended = False
     began = time.monotonic()
-    # What a chunk makes is dropped as a whole: to look for cycles in it in between takes a third of the time.
+    # The objects of a chunk are freed together: collecting cycles in between would take a third of the time.
     gc.freeze()
     gc.set_threshold(300_000, 50, 100)
     try:
@@ -66,6 +68,6 @@ async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, conso
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process has had."""
+    """Returns the peak memory of this process in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -1,4 +1,4 @@
-"""Serving: the socket, the processes that share it, and what is printed at the start."""
+"""Serving: the listening socket, the worker processes that share it, and the startup messages."""
 
 import ctypes
 import gc
@@ -35,27 +35,27 @@ if TYPE_CHECKING:
     from graph.observability.tracing import Tracing
 
 GRACEFUL_SHUTDOWN_SECONDS = 17
-"""What is under way has so long to be finished. With what comes before and after, a server ends within 25 seconds."""
+"""Maximum time for requests in progress on shutdown, in seconds. The whole shutdown takes at most 25 seconds."""
 
 KEEP_ALIVE_SECONDS = 75
-"""So long a connection stays open on which nothing is asked: longer than proxies keep one, which else would send a
-request on one that is just being closed.
+"""Time that an idle connection stays open, in seconds. Longer than the keep-alive of common proxies, which could
+otherwise send a request on a connection that is just being closed.
 """
 
 PR_SET_PDEATHSIG = 1
 COLLECTOR_THRESHOLDS = (50_000, 20, 10)
-"""Objects that are made before the young are looked at; and how often, before older ones are."""
+"""Thresholds for `gc.set_threshold`: new objects per young collection, and collections per older generation."""
 
 
 def serve_forever(
     server: DatabaseServer, listening: socket.socket, configuration: Configuration, *, console: Console
 ) -> None:
-    """Serves on `listening` until SIGINT or SIGTERM ends it, and returns. The database is migrated and stays there.
+    """Serves on `listening` until SIGINT or SIGTERM, then returns. The database must be running and migrated.
 
-    Each process reads what is in force from the environment, where options are added to it, but for the address of the
-    database, which it is handed.
+    Each process reads the settings from the environment, into which this function writes the options. The URL of the
+    database is passed separately.
     """
-    # The URL says already what it leads to. It stays out of the environment, which others can read: it has a password.
+    # `server.url` is complete. Other users can read the environment, so the password in the URL stays out of it.
     os.environ.update(environment_of(replace(configuration, database_url=None, pgbouncer=False)))
     for name in ("DATABASE_URL", "DATABASE_URL" + FROM_FILE):
         os.environ.pop(name, None)
@@ -78,20 +78,20 @@ def serve_forever(
     console.print(f"Health      {url}/health  /health/db  /ready")
     console.print(f"Renewals    {f'every {configuration.renew_every:g} s' if configuration.renew else 'off'}")
     console.print("Stop with Ctrl-C.")
-    # It hears signals from here on, before it runs. uvicorn raises the one that ended it once more when it is done, and
-    # it hears that as well: we go on from there, and exit with 0.
+    # Handles signals from here on, even before the server runs. When uvicorn has shut down, it raises the signal again,
+    # which reaches the same handlers: the process continues after `serving()` and exits with 0.
     serving = runner_of(config, listening)
     configure_logs(sys.stdout)
     with shared_metrics(configuration):
-        # What is wrong with settings or program shows here: a supervisor would start such workers again without end.
-        # It serves nothing, and is not to be among those that are counted.
+        # Finds invalid settings and bugs before workers start, because a supervisor would restart such workers forever.
+        # This application serves nothing, so its metrics are off.
         exporters_of()
         app_of(replace(read_configuration(), database_url=server.url, metrics=False))
         serving()
 
 
 def runner_of(config: uvicorn.Config, listening: socket.socket) -> Callable[[], None]:
-    """What serves until SIGINT or SIGTERM ends it, which it notes from now on: run after one, it ends at once."""
+    """Returns a function that serves until SIGINT or SIGTERM. Signals count from now on, even before it is called."""
     if config.workers > 1:
         return Workers(config, [listening]).run
     server = uvicorn.Server(config)
@@ -101,13 +101,13 @@ def runner_of(config: uvicorn.Config, listening: socket.socket) -> Callable[[], 
 
 
 def end_on_sigterm() -> None:
-    """Has SIGTERM end the process in good order, as Ctrl-C does, and not at once."""
+    """Makes SIGTERM raise `SystemExit`, so that the process cleans up before it exits, as with Ctrl-C."""
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
 
 @contextmanager
 def shared_metrics(configuration: Configuration) -> Iterator[None]:
-    """A folder in which several workers keep what they count, so that each can tell the figures of all."""
+    """Provides the folder in which workers share their metrics, so that each worker can report those of all."""
     if not configuration.metrics or configuration.workers == 1:
         os.environ.pop(METRICS_FOLDER, None)
         yield
@@ -119,7 +119,7 @@ def shared_metrics(configuration: Configuration) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class WorkerApp:
-    """Makes the server of one process, over the database at this URL. A worker gets it by a pipe."""
+    """Creates the application of a server process. Workers receive this object, with its URL, through a pipe."""
 
     database_url: str = field(repr=False)
 
@@ -130,7 +130,7 @@ class WorkerApp:
 def worker_app(database_url: str) -> Starlette:
     supervisor = multiprocessing.parent_process()
     if sys.platform == "linux" and supervisor is not None:
-        # A worker whose supervisor was killed would serve on, and hold the port against the next start.
+        # Without this, a worker would survive a killed supervisor and keep the port in use.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != supervisor.pid:
             sys.exit(1)
@@ -157,9 +157,9 @@ def app_of(configuration: Configuration, *, tracing: "Tracing | None" = None) ->
 
 
 def spare_the_collector() -> None:
-    """Keeps the garbage collector from looking at what stays: the schema, and all that is imported.
+    """Makes the garbage collector skip the schema and all imported modules, which are never freed.
 
-    And has it look less often: an answer makes many objects, and hardly any that refer to each other in circles.
+    It also runs less often: a response creates many objects, but hardly any reference cycles.
     """
     gc.collect()
     gc.freeze()
@@ -167,7 +167,7 @@ def spare_the_collector() -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on the address. Raises a `CommandError` that says why there is none."""
+    """Returns a socket that listens on the address. Raises `CommandError` with the reason if that fails."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -178,7 +178,7 @@ def listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(address)
-        # Two servers can bind one port until one of them listens.
+        # Two servers can bind the same port until one of them listens.
         listening.listen()
     except OSError as error:
         listening.close()

@@ -1,6 +1,6 @@
-"""Every setting of the server, declared once: its name, type and default, and what it is for.
+"""All settings of the server, each declared once with its name, type, default and description.
 
-What reads and refuses variables, `billing config`, the help of the options and docs/configuration.md follow from it.
+The parsing of variables, `billing config`, the help of the options and docs/configuration.md derive from them.
 """
 
 import os
@@ -23,7 +23,7 @@ SERVER = Settings()
 RATE = RateLimit()
 
 HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-"""Without a scheme or a port, as it is compared; with what stands in names that Docker gives."""
+"""A host name without scheme or port. Underscores are allowed because Docker uses them."""
 
 HEADER_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -38,7 +38,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_local(read: Mapping[str, Any]) -> bool:
-    """Whether only this machine's people reach the server, and only their own data: then it needs no API key."""
+    """Returns True if the database is embedded and only this machine can reach the server, so no API key is needed."""
     return read["database_url"] is None and is_loopback(read["host"])
 
 
@@ -52,7 +52,7 @@ def is_open(read: Mapping[str, Any]) -> bool:
 
 
 def database_url(said: str) -> str:
-    """A URL that can be used. Raises `DatabaseUrlError`."""
+    """Returns `said` if it is a supported URL. Raises `DatabaseUrlError` otherwise."""
     from db.driver.urls import asyncpg_url
 
     asyncpg_url(said)
@@ -60,7 +60,7 @@ def database_url(said: str) -> str:
 
 
 def origins(said: str) -> tuple[str, ...]:
-    """Origins, such as `https://app.example.com`. Raises `CommandError` for what is none."""
+    """Parses origins such as `https://app.example.com`. Raises `CommandError` if one is not valid."""
     for each in said.split():
         scheme, found, host = each.partition("://")
         if scheme not in ("http", "https") or not found or not host or "/" in host or "*" in host:
@@ -69,7 +69,7 @@ def origins(said: str) -> tuple[str, ...]:
 
 
 def header_names(said: str) -> tuple[str, ...]:
-    """Names such as `X-Tenant`. Raises `CommandError` for what is none."""
+    """Parses header names such as `X-Tenant`. Raises `CommandError` if one is not valid."""
     for each in said.split():
         if not HEADER_NAME.fullmatch(each):
             raise CommandError(f"BILLING_CORS_HEADERS must list header names such as X-Tenant, not {each!r}.")
@@ -77,7 +77,7 @@ def header_names(said: str) -> tuple[str, ...]:
 
 
 def host_names(said: str) -> tuple[str, ...]:
-    """Names such as `billing.internal`. Raises `CommandError` for what is none."""
+    """Parses host names such as `billing.internal`. Raises `CommandError` if one is not valid."""
     for each in said.split():
         if not HOST_NAME.fullmatch(each):
             raise CommandError(f"BILLING_HOSTS must list host names such as billing.internal, not {each!r}.")
@@ -86,7 +86,7 @@ def host_names(said: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """What is in force. The variable of a setting is BILLING_ and its name in upper case, where it has no other."""
+    """The effective settings. The default variable of a setting is BILLING_ and its name in upper case."""
 
     database_url: str | None = setting(
         None,
@@ -235,13 +235,13 @@ class Configuration:
     log_requests: bool = setting(False, "`on`: every request is logged.")
 
     def url(self) -> str | None:
-        """The URL of the database, which says what it leads to; None for one of our own."""
+        """Returns the URL of the database, marked if it points to a PgBouncer. None for the embedded PostgreSQL."""
         from db.driver.urls import pgbouncer_url
 
         return pgbouncer_url(self.database_url) if self.database_url and self.pgbouncer else self.database_url
 
     def brake(self) -> RunThrottle:
-        """How much of the machine renewals may use."""
+        """Returns the share of the machine that renewals may use."""
         return RunThrottle(self.renew_parallel, self.renew_rest)
 
     def of_database(self) -> DatabaseSettings:
@@ -258,19 +258,19 @@ class Configuration:
         return Settings(**named_otherwise, **{name: getattr(self, name) for name in same})
 
     def group(self, group: type[Group], prefix: str = "") -> Group:
-        """The settings whose names have `prefix`, as the dataclass of those names."""
+        """Returns the settings whose names start with `prefix`, as a `group`."""
         return group(**{each.name: getattr(self, prefix + each.name) for each in fields(group)})
 
 
 def environment_of(configuration: Configuration) -> dict[str, str]:
-    """What is in force as variables: read again, they give the same configuration."""
+    """Returns the settings as variables that parse to the same configuration."""
     return {each.variable: format_value(getattr(configuration, each.field)) for each in settings_of(Configuration)}
 
 
 def read_configuration(environment: Mapping[str, str] = os.environ, **options: object) -> Configuration:
-    """What the environment and the options of a command say: an option that is not None stands above its variable.
+    """Reads the settings from the environment. `options` of a command that are not None override their variables.
 
-    Raises `CommandError` and `DatabaseUrlError` for what cannot be.
+    Raises `CommandError` and `DatabaseUrlError` for invalid settings.
     """
     found = find(Configuration, environment, options)
     configuration = Configuration(**{name: each.value for name, each in found.items()})

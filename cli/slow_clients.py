@@ -1,9 +1,9 @@
-"""Clients that say nothing, say it slowly, say too much, or do not take their answer: their connections are closed.
-Those that offer another protocol are served by this one.
+"""Closes the connections of clients that send nothing, send too slowly or too much, or do not read their response.
+Offers to upgrade to another protocol are ignored.
 
-uvicorn closes a connection on which nothing is asked after an answer. For a first request, for the rest of one, and for
-a client to take what it was sent, it waits for ever. It keeps all heads, trailers and pipelined requests that arrive,
-and the last request of a connection for as long as the connection is idle, and longer where a reset ends it.
+uvicorn only closes connections that are idle after a response. It waits forever for the first request, for the rest of
+a request, and for a client to read its response. It keeps all heads, trailers and pipelined requests that arrive. It
+keeps the last request of a connection as long as the connection is idle, and longer if a reset ends it.
 """
 
 import asyncio
@@ -21,29 +21,29 @@ from graph.server.http import RETRY_SOON
 from graph.server.requests import Refusal
 
 CONNECTION_CHECK_SECONDS = 1
-"""So often each connection is looked at: which costs the others nothing, as a timer for each request would."""
+"""Interval between two checks of a connection, in seconds. Cheaper than a timer for each request."""
 
 PIECE_BYTES = 16 * 1024
-"""Number of bytes that are parsed at once: parsed requests and headers take many times the memory of their bytes."""
+"""Maximum number of bytes to parse at once: parsed requests and headers take much more memory than their bytes."""
 
 MAX_HEADER_FIELDS = 100
-"""Maximum number of header fields of a request, and of its trailer fields: the memory of a field is up to thirty times
-its bytes.
+"""Maximum number of header fields of a request, and of its trailer fields. A field takes up to thirty times its bytes
+in memory.
 """
 
 MAX_HEAD_BYTES = 32 * 1024
-"""Maximum of bytes of a request that are no body: its head, its trailer fields, the extensions of its chunks. The
-pieces in which it begins and ends may not count.
+"""Maximum number of bytes of a request outside of its body: head, trailer fields and chunk extensions. The first and
+the last parsed piece of a request may not count.
 """
 
 CHUNK_BYTES = 8
-"""Number of bytes around a chunk that do not count: its size and line ends."""
+"""Number of bytes per chunk that do not count as outside of the body: its size and its line ends."""
 
 MAX_LATE_BYTES = 64 * 1024
-"""Maximum of bytes of a request that are read and discarded after its answer."""
+"""Maximum number of bytes of a request that are read and discarded after its response."""
 
 MAX_UNPARSED_BYTES = 64 * 1024
-"""Number of bytes behind an unanswered request, beyond which no more is read from the connection."""
+"""Number of bytes behind an unanswered request above which the connection is not read any further."""
 
 NOT_HTTP = 400
 TIMED_OUT = 408
@@ -54,11 +54,11 @@ UNAVAILABLE = 503
 TOO_MUCH_ARRIVES = "The server is busy: too many large or slow requests are arriving. Try again in a moment."
 
 ARRIVING = Arriving()
-"""What is arriving on all connections of this process."""
+"""Bytes of incomplete requests on all connections of this process."""
 
 
 class BoundedFlow(FlowControl):
-    """Flow control of uvicorn that does not read on while it is `full`."""
+    """Flow control of uvicorn that does not resume reading while it is `full`."""
 
     full = False
 
@@ -68,8 +68,9 @@ class BoundedFlow(FlowControl):
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """HTTP/1.1 of uvicorn that waits `patience_seconds` for the head of a request, as long for its body, and as long
-    for the client to take anything of an answer. It parses a request after it has answered the one before.
+    """uvicorn's HTTP/1.1 protocol with timeouts and limits. It waits `patience_seconds` for the head of a request, for
+    its body, and for the client to read some of the response. It parses a request only after the response to the
+    previous one is complete.
     """
 
     patience_seconds: ClassVar[float] = 10.0
@@ -97,11 +98,11 @@ class PatientProtocol(HttpToolsProtocol):
         ARRIVING.drop(self._make_room)
         self._unparsed = b""
         if self._running is not None:
-            # uvicorn tells the last request that has arrived. This may be another, which would write an answer.
+            # uvicorn notifies the last request that arrived. Another one may be running, and would write its response.
             self._running.disconnected = True
             self._running.message_event.set()
         super().connection_lost(exc)
-        # uvicorn leaves its timer to run after a reset: it would keep all of this for as long as an idle connection.
+        # uvicorn leaves its keep-alive timer running after a reset, which would keep this object alive until it fires.
         self._unset_keepalive_if_required()
         self.pipeline.clear()
         self.scope = self.cycle = self._running = self._refusal = None
@@ -123,7 +124,7 @@ class PatientProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def _forget_answered(self) -> None:
-        """Drops the head and the body of a request that is answered: an idle connection holds neither."""
+        """Drops the head and the body of an answered request, so that idle connections hold neither."""
         if self.cycle is None or not self.cycle.response_complete:
             return
         if self.scope is self.cycle.scope:
@@ -131,7 +132,7 @@ class PatientProtocol(HttpToolsProtocol):
         self.cycle.scope, self.cycle.body = None, bytearray()  # type: ignore[assignment]
 
     def _parse(self) -> None:
-        """Parses what has arrived, up to the end of a request that is not answered."""
+        """Parses what has arrived, up to the end of the first request without a complete response."""
         while self._unparsed and not self._is_busy() and not self._is_over():
             piece, self._unparsed = self._unparsed[:PIECE_BYTES], self._unparsed[PIECE_BYTES:]
             self._feed(piece)
@@ -143,20 +144,20 @@ class PatientProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
 
     def _is_busy(self) -> bool:
-        """Whether a request has arrived as a whole, and its answer is not complete."""
+        """Returns True if a request has arrived completely and its response is not complete."""
         return bool(self.pipeline) or ((unanswered := self._unanswered()) is not None and not unanswered.more_body)
 
     def _is_over(self) -> bool:
-        """True if nothing more is read: the connection is closed, or will be once a refusal is sent."""
+        """Returns True if nothing more is read: the connection is closed, or will be once the rejection is sent."""
         return self._refusal is not None or self.transport.is_closing()
 
     def _feed(self, piece: bytes) -> None:
-        """Parses a piece, up to what is to be refused."""
+        """Parses a piece. Notes the reason if the request must be rejected."""
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as offer:
-            # The parser takes what follows for the other protocol. Another reads the head again, without the offer.
+            # The parser would treat the rest as the other protocol. A new one reads the head again without the offer.
             [size] = offer.args
             self._unparsed = self._head_without_offer() + piece[size:] + self._unparsed
             self.parser = httptools.HttpRequestParser(self)
@@ -166,19 +167,20 @@ class PatientProtocol(HttpToolsProtocol):
             if not isinstance(cause, Refusal):
                 self.logger.warning("Invalid HTTP request received.")
                 cause = Refusal(NOT_HTTP, "This is not HTTP/1.1.")
-            # Its traceback holds this connection.
+            # Without its traceback, which refers to this connection.
             self._refusal = cause.with_traceback(None)
 
     def _head_without_offer(self) -> bytes:
-        """Returns the head that has arrived, without the field `Upgrade`, which a server may ignore: RFC 9110, section
-        7.8.
+        """Returns the head that has arrived, without the `Upgrade` field, which a server may ignore.
+
+        See RFC 9110, section 7.8.
         """
         first = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         fields = [b"%b: %b\r\n" % (name, value) for name, value in self.headers if name != b"upgrade"]
         return b"".join([first, *fields, b"\r\n"])
 
     def _count(self, size: int) -> None:
-        """Counts a piece that was parsed, and refuses what was one too many."""
+        """Counts the bytes of a parsed piece, and rejects the request if they exceed a limit."""
         self._bytes_around += size
         if self._bytes_around > MAX_HEAD_BYTES and self._refusal is None:
             message = f"A request may have at most {MAX_HEAD_BYTES} bytes in addition to its body."
@@ -193,25 +195,25 @@ class PatientProtocol(HttpToolsProtocol):
                 self.transport.close()
 
     def _is_arriving(self) -> bool:
-        """True if a part of a request has arrived, and the rest is to come."""
+        """Returns True if a request has arrived only in part."""
         return self._begun_head() is not None or ((reading := self._unanswered()) is not None and reading.more_body)
 
     def _make_room(self) -> None:
-        """Refuses the request that is arriving, since too much of others is arriving too."""
+        """Rejects the incomplete request, because all connections together hold too many bytes."""
         self._refusal = Refusal(UNAVAILABLE, TOO_MUCH_ARRIVES, code=ErrorCode.OVERLOADED, headers=RETRY_SOON)
         self._end(self._refusal)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._fields = 0
-        # How much of this piece comes before the request is not known.
+        # The number of bytes of this piece that belong to the previous request is not known.
         self._bytes_around = -PIECE_BYTES
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += 1
         if self._fields > MAX_HEADER_FIELDS:
             raise Refusal(HEAD_TOO_LARGE, f"A request may have at most {MAX_HEADER_FIELDS} header fields.")
-        # Trailer fields come as headers do. They are none: RFC 9110, section 6.5.1.
+        # The parser reports trailer fields as headers, but they must not be merged with them: RFC 9110, section 6.5.1.
         if not self._body_open:
             super().on_header(name, value)
 
@@ -239,15 +241,15 @@ class PatientProtocol(HttpToolsProtocol):
             self._body_open = False
 
     def _begun_head(self) -> HTTPScope | None:
-        """The request that has begun, if its head has not come to its end."""
+        """Returns the request whose head has arrived only in part, if any."""
         return self.scope if self.cycle is None or self.scope is not self.cycle.scope else None
 
     def _unanswered(self) -> RequestResponseCycle | None:
-        """The request of which the head has arrived and the answer is not complete."""
+        """Returns the request whose head has arrived and whose response is not complete, if any."""
         return None if self.cycle is None or self.cycle.response_complete else self.cycle
 
     def _look(self) -> None:
-        """Gives the client up where it has been waited for the same thing for too long."""
+        """Gives the client up if the server has waited `patience_seconds` for the same thing."""
         self._look_again = self.loop.call_later(CONNECTION_CHECK_SECONDS, self._look)
         now = self.loop.time()
         waits_for = self._what_it_waits_for()
@@ -257,15 +259,16 @@ class PatientProtocol(HttpToolsProtocol):
             self._give_up()
 
     def _what_it_waits_for(self) -> object:
-        """What the client owes; None where it is the client that waits. It is the same for as long as nothing comes of
-        it.
+        """Returns what the server waits for: equal values as long as it waits for the same thing.
+
+        Returns None while the client waits for the server.
         """
         unsent = self.transport.get_write_buffer_size()
         if unsent:
             return "taking", unsent
         if (reading := self._unanswered()) is not None:
             return ("body", reading) if reading.more_body else None
-        # Between two requests uvicorn's own timer runs.
+        # Between two requests, uvicorn's own keep-alive timer runs.
         if self.transport.is_closing() or self.timeout_keep_alive_task is not None:
             return None
         return "head", self.cycle
@@ -278,28 +281,28 @@ class PatientProtocol(HttpToolsProtocol):
             self._end(Refusal(TIMED_OUT, message, code=ErrorCode.TIMEOUT))
 
     def _end(self, refusal: Refusal) -> None:
-        """Closes the connection, with a refusal of the request that is arriving."""
+        """Closes the connection. Sends `refusal` first if a request is arriving or unanswered."""
         is_first = refusal.status == NOT_HTTP and not self._body_open
         if is_first or self._begun_head() is not None or self._unanswered() is not None:
             self._refuse(refusal)
         else:
-            # It has said nothing, and may take an answer for that of its first request.
+            # The client has sent nothing, and would take a response for that of its first request.
             self.transport.close()
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Answers a request that has not arrived, and closes the connection."""
+        """Rejects a request that has not arrived completely, and closes the connection."""
         unanswered = self._unanswered()
         if unanswered is None or not unanswered.response_started:
             self.transport.write(response_to(refusal))
         if unanswered is not None:
-            # Who reads the body is told that the client has gone.
+            # Code that reads the body sees a disconnected client.
             unanswered.disconnected = True
             unanswered.message_event.set()
         self.transport.close()
 
 
 def response_to(refusal: Refusal) -> bytes:
-    """Returns a whole response, in the form that errors have."""
+    """Returns a complete response in the format of GraphQL errors."""
     error: dict[str, Any] = {"message": refusal.message, "extensions": {"code": refusal.code}}
     body = orjson.dumps({"errors": [error]})
     fields = b"".join(

@@ -1,7 +1,7 @@
-"""Whether to trace, by OpenTelemetry's own variables.
+"""Switches tracing on or off by the standard variables of OpenTelemetry.
 
-See https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/. What they say of the sampler, the
-batches and the exporter itself is read by OpenTelemetry's SDK.
+See https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/. OpenTelemetry's SDK itself reads
+the variables for the sampler, the batches and the exporter.
 """
 
 import os
@@ -19,9 +19,9 @@ EXPORTERS = ("otlp", "console")
 
 
 def exporters_of(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Where traces go to, of `EXPORTERS`: nowhere, unless a variable names an exporter or an endpoint.
+    """Returns the names of the `EXPORTERS` to use. Empty unless a variable names an exporter or an endpoint.
 
-    Raises `CommandError` for what is not supported.
+    Raises `CommandError` for unsupported values.
     """
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return []
@@ -41,7 +41,7 @@ def exporters_of(environment: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def start_tracing() -> "Tracing | None":
-    """Tracing as the variables have it; None, and nothing imported, where they switch it off. Raises `CommandError`."""
+    """Starts tracing as configured. Returns None, and imports nothing, if it is off. Raises `CommandError`."""
     names = exporters_of()
     if not names:
         return None

@@ -1,4 +1,4 @@
-"""The invariants of a database, line by line."""
+"""Checks the invariants of a database."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from services.verify import AcknowledgedLineError, snapshot, verify, verify_ackn
 
 
 async def verify_database(url: str, acknowledged: Path | None) -> bool:
-    """Prints what each invariant was found to be, and says whether all hold."""
+    """Prints the result of each invariant. Returns True if all hold."""
     database = database_at(url, pool_size=1)
     try:
         async with snapshot(database) as session:

@@ -1,4 +1,4 @@
-"""Several server processes on one socket."""
+"""Several worker processes on one socket."""
 
 import logging
 import os
@@ -17,12 +17,12 @@ from uvicorn.supervisors.multiprocess import Process
 logger = logging.getLogger("billing.workers")
 
 START_SECONDS = 60
-"""Maximum time from the start of a process to its first answer: it imports all of the program before."""
+"""Maximum time from the start of a worker to its first health check response, in seconds."""
 
 
 @dataclass(slots=True)
 class WorkerHealth:
-    """What the supervisor knows of a process, which it asks once while that starts, and regularly after that."""
+    """Health checks of a worker. It is asked once while it starts, and regularly after its first response."""
 
     since: float = field(default_factory=monotonic)
     asked: bool = False
@@ -30,11 +30,11 @@ class WorkerHealth:
 
 
 class Workers(Multiprocess):
-    """uvicorn's supervisor, which starts processes that die again; this one ends them as a server of one process ends.
+    """uvicorn's supervisor, which replaces workers that die, with the shutdown behavior of a single-process server.
 
-    It passes SIGTERM on at once, not when it looks for signals the next time, and does not keep the socket open until
-    the last process has ended: new requests would wait in its queue, which nobody serves any more. It gives a process a
-    minute to start, and logs each that it replaces.
+    Passes SIGTERM on immediately instead of at the next check for signals, and closes the socket before the last worker
+    exits, since new requests would otherwise wait in a queue that nobody serves. Gives a worker a minute to start, and
+    logs each replacement.
     """
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket]) -> None:
@@ -53,7 +53,7 @@ class Workers(Multiprocess):
         for listening in self.sockets:
             listening.close()
         for process in self.processes:
-            # A second signal would end it without the time to turn away who asks whether it is ready.
+            # A second signal would skip the delay in which load balancers see that `/ready` returns 503.
             if process.pid not in self._told:
                 process.terminate()
 
@@ -75,7 +75,7 @@ class Workers(Multiprocess):
             self.processes[index].start()
 
     def _reason_to_replace(self, process: Process) -> str | None:
-        """Why a process serves no more; None where it does, or still may."""
+        """Returns the reason to replace a worker, or None if it is healthy or still starting."""
         if not process.process.is_alive():
             return describe_exit(process.exitcode)
         health = self._health.setdefault(process, WorkerHealth())
@@ -96,14 +96,14 @@ class Workers(Multiprocess):
 
 
 def describe_exit(exit_code: int | None) -> str:
-    """How a process ended."""
+    """Returns a description of the exit of a process."""
     if exit_code is not None and exit_code < 0:
         return f"it was killed by {signal.Signals(-exit_code).name}"
     return f"it exited with code {exit_code}"
 
 
 def is_signalled(pid: int, number: int) -> bool:
-    """Sends the signal, if the process is there."""
+    """Sends the signal. Returns False if the process does not exist."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:

@@ -1,1 +1,1 @@
-"""What is said: the GraphQL schema and the HTTP around it. `graph.server.app` puts it together."""
+"""The API: the GraphQL schema and its HTTP server. `graph.server.app` assembles the server."""

@@ -1,6 +1,6 @@
-"""The codes of errors at the top of an answer, in `extensions.code`.
+"""Codes of top-level errors, in `extensions.code`.
 
-docs/clients.md tells clients what to do about each.
+docs/clients.md tells clients how to handle each.
 """
 
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What can be set of the server, beside its database."""
+"""Settings of the server, except those of its database."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,13 +8,15 @@ from services.settings import RateLimit
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may ask for at most.
+    """Limits for one request.
 
-    A page has `page` items. `nodes` are the objects that a document could give, were each page full; `rows` those that
-    the database reads for it, `response_bytes` those of its answer. `characters` and `tokens` are a document's,
-    `seconds` the time that a query may take, `list_seconds` that of one list in it. `values` are those of large
-    arguments, each as often as its field is resolved. `read_seconds` the head of a request may take to arrive, and as
-    many its body.
+    `depth`, `aliases`, `root_fields` and `directives` limit an operation; `tokens` and `characters` a document.
+    `page` is the maximum number of items in a page. `nodes` are the objects that an operation could return if every
+    page were full, `rows` the rows that it reads, `response_bytes` the size of its response. `values` are those of
+    large arguments, each counted as often as its field is resolved.
+
+    `seconds` is the maximum duration of a query, `list_seconds` that of one list in it. `read_seconds` is the timeout
+    for the head of a request, for its body, and for a client that reads nothing of its response.
     """
 
     depth: int = 20
@@ -36,16 +38,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the server behaves. By default as on a developer's own machine: whoever reaches it may do everything.
+    """Settings of the HTTP server. The defaults suit a developer's machine: anyone who can reach it has full access.
 
-    `requires_key`: each request needs an API key. `suggestions`: errors say which name was perhaps meant, which tells
-    the schema to those who may not read it. `trusted_documents`: a file of documents by their hash, as graphql-codegen
-    writes it; `trusted_only`: no other is taken. `cors_origins`: pages of these origins may read answers, and send
-    `cors_headers` beside those that client libraries send. `hosts`:
-    names, beside `localhost`, by which a server that needs no key may be asked. Without `plans`, operations are
-    executed by graphql-core, object by object. For `hsts_seconds` a browser comes by HTTPS only; 0: it is not told so.
-    `metrics`: the server has `/metrics`. An operation that takes longer than `slow_ms` is logged; with `log_requests`
-    each request is.
+    - `requires_key`: every request needs an API key.
+    - `suggestions`: errors suggest similar names, which reveals parts of the schema.
+    - `trusted_documents`: file of documents by hash, as graphql-codegen writes it. `trusted_only`: reject all others.
+    - `cors_origins`: origins whose pages may read responses. `cors_headers`: headers that they may send in addition to
+      those of client libraries.
+    - `hosts`: host names, in addition to `localhost`, to accept while no API key is required.
+    - `fast_executor`: execute query plans. If False, graphql-core executes operations object by object.
+    - `hsts_seconds`: `max-age` of the `Strict-Transport-Security` header. 0: no header.
+    - `metrics`: serve `/metrics`.
+    - `slow_ms`: log operations that take longer. `log_requests`: log every request.
     """
 
     requires_key: bool = False

@@ -1,7 +1,7 @@
-"""Fails when a package of the lock files is known to be vulnerable, as far as the network says.
+"""Fails if a package in the lock files has a known vulnerability.
 
-Who is asked is asked for a version first that is known to be: who knows nothing of it says nothing by silence. Where
-nobody can be asked, that is one line, and no failure. What was found sound is not looked up again for a day.
+First looks up a version that is known to be vulnerable, because a service without advisories would report nothing
+either. If no service can be reached, prints one line and does not fail. A result without findings is reused for a day.
 
     python scripts/check_advisories.py [REQUIREMENTS | package-lock.json ...]
 """
@@ -35,11 +35,11 @@ UNREACHABLE = re.compile(r"requests\.exceptions|urllib3\.exceptions|[Cc]ould not
 
 
 class NoAdvisories(Exception):
-    """Nobody can be asked. The message says why."""
+    """Advisories cannot be looked up. The message is the reason."""
 
 
 def audit(lock: Path) -> list[str]:
-    """The vulnerabilities that are known of a lock file's packages, a line for each. Raises `NoAdvisories`."""
+    """Returns a line for each known vulnerability of the packages in a lock file. Raises `NoAdvisories`."""
     return audit_packages(lock) if lock.name == "package-lock.json" else audit_requirements(lock)
 
 
@@ -53,7 +53,7 @@ def audit_requirements(lock: Path) -> list[str]:
             raise NoAdvisories(done.stderr.strip().rpartition("\n")[2]) from None
         sys.exit(f"error: pip-audit of {lock} failed:\n{done.stderr}")
     return [
-        f"{each['name']} {each['version']}: {found['id']}, mended in {', '.join(found['fix_versions']) or 'no version'}"
+        f"{each['name']} {each['version']}: {found['id']}, fixed in {', '.join(found['fix_versions']) or 'no version'}"
         for each in dependencies
         for found in each.get("vulns", ())
     ]
@@ -63,7 +63,7 @@ def audit_packages(lock: Path) -> list[str]:
     options = ("--package-lock-only", "--json", "--fetch-retries=0", f"--fetch-timeout={ANSWER_SECONDS * 1000}")
     done = run("npm", "audit", *options, folder=lock.parent)
     report = json.loads(done.stdout)
-    if "message" in report:  # of a request that failed; what is wrong with the file or the command has a code
+    if "message" in report:  # a failed request; errors in the file or the command have a code
         raise NoAdvisories(report["message"])
     if "vulnerabilities" not in report:
         sys.exit(f"error: npm audit of {lock} failed:\n{done.stderr}")
@@ -79,13 +79,13 @@ def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(command, cwd=folder, timeout=AUDIT_SECONDS, capture_output=True, text=True, check=False)  # noqa: S603
     except FileNotFoundError:
-        raise NoAdvisories(f"there is no {command[0]}") from None
+        raise NoAdvisories(f"{command[0]} is not installed") from None
     except subprocess.TimeoutExpired:
-        raise NoAdvisories(f"{command[0]} was not done in {AUDIT_SECONDS} s") from None
+        raise NoAdvisories(f"{command[0]} did not finish within {AUDIT_SECONDS} s") from None
 
 
 def require_advisories(name: str) -> None:
-    """Raises `NoAdvisories` where nothing is known even of what is known to be vulnerable."""
+    """Raises `NoAdvisories` if a version known to be vulnerable has no advisory."""
     with tempfile.TemporaryDirectory() as folder:
         lock = Path(folder, name)
         if name == "package-lock.json":
@@ -94,12 +94,12 @@ def require_advisories(name: str) -> None:
         else:
             lock.write_text(KNOWN_REQUIREMENTS)
         if not audit(lock):
-            raise NoAdvisories("no advisory is known of a version that has several")
+            raise NoAdvisories("the service returned no advisory for a version known to have some")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """That lock files were found sound, for a day and as long as they are what they are."""
+    """Records for a day that lock files have no findings. Bound to their content by a hash."""
 
     path: Path
 
@@ -131,7 +131,7 @@ def main() -> None:
             require_advisories(group[0].name)
             found = [f"{lock}: {line}" for lock in group for line in audit(lock)]
         except NoAdvisories as reason:
-            sys.stderr.write(f"The packages of {kind} are not looked up for known vulnerabilities: {reason}\n")
+            sys.stderr.write(f"{kind} packages were not checked for known vulnerabilities: {reason}\n")
             continue
         vulnerable |= bool(found)
         sys.stderr.writelines(f"error: {line}\n" for line in found)

@@ -1,8 +1,8 @@
-// Lists what in a schema could break clients of another one, and fails where something does:
+// Lists changes of a schema that could break clients of a released one. Fails if any change is breaking:
 //
 //   node schema-diff.mjs RELEASED CURRENT
 //
-// What was deprecated in the released schema may be gone from the current one.
+// Fields that were deprecated in the released schema may be removed.
 import { readFileSync } from 'node:fs';
 import { CriticalityLevel, DiffRule, diff } from '@graphql-inspector/core';
 import { buildSchema } from 'graphql';

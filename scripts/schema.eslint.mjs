@@ -1,8 +1,8 @@
-// What schema.graphql has to be, beyond valid: graphql-eslint's recommended rules and those of Relay, and our own.
-// scripts/check-schema runs it, beside the packages of tests/clients.
+// Lint rules for schema.graphql: graphql-eslint's recommended rules, its Relay rules, and our own.
+// scripts/check-schema runs it with the packages of tests/clients.
 import graphql from '@graphql-eslint/eslint-plugin';
 
-/** Types that are values: they are a part of the object they are in, and have no id of their own. */
+/** Value types: they belong to the object that contains them, and have no id. */
 const values = [
   'Address',
   'BillTo',
@@ -19,15 +19,15 @@ const values = [
 const ours = [
   {
     selector: 'ScalarTypeDefinition:not(:has(Directive[name.value="specifiedBy"]))',
-    message: 'A scalar says by @specifiedBy which standard its values follow.',
+    message: 'A scalar must name the standard of its values with @specifiedBy.',
   },
   {
     selector: ':matches(FieldDefinition, InputValueDefinition)[name.value=/Cents$/]:not([description.value=/minor units/])',
-    message: 'A description of money says that it is in minor units, and of which currency where none is beside it.',
+    message: 'The description of an amount must state minor units, and the currency if none is next to it.',
   },
   {
     selector: 'Directive[name.value="deprecated"] StringValue:not([value=/\\b20\\d\\d-\\d\\d-\\d\\d\\b/])',
-    message: 'A deprecation says from which day on it may be gone: 2027-01-31.',
+    message: 'A deprecation must state the earliest day of removal, such as 2027-01-31.',
   },
 ];
 
@@ -67,13 +67,13 @@ export default [
           exceptions: { types: values, suffixes: ['Connection', 'Edge', 'Payload'] },
         },
       ],
-      // Events, runs and entries of a ledger are read as lists and never asked for again by `node`. And a list may hold
-      // anything, not edges alone: connections have their `nodes`, and an invoice has its lines, 100 at most.
+      // Events, runs and ledger entries are only read in lists, never by `node`. Lists of other types than edges are
+      // allowed: connections have `nodes`, and an invoice has at most 100 lines.
       '@graphql-eslint/relay-edge-types': [
         'error',
         { shouldImplementNode: false, listTypeCanWrapOnlyEdgeType: false, withEdgeSuffix: true },
       ],
-      // The feed of events is read forwards only, as Relay allows: it has no last page to begin from.
+      // The event feed is only read forwards, as Relay allows: it has no last page to start from.
       '@graphql-eslint/relay-arguments': ['error', { includeBoth: false }],
     },
   },

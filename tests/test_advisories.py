@@ -145,7 +145,7 @@ def test_a_known_vulnerability_fails_and_is_named(advisories: Advisories, tmp_pa
     code, [python, npm] = check(advisories, *locks)
 
     assert code == 1
-    assert python == f"error: {locks[0]}: jinja2 2.4.1: PYSEC-2014-8, mended in 2.7.2"
+    assert python == f"error: {locks[0]}: jinja2 2.4.1: PYSEC-2014-8, fixed in 2.7.2"
     assert npm.startswith(f"error: {locks[1]}: minimist <0.2.1: What is wrong, https://")
     assert check(advisories, *locks)[0] == 1, "it is remembered as sound"
 
@@ -183,8 +183,8 @@ def test_where_nobody_can_be_asked_that_is_one_line_and_no_failure(
     code, [python, npm] = check(advisories, *locks)
 
     assert code == 0
-    assert python.startswith("The packages of Python are not looked up for known vulnerabilities: ")
-    assert npm.startswith("The packages of npm are not looked up for known vulnerabilities: ")
+    assert python.startswith("Python packages were not checked for known vulnerabilities: ")
+    assert npm.startswith("npm packages were not checked for known vulnerabilities: ")
 
 
 def test_a_lock_file_that_is_none_is_no_want_of_advisories(advisories: Advisories, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def megabytes(folder: Path) -> float:
 def set_up(project: Path, *words: str) -> str:
     """Runs a command that has to do its work, and gives what was said on the way."""
     done = dev(project, *words)
-    if "index does not answer" in done.stderr:
+    if "index does not respond" in done.stderr:
         unavailable("This test needs packages that are not in uv's cache, and no index was reached.")
     assert done.returncode == 0, done.stderr
     return done.stderr
@@ -107,7 +107,7 @@ def test_without_a_network(project: Path, tmp_path: Path, path: str | None) -> N
 
     *_, last = ended.stderr.splitlines()
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert re.fullmatch(r"error: (Fetching|Installing) .*: the package index does not answer\. Check the net.*", last)
+    assert re.fullmatch(r"error: (Fetching|Installing) .*: the package index does not respond\. Check the net.*", last)
     assert not (project / ".venv" / "in-sync").exists()
 
 

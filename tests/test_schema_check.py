@@ -216,16 +216,16 @@ def test_a_schema_that_leaves_something_unsaid_fails(checkout: Checkout) -> None
     assert status == 1
     found = [re.fullmatch(r" +\d+:\d+ +error +(.+?) {2,}(\S+)", line) for line in said]
     assert [(match[2].removeprefix("@graphql-eslint/"), match[1]) for match in found if match] == [
-        ("no-restricted-syntax", "A deprecation says from which day on it may be gone: 2027-01-31"),
+        ("no-restricted-syntax", "A deprecation must state the earliest day of removal, such as 2027-01-31"),
         (
             "no-restricted-syntax",
-            "A description of money says that it is in minor units, and of which currency where none is beside it",
+            "The description of an amount must state minor units, and the currency if none is next to it",
         ),
         ("require-description", 'Description is required for field "dueAt" in type "Invoice"'),
         ("relay-page-info", "Field `hasNextPage` must return non-null Boolean"),
-        ("no-restricted-syntax", "A scalar says by @specifiedBy which standard its values follow"),
+        ("no-restricted-syntax", "A scalar must name the standard of its values with @specifiedBy"),
     ]
-    assert said[-1] == "error: schema.graphql is not as scripts/schema.eslint.mjs wants it."
+    assert said[-1] == "error: schema.graphql violates the rules in scripts/schema.eslint.mjs."
 
 
 def test_without_nodejs_a_developer_goes_on_and_ci_does_not(checkout: Checkout, tmp_path: Path) -> None:
@@ -241,6 +241,6 @@ def test_without_nodejs_a_developer_goes_on_and_ci_does_not(checkout: Checkout, 
 
     assert checkout.check(PATH=path, CI="") == (
         0,
-        ["schema.graphql is left unlinted, for want of Node.js, npm or a package registry."],
+        ["schema.graphql was not linted: Node.js, npm or a package registry is missing."],
     )
     assert checkout.check(PATH=path, CI="true")[0] == 1

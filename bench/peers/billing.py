@@ -1,7 +1,7 @@
-"""createSubscription as the peers on the ORM do it: objects, added to the session of one transaction.
+"""`createSubscription` of the peers on the ORM: objects added to the session of one transaction.
 
-It writes what the product writes for a customer without a balance and a plan without a trial that costs something, and
-refuses all others.
+Writes the same as this project's server for a customer without a balance and a paid plan without a trial. Rejects all
+other cases.
 """
 
 from calendar import monthrange
@@ -31,7 +31,7 @@ NET_DAYS = 14
 
 
 class Refused(Exception):
-    """What is not allowed; stores nothing."""
+    """The operation is not allowed. Nothing is stored."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ class Subscribed:
 
 
 async def create_subscription(session: AsyncSession, customer_id: UUID, plan_id: UUID) -> Subscribed:
-    """Puts the customer on the plan and bills the first period. The caller commits. Raises `Refused`."""
+    """Subscribes the customer to the plan and bills the first period. The caller commits. Raises `Refused`."""
     customer = await billable_customer(session, customer_id)
     plan = await open_plan(session, plan_id, customer)
     at = max(datetime.now(UTC).replace(microsecond=0), customer.updated_at)
@@ -85,7 +85,7 @@ async def create_subscription(session: AsyncSession, customer_id: UUID, plan_id:
 
 
 async def stored(session: AsyncSession, *rows: Base) -> None:
-    """Without relationships, the order of the INSERTs is ours to say."""
+    """Inserts rows. Called in order of dependency, because the models have no relationships to derive it from."""
     session.add_all(rows)
     await session.flush()
 
@@ -120,7 +120,7 @@ async def open_plan(session: AsyncSession, id: UUID, customer: Customer) -> Plan
 
 
 def end_of_period(at: datetime, plan: Plan) -> datetime:
-    """Where the period ends that begins at `at`. A month without that day ends it on its last."""
+    """Returns the end of the period that starts at `at`. If the month is too short, it ends on its last day."""
     if plan.interval in (PlanInterval.DAY, PlanInterval.WEEK):
         return at + timedelta(days=plan.interval_count * (7 if plan.interval is PlanInterval.WEEK else 1))
     months = at.month - 1 + plan.interval_count * (12 if plan.interval is PlanInterval.YEAR else 1)

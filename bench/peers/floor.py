@@ -1,6 +1,6 @@
-"""The floor: one SQL statement for an operation, whose JSON PostgreSQL makes and this passes through. No GraphQL.
+"""The floor: one SQL statement for each operation, whose JSON from PostgreSQL is passed through. No GraphQL.
 
-`POST /nested` with the variables as its body; the statements are the files of `floor/`.
+`POST /nested` takes the variables as its body. The statements are the files in `floor/`.
 """
 
 import json
@@ -19,7 +19,7 @@ from starlette.routing import Route
 POOL_SIZE = 10
 STATEMENTS = {file.stem: file.read_text() for file in Path(__file__).with_name("floor").glob("*.sql")}
 ARGUMENTS = {"one": ("id",), "subscribe": ("customer", "plan")}
-"""The variables that are ids; all others are numbers, called `first`."""
+"""Variables that are ids, by operation. All other operations have one number, `first`."""
 
 
 async def answer(request: Request) -> Response:
@@ -33,12 +33,12 @@ async def answer(request: Request) -> Response:
 
 
 async def keep_as_is(_connection: object) -> None:
-    """Nothing is left behind that a connection would have to be reset from."""
+    """Skips asyncpg's reset of returned connections, because the statements leave no state behind."""
 
 
 @asynccontextmanager
 async def pooled(app: Starlette) -> AsyncIterator[None]:
-    # The address comes in PGHOST, PGPORT, PGUSER and PGDATABASE.
+    # asyncpg reads the address from PGHOST, PGPORT, PGUSER and PGDATABASE.
     async with asyncpg.create_pool(
         min_size=POOL_SIZE, max_size=POOL_SIZE, reset=keep_as_is, server_settings={"timezone": "UTC"}
     ) as pool:

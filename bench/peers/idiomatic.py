@@ -1,6 +1,6 @@
-"""Idiomatic Strawberry: its own executor and its own ASGI app, types made of ORM rows, a dataloader for each edge.
+"""Idiomatic Strawberry: its own executor and ASGI app, types created from ORM rows, a dataloader for each relation.
 
-The base line: the product's schema, as far as the operations ask for it, written as Strawberry's documentation does.
+The baseline: the part of the schema that the operations use, written as in Strawberry's documentation.
 """
 
 from collections.abc import Callable, Sequence

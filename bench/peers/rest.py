@@ -1,4 +1,4 @@
-"""FastAPI on the ORM: what the operations ask for as resources, each with a model of pydantic's."""
+"""FastAPI on the ORM: a resource for each operation, with pydantic models."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -169,7 +169,7 @@ app = FastAPI()
 
 @app.get("/customers")
 async def customers(session: Session, first: int = 20) -> list[Customer]:
-    """Customers with their subscriptions, plans and invoices."""
+    """Returns customers with their subscriptions, plans and invoices."""
     found = (await rows.page(session, models.Customer, first)).rows
     subscriptions = await rows.subscriptions_by_customer(session, [row.id for row in found], 10)
     flat = [row for page in subscriptions for row in page.rows]
@@ -204,7 +204,7 @@ async def customers(session: Session, first: int = 20) -> list[Customer]:
 
 @app.get("/customers/deep")
 async def customers_deep(session: Session, first: int = 20) -> list[CustomerDeep]:
-    """Customers with their subscriptions, and each invoice with its lines and payments."""
+    """Returns customers with their subscriptions, and each invoice with its lines and payments."""
     found = (await rows.page(session, models.Customer, first)).rows
     subscriptions = await rows.subscriptions_by_customer(session, [row.id for row in found], 10)
     pages = await rows.invoices_by_subscription(session, [row.id for page in subscriptions for row in page.rows], 12)

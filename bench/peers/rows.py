@@ -1,4 +1,4 @@
-"""The rows that the peers on the ORM read: mapped objects of the product's tables, one statement for many keys."""
+"""Reads rows for the peers on the ORM: mapped objects of the product's tables, one statement for many keys."""
 
 import os
 from base64 import urlsafe_b64encode
@@ -22,7 +22,7 @@ Row = TypeVar("Row", bound=Base)
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """The first rows of a list, and whether there are more."""
+    """The first rows of a list. `has_more` is True if more rows follow."""
 
     rows: list[Row]
     has_more: bool
@@ -39,12 +39,12 @@ def sessions() -> async_sessionmaker[AsyncSession]:
 
 
 def cursor(row: Any) -> str:
-    """Where a row stands in its list."""
+    """Returns an opaque cursor: the position of a row in its list."""
     return urlsafe_b64encode(f"{row.created_at.isoformat()}|{row.id}".encode()).decode()
 
 
 async def page(session: AsyncSession, model: type[Any], first: int) -> Page[Any]:
-    """The first rows of a whole list; one more is read, which tells whether there are more."""
+    """Returns the first rows of a whole list. Reads one more row to find out if there are more."""
     statement = select(model).where(model.test_clock_id.is_(None)).order_by(model.created_at, model.id).limit(first + 1)
     return trimmed(list(await session.scalars(statement)), first)
 
@@ -54,7 +54,7 @@ async def count(session: AsyncSession, model: type[Any]) -> int:
 
 
 def statement_of_pages(model: type[Any], parent: str) -> Select[tuple[UUID, Any]]:
-    """For each of the `keys` the first rows, `limit` at most, whose column `parent` has it."""
+    """Returns a statement for the first `limit` rows of each of the `keys`, compared with the column `parent`."""
     array = bindparam("keys", type_=ARRAY(Uuid()))
     parents = func.unnest(array).table_valued("key", with_ordinality="place").render_derived(name="parents")
     inner = (
@@ -72,7 +72,7 @@ def statement_of_pages(model: type[Any], parent: str) -> Select[tuple[UUID, Any]
     )
 
 
-# Made once: to make an alias of a LATERAL anew takes longer than all else that is done for a small page.
+# Created once: creating an alias of a LATERAL takes longer than everything else for a small page.
 SUBSCRIPTIONS_BY_CUSTOMER = statement_of_pages(Subscription, "customer_id")
 INVOICES_BY_SUBSCRIPTION = statement_of_pages(Invoice, "subscription_id")
 
@@ -122,7 +122,7 @@ async def lines_by_invoice(session: AsyncSession, invoice_ids: Sequence[UUID]) -
 
 
 async def payments_by_invoice(session: AsyncSession, invoice_ids: Sequence[UUID]) -> list[list[Payment]]:
-    """For each invoice the payments that something was put against it of, oldest first; each once."""
+    """Returns the payments applied to each invoice, oldest first, each once."""
     statement = (
         select(Allocation.invoice_id, Payment)
         .join(Payment, and_(Payment.id == Allocation.payment_id, Payment.customer_id == Allocation.customer_id))

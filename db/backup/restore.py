@@ -33,7 +33,10 @@ UNKNOWN_BEFORE_17 = b"SET transaction_timeout = 0;\n"
 """`pg_dump` 17 and later write this line whatever the server's version. Older servers reject it."""
 
 RATE_BITS = 31
-"""The event numbers of a restored database start at the seconds since 1970, times 2 to this power: see `prepare_for_use`."""
+"""The event numbers of a restored database start at the seconds since 1970, times 2 to this power.
+
+See `prepare_for_use`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,8 @@ def checked_backup(path: Path, *, folder: Path | None, progress: Progress) -> It
 async def restore(url: str, backup: Backup, *, now: datetime, progress: Progress) -> None:
     """Restores the backup into the empty database at `url`, at the schema revision of the backup.
 
-    In the same transaction, checks the number of rows and prepares the copy for use from `now` on: see `prepare_for_use`. On
-    failure, raises `BackupError` and leaves the database empty.
+    In the same transaction, checks the number of rows and prepares the copy for use from `now` on: see
+    `prepare_for_use`. On failure, raises `BackupError` and leaves the database empty.
     """
     server = await require_empty(url)
     run_script(backup.psql, url, backup.archive, backup.manifest, server=server, now=now, progress=progress)

@@ -27,8 +27,8 @@ class DatabaseUrlError(ValueError):
 def asyncpg_url(url: str) -> URL:
     """Returns `url` in SQLAlchemy's form for asyncpg. Also accepts `postgres://` and `postgresql://`.
 
-    Keeps the options in `SUPPORTED_OPTIONS`, under the driver's names. Drops those in `IGNORED_OPTIONS`, which the server
-    sets itself. Raises `DatabaseUrlError` for other options and for invalid URLs.
+    Keeps the options in `SUPPORTED_OPTIONS`, under the driver's names. Drops those in `IGNORED_OPTIONS`, which the
+    server sets itself. Raises `DatabaseUrlError` for other options and for invalid URLs.
     """
     try:
         parsed = make_url(url)

@@ -242,8 +242,8 @@ def page_statement(
 ) -> Select[Any]:
     """Selects the rows of a page.
 
-    With `shape.few`, the statement has two branches: if at most `MAX_SORTED_ROWS` rows are in the time range, it sorts them;
-    otherwise it reads the list in its order until the page is full.
+    With `shape.few`, the statement has two branches: if at most `MAX_SORTED_ROWS` rows are in the time range, it sorts
+    them; otherwise it reads the list in its order until the page is full.
     """
     if shape.few is None and branches_of(shape.split) == 1:
         [statement] = pages_of_values(model, shape, columns, *conditions)

@@ -71,9 +71,9 @@ async def execute(
 ) -> ExecutionResult:
     """Executes an operation of a valid document. `plans` are the plans of that document.
 
-    Resolvers receive an `info` whose path has no list indices, because all objects share it. Raises `ResponseTooLarge` as
-    soon as the response certainly exceeds `max_bytes` of JSON. Sizes are lower bounds, so a slightly larger response
-    may pass.
+    Resolvers receive an `info` whose path has no list indices, because all objects share it. Raises
+    `ResponseTooLarge` as soon as the response certainly exceeds `max_bytes` of JSON. Sizes are lower bounds, so a
+    slightly larger response may pass.
     """
     definitions = operation.variable_definitions or ()
     coerced = coerced_variables(schema, definitions, variables or {}, hide_suggestions=hide_suggestions)

@@ -1,8 +1,8 @@
-"""What is told of the requests to those who run the server: log lines, metrics and traces.
+"""Observability of requests for operators: log lines, metrics and traces.
 
-`exchange` is what is known of one request, and `middleware` keeps it; `metrics` and `tracing` are imported only where
-they are switched on.
+`exchange` holds the facts about one request, and `middleware` collects them. `metrics` and `tracing` are imported only
+if they are switched on.
 """
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Names the folder in which the workers of a server keep their metrics; prometheus-client reads it when imported."""
+"""Variable with the folder in which workers share their metrics. prometheus-client reads it when it is imported."""

@@ -1,4 +1,4 @@
-"""What is known of the request that is being answered, for log lines, metrics and traces."""
+"""Facts about the current request, for log lines, metrics and traces."""
 
 import re
 from contextvars import ContextVar
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from graph.observability.tracing import Tracing
 
 REQUEST_ID = re.compile(rb"[0-9A-Za-z._:=+/-]{1,128}")
-"""What a client may call its request."""
+"""Valid values of a client's `X-Request-Id`."""
 
 NAME_CHARACTERS = 100
-"""So much is written down of the name of an operation, which a client chooses."""
+"""Maximum number of characters to record of an operation's name, which clients choose."""
 
 
 @dataclass(slots=True)
 class Exchange:
-    """A request and what has become of it so far.
+    """A request and its outcome so far.
 
-    `operation` and `type` are those of the operation that was asked for, once it is known; `trusted`, whether it is one
-    of a trusted document. `codes` are those of the errors in the answer, `refusals` those of its user errors. `failure`
-    is what made the server fail, the first of all `failures`. `seconds` are those from the request to the answer,
-    without the time in which its body came. `ended_at` is the end by the clock of the machine; `logged`, whether a line
-    has said all that there is to say.
+    `operation` and `type` belong to the requested operation, once it is known. `trusted` is True if it is from a
+    trusted document. `codes` are those of the top-level errors, `refusals` those of user errors. `failure` is the first
+    error of the server, and `failures` counts all. `seconds` is the time from the request to the start of the response,
+    without the time to receive the body. `ended_at` is the Unix time of the end. `logged` is True if a log line already
+    describes the request.
     """
 
     request_id: str
@@ -54,19 +54,19 @@ class Exchange:
     logged: bool = False
 
     def executes(self, operation: "OperationDefinitionNode", *, trusted: bool) -> None:
-        """Notes the operation that is asked for."""
+        """Records the requested operation."""
         self.operation = operation.name.value[:NAME_CHARACTERS] if operation.name else None
         self.type = operation.operation.value
         self.trusted = trusted
 
     def fails(self, cause: BaseException | None) -> None:
-        """Notes that the server fails, and why; None, where that is all there is to say."""
+        """Records a failure of the server. `cause` is None if it is not known."""
         self.failures += 1
         if self.failure is None:
             self.failure = cause
 
     def answers(self, status: int) -> None:
-        """Notes that the answer is there."""
+        """Records the status of the response and the time it took."""
         self.status = status
         self.seconds = perf_counter() - self.began - self.reading_seconds
 
@@ -75,13 +75,13 @@ EXCHANGE: ContextVar[Exchange | None] = ContextVar("EXCHANGE", default=None)
 
 
 def current() -> Exchange:
-    """The request that is being answered; where there is none, one that nobody is told of."""
+    """Returns the current request. Outside of requests, returns a new one that is never reported."""
     found = EXCHANGE.get()
     return Exchange(new_request_id()) if found is None else found
 
 
 def request_id_of(headers: list[tuple[bytes, bytes]]) -> str:
-    """What the client calls its request, in `X-Request-Id`, or else a new name."""
+    """Returns the client's `X-Request-Id` if it is valid, else a new id."""
     for name, value in headers:
         if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
             return value.decode("ascii")

@@ -1,7 +1,7 @@
-"""Metrics for Prometheus, of all worker processes of a server together. This is imported only where they are on.
+"""Prometheus metrics of all workers of a server together. Imported only if metrics are on.
 
-Names and units follow https://prometheus.io/docs/practices/naming/. Labels have few values: the names of operations are
-those of trusted documents, all others are "other".
+Names and units follow https://prometheus.io/docs/practices/naming/. To keep the number of label values small, only
+operations of trusted documents are labeled with their names. All others are "other".
 """
 
 import collections
@@ -32,14 +32,14 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 RETRIED = ("40001", "40P01", "08003", "08006", "57P01")
-"""SQLSTATEs for which there is a figure from the start: 0 is told apart from none."""
+"""SQLSTATEs whose counters exist from the start, so that 0 can be told from a missing metric."""
 
 CLIENT_GONE = "499"
-"""What stands for the status of a request whose client did not wait for it."""
+"""Status label of requests whose client disconnected before the response."""
 
 
 class Metrics:
-    """The metrics of one process, which `text` gives together with those of the others."""
+    """The metrics of one worker. `text` returns those of all workers."""
 
     def __init__(self, database: Database) -> None:
         self._registry = CollectorRegistry()
@@ -76,7 +76,7 @@ class Metrics:
         return Counter(f"billing_{name}", documentation, labels, registry=self._registry)
 
     def _watch(self, database: Database) -> None:
-        """Counts what is done again and what is stored, and notes how long the database's pools are waited for."""
+        """Counts retried transactions and stored events, and records the waiting times of the connection pools."""
         database.on_retry.append(lambda sqlstate: self._retried.labels(sqlstate).inc())
         database.on_events.append(self.events)
         self._in_use = self._gauge("pool_connections_in_use", "Connections in use, by pool.")
@@ -94,9 +94,9 @@ class Metrics:
             pool.waited = (*pool.waited, self._waits[name].append)
 
     def look_at_pools(self) -> None:
-        """Writes down how many connections are in use, and how long was waited for them since the last look."""
+        """Records the connections in use, and the waits for connections since the last call."""
         waits = {name: kept.copy() for name, kept in self._waits.items()}
-        # Before anything can fail: else they would become more and more.
+        # Clear first: if anything below failed, the lists would grow without bound.
         for kept in self._waits.values():
             kept.clear()
         for name, pool in self._database.pools.items():
@@ -110,7 +110,7 @@ class Metrics:
         return Gauge(f"billing_{name}", documentation, ("pool",), registry=self._registry, multiprocess_mode="livesum")
 
     def request(self, exchange: Exchange) -> None:
-        """Counts a request that is over."""
+        """Counts a finished request."""
         status = CLIENT_GONE if exchange.status is None else str(exchange.status)
         self._requests.labels(exchange.route, status).inc()
         for code in exchange.codes:
@@ -123,12 +123,12 @@ class Metrics:
             self._seconds.labels(name, exchange.type).observe(exchange.seconds)
 
     def events(self, stored: Sequence[NewEvent]) -> None:
-        """Counts the events of a transaction that is committed."""
+        """Counts the events of a committed transaction."""
         for type_, count in collections.Counter(event.type for event in stored).items():
             self._events[type_].inc(count)
 
     def renewed(self, tick: Tick) -> None:
-        """Counts a look for what is due, and what it has done."""
+        """Counts a renewal run and its results."""
         report = tick.report
         self._runs.labels("failed" if tick.failed else "ok").inc()
         self._renewals.labels("renewed").inc(report.renewed)
@@ -137,7 +137,7 @@ class Metrics:
         self._past_due.inc(report.past_due)
 
     def text(self, figures: "Figures | None") -> bytes:
-        """All metrics, as Prometheus reads them; without `figures`, the database does not answer."""
+        """Returns all metrics in Prometheus text format. `figures` is None if the database does not respond."""
         self.look_at_pools()
         found = CollectorRegistry()
         found.register(FiguresOf(figures))
@@ -154,7 +154,7 @@ class Metrics:
 
 
 def result_of(exchange: Exchange) -> str:
-    """How an operation ended: `failure` is the server's, `error` the client's, `refused` billing's."""
+    """Returns the result: `failure` of the server, `error` of the client, `refused` (user errors), or `ok`."""
     if exchange.failures or not FAILURES.isdisjoint(exchange.codes):
         return "failure"
     if exchange.codes:
@@ -163,7 +163,7 @@ def result_of(exchange: Exchange) -> str:
 
 
 def forget_the_dead(folder: Path) -> None:
-    """Takes back what workers that have ended said of the moment; what they counted stays."""
+    """Removes the gauges of workers that have exited. Their counters stay."""
     for pid in {int(path.stem.rpartition("_")[2]) for path in folder.glob("gauge_live*_*.db")}:
         try:
             os.kill(pid, 0)
@@ -174,7 +174,7 @@ def forget_the_dead(folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the database says: how many subscriptions are on hold, and since when the one that waits longest is due."""
+    """Metrics from the database: subscriptions on hold, and when the oldest other due subscription became due."""
 
     holds: int
     due_since: datetime | None
@@ -186,7 +186,7 @@ class Figures:
 
 
 class FiguresOf(Collector):
-    """The metrics that are read from the database when they are asked for."""
+    """Collects the metrics that are read from the database on each scrape."""
 
     def __init__(self, figures: Figures | None) -> None:
         self._figures = figures

@@ -1,4 +1,4 @@
-"""The outermost layer of the server: it knows each request from its first byte to its answer, and tells of it."""
+"""The outermost middleware: observes each request from its first byte to its response, and reports it."""
 
 import asyncio
 import logging
@@ -23,26 +23,26 @@ ENDPOINT = "/graphql"
 ROUTES = frozenset({ENDPOINT, "/", "/health", "/health/db", "/ready", "/metrics"})
 
 FAILURES = frozenset({ErrorCode.INTERNAL_SERVER_ERROR, ErrorCode.OVERLOADED, ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT})
-"""Codes of errors that are the server's, not the client's."""
+"""Error codes that are the server's fault, not the client's."""
 
 
 DISK_FULL_SECONDS = 60
-"""Time between two log lines that say that the database's disk is full: a line for each request would say no more."""
+"""Minimum time between two log lines about a full database disk, in seconds."""
 
 SETTLE_SECONDS = 0.1
-"""So long it takes at most until a request that is over is told of."""
+"""Maximum time until a finished request is logged and counted, in seconds."""
 
 
 class RequestCounter(Protocol):
-    """Counts each request that is over."""
+    """Counts finished requests."""
 
     def request(self, exchange: Exchange) -> None: ...
 
 
 class Backlog:
-    """Requests that are over, and are yet to be counted and, with `log_requests`, logged.
+    """Finished requests that are still to be counted and, with `log_requests`, logged.
 
-    It is done for many in a row: for each by itself, right after its answer, it costs several times as much.
+    They are handled in batches: handling each one right after its response costs several times as much.
     """
 
     def __init__(self, *, log_requests: bool, counts: RequestCounter | None) -> None:
@@ -68,7 +68,7 @@ class Backlog:
 
 
 def log_request(exchange: Exchange) -> None:
-    """Logs a request that is over, as of its end."""
+    """Logs a finished request with the time of its end."""
     if not logger.isEnabledFor(logging.INFO):
         return
     record = logger.makeRecord(logger.name, logging.INFO, "", 0, "request", (), None, extra={"facts": facts(exchange)})
@@ -81,11 +81,11 @@ def log_request(exchange: Exchange) -> None:
 
 
 class Observed:
-    """An ASGI application of which is told what it answers.
+    """ASGI middleware that reports on all requests.
 
-    Each answer has the id of its request in `X-Request-Id`, and each log line in between. An operation that took longer
-    than `slow_seconds` is logged, and one in which the server failed; the rest is for the `backlog`. What the
-    application raises is answered by status 500.
+    Adds the id of the request to the response as `X-Request-Id`, and to each log line in between. Logs operations that
+    failed or took longer than `slow_seconds`, and passes each request to the `backlog`. Turns an exception of the
+    application into a response with status 500.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Observed:
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_without_traceback(message: Message) -> None:
-            # It holds all that an exception says, and would be logged as it is.
+            # Starlette's message is the full traceback with the exception's text, which uvicorn would log as is.
             await send({name: said for name, said in message.items() if name != "message"})
 
         try:
@@ -142,18 +142,18 @@ class Observed:
 
         try:
             await self._app(scope, receive, send_with_id)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is logged here, with the request's id
+        except Exception as error:  # noqa: BLE001 - any exception is logged here, with the request's id
             exchange.codes.append(ErrorCode.INTERNAL_SERVER_ERROR)
             exchange.fails(error)
             if exchange.status is not None:
-                # Half an answer is not to be taken for a whole one: the connection is cut.
+                # The client must not take half a response for a complete one, so the connection is closed.
                 self._tell(exchange)
                 raise ConnectionAbortedError("The response was interrupted.") from None
             await send_failure(exchange, send_with_id)
 
     def _tell(self, exchange: Exchange) -> None:
         if exchange.status is None:
-            # The client has gone.
+            # The client has disconnected.
             exchange.seconds = perf_counter() - exchange.began - exchange.reading_seconds
         failed = exchange.failures or not FAILURES.isdisjoint(exchange.codes)
         slow = exchange.route == ENDPOINT and exchange.seconds > self._slow_seconds
@@ -165,7 +165,7 @@ class Observed:
         if slow:
             logger.warning("slow operation", extra={"facts": facts(exchange)})
         exchange.logged = bool(failed or slow)
-        # It refers to all that was there when it failed, this exchange too.
+        # The traceback refers to all objects of the failed request, including this exchange.
         exchange.failure = None
         self._backlog.add(exchange)
 
@@ -177,7 +177,7 @@ class Observed:
 
 
 def facts(exchange: Exchange) -> dict[str, Any]:
-    """What log lines say of a request that is over, beside its ids, which each line has."""
+    """Returns the details of a finished request for its log lines, without its ids, which every line has."""
     found: dict[str, Any] = {
         "route": exchange.route,
         "status": exchange.status,

@@ -1,7 +1,7 @@
-"""Traces by OpenTelemetry: of a request, its operation, the batches of its dataloaders, and their SQL.
+"""OpenTelemetry traces: of a request, its operation, the batches of its dataloaders, and their SQL.
 
-This is imported only where OpenTelemetry's own variables switch it on: see `cli/tracing.py`. Spans never hold
-variables, values of statements, the texts of errors, or more of a document than the name of its operation.
+Imported only if OpenTelemetry's own variables switch tracing on: see `cli/tracing.py`. Spans never contain variables,
+parameters of statements, messages of errors, or anything of a document except the name of its operation.
 """
 
 import asyncio
@@ -24,30 +24,30 @@ METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH",
 OPERATIONS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "COMMIT", "BEGIN", "ROLLBACK"})
 
 SQL_CHARACTERS = 4_000
-"""So much is written down of a statement."""
+"""Maximum number of characters to record of a statement."""
 
 TRACING_CLOSE_SECONDS = 3
-"""So long spans that nobody takes may keep the process from ending."""
+"""Maximum time to wait for the export of remaining spans on shutdown, in seconds."""
 
 FAILED_STATUS = Status(StatusCode.ERROR)
 
 
 class Tracing:
-    """Makes spans, which `provider` sends. Attributes have the names of OpenTelemetry's semantic conventions."""
+    """Creates spans, which `provider` exports. Attributes follow OpenTelemetry's semantic conventions."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
         self._tracer = provider.get_tracer("billing")
 
     async def close(self) -> None:
-        """Sends what has not been sent, unless nobody takes it in time."""
+        """Exports the remaining spans, for at most `TRACING_CLOSE_SECONDS`."""
         ending = Thread(target=self._provider.shutdown, daemon=True)
         ending.start()
         await asyncio.to_thread(ending.join, TRACING_CLOSE_SECONDS)
 
     @contextmanager
     def request(self, scope: Scope, exchange: Exchange) -> Iterator[None]:
-        """The span of a request, in the trace that its `traceparent` names, if it names one."""
+        """Opens the span of a request, in the trace of its `traceparent` header if it has one."""
         method = scope["method"] if scope["method"] in METHODS else "_OTHER"
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         attributes = {
@@ -65,7 +65,7 @@ class Tracing:
         ) as span:
             exchange.trace_id = format_trace_id(span.get_span_context().trace_id)
             if not span.is_recording():
-                # It is not one of the sample: nothing below it is either.
+                # The request is not sampled, so no spans are needed below it.
                 yield
                 return
             exchange.tracing, exchange.usage.told = self, self._statement
@@ -81,7 +81,7 @@ class Tracing:
                 span.set_status(FAILED_STATUS)
 
     async def operation(self, execution: Awaitable[Result]) -> Result:
-        """What the execution of the current request's operation gives, with a span around it."""
+        """Awaits the execution of the current request's operation in a span, and returns its result."""
         exchange = current()
         kind = exchange.type or "operation"
         attributes = {"graphql.operation.type": kind}
@@ -91,13 +91,13 @@ class Tracing:
             return await execution
 
     async def batch(self, read: object, keys: Sequence[Any], found: Awaitable[Result]) -> Result:
-        """What a dataloader's batch finds, with a span around it."""
+        """Awaits the batch of a dataloader in a span, and returns its result."""
         with self._span(f"load {read_name(read)}", attributes={"billing.keys": len(keys)}):
             return await found
 
     @contextmanager
     def _span(self, name: str, **options: Any) -> Iterator[Span]:
-        # What an exception says may be somebody's: its type is all that is written down of it.
+        # An exception's message may contain personal data, so only its type is recorded.
         with self._tracer.start_as_current_span(
             name, record_exception=False, set_status_on_exception=False, **options
         ) as span:
@@ -108,7 +108,7 @@ class Tracing:
                 raise
 
     def _statement(self, text: str, seconds: float, error: BaseException | None) -> None:
-        """Makes the span of a statement that is over."""
+        """Records the span of a finished statement."""
         now = time_ns()
         first = text.lstrip().partition(" ")[0].upper()
         operation = first if first in OPERATIONS else "SQL"
@@ -128,7 +128,7 @@ class Tracing:
 
 
 def read_name(read: object) -> str:
-    """What a batched read reads, and by what. It is not asked itself: it would tell the values of a filter as well."""
+    """Returns what a batched read loads, and by which key. Never uses its `repr`, which reveals filter values."""
     kind: str = getattr(read, "__name__", None) or type(read).__name__
     model = getattr(read, "model", None)
     by = getattr(read, "parent", None) or getattr(read, "key", None)

@@ -1,4 +1,4 @@
-"""Numbers that depend on the variables of a request: formulas, which a document is measured as."""
+"""Formulas for the size of a document whose values depend on the variables of a request."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Any
 from graph.schema.fields.paging import DEFAULT_PAGE, MAX_PAGE
 
 FREE_VALUES = 20
-"""Number of values of a field's arguments that do not count."""
+"""Number of argument values of a field that do not count."""
 
 MAX_AMOUNT = 10**9
-"""Counts stop here."""
+"""Maximum of all counts. Larger counts are cut to this number."""
 
 
 class GivenVariables:
     """The variables of a request. Each is counted once, however many fields use it.
 
-    A variable of a type that is a scalar counts as one value: what else it holds is refused later. Counting stops
-    beyond `most` values.
+    A variable of a scalar type counts as one value: if it holds others, it is rejected later. Counting stops beyond
+    `most` values.
     """
 
     def __init__(self, variables: Mapping[str, Any], scalars: Collection[str], most: int) -> None:
@@ -28,11 +28,11 @@ class GivenVariables:
 
     @property
     def counted(self) -> int:
-        """Number of values that were counted so far."""
+        """Number of values counted so far."""
         return sum(self._counts.values())
 
     def values(self, name: str) -> int:
-        """Returns the number of values of a variable, those inside others too."""
+        """Returns the number of values of a variable, including nested ones."""
         found = self._counts.get(name)
         if found is None:
             value = None if name in self._scalars else self.variables.get(name)
@@ -41,7 +41,7 @@ class GivenVariables:
 
 
 def values_in(value: object, most: int) -> int:
-    """Returns the number of values in a value, itself included, or some number above `most`."""
+    """Returns the number of values in a value, including itself, or some number above `most`."""
     count, pending = 1, [value]
     while pending and count <= most:
         match pending.pop():
@@ -56,8 +56,8 @@ def values_in(value: object, most: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PageSize:
-    """How many items a field gives at most: the largest of a number and what variables say, but no more than `most`;
-    `default` without any.
+    """Maximum number of items that a field returns: the largest of `number` and the values of `variables`.
+    `default` if neither is set. Numbers in variables count as at most `most`.
     """
 
     number: int | None = None
@@ -73,12 +73,12 @@ class PageSize:
 
     @property
     def fixed(self) -> int:
-        """The number without variables."""
+        """The page size without variables."""
         return self.default if self.number is None else self.number
 
 
 def page_of(value: object, most: int) -> int | None:
-    """How many items the value of a page argument asks for, of `most` that there can be; None where it says nothing."""
+    """Returns the number of items that a page argument requests. None if it is not set, `most` if it is invalid."""
     match value:
         case None:
             return None
@@ -89,13 +89,13 @@ def page_of(value: object, most: int) -> int | None:
         case list() as items:
             return len(items)
         case _:
-            # It is none of these: whatever it is, it is refused later.
+            # Other types are rejected later.
             return most
 
 
 @dataclass(frozen=True, slots=True)
 class ValueCount:
-    """How many values a variable holds beyond those that are free, those inside others too."""
+    """Number of values of a variable beyond the free ones, including nested values."""
 
     variable: str
 
@@ -105,13 +105,13 @@ class ValueCount:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nodes:
-    """A number as a formula: `fixed`, and for each page, or each value of a variable, so many times what is there."""
+    """A count as a formula: `fixed` plus, for each part, its page size or value count times its nodes."""
 
     fixed: int = 0
     parts: tuple[tuple[PageSize | ValueCount, "Nodes"], ...] = ()
 
     def total(self, given: GivenVariables) -> int:
-        """The number, with the variables of a request."""
+        """Returns the count for the variables of a request."""
         return self._total(given, {})
 
     def _total(self, given: GivenVariables, known: dict[int, int]) -> int:
@@ -136,7 +136,7 @@ def sum_of(terms: Sequence[Nodes]) -> Nodes:
 
 
 def repeated(nodes: Nodes, page: PageSize | None) -> Nodes:
-    """So many times what is on a page."""
+    """Returns `nodes` multiplied by the page size."""
     if page is None or nodes is NONE:
         return nodes
     if not page.variables and not nodes.parts:

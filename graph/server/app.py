@@ -1,4 +1,4 @@
-"""The one place where the server is put together."""
+"""Assembles the server."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ from graph.server.http import GraphQLEndpoint
 from graph.server.playground import playground_assets
 from graph.server.security import SecuredStarlette
 from graph.settings import Settings
-from services.settings import NO_THROTTLE
+from services.settings import NO_THROTTLE, RunThrottle
 from services.ticks import tick_forever
 
 if TYPE_CHECKING:
@@ -45,11 +45,10 @@ def create_app(
     brake: RunThrottle = NO_THROTTLE,
     tracing: "Tracing | None" = None,
 ) -> Starlette:
-    """The server over `database`, which it closes in the end. `clock` tells the present instant, in UTC.
+    """Creates the server. Closes `database` and `tracing` on shutdown. `clock` returns the current time in UTC.
 
-    While it runs, it bills what is due every `renew_every` seconds; never, where that is None. Runs keep to
-    the `brake`. `tracing` makes the
-    traces of its requests, and is closed in the end. Raises `TrustedDocumentsError`.
+    While it runs, it bills what is due every `renew_every` seconds, within the limits of `brake`; never if
+    `renew_every` is None. Raises `TrustedDocumentsError`.
     """
     settings = settings or Settings()
     health = Health(database)
@@ -63,7 +62,7 @@ def create_app(
             await tick_forever(database, clock, every_seconds=renew_every, brake=brake, **told)
 
     async def watch_pools() -> None:
-        # Another process may be asked how many connections are in use.
+        # `/metrics` may be served by another worker, which only sees what this one has recorded.
         while metrics is not None:
             try:
                 metrics.look_at_pools()
@@ -80,7 +79,7 @@ def create_app(
         yield
         for task in background:
             task.cancel()
-        # A run that is broken off still writes down how far it came, if the database lets it.
+        # A canceled renewal run still records its progress, if the database responds.
         await asyncio.wait(background, timeout=CLOSE_SECONDS)
         backlog.settle()
         closing = [database.close()] if tracing is None else [database.close(), tracing.close()]
@@ -109,7 +108,7 @@ def create_app(
 
 
 def metrics_of(database: Database) -> "Metrics":
-    # What it is imported with is large, and reads where several processes keep their metrics.
+    # Imported only if metrics are on: prometheus-client is large, and reads the workers' folder when it is imported.
     from graph.observability.metrics import Metrics
 
     return Metrics(database)
@@ -125,11 +124,11 @@ CROSS_ORIGIN_HEADERS = (
     ),
     *("traceparent", "tracestate", "baggage", "sentry-trace"),
 )
-"""Headers that our recipes, client libraries and monitoring tools in browsers send."""
+"""Headers sent by browser clients: those of our docs, of client libraries and of monitoring tools."""
 
 
 def cross_origin(origins: Sequence[str], more_headers: Sequence[str]) -> Middleware:
-    """Lets pages of these origins send requests with a token and with these headers too, and read the answers."""
+    """Allows pages of these origins to send requests with a token and `more_headers`, and to read the responses."""
     return Middleware(
         CORSMiddleware,
         allow_origins=list(origins),

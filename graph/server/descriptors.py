@@ -1,4 +1,4 @@
-"""File descriptors: a process that has none left takes no new connections, and its event loop does not say so."""
+"""Monitors file descriptors: without a free one, a process accepts no connections, and its event loop logs nothing."""
 
 import asyncio
 import errno
@@ -12,7 +12,7 @@ SAID_AGAIN_SECONDS = 60
 
 
 async def watch_descriptors() -> None:
-    """Logs an error when the process is out of file descriptors, and again each minute while it is."""
+    """Logs an error when the process runs out of file descriptors, and repeats it every minute while that lasts."""
     silent_for = 0
     while True:
         silent_for = max(0, silent_for - DESCRIPTOR_CHECK_SECONDS)

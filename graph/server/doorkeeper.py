@@ -1,4 +1,4 @@
-"""Who sends a request, and what they may do."""
+"""Authenticates requests and applies the rate limit."""
 
 import asyncio
 from collections import OrderedDict
@@ -19,15 +19,15 @@ from services.settings import RateLimit
 KEYS_REMEMBERED = 10_000
 
 BYTES_PER_ROW = 1024
-"""Number of bytes of an answer that the rate limit counts as one row."""
+"""Number of response bytes that the rate limit counts as one row."""
 
 
 class Unauthenticated(Exception):
-    """The request names no key that opens. The message is for who sent it."""
+    """The request has no valid API key. The message is for the client."""
 
 
 class RateLimited(Exception):
-    """The key has read all that it may for now; `seconds` until there is something again."""
+    """The key has used up its rate limit. `seconds` is the time until it may read again."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
@@ -35,9 +35,9 @@ class RateLimited(Exception):
 
 
 class Doorkeeper:
-    """Finds out who sends a request, and whether the rate limit lets it in.
+    """Authenticates requests and applies the rate limit.
 
-    What was read of a key is kept for seconds, and its bucket is taken from in blocks: most requests cost no statement.
+    Keys are cached for seconds, and rows are taken from a key's bucket in blocks, so most requests need no statement.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Doorkeeper:
         self._leases: OrderedDict[ApiKeyId, Lease] = OrderedDict()
 
     async def admit(self, authorization: str | None) -> Access:
-        """Who sends a request with this header. Raises `Unauthenticated` and `RateLimited`."""
+        """Returns the access of a request with this header. Raises `Unauthenticated` and `RateLimited`."""
         if authorization is None:
             if self._requires_key:
                 raise Unauthenticated("This request needs an API key: send it as `Authorization: Bearer …`.")
@@ -69,19 +69,19 @@ class Doorkeeper:
         return Access(key.id, key.scope, key.customer_id, frozenset(key.permissions), frozenset(key.plan_ids))
 
     def charge(self, access: Access, rows: int, slow_seconds: float) -> None:
-        """Counts what a request has read; a second of slow lists as what may be read in a second."""
+        """Charges the rows of a request. A second of slow lists costs as much as a second's worth of rows."""
         if access.key_id is not None:
             self._lease(access.key_id).left -= 1 + rows + slow_seconds * self._limit.rows_per_second
 
     def charge_bytes(self, access: Access, size: int) -> None:
-        """Counts the bytes of an answer, as rows."""
+        """Charges the bytes of a response, converted to rows."""
         if access.key_id is not None:
             self._lease(access.key_id).left -= size // BYTES_PER_ROW
 
     async def _key(self, key_id: ApiKeyId) -> ApiKey | None:
         now = self._clock()
         found = self._seen.get(key_id)
-        # A clock that was set back makes nothing good for longer.
+        # If the clock was set back, the cached key is not used: it would stay valid for too long.
         if found is not None and found[0] <= now < found[0] + KEY_SEEN_FOR:
             return found[1]
         async with self._database.brief() as session:
@@ -107,7 +107,7 @@ class Doorkeeper:
         if lease.left >= 1:
             return
         async with in_time(lease.lock, self._database.pool_timeout_seconds):
-            # Another request may have taken a block meanwhile, or spent this one while it was being taken.
+            # Another request may have taken a block in the meantime, or spent this one while it was being taken.
             while lease.left < 1:
                 now = self._clock()
                 if lease.is_known_to_be_empty(now):
@@ -118,7 +118,7 @@ class Doorkeeper:
 
 @asynccontextmanager
 async def in_time(lock: asyncio.Lock, seconds: float) -> AsyncIterator[None]:
-    """Holds the lock in the block. Raises `Overloaded` where it is not to be had in time."""
+    """Holds the lock for the block. Raises `Overloaded` if it cannot be acquired in time."""
     try:
         async with asyncio.timeout(seconds):
             await lock.acquire()
@@ -131,7 +131,7 @@ async def in_time(lock: asyncio.Lock, seconds: float) -> AsyncIterator[None]:
 
 
 def remember(things: OrderedDict[ApiKeyId, Any], key_id: ApiKeyId, thing: Any) -> None:
-    """Keeps what came last; what is forgotten is read again."""
+    """Stores an entry as the most recent one. Evicts the oldest beyond `KEYS_REMEMBERED`: it can be read again."""
     things[key_id] = thing
     things.move_to_end(key_id)
     if len(things) > KEYS_REMEMBERED:

@@ -1,4 +1,4 @@
-"""Top-level errors as they are sent."""
+"""Formats top-level errors for responses."""
 
 import re
 from typing import Any
@@ -25,16 +25,15 @@ DID_YOU_MEAN = re.compile(r" Did you mean .*\?$", re.DOTALL)
 def formatted(
     error: GraphQLError, *, suggestions: bool = True, before: bool = False, changed: bool = False
 ) -> dict[str, Any]:
-    """A top-level error as it is sent: with a code, and without what only the log may know.
+    """Returns a top-level error for the response, with a code and without details that only the log may contain.
 
-    Without `suggestions`, it does not say either which name was perhaps meant. An error that was found `before` the
-    execution is one of validation, where nothing else is said. `changed`: the request has stored something, or
-    may have.
+    Without `suggestions`, similar names are removed from the message. An error found `before` execution is a validation
+    error unless it has another code. `changed`: the request has stored something, or may have.
     """
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
-    # What a literal of the document cannot be read as, such as an integer of 5000 digits, is the client's mistake.
+    # A literal that cannot be read, such as an integer of 5000 digits, is the client's mistake.
     if cause is None or (error.path is None and isinstance(cause, ValueError | RecursionError)):
         sent: dict[str, Any] = {**error.formatted}
         if not suggestions:
@@ -61,7 +60,7 @@ def formatted(
 
 
 def code_of(error: GraphQLError, *, before: bool) -> ErrorCode:
-    """The code of an error that names none itself."""
+    """Returns the code of an error that has none in its extensions."""
     if isinstance(error, GraphQLSyntaxError):
         return ErrorCode.GRAPHQL_PARSE_FAILED
     return ErrorCode.GRAPHQL_VALIDATION_FAILED if before else ErrorCode.BAD_USER_INPUT

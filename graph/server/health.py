@@ -1,4 +1,4 @@
-"""Whether the server is well, for load balancers and containers."""
+"""Health checks for load balancers and containers."""
 
 import asyncio
 import signal
@@ -27,9 +27,9 @@ class Health:
         self._outdated = {None, *known_revisions()} - {head_revision()}
 
     def drain_on_signal(self) -> None:
-        """From SIGTERM on the server is not ready, and goes on for a second, so that who asks `/ready` can turn away.
+        """Delays SIGTERM by a second in which `/ready` returns 503, so that load balancers stop sending requests.
 
-        Then the signal goes to what handled it before; a second one, and any Ctrl-C, goes there at once.
+        Then the signal goes to its previous handler. A second SIGTERM, and any SIGINT, takes effect immediately.
         """
         end = signal.getsignal(signal.SIGTERM)
         loop = asyncio.get_running_loop()
@@ -50,11 +50,11 @@ class Health:
         ]
 
     async def health(self, _request: Request) -> JSONResponse:
-        """The process runs. Says nothing of the database."""
+        """Returns 200 while the process runs. Does not check the database."""
         return JSONResponse({"status": "ok"})
 
     async def health_db(self, _request: Request) -> JSONResponse:
-        """The database answers: 200, or else 503."""
+        """Returns 200 if the database responds, else 503."""
         try:
             await self._database.ping()
         except DATABASE_ERRORS:
@@ -62,9 +62,9 @@ class Health:
         return JSONResponse({"database": "ok"})
 
     async def ready(self, _request: Request) -> JSONResponse:
-        """Requests are welcome: the database answers, its schema has what this code needs, no shut-down is under way.
+        """Returns 200 if the database responds, its schema is recent enough, and no shutdown is in progress; else 503.
 
-        A newer version may have migrated it already. It only adds: while it starts, servers of this one go on.
+        A schema newer than this code is fine: migrations only add to it, so old servers keep running during an upgrade.
         """
         if self.draining:
             return JSONResponse({"ready": False, "reason": "shutting down"}, 503)
@@ -78,6 +78,6 @@ class Health:
         return JSONResponse({"ready": True})
 
     def _trouble(self) -> str:
-        """Why the database gave no answer: a check waits for a connection like everybody else."""
+        """Returns the reason for a failed check. Checks wait for a connection of the pool like requests do."""
         pool = self._database.pools["work"]
         return "unavailable" if pool.checkedout() < pool.size() else "all connections in use"

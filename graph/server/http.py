@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: a request is admitted, read, executed within its time, and answered.
+"""GraphQL over HTTP: admits, reads and executes a request within its time limit, and returns the response.
 
 See https://graphql.github.io/graphql-over-http/draft/.
 """
@@ -47,9 +47,9 @@ RETRY_SOON = {"Retry-After": "1"}
 
 @dataclass(frozen=True, slots=True)
 class GraphQLAnswer:
-    """What is sent back: a GraphQL response, with its status where that is not for its media type to say.
+    """A GraphQL response. `status` is None if it follows from the media type and `executed`.
 
-    `body` is the document in JSON, where that is there already.
+    `body` is the document as JSON, if it is already serialized.
     """
 
     document: dict[str, Any]
@@ -59,18 +59,18 @@ class GraphQLAnswer:
 
 
 UNWATCHED_SECONDS = 0.05
-"""So long a query runs before somebody looks whether its client is still there."""
+"""Time that a query runs before its connection is watched for a disconnect, in seconds."""
 
 MUTATIONS_SECONDS = 40
-"""So long the mutations of an operation may take together, each of which has a limit of its own."""
+"""Maximum duration of all mutations of an operation together, in seconds. Each mutation also has its own limit."""
 
 
 class ClientGone(Exception):
-    """The client has gone: nobody waits for an answer."""
+    """The client has disconnected, so no response is needed."""
 
 
 class GraphQLEndpoint:
-    """The endpoint `/graphql`, an ASGI application. A browser that asks for HTML gets the playground."""
+    """The endpoint `/graphql`, an ASGI application. A browser that requests HTML gets the playground."""
 
     def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
         self._database = database
@@ -95,7 +95,7 @@ class GraphQLEndpoint:
         except (ClientGone, ClientDisconnect):
             return
         except asyncio.CancelledError:
-            # The server ends, and its time to finish what is under way is over.
+            # The server is shutting down, and the time for requests in progress is over.
             refusal = Refusal(503, "The server is shutting down. Try again.", code=ErrorCode.UNAVAILABLE)
             response = refusal_response(refusal, response_media_type(request.headers.get("accept")) or JSON)
         response.headers["Vary"] = "Accept, Authorization"
@@ -124,7 +124,7 @@ class GraphQLEndpoint:
         return response
 
     async def admit(self, request: Request) -> Access:
-        """Who sends the request. Raises `Refusal`."""
+        """Authenticates the request and returns its access. Raises `Refusal`."""
         if not self._settings.requires_key:
             require_own_name(request, self._settings.hosts)
         authorizations = request.headers.getlist("authorization")
@@ -150,7 +150,7 @@ class GraphQLEndpoint:
         return access
 
     async def _read(self, request: Request) -> GraphQLRequest:
-        """What the request asks for. A body that comes slowly is not the server's time. Raises `Refusal`."""
+        """Reads the GraphQL request, and notes the time that receiving the body took. Raises `Refusal`."""
         began = perf_counter()
         try:
             return await read_request(request, self._settings.limits.body_bytes, self._settings.cors_origins)
@@ -184,12 +184,12 @@ class GraphQLEndpoint:
             if exchange.tracing is not None:
                 execution = exchange.tracing.operation(execution)
             try:
-                # What changes something is brought to its end, whether or not somebody waits for it.
+                # A mutation runs to its end even if the client disconnects.
                 result = await (to_its_end(execution) if changes else self._in_time(request, execution))
             except (TimeoutError, ResponseTooLarge, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and not context.changed:
                     raise
-                # What it waits for is noted when it is told to end.
+                # Closing cancels pending loads, which records how long they have waited for a connection.
                 await context.close()
                 return self._broken_off(error, exchange, changes=changes, changed=context.changed)
             finally:
@@ -232,14 +232,14 @@ class GraphQLEndpoint:
         return result if isinstance(result, ExecutionResult) else await result
 
     def _text_of(self, asked: GraphQLRequest) -> str:
-        """The document that is asked for. Raises `Refusal` for one that is not known, or not trusted."""
+        """Returns the text of the requested document. Raises `Refusal` if it is unknown or not trusted."""
         if asked.document_id is not None:
             text = self._trusted.get(asked.document_id.removeprefix("sha256:"))
             if text is not None:
                 return text
-            # A client that has the text sends it as well.
+            # Clients that have the full document send it in addition to the hash.
             if not asked.query or self._settings.trusted_only:
-                # The words by which clients know that they have to send the text: always, or this time.
+                # Clients recognize these messages, and then send the full document: always, or for this request.
                 if self._settings.trusted_documents is None:
                     raise Refusal(400, "PersistedQueryNotSupported", code=ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED)
                 raise Refusal(400, "PersistedQueryNotFound", code=ErrorCode.PERSISTED_QUERY_NOT_FOUND)
@@ -250,7 +250,7 @@ class GraphQLEndpoint:
         return asked.query
 
     async def _in_time(self, request: Request, execution: Coroutine[Any, Any, ExecutionResult]) -> ExecutionResult:
-        """The result of a query. It is given up, with the SQL that it runs, when its time is over or the client goes.
+        """Returns the result of a query. Cancels it, with its SQL, at the time limit or if the client disconnects.
 
         Raises `TimeoutError` and `ClientGone`.
         """
@@ -264,7 +264,7 @@ class GraphQLEndpoint:
             gone = True
             time.reschedule(loop.time())
 
-        # Most queries are answered before it is worth a look whether somebody still waits.
+        # Most queries finish before watching the connection is worth its cost.
         later = loop.call_later(UNWATCHED_SECONDS, lambda: watches.append(loop.create_task(watch())))
         try:
             async with asyncio.timeout(self._settings.limits.seconds) as time:
@@ -278,23 +278,23 @@ class GraphQLEndpoint:
             for each in watches:
                 each.cancel()
             if watches:
-                # No task outlives its request.
+                # Tasks must not outlive their request.
                 await asyncio.wait(watches)
 
     def _refused(self, errors: Sequence[GraphQLError]) -> GraphQLAnswer:
-        """The answer to what is not executed: it has no `data`, and names what is wrong with the request."""
+        """Returns the response to a request that is not executed: errors without `data`."""
         suggestions = self._settings.suggestions
         said = [formatted(error, suggestions=suggestions, before=True) for error in errors]
         return GraphQLAnswer({"errors": said}, executed=False)
 
     def _broken_off(self, error: BaseException, exchange: Exchange, *, changes: bool, changed: bool) -> GraphQLAnswer:
-        """The answer to an operation that was not brought to its end, or whose answer was not."""
+        """Returns the response to an operation that was interrupted, or whose response could not be completed."""
         if isinstance(error, ResponseTooLarge):
             return self._too_large(changed=changed)
         if changed:
-            # Nobody may take it for something that can be done again.
+            # The client must not take this for a request that is safe to retry.
             return GraphQLAnswer({"data": None, "errors": [error_document(MAYBE_CHANGED, ErrorCode.UNAVAILABLE)]})
-        # Others are to blame where it has waited for them, or they wait.
+        # The server is busy, rather than the query too slow, if it waited long for a connection or if others wait.
         if self._database.is_busy or exchange.usage.waited_seconds > self._settings.limits.seconds / 10:
             return GraphQLAnswer({"errors": [error_document(BUSY, ErrorCode.OVERLOADED)]}, status=503)
         seconds = MUTATIONS_SECONDS if changes else self._settings.limits.seconds
@@ -311,10 +311,9 @@ class GraphQLEndpoint:
         return GraphQLAnswer({"errors": [error], "data": None})
 
     def _answer_of(self, result: ExecutionResult, nodes: int, rows: RowBudget, *, changed: bool) -> GraphQLAnswer:
-        """The answer. Variables that do not fit keep an operation from being executed; then it has no `data`.
+        """Returns the response to a result. Without `data` if invalid variables prevented the execution.
 
-        Where the database is unavailable or the server busy, nothing was `changed` and nothing was read, the status
-        says so too.
+        The status is 503 if the database is unavailable or the server is busy, and nothing was `changed` or read.
         """
         errors = result.errors or []
         executed = result.data is not None or any(error.path is not None for error in errors)
@@ -335,19 +334,19 @@ class GraphQLEndpoint:
 
 
 async def to_its_end(execution: Coroutine[Any, Any, ExecutionResult]) -> ExecutionResult:
-    """The result of mutations. Raises `TimeoutError` where the database lets them wait without end."""
+    """Returns the result of mutations. Raises `TimeoutError` after `MUTATIONS_SECONDS`."""
     async with asyncio.timeout(MUTATIONS_SECONDS):
         return await execution
 
 
 async def disconnected(request: Request) -> None:
-    """Ends when the client has gone."""
+    """Returns when the client has disconnected."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
 def is_empty(data: Mapping[str, Any] | None) -> bool:
-    """Whether an answer has nothing of what was asked for."""
+    """Returns True if no root field has a value."""
     return data is None or all(value is None for value in data.values())
 
 
@@ -360,7 +359,7 @@ def error_document(message: str, code: ErrorCode) -> dict[str, Any]:
 
 
 def refusal_response(refusal: Refusal, media_type: str) -> Response:
-    """An answer to what is not a GraphQL request at all, or not welcome."""
+    """Returns the response to a request that is rejected before it is handled as GraphQL."""
     document = {"errors": [error_document(refusal.message, refusal.code)]}
     return json_response(document, refusal.status, media_type, refusal.headers)
 

@@ -1,7 +1,7 @@
-"""How much one request may ask for, and how much a document asks for: measured once, in one walk.
+"""Measures the size of documents for the limits of a request, in one walk.
 
-Each fragment is measured once, however often it is spread: a walk that expands them takes 2^60 steps for sixty
-fragments of which each spreads the next twice.
+Each fragment is measured once, however often it is spread. A walk that expanded fragments would take 2^60 steps for
+sixty fragments that each spread the next one twice.
 """
 
 from collections.abc import Mapping
@@ -54,27 +54,27 @@ from graph.server.amounts import (
 from graph.settings import Limits
 
 INTROSPECTION_ALIASES = 0
-"""The schema is read once in a request, not thirty times. No tool asks otherwise."""
+"""Maximum number of aliases in introspection. Tools need none, and aliases would read the schema many times."""
 
 REFERRING = ("type", "ofType")
-"""Fields of introspection that name a type: what such a type consists of is asked for where it is listed."""
+"""Introspection fields that refer to a type. Clients read the members of that type where it is listed instead."""
 
 PARTS_OF_A_TYPE = ("fields", "inputFields", "enumValues", "interfaces", "possibleTypes")
 
 PLANNED_FIELDS = 3_000
-"""An operation is planned with its fragments written out in each place: so many fields at most."""
+"""Maximum number of fields in an operation with all fragments expanded, because query plans expand them."""
 
 
 def limit_error(
     message: str, node: Any, *, code: ErrorCode = ErrorCode.GRAPHQL_VALIDATION_FAILED, **numbers: float
 ) -> GraphQLError:
-    """A refusal that says what was asked for and what is allowed."""
+    """Returns an error for an exceeded limit. `numbers`, such as the limit, become extensions."""
     return GraphQLError(message, node, extensions={"code": code, **numbers})
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionSize:
-    """What a selection asks for."""
+    """Size of a selection, including everything below it."""
 
     depth: int = 0
     aliases: int = 0
@@ -89,7 +89,7 @@ class SelectionSize:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """How many nodes an operation could give, and how many values its arguments could hold, by its variables.
+    """Formulas for the nodes that an operation could return and for the values of its arguments.
 
     `scalars` are the variables whose type is a scalar or an enum.
     """
@@ -101,8 +101,8 @@ class Operation:
 
 
 class RequestSize(NamedTuple):
-    """How many nodes an operation could give, and how many values its arguments hold, each as often as its field is
-    resolved. `counted` values of variables were looked at to find out.
+    """Number of nodes that an operation could return, and of values in its arguments, each counted as often as its
+    field is resolved. `counted` is the number of values of variables that were visited for this.
     """
 
     nodes: int
@@ -112,14 +112,14 @@ class RequestSize(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What is wrong with a document's size, and what its operations ask for."""
+    """The size of a document's operations, and errors for exceeded limits."""
 
     errors: tuple[GraphQLError, ...]
     operations: Mapping[str | None, Operation]
     most_values: int
 
     def asked_by(self, operation_name: str | None, variables: Mapping[str, Any]) -> RequestSize:
-        """Returns what an operation asks for with these variables; the only operation, if no name is given."""
+        """Returns the size of an operation with these variables. Measures the only operation if the name is unknown."""
         name = operation_name if operation_name in self.operations else next(iter(self.operations), None)
         operation = self.operations.get(name)
         if operation is None:
@@ -129,7 +129,7 @@ class Measured:
 
 
 def measure(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> Measured:
-    """Measures a document, valid or not."""
+    """Measures a document, which need not be valid."""
     errors: list[GraphQLError] = []
     operations: dict[str | None, Operation] = {}
     walk = _Walk(schema, document, limits)
@@ -200,7 +200,7 @@ class _Walk:
         introspecting: bool = False,
         referred: bool = False,
     ) -> SelectionSize:
-        """What all selected fields ask for together."""
+        """Returns the size of all selected fields together."""
         shapes: list[SelectionSize] = []
         spread: set[str] = set()
         directives = 0
@@ -216,7 +216,7 @@ class _Walk:
                 case FragmentSpreadNode():
                     shape = self.fragment(node.name.value, referred=referred)
                     if node.name.value in spread:
-                        # The same fragment is planned once.
+                        # The same fragment is planned only once.
                         shape = replace(shape, planned_fields=0)
                     spread.add(node.name.value)
                 case _:
@@ -235,9 +235,9 @@ class _Walk:
         )
 
     def fragment(self, name: str, *, referred: bool = False) -> SelectionSize:
-        """What a fragment asks for, wherever it is spread; `referred`, below a field that names a type."""
+        """Returns the size of a fragment wherever it is spread. `referred`: below a field that refers to a type."""
         definition = self._fragments.get(name)
-        # One that is unknown, or spreads itself, is refused by the standard rules.
+        # Unknown fragments, and those that spread themselves, are rejected by validation.
         if definition is None or name in self._open:
             return SelectionSize()
         shape = self._measured.get((name, referred))
@@ -289,10 +289,10 @@ class _Walk:
 
 
 def plain_value(value: ValueNode) -> Any:
-    """What a literal counts as: a number, or as many values inside each other. A variable counts by itself."""
+    """Returns a literal as plain values, for counting. Variables become None, because they are counted separately."""
     match value:
         case IntValueNode(value=digits):
-            # A longer number is refused later.
+            # Larger numbers are rejected later.
             return int(digits) if len(digits) < 10 else MAX_AMOUNT
         case ListValueNode(values=items):
             return [plain_value(item) for item in items]
@@ -305,17 +305,17 @@ def plain_value(value: ValueNode) -> Any:
 
 
 def node_count(parent: GraphQLNamedType | None, inner: Nodes) -> Nodes:
-    """How many nodes one object could give, those below it included.
+    """Returns the number of nodes that one object could return, including those below it.
 
-    The wrappers of a page (`nodes`, `edges`, `node`, `pageInfo`) are none themselves: its items are counted where the
-    page is.
+    The wrappers of a page (`nodes`, `edges`, `node`, `pageInfo`) do not count: the field with the page arguments counts
+    its items.
     """
     wraps = parent is not None and parent.name.endswith(("Connection", "Edge"))
     return inner if wraps else Nodes(inner.fixed + 1, inner.parts)
 
 
 def argument_values(node: FieldNode) -> Nodes:
-    """How many values the arguments of a field hold, beyond those that are free."""
+    """Returns the number of values in the arguments of a field, beyond the free ones."""
     literal, variables = 0, []
     pending: list[ValueNode] = [argument.value for argument in node.arguments or ()]
     while pending:
@@ -332,15 +332,15 @@ def argument_values(node: FieldNode) -> Nodes:
 
 
 def page_size(node: FieldNode, found: GraphQLField, limits: Limits) -> PageSize | None:
-    """How many times a field gives what is selected on it; None where that is once."""
+    """Returns the number of times that the selection of a field is returned. None if it is returned once."""
     names = [name for name in PAGE_ARGUMENTS if name in found.args]
     if not names:
         return None
     is_list = isinstance(get_nullable_type(found.type), GraphQLList)
-    # What is no page, such as `upcomingInvoices`, has a maximum of its own.
+    # Lists without paging, such as `upcomingInvoices`, have their own maximum.
     most = MAX_PAGE if is_list else limits.page
     default = 1 if is_list else min(most, found.extensions.get(PAGE_BY_DEFAULT, DEFAULT_PAGE))
-    # Several may be written, of which all but one are null.
+    # Several page arguments may be present if all but one are null.
     said = [argument.value for argument in node.arguments or () if argument.name.value in names]
     numbers = [number for value in said if (number := page_of(plain_value(value), most)) is not None]
     variables = tuple(value.name.value for value in said if isinstance(value, VariableNode))

@@ -1,4 +1,4 @@
-"""`/metrics`: what Prometheus asks for."""
+"""The endpoint `/metrics` for Prometheus."""
 
 import asyncio
 from collections import deque
@@ -22,16 +22,16 @@ from graph.server.http import refusal_response
 from graph.server.requests import JSON, Refusal
 
 FIGURES_SECONDS = 2
-"""So long what is read from the database may take."""
+"""Timeout for reading metrics from the database, in seconds."""
 
 SCRAPERS = 10
-"""The headers of so many who were let in last are known while the database is not there."""
+"""Number of recent Authorization headers that are still accepted while the database is unavailable."""
 
 
 class MetricsEndpoint:
-    """Whoever may read by the API may read the metrics, which tell how much is billed.
+    """Serves metrics to everyone with read access to the API, because metrics reveal how much is billed.
 
-    Who was let in before is let in while the database does not answer: that is when the metrics are needed.
+    Clients admitted before are admitted while the database is unavailable: that is when the metrics are needed.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""The GraphiQL playground: its page and files, which ``scripts/build-playground`` makes of ``web/graphiql``.
+"""The GraphiQL playground: its page and files, which `scripts/build-playground` builds from `web/graphiql`.
 
-The page asks this server and no other host, and its policy has the browser hold it to that. It is to be
-served at the endpoint's own address: the address it is loaded from is the one its requests go to.
+The page sends requests only to this server, which its Content-Security-Policy enforces. It must be served at the
+address of the endpoint, because it sends its requests to its own address.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from starlette.types import Scope
 
 BUILT = Path(__file__).parents[1] / "static" / "playground"
 
-# Monaco writes `style` attributes into the lines that it shows, some 240 on the first screen, and adds `<style>`
-# elements whose text follows the theme: no hash can name them, and it gives them no nonce. Hence 'unsafe-inline' for
-# styles, which can load from nowhere else; scripts have no such exception. The red line under a mistake is an image in
-# a style sheet. Its workers are files of ours, which it makes without trusted types.
+# Monaco writes about 240 `style` attributes on the first screen, and adds `<style>` elements whose text depends on the
+# theme. Hashes cannot cover them, and Monaco sets no nonce, so styles need 'unsafe-inline', but load from nowhere else.
+# Scripts have no such exception. `data:` is for the red underline of errors, an image in a style sheet. `worker-src`
+# is for Monaco's workers, which are files of this server that it creates without trusted types.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -38,20 +38,20 @@ CONTENT_SECURITY_POLICY = "; ".join(
 
 PLAYGROUND_HEADERS = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
 
-# The endpoint's address has other answers, for those who do not ask for HTML.
+# The endpoint responds differently to clients that do not request HTML.
 PAGE_HEADERS = PLAYGROUND_HEADERS | {"Cache-Control": "no-cache", "Vary": "Accept"}
 
-# A file's name holds the hash of its content. A worker obeys the policy that its own script is served with.
+# File names contain the hash of their content. The headers include the policy, because a worker obeys its own script's.
 ASSET_HEADERS = PLAYGROUND_HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 def playground_page() -> Response:
-    """The playground as HTML, with the headers that keep it to this server."""
+    """Returns the playground page, with headers that restrict it to this server."""
     return HTMLResponse((BUILT / "index.html").read_bytes(), headers=PAGE_HEADERS)
 
 
 class _Assets(StaticFiles):
-    """The files, which are compressed once: their names, and so their number, are those of the build."""
+    """Serves the files, compressing each once. The build determines the number of files, so the cache is bounded."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory=directory)
@@ -89,5 +89,5 @@ def compressed(path: str | os.PathLike[str]) -> bytes:
 
 
 def playground_assets() -> Mount:
-    """The scripts, styles, fonts and workers of the page, where it looks for them."""
+    """Returns the route of the page's scripts, styles, fonts and workers."""
     return Mount("/static/playground/assets", _Assets(BUILT / "assets"), name="playground-assets")

@@ -1,4 +1,4 @@
-"""Documents: each is parsed, measured, validated and planned once, and kept for the next request."""
+"""Parses, measures, validates and plans documents, and caches the results for later requests."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -31,28 +31,28 @@ from graph.settings import Limits
 
 MAX_DOCUMENTS = 500
 KEPT_CHARACTERS = 500_000
-"""So many documents, and so much text of them, are kept: those that came last. What is parsed takes some eighty times
-the memory of its text.
+"""Maximum number of cached documents, and of characters in them; the least recently used are evicted. A parsed document
+takes about eighty times the memory of its text.
 """
 
 MAX_ERRORS = 20
 
 MERGE_BUDGET = 40_000
-"""Maximum work to see whether fields of one name can be merged, in the units of graphql-core: a pair of fields takes
-two, a pair of fragments takes two. graphql-core itself stops at 500 000, which are seconds.
+"""Maximum work for checking whether fields with the same name can be merged, in the units of graphql-core: each pair of
+fields or of fragments takes two. graphql-core itself only stops at 500 000, which takes seconds.
 """
 
 CHARACTERS_PER_ROW = 100
 MERGES_PER_ROW = 200
 PLANNED_FIELDS_PER_ROW = 10
 VALUES_PER_ROW = 100
-"""Amount of work on a document and its variables that the rate limit counts as one row: it takes about as long as to
-read one.
+"""Amount of work on a document or its variables that the rate limit counts as one row, because it takes about as long
+as reading a row.
 """
 
 
 class StorableTexts(ValidationRule):
-    """Refuses a string in the document that PostgreSQL cannot keep: escapes can spell a NUL character."""
+    """Rejects strings in the document that PostgreSQL cannot store, such as an escaped NUL character."""
 
     def enter_string_value(self, node: StringValueNode, *_: object) -> None:
         if not is_storable(node.value):
@@ -60,8 +60,8 @@ class StorableTexts(ValidationRule):
 
 
 class FewSuggestions(ValidationRule):
-    """Has only the first errors of a document say which name was perhaps meant, and those in the same argument: each
-    compares a name with all that there are.
+    """Limits suggestions of similar names to the first errors of a document, because each one compares a name with all
+    existing names. Errors in the same argument as the last one may still have suggestions.
     """
 
     def __init__(self, context: ValidationContext) -> None:
@@ -79,7 +79,7 @@ class FewSuggestions(ValidationRule):
 
 
 class BoundedMerging(OverlappingFieldsCanBeMergedRule):
-    """The rule of graphql-core, with a smaller budget. It gives validation up beyond that."""
+    """The rule of graphql-core with a smaller budget. Validation is aborted when it is exceeded."""
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
@@ -101,10 +101,10 @@ RULES: tuple[type[ASTValidationRule], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class QueryDocument:
-    """A document as it was found: what is wrong with it, if anything, and what it asks for.
+    """A parsed document: its errors, if any, or its operations with their size and plans.
 
-    One that nothing is wrong with has a node, its measure, and the plans of its operations. `rows` is what the work of
-    reading it is charged as: nothing, where it was kept.
+    A document without errors has `node`, `measured` and `plans`. `rows` is the charge for reading the document: 0 if it
+    was cached.
     """
 
     errors: tuple[GraphQLError, ...]
@@ -117,11 +117,11 @@ class QueryDocument:
 
     @property
     def planned_fields(self) -> int:
-        """Number of fields that were planned for it so far."""
+        """Number of fields planned for this document so far."""
         return 0 if self.plans is None else self.plans.work.fields
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
-        """The operation with this name, or the only one. Raises `GraphQLError`.
+        """Returns the operation with this name, or the only one. Raises `GraphQLError`.
 
         See https://spec.graphql.org/draft/#GetOperation().
         """
@@ -138,7 +138,7 @@ class QueryDocument:
         return only
 
     def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any], limits: Limits) -> "Cost":
-        """What an operation could give at most, with these variables, and what of it is more than is allowed."""
+        """Returns the maximum cost of an operation with these variables, and errors for exceeded limits."""
         assert self.measured is not None, "what was parsed is measured"
         name = operation.name.value if operation.name else None
         nodes, values, counted = self.measured.asked_by(name, variables)
@@ -161,8 +161,8 @@ class QueryDocument:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """How many objects an operation could give, and why that is too much, if it is. `rows` is what the work on its
-    variables is charged as.
+    """Maximum number of objects that an operation could return, and errors if a limit is exceeded. `rows` is the charge
+    for the work on its variables.
     """
 
     nodes: int
@@ -171,7 +171,7 @@ class Cost:
 
 
 class QueryDocuments:
-    """The documents that came last, and those that are trusted, by their text."""
+    """Cache of recent documents by text. Trusted documents stay in the cache permanently."""
 
     def __init__(
         self, schema: GraphQLSchema, limits: Limits, trusted: Iterable[str] = (), *, suggestions: bool = True
@@ -189,14 +189,14 @@ class QueryDocuments:
                 document.plans.prepare(operation)
 
     def of(self, text: str) -> QueryDocument:
-        """The document with this text."""
+        """Returns the document with this text."""
         if found := self._trusted.get(text):
             return found
         if found := self._recent.get(text):
             self._recent.move_to_end(text)
             return found
         read = self._read(text)
-        # What is refused is not kept: there is no end of what can be wrong.
+        # Invalid documents are not cached, because clients could send any number of them.
         if not read.errors:
             self._recent[text] = replace(read, rows=0)
             self._characters += len(text)
@@ -222,7 +222,7 @@ class QueryDocuments:
             deep = limit_error("The document is nested too deeply.", None, code=ErrorCode.GRAPHQL_PARSE_FAILED)
             return rejected_document(deep, rows)
         measured = measure(self._schema, node, limits)
-        # What is too large is not validated: that is where the time would go.
+        # Documents that exceed a limit are not validated, because validation takes the most time.
         errors, merges = (measured.errors, 0) if measured.errors else self._validated(node)
         rows += merges // MERGES_PER_ROW
         if errors:
@@ -235,7 +235,7 @@ class QueryDocuments:
         return QueryDocument((), node, measured, QueryPlans(self._schema, node, self._plans), operations, rows=rows)
 
     def _validated(self, node: DocumentNode) -> tuple[tuple[GraphQLError, ...], int]:
-        """What is wrong with a document, and how much of `MERGE_BUDGET` it took to see."""
+        """Returns the errors of a document, and the part of `MERGE_BUDGET` that finding them took."""
         merging: list[BoundedMerging] = []
 
         def merging_rule(context: ValidationContext) -> BoundedMerging:

@@ -1,4 +1,4 @@
-"""What a GraphQL request says, read from HTTP."""
+"""Reads GraphQL requests from HTTP."""
 
 import json
 import re
@@ -21,7 +21,7 @@ PREFLIGHT_HEADERS = (
     "x-apollo-operation-name",
     "authorization",
 )
-"""Headers that a page of another site cannot send unless this server says so first."""
+"""Headers that pages of other sites cannot send without a CORS preflight."""
 
 
 HOST = re.compile(r"(?P<name>[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5})?)?")
@@ -29,7 +29,7 @@ MAX_PORT = 65_535
 
 
 class Refusal(Exception):
-    """A request that is answered before it is executed, with an HTTP status that says why."""
+    """A request is rejected before execution, with an HTTP status."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
-    """The parameters of a request: a document by its text or by the id of a trusted one."""
+    """The parameters of a request: a document, by text or by the id of a trusted one, and its variables."""
 
     query: str | None
     document_id: str | None
@@ -57,7 +57,7 @@ class GraphQLRequest:
 
 
 async def read_request(request: Request, max_bytes: int, origins: Collection[str] = ()) -> GraphQLRequest:
-    """What the request asks for. Pages of `origins` may ask. Raises `Refusal` where it is none."""
+    """Reads the request. Pages of `origins` may send a GET without a preflight header. Raises `Refusal`."""
     if request.method == "POST":
         require_json(request.headers.get("content-type"))
         require_plain(request.headers.getlist("content-encoding"))
@@ -88,8 +88,9 @@ def require_plain(encodings: list[str]) -> None:
 
 
 def require_preflight(request: Request) -> None:
-    """Lets a GET pass that no page of another site could have made: such a page may send it, unseen, with no header
-    but those that a browser sets itself. `Sec-Fetch-…` are such, and no page can change them.
+    """Raises `Refusal` for a GET that a page of another site could have sent without a preflight.
+
+    Such a page can only set headers that the browser allows without asking. It cannot change the `Sec-Fetch-…` headers.
     """
     headers = request.headers
     if any(name in headers for name in PREFLIGHT_HEADERS):
@@ -110,10 +111,10 @@ def require_preflight(request: Request) -> None:
 
 
 def require_own_name(request: Request, hosts: Collection[str]) -> None:
-    """Lets a request pass that names this server by an address, `localhost` or one of `hosts`.
+    """Raises `Refusal` unless the request addresses the server by an IP address, `localhost` or one of `hosts`.
 
-    Where no key is needed, a page of another site could have its own name lead to this machine, and then ask here as if
-    it were at home: https://en.wikipedia.org/wiki/DNS_rebinding
+    Without API keys, a page of another site could point its own domain to this machine and then send requests as if
+    from the same origin: https://en.wikipedia.org/wiki/DNS_rebinding
     """
     name = name_in(request.headers.getlist("host"))
     if name is None:
@@ -128,7 +129,7 @@ def require_own_name(request: Request, hosts: Collection[str]) -> None:
 
 
 def name_in(hosts: list[str]) -> str | None:
-    """The name or address that the `Host` headers of a request give; None where they are not exactly one good one."""
+    """Returns the name or address in the `Host` headers of a request. None unless there is exactly one valid header."""
     found = HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
     if found is None or int(found["port"] or 0) > MAX_PORT:
         return None
@@ -144,7 +145,7 @@ def is_address(name: str) -> bool:
 
 
 async def body_of(request: Request, max_bytes: int) -> bytes:
-    """The body. What is too large is refused as soon as that is known."""
+    """Returns the body. Raises `Refusal` as soon as it is known to be too large."""
     pieces = []
     received = 0
     declared = request.headers.get("content-length", "")
@@ -184,7 +185,7 @@ def refuse_constant(name: str) -> None:
 
 
 def request_of(members: dict[str, Any]) -> GraphQLRequest:
-    """The request with these members. Others are left alone, as the specification asks."""
+    """Returns the request with these members. Unknown members are ignored, as the specification requires."""
     if not all(is_storable(text) for text in texts_in(members)):
         raise Refusal(400, UNSTORABLE_TEXT)
     extensions = members.get("extensions")
@@ -206,14 +207,14 @@ def request_of(members: dict[str, Any]) -> GraphQLRequest:
 
 
 def persisted_hash(extensions: dict[str, Any] | None) -> str | None:
-    """The hash that Apollo's clients send: https://github.com/apollographql/apollo-link-persisted-queries#protocol"""
+    """Hash sent by Apollo clients: https://github.com/apollographql/apollo-link-persisted-queries#protocol"""
     persisted = (extensions or {}).get("persistedQuery")
     found = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
     return found if isinstance(found, str) else None
 
 
 def texts_in(document: object) -> Iterator[str]:
-    """All strings of a JSON document, the names of its members too."""
+    """Yields all strings of a JSON document, including the names of members."""
     pending = [document]
     while pending:
         match pending.pop():
@@ -227,7 +228,7 @@ def texts_in(document: object) -> Iterator[str]:
 
 
 def wants_html(request: Request) -> bool:
-    """Whether a person looks: a browser names HTML, and no program does that wants none of it."""
+    """Returns True if the client is a browser: only browsers accept `text/html` explicitly."""
     for part in request.headers.get("accept", "").lower().split(","):
         name, *parameters = (piece.strip() for piece in part.split(";"))
         if name == "text/html":
@@ -236,9 +237,9 @@ def wants_html(request: Request) -> bool:
 
 
 def response_media_type(accept: str | None) -> str | None:
-    """What an `Accept` header asks for: of what it names, the type of the highest quality, the first among equals.
+    """Returns the supported media type of the highest quality in an `Accept` header, the first among equals.
 
-    `application/json` where it leaves the choice; None where it takes neither.
+    Wildcards select `application/json`. None if neither type is accepted.
     """
     best: tuple[float, str] | None = None
     for part in (accept or "*/*").lower().split(","):

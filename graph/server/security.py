@@ -1,7 +1,7 @@
-"""Headers that every answer has: they tell a browser to make nothing of it but what it is.
+"""Security headers of every response, which restrict what browsers do with it.
 
-See https://owasp.org/www-project-secure-headers/. `Cross-Origin-Embedder-Policy` is not among them: it would open what
-no page here uses.
+See https://owasp.org/www-project-secure-headers/. `Cross-Origin-Embedder-Policy` is omitted: it would enable features
+that no page here uses.
 """
 
 from collections.abc import Awaitable
@@ -14,37 +14,37 @@ Headers = list[tuple[bytes, bytes]]
 
 POLICY = b"content-security-policy"
 NOTHING = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-"""What an answer may load and do that is no page."""
+"""Content-Security-Policy of responses that are not pages: they may load and do nothing."""
 
 SECURITY_HEADERS: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
-    # Scripts of the allowed origins read answers by CORS, which this does not concern.
+    # CORS requests are exempt from this header, so scripts of allowed origins can still read responses.
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ]
 
 
 class SecuredStarlette(Starlette):
-    """A Starlette application whose every answer has these headers, to faults and to what is not there as well."""
+    """A Starlette application that adds the headers to every response, including server errors and 404s."""
 
     def __init__(self, *, hsts_seconds: int, **options: Any) -> None:
         super().__init__(**options)
-        # A redirect would name the host that the client has named, and lose the body of a request.
+        # A redirect would contain the host name sent by the client, and drop the body of a request.
         self.router.redirect_slashes = False
         self._headers = [*SECURITY_HEADERS]
         if hsts_seconds:
             self._headers.append((b"strict-transport-security", b"max-age=%d" % hsts_seconds))
 
     def build_middleware_stack(self) -> ASGIApp:
-        # Outside of what answers faults, which is outside of all middleware that an application is given.
+        # Outside of Starlette's own error middleware, which wraps all middleware passed to an application.
         return secured(super().build_middleware_stack(), self._headers)
 
 
 def secured(app: ASGIApp, headers: Headers) -> ASGIApp:
-    """`app`, whose answers have `headers`, and may load and do nothing where they do not say what."""
+    """Wraps `app` so that responses have `headers`, and the policy `NOTHING` unless they set their own."""
     with_policy = [*headers, (POLICY, NOTHING)]
 
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:

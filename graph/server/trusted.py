@@ -1,6 +1,6 @@
-"""Trusted documents: a client names one by its hash, and the server has the text.
+"""Trusted documents: clients send the hash of a document whose text the server has.
 
-The file is what graphql-codegen writes with `persistedDocuments`: a JSON object of texts by their hash.
+The file is in the format of graphql-codegen's `persistedDocuments`: a JSON object that maps hashes to documents.
 """
 
 import json
@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 class TrustedDocumentsError(ValueError):
-    """The file of trusted documents cannot be used. The message is one line for the person who set it."""
+    """The file of trusted documents is invalid. The message is one line for the person who configured it."""
 
 
 def read_trusted(path: Path) -> Mapping[str, str]:
-    """The texts by their hash. Raises `TrustedDocumentsError`."""
+    """Returns the documents by hash. Raises `TrustedDocumentsError`."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -145,10 +145,10 @@ def test_a_taken_port_is_one_clear_line(data_dir: Path) -> None:
         ("postgresql://user:secret@127.0.0.1:port/x", "not a URL"),
         ("postgresql://user:secret@127.0.0.1:99999/x", "not a URL"),
         ("postgresql://user@127.0.0.1:1/x?password=secret", "option that is not supported"),
-        ("postgresql://user:secret@127.0.0.1:1/x?sslmode=require&connect_timeout=5", "does not answer"),
+        ("postgresql://user:secret@127.0.0.1:1/x?sslmode=require&connect_timeout=5", "is not responding"),
         ("mysql://user:secret@127.0.0.1/x", "only postgresql:// is supported"),
-        ("postgresql://user:secret@127.0.0.1:1/x", "does not answer"),
-        ("postgresql://user:secret@nowhere.invalid/x", "does not answer"),
+        ("postgresql://user:secret@127.0.0.1:1/x", "is not responding"),
+        ("postgresql://user:secret@nowhere.invalid/x", "is not responding"),
     ],
 )
 def test_a_wrong_database_url_is_one_clear_line(url: str, reason: str) -> None:

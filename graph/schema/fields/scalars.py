@@ -90,7 +90,7 @@ PLAIN_TYPES: dict[str, frozenset[type]] = {
     "Currency": frozenset({str}),
     "DateTime": frozenset({str}),
 }
-"""Types of values that need no serialization one by one: they are sent unchanged, or converted by `COLUMN_SERIALIZERS`."""
+"""Types of values that are not serialized one by one: they are sent unchanged or converted by `COLUMN_SERIALIZERS`."""
 
 COLUMN_SERIALIZERS = {"DateTime": serialize_datetimes}
 
