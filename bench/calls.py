@@ -211,7 +211,7 @@ def calls_on(database: BenchDatabase) -> dict[str, Calls]:
     renewals = make_url(database.url).set(database="renewals").render_as_string(hide_password=False)
     asyncio.run(migrate(renewals))
     # Disable what depends on time: checks for disconnected clients, and the garbage collector, which runs finalizers.
-    http.UNWATCHED_SECONDS = 3600
+    http.DISCONNECT_CHECK_DELAY_SECONDS = 3600
     gc.disable()
     calls = uvloop.run(calls_of_operations(database.url, token, subjects))
     return {**calls, RENEWAL: uvloop.run(calls_of_renewal(renewals))}

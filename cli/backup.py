@@ -18,9 +18,9 @@ from db.backup.archive import Progress as Told
 async def write_backup(url: str, file: Path, *, folder: Path | None, console: Console) -> None:
     """Writes a backup and prints a summary. Raises `BackupError`."""
     began = time.monotonic()
-    with shown(console, "Backing up", None) as progress:
+    with progress_bar(console, "Backing up", None) as progress:
         manifest = await back_up(url, file, program=__version__, folder=folder, progress=progress)
-    say(console, "Backed up", manifest)
+    print_summary(console, "Backed up", manifest)
     console.print(f"File        {file}, {megabytes(file):.1f} MB, in {time.monotonic() - began:.1f} s")
 
 
@@ -28,7 +28,7 @@ async def write_backup(url: str, file: Path, *, folder: Path | None, console: Co
 def whole_backup(file: Path, *, folder: Path | None, console: Console) -> Iterator[Backup]:
     """Yields a backup after checking its whole file. Raises `BackupError`."""
     with ExitStack() as stack:
-        with shown(console, "Checking", read_manifest(file).sql_bytes) as progress:
+        with progress_bar(console, "Checking", read_manifest(file).sql_bytes) as progress:
             backup = stack.enter_context(checked_backup(file, folder=folder, progress=progress))
         yield backup
 
@@ -36,16 +36,16 @@ def whole_backup(file: Path, *, folder: Path | None, console: Console) -> Iterat
 async def restore_backup(url: str, backup: Backup, *, console: Console) -> None:
     """Restores a backup and prints a summary. Raises `BackupError`."""
     began = time.monotonic()
-    with shown(console, "Restoring", backup.manifest.sql_bytes) as progress:
+    with progress_bar(console, "Restoring", backup.manifest.sql_bytes) as progress:
         await restore(url, backup, now=datetime.now(UTC), progress=progress)
-    say(console, "Restored", backup.manifest)
+    print_summary(console, "Restored", backup.manifest)
     console.print(f"Time        {time.monotonic() - began:.1f} s")
     console.print(
         f"API keys    as of the backup: revoke those that were revoked since, see `{command_line('keys list')}`"
     )
 
 
-def say(console: Console, what: str, manifest: Manifest) -> None:
+def print_summary(console: Console, what: str, manifest: Manifest) -> None:
     console.print(
         f"{what:12}revision {manifest.revision} as of {manifest.taken_at.astimezone(UTC):%FT%TZ}, by version"
         f" {manifest.program} from PostgreSQL {manifest.postgresql}"
@@ -61,7 +61,7 @@ def megabytes(file: Path) -> float:
 
 
 @contextmanager
-def shown(console: Console, what: str, total: int | None) -> Iterator[Told]:
+def progress_bar(console: Console, what: str, total: int | None) -> Iterator[Told]:
     """Shows a progress bar on a terminal. Yields the callback that takes the number of bytes done so far."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -25,11 +25,16 @@ from graph.observability.exchange import EXCHANGE
 FRAMES = 60
 """Maximum number of stack frames to log for each exception. The innermost frames are kept."""
 
-SAID = frozenset({AttributeError, ImportError, ModuleNotFoundError, NameError, NotImplementedError, Overloaded})
-SAID_BY_THE_SYSTEM = (OSError, socket.gaierror)
+SAFE_ERRORS = frozenset({AttributeError, ImportError, ModuleNotFoundError, NameError, NotImplementedError, Overloaded})
+SAFE_SYSTEM_ERRORS = (OSError, socket.gaierror)
 """Exceptions whose messages are safe to log: they describe code or the operating system, never rows."""
 
-OF_POSTGRES = {"sqlstate": "SQLSTATE", "constraint_name": "constraint", "table_name": "table", "column_name": "column"}
+POSTGRES_ERROR_FIELDS = {
+    "sqlstate": "SQLSTATE",
+    "constraint_name": "constraint",
+    "table_name": "table",
+    "column_name": "column",
+}
 
 
 def configure_logs(output: TextIO, level: int = logging.INFO) -> None:
@@ -77,7 +82,7 @@ class Formatter(logging.Formatter):
             **ids(),
         }
         if record.exc_info and record.exc_info[1] is not None:
-            event["error"] = described(record.exc_info[1])
+            event["error"] = safe_description(record.exc_info[1])
             event["exception"] = "".join(traceback_of(record.exc_info[1], set()))
         return str(self._render(None, event["level"], event))
 
@@ -86,18 +91,18 @@ def message_of(record: logging.LogRecord) -> str:
     """Returns the message of a record, with exceptions among its arguments replaced by safe descriptions."""
     arguments = record.args
     if isinstance(arguments, tuple) and any(isinstance(each, BaseException) for each in arguments):
-        arguments = tuple(SafeError(each) if isinstance(each, BaseException) else each for each in arguments)
+        arguments = tuple(SafeDescription(each) if isinstance(each, BaseException) else each for each in arguments)
         return str(record.msg) % arguments
     message = record.getMessage()
     # asyncio appends the task and its exception after the first line.
     return message.partition("\n")[0] if record.name == "asyncio" else message
 
 
-class SafeError:
+class SafeDescription:
     """Stands for an exception in a log message, without its unsafe text."""
 
     def __init__(self, error: BaseException) -> None:
-        self._said = described(error)
+        self._said = safe_description(error)
 
     def __repr__(self) -> str:
         return self._said
@@ -123,13 +128,13 @@ def ids() -> dict[str, str | None]:
     return found
 
 
-def described(error: BaseException) -> str:
+def safe_description(error: BaseException) -> str:
     """Returns the type of an exception and the details that are safe to log, without any customer's data."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    if kind in SAID or (kind.__module__ in ("builtins", "socket") and isinstance(error, SAID_BY_THE_SYSTEM)):
+    if kind in SAFE_ERRORS or (kind.__module__ in ("builtins", "socket") and isinstance(error, SAFE_SYSTEM_ERRORS)):
         return f"{name}: {error}" if str(error) else name
-    said = ((word, server_detail(error, attribute)) for attribute, word in OF_POSTGRES.items())
+    said = ((word, server_detail(error, attribute)) for attribute, word in POSTGRES_ERROR_FIELDS.items())
     told = ", ".join(f"{word} {value}" for word, value in said if value)
     return f"{name}: {told}" if told else name
 
@@ -143,7 +148,7 @@ def traceback_of(error: BaseException, seen: set[int]) -> Iterator[str]:
         yield "\n\nThat exception led to:\n\n"
     yield "Traceback (most recent call last):\n"
     yield from StackSummary.extract(walk_tb(error.__traceback__), limit=-FRAMES, capture_locals=False).format()
-    yield described(error)
+    yield safe_description(error)
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:
             yield "\n\nSub-exception of the group:\n\n"

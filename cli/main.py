@@ -73,7 +73,7 @@ def serve(
     """Migrate the database and serve the API."""
     from cli.database import command_line, migrate_and_report
     from cli.keys import require_keys
-    from cli.serve import end_on_sigterm, listen, serve_forever
+    from cli.serve import exit_on_sigterm, listen, serve_forever
     from db.location import running_server
 
     with one_line_errors(), ExitStack() as stack:
@@ -81,7 +81,7 @@ def serve(
             host=host, port=port, data_dir=data_dir, workers=workers, renew=renew, renew_every=renew_every
         )
         if configuration.database_url is None:
-            end_on_sigterm()
+            exit_on_sigterm()
         listening = stack.enter_context(listen(configuration.host, configuration.port))
         server = stack.enter_context(running_server(configuration.url(), configuration.data_dir))
         migrate_and_report(server, console=console)
@@ -93,14 +93,14 @@ def serve(
         serve_forever(server, listening, configuration, console=console)
 
 
-SPOKEN_SCOPES = {scope.value.lower(): scope for scope in KEY_SCOPES}
+SCOPES_BY_NAME = {scope.value.lower(): scope for scope in KEY_SCOPES}
 """Scopes of API keys by their names on the command line."""
 
 
 def key_scope(said: str) -> ApiKeyScope:
-    if said not in SPOKEN_SCOPES:
-        raise typer.BadParameter(f"{said!r} is not one of {', '.join(map(repr, SPOKEN_SCOPES))}.")
-    return SPOKEN_SCOPES[said]
+    if said not in SCOPES_BY_NAME:
+        raise typer.BadParameter(f"{said!r} is not one of {', '.join(map(repr, SCOPES_BY_NAME))}.")
+    return SCOPES_BY_NAME[said]
 
 
 keys = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
@@ -111,7 +111,7 @@ app.add_typer(keys, name="keys")
 def create_key_command(
     name: Annotated[str, typer.Option(help="What the key is for.")],
     scope: Annotated[
-        ApiKeyScope, typer.Option(help="What it may do.", parser=key_scope, metavar=f"<{'|'.join(SPOKEN_SCOPES)}>")
+        ApiKeyScope, typer.Option(help="What it may do.", parser=key_scope, metavar=f"<{'|'.join(SCOPES_BY_NAME)}>")
     ],
     data_dir: DataDir = None,
 ) -> None:

@@ -25,8 +25,8 @@ async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, conso
     the run was interrupted.
     """
     now = datetime.now(UTC).replace(microsecond=0)
-    brake = read_configuration().brake()
-    database = database_at(url, pool_size=brake.side_by_side + 1)
+    throttle = read_configuration().throttle()
+    database = database_at(url, pool_size=throttle.concurrency + 1)
     done: list[Report] = []
     task = asyncio.current_task()
     assert task is not None, "this is a coroutine"
@@ -44,7 +44,7 @@ async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, conso
             now=now,
             trigger=RunTrigger.COMMAND,
             chunk_size=chunk_size,
-            brake=brake,
+            throttle=throttle,
             told=done.append,
         )
     except asyncio.CancelledError:

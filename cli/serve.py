@@ -22,7 +22,7 @@ from cli.environment import FROM_FILE
 from cli.errors import CommandError
 from cli.logs import configure_logs
 from cli.settings import Configuration, environment_of, read_configuration
-from cli.slow_clients import PatientProtocol
+from cli.slow_clients import BoundedProtocol
 from cli.tracing import exporters_of, start_tracing
 from cli.workers import Workers
 from db.database import Database
@@ -62,7 +62,7 @@ def serve_forever(
     config = uvicorn.Config(
         WorkerApp(server.url),
         factory=True,
-        http=PatientProtocol,
+        http=BoundedProtocol,
         ws="none",
         workers=configuration.workers,
         log_level="warning",
@@ -100,7 +100,7 @@ def runner_of(config: uvicorn.Config, listening: socket.socket) -> Callable[[], 
     return partial(server.run, sockets=[listening])
 
 
-def end_on_sigterm() -> None:
+def exit_on_sigterm() -> None:
     """Makes SIGTERM raise `SystemExit`, so that the process cleans up before it exits, as with Ctrl-C."""
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
@@ -136,9 +136,9 @@ def worker_app(database_url: str) -> Starlette:
             sys.exit(1)
     configure_logs(sys.stdout)
     configuration = replace(read_configuration(), database_url=database_url)
-    PatientProtocol.patience_seconds = configuration.max_read_seconds
+    BoundedProtocol.read_timeout_seconds = configuration.max_read_seconds
     app = app_of(configuration, tracing=start_tracing())
-    spare_the_collector()
+    tune_garbage_collector()
     return app
 
 
@@ -149,14 +149,14 @@ def app_of(configuration: Configuration, *, tracing: "Tracing | None" = None) ->
             Database(configuration.database_url, configuration.of_database()),
             settings=configuration.of_server(),
             renew_every=configuration.renew_every if configuration.renew else None,
-            brake=configuration.brake(),
+            throttle=configuration.throttle(),
             tracing=tracing,
         )
     except TrustedDocumentsError as error:
         raise CommandError(str(error)) from None
 
 
-def spare_the_collector() -> None:
+def tune_garbage_collector() -> None:
     """Makes the garbage collector skip the schema and all imported modules, which are never freed.
 
     It also runs less often: a response creates many objects, but hardly any reference cycles.

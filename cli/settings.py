@@ -114,7 +114,7 @@ class Configuration:
         least=1,
         most=100,
         otherwise="by cores",
-        by=lambda _: throttle_for(cores()).side_by_side,
+        by=lambda _: throttle_for(cores()).concurrency,
     )
     renew_rest: float = setting(
         0.0,
@@ -122,7 +122,7 @@ class Configuration:
         least=0,
         most=100,
         otherwise="by cores",
-        by=lambda _: throttle_for(cores()).rest,
+        by=lambda _: throttle_for(cores()).pause_ratio,
     )
 
     auth: bool = setting(
@@ -240,7 +240,7 @@ class Configuration:
 
         return pgbouncer_url(self.database_url) if self.database_url and self.pgbouncer else self.database_url
 
-    def brake(self) -> RunThrottle:
+    def throttle(self) -> RunThrottle:
         """Returns the share of the machine that renewals may use."""
         return RunThrottle(self.renew_parallel, self.renew_rest)
 

@@ -15,7 +15,7 @@ from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from cli.arriving import Arriving
+from cli.incomplete_requests import IncompleteRequests
 from graph.error_codes import ErrorCode
 from graph.server.http import RETRY_SOON
 from graph.server.requests import Refusal
@@ -53,7 +53,7 @@ UNAVAILABLE = 503
 
 TOO_MUCH_ARRIVES = "The server is busy: too many large or slow requests are arriving. Try again in a moment."
 
-ARRIVING = Arriving()
+INCOMPLETE = IncompleteRequests()
 """Bytes of incomplete requests on all connections of this process."""
 
 
@@ -67,13 +67,13 @@ class BoundedFlow(FlowControl):
             super().resume_reading()
 
 
-class PatientProtocol(HttpToolsProtocol):
+class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 protocol with timeouts and limits. It waits `patience_seconds` for the head of a request, for
     its body, and for the client to read some of the response. It parses a request only after the response to the
     previous one is complete.
     """
 
-    patience_seconds: ClassVar[float] = 10.0
+    read_timeout_seconds: ClassVar[float] = 10.0
 
     scope: HTTPScope | None  # type: ignore[assignment]
     cycle: RequestResponseCycle | None  # type: ignore[assignment]
@@ -95,7 +95,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._look_again.cancel()
-        ARRIVING.drop(self._make_room)
+        INCOMPLETE.drop(self._make_room)
         self._unparsed = b""
         if self._running is not None:
             # uvicorn notifies the last request that arrived. Another one may be running, and would write its response.
@@ -186,9 +186,9 @@ class PatientProtocol(HttpToolsProtocol):
             message = f"A request may have at most {MAX_HEAD_BYTES} bytes in addition to its body."
             self._refusal = Refusal(HEAD_TOO_LARGE, message)
         if self._is_arriving():
-            ARRIVING.add(self._make_room, size)
+            INCOMPLETE.add(self._make_room, size)
         else:
-            ARRIVING.drop(self._make_room)
+            INCOMPLETE.drop(self._make_room)
         if self._body_open and self._unanswered() is None:
             self._late_bytes += size
             if self._late_bytes > MAX_LATE_BYTES:
@@ -255,7 +255,7 @@ class PatientProtocol(HttpToolsProtocol):
         waits_for = self._what_it_waits_for()
         if waits_for is None or waits_for != self._waits_for:
             self._waits_for, self._waits_since = waits_for, now
-        elif now - self._waits_since >= self.patience_seconds:
+        elif now - self._waits_since >= self.read_timeout_seconds:
             self._give_up()
 
     def _what_it_waits_for(self) -> object:
@@ -277,7 +277,7 @@ class PatientProtocol(HttpToolsProtocol):
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
-            message = f"The request did not arrive within {self.patience_seconds:g} s."
+            message = f"The request did not arrive within {self.read_timeout_seconds:g} s."
             self._end(Refusal(TIMED_OUT, message, code=ErrorCode.TIMEOUT))
 
     def _end(self, refusal: Refusal) -> None:

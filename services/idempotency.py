@@ -22,7 +22,7 @@ from db.models.kinds import KINDS
 
 RETRY_WITHIN = timedelta(hours=24)
 """Time within which a mutation may be retried with its idempotency key."""
-KEY_KEPT_FOR = 2 * RETRY_WITHIN
+KEYS_KEPT_FOR = 2 * RETRY_WITHIN
 """Time for which idempotency keys are kept: the clocks of clients may differ from the server's."""
 PRUNED_AT_ONCE = 1000
 """Maximum number of keys deleted by one call of `prune`."""
@@ -182,7 +182,7 @@ async def prune(session: AsyncSession, *, now: datetime) -> int:
     keys = table_of(IdempotencyKey)
     old = (
         select(keys.c.api_key, keys.c.key)
-        .where(keys.c.created_at < now - KEY_KEPT_FOR)
+        .where(keys.c.created_at < now - KEYS_KEPT_FOR)
         .limit(PRUNED_AT_ONCE)
         .subquery()
     )

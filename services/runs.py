@@ -84,8 +84,8 @@ async def run_renewals(
     now: datetime,
     trigger: RunTrigger,
     chunk_size: int = RUN_CHUNK,
-    side_by_side: int = 1,
-    rest: float = 0.0,
+    concurrency: int = 1,
+    pause_ratio: float = 0.0,
     told: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
     """Does what is due by `as_of` for all subscriptions that are not on a test clock.
@@ -94,7 +94,7 @@ async def run_renewals(
     of each subscription, oldest first. A subscription that cannot be renewed is put on hold and does not stop the
     others.
 
-    `side_by_side` chunks run concurrently. After each chunk, its task pauses for `rest` times the duration of the
+    `concurrency` chunks run at a time. After each chunk, its task pauses for `pause_ratio` times the duration of the
     chunk, to leave capacity for requests. `told` receives the report of each chunk. Stores a `billing_runs` row if
     something was due or `trigger` is COMMAND. Raises `AsOfInTheFuture`.
     """
@@ -108,10 +108,10 @@ async def run_renewals(
             began = time.monotonic()
             while (chunk := await do_chunk(database, renewals, limit=chunk_size)).claimed:
                 await run.add(chunk)
-                await asyncio.sleep(rest * (time.monotonic() - began))
+                await asyncio.sleep(pause_ratio * (time.monotonic() - began))
                 began = time.monotonic()
 
-        ends = await asyncio.gather(*(do_chunks() for _ in range(side_by_side)), return_exceptions=True)
+        ends = await asyncio.gather(*(do_chunks() for _ in range(concurrency)), return_exceptions=True)
         for error in ends:
             if error is not None:
                 raise error

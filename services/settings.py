@@ -25,17 +25,17 @@ class RateLimit:
 class RunThrottle:
     """Limits on the machine's resources that runs use.
 
-    `side_by_side` is the number of concurrent chunks, `rest` the seconds of pause per second of work.
+    `concurrency` is the number of concurrent chunks, `pause_ratio` the seconds of pause per second of work.
     """
 
-    side_by_side: int = 1
-    rest: float = 0.0
+    concurrency: int = 1
+    pause_ratio: float = 0.0
 
 
 NO_THROTTLE = RunThrottle()
 
 
 def throttle_for(cores: int) -> RunThrottle:
-    """Returns the brake for a machine with this number of cores. It leaves capacity for requests."""
-    side_by_side = min(MAX_CONCURRENT_CHUNKS, max(1, cores // 2))
-    return RunThrottle(side_by_side, rest=1.0 if cores <= 2 else 0.5 if cores <= 4 else 0.0)
+    """Returns the throttle for a machine with this number of cores. It leaves capacity for requests."""
+    concurrency = min(MAX_CONCURRENT_CHUNKS, max(1, cores // 2))
+    return RunThrottle(concurrency, pause_ratio=1.0 if cores <= 2 else 0.5 if cores <= 4 else 0.0)

@@ -38,7 +38,7 @@ async def tick(
     now: datetime,
     trigger: RunTrigger = RunTrigger.SERVER,
     chunk_size: int = RUN_CHUNK,
-    brake: RunThrottle = NO_THROTTLE,
+    throttle: RunThrottle = NO_THROTTLE,
     told: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
     """Runs renewals, advances test clocks, repairs data, and deletes expired idempotency keys and sessions.
@@ -69,8 +69,8 @@ async def tick(
             now=now,
             trigger=trigger,
             chunk_size=chunk_size,
-            side_by_side=brake.side_by_side,
-            rest=brake.rest,
+            concurrency=throttle.concurrency,
+            pause_ratio=throttle.pause_ratio,
             told=told,
         )
     with part("test clocks"):
@@ -94,7 +94,7 @@ async def tick_forever(
     clock: Callable[[], datetime],
     *,
     every_seconds: float,
-    brake: RunThrottle = NO_THROTTLE,
+    throttle: RunThrottle = NO_THROTTLE,
     told: Callable[[Tick], object] = lambda _tick: None,
 ) -> None:
     """Runs a tick every `every_seconds` until cancelled. Errors are logged, and the next tick tries again.
@@ -103,18 +103,20 @@ async def tick_forever(
     """
     while True:
         try:
-            await tick_and_log(database, clock().replace(microsecond=0), brake, told)
+            await tick_and_log(database, clock().replace(microsecond=0), throttle, told)
         except Exception:
             logger.exception("a tick failed")
         await asyncio.sleep(every_seconds)
 
 
-async def tick_and_log(database: Database, now: datetime, brake: RunThrottle, told: Callable[[Tick], object]) -> None:
+async def tick_and_log(
+    database: Database, now: datetime, throttle: RunThrottle, told: Callable[[Tick], object]
+) -> None:
     """Runs a tick, logs its renewals and passes them to `told`, even if the tick fails later."""
     done: list[Report] = []
     failed = False
     try:
-        await tick(database, now=now, brake=brake, told=done.append)
+        await tick(database, now=now, throttle=throttle, told=done.append)
     except Exception:  # noqa: BLE001 - it is logged
         failed = True
     finally:

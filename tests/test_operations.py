@@ -21,7 +21,7 @@ from cli.environment import settings_of
 from cli.main import app
 from cli.settings import Configuration
 from db.database import Database
-from graph.observability.metrics import Figures, Metrics
+from graph.observability.metrics import DatabaseMetrics, Metrics
 from graph.server.app import create_app
 from graph.settings import Settings
 from services.api_keys import KEY_SEEN_FOR
@@ -118,7 +118,7 @@ def test_the_settings_are_there() -> None:
 
 def test_each_metric_is_explained_and_no_other() -> None:
     metrics = Metrics(Database("postgresql://nobody@127.0.0.1:1/nothing"))
-    said = metrics.text(Figures(holds=0, due_since=None, now=datetime.now(UTC))).decode()
+    said = metrics.text(DatabaseMetrics(holds=0, due_since=None, now=datetime.now(UTC))).decode()
     known = dict(re.findall(r"^# TYPE (\S+) (\S+)$", said, re.MULTILINE))
 
     assert set(re.findall(r"^\| `(billing_\w+)` \|", OPERATIONS, re.MULTILINE)) == known.keys()

@@ -136,18 +136,18 @@ class Metrics:
         self._invoices.inc(report.invoices)
         self._past_due.inc(report.past_due)
 
-    def text(self, figures: "Figures | None") -> bytes:
+    def text(self, figures: "DatabaseMetrics | None") -> bytes:
         """Returns all metrics in Prometheus text format. `figures` is None if the database does not respond."""
         self.look_at_pools()
         found = CollectorRegistry()
-        found.register(FiguresOf(figures))
+        found.register(DatabaseCollector(figures))
         return generate_latest(self._all()) + generate_latest(found)
 
     def _all(self) -> CollectorRegistry:
         folder = os.environ.get(METRICS_FOLDER)
         if folder is None:
             return self._registry
-        forget_the_dead(Path(folder))
+        remove_dead_workers(Path(folder))
         together = CollectorRegistry()
         MultiProcessCollector(together, path=folder)  # type: ignore[no-untyped-call]
         return together
@@ -162,7 +162,7 @@ def result_of(exchange: Exchange) -> str:
     return "refused" if exchange.refusals else "ok"
 
 
-def forget_the_dead(folder: Path) -> None:
+def remove_dead_workers(folder: Path) -> None:
     """Removes the gauges of workers that have exited. Their counters stay."""
     for pid in {int(path.stem.rpartition("_")[2]) for path in folder.glob("gauge_live*_*.db")}:
         try:
@@ -173,7 +173,7 @@ def forget_the_dead(folder: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class DatabaseMetrics:
     """Metrics from the database: subscriptions on hold, and when the oldest other due subscription became due."""
 
     holds: int
@@ -185,10 +185,10 @@ class Figures:
         return 0.0 if self.due_since is None else max(0.0, (self.now - self.due_since).total_seconds())
 
 
-class FiguresOf(Collector):
+class DatabaseCollector(Collector):
     """Collects the metrics that are read from the database on each scrape."""
 
-    def __init__(self, figures: Figures | None) -> None:
+    def __init__(self, figures: DatabaseMetrics | None) -> None:
         self._figures = figures
 
     def collect(self) -> Iterator[Metric]:

@@ -80,7 +80,7 @@ def log_request(exchange: Exchange) -> None:
         EXCHANGE.reset(current)
 
 
-class Observed:
+class ObservabilityMiddleware:
     """ASGI middleware that reports on all requests.
 
     Adds the id of the request to the response as `X-Request-Id`, and to each log line in between. Logs operations that

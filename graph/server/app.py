@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from db.database import CLOSE_SECONDS, Database
-from graph.observability.middleware import Backlog, Observed
+from graph.observability.middleware import Backlog, ObservabilityMiddleware
 from graph.schema.fields.context import Clock
 from graph.server.descriptors import watch_descriptors
 from graph.server.health import Health
@@ -42,12 +42,12 @@ def create_app(
     settings: Settings | None = None,
     clock: Clock = wall_clock,
     renew_every: float | None = None,
-    brake: RunThrottle = NO_THROTTLE,
+    throttle: RunThrottle = NO_THROTTLE,
     tracing: "Tracing | None" = None,
 ) -> Starlette:
     """Creates the server. Closes `database` and `tracing` on shutdown. `clock` returns the current time in UTC.
 
-    While it runs, it bills what is due every `renew_every` seconds, within the limits of `brake`; never if
+    While it runs, it bills what is due every `renew_every` seconds, within the limits of `throttle`; never if
     `renew_every` is None. Raises `TrustedDocumentsError`.
     """
     settings = settings or Settings()
@@ -59,7 +59,7 @@ def create_app(
 
     async def renew_while_serving() -> None:
         if renew_every is not None:
-            await tick_forever(database, clock, every_seconds=renew_every, brake=brake, **told)
+            await tick_forever(database, clock, every_seconds=renew_every, throttle=throttle, **told)
 
     async def watch_pools() -> None:
         # `/metrics` may be served by another worker, which only sees what this one has recorded.
@@ -96,7 +96,7 @@ def create_app(
 
         routes.append(Route("/metrics", MetricsEndpoint(metrics, backlog, database, clock, graphql.admit).answer))
     observed = Middleware(
-        Observed,
+        ObservabilityMiddleware,
         slow_seconds=settings.slow_ms / 1000,
         backlog=backlog,
         tracing=tracing,

@@ -25,7 +25,7 @@ from graph.observability.exchange import Exchange, current
 from graph.schema.fields.access import Access
 from graph.schema.fields.context import Clock, Context
 from graph.schema.root import core_schema
-from graph.server.doorkeeper import Doorkeeper, RateLimited, Unauthenticated
+from graph.server.authenticator import Authenticator, RateLimited, Unauthenticated
 from graph.server.errors import BUSY, MAYBE_CHANGED, formatted
 from graph.server.playground import playground_page
 from graph.server.query_documents import PLANNED_FIELDS_PER_ROW, QueryDocument, QueryDocuments
@@ -35,7 +35,7 @@ from graph.server.requests import (
     GraphQLRequest,
     Refusal,
     read_request,
-    require_own_name,
+    require_known_host,
     response_media_type,
     wants_html,
 )
@@ -58,7 +58,7 @@ class GraphQLAnswer:
     body: bytes | None = None
 
 
-UNWATCHED_SECONDS = 0.05
+DISCONNECT_CHECK_DELAY_SECONDS = 0.05
 """Time that a query runs before its connection is watched for a disconnect, in seconds."""
 
 MUTATIONS_SECONDS = 40
@@ -76,7 +76,7 @@ class GraphQLEndpoint:
         self._database = database
         self._clock = clock
         self._settings = settings
-        self._doorkeeper = Doorkeeper(database, clock, settings.rate_limit, requires_key=settings.requires_key)
+        self._authenticator = Authenticator(database, clock, settings.rate_limit, requires_key=settings.requires_key)
         self._trusted = {} if settings.trusted_documents is None else read_trusted(settings.trusted_documents)
         self._documents = QueryDocuments(
             core_schema,
@@ -120,18 +120,18 @@ class GraphQLEndpoint:
         response = json_response(
             answer.document, status, media_type, RETRY_SOON if status == 503 else {}, body=answer.body
         )
-        self._doorkeeper.charge_bytes(access, len(response.body))
+        self._authenticator.charge_bytes(access, len(response.body))
         return response
 
     async def admit(self, request: Request) -> Access:
         """Authenticates the request and returns its access. Raises `Refusal`."""
         if not self._settings.requires_key:
-            require_own_name(request, self._settings.hosts)
+            require_known_host(request, self._settings.hosts)
         authorizations = request.headers.getlist("authorization")
         if len(authorizations) > 1:
             raise Refusal(400, "The request has several Authorization headers: send one.")
         try:
-            access = await self._doorkeeper.admit(authorizations[0] if authorizations else None)
+            access = await self._authenticator.admit(authorizations[0] if authorizations else None)
         except Unauthenticated as error:
             headers = {"WWW-Authenticate": "Bearer"}
             raise Refusal(401, str(error), code=ErrorCode.UNAUTHENTICATED, headers=headers) from None
@@ -185,7 +185,7 @@ class GraphQLEndpoint:
                 execution = exchange.tracing.operation(execution)
             try:
                 # A mutation runs to its end even if the client disconnects.
-                result = await (to_its_end(execution) if changes else self._in_time(request, execution))
+                result = await (run_mutations(execution) if changes else self._in_time(request, execution))
             except (TimeoutError, ResponseTooLarge, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and not context.changed:
                     raise
@@ -197,7 +197,7 @@ class GraphQLEndpoint:
         finally:
             exchange.rows = rows.read
             charged += (document.planned_fields - planned) // PLANNED_FIELDS_PER_ROW + rows.read
-            self._doorkeeper.charge(access, charged, rows.slow_seconds)
+            self._authenticator.charge(access, charged, rows.slow_seconds)
         answer = self._answer_of(result, cost.nodes, rows, changed=context.changed)
         late = not changes and asyncio.get_running_loop().time() - began > self._settings.limits.seconds
         return self._broken_off(TimeoutError(), exchange, changes=False, changed=False) if late else answer
@@ -265,7 +265,7 @@ class GraphQLEndpoint:
             time.reschedule(loop.time())
 
         # Most queries finish before watching the connection is worth its cost.
-        later = loop.call_later(UNWATCHED_SECONDS, lambda: watches.append(loop.create_task(watch())))
+        later = loop.call_later(DISCONNECT_CHECK_DELAY_SECONDS, lambda: watches.append(loop.create_task(watch())))
         try:
             async with asyncio.timeout(self._settings.limits.seconds) as time:
                 return await execution
@@ -322,7 +322,7 @@ class GraphQLEndpoint:
         if errors:
             suggestions = self._settings.suggestions
             document["errors"] = [formatted(error, suggestions=suggestions, changed=changed) for error in errors]
-            if executed and not changed and is_empty(result.data) and any(map(says_to_come_again, document["errors"])):
+            if executed and not changed and is_empty(result.data) and any(map(is_retryable, document["errors"])):
                 status = 503
         if executed:
             document["data"] = result.data
@@ -333,7 +333,7 @@ class GraphQLEndpoint:
         return GraphQLAnswer(document, status, executed=executed, body=body)
 
 
-async def to_its_end(execution: Coroutine[Any, Any, ExecutionResult]) -> ExecutionResult:
+async def run_mutations(execution: Coroutine[Any, Any, ExecutionResult]) -> ExecutionResult:
     """Returns the result of mutations. Raises `TimeoutError` after `MUTATIONS_SECONDS`."""
     async with asyncio.timeout(MUTATIONS_SECONDS):
         return await execution
@@ -350,7 +350,7 @@ def is_empty(data: Mapping[str, Any] | None) -> bool:
     return data is None or all(value is None for value in data.values())
 
 
-def says_to_come_again(error: Mapping[str, Any]) -> bool:
+def is_retryable(error: Mapping[str, Any]) -> bool:
     return error["extensions"]["code"] in (ErrorCode.UNAVAILABLE, ErrorCode.OVERLOADED)
 
 

@@ -13,7 +13,7 @@ from billing.words import ApiKeyScope
 from db.database import Database
 from db.queries.renewals import waiting_renewals
 from graph.error_codes import ErrorCode
-from graph.observability.metrics import CONTENT_TYPE, Figures, Metrics
+from graph.observability.metrics import CONTENT_TYPE, DatabaseMetrics, Metrics
 from graph.observability.middleware import Backlog
 from graph.schema.fields.access import Access
 from graph.schema.fields.context import Clock
@@ -64,14 +64,14 @@ class MetricsEndpoint:
             self._known.append(header)
         return self._scraped(await self._figures())
 
-    def _scraped(self, figures: Figures | None) -> Response:
+    def _scraped(self, figures: DatabaseMetrics | None) -> Response:
         self._backlog.settle()
         return Response(self._metrics.text(figures), media_type=CONTENT_TYPE)
 
-    async def _figures(self) -> Figures | None:
+    async def _figures(self) -> DatabaseMetrics | None:
         try:
             async with asyncio.timeout(FIGURES_SECONDS), self._database.sessions() as session:
                 holds, due_at = await waiting_renewals(session)
         except (TimeoutError, *DATABASE_ERRORS):
             return None
-        return Figures(holds, due_at, self._clock())
+        return DatabaseMetrics(holds, due_at, self._clock())

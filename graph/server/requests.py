@@ -110,7 +110,7 @@ def require_preflight(request: Request) -> None:
     )
 
 
-def require_own_name(request: Request, hosts: Collection[str]) -> None:
+def require_known_host(request: Request, hosts: Collection[str]) -> None:
     """Raises `Refusal` unless the request addresses the server by an IP address, `localhost` or one of `hosts`.
 
     Without API keys, a page of another site could point its own domain to this machine and then send requests as if

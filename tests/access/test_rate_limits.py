@@ -14,7 +14,7 @@ from billing.words import ApiKeyScope
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import ApiKey, RateBucket
-from graph.server.doorkeeper import BYTES_PER_ROW
+from graph.server.authenticator import BYTES_PER_ROW
 from graph.settings import Settings
 from services.rate_limits import Lease, take_block
 from services.settings import RateLimit

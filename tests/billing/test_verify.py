@@ -930,8 +930,14 @@ async def test_what_has_fallen_behind_what_was_acknowledged_is_missed(books: Boo
         ('{"type": "Plan", "id": 7}', "Line 2 is not a JSON object with a type and an id."),
         ('{"type": "Plan", "id": "7"}', "Line 2 is not a JSON object with a type and an id."),
         (acknowledgement("Robot", UUID(int=0)), "Line 2 has the unknown type 'Robot'; known types: Customer, Plan, "),
-        (acknowledgement("Plan", UUID(int=0), version=0), "Line 2 has the version 0, which is not a whole number above 0."),
-        (acknowledgement("Plan", UUID(int=0), version="1"), "Line 2 has the version '1', which is not a whole number above 0."),
+        (
+            acknowledgement("Plan", UUID(int=0), version=0),
+            "Line 2 has the version 0, which is not a whole number above 0.",
+        ),
+        (
+            acknowledgement("Plan", UUID(int=0), version="1"),
+            "Line 2 has the version '1', which is not a whole number above 0.",
+        ),
     ],
 )
 async def test_a_line_that_acknowledges_nothing_is_refused(database: Database, line: str, said: str) -> None:

@@ -126,7 +126,7 @@ async def test_renewals_side_by_side(pooled: Database, database_url: str) -> Non
     await store_customers(pooled, [a_subscriber(seed, plans, days=(45, 75), behind=(36, 44)) for seed in range(DUE)])
 
     report = await run_renewals(
-        pooled, as_of=NOW, now=NOW, trigger=RunTrigger.COMMAND, chunk_size=5, side_by_side=SESSIONS
+        pooled, as_of=NOW, now=NOW, trigger=RunTrigger.COMMAND, chunk_size=5, concurrency=SESSIONS
     )
 
     assert (report.renewed, report.failed) == (DUE, 0)

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from billing.errors import InvalidInput
 from db.access.transactions import Sessions
-from graph.server.http import UNWATCHED_SECONDS
+from graph.server.http import DISCONNECT_CHECK_DELAY_SECONDS
 from tests.support import Api
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
@@ -103,7 +103,7 @@ async def test_a_query_whose_client_is_watched_leaves_no_task(api: Api, sessions
         async with sessions.begin() as session:
             await session.execute(text("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE"))
             locked.set()
-            await asyncio.sleep(2 * UNWATCHED_SECONDS)
+            await asyncio.sleep(2 * DISCONNECT_CHECK_DELAY_SECONDS)
 
     locking = asyncio.create_task(lock())
     await locked.wait()

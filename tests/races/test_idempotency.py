@@ -18,7 +18,7 @@ from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Base, Customer, IdempotencyKey, Invoice, Payment, Subscription
 from graph.schema.mutations.invoices import CreateInvoiceInput, InvoiceLineInput
-from services.idempotency import KEY_KEPT_FOR, PRUNED_AT_ONCE, RETRY_WITHIN, prune, request_text
+from services.idempotency import KEYS_KEPT_FOR, PRUNED_AT_ONCE, RETRY_WITHIN, prune, request_text
 from tests.races.fingerprints import assert_sound
 from tests.support import NOW, Api, TestClock, count, refusal
 
@@ -362,8 +362,8 @@ async def test_keys_are_kept_for_longer_than_a_retry_may_take(api: Api, sessions
     second = await api.mutate("createInvoice", "invoice { id }", **young)
 
     assert await pruned(sessions, NOW + RETRY_WITHIN) == 0
-    assert await pruned(sessions, NOW + KEY_KEPT_FOR) == 0
-    assert await pruned(sessions, NOW + KEY_KEPT_FOR + timedelta(seconds=1)) == 1
+    assert await pruned(sessions, NOW + KEYS_KEPT_FOR) == 0
+    assert await pruned(sessions, NOW + KEYS_KEPT_FOR + timedelta(seconds=1)) == 1
 
     assert await api.mutate("createInvoice", "invoice { id }", **young) == second
     anew = await api.mutate("createInvoice", "invoice { id }", **old)

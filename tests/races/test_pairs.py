@@ -181,7 +181,7 @@ async def test_two_renewals(database: Database) -> None:
     assert await renew(database) == Report()
 
     await store_customers(database, raced)
-    reports = await asyncio.gather(*(renew(database, chunk_size=size, side_by_side=2) for size in (3, 7, 20)))
+    reports = await asyncio.gather(*(renew(database, chunk_size=size, concurrency=2) for size in (3, 7, 20)))
 
     assert at_first.renewed == 300
     assert sum(reports, Report()) == at_first
@@ -267,9 +267,9 @@ async def done(api: Api, made: DemoCustomer, step: Step, delay: float = 0) -> Co
     return tuple(error["code"] for error in payload["userErrors"]) or (None,)
 
 
-async def renew(database: Database, *, chunk_size: int = 500, side_by_side: int = 1) -> Report:
+async def renew(database: Database, *, chunk_size: int = 500, concurrency: int = 1) -> Report:
     return await run_renewals(
-        database, as_of=NOW, now=NOW, trigger=RunTrigger.SERVER, chunk_size=chunk_size, side_by_side=side_by_side
+        database, as_of=NOW, now=NOW, trigger=RunTrigger.SERVER, chunk_size=chunk_size, concurrency=concurrency
     )
 
 

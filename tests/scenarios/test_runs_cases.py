@@ -124,7 +124,7 @@ async def test_case_F03_one_run_does_chunks_side_by_side(api: Api, database: Dat
     stories = await many(api, 12)
     clock.forward(days=30)
 
-    report = await run(database, clock, chunk_size=2, side_by_side=4)
+    report = await run(database, clock, chunk_size=2, concurrency=4)
 
     assert report == Report(renewed=12, invoices=12, past_due=12)
     assert [len(await story.invoices()) for story in stories] == [2] * 12

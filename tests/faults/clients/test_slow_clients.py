@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from cli.slow_clients import PatientProtocol
+from cli.slow_clients import BoundedProtocol
 from tests.cli.conftest import Served
 from tests.support import PATIENCE_SECONDS
 
@@ -136,7 +136,7 @@ async def test_a_head_without_end(served: Served) -> None:
 
 async def test_a_head_that_begins_behind_a_large_body() -> None:
     """It is in one piece with it for the server, as it can be where a client does not wait for answers."""
-    config = uvicorn.Config(length_of_body, http=PatientProtocol, lifespan="off", log_config=None)
+    config = uvicorn.Config(length_of_body, http=BoundedProtocol, lifespan="off", log_config=None)
     config.load()
     loop = asyncio.get_running_loop()
     body = b"a" * 100_000
@@ -145,7 +145,7 @@ async def test_a_head_that_begins_behind_a_large_body() -> None:
     with clients_end:
         clients_end.sendall(request + request[:20])
         transport, _ = await loop.connect_accepted_socket(
-            lambda: PatientProtocol(config=config, server_state=ServerState(), app_state={}), servers_end
+            lambda: BoundedProtocol(config=config, server_state=ServerState(), app_state={}), servers_end
         )
         clients_end.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=clients_end)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from cli.arriving import MAX_ARRIVING_BYTES, Arriving
+from cli.incomplete_requests import MAX_ARRIVING_BYTES, IncompleteRequests
 from tests.cli.conftest import Served
 from tests.faults.clients.test_slow_clients import all_it_says, connected, served_meanwhile
 from tests.scanners.wire import Usage
@@ -20,7 +20,7 @@ TWICE = 2 * MAX_ARRIVING_BYTES
 
 def test_the_oldest_gives_way() -> None:
     refused = []
-    arriving = Arriving(limit=100)
+    arriving = IncompleteRequests(limit=100)
 
     def first() -> None:
         refused.append("first")
@@ -39,7 +39,7 @@ def test_the_oldest_gives_way() -> None:
 
 def test_what_has_arrived_counts_no_more() -> None:
     refused = []
-    arriving = Arriving(limit=100)
+    arriving = IncompleteRequests(limit=100)
 
     def first() -> None:
         refused.append("first")

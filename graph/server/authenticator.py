@@ -34,7 +34,7 @@ class RateLimited(Exception):
         self.seconds = seconds
 
 
-class Doorkeeper:
+class Authenticator:
     """Authenticates requests and applies the rate limit.
 
     Keys are cached for seconds, and rows are taken from a key's bucket in blocks, so most requests need no statement.
@@ -87,7 +87,7 @@ class Doorkeeper:
         async with self._database.brief() as session:
             key = await session.get(ApiKey, key_id)
         if key is not None:
-            remember(self._seen, key_id, (now, key))
+            put_recent(self._seen, key_id, (now, key))
         return key
 
     async def _note_use(self, key: ApiKey) -> None:
@@ -99,14 +99,14 @@ class Doorkeeper:
 
     def _lease(self, key_id: ApiKeyId) -> Lease:
         lease = self._leases.get(key_id) or Lease()
-        remember(self._leases, key_id, lease)
+        put_recent(self._leases, key_id, lease)
         return lease
 
     async def _let_in(self, key_id: ApiKeyId) -> None:
         lease = self._lease(key_id)
         if lease.left >= 1:
             return
-        async with in_time(lease.lock, self._database.pool_timeout_seconds):
+        async with acquire_within(lease.lock, self._database.pool_timeout_seconds):
             # Another request may have taken a block in the meantime, or spent this one while it was being taken.
             while lease.left < 1:
                 now = self._clock()
@@ -117,7 +117,7 @@ class Doorkeeper:
 
 
 @asynccontextmanager
-async def in_time(lock: asyncio.Lock, seconds: float) -> AsyncIterator[None]:
+async def acquire_within(lock: asyncio.Lock, seconds: float) -> AsyncIterator[None]:
     """Holds the lock for the block. Raises `Overloaded` if it cannot be acquired in time."""
     try:
         async with asyncio.timeout(seconds):
@@ -130,7 +130,7 @@ async def in_time(lock: asyncio.Lock, seconds: float) -> AsyncIterator[None]:
         lock.release()
 
 
-def remember(things: OrderedDict[ApiKeyId, Any], key_id: ApiKeyId, thing: Any) -> None:
+def put_recent(things: OrderedDict[ApiKeyId, Any], key_id: ApiKeyId, thing: Any) -> None:
     """Stores an entry as the most recent one. Evicts the oldest beyond `KEYS_REMEMBERED`: it can be read again."""
     things[key_id] = thing
     things.move_to_end(key_id)

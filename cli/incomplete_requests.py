@@ -6,7 +6,7 @@ MAX_ARRIVING_BYTES = 16 * 2**20
 """Maximum number of bytes that a process holds for incomplete requests."""
 
 
-class Arriving:
+class IncompleteRequests:
     """Counts the bytes of incomplete requests by connection. Above the limit, gives up the oldest requests."""
 
     def __init__(self, limit: int = MAX_ARRIVING_BYTES) -> None:
