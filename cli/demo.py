@@ -81,25 +81,21 @@ async def fill(url: str, *, customers: int, as_of: datetime, console: Console, d
 
     The data depends on `customers` and `as_of` alone, its ids too.
     """
-    database = database_at(url, pool_size=1)
     draw = random.Random(SEED)  # noqa: S311 - the data is to be the same each time
     make_id = id_maker(draw, as_of)
-    try:
-        async with database.sessions.begin() as session:
-            if await session.scalar(select(exists().where(Plan.code.in_(code for code, *_ in PLANS)))):
-                raise CommandError("This database has the demo data already, or a plan with the code of a demo plan.")
-            plans = demo_plans(as_of, make_id)
-            await session.execute(insert(Plan), [values(plan) for plan in plans])
-            await store_events(session, [plan_created(plan, make_id) for plan in plans])
-            with Progress(console=console) as progress:
-                task = progress.add_task("Customers", total=customers)
-                for numbers in chunks(customers):
-                    made = [demo_customer(number, plans, draw, make_id, as_of) for number in numbers]
-                    await store_made(session, made)
-                    progress.advance(task, len(made))
-            said = await summary(session)
-    finally:
-        await database.close()
+    async with database_at(url, pool_size=1) as database, database.sessions.begin() as session:
+        if await session.scalar(select(exists().where(Plan.code.in_(code for code, *_ in PLANS)))):
+            raise CommandError("This database has the demo data already, or a plan with the code of a demo plan.")
+        plans = demo_plans(as_of, make_id)
+        await session.execute(insert(Plan), [values(plan) for plan in plans])
+        await store_events(session, [plan_created(plan, make_id) for plan in plans])
+        with Progress(console=console) as progress:
+            task = progress.add_task("Customers", total=customers)
+            for numbers in chunks(customers):
+                made = [demo_customer(number, plans, draw, make_id, as_of) for number in numbers]
+                await store_made(session, made)
+                progress.advance(task, len(made))
+        said = await summary(session)
     console.print(f"Demo data   {said}")
     console.print(f"Next        `{typed('serve', data_dir)}`, and open its playground: the tab Customers shows them")
     console.print(f"            `{typed('verify', data_dir)}` checks that each period is billed once")

@@ -24,7 +24,6 @@ async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, conso
     """
     now = datetime.now(UTC).replace(microsecond=0)
     brake = read_configuration().brake()
-    database = database_at(url, pool_size=brake.side_by_side + 1)
     done: list[Report] = []
     task = asyncio.current_task()
     assert task is not None, "this is a coroutine"
@@ -36,21 +35,20 @@ async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, conso
     gc.freeze()
     gc.set_threshold(300_000, 50, 100)
     try:
-        await tick(
-            database,
-            as_of=as_of,
-            now=now,
-            trigger=RunTrigger.COMMAND,
-            chunk_size=chunk_size,
-            brake=brake,
-            told=done.append,
-        )
+        async with database_at(url, pool_size=brake.side_by_side + 1) as database:
+            await tick(
+                database,
+                as_of=as_of,
+                now=now,
+                trigger=RunTrigger.COMMAND,
+                chunk_size=chunk_size,
+                brake=brake,
+                told=done.append,
+            )
     except asyncio.CancelledError:
         ended = True
     except AsOfInTheFuture as error:
         raise CommandError(str(error)) from None
-    finally:
-        await database.close()
     seconds = time.monotonic() - began
     report = sum(done, Report())
     console.print(
