@@ -3,8 +3,8 @@
 import asyncio
 import os
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -29,9 +29,14 @@ def database_server(data_dir: Path | None = None, *, make: bool = True) -> Itera
         yield server
 
 
-def database_at(url: str, *, pool_size: int) -> Database:
-    """Returns the database at `url`, with the configured timeouts."""
-    return Database(url, read_configuration().of_database(), pool_size=pool_size)
+@asynccontextmanager
+async def database_at(url: str, *, pool_size: int) -> AsyncIterator[Database]:
+    """The database at `url` with the configured timeouts, closed when the block ends."""
+    database = Database(url, read_configuration().of_database(), pool_size=pool_size)
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 def command_line(command: str, data_dir: Path | None = None) -> str:

@@ -81,27 +81,21 @@ async def fill(url: str, *, customers: int, as_of: datetime, console: Console, d
 
     The data, including all ids, depends only on `customers` and `as_of`.
     """
-    database = database_at(url, pool_size=1)
     draw = random.Random(SEED)  # noqa: S311 - the data must be reproducible
     make_id = id_maker(draw, as_of)
-    try:
-        async with database.sessions.begin() as session:
-            if await session.scalar(select(exists().where(Plan.code.in_(code for code, *_ in PLANS)))):
-                raise CommandError(
-                    "This database already has the demo data, or a plan with the same code as a demo plan."
-                )
-            plans = demo_plans(as_of, make_id)
-            await session.execute(insert(Plan), [values(plan) for plan in plans])
-            await store_events(session, [plan_created(plan, make_id) for plan in plans])
-            with Progress(console=console) as progress:
-                task = progress.add_task("Customers", total=customers)
-                for numbers in chunks(customers):
-                    made = [demo_customer(number, plans, draw, make_id, as_of) for number in numbers]
-                    await store_made(session, made)
-                    progress.advance(task, len(made))
-            said = await summary(session)
-    finally:
-        await database.close()
+    async with database_at(url, pool_size=1) as database, database.sessions.begin() as session:
+        if await session.scalar(select(exists().where(Plan.code.in_(code for code, *_ in PLANS)))):
+            raise CommandError("This database already has the demo data, or a plan with the same code as a demo plan.")
+        plans = demo_plans(as_of, make_id)
+        await session.execute(insert(Plan), [values(plan) for plan in plans])
+        await store_events(session, [plan_created(plan, make_id) for plan in plans])
+        with Progress(console=console) as progress:
+            task = progress.add_task("Customers", total=customers)
+            for numbers in chunks(customers):
+                made = [demo_customer(number, plans, draw, make_id, as_of) for number in numbers]
+                await store_made(session, made)
+                progress.advance(task, len(made))
+        said = await summary(session)
     console.print(f"Demo data   {said}")
     console.print(
         f"Next        `{command_line('serve', data_dir)}`, then open the playground: its Customers tab shows them"

@@ -26,7 +26,6 @@ async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, conso
     """
     now = datetime.now(UTC).replace(microsecond=0)
     throttle = read_configuration().throttle()
-    database = database_at(url, pool_size=throttle.concurrency + 1)
     done: list[Report] = []
     task = asyncio.current_task()
     assert task is not None, "this is a coroutine"
@@ -38,21 +37,20 @@ async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, conso
     gc.freeze()
     gc.set_threshold(300_000, 50, 100)
     try:
-        await tick(
-            database,
-            as_of=as_of,
-            now=now,
-            trigger=RunTrigger.COMMAND,
-            chunk_size=chunk_size,
-            throttle=throttle,
-            told=done.append,
-        )
+        async with database_at(url, pool_size=throttle.concurrency + 1) as database:
+            await tick(
+                database,
+                as_of=as_of,
+                now=now,
+                trigger=RunTrigger.COMMAND,
+                chunk_size=chunk_size,
+                throttle=throttle,
+                told=done.append,
+            )
     except asyncio.CancelledError:
         ended = True
     except AsOfInTheFuture as error:
         raise CommandError(str(error)) from None
-    finally:
-        await database.close()
     seconds = time.monotonic() - began
     report = sum(done, Report())
     console.print(

@@ -10,17 +10,14 @@ from services.verify import AcknowledgedLineError, snapshot, verify, verify_ackn
 
 async def verify_database(url: str, acknowledged: Path | None) -> bool:
     """Prints the result of each invariant. Returns True if all hold."""
-    database = database_at(url, pool_size=1)
     try:
-        async with snapshot(database) as session:
+        async with database_at(url, pool_size=1) as database, snapshot(database) as session:
             checks = await verify(session)
             if acknowledged is not None:
                 with acknowledged.open(encoding="utf-8") as lines:
                     checks.insert(0, await verify_acknowledged(session, lines))
     except (AcknowledgedLineError, UnicodeDecodeError) as error:
         raise CommandError(f"{acknowledged}: {error}") from None
-    finally:
-        await database.close()
     for check in checks:
         sys.stdout.write(check.line() + "\n")
     return all(check.holds for check in checks)

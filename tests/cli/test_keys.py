@@ -4,21 +4,25 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 from typer.testing import CliRunner
 
 from billing.words import ApiKeyScope
 from cli.errors import CommandError
-from cli.keys import require_keys
+from cli.keys import list_keys, require_keys
 from cli.main import app
 from cli.settings import read_configuration
-from db.database import Database
+from db.database import Database, single_connection
 from services.api_keys import create_api_key, revoke_api_key
 from services.customer_sessions import create_customer_session
 from tests.cli.conftest import Serve, Served, billing
+from tests.faults.processes import until
 from tests.support import NOW, PATIENCE_SECONDS, a_customer, stored
 
 TOKEN = re.compile(r"bk_[0-9a-f]{32}_[A-Za-z0-9_-]{43}\n")
@@ -209,8 +213,8 @@ WRONG = [
 def test_a_wrong_setting_is_one_clear_line(name: str, said: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command finds it before it looks for its database; it runs in this process."""
     environment = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", name: said}
-    for variable, text in environment.items():
-        monkeypatch.setenv(variable, text)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
 
     done = CliRunner().invoke(app, ["serve", "--port", "0"])
 
@@ -250,6 +254,27 @@ def test_trusted_documents_that_cannot_be_used_are_one_clear_line(
     done = billing("serve", "--port", "0", "--workers", workers, **settings)
 
     assert reason in error_of(done)
+
+
+@pytest.mark.parametrize("command", [list_keys, require_keys])
+async def test_a_command_that_fails_leaves_no_connection_open(
+    empty_database_url: str, command: Callable[[str], Awaitable[None]]
+) -> None:
+    others = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    # The error keeps what was open from being collected.
+    with pytest.raises(ProgrammingError, match='relation "api_keys" does not exist') as failed:
+        await command(empty_database_url)
+
+    async with single_connection(empty_database_url) as connection:
+
+        async def is_alone() -> bool:
+            return bool(await connection.scalar(others) == 0)
+
+        await until(is_alone, what="the connection is closed")
+    assert failed.tb is not None
 
 
 def test_a_wrong_command_about_keys_is_one_clear_line(database_url: str) -> None:
