@@ -71,10 +71,14 @@ def changed(row: Versioned, now: datetime) -> None:
     row.updated_at = now
 
 
+def listed(words: Iterable[StrEnum]) -> str:
+    """Words as SQL lists them: `'OPEN', 'PAID'`."""
+    return ", ".join(f"'{word.value}'" for word in words)
+
+
 def one_of(column: str, words: Iterable[StrEnum]) -> CheckConstraint:
     """CHECK that a text column holds one of `words`."""
-    listed = ", ".join(f"'{word.value}'" for word in words)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
+    return CheckConstraint(f"{column} IN ({listed(words)})", name=column)
 
 
 def text_up_to(column: str, length: int) -> CheckConstraint:
