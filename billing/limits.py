@@ -48,6 +48,9 @@ MAX_PENDING_LINES = 50
 CHUNK = 500
 """Maximum number of subscriptions that are renewed in one transaction, where nobody says otherwise."""
 
+PRUNED_AT_ONCE = 1000
+"""Maximum number of idempotency keys, and of customer sessions, that are deleted in one transaction."""
+
 MAX_PERIODS_PER_RUN = 12
 """Maximum number of periods of a subscription that a run bills; the next one bills the rest."""
 

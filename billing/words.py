@@ -151,5 +151,11 @@ class ObjectType(StrEnum):
     TEST_CLOCK = "TEST_CLOCK"
 
 
+API_ACTOR = "api"
+"""Who caused an event, where nobody says more: a request without an API key."""
+
+KEY_ACTOR, CUSTOMER_ACTOR = "key:", "customer:"
+"""How those begin who have a token; the id of the key, or of the customer, follows."""
+
 WORDS = tuple(each for each in list(globals().values()) if isinstance(each, type) and issubclass(each, StrEnum))
 """All enums that columns hold."""

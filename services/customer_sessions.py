@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import require_in_use
 from billing.errors import CustomerNotFound, InvalidInput, PlanNotFound
 from billing.ids import CustomerId, PlanId
-from billing.limits import MAX_SESSION_PLANS, MAX_SESSION_SECONDS, MIN_SESSION_SECONDS
+from billing.limits import MAX_SESSION_PLANS, MAX_SESSION_SECONDS, MIN_SESSION_SECONDS, PRUNED_AT_ONCE
 from billing.words import ApiKeyScope, CustomerPermission
 from db.models import ApiKey, Plan
 from db.models.base import table_of
@@ -19,8 +19,6 @@ from db.queries.locks import locked_customer
 from services.api_keys import SESSION_PREFIX, Issued, issue
 
 KEPT_SESSIONS = timedelta(days=1)
-
-PRUNED_AT_ONCE = 1000
 
 
 async def create_customer_session(
@@ -72,7 +70,7 @@ async def end_customer_sessions(session: AsyncSession, customer_id: CustomerId, 
 
 
 async def prune_sessions(session: AsyncSession, *, now: datetime) -> None:
-    """Deletes customer sessions that ended a day ago, or longer: a thousand at most."""
+    """Deletes customer sessions that ended at least `KEPT_SESSIONS` ago: at most `PRUNED_AT_ONCE`."""
     keys = table_of(ApiKey)
     ended = select(keys.c.id).where(keys.c.expires_at < now - KEPT_SESSIONS).limit(PRUNED_AT_ONCE)
     await session.execute(delete(keys).where(keys.c.id.in_(ended)))

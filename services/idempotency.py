@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.changes import PendingChange
 from billing.errors import IdempotencyKeyReused, InvalidInput
 from billing.ids import CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId, TestClockId
-from billing.limits import MAX_IDEMPOTENCY_KEY
+from billing.limits import MAX_IDEMPOTENCY_KEY, PRUNED_AT_ONCE
 from db.models import IdempotencyKey
 from db.models.base import table_of
 from db.models.kinds import KINDS
@@ -23,7 +23,6 @@ RETRY_WITHIN = timedelta(hours=24)
 """So long after a mutation it may be sent again with its key."""
 KEY_KEPT_FOR = 2 * RETRY_WITHIN
 """So long a key is kept: clients' clocks are not the server's."""
-PRUNED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,8 @@ class Outcome:
     withdrawn_change: PendingChange | None = None
 
 
-KEYS = tuple(kind.id_name for kind in KINDS)
-assert {field.name for field in fields(Outcome)} - {*KEYS} == {"withdrawn_change"}, "an outcome has each kind's key"
+ID_NAMES = tuple(kind.id_name for kind in KINDS)
+assert {field.name for field in fields(Outcome)} - {*ID_NAMES} == {"withdrawn_change"}, "an outcome has each kind's key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ async def stored_outcome(session: AsyncSession, request: Request) -> Outcome:
 
 
 def outcome_keys(outcome: Outcome) -> dict[str, str]:
-    return {name: str(key) for name in KEYS if (key := getattr(outcome, name)) is not None}
+    return {name: str(key) for name in ID_NAMES if (key := getattr(outcome, name)) is not None}
 
 
 def outcome_details(outcome: Outcome) -> dict[str, str] | None:
@@ -138,7 +137,7 @@ def request_text(name: str, fields: object) -> str:
 
 
 async def prune(session: AsyncSession, *, now: datetime) -> int:
-    """Deletes keys that were kept long enough: at most a thousand at once. Returns how many."""
+    """Deletes keys that were kept long enough: at most `PRUNED_AT_ONCE`. Returns how many."""
     keys = table_of(IdempotencyKey)
     old = (
         select(keys.c.api_key, keys.c.key)

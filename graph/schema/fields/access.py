@@ -7,7 +7,7 @@ from uuid import UUID
 from graphql import GraphQLError
 
 from billing.ids import ApiKeyId, CustomerId
-from billing.words import ApiKeyScope, CustomerPermission
+from billing.words import API_ACTOR, CUSTOMER_ACTOR, KEY_ACTOR, ApiKeyScope, CustomerPermission
 from graph.error_codes import ErrorCode
 
 LOCAL = "local"
@@ -35,8 +35,8 @@ class Access:
     def actor(self) -> str:
         """Who they are to those who read events."""
         if self.key_id is None:
-            return "api"
-        return f"customer:{self.customer_id}" if self.customer_id else f"key:{self.key_id}"
+            return API_ACTOR
+        return f"{CUSTOMER_ACTOR}{self.customer_id}" if self.customer_id else f"{KEY_ACTOR}{self.key_id}"
 
     def require(self, scope: ApiKeyScope, permission: CustomerPermission | None = None) -> None:
         """Raises a `FORBIDDEN` error where this needs a larger scope, or a permission that the session has not."""

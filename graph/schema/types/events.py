@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from billing.words import EventType, ObjectType
+from billing.words import API_ACTOR, CUSTOMER_ACTOR, KEY_ACTOR, EventType, ObjectType
 from db import models
 from db.models.kinds import KINDS
 from db.queries.lookups import by_id, customers_by_id
@@ -102,14 +102,14 @@ class Event:
 
     @strawberry.field(
         description=(
-            "Who did it: `api` for a request without a key, `key:…` or `customer:…` with the id for one with a token, "
-            "`renewal`, or `test clock`. A customer session sees `api` for each key."
+            f"Who did it: `{API_ACTOR}` for a request without a key, `{KEY_ACTOR}…` or `{CUSTOMER_ACTOR}…` with the id "
+            f"for one with a token, `renewal`, or `test clock`. A customer session sees `{API_ACTOR}` for each key."
         ),
         metadata={READS: {"actor"}},
     )
     def actor(self, info: Info) -> str:
         actor: str = self.actor
-        return "api" if info.context.access.customer_id and actor.startswith("key:") else actor
+        return API_ACTOR if info.context.access.customer_id and actor.startswith(KEY_ACTOR) else actor
 
     changes: list[str] = strawberry.field(
         resolver=changed_fields,
