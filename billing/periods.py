@@ -68,11 +68,6 @@ def nth_boundary(anchor: datetime, interval: Interval, n: int) -> datetime:
     return anchor.replace(year=year, month=month + 1, day=day)
 
 
-def nth_period(anchor: datetime, interval: Interval, n: int) -> Period:
-    """The period `n` of a subscription anchored at `anchor`; period 0 starts there. The periods tile time."""
-    return Period(nth_boundary(anchor, interval, n), nth_boundary(anchor, interval, n + 1))
-
-
 def billing_interval(interval: PlanInterval, count: int) -> Interval:
     """How long one period of a plan is."""
     match interval:

@@ -92,13 +92,13 @@ def amount(column: str, *, signed: bool) -> CheckConstraint:
     return CheckConstraint(f"{column} BETWEEN {least} AND {MAX_CENTS}", name=column)
 
 
-def currency_code(column: str = "currency") -> CheckConstraint:
-    return CheckConstraint(f"{column} ~ '^[A-Z]{{3}}$'", name=column)
+def currency_code() -> CheckConstraint:
+    return CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency")
 
 
-def days_to_pay(column: str = "net_days") -> CheckConstraint:
-    """CHECK that a number of days between an invoice and its due date is at most `MAX_NET_DAYS`."""
-    return CheckConstraint(f"{column} BETWEEN 0 AND {MAX_NET_DAYS}", name=column)
+def days_to_pay() -> CheckConstraint:
+    """CHECK that the number of days between an invoice and its due date is at most `MAX_NET_DAYS`."""
+    return CheckConstraint(f"net_days BETWEEN 0 AND {MAX_NET_DAYS}", name="net_days")
 
 
 def json_object(column: str) -> CheckConstraint:

@@ -40,9 +40,10 @@ async def locked_plan(session: AsyncSession, plan_id: PlanId) -> Plan | None:
 
 
 async def claim_subscriptions(
-    session: AsyncSession, *conditions: ColumnElement[bool], limit: int, skip_locked: bool
+    session: AsyncSession, *conditions: ColumnElement[bool], limit: int
 ) -> Sequence[SubscriptionId]:
-    """Locks the subscriptions that meet the conditions, and their customers; those that are due first come first.
+    """Locks the subscriptions that meet the conditions, and their customers; those that are due first come first. What
+    others have locked is left out.
 
     Both tables are locked: a row that is not locked is not looked at again after the wait for the other, and would be
     claimed twice. What is read beside them is older than they are: read it afterwards.
@@ -57,6 +58,6 @@ async def claim_subscriptions(
         .where(*conditions)
         .order_by(Subscription.next_billing_at, Subscription.id)
         .limit(limit)
-        .with_for_update(key_share=True, of=(Customer, Subscription), skip_locked=skip_locked)
+        .with_for_update(key_share=True, of=(Customer, Subscription), skip_locked=True)
     )
     return (await session.scalars(statement)).all()

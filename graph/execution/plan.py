@@ -247,8 +247,7 @@ class Field:
 class PlanCache:
     """The plans that were asked for last, of any number of documents: together they have so many fields at most."""
 
-    def __init__(self, max_fields: int = MAX_FIELDS) -> None:
-        self._max_fields = max_fields
+    def __init__(self) -> None:
         self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
 
     def get(self, key: tuple[Any, ...]) -> Plan | None:
@@ -261,7 +260,7 @@ class PlanCache:
         """Keeps a plan. Plans grow while they are used, so they are counted when another comes."""
         self._plans[key] = plan
         fields = sum(each.size for each in self._plans.values())
-        while len(self._plans) > MAX_PLANS or (fields > self._max_fields and len(self._plans) > 1):
+        while len(self._plans) > MAX_PLANS or (fields > MAX_FIELDS and len(self._plans) > 1):
             _, oldest = self._plans.popitem(last=False)
             fields -= oldest.size
 
@@ -274,7 +273,7 @@ class PlanCache:
 class Plans:
     """The plans of a document, by operation and conditions."""
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, cache: PlanCache | None = None) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, cache: PlanCache) -> None:
         self._schema = schema
         self._fragments = {
             node.name.value: FragmentDetails(node)
@@ -282,7 +281,7 @@ class Plans:
             if isinstance(node, FragmentDefinitionNode)
         }
         self._conditions = sorted(condition_variables(document))
-        self._cache = cache or PlanCache()
+        self._cache = cache
         self.work = Work()
 
     def prepare(self, operation: OperationDefinitionNode) -> None:

@@ -24,7 +24,7 @@ from graphql import (
 )
 from graphql import execute as execute_by_object
 
-from graph.execution import ATTRIBUTE, BATCH, Field, Plans, ResolveMany, execute
+from graph.execution import ATTRIBUTE, BATCH, Field, PlanCache, Plans, ResolveMany, execute
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ async def by_level(
     """What the executor of this server answers."""
     return await execute(
         schema,
-        plans or Plans(schema, document),
+        plans or Plans(schema, document, PlanCache()),
         operation_of(document),
         variables=variables,
         root_value=root,
