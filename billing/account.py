@@ -29,7 +29,7 @@ from billing.records import (
     SubscriptionState,
     Terms,
 )
-from billing.words import CHARGES, EventType, ObjectType
+from billing.words import API_ACTOR, CHARGES, EventType, ObjectType
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Account:
     trials_before: dict[PlanId, SubscriptionId] = field(default_factory=dict)
     held: bool = False
     """True if the subscription has a billing hold."""
-    actor: str = "api"
+    actor: str = API_ACTOR
     recorded_at: datetime | None = None
     make_id: NewId = new_id
 

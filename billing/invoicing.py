@@ -54,8 +54,7 @@ def finalize(
     Applies the balance to a positive total; see `settle_new_invoice`. Raises `AmountOverflow` if the total is too
     large, and `TooManyLines`.
     """
-    if len(lines) > MAX_LINES:
-        raise TooManyLines(f"An invoice may have at most {MAX_LINES} lines; this one would have {len(lines)}.")
+    require_lines_fit(len(lines))
     customer, subscription = account.customer, account.known_subscription
     total = checked_cents(sum(line.amount_cents for line in lines))
     sequence = next_number(account)
@@ -90,6 +89,12 @@ def finalize(
     account.record_change(EventType.INVOICE_FINALIZED, invoice, at)
     settle_new_invoice(account, invoice, lines, at)
     return invoice
+
+
+def require_lines_fit(count: int, *field: str) -> None:
+    """Raises `TooManyLines`, of the input `field`, for more lines than an invoice takes."""
+    if count > MAX_LINES:
+        raise TooManyLines(f"An invoice has at most {MAX_LINES} lines, this one would have {count}.", *field)
 
 
 def next_number(account: Account) -> int:

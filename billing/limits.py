@@ -48,6 +48,9 @@ MAX_PENDING_LINES = 50
 RUN_CHUNK = 500
 """Default for the maximum number of subscriptions renewed in one transaction."""
 
+PRUNED_AT_ONCE = 1000
+"""Maximum number of idempotency keys, and of customer sessions, that are deleted in one transaction."""
+
 MAX_PERIODS_PER_RUN = 12
 """Maximum number of periods of one subscription that a renewal run bills. The next run bills the others."""
 

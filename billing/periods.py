@@ -68,11 +68,6 @@ def nth_boundary(anchor: datetime, interval: Interval, n: int) -> datetime:
     return anchor.replace(year=year, month=month + 1, day=day)
 
 
-def nth_period(anchor: datetime, interval: Interval, n: int) -> Period:
-    """Returns period `n` of a subscription. Period 0 starts at `anchor`. Periods leave no gaps and do not overlap."""
-    return Period(nth_boundary(anchor, interval, n), nth_boundary(anchor, interval, n + 1))
-
-
 def billing_interval(interval: PlanInterval, count: int) -> Interval:
     """Returns the length of one period of a plan."""
     match interval:

@@ -151,5 +151,11 @@ class ObjectType(StrEnum):
     TEST_CLOCK = "TEST_CLOCK"
 
 
+API_ACTOR = "api"
+"""Actor of an event that was caused by a request without an API key."""
+
+KEY_ACTOR, CUSTOMER_ACTOR = "key:", "customer:"
+"""Prefixes of actors with a token: the id of the API key, or of the session's customer, follows."""
+
 ENUMS = tuple(each for each in list(globals().values()) if isinstance(each, type) and issubclass(each, StrEnum))
 """All of these enums."""

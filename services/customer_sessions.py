@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import require_in_use
 from billing.errors import CustomerNotFound, InvalidInput, PlanNotFound
 from billing.ids import CustomerId, PlanId
-from billing.limits import MAX_SESSION_PLANS, MAX_SESSION_SECONDS, MIN_SESSION_SECONDS
+from billing.limits import MAX_SESSION_PLANS, MAX_SESSION_SECONDS, MIN_SESSION_SECONDS, PRUNED_AT_ONCE
 from billing.words import ApiKeyScope, CustomerPermission
 from db.models import ApiKey, Plan
 from db.models.base import table_of
@@ -20,9 +20,6 @@ from services.api_keys import SESSION_PREFIX, Issued, issue
 
 KEPT_SESSIONS = timedelta(days=1)
 """Time for which expired sessions are kept."""
-
-PRUNED_AT_ONCE = 1000
-"""Maximum number of sessions deleted by one call of `prune_sessions`."""
 
 
 async def create_customer_session(

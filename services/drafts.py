@@ -12,11 +12,18 @@ from billing.errors import (
     AmountNotPositive,
     BillingError,
     InvoiceEmpty,
-    TooManyLines,
 )
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, new_id
-from billing.invoicing import due_date, invoice_number, next_number, settle_new_invoice, status_error, update_past_due
-from billing.limits import MAX_LINE_DESCRIPTION, MAX_LINES
+from billing.invoicing import (
+    due_date,
+    invoice_number,
+    next_number,
+    require_lines_fit,
+    settle_new_invoice,
+    status_error,
+    update_past_due,
+)
+from billing.limits import MAX_LINE_DESCRIPTION
 from billing.money import checked_cents, multiply_cents, rejecting_overflow
 from billing.records import InvoiceState
 from billing.validation import required_text, valid_currency, valid_net_days, valid_quantity
@@ -80,8 +87,7 @@ async def create_invoice(
     )
     session.add(invoice)
     await session.flush()
-    if len(lines) > MAX_LINES:
-        raise TooManyLines(f"An invoice may have at most {MAX_LINES} lines.", "lines")
+    require_lines_fit(len(lines), "lines")
     for position, line in enumerate(lines, start=1):
         try:
             await insert_line(session, invoice, line, position)
@@ -100,8 +106,7 @@ async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line
     """
     invoice, _, at = await open_draft(session, invoice_id, now)
     positions = (await session.scalars(select(InvoiceLine.position).where(InvoiceLine.invoice_id == invoice_id))).all()
-    if len(positions) >= MAX_LINES:
-        raise TooManyLines(f"An invoice may have at most {MAX_LINES} lines.", "invoice_id")
+    require_lines_fit(len(positions) + 1, "invoice_id")
     await insert_line(session, invoice, line, max(positions, default=0) + 1)
     mark_changed(invoice, at)
     await session.flush()

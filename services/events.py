@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState
 
-from billing.ids import CustomerId, new_id
+from billing.ids import new_id
 from billing.records import NewEvent
 from billing.words import EventType
 from db.access.scope import actor_of
@@ -34,19 +35,12 @@ async def record(
     `at` is the time of the change on the customer's clock. `changes` are column names; values are never stored in
     events.
     """
-    match row:
-        case Customer():
-            customer_id: CustomerId | None = row.id
-        case Invoice():
-            customer_id = row.customer_id
-        case _:
-            customer_id = None
-    object_id: UUID = row.id
+    kind, object_id = KIND_OF[type(row)], cast("UUID", row.id)
     event = NewEvent(
         id=new_id(),
-        customer_id=customer_id,
+        customer_id=None if kind.owner is None else getattr(row, kind.owner),
         type=type_,
-        object_type=KIND_OF[type(row)].type,
+        object_type=kind.type,
         object_id=object_id,
         version=row.version,
         actor=actor_of(session),

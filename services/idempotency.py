@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.changes import PendingChange
 from billing.errors import IdempotencyKeyReused, InvalidInput
 from billing.ids import CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId, TestClockId
-from billing.limits import MAX_IDEMPOTENCY_KEY
+from billing.limits import MAX_IDEMPOTENCY_KEY, PRUNED_AT_ONCE
 from db.models import IdempotencyKey
 from db.models.base import table_of
 from db.models.kinds import KINDS
@@ -24,8 +24,6 @@ RETRY_WITHIN = timedelta(hours=24)
 """Time within which a mutation may be retried with its idempotency key."""
 KEYS_KEPT_FOR = 2 * RETRY_WITHIN
 """Time for which idempotency keys are kept: the clocks of clients may differ from the server's."""
-PRUNED_AT_ONCE = 1000
-"""Maximum number of keys deleted by one call of `prune`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +42,8 @@ class Outcome:
     withdrawn_change: PendingChange | None = None
 
 
-KEY_TYPES = tuple(kind.id_name for kind in KINDS)
-assert {field.name for field in fields(Outcome)} - {*KEY_TYPES} == {"withdrawn_change"}, (
+ID_NAMES = tuple(kind.id_name for kind in KINDS)
+assert {field.name for field in fields(Outcome)} - {*ID_NAMES} == {"withdrawn_change"}, (
     "an outcome has one id field for each kind of object"
 )
 
@@ -121,7 +119,7 @@ async def stored_outcome(session: AsyncSession, request: Request) -> Outcome:
 
 
 def outcome_keys(outcome: Outcome) -> dict[str, str]:
-    return {name: str(key) for name in KEY_TYPES if (key := getattr(outcome, name)) is not None}
+    return {name: str(key) for name in ID_NAMES if (key := getattr(outcome, name)) is not None}
 
 
 def outcome_details(outcome: Outcome) -> dict[str, str] | None:

@@ -200,7 +200,7 @@ async def do_chunk(
     async def do_claimed(session: AsyncSession) -> tuple[Decided, Failures]:
         nonlocal ids
         work.forget(ids)
-        ids = await claim_subscriptions(session, *work.conditions(), *chosen, limit=limit, skip_locked=True)
+        ids = await claim_subscriptions(session, *work.conditions(), *chosen, limit=limit)
         if not ids:
             return [], []
         planned, failures = decide_all(await read_accounts(session, ids), work)

@@ -96,6 +96,17 @@ def test_a_limit_of_billing_is_declared_once() -> None:
     assert declared == []
 
 
+def test_no_two_constants_of_the_domain_have_one_name() -> None:
+    modules: dict[str, list[str]] = {}
+    for path, tree in PRODUCT.items():
+        if path.parts[0] in ("billing", "services"):
+            for name in filter(str.isupper, constants_of(tree)):
+                modules.setdefault(name, []).append(str(path))
+
+    assert "MAX_LINES" in modules
+    assert {name: paths for name, paths in modules.items() if len(paths) > 1} == {}
+
+
 def test_tables_take_their_limits_from_billing() -> None:
     typed = Counter(
         number

@@ -17,6 +17,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.interfaces import ORMOption
 
 from billing.ids import ApiKeyId, CustomerId
+from billing.words import API_ACTOR
 from db.models import Base, IdempotencyKey, Plan
 from db.models.kinds import VISIBLE, is_the_customers_plan
 
@@ -131,7 +132,7 @@ def scope_of(session: AsyncSession) -> Scope | None:
 def actor_of(session: AsyncSession) -> str:
     """Returns the actor for the events of changes that the session makes."""
     scope = scope_of(session)
-    return scope.actor if scope else "api"
+    return scope.actor if scope else API_ACTOR
 
 
 Query: TypeAlias = Select[Any] | CompoundSelect[Any]

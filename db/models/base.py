@@ -71,10 +71,14 @@ def mark_changed(row: Versioned, now: datetime) -> None:
     row.updated_at = now
 
 
+def listed(words: Iterable[StrEnum]) -> str:
+    """Returns the values as a SQL list: `'OPEN', 'PAID'`."""
+    return ", ".join(f"'{word.value}'" for word in words)
+
+
 def check_enum(column: str, words: Iterable[StrEnum]) -> CheckConstraint:
     """Returns a CHECK that a text column contains one of `words`."""
-    listed = ", ".join(f"'{word.value}'" for word in words)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
+    return CheckConstraint(f"{column} IN ({listed(words)})", name=column)
 
 
 def check_length(column: str, length: int) -> CheckConstraint:
@@ -91,13 +95,13 @@ def check_amount(column: str, *, signed: bool) -> CheckConstraint:
     return CheckConstraint(f"{column} BETWEEN {least} AND {MAX_CENTS}", name=column)
 
 
-def currency_code(column: str = "currency") -> CheckConstraint:
-    return CheckConstraint(f"{column} ~ '^[A-Z]{{3}}$'", name=column)
+def currency_code() -> CheckConstraint:
+    return CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency")
 
 
-def days_to_pay(column: str = "net_days") -> CheckConstraint:
+def days_to_pay() -> CheckConstraint:
     """Returns a CHECK that payment terms, in days, are between 0 and `MAX_NET_DAYS`."""
-    return CheckConstraint(f"{column} BETWEEN 0 AND {MAX_NET_DAYS}", name=column)
+    return CheckConstraint(f"net_days BETWEEN 0 AND {MAX_NET_DAYS}", name="net_days")
 
 
 def json_object(column: str) -> CheckConstraint:

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing.ids import ChangeId, CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.limits import MAX_INVOICE_NUMBER, MAX_LINE_DESCRIPTION, MAX_LINES
 from billing.records import BillTo
-from billing.words import InvoiceKind, InvoiceStatus, LineKind
-from db.models.base import IN_THE_WORLD, Base, Versioned, check_amount, check_enum, check_length, days_to_pay
+from billing.words import UNPAID, InvoiceKind, InvoiceStatus, LineKind
+from db.models.base import IN_THE_WORLD, Base, Versioned, check_amount, check_enum, check_length, days_to_pay, listed
 
 
 class Invoice(Versioned, Base):
@@ -94,7 +94,7 @@ class Invoice(Versioned, Base):
         check_length("number", MAX_INVOICE_NUMBER),
         CheckConstraint("(status = 'PAID') = (paid_at IS NOT NULL)", name="paid_at"),
         CheckConstraint("status NOT IN ('PAID', 'VOID') OR amount_due_cents = 0", name="paid"),
-        CheckConstraint("status NOT IN ('OPEN', 'UNCOLLECTIBLE') OR amount_due_cents > 0", name="open"),
+        CheckConstraint(f"status NOT IN ({listed(UNPAID)}) OR amount_due_cents > 0", name="open"),
         days_to_pay(),
         CheckConstraint("amount_cents = subtotal_cents + tax_cents", name="total"),
         CheckConstraint("amount_due_cents BETWEEN 0 AND greatest(0, amount_cents)", name="amount_due_cents"),
@@ -141,9 +141,7 @@ class Invoice(Versioned, Base):
             "id",
             postgresql_where=text("test_clock_id IS NOT NULL"),
         ),
-        Index(
-            "ix_invoices_unpaid", "customer_id", "due_at", postgresql_where=text("status IN ('OPEN', 'UNCOLLECTIBLE')")
-        ),
+        Index("ix_invoices_unpaid", "customer_id", "due_at", postgresql_where=text(f"status IN ({listed(UNPAID)})")),
         Index(
             "ix_invoices_overdue",
             "due_at",

@@ -101,6 +101,12 @@ class Kind:
         return f"{self.type.lower()}_id"
 
     @property
+    def owner(self) -> str | None:
+        """The column that has the customer whose object it is; None for what is nobody's."""
+        name = "id" if self.model is Customer else "customer_id"
+        return name if name in table_of(self.model).c else None
+
+    @property
     def table(self) -> str:
         return table_of(self.model).name
 

@@ -40,9 +40,11 @@ async def locked_plan(session: AsyncSession, plan_id: PlanId) -> Plan | None:
 
 
 async def claim_subscriptions(
-    session: AsyncSession, *conditions: ColumnElement[bool], limit: int, skip_locked: bool
+    session: AsyncSession, *conditions: ColumnElement[bool], limit: int
 ) -> Sequence[SubscriptionId]:
     """Locks the subscriptions that meet the conditions and their customers, and returns the ids, ordered by due time.
+
+    Skips rows that others have locked.
 
     Read other rows after this call: rows that were read before a wait for a lock may be outdated.
     """
@@ -58,6 +60,6 @@ async def claim_subscriptions(
         .where(*conditions)
         .order_by(Subscription.next_billing_at, Subscription.id)
         .limit(limit)
-        .with_for_update(key_share=True, of=(Customer, Subscription), skip_locked=skip_locked)
+        .with_for_update(key_share=True, of=(Customer, Subscription), skip_locked=True)
     )
     return (await session.scalars(statement)).all()

@@ -251,12 +251,11 @@ class Field:
 class QueryPlanCache:
     """LRU cache of the plans of all documents.
 
-    Evicts plans while there are more than `MAX_CACHED_PLANS`, or while they have more than `max_fields` fields in
-    total. The newest plan is always kept.
+    Evicts plans while there are more than `MAX_CACHED_PLANS`, or while they have more than `MAX_PLANNED_FIELDS` fields
+    in total. The newest plan is always kept.
     """
 
-    def __init__(self, max_fields: int = MAX_PLANNED_FIELDS) -> None:
-        self._max_fields = max_fields
+    def __init__(self) -> None:
         self._plans: OrderedDict[tuple[Any, ...], QueryPlan] = OrderedDict()
 
     def get(self, key: tuple[Any, ...]) -> QueryPlan | None:
@@ -272,7 +271,7 @@ class QueryPlanCache:
         """
         self._plans[key] = plan
         fields = sum(each.size for each in self._plans.values())
-        while len(self._plans) > MAX_CACHED_PLANS or (fields > self._max_fields and len(self._plans) > 1):
+        while len(self._plans) > MAX_CACHED_PLANS or (fields > MAX_PLANNED_FIELDS and len(self._plans) > 1):
             _, oldest = self._plans.popitem(last=False)
             fields -= oldest.size
 
@@ -285,7 +284,7 @@ class QueryPlanCache:
 class QueryPlans:
     """The plans of a document, by operation and conditions."""
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, cache: QueryPlanCache | None = None) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, cache: QueryPlanCache) -> None:
         self._schema = schema
         self._fragments = {
             node.name.value: FragmentDetails(node)
@@ -293,7 +292,7 @@ class QueryPlans:
             if isinstance(node, FragmentDefinitionNode)
         }
         self._conditions = sorted(condition_variables(document))
-        self._cache = cache or QueryPlanCache()
+        self._cache = cache
         self.work = PlanningWork()
 
     def prepare(self, operation: OperationDefinitionNode) -> None:

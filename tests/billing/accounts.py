@@ -10,7 +10,7 @@ from billing.account import Account
 from billing.changes import Change, ChangeMode, are_same_terms, change_terms, credit_lines
 from billing.ids import CustomerId, NewId, PaymentId, PlanId
 from billing.invoicing import add_ledger_entry, allocate, oldest_due_first, update_past_due
-from billing.periods import Interval
+from billing.periods import Interval, Period, nth_boundary
 from billing.records import BillTo, CustomerState, Line, NewInvoice, Terms
 from billing.renewals import end_subscription, renew
 from billing.subscribing import add_subscription
@@ -22,6 +22,11 @@ JUNE = datetime(2025, 6, 1, tzinfo=UTC)
 WEEK = Interval(days=7)
 MONTH = Interval(months=1)
 YEAR = Interval(months=12)
+
+
+def nth_period(anchor: datetime, interval: Interval, n: int) -> Period:
+    """The period `n` of a subscription anchored at `anchor`; period 0 starts there. The periods tile time."""
+    return Period(nth_boundary(anchor, interval, n), nth_boundary(anchor, interval, n + 1))
 
 
 def some_terms(

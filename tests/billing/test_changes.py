@@ -20,7 +20,7 @@ from billing.errors import (
 )
 from billing.limits import MAX_CENTS
 from billing.money import AmountOverflow
-from billing.periods import Interval, Period, nth_period
+from billing.periods import Interval, Period
 from billing.records import PeriodChange, Terms
 from billing.renewals import renew
 from billing.words import (
@@ -46,6 +46,7 @@ from tests.billing.accounts import (
     every_line,
     instants,
     lives,
+    nth_period,
     prices,
     quantities,
     some_terms,

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.limits import MAX_INTERVAL_COUNT
-from billing.periods import Interval, Period, billing_interval, nth_boundary, nth_period
+from billing.periods import Interval, Period, billing_interval, nth_boundary
 from billing.words import PlanInterval
+from tests.billing.accounts import nth_period
 
 DAYS_30 = billing_interval(PlanInterval.DAY, 30)
 WEEK = billing_interval(PlanInterval.WEEK, 1)

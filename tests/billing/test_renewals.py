@@ -12,7 +12,7 @@ from billing.changes import ChangeMode
 from billing.invoicing import update_past_due
 from billing.limits import MAX_CENTS, MAX_PERIODS_PER_RUN
 from billing.money import AmountOverflow
-from billing.periods import Interval, Period, nth_period
+from billing.periods import Interval, Period
 from billing.renewals import bill_until, renew
 from billing.words import EventType, InvoiceKind, InvoiceStatus, LineKind, PeriodKind, SubscriptionStatus
 from tests.billing.accounts import (
@@ -26,6 +26,7 @@ from tests.billing.accounts import (
     days,
     give_up,
     instants,
+    nth_period,
     pay,
     some_terms,
     started,

@@ -24,7 +24,7 @@ from graphql import (
 )
 from graphql import execute as execute_by_object
 
-from graph.execution import ATTRIBUTE, BATCH, Field, QueryPlans, ResolveMany, execute
+from graph.execution import ATTRIBUTE, BATCH, Field, QueryPlanCache, QueryPlans, ResolveMany, execute
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ async def by_level(
     """What the executor of this server answers."""
     return await execute(
         schema,
-        plans or QueryPlans(schema, document),
+        plans or QueryPlans(schema, document, QueryPlanCache()),
         operation_of(document),
         variables=variables,
         root_value=root,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from graphql import ExecutionResult
 
-from graph.execution import QueryPlans
+from graph.execution import QueryPlanCache, QueryPlans
 from tests.execution.agreement import Told, agreed, by_level, by_object, said, schema_of, valid
 
 SDL = """
@@ -139,7 +139,7 @@ async def test_variables(definitions: str, selection: str, variables: list[dict[
     source = f"query ({definitions}) {{ {selection} nest(number: 9) {{ {selection} }} }}"
     schema = schema_of(SDL)
     document = valid(schema, source)
-    plans = QueryPlans(schema, document)
+    plans = QueryPlans(schema, document, QueryPlanCache())
 
     for given in variables:
         theirs = await by_object(schema, document, root=ROOT, variables=given)
@@ -181,7 +181,7 @@ async def test_arguments_are_changed_by_one_resolver_alone() -> None:
 
     schema = schema_of(SDL)
     document = valid(schema, "{ a: required(number: 1) }")
-    plans = QueryPlans(schema, document)
+    plans = QueryPlans(schema, document, QueryPlanCache())
 
     await by_level(schema, document, root={"required": spoilt}, plans=plans)
     result = await by_level(schema, document, root=ROOT, plans=plans)

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from graph.execution import QueryPlans
+from graph.execution import QueryPlanCache, QueryPlans
 from tests.execution.agreement import Told, agreed, by_level, by_object, schema_of, valid
 
 SDL = "type Query { a: String, b: String, nest: Query, list: [Query!] }"
@@ -42,7 +42,7 @@ async def test_conditions_that_are_variables(place: str) -> None:
     schema = schema_of(SDL)
     source = "query ($skip: Boolean!, $include: Boolean! = true) " + place % "@skip(if: $skip) @include(if: $include)"
     document = valid(schema, source)
-    plans = QueryPlans(schema, document)
+    plans = QueryPlans(schema, document, QueryPlanCache())
 
     for skip, include in [*product((True, False), (True, False, None))] * 2:
         variables = {"skip": skip} | ({} if include is None else {"include": include})
@@ -57,7 +57,7 @@ async def test_plans_are_kept_for_each_truth() -> None:
     names = [f"v{index}" for index in range(6)]
     fields = " ".join(f"{name}: a @include(if: ${name})" for name in names)
     document = valid(schema, f"query ({', '.join(f'${name}: Boolean!' for name in names)}) {{ {fields} }}")
-    plans = QueryPlans(schema, document)
+    plans = QueryPlans(schema, document, QueryPlanCache())
 
     for _ in range(2):
         for truths in product((True, False), repeat=len(names)):
@@ -90,7 +90,7 @@ async def test_operations_of_one_document_have_plans_of_their_own() -> None:
     document = valid(schema, "{ a b nest { a b } list { b a } }")
     other = valid(schema, "{ b a }")
 
-    plans, others = QueryPlans(schema, document), QueryPlans(schema, other)
+    plans, others = QueryPlans(schema, document, QueryPlanCache()), QueryPlans(schema, other, QueryPlanCache())
     first = await by_level(schema, document, root=ROOT, plans=plans)
     second = await by_level(schema, other, root=ROOT, plans=others)
 

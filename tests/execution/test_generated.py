@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis_graphql import mutations, queries
 
-from graph.execution import QueryPlans
+from graph.execution import QueryPlanCache, QueryPlans
 from tests.execution.agreement import Told, by_level, by_object
 from tests.execution.operations import Enriched, generated
 from tests.execution.races import excused, occurrences
@@ -75,7 +75,7 @@ async def test_both_executors_answer_the_same(documents: list[DocumentNode], lot
         collect()
     if validate(schema, parsed):
         return
-    plans = QueryPlans(schema, parsed)
+    plans = QueryPlans(schema, parsed, QueryPlanCache())
     for trouble, waiting in WORLDS:
         root = root_of(enriched.operation, World(lot, trouble, waiting))
 

@@ -19,7 +19,7 @@ from graphql import (
     parse,
 )
 
-from graph.execution import BATCH, Field, QueryPlans, ResolveMany, execute
+from graph.execution import BATCH, Field, QueryPlanCache, QueryPlans, ResolveMany, execute
 from graph.execution.run import MAX_FAILURES
 from graph.schema.root import core_schema
 from graph.server.query_documents import QueryDocuments
@@ -31,7 +31,9 @@ async def answer(schema: GraphQLSchema, text: str, root: object = None, **variab
     document = parse(text)
     operation = document.definitions[-1]
     assert isinstance(operation, OperationDefinitionNode)
-    return await execute(schema, QueryPlans(schema, document), operation, variables=variables, root_value=root)
+    return await execute(
+        schema, QueryPlans(schema, document, QueryPlanCache()), operation, variables=variables, root_value=root
+    )
 
 
 async def test_what_is_a_condition_in_one_operation_may_be_a_list_in_another() -> None:

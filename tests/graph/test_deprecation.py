@@ -29,7 +29,7 @@ from db import models
 from db.access.scope import RowBudget
 from db.database import Database
 from db.queries.lookups import customers_by_id, live_subscriptions_by_customer
-from graph.execution import QueryPlans, execute
+from graph.execution import QueryPlanCache, QueryPlans, execute
 from graph.schema.declarations import declare
 from graph.schema.fields.access import Access
 from graph.schema.fields.connections import Connection, connection
@@ -206,7 +206,9 @@ async def answered(database: Database, source: str, **variables: str) -> dict[st
     assert validate(core, document) == []
     context = Context(database, TestClock(), Settings(), Access(), RowBudget(1000))
     try:
-        result = await execute(core, QueryPlans(core, document), operation, variables=variables, context=context)
+        result = await execute(
+            core, QueryPlans(core, document, QueryPlanCache()), operation, variables=variables, context=context
+        )
     finally:
         await context.close()
     assert result.errors is None

@@ -9,13 +9,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from billing.ids import new_id
 from billing.words import EventType, ObjectType
 from db.access.transactions import Sessions
 from db.database import Database
-from db.models import Event
+from db.models import Customer, Event, Plan, TestClock
+from db.models.kinds import KINDS, Kind
+from graph.schema.types.events import TYPES_ABOUT
+from services.events import record
 from tests.support import NOW, PATIENCE_SECONDS, Api, a_customer, a_plan, counted_statements, stored, undone
 
 FEED = """
@@ -209,6 +212,21 @@ async def test_a_page_that_makes_no_sense_is_bad_user_input(api: Api, arguments:
     [error] = answer.json()["errors"]
     assert error["extensions"] == {"code": "BAD_USER_INPUT"}
     assert error["path"] == ["events"]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.type))
+async def test_an_event_is_of_the_customer_whose_object_it_is(sessions: Sessions, kind: Kind) -> None:
+    columns = {"id": new_id(), "version": 1, "customer_id": new_id()}
+    row: Any = kind.model(**{name: value for name, value in columns.items() if hasattr(kind.model, name)})
+    row.version = 1
+    owner = {Customer: row.id, Plan: None, TestClock: None}.get(kind.model, columns["customer_id"])
+
+    async with sessions.begin() as session:
+        await record(session, next(iter(TYPES_ABOUT[kind.type])), row, at=NOW, now=NOW)
+
+    async with sessions() as session:
+        event = (await session.scalars(select(Event).where(Event.object_id == row.id))).one()
+    assert (event.object_type, event.customer_id) == (kind.type, owner)
 
 
 async def test_the_largest_cursor_is_one(api: Api) -> None:

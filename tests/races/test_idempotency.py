@@ -13,12 +13,12 @@ import pytest
 from graphql import GraphQLInputObjectType, build_schema, get_named_type
 from sqlalchemy import select, text
 
-from billing.limits import MAX_IDEMPOTENCY_KEY
+from billing.limits import MAX_IDEMPOTENCY_KEY, PRUNED_AT_ONCE
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Base, Customer, IdempotencyKey, Invoice, Payment, Subscription
 from graph.schema.mutations.invoices import CreateInvoiceInput, InvoiceLineInput
-from services.idempotency import KEYS_KEPT_FOR, PRUNED_AT_ONCE, RETRY_WITHIN, prune, request_text
+from services.idempotency import KEYS_KEPT_FOR, RETRY_WITHIN, prune, request_text
 from tests.races.fingerprints import assert_sound
 from tests.support import NOW, Api, TestClock, count, refusal
 

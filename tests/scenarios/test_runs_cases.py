@@ -157,7 +157,7 @@ async def test_case_F05_what_was_claimed_by_a_process_that_died_is_due_again(
     clock.forward(days=30)
     dying = Database(database_url)
     async with undone(dying) as session:
-        claimed = await claim_subscriptions(session, due_on(None, clock.now), limit=10, skip_locked=True)
+        claimed = await claim_subscriptions(session, due_on(None, clock.now), limit=10)
         backend = await session.scalar(select(func.pg_backend_pid()))
 
         while_it_lives = await run(database, clock)

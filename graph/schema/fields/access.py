@@ -7,7 +7,7 @@ from uuid import UUID
 from graphql import GraphQLError
 
 from billing.ids import ApiKeyId, CustomerId
-from billing.words import ApiKeyScope, CustomerPermission
+from billing.words import API_ACTOR, CUSTOMER_ACTOR, KEY_ACTOR, ApiKeyScope, CustomerPermission
 from graph.error_codes import ErrorCode
 
 LOCAL = "local"
@@ -35,8 +35,8 @@ class Access:
     def actor(self) -> str:
         """Name of the caller in events. See `Event.actor` in the schema."""
         if self.key_id is None:
-            return "api"
-        return f"customer:{self.customer_id}" if self.customer_id else f"key:{self.key_id}"
+            return API_ACTOR
+        return f"{CUSTOMER_ACTOR}{self.customer_id}" if self.customer_id else f"{KEY_ACTOR}{self.key_id}"
 
     def require(self, scope: ApiKeyScope, permission: CustomerPermission | None = None) -> None:
         """Raises a `FORBIDDEN` error if the API key's scope is below `scope`.

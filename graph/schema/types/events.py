@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from billing.words import EventType, ObjectType
+from billing.words import API_ACTOR, CUSTOMER_ACTOR, KEY_ACTOR, EventType, ObjectType
 from db import models
 from db.models.kinds import KINDS
 from db.queries.lookups import by_id, customers_by_id
@@ -108,15 +108,15 @@ class Event:
 
     @strawberry.field(
         description=(
-            "Actor that made the change: `api` (a request without an API key), `key:…` with the API key's id,"
-            " `customer:…` with the id of a customer session's customer, `renewal`, or `test clock`. Customer"
-            " sessions see `api` in place of any API key."
+            f"Actor that made the change: `{API_ACTOR}` (a request without an API key), `{KEY_ACTOR}…` with the API"
+            f" key's id, `{CUSTOMER_ACTOR}…` with the id of a customer session's customer, `renewal`, or `test clock`."
+            f" Customer sessions see `{API_ACTOR}` in place of any API key."
         ),
         metadata={READS: {"actor"}},
     )
     def actor(self, info: Info) -> str:
         actor: str = self.actor
-        return "api" if info.context.access.customer_id and actor.startswith("key:") else actor
+        return API_ACTOR if info.context.access.customer_id and actor.startswith(KEY_ACTOR) else actor
 
     changes: list[str] = strawberry.field(
         resolver=changed_fields,
