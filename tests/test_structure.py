@@ -1,4 +1,4 @@
-"""The tree: no circles, a map in the README that is true, and no text that names a file which is not there."""
+"""The tree: no circles, a true map in docs/architecture.md, and no text that names a file which is not there."""
 
 import ast
 import importlib
@@ -20,7 +20,7 @@ LAYERS = ("cli", "graph", "services", "db", "billing")
 PRODUCT = {
     path.relative_to(ROOT): ast.parse(path.read_text()) for layer in LAYERS for path in (ROOT / layer).rglob("*.py")
 }
-README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 
 
 def file_of(module: str) -> Path | None:
@@ -184,8 +184,8 @@ def test_each_file_and_module_that_a_text_names_is_there() -> None:
     assert missing == [], "\n".join(missing)
 
 
-def test_the_map_of_the_readme_has_each_folder_from_the_top_layer_down() -> None:
-    rows = dict(re.findall(r"^\| `(\w+)/` \| (.+) \|$", README, re.MULTILINE))
+def test_the_map_has_each_folder_from_the_top_layer_down() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)/` \| (.+) \|$", ARCHITECTURE, re.MULTILINE))
     [contract] = [
         each["layers"]
         for each in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
@@ -196,11 +196,11 @@ def test_the_map_of_the_readme_has_each_folder_from_the_top_layer_down() -> None
 
     assert list(rows)[:5] == contract == list(LAYERS)
     assert rows.keys() == folders - {pattern.strip("/") for pattern in ignored}
-    assert " → ".join(LAYERS) in README
+    assert " → ".join(LAYERS) in ARCHITECTURE
 
 
-def test_the_map_of_the_readme_names_the_commands() -> None:
-    [named] = re.findall(r"^\| `cli/` \| The command `billing`: (.+)\. \|$", README, re.MULTILINE)
+def test_the_map_names_the_commands() -> None:
+    [named] = re.findall(r"^\| `cli/` \| The command `billing`: (.+)\. \|$", ARCHITECTURE, re.MULTILINE)
     command = typer.main.get_command(app)
 
     assert isinstance(command, typer.core.TyperGroup)

@@ -19,14 +19,14 @@ from tests.clients.python_packages import uv
 from tests.folders import open_folder
 
 PACKAGES = ("billing", "cli", "db", "graph", "services")
-README = (ROOT / "README.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 pytestmark = pytest.mark.slow
 
 
 def install_commands() -> list[str]:
-    """The commands of the README that install the server without Docker."""
-    found = re.search(r"^## Without Docker\n.*?```console\n(.*?)```", README, re.DOTALL | re.MULTILINE)
+    """Returns the commands of docs/operations.md that install the server from a wheel."""
+    found = re.search(r"^### From a wheel\n.*?```console\n(.*?)```", OPERATIONS, re.DOTALL | re.MULTILINE)
     assert found
     return [line.removeprefix("$ ") for line in found[1].splitlines()]
 
@@ -87,7 +87,7 @@ def test_the_wheel_has_all_that_runs_and_nothing_else(wheel: Path) -> None:
 
 @pytest.fixture(scope="module")
 def environment(folder: Path, wheel: Path) -> Path:
-    """A new virtual environment with the wheel, made as the README says, but by uv."""
+    """A new virtual environment with the wheel, created as docs/operations.md says, but by uv."""
     _, make, *installs, _ = install_commands()
     target = make.split()[-1]
     uv("venv", "--quiet", "--no-python-downloads", "--python", sys.executable, str(folder / "environment"))

@@ -11,19 +11,19 @@ import {
 import type { CreateSubscriptionInput, UserErrorCode } from './generated/graphql.js';
 
 export function connect(uri: string): ApolloClient {
-  // What `fetchMore` brings joins the list in the cache, one for each filter and order.
+  // `fetchMore` appends to the cached list. There is one list per filter and order.
   const lists = relayStylePagination(['filter', 'orderBy']);
   const cache = new InMemoryCache({ typePolicies: { Plan: { fields: { subscriptions: lists } } } });
   return new ApolloClient({ link: new HttpLink({ uri }), cache });
 }
 
-/** What a mutation made, or a query found. After a refusal it is null, and the user errors say why. */
+/** Returns the object of a mutation or query. If it is null, throws the user errors, which say why. */
 function given<T>(it: T | null | undefined, userErrors: readonly { code: UserErrorCode; message: string }[] = []): T {
   if (it != null) return it;
-  throw new Error(userErrors.map(({ code, message }) => `${code}: ${message}`).join(' ') || 'There is none.');
+  throw new Error(userErrors.map(({ code, message }) => `${code}: ${message}`).join(' ') || 'Not found.');
 }
 
-/** The code of a request that the server answered with errors. */
+/** Returns the error code of a failed request. */
 function codeOf(error: unknown): unknown {
   if (CombinedGraphQLErrors.is(error)) return error.errors[0]?.extensions?.['code'];
   throw error;
@@ -52,7 +52,7 @@ export async function mainJob(uri: string): Promise<object> {
   const planId = await createPlan();
   const customerId = await createCustomer('Ada Lovelace');
 
-  // The key is made before the first try, and every retry has the same.
+  // Generate the key before the first attempt, and send the same key with every retry.
   const input = { customerId, planId, quantity: 2, idempotencyKey: crypto.randomUUID() };
   const created = await createSubscription(input);
   const retried = await createSubscription(input);

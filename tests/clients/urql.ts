@@ -11,17 +11,17 @@ import {
 import type { CreateSubscriptionInput, UserErrorCode } from './generated/graphql.js';
 
 export function connect(url: string): Client {
-  // urql sends short queries by GET, and mutations by POST: the server takes both.
+  // urql sends short queries by GET, and mutations by POST: the server accepts both.
   return new Client({ url, exchanges: [cacheExchange, fetchExchange] });
 }
 
-/** What a mutation made, or a query found. After a refusal it is null, and the user errors say why. */
+/** Returns the object of a mutation or query. If it is null, throws the user errors, which say why. */
 function given<T>(it: T | null | undefined, userErrors: readonly { code: UserErrorCode; message: string }[] = []): T {
   if (it != null) return it;
-  throw new Error(userErrors.map(({ code, message }) => `${code}: ${message}`).join(' ') || 'There is none.');
+  throw new Error(userErrors.map(({ code, message }) => `${code}: ${message}`).join(' ') || 'Not found.');
 }
 
-/** The data of an answer without errors: urql does not throw. */
+/** Returns the data of a result, or throws its error: urql itself does not throw. */
 function data<T>({ data, error }: OperationResult<T>): T {
   if (error) throw error;
   return given(data);
@@ -49,7 +49,7 @@ export async function mainJob(url: string): Promise<object> {
   const planId = await createPlan();
   const customerId = await createCustomer('Ada Lovelace');
 
-  // The key is made before the first try, and every retry has the same.
+  // Generate the key before the first attempt, and send the same key with every retry.
   const input = { customerId, planId, quantity: 2, idempotencyKey: crypto.randomUUID() };
   const created = await createSubscription(input);
   const retried = await createSubscription(input);

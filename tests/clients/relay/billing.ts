@@ -1,4 +1,4 @@
-// The main job with Relay. What is sent, and the types of it, are made by the Relay compiler: see `__generated__`.
+// The main job with Relay. The Relay compiler generates the documents and their types in `__generated__`.
 import { Environment, Network, commitMutation, fetchQuery, graphql } from 'relay-runtime';
 import { getFragment, getSingularSelector } from 'relay-runtime';
 import type { FetchFunction, GraphQLTaggedNode, MutationParameters } from 'relay-runtime';
@@ -64,7 +64,7 @@ const subscriptionsFragment = graphql`
   }
 `;
 
-/** A request that the server answered with errors. Relay itself looks at them only where there is no data at all. */
+/** A request that failed with errors. Relay itself reports errors only if there is no data at all. */
 class RequestFailed extends Error {
   constructor(message: string, readonly code: string) {
     super(message);
@@ -86,10 +86,10 @@ export function connect(url: string): Environment {
   return new Environment({ network: Network.create(send) });
 }
 
-/** What a mutation made, or a query found. After a refusal it is null, and the user errors say why. */
+/** Returns the object of a mutation or query. If it is null, throws the user errors, which say why. */
 function given<T>(it: T | null | undefined, userErrors: readonly { code: string; message: string }[] = []): T {
   if (it != null) return it;
-  throw new Error(userErrors.map(({ code, message }) => `${code}: ${message}`).join(' ') || 'There is none.');
+  throw new Error(userErrors.map(({ code, message }) => `${code}: ${message}`).join(' ') || 'Not found.');
 }
 
 export async function mainJob(url: string): Promise<object> {
@@ -104,7 +104,7 @@ export async function mainJob(url: string): Promise<object> {
     );
   }
 
-  /** What the store has of a fragment. */
+  /** Returns a fragment's data from the store. */
   function read<Data>(fragment: GraphQLTaggedNode, key: { readonly ' $data'?: Data }): Data {
     return environment.lookup(getSingularSelector(getFragment(fragment), key)).data as Data;
   }
@@ -129,7 +129,7 @@ export async function mainJob(url: string): Promise<object> {
   const planId = await createPlan();
   const customerId = await createCustomer('Ada Lovelace');
 
-  // The key is made before the first try, and every retry has the same.
+  // Generate the key before the first attempt, and send the same key with every retry.
   const input = { customerId, planId, quantity: 2, idempotencyKey: crypto.randomUUID() };
   const created = await createSubscription(input);
   const retried = await createSubscription(input);
