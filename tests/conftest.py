@@ -1,4 +1,4 @@
-"""What all tests stand on: one embedded PostgreSQL for the run, and for each test a migrated database of its own."""
+"""Fixtures for all tests: one embedded PostgreSQL per run, and a migrated database for each test."""
 
 import asyncio
 import os
@@ -26,28 +26,30 @@ from tests.cli import conftest as servers
 from tests.folders import roomy_memory
 from tests.support import Api, TestClock, patient
 
-# A slow machine is no failure of a property.
+# A slow machine does not make a property false.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
 FOLDER = "_BILLING_TEST_FOLDER"
-"""Names the folder that all processes of one run share."""
+"""Environment variable with the folder that all pytest workers of a run share."""
 
 SLOW = (
-    # They start servers, kill them, and wait for what comes of it; or scan one with thousands of requests.
+    # These start and kill servers and wait for the outcome, or scan a server with thousands of requests.
     *("faults", "walk", "scanners", "db/test_embedded.py", "races/test_killed_runs.py"),
-    # Each starts the command anew.
+    # Each test starts the command as a new process.
     "cli",
-    # They install packages, build, and start programs that are not ours: browsers, compilers, other servers, linters.
+    # These install packages, build, and start third-party programs: browsers, compilers, other servers, linters.
     *("browser", "clients", "containers", "bench", "test_advisories.py", "test_migration_check.py"),
     "test_schema_check.py",
 )
-"""Folders and files whose tests are `slow`, as are those for which `SERVER` starts servers: see CONTRIBUTING.md."""
+"""Folders and files whose tests are marked `slow`. Tests that use the fixture `SERVER` are marked too: see
+CONTRIBUTING.md.
+"""
 
 SERVER = "serve"
 
 FIRST = ("faults", "walk", "containers", "bench", "execution")
-"""Folders with the tests that take longest. They begin first, so that no process is left alone with one in the end."""
+"""Folders with the longest tests. They start first, so that no worker is left with a long one at the end."""
 
 POSTGRES = pytest.StashKey[EmbeddedPostgres]()
 
@@ -55,17 +57,18 @@ POSTGRES = pytest.StashKey[EmbeddedPostgres]()
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         folder = Path(tempfile.mkdtemp(prefix="billing-tests-", dir=roomy_memory()))
-        # As root, PostgreSQL runs as another user, who must get there.
+        # If the tests run as root, PostgreSQL runs as another user, who must be able to enter the folder.
         folder.chmod(0o711)
         os.environ[FOLDER] = str(folder)
         for name in [*os.environ]:
             if name.startswith(("BILLING_", "DATABASE_URL")):
                 del os.environ[name]
         os.environ[SHARED_BUFFERS] = "128MB"
-        # The process that outlives all others of the run owns the server: the next owner would have to start it anew.
+        # The pytest controller outlives its workers, so it owns the server. Otherwise the next owner would have to
+        # restart it.
         config.stash[POSTGRES] = EmbeddedPostgres(folder / "postgres")
         config.stash[POSTGRES].start()
-        # Tests do not pull the plug: what is committed need not be on the disk.
+        # No test cuts the power, so commits need not wait for the disk.
         asyncio.run(execute(config.stash[POSTGRES].url, "ALTER ROLE CURRENT_USER SET synchronous_commit = off"))
 
 
@@ -76,13 +79,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than cores: tests of servers wait a good part of their time."""
+    """Returns one more than the number of cores: tests of servers spend much of their time waiting."""
     return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks slow tests, and keeps the tests of a file in one process, and all of `tests/faults` in one: they hold
-    servers to times, and would take them from each other.
+    """Marks slow tests and assigns tests to workers: all tests of a file to one, and all of `tests/faults` to one.
+
+    Tests in `tests/faults` have time limits, so they must not compete with each other.
     """
     tests = Path(__file__).parent
     faults = tests / "faults"
@@ -103,7 +107,7 @@ def place_of(folder: str) -> int:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedPostgres]:
-    """The PostgreSQL of this run."""
+    """Embedded PostgreSQL of this test run."""
     with EmbeddedPostgres(Path(os.environ[FOLDER]) / "postgres") as postgres:
         yield postgres
 
@@ -120,7 +124,7 @@ def named(url: str, database: str) -> str:
 
 @pytest.fixture(scope="session")
 async def template(server: EmbeddedPostgres) -> str:
-    """A migrated database, which the tests' databases are copies of."""
+    """Creates and migrates the database that the databases of tests are copied from. Returns its name."""
     name = f"template_{uuid4().hex}"
     await execute(server.url, f"CREATE DATABASE {name}")
     await migrate(named(server.url, name))
@@ -129,9 +133,9 @@ async def template(server: EmbeddedPostgres) -> str:
 
 @asynccontextmanager
 async def new_database(server: EmbeddedPostgres, template: str = "template1") -> AsyncIterator[str]:
-    """The URL of a copy of the template, for the time of the block."""
+    """Creates a copy of the template for the duration of the block. Yields its URL."""
     name = f"test_{uuid4().hex}"
-    # Files are copied in two thirds of the time that pages take.
+    # Copying files takes two thirds of the time of copying pages through the WAL.
     await execute(server.url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield named(server.url, name)
     await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
@@ -139,21 +143,21 @@ async def new_database(server: EmbeddedPostgres, template: str = "template1") ->
 
 @pytest.fixture
 async def empty_database_url(server: EmbeddedPostgres) -> AsyncIterator[str]:
-    """A database without tables."""
+    """URL of a database without tables."""
     async with new_database(server) as url:
         yield url
 
 
 @pytest.fixture
 async def database_url(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
-    """A migrated database without rows."""
+    """URL of a migrated database without rows."""
     async with new_database(server, template) as url:
         yield url
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    # On a busy machine, more may wait for a connection than would in a server.
+    # On a busy machine, waiting for a connection may take longer than a server would allow.
     database = Database(database_url, DatabaseSettings(pool_timeout_seconds=30))
     yield database
     await database.close()
@@ -166,13 +170,13 @@ def sessions(database: Database) -> Sessions:
 
 @pytest.fixture
 def clock() -> TestClock:
-    """The clock of the API, in the test's hand."""
+    """Clock of the API, controlled by the test."""
     return TestClock()
 
 
 @pytest.fixture
 async def api(database: Database, clock: TestClock) -> AsyncIterator[Api]:
-    """The API over the test's database, without a socket in between."""
+    """Client of the API over the test's database. Requests do not go through a socket."""
     transport = httpx.ASGITransport(create_app(database, settings=patient(), clock=clock))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield Api(client)

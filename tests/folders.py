@@ -1,7 +1,7 @@
-"""Folders for tests to write to: in memory where there is plenty, and open to every user.
+"""Folders for tests to write to: in memory if there is enough of it, and accessible to every user.
 
-As root, PostgreSQL runs as another user, who must get to its data. No test cuts the power, so nothing is gained by
-waiting for a disk.
+If the tests run as root, PostgreSQL runs as another user, who needs access to its data. No test cuts the power, so
+waiting for a disk gains nothing.
 """
 
 import shutil
@@ -14,14 +14,16 @@ ENOUGH_BYTES = 4 * 2**30
 
 
 def roomy_memory() -> str | None:
-    """The file system in memory, or None if there is none or it has little room."""
+    """Returns the path of the file system in memory, or None if there is none or it has too little space."""
     memory = Path("/dev/shm")
     return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > ENOUGH_BYTES else None
 
 
 @contextmanager
 def open_folder(name: str) -> Iterator[Path]:
-    """A new folder whose name begins like this, for the time of the block. Its path is short: sockets lie in it."""
+    """Creates a folder whose name starts with `name` for the duration of the block. Its path is short enough for
+    sockets.
+    """
     folder = Path(tempfile.mkdtemp(prefix=f"billing-{name}-", dir=roomy_memory()))
     folder.chmod(0o755)
     try:

@@ -1,4 +1,4 @@
-"""What tests arrange things with."""
+"""Fixtures' building blocks: rows, a controllable clock, an API client, and counters of rows and SQL statements."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -23,11 +23,11 @@ from services.runs import Report, run_renewals
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
 PATIENCE_SECONDS = 300
-"""Upper bound for each thing that a test waits for: on a slow machine too, only a fault takes longer."""
+"""Timeout for each wait of a test, in seconds. Even on a slow machine, only a bug takes longer."""
 
 
 def patient(settings: Settings = Settings()) -> Settings:  # noqa: B008 - frozen
-    """Returns the settings with time limits that no slow machine reaches, except for limits that a test has set."""
+    """Returns the settings with time limits that a slow machine cannot reach. Limits that a test has set are kept."""
     limits, usual = settings.limits, Limits()
     seconds = PATIENCE_SECONDS if limits.seconds == usual.seconds else limits.seconds
     list_seconds = PATIENCE_SECONDS if limits.list_seconds == usual.list_seconds else limits.list_seconds
@@ -36,7 +36,7 @@ def patient(settings: Settings = Settings()) -> Settings:  # noqa: B008 - frozen
 
 @dataclass
 class TestClock:
-    """Tells the time that a test sets."""
+    """Clock that returns the time set by the test."""
 
     __test__ = False
 
@@ -101,7 +101,7 @@ def a_plan(**columns: Any) -> Plan:
 
 
 async def stored(sessions: Sessions, *rows: Any) -> Any:
-    """Stores the rows, in this order, and gives them back: one alone, several as a tuple."""
+    """Inserts the rows in this order and returns them: a single row as it is, several as a tuple."""
     async with sessions.begin() as session:
         for row in rows:
             session.add(row)
@@ -111,31 +111,31 @@ async def stored(sessions: Sessions, *rows: Any) -> Any:
 
 @asynccontextmanager
 async def undone(database: Database) -> AsyncIterator[AsyncSession]:
-    """A session whose work is undone when the block ends, unless it was committed."""
+    """Opens a session that is rolled back at the end of the block, unless the test commits it."""
     engine = database.engine.execution_options(isolation_level="READ COMMITTED")
     async with AsyncSession(engine) as session:
         yield session
 
 
 async def count(sessions: Sessions, *models: type[Base]) -> int:
-    """How many rows the tables have, together."""
+    """Returns the total number of rows in the tables."""
     async with sessions() as session:
         return sum([await session.scalar(select(func.count()).select_from(model)) or 0 for model in models])
 
 
 def day(days: float) -> str:
-    """The instant so many days after the beginning of the test, as the API writes it."""
+    """Returns the instant this many days after `NOW`, in the API's format."""
     return f"{NOW + timedelta(days=days):%FT%TZ}"
 
 
 async def run(database: Database, clock: TestClock) -> Report:
-    """What the server does by itself, now."""
+    """Does one renewal run at the current time of the clock, as the server does in the background."""
     return await run_renewals(database, as_of=clock.now, now=clock.now, trigger=RunTrigger.SERVER)
 
 
 @dataclass
 class Statements:
-    """The SQL that was run."""
+    """SQL statements that were sent to the database."""
 
     texts: list[str] = field(default_factory=list)
 
@@ -145,7 +145,7 @@ class Statements:
 
 @contextmanager
 def counted_statements(database: Database) -> Iterator[Statements]:
-    """Writes down the statements that the database is sent in the block."""
+    """Records the statements that are sent to the database within the block."""
     statements = Statements()
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
@@ -162,20 +162,20 @@ def counted_statements(database: Database) -> Iterator[Statements]:
 
 
 def refusal(payload: Any) -> tuple[str, list[str] | None]:
-    """Code and field of the one error of a payload."""
+    """Returns the code and field of the only user error in a payload."""
     [error] = payload["userErrors"]
     assert error["message"]
     return error["code"], error["field"]
 
 
 class Api:
-    """A GraphQL client."""
+    """GraphQL client with shortcuts for mutations and test objects."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.client = client
 
     async def __call__(self, query: str, **variables: Any) -> Any:
-        """The `data` of the answer. Any error fails the test."""
+        """Runs a query and returns its `data`. Fails the test on any error."""
         answer = await self.post(query, **variables)
         document = answer.json()
         assert answer.status_code == 200, document
@@ -186,7 +186,7 @@ class Api:
         return await self.client.post("/graphql", json={"query": query, "variables": variables})
 
     async def mutate(self, name: str, selection: str, /, **fields: Any) -> Any:
-        """The payload of the mutation `name`, with its `userErrors`."""
+        """Runs the mutation `name` and returns its payload with `selection` and `userErrors`."""
         input_type = f"{name[0].upper()}{name[1:]}Input"
         query = (
             f"mutation ($input: {input_type}!) {{ {name}(input: $input) {{ {selection} "
@@ -195,21 +195,21 @@ class Api:
         return (await self(query, input=fields))[name]
 
     async def a_customer(self, **fields: Any) -> str:
-        """The id of a new customer."""
+        """Creates a customer and returns its id."""
         fields = {"name": "Ada Lovelace", "email": f"{uuid4().hex}@example.com", **fields}
         payload = await self.mutate("createCustomer", "customer { id }", **fields)
         assert payload["userErrors"] == []
         return str(payload["customer"]["id"])
 
     async def a_plan(self, **fields: Any) -> str:
-        """The id of a new plan."""
+        """Creates a plan and returns its id."""
         fields = {"code": uuid4().hex, "name": "Pro", "amountCents": 2900, "currency": "EUR", **fields}
         payload = await self.mutate("createPlan", "plan { id }", **fields)
         assert payload["userErrors"] == []
         return str(payload["plan"]["id"])
 
     async def a_subscription(self, customer_id: str | None = None, plan_id: str | None = None, **fields: Any) -> str:
-        """The id of a new subscription."""
+        """Creates a subscription and returns its id. Creates the customer and the plan if they are not given."""
         fields = {
             "customerId": customer_id or await self.a_customer(),
             "planId": plan_id or await self.a_plan(),
@@ -229,7 +229,9 @@ ALL_SETTLED = "SELECT bool_and(xid < pg_snapshot_xmin(pg_current_snapshot())) FR
 
 
 async def events_settle(database: Database) -> None:
-    """Waits until the feed has all events: no older transaction runs, in other tests' databases either."""
+    """Waits until the feed includes all events: no older transaction is open, in this or any other database of the
+    server.
+    """
     async with asyncio.timeout(PATIENCE_SECONDS), database.sessions() as session:
-        while not await session.scalar(text(ALL_SETTLED)):  # noqa: ASYNC110 - a database tells nobody
+        while not await session.scalar(text(ALL_SETTLED)):  # noqa: ASYNC110 - PostgreSQL cannot notify us of this
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""`scripts/check_advisories.py`, with pip-audit and npm as they are, asking a service of advisories on loopback."""
+"""`scripts/check_advisories.py` with the real pip-audit and npm, against a local advisory service."""
 
 import gzip
 import json
@@ -24,11 +24,11 @@ KNOWN = {
     ("lodash", "4.17.4"): ("GHSA-p6mc-m468-83gw", "4.17.19"),
     ("minimist", "0.0.8"): ("GHSA-vh95-rmgr-6w4m", "0.2.1"),
 }
-"""Advisories by package and version: their names, and the versions that they end with."""
+"""Known advisories by package and version: the advisory's name and the first fixed version."""
 
 
 class Advisories:
-    """A service that answers as OSV does and as npm's registry does, with what it knows or a status of its own."""
+    """HTTP server that responds like OSV and npm's registry, from `known` and with `status`."""
 
     def __init__(self) -> None:
         self.known = KNOWN
@@ -101,7 +101,7 @@ def advisories() -> Iterator[Advisories]:
 
 
 def check(advisories: Advisories, *locks: Path) -> tuple[int, list[str]]:
-    """The exit code, and what is said of lock files."""
+    """Runs the check on the lock files. Returns its exit code and the lines of its output."""
     service = {
         "PIP_AUDIT_VULNERABILITY_SERVICE": "osv",
         "PIP_AUDIT_OSV_URL": f"{advisories.url}/osv",
@@ -123,7 +123,7 @@ def check(advisories: Advisories, *locks: Path) -> tuple[int, list[str]]:
 
 
 def requirements(folder: Path, pinned: str) -> Path:
-    """A lock file that no other run of a test has checked."""
+    """Writes a lock file that no other test has checked."""
     lock = folder / "requirements.lock"
     lock.write_text(f"# {uuid4()}\n{pinned}\n")
     return lock

@@ -1,4 +1,4 @@
-"""`./dev` in a fresh copy of the project: what it installs, and how it ends where it cannot."""
+"""`./dev` in a fresh copy of the project: what it installs, and how it fails if it cannot."""
 
 import os
 import re
@@ -22,7 +22,7 @@ PATH_WITH_UV = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 @pytest.fixture
 def project() -> Iterator[Path]:
-    """A copy of what is under version control, which all users may enter."""
+    """Copy of all files under version control, accessible to every user."""
     folder = Path(tempfile.mkdtemp(prefix="billing-dev-"))
     folder.chmod(0o755)
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -60,7 +60,7 @@ def megabytes(folder: Path) -> float:
 
 
 def set_up(project: Path, *words: str) -> str:
-    """Runs a command that has to do its work, and gives what was said on the way."""
+    """Runs a command that has to install something. Returns its stderr."""
     done = dev(project, *words)
     if "index does not respond" in done.stderr:
         unavailable("This test needs packages that are not in uv's cache, and no index was reached.")
@@ -112,7 +112,7 @@ def test_without_a_network(project: Path, tmp_path: Path, path: str | None) -> N
 
 
 def path_of_python(folder: Path) -> str:
-    """A PATH with this Python and no uv."""
+    """Returns a PATH that has this Python but no uv."""
     programs = folder / "programs"
     programs.mkdir()
     (programs / "python3").symlink_to(sys.executable)

@@ -1,4 +1,4 @@
-"""`scripts/check-migrations` lets through what a busy server does not notice, and nothing that stops it."""
+"""`scripts/check-migrations` accepts statements that do not disturb a busy server and rejects those that block it."""
 
 import shutil
 import subprocess
@@ -28,7 +28,7 @@ def upgrade():
 
 
 def checked(folder: Path, statement: str) -> subprocess.CompletedProcess[str]:
-    """The check of our migrations and of one more, which does this."""
+    """Runs the check on the project's migrations and one more that executes `statement`."""
     shutil.copy(ROOT / "alembic.ini", folder)
     versions = shutil.copytree(ROOT / "alembic", folder / "alembic") / "versions"
     (versions / "0101.py").write_text(REVISION.format(head=head_revision(), statement=statement))

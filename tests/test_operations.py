@@ -1,4 +1,4 @@
-"""docs/operations.md tells the truth: its drill runs, and each command, setting, address and metric in it is there."""
+"""docs/operations.md matches the product: its drill runs, and its commands, settings, addresses and metrics exist."""
 
 import os
 import re
@@ -33,7 +33,7 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
 def console_lines(text: str) -> list[str]:
-    """The commands of a text, as they are typed."""
+    """Returns the commands in a text as they are typed."""
     blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
     return [line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
@@ -49,7 +49,7 @@ def test_a_revoked_key_is_refused_within_the_time_that_it_says() -> None:
 
 
 def billing_commands() -> Iterator[list[str]]:
-    """The words of each `billing …`, in blocks and within lines."""
+    """Yields the words of each `billing …` command, in code blocks and in prose."""
     for line in [*console_lines(OPERATIONS), *re.findall(r"`([^`\n]*billing [^`\n]+)`", OPERATIONS)]:
         words = shlex.split(line)
         for before, word, at in zip(["--", *words], words, range(1, len(words) + 1), strict=False):

@@ -1,4 +1,6 @@
-"""docs/private-interfaces.md names what we use of libraries and they do not document, as far as a program can tell."""
+"""docs/private-interfaces.md lists each undocumented interface of a library that the product uses, as far as a program
+can detect it.
+"""
 
 import ast
 import re
@@ -13,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 OURS = ("billing", "cli", "db", "graph", "services")
 PAGE = (ROOT / "docs" / "private-interfaces.md").read_text(encoding="utf-8")
 STRAWBERRYS = ("strawberry-definition", "__strawberry_definition__")
-"""Names under which strawberry keeps its own."""
+"""Names under which strawberry stores its own objects."""
 
 DOCUMENTED = frozenset(
     [
@@ -29,7 +31,7 @@ DOCUMENTED = frozenset(
         *("strawberry.schema.config", "strawberry.types", "structlog.typing", "uuid_utils.compat"),
     ]
 )
-"""Modules inside of libraries that these document. All else but the libraries' own names is on the page."""
+"""Submodules that the documentation of their library covers. Any other submodule must be on the page."""
 
 MADE_TO_BE_EXTENDED = frozenset(
     [
@@ -38,19 +40,19 @@ MADE_TO_BE_EXTENDED = frozenset(
         *("sqlalchemy.types.TypeDecorator", "sqlalchemy.types.UserDefinedType"),
     ]
 )
-"""Classes whose documentation says how to extend them."""
+"""Classes that the documentation of their library describes how to extend."""
 
 
 @dataclass(frozen=True)
 class Use:
-    """A file uses a name of a library."""
+    """Use of a library's name in a file."""
 
     file: str
     name: str
 
 
 class Source:
-    """One of our files, as far as it touches libraries."""
+    """File of the product, reduced to its uses of libraries."""
 
     def __init__(self, path: Path) -> None:
         self.file = str(path.relative_to(ROOT))
@@ -97,7 +99,7 @@ class Source:
                     yield from self.extended(node)
 
     def extended(self, node: ast.ClassDef) -> Iterator[Use]:
-        """The class of a library that a class extends, and the private names that it gives another value."""
+        """Yields the library class that a class extends, and each private name that it overrides."""
         bases = [self.library_class(base) for base in node.bases]
         for base in filter(None, bases):
             yield Use(self.file, base.rpartition(".")[2])
@@ -138,7 +140,7 @@ USES = sorted({use for path in FILES for use in Source(path).uses()}, key=lambda
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the page: the names of an interface, the files that use it, and the whole text."""
+    """Row of the page: the names of an interface, the files that use it, and the full text."""
 
     names: frozenset[str]
     files: tuple[str, ...]
@@ -174,7 +176,7 @@ def test_a_row_names_files_that_use_it(row: Row) -> None:
 
 
 def test_each_exception_of_the_linter_for_private_names_is_seen() -> None:
-    """Ruff sees the same, but for what a file has of itself."""
+    """The linter's exceptions are in the same files, plus two files that use private names of their own."""
     marked = {path for path in FILES if "noqa: SLF001" in path.read_text(encoding="utf-8")}
     own = {ROOT / "db" / "access" / "rows.py", ROOT / "graph" / "server" / "amounts.py"}
 

@@ -24,7 +24,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def shape(value: Any) -> Any:
-    """`value` with what differs from run to run left out: instants and invoice numbers."""
+    """Returns `value` with placeholders for parts that differ between runs: instants and invoice number prefixes."""
     text = json.dumps(value)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<instant>", text)
     return json.loads(re.sub(r'"[0-9A-Z]{10}-(\d{4})"', r'"<prefix>-\1"', text))

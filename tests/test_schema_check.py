@@ -1,4 +1,4 @@
-"""What `scripts/check-schema` finds: in a schema by itself, and in one that clients of a release have to live with."""
+"""`scripts/check-schema`: its findings in a single schema, and in one that released clients depend on."""
 
 import os
 import re
@@ -89,7 +89,7 @@ scalar Cents @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc8259#section-6
 
 
 class Checkout:
-    """A git repository with a `schema.graphql` in it."""
+    """Git repository that contains a `schema.graphql`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -115,7 +115,7 @@ class Checkout:
         self.write(schema.replace(old, new))
 
     def check(self, **environment: str) -> tuple[int, list[str]]:
-        """How the check ends, and the lines it says."""
+        """Runs the check. Returns its exit code and the lines of its stderr."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         ended = subprocess.run(
             (PROJECT / "scripts" / "check-schema", self.file),
@@ -231,7 +231,7 @@ def test_a_schema_that_leaves_something_unsaid_fails(checkout: Checkout) -> None
 def test_without_nodejs_a_developer_goes_on_and_ci_does_not(checkout: Checkout, tmp_path: Path) -> None:
     commands = tmp_path / "bin"
     commands.mkdir()
-    # A link would not find the environment's packages.
+    # Through a symbolic link, Python would not find the packages of the environment.
     python = commands / "python"
     python.write_text(f'#!/usr/bin/env bash\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)

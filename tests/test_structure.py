@@ -1,4 +1,4 @@
-"""The tree: no circles, a true map in docs/architecture.md, and no text that names a file which is not there."""
+"""Structure of the tree: no circular imports, a correct map in docs/architecture.md, no text that names a missing file."""
 
 import ast
 import importlib
@@ -24,13 +24,13 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 
 
 def file_of(module: str) -> Path | None:
-    """The file of a module of the product; None for a module of a library."""
+    """Returns the file of a product module, or None for a module of a library."""
     path = Path(*module.split("."))
     return next((each for each in (path.with_suffix(".py"), path / "__init__.py") if each in PRODUCT), None)
 
 
 def imported_files(tree: ast.AST) -> Iterator[Path]:
-    """The files that a module imports when it is imported or when its functions run, not those for its types alone."""
+    """Yields the files that a module imports at import time or within functions, except imports for types only."""
     for node in ast.iter_child_nodes(tree):
         modules: list[str] = []
         if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
@@ -48,11 +48,11 @@ def imported_files(tree: ast.AST) -> Iterator[Path]:
 
 
 def circle(imports: dict[Path, set[Path]]) -> str:
-    """A circle in a graph, as its nodes; empty where it has no circle."""
+    """Returns the nodes of a cycle in a graph as text, or an empty string if there is no cycle."""
     try:
         TopologicalSorter(imports).prepare()
     except CycleError as found:
-        # The library names each node before the one that needs it.
+        # `CycleError` lists each node before the one that depends on it.
         return " → ".join(map(str, reversed(found.args[1])))
     return ""
 
@@ -75,7 +75,7 @@ def test_no_folder_imports_itself_by_way_of_others() -> None:
 
 
 def constants_of(tree: ast.Module) -> Iterator[str]:
-    """The names of the constants of a module."""
+    """Yields the names of a module's constants."""
     for node in tree.body:
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
@@ -84,7 +84,7 @@ def constants_of(tree: ast.Module) -> Iterator[str]:
 
 
 def test_a_limit_of_billing_is_declared_once() -> None:
-    """Rules, CHECKs of tables and descriptions of the API take it from there."""
+    """Rules, table CHECKs and API descriptions all take their limits from `billing/limits.py`."""
     declared = [
         f"{path}: {name}"
         for path, tree in PRODUCT.items()
@@ -117,7 +117,7 @@ def test_tables_take_their_limits_from_billing() -> None:
         for number in re.findall(r"(?<![\w.])\d{2,}(?![\w-])", str(node.value))
     )
 
-    # The bytes of a SHA-256, and a fill factor.
+    # Size of a SHA-256 in bytes, and a fill factor.
     assert typed == {"32": 2, "85": 1}
 
 
@@ -133,17 +133,17 @@ NAMED_FILE = re.compile(r"(?<![\w/.-])\w+\.py\b")
 NAMED_MODULE = re.compile(rf"(?<=`)(?:{'|'.join(LAYERS)})(?:\.\w+)+(?=`)")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 PLACEHOLDER = re.compile(r"\b[A-Z]+(\.\w+)?$")
-"""The last part of `bench/results/FILE`."""
+"""Last part of `bench/results/FILE`."""
 
 NO_MODULES = {"billing.internal", "billing.ts"}
-"""A host, and a client's file."""
+"""Dotted names that are not modules: a host, and a file of a client."""
 
 FILES = {path.name for folder in ("alembic", "bench", "scripts", "tests") for path in (ROOT / folder).rglob("*.py")}
 FILES |= {path.name for path in PRODUCT}
 
 
 def texts_of(path: Path) -> Iterator[str]:
-    """What a file says to people: all of a document, the docstrings and comments of code."""
+    """Yields the prose of a file: all of a document, or the docstrings and comments of code."""
     source = (ROOT / path).read_text()
     if path.suffix != ".py":
         yield source
@@ -159,7 +159,7 @@ def texts_of(path: Path) -> Iterator[str]:
 
 
 def is_module(name: str) -> bool:
-    """Returns True if a dotted name is a module of the product, or something in one."""
+    """Returns True if a dotted name is a product module or an attribute of one."""
     module, _, attribute = name.rpartition(".")
     if file_of(name):
         return True
@@ -167,7 +167,7 @@ def is_module(name: str) -> bool:
 
 
 def not_there(path: Path) -> Iterator[str]:
-    """What a file names and the tree does not have."""
+    """Yields the paths, files and modules that a file mentions but that do not exist."""
     text = "\n".join(texts_of(path))
     for name in NAMED_PATH.findall(text):
         if not (ROOT / name).exists() and not PLACEHOLDER.search(name):

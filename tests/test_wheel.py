@@ -1,4 +1,4 @@
-"""The wheel: it holds what the server needs and nothing else, and an installed one serves."""
+"""The wheel contains what the server needs and nothing else, and an installed wheel serves."""
 
 import os
 import re
@@ -60,13 +60,13 @@ def files_of(wheel: Path) -> set[str]:
 
 
 def sources(package: str, *patterns: str) -> set[str]:
-    """The files in a folder of the checkout, as paths from its root."""
+    """Returns the files in a folder of the checkout, as paths relative to its root."""
     found = (path for pattern in patterns for path in (ROOT / package).rglob(pattern) if path.is_file())
     return {str(path.relative_to(ROOT)) for path in found}
 
 
 def test_the_wheel_has_the_packages_and_no_other_top_level_name(wheel: Path) -> None:
-    """A folder `alembic` at its top would be written into the library of that name."""
+    """A top-level folder `alembic` would be installed into the library of that name."""
     tops = {name.split("/")[0] for name in files_of(wheel)}
 
     assert tops == {*PACKAGES, wheel.name.replace("-py3-none-any.whl", ".dist-info")}
@@ -100,7 +100,7 @@ def environment(folder: Path, wheel: Path) -> Path:
 
 
 def own_variables() -> dict[str, str]:
-    """The environment, without what would lead Python to the checkout."""
+    """Returns the environment variables without those that would lead Python to the checkout."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
 
 

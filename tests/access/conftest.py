@@ -1,4 +1,4 @@
-"""Servers that need API keys."""
+"""Fixtures for servers that require API keys."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -20,7 +20,7 @@ Serving = Callable[..., Awaitable[Callable[[str | None], Api]]]
 
 @pytest.fixture
 async def serving(database: Database, clock: TestClock) -> AsyncIterator[Serving]:
-    """Makes servers over the test's database; each gives a client for a token."""
+    """Factory of servers over the test's database. Each returns a client for a token."""
     async with AsyncExitStack() as stack:
 
         async def serve(settings: Settings) -> Callable[[str | None], Api]:
@@ -50,7 +50,7 @@ async def a_session(
     plan_ids: Sequence[PlanId] = (),
     seconds: int = 900,
 ) -> str:
-    """The token of a customer session."""
+    """Creates a customer session and returns its token."""
     async with database.sessions.begin() as session:
         issued = await create_customer_session(
             session,

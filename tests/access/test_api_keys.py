@@ -1,4 +1,4 @@
-"""API keys: who may send what, and how a key begins and ends."""
+"""API keys: what each scope allows, and how keys are created, used and revoked."""
 
 from typing import Any
 
@@ -66,7 +66,7 @@ async def test_a_wrong_secret_prefix_or_an_ended_key_opens_nothing(
     later = (await client(token).post("{ __typename }")).status_code
 
     assert statuses == [200, 401, 401, 401, 401]
-    # A server goes on for five seconds with what it knows of a key.
+    # A server caches an API key for five seconds.
     assert (at_once, later) == (200, 401)
 
 
@@ -155,7 +155,7 @@ async def test_most_requests_ask_nothing_about_their_key(
         await api("{ __typename }")
 
     assert len([text for text in statements.texts if "api_keys" in text or "rate_buckets" in text]) == 0
-    # The key is read again; that it is in use was written down less than a minute ago.
+    # The API key is read again. Its last use was recorded less than a minute ago, so nothing is written.
     assert ["SELECT" in text for text in later.texts] == [True]
 
 

@@ -1,4 +1,4 @@
-"""What pages of other sites may do with somebody's browser: nothing, unless the server names them."""
+"""Cross-site requests: other sites' pages can do nothing with a user's browser unless the server lists their origin."""
 
 import json
 from typing import Any
@@ -31,12 +31,12 @@ JSON = "application/json"
 
 @pytest.fixture
 async def listing(serving: Serving) -> Api:
-    """A server that lists two origins."""
+    """Client of a server that lists two origins."""
     return (await serving(Settings(cors_origins=LISTED, cors_headers=("X-Tenant", "x-other"))))(None)
 
 
 async def preflight(api: Api, origin: str, method: str = "POST", headers: str = "authorization, content-type") -> Any:
-    """What a browser sends before a request of another site's page."""
+    """Sends the preflight request that a browser sends before a cross-origin request."""
     return await api.client.options(
         "/graphql",
         headers={
@@ -62,7 +62,7 @@ def listed_in(answer: httpx.Response, header: str) -> set[str]:
 
 
 def opens(answer: httpx.Response) -> bool:
-    """Whether a browser lets another site's page have it."""
+    """Returns True if the headers allow a browser to show the response to a page of another site."""
     return "access-control-allow-origin" in answer.headers or "access-control-allow-credentials" in answer.headers
 
 
@@ -76,7 +76,7 @@ async def test_a_listed_origin_may_send_requests_with_a_token(listing: Api) -> N
             assert method.lower() in listed_in(answer, "access-control-allow-methods")
             assert listed_in(answer, "access-control-allow-headers") >= listed(headers)
             assert "origin" in listed_in(answer, "vary")
-            # A token is sent by the page itself: cookies of the browser have no part in it.
+            # The page itself sends the token, so the browser's credentials are not needed.
             assert "access-control-allow-credentials" not in answer.headers
 
 
@@ -159,7 +159,7 @@ async def test_a_listed_origin_may_read_answers_of_every_kind(
 
 
 async def test_a_preflight_needs_no_key(serving: Serving) -> None:
-    """A browser sends none with it."""
+    """Browsers never send credentials with a preflight request."""
     client = (await serving(Settings(requires_key=True, cors_origins=LISTED)))(None)
 
     assert (await preflight(client, LISTED[0])).status_code == 200
@@ -236,7 +236,7 @@ async def test_a_query_by_get_that_another_site_can_send_is_refused(api: Api) ->
 
 
 async def test_a_query_by_get_passes_with_a_token(serving: Serving, database: Database, clock: TestClock) -> None:
-    """No other site's page can send one unless it is listed."""
+    """A page of another site cannot send an Authorization header unless its origin is listed."""
     client = await serving(Settings(requires_key=True))
     key = client((await a_key(database, clock, ApiKeyScope.READ)).token)
 
@@ -303,7 +303,7 @@ async def test_another_method_is_told_which_ones_there_are(api: Api, sessions: S
     ],
 )
 async def test_a_server_without_keys_is_asked_by_its_own_names_only(serving: Serving, host: str, status: int) -> None:
-    """A page could have its own name lead to this machine, and would then be at home here."""
+    """DNS rebinding: a page could point its own host name at this machine and would then count as same-origin."""
     client = await serving(Settings(hosts=frozenset({"billing.internal"})))
 
     answer = await client(None).client.post("/graphql", json={"query": QUERY}, headers={"host": host})

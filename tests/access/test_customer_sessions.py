@@ -1,4 +1,4 @@
-"""Customer sessions: one customer exists, and nobody else, for every argument and every edge of the schema."""
+"""Customer sessions see exactly one customer, through every argument and every relation of the schema."""
 
 import asyncio
 from typing import Any
@@ -55,7 +55,7 @@ EVERYTHING = (CustomerPermission.CANCEL_SUBSCRIPTION, CustomerPermission.CHANGE_
 
 
 async def a_life(api: Api, plan_id: str) -> dict[str, str]:
-    """A customer with one of everything, by the name of what it is."""
+    """Creates a customer with one object of each type. Returns ids and other lookup values by name."""
     customer = await api.a_customer(externalId=uuid4().hex)
     subscription = await api.a_subscription(customer, plan_id)
     paid = await api.mutate(
@@ -89,7 +89,7 @@ async def a_life(api: Api, plan_id: str) -> dict[str, str]:
 
 
 def selection_of(type_: GraphQLNamedType, depth: int) -> str:
-    """All that a type gives without arguments, `depth` edges deep."""
+    """Returns a selection of all fields of a type, `depth` relations deep."""
     if is_leaf_type(type_):
         return ""
     if isinstance(type_, GraphQLInterfaceType):
@@ -107,7 +107,7 @@ def selection_of(type_: GraphQLNamedType, depth: int) -> str:
 
 
 def selections_of(type_: GraphQLOutputType, depth: int) -> list[str]:
-    """As `selection_of`, for an interface one selection for each type that it may be."""
+    """Like `selection_of`, but returns one selection per implementing type for an interface."""
     named = get_named_type(type_)
     if not isinstance(named, GraphQLInterfaceType):
         return [selection_of(named, depth)]
@@ -118,7 +118,7 @@ def selections_of(type_: GraphQLOutputType, depth: int) -> list[str]:
 
 
 def ids_in(answer: Any) -> set[str]:
-    """All that may be an id in an answer."""
+    """Returns all strings in a response: anything that may be an id."""
     match answer:
         case dict():
             return set().union(*(ids_in(value) for value in answer.values()))
@@ -131,7 +131,9 @@ def ids_in(answer: Any) -> set[str]:
 
 
 def arguments_that_name_something() -> list[tuple[str, str, str, bool]]:
-    """The arguments of root queries that are a key: field, argument, type, whether it is a list; filters too."""
+    """Returns the arguments of root queries that identify an object, and filters: field, argument, type, and True if
+    the argument is a list.
+    """
     assert SCHEMA.query_type is not None
     found = []
     for name, field in SCHEMA.query_type.fields.items():
@@ -181,7 +183,7 @@ async def test_others_do_not_exist_for_any_argument_of_the_schema(
                     found_mine.add(field)
 
     assert {argument for _, argument, _, _ in found_arguments} >= {"id", "ids", "email", "filter.customerId"}
-    # The walk would prove nothing if it found nothing at all.
+    # Without results, the test would prove nothing.
     assert found_mine >= {"node", "nodes", "customer", "customerByEmail", "subscription", "invoice", "payment"}
 
 
@@ -233,18 +235,18 @@ query ($draft: ID!, $customer: ID!) {
 
 
 class Unrelated(DeclarativeBase):
-    """The base of tables that are not ours."""
+    """Base class for tables that do not belong to the product."""
 
 
 class Note(Unrelated):
-    """A table that no kind names, and that has a `customer_id`."""
+    """Table with a `customer_id` that is not registered as a kind of object."""
 
     __tablename__ = "notes"
     customer_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
 def is_hidden(model: type[DeclarativeBase]) -> bool:
-    """True if a customer session sees no row of the table."""
+    """Returns True if a customer session sees no row of the table."""
     criterion = visible(model, CustomerId(new_id()), ApiKeyId(new_id()))  # type: ignore[arg-type]
     return criterion is not None and str(criterion(model)) == "false"
 
@@ -335,7 +337,7 @@ async def test_plans_are_those_of_the_customer_and_those_that_the_session_offers
     await api.mutate("changeSubscription", "subscription { id }", id=subscription, planId=later, mode="PERIOD_END")
     await api.a_subscription(plan_id=others)
     client = await serving(KEYED)
-    # One after the other: what is kept of the statements of one session is used for the next.
+    # All sessions use one server, so cached statements of one session are reused for the next.
     sessions = [
         client(
             await a_session(database, clock, CustomerId(UUID(customer)), plan_ids=[PlanId(UUID(id_)) for id_ in ids])
@@ -356,7 +358,7 @@ async def test_plans_are_those_of_the_customer_and_those_that_the_session_offers
 
 
 async def rows(database: Database) -> dict[str, int]:
-    """How many rows each table has, but for what a request leaves behind anyway."""
+    """Returns the number of rows of each table, except for tables that any request may write to."""
     async with database.sessions() as session:
         return {
             name: await session.scalar(select(func.count()).select_from(table)) or 0
@@ -400,7 +402,7 @@ VALUES = {"Int": 1, "Cents": 1, "Boolean": True, "DateTime": "2030-01-01T00:00:0
 
 
 def sample(type_: Any, mine: dict[str, str]) -> Any:
-    """A value of an input type."""
+    """Returns a sample value of an input type."""
     named = get_named_type(type_)
     if isinstance(get_nullable_type(type_), GraphQLList):
         return [sample(named, mine)]
@@ -542,7 +544,7 @@ async def test_a_session_sees_no_price_of_a_plan_that_it_is_not_offered(
 async def test_a_change_of_a_session_gives_nothing_back(
     serving: Serving, api: Api, database: Database, clock: TestClock
 ) -> None:
-    """From a year that is paid to a cheap plan of two years, begun anew, most of the year would become balance."""
+    """Changing from a paid year to a cheap two-year plan would credit most of the year to the balance."""
     yearly = await api.a_plan(amountCents=120_000, interval="YEAR", intervalCount=1)
     cheap = await api.a_plan(amountCents=400, interval="YEAR", intervalCount=2)
     customer = await api.a_customer()

@@ -1,4 +1,4 @@
-"""The work of reading a document counts against the rate limit of its key."""
+"""Rate limits: parsing and planning a document counts against the limit of the API key."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.support import TestClock
 
 LIMIT = RateLimit(rows_per_second=0.001, burst=200)
 PADDING = "#" * 10_000
-"""A hundred rows."""
+"""Comment that costs as much as a hundred rows."""
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ async def test_a_key_is_charged_for_the_bytes_of_an_answer(
 async def test_a_key_is_charged_for_each_plan_that_is_made(
     serving: Serving, database: Database, clock: TestClock
 ) -> None:
-    """A document is planned anew for each truth of its conditions."""
+    """A document needs a separate query plan for each combination of its conditions."""
     conditions = " ".join(f"$c{n}: Boolean!" for n in range(6))
     fields = " ".join(f"a{n}: __typename" for n in range(13))
     conditional = " ".join(f"... @include(if: $c{n}) {{ __typename }}" for n in range(6))

@@ -1,4 +1,4 @@
-"""Rate limits: what a key may read, however many processes it asks."""
+"""Rate limits: the number of rows that an API key can read does not depend on the number of workers."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from tests.access.conftest import Serving, a_key
 from tests.support import NOW, Api, Statements, TestClock, a_plan, count, counted_statements, stored
 
 LIMIT = RateLimit(rows_per_second=100, burst=2000)
-"""A block of it is 20 rows."""
+"""Limit with blocks of 20 rows."""
 
 
 def limited(limit: RateLimit) -> Settings:
@@ -30,7 +30,7 @@ def limited(limit: RateLimit) -> Settings:
 
 
 async def take(sessions: Sessions, key_id: ApiKeyId, lease: Lease, after: float = 0, limit: RateLimit = LIMIT) -> float:
-    """Takes a block so many seconds after the beginning of the test; how much was granted."""
+    """Takes a block `after` seconds after `NOW`. Returns the number of rows that were granted."""
     before = lease.left
     async with sessions.begin() as session:
         await take_block(session, key_id, lease, limit, now=NOW + timedelta(seconds=after))
@@ -39,7 +39,7 @@ async def take(sessions: Sessions, key_id: ApiKeyId, lease: Lease, after: float 
 
 @contextmanager
 def told_of_statements(database: Database, tell: Callable[[str], None]) -> Iterator[None]:
-    """Calls `tell` with each statement that is about to be sent in the block."""
+    """Calls `tell` with each statement before it is sent, within the block."""
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         tell(statement)
@@ -95,7 +95,7 @@ async def test_what_is_charged_while_a_block_is_taken_is_not_forgiven(
     with told_of_statements(database, charge):
         await take(sessions, key_id, lease)
 
-    # A bucket that is seen first is looked for, made, and taken from: three statements.
+    # The first use of a bucket takes three statements: select, insert, and take. Each was charged 1000 rows.
     assert lease.left == 20 - 3000
     assert await bucket_of(sessions, key_id) == 1975
 
@@ -108,18 +108,18 @@ async def test_an_empty_bucket_gives_what_there_is_and_says_when_there_is_more(
 
     await take(sessions, key_id, lease)
 
-    # There were 5 rows; 99 are still owed, and one more is wanted: a second's worth.
+    # 5 rows were left. The lease still owes 99 and needs one more: 100 rows refill in one second.
     assert lease.seconds_to_wait(NOW) == 1
     assert lease.empty_until == NOW + timedelta(seconds=1)
     assert await take(sessions, key_id, Lease()) == 0
 
 
 SMALL = RateLimit(rows_per_second=2, burst=20)
-"""A block of it is one row."""
+"""Limit with blocks of one row."""
 
 
 async def all_there_is(sessions: Sessions, key_id: ApiKeyId, after: float) -> float:
-    """Takes blocks until there are no more; what they held together."""
+    """Takes blocks until the bucket is empty. Returns the total number of rows."""
     total = 0.0
     while granted := await take(sessions, key_id, Lease(), after, SMALL):
         total += granted
@@ -153,12 +153,12 @@ async def test_processes_that_take_at_once_get_what_there_is_and_no_more(session
 
 @dataclass
 class Worker:
-    """A server process, as a key sees it."""
+    """Worker of the server, from the point of view of one API key."""
 
     api: Api
 
     async def read(self, rows: int) -> int | None:
-        """Reads so many rows by a list; what that was charged, or None where it was refused."""
+        """Reads this many rows of a list. Returns the rows charged, or None if the request was rejected."""
         answer = await self.api.post("query ($n: Int!) { plans(first: $n) { nodes { id } } }", n=rows - 1)
         if answer.status_code == 429:
             return None
@@ -167,14 +167,14 @@ class Worker:
         return rows + 1 + len(answer.content) // BYTES_PER_ROW
 
     async def read_until_refused(self, rows: int) -> int:
-        """What was charged before the first refusal."""
+        """Reads lists until a request is rejected. Returns the total number of rows charged."""
         charged = 0
         while (cost := await self.read(rows)) is not None:
             charged += cost
         return charged
 
     async def wait_said(self) -> int:
-        """The seconds after which a refused request may be sent again."""
+        """Returns the seconds in `Retry-After`, and checks that the request is rejected with a consistent error."""
         answer = await self.api.post("{ __typename }")
         [error] = answer.json()["errors"]
         said = answer.headers["retry-after"]
@@ -191,14 +191,14 @@ class Worker:
 async def workers(
     serving: Serving, database: Database, clock: TestClock, number: int = 1, limit: RateLimit = LIMIT
 ) -> list[Worker]:
-    """Processes that serve one key from one database with 101 plans."""
+    """Returns workers that serve one API key from one database with 101 plans."""
     await stored(database.sessions, *(a_plan() for _ in range(101)))
     token = (await a_key(database, clock, ApiKeyScope.READ)).token
     return [Worker((await serving(limited(limit)))(token)) for _ in range(number)]
 
 
 def takes(statements: Statements) -> int:
-    """How often a bucket was taken from."""
+    """Returns the number of times that rows were taken from a bucket."""
     return sum("rate_buckets" in text and "FOR UPDATE" in text for text in statements.texts)
 
 
@@ -206,7 +206,7 @@ def takes(statements: Statements) -> int:
 async def test_what_several_processes_let_through_is_what_the_limit_allows(
     serving: Serving, database: Database, clock: TestClock, number: int, rows: int
 ) -> None:
-    """A key that asks each of them as often as it is let in, for a minute."""
+    """The API key sends as many requests to each worker as it accepts, for one minute."""
     processes = await workers(serving, database, clock, number)
     through = 0
 
@@ -229,7 +229,7 @@ async def test_a_bucket_that_has_rested_is_full_and_not_fuller(
     again = [await one.read_until_refused(51), await two.read_until_refused(51)]
 
     assert 2000 <= sum(emptied) <= 2000 + 2 * 51
-    # What the first time took too much is paid, and no more than a bucket is there to pay it.
+    # What was overdrawn at first has been paid back, and not more than the capacity of the bucket was available.
     assert 2000 - 2 * 51 <= sum(again) <= 2000 + 2 * 51
 
 
@@ -278,7 +278,7 @@ async def test_a_huge_query_is_charged_when_it_is_over_and_keeps_the_next_ones_o
     refused = not await worker.lets_in()
     clock.forward(seconds=1)
 
-    # All that was read beyond the bucket is waited for, and not half of it.
+    # The wait covers everything that was read beyond the bucket's capacity.
     assert (read - burst) / 10 < seconds <= (read - burst) / 10 + 1.2
     assert refused
     assert await worker.lets_in()
@@ -307,14 +307,14 @@ async def test_most_requests_ask_nothing_of_their_bucket(
         for _ in range(100):
             assert await worker.read(10) == 11
 
-    # A block of 200 lasts for 19 requests of 11.
+    # A block of 200 rows lasts for 18 to 19 requests of 11 rows.
     assert takes(statements) == 7
 
 
 async def test_requests_that_come_at_once_take_one_block_together(
     serving: Serving, database: Database, clock: TestClock
 ) -> None:
-    """What one process holds unspent is missing where the next request comes to another."""
+    """Rows that one worker holds but does not use are not available in another worker."""
     one, two = await workers(serving, database, clock, 2)
     with counted_statements(database) as statements:
         let_in = await asyncio.gather(*(one.lets_in() for _ in range(50)))
@@ -360,7 +360,7 @@ async def test_refusals_cost_no_statement(serving: Serving, database: Database, 
 async def test_an_empty_bucket_is_looked_at_once_and_not_by_each_request(
     serving: Serving, database: Database, clock: TestClock
 ) -> None:
-    """Where another process takes all that there is, a wait ends with nothing: then a new one begins."""
+    """If another worker takes all rows, a wait ends without a grant and a new wait starts."""
     one, two = await workers(serving, database, clock, 2)
     await one.read_until_refused(51)
     await two.read_until_refused(51)

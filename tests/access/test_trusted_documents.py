@@ -1,4 +1,4 @@
-"""Trusted documents: a client names one by its hash, and nothing else is taken where the server says so."""
+"""Trusted documents: clients name a document by its hash. The server can be set to reject all others."""
 
 import json
 from hashlib import sha256
@@ -33,13 +33,13 @@ def hash_of(text: str) -> str:
 
 
 def persisted(text: str) -> dict[str, Any]:
-    """What Apollo's clients send."""
+    """Returns the `extensions` of a request as Apollo's clients send them."""
     return {"persistedQuery": {"version": 1, "sha256Hash": hash_of(text)}}
 
 
 @pytest.fixture
 def documents(tmp_path: Path) -> Path:
-    """A file as graphql-codegen writes it."""
+    """File with trusted documents in the format of graphql-codegen."""
     file = tmp_path / "persisted-documents.json"
     file.write_text(json.dumps({hash_of(text): text for text in (QUERY, MUTATION, TWO)}))
     return file
@@ -53,13 +53,13 @@ async def plan(sessions: Sessions) -> Plan:
 
 @pytest.fixture
 async def lenient(serving: Serving, plan: Plan, documents: Path) -> Api:
-    """A server with one plan that takes other documents too."""
+    """Client of a server with one plan that accepts other documents too."""
     return (await serving(Settings(trusted_documents=documents)))(None)
 
 
 @pytest.fixture
 async def strict(serving: Serving, plan: Plan, documents: Path) -> Api:
-    """A server with one plan that takes trusted documents only."""
+    """Client of a server with one plan that accepts trusted documents only."""
     return (await serving(Settings(trusted_documents=documents, trusted_only=True)))(None)
 
 
@@ -73,7 +73,7 @@ async def get(api: Api, **parameters: Any) -> httpx.Response:
 
 
 def refusal_of(answer: httpx.Response) -> tuple[int, str]:
-    """Status and code of a request that was not executed."""
+    """Returns the status and error code of a request that was not executed."""
     document = answer.json()
     [error] = document["errors"]
     assert "data" not in document
@@ -138,7 +138,7 @@ async def test_an_unknown_document_is_not_found(lenient: Api, strict: Api) -> No
 
 
 async def test_a_server_without_trusted_documents_finds_none(api: Api) -> None:
-    """It says so in the words after which clients send texts from then on."""
+    """The error message is the one on which Apollo's clients fall back to sending full documents."""
     answers = [await send(api, **way) for way in (*WAYS.values(), *UNKNOWN.values()) for send in (post, get)]
 
     assert {refusal_of(answer) for answer in answers} == {(400, "PERSISTED_QUERY_NOT_SUPPORTED")}
@@ -194,7 +194,7 @@ OTHER: list[dict[str, Any]] = [
 
 
 async def test_no_other_document_is_taken_where_only_trusted_ones_are(strict: Api, sessions: Sessions) -> None:
-    """The text of a trusted one is none either: it is named, or not taken."""
+    """The full text of a trusted document is rejected too: clients must send its id."""
     refused = [refusal_of(await send(strict, **members)) for members in OTHER for send in (post, get)]
 
     assert refused == [(400, "BAD_USER_INPUT")] * 14

@@ -1,4 +1,4 @@
-"""Accounts in memory, for tests of the pure rules."""
+"""Accounts in memory, for tests of the billing rules."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -17,7 +17,7 @@ from billing.subscribing import add_subscription
 from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind
 
 JUNE = datetime(2025, 6, 1, tzinfo=UTC)
-"""The start of a month of 30 days."""
+"""Start of a month with 30 days."""
 
 WEEK = Interval(days=7)
 MONTH = Interval(months=1)
@@ -37,7 +37,7 @@ def some_terms(
     net_days: int | None = None,
     currency: str = "EUR",
 ) -> Terms:
-    """Units of a plan: the same plan for the same price, interval, net days and currency."""
+    """Returns terms of a plan. Terms that agree in all but the quantity have the same plan id."""
     plan_id = PlanId(uuid5(NAMESPACE_OID, f"{unit_amount_cents} {interval} {net_days} {currency}"))
     return Terms(plan_id, "Pro", unit_amount_cents, currency, interval, quantity, net_days)
 
@@ -50,7 +50,7 @@ def an_account(
     created_at: datetime | None = None,
     net_days: int | None = None,
 ) -> Account:
-    """A customer with a subscription that was made at `created_at` and has not begun."""
+    """Creates a customer with a subscription, created at `created_at`, that has not started yet."""
     created_at = created_at or starts_at
     make_id = counted_ids()
     customer = CustomerState(
@@ -81,7 +81,9 @@ def started(
     net_days: int | None = None,
     balance_cents: int = 0,
 ) -> Account:
-    """A customer with a subscription that began at `starts_at`; its first invoice took what it could of the balance."""
+    """Creates a customer with a subscription that started at `starts_at`. The balance is applied to its first
+    invoice.
+    """
     account = an_account(terms, starts_at=starts_at, trial_end=trial_end, net_days=net_days)
     if balance_cents:
         overpay(account, balance_cents, starts_at)
@@ -90,7 +92,7 @@ def started(
 
 
 def counted_ids() -> NewId:
-    """Ids that are the same in each run, later ones after earlier ones."""
+    """Returns a generator of ascending ids that are the same in each test run."""
     numbers = count(1)
     return lambda: UUID(int=next(numbers))
 
@@ -100,18 +102,18 @@ def days(number: float) -> timedelta:
 
 
 def amounts(invoice: NewInvoice | None) -> list[int]:
-    """What is on each line of an invoice that was made."""
+    """Returns the amount of each line of an invoice. Fails if there is no invoice."""
     assert invoice is not None
     return [line.amount_cents for line in invoice.lines]
 
 
 def every_line(account: Account) -> list[Line]:
-    """All that was ever billed or given back, on an invoice or waiting for one."""
+    """Returns all lines of an account: those on invoices and the pending ones."""
     return [*(line for invoice in account.invoices for line in invoice.lines), *account.pending_lines]
 
 
 def pay(account: Account, at: datetime, amount_cents: int | None = None) -> None:
-    """Pays on the invoice that was due first; all of it, where no amount is given."""
+    """Pays the invoice with the oldest due date, by default in full and never more than is due."""
     invoice = oldest_due_first(account)[0]
     amount_cents = invoice.amount_due_cents if amount_cents is None else min(amount_cents, invoice.amount_due_cents)
     payment_id = PaymentId(account.make_id())
@@ -120,13 +122,13 @@ def pay(account: Account, at: datetime, amount_cents: int | None = None) -> None
 
 
 def overpay(account: Account, amount_cents: int, at: datetime) -> None:
-    """Receives money that no invoice takes."""
+    """Adds an overpayment to the customer's balance."""
     payment_id = PaymentId(account.make_id())
     add_ledger_entry(account, LedgerEntryKind.OVERPAYMENT, amount_cents, at, payment_id=payment_id)
 
 
 def give_up(account: Account, at: datetime) -> None:
-    """Marks the invoice UNCOLLECTIBLE that was due first."""
+    """Marks the invoice with the oldest due date as uncollectible."""
     invoice = oldest_due_first(account)[0]
     invoice.status = InvoiceStatus.UNCOLLECTIBLE
     account.record_change(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at, ["status"])
@@ -134,13 +136,13 @@ def give_up(account: Account, at: datetime) -> None:
 
 
 def cancel_with_credit(account: Account, at: datetime) -> NewInvoice | None:
-    """Cancels at once, and gives back what is left. Returns the last invoice."""
+    """Cancels immediately and credits the unused part of the period. Returns the last invoice."""
     account.known_subscription.canceled_at = at
     account.add_pending_lines(credit_lines(account, at), at)
     return end_subscription(account, ended_at=at, at=at)
 
 
-starts = st.datetimes(datetime(1999, 1, 1), datetime(2104, 12, 31)).map(  # noqa: DTZ001 - Hypothesis wants them naive
+starts = st.datetimes(datetime(1999, 1, 1), datetime(2104, 12, 31)).map(  # noqa: DTZ001 - Hypothesis requires naive datetimes
     lambda instant: instant.replace(microsecond=0, tzinfo=UTC)
 )
 prices = st.sampled_from([0, 1, 7, 999, 1000]) | st.integers(0, 10**7)
@@ -150,8 +152,8 @@ WITHIN_A_PERIOD = [mode for mode in ChangeMode if mode is not ChangeMode.PERIOD_
 
 @st.composite
 def lives(draw: st.DrawFn) -> Account:
-    """What became of an account: changes of all kinds at instants that never go back, renewals, money that came or is
-    given up on, and at last a cancellation with credit.
+    """Draws an account with a history: changes of all kinds, renewals, payments and uncollectible invoices in
+    chronological order, and at the end a cancellation with a credit.
     """
     at = draw(starts)
     account = started(
@@ -178,7 +180,7 @@ def lives(draw: st.DrawFn) -> Account:
 def change_to(
     account: Account, terms: Terms, *, mode: ChangeMode | None = None, as_of: datetime | None = None, at: datetime
 ) -> Change:
-    """A change of both plan and quantity."""
+    """Changes the subscription to the plan and the quantity of `terms`."""
     return change_terms(account, terms, terms.quantity, mode=mode, as_of=as_of, at=at)
 
 
@@ -196,11 +198,11 @@ def draw_change(draw: st.DrawFn, account: Account, step: str, at: datetime) -> N
     waits_already = mode is ChangeMode.PERIOD_END and are_same_terms(terms, account.pending_terms)
     if not are_same_terms(terms, before) and not waits_already:
         change_to(account, terms, mode=mode, as_of=as_of, at=at)
-        # A new period that was begun in the past may be over already.
+        # A change with an earlier `as_of` may start a period that has already ended.
         renew(account, at)
 
 
 def instants(first: datetime, end_subscription: datetime) -> st.SearchStrategy[datetime]:
-    """Whole seconds, from `first` until just before `end_subscription`."""
+    """Draws a whole second from `first` up to but not including `end_subscription`."""
     seconds = int((end_subscription - first).total_seconds())
     return st.integers(0, seconds - 1).map(lambda second: first + timedelta(seconds=second))

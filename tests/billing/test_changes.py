@@ -1,4 +1,4 @@
-"""Changes of plan and quantity within a period, and what a cancellation gives back."""
+"""Changes of plan and quantity within a period, and credits of cancellations."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -416,12 +416,15 @@ def test_in_a_trial_another_interval_counts_from_the_end_of_the_trial(mode: Chan
     ("terms", "mode"),
     [
         (some_terms(1001), ChangeMode.IMMEDIATE),
-        (some_terms(500, quantity=2), ChangeMode.IMMEDIATE),  # the same price is an upgrade
+        (some_terms(500, quantity=2), ChangeMode.IMMEDIATE),  # an equal price counts as an upgrade
         (some_terms(999), ChangeMode.PERIOD_END),
         (some_terms(333, quantity=3), ChangeMode.PERIOD_END),
         (some_terms(100_000, WEEK), ChangeMode.PERIOD_END),
         (some_terms(1, YEAR), ChangeMode.IMMEDIATE),
-        (some_terms(100_000, Interval(days=30)), ChangeMode.PERIOD_END),  # a month has 30.44 days on average
+        (
+            some_terms(100_000, Interval(days=30)),
+            ChangeMode.PERIOD_END,
+        ),  # a month has 30.44 days on average, so this is shorter
         (some_terms(1, Interval(days=31)), ChangeMode.IMMEDIATE),
     ],
 )
@@ -577,7 +580,7 @@ def test_a_credit_says_which_line_it_reverses_and_on_which_invoice_that_was(acco
                 assert (line.reverses_line_id, line.reverses_invoice_id) == (None, None)
                 continue
             assert line.reverses_line_id is not None
-            # What was given back while it waited stands beside its credit.
+            # A credit of a pending line is on the same invoice as that line.
             assert invoice_of_line[line.reverses_line_id] == (line.reverses_invoice_id or invoice.id)
 
 
@@ -659,5 +662,5 @@ def test_after_all_changes_and_a_cancellation_each_part_of_the_period_cost_its_o
         start=Fraction(0),
     )
     kept = sum(line.amount_cents for line in every_line(account))
-    # A charge and its credit are rounded once each.
+    # Each charge and its credit are rounded once.
     assert abs(kept - exact) <= len(wanted)

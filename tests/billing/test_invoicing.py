@@ -1,4 +1,4 @@
-"""What finalizing an invoice does, and where its money comes from and goes to."""
+"""Finalizing invoices, and how payments and the balance are applied to them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ AUGUST = datetime(2025, 8, 1, tzinfo=UTC)
 
 
 def an_invoice(account: Account, *amounts_cents: int, at: datetime = JUNE) -> NewInvoice:
-    """An invoice over lines of these amounts, finalized now; the account's first line is what they look like."""
+    """Finalizes an invoice with one line for each amount. The lines are copies of the account's first line."""
     example = account.invoices[0].lines[0]
     lines = [
         replace(example, id=InvoiceLineId(account.make_id()), amount_cents=amount_cents)
@@ -240,7 +240,7 @@ def test_a_hundred_lines_fit_on_an_invoice_and_one_more_does_not() -> None:
 
 
 def an_account_with_49_lines_that_wait() -> Account:
-    """After a first charge, twenty-four changes of a credit and a charge each."""
+    """Creates an account with one charge and then 24 changes with a credit and a charge each."""
     account = started(some_terms(0))
     for price in range(1, 26):
         change_to(account, some_terms(price), mode=ChangeMode.NEXT_INVOICE, at=JUNE)
@@ -311,7 +311,7 @@ def test_the_events_of_each_object_are_its_versions_without_a_gap(account: Accou
 
     subscription, customer = account.known_subscription, account.customer
     assert versions.pop(subscription.id) == list(range(1, subscription.version + 1))
-    # The customer was there before, at version 1.
+    # The customer existed before, at version 1.
     assert versions.pop(customer.id, []) == list(range(2, customer.version + 1))
     assert versions == {invoice.id: list(range(1, invoice.version + 1)) for invoice in account.invoices}
 

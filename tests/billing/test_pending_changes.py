@@ -1,4 +1,4 @@
-"""A change beside one that waits for the next period, and beside a cancellation that does."""
+"""Changes of a subscription that already has a pending change or a scheduled cancellation."""
 
 import pytest
 

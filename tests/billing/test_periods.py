@@ -1,4 +1,4 @@
-"""Periods tile time, whatever the calendar does."""
+"""Periods of a subscription follow each other without a gap or an overlap, in any calendar month."""
 
 from calendar import monthrange
 from datetime import UTC, datetime, timedelta
@@ -124,7 +124,7 @@ def test_thirty_days_from_the_end_of_january() -> None:
 @pytest.mark.parametrize(
     ("anchor", "interval", "expected"),
     [
-        # Years from a leap day come back to it, but not in 2100, which is no leap year.
+        # Years that start on a leap day return to it every four years, but not in 2100, which is not a leap year.
         ("2024-02-29", YEAR, ["2024-02-29", "2025-02-28", "2026-02-28", "2027-02-28", "2028-02-29"]),
         ("2096-02-29", YEAR, ["2096-02-29", "2097-02-28", "2098-02-28", "2099-02-28", "2100-02-28"]),
         ("1999-12-31", MONTH, ["1999-12-31", "2000-01-31", "2000-02-29", "2000-03-31", "2000-04-30"]),

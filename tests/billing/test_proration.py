@@ -1,4 +1,4 @@
-"""Parts of amounts, to the second and to the cent."""
+"""Proration to the second, rounded to the cent."""
 
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -19,7 +19,7 @@ spans = st.tuples(st.integers(-(10**9), 10**10), st.integers(1, 10 * 366 * 86_40
 
 
 def nearest(exact: Fraction) -> int:
-    """To the nearest whole number, a tie away from zero."""
+    """Rounds to the nearest integer, half away from zero."""
     magnitude = floor(abs(exact) + Fraction(1, 2))
     return magnitude if exact >= 0 else -magnitude
 
@@ -41,14 +41,14 @@ def test_a_share_is_the_exact_one_to_the_nearest_cent(amount: int, data: st.Data
 @pytest.mark.parametrize(
     ("amount", "part", "whole", "expected"),
     [
-        (1, 1, 2, 1),  # a tie goes away from zero,
-        (-1, 1, 2, -1),  # on either side of it,
-        (3, 1, 2, 2),  # also where half-even would go towards it,
+        (1, 1, 2, 1),  # half is rounded away from zero,
+        (-1, 1, 2, -1),  # for negative amounts too,
+        (3, 1, 2, 2),  # even where half-even would round towards zero,
         (5, 1, 2, 3),
         (-5, 1, 2, -3),
         (1, 49, 100, 0),
         (1, 51, 100, 1),
-        (MAX_CENTS, 1, 2, (MAX_CENTS + 1) // 2),  # and no float is near.
+        (MAX_CENTS, 1, 2, (MAX_CENTS + 1) // 2),  # and without floating point.
     ],
 )
 def test_a_tie_is_rounded_away_from_zero(amount: int, part: int, whole: int, expected: int) -> None:
@@ -143,7 +143,7 @@ def test_case_c06_what_is_charged_again_in_two_parts_adds_up_to_the_whole() -> N
 
 
 def credited_in_turn(billed: int, span: Period, instants: list[datetime]) -> list[int]:
-    """What is given back of a line at each of the instants, one after the other."""
+    """Returns the credits of a line if it is credited at each of the instants in turn."""
     credits_: list[int] = []
     for at in instants:
         credits_.append(credit_due(billed, sum(credits_), span, at))

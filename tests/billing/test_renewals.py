@@ -1,4 +1,4 @@
-"""What becomes of a subscription as time passes."""
+"""Renewals: the life of a subscription as time passes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -52,7 +52,9 @@ def happened(account: Account) -> list[EventType]:
 
 
 def books(account: Account) -> tuple[object, ...]:
-    """Periods and invoices, but not when the invoices were made nor what became of them."""
+    """Returns periods and invoice contents, without the time at which invoices were created and without their
+    status.
+    """
     return (
         account.periods,
         [(invoice.number, invoice.period_ordinal, invoice.period_start) for invoice in account.invoices],
@@ -429,7 +431,7 @@ def test_living_through_time_stops_after_a_bounded_number_of_periods() -> None:
     net_days=st.integers(0, 4),
     trial_days=st.integers(0, 3),
     hours=st.integers(0, 10 * 24),
-    # None waits, another interval waits for the boundary, or so much credit that it pays what is overdue.
+    # Either no pending change, another interval from the next period, or a credit large enough to pay overdue invoices.
     change=st.sampled_from([None, ChangeMode.PERIOD_END, ChangeMode.NEXT_INVOICE]),
     ends=st.booleans(),
 )
@@ -447,7 +449,7 @@ def test_living_through_time_is_running_at_each_instant_of_it(
 
     lived, run = an_eventful_account(), an_eventful_account()
     bill_until(lived, JUNE + timedelta(hours=hours))
-    # Periods and due dates are whole hours; an invoice is past due from the second after one on.
+    # Periods and due dates are whole hours. An invoice is past due from the following second.
     for hour in range(hours):
         renew(run, JUNE + timedelta(hours=hour))
         renew(run, JUNE + timedelta(hours=hour, seconds=1))

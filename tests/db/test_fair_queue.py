@@ -1,4 +1,4 @@
-"""Who waits for a connection gets the next one."""
+"""The connection pool is fair: connections go to waiting tasks in the order of arrival."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ async def test_who_comes_later_does_not_take_it(database_url: str) -> None:
             waiting.append(asyncio.create_task(wait(name)))
             await asyncio.sleep(0)
         taken.close()
-        # Nobody else has had a turn of the loop yet.
+        # The event loop has not run any other task yet.
         await wait("later")
         await asyncio.gather(*waiting)
 
@@ -51,7 +51,7 @@ async def test_who_gives_up_takes_none_along(database_url: str) -> None:
         await asyncio.sleep(0)
         waiting[0].cancel()
         taken.close()
-        # It has been handed the connection, and is canceled before it knows.
+        # This task has been handed the connection but is cancelled before it can run.
         waiting[1].cancel()
         done = await waiting[2]
         given_up = await asyncio.gather(*waiting[:2], return_exceptions=True)
@@ -73,7 +73,7 @@ async def test_nobody_waits_longer_than_may_be(database_url: str) -> None:
 
 
 async def test_a_crowd_comes_to_its_turns_in_order(database_url: str) -> None:
-    """Each of many who come again and again waits for about as many others as there are."""
+    """With many tasks that request connections repeatedly, each waits for no more others than there are tasks."""
     clients, turns, size = 24, 20, 3
     longest = 0
     passed = 0

@@ -1,4 +1,4 @@
-"""What a migration finds out about the past of subscriptions is what servers write down from then on."""
+"""The histories that a migration derives for existing subscriptions equal those that servers record from then on."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,10 +40,12 @@ async def histories(url: str) -> dict[str, list[Any]]:
 
 
 async def live(database: Database) -> None:
-    """Ada changes her plan in June, Bob at the end of it, Cyd to a year, Dan on trial, Eve not at all.
+    """Creates subscriptions with different histories. Ada changes her plan in June, Bob at the end of June, Cyd to a
+    yearly plan, Dan during his trial, Eve never.
 
-    Fay changes to a year as of an earlier day, Gil too, after a change on a later day. Hal changes to weeks, some of
-    which are over. Ivy changes to a year and that year at once, Jim changes twice, Kim when the next month is due.
+    Fay changes to a yearly plan as of an earlier day. Gil does so too, after a change on a later day. Hal changes to
+    a weekly plan, with some weeks already over. Ivy changes to a yearly plan and changes the quantity on the same
+    day, Jim changes twice, and Kim changes when the next month is due.
     """
     async with database.sessions.begin() as session:
         plans: dict[str, PlanId] = {}

@@ -1,4 +1,4 @@
-"""Who waits for a customer's lock keeps nobody else waiting, and comes to the turn in order."""
+"""Requests that wait for a customer's lock leave connections to others and get the lock in the order of arrival."""
 
 import asyncio
 from collections.abc import Sequence

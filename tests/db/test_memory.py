@@ -1,4 +1,4 @@
-"""The buffers of an embedded PostgreSQL."""
+"""Size of the shared buffers of an embedded PostgreSQL."""
 
 from pathlib import Path
 

@@ -1,4 +1,6 @@
-"""Migrations need `db` and what is below it. import-linter cannot tell: it takes `alembic/` for the library."""
+"""Migrations need only `db` and the layers below it. import-linter cannot check this: it takes `alembic/` for the
+library.
+"""
 
 import subprocess
 import sys
@@ -22,7 +24,7 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}), sep="\\n")
 def test_migrating_imports_nothing_above_db() -> None:
     root = Path(__file__).parents[2]
     with tempfile.TemporaryDirectory() as folder:
-        # As root, PostgreSQL runs as another user, who must get there.
+        # If the tests run as root, PostgreSQL runs as another user, who must be able to enter the folder.
         Path(folder).chmod(0o711)
         done = subprocess.run(
             [sys.executable, "-c", MIGRATE, f"{folder}/postgres"],

@@ -1,4 +1,4 @@
-"""Records are bound to columns by name, when their module is imported: no order of columns can be wrong."""
+"""Records are bound to columns by name when their module is imported, so the order of columns does not matter."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, make_dataclass
@@ -55,7 +55,7 @@ def test_a_nested_record_is_none_where_the_first_of_its_values_is_null() -> None
         version: int
 
     bound = bind(Outer, id=literal(1), inner=bind(Dates, Customer), version=literal(2))
-    at = datetime(2026, 1, 1)  # noqa: DTZ001 - no more than a value
+    at = datetime(2026, 1, 1)  # noqa: DTZ001 - any value will do
 
     assert bound.make(1, None, None, None, 2) == Outer(1, None, 2)
     assert bound.make(1, "key", at, at, 2) == Outer(1, Dates("key", at, at), 2)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The tables: what the models say, what the migrations make, and what the database itself refuses."""
+"""The tables: models and migrations agree, and the database rejects invalid rows."""
 
 import asyncio
 import os
@@ -42,7 +42,7 @@ CATALOGUE = """
 
 
 async def catalogue(url: str) -> list[tuple[str, ...]]:
-    """All columns, constraints and indexes, as PostgreSQL describes them."""
+    """Returns all columns, constraints and indexes as PostgreSQL describes them."""
     async with single_connection(url) as connection:
         rows = (tuple(map(str, row)) for row in await connection.execute(text(CATALOGUE)))
         return [row for row in rows if row[1] != "alembic_version"]
@@ -63,7 +63,7 @@ async def test_the_migrations_make_what_the_models_say(database_url: str, empty_
 
 
 def alembic(url: str, *arguments: str, folder: Path = ROOT) -> str:
-    """The output of the command `alembic`, run from a folder: the root of the repository, or a copy."""
+    """Runs the command `alembic` in a folder (the repository or a copy) and returns its output."""
     environment = {**os.environ, "DATABASE_URL": url}
     command = [sys.executable, "-m", "alembic", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -136,7 +136,7 @@ async def test_the_alembic_command_waits_for_a_migration_under_way(empty_databas
         waiting = subprocess.Popen(
             [sys.executable, "-m", "alembic", "upgrade", "head"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
         )
-        # It asks for the lock again and again, in short transactions: a look now and then sees how they ended.
+        # The command polls for the lock in short transactions, so sampling finds it after their ROLLBACK.
         asks = text(
             "SELECT pid, query_start FROM pg_stat_activity WHERE datname = current_database() AND query = 'ROLLBACK;'"
         )
@@ -149,7 +149,7 @@ async def test_the_alembic_command_waits_for_a_migration_under_way(empty_databas
                 await asyncio.sleep(0.05)
         assert await current_revision(connection) is None
         await connection.execute(text("SELECT pg_advisory_unlock_all()"))
-        # A migration that makes an index waits for each transaction that has a snapshot.
+        # A migration that creates an index concurrently waits for every transaction that holds a snapshot.
         await connection.rollback()
         assert waiting.wait(PATIENCE_SECONDS) == 0
         assert await current_revision(connection) == head_revision()
@@ -164,7 +164,7 @@ Break = Callable[[Subscription], Any]
 
 
 def next_period(subscription: Subscription, **columns: Any) -> BillingPeriod:
-    """The period after the first one, or what `columns` make of it."""
+    """Returns the period after the first one. `columns` override its values."""
     start, end = subscription.current_period_start, subscription.current_period_end
     assert start is not None
     assert end is not None
@@ -185,14 +185,14 @@ def next_period(subscription: Subscription, **columns: Any) -> BillingPeriod:
 
 
 def later(subscription: Subscription, seconds: int) -> datetime:
-    """So many seconds after the end of the first period."""
+    """Returns the instant this many seconds after the end of the first period."""
     assert subscription.current_period_end is not None
     return subscription.current_period_end + timedelta(seconds=seconds)
 
 
 @pytest.fixture
 async def subscription(sessions: Sessions) -> Subscription:
-    """A stored subscription with its first period and invoice."""
+    """Stored subscription with its first period and invoice."""
     customer, plan = await stored(sessions, a_customer(), a_plan())
     async with sessions.begin() as session:
         made = await create_subscription(session, SubscriptionRequest(plan.id), customer_id=customer.id, now=NOW)

@@ -1,4 +1,4 @@
-"""Transactions: what is said to be stored is stored, whenever their task is cancelled or their connection is lost."""
+"""Transactions: whatever was reported as stored is stored, even if the task is cancelled or the connection is lost."""
 
 import asyncio
 import tempfile
@@ -20,7 +20,7 @@ TURNS = [*range(40), *range(40, 400, 9)]
 
 @pytest.fixture
 async def single(database_url: str) -> AsyncIterator[Database]:
-    """A database by way of one connection, which each transaction gets after the other."""
+    """Database with a single connection, so that transactions reuse it one after the other."""
     database = Database(database_url, pool_size=1)
     yield database
     await database.close()
@@ -83,7 +83,7 @@ async def test_a_server_that_drops_connections_at_their_first_word_is_unavailabl
     with tempfile.TemporaryDirectory() as folder:
         async with await asyncio.start_unix_server(drop, Path(folder) / ".s.PGSQL.5432"):
             unable = Database(f"postgresql://billing@/billing?host={folder}&port=5432")
-            with pytest.raises(Exception) as error:  # noqa: PT011 - whatever it is, it says that the database is away
+            with pytest.raises(Exception) as error:  # noqa: PT011 - any error that says that the database is unavailable
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await stored(unable.sessions, a_customer())
             await unable.close()

@@ -1,4 +1,4 @@
-"""Migrations of a database that is in use: what is there from before is sound by today's rules."""
+"""Migrations of a database in use: existing rows satisfy the current invariants."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ OF_BEFORE = (Path(__file__).parent / "rows_of_0001.sql").read_text()
 
 
 async def violated(url: str) -> list[str]:
-    """The invariants that do not hold."""
+    """Returns the failed checks of `billing verify`."""
     database = Database(url)
     try:
         async with snapshot(database) as session:
@@ -38,7 +38,7 @@ async def test_what_was_billed_before_the_engine_is_sound_after_the_migration(em
     alembic(empty_database_url, "upgrade", "head")
 
     assert await violated(empty_database_url) == []
-    # Three versions of the customer, one of the plan, two of the subscription, three of invoices, and the payment.
+    # Events: three versions of the customer, one plan, two of the subscription, three of invoices, and one payment.
     assert await counts(empty_database_url) == {"payments": 1, "allocations": 1, "events": 10, "invoices": 2}
 
     alembic(empty_database_url, "downgrade", "0001")
