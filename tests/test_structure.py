@@ -1,4 +1,4 @@
-"""Structure of the tree: no circular imports, a correct map in docs/architecture.md, no text that names a missing file."""
+"""Structure of the tree: no circular imports, a correct map in docs/architecture.md, no text that names a lost file."""
 
 import ast
 import importlib

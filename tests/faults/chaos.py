@@ -1,7 +1,8 @@
-"""Clients go on while servers and PostgreSQL are killed, paused, told to end and started again: `./dev chaos`.
+"""Chaos test (`./dev chaos`): sends load to servers while they and PostgreSQL are killed, paused and restarted.
 
-Two servers share one embedded PostgreSQL. Every so many seconds comes a fault, drawn from the seed: of each kind one,
-before a kind comes again. In the end all that clients were told must be in the database, once.
+Two servers share one embedded PostgreSQL. Faults come at a fixed interval, in an order drawn from the seed: each kind
+once before any kind is repeated. At the end, the database must contain exactly once everything that was acknowledged to
+clients.
 """
 
 import argparse
@@ -41,7 +42,7 @@ MEGABYTE = 2**20
 
 @dataclass
 class Chaos:
-    """Servers under load, and what befalls them. All chance comes from `draw`."""
+    """Servers under load, and the faults they suffer. All randomness comes from `draw`."""
 
     data: Path
     servers: Servers
@@ -49,10 +50,10 @@ class Chaos:
     say: Callable[[str], None]
     record: Record = field(default_factory=Record)
     memory: list[int] = field(default_factory=list)
-    """Of the largest process that serves, in bytes, a second after the other."""
+    """Memory of the largest serving process in bytes, sampled once a second."""
     pair: list[Server] = field(default_factory=list)
     slowest: list[float] = field(default_factory=list)
-    """Seconds that the slowest attempt took, from a fault to the next."""
+    """Duration in seconds of the slowest attempt in each interval between two faults."""
     faults: int = 0
 
     async def start(self) -> None:
@@ -62,7 +63,7 @@ class Chaos:
             self.url = postgres.url
 
     async def go_on(self, *, connections: int, seconds: float, every: float) -> None:
-        """Sends load for so many seconds, until the last fault is over, and a fault every few."""
+        """Sends load for `seconds`, or longer until the last fault is over. Causes a fault every `every` seconds."""
         urls = [server.url for server in self.pair]
         frontends = [Frontend(urls, self.record, first=number) for number in range(connections)]
         plans = await offer(frontends[0])
@@ -73,7 +74,7 @@ class Chaos:
                 try:
                     await visit(frontend, plans, draw)
                 except NotAnsweredError:
-                    # It is written down as a failure; the others go on.
+                    # The record counts it as a failure; the other clients continue.
                     continue
 
         async with asyncio.TaskGroup() as tasks:
@@ -85,7 +86,7 @@ class Chaos:
             await frontend.close()
 
     async def befall(self, ends_at: float, every: float) -> None:
-        """A fault every few seconds; the last one leaves the time to recover."""
+        """Causes a fault every `every` seconds. Leaves time to recover after the last one."""
         bag: list[Callable[[], Awaitable[str]]] = []
         began = time.monotonic()
         while (next_at := began + every * (self.faults + 1)) < ends_at - every / 2:
@@ -165,7 +166,7 @@ class Chaos:
         return f"pg_terminate_backend for {len(found)} connections"
 
     def postgres(self) -> list[int]:
-        """All processes of PostgreSQL, its own first."""
+        """Returns the ids of all PostgreSQL processes, the postmaster first."""
         postmaster = postmaster_of(self.data)
         assert postmaster is not None
         return [postmaster, *children_of(postmaster)]
@@ -178,12 +179,12 @@ class Chaos:
             send(pids, signal.SIGCONT)
 
     async def again(self, server: Server) -> None:
-        """Starts a server that has ended, as its supervisor would."""
+        """Restarts a server that has exited, as its supervisor would."""
         server.start()
         await server.ready()
 
     async def watch_memory(self, ends_at: float) -> None:
-        """Writes down how much memory the largest of the serving processes has, each second."""
+        """Records the memory of the largest serving process once a second."""
         while time.monotonic() < ends_at:
             sizes = [size for server in self.pair if server.runs for size in map(size_of, server.workers())]
             if sizes:
@@ -191,7 +192,7 @@ class Chaos:
             await asyncio.sleep(SAMPLE_SECONDS)
 
     async def settle(self) -> None:
-        """Waits until the servers have brought to its end what goes on by itself."""
+        """Waits until the servers have finished their background work."""
 
         async def has_settled() -> bool:
             async with single_connection(self.url) as connection:
@@ -202,12 +203,12 @@ class Chaos:
 
 
 def processes_of(server: Server) -> list[int]:
-    """A server and its workers, without the PostgreSQL that it may run."""
+    """Returns the process ids of a server and its workers, without its embedded PostgreSQL."""
     return [server.pid, *(worker for worker in server.workers() if worker != server.pid)]
 
 
 def size_of(pid: int) -> int:
-    """The memory of a process, in bytes; none, when it has ended."""
+    """Returns the memory of a process in bytes, or 0 if it has exited."""
     try:
         return resident_bytes(pid)
     except (FileNotFoundError, ProcessLookupError, IndexError):
@@ -217,8 +218,9 @@ def size_of(pid: int) -> int:
 async def run(
     folder: Path, *, seconds: float, every: float, connections: int, seed: int, say: Callable[[str], None]
 ) -> Chaos:
-    """Lets it all happen, in a folder that PostgreSQL's user can reach. Raises `AssertionError` where something is
-    lost, doubled or failed.
+    """Runs the chaos test in a folder that PostgreSQL's user can access.
+
+    Raises `AssertionError` if anything was lost, duplicated or failed.
     """
     servers = Servers(folder)
     chaos = Chaos(folder / "data", servers, random.Random(seed), say)
@@ -260,7 +262,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of the faults; by default any")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="billing-chaos-", dir=roomy_memory()))
-    # As root, PostgreSQL runs as another user, who must get there.
+    # When run as root, PostgreSQL runs as another user, who needs access.
     folder.chmod(0o711)
     say(f"Seed          {arguments.seed}, in {folder}")
     try:

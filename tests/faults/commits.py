@@ -1,4 +1,4 @@
-"""The moments before and after each commit of this process: transactions are the driver's own."""
+"""Hooks before and after each commit of this process. They wrap the transactions of the database driver."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ def nothing() -> None:
 
 
 def tell_of_commits(*, before: Callable[[], object] = nothing, after: Callable[[], object] = nothing) -> None:
-    """Calls `before` and `after` each commit, from now on."""
+    """Calls `before` and `after` around each commit from now on."""
     commit = Transaction.commit
 
     async def told(transaction: Transaction) -> None:

@@ -1,4 +1,4 @@
-"""What all faults need: servers as processes of their own, and a PostgreSQL that may be killed."""
+"""Fixtures for fault tests: servers as separate processes, and a PostgreSQL that a test may kill."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.faults.processes import Servers
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[Servers]:
-    """Starts servers, and ends what is left of them after the test."""
+    """Starts servers, and stops those still running after the test."""
     servers = Servers(tmp_path)
     yield servers
     servers.end()
@@ -22,7 +22,7 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
 
 @pytest.fixture
 def data_dir() -> Path:
-    """A folder for an embedded PostgreSQL, where its user may go."""
+    """A folder for an embedded PostgreSQL that PostgreSQL's user can access."""
     folder = Path(os.environ[FOLDER]) / f"faults-{uuid4().hex}"
     folder.mkdir(mode=0o755)
     return folder
@@ -30,6 +30,6 @@ def data_dir() -> Path:
 
 @pytest.fixture
 def own_postgres(data_dir: Path) -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL that the test may kill: it comes back by itself, with all that was committed."""
+    """A PostgreSQL that the test may kill. It restarts automatically, with everything that was committed."""
     with EmbeddedPostgres(data_dir) as postgres:
         yield postgres

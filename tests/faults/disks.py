@@ -1,4 +1,4 @@
-"""A small file system of its own, which a test fills."""
+"""A small separate file system that a test can fill."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from uuid import uuid4
 
 MEGABYTE = 2**20
 LEFT_BYTES = 8192
-"""So much stays free of a disk that is filled: a page."""
+"""Number of bytes left free on a disk that is filled: one page of 8 KB."""
 
 SHARED_MEMORY = Path("/dev/shm")
 
@@ -28,7 +28,7 @@ class Disk:
         return shutil.disk_usage(self.folder).free
 
     def fill(self) -> None:
-        """Leaves a page free, whoever else writes meanwhile."""
+        """Fills the disk except for one page, even if others write at the same time."""
         piece = os.urandom(4096)
         with self._ballast.open("ab", buffering=0) as ballast:
             for size in (MEGABYTE, 4096):
@@ -41,16 +41,16 @@ class Disk:
             ballast.truncate(ballast.tell() - LEFT_BYTES)
 
     def clear(self) -> None:
-        """Gives the space back."""
+        """Deletes the ballast file, which frees the space."""
         self._ballast.unlink(missing_ok=True)
 
 
 @contextmanager
 def small_disk(parent: Path, megabytes: int) -> Iterator[Disk]:
-    """A disk of so many megabytes that any user may reach, below `parent`.
+    """Yields a disk of `megabytes` below `parent` that every user can access.
 
-    It is mounted by this user or with `sudo`. Where neither may mount anything, as in a container, `/dev/shm` is taken
-    if it is a small file system of that container's own.
+    It is mounted directly or with `sudo`. If neither is allowed to mount, as in a container, uses `/dev/shm` if that is
+    a small file system of the container.
     """
     folder = parent / f"disk-{uuid4().hex}"
     folder.mkdir(mode=0o755)
@@ -75,7 +75,7 @@ def small_disk(parent: Path, megabytes: int) -> Iterator[Disk]:
 
 
 def failure_of(command: tuple[str, ...]) -> str | None:
-    """What a command says as it fails; None where it does not."""
+    """Returns the error output of a command, or None if it succeeded."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:

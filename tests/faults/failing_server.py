@@ -1,9 +1,9 @@
-"""Run as a script: serves the API, and kills itself at the moment that it is told.
+"""Script that serves the API and kills itself at a given moment.
 
-Its argument is the URL of the database. For each line that it reads, a number, it forks a server that counts the
-statements and commits it is about to send, and the answer it is about to give, and kills itself in the place of the one
-of that number; with 0, never. It writes a line of JSON with the server's URL and process id, and when the server has
-ended another one, with its exit code.
+Takes the URL of the database as its argument. For each number that it reads from a line of stdin, it forks a server.
+The server counts the statements and commits it is about to send and the response it is about to return, and kills
+itself instead of the one with that number (never if 0). For each server, the script writes two lines of JSON: the URL
+and process id first, the exit code when the server has exited.
 """
 
 import json
@@ -26,7 +26,7 @@ from tests.support import NOW
 
 
 class Moments:
-    """Counts the moments, and lets none come after the last."""
+    """Counts the moments, and kills the process at the last one."""
 
     def __init__(self, last: int) -> None:
         self._last = last
@@ -39,7 +39,7 @@ class Moments:
 
 
 def until_answered(app: ASGIApp, come: Callable[[], None]) -> ASGIApp:
-    """The app, with a moment before each answer."""
+    """Wraps the app so that `come` is called before each response."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         async def tell(message: Message) -> None:
@@ -53,7 +53,7 @@ def until_answered(app: ASGIApp, come: Callable[[], None]) -> ASGIApp:
 
 
 def serve(url: str, listening: Any, last: int) -> None:
-    # A backend whose process was killed must not owe its end to one of these.
+    # PostgreSQL must notice itself that the client was killed, not because one of these timeouts expires.
     database = Database(url, DatabaseSettings(lock_timeout_ms=600_000, statement_timeout_ms=600_000))
     moments = Moments(last)
     event.listen(database.engine.sync_engine, "before_cursor_execute", moments.come)

@@ -1,6 +1,7 @@
-"""Clients as frontends are: they send a mutation again, with its key and to another server, until it is answered.
+"""Clients that behave like frontends: they retry a mutation with the same idempotency key on another server until they
+get a response.
 
-What they were told is written down, and compared with the database in the end.
+The acknowledged objects are recorded and compared with the database at the end.
 """
 
 import asyncio
@@ -27,10 +28,10 @@ from tests.support import PATIENCE_SECONDS
 
 GIVE_UP_SECONDS = PATIENCE_SECONDS
 ATTEMPT_SECONDS = 30
-"""So long an answer is waited for, before another server is asked."""
+"""Timeout in seconds for a response, after which the client tries another server."""
 
 SENT_AGAIN = {"UNAVAILABLE", "TIMEOUT"}
-"""Codes of errors that say that the same request may well succeed."""
+"""Error codes that tell the client to retry the same request."""
 
 VERSIONED = "id version"
 SELECTIONS = {
@@ -43,16 +44,16 @@ SELECTIONS = {
     "createTestClock": f"testClock {{ {VERSIONED} }}",
     "advanceTestClock": f"testClock {{ {VERSIONED} status }}",
 }
-"""What is asked of each mutation: the objects that it says are there."""
+"""Selection for each mutation: the objects that it acknowledges."""
 
 
 class NotAnsweredError(Exception):
-    """No server has answered a request as it should, for a long time."""
+    """No server returned a valid response for a long time."""
 
 
 @dataclass
 class Record:
-    """What clients were told, and how they fared."""
+    """Objects acknowledged to clients, with counts and timings of their requests."""
 
     acknowledged: list[dict[str, Any]] = field(default_factory=list)
     answered: int = 0
@@ -62,7 +63,7 @@ class Record:
     failures: list[str] = field(default_factory=list)
 
     def note(self, payload: dict[str, Any]) -> None:
-        """Writes down the objects of a payload."""
+        """Records the objects of a payload."""
         for name, found in payload.items():
             if name != "userErrors" and found is not None:
                 self.acknowledged.append({"type": f"{name[0].upper()}{name[1:]}", **found})
@@ -72,7 +73,7 @@ class Record:
 
 
 class Frontend:
-    """A client with a connection of its own, who knows several servers."""
+    """A client with one connection, which knows several servers."""
 
     def __init__(self, urls: Sequence[str], record: Record, *, first: int = 0) -> None:
         self._urls = urls
@@ -81,7 +82,7 @@ class Frontend:
         self._client = httpx.AsyncClient(timeout=ATTEMPT_SECONDS, limits=httpx.Limits(max_connections=1), verify=False)
 
     async def mutate(self, name: str, /, **fields: Any) -> Any:
-        """The payload of a mutation. Raises `NotAnsweredError`."""
+        """Sends a mutation and returns its payload. Raises `NotAnsweredError`."""
         fields = {"idempotencyKey": uuid4().hex, **fields}
         input_type = f"{name[0].upper()}{name[1:]}Input"
         query = (
@@ -96,7 +97,7 @@ class Frontend:
         return payload
 
     async def send(self, request: dict[str, Any]) -> Any:
-        """The `data` of the answer to a request that may be sent again."""
+        """Sends a request, with retries, and returns the `data` of the response. Raises `NotAnsweredError`."""
         began = time.monotonic()
         attempt = 0
         while True:
@@ -116,7 +117,9 @@ class Frontend:
             await asyncio.sleep(min(1.0, 0.02 * 2**attempt) * random.uniform(0.5, 1))
 
     async def _attempt(self, request: dict[str, Any]) -> tuple[str | None, Any]:
-        """Why the request is to be sent again, or the `data` of the answer. Raises `NotAnsweredError`."""
+        """Returns the reason to retry the request, or None and the `data` of the response. Raises
+        `NotAnsweredError`.
+        """
         url = self._urls[self._asked % len(self._urls)]
         headers = {"Accept": "application/graphql-response+json"}
         try:
@@ -140,7 +143,7 @@ class Frontend:
 
 
 async def offer(frontend: Frontend) -> list[str]:
-    """Two plans, by their ids."""
+    """Creates two plans. Returns their ids."""
     prices = (2900, 9900)
     made = [
         await frontend.mutate("createPlan", code=uuid4().hex, name="Pro", amountCents=price, currency="EUR")
@@ -150,7 +153,10 @@ async def offer(frontend: Frontend) -> list[str]:
 
 
 async def visit(frontend: Frontend, plans: Sequence[str], draw: random.Random) -> None:
-    """A customer comes, subscribes, pays, changes, and goes perhaps; some live through a month on a test clock."""
+    """Runs one customer through subscribing, paying, changing plans and perhaps canceling.
+
+    Some customers are on a test clock instead, which advances by more than a month.
+    """
     clock = None
     fields: dict[str, Any] = {}
     if draw.random() < 0.1:
@@ -173,7 +179,7 @@ async def visit(frontend: Frontend, plans: Sequence[str], draw: random.Random) -
 
 @asynccontextmanager
 async def at_work(frontends: Sequence[Frontend]) -> AsyncIterator[None]:
-    """The clients make visits in the block. Its end waits for the last of them, and closes the clients."""
+    """Runs visits of all clients during the block. On exit, waits for the last visits and closes the clients."""
     plans = await offer(frontends[0])
     over = asyncio.Event()
 
@@ -197,7 +203,11 @@ async def pay(frontend: Frontend, customer: str, amount_cents: int) -> None:
 
 
 async def assert_nothing_is_lost_or_doubled(url: str, record: Record, folder: Path) -> None:
-    """What was acknowledged is there, and nothing else that clients ask for; and `billing verify` finds nothing."""
+    """Asserts that the database has what was acknowledged and no other customers, subscriptions, payments or test
+    clocks.
+
+    Also asserts that no request failed and that `billing verify` finds nothing wrong.
+    """
     assert record.failures == []
     said = folder / "acknowledged.jsonl"
     said.write_text("".join(f"{json.dumps(each)}\n" for each in record.acknowledged))
@@ -213,6 +223,6 @@ async def assert_nothing_is_lost_or_doubled(url: str, record: Record, folder: Pa
 
 
 async def stored(url: str, table: str) -> set[UUID]:
-    """The ids of the rows of a table."""
+    """Returns the ids of the rows of a table."""
     async with single_connection(url) as connection:
         return set((await connection.execute(text(f"SELECT id FROM {table}"))).scalars())

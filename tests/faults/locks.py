@@ -1,4 +1,4 @@
-"""Mutations that wait for a lock, as long as a test wants."""
+"""Mutations that wait for a lock for as long as a test wants."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ WAITING = """
 
 
 async def renamed(server: Server, *customers: str) -> httpx.Response:
-    """The answer to a mutation that renames customers, one after the other."""
+    """Sends one mutation that renames the customers one after the other. Returns the response."""
     selection = "{ customer { name } userErrors { code } }"
     updates = " ".join(
         f'{ascii_lowercase[place]}: updateCustomer(input: {{id: "{customer}", name: "Grace Hopper"}}) {selection}'
@@ -31,7 +31,7 @@ async def renamed(server: Server, *customers: str) -> httpx.Response:
 
 @asynccontextmanager
 async def lock(url: str, *customers: str) -> AsyncIterator[AsyncConnection]:
-    """Nobody can change the customers in the block, while the connection has its transaction."""
+    """Locks the customers for the duration of the block. Yields the connection that holds the locks."""
     async with single_connection(url) as connection:
         await connection.execute(
             text("SELECT FROM customers WHERE id = ANY (CAST(:ids AS uuid[])) FOR UPDATE"), {"ids": list(customers)}
@@ -40,6 +40,6 @@ async def lock(url: str, *customers: str) -> AsyncIterator[AsyncConnection]:
 
 
 async def are_waiting(database: Database, expected: int) -> bool:
-    """Whether so many statements of servers wait for a lock."""
+    """Returns True if exactly `expected` statements of servers wait for a lock."""
     async with database.sessions() as session:
         return bool(await session.scalar(text(WAITING)) == expected)

@@ -1,4 +1,4 @@
-"""Servers as processes of their own, which are paused, told to end, killed and started again."""
+"""Servers as separate processes, which tests pause, terminate, kill and restart."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ SERVE = (sys.executable, "-m", "cli.main", "serve")
 
 
 async def until(holds: Callable[[], Awaitable[bool]], *, what: str = "") -> None:
-    """Waits until something holds."""
+    """Waits until `holds` returns True."""
     began = time.monotonic()
     while not await holds():
         assert time.monotonic() - began < PATIENCE_SECONDS, f"waited in vain: {what or holds}"
@@ -32,7 +32,7 @@ async def until(holds: Callable[[], Awaitable[bool]], *, what: str = "") -> None
 
 
 def free_port() -> int:
-    """A port that a server may be started on, and started on again: none that clients' own ends are given meanwhile."""
+    """Returns a port that a server can use repeatedly. It lies outside the range that the system assigns to clients."""
     while True:
         port = random.randrange(*PORTS)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
@@ -40,7 +40,7 @@ def free_port() -> int:
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that a process has started, and those that these have."""
+    """Returns the ids of all descendants of a process."""
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         direct = [int(child) for task in tasks for child in (task / "children").read_text().split()]
@@ -50,7 +50,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def command_of(pid: int) -> str:
-    """The command line of a process; nothing, when it has ended."""
+    """Returns the command line of a process, or an empty string if it has exited."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
@@ -59,7 +59,7 @@ def command_of(pid: int) -> str:
 
 @dataclass
 class Server:
-    """A `billing serve`, on a port that it keeps when it is started again."""
+    """A `billing serve` process. It keeps its port when it is restarted."""
 
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
@@ -81,7 +81,7 @@ class Server:
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
-        """Starts it; does not wait until it is ready."""
+        """Starts the server without waiting until it is ready."""
         assert not self.runs
         with self.said.open("ab") as output:
             self.process = subprocess.Popen(
@@ -93,7 +93,7 @@ class Server:
             )
 
     def workers(self) -> list[int]:
-        """The processes that serve: itself, where it has no workers."""
+        """Returns the ids of the processes that serve requests: the workers, or the server itself if it has none."""
         found = [child for child in children_of(self.pid) if "spawn_main" in command_of(child)]
         return found or [self.pid]
 
@@ -106,7 +106,7 @@ class Server:
                 return False
 
     async def ready(self) -> None:
-        """Waits until it is ready."""
+        """Waits until the server is ready."""
         await until(lambda: self.answers("/ready"), what=f"{self.url}/ready")
 
     def send(self, number: signal.Signals) -> None:
@@ -114,7 +114,7 @@ class Server:
         self.process.send_signal(number)
 
     async def ended(self) -> int:
-        """Waits for its end: the exit code."""
+        """Waits until the server has exited. Returns the exit code."""
         assert self.process is not None
         return await asyncio.to_thread(self.process.wait, PATIENCE_SECONDS)
 
@@ -124,32 +124,32 @@ class Server:
 
 
 class Servers:
-    """Starts servers, in a folder for what they say."""
+    """Starts servers, and stores their logs in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.all: list[Server] = []
 
     def server(self, *arguments: str, **environment: str) -> Server:
-        """A server that is not started yet."""
-        # Whoever reaches these ports may do everything, as on a developer's machine.
+        """Returns a server that is not started yet."""
+        # Anyone who can reach these ports has full access, as on a developer's machine.
         environment = {"BILLING_AUTH": "off", **environment}
         self.all.append(Server(arguments, environment, self.folder / f"server-{len(self.all)}.log"))
         return self.all[-1]
 
     async def start(self, *arguments: str, **environment: str) -> Server:
-        """A server that is ready."""
+        """Returns a started server that is ready."""
         server = self.server(*arguments, **environment)
         server.start()
         await server.ready()
         return server
 
     def end(self) -> None:
-        """Ends those that run, paused or not."""
+        """Stops all running servers, including paused ones."""
         running = [server for server in self.all if server.runs]
         for server in running:
             for pid in (server.pid, *children_of(server.pid)):
-                # A child may end by itself meanwhile.
+                # The child may exit in the meantime.
                 with suppress(ProcessLookupError):
                     if "postgres" not in command_of(pid):
                         os.kill(pid, signal.SIGCONT)
@@ -164,7 +164,7 @@ class Servers:
 
 
 def postmaster_of(postgres: Path) -> int | None:
-    """The process id of the embedded PostgreSQL of a folder; None, while it has none."""
+    """Returns the process id of the embedded PostgreSQL of a folder, or None if it is not running."""
     try:
         return int((postgres / "data" / "postmaster.pid").read_text().split()[0])
     except (FileNotFoundError, IndexError, ValueError):
@@ -172,13 +172,13 @@ def postmaster_of(postgres: Path) -> int | None:
 
 
 def family_of(postgres: EmbeddedPostgres) -> list[int]:
-    """All processes of a PostgreSQL, its own first."""
+    """Returns the ids of all processes of a PostgreSQL, the postmaster first."""
     postmaster = postmaster_of(postgres.folder)
     return [] if postmaster is None else [postmaster, *children_of(postmaster)]
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:
-    """Sends all of them a signal; who has ended meanwhile, needs none."""
+    """Sends a signal to all processes. Ignores those that have exited."""
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
@@ -186,7 +186,7 @@ def send(pids: Iterable[int], number: signal.Signals) -> None:
 
 @contextmanager
 def paused(pids: Sequence[int]) -> Iterator[None]:
-    """The processes stand still in the block."""
+    """Pauses the processes for the duration of the block."""
     send(pids, signal.SIGSTOP)
     try:
         yield

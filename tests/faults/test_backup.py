@@ -1,4 +1,4 @@
-"""Backups: one instant of a server under load, whole in another server, or not at all."""
+"""Backups: a snapshot of one instant of a server under load, restored completely or not at all."""
 
 import asyncio
 import subprocess
@@ -48,7 +48,10 @@ async def ask(url: str, query: str, token: str | None = None, **variables: Any) 
 
 
 async def read_feed(url: str, after: str | None = None, *, until: Callable[[list[str]], bool]) -> tuple[list[str], str]:
-    """The ids of events behind a cursor, page after page until there are enough, and the last cursor."""
+    """Reads pages behind a cursor until `until` accepts the ids of events found so far.
+
+    Returns these ids and the last cursor.
+    """
     found: list[str] = []
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
@@ -70,26 +73,26 @@ async def counted(url: str, tables: list[str]) -> dict[str, int]:
 
 
 async def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command `billing`, run to its end while this process goes on."""
+    """Runs the command `billing` without blocking the event loop."""
     return await asyncio.to_thread(billing, *arguments, **environment)
 
 
 @dataclass
 class BackedUp:
-    """A server that was backed up under load and went on, and what is known of it."""
+    """A server that was backed up under load and kept running, with what clients know about it."""
 
     url: str
     file: Path
     acknowledged: Path
-    """What clients were told before the backup began."""
+    """File of the objects that were acknowledged to clients before the backup started."""
     key: str
-    """The idempotency key of a customer who is in the backup, and that customer's id."""
+    """Idempotency key with which a customer in the backup was created, followed by the id of that customer."""
     customer: str
     token: str
     session: str
     feed: list[str]
     cursors: list[str]
-    """The feed of that server to its end, and the cursor behind each event."""
+    """Event ids of that server's complete feed, followed by the cursor behind each event."""
 
 
 @pytest.fixture
@@ -97,7 +100,7 @@ async def backed_up(serve: Serve, data_dir: Path, tmp_path: Path) -> BackedUp:  
     served = await asyncio.to_thread(serve, "--data-dir", str(data_dir), "--renew-every", "1")
     with EmbeddedPostgres(data_dir) as postgres:
         database_url = postgres.url
-        # Its transactions are far ahead of those of any new server.
+        # Makes the server's transaction ids much higher than those of any new server.
         await execute(database_url, BURN)
         file, acknowledged, key = tmp_path / "first.backup", tmp_path / "acknowledged", uuid4().hex
         token = billing("keys", "create", "--name", "test", "--scope", "admin", "--data-dir", str(data_dir)).stdout
@@ -154,7 +157,7 @@ async def test_a_backup_under_load_is_one_instant_and_lives_on_in_another_server
         rows = manifest.rows | {"api_keys": manifest.rows["api_keys"] - 1}
         assert await counted(postgres.url, list(rows)) == rows
         assert manifest.rows["payments"] > 15
-        # What a copy must not keep: customer sessions, and how much each key has read.
+        # A copy must contain neither customer sessions nor rate limit buckets.
         assert await counted(postgres.url, ["rate_buckets"]) == {"rate_buckets": 0}
     verified = await run("verify", "--acknowledged", str(backed_up.acknowledged), "--data-dir", str(other))
     assert verified.returncode == 0, verified.stdout
@@ -168,7 +171,7 @@ async def test_a_backup_under_load_is_one_instant_and_lives_on_in_another_server
 
 
 async def check_feed(backed_up: BackedUp, served: Served, events: int) -> None:
-    """Readers go on from where they are: none misses an event or waits for one, wherever they were."""
+    """Asserts that readers can continue from any cursor without missing an event or waiting for one."""
     old = backed_up.feed
     kept, _ = await read_feed(served.url, until=lambda found: len(found) >= events)
     assert len(kept) == events
@@ -177,7 +180,8 @@ async def check_feed(backed_up: BackedUp, served: Served, events: int) -> None:
     made = await ask(served.url, CREATE, email="grace@example.com", key=uuid4().hex)
     customer = made["createCustomer"]["customer"]["id"]
     [new] = await new_events(served.url, backed_up.cursors[-1], customer)
-    # A reader who had read all, also what is lost, finds what is new; one who was behind finds the rest before it.
+    # A reader who had read everything, including lost events, finds the new event. A reader who was behind also finds
+    # the events before it.
     behind = old.index(kept[-1]) - 7
     rest, _ = await read_feed(served.url, backed_up.cursors[behind], until=lambda found: new in found)
     assert rest == [*(event for event in old[behind + 1 :] if event in set(kept)), new]
@@ -186,7 +190,7 @@ async def check_feed(backed_up: BackedUp, served: Served, events: int) -> None:
 
 
 async def new_events(url: str, after: str, customer: str) -> list[str]:
-    """The events behind a cursor, as soon as there are any; all must be of this customer."""
+    """Waits for events behind a cursor and returns their ids. All must belong to this customer."""
     found, _ = await read_feed(url, after, until=bool)
     page = (await ask(url, FEED, after=after))["events"]
     assert {node["objectId"] for node in page["nodes"]} == {customer}
@@ -194,7 +198,7 @@ async def new_events(url: str, after: str, customer: str) -> list[str]:
 
 
 async def check_keys(backed_up: BackedUp, served: Served) -> None:
-    """API keys open as before, sessions do not, and what is sent again is not done again."""
+    """Asserts that API keys still work, sessions do not, and a repeated idempotency key is replayed."""
     replayed = await ask(served.url, CREATE, email="ada@example.com", key=backed_up.key)
     assert replayed["createCustomer"]["customer"]["id"] == backed_up.customer
     await ask(served.url, "{ customers { totalCount } }", backed_up.token)

@@ -1,4 +1,4 @@
-"""Backups that break off, are damaged or do not fit: a database is restored whole, or stays empty."""
+"""Backups that are interrupted, damaged or incompatible: a database is restored completely or stays empty."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ async def scalar(url: str, statement: str) -> Any:
 
 @pytest.fixture(scope="module")
 async def source(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
-    """The URL of a database with some customers."""
+    """URL of a database with some customers."""
     name = f"source_{uuid4().hex}"
     await execute(server.url, f"CREATE DATABASE {name} TEMPLATE {template}")
     url = named(server.url, name)
@@ -48,7 +48,7 @@ async def source(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="module")
 def backup(source: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A backup of it."""
+    """A backup of the source database."""
     file = tmp_path_factory.mktemp("backups") / "whole.backup"
     done = billing("backup", str(file), DATABASE_URL=source)
     assert done.returncode == 0, done.stderr
@@ -56,7 +56,7 @@ def backup(source: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def refusal_of(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line that a command said before it ended with 1."""
+    """Returns the only line that a command wrote to stderr before it exited with 1."""
     assert done.returncode == 1
     [line] = [line for line in done.stderr.splitlines() if line]
     assert line.startswith("error: ")
@@ -106,7 +106,7 @@ def flipped(whole: Path, damaged: Path) -> None:
 
 
 def rewritten(whole: Path, damaged: Path, *, sql: Callable[[bytes], bytes], **changes: Any) -> None:
-    """A whole archive with other SQL, or another manifest."""
+    """Copies an archive, with changed SQL or a changed manifest."""
     with ZipFile(whole) as read, ZipFile(damaged, "w", ZIP_DEFLATED) as written:
         written.writestr("database.sql", sql(read.read("database.sql")))
         document = {**json.loads(read.read("manifest.json")), **changes}
@@ -172,7 +172,7 @@ def test_a_damaged_backup_leaves_no_database_behind(backup: Path, tmp_path: Path
 
 
 def dumping_by(script: str, folder: Path) -> Path:
-    """A folder below this one whose `pg_dump` is this script."""
+    """Creates a folder below `folder` with this script as `pg_dump`. Returns its path."""
     programs = folder / "bin"
     programs.mkdir()
     (programs / "pg_dump").write_text(f"#!/bin/sh\n{script}\n")
@@ -226,7 +226,7 @@ def started(*arguments: str, url: str) -> subprocess.Popen[bytes]:
 
 
 async def until(url: str, statement: str) -> None:
-    """Waits until the statement says true."""
+    """Waits until the statement returns true."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     async with single_connection(url) as connection:
         autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -241,7 +241,7 @@ OTHERS = "pg_stat_activity WHERE datname = current_database() AND pid <> pg_back
 async def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(source: str, tmp_path: Path) -> None:
     file = tmp_path / "killed.backup"
     async with single_connection(source) as connection:
-        # pg_dump stands still at this table, of which it does not write the rows, and we do not count them.
+        # `pg_dump` blocks at this table. Neither its rows nor their count are part of the backup.
         await connection.execute(text("LOCK TABLE rate_buckets IN ACCESS EXCLUSIVE MODE"))
         killed = started("backup", str(file), url=source)
         await until(source, f"SELECT count(*) > 0 FROM {OTHERS} AND wait_event_type = 'Lock'")
@@ -251,7 +251,7 @@ async def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(source
 
     [left] = tmp_path.iterdir()
     assert left.name.endswith(".partial")
-    # Nothing of it is left in the database either.
+    # It leaves no session in the database either.
     await until(source, f"SELECT count(*) = 0 FROM {OTHERS} AND application_name = 'billing'")
     assert billing("backup", str(file), DATABASE_URL=source).returncode == 0
 

@@ -1,4 +1,4 @@
-"""A short chaos. `./dev chaos` has longer ones."""
+"""A short run of the chaos test. Run `./dev chaos` for longer ones."""
 
 from pathlib import Path
 

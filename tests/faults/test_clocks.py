@@ -1,7 +1,8 @@
-"""Calendars and clocks: ends of months, leap days, the end of the year, and a clock of the machine that is set back and
-forward by an hour. Each period is billed once, and the periods of a subscription tile time without a gap.
+"""Calendars and clocks: ends of months, leap days, the end of the year, and a machine clock that is set back and
+forward by an hour.
 
-What is expected is counted here, by hand or in seconds, and not with the arithmetic of the server.
+Each period is billed once, and the periods of a subscription follow each other without gaps. Expected values are
+counted by hand or in seconds, not with the server's own arithmetic.
 """
 
 import asyncio
@@ -97,7 +98,7 @@ async def test_missed_periods_are_caught_up_over_a_leap_day(api: Api, database: 
     subscription = await api.a_subscription(plan_id=await api.a_plan(interval="MONTH", intervalCount=1))
 
     clock.now = at(days[-2], time)
-    # A run catches up on a year at most.
+    # One run catches up on at most a year.
     for _ in range(2):
         await tick(database, now=clock())
 
@@ -117,7 +118,7 @@ async def test_the_clock_is_set_back_and_forward_between_requests_and_runs(
     newcomer = await api.a_subscription(plan_id=plan)
     clock.now = NOW + HOUR
     ahead = await api.a_subscription(customers[2], plan)
-    # Who came before the clock was set back, does not subscribe before that.
+    # Existing customers do not get a start before the time they were created.
     anchors = {before: NOW, after: NOW, newcomer: NOW - HOUR, ahead: NOW + HOUR}
 
     for days in range(1, 5):
@@ -140,7 +141,7 @@ async def test_the_clock_is_set_back_and_forward_between_requests_and_runs(
 
 @dataclass
 class JumpingClock:
-    """Is set back by an hour with one jump, and forward with the next."""
+    """A clock that jumps back by an hour with every odd jump, and forward with every even one."""
 
     now: datetime
     jumps: int = 0
@@ -174,7 +175,7 @@ async def test_the_clock_jumps_between_any_two_transactions(database: Database) 
                 began = clock.jumps
                 await asyncio.gather(*(renew(database, clock) for _ in range(3)), rename(api, *customers))
                 assert clock.jumps > began + 10
-            # By now it is past the boundary whatever the clock says.
+            # By now both readings of the clock are past the boundary.
             await renew(database, clock)
 
     for subscription, anchor in zip(subscriptions, anchors, strict=True):
@@ -216,12 +217,12 @@ async def test_two_servers_renew_and_the_clock_of_one_jumps(api: Api, database: 
 
 
 def days_from(anchor: datetime, periods: int) -> list[datetime]:
-    """The boundaries of so many periods of a day."""
+    """Returns the boundaries of `periods` consecutive periods of one day."""
     return [anchor + timedelta(seconds=86_400 * number) for number in range(periods + 1)]
 
 
 async def renew(database: Database, clock: JumpingClock) -> None:
-    """A run in as many transactions as there are subscriptions due."""
+    """Runs renewals with one transaction per subscription."""
     await tick(database, now=clock(), chunk_size=1)
 
 
@@ -232,7 +233,7 @@ async def rename(api: Api, *customers: str) -> None:
 
 
 async def assert_billed_once(database: Database, subscription: str, boundaries: list[datetime]) -> None:
-    """The periods of a subscription lie between these boundaries, and each has one invoice with one line."""
+    """Asserts that the subscription's periods have these boundaries and one invoice with one line each."""
     expected = list(pairwise(boundaries))
     async with database.sessions() as session:
         periods = (await session.execute(text(PERIODS), {"id": subscription})).all()

@@ -1,5 +1,7 @@
-"""The disk of PostgreSQL runs full: who writes is told to come again, what is stored can be read as long as PostgreSQL
-runs, and all goes on by itself as soon as there is space. Nothing acknowledged is lost, and nothing is done twice.
+"""PostgreSQL's disk is full: writers are told to retry, reads work while PostgreSQL runs, and everything recovers as
+soon as there is space.
+
+Nothing acknowledged is lost, and nothing is applied twice.
 """
 
 import asyncio
@@ -40,7 +42,7 @@ def disk() -> Iterator[Disk]:
 
 @pytest.fixture
 def postgres(disk: Disk, tmp_path: Path) -> Iterator[Postgres]:
-    """A PostgreSQL that has this disk to itself; only what it says goes elsewhere."""
+    """A PostgreSQL with its data on this disk. Its log is stored elsewhere."""
     postgres = Postgres(disk.folder, log=tmp_path / "postgres.log")
     postgres.start()
     yield postgres
@@ -54,7 +56,7 @@ async def test_tables_cannot_grow(servers: Servers, postgres: Postgres, disk: Di
         pid, record = server.pid, Record()
         async with at_work([Frontend([server.url], record) for _ in range(CLIENTS)]):
             await more_answers(record, 60)
-            # PostgreSQL has this segment of its log whole: it is the tables that have no space.
+            # The current WAL segment is preallocated, so the tables run out of space first.
             await execute(postgres.url, "SELECT pg_switch_wal()")
             disk.fill()
             await until(partial(have_come_to, record, REFUSED, 20), what="mutations are refused")
@@ -74,7 +76,7 @@ async def test_tables_cannot_grow(servers: Servers, postgres: Postgres, disk: Di
 
 
 async def test_the_log_cannot_grow(servers: Servers, postgres: Postgres, disk: Disk, tmp_path: Path) -> None:
-    """PostgreSQL cannot write its log ahead: it ends, and cannot come back before there is space."""
+    """PostgreSQL cannot write its WAL: it exits, and cannot restart until there is space."""
     async with asyncio.timeout(TEST_SECONDS):
         server = await servers.start("--renew-every", "0.5", DATABASE_URL=postgres.url)
         pid, record = server.pid, Record()
@@ -100,7 +102,7 @@ async def test_the_log_cannot_grow(servers: Servers, postgres: Postgres, disk: D
 
 
 async def use_up_the_log(postgres: Postgres) -> None:
-    """Has PostgreSQL begin new segments of its log until it ends."""
+    """Makes PostgreSQL start new WAL segments until it exits."""
 
     async def has_ended() -> bool:
         with suppress(DBAPIError, OSError):
@@ -121,7 +123,7 @@ async def assert_reads_go_on(server: Server) -> None:
 
 
 async def state_of(url: str, statement: str) -> str | None:
-    """The SQLSTATE that a statement fails with."""
+    """Returns the SQLSTATE that a statement fails with."""
     with pytest.raises(DBAPIError) as failed:
         await execute(url, statement)
     return server_detail(failed.value, "sqlstate")

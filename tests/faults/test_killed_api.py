@@ -1,4 +1,4 @@
-"""The API is killed in the middle of a mutation: nothing half is stored, and a retry brings it to its end, once."""
+"""The API is killed in the middle of a mutation: nothing is stored partially, and a retry completes it exactly once."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ class Failing:
         self._process = process
 
     def start(self, moment: int = 0) -> tuple[str, int]:
-        """URL and process id of a server that kills itself at a moment of its life; with 0, at none."""
+        """Starts a server that kills itself at the given moment, or never if 0. Returns its URL and process id."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{moment}\n")
         self._process.stdin.flush()
@@ -48,7 +48,7 @@ class Failing:
         return said["url"], said["pid"]
 
     def code(self) -> int:
-        """Waits for the end of the server: the exit code."""
+        """Waits until the server has exited. Returns the exit code."""
         return int(self._said()["code"])
 
     def _said(self) -> Any:
@@ -72,7 +72,7 @@ def failing(database_url: str) -> Iterator[Failing]:
 
 
 async def answer_of(url: str, name: str, selection: str, fields: dict[str, Any]) -> Any:
-    """The payload of a mutation; None, where the server has gone."""
+    """Sends a mutation and returns its payload, or None if the server was killed."""
     async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as client:
         try:
             return await Api(client).mutate(name, selection, **fields)
@@ -88,7 +88,7 @@ async def test_a_killed_mutation_is_stored_whole_or_not_at_all_and_a_retry_does_
     stored: list[int] = []
     in_the_end: set[int] = set()
     answer = None
-    # Each moment in turn: until there are no more, and the server lives to answer.
+    # Tries each moment in turn, until there are no more and the server survives to respond.
     while answer is None:
         fields = {**await arrange(api), "idempotencyKey": uuid4().hex}
         before = await rows(database)
@@ -168,6 +168,6 @@ async def test_no_backend_outlives_the_process_that_it_works_for(
 
 
 async def rows(database: Database) -> int:
-    """How many rows all tables have, together; without those of runs, which are written down as often as they begin."""
+    """Counts the rows of all tables except renewal runs, which are stored every time one starts."""
     tables = (mapper.class_ for mapper in Base.registry.mappers)
     return await count(database.sessions, *(table for table in tables if table is not BillingRun))

@@ -1,5 +1,5 @@
-"""PostgreSQL is killed, with all its processes, and comes back: nothing that was acknowledged is lost, nothing is done
-twice, and who uses it goes on by itself.
+"""All processes of PostgreSQL are killed, and it restarts: nothing acknowledged is lost, nothing is applied twice, and
+its clients recover.
 """
 
 import asyncio
@@ -95,7 +95,7 @@ async def have_answers(record: Record, expected: int) -> bool:
 
 
 async def due_is_at_most(database: Database, most: int) -> bool:
-    """Whether no more subscriptions are due; not, while nobody can say."""
+    """Returns True if at most this many subscriptions are due, False also while the database is down."""
     try:
         return await number(database, DUE) <= most
     except (OSError, SQLAlchemyError):

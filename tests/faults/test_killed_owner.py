@@ -1,4 +1,4 @@
-"""The process that runs the embedded PostgreSQL is killed while another one uses it: that one takes over."""
+"""The process that runs the embedded PostgreSQL is killed while another one uses it: the other one takes over."""
 
 import asyncio
 import random
@@ -11,7 +11,9 @@ from tests.faults.processes import Servers, postmaster_of, until
 
 CLIENTS = 8
 WAIT_SECONDS = 2 + 8
-"""A request is answered or refused within two seconds. A slow machine takes longer, a timeout that fails 30 seconds."""
+"""Upper bound for a response, in seconds: two, plus a margin for slow machines. A failing timeout would take 30
+seconds.
+"""
 
 
 async def test_a_second_server_takes_over_and_no_request_waits_long(

@@ -1,4 +1,4 @@
-"""Migrations while a server is used: no request fails, however long others hold what the migration needs."""
+"""Migrations while a server is used: no request fails, however long others hold locks that the migration needs."""
 
 import asyncio
 import os
@@ -60,18 +60,18 @@ BUILDING = """
 
 @dataclass
 class NewerVersion:
-    """The migrations of a version that is two revisions ahead, in a folder of their own."""
+    """A folder with the migrations of a version that is two revisions ahead."""
 
     folder: Path
     started: list[subprocess.Popen[bytes]]
 
     @property
     def said(self) -> str:
-        """What all its migrations have said so far."""
+        """The output of all its migrations so far."""
         return (self.folder / "said").read_text()
 
     def upgrade(self, url: str, revision: str) -> subprocess.Popen[bytes]:
-        """`alembic upgrade`, as it begins."""
+        """Starts `alembic upgrade` and returns its process."""
         with (self.folder / "said").open("a") as said:
             process = subprocess.Popen(
                 [sys.executable, "-m", "alembic", "upgrade", revision],
@@ -111,7 +111,7 @@ def newer(tmp_path: Path) -> Iterator[NewerVersion]:
 
 @asynccontextmanager
 async def always_ready(url: str) -> AsyncIterator[None]:
-    """Asks the server all the time whether requests are welcome; they must be."""
+    """Polls the server's readiness throughout the block. Asserts that it is always ready."""
     answers: set[int] = set()
 
     async def ask() -> None:
@@ -137,7 +137,7 @@ async def test_a_migration_that_waits_for_locks_keeps_no_request_waiting(
     with EmbeddedPostgres(data_dir) as postgres:
         async with always_ready(served.url), traffic(served.url) as clients:
             async with single_connection(postgres.url) as long:
-                # A report, a dump, a forgotten session: it reads a table, and stays.
+                # Like a report, a dump or a forgotten session: it reads a table and keeps its transaction open.
                 await long.execute(text("SELECT count(*) FROM invoices"))
                 migrating = newer.upgrade(postgres.url, "0101")
                 await newer.until_said("Trying again", 3)
@@ -148,8 +148,7 @@ async def test_a_migration_that_waits_for_locks_keeps_no_request_waiting(
             await newer.end_of(migrating)
             await clients.until_answered(50)
 
-            # An index waits for as long as it takes: nobody waits behind it, nor does it wait for those who would
-            # migrate next.
+            # Building an index waits for as long as necessary. It blocks neither other requests nor the next migration.
             async with single_connection(postgres.url) as long:
                 await long.execution_options(isolation_level="REPEATABLE READ")
                 await long.execute(text("SELECT count(*) FROM customers"))
@@ -164,7 +163,7 @@ async def test_a_migration_that_waits_for_locks_keeps_no_request_waiting(
         assert await scalar(postgres.url, VALID)
         assert await violated(postgres.url) == []
 
-    # None has waited for so long for a lock that it was refused.
+    # No request waited long enough for a lock to time out.
     assert clients.failed == []
 
 

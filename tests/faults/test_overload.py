@@ -1,4 +1,4 @@
-"""More to do than a server can: requests wait until their time is over, and are told that the server is busy."""
+"""An overloaded server: requests time out, and are told that the server is busy."""
 
 import asyncio
 import signal
@@ -15,13 +15,13 @@ from tests.support import PATIENCE_SECONDS
 
 CONNECTIONS = 64
 SECONDS = 4.0
-"""Time that a query may take."""
+"""Timeout for a query."""
 RUNS, STANDS = 0.01, (0.09, 0.3, 1.0)
-"""Seconds in which the server runs, and stands still, in turns. The stops get longer until there is too much to do."""
+"""Seconds during which the server alternately runs and is paused. The pauses get longer until it is overloaded."""
 
 
 class Slowed:
-    """Lets a server run for a part of the time."""
+    """Pauses a server for part of the time."""
 
     def __init__(self, server: Server) -> None:
         self.stands = STANDS[0]
@@ -46,7 +46,7 @@ class Slowed:
 
 
 async def ask(client: httpx.AsyncClient) -> tuple[int, str, float]:
-    """An answer's status and first error, and the seconds that it took."""
+    """Sends a query. Returns the response's status, its first error code, and the seconds it took."""
     began = monotonic()
     query = operation_of("nested").document
     answer = await client.post("/graphql", json={"query": query, "variables": {"first": 50}})

@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode, the real one, between the server and PostgreSQL: few sessions, lent by transaction."""
+"""A real PgBouncer in transaction mode between the server and PostgreSQL: many transactions share few sessions."""
 
 import asyncio
 import os
@@ -53,12 +53,12 @@ max_client_conn = 500
 
 @pytest.fixture(scope="module")
 def pgbouncer(server: EmbeddedPostgres) -> Iterator[int]:
-    """The port of a PgBouncer before the tests' PostgreSQL, with few sessions for each database."""
+    """Port of a PgBouncer in front of the tests' PostgreSQL, with few sessions for each database."""
     if PGBOUNCER is None:
         if os.environ.get("CI") == "true":
             pytest.fail("PgBouncer is not installed")
         pytest.skip("PgBouncer is not installed (Debian's package: pgbouncer)")
-    # It does not run as root; nobody is the user whom PostgreSQL lets in.
+    # PgBouncer refuses to run as root, and the tests' PostgreSQL trusts the user `nobody`.
     folder = Path(os.environ[FOLDER]) / f"pgbouncer-{uuid4().hex}"
     folder.mkdir(mode=0o755)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -81,14 +81,14 @@ def pgbouncer(server: EmbeddedPostgres) -> Iterator[int]:
 
 
 def through(port: int, url: str) -> str:
-    """The URL of the same database behind PgBouncer."""
+    """Returns the URL of the same database behind PgBouncer."""
     return f"postgresql://billing@127.0.0.1:{port}/{asyncpg_url(url).database}"
 
 
 @pytest.fixture
 async def pooled(database_url: str, pgbouncer: int) -> AsyncIterator[Database]:
     """A migrated database behind PgBouncer."""
-    # Many wait for few sessions, on a busy machine.
+    # Many requests wait for few sessions, on a busy machine.
     database = Database(pgbouncer_url(through(pgbouncer, database_url)), DatabaseSettings(pool_timeout_seconds=30))
     yield database
     await database.close()
@@ -158,7 +158,7 @@ async def test_statements_of_many_clients_do_not_meet(pooled: Database) -> None:
 
 
 async def test_reads_of_many_requests_do_not_meet(pooled: Database) -> None:
-    """As above, by the short way: the driver's own statements, which take other numbers of values."""
+    """Like the previous test, but with statements sent directly by the driver, with varying numbers of parameters."""
 
     async def ask(number: int) -> None:
         for turn in range(60):

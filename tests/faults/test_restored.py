@@ -1,4 +1,4 @@
-"""What was restored lives on: from an older revision, for readers of the feed, and for clients that send again."""
+"""Restored databases: from an older revision, for readers of the feed, and for clients that retry a mutation."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,7 +37,7 @@ async def test_a_backup_of_an_older_revision_is_migrated_when_it_is_restored(
         assert restored.returncode == 0, restored.stderr
         assert "migrated from 0003" in restored.stderr
         assert await violated(url) == []
-        # Its events are numbered on from a number that no database had before.
+        # Its events continue at a number that no earlier database has used.
         assert await scalar(url, NUMBER) >> 31 > 1_700_000_000
     finally:
         await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
@@ -46,7 +46,7 @@ async def test_a_backup_of_an_older_revision_is_migrated_when_it_is_restored(
 async def test_idempotency_keys_outlive_the_time_between_backup_and_restore(
     database_url: str, empty_database_url: str, tmp_path: Path
 ) -> None:
-    """The copy was made three days ago, and the key an hour before it: so it has been used for an hour."""
+    """The copy was taken three days ago, an hour after the idempotency key was created: its age is one hour."""
     whole, old = tmp_path / "whole.backup", tmp_path / "old.backup"
     key = "'local', 'order-1', sha256('a'), '{}', now() - interval '3 days 1 hour'"
     await execute(database_url, f"INSERT INTO idempotency_keys VALUES ({key})")
@@ -65,7 +65,7 @@ async def test_whoever_read_a_restored_database_goes_on_in_the_next_one(
     empty_database_url: str,
     tmp_path: Path,
 ) -> None:
-    """Of each event that comes later, the number is higher than of all before, whichever copy they were in."""
+    """Every later event has a higher number than all earlier ones, regardless of the copy they were in."""
     of_first, of_again = tmp_path / "first.backup", backup
     assert billing("restore", str(backup), DATABASE_URL=empty_database_url).returncode == 0
     assert billing("backup", str(of_first), DATABASE_URL=empty_database_url).returncode == 0

@@ -1,4 +1,4 @@
-"""Two servers are started again, one after the other, while clients go on: no request fails."""
+"""Two servers are restarted one after the other under load: no request fails."""
 
 import signal
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""SIGTERM while requests are under way: they are brought to their end, others are turned away, and that takes no longer
-than 25 seconds.
+"""SIGTERM with requests in progress: they are completed, new ones are rejected, and shutdown takes
+at most 25 seconds.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from tests.support import Api
 async def test_what_is_under_way_is_finished_and_new_requests_are_turned_away(
     servers: Servers, database_url: str, database: Database, api: Api, workers: int
 ) -> None:
-    # Half of the connections may wait for customers.
+    # Only half of the connections may wait for customers.
     server = await servers.start("--workers", str(workers), DATABASE_URL=database_url, BILLING_POOL_SIZE="12")
     customers = [await api.a_customer() for _ in range(6)]
 
@@ -47,7 +47,7 @@ async def test_what_takes_too_long_is_broken_off_with_its_sql(
     one, several = await asyncio.gather(
         servers.start(DATABASE_URL=database_url), servers.start("--workers", "2", DATABASE_URL=database_url)
     )
-    # Each is waited for, but not so long that PostgreSQL gives up: there is no end to it.
+    # Each lock is released before the statement times out in PostgreSQL, but there is always another one to wait for.
     customers = [await api.a_customer() for _ in range(12)]
     others = [await api.a_customer() for _ in range(12)]
     async with AsyncExitStack() as locks:
@@ -69,7 +69,7 @@ async def test_what_takes_too_long_is_broken_off_with_its_sql(
         releases.cancel()
 
     answers = await asyncio.gather(*sent)
-    # Some of what each asks for is done.
+    # A part of each request was completed.
     assert [answer.status_code for answer in answers] == [200, 200]
     assert [[error["extensions"]["code"] for error in answer.json()["errors"]] for answer in answers] == [
         ["UNAVAILABLE"],
@@ -79,14 +79,14 @@ async def test_what_takes_too_long_is_broken_off_with_its_sql(
 
 
 async def release(held: Sequence[AsyncConnection], *, every_seconds: float) -> None:
-    """Lets go of one lock after the other."""
+    """Releases one lock after the other."""
     for connection in held:
         await asyncio.sleep(every_seconds)
         await connection.rollback()
 
 
 async def refuses(server: Server) -> bool:
-    """Whether the server takes no new connections."""
+    """Returns True if the server accepts no new connections."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)
     except ConnectionRefusedError:

@@ -1,4 +1,4 @@
-"""SIGTERM while a server starts: it ends soon, and so does the PostgreSQL that it has begun to run."""
+"""SIGTERM while a server starts: it exits soon, and so does the embedded PostgreSQL that it has started."""
 
 import asyncio
 import signal
@@ -19,7 +19,7 @@ async def test_a_server_that_is_told_to_end_before_it_serves_does(
         server = servers.server("--data-dir", str(data_dir), "--workers", str(workers))
         server.start()
         await until(lambda: has_said(server, "Stop with"), what="it is about to serve")  # noqa: B023
-        # Its program is loaded, its processes start, it opens its doors: each takes a part of a second.
+        # By then its modules are loaded, its workers start, or it begins to listen. Each takes a fraction of a second.
         await asyncio.sleep(seconds)
         server.send(signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""SIGTERM while the database stands still, as one does whose network is gone, and the collector of traces as well."""
+"""SIGTERM while the database and the trace collector hang, as if their network were down."""
 
 import asyncio
 import signal
@@ -15,12 +15,14 @@ from tests.faults.processes import Servers, family_of, paused, until
 from tests.support import a_customer, stored
 
 BUDGET_SECONDS = 25 + 30
-"""A server ends within 25 seconds. A slow machine takes longer, and a collector that is waited for, more than this."""
+"""Maximum duration of a shutdown in seconds: 25, plus a margin for slow machines. Waiting for the collector would
+exceed it.
+"""
 
 
 @pytest.fixture
 def silent_collector() -> Iterator[str]:
-    """The address of a collector that takes no traces, and does not say so."""
+    """URL of a trace collector that accepts connections but never responds."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         yield f"http://127.0.0.1:{silent.getsockname()[1]}"
 
@@ -30,7 +32,7 @@ async def test_a_database_that_stands_still_keeps_no_server_from_its_end(
 ) -> None:
     url = own_postgres.url
     traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": silent_collector, "OTEL_EXPORTER_OTLP_TIMEOUT": "120"}
-    # Half of the connections may wait for customers.
+    # Only half of the connections may wait for customers.
     traced["BILLING_POOL_SIZE"] = "12"
     one = await servers.start("--renew-every", "0.1", DATABASE_URL=url, **traced)
     several = await servers.start("--workers", "2", DATABASE_URL=url, **traced)
@@ -49,7 +51,7 @@ async def test_a_database_that_stands_still_keeps_no_server_from_its_end(
             codes = await asyncio.gather(*(server.ended() for server in (one, several)))
 
             took = time.monotonic() - began
-    # Who waits for an answer gets one, or loses the connection.
+    # Each waiting request gets a response or loses its connection.
     await asyncio.gather(*sent, return_exceptions=True)
     await database.close()
 

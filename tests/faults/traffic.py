@@ -1,4 +1,4 @@
-"""Clients that sell subscriptions and take money, side by side, for as long as a test lasts."""
+"""Concurrent clients that sell subscriptions and record payments for as long as a test lasts."""
 
 import asyncio
 import json
@@ -57,7 +57,7 @@ READ = """
 
 @dataclass
 class Traffic:
-    """What clients have sent to a server, and what it has told them is done."""
+    """Requests of clients to a server, and the objects it acknowledged."""
 
     url: str
     acknowledged: list[dict[str, str]] = field(default_factory=list)
@@ -68,11 +68,11 @@ class Traffic:
         self.acknowledged.append({"type": type_, "id": id_})
 
     def write(self, path: Path, count: int) -> None:
-        """Writes down the first `count` objects, as `billing verify --acknowledged` reads them."""
+        """Writes the first `count` objects in the format of `billing verify --acknowledged`."""
         path.write_text("".join(json.dumps(said) + "\n" for said in self.acknowledged[:count]))
 
     async def until_answered(self, more: int) -> None:
-        """Waits until so many more requests were answered."""
+        """Waits until `more` further requests were answered."""
         enough = self.answered + more
         async with asyncio.timeout(PATIENCE_SECONDS):
             while self.answered < enough:
@@ -80,7 +80,7 @@ class Traffic:
                 await asyncio.sleep(0.01)
 
     async def ask(self, client: httpx.AsyncClient, query: str, **variables: Any) -> Any:
-        """The `data` of an answer; what is none is written down."""
+        """Sends a query and returns the `data` of the response. Records and raises failures."""
         try:
             answer = await client.post(f"{self.url}/graphql", json={"query": query, "variables": variables})
             document = answer.json()
@@ -97,7 +97,7 @@ class Traffic:
         return document["data"]
 
     async def sell_and_collect(self, client: httpx.AsyncClient, plan: str) -> None:
-        """The life of one customer."""
+        """Runs through the life of one customer."""
         made = await self.ask(client, CREATE, email=f"{uuid4().hex}@example.com", key=uuid4().hex)
         customer = made["createCustomer"]["customer"]["id"]
         self.say("Customer", customer)
@@ -111,7 +111,7 @@ class Traffic:
 
 @asynccontextmanager
 async def traffic(url: str, *, clients: int = 4) -> AsyncIterator[Traffic]:
-    """Has so many clients at work for the time of the block. What the server has refused is in `failed`."""
+    """Runs `clients` concurrent clients during the block. Failures are collected in `failed`."""
     found = Traffic(url)
     async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         made = await found.ask(client, PLAN, code=uuid4().hex)

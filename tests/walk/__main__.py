@@ -1,7 +1,7 @@
-"""`./dev walk`: a random walk through all mutations, while the server and its database are killed on the way.
+"""`./dev walk`: a random walk through all mutations, while the server and its database are killed.
 
-A model of billing and the database have to agree after each step. Where they do not, the walk is made as small as it
-goes, printed, and written to a file from which `--replay` takes it again.
+After each step, the database must agree with a model of billing. If it does not, the walk is shrunk, printed, and
+written to a file that `--replay` can run again.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main() -> int:
 
 @contextmanager
 def telling(walk: Walk) -> Iterator[None]:
-    """Says every 30 seconds how far the walk is."""
+    """Prints the progress of the walk every 30 seconds."""
     ended = Event()
     began = time.monotonic()
 
@@ -63,7 +63,7 @@ def telling(walk: Walk) -> Iterator[None]:
 
 
 def keep(walk: Walk, file: Path) -> None:
-    """Writes the steps that have led to a failure."""
+    """Writes the steps that lead to a failure to `file`."""
     steps = walk.failed or walk.taken
     file.write_text("[\n" + ",\n".join(json.dumps(step) for step in steps) + "\n]\n")
     found = walk.failed_at or walk.tally.steps

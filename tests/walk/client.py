@@ -1,4 +1,4 @@
-"""The walk's side of HTTP: requests, and what can become of them."""
+"""HTTP client of the walk: sends requests and classifies their outcomes."""
 
 import os
 import signal
@@ -25,15 +25,15 @@ MOST_TRIES = 20
 
 
 class Failed(AssertionError):
-    """The product has done what it must not do."""
+    """The server violated a rule."""
 
 
 class Unknown(Exception):
-    """Nobody knows whether what was asked for was done: there was no answer, or none that says so."""
+    """The request may or may not have been executed: there was no response, or it does not tell."""
 
 
 class Client:
-    """Requests to a server under test, which is started here."""
+    """Client of a server under test. Starts that server."""
 
     def __init__(self, postgres: Postgres, *, defect: str | None = None) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -73,18 +73,18 @@ class Client:
         self._process.wait()
 
     def log(self) -> str:
-        """The end of what the server has said."""
+        """Returns the end of the server's log."""
         return self._log.read_text(errors="replace")[-4000:]
 
     def kill_server(self) -> None:
-        """Kills the process that serves; its supervisor starts another one."""
+        """Kills the process that serves requests. Its supervisor starts another one."""
         for pid in children_of(self._process.pid):
             os.kill(pid, signal.SIGKILL)
 
     def mutate(
         self, name: str, selection: str, fields: dict[str, Any], *, fault: str | None = None, token: str | None = None
     ) -> Any:
-        """The payload of a mutation. Raises `Unknown`, and `Failed` for an error that must not be."""
+        """Sends a mutation and returns its payload. Raises `Unknown`, and `Failed` for an unexpected error."""
         input_type = f"{name[0].upper()}{name[1:]}Input"
         query = (
             f"mutation ($input: {input_type}!) {{ {name}(input: $input) {{ {selection} "
@@ -93,7 +93,7 @@ class Client:
         return self.ask(query, fault=fault, token=token, input=fields)[name]
 
     def ask(self, query: str, *, fault: str | None = None, token: str | None = None, **variables: Any) -> Any:
-        """The `data` of an answer. Raises `Unknown`, `Denied` and `Failed`."""
+        """Returns the `data` of the response. Raises `Unknown`, `Denied` or `Failed`."""
         answer = self.post("/graphql", {"query": query, "variables": variables}, fault=fault, token=token)
         document = answer.json()
         if "errors" not in document and answer.status_code == 200:
@@ -106,7 +106,9 @@ class Client:
         raise Failed(f"{query}\n{variables}\n{answer.status_code} {document}\n{self.log()}")
 
     def query(self, query: str, **variables: Any) -> Any:
-        """The `data` of the answer to a query, which may be asked again: connections that have died come to light."""
+        """Returns the `data` of the response to a query. Retries, because dead connections are only
+        noticed when used.
+        """
         for _ in range(MOST_TRIES):
             try:
                 return self.ask(query, **variables)
@@ -116,7 +118,7 @@ class Client:
         raise Failed(f"No answer to {query}: {last}\n{self.log()}")
 
     def recover(self) -> None:
-        """Has the database started where it was killed, and waits until the server says that it is ready."""
+        """Restarts the database if it was killed, and waits until the server is ready."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             self._revive()
@@ -132,7 +134,7 @@ class Client:
             return False
 
     def tick(self, *, fault: str | None = None) -> None:
-        """Has the server do what it does by itself. Raises `Unknown`, and `Failed` for an error that must not be."""
+        """Makes the server do its background work. Raises `Unknown`, and `Failed` for an unexpected error."""
         answer = self.post("/tick", {}, fault=fault)
         if answer.status_code == 503:
             raise Unknown(answer.text)
@@ -166,4 +168,4 @@ class Client:
 
 
 class Denied(Exception):
-    """The token does not allow this: a code of a top-level error."""
+    """The token does not allow this. Carries the code of the top-level error."""

@@ -1,4 +1,4 @@
-"""Defects that the walk has to find. Each breaks a rule of billing in the server under test, and nowhere else."""
+"""Bugs that the walk must find. Each breaks a billing rule, in the server under test only."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from services import idempotency
 from services.idempotency import Outcome
 
 VARIABLE = "_BILLING_WALK_DEFECT"
-"""Names a defect to the server under test."""
+"""Environment variable that tells the server under test which bug to apply."""
 
 
 def a_share_is_rounded_down() -> None:
@@ -52,7 +52,7 @@ def an_invoice_is_due_a_day_later() -> None:
 
 def a_month_is_counted_from_the_period_before() -> None:
     def boundary(anchor: datetime, interval: Interval, n: int) -> datetime:
-        """The same, as long as no day is clamped to the length of a month."""
+        """Returns the same boundary as the original, unless a day is clamped to the length of a month."""
         for _ in range(n):
             anchor = nth_boundary(anchor, interval, 1)
         return anchor
@@ -83,12 +83,12 @@ DEFECTS: dict[str, Callable[[], None]] = {
 
 
 def replace(module: ModuleType, function: Callable[..., Any], other: Callable[..., Any]) -> None:
-    """Has a module call another function than the one that it imports or defines."""
+    """Replaces a function that a module imports or defines."""
     assert getattr(module, function.__name__) is function
     setattr(module, function.__name__, other)
 
 
 def put_in(name: str | None) -> None:
-    """Puts a defect into this process; none where there is no name."""
+    """Applies a bug to this process. Does nothing without a name."""
     if name:
         DEFECTS[name]()

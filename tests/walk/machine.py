@@ -1,4 +1,4 @@
-"""The state machine of all steps, and how long it is let walk."""
+"""The state machine of all steps, and functions that run it."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +13,7 @@ from tests.walk.steps.time import TimeSteps
 from tests.walk.walk import Walk
 
 LONGEST = 150
-"""So many steps at most are taken from one beginning."""
+"""Maximum number of steps in one example."""
 
 WEIGHTS = {
     "change_subscription": 12,
@@ -32,16 +32,16 @@ WEIGHTS = {
     "break_something": 1,
     "ask_for_nothing": 1,
 }
-"""How often a step is taken, compared with others, which have 2."""
+"""Weights of steps. The weight of any other step is 2."""
 
 
 class Machine(CatalogSteps, DueSteps, TimeSteps):
-    """Begins with a few customers and plans, so that there is something to do things with."""
+    """Starts with a few customers and plans for the steps to use."""
 
     def __init__(self) -> None:
         super().__init__()
-        # Hypothesis switches rules off for the time of a machine, many of them at times: a few long walks would leave
-        # most pairs of rules untried. Here all are on, some more often than others; the first counts as the simplest.
+        # Hypothesis may disable many rules for a whole example. A few long walks would then leave most pairs of rules
+        # untested, so here all rules are enabled, with different weights. The first one counts as the simplest.
         rules = {rule.function.__name__: rule for rule in self.setup_state().rules}
         names = ["pass_time", *sorted(rules.keys() - {"pass_time"})]
         self._rules_strategy: Any = st.one_of(
@@ -54,7 +54,7 @@ class Machine(CatalogSteps, DueSteps, TimeSteps):
         self.arrange()
 
     def arrange(self) -> None:
-        """A test clock, plans, and customers with subscriptions. These steps are not counted."""
+        """Creates a test clock, plans, and customers with subscriptions. These steps are not counted."""
         counted = self.walk.tally.steps
         self.create_test_clock(seconds=0, how="")
         for number, (amount, interval, trial_days, net_days) in enumerate(
@@ -79,14 +79,14 @@ class Machine(CatalogSteps, DueSteps, TimeSteps):
 
 
 def walk_on(walk: Walk, *, steps: int, from_seed: int, shrinks: bool = True) -> None:
-    """Takes so many steps at least. Raises the failure that is found, with the smallest walk that has it."""
+    """Runs at least `steps` steps. Raises the failure that was found, with the smallest walk that reproduces it."""
     while walk.tally.steps < steps:
         left = steps - walk.tally.steps
         machine: Any = seed(from_seed)(type("Walking", (Machine,), {"walk": walk}))
         run_state_machine_as_test(
             machine,
             settings=settings(
-                # The first is the simplest there is, in which nothing but a second passes again and again.
+                # The first example is always the simplest one, which only repeats a step of one second.
                 max_examples=1 + -(-left // LONGEST),
                 stateful_step_count=min(left, LONGEST),
                 deadline=None,
@@ -101,7 +101,7 @@ def walk_on(walk: Walk, *, steps: int, from_seed: int, shrinks: bool = True) -> 
 
 
 def replay(walk: Walk, taken: Iterable[tuple[str, dict[str, Any]]]) -> None:
-    """Takes the steps that were written down, from a new beginning."""
+    """Runs recorded steps, from a new start."""
     machine = type("Walking", (Machine,), {"walk": walk})()
     before = len(walk.taken)
     for name, drawn in list(taken)[before:]:

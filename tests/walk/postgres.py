@@ -1,4 +1,4 @@
-"""A PostgreSQL of the walk's own, which may be killed."""
+"""A separate PostgreSQL that the walk may kill."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ TEMPLATE = "walk_template"
 
 
 class Postgres:
-    """A server that is started again where it was killed: what was committed is on the disk."""
+    """A server that can be restarted after it was killed. Everything committed is on disk."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -40,7 +40,7 @@ class Postgres:
         self._stack.close()
 
     def new_database(self) -> str:
-        """The URL of a migrated database without rows; the one before it is dropped."""
+        """Creates a migrated, empty database and drops the previous one. Returns its URL."""
         self.revive()
         before, self._databases = self._databases, self._databases + 1
         if before:
@@ -52,13 +52,13 @@ class Postgres:
         cut_connections(self.data)
 
     def revive(self) -> None:
-        """Starts the server where it does not run."""
+        """Starts the server if it is not running."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not self._server.runs:
             try:
                 self._server.start()
             except EmbeddedPostgresError:
-                # What the killed one left behind may be there for a moment.
+                # The killed server's processes or files may remain for a moment.
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)

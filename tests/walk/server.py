@@ -1,7 +1,7 @@
-"""The product's server with fail points around it: a program for tests, `python -m tests.walk.server PORT DATA`.
+"""Test program that runs the server with fail points: `python -m tests.walk.server PORT DATA`.
 
-A process serves, and this one does nothing but start the next when it has died, as a supervisor would. Headers of a
-request say which database it is for, what time it is, and what is to go wrong while it is answered.
+A child process serves requests. This process only replaces it when it dies, as a supervisor would. Request headers
+select the database, the current time, and the fault to cause.
 """
 
 import asyncio
@@ -35,10 +35,11 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass
 class Fault:
-    """What is to go wrong, and when: at the `n`th of such moments within one request.
+    """A fault to cause at the `n`th moment of its kind within one request.
 
-    Moments are `statement` (under way), `before commit`, `after commit` and `answer`; actions are `kill server`, `kill
-    postgres`, `cut connection` and, of an answer, `lose answer`: its head is sent, and the connection closed.
+    Moments are `statement` (in progress), `before commit`, `after commit` and `answer`. Actions are `kill server`,
+    `kill postgres`, `cut connection` and, for `answer` only, `lose answer`: the response head is sent, then the
+    connection is closed.
     """
 
     moment: str
@@ -47,7 +48,7 @@ class Fault:
 
 
 class FailPoints:
-    """Where something may go wrong: in the middle of a statement, before and after a commit, before the answer."""
+    """Moments at which a fault can occur: during a statement, before and after a commit, before the response."""
 
     def __init__(self, data: Path) -> None:
         self.armed: Fault | None = None
@@ -66,7 +67,7 @@ class FailPoints:
         if fault.n == 0:
             self.armed = None
             if moment == "statement":
-                # On the loop's next turn the statement has been sent, and the database is at work on it.
+                # On the next iteration of the loop, the statement has been sent and the database is executing it.
                 asyncio.get_running_loop().call_soon(self.fire, fault.action)
             else:
                 self.fire(fault.action)
@@ -85,7 +86,7 @@ class FailPoints:
 
 
 def kill_postgres(data: Path) -> None:
-    """Kills the postmaster and all that it has started, as if the machine had lost its power."""
+    """Kills the postmaster and all its children, as a power failure would."""
     postmaster = postmaster_of(data)
     send((postmaster, *children_of(postmaster)), signal.SIGKILL)
 
@@ -103,7 +104,7 @@ def postmaster_of(data: Path) -> int:
 
 
 class Server:
-    """An ASGI application: the product, over the database that a request names."""
+    """ASGI application: the billing server, over the database that the request names."""
 
     def __init__(self, data: Path) -> None:
         self._fail_points = FailPoints(data)
@@ -159,9 +160,9 @@ class Server:
         self._app = create_app(self._database, clock=lambda: self._now)
 
     async def _tick(self, send: Send) -> None:
-        """What the server does by itself from time to time, at the instant that the request says.
+        """Does the server's background work at the instant given by the request.
 
-        Answers with 503 where the database is not there, and with 500 where something is wrong.
+        Responds with 503 if the database is unavailable, and with 500 for any other error.
         """
         assert self._database
         try:
@@ -186,7 +187,7 @@ def end_with_parent() -> None:
 
 
 def supervise(listening: socket.socket, serve: Callable[[], None]) -> None:
-    """Serves in a process of its own, and in another when that has died."""
+    """Serves in a child process, and starts another one whenever it dies."""
     while True:
         child = os.fork()
         if child == 0:

@@ -1,4 +1,4 @@
-"""The walk can fail: it finds rules of billing that are broken on purpose, and the way to them can be taken again."""
+"""Tests that the walk finds billing rules that are broken on purpose, and can replay the failures."""
 
 import subprocess
 import sys

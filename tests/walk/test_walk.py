@@ -1,4 +1,4 @@
-"""A random walk through all mutations: a model and the database agree after each step, whatever is killed."""
+"""A random walk through all mutations: model and database agree after each step, whatever is killed."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def test_the_walk_knows_each_mutation_of_the_schema() -> None:
 
 def test_the_model_and_the_database_agree_after_each_step() -> None:
     with walking() as walk:
-        # Where a new step changes what is drawn, and something is missing below, another seed has it.
+        # If a new step changes the drawn values and one of the cases below is missing, choose another seed.
         walk_on(walk, steps=STEPS, from_seed=2, shrinks=False)
 
     tally = walk.tally

@@ -1,4 +1,4 @@
-"""A customer as the API shows it and as the model has it, in the same words: what is compared after each step."""
+"""A customer as the API shows it and as the model has it, in one format, to be compared after each step."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -45,7 +45,7 @@ EVENTS = """
 
 
 def seen(client: Client, customer_id: str) -> View:
-    """A customer with all that is theirs, as the API shows it."""
+    """Reads a customer with everything that belongs to it from the API."""
     found: View = client.query(f"query ($id: ID!) {{ customer(id: $id) {{ {CUSTOMER} }} }}", id=customer_id)["customer"]
     found["invoices"] = list(pages(client, INVOICES, customer_id, "invoices"))
     return found
@@ -66,7 +66,7 @@ def events_seen(client: Client, customer_id: str) -> Counter[str]:
 
 
 def learn(customer: Customer, found: View) -> None:
-    """Takes over the ids of what the API shows: later things have larger ones, and invoices have numbers."""
+    """Copies ids from the API's result to the model. Later objects have larger ids; invoices are matched by number."""
     drafts = [each for each in customer.invoices if not each.sequence]
     learned: list[tuple[Sequence[Subscription | Payment | Invoice], list[View]]] = [
         (customer.subscriptions, found["subscriptions"]["nodes"]),
@@ -83,12 +83,14 @@ def learn(customer: Customer, found: View) -> None:
 
 
 def number_of(row: View) -> int | None:
-    """The running number of an invoice."""
+    """Returns the sequence number of an invoice, or None for a draft."""
     return None if row["number"] is None else int(row["number"].rpartition("-")[2])
 
 
 def plain(found: View) -> View:
-    """What the API shows, without ids of what has another name."""
+    """Converts the API's result to the format of `expected`, in which ids of invoices and lines are
+    replaced by names.
+    """
     numbers = {row["id"]: invoice_name(number_of(row), row["id"]) for row in found["invoices"]}
     lines = {
         line["id"]: (numbers[row["id"]], position)
@@ -122,7 +124,7 @@ def plain(found: View) -> View:
 
 
 def in_order(rows: Iterable[View]) -> list[View]:
-    """The same order on both sides: the API's is that of instants, and a clock may have been set back."""
+    """Sorts the rows independently of time: a clock may have been set back, which changes the API's order."""
     return sorted(rows, key=repr)
 
 
@@ -135,7 +137,7 @@ def invoice_name(number: int | None, draft_id: str | None) -> str:
 
 
 def expected(world: World, customer: Customer) -> View:
-    """A customer as the model has it, in the words of `plain`."""
+    """Returns a customer of the model in the format of `plain`."""
     return {
         "id": customer.id,
         "name": customer.name,
@@ -267,7 +269,7 @@ def line_view(customer: Customer, line: Line) -> View:
 
 
 def place_of(customer: Customer, line: Line) -> tuple[str, int] | None:
-    """The invoice that a line is on, and its position there."""
+    """Returns the invoice that a line is on and its index there, or None if it is on no invoice."""
     for invoice in customer.invoices:
         if line in invoice.lines:
             return named(invoice), invoice.lines.index(line)
@@ -275,7 +277,7 @@ def place_of(customer: Customer, line: Line) -> tuple[str, int] | None:
 
 
 def differences(found: Any, wanted: Any, path: str = "") -> Iterator[str]:
-    """Where what the API shows is not what the model has."""
+    """Describes each value in which the API's result differs from the model."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in [*found, *(key for key in wanted if key not in found)]:
             yield from differences(found.get(key, "nothing"), wanted.get(key, "nothing"), f"{path}.{key}")
@@ -287,7 +289,7 @@ def differences(found: Any, wanted: Any, path: str = "") -> Iterator[str]:
 
 
 def compare(client: Client, world: World, customer: Customer) -> None:
-    """Raises `Failed` where the API and the model do not agree."""
+    """Raises `Failed` if the API and the model disagree."""
     if found := list(disagreements(client, world, customer)):
         raise Failed("\n".join(["The API and the model do not agree.", *found]))
 
@@ -307,7 +309,7 @@ KEYS = "{ apiKeys { id name scope revokedAt } }"
 
 
 def thing_differs(client: Client, thing: Plan | Clock | Key) -> list[str]:
-    """Where the API and the model do not agree on what is nobody's."""
+    """Describes how the API and the model disagree on an object that does not belong to a customer."""
     if thing.id is None:
         return []
     match thing:

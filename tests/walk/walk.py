@@ -1,4 +1,4 @@
-"""One walk: steps are taken in the model and by the API, and both must agree after each."""
+"""Runs one walk: each step is applied to the model and sent to the API, and both must agree."""
 
 import asyncio
 import json
@@ -25,42 +25,42 @@ VERIFIED_EVERY = 50
 MOST_TRIES = 5
 
 PLAIN, NO_KEY, AGAIN, AT_ONCE, REUSED = "", "no key", "again", "twice at once", "key reused"
-"""How a mutation is sent: with a key; without one; once more when it is done; twice at the same time; and once more
-with its key and another input. All else is a fault, as the server under test takes it.
+"""Ways to send a mutation: with an idempotency key, without one, repeated after completion, twice concurrently, or
+repeated with the same key and another input. Any other value is a fault, in the format of the server under test.
 """
 
 Made = dict[str, Any]
-"""What a payload must name: things of the model, or nothing."""
+"""Objects of the model, or None, that the payload must name."""
 
 
 @dataclass
 class Tally:
-    """What a walk has done so far: mutations by name, accepted and refused, and steps in all."""
+    """Progress of a walk: mutations by name, accepted and rejected, and the total number of steps."""
 
     steps: int = 0
     accepted: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
-    """Of refusals."""
+    """Error codes of rejected mutations."""
     faults: Counter[str] = field(default_factory=Counter)
     unsure: Counter[str] = field(default_factory=Counter)
-    """How mutations ended of which nobody knew at first whether they were done."""
+    """Final outcome of mutations whose outcome was unknown at first."""
     verified: int = 0
 
 
 class Walk:
-    """Takes steps; `begin` begins with a database without rows, and `end` looks at everything once more."""
+    """Runs steps. `begin` starts with an empty database, `end` compares everything once more."""
 
     def __init__(self, postgres: Postgres, client: Client) -> None:
         self.client = client
         self.tally = Tally(faults=client.fired)
         self.world = World(START)
         self.taken: list[tuple[str, dict[str, Any]]] = []
-        """The steps since the beginning, by name, with what was drawn for them."""
+        """Steps since the start, by name, with their drawn values."""
         self.failed: list[tuple[str, dict[str, Any]]] = []
-        """The steps that have led to a failure: to the latest, which is the smallest."""
+        """Steps that lead to the latest failure, which is the smallest one after shrinking."""
         self.failed_at: int | None = None
-        """After how many steps in all the first failure was found."""
+        """Total number of steps until the first failure was found."""
         self._postgres = postgres
         self._keys = count()
         self._acknowledged: list[str] = []
@@ -80,7 +80,7 @@ class Walk:
             self.verify()
 
     def fail(self) -> None:
-        """Keeps the steps that have led to a failure."""
+        """Records the steps that lead to a failure."""
         self.failed = list(self.taken)
         self.failed_at = self.failed_at or self.tally.steps
 
@@ -112,10 +112,10 @@ class Walk:
         told: bool = True,
         token: str | None = None,
     ) -> Any:
-        """Sends a mutation and does the same in the model, of which it changes these customers and things at most.
+        """Sends a mutation and applies it to the model. It may change only these customers and things.
 
-        Gives the payload, which is None where the mutation was done and its answer lost. Where the customers and things
-        do not tell whether it was done, it is sent again, and may have been done twice: it is not `told`.
+        Returns the payload, or None if the mutation was executed but its response was lost. If `told` is False, the
+        customers and things do not show whether it was executed: it is sent again, and may be executed twice.
         """
         self.tally.steps += 1
         touched = list(things)
@@ -166,7 +166,7 @@ class Walk:
         return {**fields, "idempotencyKey": f"key-{next(self._keys)}"}
 
     def check(self, name: str, payload: Any, made: Made, refused: Refused | None) -> None:
-        """Raises `Failed` where the payload is not what the model says."""
+        """Raises `Failed` if the payload is not what the model expects."""
         codes = {error["code"] for error in payload["userErrors"]}
         if refused is not None:
             if not codes or not codes <= refused.codes:
@@ -185,7 +185,9 @@ class Walk:
                 raise Failed(f"{name} must answer with {key} {thing and thing.id}, and answers {payload}.")
 
     def at_once(self, send: Callable[[], Any]) -> Any:
-        """The payload of a mutation that is sent twice at the same time: both answer the same, or one cannot yet."""
+        """Sends a mutation twice concurrently and returns its payload. The payloads must be equal, unless one is
+        unknown.
+        """
         answers = []
         for sent in [self._senders.submit(send) for _ in range(2)]:
             try:
@@ -203,7 +205,7 @@ class Walk:
         return one
 
     def send_again(self, name: str, send: Callable[..., Any], fields: dict[str, Any], payload: Any, how: str) -> None:
-        """A mutation that was done is not done again; one that was refused, is refused again."""
+        """Asserts that a repeated mutation is not executed again, and that a rejected one is rejected again."""
         if how == AGAIN:
             if ids(again := send()) != ids(payload):
                 raise Failed(f"{name} answers {payload}, and {again} when it is sent again.")
@@ -213,7 +215,7 @@ class Walk:
                 raise Failed(f"{name} with the key of another input answers {again}.")
 
     def insist(self, send: Callable[[], Any]) -> Any:
-        """The payload of a mutation, as soon as there is one."""
+        """Sends a mutation until there is a payload, and returns it."""
         for _ in range(MOST_TRIES):
             try:
                 return send()
@@ -230,7 +232,7 @@ class Walk:
         wrong = []
         for number in customers:
             customer = self.world.customers[number]
-            # While a clock is on its way, nobody can say how far its customers are.
+            # While a clock is advancing, the progress of its customers is not known.
             if customer.clock is None or customer.clock.target is None:
                 wrong += disagreements(self.client, self.world, customer)
         for thing in things:
@@ -238,7 +240,7 @@ class Walk:
         return wrong
 
     def deny(self, name: str, fields: dict[str, Any], token: str, *codes: str, customers: Sequence[int] = ()) -> None:
-        """Sends a mutation that the token does not allow, and sees that nothing came of it."""
+        """Sends a mutation that the token does not allow. Asserts that it is denied and changes nothing."""
         self.tally.steps += 1
         try:
             payload = self.insist(lambda: self.client.mutate(name, "", fields, token=token))
@@ -256,14 +258,14 @@ class Walk:
         return thing_differs(self.client, thing)
 
     async def _session_differs(self, key: Key) -> list[str]:
-        """As `thing_differs`, of a customer session: the API does not show them."""
+        """Like `thing_differs`, for a customer session. The API does not show these, so this reads the database."""
         statement = text("SELECT revoked_at, expires_at FROM api_keys WHERE id = CAST(:id AS uuid)")
         async with single_connection(self.client.database) as connection:
             row = (await connection.execute(statement, {"id": key.id})).one()
         return list(differences(list(row), [key.revoked_at, key.expires_at], "customer session"))
 
     def break_something(self, what: str) -> None:
-        """Kills the server or its database, or cuts its connections, while nothing is asked of it."""
+        """Kills the server or its database, or terminates its connections, while no request is in progress."""
         self.tally.steps += 1
         match what:
             case "server":
@@ -276,7 +278,7 @@ class Walk:
         self.tally.faults[f"{what}, between steps"] += 1
 
     def verify(self) -> None:
-        """Raises `Failed` where an invariant is violated, or something is gone that was acknowledged."""
+        """Raises `Failed` if an invariant is violated or something acknowledged is missing."""
         asyncio.run(self._verify())
         self.tally.verified += 1
 
@@ -295,13 +297,13 @@ class Walk:
 
 @contextmanager
 def walking(*, defect: str | None = None) -> Iterator[Walk]:
-    """A walk with a PostgreSQL and a server of its own, which has a defect where one is named."""
+    """Runs a walk with a separate PostgreSQL and server. The server gets the bug `defect`, if there is one."""
     with Postgres() as postgres, Client(postgres, defect=defect) as client:
         yield Walk(postgres, client)
 
 
 def ids(payload: Any) -> dict[str, Any]:
-    """What a payload names, and why it refuses."""
+    """Returns the ids that a payload names, and the codes of its user errors."""
     return {
         key: [error["code"] for error in value] if key == "userErrors" else value and value["id"]
         for key, value in payload.items()
@@ -319,7 +321,7 @@ OTHER_INPUT: dict[str, tuple[str, Any, Any]] = {
     "recordPayment": ("reference", "One", "Another"),
     "createTestClock": ("name", "One", "Another"),
 }
-"""A field of a mutation's input, and two values of which one is another than before; else the `id`."""
+"""A field of each mutation's input, and two values of which at least one differs from the original. Default: `id`."""
 
 
 def other_input(name: str, fields: dict[str, Any]) -> dict[str, Any]:

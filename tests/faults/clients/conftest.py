@@ -1,4 +1,4 @@
-"""A server as a person starts it, over a database that a test can look into."""
+"""A server started from the command line, with a database that the test can inspect."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -12,14 +12,14 @@ from tests.support import PATIENCE_SECONDS
 
 @pytest.fixture(scope="module")
 async def served_database_url(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
-    """A migrated database without rows, for all tests of a module."""
+    """A migrated, empty database, shared by all tests of a module."""
     async with new_database(server, template) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def served(served_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server that waits two seconds for what a client owes, and for PostgreSQL longer than any test."""
+    """A server that waits two seconds for a slow client, but for PostgreSQL longer than any test takes."""
     for_ever = str(2 * PATIENCE_SECONDS)
     environment = {
         "DATABASE_URL": served_database_url,

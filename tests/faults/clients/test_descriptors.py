@@ -1,4 +1,4 @@
-"""A server that has no file descriptors left says so, and goes on when it has."""
+"""A server that runs out of file descriptors reports it, and recovers once some are free."""
 
 import resource
 import socket

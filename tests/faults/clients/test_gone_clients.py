@@ -1,4 +1,4 @@
-"""Clients that go away while their query runs: PostgreSQL does not go on with it."""
+"""Clients that disconnect while their query runs: the server cancels the statement in PostgreSQL."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ LOCKED = RUNNING + " AND wait_event_type = 'Lock'"
 
 @pytest.fixture
 async def other(served_database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Somebody else's connection."""
+    """A database connection that does not belong to the server."""
     connection = await asyncpg.connect(served_database_url.replace("+asyncpg", ""))
     yield connection
     await connection.close()
@@ -40,12 +40,12 @@ async def until(connection: asyncpg.Connection, statement: str, number: int) -> 
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await connection.fetchval(statement) != number:
             await asyncio.sleep(0.01)
-            # A transaction goes on seeing what it saw first of other sessions.
+            # Within a transaction, PostgreSQL keeps returning the first snapshot of the statistics.
             await connection.execute("SELECT pg_stat_clear_snapshot()")
 
 
 def ask(served: Served, query: str, behind: bytes = b"") -> socket.socket:
-    """Sends a query, and these bytes behind it, and leaves the answer for later."""
+    """Sends a query, followed by the bytes `behind`, without reading the response."""
     address = urlsplit(served.url)
     client = socket.create_connection((address.hostname, address.port))
     body = json.dumps({"query": query}).encode()
@@ -59,7 +59,7 @@ def hang_up(client: socket.socket) -> None:
 
 
 def break_off(client: socket.socket) -> None:
-    """Ends as a machine does that knows nothing of the connection any more: by a reset."""
+    """Closes the connection with a reset, as a machine does that has lost track of the connection."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
 
@@ -90,7 +90,7 @@ async def test_the_statements_of_clients_that_have_gone_are_cancelled(
 async def test_the_statement_of_a_client_that_has_sent_more_and_gone_is_cancelled(
     served: Served, other: asyncpg.Connection, go: Callable[[socket.socket], None]
 ) -> None:
-    """Requests behind its query change nothing: it is not asked any more, and nothing fails."""
+    """Pipelined requests behind the query make no difference: the statement is cancelled and nothing fails."""
     async with other.transaction():
         await other.execute("LOCK TABLE invoices IN ACCESS EXCLUSIVE MODE")
         client = ask(served, QUERIES["by the short way"], b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20)
@@ -110,7 +110,7 @@ def test_clients_that_go_in_the_middle_of_their_answers_are_no_errors(served: Se
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect((address.hostname, address.port))
             client.settimeout(1)
-            # The server stops reading once its answers are not taken.
+            # The server stops reading once the client stops reading its responses.
             with suppress(TimeoutError):
                 while True:
                     client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 300)

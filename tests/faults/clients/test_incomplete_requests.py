@@ -1,4 +1,4 @@
-"""Requests that are arriving: the server keeps only so much of them, and serves the others meanwhile."""
+"""Requests that are still arriving: the server buffers a limited amount and keeps serving other clients."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ def test_what_has_arrived_counts_no_more() -> None:
 
 
 async def held(served: Served, unfinished: bytes) -> list[bytes]:
-    """Sends twice as much as a process keeps, in requests that all lack their end. Returns what each is told."""
+    """Sends unfinished requests of twice the size that a process buffers. Returns the response to each."""
     before = Usage.at_rest(served.process.pid)
     count = TWICE // len(unfinished)
     all_sent = asyncio.Barrier(count + 1)

@@ -1,4 +1,4 @@
-"""Clients that send more than a request may have around its body: it is not kept, and they are cut off."""
+"""Clients that send too much besides the body of a request: the server discards it and disconnects them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ WRONG_KEY = b"Authorization: Bearer x\r\n"
 
 FIELD = b"X: y\r\n"
 EXTENDED = b"1;%b\r\n \r\n" % (b"e" * 10_000)
-"""A chunk of one byte that says a lot about it."""
+"""A chunk of one byte with a very long chunk extension."""
 
 ENDLESS = {
     "trailer fields": (WITH_BODY, b"X: y\r\n"),
@@ -41,7 +41,7 @@ ENDLESS = {
 
 @asynccontextmanager
 async def keeping_little(served: Served) -> AsyncIterator[None]:
-    """The server keeps little of what it is sent in the block, and is well afterwards."""
+    """Asserts that the server buffers little of what the block sends, and that it is healthy afterwards."""
     before = Usage.at_rest(served.process.pid)
     yield
     assert Usage.at_rest(served.process.pid).grown(before) < MOST_MEMORY
@@ -50,7 +50,7 @@ async def keeping_little(served: Served) -> AsyncIterator[None]:
 
 
 async def flood(writer: asyncio.StreamWriter, piece: bytes) -> bool:
-    """Sends the piece again and again, for as long as it is taken. Returns whether all was."""
+    """Sends `piece` repeatedly while the server accepts it. Returns True if everything was accepted."""
     pieces = piece * (65536 // len(piece))
     try:
         for _ in range(FLOOD_BYTES // len(pieces)):
@@ -71,7 +71,7 @@ async def test_what_is_around_a_body_is_limited(served: Served, start: bytes, pi
 
 
 LEFT = 100 - HEAD.count(b": ")
-"""Number of fields that a head has room for."""
+"""Number of fields that still fit into the head."""
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ async def test_requests_near_the_limits(served: Served, request_: bytes, status:
         writer.write(request_ + b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         said = await all_it_says(reader)
 
-    # A refusal is the last that a connection hears.
+    # The server closes the connection after a rejection.
     assert [int(part[:3]) for part in said.split(b"HTTP/1.1 ")[1:]] == ([200, 200] if status == 200 else [status])
 
 
@@ -129,7 +129,7 @@ async def test_the_rest_of_a_request_that_is_answered_is_limited(served: Served,
 
 
 async def test_the_rest_of_a_small_request_that_is_answered_is_no_request(served: Served) -> None:
-    """The connection is kept: a client that has sent its request in pieces sends the next one."""
+    """The connection stays open: a client that sends its request in pieces can send another one."""
     head = HEAD.replace(b"Length: %d\r\n" % len(BODY), b"Length: 50000\r\n" + WRONG_KEY)
     async with connected(served) as (reader, writer):
         writer.write(head)

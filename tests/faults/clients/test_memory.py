@@ -1,4 +1,4 @@
-"""Memory that a connection takes after its answer: none of it is that of the request."""
+"""Memory held by a connection after its response: the request must have been freed."""
 
 import socket
 import struct
@@ -10,7 +10,7 @@ from tests.scanners.wire import Usage
 
 MEGABYTE = 2**20
 RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER: closing sends a reset at once."""
+"""Value of SO_LINGER that makes closing send a reset immediately."""
 
 LARGE_HEAD = b"GET /health HTTP/1.1\r\nHost: localhost\r\n%b\r\n" % (b"X: %b\r\n" % (b"y" * 300) * 90)
 
@@ -19,7 +19,7 @@ IDLE = 900
 
 
 def answered(served: Served) -> socket.socket:
-    """Returns a connection whose only request is answered."""
+    """Returns a connection whose only request was answered."""
     address = urlsplit(served.url)
     client = socket.create_connection((address.hostname, address.port))
     client.sendall(LARGE_HEAD)
@@ -38,7 +38,7 @@ def test_a_reset_connection_leaves_nothing(served: Served) -> None:
         with answered(served) as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
-    # Their heads have 55 MB.
+    # The heads of all these requests add up to 55 MB.
     assert Usage.at_rest(served.process.pid).grown(before) < 20 * MEGABYTE
 
 
@@ -48,5 +48,5 @@ def test_an_idle_connection_holds_no_head(served: Served) -> None:
     with ExitStack() as idle:
         for _ in range(IDLE):
             idle.enter_context(answered(served))
-        # Their heads have 25 MB.
+        # The heads of all these requests add up to 25 MB.
         assert Usage.at_rest(served.process.pid).grown(before) < 20 * MEGABYTE

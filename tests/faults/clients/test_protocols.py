@@ -1,4 +1,4 @@
-"""Clients that offer another protocol, or a coding of the body that there is not."""
+"""Clients that offer another protocol or send a body in an unsupported transfer coding."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ LAST = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
-"""As curl and Java's client send it."""
+"""Headers as sent by curl and by Java's HTTP client."""
 
 WEB_SOCKET = (
     b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -37,7 +37,7 @@ async def test_a_query_that_offers_another_protocol_is_answered(
     async with connected(served) as (reader, writer):
         writer.write(head if in_pieces else head + body + LAST)
         if in_pieces:
-            # The server has read the head before it answers another connection.
+            # By the time it responds on another connection, the server has read the head.
             assert (await asyncio.to_thread(exchange, served.url, LAST)).status == 200
             writer.write(body + LAST)
         said = await all_it_says(reader)
@@ -81,7 +81,7 @@ def test_the_limits_hold_beside_an_offer(served: Served) -> None:
 
 
 def test_a_tunnel_is_refused(served: Served) -> None:
-    """The bytes that follow are no request: they are for the other end of a tunnel."""
+    """The bytes that follow are meant for the other end of a tunnel and must not be parsed as a request."""
     answer = exchange(served.url, b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n" + SMUGGLED)
 
     assert answer.status == 501
@@ -100,7 +100,7 @@ def test_a_tunnel_is_refused(served: Served) -> None:
     ],
 )
 def test_a_body_in_another_coding_is_refused(served: Served, codings: bytes, status: int) -> None:
-    """Reading it as it is would be wrong, and so would be reading a request behind it: RFC 9112, section 6.1."""
+    """Neither the body nor a request behind it can be parsed safely: RFC 9112, section 6.1."""
     answer = exchange(served.url, CHUNKED.replace(b"Transfer-Encoding: chunked\r\n", codings) + b"0\r\n\r\n" + SMUGGLED)
 
     assert answer.status == status

@@ -1,5 +1,5 @@
-"""Clients that say nothing, say it slowly, or do not take their answer: they are given up in time, and others are
-served meanwhile.
+"""Clients that send nothing, send slowly, or do not read their response: they are disconnected after a timeout, and
+other clients are served meanwhile.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ async def connected(served: Served) -> AsyncIterator[Client]:
 
 
 async def all_it_says(reader: asyncio.StreamReader) -> bytes:
-    """What the server sends until it closes."""
+    """Returns everything the server sends until it closes the connection."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         try:
             return await reader.read()
@@ -56,7 +56,7 @@ async def all_it_says(reader: asyncio.StreamReader) -> bytes:
 
 
 async def drip(writer: asyncio.StreamWriter, pieces: bytes) -> None:
-    """Sends a byte every tenth of a second, for as long as it is taken."""
+    """Sends one byte every tenth of a second until the server disconnects."""
     try:
         for piece in pieces:
             writer.write(bytes([piece]))
@@ -127,7 +127,7 @@ async def test_a_head_without_end(served: Served) -> None:
         flood = asyncio.create_task(flooded(writer))
         said = await all_it_says(reader)
         flood.cancel()
-        # It is told so in the middle of what it sends, and the answer may be lost with the connection.
+        # The response arrives while the client still sends, and may be lost with the connection.
         await asyncio.gather(flood, return_exceptions=True)
 
     assert said[:12] in (b"", b"HTTP/1.1 431"), "it was ended for its size"
@@ -135,7 +135,7 @@ async def test_a_head_without_end(served: Served) -> None:
 
 
 async def test_a_head_that_begins_behind_a_large_body() -> None:
-    """It is in one piece with it for the server, as it can be where a client does not wait for answers."""
+    """The server receives both in one piece, as happens with a client that pipelines requests."""
     config = uvicorn.Config(length_of_body, http=BoundedProtocol, lifespan="off", log_config=None)
     config.load()
     loop = asyncio.get_running_loop()
@@ -184,13 +184,16 @@ async def test_a_client_that_takes_no_answer(served: Served) -> None:
         await until_given_up(writer)
         said = await all_it_says(reader)
 
-    # What the buffers in between hold has come, and the end of it has not.
+    # The client receives what the buffers in between hold, but not the remaining responses.
     assert 0 < said.count(b"HTTP/1.1 200 ") < ANSWERS
     await served_meanwhile(served)
 
 
 async def until_given_up(writer: asyncio.StreamWriter) -> None:
-    """Waits until the server has closed its end of the connection, which this end sees only after it has read all."""
+    """Waits until the server has closed its end of the connection.
+
+    The client itself would notice only after reading everything, so this asks the kernel.
+    """
     host, port = writer.get_extra_info("sockname")
     client = f"{int.from_bytes(socket.inet_aton(host), 'little'):08X}:{port:04X}"
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -199,7 +202,7 @@ async def until_given_up(writer: asyncio.StreamWriter) -> None:
 
 
 def peers_and_states() -> set[tuple[str, str]]:
-    """Of all TCP connections of the machine, as `proc_pid_net(5)` has them."""
+    """Returns peer address and state of all TCP connections of the machine, in the format of `proc_pid_net(5)`."""
     _, *lines = Path("/proc/net/tcp").read_text().splitlines()
     return {(fields[2], fields[3]) for fields in map(str.split, lines)}
 
@@ -211,7 +214,7 @@ async def test_a_thousand_idle_connections(served: Served) -> None:
         async with connected(served) as (reader, writer):
             writer.write((b"", HEAD[:40], HEAD, HEAD + BODY)[n % 4])
             async with asyncio.timeout(PATIENCE_SECONDS):
-                # After an answer, a connection is kept for longer than a test may take.
+                # After a response, the server keeps the connection open for longer than a test may take.
                 said = await (reader.readuntil(b'"totalCount":0') if n % 4 == 3 else reader.read())
                 await all_have_been_told.wait()
                 return said

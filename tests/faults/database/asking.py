@@ -1,4 +1,4 @@
-"""A crowd of clients of a server, what it is told, and how soon."""
+"""Concurrent clients of a server, with the responses they get and the time these take."""
 
 import asyncio
 import json
@@ -16,9 +16,9 @@ from tests.faults.database.postgres import Postgres
 from tests.support import PATIENCE_SECONDS
 
 WITHIN_SECONDS = 2 + 7
-"""A client is told within two seconds. A slow machine takes longer, and a timeout that fails longer than this."""
+"""Upper bound for a response, in seconds: two, plus a margin for slow machines. A failing timeout would take longer."""
 CONNECTIONS = 12
-"""What the server has of them, in both pools."""
+"""Number of connections the server has, in both pools."""
 CROWD = 30
 
 READ = "{ customers(first: 5) { nodes { id name } } }"
@@ -27,7 +27,7 @@ SUBSCRIBE = (
     'customerId: "01a2125c-7b7d-74c2-b1f9-fab6d09299a4", planId: "01a2125c-7b7d-74c2-b1f9-fab6d09299a4"'
     "}) { userErrors { code } } }"
 )
-"""Refused, since there is no such customer: which is found out with a lock."""
+"""Rejected because there is no such customer. Finding that out needs a lock."""
 CREATE = (
     "mutation ($email: String!) { createCustomer(input: {name: "
     '"Ada", email: $email, idempotencyKey: $email}) { customer { id } userErrors { code } } }'
@@ -36,7 +36,7 @@ CREATE = (
 
 @dataclass
 class Answered:
-    """An answer, and how long it took."""
+    """A response, and the time it took."""
 
     status: int
     document: Any
@@ -51,7 +51,7 @@ class Answered:
 
 @dataclass
 class Asking:
-    """A client of the server, with what was acknowledged to it."""
+    """A client of the server, with the ids acknowledged to it."""
 
     served: Served
     client: httpx.AsyncClient
@@ -69,11 +69,11 @@ class Asking:
         return answered
 
     async def crowd(self) -> list[Answered]:
-        """Reads and writes at once, more than there are connections."""
+        """Sends reads and writes concurrently, more than there are connections."""
         return list(await asyncio.gather(*(self.create() if n % 2 else self.ask(READ) for n in range(CROWD))))
 
     async def crowd_is_served(self) -> None:
-        """Each is served, however busy the machine is: who is told that the server is busy comes again."""
+        """Asserts that every request is served. Requests that are rejected because the server is busy are retried."""
         waiting: set[int] = set(range(CROWD))
         async with asyncio.timeout(PATIENCE_SECONDS):
             while waiting:
@@ -93,7 +93,7 @@ class Asking:
         return answer.status_code, answer.json()
 
     def assert_unavailable(self, answers: list[Answered], code: str = "UNAVAILABLE") -> None:
-        """Each is told, in time, that it may come again."""
+        """Asserts that each response came in time and tells the client to retry."""
         assert {answer.status for answer in answers} == {503}, [answer.document for answer in answers]
         codes = {error["extensions"]["code"] for answer in answers for error in answer.document["errors"]}
         assert codes == {code}
@@ -118,8 +118,8 @@ async def assert_well_but_not_ready(there: Asking, trouble: str = "unavailable")
 
 
 def assert_nothing_lost(there: Asking, postgres: Postgres) -> None:
-    """Every acknowledged customer is there, and all that is kept is sound."""
-    # Several tests may share the folder of their data.
+    """Asserts that every acknowledged customer is stored and that `billing verify` finds nothing wrong."""
+    # Several tests may share this data folder.
     file = postgres.folder / "acknowledged"
     file.write_text("".join(json.dumps({"type": "Customer", "id": one}) + "\n" for one in there.acknowledged))
     verified = billing("verify", "--acknowledged", str(file), DATABASE_URL=postgres.url)

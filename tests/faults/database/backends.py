@@ -1,4 +1,4 @@
-"""The backends of PostgreSQL behind the connections of a server."""
+"""The PostgreSQL backends behind the connections of a server."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() 
 
 @asynccontextmanager
 async def standing_still(other: asyncpg.Connection) -> AsyncIterator[None]:
-    """Stops the backends of all connections in the pools, for the time of the block. New ones can be made."""
+    """Pauses the backends of all pooled connections during the block. New connections can still be opened."""
     pids = [pid for (pid,) in await other.fetch(BACKENDS)]
     assert pids
     for pid in pids:

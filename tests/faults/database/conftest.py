@@ -1,4 +1,4 @@
-"""A server as a person starts it, over a PostgreSQL that a test stops and starts."""
+"""A server started from the command line, over a PostgreSQL that the test stops and starts."""
 
 import os
 import time
@@ -19,7 +19,7 @@ __all__ = ["data_dir", "serve"]
 
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL of its own for each test."""
+    """A separate PostgreSQL for each test."""
     folder = Path(os.environ[FOLDER]) / f"own-{os.getpid()}-{time.monotonic_ns()}"
     folder.mkdir(mode=0o755)
     postgres = Postgres(folder)
@@ -30,7 +30,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 async def other(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Somebody else's connection."""
+    """A database connection that does not belong to the server."""
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
     yield connection
     await connection.close()
@@ -38,8 +38,8 @@ async def other(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 @pytest.fixture
 async def there(serve: Serve, postgres: Postgres) -> AsyncIterator[Asking]:
-    """A server all of whose connections are in use, in front of its database."""
-    # Who waits for a lock in a test does so until it is let go.
+    """A server with all its connections open."""
+    # A request that waits for a lock must wait until the test releases it.
     environment = {
         "DATABASE_URL": postgres.url,
         "BILLING_AUTH": "off",

@@ -1,4 +1,4 @@
-"""A PostgreSQL of a test's own, that it starts, stops, and lets stand still."""
+"""A PostgreSQL that a test starts, stops and pauses."""
 
 import signal
 import subprocess
@@ -14,14 +14,16 @@ from db.embedded.sockets import PORT, socket_folder, url_of
 from tests.support import PATIENCE_SECONDS
 
 STARTING_UP = 1
-"""What `pg_isready` ends with where a server answers that it takes no connections yet."""
+"""Exit code of `pg_isready` if the server responds but does not accept connections yet."""
 
 TERMINATE_OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'billing'"
-"""Cuts all connections of the server off."""
+"""Terminates all connections of the billing server."""
 
 
 class Postgres:
-    """The server of a data folder below `folder`, which is made here. Its log lies there too, unless told otherwise."""
+    """The PostgreSQL server of a data folder, which is created below `folder`. The log is written there too, unless
+    `log` is set.
+    """
 
     def __init__(self, folder: Path, *, log: Path | None = None) -> None:
         self.folder = folder
@@ -37,15 +39,15 @@ class Postgres:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Starts it, and waits until it takes connections."""
+        """Starts PostgreSQL, and waits until it accepts connections."""
         self._process = start_server(self.data, self._account, self._log, Event())
 
     def said(self) -> str:
-        """Its log."""
+        """Returns the contents of the log."""
         return self._log.read_text()
 
     def start_up_for_ever(self) -> None:
-        """Starts it so that it tells each client that it is starting up: as a standby that nobody may read from."""
+        """Starts PostgreSQL like a standby that allows no reads: it tells every client that it is still starting up."""
         (self.data / "standby.signal").touch()
         settings = {
             "hot_standby": "off",
@@ -64,7 +66,7 @@ class Postgres:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Stops it: clients are cut off. Nothing, where it does not run."""
+        """Stops PostgreSQL, which disconnects its clients. Does nothing if it is not running."""
         if self._process is not None:
             self.go_on()
             stop_server(self._process)
@@ -72,13 +74,13 @@ class Postgres:
             (self.data / "standby.signal").unlink(missing_ok=True)
 
     def kill(self) -> None:
-        """Kills the postmaster, and leaves what it has started to find that out."""
+        """Kills the postmaster only. Its child processes have to notice that themselves."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
 
     def stand_still(self) -> None:
-        """Lets it take no new connection, and say nothing. Those that it has go on."""
+        """Pauses the postmaster: it accepts no new connections. Existing connections keep working."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 

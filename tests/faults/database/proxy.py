@@ -1,4 +1,4 @@
-"""A way to PostgreSQL that breaks off when a test says so."""
+"""A proxy in front of PostgreSQL that disconnects when a test tells it to."""
 
 import asyncio
 import tempfile
@@ -10,7 +10,9 @@ from db.driver.urls import asyncpg_url
 
 
 def message(kind: bytes, body: bytes) -> bytes:
-    """A message of PostgreSQL's protocol. See https://www.postgresql.org/docs/current/protocol-message-formats.html."""
+    """Encodes a message of PostgreSQL's protocol, see
+    https://www.postgresql.org/docs/current/protocol-message-formats.html.
+    """
     return kind + (4 + len(body)).to_bytes(4) + body
 
 
@@ -19,10 +21,11 @@ IDLE = message(b"Z", b"I")
 
 
 class Proxy:
-    """Passes on what clients say to the server of a URL, and what it answers, by a socket of its own.
+    """Forwards between clients and the PostgreSQL server of `url`. Listens on a Unix socket.
 
-    Where `cut_after_commit` is set, the next COMMIT is passed on, and its answer is not: the connection ends, once.
-    Where `cancel_begin` is set, the next BEGIN is answered as if a late request to cancel had met it.
+    If `cut_after_commit` is set, the next COMMIT is forwarded, but the connection is closed instead of returning its
+    response. If `cancel_begin` is set, the next BEGIN is answered as if a late cancel request had hit it. Each happens
+    once.
     """
 
     def __init__(self, url: str) -> None:

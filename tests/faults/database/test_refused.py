@@ -1,5 +1,5 @@
-"""A database that is there, and refuses or keeps waiting: whoever asks is told within two seconds, and all goes on by
-itself as soon as it can.
+"""A database that runs but rejects clients or keeps them waiting: each request fails within two seconds, and the server
+recovers as soon as the database does.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ async def test_a_database_that_may_only_be_read(there: Asking, postgres: Postgre
 
     assert_served([await there.ask(READ)])
     there.assert_unavailable([await there.create(), await there.ask(SUBSCRIBE)])
-    # The pool is full of connections that were made while nothing may be written.
+    # The pool is full of connections that were opened while the database was read-only.
     assert set(await asyncio.gather(*(there.status("/health/db") for _ in range(CROWD)))) == {200}
     there.assert_unavailable([await there.ask(SUBSCRIBE)])
     assert await there.status("/health") == 200
@@ -65,5 +65,5 @@ async def until_waiting(connection: asyncpg.Connection, number: int) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await connection.fetchval(WAITING) < number:
             await asyncio.sleep(0.02)
-            # A transaction goes on seeing what it saw first of other sessions.
+            # Within a transaction, PostgreSQL keeps returning the first snapshot of the statistics.
             await connection.execute("SELECT pg_stat_clear_snapshot()")

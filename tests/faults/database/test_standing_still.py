@@ -1,6 +1,4 @@
-"""Connections whose server has come to stand still, which says nothing at all: nobody waits for it for ever, and none
-of them goes back into its pool.
-"""
+"""Connections whose backend hangs without responding: waiting for them times out, and they never return to the pool."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -27,16 +25,16 @@ TYPENAME = "{ __typename }"
 READ = "{ customers { nodes { id } } }"
 QUERY_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
-"""So long SQLAlchemy tries to close a connection in good order."""
+"""Timeout after which SQLAlchemy stops trying to close a connection gracefully."""
 SPARE_SECONDS = 30.0
-"""A slow machine takes as much longer at most, and what is not given up waits for ever."""
+"""Margin for slow machines. Without a timeout, the operation would wait forever."""
 
 Serving = Callable[..., Api]
 
 
 @pytest.fixture
 async def usual(database_url: str) -> AsyncIterator[Database]:
-    """The database with the usual timeouts."""
+    """The database with its default timeouts."""
     database = Database(database_url)
     yield database
     await database.close()
@@ -65,14 +63,14 @@ async def test_a_key_that_cannot_be_read(
     await api(READ)
 
     async with standing_still(other):
-        # It was read too long ago.
+        # The cached result has expired by now.
         clock.now += timedelta(minutes=2)
         began = monotonic()
         answer = await api.post(TYPENAME)
         assert monotonic() - began < usual.brief_seconds + CLOSE_SECONDS + SPARE_SECONDS
         assert answer.status_code == 503
         assert answer.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
-        # That connection is dropped, and a new one is good.
+        # The hanging connection was discarded, and a new one works.
         await api(TYPENAME)
 
 
@@ -90,7 +88,7 @@ async def test_a_query_that_was_given_up_drops_its_connection(serving: Serving, 
 async def test_a_payload_that_cannot_be_read(
     serving: Serving, usual: Database, other: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was stored is not taken for something that can be done again."""
+    """The mutation was stored, so the error must not tell the client to retry."""
     monkeypatch.setattr("graph.server.http.MUTATIONS_SECONDS", 3)
     api = serving()
     await asyncio.gather(*(api(READ) for _ in range(3)))

@@ -1,5 +1,5 @@
-"""Transactions that the database undoes or cuts off: done again as a whole, three times at most, or told as an error;
-and never done twice.
+"""Transactions that the database rolls back or disconnects: retried as a whole up to three times, then reported as an
+error, and never applied twice.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ BACKENDS_WAITING = """
 
 @pytest.fixture
 def tried_again(database: Database) -> list[str]:
-    """The SQLSTATEs for which something was tried again."""
+    """SQLSTATEs that caused a retry."""
     states: list[str] = []
     database.on_retry.append(states.append)
     return states
@@ -43,7 +43,9 @@ def tried_again(database: Database) -> list[str]:
 async def fault(
     database_url: str, then: str, *, on: str = "INSERT ON customers", times: int = 1000, at_commit: bool = False
 ) -> None:
-    """Has the database do `then`, so many times, where rows are written, or where they are committed."""
+    """Makes the database run `then` the first `times` times that rows are written, or with `at_commit` when they are
+    committed.
+    """
     kind = "CONSTRAINT TRIGGER fault AFTER" if at_commit else "TRIGGER fault BEFORE"
     when = "DEFERRABLE INITIALLY DEFERRED" if at_commit else ""
     for statement in (
@@ -91,7 +93,7 @@ async def test_a_deadlock_is_tried_again(
 ) -> None:
     customer_id = await api.a_customer()
     subscription_id = await api.a_subscription(customer_id)
-    # The other one does not look for deadlocks, so ours is found out.
+    # The other session does not check for deadlocks, so that PostgreSQL cancels our statement.
     await other.execute("SET deadlock_timeout = '1min'; BEGIN; SELECT 1 FROM subscriptions FOR UPDATE")
     canceling = asyncio.create_task(
         api.mutate("cancelSubscription", "subscription { status }", id=subscription_id, atPeriodEnd=False)
@@ -129,8 +131,8 @@ REPEATABLE_READ = "default_transaction_isolation = 'repeatable read'"
     [
         ("40001", 3, (503, "UNAVAILABLE")),
         ("40P01", 3, (503, "UNAVAILABLE")),
-        ("55P03", 1, (503, "UNAVAILABLE")),  # a lock that is not to be had
-        ("53100", 1, (503, "UNAVAILABLE")),  # the disk is full
+        ("55P03", 1, (503, "UNAVAILABLE")),  # lock not available
+        ("53100", 1, (503, "UNAVAILABLE")),  # disk full
         ("57014", 1, (200, "TIMEOUT")),
         ("23514", 1, (200, "INTERNAL_SERVER_ERROR")),
     ],
@@ -217,7 +219,7 @@ async def test_a_server_that_stands_still(
             await database.change(change)
         assert is_unavailable(raised.value)
         assert tried_again == []
-        # The next one has a connection of its own.
+        # The next transaction gets a new connection.
         await database.change(lambda session: session.execute(text("SELECT 1")))
 
 
@@ -234,7 +236,7 @@ async def test_connections_made_while_nothing_may_be_written(database: Database,
 
 
 async def test_connections_in_use_while_nothing_may_be_written(database: Database, other: asyncpg.Connection) -> None:
-    """They are made anew as well, and none of them stays open."""
+    """Connections in use are replaced as well, and none of them stays open."""
     used, refused = asyncio.Event(), asyncio.Event()
 
     async def use() -> None:
@@ -264,13 +266,13 @@ async def read_slowly(session: AsyncSession) -> None:
 
 
 async def lock_customers(session: AsyncSession) -> Sequence[object]:
-    """Sent by the driver, of whose errors SQLAlchemy knows nothing."""
+    """Locks all customers with a statement that bypasses SQLAlchemy, so the error comes straight from the driver."""
     return await send(session, Statement(select(Customer.id).with_for_update()))
 
 
 @asynccontextmanager
 async def api_over(url: str, clock: TestClock) -> AsyncIterator[tuple[Api, list[str]]]:
-    """The API over the database that is reached by `url`, and for what it tries something again."""
+    """Yields the API over the database at `url`, and the SQLSTATEs that caused a retry."""
     database = Database(url)
     tried_again: list[str] = []
     database.on_retry.append(tried_again.append)
@@ -392,7 +394,7 @@ async def a_clock_with_a_subscription(api: Api) -> str:
 
 
 def clock_of(answer: httpx.Response) -> tuple[str, str, int]:
-    """Status and time of the clock of an answer without errors, and how many invoices its customer has."""
+    """Asserts that there are no errors. Returns the clock's status and time, and its customer's number of invoices."""
     assert answer.status_code == 200, answer.json()
     assert "errors" not in answer.json(), answer.json()
     clock = answer.json()["data"]["advanceTestClock"]["testClock"]
@@ -413,7 +415,7 @@ async def test_a_test_clock_that_cannot_be_sent_is_refused(api: Api, database_ur
 async def test_a_test_clock_that_was_sent_waits_for_the_database(
     api: Api, database: Database, database_url: str, at_commit: bool
 ) -> None:
-    """That it was sent is stored: its client is told so, and not that this was refused."""
+    """The advance was stored before the failure: the client sees it in progress instead of rejected."""
     clock_id = await a_clock_with_a_subscription(api)
     await fault(database_url, failing_with("53100"), on="INSERT ON billing_periods", times=2, at_commit=at_commit)
 
@@ -430,5 +432,5 @@ async def until_waiting(connection: asyncpg.Connection, number: int) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await connection.fetchval(BACKENDS_WAITING) < number:
             await asyncio.sleep(0.02)
-            # A transaction goes on seeing what it saw first of other sessions.
+            # Within a transaction, PostgreSQL keeps returning the first snapshot of the statistics.
             await connection.execute("SELECT pg_stat_clear_snapshot()")

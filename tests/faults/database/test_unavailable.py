@@ -1,5 +1,5 @@
-"""A database that cannot be used for a while: whoever asks is told within two seconds, the process stays well, and goes
-on by itself as soon as it can.
+"""A database that is unavailable for a while: each request fails within two seconds, and the server stays healthy and
+recovers as soon as the database does.
 """
 
 import asyncio

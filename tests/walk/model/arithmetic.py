@@ -1,15 +1,17 @@
-"""Periods and parts of amounts, worked out a second time: with exact fractions, and nothing of the product."""
+"""Periods and shares of amounts, implemented independently of the server's code, with exact fractions."""
 
 from calendar import monthrange
 from datetime import datetime, timedelta
 from fractions import Fraction
 
 LARGEST = 2**53 - 1
-"""The largest amount, in minor units."""
+"""Maximum amount, in minor units."""
 
 
 def after(anchor: datetime, unit: str, count: int) -> datetime:
-    """The instant `count` units after `anchor`: a day has 86 400 s, and a month's last day stands in for later ones."""
+    """Returns the instant `count` units after `anchor`. A day has 86,400 s; days are clamped to the length of the
+    month.
+    """
     if unit in ("DAY", "WEEK"):
         return anchor + timedelta(days=count * (7 if unit == "WEEK" else 1))
     months = anchor.month - 1 + count * (12 if unit == "YEAR" else 1)
@@ -18,7 +20,7 @@ def after(anchor: datetime, unit: str, count: int) -> datetime:
 
 
 def length(unit: str, count: int) -> tuple[str, int]:
-    """The same for intervals that are equally long: a week is seven days, a year twelve months."""
+    """Returns an equal interval in days or months: a week is seven days, a year twelve months."""
     match unit:
         case "WEEK":
             return "DAY", 7 * count
@@ -33,13 +35,13 @@ def seconds(start: datetime, end: datetime) -> int:
 
 
 def nearest(amount: Fraction) -> int:
-    """The nearest whole number; from the middle between two, the one that is farther from 0."""
+    """Returns the nearest integer, rounded half away from zero."""
     sign = -1 if amount < 0 else 1
     return sign * int(abs(amount) + Fraction(1, 2))
 
 
 def rest_of(amount: int, start: datetime, end: datetime, at: datetime) -> int:
-    """What of an amount for the span from `start` to `end` is for the part of it that is left at `at`."""
+    """Returns the share of `amount`, charged for `start` to `end`, that belongs to the time remaining at `at`."""
     whole = seconds(start, end)
     left = min(whole, max(0, seconds(at, end)))
     return nearest(Fraction(amount * left, whole)) if whole else 0

@@ -1,4 +1,4 @@
-"""What can be done with customers, plans, test clocks and keys. Each raises `Refused`."""
+"""Operations on customers, plans, test clocks and keys. Each raises `Refused`."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,7 +35,7 @@ def free(
 
 
 def update_customer(world: World, customer: Customer, values: dict[str, Any]) -> None:
-    """`values` by the names of the model; what is not in them stays."""
+    """Updates the fields in `values`, which are named as in the model."""
     at = max(world.time_of(customer), customer.updated_at)
     new = {name: values.get(name, getattr(customer, name)) for name in ("name", "email", "external_id", "net_days")}
     free(world, customer, **new)
@@ -108,7 +108,7 @@ def create_clock(world: World, frozen_at: datetime | None) -> Clock:
 
 
 def send_clock(world: World, clock: Clock, to: datetime) -> None:
-    """Sends a clock on its way; one that is on its way to that very instant goes on."""
+    """Starts to advance a test clock. Does nothing if it is already advancing to that instant."""
     if clock.target == to:
         return
     refuse(TEST_CLOCK_ADVANCING=clock.target is not None)

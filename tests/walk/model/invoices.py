@@ -1,4 +1,4 @@
-"""What can be done with invoices, and with money that comes in. Each raises `Refused`."""
+"""Operations on invoices and payments. Each raises `Refused`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -47,7 +47,7 @@ def put(invoice: Invoice, line: tuple[str, int, int]) -> None:
 
 
 def is_in_state(invoice: Invoice, *states: str) -> None:
-    """Raises the refusal that names the state of an invoice in any other."""
+    """Raises `Refused` with the status of the invoice unless it is one of `states`."""
     refuse(**{f"INVOICE_{invoice.status}": invoice.status not in states})
 
 
@@ -117,7 +117,7 @@ def void(world: World, customer: Customer, invoice: Invoice) -> None:
 
 
 def is_credit_of(line: Line, invoice: Invoice) -> bool:
-    """Whether a line is the credit of a change that the invoice charges for."""
+    """Returns True if a line is the credit of a change that the invoice charges for."""
     charged = {other.change for other in invoice.lines if other.kind in CHARGES}
     return line.kind == "PRORATION_CREDIT" and line.change in charged
 
@@ -169,7 +169,7 @@ def reissue(world: World, customer: Customer, invoice: Invoice) -> Invoice:
 
 
 def lines_again(customer: Customer, subscription: Subscription, invoice: Invoice) -> dict[Line, Line]:
-    """The lines of a void invoice with those that take their place: copies, and credits that wait since."""
+    """Maps the lines of a void invoice to their replacements: copies, or credits that are pending since then."""
     copies = {}
     for line in invoice.lines:
         waits = [other for other in subscription.waiting if is_same_credit(line, other)]
@@ -184,7 +184,7 @@ def lines_again(customer: Customer, subscription: Subscription, invoice: Invoice
 
 
 def is_open(customer: Customer, line: Line, invoice: Invoice) -> bool:
-    """True if a credit is on no other invoice, and the charge of its change is not void."""
+    """Returns True if a credit is on no other invoice and the charge of its change is not void."""
     others = [other for other in customer.invoices if other is not invoice]
     charged = [other for other in others if is_credit_of(line, other)]
     stands = any(other.status != "VOID" and any(is_same_credit(line, each) for each in other.lines) for other in others)
@@ -196,7 +196,7 @@ def is_same_credit(line: Line, other: Line) -> bool:
 
 
 def ended_since(invoice: Invoice) -> bool:
-    """Whether the subscription ended within the period of an invoice, after that was voided."""
+    """Returns True if the subscription ended within the invoice's period, and after the invoice was voided."""
     subscription = invoice.subscription
     assert subscription
     assert invoice.period
@@ -206,7 +206,7 @@ def ended_since(invoice: Invoice) -> bool:
 
 
 def gives_too_much_back(customer: Customer, lines: list[Line]) -> bool:
-    """Whether lines give more back of others than is left of them; of a void invoice's, nothing is."""
+    """Returns True if the lines credit more of other lines than remains. Nothing remains of lines on void invoices."""
     standing = {
         line
         for subscription in customer.subscriptions
@@ -251,7 +251,7 @@ def pay(
 
 
 def shares_of(customer: Customer, amount: int) -> list[tuple[Invoice, int]]:
-    """How a payment falls on the open invoices, oldest due first."""
+    """Allocates a payment to the open invoices, oldest due first."""
     shares = []
     for invoice in customer.unpaid:
         share = min(amount, invoice.due)
@@ -262,7 +262,7 @@ def shares_of(customer: Customer, amount: int) -> list[tuple[Invoice, int]]:
 
 
 def wanted_shares(allocations: Sequence[tuple[Invoice, int | None]], amount: int) -> list[tuple[Invoice, int]]:
-    """How a payment falls on the invoices that were named."""
+    """Allocates a payment to the invoices that were named. Raises `Refused`."""
     named = [invoice for invoice, _ in allocations]
     reasons = {"ALLOCATION_INVALID": len(set(named)) < len(named)}
     shares = []

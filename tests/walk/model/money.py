@@ -1,4 +1,4 @@
-"""Where the money of an invoice comes from and goes to."""
+"""Payments, credits and the balance: how an invoice is paid."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ def bill(
     ordinal: int | None = None,
     replaces: Invoice | None = None,
 ) -> Invoice:
-    """A finalized invoice of a subscription."""
+    """Creates a finalized invoice of a subscription."""
     refuse(TOO_MANY_LINES=len(lines) > MOST_LINES)
     invoice = Invoice(
         kind, subscription.plan.currency, lines, subscription=subscription, ordinal=ordinal, period=period
@@ -65,7 +65,7 @@ def finalize(customer: Customer, invoice: Invoice, net_days: int, at: datetime) 
 
 
 def in_order_of_credit(customer: Customer, credit: Invoice) -> Iterable[Invoice]:
-    """The unpaid invoices of which it gives lines back, and then the open ones."""
+    """Returns the unpaid invoices whose lines are credited, then the other open invoices."""
     given_back = {line.reverses for line in credit.lines if line.reverses}
     unpaid = customer.unpaid
     own = [invoice for invoice in unpaid if given_back & set(invoice.lines)]
@@ -88,7 +88,7 @@ def pay_off(customer: Customer, invoice: Invoice, at: datetime) -> None:
 
 
 def enter(customer: Customer, kind: str, amount: int, at: datetime) -> None:
-    """An entry of the ledger."""
+    """Adds a ledger entry."""
     balance = fits(customer.balance + amount)
     assert balance >= 0
     customer.ledger.append((kind, amount, balance))
@@ -96,7 +96,7 @@ def enter(customer: Customer, kind: str, amount: int, at: datetime) -> None:
 
 
 def add_to_balance(customer: Customer, kind: str, amount: int, at: datetime) -> None:
-    """What is added pays open invoices at once, oldest due first."""
+    """Adds to the customer's balance, which then pays open invoices, oldest due first."""
     enter(customer, kind, amount, at)
     for owed in customer.unpaid:
         if owed.status == "OPEN" and (taken := min(customer.balance, owed.due)):
@@ -105,12 +105,12 @@ def add_to_balance(customer: Customer, kind: str, amount: int, at: datetime) -> 
 
 
 def midnight(at: datetime) -> datetime:
-    """When the day began."""
+    """Returns the start of the day."""
     return at.replace(hour=0, minute=0, second=0)
 
 
 def judge(customer: Customer, subscription: Subscription | None, at: datetime) -> None:
-    """PAST_DUE is what has an open invoice whose due day is over."""
+    """Updates the past-due status: PAST_DUE if an open invoice's due date has passed."""
     if subscription is None or subscription.status not in ("ACTIVE", "PAST_DUE"):
         return
     assert subscription.updated_at is not None
@@ -126,7 +126,7 @@ def judge(customer: Customer, subscription: Subscription | None, at: datetime) -
 
 
 def first_due(customer: Customer, subscription: Subscription) -> datetime | None:
-    """When the first of the subscription's open invoices is due."""
+    """Returns the earliest due date of the subscription's open invoices, or None."""
     due = [
         invoice.due_at
         for invoice in customer.invoices
@@ -136,7 +136,7 @@ def first_due(customer: Customer, subscription: Subscription) -> datetime | None
 
 
 def use_currency(customer: Customer, currency: str, at: datetime) -> None:
-    """The first money fixes the currency."""
+    """Sets the customer's currency, unless an earlier operation fixed it."""
     if customer.currency is None:
         customer.currency = currency
         customer.note("CUSTOMER_UPDATED", customer, at)

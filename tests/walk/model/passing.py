@@ -1,4 +1,4 @@
-"""What becomes of a subscription as time passes."""
+"""Changes to a subscription as time passes."""
 
 from datetime import datetime, timedelta
 
@@ -7,14 +7,14 @@ from tests.walk.model.money import bill, first_due, fits, judge, midnight
 from tests.walk.model.world import Clock, Customer, Invoice, Line, Plan, Subscription, World, order
 
 AT_ONCE = 12
-"""So many periods of a subscription are billed in one run."""
+"""Maximum number of periods of a subscription that one run bills."""
 
 KEPT_SESSIONS = timedelta(days=1)
-"""So long a customer session that has ended is kept."""
+"""Time for which an expired customer session is kept."""
 
 
 def run(world: World) -> None:
-    """What the server does by itself, at once: what is due in the time of the world, and of clocks on their way."""
+    """Does the server's background work: everything due in real time, and on advancing test clocks."""
     for customer in world.customers:
         subscription = customer.live
         if customer.clock or not subscription:
@@ -32,7 +32,7 @@ def run(world: World) -> None:
 
 
 def catch_up(customer: Customer, subscription: Subscription, at: datetime, *, most: int = 400) -> None:
-    """Bills what has begun, at `at`, and says whether it is past due."""
+    """Bills all periods that have started by `at`, and updates the past-due status."""
     for _ in range(most):
         if subscription.next_at is None or subscription.next_at > at:
             break
@@ -41,7 +41,7 @@ def catch_up(customer: Customer, subscription: Subscription, at: datetime, *, mo
 
 
 def arrive(world: World, clock: Clock) -> None:
-    """A clock on its way is where it was sent: its customers have lived through all that is due on the way."""
+    """Completes the advance of a test clock: its customers go through everything due until then."""
     assert clock.target is not None
     for customer in world.customers:
         if customer.clock is clock:
@@ -50,7 +50,9 @@ def arrive(world: World, clock: Clock) -> None:
 
 
 def live_until(customer: Customer, until: datetime) -> None:
-    """Each thing happens when it is due: a period's invoice as it begins, past due the midnight after the due date."""
+    """Applies each event at the time it is due: invoices at the start of a period, past due at the midnight after the
+    due date.
+    """
     while subscription := customer.live:
         instants = [subscription.next_at]
         if subscription.status == "ACTIVE" and (due := first_due(customer, subscription)):
@@ -62,7 +64,7 @@ def live_until(customer: Customer, until: datetime) -> None:
 
 
 def cross(customer: Customer, subscription: Subscription, at: datetime) -> None:
-    """The instant has come at which something is to be done next; it is done at `at`."""
+    """Does what is due at the subscription's `next_at`. It is recorded at `at`."""
     boundary = subscription.next_at
     assert boundary is not None
     assert boundary <= at
@@ -115,7 +117,7 @@ def start(customer: Customer, subscription: Subscription, at: datetime) -> None:
 def bill_period(
     customer: Customer, subscription: Subscription, starts_at: datetime, at: datetime, change: int | None = None
 ) -> Invoice:
-    """A whole period, and what waited for it."""
+    """Bills a whole period, with the pending lines."""
     plan, ordinal = subscription.plan, len(subscription.periods)
     ends_at = plan.after(subscription.anchor, ordinal + 1 - subscription.anchored)
     subscription.periods.append([starts_at, ends_at])
@@ -142,14 +144,14 @@ def take_waiting(subscription: Subscription) -> list[Line]:
 
 
 def take_terms(subscription: Subscription, plan: Plan, quantity: int, since: datetime) -> None:
-    """Another interval counts its periods from there."""
+    """Sets new terms. A different interval restarts the count of periods."""
     if plan.length != subscription.plan.length:
         subscription.anchor, subscription.anchored = since, len(subscription.periods)
     subscription.plan, subscription.quantity, subscription.terms_at = plan, quantity, since
 
 
 def end(customer: Customer, subscription: Subscription, ended_at: datetime, at: datetime) -> Invoice | None:
-    """What still waits goes on a last invoice."""
+    """Ends a subscription. Pending lines are billed on a last invoice."""
     subscription.status, subscription.ended_at, subscription.ended = "CANCELED", ended_at, next(order)
     subscription.next_at = subscription.pending = None
     customer.note("SUBSCRIPTION_CANCELED", subscription, at)
@@ -168,5 +170,5 @@ def bill_waiting(customer: Customer, subscription: Subscription, at: datetime) -
 
 
 def fits_with_next_period(subscription: Subscription, plan: Plan, quantity: int) -> bool:
-    """Whether what waits and a period on these terms fit on one invoice."""
+    """Returns True if the pending lines and a period on these terms fit on one invoice."""
     return abs(sum(line.amount for line in subscription.waiting) + plan.amount * quantity) <= LARGEST

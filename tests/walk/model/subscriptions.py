@@ -1,4 +1,4 @@
-"""What can be done with subscriptions. Each raises `Refused`, and may leave half a change behind then."""
+"""Operations on subscriptions. Each raises `Refused`, possibly with the change partly applied."""
 
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -25,7 +25,7 @@ CHARGES = ("RECURRING", "PRORATION_CHARGE")
 
 
 def opened(world: World, customer: Customer) -> datetime:
-    """What time it is for a customer whose subscription has ended, where it was to end by now."""
+    """Returns the customer's time, after ending a subscription whose cancellation is due."""
     at = world.time_of(customer)
     subscription = customer.live
     at = max(at, customer.updated_at, subscription.updated_at if subscription and subscription.updated_at else at)
@@ -35,7 +35,10 @@ def opened(world: World, customer: Customer) -> datetime:
 
 
 def opened_subscription(world: World, customer: Customer, subscription: Subscription) -> datetime:
-    """What time it is for a live subscription, all of whose periods are billed."""
+    """Returns the customer's time, after billing all periods of the live subscription.
+
+    Raises `Refused` if the subscription is canceled.
+    """
     at = max(world.time_of(customer), customer.updated_at, subscription.updated_at or customer.updated_at)
     if subscription.is_live:
         catch_up(customer, subscription, at)
@@ -167,7 +170,7 @@ def change(
         invoice = post(customer, subscription, mode, given_back, charges, since, at)
     judge(customer, subscription, at)
     refuse(CREDIT_NOT_ALLOWED=not may_credit and invoice and invoice.amount < 0)
-    # A new period that began in the past may be over.
+    # A new period that starts in the past may already be over.
     catch_up(customer, subscription, at, most=AT_ONCE)
     return invoice
 
@@ -177,7 +180,7 @@ def with_given(terms: tuple[Plan, int], plan: Plan | None, quantity: int | None)
 
 
 def by_default(before: tuple[Plan, int], now: tuple[Plan, int]) -> str:
-    """A longer interval at once, a shorter one later; of equal ones, what costs as much or more at once."""
+    """Returns IMMEDIATE for a longer interval, or an equal one that costs as much or more. Else PERIOD_END."""
     (old, old_quantity), (new, new_quantity) = before, now
     if nominal(old) != nominal(new):
         return "IMMEDIATE" if nominal(new) > nominal(old) else "PERIOD_END"
@@ -185,7 +188,7 @@ def by_default(before: tuple[Plan, int], now: tuple[Plan, int]) -> str:
 
 
 def nominal(plan: Plan) -> Fraction:
-    """Days of an interval, on average."""
+    """Returns the average number of days of a plan's interval."""
     unit, number = plan.length
     return number * {"DAY": Fraction(1), "MONTH": Fraction("365.2425") / 12}[unit]
 
@@ -197,7 +200,7 @@ def withdraw_what_is_lost(
     then: tuple[Plan, int] | None,
     at: datetime,
 ) -> bool:
-    """Withdraws the change that waits, where nothing or not all of what it was to change is left of it."""
+    """Withdraws the pending change if any part of it has no effect any longer. Returns True if it was withdrawn."""
     if subscription.pending is None or then is None:
         return False
     before, waits = (subscription.plan, subscription.quantity), subscription.pending[:2]
@@ -211,7 +214,7 @@ def withdraw_what_is_lost(
 def credits(  # noqa: A001 - their name
     customer: Customer, subscription: Subscription, at: datetime, change: int
 ) -> list[Line]:
-    """What is given back of each charge whose span is not over at `at`, beyond what was given back of it before."""
+    """Returns credits for the unused part of each charge at `at`, minus earlier credits."""
     found = []
     for line, _ in customer.lines_on(subscription):
         if line.kind not in CHARGES or line.amount <= 0 or line.start is None or line.end is None or line.end <= at:
@@ -238,7 +241,7 @@ def credits(  # noqa: A001 - their name
 
 
 def charge(subscription: Subscription, since: datetime, change: int) -> list[Line]:
-    """What the rest of the period costs on the terms of the subscription; nothing where that is 0."""
+    """Returns the charge for the remaining period on the subscription's terms, or nothing if it is 0."""
     plan, quantity, (begins, ends) = subscription.plan, subscription.quantity, subscription.periods[-1]
     amount = rest_of(plan.amount * quantity, begins, ends, since)
     line = Line(
@@ -265,7 +268,7 @@ def post(
     since: datetime,
     at: datetime,
 ) -> Invoice | None:
-    """Bills a change within a period: now, or with the next invoice."""
+    """Bills a change within a period, now or on the next invoice."""
     later: list[Line] = []
     now: list[Line] = []
     match mode:
@@ -282,7 +285,7 @@ def post(
 
 
 def wait_for_next(subscription: Subscription, lines: list[Line]) -> None:
-    """Lines wait for the next invoice, on which they have to fit."""
+    """Adds lines to the pending ones. Raises `Refused` if they do not fit on the next invoice."""
     refuse(TOO_MANY_LINES=lines and len(subscription.waiting) + len(lines) > MOST_WAITING)
     subscription.waiting += lines
     next_terms = subscription.pending[:2] if subscription.pending else (subscription.plan, subscription.quantity)

@@ -1,4 +1,4 @@
-"""What the walk knows of the world: plain values, each named as in the API."""
+"""Model of everything the walk has created: plain values, each named as in the API."""
 
 import io
 import pickle
@@ -12,11 +12,11 @@ from typing import Any
 from tests.walk.model.arithmetic import after, length
 
 order = count()
-"""Tells what was made earlier: each thing that is made takes the next number."""
+"""Sequence numbers for everything created, to tell what was created earlier."""
 
 
 class Refused(Exception):
-    """What is asked for is not allowed, for one of these reasons."""
+    """The operation is not allowed, for one of these reasons."""
 
     def __init__(self, *codes: str) -> None:
         super().__init__(*codes)
@@ -24,14 +24,14 @@ class Refused(Exception):
 
 
 def refuse(**reasons: Any) -> None:
-    """Raises `Refused` with the codes of the reasons that hold."""
+    """Raises `Refused` with the codes of the reasons that are true."""
     if found := [code for code, holds in reasons.items() if holds]:
         raise Refused(*found)
 
 
 @dataclass(eq=False)
 class Clock:
-    """A test clock; `target` while it is on its way."""
+    """A test clock. `target` is set while it is advancing."""
 
     frozen_at: datetime
     id: str | None = None
@@ -74,7 +74,7 @@ class Line:
     end: datetime | None = None
     reverses: "Line | None" = None
     change: int | None = None
-    """The change that it bills or credits, as a number of `order`."""
+    """Change that the line charges or credits, as a number of `order`."""
     made: int = field(default_factory=lambda: next(order))
 
 
@@ -105,7 +105,7 @@ class Invoice:
     allocations: list[Allocation] = field(default_factory=list)
     replaces: "Invoice | None" = None
     voided: int | None = None
-    """When it was voided, as a number of `order`."""
+    """Time it was voided, as a number of `order`."""
     version: int = 0
     id: str | None = None
     made: int = field(default_factory=lambda: next(order))
@@ -135,23 +135,23 @@ class Subscription:
     quantity: int
     anchor: datetime
     next_at: datetime | None
-    """When something is to be done next."""
+    """Next time at which something is due."""
     status: str = "PENDING"
     trial: tuple[datetime, datetime] | None = None
     periods: list[list[datetime]] = field(default_factory=list)
-    """Start and end of each, a trial too; of the last one, the end may be cut."""
+    """Start and end of each period, including trials. The last one may be cut short."""
     anchored: int = 0
-    """How many periods there were before the anchor."""
+    """Number of periods before the anchor."""
     terms_at: datetime | None = None
     pending: tuple[Plan, int, datetime] | None = None
     waiting: list[Line] = field(default_factory=list)
     changed: set[int] = field(default_factory=set)
-    """The ordinals of the periods in which plan or quantity changed, or that were cut."""
+    """Ordinals of the periods in which plan or quantity changed, or which were cut short."""
     cancel_at_period_end: bool = False
     canceled_at: datetime | None = None
     ended_at: datetime | None = None
     ended: int | None = None
-    """When it ended, as a number of `order`."""
+    """Time it ended, as a number of `order`."""
     updated_at: datetime | None = None
     version: int = 0
     id: str | None = None
@@ -166,13 +166,13 @@ class Subscription:
 
 
 def label(plan: Plan, quantity: int) -> str:
-    """How so many units of a plan are called on an invoice."""
+    """Returns the description of this quantity of a plan on an invoice."""
     return plan.name if quantity == 1 else f"{quantity} × {plan.name}"
 
 
 @dataclass(eq=False)
 class Customer:
-    """A customer with all that is theirs. `events` counts what happened, by type."""
+    """A customer with everything that belongs to it. `events` counts its events by type."""
 
     name: str
     email: str
@@ -183,12 +183,12 @@ class Customer:
     currency: str | None = None
     archived: bool = False
     ledger: list[tuple[str, int, int]] = field(default_factory=list)
-    """Kind, amount, and the balance after it."""
+    """Kind, amount, and resulting balance of each entry."""
     subscriptions: list[Subscription] = field(default_factory=list)
     invoices: list[Invoice] = field(default_factory=list)
     payments: list[Payment] = field(default_factory=list)
     trials: dict[str, Subscription] = field(default_factory=dict)
-    """Codes of the plans that the customer was on trial of."""
+    """Subscriptions of the customer's trials, by plan code."""
     events: Counter[str] = field(default_factory=Counter)
     version: int = 0
     id: str | None = None
@@ -203,19 +203,22 @@ class Customer:
 
     @property
     def unpaid(self) -> list[Invoice]:
-        """The unpaid invoices: oldest due first, of those due at once the one made first."""
+        """Unpaid invoices, oldest due first, then in the order they were created."""
         found = [(invoice.due_at, invoice.made, invoice) for invoice in self.invoices if invoice.is_unpaid]
         return [invoice for _, _, invoice in sorted(found)]
 
     def note(self, event: str, thing: "Customer | Subscription | Invoice", at: datetime) -> None:
-        """An event: it makes a new version of what it is about."""
+        """Records an event. Each creates a new version of the object it is about."""
         self.events[event] += 1
         thing.version += 1
         if not isinstance(thing, Invoice):
             thing.updated_at = at if thing.updated_at is None else max(thing.updated_at, at)
 
     def lines_on(self, subscription: Subscription) -> list[tuple[Line, Invoice | None]]:
-        """The lines that count: on invoices that are not void, and those that wait for one, as they were made."""
+        """Returns the pending lines and those on invoices that are not void, in the order they were created.
+
+        Each comes with its invoice, or None if it is pending.
+        """
         found: list[tuple[Line, Invoice | None]] = [
             (line, invoice)
             for invoice in self.invoices
@@ -226,7 +229,7 @@ class Customer:
         return sorted(found, key=lambda each: each[0].made)
 
     def given_back(self, line: Line) -> int:
-        """What was given back of a line so far."""
+        """Returns the amount of a line that was credited so far."""
         return -sum(
             other.amount
             for subscription in self.subscriptions
@@ -237,7 +240,7 @@ class Customer:
 
 @dataclass(eq=False)
 class Key:
-    """An API key, or a customer session."""
+    """An API key or a customer session."""
 
     scope: str
     token: str | None = None
@@ -252,7 +255,7 @@ class Key:
 
 @dataclass
 class World:
-    """Everything, at the instant `now` of the wall clock."""
+    """Everything that exists, at the instant `now` of the wall clock."""
 
     now: datetime
     clocks: list[Clock] = field(default_factory=list)
@@ -261,7 +264,7 @@ class World:
     keys: list[Key] = field(default_factory=list)
 
     def time_of(self, customer: Customer) -> datetime:
-        """What time it is for a customer. Raises `Refused` while the test clock is on its way."""
+        """Returns the current time of a customer. Raises `Refused` while its test clock is advancing."""
         if customer.clock is None:
             return self.now
         refuse(TEST_CLOCK_ADVANCING=customer.clock.target is not None)
@@ -269,7 +272,7 @@ class World:
 
 
 class Before:
-    """The world as it was before a step: of the customers with these numbers, and of these other things."""
+    """Snapshot from before a step of the customers with these numbers, and of these other things."""
 
     def __init__(self, world: World, customers: Iterable[int], things: Iterable[Plan | Clock | Key]) -> None:
         self._world = world
@@ -293,7 +296,7 @@ class Before:
 
 
 class Pickler(pickle.Pickler):
-    """Writes a customer, and leaves out the plans and clocks, which are nobody's."""
+    """Pickles a customer without the plans and test clocks, which are shared between customers."""
 
     def __init__(self, file: io.BytesIO, shared: dict[int, Any]) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)

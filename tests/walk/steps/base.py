@@ -1,4 +1,4 @@
-"""What the steps have in common. A step is a rule of Hypothesis; what is drawn for it can be written down as JSON."""
+"""Base of all steps. A step is a Hypothesis rule whose drawn values can be stored as JSON."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ Method = TypeVar("Method", bound=Callable[..., None])
 Thing = TypeVar("Thing")
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
-"""An id that nothing has."""
+"""An id that does not exist."""
 
 STATEMENTS = [f"statement, {n}" for n in (1, 2, 3, 5, 8, 12)]
 COMMITS = ["before commit, 1", "after commit, 1"]
@@ -27,27 +27,27 @@ FAULTS = [
     *("answer, 1, kill server", "answer, 1, lose answer"),
     *(f"{moment}, kill postgres" for moment in ("statement, 3", *COMMITS)),
 ]
-"""What can go wrong with a mutation: when, at the how manieth of such moments, and what."""
+"""Faults during a mutation: the kind of moment, its number, and the action."""
 
 HOW = st.sampled_from([PLAIN] * 130 + [NO_KEY] * 8 + [AGAIN] * 10 + [AT_ONCE] * 6 + [REUSED] * 6 + FAULTS)
-"""How a mutation with an idempotency key is sent."""
+"""Ways to send a mutation with an idempotency key."""
 
 HOW_WITHOUT_KEY = st.sampled_from([PLAIN] * 130 + FAULTS)
 
 
 def mostly(*good: Any, but: Sequence[Any] = ()) -> st.SearchStrategy[Any]:
-    """One of the good values nine times in ten, or else one of the others."""
+    """Draws one of the good values nine times in ten, otherwise one of the others."""
     return st.sampled_from([*good] * max(1, 9 * len(but) // len(good)) + [*but])
 
 
 NUMBER = st.integers(0, 7)
-"""Which one, of those there are, counted around."""
+"""Index of an existing object, modulo their number."""
 
 CUSTOMER = st.sampled_from([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 4, 5, 6, 7])
-"""The same of customers: the life of some is to be eventful."""
+"""The same for customers, weighted so that some get a long history."""
 
 ANY = 6
-"""From this number on, what is picked need not fit."""
+"""From this number on, the chosen object need not fit."""
 
 NAME = mostly("Ada Lovelace", "Grace Hopper", "Łucja", "李", but=[" "])
 NET_DAYS = mostly(None, None, 0, 3, 7, 30, 365, but=[366, -1])
@@ -55,11 +55,11 @@ QUANTITY = mostly(1, 2, 3, 4, 7, 10, 10**9, but=[0, 10**9 + 1])
 AMOUNT = mostly(2900, 1, 100, 999, 3333, 10_000, 70_000, 123_457, 0, but=[-1, 10_000_000])
 CURRENCY = mostly("EUR", but=["USD", "XXX"])
 SECONDS = st.sampled_from([0, 1, -1, 60, -3600, 86_400, -86_400, -10 * 86_400, 20 * 86_400, 90 * 86_400])
-"""How long after now, or before."""
+"""Offset from now in seconds."""
 
 
 def step(*mutations: str, **drawn: st.SearchStrategy[Any]) -> Callable[[Method], Method]:
-    """Makes a rule of a method that sends these mutations, and has what it was called with written down."""
+    """Turns a method that sends these mutations into a rule, and records its arguments."""
 
     def decorate(method: Method) -> Method:
         @wraps(method)
@@ -76,11 +76,11 @@ def step(*mutations: str, **drawn: st.SearchStrategy[Any]) -> Callable[[Method],
 
 
 MUTATIONS: set[str] = set()
-"""The mutations that steps send."""
+"""Names of the mutations that steps send."""
 
 
 class Steps(RuleBasedStateMachine):
-    """Takes a walk, which a subclass has, from its beginning."""
+    """Runs the steps of `walk`, which a subclass sets, from its start."""
 
     walk: ClassVar[Walk]
 
@@ -96,7 +96,7 @@ class Steps(RuleBasedStateMachine):
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Keeps the steps that have led to a failure."""
+        """Records the steps if they lead to a failure."""
         try:
             yield
         except Exception:
@@ -109,7 +109,7 @@ class Steps(RuleBasedStateMachine):
         return self.walk.world
 
     def customer(self, number: int, fits: Callable[[Customer], object] = bool) -> int:
-        """The place of a customer among all: mostly of one that fits, where there is one."""
+        """Returns the index of a customer, usually one that fits if there is any."""
         places = range(len(self.world.customers))
         fitting = [place for place in places if fits(self.world.customers[place])]
         chosen = fitting if fitting and number < ANY else places
@@ -122,17 +122,17 @@ class Steps(RuleBasedStateMachine):
         return customer.clock.frozen_at if customer.clock else self.world.now
 
     def at(self, customer: Customer, seconds: int | None) -> datetime | None:
-        """An instant so long after now, for the customer."""
+        """Returns the instant `seconds` after the customer's current time."""
         return None if seconds is None else self.now(customer) + timedelta(seconds=seconds)
 
 
 def pick(things: list[Thing], number: int) -> int | None:
-    """The place of a thing, with more of a chance for the latest; None where there are none."""
+    """Returns the index of one of the things, usually a recent one, or None if there are none."""
     return None if not things else len(things) - 1 - number % len(things)
 
 
 def given(**fields: Any) -> dict[str, Any]:
-    """The fields of an input that are not left out, instants as the API takes them."""
+    """Returns the fields of an input that are not None, with instants in the API's format."""
     return {
         name: instant(value) if isinstance(value, datetime) else value
         for name, value in fields.items()

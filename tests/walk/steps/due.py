@@ -25,7 +25,7 @@ class DueSteps(SubscriptionSteps, InvoiceSteps):
     def move_money_after_a_due_end(
         self, number: int, more: int, before: int | None, late: int, paid: int | None, older: int, how: str
     ) -> None:
-        """The end of a subscription has come, with something left to bill, when a payment or a void comes."""
+        """Records a payment or voids an invoice after the subscription's end is due, with pending lines."""
         place = self.subscriber(number, lambda subscription: subscription.status in ("ACTIVE", "PAST_DUE"))
         customer = self.world.customers[place]
         wanted = self.latest(place, 0)

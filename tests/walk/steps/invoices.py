@@ -1,4 +1,4 @@
-"""Steps with invoices, and payments."""
+"""Steps with invoices and payments."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +30,9 @@ METHODS = st.sampled_from(["BANK_TRANSFER", "CARD", "CASH", "OTHER"])
 
 class InvoiceSteps(Steps):
     def invoice(self, place: int, states: tuple[str, ...], older: int) -> int | None:
-        """The place of one of the customer's invoices; one in these states, where there is one."""
+        """Returns the index of one of the customer's invoices, preferably in one of these states. None if there are
+        none.
+        """
         found = self.world.customers[place].invoices
         fitting = [number for number, invoice in enumerate(found) if invoice.status in states]
         chosen = fitting if fitting and older < 5 else list(range(len(found)))
@@ -106,7 +108,7 @@ class InvoiceSteps(Steps):
         own: str = "id",
         place: int | None = None,
     ) -> None:
-        """Takes a step with an invoice of the customer at `place`, or of one that has an invoice in these states."""
+        """Applies an operation to an invoice of the customer at `place`, or of one with an invoice in these states."""
         if place is None:
             place = self.customer(number, lambda customer: any(each.status in states for each in customer.invoices))
         wanted = self.invoice(place, states, older)
@@ -175,7 +177,7 @@ class InvoiceSteps(Steps):
         *,
         how: str = PLAIN,
     ) -> None:
-        """A payment; without an `amount`, of all that is due or a little, without a `currency`, in the customer's."""
+        """Records a payment. `amount` defaults to everything due, `currency` to the customer's."""
         customer = self.world.customers[place]
         received_at = self.at(customer, received)
         due = sum(each.due for each in customer.unpaid if each.status == "OPEN")
@@ -216,7 +218,7 @@ class InvoiceSteps(Steps):
 
 
 def itself(operation: Callable[[World, Customer, Invoice], None]) -> Callable[[World, Customer, Invoice], Invoice]:
-    """The operation, as one that gives the invoice that it was done with."""
+    """Wraps an operation so that it returns the invoice it was applied to."""
 
     def done(world: World, customer: Customer, invoice: Invoice) -> Invoice:
         operation(world, customer, invoice)

@@ -24,22 +24,22 @@ from tests.walk.walk import Made
 
 MODES = [None, "IMMEDIATE", "NEXT_INVOICE", "PERIOD_END", "NONE", "CHARGE_NOW_CREDIT_LATER"]
 AS_BEFORE = -1
-"""Stands for the plan that a customer had last."""
+"""Stands for the customer's previous plan."""
 
 PLAN = st.sampled_from([None] * 8 + [*range(8)])
-"""Which plan, or the same as before."""
+"""Index of a plan, or None for the same plan as before."""
 
 KEY_SEEN_FOR = timedelta(seconds=5)
-"""So long a process may go on with what it has read of a key."""
+"""Time for which a process may use a cached API key."""
 
 
 class SubscriptionSteps(Steps):
     def latest(self, place: int, older: int) -> int | None:
-        """The place of a subscription among the customer's."""
+        """Returns the index of one of the customer's subscriptions, usually a recent one."""
         return pick(self.world.customers[place].subscriptions, older)
 
     def subscriber(self, number: int, fits: Callable[[Subscription], object]) -> int:
-        """The place of a customer with a live subscription, mostly one that fits, where there is one."""
+        """Returns the index of a customer with a live subscription, usually one that fits if there is any."""
         if any(customer.live and fits(customer.live) for customer in self.world.customers):
             return self.customer(number, lambda customer: customer.live and fits(customer.live))
         return self.customer(number, lambda customer: customer.live)
@@ -240,7 +240,7 @@ class SubscriptionSteps(Steps):
     def by_token(
         self, number: int, key: int, cancels: bool, plan: int | None, quantity: int | None, settlement: str
     ) -> None:
-        """A change or a cancellation, by who has a token."""
+        """Changes or cancels a subscription with the token of a key or session."""
         if not self.world.keys:
             return
         with_token = self.world.keys[key % len(self.world.keys)]
@@ -265,11 +265,11 @@ class SubscriptionSteps(Steps):
             self.change(place, wanted, plan, quantity, None, None, session=session, token=token)
 
     def nearly_gone(self, key: Key) -> bool:
-        """Whether a process may or may not know yet that a key is revoked."""
+        """Returns True if processes may not have noticed yet that a key is revoked."""
         return key.revoked_at is not None and self.world.now < key.revoked_at + KEY_SEEN_FOR
 
     def why_denied(self, key: Key, cancels: bool, plan: int | None, settlement: str) -> str | None:
-        """The code of what must come where the key does not allow it; None where it does."""
+        """Returns the error code that is expected if the key does not allow the operation, or None if it does."""
         if key.revoked_at or (key.expires_at and self.world.now >= key.expires_at):
             return "UNAUTHENTICATED"
         if key.scope == "READ":

@@ -1,4 +1,4 @@
-"""Steps that let time pass, and those that break things between others."""
+"""Steps that let time pass, and steps that cause faults between others."""
 
 from datetime import datetime, timedelta
 from itertools import count
@@ -17,7 +17,7 @@ DAY = 86_400
 SPANS = (1, 6, 3600, DAY, 3 * DAY, 10 * DAY, 14 * DAY, 31 * DAY, 100 * DAY)
 FORWARD = st.sampled_from(SPANS)
 FORWARD_OR_BACK = mostly(*SPANS, but=[0, -1, -3600])
-"""Seconds that pass, or that a clock is set back by."""
+"""Seconds by which a clock advances, or is set back."""
 
 HOW_IT_IS_SENT = st.sampled_from([PLAIN] * 12 + [NO_KEY, AGAIN, AT_ONCE, REUSED])
 
@@ -31,7 +31,9 @@ FAULTS = [
     *("before commit, 2, kill postgres", "after commit, 3, kill postgres"),
 ]
 HOW_IT_RUNS = st.sampled_from([""] * 70 + FAULTS)
-"""Runs and clocks on their way take several transactions: here, in the middle of one, and between two."""
+"""Faults during runs and advancing test clocks. Both take several transactions, so a fault can hit one or fall between
+two.
+"""
 
 NOT_FOUND: dict[str, tuple[dict[str, Any], str]] = {
     "updateCustomer": ({"id": NOBODY, "name": "Nobody"}, "CUSTOMER_NOT_FOUND"),
@@ -57,19 +59,19 @@ NOT_FOUND: dict[str, tuple[dict[str, Any], str]] = {
     "createCustomerSession": ({"customerId": NOBODY}, "CUSTOMER_NOT_FOUND"),
     "revokeApiKey": ({"id": NOBODY}, "API_KEY_NOT_FOUND"),
 }
-"""What is asked of things that are not there, and the refusal."""
+"""Input for objects that do not exist, and the expected error code of each mutation."""
 
 
 class TimeSteps(Steps):
     @step(seconds=FORWARD_OR_BACK, runs=st.booleans(), how=HOW_IT_RUNS)
     def pass_time(self, seconds: int, runs: bool, how: str) -> None:
-        """Time passes in the world; the server may look for what is due."""
+        """Lets real time pass. The server may then start a renewal run."""
         self.walk.set_time(self.world.now + timedelta(seconds=seconds))
         if runs:
             self.run(how)
 
     def run(self, how: str) -> None:
-        """The server looks for what is due, until nothing is."""
+        """Starts renewal runs until nothing is due."""
         self.walk.tally.steps += 1
         fault = how or None
         for _ in range(runs_until_nothing_is_due(self.world)):
@@ -78,7 +80,7 @@ class TimeSteps(Steps):
         self.walk.compare_touched(range(len(self.world.customers)), self.world.clocks)
 
     def tick(self, fault: str | None = None) -> None:
-        """A run, and another one where it was broken off."""
+        """Starts a renewal run, and retries it if it was interrupted."""
         for _ in range(MOST_TRIES):
             try:
                 self.walk.client.tick(fault=fault)
@@ -108,14 +110,16 @@ class TimeSteps(Steps):
         self.walk.step("advanceTestClock", "testClock { id }", fields, do, how=how, customers=customers, things=[clock])
 
     def clock(self, number: int, seconds: int) -> tuple[Clock, datetime, list[int]]:
-        """A test clock, an instant so long after its time, and its customers."""
+        """Returns a test clock, an instant relative to its time, and the indexes of its customers."""
         clock = self.world.clocks[number % len(self.world.clocks)]
         customers = [place for place, customer in enumerate(self.world.customers) if customer.clock is clock]
         return clock, clock.frozen_at + timedelta(seconds=seconds), customers
 
     @step(number=NUMBER, seconds=FORWARD, fault=st.sampled_from(FAULTS), meanwhile=st.booleans(), runs=st.booleans())
     def break_off_advance(self, number: int, seconds: int, fault: str, meanwhile: bool, runs: bool) -> None:
-        """A test clock is broken off on its way: its customers wait, until it is sent again or a run takes it on."""
+        """Interrupts the advance of a test clock. Its customers are locked until it is retried or a
+        run continues it.
+        """
         if not self.world.clocks:
             return
         clock, to, customers = self.clock(number, seconds)
@@ -135,7 +139,7 @@ class TimeSteps(Steps):
             walk.client.recover()
         catalog.send_clock(self.world, clock, to)
         if walk.thing_differs(clock):
-            # It has not been sent on its way, or has arrived: there is no meanwhile.
+            # The clock has not started to advance, or has arrived: nothing can happen in between.
             meanwhile = False
         if meanwhile and customers:
             self.wait_for_clock(customers[0])
@@ -148,7 +152,7 @@ class TimeSteps(Steps):
         walk.compare_touched(customers, [clock])
 
     def wait_for_clock(self, place: int) -> None:
-        """A customer of a test clock that is on its way cannot be changed."""
+        """Asserts that a customer cannot be changed while its test clock is advancing."""
 
         def do() -> Made:
             customer = self.world.customers[place]
@@ -164,7 +168,7 @@ class TimeSteps(Steps):
 
     @step(which=st.sampled_from(sorted(NOT_FOUND)))
     def ask_for_nothing(self, which: str) -> None:
-        """What is not there is not found."""
+        """Asserts that a mutation reports an object that does not exist."""
         fields, code = NOT_FOUND[which]
 
         def do() -> Made:
@@ -174,7 +178,7 @@ class TimeSteps(Steps):
 
 
 def runs_until_nothing_is_due(world: World) -> int:
-    """Lets the server of the model look for what is due until nothing is. Says how often it had to."""
+    """Runs the model until nothing is due. Returns the number of runs needed."""
     for runs in count(1):
         run(world)
         live = [customer.live for customer in world.customers if customer.clock is None]
