@@ -19,11 +19,11 @@ from db.models import RateBucket
 from db.models.base import table_of
 from services.settings import RateLimit
 
-MIN_EMPTY_WAIT = timedelta(seconds=0.05)
+EMPTY_PAUSE = timedelta(seconds=0.05)
 """Minimum time before a worker asks an empty bucket again."""
 
 
-MAX_CLOCK_DIFFERENCE = timedelta(minutes=1)
+CLOCK_TOLERANCE = timedelta(minutes=1)
 """Maximum clock difference between machines. A `filled_at` further in the future means that a clock was set back."""
 
 
@@ -66,7 +66,7 @@ async def take_block(
     asked = {
         "key": api_key_id,
         "now": now,
-        "set_back": MAX_CLOCK_DIFFERENCE,
+        "set_back": CLOCK_TOLERANCE,
         "owed": owed,
         "block": limit.block,
         "burst": limit.burst,
@@ -81,7 +81,7 @@ async def take_block(
     [(left, granted)] = found
     # Other requests may have changed `lease.left` while the statement ran.
     lease.left += granted - owed
-    wait = max(MIN_EMPTY_WAIT, timedelta(seconds=(1.0 - left) / limit.rows_per_second))
+    wait = max(EMPTY_PAUSE, timedelta(seconds=(1.0 - left) / limit.rows_per_second))
     lease.empty_since, lease.empty_until = (now, now + wait) if lease.left < 1 else (None, None)
 
 

@@ -23,19 +23,19 @@ from db.queries.fills import CHANGES_OF_ONE, fill_changed_periods, fill_changed_
 
 logger = logging.getLogger("billing.repairs")
 
-MAX_REPAIR_EVENTS = 2000
+REPAIR_EVENTS = 2000
 """Maximum number of events of each type that a repair reads, newest first."""
 
 CHANGED_PERIODS = text(fill_changed_periods(CHANGES_OF_ONE))
-CHANGED_TRIALS = text(fill_changed_trials(newest(MAX_REPAIR_EVENTS, EventType.SUBSCRIPTION_CHANGED)))
+CHANGED_TRIALS = text(fill_changed_trials(newest(REPAIR_EVENTS, EventType.SUBSCRIPTION_CHANGED)))
 BEYOND_ASCII = text(
     f"""
     SELECT id, email, email_key
     FROM customers
     WHERE email ~ '[^[:ascii:]]' AND id IN (
-        SELECT object_id FROM {newest(MAX_REPAIR_EVENTS, EventType.CUSTOMER_CREATED)} AS created
+        SELECT object_id FROM {newest(REPAIR_EVENTS, EventType.CUSTOMER_CREATED)} AS created
         UNION ALL
-        SELECT object_id FROM {newest(MAX_REPAIR_EVENTS, EventType.CUSTOMER_UPDATED)} AS updated
+        SELECT object_id FROM {newest(REPAIR_EVENTS, EventType.CUSTOMER_UPDATED)} AS updated
     )
     ORDER BY id
     """  # noqa: S608

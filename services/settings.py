@@ -5,7 +5,7 @@ from dataclasses import dataclass
 BLOCKS = 100
 """Number of blocks in a full bucket. With 100, the unspent blocks of eight workers are less than a tenth of it."""
 
-MAX_CONCURRENT_CHUNKS = 6
+CONCURRENCY_LIMIT = 6
 """Maximum number of chunks that run concurrently by default."""
 
 
@@ -37,5 +37,5 @@ NO_THROTTLE = RunThrottle()
 
 def throttle_for(cores: int) -> RunThrottle:
     """Returns the throttle for a machine with this number of cores. It leaves capacity for requests."""
-    concurrency = min(MAX_CONCURRENT_CHUNKS, max(1, cores // 2))
+    concurrency = min(CONCURRENCY_LIMIT, max(1, cores // 2))
     return RunThrottle(concurrency, pause_ratio=1.0 if cores <= 2 else 0.5 if cores <= 4 else 0.0)
