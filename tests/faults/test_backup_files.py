@@ -68,7 +68,7 @@ async def test_a_backup_is_its_owners_alone_and_never_written_over(source: str, 
 
     line = refusal_of(billing("backup", str(backup), DATABASE_URL=source))
 
-    assert "is there already" in line
+    assert "already exists" in line
     assert backup.read_bytes() == before
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
     assert [file.name for file in backup.parent.iterdir()] == [backup.name]
@@ -145,9 +145,9 @@ def no_backup(_whole: Path, damaged: Path) -> None:
         (flipped, "damaged"),
         (exchanged, "its SQL does not match the manifest"),
         (counted_wrong, "customers has 300 rows instead of 301"),
-        (of_the_future, "revision 9999, which this version does not know: it was made by 7.0.0"),
+        (of_the_future, "revision 9999, which this version does not know: restore it with version 7.0.0 or later"),
         (of_another_format, "format 2"),
-        (of_newer_programs, "by the programs of PostgreSQL 99"),
+        (of_newer_programs, "by the client programs of PostgreSQL 99"),
         (no_backup, "not a backup or is damaged"),
     ],
 )
@@ -215,7 +215,7 @@ def test_a_disk_that_takes_no_more_is_told_and_leaves_no_file(source: str, tmp_p
         check=False,
     )
 
-    assert refusal_of(done) == f"error: {file} cannot be written: File too large."
+    assert refusal_of(done) == f"error: Cannot write {file}: File too large."
     assert list(tmp_path.iterdir()) == []
 
 

@@ -75,7 +75,7 @@ async def test_what_takes_too_long_is_broken_off_with_its_sql(
         ["UNAVAILABLE"],
         ["UNAVAILABLE"],
     ]
-    assert all("or may be" in answer.json()["errors"][0]["message"] for answer in answers)
+    assert all("may have been applied" in answer.json()["errors"][0]["message"] for answer in answers)
 
 
 async def release(held: Sequence[AsyncConnection], *, every_seconds: float) -> None:

@@ -87,9 +87,12 @@ async def test_unfinished_heads_make_room_for_each_other(served: Served) -> None
 def assert_oldest_were_refused(told: list[bytes]) -> None:
     refused = [answer for answer in told if answer.startswith(b"HTTP/1.1 503 ")]
     late = [answer for answer in told if answer.startswith(b"HTTP/1.1 408 ")]
+    # The reset of a connection whose body has not been read may overtake its response.
+    reset = [answer for answer in told if answer == b""]
 
-    assert len(refused) + len(late) == len(told)
-    assert len(told) // 3 < len(refused)
+    assert len(refused) + len(reset) + len(late) == len(told)
+    assert len(told) // 3 < len(refused) + len(reset)
+    assert refused
     assert late
     head, _, body = refused[0].partition(b"\r\n\r\n")
     assert b"\r\nretry-after: 1\r\n" in head

@@ -105,5 +105,5 @@ async def test_a_payload_that_cannot_be_read(
     assert answer.json()["data"] is None
     [error] = answer.json()["errors"]
     assert error["extensions"]["code"] == "UNAVAILABLE"
-    assert "or may be" in error["message"]
+    assert "may have been applied" in error["message"]
     assert await count(Sessions(usual.engine), Customer) == 1

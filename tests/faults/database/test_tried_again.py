@@ -324,7 +324,7 @@ async def test_a_commit_that_nobody_hears_of_without_a_key(
         answer = await create(api)
 
         assert code(answer) == (200, "UNAVAILABLE")
-        assert "may be" in answer.json()["errors"][0]["message"]
+        assert "may have been applied" in answer.json()["errors"][0]["message"]
         assert tried_again == []
         assert await count(sessions, Customer) == 2
 
