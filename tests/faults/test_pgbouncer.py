@@ -250,4 +250,4 @@ def test_a_backup_wants_postgresql_itself(database_url: str, pgbouncer: int, tmp
     done = billing(command, str(file), DATABASE_URL=through(pgbouncer, database_url), BILLING_PGBOUNCER="on")
 
     assert done.returncode == 1
-    assert "not through PgBouncer" in done.stderr
+    assert "do not work through PgBouncer" in done.stderr
