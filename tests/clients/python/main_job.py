@@ -16,7 +16,7 @@ from billing_client import (  # type: ignore[import-not-found]
 def create_customer(client: Client, name: str) -> str:
     new = CreateCustomerInput(name=name, email=f"{uuid4()}@example.com")
     payload = client.create_customer(new).create_customer
-    # After a refusal it is null, and the user errors say why.
+    # After a rejection it is null, and the user errors say why.
     assert payload.customer, payload.user_errors
     return str(payload.customer.id)
 
@@ -29,7 +29,7 @@ def create_plan(client: Client) -> str:
 
 
 def pages_of_subscriptions(client: Client, plan_id: str) -> list[list[str]]:
-    """The ids of a plan's subscriptions, two on a page."""
+    """Returns the ids of a plan's subscriptions, in pages of two."""
     pages: list[list[str]] = []
     after: str | None = None
     while True:
@@ -52,7 +52,7 @@ def main_job(client: Client) -> dict[str, object]:
     plan_id = create_plan(client)
     customer_id = create_customer(client, "Ada Lovelace")
 
-    # The key is made before the first try, and every retry has the same.
+    # The idempotency key is created before the first attempt, and every retry uses the same one.
     new = CreateSubscriptionInput(customerId=customer_id, planId=plan_id, quantity=2, idempotencyKey=str(uuid4()))
     created = client.create_subscription(new).create_subscription
     retried = client.create_subscription(new).create_subscription
