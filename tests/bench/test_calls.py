@@ -1,4 +1,4 @@
-"""No operation grows slow unnoticed: each calls at most as many Python functions as `bench/calls.json` allows."""
+"""Tests that no operation calls more Python functions than `bench/calls.json` allows."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from tests.clients.node import unavailable
 
 @pytest.fixture
 def numbers() -> dict[str, int]:
-    """The numbers for this version of Python, which is CI's or one for which somebody has written some."""
+    """The recorded numbers for this version of Python. Skips the test if there are none."""
     if not (numbers := written_numbers()):
         unavailable(f"{NUMBERS.name} has no numbers for Python {PYTHON}. {TO_WRITE}")
     return numbers
@@ -21,7 +21,7 @@ def numbers() -> dict[str, int]:
 
 @pytest.mark.slow
 def test_no_operation_calls_many_more_functions_than_written_down(numbers: dict[str, int]) -> None:
-    # In a process of its own, where nothing else runs and nothing was called before.
+    # In a separate process, where nothing else runs and nothing was called before.
     counted = subprocess.run(
         [sys.executable, "-m", "bench.calls"], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
     )

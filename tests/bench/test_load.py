@@ -1,4 +1,4 @@
-"""The load says all that it measured."""
+"""Tests that the load generator reports everything it measured."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ async def test_a_long_line_is_whole_though_the_load_is_stopped_while_it_is_writt
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        limit=4,  # so that nothing is read ahead, and the pipe is full
+        limit=4,  # prevents reading ahead, so that the pipe fills up
     )
     assert load.stdin is not None
     assert load.stdout is not None
@@ -65,5 +65,5 @@ async def test_a_long_line_is_whole_though_the_load_is_stopped_while_it_is_writt
 
 
 def is_writing(pid: int) -> bool:
-    """Whether the process waits until there is room in the pipe."""
+    """Returns True if the process is blocked because the pipe is full."""
     return "pipe_write" in Path(f"/proc/{pid}/wchan").read_text()

@@ -1,4 +1,4 @@
-"""The servers that the bench compares do the same: their answers, and the rows that they write."""
+"""Tests that all servers in the benchmark return the same responses and write the same rows."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from tests.conftest import FOLDER
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """All that are compared, over one small database."""
+    """All servers that are compared, over one small database."""
 
     database: BenchDatabase
     running: list[Server]
@@ -41,7 +41,7 @@ def test_all_answer_and_write_the_same(servers: Servers, operation: Operation) -
 
 
 def test_another_line_is_a_difference(servers: Servers) -> None:
-    """Of two servers, one subscribes to a plan of another price."""
+    """One of two servers subscribes to a plan with another price."""
     ours, other = servers.running[0], servers.running[-1]
     [[dearer]] = servers.database.run("SELECT id FROM plans WHERE code = 'team-monthly'")
     subscribe = operation_of("subscribe")
@@ -59,5 +59,5 @@ def test_every_table_in_which_billing_stores_is_compared(servers: Servers) -> No
         "SELECT table_name FROM information_schema.columns JOIN information_schema.tables USING (table_name)"
         " WHERE column_name = 'customer_id' AND columns.table_schema = 'public' AND table_type = 'BASE TABLE'"
     )
-    # Keys of customers' sessions are no part of billing.
+    # The keys of customer sessions are not part of billing.
     assert {table for [table] in found} - {"api_keys"} | {"customers"} == set(WRITTEN)

@@ -1,4 +1,4 @@
-"""The playground in a real browser: the main job by its own tabs, and no request to any other host."""
+"""The playground in a real browser: its tabs do the main job, and it sends no requests to other hosts."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ READ = """
 
 @asynccontextmanager
 async def listening(database: Database, clock: TestClock, settings: Settings) -> AsyncIterator[str]:
-    """The address of a server on a real socket."""
+    """URL of a server on a real socket."""
     app = create_app(database, settings=patient(settings), clock=clock)
     config = uvicorn.Config(app, port=0, lifespan="off", log_level="warning")
     server = uvicorn.Server(config)
@@ -54,7 +54,7 @@ async def address(database: Database, clock: TestClock) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def keyed_address(database: Database, clock: TestClock) -> AsyncIterator[str]:
-    """As `address`, of a server that needs keys."""
+    """Like `address`, but the server requires API keys."""
     async with listening(database, clock, Settings(requires_key=True)) as url:
         yield url
 
@@ -70,14 +70,14 @@ async def other_token(database: Database, clock: TestClock) -> str:
 
 
 class Browsed:
-    """A page, and all it said and asked for."""
+    """A page, with its console messages and its requests."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.complaints: list[str] = []
         self.hosts: set[str] = set()
         self.sent: list[tuple[str, str | None]] = []
-        """The name of each operation that was sent, and the `Authorization` it was sent with."""
+        """Name of each operation that was sent, with its `Authorization` header."""
         page.on("console", lambda message: self.complain(message.type, message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self.note)
@@ -99,17 +99,17 @@ class Browsed:
         return self.page.get_by_label("API key", exact=True)
 
     async def give_key(self, key: str) -> None:
-        """Puts an API key into its field, and waits until the schema has been read with it."""
+        """Enters an API key, and waits until the schema was loaded with it."""
         async with self.page.expect_response(introspection):
             await self.key.fill(key)
 
     async def run_tab(self, title: str) -> Any:
-        """The answer that the result pane shows after the operation of a tab was run."""
+        """Runs the operation of a tab. Returns the `data` that the result pane shows."""
         await self.page.locator(".graphiql-tab-button", has_text=title).click()
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not re.search(rf"\b{title}\b", await self.page.evaluate(READ, "operation.graphql")):
                 await self.page.wait_for_timeout(50)
-        # The page takes note of a new text by a timer of 100 ms, which ends before this one, as it has begun before it.
+        # The page reads a new text after a timer of 100 ms, which was started before this one and so ends before it.
         await self.page.evaluate("new Promise(done => setTimeout(done, 300))")
         async with self.page.expect_response(lambda response: response.request.method == "POST") as answer:
             await self.page.locator(".graphiql-execute-button").click()
@@ -117,7 +117,7 @@ class Browsed:
         return await self.shown()
 
     async def shown(self) -> Any:
-        """The `data` that the result pane shows, once it does."""
+        """Waits until the result pane shows `data`, and returns it."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while '"data"' not in (text := await self.page.evaluate(READ, "response.json")):
                 await self.page.wait_for_timeout(50)
@@ -187,7 +187,7 @@ async def test_the_tabs_of_the_playground_let_a_year_go_by(address: str, browsed
     assert (clock["status"], clock["frozenAt"]) == ("READY", "2027-01-31T00:00:00Z")
     [customer] = clock["customers"]["nodes"]
     assert customer["subscription"]["status"] == "PAST_DUE"
-    # The trial, and every 30 days of the 351 that are left.
+    # The trial, and every 30 days of the remaining 351.
     assert [invoice["amountCents"] for invoice in customer["invoices"]["nodes"]] == [0, *[5800] * 12]
     assert browsed.complaints == []
 
@@ -223,7 +223,7 @@ async def test_the_documentation_opens_with_what_the_schema_says_of_itself(addre
 
 
 async def test_the_sign_between_quantity_and_plan_is_not_marked(address: str, browsed: Browsed) -> None:
-    """Monaco marks a × as a character that could be taken for an x."""
+    """Monaco highlights × as a character that could be confused with x."""
     await open_page(address, browsed.page)
     await browsed.page.evaluate(WRITE, "# 2 × Pro")
     await expect(browsed.page.locator(".graphiql-query-editor .view-line", has_text="2 × Pro")).to_be_visible()
@@ -302,7 +302,7 @@ async def test_a_key_lives_as_long_as_its_tab_and_is_kept_nowhere_else(
     await open_page(address, other.page)
     await expect(other.key).to_have_value("")
     assert other.sent == [("IntrospectionQuery", None)]
-    # Neither the history of requests nor anything else that outlives the tab.
+    # Neither the history of requests nor any other storage that outlives the tab.
     assert token not in await browsed.page.evaluate("JSON.stringify(localStorage) + document.cookie")
 
 

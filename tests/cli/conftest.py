@@ -1,4 +1,4 @@
-"""Servers as a person starts them: processes of their own, each on a free port."""
+"""Servers as users start them: separate processes, each on a free port."""
 
 import os
 import re
@@ -28,7 +28,7 @@ class Served:
     url: str
 
     def graphql(self, query: str, **variables: object) -> dict[str, object]:
-        """The `data` of the answer."""
+        """Returns the `data` of the response."""
         answer = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=30)
         document = answer.json()
         assert "errors" not in document, document
@@ -36,7 +36,7 @@ class Served:
         return data
 
     def until(self, path: str, status: int = 200) -> None:
-        """Waits until `path` answers with `status`."""
+        """Waits until `path` responds with `status`."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             try:
@@ -48,7 +48,7 @@ class Served:
         pytest.fail(f"{path} has not answered {status}: {self.said.read_text()}")
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Ends the server by a signal, and gives its exit code."""
+        """Stops the server with a signal, and returns its exit code."""
         self.process.send_signal(number)
         return self.process.wait(PATIENCE_SECONDS)
 
@@ -57,7 +57,7 @@ Serve = Callable[..., Served]
 
 
 def billing(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command, run to its end."""
+    """Runs the command `billing` until it exits."""
     return subprocess.run(
         [sys.executable, "-m", "cli.main", *arguments],
         cwd=ROOT,
@@ -79,14 +79,14 @@ def data_dir() -> Path:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Starts servers, and ends what is left of them after the test."""
+    """Starts servers, and stops those still running after the test."""
     with servers(tmp_path) as start:
         yield start
 
 
 @contextmanager
 def servers(folder: Path) -> Iterator[Serve]:
-    """Starts servers, which say what they have to say in the folder, and ends what is left of them."""
+    """Starts servers that write their logs to the folder, and stops those still running at the end."""
     started: list[Served] = []
 
     def start(*arguments: str, environment: dict[str, str] | None = None) -> Served:

@@ -1,4 +1,4 @@
-"""Settings: all that are declared can be set, are documented, and are printed; nothing else is taken."""
+"""Settings: every declared setting can be set, is documented and is printed; unknown ones are rejected."""
 
 import asyncio
 import json
@@ -41,13 +41,13 @@ EVERYTHING = {
 
 
 def options_of_serve() -> dict[str, str]:
-    """The options of `billing serve` as they are written, by the field of their setting."""
+    """Returns the options of `billing serve` as they are written, by the field of their setting."""
     [serve] = [command for name, command in typer.main.get_command(app).commands.items() if name == "serve"]  # type: ignore[attr-defined]
     return {each.name: ", ".join(f"`{said}`" for said in (*each.opts, *each.secondary_opts)) for each in serve.params}
 
 
 def table_of_settings() -> list[str]:
-    """The rows of docs/configuration.md."""
+    """Returns the rows that docs/configuration.md should contain."""
     options = options_of_serve()
     rows = []
     for each in settings_of(Configuration):
@@ -58,14 +58,14 @@ def table_of_settings() -> list[str]:
 
 
 def test_the_table_of_the_settings_is_complete_and_true() -> None:
-    """What is missing or wrong there is shown as it should be."""
+    """On failure, the assertion shows the rows as they should be."""
     documented = re.findall(r"^\| `\w+` \|.*", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE)
 
     assert documented == table_of_settings()
 
 
 def test_each_setting_reaches_what_it_is_a_setting_of() -> None:
-    """Whatever can be set of the server and of its database has a setting, whose default is the same."""
+    """Every field of the server's and the database's settings has a setting with the same default."""
     read = read_configuration({})
 
     assert read.of_database() == DatabaseSettings()
@@ -93,7 +93,7 @@ async def test_timeouts_reach_every_connection_of_the_database(database_url: str
 
 
 async def test_a_server_keeps_to_the_timeouts_that_are_set(serve: Serve, database_url: str) -> None:
-    """A lock is waited for until the statement's time is over: by default the lock's own would be first."""
+    """With the default settings, the lock timeout would expire before the statement timeout."""
     there = {"DATABASE_URL": database_url, "BILLING_AUTH": "off", "BILLING_STATEMENT_TIMEOUT_MS": "300"}
     served = await asyncio.to_thread(serve, "--workers", "2", environment=there)
 
@@ -106,7 +106,7 @@ async def test_a_server_keeps_to_the_timeouts_that_are_set(serve: Serve, databas
 
 
 def test_a_server_gives_pages_of_the_size_that_is_set(serve: Serve, database_url: str) -> None:
-    """By HTTP, from each of its processes."""
+    """Tests every worker over HTTP."""
     there = {"DATABASE_URL": database_url, "BILLING_AUTH": "off", "BILLING_MAX_PAGE": "5"}
     served = serve("--workers", "2", environment=there)
     customers = "query ($n: Int) { customers(first: $n) { nodes { events(first: $n) { totalCount nodes { id } } } } }"
@@ -130,7 +130,7 @@ def test_a_server_gives_pages_of_the_size_that_is_set(serve: Serve, database_url
 
 @pytest.mark.skipif(sys.platform != "linux", reason="rests on /proc")
 def test_the_password_of_the_database_is_in_no_environment(serve: Serve, database_url: str, tmp_path: Path) -> None:
-    """Whoever may look at a process sees its environment; the file may be for its owner only."""
+    """Everyone who can inspect a process sees its environment, while the file can be readable by its owner only."""
     secret = tmp_path / "url"
     secret.write_text(database_url)
 
@@ -153,7 +153,7 @@ def test_a_page_that_cannot_be_is_refused(number: str) -> None:
 
 
 def test_what_is_in_force_can_be_handed_on_as_an_environment() -> None:
-    """So it gets to the worker processes."""
+    """The supervisor passes its configuration to the workers this way."""
     for environment in ({}, EVERYTHING):
         read = read_configuration(environment)
         assert read_configuration(environment_of(read)) == read
@@ -302,7 +302,7 @@ def test_on_a_terminal_it_is_a_table() -> None:
 
 
 def pieces_of(terminal: int) -> Iterator[bytes]:
-    """What is written to a terminal, until nobody has it open any more: that is an error on Linux."""
+    """Yields everything written to a terminal until its last writer closes it, which raises an error on Linux."""
     try:
         while piece := os.read(terminal, 4096):
             yield piece

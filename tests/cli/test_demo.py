@@ -1,4 +1,4 @@
-"""`billing demo`: the same data each time, plausible by the server's own rules, and nothing due yet."""
+"""`billing demo`: creates the same data each time, valid by the server's own rules, with nothing due yet."""
 
 import re
 from datetime import UTC, datetime
@@ -22,11 +22,11 @@ QUIET = Console(quiet=True)
 
 
 async def fingerprints(url: str) -> dict[str, str]:
-    """A hash of all rows of each table."""
+    """Returns a hash of all rows of each table."""
     async with single_connection(url) as connection:
         found = {}
         for table in Base.metadata.tables:
-            # Where an event stands in the feed is the database's own.
+            # The position of an event in the feed depends on the database.
             content = f"SELECT to_jsonb(t) - '{{xid,position}}'::text[] AS row FROM {table} t"
             rows = await connection.scalar(
                 text(f"SELECT md5(string_agg(row::text, ',' ORDER BY row::text)) FROM ({content}) AS rows")

@@ -1,4 +1,4 @@
-"""The folder of an embedded PostgreSQL: which commands make one, and which only use it."""
+"""The folder of an embedded PostgreSQL: which commands create it, and which only use an existing one."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""`billing keys`, and what a server says and does about who may come: run for real."""
+"""`billing keys`, and access control of a running server."""
 
 import json
 import re
@@ -36,7 +36,7 @@ NOT_NEEDED = "API keys    not required: anyone who can reach this address has fu
 
 
 def error_of(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line of an error with which a command ended."""
+    """Returns the only error line of a command that failed."""
     assert (done.returncode, done.stdout) == (1, ""), done.stderr
     *_, line = done.stderr.splitlines()
     assert done.stderr.count("error: ") == 1
@@ -45,14 +45,14 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def refusal_of(done: subprocess.CompletedProcess[str]) -> str:
-    """The error of a command that has said nothing else, save which database it works on."""
+    """Returns the error line of a command that printed nothing else, except the database it uses."""
     line = error_of(done)
     assert [each for each in done.stderr.splitlines() if not each.startswith(("Database ", "Schema "))] == [line]
     return line
 
 
 CLIENT = httpx.Client(headers={"connection": "close"}, timeout=30)
-"""Each request comes on a connection of its own, which any worker may take."""
+"""Opens a connection per request, so that any worker may get it."""
 
 
 def send(served: Served, query: str, token: str | None = None) -> httpx.Response:
@@ -66,7 +66,7 @@ def code_of(answer: httpx.Response) -> str | None:
 
 
 def created(scope: str, *arguments: str, **environment: str) -> str:
-    """The token of a new key."""
+    """Creates an API key. Returns its token."""
     done = billing("keys", "create", "--name", f"for {scope}", "--scope", scope, *arguments, **environment)
     assert done.returncode == 0, done.stderr
     assert TOKEN.fullmatch(done.stdout)
@@ -80,7 +80,7 @@ def id_in(token: str) -> str:
 
 
 def refused_in_the_end(served: Served, token: str) -> httpx.Response:
-    """The first answer that refuses a token."""
+    """Repeats a query until the token is rejected. Returns that response."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (answer := send(served, QUERY, token)).status_code == 200 and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -152,12 +152,12 @@ def test_a_server_without_keys_says_so(serve: Serve, database_url: str) -> None:
 
     assert NOT_NEEDED in served.said.read_text()
     assert send(served, CREATE_PLAN).json()["data"]["createPlan"]["plan"]["id"]
-    # Names are not suggested to whoever may come.
+    # Suggestions would reveal names of the schema to anyone.
     assert "Did you mean" not in send(served, "{ plan_ { id } }").text
 
 
 def test_settings_hold_in_each_worker(serve: Serve, database_url: str, tmp_path: Path) -> None:
-    """The rate limit is one for all of them: 100 requests, and one more each second."""
+    """The workers share one rate limit: 100 requests, and one more each second."""
     documents = tmp_path / "documents.json"
     documents.write_text(json.dumps({"known": QUERY}))
     token = created("read", DATABASE_URL=database_url)
@@ -211,7 +211,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "said", "reason"), WRONG)
 def test_a_wrong_setting_is_one_clear_line(name: str, said: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command finds it before it looks for its database; it runs in this process."""
+    """The command, which runs in this process, reports it before it connects to its database."""
     environment = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", name: said}
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)

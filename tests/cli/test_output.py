@@ -1,4 +1,4 @@
-"""The command's words, and where its output goes: one line for what is wrong, and no traceback."""
+"""Output of commands: errors are a single line on stderr, without a traceback."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""`billing renew`, `billing verify` and the renewals of `billing serve`, as a person runs them."""
+"""`billing renew`, `billing verify` and the renewals of `billing serve`."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ LONG_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(days=65)
 
 
 async def a_subscription_of_long_ago(database: Database) -> Subscription:
-    """Two whole periods of 30 days are over since it began, and only the first is billed."""
+    """Creates a subscription whose first two periods of 30 days are over, with only the first one billed."""
     async with database.sessions.begin() as session:
         customer = await create_customer(session, name="Ada Lovelace", email="ada@example.com", now=LONG_AGO)
         plan = await create_plan(session, code="pro", name="Pro", amount_cents=2900, currency="EUR", now=LONG_AGO)
@@ -63,7 +63,7 @@ async def test_a_run_bills_what_is_due_as_of_an_instant(database: Database, data
 async def test_a_run_that_is_ended_says_what_it_did(database: Database, database_url: str, tmp_path: Path) -> None:
     await a_subscription_of_long_ago(database)
     said = tmp_path / "said"
-    # It rests long after the first period of the only one that is due.
+    # After the chunk with the only due subscription, the run pauses for a long time.
     environment = {**os.environ, "DATABASE_URL": database_url, "BILLING_RENEW_REST": "100"}
     with said.open("w") as output:
         running = subprocess.Popen([sys.executable, "-m", "cli.main", "renew"], env=environment, stderr=output)
@@ -94,7 +94,7 @@ async def test_a_run_ahead_of_time_is_refused(database_url: str) -> None:
 async def test_a_run_that_fails_for_one_exits_with_1(database: Database, database_url: str) -> None:
     subscription = await a_subscription_of_long_ago(database)
     async with database.sessions.begin() as session:
-        # The next invoice gets a number that there is already.
+        # The next invoice gets a number that already exists.
         await session.execute(
             update(Customer).where(Customer.id == subscription.customer_id).values(last_invoice_number=0)
         )
@@ -141,7 +141,7 @@ async def test_a_server_without_renewals_bills_nothing_by_itself(
     served = serve(
         "--no-renew", "--renew-every", "0.2", environment={"DATABASE_URL": database_url, "BILLING_AUTH": "off"}
     )
-    # Nothing tells that something does not happen: it has had the time to, several times.
+    # There is no event to wait for if nothing happens, so this waits for several intervals.
     await asyncio.sleep(1.5)
 
     assert "Renewals    off" in served.said.read_text()

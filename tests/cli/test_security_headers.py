@@ -1,4 +1,4 @@
-"""What every answer tells a browser, and what none tells anybody: over real HTTP, for each kind of answer there is."""
+"""Security headers, and information that no response may contain, over real HTTP for each kind of response."""
 
 import asyncio
 import re
@@ -32,7 +32,7 @@ EXPECTED = {
 TELLING = re.compile(
     r"(?i)uvicorn|starlette|python|strawberry|asyncpg|postgres|sqlalchemy|(?<![\d.])\d+\.\d+\.\d+(?![\d.])"
 )
-"""Names and versions of what the server is made of. An address has one number more."""
+"""Names and versions of the software used. An IP address has one more number than a version."""
 
 ORIGIN = "https://app.example.com"
 HTML = {"accept": "text/html"}
@@ -44,13 +44,15 @@ def asset(pattern: str) -> str:
 
 
 def assert_secure(answer: httpx.Response, policy: str = NOTHING) -> None:
-    """It has each of the headers once, as they are expected."""
+    """Asserts that the response has each of the expected headers exactly once."""
     for name, value in (EXPECTED | {"content-security-policy": policy}).items():
         assert answer.headers.get_list(name) == [value], (answer.request.url, answer.status_code, name)
 
 
 def assert_tells_nothing(answer: httpx.Response) -> None:
-    """It does not say what made it. (`date` and `etag` are digits.)"""
+    """Asserts that the response does not reveal the software used. `date` and `etag` are skipped because of their
+    digits.
+    """
     said = [f"{name}: {value}" for name, value in answer.headers.items() if name not in ("date", "etag")]
     assert "server" not in answer.headers
     assert "x-powered-by" not in answer.headers
@@ -59,7 +61,7 @@ def assert_tells_nothing(answer: httpx.Response) -> None:
 
 @pytest.fixture
 def served(serve: Serve, database_url: str) -> Served:
-    """A server that needs no key, and lets pages of one origin read."""
+    """A server that needs no key and allows pages of one other origin."""
     return serve(environment={"DATABASE_URL": database_url, "BILLING_AUTH": "off", "BILLING_CORS_ORIGINS": ORIGIN})
 
 
@@ -146,7 +148,7 @@ def test_https_is_asked_for_by_a_setting_alone(serve: Serve, client: httpx.Clien
 
 @asynccontextmanager
 async def faulty() -> AsyncIterator[httpx.AsyncClient]:
-    """A server that cannot reach its database and has, at `/fault`, an error that nothing handles."""
+    """A server that cannot reach its database. Its route `/fault` raises an unhandled error."""
 
     def fault(_request: Request) -> Response:
         raise RuntimeError("postgresql://ada:s3cret@db/billing")

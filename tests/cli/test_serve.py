@@ -1,4 +1,4 @@
-"""`billing serve`, run for real."""
+"""`billing serve`, run as a separate process."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def runs(pid: int) -> bool:
-    """Whether a process is there and not merely waiting for somebody to ask for its exit code."""
+    """Returns True if a process is running. A zombie is not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -40,7 +40,7 @@ def runs(pid: int) -> bool:
 
 
 def postmaster_of(data_dir: Path) -> int:
-    """The process id of the embedded server."""
+    """Returns the process id of the embedded PostgreSQL."""
     return int((data_dir / "data" / "postmaster.pid").read_text().splitlines()[0])
 
 
@@ -123,7 +123,7 @@ def test_workers_do_not_outlive_a_killed_supervisor(serve: Serve, data_dir: Path
 
 
 def refusal_of(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line that a command said before it ended with an exit code other than 0."""
+    """Returns the only line that a command wrote to stderr before it failed."""
     assert done.returncode != 0
     [line] = done.stderr.splitlines()
     assert line.startswith("error: ")

@@ -1,4 +1,4 @@
-"""The supervisor of several workers: it replaces those that do not serve, and says so."""
+"""The supervisor of several workers: replaces workers that do not respond, and logs a warning."""
 
 import json
 import os
@@ -19,11 +19,11 @@ if "--multiprocessing-fork" in sys.orig_argv:
         print(os.getpid(), file=started)
     time.sleep(8)
 """
-"""Longer than a worker may take to answer once it has started."""
+"""Longer than a worker may take to respond once it has started."""
 
 
 def workers_of(served: Served) -> list[int]:
-    """The processes that serve, by the name of the module that starts them."""
+    """Returns the ids of the worker processes, which are recognized by their command line."""
     children = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children").read_text().split()
     return [
         int(child) for child in children if b"--multiprocessing-fork" in Path(f"/proc/{child}/cmdline").read_bytes()
@@ -38,7 +38,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def replaced(served: Served) -> list[dict[str, object]]:
-    """The warnings of workers that were replaced."""
+    """Returns the warnings about replaced workers."""
     lines = [json.loads(line) for line in served.said.read_text().splitlines() if line.startswith("{")]
     return [line for line in lines if line["event"] == "replacing a worker"]
 
@@ -54,7 +54,7 @@ def test_a_worker_that_serves_no_more_is_replaced(
     served = serve("--workers", "2", environment={"DATABASE_URL": database_url, "BILLING_AUTH": "off"})
     until(lambda: len(workers_of(served)) == 2)
     served.graphql("{ __typename }")
-    # A worker has a minute for its start: it is asked every half second, and has answered by then.
+    # A worker gets a minute to start. It is polled every half second, and has responded by then.
     time.sleep(3)
     [gone, other] = workers_of(served)
 

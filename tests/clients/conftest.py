@@ -1,4 +1,4 @@
-"""What clients need: their sources and packages in a folder, and a server that listens."""
+"""Fixtures for client tests: a folder with sources and packages, and a running server."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from tests.support import PATIENCE_SECONDS
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The sources beside this file and the schema. Nothing is written into the checkout's folders."""
+    """The sources in this folder, with the schema. Nothing is written into the checkout."""
     packages = installed_packages()
     folder = tmp_path_factory.mktemp("clients")
     for source in (PROJECT / "schema.graphql", *HERE.glob("*.*")):
@@ -38,7 +38,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture(scope="session")
 def generated(workspace: Workspace) -> Path:
-    """The TypeScript that graphql-codegen writes for `operations.graphql`."""
+    """Folder with the TypeScript that graphql-codegen generates for `operations.graphql`."""
     codegen = workspace.run("node_modules/.bin/graphql-codegen", "--config", "codegen.json")
     assert codegen.returncode == 0, codegen.stdout + codegen.stderr
     return workspace.folder / "generated"
@@ -46,14 +46,14 @@ def generated(workspace: Workspace) -> Path:
 
 @pytest.fixture(scope="session")
 def endpoint(server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a running `billing serve` with a database of its own, for all clients."""
+    """URL of a running `billing serve` with a separate database, shared by all clients."""
     with serving(server.url, tmp_path_factory.mktemp("serve")) as url:
         yield url
 
 
 @contextmanager
 def serving(postgres: str, folder: Path, **environment: str) -> Iterator[str]:
-    """The URL of a running `billing serve` that needs no keys, with a database of its own at `postgres`."""
+    """Runs `billing serve` without API keys, over a new database at `postgres`. Yields its URL."""
     name = f"clients_{uuid4().hex}"
     asyncio.run(execute(postgres, f"CREATE DATABASE {name}"))
     said = folder / "serve.log"
@@ -78,7 +78,7 @@ def serving(postgres: str, folder: Path, **environment: str) -> Iterator[str]:
 
 
 def listening_at(served: Served) -> str:
-    """The address that a server says that it listens at."""
+    """Waits for the server to log its address. Returns that address."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and served.process.poll() is None:
         found = re.search(r"Playground\s+(\S+)/graphql", served.said.read_text())

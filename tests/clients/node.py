@@ -1,4 +1,4 @@
-"""Node.js for tests: the packages of `package-lock.json` beside this file, installed once for each lock file."""
+"""Node.js for tests: the packages of `package-lock.json` in this folder, installed once for each lock file."""
 
 import fcntl
 import os
@@ -22,10 +22,10 @@ from tests.support import PATIENCE_SECONDS
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
 INSTALLATIONS = PROJECT / ".tools" / "clients"
-"""A folder for each state of the lock file, with `node_modules` in it. May be deleted."""
+"""Folder with one subfolder for each state of the lock file, which contains `node_modules`. Safe to delete."""
 
 LEAST_NODE = (20, 19)
-"""Node.js 20.19 is the first of its line whose `require` takes the modules that the code generator is made of."""
+"""Minimum version of Node.js: the first of its line in which `require` can load the code generator's modules."""
 
 SOURCES = (".npmrc", "package.json", "package-lock.json")
 
@@ -34,15 +34,17 @@ NO_NETWORK = re.compile(
     r"ERR_SOCKET_TIMEOUT|ETIMEDOUT)$",
     re.MULTILINE,
 )
-"""How npm says that nobody answered. A package with a wrong hash, say, is no such thing: it fails."""
+"""Errors of npm when it reaches no registry. Any other error, such as a wrong hash, fails the test."""
 
 
 BRIEFLY = ("--loglevel=error", "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
-"""Says errors only: some packages warn that they want Node.js 22, for loading schemas from URLs, which nothing does."""
+"""Options for npm that limit retries and hide warnings. Some packages warn that loading schemas from URLs needs Node.js
+22, but nothing here does that.
+"""
 
 
 def unavailable(reason: str) -> NoReturn:
-    """Skips the test, or fails it on CI, where everything has to be there."""
+    """Skips the test, or fails it on CI, where everything must be available."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
@@ -50,12 +52,12 @@ def unavailable(reason: str) -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A folder with sources and, linked into it, the packages."""
+    """A folder with sources and a link to the packages."""
 
     folder: Path
 
     def run(self, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Runs a command in the folder; one with a slash in it is a file of the folder."""
+        """Runs a command in the folder. A name with a slash is a path relative to the folder."""
         return run(*command, folder=self.folder, stdin=stdin)
 
 
@@ -73,11 +75,11 @@ def run(*command: str, folder: Path, stdin: str = "") -> subprocess.CompletedPro
 
 
 def require_node() -> None:
-    """Skips or fails without a Node.js that is new enough, or without npm."""
+    """Skips or fails the test unless npm and a recent Node.js are installed."""
     if not (shutil.which("node") and shutil.which("npm")):
         unavailable("These tests need Node.js with npm: they are not on PATH.")
 
-    # What is found may be a shim that does not run.
+    # The programs found may be shims that do not run.
     node = run("node", "--version", folder=HERE)
     npm = run("npm", "--version", folder=HERE)
     version = re.match(r"v(\d+)\.(\d+)\.", node.stdout)
@@ -90,9 +92,9 @@ def require_node() -> None:
 
 
 def installed_packages(sources: Path = HERE, installations: Path = INSTALLATIONS) -> Path:
-    """The folder `node_modules`, of the lock file in `sources`. What is installed already needs no network."""
+    """Returns the folder `node_modules` for the lock file in `sources`. Needs no network if it is installed already."""
     require_node()
-    # The lock file lists programs for many platforms, of which npm installs one.
+    # The lock file lists binaries for many platforms, but npm installs those of one.
     parts = [
         sys.platform.encode(),
         platform.machine().encode(),
@@ -108,7 +110,7 @@ def installed_packages(sources: Path = HERE, installations: Path = INSTALLATIONS
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Lets one process in at a time: of parallel test processes the first installs, and the others wait for it."""
+    """Holds a lock between processes, so that the first of parallel test processes installs and the others wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -116,20 +118,23 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def reached_by(npm: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
-    """What npm did, unless it failed because nobody answered. A registry need not answer a ping kindly."""
+    """Skips or fails the test if npm reached no registry. Otherwise returns the result, which may be another error.
+
+    A registry may also reject a ping.
+    """
     if NO_NETWORK.search(npm.stderr):
         unavailable("These tests need packages that are not installed, and npm reached no registry.")
     return npm
 
 
 def install(sources: Path, target: Path) -> None:
-    """Fills a folder beside the target and renames it, so that the target is complete or not there."""
+    """Installs into a folder beside the target and renames it, so that the target is complete or missing."""
     with tempfile.TemporaryDirectory(prefix="unfinished-", dir=target.parent) as folder:
         unfinished = Path(folder) / "installation"
         unfinished.mkdir()
         for name in SOURCES:
             shutil.copy(sources / name, unfinished)
-        # One question first: without a network, npm asks for each of three hundred packages, for a minute.
+        # Pings first: without a network, `npm ci` would retry each of three hundred packages for a minute.
         reached_by(run("npm", "ping", *BRIEFLY, folder=unfinished))
         npm = reached_by(run("npm", "ci", "--ignore-scripts", *BRIEFLY, folder=unfinished))
         assert npm.returncode == 0, npm.stderr
@@ -137,7 +142,7 @@ def install(sources: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    # For scripts: the folder's path, or 75, which is EX_TEMPFAIL, where tests would be skipped.
+    # For scripts: prints the folder, or exits with 75 (EX_TEMPFAIL) if tests would be skipped.
     try:
         sys.stdout.write(f"{installed_packages()}\n")
     except pytest.skip.Exception:

@@ -1,6 +1,6 @@
-"""A Python of its own for tests: the packages of `python/requirements.lock`, installed once for each lock file.
+"""Virtual environment for tests: the packages of `python/requirements.lock`, installed once for each lock file.
 
-They cannot be the server's: ariadne-codegen works with another version of graphql-core.
+It is separate from the server's because ariadne-codegen needs another version of graphql-core.
 """
 
 import os
@@ -17,21 +17,21 @@ from tests.clients.node import HERE, PROJECT, alone, unavailable
 from tests.support import PATIENCE_SECONDS
 
 LOCK = HERE / "python" / "requirements.lock"
-"""Made of `requirements.in` beside it, with the options that `./dev lock` has."""
+"""Compiled from `requirements.in` in the same folder, with the options of `./dev lock`."""
 
 INSTALLATIONS = PROJECT / ".tools" / "clients-python"
-"""A virtual environment for each lock file. May be deleted."""
+"""Folder with one virtual environment for each lock file. Safe to delete."""
 
 NO_NETWORK = re.compile(
     r"error sending request|dns error|tcp connect error|operation timed out|network connectivity is disabled|"
     r"network was disabled",
     re.IGNORECASE,
 )
-"""How uv says that nobody answered. A package with a wrong hash, say, is no such thing: it fails."""
+"""Errors of uv when it reaches no package index. Any other error, such as a wrong hash, fails the test."""
 
 
 def python_with_packages() -> Path:
-    """The interpreter. What is installed already needs no network."""
+    """Returns the path of the interpreter. Needs no network if the packages are installed already."""
     parts = (sys.version, sys.platform, platform.machine(), sys.base_prefix)
     key = sha256(LOCK.read_bytes() + repr(parts).encode()).hexdigest()[:16]
     target = INSTALLATIONS / key
@@ -42,7 +42,7 @@ def python_with_packages() -> Path:
 
 
 def install(target: Path) -> None:
-    """Fills a folder beside the target and renames it, so that the target is complete or not there."""
+    """Installs into a folder beside the target and renames it, so that the target is complete or missing."""
     with tempfile.TemporaryDirectory(prefix="unfinished-", dir=target.parent) as folder:
         unfinished = Path(folder) / "installation"
         python = unfinished / "bin" / "python"
@@ -52,12 +52,12 @@ def install(target: Path) -> None:
 
 
 def uv(*arguments: str) -> None:
-    """Runs uv, which is among the project's own tools."""
+    """Runs uv, which is one of the project's development tools."""
     beside = Path(sys.executable).parent / "uv"
     command = beside if beside.exists() else shutil.which("uv")
     if command is None:
         unavailable("These tests need uv: it is neither beside Python nor on PATH.")
-    # The certificates that the machine trusts, as `./dev` has it.
+    # Uses the certificates that the machine trusts, like `./dev`.
     trust = {"UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true"}
     done = subprocess.run(
         [command, *arguments],

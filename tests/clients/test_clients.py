@@ -1,7 +1,7 @@
-"""Clients as they are generated from `schema.graphql` do the main job with a running server.
+"""Tests that clients generated from `schema.graphql` do the main job with a running server.
 
-Each makes a plan, customers and subscriptions, sends a mutation again with its idempotency key, is refused, reads what
-was billed, and pages on. What it prints comes from generated code only.
+Each creates a plan, customers and subscriptions, retries a mutation with its idempotency key, handles a rejection,
+reads the invoices, and pages through a list. Its output comes from generated code only.
 """
 
 import json
@@ -28,14 +28,14 @@ from tests.clients.python_packages import python_with_packages
 
 
 def succeeded(process: subprocess.CompletedProcess[str]) -> str:
-    """What a command wrote, which must not fail."""
+    """Returns the output of a command, which must succeed."""
     assert process.returncode == 0, process.stdout + process.stderr
     return process.stdout
 
 
 @pytest.fixture(scope="module")
 def built(workspace: Workspace, generated: Path) -> Workspace:
-    """With the programs for Apollo Client, urql and Relay, as strict TypeScript compiles them."""
+    """The workspace with the programs for Apollo Client, urql and Relay, compiled as strict TypeScript."""
     succeeded(workspace.run("node_modules/.bin/tsc", "--project", "tsconfig.clients.json"))
     relay = workspace.folder / "relay"
     succeeded(run("../node_modules/.bin/relay-compiler", folder=relay))
@@ -47,7 +47,7 @@ def built(workspace: Workspace, generated: Path) -> Workspace:
 
 @pytest.fixture(scope="module")
 def python_client(workspace: Workspace) -> tuple[Path, Path]:
-    """An interpreter, and a folder with the package that ariadne-codegen writes for `operations.graphql`."""
+    """An interpreter, and a folder with the package that ariadne-codegen generates from `operations.graphql`."""
     python, folder = python_with_packages(), workspace.folder / "python"
     for source in ("operations.graphql", "schema.graphql"):
         folder.joinpath(source).symlink_to(workspace.folder / source)
@@ -66,7 +66,7 @@ def test_urql_does_the_main_job(built: Workspace, endpoint: str) -> None:
 def test_a_client_that_sends_hashes_sends_none_twice(
     built: Workspace, endpoint: str, server: EmbeddedPostgres, tmp_path: Path
 ) -> None:
-    """Without trusted documents it is told so once. With them, a hash is all that it sends."""
+    """Without trusted documents, the server rejects the first hash once. With them, the client only sends hashes."""
     without = asked_three_times(built, endpoint)
     texts = {each["query"] for sent in without.values() for each in sent if "query" in each}
     documents = tmp_path / "documents.json"
@@ -81,7 +81,7 @@ def test_a_client_that_sends_hashes_sends_none_twice(
 
 
 def asked_three_times(built: Workspace, endpoint: str) -> dict[str, list[dict[str, str]]]:
-    """What each client sent for one document, three times."""
+    """Runs one document three times with each client. Returns the requests by client."""
     outcome = json.loads(succeeded(built.run("node", "run.mjs", "./built/persisted.js", endpoint)))
     assert outcome["found"] == [{"customer": None}] * 6
     sent: dict[str, list[dict[str, str]]] = outcome["sent"]
@@ -107,7 +107,7 @@ def test_the_types_of_ariadne_codegen_are_strict(python_client: tuple[Path, Path
 
 @contextmanager
 def site(folder: Path) -> Iterator[str]:
-    """The address of a web server for the files of a folder."""
+    """Serves the files of a folder over HTTP. Yields the URL."""
     handler = partial(QuietFiles, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
@@ -123,7 +123,7 @@ class QuietFiles(SimpleHTTPRequestHandler):
 def test_the_clients_do_the_main_job_in_a_browser_on_another_origin(
     built: Workspace, server: EmbeddedPostgres, tmp_path: Path
 ) -> None:
-    """As a frontend that Vite serves does beside an API that needs no key."""
+    """Like a frontend served by Vite, with an API on another origin that needs no key."""
     if CHROMIUM is None:
         unavailable("This test needs Chromium (Debian's package: chromium).")
     succeeded(built.run("node_modules/.bin/vite", "build", "--logLevel=warn", "--outDir=site"))
@@ -158,7 +158,7 @@ TRACED = """
 
 
 def did_the_main_job(endpoint: str, printed: str) -> None:
-    """Holds what a client prints against what it was to do, and against what the server has."""
+    """Compares the output of a client with the expected result and with the server's data."""
     outcome = without_type_names(json.loads(printed))
     subscription_id = outcome["created"]["subscription"]["id"]
     invoice_id = outcome["created"]["invoice"]["id"]
@@ -216,7 +216,7 @@ def stored(endpoint: str, subscription_id: str) -> Any:
 
 
 def without_type_names(document: Any) -> Any:
-    """A document without what caching clients ask for themselves."""
+    """Returns a copy of the document without `__typename`, which caching clients add to their queries."""
     match document:
         case dict():
             return {name: without_type_names(value) for name, value in document.items() if name != "__typename"}

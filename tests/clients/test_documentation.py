@@ -1,4 +1,4 @@
-"""`docs/clients.md` shows what the tests run, to the letter."""
+"""Tests that the code in `docs/clients.md` is exactly the code that the tests run."""
 
 import json
 import re
@@ -21,10 +21,10 @@ from tests.growth.lists import ALWAYS, WITH_ORDER, WITH_STATUS
 TEXT = PROJECT.joinpath("docs", "clients.md").read_text(encoding="utf-8")
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-"""A block of code: its language, and what is in it."""
+"""A block of code: its language and its content."""
 
 LINK = re.compile(r"\]\(\.\./(tests/clients/[^)]+\.\w+)\)")
-"""A link to a source: its path."""
+"""A link to a source file: its path."""
 
 
 def test_each_block_of_code_is_a_part_of_the_source_that_was_named_last() -> None:
@@ -73,7 +73,7 @@ def test_limits_are_those_of_the_server(said: str) -> None:
 
 
 def either(names: Sequence[str]) -> str:
-    """The names as a text lists them: `a`, `b` or `c`."""
+    """Returns the names as a list in prose: `a`, `b` or `c`."""
     *others, last = [f"`{name}`" for name in names]
     return f"{', '.join(others)} or {last}" if others else last
 

@@ -1,4 +1,4 @@
-"""The audits of `graphql-http`: a reading of the GraphQL over HTTP specification by those who wrote it.
+"""The audits of `graphql-http`, written by the authors of the GraphQL over HTTP specification.
 
 See https://graphql.github.io/graphql-over-http/draft/ and https://github.com/graphql/graphql-http.
 """

@@ -1,4 +1,4 @@
-"""What clients in JavaScript and TypeScript make of `schema.graphql`."""
+"""Tests that JavaScript and TypeScript tools accept `schema.graphql`."""
 
 import json
 import re
@@ -20,7 +20,7 @@ def read_in_javascript(workspace: Workspace, sdl: str) -> object:
 
 
 def compiler_errors(workspace: Workspace, tsconfig: str) -> list[str]:
-    """What TypeScript has against the files of a configuration, such as `uses.ts:7 TS2322`, in order."""
+    """Returns TypeScript's errors for a configuration, in order, such as `uses.ts:7 TS2322`."""
     tsc = workspace.run("node_modules/.bin/tsc", "--project", tsconfig, "--strict", "--noEmit", "--pretty", "false")
     errors = [
         f"{file}:{line} {code}"

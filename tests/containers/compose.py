@@ -1,4 +1,4 @@
-"""docker-compose.yml as Docker would read it, and its PostgreSQL made of the embedded server's programs."""
+"""Reads docker-compose.yml as Docker would, and runs its PostgreSQL with the embedded server's programs."""
 
 import os
 import re
@@ -24,7 +24,7 @@ VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 
 def read_compose(variables: Mapping[str, str] | None = None) -> Any:
-    """The file as Compose sees it where the `.env` has `variables`."""
+    """Returns the parsed file, with `variables` as the contents of `.env`."""
     given = variables or {}
 
     def filled(value: Any) -> Any:
@@ -49,7 +49,7 @@ class ComposePostgres:
     database: str
 
     async def ask(self, question: str) -> asyncpg.Record:
-        """The one row of the answer."""
+        """Returns the only row of the result."""
         connection = await asyncpg.connect(
             host="127.0.0.1", port=self.port, user=self.user, password=self.password, database=self.database
         )
@@ -62,7 +62,10 @@ class ComposePostgres:
 
 @contextmanager
 def compose_postgres(service: Any, folder: Path) -> Iterator[ComposePostgres]:
-    """Makes and runs what the service's environment asks for, as its image does, but in `folder`, which is new."""
+    """Creates and runs the PostgreSQL described by the service's environment, as its image would.
+
+    Uses `folder`, which must not exist yet.
+    """
     account, environment, port = server_account(), service["environment"], free_port()
     user, password = environment["POSTGRES_USER"], environment["POSTGRES_PASSWORD"]
     folder.mkdir()
@@ -98,7 +101,7 @@ def finish(process: subprocess.Popen[bytes]) -> None:
 
 
 def await_success(command: list[str], server: subprocess.Popen[bytes], **options: Any) -> None:
-    """Runs `command` until it succeeds, as Docker does with a health check, while the server lives."""
+    """Repeats `command` until it succeeds, like a Docker health check. Fails if the server exits or after a timeout."""
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     while True:
         check = subprocess.run(command, check=False, capture_output=True, text=True, **options)

@@ -1,8 +1,8 @@
-"""A Dockerfile read and followed without Docker: its files in a folder in place of `/`, its commands run as written.
+"""Builds a Dockerfile without Docker: copies its files to a folder that replaces `/`, and runs its commands as written.
 
-The base image is a Python of this machine and the programs of /bin. What differs from a real build: absolute paths
-are those of the folder, the user is who runs the tests where that is not root, and nothing keeps a command in.
-That is why only known programs are run, and only on the folders in `MAPPED`.
+The base image is replaced by a Python of this machine and the programs in /bin. Unlike in a real build, absolute paths
+refer to the folder, the user is the one who runs the tests unless that is root, and commands are not isolated. That is
+why only known programs are run, and only on the folders in `MAPPED`.
 """
 
 import json
@@ -23,23 +23,23 @@ REPOSITORY = Path(__file__).parents[2]
 DOCKERFILE = REPOSITORY / "Dockerfile"
 
 MAPPED = ("app", "data", "etc", "venv")
-"""The folders of the image that are made in the test's folder."""
+"""Folders of the image that are created in the test's folder."""
 MENTIONED = ("/nonexistent", "/usr/sbin/nologin")
 PROGRAMS = ("/venv/bin/python", "chmod", "echo", "install", "pip", "printf", "python")
 ABSOLUTE = re.compile(r"(?<![\w/.=-])/[\w/.-]+")
 
 MACHINES_OWN = re.compile(r"(?i)(https?|no|all)_proxy|PIP_(CERT|INDEX_URL|EXTRA_INDEX_URL|TRUSTED_HOST)|SSL_CERT_\w+")
-"""Variables that say how this machine reaches the package index."""
+"""Environment variables that configure access to the package index from this machine."""
 
 OFFLINE = re.compile(r"NewConnectionError|ConnectTimeoutError|NameResolutionError|ProxyError|Network is unreachable")
 
 
 class BuildError(Exception):
-    """A command of the Dockerfile failed. The message is what it said."""
+    """A command of the Dockerfile failed. The message is its output."""
 
     @property
     def offline(self) -> bool:
-        """Whether the package index could not be reached."""
+        """True if the package index was unreachable."""
         return OFFLINE.search(str(self)) is not None
 
 
@@ -55,14 +55,14 @@ class Instruction:
         return shlex.split(self.text)
 
     def command(self) -> list[str]:
-        """The words of a CMD or HEALTHCHECK in exec form."""
+        """Returns the words of a CMD or HEALTHCHECK in exec form."""
         words: list[str] = json.loads(self.text.removeprefix("CMD "))
         return words
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What one FROM begins."""
+    """A build stage, which starts with FROM."""
 
     base: str
     name: str
@@ -76,7 +76,9 @@ class Stage:
 
 
 def read_dockerfile(path: Path = DOCKERFILE) -> list[Stage]:
-    """The stages, in order. Here-documents, ARG and shell forms of CMD are not understood, and not used."""
+    """Returns the stages in order. Does not support here-documents, ARG and the shell form of CMD,
+    which are not used.
+    """
     text = re.sub(r"(?m)^\s*#.*\n", "", path.read_text())
     assert "<<" not in text
     stages: list[Stage] = []
@@ -97,7 +99,7 @@ def read_dockerfile(path: Path = DOCKERFILE) -> list[Stage]:
 
 
 def ignored(path: str, patterns: list[str]) -> bool:
-    """Whether .dockerignore keeps `path` from the builder: the last pattern that matches it or a parent decides."""
+    """Returns True if .dockerignore excludes `path`. The last pattern that matches it or a parent decides."""
     parts = path.split("/")
     parents = ["/".join(parts[: length + 1]) for length in range(len(parts))]
     excluded = False
@@ -126,7 +128,7 @@ def ignore_patterns() -> list[str]:
 
 
 def context_files(source: str) -> list[Path]:
-    """The files of `source` that Docker would send to the builder, relative to the repository."""
+    """Returns the files of `source` that Docker would send to the builder, relative to the repository."""
     start, patterns = REPOSITORY / source, ignore_patterns()
     paths = sorted(start.rglob("*")) if start.is_dir() else [start]
     files = [path.relative_to(REPOSITORY) for path in paths if path.is_file()]
@@ -134,7 +136,7 @@ def context_files(source: str) -> list[Path]:
 
 
 def base_python(version: str) -> str:
-    """The Python that stands for the base image's: of that version, if the machine has one for all of its users."""
+    """Returns the Python to use as base image: of this version, if there is one that all users can run."""
     usable = []
     for name in (f"python{version}", sys.executable, "/usr/bin/python3", "python3.13"):
         try:
@@ -150,7 +152,7 @@ def base_python(version: str) -> str:
 
 
 class Build:
-    """A build in `folder`. Afterwards `root` has the files of the last stage, and `environment` its variables."""
+    """A build in `folder`. Afterwards `root` contains the files of the last stage, and `environment` its variables."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -160,10 +162,11 @@ class Build:
         self._workdir = self.root
 
     def run(self) -> None:
-        """Follow all stages. Raises BuildError."""
+        """Builds all stages. Raises `BuildError`."""
         self._make_base_image()
         for stage in self.stages:
-            # Scripts in the environment name their own place, so each stage is made there and then put away.
+            # Scripts in a virtual environment contain its path, so each stage is built in the same place and then
+            # moved.
             for path in MAPPED:
                 (self.root / path).mkdir(parents=True)
             for name in ("passwd", "group"):
@@ -178,7 +181,9 @@ class Build:
                 self.root.rename(self.folder / stage.name)
 
     def mapped(self, text: str) -> str:
-        """`text` with the image's paths in the folder, and its user as one that this process can give files to."""
+        """Replaces the image's paths in `text` by those in the folder, and its user by one to whom this process may
+        give files.
+        """
         paths = re.sub(rf"(?<![\w/.-])/({'|'.join(MAPPED)})\b", rf"{self.root}/\1", text)
         if os.geteuid() == 0:
             return paths
@@ -215,7 +220,7 @@ class Build:
         destination = self._workdir / self.mapped(target)
         if stage := instruction.flags.get("from"):
             [source] = sources
-            # Moved, since a copy takes its time and nothing is copied twice.
+            # Moves instead of copying, which is faster. Nothing is copied twice.
             (self.folder / stage / source.removeprefix("/")).rename(destination)
             return
         for source in sources:
@@ -226,7 +231,7 @@ class Build:
                 copy = destination / inside
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(REPOSITORY / file, copy)
-                # A checkout made under a strict umask.
+                # Simulates a checkout with a strict umask.
                 copy.chmod(copy.stat().st_mode & 0o700)
                 copy.parent.chmod(0o700)
 

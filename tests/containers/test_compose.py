@@ -1,4 +1,4 @@
-"""What docker-compose.yml promises, as far as that can be seen without Docker."""
+"""Tests docker-compose.yml, as far as possible without Docker."""
 
 import re
 import subprocess
@@ -54,7 +54,7 @@ def test_no_service_may_do_more_than_it_needs() -> None:
         assert "cap_add" not in service, name
         assert "privileged" not in service, name
         assert service["security_opt"] == ["no-new-privileges:true"], name
-    # Root without capabilities could not become the user that the image runs PostgreSQL as.
+    # Root without capabilities could not switch to the user that the image runs PostgreSQL as.
     assert read_compose()["services"]["postgres"]["user"] == "999:999"
     assert read_compose()["services"]["postgres"]["tmpfs"] == ["/tmp", "/var/run/postgresql"]
 
@@ -78,7 +78,7 @@ def test_postgresql_is_the_embedded_one_and_keeps_its_data() -> None:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that the user who runs PostgreSQL can reach."""
+    """A folder that PostgreSQL's user can access."""
     with tempfile.TemporaryDirectory(prefix="billing-compose-") as name:
         Path(name).chmod(0o755)
         yield Path(name)

@@ -1,4 +1,4 @@
-"""The image, built without Docker: the commands of its Dockerfile are run, and then the server from what they made."""
+"""The image, built without Docker: runs the commands of its Dockerfile, then the server they install."""
 
 import os
 import pwd
@@ -53,7 +53,7 @@ def test_the_image_runs_nothing_as_root() -> None:
 
 
 def test_all_stages_are_of_one_pinned_image() -> None:
-    """The environment is moved from one to the other, so both need the same Python in the same place."""
+    """The environment is copied from one stage to the other, so both need the same Python in the same place."""
     [base] = {stage.base for stage in read_dockerfile()}
     assert re.fullmatch(r"python:3\.12(\.\d+)?-slim-\w+(@sha256:[0-9a-f]{64})?", base)
 
@@ -76,7 +76,7 @@ def test_what_is_not_of_the_image_is_not_sent_to_the_builder(path: str) -> None:
 
 
 def test_the_commands_are_programs_and_no_shell_stands_before_them() -> None:
-    """A shell as the first process would not hand SIGTERM on."""
+    """A shell as the first process would not forward SIGTERM."""
     image = read_dockerfile()[-1]
 
     assert image.last("CMD").command() == ["billing", "serve"]
@@ -88,30 +88,31 @@ def test_the_commands_are_programs_and_no_shell_stands_before_them() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What the Dockerfile makes."""
+    """The image that the Dockerfile builds."""
 
     build: Build
 
     def container(self, uid: int, variables: Mapping[str, str]) -> dict[str, Any]:
-        """How a process of the image is started, in the words of `subprocess`."""
+        """Returns the arguments for `subprocess` with which a process of the image is started."""
         user = {"user": uid, "group": uid, "extra_groups": []} if os.geteuid() == 0 else {}
         environment = {**self.build.environment, "HOME": "/nonexistent", **variables}
         return {"env": environment, "cwd": self.build.root / "app", "start_new_session": True, **user}
 
     def confined(self, uid: int, tmp: Path) -> list[str]:
-        """What runs a command, started as root, as Docker would with the options that the Dockerfile names.
+        """Returns a command prefix, to be started as root, that isolates a command as Docker would with the options
+        named in the Dockerfile.
 
-        As a user with no name and no capability, who cannot get more; `tmp` is a tmpfs, all else is read-only, and
-        there is no shell.
+        The user has no name and no capabilities, and cannot gain any. `tmp` is a tmpfs, everything else is read-only,
+        and there is no shell.
         """
         setpriv = f"setpriv --reuid={uid} --regid={uid} --clear-groups --no-new-privs --bounding-set=-all"
         return ["unshare", "--mount", "sh", "-euc", CONFINE.format(tmp=shlex.quote(str(tmp)), setpriv=setpriv), "sh"]
 
     @contextmanager
     def serving(self, uid: int, variables: Mapping[str, str], *, inside: Sequence[str] = ()) -> Iterator[httpx.Client]:
-        """Starts the CMD, waits for the HEALTHCHECK, and in the end stops it as Docker does: it has to exit with 0.
+        """Starts the CMD, waits for the HEALTHCHECK, and finally stops it like Docker: it must exit with 0.
 
-        Both are run by the command `inside`, where there is one.
+        Both are prefixed with the command `inside`.
         """
         stage, port = self.build.stages[-1], free_port()
         options = self.container(uid, {**variables, "BILLING_HOST": "127.0.0.1", "BILLING_PORT": str(port)})
@@ -136,7 +137,7 @@ class Image:
         return int(self.build.stages[-1].last("USER").text.split(":")[0])
 
     def files(self) -> dict[Path, int]:
-        """When each file that is not data was last changed."""
+        """Returns the modification time of each file except data."""
         folders = [self.build.root / name for name in ("app", "venv", "etc")]
         assert all(any(folder.iterdir()) for folder in folders)
         return {path: path.lstat().st_mtime_ns for folder in folders for path in folder.rglob("*")}
@@ -144,7 +145,7 @@ class Image:
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Image]:
-    # On the file system of `/`, which a test makes read-only, and open to the user of the image.
+    # On the file system of `/`, which a test makes read-only, and accessible to the image's user.
     folder = Path(tempfile.mkdtemp(prefix="billing-image-"))
     folder.chmod(0o755)
     build = Build(folder)
@@ -160,7 +161,7 @@ def image() -> Iterator[Image]:
 
 
 def assert_it_serves(client: httpx.Client) -> None:
-    """It answers, and the files that it serves are there."""
+    """Asserts that the server responds and that its static files exist."""
     answer = client.post("/graphql", json={"query": "{ __typename }"})
     assert (answer.status_code, answer.json()["data"]) == (200, {"__typename": "Query"})
 
@@ -215,7 +216,9 @@ def test_the_server_of_the_compose_file_migrates_serves_and_stops(image: Image) 
 
 
 def test_with_a_database_url_it_needs_no_shell_no_name_and_nothing_to_write_to(image: Image) -> None:
-    """It is read-only to the server and, where this process may do so, to whoever asks; only its tmpfs is not."""
+    """The server can write to its tmpfs only. If this process may create mounts, everything else is read-only to any
+    process.
+    """
     root, tmp = image.build.root, image.build.folder / "tmp"
     tmp.mkdir()
     tmp.chmod(0o1777)
@@ -227,7 +230,7 @@ def test_with_a_database_url_it_needs_no_shell_no_name_and_nothing_to_write_to(i
 
     with compose_postgres(compose["postgres"], image.build.folder / "external") as postgres:
         url = f"postgresql://{postgres.user}:{postgres.password}@127.0.0.1:{postgres.port}/{postgres.database}"
-        # Docker has no other home for a user without a name.
+        # Docker sets this home for a user without a name.
         variables = {
             "DATABASE_URL": url,
             "BILLING_AUTH": "off",
@@ -260,7 +263,7 @@ def test_with_a_database_url_it_needs_no_shell_no_name_and_nothing_to_write_to(i
 
 
 def test_without_a_database_url_the_data_is_in_its_volume_and_outlives_the_container(image: Image) -> None:
-    # PostgreSQL wants a user of this machine, and the image's is none.
+    # PostgreSQL needs a user that exists on this machine, which the image's does not.
     uid = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()
     data = image.build.root / "data"
     assert data.stat().st_uid in {image.user(), uid}

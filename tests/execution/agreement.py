@@ -1,4 +1,4 @@
-"""Both executors run the same operation: what one answers, the other answers."""
+"""Runs an operation with both executors, graphql-core's and the server's, and compares the results."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ from graph.execution import ATTRIBUTE, BATCH, Field, QueryPlanCache, QueryPlans,
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An answer as it is compared: `data` as text, so that the order of keys counts, and errors in no order."""
+    """A result in comparable form: `data` as JSON, so that the order of keys counts, and errors in any order."""
 
     data: str
     errors: tuple[str, ...]
@@ -50,7 +50,7 @@ def told_error(error: GraphQLError) -> str:
 
 @lru_cache(maxsize=256)
 def schema_of(sdl: str, attributes: str = "") -> GraphQLSchema:
-    """A schema; `attributes` names the fields, as `Pet.name Pet.age`, that are declared to be attributes."""
+    """Builds a schema. `attributes` lists the fields to declare as attributes, such as `Pet.name Pet.age`."""
     schema = build_schema(sdl)
     for coordinate in attributes.split():
         type_name, field_name = coordinate.split(".")
@@ -80,7 +80,7 @@ async def by_object(
     root: object = None,
     context: object = None,
 ) -> ExecutionResult:
-    """What graphql-core answers."""
+    """Executes with graphql-core."""
     result = execute_by_object(
         schema, document, root_value=root, context_value=context, variable_values={**(variables or {})}
     )
@@ -96,7 +96,7 @@ async def by_level(
     context: object = None,
     plans: QueryPlans | None = None,
 ) -> ExecutionResult:
-    """What the executor of this server answers."""
+    """Executes with the server's executor."""
     return await execute(
         schema,
         plans or QueryPlans(schema, document, QueryPlanCache()),
@@ -115,7 +115,7 @@ async def agreed(
     variables: Mapping[str, Any] | None = None,
     attributes: str = "",
 ) -> ExecutionResult:
-    """The answer that both executors give, also where all fields are resolved in batches. Fails where they do not."""
+    """Asserts that both executors agree, also if all fields are resolved in batches. Returns the result."""
     schema = schema if isinstance(schema, GraphQLSchema) else schema_of(schema, attributes)
     document = valid(schema, source)
     theirs = await by_object(schema, document, root=root, variables=variables)
@@ -124,13 +124,15 @@ async def agreed(
     with all_in_batches(schema):
         in_batches = await by_level(schema, document, root=root, variables=variables)
     assert Told.of(in_batches) == Told.of(theirs), source
-    # What graphql-core has left to itself comes to its end before the next operation.
+    # Tasks that graphql-core left behind finish before the next operation.
     await asyncio.sleep(0)
     return ours
 
 
 class Each:
-    """Resolves a field of many objects by its own resolver, one by one. It looks at what is selected, as batches do."""
+    """Resolves a field of many objects with its own resolver, one by one. Reads the selection, as
+    batch resolvers do.
+    """
 
     def prepare(self, field: Field) -> ResolveMany:
         field.below(field.name)
@@ -152,7 +154,7 @@ class Each:
 
 @contextmanager
 def all_in_batches(schema: GraphQLSchema) -> Iterator[None]:
-    """In the block, each field that says nothing of itself says that it is resolved in batches."""
+    """Declares, during the block, that all fields without a declaration are resolved in batches."""
     said_nothing = [
         field
         for type_ in schema.type_map.values()
@@ -170,12 +172,12 @@ def all_in_batches(schema: GraphQLSchema) -> Iterator[None]:
 
 
 def said(result: ExecutionResult) -> list[tuple[str, list[str | int] | None]]:
-    """The errors, each as its message and where it stands."""
+    """Returns message and path of each error, sorted."""
     return sorted(((error.message, error.path) for error in result.errors or ()), key=repr)
 
 
 async def later(value: Any, turns: int = 1) -> Any:
-    """The value, after so many turns of the loop; an exception is raised then."""
+    """Returns the value after some iterations of the loop. Raises it if it is an exception."""
     for _ in range(turns):
         await asyncio.sleep(0)
     if isinstance(value, Exception):
@@ -184,7 +186,7 @@ async def later(value: Any, turns: int = 1) -> Any:
 
 
 def coming(value: Any) -> "asyncio.Future[Any]":
-    """A future of the value."""
+    """Returns a finished future with the value, or with the exception."""
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     if isinstance(value, Exception):
         future.set_exception(value)
@@ -194,7 +196,7 @@ def coming(value: Any) -> "asyncio.Future[Any]":
 
 
 def failing(message: str = "broken") -> Any:
-    """A resolver that raises."""
+    """Returns a resolver that raises."""
 
     def resolve(*_: object, **__: object) -> Any:
         raise RuntimeError(message)

@@ -1,4 +1,4 @@
-"""Makes operations richer: aliases, fragments, conditions, and variables in place of literals."""
+"""Enriches operations with aliases, fragments, conditions, and variables instead of literals."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -41,10 +41,10 @@ Test = TypeVar("Test", bound=Callable[..., Any])
 
 ROOTS = ("Query", "Mutation")
 DEEPER = 3
-"""So many levels of fields are added at most below each that is there, ..."""
+"""Maximum number of levels of fields to add below each existing field."""
 
 MOST_MORE = 40
-"""... and so many fields."""
+"""Maximum number of fields to add, approximately."""
 
 
 def name_node(name: str) -> NameNode:
@@ -52,9 +52,10 @@ def name_node(name: str) -> NameNode:
 
 
 class Enriched:
-    """The operations of some documents in one, made richer by lot: `source`, with values for its `variables`.
+    """Merges the operations of several documents into one and enriches it randomly.
 
-    It gets about so many `directives` and `aliases` at most.
+    `source` is the resulting document, `variables` the values of its variables. The number of directives and aliases is
+    limited to approximately `directives` and `aliases`.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Enriched:
         self.source = print_ast(DocumentNode(definitions=tuple(definitions)))
 
     def _together(self, operations: Sequence[object]) -> Iterator[SelectionNode]:
-        """What the operations select of the root, each field under a name of its own."""
+        """Yields the root selections of all operations, with aliases where names collide."""
         names: set[str] = set()
         for operation in operations:
             assert isinstance(operation, OperationDefinitionNode)
@@ -165,7 +166,7 @@ class Enriched:
         return fields
 
     def _fragment(self, nodes: Sequence[SelectionNode], parent: Any, *, narrower: bool = False) -> list[SelectionNode]:
-        """The selections in a fragment on their type, which is `narrower` than that of what is around it."""
+        """Puts selections into a fragment on their type. `narrower` means that the surrounding type is wider."""
         condition = NamedTypeNode(name=name_node(parent.name))
         selections = SelectionSetNode(selections=tuple(nodes))
         if self._hits(50):
@@ -183,7 +184,9 @@ class Enriched:
         return [spread, spread] if self._hits(20) else [spread]
 
     def _more(self, parent: Any, deeper: int, *, apart: bool = False) -> list[SelectionNode]:
-        """Some fields of a type that need no arguments, with some of theirs; `apart`, under names of their own."""
+        """Selects some fields of a type that need no arguments, and fields below them. With `apart`, under unique
+        aliases.
+        """
         if not is_object_type(parent) and self._hits(70):
             type_ = self._random.choice(sorted(self._schema.get_possible_types(parent), key=str))
             selections = self._more(type_, deeper, apart=True) or [FieldNode(name=name_node("__typename"))]
@@ -228,7 +231,9 @@ class Enriched:
         return self._variable(value, str(type_)) if self._hits(35) else value
 
     def _variable(self, value: ValueNode, type_: str) -> VariableNode:
-        """A variable that stands for the value: given with the request, or its default. A few do not fit."""
+        """Replaces the value with a variable, given in the request or as its default. A few values
+        do not fit the type.
+        """
         variable = VariableNode(name=name_node(self._name("v")))
         is_default = self._hits(25)
         self._definitions.append(
@@ -246,8 +251,9 @@ class Enriched:
 
 
 def generated(examples: int) -> Callable[[Test], Test]:
-    """Has a test run with so many examples, which are the same each time; TESTS_SEED makes others, TESTS_OPERATIONS
-    other numbers of them. It is slow.
+    """Marks a test as slow and runs it with `examples` examples, which are the same each time.
+
+    The environment variables TESTS_SEED and TESTS_OPERATIONS change the examples and their number.
     """
 
     def by_chance(test: Test) -> Test:

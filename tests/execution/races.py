@@ -1,19 +1,21 @@
-"""Where several errors make the same position null, and which of them graphql-core tells is decided by turns.
+"""Decides whether two executors may report different errors because of a race.
 
-Its order is fixed between two errors that
+If several errors null the same position, timing decides which of them graphql-core reports. Two errors have a fixed
+order if
 
-- come of the same last wait, or of none: they are met depth-first;
-- where one comes of a later wait in what the other's last wait gave: the other is met first, and what it makes null
-  is null before the wait is over, or else both rise through what that last wait gave, which ends with the first;
-- stand in different fields of the root of a mutation: those run one after the other.
+- they follow the same last wait, or no wait at all: they are found depth-first;
+- one follows a later wait within the result of the other's last wait: the other is found first. Either it nulls its
+  position before the wait is over, or both propagate through the result of that last wait, which ends with the first;
+- they are in different root fields of a mutation, which run one after the other.
 
-Errors of two waits side by side are met as the event loop has it: by how many turns each takes, and a field that is
-awaited alone takes fewer than one that is awaited among others. So is one met, or not any more, while an earlier one
-rises wait by wait. Only between those may the executors differ, and only so: each error that one alone tells really
-occurs, and the other tells one that makes its position null and is in no fixed order with it.
+Errors of two concurrent waits are found in the order of the event loop. It depends on the number of iterations each
+takes: a field that is awaited alone takes fewer than one awaited with others. This also decides if an error is still
+found while an earlier one propagates from wait to wait. The executors may differ only between such errors, and only as
+follows: each error reported by just one of them really occurs, and the other reports one that nulls its position and
+has no fixed order relative to it.
 
-Which errors occur at all, and after which waits, is learned from graphql-core, in a run in which none makes anything
-null but its own position.
+To find all errors and the waits they follow, graphql-core executes the operation with each error nulling only its own
+position.
 """
 
 import asyncio
@@ -34,7 +36,7 @@ Steps = tuple[str | int, ...]
 
 @dataclass(slots=True)
 class Notes:
-    """What is noted of a run: each wait, by its position, each error, and whether a position is required."""
+    """Record of a run: the position of each wait, each error, and if a position is required."""
 
     errors: list[GraphQLError] = field(default_factory=list)
     background: set[asyncio.Future[Any]] = field(default_factory=set)
@@ -43,7 +45,7 @@ class Notes:
 
 
 class Unhindered(Executor[Any]):
-    """Lets errors make nothing null but their own position, and notes what is awaited."""
+    """Executor in which an error nulls only its own position, and which records what is awaited."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -54,7 +56,7 @@ class Unhindered(Executor[Any]):
 
     def handle_field_error(self, raw_error: Any, return_type: Any, field_details_list: Any, path: Path) -> None:
         self.required.setdefault(tuple(path.as_list()), is_non_null_type(return_type))
-        # Those in a list that breaks off afterwards occur as well.
+        # Errors in a list that is interrupted later count as well.
         self.errors.append(located_error(raw_error, [each.node for each in field_details_list], path.as_list()))
 
     def complete_value(self, return_type: Any, details: Any, info: Any, path: Path, *more: Any) -> Any:
@@ -74,7 +76,7 @@ class Unhindered(Executor[Any]):
     async def complete_async_iterator_value(
         self, item_type: Any, details: Any, info: Any, path: Path, *more: Any
     ) -> list[Any]:
-        # One wait for all of its items: they are met in their order.
+        # All items share one wait, so their errors are found in order.
         self.waits.append(tuple(path.as_list()))
         return await super().complete_async_iterator_value(item_type, details, info, path, *more)
 
@@ -105,7 +107,7 @@ class Unhindered(Executor[Any]):
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """An error that occurs: what becomes null for it, and after which waits it is met."""
+    """An error that occurs, with the position it nulls and the waits it follows."""
 
     error: GraphQLError
     target: Steps
@@ -116,12 +118,12 @@ class Occurrence:
         return tuple(self.error.path or ())
 
     def hides(self, other: "Occurrence") -> bool:
-        """Whether the other stands in what this one makes null."""
+        """Returns True if the other error is inside the position that this one nulls."""
         return other.path[: len(self.target)] == self.target
 
 
 def is_race(one: Occurrence, other: Occurrence, *, one_by_one: bool) -> bool:
-    """Whether two errors are met in no fixed order."""
+    """Returns True if two errors have no fixed order."""
     if one.waits == other.waits or (one_by_one and one.path[0] != other.path[0]):
         return False
     earlier, later = sorted((one, other), key=lambda each: len(each.waits))
@@ -134,7 +136,7 @@ def is_race(one: Occurrence, other: Occurrence, *, one_by_one: bool) -> bool:
 
 
 async def occurrences(schema: GraphQLSchema, document: DocumentNode, context: Any, **options: Any) -> list[Occurrence]:
-    """All errors that occur. `context` is the context of the run, and has an attribute `notes`."""
+    """Returns all errors that occur. Sets the attribute `notes` of `context`, the context of the run."""
     notes = context.notes = Notes()
     result: Any = execute_by_object(schema, document, context_value=context, executor_class=Unhindered, **options)
     if not isinstance(result, ExecutionResult):
@@ -151,7 +153,7 @@ async def occurrences(schema: GraphQLSchema, document: DocumentNode, context: An
 
 
 def excused(ours: ExecutionResult, theirs: ExecutionResult, occurring: list[Occurrence], *, one_by_one: bool) -> bool:
-    """Whether two answers differ in nothing but which errors of a race they tell."""
+    """Returns True if two results differ only in the errors they report of a race."""
     by_text = {told_error(each.error): each for each in occurring}
     sides = [{*map(told_error, result.errors or ())} for result in (ours, theirs)]
     if told_data(ours.data) != told_data(theirs.data) or not sides[0] | sides[1] <= by_text.keys():

@@ -1,4 +1,4 @@
-"""Interfaces and unions: which type an object is of, and what that makes of its fields."""
+"""Interfaces and unions: determining the type of an object, and the effect on its fields."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ ROOT = {
 
 
 def resolving(**resolvers: Callable[..., Any]) -> GraphQLSchema:
-    """The schema, whose abstract types are resolved so."""
+    """Returns the schema with these type resolvers for its abstract types."""
     schema = build_schema(SDL)
     for name, resolve in resolvers.items():
         type_: Any = schema.type_map[name]
@@ -69,7 +69,10 @@ def of_every_kind(resolve: Callable[..., Any]) -> GraphQLSchema:
 
 
 def asking(is_type_of: Callable[[str], Callable[..., Any]], *, declared: bool = False) -> GraphQLSchema:
-    """The schema, whose object types say by themselves what is of them."""
+    """Returns the schema with `is_type_of` functions on its object types.
+
+    With `declared`, the types also declare their classes and all fields are attributes.
+    """
     schema = build_schema(SDL)
     for name, class_ in CLASSES.items():
         type_ = schema.type_map[name]

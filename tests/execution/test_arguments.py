@@ -1,4 +1,4 @@
-"""Arguments and variables: with defaults, of each type, right and wrong."""
+"""Arguments and variables: with defaults, of each type, valid and invalid."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Awaiting: everything that can be awaited is, side by side, and each object is asked once."""
+"""Awaiting: every awaitable is awaited, concurrently with others, and each object is read once."""
 
 import asyncio
 from collections.abc import Awaitable, Generator
@@ -17,7 +17,7 @@ type Query { value: String, strict: String!, number: Int, nest: Query, nests: [Q
 
 
 class Own:
-    """What can be awaited, of a class of its own."""
+    """An awaitable of a custom class."""
 
     def __init__(self, value: object) -> None:
         self.value = value
@@ -81,7 +81,7 @@ async def test_objects_and_lists_that_are_awaited(kind: str) -> None:
 
 
 class Meeting:
-    """Awaitables of which each ends only when all have begun."""
+    """Awaitables that all complete only after every one of them has started."""
 
     def __init__(self, size: int) -> None:
         self.missing = size
@@ -111,7 +111,7 @@ async def joined(joining: Joining) -> Any:
 @pytest.mark.parametrize("attributes", ["", "Query.value Query.number Query.list Query.nest"])
 async def test_fields_of_a_level_are_awaited_side_by_side(attributes: str) -> None:
     class Node:
-        """Its fields have to be awaited, and wait for each other."""
+        """An object whose fields are awaitables that wait for each other."""
 
         def __init__(self) -> None:
             meeting = Meeting(5)
@@ -177,7 +177,7 @@ async def test_an_execution_whose_resolver_is_cancelled_is_cancelled() -> None:
 
 
 class Thing:
-    """Counts how often it is asked for its value."""
+    """Counts the number of times its value is read."""
 
     def __init__(self, value: Any) -> None:
         self._value = value

@@ -1,4 +1,4 @@
-"""Fields that say how they are resolved for many objects: as one, and yet as if each were resolved by itself."""
+"""Fields with a batch resolver: the results are the same as if each object were resolved separately."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -31,7 +31,7 @@ One = Callable[..., Any]
 
 @dataclass
 class Batch:
-    """A batch resolver that makes of each object what `resolve` makes of it; it notes for how many it was asked."""
+    """A batch resolver that applies `resolve` to each object. Records the number of objects in each call."""
 
     resolve: One
     waits: bool = False
@@ -149,7 +149,7 @@ async def test_a_level_is_asked_once() -> None:
 
     await by_level(schema, valid(schema, "{ items(count: 4) { next { next { label } } } }"), root=ROOT)
 
-    # Nothing follows the fourth.
+    # The fourth item has no `next`.
     assert batches["next"].asked == [4, 3]
     assert batches["label"].asked == [2]
 

@@ -1,7 +1,7 @@
-"""Generated operations of the product's own schema, over HTTP and a filled database: both executors answer the same.
+"""Generated operations on the server's own schema, over HTTP and a filled database: both executors return the same.
 
-`hypothesis-graphql` writes the queries, `operations` makes them richer. The same ones are made each time;
-TESTS_SEED=<number> makes others, TESTS_OPERATIONS=<number> so many.
+`hypothesis-graphql` generates the queries and `operations` enriches them. They are the same each time;
+TESTS_SEED=<number> generates others, TESTS_OPERATIONS=<number> sets their number.
 """
 
 import json
@@ -54,10 +54,10 @@ TABLES = {
     "payment": "PAYMENTS",
     "testClock": "CLOCKS",
 }
-"""The last word of the name of the table where each field of the root looks for an id."""
+"""Last word of the name of the table whose ids each root field takes."""
 
 PLACEHOLDER = re.compile(r'"([A-Z]+)_(\d+)"')
-"""What stands in an operation for the id or address of a row, which nobody knows before there is a database."""
+"""Placeholder in an operation for the id or e-mail address of a row, which is unknown until the database is filled."""
 
 GARBAGE = ("", "x", "0" * 36, "00000000-0000-0000-0000-000000000000", "é", "ID")
 INSTANTS = ("2026-01-31T12:00:00Z", "2025-06-01T00:00:00+02:00", "1900-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z")
@@ -75,7 +75,7 @@ QUERIES = queries(
 
 
 class Sensible(Visitor):
-    """Asks mostly for pages that there are, of lists that are not filtered to nothing, and for names that there are."""
+    """Makes most operations useful: valid page sizes, filters that match something, and names that exist."""
 
     def __init__(self, random: Random) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class Sensible(Visitor):
 
 @dataclass
 class Billing:
-    """A filled database, and the API over it by each of the executors."""
+    """A filled database, and the API over it with each of the executors."""
 
     by_level: Api
     by_object: Api
@@ -123,7 +123,7 @@ class Billing:
     met: Counter[str] = field(default_factory=Counter)
 
     def filled_in(self, text: str) -> str:
-        """The text, with what its placeholders stand for."""
+        """Returns the text with its placeholders replaced by values."""
 
         def value(found: re.Match[str]) -> str:
             values = self.named[found[1]]
@@ -159,7 +159,7 @@ async def billing(
 
 
 async def more_of_all_kinds(api: Api) -> None:
-    """What demo data lacks: test clocks, keys, drafts, and a change that waits."""
+    """Adds objects that demo data lacks: a test clock, an API key, a draft, and a pending change."""
     test_clock = await api.mutate("createTestClock", "testClock { id }", name="Leap", frozenAt="2028-02-01T00:00:00Z")
     customer = await api.a_customer(testClockId=test_clock["testClock"]["id"], externalId="external")
     plan, other = await api.a_plan(trialDays=3), await api.a_plan(amountCents=100)
@@ -171,7 +171,7 @@ async def more_of_all_kinds(api: Api) -> None:
 
 
 async def names(sessions: Sessions) -> dict[str, list[str]]:
-    """Some ids of each table, and addresses of customers."""
+    """Returns some ids of each table, and e-mail addresses of customers."""
     found: dict[str, list[str]] = {}
     async with sessions() as session:
         for table in Base.metadata.sorted_tables:
@@ -183,7 +183,7 @@ async def names(sessions: Sessions) -> dict[str, list[str]]:
 
 
 def compared(answer: httpx.Response) -> tuple[int, str, list[str]]:
-    """Status, data with the order of its keys, and errors in no order."""
+    """Returns the status, the data with its order of keys, and the errors in any order."""
     document = answer.json()
     errors = document.get("errors", [])
     for error in errors:
@@ -192,7 +192,7 @@ def compared(answer: httpx.Response) -> tuple[int, str, list[str]]:
 
 
 def values_in(data: Any) -> int:
-    """How many values that are not null are in an answer."""
+    """Counts the values in a result that are not null."""
     if isinstance(data, dict):
         return sum(map(values_in, data.values()))
     return sum(map(values_in, data)) if isinstance(data, list) else data is not None

@@ -1,4 +1,4 @@
-"""`@skip` and `@include`, on fields and fragments, by literals and variables."""
+"""`@skip` and `@include`, on fields and fragments, with literals and variables."""
 
 from itertools import product
 
@@ -78,7 +78,7 @@ async def test_a_condition_that_is_no_boolean(value: object) -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_a_condition_that_is_null(place: str) -> None:
-    """A default lets a nullable variable stand for a condition, until null is given for it."""
+    """With a default, a nullable variable is allowed as a condition. It fails if null is passed."""
     source = "query ($if: Boolean = true) " + place % "@include(if: $if)"
 
     for variables in ({}, {"if": None}, {"if": False}):

@@ -1,4 +1,4 @@
-"""Errors: their message, where they stand in the answer and in the document, and what else they say."""
+"""Errors: their message, path, locations and extensions."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ SDL = "type Query { a: Int, b(number: Int): Int, nest: Query, list: [Query], req
 
 
 class Refused(Exception):
-    """An error with extensions of its own."""
+    """An error with extensions."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ def raising_later(error: Exception) -> Any:
 async def test_an_error_however_it_comes(error: Exception) -> None:
     source = "{\n  a\n  nest {\n    b(number: 1)\n    ...F }\n  list { a }\n}\nfragment F on Query { required }"
     ways: list[Any] = [raising(error), lambda *_, **__: error]
-    if not isinstance(error, StopIteration):  # no coroutine can raise one
+    if not isinstance(error, StopIteration):  # a coroutine cannot raise it
         ways += [raising_later(error), lambda *_, **__: coming(error)]
 
     for way in ways:

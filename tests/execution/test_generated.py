@@ -1,8 +1,8 @@
-"""Generated operations: whatever is asked of a world in which anything may fail, both executors answer the same.
+"""Generated operations on a schema in which any field may fail: both executors return the same.
 
-`hypothesis-graphql` writes operations, `operations` makes them richer, `world` draws what becomes of each field. The
-same operations are made each time; TESTS_SEED=<number> makes others, TESTS_OPERATIONS=<number> so many.
-Where the answers differ in which of several errors they tell, `races` says whether they may.
+`hypothesis-graphql` generates operations, `operations` enriches them, and `world` draws the result of each field. The
+operations are the same each time; TESTS_SEED=<number> generates others, TESTS_OPERATIONS=<number> sets their number. If
+the results report different errors, `races` decides if that is allowed.
 """
 
 import gc
@@ -24,13 +24,13 @@ from tests.execution.races import excused, occurrences
 from tests.execution.world import Loading, World, root_of, schema
 
 WORLDS = [(0, 40), (6, 0), (8, 20), (20, 50)]
-"""Each operation meets all of them: how many of a hundred fields fail, and how many are awaited."""
+"""Percentages of fields that fail and that are awaited. Each operation is executed with every pair."""
 
 MOST_INVALID = 0.05
-"""Variables that take the place of arguments can make fields of one name conflict: so many operations at most."""
+"""Maximum share of invalid operations: variables instead of arguments can make fields of the same name conflict."""
 
 MOST_RACES = 0.1
-"""Maximum share of comparisons in which chance decides which error is told. Seen: up to 5 of 100."""
+"""Maximum share of comparisons in which a race decides the reported error. Observed: up to 5 of 100."""
 
 QUERIES = queries(schema, print_ast=lambda document: document, allow_x00=False)
 MUTATIONS = mutations(schema, print_ast=lambda document: document, allow_x00=False)
@@ -43,7 +43,7 @@ met: Counter[str] = Counter()
 
 @pytest.fixture(scope="module", autouse=True)
 async def enough_was_compared() -> AsyncIterator[None]:
-    """The operations were rich: nothing of what they should have met is missing, and what is excused is rare."""
+    """Asserts after all tests that the operations covered errors and nulls, and that races were rare."""
     gc.disable()
     try:
         yield
@@ -58,7 +58,7 @@ async def enough_was_compared() -> AsyncIterator[None]:
 
 
 def collect() -> None:
-    """Lets go of what graphql-core cancelled and never began to await, here where nobody minds the warnings."""
+    """Frees coroutines that graphql-core cancelled without awaiting them, and ignores the warnings about these."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         gc.collect()

@@ -1,4 +1,4 @@
-"""Leaves: what each scalar and enum makes of right and odd values, one by one and as a column."""
+"""Leaf values: conversion of valid and invalid values by each scalar and enum, one by one and as a column."""
 
 from decimal import Decimal
 from enum import Enum, IntEnum
@@ -34,13 +34,13 @@ class Colour(Enum):
 
 
 class Text(str):
-    """A text of a class of its own."""
+    """A string of a custom class."""
 
     __slots__ = ()
 
 
 class Whole(int):
-    """A number of a class of its own."""
+    """An integer of a custom class."""
 
 
 VALUES: list[Any] = [
@@ -99,7 +99,7 @@ async def test_columns_of_attributes_that_are_awaited_or_missing() -> None:
 
 
 class Raising:
-    """Its attribute raises."""
+    """An object whose attribute raises."""
 
     @property
     def value(self) -> int:

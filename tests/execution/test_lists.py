@@ -1,4 +1,4 @@
-"""Lists: of what they may be made, and what null and errors in them come to."""
+"""Lists: accepted types of values, and the effect of nulls and errors in them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator

@@ -1,4 +1,4 @@
-"""Mutations: the fields of the root run one by one, each once."""
+"""Mutations: root fields run one after the other, each once."""
 
 import asyncio
 from typing import Any
@@ -24,7 +24,7 @@ type Number { number: Int!, broken: Int, brokenLater: Int, brokenRequired: Int!,
 
 
 class Counter:
-    """A number that mutations set; it keeps all that it was."""
+    """A number that mutations set. Records all calls."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []

@@ -1,4 +1,4 @@
-"""Null where none may stand makes its object null, and so on outwards."""
+"""Null in a required position nulls its object, and so on up to the nearest nullable position."""
 
 from collections.abc import Callable
 from itertools import product
@@ -27,7 +27,7 @@ VALUE = "value"
 
 
 class Nest:
-    """Objects in objects without end, whose leaves are all what `leaf` makes of their name."""
+    """Endlessly nested objects, whose leaves are the result of calling `leaf` with their name."""
 
     def __init__(self, leaf: Callable[[str], Any]) -> None:
         self._leaf = leaf

@@ -1,4 +1,4 @@
-"""Plans: what they are kept by, how long, and what an execution leaves behind."""
+"""Query plans: cache keys, lifetime, and objects that an execution leaves behind."""
 
 import asyncio
 import gc
@@ -72,7 +72,9 @@ async def test_an_execution_of_too_many_errors_is_given_up() -> None:
 
 @pytest.fixture
 async def complaints() -> AsyncIterator[list[str]]:
-    """What the loop complains of, to nobody else for the time of the test: other tests have the same loop."""
+    """Messages of the loop's exception handler, which is replaced for the time of the test. Other
+    tests share the loop.
+    """
     found: list[str] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, said: found.append(said["message"]))
@@ -81,21 +83,21 @@ async def complaints() -> AsyncIterator[list[str]]:
 
 
 async def test_the_loop_does_not_complain_of_the_errors_of_an_execution_that_is_given_up(complaints: list[str]) -> None:
-    """It comes no further than `a`; those of `b` are there as well by then."""
+    """The execution stops at `a`. By then, the errors of `b` have occurred as well."""
     schema = build_schema("type Query { items: [Item] } type Item { a: Int b: Int }")
     items = [dict.fromkeys("ab", lambda _info: later(ValueError("broken"))) for _ in range(2 * MAX_FAILURES)]
 
     async def number_of_errors() -> int:
         return len((await answer(schema, "{ items { a b } }", {"items": items})).errors)
 
-    # In a task of its own, of which no frame is left that leads to those that are waited for.
+    # A separate task leaves no frame that still references the awaited objects.
     assert await asyncio.create_task(number_of_errors()) == MAX_FAILURES + 1
     gc.collect()
     assert complaints == []
 
 
 class Slow:
-    """Resolves a field for many objects by a coroutine that never comes to its end."""
+    """Resolves a field for many objects with a coroutine that never finishes."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What is excused is a race, and nothing else."""
+"""Tests that only differences caused by a race are allowed."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""A schema of every kind of field, over a world in which anything may fail.
+"""A schema with every kind of field, in which any field may fail.
 
-What a field comes to is drawn by lot, but the same each time for the same object, field and arguments: a value, null,
-an error that is raised or returned, a value that does not fit; at once or awaited. So two executors meet the same.
+The result of a field is random, but always the same for the same object, field and arguments: a value, null, an error
+that is raised or returned, or a value of the wrong type; immediate or awaited. Thus two executors get the same results.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ LEAVES: dict[str, list[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`trouble` of a hundred fields fail somehow, `waiting` of a hundred are awaited."""
+    """A random world. `trouble` and `waiting` are the percentages of fields that fail and that are awaited."""
 
     seed: int
     trouble: int
@@ -74,7 +74,7 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """An object. It has each attribute that it is asked for, as the world has it."""
+    """An object that has every attribute, with a value determined by its world."""
 
     world: World
     kind: str
@@ -91,14 +91,14 @@ class Thing:
 
 
 class PostThing(Thing):
-    """A post; nothing else is of this class."""
+    """A post. All other objects have another class."""
 
     __slots__ = ()
 
 
 @dataclass
 class Lot:
-    """What is drawn for one field of one object."""
+    """Random values for one field of one object."""
 
     thing: Thing
     random: Random
@@ -108,7 +108,7 @@ class Lot:
         return self.random.randrange(100) < percent
 
     def value(self, type_: Any, *, inside: bool = False) -> Any:
-        """A value of the type, or what stands in its place; maybe awaited."""
+        """Returns or raises a random result for the type, valid or not, possibly as an awaitable."""
         value = self._value(type_.of_type if is_non_null_type(type_) else type_)
         if self.waits and self.hits(self.thing.world.waiting // (4 if inside else 1)):
             return self._awaitable(value)
@@ -117,7 +117,7 @@ class Lot:
         return value
 
     def _value(self, type_: Any) -> Any:
-        # What the root selects fails seldom: nothing else could.
+        # Root fields fail rarely, because nothing below them could fail otherwise.
         if self.hits(self.thing.world.trouble) and (self.thing.depth or self.hits(20)):
             return self.random.choice(
                 [None, None, RuntimeError("failed"), ValueError(f"odd {self.thing}"), *odd(type_)]
@@ -133,7 +133,7 @@ class Lot:
         return self._thing(type_)
 
     def _listed(self, items: list[Any]) -> Any:
-        """The items as a list, or as something else to go through, which may break off."""
+        """Returns the items as a list or another iterable, which may fail part way."""
         if not self.waits or self.hits(70):
             return items
         breaks_off = self.hits(self.thing.world.trouble)
@@ -169,7 +169,7 @@ def settled(value: Any) -> "asyncio.Future[Any]":
 
 
 class Own:
-    """What can be awaited, and is neither a coroutine nor a future."""
+    """An awaitable that is neither a coroutine nor a future."""
 
     def __init__(self, value: Any) -> None:
         self._value = value
@@ -193,7 +193,7 @@ async def streamed(items: list[Any], *, breaks_off: bool) -> AsyncIterator[Any]:
 
 
 def odd(type_: Any) -> list[Any]:
-    """What is no value of the type. Only what says which objects it has refuses others."""
+    """Returns values that are invalid for the type. An object type only rejects values if it declares its classes."""
     if is_leaf_type(type_):
         return LEAVES[type_.name][3:]
     return [5] if is_list_type(type_) else [] if type_.name == "Cell" else [5, "five"]
@@ -208,7 +208,9 @@ def outcome(thing: Thing, name: str, arguments: dict[str, Any], *, waits: bool) 
 
 
 class Loading:
-    """The context: a dataloader, which answers as the world has it. (Which keys are in one batch is not compared.)"""
+    """Context with a dataloader whose results come from the world. The grouping of keys into
+    batches is not compared.
+    """
 
     def __init__(self) -> None:
         self.notes: Any = None
@@ -230,12 +232,12 @@ def resolve_one(thing: Thing, info: GraphQLResolveInfo[Any], **arguments: Any) -
 
 
 def load_one(thing: Thing, info: GraphQLResolveInfo[Loading], **arguments: Any) -> Any:
-    # graphql-core cancels what it waits for beside an error; others may wait for the same answer.
+    # graphql-core cancels concurrent fields after an error, but others may wait for the same key.
     return asyncio.shield(info.context.loader.load((thing, info.field_name, arguments)))
 
 
 class LoadedBatch:
-    """Loads the field of all objects."""
+    """Loads the field for all objects."""
 
     def prepare(self, field: Field) -> ResolveMany:
         name = field.name
@@ -249,7 +251,7 @@ class LoadedBatch:
 
 
 def type_of(thing: Any, *_: object) -> Any:
-    """The type of a node: wrong, and awaited, as the world has it."""
+    """Returns the type name of a node, possibly wrong or awaited."""
     if not isinstance(thing, Thing):
         return None
     lot = Lot(thing, Random(f"{thing.world.seed} {thing} type"), waits=True)
@@ -303,5 +305,5 @@ schema = made_schema()
 
 
 def root_of(operation: str, world: World) -> Thing:
-    """What the operation, a query or a mutation, begins with."""
+    """Returns the root object for an operation type, `query` or `mutation`."""
     return Thing(world, operation.capitalize(), 0, 0)

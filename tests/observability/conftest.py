@@ -1,4 +1,4 @@
-"""What is told of requests, as it comes out: log lines, spans, metrics."""
+"""Fixtures that capture log lines, spans and metrics."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 @dataclass
 class Log:
-    """The log of this process, as a server writes it."""
+    """The log of this process, in the format of a server."""
 
     output: StringIO
 
@@ -37,12 +37,12 @@ class Log:
         return self.output.getvalue()
 
     def lines(self, event: str | None = None) -> list[dict[str, Any]]:
-        """The lines, or those that say `event`."""
+        """Returns all lines, or those of `event`."""
         found = [json.loads(line) for line in self.text.splitlines()]
         return [line for line in found if event in (None, line["event"])]
 
     async def requests(self, count: int) -> list[dict[str, Any]]:
-        """The lines of so many requests, which come a moment after their answers."""
+        """Waits until `count` requests are logged, shortly after their responses, and returns their lines."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while len(found := self.lines("request")) < count:  # noqa: ASYNC110 - a file has no events
                 await asyncio.sleep(0.01)
@@ -52,11 +52,11 @@ class Log:
 
 @pytest.fixture
 def log() -> Iterator[Log]:
-    """What is logged from INFO on."""
+    """Captures everything logged at INFO and above."""
     found = Log(StringIO())
     handler = logging.StreamHandler(found.output)
     handler.setFormatter(Formatter(terminal=False))
-    # The client of the tests is in this process as well.
+    # The HTTP client of the tests logs in this process as well.
     handler.addFilter(lambda record: record.name != "httpx")
     root = logging.getLogger()
     level = root.level
@@ -69,7 +69,7 @@ def log() -> Iterator[Log]:
 
 @dataclass
 class Collector:
-    """An OTLP receiver on this machine: what it was sent by HTTP, as it came and decoded."""
+    """OTLP receiver on this machine. Keeps the HTTP requests it receives, raw and decoded."""
 
     url: str
     bodies: list[bytes] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Collector:
         ]
 
     def wait_for(self, name: str) -> Span:
-        """The first span with this name, when it has come."""
+        """Waits for a span with this name, and returns the first one."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: any(span.name == name for span in self.spans), PATIENCE_SECONDS), name
             return next(span for span in self.spans if span.name == name)
@@ -120,7 +120,7 @@ def collector() -> Iterator[Collector]:
 
 
 def samples(text: str) -> Samples:
-    """The figures of a scrape, by name and labels."""
+    """Returns the samples of a scrape by name and labels."""
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -134,9 +134,9 @@ def value(found: Samples, name: str, **labels: str) -> float | None:
 
 @asynccontextmanager
 async def gone(server: EmbeddedPostgres, database_url: str) -> AsyncIterator[None]:
-    """Takes the database away for the time of the block."""
+    """Makes the database unavailable during the block."""
     name = asyncpg_url(database_url).database
-    # A server would connect again before the new name is in place.
+    # A server would reconnect before the database is renamed.
     await execute(server.url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
     await execute(server.url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
     await execute(server.url, f"ALTER DATABASE {name} RENAME TO {name}_gone")

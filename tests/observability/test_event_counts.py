@@ -1,4 +1,4 @@
-"""`billing_events_total`: what was stored, by the types of its events, whoever did it; each once, and nothing else."""
+"""`billing_events_total`: counts every stored event once by type, regardless of its cause."""
 
 import asyncio
 from collections import Counter
@@ -43,7 +43,7 @@ async def counting(database: Database, clock: TestClock) -> AsyncIterator[Api]:
 
 
 def counts_in(found: Samples) -> Counts:
-    """How many events of each type are counted: there is a figure for each."""
+    """Returns the number of counted events by type. Asserts that every type has a sample."""
     figures = {type_: value(found, "events_total", type=type_) for type_ in EventType}
     assert None not in figures.values()
     return +Counter({str(type_): int(figure or 0) for type_, figure in figures.items()})
@@ -54,7 +54,7 @@ async def counted(api: Api) -> Counts:
 
 
 async def stored(database: Database) -> Counts:
-    """How many events of each type are stored."""
+    """Returns the number of stored events by type."""
     async with database.sessions() as session:
         return Counter(str(type_) for type_ in await session.scalars(select(Event.type)))
 
@@ -78,7 +78,7 @@ async def test_each_type_has_a_figure_from_the_start(counting: Api) -> None:
 
 
 async def test_a_cancellation_counts_by_whomever_it_is(counting: Api, database: Database, clock: TestClock) -> None:
-    """By a mutation at once, by a run at the end of a period, and by the next mutation that comes by after it."""
+    """The cancellations take effect immediately, by a run at the end of the period, and by a mutation after the end."""
     plan = await counting.a_plan()
     at_once, by_run, by_mutation = [await counting.a_customer() for _ in range(3)]
     subscriptions = {
@@ -126,7 +126,7 @@ async def test_what_happens_on_a_test_clock_counts(counting: Api, database: Data
 
 
 async def test_a_refused_mutation_does_not_count(counting: Api, database: Database, clock: TestClock) -> None:
-    """What it had done by then is undone: here, the end of the subscription before."""
+    """The mutation is rolled back with everything it did before, here the end of the previous subscription."""
     customer, plan = await counting.a_customer(), await counting.a_plan()
     subscription = await counting.a_subscription(customer, plan)
     await counting.mutate("cancelSubscription", "subscription { id }", id=subscription, atPeriodEnd=True)
@@ -162,7 +162,7 @@ async def test_what_is_done_again_counts_once(
     database.on_retry.append(again.append)
     await fault(database_url, then, on="INSERT ON events", times=2, at_commit=at_commit)
 
-    # With a key, also what the connection was lost at the commit of is done again.
+    # With an idempotency key, a transaction whose connection was lost at the commit is retried as well.
     answer = await create(counting, "ada@example.com", idempotencyKey="key")
 
     assert answer.json()["data"] == {"createCustomer": {"userErrors": []}}
@@ -199,7 +199,9 @@ async def test_a_mutation_that_is_sent_again_with_its_key_counts_once(counting: 
 async def test_a_commit_that_nobody_hears_of_does_not_count(
     database_url: str, sessions: Sessions, clock: TestClock, key: dict[str, str]
 ) -> None:
-    """It may not be stored. With a key it is tried again, finds itself, and stores nothing that could count."""
+    """The commit may have failed. With an idempotency key it is retried, finds the stored result, and stores no more
+    events.
+    """
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(Proxy(database_url))
         database = Database(proxy.url)
@@ -217,7 +219,7 @@ async def test_a_commit_that_nobody_hears_of_does_not_count(
 
 
 async def test_several_workers_count_together(serve: Serve, database_url: str, database: Database) -> None:
-    """Mutations, and what became due before they were started."""
+    """Counts events of mutations, and of renewals that were due before the workers started."""
     weeks_ago = datetime.now(UTC).replace(microsecond=0) - timedelta(days=40)
     await fill(database_url, customers=20, as_of=weeks_ago, console=Console(quiet=True))
     before = await stored(database)
@@ -231,7 +233,7 @@ async def test_several_workers_count_together(serve: Serve, database_url: str, d
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 found = samples((await client.get(f"{served.url}/metrics")).text)
-                # Read last: what is stored meanwhile may not be in the figures yet.
+                # Read last, because the metrics may not include events stored in the meantime.
                 done = await stored(database) - before
                 if value(found, "renewal_lag_seconds") == 0 and counts_in(found) == done:
                     break

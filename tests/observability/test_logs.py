@@ -1,4 +1,4 @@
-"""Log lines: what they say of a request, and of one that is slow or fails."""
+"""Log lines about requests, including slow and failed ones."""
 
 import asyncio
 import gc
@@ -41,7 +41,7 @@ Serving = Callable[..., Api]
 
 @pytest.fixture
 async def serving(database: Database, clock: TestClock) -> AsyncIterator[Serving]:
-    """Makes servers over the test's database."""
+    """Creates servers over the test's database."""
     clients = []
 
     def serve(token: str | None = None, **settings: Any) -> Api:
@@ -61,7 +61,7 @@ async def test_each_line_of_a_request_has_its_ids(
     key = await a_key(database, clock, ApiKeyScope.READ)
     api = serving(key.token, requires_key=True, log_requests=True)
 
-    # What any code logs while it answers has them too.
+    # Anything logged while the request is served has these fields too.
     def log_reads(statement: str) -> None:
         if "customers" in statement:
             logging.getLogger("any").info("a statement")
@@ -130,7 +130,7 @@ async def test_requests_are_not_logged_unless_that_is_set(serving: Serving, log:
 
 
 async def waits_for_a_lock(database: Database) -> None:
-    """Until a statement of this database does."""
+    """Waits until a statement of this database waits for a lock."""
     question = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
@@ -162,7 +162,7 @@ async def test_a_slow_operation_is_named_with_what_it_waited_for(
 
 
 async def test_a_body_that_comes_slowly_is_no_slow_operation(serving: Serving, log: Log) -> None:
-    # A process that does something for the first time is slow, whatever it is.
+    # The first operation of a process is always slow.
     await serving(slow_ms=60_000)(COUNT)
     api = serving(slow_ms=400, log_requests=True)
 
@@ -252,7 +252,7 @@ async def test_what_no_code_expects_is_a_500_with_the_requests_id(
     serving: Serving, database: Database, log: Log
 ) -> None:
     async with database.sessions.begin() as session:
-        # Of two revisions, Alembic says that there are more than one.
+        # With two revisions, Alembic raises an error.
         await session.execute(text("INSERT INTO alembic_version VALUES ('another')"))
 
     answer = await serving().client.get("/ready")
@@ -280,11 +280,11 @@ async def test_a_server_that_cannot_start_says_why_and_no_more(database: Databas
         sent.append(message)
 
     with pytest.raises(ValueError, match="main thread"):
-        # In another thread than the main one, no server can handle signals.
+        # A server cannot handle signals outside the main thread.
         await asyncio.to_thread(asyncio.run, app({"type": "lifespan"}, receive, send))
 
     assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
-    # The server of HTTP logs what it is sent.
+    # The HTTP server logs these messages.
     assert "main thread" not in str(sent)
     [line] = log.lines()
     assert (line["event"], line["level"], line["error"]) == ("the server failed", "critical", "ValueError")
@@ -292,7 +292,7 @@ async def test_a_server_that_cannot_start_says_why_and_no_more(database: Databas
 
 
 async def test_what_libraries_log_of_exceptions_is_their_type(log: Log) -> None:
-    """What other tests have left to the garbage collector may be told of as well."""
+    """The garbage collector may also report exceptions left by other tests."""
     error = ValueError("Ada Lovelace")
     for name in ("uvicorn.error", "sqlalchemy.pool", "alembic.runtime.migration", "opentelemetry.exporter"):
         logging.getLogger(name).error("it fails: %s, %r", error, error)

@@ -47,7 +47,7 @@ Serving = Callable[..., Api]
 
 @pytest.fixture
 async def serving(database: Database, clock: TestClock) -> AsyncIterator[Serving]:
-    """Makes servers with metrics over the test's database."""
+    """Creates servers with metrics over the test's database."""
     clients = []
 
     def serve(**settings: Any) -> Api:
@@ -106,7 +106,7 @@ async def test_requests_operations_and_errors_are_counted(serving: Serving, tmp_
 
 
 async def test_each_route_is_told_by_its_name(database: Database) -> None:
-    """The files of the playground are told together with what is not there, as `other`."""
+    """The playground's files and unknown paths are counted as `other`."""
     app = create_app(database, settings=Settings(metrics=True))
 
     assert {route.path for route in app.routes if isinstance(route, Route)} == ROUTES
@@ -164,7 +164,7 @@ def test_a_number_that_went_from_a_dead_worker_to_another_users_process_is_forgo
     )
     with open_folder("metrics") as folder:
         folder.chmod(0o777)
-        # Of the first process, which is root's.
+        # A file of the first process, owned by root.
         (folder / "gauge_livesum_1.db").touch(0o666)
 
         subprocess.run(
@@ -275,12 +275,12 @@ async def test_what_was_renewed_is_counted_also_where_something_fails_afterwards
         api = Api(client)
         await api.a_subscription()
         clock.forward(days=30)
-        # What was kept long enough is deleted after the renewals.
+        # Expired rows are deleted after the renewals.
         async with sessions.begin() as session:
             await session.execute(text("ALTER TABLE idempotency_keys RENAME TO other_keys"))
         async with app.router.lifespan_context(app):
             deadline = time.monotonic() + PATIENCE_SECONDS
-            # That there are more of them shows that one that fails is not the last.
+            # More than one failure shows that the loop continues after the first.
             while value(found := await scraped(api), "renewal_runs_total", result="failed") in (None, 0, 1):
                 assert time.monotonic() < deadline
 
@@ -336,7 +336,7 @@ def test_several_workers_tell_the_figures_of_all(serve: Serve, database_url: str
     served = serve("--workers", "3", environment={**QUIET, "DATABASE_URL": database_url})
     asked = 40
     for _ in range(asked):
-        # Each on a connection of its own, which any of the workers may take.
+        # Uses a connection per request, so that any worker may get it.
         served.graphql(COUNT)
 
     def counted(served: Served) -> tuple[float | None, float | None, float | None]:
@@ -348,7 +348,7 @@ def test_several_workers_tell_the_figures_of_all(serve: Serve, database_url: str
         )
 
     deadline = time.monotonic() + PATIENCE_SECONDS
-    # A worker writes down what it counts a moment later.
+    # A worker writes its counters with a short delay.
     while counted(served) != (asked, asked, 18):
         assert time.monotonic() < deadline, counted(served)
         time.sleep(0.05)
@@ -365,14 +365,14 @@ def test_several_workers_tell_the_figures_of_all(serve: Serve, database_url: str
     after = counted(served)
 
     assert before == {(asked, asked, 18)}
-    # What it counted stays, and its connections are gone.
+    # Counters of an exited worker remain, while its connections are no longer counted.
     assert after == (asked, asked, 18)
     assert served.stop(signal.SIGTERM) == 0
     assert not folder.exists()
 
 
 def served_by_all(served: Served, folder: Path) -> bool:
-    """Whether each worker that lives has said how many connections it may have."""
+    """Returns True if every running worker has reported its maximum number of connections."""
     live = {str(pid) for pid in children_of(served.process.pid)}
     said = {path.stem.rpartition("_")[2] for path in folder.glob("gauge_livesum_*.db")}
     return len(live & said) == 3

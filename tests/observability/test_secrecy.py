@@ -1,7 +1,7 @@
-"""What is told of requests never names a person, and holds no secret: not in log lines, metrics or spans.
+"""Tests that log lines, metrics and spans never contain personal data or secrets.
 
-A server is asked all kinds of things that hold words which occur nowhere else, and fails in all kinds of ways; then
-those words are looked for.
+The test sends all kinds of requests with words that occur nowhere else, makes the server fail in many ways, and then
+searches the output for these words.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from tests.observability.conftest import Collector, gone
 from tests.support import PATIENCE_SECONDS, TestClock
 
 WORD = "telltale"
-"""Begins every word that must not be told, in upper or lower case."""
+"""Prefix of every word that must not be disclosed, in upper or lower case."""
 
 PASSWORD = f"{WORD}-password"
 
@@ -101,7 +101,7 @@ query Customers($after: String) {
 
 
 class Driver:
-    """A client with a key."""
+    """A client with an API key."""
 
     def __init__(self, served: Served, token: str, client: httpx.Client) -> None:
         self.url = f"{served.url}/graphql"
@@ -113,7 +113,7 @@ class Driver:
         return self.client.post(self.url, json={"query": query, "variables": variables}).json()
 
     def made(self, query: str, **input: Any) -> Any:
-        """The payload of a mutation that succeeds."""
+        """Sends a mutation that must succeed. Returns its payload."""
         answer = self.ask(query, input=input)
         assert "errors" not in answer, answer
         [payload] = answer["data"].values()
@@ -121,13 +121,13 @@ class Driver:
         return payload
 
     def codes(self, query: str, **variables: Any) -> set[str]:
-        """The codes of the errors of an answer."""
+        """Returns the error codes of a response."""
         answer = self.ask(query, **variables)
         return {error["extensions"]["code"] for error in answer["errors"]}
 
 
 def succeed(driver: Driver) -> str:
-    """Many things that are done as asked. Gives the id of a customer."""
+    """Sends many requests that succeed. Returns the id of a customer."""
     customer = driver.made(CREATE, **a_customer(1))["customer"]["id"]
     driver.made(UPDATE, id=customer, name=word("renamed"), metadata=[{"key": word("k"), "value": word("v")}])
     plan = driver.made(PLAN, code="pro", name="Pro", amountCents=100, currency="EUR")["plan"]["id"]
@@ -145,13 +145,13 @@ def succeed(driver: Driver) -> str:
     assert driver.ask(BY_EMAIL, email=a_customer(1)["email"])["data"]["customerByEmail"]["id"] == customer
     page = driver.ask(CUSTOMERS)["data"]["customers"]
     assert page["nodes"][0]["metadata"][0]["value"] == word("v")
-    # The cursor holds the name.
+    # The cursor contains the name.
     assert driver.ask(CUSTOMERS, after=page["pageInfo"]["endCursor"])["data"]["customers"]["nodes"] == []
     return str(customer)
 
 
 def be_refused(driver: Driver) -> None:
-    """Many things that cannot be, each with what must not be told."""
+    """Sends many requests that are rejected, each with confidential words."""
     refused = driver.ask(CREATE, input={**a_customer(2), "email": a_customer(1)["email"]})
     assert refused["data"]["createCustomer"]["userErrors"][0]["code"] == "EMAIL_TAKEN"
     for wrong in (
@@ -190,7 +190,7 @@ JSON = {"content-type": "application/json"}
 
 
 async def break_rules(driver: Driver, database: Database, customer: str) -> None:
-    """Has PostgreSQL refuse rows for reasons that no code knows, and says which; it tells the rows in its errors."""
+    """Makes PostgreSQL reject rows for reasons unknown to the server. The error messages contain these rows."""
     forbid = "ALTER TABLE {} ADD CONSTRAINT of_the_test CHECK ({}) NOT VALID"
     for table, rule in (("customers", f"name NOT LIKE '{WORD}-name-4%'"), ("payments", "reference IS NULL")):
         async with database.sessions.begin() as session:
@@ -203,7 +203,7 @@ async def break_rules(driver: Driver, database: Database, customer: str) -> None
             input={"customerId": customer, "amountCents": 1, "currency": "EUR", "reference": word("reference")},
         ),
     ]
-    # What is read fails as well: a value is not of its type any more.
+    # Reading fails as well, because a column is missing.
     async with database.sessions.begin() as session:
         await session.execute(text("ALTER TABLE customers RENAME email_key TO other_key"))
     failures.append(await asyncio.to_thread(driver.codes, BY_EMAIL, email=a_customer(1)["email"]))
@@ -213,7 +213,7 @@ async def break_rules(driver: Driver, database: Database, customer: str) -> None
 
 
 async def fail_renewals(database: Database) -> None:
-    """Makes what is due impossible to store, and waits until a run has met it."""
+    """Makes it impossible to store what is due, and waits until a renewal run has failed."""
     async with database.sessions.begin() as session:
         await session.execute(
             text("ALTER TABLE invoices ADD CONSTRAINT of_the_test CHECK (kind <> 'RECURRING') NOT VALID")
@@ -234,7 +234,7 @@ async def fail_renewals(database: Database) -> None:
 
 
 def told(served: Served, collector: Collector, postgres: Path) -> Iterator[tuple[str, str]]:
-    """All that anybody is told, with where."""
+    """Yields all output that could disclose a word, each with the name of its source."""
     yield "the log", served.said.read_text()
     yield "spans", b"".join(collector.bodies).decode("latin-1")
     for path in postgres.glob("*log*"):

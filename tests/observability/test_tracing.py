@@ -1,4 +1,4 @@
-"""Traces, as a collector of OpenTelemetry is sent them."""
+"""Traces, as an OpenTelemetry collector receives them."""
 
 import json
 import os
@@ -128,7 +128,7 @@ def test_of_a_sample_the_rest_is_not_sent(serve: Serve, database_url: str, colle
 
 @pytest.fixture
 async def broken(database: Database) -> None:
-    """Breaks the database, which no code knows."""
+    """Breaks the database in ways unknown to the server."""
     async with database.sessions.begin() as session:
         await session.execute(text("ALTER TABLE customers ADD CONSTRAINT of_the_test CHECK (name <> 'Ada')"))
         await session.execute(text("ALTER TABLE plans RENAME TO other_plans"))

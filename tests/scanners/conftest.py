@@ -1,4 +1,4 @@
-"""A server as it is run, with a database of its own, for all that one file sends to it."""
+"""A running server with a separate database for each test file."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tests.support import PATIENCE_SECONDS
 
 @pytest.fixture(scope="module")
 def served(server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A running `billing serve` of one process, which does nothing by itself."""
+    """A running `billing serve` with one worker and no background work."""
     name = f"scanners_{uuid4().hex}"
     asyncio.run(execute(server.url, f"CREATE DATABASE {name}"))
     said = tmp_path_factory.mktemp("serve") / "serve.log"

@@ -1,10 +1,11 @@
-"""A search for documents that take long to parse, measure, validate and plan, with variables that take long to count,
-although they are within all limits.
+"""Searches for documents within all limits that take long to parse, measure, validate and plan.
+
+Also includes variables that take long to count.
 
     ./dev expensive --seconds 300 --seed 1
 
-It grows documents that were expensive and reports the worst, in units of `bench.machine.reference_ms`: at most 1.0 is
-the bar, on a machine that does nothing else.
+The search mutates documents that were expensive, and reports the worst in units of `bench.machine.reference_ms`. The
+maximum allowed is 1.0, on a machine that does nothing else.
 """
 
 import argparse
@@ -56,7 +57,9 @@ SPREADS = ("side by side", "in a chain", "all that follow", "the next twice", "n
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A document: fragments that are spread in some way, each of `copies` of a path of edges that ends in leaves."""
+    """Description of a document: fragments, spread in some way, each with `copies` of a path of fields that ends in
+    leaves.
+    """
 
     fragments: int = 4
     spread: str = SPREADS[0]
@@ -72,11 +75,11 @@ class Recipe:
 
     @property
     def variables(self) -> dict[str, Any]:
-        """Values of its variables: lists of `variable` items each."""
+        """Values of the document's variables: lists of `variable` items each."""
         return {"words": [0] * self.variable, "number": [0] * self.variable}
 
     def text(self) -> str:
-        """The document."""
+        """Returns the document."""
         body = " ".join(self._path("Customer", 0) for _ in range(self.copies))
         fragments = " ".join(
             f"fragment F{n} on Customer {{ {body} {self._spreads(n)} }}" for n in range(self.fragments)
@@ -105,7 +108,7 @@ class Recipe:
         return "... { " * self.inline + f"{edge} {{ {inner} }}" + " }" * edge.count("{") + " }" * self.inline
 
     def changed(self, random: Random) -> "Recipe":
-        """A document much like this one."""
+        """Returns a recipe that is slightly different."""
         name = random.choice([each.name for each in fields(self)])
         value = getattr(self, name)
         if name == "spread":
@@ -136,11 +139,11 @@ START = (
     Recipe(fragments=1, operations=70, copies=10),
     Recipe(fragments=1, copies=300, turns=(), leaf="a field that there is not"),
 )
-"""Known kinds of expensive documents, from which the search goes on."""
+"""Known kinds of expensive documents, from which the search starts."""
 
 
 def read(text: str, variables: Mapping[str, Any] = {}) -> QueryDocument:
-    """All work on a document that is done before it runs: that of its largest operation, where it has several."""
+    """Does all the work that precedes the execution of a document. For several operations, uses the first one."""
     document = QueryDocuments(core_schema, Limits()).of(text)
     for operation in [*document.operations.values()][:1]:
         assert document.plans is not None
@@ -150,7 +153,7 @@ def read(text: str, variables: Mapping[str, Any] = {}) -> QueryDocument:
 
 
 def seconds_of(recipe: Recipe) -> float:
-    """The seconds of processor time that a document takes."""
+    """Returns the processor time in seconds that a document takes."""
     text, variables = recipe.text(), recipe.variables
     before = process_time()
     read(text, variables)
@@ -158,7 +161,7 @@ def seconds_of(recipe: Recipe) -> float:
 
 
 def calls_of(recipe: Recipe) -> int:
-    """The number of calls of functions in which a document is read. It is the same on all machines."""
+    """Returns the number of function calls while reading a document. It is the same on all machines."""
     text, variables, count = recipe.text(), recipe.variables, 0
 
     def note(_frame: object, event: str, _argument: object) -> None:
@@ -174,7 +177,7 @@ def calls_of(recipe: Recipe) -> int:
 
 
 def candidates(random: Random, best: list[tuple[float, Recipe]]) -> Iterator[Recipe]:
-    """The known documents, then without end such as are like the best so far, which the reader adds to."""
+    """Yields the known documents, then endless variations of the best so far. The consumer extends `best`."""
     yield from START
     while True:
         recipe = random.choice(best)[1]
@@ -185,7 +188,7 @@ def candidates(random: Random, best: list[tuple[float, Recipe]]) -> Iterator[Rec
 
 
 def keep(best: list[tuple[float, Recipe]], cost: float, recipe: Recipe, kept: int = 12) -> None:
-    """Adds a document to the best, of which so many are kept."""
+    """Adds a document to the best ones. Keeps at most `kept` of them."""
     if all(recipe != other for _, other in best):
         best.append((cost, recipe))
         best.sort(key=lambda found: -found[0])
@@ -210,7 +213,7 @@ def main() -> None:
             break
     sys.stdout.write(f"{tried} documents; the reference takes {reference_ms():.0f} ms\n")
     for _, recipe in best[:5]:
-        # The least of several: a machine that does other things as well takes longer by chance.
+        # Minimum of several runs, because other processes on the machine can slow down single ones.
         cost = min(seconds_of(recipe) for _ in range(5)) * 1000
         reference = reference_ms()
         document = read(recipe.text(), recipe.variables)

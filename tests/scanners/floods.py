@@ -1,4 +1,4 @@
-"""GraphQL documents and variables that ask for too much, or for what there is not."""
+"""GraphQL documents and variables that ask for too much or for things that do not exist."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from graphql import get_introspection_query
 from tests.scanners.probes import ANY, BAD, NOBODY, OK, Probe, document, nested, spread
 
 MARKS = "a" + "\u0316\u0300" * 60_000
-"""A letter with marks below and above by turns: bringing them into order takes time by the square of their number."""
+"""A letter with alternating marks below and above. Sorting them takes quadratic time."""
 
 
 def fields(count: int, field: Callable[[int], str]) -> str:
@@ -26,12 +26,12 @@ def each_spreads_the_next_twice(count: int) -> str:
 
 
 def in_a_chain(count: int, depth: int) -> str:
-    """Each fragment spreads the next, so many levels down."""
+    """Returns a chain of fragments, each of which spreads the next one at this depth."""
     return spread(count, lambda n: nested("node { ", f"...F{n + 1}" if n < count - 1 else "__typename", " }", depth))
 
 
 def in_turn(count: int) -> str:
-    """A customer's subscription's customer, so many times in each selection: all must be merged with all."""
+    """Returns a query with `count` × `count` copies of the same nested fields, all of which must be merged."""
     inner = " ".join(["customer { id }"] * count)
     return "{ customers { nodes { " + " ".join([f"subscription {{ {inner} }}"] * count) + " } } }"
 

@@ -1,4 +1,4 @@
-"""What a scanner sends, and the statuses that it may be answered with."""
+"""Requests that a scanner sends, with the allowed statuses of their responses."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -23,17 +23,17 @@ NOT_THERE = frozenset({400, 404, 414})
 NOT_ALLOWED = frozenset({405})
 UNSUPPORTED = frozenset({415})
 NO_HTTP = frozenset({400, 431, SILENCE})
-"""What is no HTTP has no claim to an answer."""
+"""Statuses for input that is not HTTP, which needs no response."""
 
 MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Bytes for a connection of their own. They are made when they are sent: some are long.
+    """Bytes to send on a separate connection. They are created when sent, because some are long.
 
-    `speaks_graphql`: an answer of 400 or above is a GraphQL response, whose error has a code. `garbles`: what follows
-    the request breaks off the answer to it, and the HTTP server's own log may say so at length.
+    `speaks_graphql`: a response with status 400 or above is a GraphQL response whose error has a code. `garbles`: the
+    bytes after the request interrupt the response, and the HTTP server may log a traceback about it.
     """
 
     name: str
@@ -55,7 +55,7 @@ def request(
     accept: str | None = GRAPHQL_JSON,
     length: bool = True,
 ) -> bytes:
-    """A request as it should be, but for what is given."""
+    """Returns a valid request, except for the arguments."""
     content = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
     lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", *headers]
     if content_type is not None:
@@ -104,7 +104,7 @@ def nested(opening: str, inner: str, closing: str, times: int) -> str:
 
 
 def spread(times: int, fragment: Callable[[int], str]) -> str:
-    """So many fragments, the first of them spread by the query."""
+    """Returns a query with this number of fragments, which spreads the first one."""
     return "{ ...F0 } " + " ".join(f"fragment F{n} on Query {{ {fragment(n)} }}" for n in range(times))
 
 

@@ -1,4 +1,4 @@
-"""The scalars of this API, for schemathesis, which reads this file because `SCHEMATHESIS_HOOKS` names it."""
+"""The custom scalars of this API for schemathesis, which loads this file through `SCHEMATHESIS_HOOKS`."""
 
 import schemathesis
 from hypothesis import strategies

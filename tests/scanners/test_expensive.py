@@ -1,4 +1,4 @@
-"""Documents within all limits: reading one takes little, and its key is charged for it."""
+"""Documents within all limits: reading one takes little time, and its API key is charged for it."""
 
 from pathlib import Path
 from random import Random
@@ -13,12 +13,12 @@ from graph.settings import Limits
 from tests.scanners.expensive import START, Recipe, calls_of, candidates, keep, read
 
 MOST_CALLS = 900_000
-"""About as many as take one `bench.machine.reference_ms`."""
+"""Maximum number of function calls, about as many as take one `bench.machine.reference_ms`."""
 
 TRIED = 30
 
 LEVELS = Recipe(fragments=8, copies=30, turns=(0, 1))
-"""`subscription { plan { id } }` 240 times on one customer: each pair is merged, and what is inside it."""
+"""`subscription { plan { id } }` 240 times on one customer: each pair must be merged, and so must their selections."""
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,4 +1,4 @@
-"""Whatever a scanner sends: an answer that says what is wrong, never a failure, and never much time or memory."""
+"""Requests of scanners: each gets a meaningful response, never an internal error, and takes little time and memory."""
 
 import pytest
 
@@ -19,7 +19,7 @@ CODES = frozenset(
     }
 )
 MOST_CPU = 10
-"""So much processor time a probe may cost at most: as many times what `reference_ms` takes, about a second."""
+"""Maximum processor time of a probe in units of `reference_ms`, in total about a second."""
 MOST_MEMORY = 100 * 2**20
 PROBES = {probe.name: probe for probe in (*HTTP_PROBES, *GRAPHQL_PROBES)}
 assert len(PROBES) == len(HTTP_PROBES) + len(GRAPHQL_PROBES), "each probe has a name of its own"
@@ -27,7 +27,7 @@ assert len(PROBES) == len(HTTP_PROBES) + len(GRAPHQL_PROBES), "each probe has a 
 
 @pytest.fixture(scope="module", autouse=True)
 def _warm(served: Served) -> None:
-    """What a process loads and fills once is no probe's."""
+    """Loads and caches everything that the process needs once, so that no probe is charged for it."""
     for query in ("{ __schema { types { name } } }", "{ customers { nodes { id } totalCount } }"):
         served.graphql(query)
     Usage.at_rest(served.process.pid)

@@ -1,4 +1,4 @@
-"""Schemathesis makes queries and mutations of the schema as the server tells it, and sends them."""
+"""Schemathesis generates queries and mutations from the server's schema and sends them."""
 
 import os
 import re
@@ -19,7 +19,7 @@ def test_what_fits_the_schema_never_fails_the_server(served: Served, tmp_path: P
     logged = served.said.stat().st_size
     command = Path(sys.executable).with_name("schemathesis")
     options = ["--phases=fuzzing", "--max-examples=3", "--no-shrink", "--continue-on-failure", "--no-color"]
-    # A value that fits its type may be refused all the same, as an address that is taken.
+    # A value of the right type may still be rejected, such as an e-mail address that is taken.
     options += ["--exclude-checks=positive_data_acceptance", f"--seed={seed}", "--generation-database=none"]
 
     run = subprocess.run(
@@ -42,7 +42,7 @@ def test_what_fits_the_schema_never_fails_the_server(served: Served, tmp_path: P
 
 
 def operations(served: Served) -> int:
-    """How many root fields the schema has."""
+    """Returns the number of root fields of the schema."""
     document = served.graphql("{ __schema { queryType { fields { name } } mutationType { fields { name } } } }")
     schema = document["__schema"]
     assert isinstance(schema, dict)

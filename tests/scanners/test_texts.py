@@ -1,4 +1,4 @@
-"""Odd text in every place that takes text: it is kept as it is, found, or refused; it never fails the server."""
+"""Unusual strings in every place that takes one: they are stored unchanged, found, or rejected, and cause no error."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -37,7 +37,7 @@ BESIDE: dict[str, Any] = {
     "DateTime": "2040-01-01T00:00:00Z",
     "Boolean": True,
 }
-"""What is given beside the odd text, by the name of the place or else of its type."""
+"""Values for the other arguments and fields, by name or by type."""
 
 SCHEMA = build_schema(sdl())
 assert SCHEMA.query_type is not None
@@ -51,7 +51,7 @@ Path = tuple[str, ...]
 
 
 def texts_in(type_: GraphQLInputType) -> Iterator[Path]:
-    """The paths from an argument to each text in it."""
+    """Yields the path from an argument to each string in it."""
     named = get_named_type(type_)
     if isinstance(named, GraphQLInputObjectType):
         for name, field in named.fields.items():
@@ -61,13 +61,13 @@ def texts_in(type_: GraphQLInputType) -> Iterator[Path]:
 
 
 def texts_of(field: GraphQLField) -> Iterator[tuple[str, Path]]:
-    """The arguments of a field that take text, and where."""
+    """Yields the arguments of a field that contain strings, each with a path to one."""
     for name, argument in field.args.items():
         yield from ((name, path) for path in texts_in(argument.type))
 
 
 def value(type_: GraphQLInputType, name: str, path: Path | None, text: str, ids: dict[str, str]) -> Any:
-    """A value of the type with the text at the path, and with what it needs beside that."""
+    """Returns a value of the type with the text at the path, and with all other required fields."""
     if isinstance(type_, GraphQLNonNull):
         return value(type_.of_type, name, path, text, ids)
     if isinstance(type_, GraphQLList):
@@ -89,7 +89,7 @@ def value(type_: GraphQLInputType, name: str, path: Path | None, text: str, ids:
 
 @pytest.fixture(scope="module")
 def ids(served: Served) -> dict[str, str]:
-    """A customer and a plan."""
+    """Ids of a customer and a plan."""
     made = served.graphql(
         'mutation { c: createCustomer(input: {name: "Ada", email: "ada@example.com"}) { customer { id } } '
         'p: createPlan(input: {code: "pro", name: "Pro", amountCents: 1, currency: "EUR"}) { plan { id } } }'
@@ -128,5 +128,5 @@ def fields_of(type_: Any) -> Any:
 
 
 def is_answered(document: Any) -> bool:
-    """Whether there is an answer, or a refusal of what was sent."""
+    """Returns True if there are no errors other than BAD_USER_INPUT."""
     return all(error["extensions"]["code"] == "BAD_USER_INPUT" for error in document.get("errors", []))

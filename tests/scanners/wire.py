@@ -1,4 +1,4 @@
-"""HTTP/1.1 by hand: what a scanner sends, no client library would."""
+"""Raw HTTP/1.1, for requests that no client library would send."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from tests.support import PATIENCE_SECONDS
 
 SILENCE = 0
-"""The status of a connection that the server closes, or leaves open, without an answer."""
+"""Status for a connection that the server closes or leaves open without a response."""
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -33,8 +33,10 @@ class Answer:
 
 
 def exchange(url: str, sent: bytes, *, waits: float = PATIENCE_SECONDS, hangs_up: bool = False) -> Answer:
-    """Sends the bytes and reads until the server closes, or for `waits` seconds; reads while it sends, as it may be
-    answered in the middle. Where it `hangs_up`, nothing is sent any more once all is sent, and the server sees that.
+    """Sends bytes and reads until the server closes the connection, or for `waits` seconds.
+
+    Reads while sending, because the response may come early. If `hangs_up` is True, the sending side is closed after
+    the last byte.
     """
     address = urlsplit(url)
     deadline = time.monotonic() + waits
@@ -63,7 +65,9 @@ def exchange(url: str, sent: bytes, *, waits: float = PATIENCE_SECONDS, hangs_up
 
 
 def read(connection: socket.socket) -> bytes:
-    """What came; nothing at the end, which a server that was sent more than it read marks by a reset."""
+    """Reads available bytes. Returns none at the end, or after a reset, which a server sends if it did not read
+    everything.
+    """
     try:
         return connection.recv(1 << 16)
     except ConnectionError:
@@ -71,7 +75,9 @@ def read(connection: socket.socket) -> bytes:
 
 
 def written(connection: socket.socket, pending: memoryview) -> int:
-    """How many bytes were taken; all, where nobody takes them any more: the answer may still be there to read."""
+    """Sends bytes and returns their number. Counts all as sent after a reset, since the response
+    may still be readable.
+    """
     try:
         return connection.send(pending[: 1 << 18])
     except BlockingIOError:
@@ -89,7 +95,7 @@ def parsed(received: bytes) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process has used so far: seconds of processor time, and bytes of memory: now and at most."""
+    """Resources used by a process: processor time in seconds, and current and peak memory in bytes."""
 
     cpu_seconds: float
     memory: int
@@ -97,7 +103,8 @@ class Usage:
 
     @classmethod
     def of(cls, pid: int) -> "Usage":
-        # The name of the program, in parentheses, may hold anything; utime and stime are fields 14 and 15: proc(5).
+        # The name of the program, in parentheses, may contain anything. utime and stime are fields 14 and 15: see
+        # proc(5).
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
         memory, most = (int(status[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
@@ -105,7 +112,7 @@ class Usage:
 
     @classmethod
     def at_rest(cls, pid: int) -> "Usage":
-        """As `of`, once the process has stopped working: it may go on after it has answered."""
+        """Like `of`, but waits until the process is idle. It may still work after its response."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         usage = cls.of(pid)
         while time.monotonic() < deadline:
@@ -116,6 +123,8 @@ class Usage:
         return usage
 
     def grown(self, before: "Usage") -> int:
-        """How many bytes more than `before` the memory was at most: exactly, where it was never as much before."""
+        """Returns the growth of memory in bytes since `before`: at its peak if that is higher than the peak before,
+        else now.
+        """
         most = self.most_memory if self.most_memory > before.most_memory else self.memory
         return most - before.memory
