@@ -15,7 +15,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from billing.records import NewEvent
-from db.access.lines import TURN, Busy, Lines, Turn
+from db.access.queues import TURN, Busy, Queues, Turn
 from db.access.reads import Reads
 from db.access.rows import read_as_strings
 from db.access.scope import Scope, count_rows
@@ -111,7 +111,7 @@ class Database:
             event.listen(engine.sync_engine, "checkout", replace_closed_connection)
             event.listen(engine.sync_engine, "handle_error", invalidate_lost_connection)
             count_usage(engine.sync_engine)
-        self._lines = Lines(max(1, pool_size // 2))
+        self._queues = Queues(max(1, pool_size // 2))
         self.sessions = Sessions(self.engine, self.listeners, self.on_events)
         self.brief_seconds = BRIEF_SECONDS
         """Timeout for each database step before a request is executed, once it has a connection."""
@@ -145,14 +145,14 @@ class Database:
 
         The transaction is retried if the database rolled it back because of a conflict with another transaction, or if
         the connection was lost before the commit. So the side effects of `operation` outside the session must allow
-        for repetition. If another transaction holds the customer's lock, this one waits in line and then starts over:
-        see `db.access.lines`. Set `repeatable` if running `operation` twice has the same effect as running it once: it
+        for repetition. If another transaction holds the customer's lock, this one waits in queue and then starts over:
+        see `db.access.queues`. Set `repeatable` if running `operation` twice has the same effect as running it once: it
         is then also retried if it is unknown whether the commit succeeded.
 
         Raises `OutcomeUnknown` if this remains unknown, `Overloaded` if no connection or lock is available in time,
         and the errors of `operation`. See docs/decisions/0014-transactions-are-tried-again.md.
         """
-        with self._lines.turn() as turn:
+        with self._queues.turn() as turn:
             return await self._change(operation, turn, scope=scope, repeatable=repeatable)
 
     async def _change(

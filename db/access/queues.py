@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.ids import CustomerId
 from db.driver.errors import Overloaded, server_detail
 
-MAX_IN_LINE = 100
+MAX_IN_QUEUE = 100
 """Maximum number of changes in a process that wait for the same customer."""
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 1.0
@@ -34,7 +34,7 @@ class Busy(Exception):
     """Another change has the customer's lock or is ahead in the queue: roll back and await `Turn.come`."""
 
 
-class Lines:
+class Queues:
     """The queues of one process. At most `at_once` changes wait in PostgreSQL at the same time."""
 
     def __init__(self, at_once: int) -> None:
@@ -54,8 +54,8 @@ class Lines:
 class Turn:
     """The place of one change in the queue of the customer that it locks."""
 
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
+    def __init__(self, queues: Queues) -> None:
+        self._queues = queues
         self._customer_id: CustomerId | None = None
         self.is_first = asyncio.Event()
         self._has_place = False
@@ -67,8 +67,8 @@ class Turn:
         Raises `Busy` if it has to join the queue first.
         """
         self._customer_id = customer_id
-        line = self._lines.waiting.get(customer_id)
-        if line is not None and self not in line:
+        queue = self._queues.waiting.get(customer_id)
+        if queue is not None and self not in queue:
             raise Busy
         return self._has_place
 
@@ -78,12 +78,12 @@ class Turn:
         Raises `Overloaded` after `seconds`, or if the queue is full.
         """
         assert self._customer_id is not None, "waits_for() is called first"
-        line = self._lines.waiting.setdefault(self._customer_id, deque())
-        if self not in line:
-            if len(line) >= MAX_IN_LINE:
+        queue = self._queues.waiting.setdefault(self._customer_id, deque())
+        if self not in queue:
+            if len(queue) >= MAX_IN_QUEUE:
                 raise Overloaded("Too many requests are waiting for this customer.")
-            line.append(self)
-        if line[0] is self:
+            queue.append(self)
+        if queue[0] is self:
             self.is_first.set()
         if seconds <= 0:
             raise Overloaded(TOO_LONG)
@@ -104,7 +104,7 @@ class Turn:
             return
         try:
             async with asyncio.timeout(self._pause):
-                await self._lines.places.acquire()
+                await self._queues.places.acquire()
                 self._has_place = True
         except TimeoutError:
             self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
@@ -113,19 +113,19 @@ class Turn:
         """Stops waiting in PostgreSQL, so that the first of another queue may."""
         if self._has_place:
             self._has_place = False
-            self._lines.places.release()
+            self._queues.places.release()
 
     def leave(self) -> None:
         self.give_place()
-        line = None if self._customer_id is None else self._lines.waiting.get(self._customer_id)
-        if line is None or self not in line:
+        queue = None if self._customer_id is None else self._queues.waiting.get(self._customer_id)
+        if queue is None or self not in queue:
             return
-        line.remove(self)
-        if line:
-            line[0].is_first.set()
+        queue.remove(self)
+        if queue:
+            queue[0].is_first.set()
         else:
             assert self._customer_id is not None
-            del self._lines.waiting[self._customer_id]
+            del self._queues.waiting[self._customer_id]
 
 
 @asynccontextmanager
