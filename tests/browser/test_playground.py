@@ -219,7 +219,7 @@ async def test_the_documentation_opens_with_what_the_schema_says_of_itself(addre
 
     await browsed.page.get_by_role("button", name="Show Documentation Explorer").click()
 
-    await expect(browsed.page.locator(".graphiql-plugin")).to_contain_text("Bills subscriptions: customers, plans")
+    await expect(browsed.page.locator(".graphiql-plugin")).to_contain_text("Subscription billing: customers, plans")
 
 
 async def test_the_sign_between_quantity_and_plan_is_not_marked(address: str, browsed: Browsed) -> None:

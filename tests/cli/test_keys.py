@@ -107,7 +107,7 @@ def test_keys_open_a_server_until_they_are_revoked(serve: Serve, database_url: s
     assert written == "FORBIDDEN"
     assert (revoked.returncode, revoked.stdout) == (0, "")
     assert id_in(reader) in revoked.stderr
-    assert "revoked already" in again
+    assert "already revoked" in again
     assert (closed.status_code, code_of(closed)) == (401, "UNAUTHENTICATED")
     assert send(served, QUERY, unused).status_code == 200
     first, second = listed.splitlines()
@@ -143,7 +143,7 @@ async def test_a_key_that_opens_nothing_is_none(database: Database, database_url
     async with database.sessions.begin() as session:
         await revoke_api_key(session, api_key_id=issued.key.id, now=NOW)
 
-    with pytest.raises(CommandError, match="there is none yet"):
+    with pytest.raises(CommandError, match="none exists yet"):
         await require_keys(database_url)
 
 
@@ -200,12 +200,12 @@ WRONG = [
     ("BILLING_AUTH", "yes", "must be on or off, not 'yes'"),
     ("BILLING_AUTH", "0", "must be on or off, not '0'"),
     ("BILLING_SUGGESTIONS", "2", "must be on or off, not '2'"),
-    ("BILLING_CORS_ORIGINS", "*", "must be origins such as https://app.example.com, not '*'"),
+    ("BILLING_CORS_ORIGINS", "*", "must list origins such as https://app.example.com, not '*'"),
     ("BILLING_CORS_ORIGINS", "https://a.test null", "not 'null'"),
     ("BILLING_CORS_ORIGINS", "https://a.test/", "not 'https://a.test/'"),
     ("BILLING_CORS_ORIGINS", "https://a.test,https://b.test", "not 'https://a.test,https://b.test'"),
-    ("BILLING_CORS_HEADERS", "X-Tenant, X-Other", "must be names such as X-Tenant, not 'X-Tenant,'"),
-    ("BILLING_TRUSTED_ONLY", "on", "name their file in BILLING_TRUSTED_DOCUMENTS"),
+    ("BILLING_CORS_HEADERS", "X-Tenant, X-Other", "must list header names such as X-Tenant, not 'X-Tenant,'"),
+    ("BILLING_TRUSTED_ONLY", "on", "set BILLING_TRUSTED_DOCUMENTS to their file"),
 ]
 
 

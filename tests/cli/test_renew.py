@@ -76,7 +76,7 @@ async def test_a_run_that_is_ended_says_what_it_did(database: Database, database
 
     assert code == 1
     assert "Renewed     1 subscriptions, 2 invoices" in said.read_text()
-    assert "Ended before all was done" in said.read_text()
+    assert "Interrupted. Completed renewals are stored" in said.read_text()
     async with database.sessions() as session:
         [run] = (await session.execute(text("SELECT renewed, finished_at IS NOT NULL FROM billing_runs"))).all()
     assert tuple(run) == (1, True)
