@@ -31,7 +31,7 @@ def shape(value: Any) -> Any:
 
 
 def test_a_customer_session_is_as_long_as_it_says() -> None:
-    assert f"a session of at most {MAX_SESSION_SECONDS // 60} minutes" in README
+    assert f"a customer session of at most {MAX_SESSION_SECONDS // 60} minutes" in FIRST_HOUR
 
 
 async def test_the_documents_of_the_readme_run_and_answer_as_it_says(api: Api) -> None:

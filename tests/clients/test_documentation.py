@@ -51,19 +51,20 @@ def test_the_packages_to_install_are_those_of_the_tests() -> None:
 
 LIMITS = Limits()
 NUMBERS = (
-    f"Ask for `first`, at most {LIMITS.page},",
-    f"Any other combination is answered within {LIMITS.list_seconds:g} seconds",
-    f"a span of more than {with_thousands(MAX_SORTED_ROWS)} rows",
-    f"Sent again within {RETRY_WITHIN // timedelta(hours=1)} hours,",
-    f"more than {with_thousands(MAX_FAILURES)} of them is given up",
-    f"which sees one customer for {MAX_SESSION_SECONDS // 60} minutes at most",
-    f"may be {LIMITS.depth} levels deep, with {LIMITS.aliases} aliases, {LIMITS.root_fields} fields at its root",
-    f"and {LIMITS.directives} directives,",
-    f"a document of {with_thousands(LIMITS.characters)} characters and {with_thousands(LIMITS.tokens)} tokens",
-    f"ask for {with_thousands(LIMITS.nodes)} objects, were each page full, and read {with_thousands(LIMITS.rows)} rows",
-    f"A query has {LIMITS.seconds:g} seconds.",
-    f"a row for each {CHARACTERS_PER_ROW} characters and for each {PLANNED_FIELDS_PER_ROW} fields that are planned",
-    f"Each {VALUES_PER_ROW} values of variables count as a row",
+    f"Request `first`, at most {LIMITS.page},",
+    f"Any other combination returns within {LIMITS.list_seconds:g} seconds",
+    f"a range of more than {with_thousands(MAX_SORTED_ROWS)} rows",
+    f"A retry within {RETRY_WITHIN // timedelta(hours=1)} hours",
+    f"more than {with_thousands(MAX_FAILURES)} errors",
+    f"can access one customer for at most {MAX_SESSION_SECONDS // 60} minutes",
+    f"| nesting depth of an operation | {LIMITS.depth} levels |",
+    f"| aliases, root fields, directives | {LIMITS.aliases}, {LIMITS.root_fields}, {LIMITS.directives} |",
+    f"| {with_thousands(LIMITS.characters)} characters and {with_thousands(LIMITS.tokens)} tokens |",
+    f"| objects that an operation could return if every page were full | {with_thousands(LIMITS.nodes)} |",
+    f"| rows that an operation reads | {with_thousands(LIMITS.rows)} |",
+    f"| duration of a query | {LIMITS.seconds:g} seconds |",
+    f"one row per {CHARACTERS_PER_ROW} characters and per {PLANNED_FIELDS_PER_ROW} planned fields",
+    f"each {VALUES_PER_ROW} values in variables, as one row",
 )
 
 
@@ -79,12 +80,14 @@ def either(names: Sequence[str]) -> str:
 
 
 def test_the_lists_that_are_fast_are_those_that_indexes_serve() -> None:
-    ordered = ", ".join(f"{either(filters)} in the order `{order}`" for order, filters in WITH_ORDER.items())
+    lists = (
+        "each filter alone, and each order alone",
+        f"`status` with {either(WITH_STATUS)}",
+        *(f"{either(filters)} in the order `{order}`" for order, filters in WITH_ORDER.items()),
+        f"{either(ALWAYS)} with any filter and order",
+    )
 
-    assert (
-        f"each filter alone, each order alone, `status` with {either(WITH_STATUS)}, {ordered}, and {either(ALWAYS)} "
-        "with any filter and order."
-    ) in " ".join(TEXT.split())
+    assert f"- {'; - '.join(lists)}." in " ".join(TEXT.split())
 
 
 def test_the_codes_of_errors_are_those_that_the_server_sends() -> None:
