@@ -1,4 +1,4 @@
-"""What makes no sense is refused with a code and a field of its own, over HTTP 200, and nothing at all is stored."""
+"""Invalid input is rejected over HTTP 200 with a specific code and field, and nothing is stored."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -68,17 +68,17 @@ PAYLOADS = {
     "createTestClock": "testClock { id }",
     "advanceTestClock": "testClock { id }",
 }
-"""All that each mutation answers with, beside its `userErrors`."""
+"""Selection of all fields of each mutation's payload except `userErrors`."""
 
 WITHOUT_KEY = {
     *("updateCustomer", "archiveCustomer", "unarchiveCustomer", "updatePlan", "archivePlan", "unarchivePlan"),
     *("withdrawSubscriptionChange", "undoSubscriptionCancellation", "deleteDraftInvoice"),
 }
-"""Mutations that take no idempotency key."""
+"""Mutations without an idempotency key."""
 
 
 async def everything(sessions: Sessions) -> dict[str, list[str]]:
-    """All rows of all tables, as text."""
+    """Returns all rows of all tables as text."""
     tables = sorted(Base.metadata.tables)
     selects = (f"SELECT '{table}', ARRAY(SELECT {table}::text FROM {table} ORDER BY 1)" for table in tables)
     async with sessions() as session:
@@ -89,7 +89,9 @@ async def everything(sessions: Sessions) -> dict[str, list[str]]:
 async def is_refused(
     api: Api, sessions: Sessions, name: str, fields: dict[str, Any], code: str, field: list[str] | None
 ) -> None:
-    """Asserts that the mutation is refused so, and that nothing is stored, not even its idempotency key."""
+    """Asserts that the mutation is rejected with this code and field and stores nothing, not even its idempotency
+    key.
+    """
     before = await everything(sessions)
     if name not in WITHOUT_KEY:
         fields = {"idempotencyKey": "once", **fields}
@@ -102,7 +104,7 @@ async def is_refused(
 
 
 async def made(api: Api, name: str, /, **fields: Any) -> str:
-    """The id of what a mutation has made or changed, the last thing that it answers with."""
+    """Runs a mutation that must succeed. Returns the id of the last object in its payload."""
     payload = await api.mutate(name, PAYLOADS[name], **fields)
     assert payload["userErrors"] == [], payload
     *_, thing = (value for key, value in payload.items() if key != "userErrors")
@@ -110,7 +112,7 @@ async def made(api: Api, name: str, /, **fields: Any) -> str:
 
 
 async def an_invoice(api: Api, customer_id: str, *cents: int) -> str:
-    """The id of a draft."""
+    """Creates a draft with a line for each amount. Returns its id."""
     lines = [{"description": "Setup", "unitAmountCents": amount} for amount in cents]
     return await made(api, "createInvoice", customerId=customer_id, currency="EUR", lines=lines)
 
@@ -122,7 +124,7 @@ async def changed(api: Api, subscription_id: str, **fields: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class The:
-    """Stands for the id of a thing that was arranged."""
+    """Placeholder for the id of an arranged object."""
 
     name: str
 
@@ -131,7 +133,7 @@ class The:
 
 
 def filled_in(value: Any, ids: Mapping[str, str]) -> Any:
-    """`value` with the ids of what was arranged."""
+    """Returns `value` with ids in place of its `The` placeholders."""
     match value:
         case The():
             return ids[value.name]
@@ -143,12 +145,12 @@ def filled_in(value: Any, ids: Mapping[str, str]) -> Any:
 
 
 Arrange = Callable[[Api, TestClock], Awaitable[dict[str, str]]]
-"""Arranges things. Returns their ids by name."""
+"""Arranges objects and returns their ids by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A database where things are arranged. What is refused leaves it as it is, so that many cases share one."""
+    """Database with arranged objects. Rejected mutations do not change it, so many cases can share it."""
 
     api: Api
     sessions: Sessions
@@ -160,7 +162,7 @@ Arranged = Callable[[Arrange], Awaitable[World]]
 
 @pytest.fixture(scope="module")
 async def arranged(server: EmbeddedPostgres, template: str) -> AsyncIterator[Arranged]:
-    """Gives the world that is arranged so: it is made for the first test that wants it."""
+    """Factory of worlds. Each arrangement is made once, for the first test that uses it."""
     worlds: dict[Arrange, World] = {}
     async with AsyncExitStack() as stack:
 
@@ -183,14 +185,14 @@ async def nothing(_api: Api, _clock: TestClock) -> dict[str, str]:
 
 
 def brief(value: object) -> str:
-    """`value` as a part of the name of a case."""
+    """Returns a short form of `value` for the name of a test case."""
     said = repr(value)
     return said if len(said) <= 60 else f"{said[:20]}…{said[-20:]} ({len(said)})"
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A mutation that is refused with a code and a field of its input, which is named from the outermost on."""
+    """Mutation that is rejected with a code and an input field. `field` is a path separated by dots."""
 
     mutation: str
     fields: dict[str, Any]
@@ -205,11 +207,11 @@ class Case:
 
 
 Wrong = tuple[dict[str, Any], str, str | None]
-"""Fields that are wrong, and code and field of the refusal."""
+"""Invalid fields, and the code and field of the user error."""
 
 
 def cases(mutation: str, usual: dict[str, Any], *wrong: Wrong) -> dict[str, Case]:
-    """A case for each wrong input, which is else the usual one, by its name."""
+    """Returns a case for each invalid input, by name. Its other fields have their usual values."""
     found = {
         " ".join([mutation, *(f"{name}={brief(value)}" for name, value in fields.items())]): Case(
             mutation, usual | fields, code, field
@@ -221,7 +223,7 @@ def cases(mutation: str, usual: dict[str, Any], *wrong: Wrong) -> dict[str, Case
 
 
 def refused(*named: dict[str, Case], after: Arrange = nothing) -> pytest.MarkDecorator:
-    """Has a test run for each case, in a world that is arranged for all of them."""
+    """Parametrizes a test with the cases. All of them share one world."""
     found = [pytest.param(replace(case, after=after), id=name) for each in named for name, case in each.items()]
     return pytest.mark.parametrize("case", found)
 
@@ -345,7 +347,7 @@ async def test_a_new_subscription(arranged: Arranged, case: Case) -> None:
 
 
 async def a_subscription_in_its_second_period(api: Api, clock: TestClock) -> dict[str, str]:
-    """It was changed after 31 days, and it is the 41st."""
+    """Creates a subscription that is changed on day 31. It is now day 41. Returns its id and those of other plans."""
     subscription_id = await api.a_subscription()
     plans = {
         "largest": await api.a_plan(amountCents=MAX_CENTS),
@@ -397,7 +399,7 @@ LINES: tuple[Wrong, ...] = (
     ({"description": " \n"}, "INVALID_INPUT", "description"),
     ({"description": "x" * (MAX_LINE_DESCRIPTION + 1)}, "INVALID_INPUT", "description"),
     ({"unitAmountCents": MAX_CENTS, "quantity": 2}, "AMOUNT_TOO_LARGE", "unitAmountCents"),
-    # With the 100 that are on the invoice already.
+    # The draft has a line over 100 already.
     ({"unitAmountCents": MAX_CENTS - 99}, "AMOUNT_TOO_LARGE", "unitAmountCents"),
 )
 
@@ -538,7 +540,7 @@ BY_ID: dict[str, tuple[str, dict[str, Any]]] = {
     "markInvoiceUncollectible": ("INVOICE", {}),
     "advanceTestClock": ("TEST_CLOCK", {"to": day(1)}),
 }
-"""Mutations of what an id names: what they take it for, and what else they need."""
+"""Mutations that take an id: the type of object in the error code, and their other required fields."""
 
 
 @refused(
@@ -629,7 +631,9 @@ async def test_what_does_not_fit_its_type_is_no_refusal_but_an_error_of_the_requ
 
 
 async def half_of_2_to_the_52_that_waits(api: Api, clock: TestClock) -> dict[str, str]:
-    """A whole year comes on top."""
+    """Leaves a pending charge of 2^52 cents, half of which a change now credits. A yearly charge on top is too
+    large.
+    """
     subscription_id = await api.a_subscription(plan_id=await api.a_plan(amountCents=3000))
     await changed(api, subscription_id, planId=await api.a_plan(amountCents=2**52), mode="NEXT_INVOICE")
     clock.forward(days=15)
@@ -654,7 +658,7 @@ async def a_full_balance(api: Api, clock: TestClock) -> dict[str, str]:
     subscription_id = await api.a_subscription(customer_id, await api.a_plan(amountCents=3000), quantity=2)
     await made(api, "recordPayment", **payment, amountCents=6000 + 500)
     invoice_id = await made(api, "finalizeInvoice", id=await an_invoice(api, customer_id, 1000))
-    # The balance pays no invoice that was given up on.
+    # The balance is not applied to an uncollectible invoice.
     await made(api, "markInvoiceUncollectible", id=invoice_id)
     await made(api, "recordPayment", **payment, amountCents=MAX_CENTS, allocations=[])
     clock.forward(days=10)
@@ -681,7 +685,7 @@ async def test_a_balance_that_would_be_too_large(arranged: Arranged, case: Case)
 
 
 async def a_subscription_that_cannot_renew(api: Api) -> str:
-    """One whose next invoice gives money back to a customer whose balance is full."""
+    """Returns a subscription whose next invoice has a credit, while the customer's balance is at its maximum."""
     customer_id = await api.a_customer()
     payment = {"customerId": customer_id, "currency": "EUR", "allowOverpayment": True}
     subscription_id = await api.a_subscription(customer_id, await api.a_plan(amountCents=3000), quantity=2)
@@ -749,7 +753,7 @@ async def test_a_renewal_that_would_be_too_large(
 async def test_the_first_errors_say_what_was_perhaps_meant(
     api: Api, document: str, variables: dict[str, Any], errors: int
 ) -> None:
-    """Each name that was perhaps meant takes as long to find as some hundred errors."""
+    """Suggestions are expensive: each takes as long as about a hundred errors, so only the first errors have them."""
     said = [error["message"] for error in (await api.post(document, **variables)).json()["errors"]]
 
     assert len(said) == errors

@@ -1,4 +1,4 @@
-"""Changing and archiving what is there, cancelling and taking it back."""
+"""Updating and archiving objects, canceling subscriptions and undoing a cancellation."""
 
 import asyncio
 
@@ -212,7 +212,7 @@ async def test_ten_renames_at_once_are_all_counted(api: Api) -> None:
 
 
 async def test_a_transaction_that_fails_late_stores_nothing_at_all(api: Api, sessions: Sessions) -> None:
-    """The invoice's line is written last: where that fails, there is no subscription either."""
+    """The invoice's line is written last. If that fails, the subscription is not stored either."""
     customer_id, plan_id = await api.a_customer(), await api.a_plan(name="Cursed")
     async with sessions.begin() as session:
         await session.execute(text("ALTER TABLE invoice_lines ADD CONSTRAINT no_curse CHECK (description <> 'Cursed')"))

@@ -1,5 +1,6 @@
-"""What a request has made is gone with its answer. Objects that refer to each other in a circle would stay until the
-garbage collector looks for such, which holds up all requests for as long as it looks.
+"""Requests leave no reference cycles behind, so their objects are freed with the response.
+
+Objects in a cycle stay in memory until the garbage collector runs, and that blocks all requests.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from tests.support import Api
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
 OURS = tuple(f"{package}." for package in PROJECT["tool"]["importlinter"]["root_packages"])
-"""The packages whose objects are looked for: the client of the tests has circles of its own."""
+"""Packages whose objects are checked. The test's HTTP client has cycles of its own."""
 
 NESTED = """{
   customers(first: 2) {
@@ -44,7 +45,7 @@ QUERIES = [
 
 @contextmanager
 def garbage() -> Iterator[Counter[str]]:
-    """The classes of what the block leaves to the collector."""
+    """Counts the objects that the block leaves to the garbage collector, by class."""
     found: Counter[str] = Counter()
     gc.collect()
     gc.disable()
@@ -67,7 +68,7 @@ def ours(found: Counter[str]) -> list[str]:
 async def test_a_query_leaves_nothing_to_the_collector(api: Api, query: str) -> None:
     for _ in range(3):
         await api.a_subscription()
-    # The first one is read and planned, which graphql-core does with circles.
+    # Parsing and planning a new document creates cycles in graphql-core, so the first request is not checked.
     first = (await api.post(query)).json()
     with garbage() as found:
         assert (await api.post(query)).json() == first

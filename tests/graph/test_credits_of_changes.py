@@ -1,4 +1,4 @@
-"""The credit of a change stands and falls with its charge, whichever invoices the two are on."""
+"""Credits of changes: voiding the charge of a change also removes its credit, on whichever invoices the two are."""
 
 from typing import Any
 
@@ -28,20 +28,20 @@ async def customer_id(api: Api) -> str:
 
 @pytest.fixture
 async def plans(api: Api) -> list[str]:
-    """Plans for 3000, 6000 and 9000 of the same 30 days."""
+    """Plans for 3000, 6000 and 9000 cents, each for 30 days."""
     return [await api.a_plan(amountCents=cents) for cents in (3000, 6000, 9000)]
 
 
 @pytest.fixture
 async def subscription_id(api: Api, customer_id: str, plans: list[str]) -> str:
-    """A subscription on the first plan, paid."""
+    """Paid subscription to the first plan."""
     subscription_id = await api.a_subscription(customer_id, plans[0])
     await pay(api, customer_id, 3000)
     return subscription_id
 
 
 async def change(api: Api, subscription_id: str, **fields: Any) -> Any:
-    """The invoice of a change, if any."""
+    """Changes the subscription. Returns the invoice of the change, or None if there is none."""
     payload = await api.mutate(
         "changeSubscription", "invoice { id amountCents amountDueCents }", id=subscription_id, **fields
     )
@@ -55,7 +55,7 @@ async def void(api: Api, invoice_id: str) -> None:
 
 
 async def reissued(api: Api, invoice_id: str) -> list[int]:
-    """The amounts on the successor of a void invoice."""
+    """Reissues a void invoice. Returns the amounts of the new invoice's lines."""
     payload = await api.mutate("reissueInvoice", "invoice { lines { amountCents } }", id=invoice_id)
     assert payload["userErrors"] == []
     return amounts(payload["invoice"]["lines"])
@@ -70,7 +70,7 @@ async def waiting(api: Api, subscription_id: str) -> list[int]:
 
 
 async def billed(api: Api, subscription_id: str) -> list[tuple[str, list[int]]]:
-    """The status and the amounts of each invoice of a subscription."""
+    """Returns the status and the amounts of each invoice of a subscription."""
     found = await read_subscription(api, subscription_id, SUBSCRIPTION)
     return [(node["status"], amounts(node["lines"])) for node in found["invoices"]["nodes"]]
 
@@ -86,7 +86,7 @@ async def assert_sound(database: Database) -> None:
 
 
 async def forget_changes(url: str) -> None:
-    """Leaves lines as a server of the release before writes them."""
+    """Clears the change ids of lines, since servers of the previous release do not write them."""
     async with single_connection(url) as connection:
         for table in ("invoice_lines", "pending_lines"):
             await connection.execute(text(f"UPDATE {table} SET change_id = NULL"))
@@ -128,7 +128,9 @@ async def test_the_invoice_of_the_second_change_at_an_instant_can_be_voided(
 async def a_renewal_with_a_credit(
     api: Api, clock: TestClock, database: Database, plans: list[str], subscription_id: str
 ) -> tuple[str, str]:
-    """The invoice with the charge of a change, and the renewal that has taken the credit over."""
+    """Bills a change whose credit comes with the renewal. Returns the ids of the change's invoice and of the
+    renewal's.
+    """
     clock.forward(days=15)
     charge = await change(api, subscription_id, planId=plans[1], mode=CREDIT_LATER)
     clock.forward(days=15)

@@ -1,4 +1,4 @@
-"""Whatever declares a part of the schema can say that it is deprecated, and why. What is deprecated still works."""
+"""Every part of the schema can be declared deprecated with a reason, and still works."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -154,7 +154,7 @@ declare(schema)
 
 
 def deprecated(read: GraphQLSchema) -> Iterator[tuple[str, str]]:
-    """What a schema calls deprecated, by its coordinate, with the reason."""
+    """Yields the coordinate and the reason of each deprecated part of a schema."""
     for type_name, type_ in read.type_map.items():
         parts: dict[str, GraphQLField | GraphQLInputField | GraphQLEnumValue | GraphQLArgument] = {}
         match type_:
@@ -199,7 +199,7 @@ def test_the_code_of_a_refusal_can_be_deprecated() -> None:
 
 
 async def answered(database: Database, source: str, **variables: str) -> dict[str, Any]:
-    """What the executor of this server answers on the schema above, without an error."""
+    """Executes a query on the schema above with this server's executor. Returns its data; errors fail the test."""
     document = parse(source)
     operation = get_operation_ast(document)
     assert operation is not None

@@ -1,4 +1,4 @@
-"""Payments and voids of a customer whose subscription is due to end: the end comes first, with its last invoice."""
+"""Payments and voids of a customer whose subscription is due to end: the end and its last invoice come first."""
 
 from typing import Any
 
@@ -24,7 +24,9 @@ async def violations(database: Database) -> list[str]:
 
 
 async def to_end_after_a_change(api: Api, clock: TestClock, customer_id: str) -> None:
-    """A subscription that is to end with its period, which is paid; a change in it leaves 2000 to bill then."""
+    """Creates a paid subscription that ends with its period. A change adds pending lines of 2000 for the last
+    invoice.
+    """
     before, after = [await api.a_plan(amountCents=cents) for cents in (3000, 6000)]
     subscription_id = await api.a_subscription(customer_id, before)
     await pay(api, customer_id, 3000)
@@ -34,7 +36,7 @@ async def to_end_after_a_change(api: Api, clock: TestClock, customer_id: str) ->
 
 
 async def last(api: Api, customer_id: str) -> Any:
-    """The last invoice of a subscription that has ended, and the customer's balance."""
+    """Returns the last invoice of a canceled subscription, with the customer's balance."""
     customer = (await api(LAST, id=customer_id))["customer"]
     assert [node["status"] for node in customer["subscriptions"]["nodes"]] == ["CANCELED"]
     [invoice] = customer["invoices"]["nodes"]

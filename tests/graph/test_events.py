@@ -1,4 +1,4 @@
-"""The feed of events: in the order in which it can be read without missing any."""
+"""The feed of events: its order allows clients to read it without missing any event."""
 
 import asyncio
 import base64
@@ -50,7 +50,7 @@ def an_event(**columns: Any) -> dict[str, Any]:
 
 
 async def happened(sessions: Sessions, *events: dict[str, Any]) -> list[str]:
-    """Stores events in a transaction of their own, and gives back their ids."""
+    """Stores events in one transaction and returns their ids."""
     async with sessions.begin() as session:
         for event in events:
             await session.execute(insert(Event), [event])
@@ -72,9 +72,10 @@ def ids(found: Any) -> list[str]:
 
 
 async def read_until(api: Api, enough: Callable[[list[str]], bool], *, first: int = 100) -> list[str]:
-    """The ids of the events that come, page after page, with the `endCursor` of each as the next one's `after`.
+    """Reads page after page, with each `endCursor` as the next `after`, until `enough` returns true. Returns the
+    events' ids.
 
-    The oldest transaction of the whole server holds the feed back, and tests in other processes have theirs.
+    The oldest open transaction of the whole server holds back the feed, including those of tests in other workers.
     """
     seen: list[str] = []
     after = None
@@ -89,7 +90,7 @@ async def read_until(api: Api, enough: Callable[[list[str]], bool], *, first: in
 
 
 async def settled(api: Api, events: int) -> list[str]:
-    """The ids of all events, as soon as there are so many."""
+    """Waits until the feed has this many events. Returns their ids."""
     return await read_until(api, lambda seen: len(seen) >= events)
 
 
@@ -130,13 +131,13 @@ async def test_an_empty_page_says_where_to_ask_on_from(api: Api, sessions: Sessi
 async def test_what_takes_its_place_first_and_is_committed_last_is_not_missed(api: Api, database: Database) -> None:
     slow_one, quick, other, slow_two = (an_event() for _ in range(4))
     async with undone(database) as slow:
-        # The transaction has its number and its first position before any other.
+        # This transaction gets its number and its first position before all others.
         await slow.execute(insert(Event), [slow_one])
         await happened(database.sessions, quick)
         before = await page(api)
         await happened(database.sessions, other)
         between = await page(api, after=before["pageInfo"]["endCursor"])
-        # A later position than those of transactions that have ended.
+        # This position is later than those of transactions that have already committed.
         await slow.execute(insert(Event), [slow_two])
         await slow.commit()
 
@@ -351,7 +352,7 @@ async def test_the_events_of_many_customers_are_one_statement(api: Api, database
         data = await api(query % "nodes { id } totalCount", after=pages[1]["pageInfo"]["endCursor"])
     assert len(statements) == 3, statements.texts
     pages = [node["events"] for node in data["customers"]["nodes"]]
-    # The events of each customer that come after that one's second.
+    # Events of each customer that come after the second event of the second customer.
     assert [ids(found) for found in pages] == [
         [],
         [stored_ids[6]],

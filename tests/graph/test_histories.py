@@ -1,4 +1,4 @@
-"""What was changed, voided or tried before decides what may be billed, given back or tried again."""
+"""Earlier changes, voids and trials decide what may be billed, credited or tried again."""
 
 from datetime import timedelta
 from typing import Any
@@ -58,7 +58,7 @@ async def test_a_preview_shows_what_is_due_before_the_credit_of_a_later_invoice(
 
 
 async def test_upcoming_invoices_show_what_is_due_when_each_is_made(api: Api, clock: TestClock, monthly: str) -> None:
-    """The credit of the second one is more than its charge, and pays the first one."""
+    """The second invoice's credit exceeds its charge. The remainder pays the first invoice."""
     free = await api.a_plan(amountCents=0)
     customer_id = await api.a_customer()
     subscription_id = await api.a_subscription(customer_id, monthly)

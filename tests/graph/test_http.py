@@ -1,4 +1,4 @@
-"""What is not a good request gets a typed answer: never a 500, and nothing is stored."""
+"""Malformed requests get a typed error, never status 500, and nothing is stored."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ async def post(api: Api, body: bytes | str, **headers: str) -> httpx.Response:
 
 @asynccontextmanager
 async def api_over(database: Database, clock: TestClock) -> AsyncIterator[Api]:
-    """The API over a database of the test's own making, which is closed in the end."""
+    """Opens the API over a database that the test has created, and closes the database afterwards."""
     transport = httpx.ASGITransport(create_app(database, settings=patient(), clock=clock))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield Api(client)
@@ -168,7 +168,7 @@ async def test_what_the_database_cannot_do_now_is_told_by_its_cause(
     rename = 'mutation ($id: ID!) { updateCustomer(input: {id: $id, name: "B"}) { userErrors { code } } }'
 
     async def code_under(setting: str) -> str:
-        """The code of the answer where every connection has a setting."""
+        """Returns the error code of a request whose database connections have this setting."""
 
         def set_up(connection: Any, _record: object) -> None:
             connection.cursor().execute(f"SET {setting}")
@@ -207,7 +207,7 @@ async def test_an_exhausted_pool_is_overload_and_the_process_is_well(database_ur
 
 
 async def test_nested_queries_share_a_pool_of_one(database_url: str, clock: TestClock) -> None:
-    """A request that held a session while it waits for a loader would wait for ever here."""
+    """A request that kept its session while it waits for a loader would block forever."""
     query = """{ customers { totalCount nodes { subscriptions { totalCount nodes {
         plan { id } invoices { nodes { lines { id } } }
     } } } } }"""

@@ -1,4 +1,4 @@
-"""Invoices from draft to paid, and what becomes of those that are taken back, given up on or issued again."""
+"""Invoices from draft to paid, including void, uncollectible and reissued ones."""
 
 import asyncio
 from typing import Any
@@ -25,7 +25,7 @@ async def read_customer(api: Api, customer_id: str, selection: str) -> Any:
 
 
 async def a_draft(api: Api, customer_id: str, *cents: int, **fields: Any) -> str:
-    """The id of a draft with a line over each of the amounts."""
+    """Creates a draft with a line for each amount. Returns its id."""
     lines = [{"description": f"Part {n}", "unitAmountCents": amount} for n, amount in enumerate(cents, start=1)]
     payload = await api.mutate(
         "createInvoice", "invoice { id }", customerId=customer_id, currency="EUR", lines=lines, **fields
@@ -34,7 +34,7 @@ async def a_draft(api: Api, customer_id: str, *cents: int, **fields: Any) -> str
 
 
 async def an_open_invoice(api: Api, customer_id: str, cents: int = 1000, **fields: Any) -> str:
-    """The id of a finalized invoice outside any subscription."""
+    """Creates and finalizes a one-off invoice. Returns its id."""
     draft = await a_draft(api, customer_id, cents, **fields)
     return str((await api.mutate("finalizeInvoice", "invoice { id }", id=draft))["invoice"]["id"])
 
@@ -47,9 +47,9 @@ async def pay(api: Api, customer_id: str, cents: int, **fields: Any) -> None:
 
 
 async def events_of(api: Api, sessions: Sessions, object_id: str) -> list[tuple[str, int, list[str]]]:
-    """Types, versions and changes of an object's events.
+    """Returns type, version and changed fields of each event of an object.
 
-    The feed shows them once all older transactions of the server have ended, those of other tests' databases too.
+    Waits for the feed: it shows events only after all older transactions of the server have ended, in any database.
     """
     query = "query ($id: ID!) { events(filter: {objectId: $id}) { nodes { type version changes } } }"
     async with sessions() as session:
@@ -361,7 +361,11 @@ async def test_only_the_invoice_of_a_period_is_issued_again(api: Api, clock: Tes
 
 
 async def yearly_after_ten_days(api: Api, clock: TestClock) -> tuple[str, str, str]:
-    """A subscription, the invoice of its first month, and that of the year after, which gives the month's rest back."""
+    """Changes a monthly subscription to a yearly plan after ten days.
+
+    Returns the ids of the subscription, of the first month's invoice, and of the year's invoice, which credits the
+    rest of the month.
+    """
     monthly = await api.a_plan(amountCents=3000)
     yearly = await api.a_plan(amountCents=40_000, interval="YEAR")
     subscription_id = await api.a_subscription(plan_id=monthly)

@@ -1,4 +1,4 @@
-"""A subscription from its start to its end: the five statuses, and every way from one to another."""
+"""The life of a subscription: its five statuses and every transition between them."""
 
 from typing import Any
 
@@ -133,7 +133,7 @@ async def test_a_plan_that_was_had_without_a_trial_may_be_tried(api: Api) -> Non
     customer_id, plan_id = await api.a_customer(), await api.a_plan(trialDays=14)
     without = await api.a_subscription(customer_id, plan_id, trialDays=0)
     await api.mutate("cancelSubscription", "subscription { id }", id=without, atPeriodEnd=False)
-    # Another customer's trial is nothing to this one.
+    # Another customer's trial does not count.
     await api.a_subscription(plan_id=plan_id)
 
     created = await api.mutate("createSubscription", "subscription { status }", customerId=customer_id, planId=plan_id)
@@ -408,7 +408,7 @@ async def test_a_trial_that_is_canceled_ends_unbilled_with_its_period_or_at_once
 
 
 async def overdue(api: Api, database: Database, clock: TestClock) -> tuple[str, str, str]:
-    """Customer, subscription and invoice, which was due yesterday."""
+    """Creates a subscription with an overdue invoice. Returns the ids of customer, subscription and invoice."""
     customer_id = await api.a_customer()
     subscription_id = await api.a_subscription(customer_id, await api.a_plan(amountCents=3000))
     clock.forward(days=14, hours=12)

@@ -1,4 +1,4 @@
-"""How much one request may ask for, and how long: refused with its numbers, and nothing is left running."""
+"""Limits of a request: its cost and its time. Rejections state the numbers, and nothing keeps running."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 async def limited(
     database: Database, clock: TestClock, *, fast_executor: bool = True, **limits: float
 ) -> AsyncIterator[Api]:
-    """A server with limits of its own."""
+    """Serves the API with these limits."""
     settings = Settings(limits=Limits(**limits), fast_executor=fast_executor)  # type: ignore[arg-type]
     app = create_app(database, settings=patient(settings), clock=clock)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
@@ -40,7 +40,7 @@ async def limited(
 
 
 def nested(levels: int) -> str:
-    """A document that is so many levels deep."""
+    """Returns a document with this many levels."""
     return (
         "{ customer(id: 1) "
         + "{ subscription { customer " * ((levels - 1) // 2)
@@ -96,7 +96,7 @@ async def test_too_many_tokens_are_refused(api: Api) -> None:
 
 
 def test_fragments_are_measured_once_however_often_they_are_spread() -> None:
-    """Expanded, this document has 2^60 fields."""
+    """Fully expanded, this document has 2^60 fields."""
     fragments = "".join(f"fragment F{i} on Query {{ ...F{i + 1} ...F{i + 1} }} " for i in range(60))
 
     document = QueryDocuments(SCHEMA, Limits()).of(f"{{ ...F0 }} {fragments} fragment F60 on Query {{ __typename }}")
@@ -107,14 +107,14 @@ def test_fragments_are_measured_once_however_often_they_are_spread() -> None:
 
 
 def branching(levels: int) -> str:
-    """A document of which each level has three edges, and spreads the next in each."""
+    """Returns a document in which each level has three relations that each spread the next level."""
     edges = "id replaces {{ ...F{0} }} replacedBy {{ ...F{0} }} subscription {{ latestInvoice {{ ...F{0} }} }}"
     fragments = "".join(f"fragment F{level} on Invoice {{ {edges.format(level + 1)} }} " for level in range(levels))
     return f"{{ invoice(id: 1) {{ ...F0 }} }} {fragments} fragment F{levels} on Invoice {{ id }}"
 
 
 async def test_fields_are_counted_in_each_place_where_they_are_spread(api: Api) -> None:
-    """Each level has five fields, and three times those of the next; nine of them are 1 700 characters."""
+    """Each level has five fields and three times the fields of the next level. Nine levels take 1700 characters."""
     fields = 1
     for _ in range(9):
         fields = 5 + 3 * fields
@@ -163,7 +163,7 @@ async def test_the_nodes_that_a_document_could_give(
 
 @given(pages=st.lists(st.integers(0, 100), min_size=1, max_size=5))
 def test_nodes_are_the_products_along_the_path(pages: list[int]) -> None:
-    """Each level of pages inside pages counts what it could hold."""
+    """Each level of nested pages adds the maximum number of nodes that it can hold."""
     fields = ["customers", "subscriptions", "invoices"]
     document, inner = "", "id"
     for size, field in reversed(list(zip(pages, fields, strict=False))):
@@ -199,7 +199,7 @@ VALUES: list[tuple[str, dict[str, Any], int]] = [
 def test_the_values_of_large_arguments_that_a_document_has(
     document: str, variables: dict[str, Any], values: int
 ) -> None:
-    """The values inside those of defaults count as well. A scalar is one, whatever it is given."""
+    """Values within variables' defaults count too. Any value of a scalar counts as one."""
     measured = measure(SCHEMA, parse(document), Limits())
 
     assert measured.errors == ()
@@ -245,7 +245,7 @@ async def test_rows_are_counted_and_too_many_are_refused(database: Database, clo
         refused = (await api.post(document)).json()
         counted = (await api.post("{ customers { totalCount } }")).json()
 
-    # Four customers, four subscriptions; a plan is read together with its subscription.
+    # Four customers and four subscriptions. Plans are joined to their subscriptions.
     assert fitting["extensions"]["cost"] == {"nodes": 20 + 400 + 400, "rows": 8, "limit": 9}
     assert "errors" not in fitting
     assert {error["extensions"]["code"] for error in refused["errors"]} == {"COST_LIMIT"}
@@ -271,12 +271,12 @@ async def test_no_statement_reads_more_than_is_left(database: Database, clock: T
         ).json()
 
     assert answer["errors"][0]["extensions"]["code"] == "COST_LIMIT"
-    # One customer, and of thirty invoices as many as show that it is too much.
+    # One customer, and as many invoices as are needed to see that the limit is exceeded.
     assert answer["extensions"]["cost"]["rows"] == 11
 
 
 async def test_what_was_read_once_and_is_given_often_counts_as_well(database: Database, clock: TestClock) -> None:
-    """A dataloader reads a plan's page once; three levels of it are 5 + 25 + 125 objects."""
+    """The dataloader reads the plan's page once, but three levels of it are 5 + 25 + 125 objects."""
     page = (
         "subscriptions { nodes { id plan { subscriptions { nodes { id plan { subscriptions { nodes { id } } } } } } } }"
     )
@@ -294,7 +294,7 @@ async def test_what_was_read_once_and_is_given_often_counts_as_well(database: Da
 
 
 async def an_invoice(api: Api, lines: int) -> str:
-    """The id of a draft of so many lines."""
+    """Creates a draft with this many lines. Returns its id."""
     payload = await api.mutate(
         "createInvoice",
         "invoice { id }",
@@ -306,7 +306,7 @@ async def an_invoice(api: Api, lines: int) -> str:
 
 
 async def asked_of(api: Api, invoice: str, selection: str) -> Any:
-    """The codes of the errors of a query of an invoice, and its data."""
+    """Queries an invoice. Returns the set of error codes and the data."""
     answer = (await api.post(f"query ($id: ID!) {{ invoice(id: $id) {{ {selection} }} }}", id=invoice)).json()
     return {error["extensions"]["code"] for error in answer.get("errors", ())}, answer["data"]
 
@@ -315,7 +315,7 @@ async def asked_of(api: Api, invoice: str, selection: str) -> Any:
 async def test_lists_without_pages_count_as_often_as_they_are_given(
     database: Database, clock: TestClock, *, fast_executor: bool
 ) -> None:
-    """A dataloader reads the lines of an invoice once; two levels of three lines are 3 + 9 objects."""
+    """The dataloader reads the lines of an invoice once, but two levels of three lines are 3 + 9 objects."""
     twice = "lines { invoice { lines { id } } }"
     async with limited(database, clock, rows=12, fast_executor=fast_executor) as api:
         invoice = await an_invoice(api, lines=3)
@@ -329,7 +329,7 @@ async def test_lists_without_pages_count_as_often_as_they_are_given(
 
 
 async def test_lists_that_lead_back_to_themselves_are_refused(api: Api) -> None:
-    """Four levels of a hundred lines are a hundred million objects, of 101 rows."""
+    """Four levels of a hundred lines are a hundred million objects from only 101 rows."""
     invoice = await an_invoice(api, lines=100)
 
     refused, found = await asked_of(api, invoice, "lines { invoice { " * 3 + "lines { id }" + " } }" * 3)
@@ -344,19 +344,21 @@ async def test_previews_count_what_they_read(api: Api) -> None:
         "query ($id: ID!) { subscription(id: $id) { upcomingInvoices(count: 3) { asOf } } }", id=subscription
     )
 
-    # The subscription, its account, and the one unpaid invoice.
+    # The subscription, its account, and one unpaid invoice.
     assert answer.json()["extensions"]["cost"] == {"nodes": 1 + 3, "rows": 3, "limit": 20_000}
 
 
 def in_relays_form(document: str) -> str:
-    """Adds what Relay's compiler adds: `__typename` to each selection, and the whole `pageInfo` to each page."""
+    """Returns a document as Relay's compiler writes it: `__typename` in each selection, full `pageInfo` in each
+    page.
+    """
     page_info = "pageInfo { endCursor hasNextPage hasPreviousPage startCursor }"
     paged = re.sub(r"\b(nodes|edges) \{", rf"{page_info} \1 {{", print_ast(parse(document)))
     return re.sub(r"(?<!: )\{\n", "{ __typename\n", paged)
 
 
 def documents_of_the_product() -> dict[str, str]:
-    """What README, docs, playground and clients show, by where it stands."""
+    """Returns the documents in README, docs, playground and client tests, by the place where they appear."""
     found = {}
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
         for position, block in enumerate(re.findall(r"```graphql\n(.*?)```", path.read_text(), re.DOTALL)):
@@ -381,7 +383,7 @@ def test_what_the_product_shows_is_within_its_own_limits(place: str) -> None:
     documents = QueryDocuments(SCHEMA, Limits())
 
     for text_ in (PRODUCT[place], relays):
-        # Fragments that a file keeps for later are no fault.
+        # A file may have fragments that it does not use yet.
         wrong = [error.message for error in documents.of(text_).errors if "is never used" not in error.message]
         assert wrong == []
 
@@ -405,7 +407,7 @@ def request_scope() -> dict[str, Any]:
 
 
 async def send_and_leave(app: Any, query: str, leave: asyncio.Event, **variables: Any) -> list[Any]:
-    """What the server sends to a client that is gone once `leave` is set."""
+    """Sends a query as a client that disconnects once `leave` is set. Returns the messages that the server sends."""
     body = json.dumps({"query": query, "variables": variables}).encode()
     messages = [{"type": "http.request", "body": body, "more_body": False}]
     sent: list[Any] = []
@@ -424,7 +426,7 @@ async def send_and_leave(app: Any, query: str, leave: asyncio.Event, **variables
 
 
 async def waiting(database: Database) -> int:
-    """How many statements of the database wait for a lock."""
+    """Returns the number of statements in this database that wait for a lock."""
     async with database.sessions() as session:
         found = await session.scalar(
             text(
@@ -436,7 +438,7 @@ async def waiting(database: Database) -> int:
 
 async def until_waiting(database: Database, number: int) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while await waiting(database) != number:  # noqa: ASYNC110 - only the database knows
+        while await waiting(database) != number:  # noqa: ASYNC110 - PostgreSQL cannot notify us of this
             await asyncio.sleep(0.02)
 
 
@@ -476,7 +478,7 @@ async def test_a_mutation_is_finished_for_a_client_that_went_away(
 async def test_a_query_has_a_deadline(api: Api, database: Database, clock: TestClock) -> None:
     async with limited(database, clock, seconds=0.2) as brief, database.sessions.begin() as session:
         await session.execute(text("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE"))
-        # On a busy machine the time may be over before there is a connection.
+        # On a busy machine, the deadline may pass before there is a connection.
         async with asyncio.timeout(PATIENCE_SECONDS):
             while (answer := await brief.post("{ customers { nodes { id } } }")).status_code == 503:
                 pass
@@ -530,7 +532,7 @@ async def test_a_mutation_whose_answer_is_too_large_says_that_it_is_done(databas
 
 
 async def test_a_large_answer_is_given_up_while_it_is_built(database: Database, clock: TestClock) -> None:
-    """Lists inside lists: no level after the one that is too large is read."""
+    """In nested lists, no level is read after the one that exceeds the limit."""
     inner = "invoices { nodes { id customer { invoices { nodes { id customer { email } } } } } }"
     async with limited(database, clock, response_bytes=3_000) as api:
         for _ in range(5):
@@ -550,7 +552,7 @@ async def test_a_large_answer_is_given_up_while_it_is_built(database: Database, 
 async def test_the_deadline_covers_the_answer_to_its_last_byte(
     database: Database, clock: TestClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is read in time and takes too long to be put together is too late."""
+    """The rows are read in time, but serializing them takes too long."""
     async with limited(database, clock, seconds=0.3) as api:
         await api.a_customer()
 

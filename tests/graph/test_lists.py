@@ -1,4 +1,4 @@
-"""Lists: pages by cursor, filters, orders, lookups."""
+"""Lists: cursor pagination, filters, orders, and lookups by unique fields."""
 
 import base64
 import json
@@ -33,13 +33,13 @@ PAGE = """
 
 
 def cursor(*document: Any) -> str:
-    """A cursor that says whatever it is given."""
+    """Returns a cursor with arbitrary contents."""
     return base64.urlsafe_b64encode(json.dumps(document).encode()).decode()
 
 
 @pytest.fixture
 async def seven_customers(api: Api, clock: TestClock) -> list[str]:
-    """Customers A to G, two of them of the same second."""
+    """Customers A to G. C and D were created in the same second."""
     names = list("ABCDEFG")
     for name in names:
         await api.a_customer(name=name, email=f"{name}@example.com")
@@ -172,7 +172,7 @@ async def test_a_page_that_makes_no_sense_is_bad_user_input(api: Api, arguments:
 
 
 def orders() -> set[tuple[str, str]]:
-    """All that the schema orders lists by: the table and the column."""
+    """Returns the table and column of each order in the schema."""
     found = set()
     types = (type_ for type_ in core_schema.type_map.values() if isinstance(type_, GraphQLObjectType))
     for field in (field for type_ in types for field in type_.fields.values() if "orderBy" in field.args):
@@ -186,14 +186,14 @@ def orders() -> set[tuple[str, str]]:
 
 
 OTHERS = {("subscriptions", "canceled_at"), ("invoices", "paid_at"), ("subscriptions", "quantity")}
-"""Columns that lists could be ordered by as well."""
+"""Columns that are not orders in the schema but that lists can be sorted by."""
 
 POSITIONS: dict[type, tuple[Any, list[Any]]] = {
     datetime: (NOW, ["garbage", "2026-01-31T12:00:00", "2026-01-31T13:00:00+01:00", "", 7, None]),
     int: (MAX_CENTS, ["garbage", "7", 1.5, True, MAX_CENTS + 1, None]),
     str: ("garbage", [7, None, ["garbage"]]),
 }
-"""By the type of a column what a cursor may say, and what it may not."""
+"""Valid value of a cursor, and invalid ones, by the type of the column."""
 
 
 @pytest.mark.parametrize(("list_name", "column"), sorted(orders() | OTHERS))

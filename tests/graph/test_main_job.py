@@ -1,4 +1,4 @@
-"""The main job: a customer, a plan, a subscription, its invoice, and all of it read back nested."""
+"""The main workflow: a customer, a plan, a subscription and its invoice, all read back in one nested query."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Repairs of rows that servers of the release before write, or leave out, while they serve beside this one."""
+"""Repairs of rows that servers of the previous release write or omit while they run beside this version."""
 
 import logging
 from typing import Any
@@ -14,7 +14,7 @@ from tests.support import NOW, Api, TestClock, counted_statements, day, read_sub
 
 
 async def as_an_older_server(sessions: Sessions, sql: str, **values: Any) -> None:
-    """Makes of what was written what an older server would have written."""
+    """Executes `sql` to turn stored rows into those that an older server would have written."""
     async with sessions.begin() as session:
         await session.execute(text(sql), values)
 
@@ -39,7 +39,7 @@ async def test_a_promised_trial_begins_although_the_plan_was_tried_before(
     tried_in = await api.a_subscription(customer_id, first)
     await api.mutate("cancelSubscription", "subscription { id }", id=tried_in, atPeriodEnd=False)
     subscription_id = await api.a_subscription(customer_id, second, startAt=day(5))
-    # The migration finds a trial that the server which promised this one did not know of.
+    # The server that promised this trial did not know of an earlier one, which the migration has added.
     async with sessions.begin() as session:
         session.add(Trial(customer_id=customer_id, plan_id=second, subscription_id=tried_in, started_at=NOW))
     clock.forward(days=5)
@@ -67,7 +67,7 @@ async def test_a_trial_that_an_older_server_changed_to_is_the_only_one_of_its_pl
     await as_an_older_server(sessions, "DELETE FROM trials")
     for _ in range(ticks):
         await tick(database, now=clock.now)
-        # A later change hides since when the second plan was in force.
+        # A later change overwrites the time at which the second plan took effect.
         clock.forward(days=15)
         await api.mutate("changeSubscription", "subscription { id }", id=subscription_id, quantity=2, mode="NONE")
     await api.mutate("cancelSubscription", "subscription { id }", id=subscription_id, atPeriodEnd=False)
@@ -165,7 +165,7 @@ async def test_where_nothing_was_left_out_a_tick_writes_nothing(
 
 
 async def xmins(sessions: Sessions) -> list[list[str]]:
-    """Which transactions have written the rows that are there."""
+    """Returns the ids of the transactions that last wrote the rows of each table."""
     async with sessions() as session:
         return [
             sorted(await session.scalars(text(f"SELECT xmin::text FROM {table}"))) for table in ("trials", "customers")

@@ -1,4 +1,4 @@
-"""How many items a page has at most: what the operator has set, in each list, however it is asked for."""
+"""The page limit set by the operator applies to every list, whether the size is a literal, a variable or a default."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ JUST_ENOUGH: dict[str, tuple[str, dict[str, int | None]]] = {
 
 
 async def six_of_each(api: Api) -> None:
-    """Makes six customers with six events each, who subscribe to one plan."""
+    """Creates six customers with six events each, all subscribed to one plan."""
     plan = await api.a_plan()
     for _ in range(6):
         customer = await api.a_customer()
@@ -58,7 +58,7 @@ async def six_of_each(api: Api) -> None:
 
 
 def sizes(data: Any) -> set[int]:
-    """The sizes of the innermost pages."""
+    """Returns the sizes of the innermost pages."""
     [connection] = data.values()
     nodes = connection["nodes"]
     if nodes and nodes[0].keys() != {"id"}:
@@ -145,7 +145,7 @@ COSTS: list[tuple[int, str, dict[str, Any], int]] = [
     (5, "query ($n: Int = 80) { customers(first: $n) { nodes { id } } }", {}, 5),
     (5, "{ events { nodes { id } } }", {}, 5),
     (5, "{ customers { nodes { events { nodes { id } } } } }", {}, 5 + 5 * 5),
-    # Neither is a page.
+    # Neither list has pages.
     (5, LINES, {}, 1 + 7),
     (5, LINES, {"n": 9}, 1 + 9),
     (300, "{ customers { nodes { id } } }", {}, 20),

@@ -1,4 +1,4 @@
-"""Payments: what they pay, in which order, and what becomes of the rest."""
+"""Payments: which invoices they pay, in which order, and how the remainder is used."""
 
 import asyncio
 from typing import Any
@@ -11,7 +11,7 @@ from tests.support import Api, TestClock, count, day, refusal
 
 
 async def due(api: Api, *invoice_ids: str) -> list[tuple[str, int]]:
-    """Status of each invoice, and what is due on it."""
+    """Returns the status and the amount due of each invoice."""
     nodes = (
         await api(
             "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Invoice { status amountDueCents } } }", ids=invoice_ids

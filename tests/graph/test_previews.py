@@ -1,4 +1,4 @@
-"""A preview says to the cent what is then billed, and stores nothing."""
+"""Previews match the later invoices to the cent and store nothing."""
 
 import random
 from datetime import datetime, timedelta
@@ -21,12 +21,12 @@ BILLED = """
 
 
 def written(instant: datetime) -> str:
-    """The instant as the API writes it."""
+    """Returns the instant in the API's format."""
     return f"{instant:%FT%TZ}"
 
 
 async def preview(api: Api, name: str, selection: str, **fields: Any) -> Any:
-    """The payload of the query `name`, with its `userErrors`."""
+    """Runs the preview query `name`. Returns its payload with `selection` and `userErrors`."""
     query = (
         f"query ($input: {name[0].upper()}{name[1:]}Input!) "
         f"{{ {name}(input: $input) {{ {selection} userErrors {{ code message field }} }} }}"
@@ -51,7 +51,7 @@ def some_plan(draw: random.Random) -> dict[str, Any]:
 
 
 def some_start(draw: random.Random, now: datetime) -> dict[str, Any]:
-    """When a subscription begins, and with which trial."""
+    """Draws start and trial of a subscription."""
     starts_at = now + timedelta(seconds=draw.randrange(1, 10**6)) if draw.random() < 0.3 else now
     start = {} if starts_at == now else {"startAt": written(starts_at)}
     return start | draw.choice(
@@ -65,7 +65,7 @@ def some_start(draw: random.Random, now: datetime) -> dict[str, Any]:
 
 
 async def some_money(api: Api, draw: random.Random, customer_id: str) -> None:
-    """A balance, or an invoice that is owed, or neither."""
+    """Gives the customer a balance, an unpaid invoice, or neither."""
     match draw.randrange(4):
         case 0:
             await pay(api, customer_id, draw.randrange(1, 50_000), allowOverpayment=True)

@@ -1,4 +1,4 @@
-"""What is stored is what is read: money and where it went, what waits in a subscription, test clocks and runs."""
+"""Reading stored objects: money and its allocations, pending changes and lines, test clocks and runs."""
 
 from datetime import timedelta
 from typing import Any
@@ -44,7 +44,7 @@ def a_subscription(customer: models.Customer, plan: models.Plan, **columns: Any)
 
 
 def an_invoice(customer: models.Customer, sequence: int, **columns: Any) -> models.Invoice:
-    """An OPEN one over 10.00 EUR, outside any subscription."""
+    """Returns an open one-off invoice over 10.00 EUR."""
     return models.Invoice(
         **{
             "id": ids.InvoiceId(new_id()),
@@ -238,7 +238,7 @@ async def test_an_invoice_says_what_was_put_against_it(api: Api, sessions: Sessi
             created_at=NOW + timedelta(hours=2),
             released_at=NOW + DAY,
         ),
-        # Twice of one payment: it is one of the payments once.
+        # Two allocations of one payment: the payment is listed once.
         an_allocation(invoice, values.AllocationKind.PAYMENT, 20, payment_id=early.id, created_at=NOW + DAY),
         an_allocation(invoice, values.AllocationKind.PAYMENT, 30, payment_id=early.id, created_at=NOW + DAY),
         an_allocation(other, values.AllocationKind.PAYMENT, 50, payment_id=late.id),
@@ -629,7 +629,7 @@ async def test_a_test_clock_knows_who_lives_in_its_time(api: Api, sessions: Sess
 
 @pytest.fixture
 async def two_times(sessions: Sessions) -> tuple[models.TestClock, models.Plan, list[Any], list[Any]]:
-    """A test clock, a plan, and customer, subscription and invoice of it: in the time of the world, and the clock's."""
+    """A test clock, a plan, and two lists of customer, subscription and invoice: one in real time, one on the clock."""
     clock, plan = await stored(sessions, a_test_clock(), a_plan())
     made = []
     for test_clock_id in (None, clock.id):

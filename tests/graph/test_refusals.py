@@ -1,4 +1,4 @@
-"""Each refusal has a code and a field of its own, and nothing is stored."""
+"""Each rejection has a specific code and field, and nothing is stored."""
 
 import asyncio
 from typing import Any
@@ -129,7 +129,7 @@ async def test_a_plans_code_is_unique(api: Api, sessions: Sessions) -> None:
 
 
 async def subscription_refused(api: Api, sessions: Sessions, **fields: Any) -> tuple[str, list[str] | None]:
-    """The refusal of `createSubscription`, which stored nothing."""
+    """Returns the code and field with which `createSubscription` is rejected. Asserts that nothing was stored."""
     stored = (Subscription, BillingPeriod, Invoice, InvoiceLine)
     before = await count(sessions, *stored)
     payload = await api.mutate("createSubscription", "subscription { id } invoice { id }", **fields)

@@ -1,4 +1,4 @@
-"""Scalars on their way out: one by one, and many at once."""
+"""Serialization of scalars, one by one and in bulk."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -12,7 +12,7 @@ INSTANTS = st.datetimes(datetime(1900, 1, 1), datetime(9998, 12, 31), timezones=
 
 
 def printed(instant: datetime) -> str:
-    """An instant as PostgreSQL prints it in UTC: the parts of a second only where there are any."""
+    """Returns an instant as PostgreSQL prints it in UTC, with fractional seconds only if they are not zero."""
     return str(instant).replace("+00:00", "+00")
 
 

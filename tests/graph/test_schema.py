@@ -1,4 +1,4 @@
-"""The schema: what schema.graphql promises its readers."""
+"""The schema and the guarantees of schema.graphql."""
 
 import ast
 import re
@@ -99,7 +99,7 @@ def test_a_preview_takes_what_bears_on_the_invoice(read: GraphQLSchema, act: str
 
 
 STANDARD = re.compile(r"`[^`]*`|(?:ISO|RFC) \d+|\w+-letter code")
-"""An example, or what a standard says."""
+"""Matches numbers that may be typed in a text: those in examples and in names of standards."""
 
 NUMBER_WORDS = (
     *("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "fifteen", "twenty"),
@@ -114,7 +114,7 @@ NUMBER = re.compile(
 
 
 def texts_of(path: Path) -> Iterator[str]:
-    """The descriptions and messages in a file."""
+    """Yields the strings in a file except docstrings, so descriptions and messages are included."""
     tree = ast.parse(path.read_text())
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
@@ -123,7 +123,7 @@ def texts_of(path: Path) -> Iterator[str]:
 
 
 def test_limits_in_descriptions_and_messages_come_from_their_constants() -> None:
-    """A limit that is typed in a text stays as it is where the constant is changed."""
+    """A number that is typed in a text would become wrong when the constant changes."""
     texts = [
         text
         for folder in ("graph/schema", "billing", "services")
@@ -159,7 +159,7 @@ def test_the_codes_of_refusals_follow_from_their_classes(read: GraphQLSchema) ->
 
 
 def subclasses(of: type[BillingError]) -> Iterator[type[BillingError]]:
-    """The subclasses that are the product's."""
+    """Yields the subclasses that belong to the product."""
     for each in of.__subclasses__():
         if not each.__module__.startswith("tests."):
             yield each

@@ -1,4 +1,6 @@
-"""Lists that take too long are broken off, say what was asked for, and cost the key their time."""
+"""Lists that take too long are stopped. The error names filters and order, and the time counts against the rate
+limit.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +27,7 @@ LIST = '{ invoices(filter: {kind: [ONE_OFF], currency: "EUR"}, orderBy: {field: 
 
 @asynccontextmanager
 async def held(url: str) -> AsyncIterator[None]:
-    """No invoice can be read in the block."""
+    """Blocks all reads of invoices within the block."""
     async with single_connection(url) as connection:
         await connection.execute(text("LOCK TABLE invoices IN ACCESS EXCLUSIVE MODE"))
         yield

@@ -1,6 +1,4 @@
-"""A query runs one SQL statement for each edge named in it, whatever the number of rows; none for one to what is read
-together with the row that it leads from.
-"""
+"""A query runs one SQL statement per relation, whatever the number of rows, and none for a relation that is joined."""
 
 import re
 from collections.abc import Iterator
@@ -30,17 +28,19 @@ ROOTS = {
     "testClocks": "first: 4",
     "billingRuns": "first: 4",
 }
-"""The lists at the root, with arguments that give rows which the edges lead on from."""
+"""Root lists, with arguments that select rows with relations to follow."""
 
 STATEMENTS = {
     **dict.fromkeys(("Address", "BillTo", "MetadataEntry", "PendingChange", "InvoicePreviewLine"), 0),
     "InvoicePreview": 3,
 }
-"""How many statements it takes to follow an edge to these types, where it is not one. Parts of what is read take none;
-what a subscription bills next is found out from the account, its unpaid invoices and the lines that wait.
+"""Number of statements for a relation to each of these types, if it is not one.
+
+Values that are parts of a row take none. An invoice preview reads the account, its unpaid invoices and pending
+lines.
 """
 
-# No story: rows for every edge to be followed to, half of them in the time of a test clock.
+# Rows that give every relation something to follow, half of them on a test clock. Billing rules are ignored.
 MORE = f"""
 INSERT INTO test_clocks (id, name, status, frozen_at, version, created_at, updated_at)
 VALUES ('{CLOCK}', NULL, 'READY', now(), 1, now(), now());
@@ -97,13 +97,13 @@ VALUES (gen_random_uuid(), 'SERVER', now(), now(), 0, 0, 0, 0);
 
 @pytest.fixture
 async def demo(database: Database, database_url: str) -> None:
-    """120 customers with all that belongs to them."""
+    """Demo data with 120 customers."""
     await fill(database_url, customers=120, as_of=NOW, console=Console(quiet=True))
 
 
 @pytest.fixture
 async def all_there_is(demo: None, database: Database) -> None:
-    """The demo, and what it leaves out; the feed of events shows all of it."""
+    """Demo data and rows for the relations that it lacks. All of their events are in the feed."""
     async with database.sessions.begin() as session:
         for statement in MORE.split(";\n"):
             await session.execute(text(statement))
@@ -125,7 +125,7 @@ async def test_the_nested_query_of_fifty_customers_is_one_statement_for_each_edg
         with counted_statements(database) as statements:
             data = await api(query, first=first)
 
-        # customers, subscriptions with their plans, invoices, lines
+        # Customers, subscriptions with their plans, invoices, and lines.
         assert len(statements) == 4, statements.texts
         assert len(data["customers"]["nodes"]) == first
     invoices = [
@@ -138,9 +138,9 @@ async def test_the_nested_query_of_fifty_customers_is_one_statement_for_each_edg
 
 
 def edges_of(type_: GraphQLObjectType) -> Iterator[tuple[str, GraphQLObjectType]]:
-    """The fields of a type that lead to objects of one type.
+    """Yields the fields of a type that lead to an object type.
 
-    An event's `object` is none: it takes a statement for each type of object.
+    Interfaces are left out: an event's `object` takes a statement for each type of object.
     """
     for name, field in type_.fields.items():
         target = get_named_type(field.type)
@@ -156,7 +156,7 @@ def node_type_of(connection: GraphQLNamedType) -> GraphQLObjectType:
 
 
 def is_read_together(type_: GraphQLObjectType, name: str) -> bool:
-    """Whether what an edge leads to is read together with the row that it leads from."""
+    """Returns True if a relation is joined to the row that it starts from."""
     edge, model = type_.fields[name].extensions.get(BATCH), getattr(models, type_.name, None)
     if not isinstance(edge, RowEdge) or edge.referred is None or model is None:
         return False
@@ -171,10 +171,10 @@ def says_what_it_reads(type_: GraphQLObjectType, shape: str) -> bool:
 def nested_shapes(
     type_: GraphQLObjectType, seen: tuple[str, ...] = (), *, together: bool = False
 ) -> Iterator[tuple[str, int]]:
-    """The chains of edges from a type, as selections, with the number of statements that each should take. What was
-    read `together` with another row has nothing read together with itself.
+    """Yields chains of relations from a type, as selections, with the number of statements that each may take.
 
-    All of two edges, and those of three that do not come back to a type.
+    A row that is joined (`together`) does not join other rows. Includes all chains of two relations, and those of
+    three that do not return to a type.
     """
     seen = (*seen, type_.name)
     for name, found in edges_of(type_):
@@ -187,7 +187,7 @@ def nested_shapes(
             yield f"{field} {{ __typename }}", own
         if len(seen) == 1 or (len(seen) == 2 and target.name not in seen):
             for inner, statements in nested_shapes(target, seen, together=joined):
-                # Where nobody knows what is read of a row, it is read by itself, and all of it.
+                # If it is unknown which columns the selection needs, the row is read in full by a separate statement.
                 unknown = joined and not says_what_it_reads(target, inner)
                 yield f"{field} {{ {inside % inner} }}", own + statements + unknown
 
@@ -215,7 +215,7 @@ async def test_no_nested_shape_of_the_schema_runs_more_statements_than_edges(
         with counted_statements(database) as statements:
             await api(query)
 
-        # Fewer where nothing was found to follow an edge from, or where it leads back to what was read already.
+        # Fewer if there are no rows to follow a relation from, or if it leads back to rows that were read already.
         assert 1 <= len(statements) <= most, (query, statements.texts)
         exact += len(statements) == most
     assert exact > 0.9 * len(shapes)

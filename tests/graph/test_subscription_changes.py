@@ -1,4 +1,4 @@
-"""Changes of plan and quantity: what each mode bills, when, and where the money goes."""
+"""Changes of plan and quantity: what each mode bills, when, and how the amounts are settled."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,13 +29,13 @@ async def balance(api: Api, customer_id: str) -> int:
 
 @pytest.fixture
 async def basic(api: Api) -> str:
-    """A plan that costs 1.00 EUR a day, for 30 days."""
+    """Plan for 1.00 EUR per day, billed every 30 days."""
     return await api.a_plan(code="basic", name="Basic", amountCents=3000)
 
 
 @pytest.fixture
 async def pro(api: Api) -> str:
-    """A plan that costs 2.00 EUR a day, for 30 days."""
+    """Plan for 2.00 EUR per day, billed every 30 days."""
     return await api.a_plan(code="pro", name="Pro", amountCents=6000)
 
 
@@ -46,7 +46,7 @@ async def customer(api: Api) -> str:
 
 @pytest.fixture
 async def on_basic(api: Api, clock: TestClock, customer: str, basic: str) -> str:
-    """A subscription to `basic` that is 10 days old."""
+    """Subscription to `basic` that started 10 days ago."""
     subscription_id = await api.a_subscription(customer, basic)
     clock.forward(days=10)
     return subscription_id

@@ -1,4 +1,4 @@
-"""Test clocks: a time that stands still until it is moved, and what happens to those who live in it."""
+"""Test clocks: their time stands still until they are advanced, and customers on them are billed accordingly."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -23,12 +23,12 @@ CLOCK = "testClock { name status frozenAt targetAt version }"
 
 
 async def a_clock(api: Api, **fields: Any) -> str:
-    """The id of a new test clock."""
+    """Creates a test clock. Returns its id."""
     return str((await api.mutate("createTestClock", "testClock { id }", **fields))["testClock"]["id"])
 
 
 async def send(sessions: Sessions, clock_id: str, days: float) -> None:
-    """Sends a test clock on its way, as a server does that is cut off before anything is billed."""
+    """Starts to advance a test clock, like a server that is killed before it bills anything."""
     async with sessions.begin() as session:
         await start_advancing(
             session, test_clock_id=TestClockId(UUID(clock_id)), to=NOW + timedelta(days=days), now=NOW
@@ -295,7 +295,7 @@ async def test_ten_years_pass_at_once(api: Api) -> None:
     assert [node["issuedAt"] for node in nodes] == [node["periodStart"] for node in nodes]
     assert [node["periodEnd"] for node in nodes[:-1]] == [node["periodStart"] for node in nodes[1:]]
     days = Counter(datetime.fromisoformat(node["periodStart"]).day for node in nodes)
-    # The first hundred months: February 2028 and 2032 have 29 days.
+    # The query returns the first 100 of 121 invoices, which include February of the leap years 2028 and 2032.
     assert days == {31: 58, 30: 33, 28: 7, 29: 2}
     assert subscription["currentPeriodEnd"] == "2036-02-29T12:00:00Z"
 

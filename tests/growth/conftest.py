@@ -1,4 +1,4 @@
-"""A database that the tests of a file share."""
+"""Database that the tests of a file share."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Every list of the schema with every filter and order that an index serves, as the schema says it."""
+"""Every list in the schema, with every filter and order that an index supports, derived from the schema."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from graph.schema.root import core_schema
 from tests.growth.rows import PER_CUSTOMER, PLANS, RARE, START, key
 
 ALWAYS = ("customerId", "subscriptionId", "planId")
-"""Filters that are served with any other, and in any order."""
+"""Filters that can be combined with any other filter and any order."""
 
 WITH_STATUS = ("dueAt", "currency", "kind")
 WITH_ORDER = {"AMOUNT": ("status", "currency"), "DUE_AT": ("status",)}
-"""Filters that are served in an order."""
+"""Filters that each order supports, in addition to `ALWAYS`."""
 
 EVERY = timedelta(minutes=5)
-"""Time between two invoices."""
+"""Interval between two consecutive invoices."""
 
 IDS = {
     "customerId": ("customer", 5),
@@ -39,7 +39,7 @@ ABSENT = 10**9
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """A list, and the selection around it: `{}` is where it stands."""
+    """List of the schema, and the query around it, with `{}` in place of the list."""
 
     name: str
     around: str
@@ -58,7 +58,7 @@ class Case:
 
 
 def lists() -> Iterator[List]:
-    """The lists at the root, and those on what the root finds by its id."""
+    """Yields the lists of the query type, and the lists of each type that the query type finds by id."""
     query = core_schema.query_type
     assert query is not None
     for name, field in query.fields.items():
@@ -97,7 +97,7 @@ def camel(name: str) -> str:
 
 
 def values_of(name: str, type_: GraphQLNamedType, as_list: bool, newest: datetime) -> list[str]:
-    """Literals of values that are common, rare and absent in the rows of `tests.growth.rows`."""
+    """Returns GraphQL literals of values that are common, rare and absent in the rows of `tests.growth.rows`."""
     if isinstance(type_, GraphQLEnumType):
         return [f"[{word}]" if as_list else word for word in type_.values]
     match type_.name:

@@ -1,7 +1,8 @@
-"""Rows for lists to be read of: many invoices, and what belongs to them.
+"""Rows for tests of lists: many invoices and the rows that they depend on.
 
-No story. What is common in a column, what is rare and what no row has does not depend on how many rows there are, and
-old rows differ from new ones: the older half of the subscriptions is CANCELED, and only the newest invoices are OPEN.
+The rows do not form consistent billing histories. In each column, the common, rare and absent values are the same
+for any number of rows. Old rows differ from new ones: the older half of the subscriptions is CANCELED, and only the
+newest invoices are OPEN.
 """
 
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ RARE = 5
 PLANS = 50
 
 FILL = (
-    # Nothing is checked that leads from one table to another: what is stored here is sound.
+    # Skips the checks of foreign keys, since the rows are consistent.
     "SET session_replication_role = replica",
     "CREATE TEMPORARY TABLE added AS SELECT {first}::bigint AS first, {last}::bigint AS last, {rare} AS rare",
     """
@@ -116,13 +117,13 @@ FUNCTIONS = (
 
 
 def key(kind: str, number: int) -> str:
-    """The id of a row, as the function of that name in the database has it."""
+    """Returns the id of a row. The database function of the same name computes the same id."""
     digits = f"{number:012x}70008{md5(f'{kind}{number}'.encode(), usedforsecurity=False).hexdigest()[:15]}"
     return str(UUID(digits))
 
 
 async def fill(url: str, first: int, last: int) -> None:
-    """Adds the invoices from number `first` to `last`, which is not among them, and what belongs to them."""
+    """Adds the invoices from number `first` up to but not including `last`, and the rows that they depend on."""
     parts = asyncpg_url(url)
     connection = await asyncpg.connect(
         host=str(parts.query["host"]), port=int(str(parts.query["port"])), user=parts.username, database=parts.database

@@ -1,4 +1,4 @@
-"""What a page of a list reads does not grow with the number of rows, for whatever values rows are chosen by."""
+"""Pages of lists read no more when the number of rows grows, for any filter value."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -17,14 +17,14 @@ from tests.support import patient
 
 SMALL, LARGE = 20_000, 200_000
 TIMES = 8
-"""Number of times that each page is read: PostgreSQL may plan a statement otherwise from the sixth time on."""
+"""Number of executions of each statement. From the sixth on, PostgreSQL may use a generic plan."""
 
 FLOOR = 12
-"""Number of buffers below which nothing is compared: an index that is one level higher is no growth."""
+"""Number of buffers below which growth is ignored, since an index may gain a level."""
 
 
 class Lists:
-    """Reads lists by a server with one connection, and knows what is sent on it."""
+    """Reads lists through a server with one connection and records the statements sent on it."""
 
     def __init__(self, database: Database, client: httpx.AsyncClient) -> None:
         self.database = database
@@ -36,7 +36,7 @@ class Lists:
         assert "errors" not in answer, (case.name, answer)
 
     async def buffers(self, case: Case) -> int:
-        """The buffers that the statement of a list touches, as it is planned when it was sent a few times before."""
+        """Returns the number of buffers that the list's statement touches, with the plan of repeated executions."""
         await self.read(case)
         text, values = self.sent[-1]
         taken = await self.database._answers.raw_connection()
@@ -47,7 +47,7 @@ class Lists:
             )
             explain = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
             if name is None:
-                # It is planned anew each time.
+                # The statement is not prepared, so PostgreSQL plans it for each execution.
                 [[plan]] = await connection.fetch(explain + text, *values)
             else:
                 for _ in range(TIMES - 1):
@@ -91,7 +91,7 @@ async def read(url: str, all_cases: Sequence[Case]) -> dict[str, int]:
 def noting(
     fetch: Callable[..., Any], sent: list[tuple[str, Sequence[object]]], about: str = " LIMIT "
 ) -> Callable[..., Any]:
-    """The driver's method, which notes what it sends of lists, or what has these words."""
+    """Wraps a fetch method of the driver: it records statements that contain `about`."""
 
     def fetch_and_note(self: Any, *arguments: Any, **options: Any) -> Any:
         text, *values = (self.get_query(), *arguments) if isinstance(self, PreparedStatement) else arguments

@@ -1,4 +1,4 @@
-"""Lists that are merged of several pages give what the rows say, page by page, both ways."""
+"""Lists merged from several pages match the rows in the database, page by page, in both directions."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -142,7 +142,7 @@ async def test_a_count_stops_at_its_limit(
 
     document = found.json()
     assert document["data"]["invoices"] == {"totalCount": there, "count": {"value": value, "precision": precision}}
-    # Three rows were read: of the page, and of each count; the rest is for what was counted.
+    # One row for the page and one for each of the two counts. The remaining cost is for the rows counted.
     counted_rows = there // 100 + min(there, limit + 1) // 100
     assert document["extensions"]["cost"]["rows"] == min(2, there) + 2 + counted_rows
 

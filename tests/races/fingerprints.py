@@ -1,4 +1,4 @@
-"""What became of each customer, put so that twins who lived the same life read the same."""
+"""Fingerprints of customers: equal for twins that went through the same operations."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from db.database import Database
 from services.verify import snapshot, verify
 
 Fingerprint: TypeAlias = dict[str, list[dict[str, Any]]]
-"""All rows of one customer, table by table."""
+"""All rows of one customer, by table."""
 
 IN_ORDER = {
     "customers": "id",
@@ -28,15 +28,17 @@ IN_ORDER = {
     "api_keys": "created_at, id",
     "events": "position",
 }
-"""The tables of what a customer owns, and an order of their rows that does not depend on chance."""
+"""Tables with rows that belong to a customer, each with a deterministic order."""
 
 OWN = frozenset({"email", "email_key", "invoice_prefix", "token_hash"})
 OF_THE_TRANSACTION = frozenset({"xid", "recorded_at"})
 
 
 async def fingerprints(database: Database) -> dict[UUID, Fingerprint]:
-    """The accounts of all customers, as they are now: ids are told by their place in the account, and what is each
-    customer's own, or a matter of when and by which transaction a row was written, is left out.
+    """Returns the fingerprint of each customer in the database.
+
+    Ids are replaced by their table and place. Columns that differ between twins are left out: the customer's own
+    values, and the time and the transaction of a write.
     """
     rows_of: dict[UUID, dict[str, list[RowMapping]]] = defaultdict(lambda: {table: [] for table in IN_ORDER})
     async with snapshot(database) as session:
@@ -81,7 +83,7 @@ def is_told(table: str, column: str) -> bool:
 
 
 def differences(one: Fingerprint, other: Fingerprint) -> Iterator[str]:
-    """Where two accounts differ, for who reads that they do."""
+    """Yields a description of each difference between two fingerprints."""
     for table in IN_ORDER:
         if len(one[table]) != len(other[table]):
             yield f"{table}: {len(one[table])} and {len(other[table])} rows"
@@ -93,7 +95,7 @@ def differences(one: Fingerprint, other: Fingerprint) -> Iterator[str]:
 
 
 async def assert_sound(database: Database) -> None:
-    """`billing verify` finds nothing."""
+    """Asserts that `billing verify` finds no violation."""
     async with snapshot(database) as session:
         broken = [check.line() for check in await verify(session) if not check.holds]
     assert broken == []

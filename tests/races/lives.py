@@ -1,4 +1,4 @@
-"""Customers with a past, stored fast; the same seed makes twins, who differ in nothing but their ids."""
+"""Customers with a billing history, stored in bulk. The same seed creates twins that differ only in their ids."""
 
 import random
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from services.accounts.write import store_events
 from tests.support import NOW, a_customer, a_plan
 
 AT_ONCE = 500
-"""So many customers are stored by one transaction."""
+"""Number of customers stored by one transaction."""
 
 
 async def stored_plans(database: Database) -> list[Plan]:
-    """Plans of several prices, intervals and days to pay, all in euros."""
+    """Stores plans with different prices, intervals and payment terms, all in euros."""
     long_ago = NOW - timedelta(days=200)
     choices: list[dict[str, Any]] = [
         {"amount_cents": 2900},
@@ -50,7 +50,7 @@ async def store_customers(database: Database, customers: Sequence[DemoCustomer])
 
 
 def a_newcomer() -> DemoCustomer:
-    """A customer who has nothing yet."""
+    """Returns a customer without a subscription or any invoice."""
     came = NOW - timedelta(days=80)
     customer = a_customer(created_at=came, updated_at=came)
     return DemoCustomer(customer, new_account(customer, new_id))
@@ -65,11 +65,10 @@ def a_subscriber(
     pays: float = 0.5,
     eventful: bool = True,
 ) -> DemoCustomer:
-    """A customer whose subscription began some `days` ago, and was not looked at any more since some days `behind`.
-    With a chance of `pays`, all was paid that was asked for by then.
+    """Returns a customer whose subscription started some `days` ago and was last renewed some `behind` days ago.
 
-    An eventful life may have a trial, a balance, lines or a change that wait for the next period, or a cancellation
-    that does.
+    All invoices up to then are paid with the probability `pays`. If `eventful`, the customer may have a trial, a
+    balance, pending lines, a pending change or a scheduled cancellation.
     """
     draw = random.Random(seed)
     made = a_newcomer()
@@ -86,7 +85,7 @@ def a_subscriber(
 
 
 def add_events(draw: random.Random, account: Account, plan: Plan, at: datetime) -> None:
-    """What may have happened to a subscriber lately."""
+    """May add a balance, a change of quantity and a scheduled cancellation at `at`."""
     account.recorded_at = at
     if not account.unpaid and draw.random() < 0.4:
         pay_ahead(account, draw.randrange(1, 20_000), at)
@@ -98,5 +97,5 @@ def add_events(draw: random.Random, account: Account, plan: Plan, at: datetime) 
 
 
 def pay_ahead(account: Account, amount_cents: int, at: datetime) -> None:
-    """Records money that no invoice takes: it becomes balance."""
+    """Records a payment that is not applied to any invoice, so that it becomes balance."""
     apply_payment(account, amount_cents, [], method=PaymentMethod.CARD, received_at=at, at=at)

@@ -1,4 +1,4 @@
-"""Test clocks that several processes move at once."""
+"""Test clocks that are advanced by several workers at once."""
 
 import asyncio
 from datetime import timedelta
@@ -35,7 +35,7 @@ async def test_who_sent_a_clock_before_does_not_stop_it_on_its_next_way(api: Api
         await start_advancing(session, test_clock_id=key, to=NOW.replace(day=5, hour=0), now=NOW)
     async with database.sessions.begin() as session:
         clock = await existing_test_clock(session, key, lock=True)
-        # It has nothing left to bill, and comes to let the clock stand still. Another process does so before it.
+        # This task has nothing left to bill and is about to stop the clock, but another worker stops it first.
         slow = asyncio.create_task(advance(database, key, now=NOW, seconds=PATIENCE_SECONDS))
         await until(lambda: are_waiting(database, 1), what="it waits for the clock")
         await stop_test_clock(session, clock, now=NOW)

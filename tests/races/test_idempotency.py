@@ -1,4 +1,4 @@
-"""A mutation that is sent again with its key is not done again, whoever sends it again and whenever."""
+"""Idempotency keys: a retry has no further effect, whoever sends it and whenever."""
 
 import asyncio
 import dataclasses
@@ -32,8 +32,8 @@ WITHOUT_A_KEY = {
     *("withdrawSubscriptionChange", "undoSubscriptionCancellation", "deleteDraftInvoice"),
     *("createApiKey", "revokeApiKey", "createCustomerSession"),
 }
-"""What neither creates anything billed nor moves money: done a second time it comes to the same, or is refused, or
-makes another key, whose token is shown once.
+"""Mutations that do not bill or move money. A retry has the same result, is rejected, or creates another API key or
+session, whose token is shown only once.
 """
 
 Fields = dict[str, Any]
@@ -121,7 +121,7 @@ WITH_A_KEY: dict[str, tuple[Callable[[Api], Awaitable[Fields]], str]] = {
     "createTestClock": (a_test_clock, "testClock { id frozenAt version }"),
     "advanceTestClock": (a_journey, "testClock { id status frozenAt version }"),
 }
-"""Every mutation that takes a key: what it is sent, and what is asked of it."""
+"""Every mutation with an idempotency key: a function that prepares its input, and the selection of its payload."""
 
 
 def test_every_mutation_that_takes_a_key_is_tried_here() -> None:
@@ -193,8 +193,8 @@ TEXTS: dict[str, tuple[Fields, str]] = {
         """["CreateTestClockInput",{"frozen_at":"2026-06-01 00:00:00+00:00"}]""",
     ),
 }
-"""Requests, and the texts whose hashes are stored. A key is kept while servers of two versions run: a text that changes
-refuses each retry that comes to the other one.
+"""Requests and the canonical texts whose hashes are stored. While servers of two versions run, both must produce the
+same text. Otherwise each rejects retries of requests that the other has accepted.
 """
 
 
@@ -294,7 +294,7 @@ async def test_a_refusal_stores_no_key_and_the_key_can_be_used_again(api: Api, d
     await api.mutate("unarchivePlan", "plan { id }", id=fields["planId"])
     accepted = await api.mutate("createSubscription", MADE, **fields, idempotencyKey="order-1")
     assert accepted["subscription"]["status"] == "ACTIVE"
-    # The key is taken now: with what is left out of the input said as it is by default, it is the same input.
+    # The idempotency key is stored now. An input that spells out a default equals one that omits the field.
     again = await api.mutate("createSubscription", MADE, **fields, quantity=1, idempotencyKey="order-1")
     assert again == accepted
 
@@ -390,7 +390,7 @@ async def pruned(sessions: Sessions, now: datetime) -> int:
 
 
 async def contents(database: Database) -> dict[str, str]:
-    """All rows of all tables, in short."""
+    """Returns a hash of all rows, by table."""
     async with database.sessions() as session:
         return {
             table.name: await session.scalar(

@@ -1,5 +1,5 @@
-"""`billing renew`, killed in the middle again and again, or run twice at once: in the end each period is billed once,
-as if nothing had happened.
+"""`billing renew`, killed repeatedly or run twice at once: in the end each period is billed exactly once, with the
+same result as an undisturbed run.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ Accounts: TypeAlias = dict[UUID, Fingerprint]
 
 @pytest.fixture(scope="module")
 async def due(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
-    """The name of a database with many customers, each of whom has a period to be billed, or an end to be met."""
+    """Name of a database in which each customer has a period to bill or a subscription to end."""
     async with copied(server, template) as database:
         plans = await stored_plans(database)
         customers = [a_subscriber(seed, plans, days=(45, 75), behind=(36, 44)) for seed in range(SUBSCRIPTIONS)]
@@ -62,7 +62,7 @@ async def due(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="module")
 async def undisturbed(server: EmbeddedPostgres, due: str) -> Accounts:
-    """What one run makes of it that nothing comes in between."""
+    """Fingerprints after one run without interruptions."""
     async with copied(server, due) as database:
         assert renewed(billing_renew(database)) == SUBSCRIPTIONS
         await assert_billed_once(database)
@@ -71,7 +71,7 @@ async def undisturbed(server: EmbeddedPostgres, due: str) -> Accounts:
 
 @pytest.fixture
 async def database(server: EmbeddedPostgres, due: str) -> AsyncIterator[Database]:
-    """A copy of its own for each test."""
+    """Copy of the database for each test."""
     async with copied(server, due) as database:
         yield database
 
@@ -101,7 +101,7 @@ async def test_runs_that_are_killed_and_started_again_bill_each_period_once(
 
 async def test_two_runs_side_by_side_bill_each_period_once(database: Database, undisturbed: Accounts) -> None:
     async with single_connection(url_of(database)) as connection, connection.begin():
-        # Both begin when both are there.
+        # The lock makes both runs start their work at the same time.
         await connection.execute(text("LOCK TABLE subscriptions IN EXCLUSIVE MODE"))
         runs = [billing_renew(database) for _ in range(2)]
         await until(database, runs[0], WAITING, 2 * read_configuration().renew_parallel)
@@ -116,7 +116,7 @@ async def test_two_runs_side_by_side_bill_each_period_once(database: Database, u
 
 @asynccontextmanager
 async def copied(server: EmbeddedPostgres, template: str) -> AsyncIterator[Database]:
-    """A database of its own, made from another one that nobody is connected to."""
+    """Creates a copy of a database without open connections, and drops it at the end of the block."""
     name = f"runs_{uuid4().hex}"
     await execute(server.url, f"CREATE DATABASE {name} TEMPLATE {template}")
     database = Database(named(server.url, name))
@@ -128,7 +128,7 @@ async def copied(server: EmbeddedPostgres, template: str) -> AsyncIterator[Datab
 
 
 def billing_renew(database: Database) -> subprocess.Popen[str]:
-    """The command, as it begins."""
+    """Starts the command `billing renew`."""
     as_of = ["--as-of", f"{NOW:%Y-%m-%dT%H:%M:%SZ}"]
     return subprocess.Popen(
         [sys.executable, "-m", "cli.main", "renew", *as_of, "--chunk", str(CHUNK)],
@@ -145,7 +145,7 @@ def url_of(database: Database) -> str:
 
 
 def renewed(run: subprocess.Popen[str]) -> int:
-    """How many subscriptions a run says it has renewed, when it is at its end."""
+    """Waits for the run and returns the number of subscriptions that it reports as renewed."""
     said, _ = run.communicate(timeout=PATIENCE_SECONDS)
     found = re.search(r"Renewed\s+(\d+) subscriptions", said)
     assert run.returncode == 0, said
@@ -154,7 +154,7 @@ def renewed(run: subprocess.Popen[str]) -> int:
 
 
 async def until(database: Database, run: subprocess.Popen[str], statement: str, expected: int) -> None:
-    """Waits until the statement counts so many."""
+    """Waits until the statement returns at least `expected`. Fails if the run exits first."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while await number(database, statement) < expected:
         assert run.poll() is None, "the run has ended"

@@ -1,4 +1,4 @@
-"""Invoice numbers: 1, 2, 3 … for each customer, whoever finalizes at once, and whatever is undone in the end."""
+"""Invoice numbers: 1, 2, 3 … for each customer, with concurrent finalizations and rollbacks."""
 
 import asyncio
 import random
@@ -33,7 +33,7 @@ Operation: TypeAlias = Callable[[AsyncSession], Awaitable[Outcome]]
 
 
 class PowerCut(Exception):
-    """What undoes a transaction whose work is done."""
+    """Rolls back a transaction just before its commit."""
 
 
 async def test_numbers_have_neither_gaps_nor_doubles(api: Api, database: Database) -> None:
@@ -53,7 +53,7 @@ async def test_numbers_have_neither_gaps_nor_doubles(api: Api, database: Databas
         assert numbers(numbered) == numbers_until(made, len(numbered))
     await assert_sound(database)
 
-    # What was undone leaves no trace: it is finalized later, and gets the numbers that come next.
+    # A rollback leaves no trace: the draft can be finalized later and gets the next number.
     await asyncio.gather(*(finalized(database.sessions, draft, undone=False) for draft in undone))
 
     for made in customers:
@@ -76,14 +76,14 @@ async def assert_finalized_never_change(api: Api, database: Database, invoice_id
 
 
 async def test_a_line_is_on_the_finalized_invoice_or_is_refused(database: Database) -> None:
-    """Finalizing, adding a line and deleting the draft, all at once."""
+    """Finalizes each draft, adds a line to it and deletes it, all at the same time."""
     customers = [a_newcomer() for _ in range(CUSTOMERS)]
     await store_customers(database, customers)
     drafts = await stored_drafts(database.sessions, customers, 60)
     line = OneOffLine("One more", 1000)
 
     async def at_once(draft: InvoiceId) -> str:
-        """Which of the three were done."""
+        """Returns the initials of the operations that succeeded, in alphabetical order."""
         operations: list[tuple[str, Operation]] = [
             ("f", lambda session: finalize_invoice(session, invoice_id=draft, now=NOW)),
             ("a", lambda session: add_invoice_line(session, invoice_id=draft, line=line, now=NOW)),
@@ -143,7 +143,7 @@ async def test_who_waits_while_a_draft_is_deleted_finds_none(api: Api, database:
 
 
 async def stored_drafts(sessions: Sessions, customers: list[DemoCustomer], count: int) -> list[InvoiceId]:
-    """Drafts over 5.00, as many for each customer."""
+    """Creates `count` drafts of 5.00 EUR, distributed evenly among the customers."""
     drafts: list[InvoiceId] = []
     async with sessions.begin() as session:
         for made in customers:
@@ -161,7 +161,7 @@ async def stored_drafts(sessions: Sessions, customers: list[DemoCustomer], count
 
 
 async def finalized(sessions: Sessions, draft: InvoiceId, *, undone: bool) -> None:
-    """Finalizes a draft; undone, all of it is rolled back when it is done."""
+    """Finalizes a draft. If `undone`, the transaction is rolled back afterwards."""
     with suppress(PowerCut):
         async with sessions.begin() as session:
             await finalize_invoice(session, invoice_id=draft, now=NOW)
@@ -170,7 +170,7 @@ async def finalized(sessions: Sessions, draft: InvoiceId, *, undone: bool) -> No
 
 
 async def succeeds(sessions: Sessions, operation: Operation) -> bool:
-    """Whether an operation is not refused."""
+    """Returns True if the operation is not rejected."""
     try:
         async with sessions.begin() as session:
             await operation(session)

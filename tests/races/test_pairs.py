@@ -1,7 +1,7 @@
-"""Two things that happen to the same customer at once: what comes of it is what one of the two orders comes to.
+"""Two concurrent operations on one customer have the same result as one of the two sequential orders.
 
-Twins: for one the first thing is done and then the second, for one the other way round, and for the others both are
-begun at the same moment. What is compared is all that the account holds, and how each was answered.
+Each pair runs on several twins: one for each order, and others on which both operations start at the same time.
+Everything that is stored about the customer is compared, and the error codes of the responses.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ from tests.support import NOW, Api, a_plan
 
 LIVES = 20
 RACES = 5
-"""So many different pairs there are, and so often each is raced: a hundred races, and the orders are done once."""
+"""Number of concurrent runs of each pair. With `LIVES` pairs, a test has a hundred races."""
 
 PAIRS_AT_ONCE = 5
 
 Codes: TypeAlias = tuple[str | None, ...]
-"""How the steps were answered: with which refusal, or with none."""
+"""Error code of each step, or None if it was accepted."""
 
 Outcome: TypeAlias = tuple[Codes, Fingerprint]
 
@@ -42,7 +42,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Step:
-    """A mutation, and what it is sent for an account."""
+    """Mutation and a function that builds its input from an account."""
 
     mutation: str
     fields: Callable[[Account], dict[str, Any]]
@@ -53,7 +53,7 @@ ARCHIVING = Step("archiveCustomer", lambda account: {"id": str(account.customer.
 
 @dataclass(frozen=True)
 class Pair:
-    """Two steps of one customer, of whom there can be any number of twins."""
+    """Two steps, and a function that creates any number of twins to run them on."""
 
     twin: Callable[[], DemoCustomer]
     first: Step
@@ -95,7 +95,7 @@ async def test_two_payments_of_two_overdue_invoices_leave_nothing_past_due(api: 
     await store_plans(database, [plan])
 
     def debtor(seed: int) -> DemoCustomer:
-        """The invoice of each of the two periods so far is overdue."""
+        """Returns a customer with two overdue invoices."""
         return a_subscriber(seed, [plan], days=(34, 55), pays=0, eventful=False)
 
     def pair(seed: int) -> Pair:
@@ -145,7 +145,7 @@ async def test_a_renewal_and_a_cancellation(api: Api, database: Database) -> Non
     )
 
     async def cancel(customers: Sequence[DemoCustomer]) -> list[Codes]:
-        """In the order in which a run renews them."""
+        """Cancels in the order in which a run renews the customers."""
         numbers = sorted(range(len(customers)), key=lambda n: due_since(customers[n]))
         codes = await for_each(numbers, lambda n: done(api, customers[n], steps[n % LIVES]))
         return [codes[numbers.index(n)] for n in range(len(customers))]
@@ -160,7 +160,8 @@ async def test_a_renewal_and_a_cancellation(api: Api, database: Database) -> Non
     at_once = [made for customers in raced for made in customers]
     await store_customers(database, at_once)
     codes_at_once, _ = await asyncio.gather(cancel(at_once), renew(database, chunk_size=1))
-    # A run passes over a customer who is locked by the cancellation; the next one finds who was refused it.
+    # A run skips customers whose row is locked by a cancellation. The next run renews those whose cancellation was
+    # rejected.
     await renew(database)
 
     found = await fingerprints(database)
@@ -194,7 +195,10 @@ async def test_two_renewals(database: Database) -> None:
 
 
 async def race(api: Api, database: Database, pairs: Sequence[Pair]) -> list[Outcome]:
-    """Does all pairs in both orders and, some times, at once, and compares. Returns what came of those at once."""
+    """Runs all pairs in both orders and `RACES` times concurrently, and compares the results.
+
+    Returns the outcomes of the concurrent runs.
+    """
     in_order, other_way, *raced = ([pair.twin() for pair in pairs] for _ in range(2 + RACES))
     racing = [made for customers in raced for made in customers]
     await store_customers(database, [*in_order, *other_way, *racing])
@@ -209,7 +213,7 @@ async def race(api: Api, database: Database, pairs: Sequence[Pair]) -> list[Outc
 
     async def at_once(n: int) -> Codes:
         pair = pairs[n % len(pairs)]
-        # Which of them comes first is a matter of chance.
+        # Either step may arrive first.
         delays = random.Random(n).sample((0, 0.001), 2)
         first, second = await asyncio.gather(
             done(api, racing[n], pair.first, delays[0]), done(api, racing[n], pair.second, delays[1])
@@ -227,7 +231,7 @@ async def race(api: Api, database: Database, pairs: Sequence[Pair]) -> list[Outc
 
 
 def compare(in_order: Sequence[Outcome], other_way: Sequence[Outcome], raced: Sequence[Outcome]) -> None:
-    """Each of those at once came to what one of the orders came to; and where it makes a difference, each order won."""
+    """Asserts that each concurrent outcome equals that of one order, and that both orders occur."""
     wins = Counter[str]()
     for n, at_once in enumerate(raced):
         this, that = in_order[n % len(in_order)], other_way[n % len(in_order)]
@@ -239,7 +243,7 @@ def compare(in_order: Sequence[Outcome], other_way: Sequence[Outcome], raced: Se
 
 
 def against(outcome: Outcome, other: Outcome) -> list[str]:
-    """How two outcomes differ."""
+    """Returns the differences between two outcomes."""
     return [f"{outcome[0]} and {other[0]}", *differences(outcome[1], other[1])]
 
 
@@ -248,7 +252,7 @@ def outcomes(found: dict[Any, Fingerprint], customers: Sequence[DemoCustomer], c
 
 
 async def for_each(numbers: Iterable[int], work: Callable[[int], Awaitable[Made]]) -> list[Made]:
-    """Does the work of each number, in this order, of a few at the same time."""
+    """Runs `work` for each number, started in this order, with limited concurrency."""
     places = asyncio.Semaphore(PAIRS_AT_ONCE)
 
     async def in_its_place(n: int) -> Made:
@@ -261,7 +265,7 @@ async def for_each(numbers: Iterable[int], work: Callable[[int], Awaitable[Made]
 
 
 async def done(api: Api, made: DemoCustomer, step: Step, delay: float = 0) -> Codes:
-    """Sends a mutation, and says how it was answered."""
+    """Sends a mutation and returns its error codes."""
     await asyncio.sleep(delay)
     payload = await api.mutate(step.mutation, "", **step.fields(made.account))
     return tuple(error["code"] for error in payload["userErrors"]) or (None,)
@@ -274,7 +278,7 @@ async def renew(database: Database, *, chunk_size: int = 500, concurrency: int =
 
 
 async def more_plans(database: Database) -> list[Plan]:
-    """Plans in two currencies, one with a trial of its own."""
+    """Stores plans in two currencies, one of them with a trial."""
     long_ago = NOW - timedelta(days=200)
     dollars, trial = (
         a_plan(created_at=long_ago, updated_at=long_ago, **fields)
@@ -285,7 +289,7 @@ async def more_plans(database: Database) -> list[Plan]:
 
 
 def a_due_subscriber(seed: int, plans: Sequence[Plan]) -> DemoCustomer:
-    """Who has at least one period to be billed."""
+    """Returns a customer with at least one period to bill."""
     return a_subscriber(seed, plans, days=(45, 75), behind=(44, 44))
 
 
@@ -296,18 +300,18 @@ def due_since(made: DemoCustomer) -> datetime:
 
 
 def a_debtor(seed: int, plans: Sequence[Plan]) -> DemoCustomer:
-    """Who has paid nothing."""
+    """Returns a customer who has not paid any invoice."""
     return a_subscriber(seed, plans, days=(20, 75), pays=0)
 
 
 def a_comer(seed: int, plans: Sequence[Plan]) -> DemoCustomer:
-    """Who has no subscription: a new customer, or one whose subscription ended."""
+    """Returns a customer without a live subscription: a new one, or one whose subscription has ended."""
     draw = random.Random(seed)
     return a_newcomer() if draw.random() < 0.6 else a_former_subscriber(seed, plans[:5])
 
 
 def a_former_subscriber(seed: int, plans: Sequence[Plan]) -> DemoCustomer:
-    """Whose subscription was canceled the day before."""
+    """Returns a customer whose subscription was canceled on the day before."""
     made = a_subscriber(seed, plans, behind=(1, 1))
     decide_cancellation(made.account, CancellationRequest(at_period_end=False), NOW - timedelta(hours=20))
     return made
@@ -330,7 +334,7 @@ def a_cancellation(draw: random.Random) -> Step:
 
 
 def a_payment(draw: random.Random) -> Step:
-    """So much of what is due, or more; for the oldest invoices, or for one."""
+    """Returns a payment of a part of the amount due, or more. It names one invoice, or goes to the oldest first."""
     share, more = draw.choice((0.3, 0.5, 1, 1)), draw.choice((0, 0, 0, 500))
     named, overpaid = draw.choice((None, None, 0, -1)), draw.random() < 0.6
 
@@ -347,7 +351,7 @@ def a_payment(draw: random.Random) -> Step:
 
 
 def payment_of(place: int) -> Step:
-    """All that is due on one of the unpaid invoices."""
+    """Returns a payment of the full amount due of one unpaid invoice."""
 
     def fields(account: Account) -> dict[str, Any]:
         invoice = account.unpaid[place]

@@ -1,4 +1,4 @@
-"""Every story ends with its books in order."""
+"""Checks the books after every scenario."""
 
 from collections.abc import AsyncIterator
 
@@ -10,7 +10,7 @@ from services.verify import snapshot, verify
 
 @pytest.fixture(autouse=True)
 async def books_in_order(database: Database) -> AsyncIterator[None]:
-    """After the test, `billing verify` finds nothing."""
+    """Asserts after the test that `billing verify` finds no violation."""
     yield
     async with snapshot(database) as session:
         assert [check.line() for check in await verify(session) if not check.holds] == []

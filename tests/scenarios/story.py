@@ -1,6 +1,6 @@
-"""A customer's story, told through the API alone: in the time of a test clock, or of the world.
+"""Story of one customer, told through the API alone, on a test clock or in real time.
 
-Days are written `2024-01-31` for midnight UTC, in what is asked for and in what is read; any other instant in full.
+Midnight UTC is written as the day alone, `2024-01-31`, in inputs and results. Other instants are written in full.
 """
 
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ SUBSCRIPTION = """
 
 
 def instant(day: str) -> str:
-    """A day's midnight as the API writes it; what is no day as it is."""
+    """Returns midnight of a day in the API's format. Returns full instants unchanged."""
     return f"{day}T00:00:00Z" if len(day) == len("2024-01-31") else day
 
 
 def at(second: int) -> str:
-    """A Unix time as the API writes it."""
+    """Returns a Unix time in the API's format."""
     return written(datetime.fromtimestamp(second, UTC))
 
 
@@ -40,7 +40,7 @@ def written(moment: datetime) -> str:
 
 
 def shortened(answer: Any) -> Any:
-    """What the API said, with days for midnights, and of invoice numbers only what runs on."""
+    """Returns a response with days for midnights and only the sequence in invoice numbers."""
     match answer:
         case dict():
             return {
@@ -56,14 +56,14 @@ def shortened(answer: Any) -> Any:
 
 
 def amounts(invoice: Any) -> list[int]:
-    """What the lines of an invoice come to, one by one."""
+    """Returns the amount of each line of an invoice."""
     return [line["amountCents"] for line in invoice["lines"]]
 
 
 class Story:
-    """A customer, the latest subscription, and what was seen of them on the way.
+    """Customer with the latest subscription, and the states that were recorded on the way.
 
-    On a test clock, `advance` moves it: in one jump, or at the `pace` of so many steps.
+    `advance` moves the test clock to a day: in one jump, or in the steps given by `pace`.
     """
 
     def __init__(self, api: Api, customer_id: str, test_clock_id: str | None = None) -> None:
@@ -77,7 +77,7 @@ class Story:
 
     @classmethod
     async def begin(cls, api: Api, day: str, **customer: Any) -> "Story":
-        """The story of a new customer on a new test clock that stands at `day`."""
+        """Creates a customer on a new test clock that is frozen at `day`."""
         clock = await api.mutate("createTestClock", "testClock { id }", frozenAt=instant(day))
         assert clock["userErrors"] == []
         test_clock_id = clock["testClock"]["id"]
@@ -87,11 +87,11 @@ class Story:
 
     @classmethod
     async def in_the_world(cls, api: Api, **customer: Any) -> "Story":
-        """The story of a new customer who lives in the time of the API's own clock."""
+        """Creates a customer in real time, on the API's own clock."""
         return cls(api, await api.a_customer(**customer))
 
     async def advance(self, day: str) -> None:
-        """Moves the clock to `day`, at the story's pace."""
+        """Advances the test clock to `day` in the steps given by `pace`."""
         while (step := next(self.pace)) < parsed(day) - parsed(self.now):
             await self._jump(written(parsed(self.now) + step))
         await self._jump(day)
@@ -104,34 +104,34 @@ class Story:
         self.now = day
 
     async def do(self, name: str, selection: str, /, **fields: Any) -> Any:
-        """The payload of a mutation that is not refused."""
+        """Runs a mutation that must succeed and returns its payload."""
         payload = await self.api.mutate(name, selection, **fields)
         assert payload["userErrors"] == [], payload
         return shortened(payload)
 
     async def subscribe(self, plan_id: str, **fields: Any) -> Any:
-        """Subscribes the customer. The first invoice, if there is one yet."""
+        """Creates a subscription. Returns the first invoice, or None if there is none yet."""
         selection = f"subscription {{ id }} invoice {{ {INVOICE} }}"
         payload = await self.do("createSubscription", selection, customerId=self.customer_id, planId=plan_id, **fields)
         self.subscription_id = payload["subscription"]["id"]
         return payload["invoice"]
 
     async def change(self, **fields: Any) -> Any:
-        """Changes the subscription. The invoice that this makes, if it makes one."""
+        """Changes the subscription. Returns the invoice of the change, or None if there is none."""
         payload = await self.do(
             "changeSubscription", f"subscription {{ id }} invoice {{ {INVOICE} }}", id=self.subscription_id, **fields
         )
         return payload["invoice"]
 
     async def cancel(self, **fields: Any) -> Any:
-        """Cancels the subscription. The last invoice, if there is one."""
+        """Cancels the subscription. Returns the last invoice, or None if there is none."""
         payload = await self.do(
             "cancelSubscription", f"subscription {{ id }} invoice {{ {INVOICE} }}", id=self.subscription_id, **fields
         )
         return payload["invoice"]
 
     async def pay(self, amount_cents: int, **fields: Any) -> None:
-        """Records money that was received."""
+        """Records a payment."""
         await self.do(
             "recordPayment",
             "payment { id }",
@@ -142,23 +142,23 @@ class Story:
         )
 
     async def invoices(self) -> list[Any]:
-        """All invoices of the customer, the first one first."""
+        """Returns all invoices of the customer, oldest first."""
         query = f"query ($id: ID!) {{ customer(id: $id) {{ invoices(first: 100) {{ nodes {{ {INVOICE} }} }} }} }}"
         data = await self.api(query, id=self.customer_id)
         nodes: list[Any] = shortened(data["customer"]["invoices"]["nodes"])
         return nodes
 
     async def invoice(self, number: int) -> Any:
-        """The customer's invoice with this running number."""
+        """Returns the invoice with this sequence number."""
         [invoice] = [invoice for invoice in await self.invoices() if invoice["number"] == number]
         return invoice
 
     async def periods(self) -> list[tuple[str, str]]:
-        """The spans of the customer's invoices."""
+        """Returns start and end of the period of each invoice."""
         return [(invoice["periodStart"], invoice["periodEnd"]) for invoice in await self.invoices()]
 
     async def subscription(self, selection: str = SUBSCRIPTION) -> Any:
-        """The subscription as it is now."""
+        """Returns the current state of the subscription."""
         query = f"query ($id: ID!) {{ subscription(id: $id) {{ {selection} }} }}"
         return shortened((await self.api(query, id=self.subscription_id))["subscription"])
 
@@ -166,11 +166,11 @@ class Story:
         return str((await self.subscription("status"))["status"])
 
     async def customer(self, selection: str) -> Any:
-        """The customer in its current state."""
+        """Returns the current state of the customer."""
         query = f"query ($id: ID!) {{ customer(id: $id) {{ {selection} }} }}"
         return shortened((await self.api(query, id=self.customer_id))["customer"])
 
     async def look(self) -> None:
-        """Adds to what was `seen`: the day, the subscription's status and the customer's balance."""
+        """Appends the current day, the subscription's status and the customer's balance to `seen`."""
         balance = (await self.customer("balanceCents"))["balanceCents"]
         self.seen.append((self.now, await self.status(), balance))

@@ -1,9 +1,9 @@
-"""Cases that other billing systems publish in their documentation and tests, each with the result it has here as well.
+"""Cases from the documentation and tests of other billing systems, with the result that they have here.
 
 LAGO is getlago/lago-api, `spec/scenarios`; KILL BILL is killbill/killbill; POLAR is polarsource/polar,
 `server/tests/subscription/test_service_prorations.py`; STRIPE is docs.stripe.com.
 """
-# ruff: noqa: N802 - a case is called by its id
+# ruff: noqa: N802 - names of tests contain the id of their case
 
 import asyncio
 from collections import Counter
@@ -22,7 +22,9 @@ EVERYTHING = (Allocation, Event, IdempotencyKey, Invoice, InvoiceLine, LedgerEnt
 
 
 async def starts_of_periods(api: Api, start: str, until: str, **plan: Any) -> list[str]:
-    """The days on which the periods of a subscription begin, from `start` until `until`, in one jump of its clock."""
+    """Returns the start days of a subscription's periods after a single jump of the test clock from `start` to
+    `until`.
+    """
     story = await Story.begin(api, start)
     await story.subscribe(await api.a_plan(**plan))
     await story.advance(until)
@@ -104,7 +106,7 @@ async def test_case_A07_periods_tile(api: Api) -> None:
 
 
 async def test_case_A17_a_change_to_summer_time_does_not_change_a_period(api: Api) -> None:
-    """After KILL BILL, TestCatalogDailyBilling. In Berlin it is 9:00 in winter and 10:00 in summer."""
+    """Similar to KILL BILL, TestCatalogDailyBilling. In Berlin it is 9:00 in winter and 10:00 in summer."""
     story = await Story.begin(api, "2026-02-10T08:00:00Z")
     await story.subscribe(await api.a_plan(interval="DAY", intervalCount=30))
 
@@ -119,7 +121,7 @@ async def test_case_A17_a_change_to_summer_time_does_not_change_a_period(api: Ap
 
 
 async def changing(api: Api, before: int, after: int, start: str, change: str, interval: str = "MONTH") -> Any:
-    """The invoice of a change of price in a period, at once."""
+    """Changes the price within a period with mode IMMEDIATE. Returns the invoice of the change."""
     story = await Story.begin(api, start)
     await story.subscribe(await api.a_plan(amountCents=before, interval=interval))
     await story.advance(change)
@@ -333,7 +335,7 @@ async def act(api: Api, action: str, invoice_id: str, customer_id: str) -> Any:
 
 
 async def an_invoice(api: Api, status: str) -> tuple[str, str]:
-    """Ids of a one-off invoice in this state, and of its customer."""
+    """Creates a one-off invoice with this status. Returns the ids of the invoice and its customer."""
     customer_id = await api.a_customer()
     payload = await api.mutate(
         "createInvoice",
@@ -358,7 +360,7 @@ async def read(api: Api, invoice_id: str) -> Any:
 async def test_case_E05_an_invoice_goes_the_ways_that_are_allowed_and_no_other(
     api: Api, sessions: Sessions, status: str, action: str
 ) -> None:
-    """STRIPE: invoicing/integration/workflow-transitions. A payment that fails is none that is recorded."""
+    """STRIPE: invoicing/integration/workflow-transitions. Failed payments are not recorded here."""
     invoice_id, customer_id = await an_invoice(api, status)
     before, rows = await read(api, invoice_id), await count(sessions, *EVERYTHING)
     assert before["status"] == status
@@ -475,7 +477,7 @@ async def test_case_F08_a_refusal_does_not_use_the_key_up(api: Api, sessions: Se
 
 
 async def test_case_F08_the_same_request_many_times_at_once_is_done_once(api: Api, sessions: Sessions) -> None:
-    """STRIPE: api/idempotent_requests. Here the others wait for the first, and answer as it does."""
+    """STRIPE: api/idempotent_requests. Here, concurrent requests wait for the first and return its result."""
     wanted = {"customerId": await api.a_customer(), "planId": await api.a_plan(), "idempotencyKey": "one"}
 
     answers = await asyncio.gather(
@@ -488,7 +490,7 @@ async def test_case_F08_the_same_request_many_times_at_once_is_done_once(api: Ap
 
 
 async def test_case_F11_of_fifty_subscriptions_at_once_one_is_made(api: Api, sessions: Sessions) -> None:
-    """The race of killbill/killbill issue 27 and of getlago/lago-api PR 1086."""
+    """Same race as in killbill/killbill issue 27 and getlago/lago-api PR 1086."""
     customer_id, plan_id = await api.a_customer(), await api.a_plan()
 
     answers = await asyncio.gather(
@@ -505,7 +507,7 @@ async def test_case_F11_of_fifty_subscriptions_at_once_one_is_made(api: Api, ses
 
 
 async def test_case_F14_a_test_clock_takes_any_jump_forward_and_none_back(api: Api, sessions: Sessions) -> None:
-    """STRIPE: billing/testing/test-clocks, which refuses long jumps as well."""
+    """STRIPE: billing/testing/test-clocks. Unlike here, Stripe rejects long jumps."""
     story = await Story.begin(api, "2025-01-01")
     await story.subscribe(await api.a_plan(interval="WEEK"))
 

@@ -1,10 +1,10 @@
-"""Runs of the renewals in the time of the world: on the day, late, several at once, and where something goes wrong.
+"""Renewal runs in real time: on schedule, late, concurrent, and with failures.
 
-The API's clock is in the test's hand; a run is what the command `billing renew` does. F01 is a case of
-getlago/lago-api, spec/scenarios/subscriptions/billing_spec; F02 is issue 354 of getlago/lago; F03, F04 and F05 are the
-issues 11065, 10830 and 6655 of polarsource/polar.
+The test controls the API's clock. A run does the same as the command `billing renew`. F01 is a case of
+getlago/lago-api, spec/scenarios/subscriptions/billing_spec; F02 is issue 354 of getlago/lago; F03, F04 and F05 are
+the issues 11065, 10830 and 6655 of polarsource/polar.
 """
-# ruff: noqa: N802 - a case is called by its id
+# ruff: noqa: N802 - names of tests contain the id of their case
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ HOLD = "billingHold { reason since retryAt attempts }"
 
 
 async def run(database: Database, clock: TestClock, as_of: str | None = None, **options: Any) -> Report:
-    """A run that is asked for, of what is due by `as_of`, which is by default now."""
+    """Runs the renewals that are due by `as_of`, by default now, as if an operator had started the command."""
     return await run_renewals(
         database,
         as_of=clock.now if as_of is None else parsed(as_of),
@@ -43,7 +43,7 @@ async def run(database: Database, clock: TestClock, as_of: str | None = None, **
 
 
 async def monthly(api: Api, clock: TestClock, day: str, **fields: Any) -> Story:
-    """A customer who subscribes to a monthly plan on this day."""
+    """Creates a customer who subscribes to a monthly plan on this day."""
     clock.now = parsed(day)
     story = await Story.in_the_world(api)
     await story.subscribe(await api.a_plan(interval="MONTH", amountCents=2900), **fields)
@@ -51,7 +51,7 @@ async def monthly(api: Api, clock: TestClock, day: str, **fields: Any) -> Story:
 
 
 async def many(api: Api, number: int) -> list[Story]:
-    """Customers who subscribe to one plan of 30 days, now."""
+    """Creates customers who subscribe now to the same plan of 30 days."""
     plan_id = await api.a_plan()
     stories = [await Story.in_the_world(api) for _ in range(number)]
     for story in stories:
@@ -60,13 +60,13 @@ async def many(api: Api, number: int) -> list[Story]:
 
 
 async def runs(api: Api) -> list[Any]:
-    """What is said of the runs, the newest first."""
+    """Returns the recorded runs, newest first."""
     data = await api("{ billingRuns { nodes { trigger renewed failed invoices pastDue } } }")
     nodes: list[Any] = data["billingRuns"]["nodes"]
     return nodes
 
 
-# When
+# Schedule
 
 
 @pytest.mark.parametrize("times", [2, 3, 4])
@@ -226,7 +226,7 @@ async def test_a_run_leaves_customers_of_a_test_clock_alone(api: Api, database: 
     assert len(await story.invoices()) == 1
 
 
-# What a run says of itself
+# Recorded runs
 
 
 async def test_a_run_is_kept_where_it_found_something_to_do_or_was_asked_for(
@@ -306,12 +306,12 @@ async def test_an_error_of_who_is_told_does_not_end_the_renewals(database: Datab
     assert told[:2] == [Tick(Report(), failed=False)] * 2
 
 
-# What cannot be renewed
+# Failed renewals
 
 
 @asynccontextmanager
 async def a_number_that_is_taken(sessions: Sessions, story: Story) -> AsyncIterator[None]:
-    """In the block, the counter of a customer with one invoice is set back: the next invoice cannot have its number."""
+    """Resets the customer's invoice counter within the block, so that the next invoice number is already taken."""
 
     async def count_from(number: int) -> None:
         async with sessions.begin() as session:
@@ -443,7 +443,7 @@ async def test_what_cannot_become_past_due_is_tried_once_in_a_run_and_counts_onc
     assert (hold["reason"], hold["attempts"]) == ("The database refuses: SQLSTATE P0001.", 1)
 
 
-# What else a run does
+# Other tasks of a run
 
 
 async def test_past_due_once_the_due_day_is_over_until_it_is_paid(

@@ -1,4 +1,4 @@
-"""What the server does from time to time: a part of it that fails is logged, and keeps no other part."""
+"""Background ticks of the server: a part that fails is logged and does not stop the other parts."""
 
 import asyncio
 
@@ -31,7 +31,7 @@ PARTS = {
         "SELECT count(*) = 0 FROM idempotency_keys",
     ),
 }
-"""The parts of a tick: a statement that makes each fail, and one that says whether it was done."""
+"""Parts of a tick: a statement that makes the part fail, and a query that returns true if the part was done."""
 
 
 async def execute(sessions: Sessions, statement: str) -> None:
@@ -40,7 +40,9 @@ async def execute(sessions: Sessions, statement: str) -> None:
 
 
 async def something_to_do(api: Api, sessions: Sessions, clock: TestClock) -> None:
-    """A period to bill, a clock to move, a key of an e-mail address to repair, and an idempotency key to prune."""
+    """Creates work for each part: a period to bill, a test clock to advance, an `email_key` to repair, and an
+    idempotency key to prune.
+    """
     await api.a_subscription(await api.a_customer(email="groß@example.com", idempotencyKey="groß"))
     await execute(sessions, "UPDATE customers SET email_key = 'gross@example.com'")
     await send(sessions, await a_clock(api), 40)

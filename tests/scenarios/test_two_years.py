@@ -1,6 +1,7 @@
-"""Two years of one customer, on a test clock, through the API alone: every invoice, the balance, what was on the way.
+"""Two years of one customer on a test clock, through the API alone: invoices, balance, ledger and intermediate
+states.
 
-As after each story, `billing verify` then finds nothing: see conftest.
+As after each scenario, `billing verify` must then find no violation: see conftest.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from tests.support import NOW, Api
 
 
 async def two_years(api: Api, pace: Iterator[timedelta] | None = None) -> Story:
-    """The story of Ada Lovelace, from January 2024 to January 2026: from event to event, or at a pace."""
+    """Runs the story of Ada Lovelace from January 2024 to January 2026, in one jump per event or at a given pace."""
     basic = await api.a_plan(name="Basic", amountCents=2900, interval="MONTH", trialDays=14)
     pro = await api.a_plan(name="Pro", amountCents=5900, interval="MONTH")
     story = await Story.begin(api, "2024-01-17", name="Ada Lovelace")
@@ -29,7 +30,7 @@ async def two_years(api: Api, pace: Iterator[timedelta] | None = None) -> Story:
 
 
 async def a_trial_and_a_late_payment(story: Story, basic: str) -> None:
-    """The trial ends, and the first period begins, on the last of January."""
+    """The trial ends and the first period starts on January 31."""
     await story.subscribe(basic)
     await story.look()
     await story.advance("2024-01-31")
@@ -46,7 +47,7 @@ async def a_trial_and_a_late_payment(story: Story, basic: str) -> None:
 
 
 async def an_upgrade_and_too_much_money(story: Story, pro: str) -> None:
-    """The upgrade is half-way through April. What is paid too much pays most of May."""
+    """Ada upgrades in the middle of April. Her overpayment covers most of the invoice for May."""
     await story.advance("2024-04-15")
     await story.change(planId=pro)
     await story.advance("2024-04-16")
@@ -69,7 +70,9 @@ async def more_units_and_an_invoice_issued_again(story: Story) -> None:
 
 
 async def less(story: Story, basic: str) -> None:
-    """Fewer units with the next period; then a smaller plan at once, whose credit goes to the unpaid invoice."""
+    """Ada reduces the quantity from the next period, then downgrades immediately. The credit is applied to the
+    unpaid invoice.
+    """
     await story.advance("2024-08-15")
     assert await story.change(quantity=1) is None
     await story.pay(17700)
@@ -82,8 +85,8 @@ async def less(story: Story, basic: str) -> None:
 
 
 async def two_units_and_one_again(story: Story) -> None:
-    """The second unit is billed with the next invoice. It is given back when its period is paid: that is balance, which
-    pays a part of an invoice that is issued again.
+    """The second unit is billed with the next invoice. It is credited after its period was paid, and the resulting
+    balance pays a part of a reissued invoice.
     """
     await story.advance("2024-10-01")
     await story.pay(2900)
@@ -104,7 +107,9 @@ async def two_units_and_one_again(story: Story) -> None:
 
 
 async def an_invoice_is_given_up_and_half_a_year_paid_ahead(story: Story) -> None:
-    """What the money does not reach is paid late; the invoice that was given up is paid in the end."""
+    """Ada pays half a year in advance. The uncovered part is paid late, and the uncollectible invoice is paid at the
+    end.
+    """
     await story.advance("2025-02-15")
     await story.look()
     await story.advance("2025-02-20")
@@ -129,7 +134,7 @@ async def an_invoice_is_given_up_and_half_a_year_paid_ahead(story: Story) -> Non
 
 
 async def the_end(story: Story) -> None:
-    """A cancellation with the period's end, taken back, and asked for again."""
+    """Ada cancels at the end of the period, undoes the cancellation, and cancels again."""
     await story.advance("2025-12-10")
     await story.pay(2900)
     await story.cancel(atPeriodEnd=True)
@@ -149,7 +154,7 @@ async def void_and_reissue(story: Story, number: int) -> None:
     await story.do("reissueInvoice", "invoice { id }", id=invoice_id)
 
 
-# Number, kind, state in the end, total, period, and its lines.
+# Invoices: sequence, kind, final status, total, period, and lines.
 INVOICES = [
     (1, "RECURRING", "PAID", 0, "2024-01-17", "2024-01-31", [0]),
     (2, "RECURRING", "PAID", 2900, "2024-01-31", "2024-02-29", [2900]),
@@ -183,7 +188,7 @@ INVOICES = [
     (30, "RECURRING", "PAID", 2900, "2025-11-30", "2025-12-31", [2900]),
     (31, "RECURRING", "PAID", 2900, "2025-12-31", "2026-01-31", [2900]),
 ]
-# Day, the subscription's status, the customer's balance.
+# Recorded states: day, status of the subscription, balance of the customer.
 SEEN = [
     ("2024-01-17", "TRIALING", 0),
     ("2024-01-31", "ACTIVE", 0),
@@ -205,7 +210,7 @@ SEEN = [
     ("2026-01-10", "ACTIVE", 0),
     ("2026-02-01", "CANCELED", 0),
 ]
-# What changed the balance, by how much, what it was then, and when.
+# Ledger entries: kind, amount, balance after the entry, and time.
 LEDGER = [
     ("OVERPAYMENT", 5600, 5600, "2024-04-16"),
     ("APPLIED", -5600, 0, "2024-04-30"),
@@ -250,7 +255,7 @@ async def test_two_years_of_a_customer(api: Api) -> None:
         "endedAt": "2026-01-31",
         "nextBillingAt": None,
     }
-    # What was billed and not taken back is what was received.
+    # Total of all invoices that are not void equals the payments received.
     billed = sum(invoice["amountCents"] for invoice in invoices if invoice["status"] != "VOID")
     received = await story.customer("payments(first: 100) { nodes { amountCents } }")
     assert billed == sum(payment["amountCents"] for payment in received["payments"]["nodes"])
@@ -299,7 +304,7 @@ async def test_it_is_the_same_story_at_any_pace(api: Api) -> None:
 
 
 async def test_a_year_that_nobody_looks_after_is_the_same_at_any_pace(api: Api) -> None:
-    """Nobody pays, and invoices pass their due dates between renewals; a balance and lines that wait are used."""
+    """Invoices remain unpaid and become past due between renewals. A balance and pending lines are used up."""
     plan_id = await api.a_plan(amountCents=2900, interval="MONTH", trialDays=30)
 
     async def a_year(pace: Iterator[timedelta]) -> Any:
