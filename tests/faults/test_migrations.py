@@ -148,7 +148,8 @@ async def test_a_migration_that_waits_for_locks_keeps_no_request_waiting(
             await newer.end_of(migrating)
             await clients.until_answered(50)
 
-            # Building an index waits for as long as necessary. It blocks neither other requests nor the next migration.
+            # Building an index waits for as long as necessary. It blocks no requests, and does not wait for the next
+            # migration, which waits for it.
             async with single_connection(postgres.url) as long:
                 await long.execution_options(isolation_level="REPEATABLE READ")
                 await long.execute(text("SELECT count(*) FROM customers"))
