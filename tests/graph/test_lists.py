@@ -204,7 +204,7 @@ def test_a_cursor_holds_a_value_of_the_column_that_the_list_is_ordered_by(list_n
     sent = encode_cursor(list_name, request, (right, ANY_ID))
     assert decode_cursor(list_name, request, sent, "after") == (right, ANY_ID)
     for value in wrong:
-        with pytest.raises(GraphQLError, match="not a cursor of this list"):
+        with pytest.raises(GraphQLError, match="not a cursor for this list"):
             decode_cursor(list_name, request, cursor(list_name, column, False, value, str(ANY_ID)), "after")
 
 

@@ -98,7 +98,7 @@ def test_a_preview_takes_what_bears_on_the_invoice(read: GraphQLSchema, act: str
     assert asked == {name: said for name, said in taken.items() if name not in ("metadata", "idempotencyKey")}
 
 
-STANDARD = re.compile(r"`[^`]*`|(?:ISO|RFC) \d+|\w+-letter code")
+STANDARD = re.compile(r"`[^`]*`|(?:ISO|RFC) \d+|\w+-letter(?= (?:country|ISO))")
 """Matches numbers that may be typed in a text: those in examples and in names of standards."""
 
 NUMBER_WORDS = (
@@ -136,14 +136,15 @@ def test_limits_in_descriptions_and_messages_come_from_their_constants() -> None
 
     assert len(texts) > 500
     assert sorted(text.split(":")[0] for text in typed) == [
-        "An amount of money in whole minor units of the currency beside it (ISO 4217",
+        "An amount of money in minor units of the accompanying currency (ISO 4217",
         "Calendar years",
         "Days of exactly 24 hours.",
-        "How many of the unit make the interval",
+        "Number of units in the billing interval. For example, 30 with DAY bills every 30 days.",
         (
-            "The next invoices, as they would be made if nothing happened before; fewer where the subscription ends. "
-            "Three statements, however many subscriptions."
+            "The next invoices, as they would be issued if nothing changes before then. Fewer than `count` if the "
+            "subscription ends. Costs three SQL statements, regardless of the number of subscriptions."
         ),
+        "There are too many allocations, two name the same invoice, or they add up to more than the payment.",
         "Weeks of exactly 7 × 24 hours.",
     ]
 

@@ -159,8 +159,8 @@ async def test_what_is_done_again_is_counted_by_sqlstate(serving: Serving, datab
 @as_root
 def test_a_number_that_went_from_a_dead_worker_to_another_users_process_is_forgotten() -> None:
     program = (
-        "import sys; from pathlib import Path; from graph.observability.metrics import forget_the_dead;"
-        " forget_the_dead(Path(sys.argv[1]))"
+        "import sys; from pathlib import Path; from graph.observability.metrics import remove_dead_workers;"
+        " remove_dead_workers(Path(sys.argv[1]))"
     )
     with open_folder("metrics") as folder:
         folder.chmod(0o777)

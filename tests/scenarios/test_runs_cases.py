@@ -440,7 +440,7 @@ async def test_what_cannot_become_past_due_is_tried_once_in_a_run_and_counts_onc
     assert report == Report(renewed=renewed, failed=1, invoices=renewed, past_due=1)
     assert [await story.status() for story in (broken, other)] == ["ACTIVE", "PAST_DUE"]
     hold = (await broken.subscription(HOLD))["billingHold"]
-    assert (hold["reason"], hold["attempts"]) == ("The database refuses: SQLSTATE P0001.", 1)
+    assert (hold["reason"], hold["attempts"]) == ("The database returned an error: SQLSTATE P0001.", 1)
 
 
 # Other tasks of a run
