@@ -15,7 +15,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from billing.records import NewEvent
-from db.access.lines import TURN, Busy, Lines, Turn
+from db.access.queues import TURN, Busy, Queues, Turn
 from db.access.reads import Reads
 from db.access.rows import use_texts
 from db.access.scope import Scope, count_rows
@@ -108,7 +108,7 @@ class Database:
             event.listen(engine.sync_engine, "checkout", refuse_closed)
             event.listen(engine.sync_engine, "handle_error", give_up_connection)
             count_usage(engine.sync_engine)
-        self._lines = Lines(max(1, pool_size // 2))
+        self._queues = Queues(max(1, pool_size // 2))
         self.sessions = Sessions(self.engine, self.listeners, self.on_events)
         self.brief_seconds = BRIEF_SECONDS
         """Timeout for each thing that comes before the answer to a request, once it has a connection."""
@@ -141,12 +141,12 @@ class Database:
 
         Where the database has undone it for the sake of another transaction, or the connection was lost before it was
         to be committed, it is tried again in a new transaction: so what it does beside the session must bear that.
-        Where another one has the customer's lock, it waits in line and is begun anew: see `db.access.lines`.
+        Where another one has the customer's lock, it waits in the queue and is begun anew: see `db.access.queues`.
         `repeatable`: done twice, it is the same as done once, and so it is also tried again where nobody knows whether
         it was committed. Raises `OutcomeUnknown` where nobody knows that in the end, and what `operation` raises. See
         docs/decisions/0014-transactions-are-tried-again.md.
         """
-        with self._lines.turn() as turn:
+        with self._queues.turn() as turn:
             return await self._change(operation, turn, scope=scope, repeatable=repeatable)
 
     async def _change(

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ids import CustomerId, PlanId, SubscriptionId
-from db.access.lines import in_turn
+from db.access.queues import in_turn
 from db.access.statements import Statement, kept, send
 from db.models import BillingHold, Customer, Plan, Subscription
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import db.database
-from db.access import lines
+from db.access import queues
 from db.database import Database
 from db.driver.errors import Overloaded
 from db.queries.locks import lock_customer
@@ -21,8 +21,8 @@ WAITING = 40
 PAYMENT = {"amountCents": 100, "currency": "EUR", "method": "CASH", "allowOverpayment": True}
 
 
-async def in_line(database: Database, number: int) -> bool:
-    return sum(map(len, database._lines.waiting.values())) == number
+async def in_queue(database: Database, number: int) -> bool:
+    return sum(map(len, database._queues.waiting.values())) == number
 
 
 async def half_is_free(database: Database) -> bool:
@@ -41,20 +41,20 @@ async def test_many_who_wait_for_one_customer_leave_half_of_the_connections_to_o
             asyncio.create_task(api.mutate("updateCustomer", "customer { name }", id=busy, name=f"Ada {number}"))
             for number in range(WAITING)
         ]
-        await until(lambda: in_line(database, WAITING), what="all wait in line")
+        await until(lambda: in_queue(database, WAITING), what="all wait in the queue")
         await until(lambda: are_waiting(database, 1), what="the first waits for the lock")
         await until(lambda: half_is_free(database), what="half of the connections are free")
         paid: Sequence[Any] = await asyncio.gather(
             *(api.mutate("recordPayment", "payment { amountCents }", customerId=other, **PAYMENT) for other in others)
         )
         assert paid == [{"payment": {"amountCents": 100}, "userErrors": []}] * 40
-        assert await in_line(database, WAITING)
+        assert await in_queue(database, WAITING)
 
     answers = await asyncio.gather(*waiting)
     found = await api("query ($id: ID!) { customer(id: $id) { version } }", id=busy)
     assert [answer["userErrors"] for answer in answers] == [[]] * WAITING
     assert found["customer"]["version"] == 1 + WAITING
-    assert database._lines.waiting == {}
+    assert database._queues.waiting == {}
 
 
 async def test_who_comes_first_is_served_first(database: Database, database_url: str, api: Api) -> None:
@@ -72,13 +72,13 @@ async def test_who_comes_first_is_served_first(database: Database, database_url:
         waiting = []
         for number in range(10):
             waiting.append(asyncio.create_task(change(number)))
-            await until(partial(in_line, database, number + 1), what="it is in line")
+            await until(partial(in_queue, database, number + 1), what="it is in the queue")
     await asyncio.gather(*waiting)
 
     assert served == list(range(10))
 
 
-async def test_the_first_of_many_lines_leave_connections_as_well(database_url: str, api: Api) -> None:
+async def test_the_first_of_many_queues_leave_connections_as_well(database_url: str, api: Api) -> None:
     database = Database(database_url, DatabaseSettings(pool_size=4))
     customers: list[Any] = [await api.a_customer() for _ in range(6)]
 
@@ -87,7 +87,7 @@ async def test_the_first_of_many_lines_leave_connections_as_well(database_url: s
 
     async with lock(database_url, *customers):
         waiting = [asyncio.create_task(change(customer)) for customer in customers for _ in range(2)]
-        await until(lambda: in_line(database, 12), what="all wait")
+        await until(lambda: in_queue(database, 12), what="all wait")
         await until(lambda: are_waiting(database, 2), what="two wait in the database")
         assert database.pools["work"].checkedout() == 2
     await asyncio.gather(*waiting)
@@ -102,25 +102,25 @@ async def test_who_gives_up_lets_the_next_one_come(database: Database, database_
         waiting = [
             asyncio.create_task(database.change(lambda session: lock_customer(session, customer))) for _ in range(4)
         ]
-        await until(lambda: in_line(database, 4), what="all wait")
+        await until(lambda: in_queue(database, 4), what="all wait")
         for task in (waiting[0], waiting[2]):
             task.cancel()
-        await until(lambda: in_line(database, 2), what="two have left")
+        await until(lambda: in_queue(database, 2), what="two have left")
     await asyncio.gather(waiting[1], waiting[3])
-    assert database._lines.waiting == {}
+    assert database._queues.waiting == {}
 
 
-async def test_a_line_that_is_full_turns_others_away(
+async def test_a_queue_that_is_full_turns_others_away(
     database: Database, database_url: str, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "MAX_IN_LINE", 2)
+    monkeypatch.setattr(queues, "MAX_IN_QUEUE", 2)
     customer: Any = await api.a_customer()
 
     async with lock(database_url, customer):
         waiting = [
             asyncio.create_task(database.change(lambda session: lock_customer(session, customer))) for _ in range(2)
         ]
-        await until(lambda: in_line(database, 2), what="both wait")
+        await until(lambda: in_queue(database, 2), what="both wait")
         with pytest.raises(Overloaded):
             await database.change(lambda session: lock_customer(session, customer))
     await asyncio.gather(*waiting)
@@ -140,7 +140,7 @@ async def test_who_may_go_on_does_not_wait_for_those_who_may_not(database_url: s
         await asyncio.gather(*(change(free) for _ in range(4)))
         assert not any(task.done() for task in waiting)
     await asyncio.gather(*waiting)
-    assert database._lines.waiting == {}
+    assert database._queues.waiting == {}
     await database.close()
 
 
