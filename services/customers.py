@@ -41,7 +41,7 @@ from services.accounts.open import open_customer
 from services.customer_sessions import end_customer_sessions
 from services.events import changed_columns, record
 from services.idempotency import Outcome
-from services.test_clocks import existing_test_clock
+from services.test_clocks import read_existing_test_clock
 
 PREFIX_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 PREFIX_LENGTH = 10
@@ -67,7 +67,7 @@ async def create_customer(
     """
     at = now
     if test_clock_id is not None:
-        await existing_test_clock(session, test_clock_id)
+        await read_existing_test_clock(session, test_clock_id)
         at = await clock_time(session, test_clock_id)
     valid = valid_email(email)
     customer = Customer(
@@ -117,7 +117,7 @@ async def update_customer(
 
     Raises `CustomerNotFound` and what `create_customer` raises.
     """
-    customer, at = await existing_customer(session, customer_id, now)
+    customer, at = await lock_existing_customer(session, customer_id, now)
     if name is not UNCHANGED:
         customer.name = required_text(name, "name", MAX_NAME)
     if email is not UNCHANGED:
@@ -149,7 +149,7 @@ async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, no
     Raises `CustomerNotFound`, `CustomerArchived`, `CustomerHasLiveSubscription`.
     """
     await open_customer(session, customer_id, now=now)
-    customer, at = await existing_customer(session, customer_id, now)
+    customer, at = await lock_existing_customer(session, customer_id, now)
     if customer.archived_at is not None:
         raise CustomerArchived("This customer is archived already.")
     live = exists().where(Subscription.customer_id == customer_id, Subscription.status != SubscriptionStatus.CANCELED)
@@ -166,7 +166,7 @@ async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, no
 
 async def unarchive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Outcome:
     """Puts an archived customer back into use. Raises `CustomerNotFound`, `CustomerNotArchived`."""
-    customer, at = await existing_customer(session, customer_id, now)
+    customer, at = await lock_existing_customer(session, customer_id, now)
     if customer.archived_at is None:
         raise CustomerNotArchived("This customer is not archived.")
 
@@ -177,7 +177,9 @@ async def unarchive_customer(session: AsyncSession, *, customer_id: CustomerId, 
     return Outcome(customer_id=customer.id)
 
 
-async def existing_customer(session: AsyncSession, customer_id: CustomerId, now: datetime) -> tuple[Customer, datetime]:
+async def lock_existing_customer(
+    session: AsyncSession, customer_id: CustomerId, now: datetime
+) -> tuple[Customer, datetime]:
     """The customer, locked, and what time it is there. Raises `CustomerNotFound`, `TestClockAdvancing`."""
     customer = await locked_customer(session, customer_id)
     if customer is None:

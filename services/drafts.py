@@ -36,7 +36,7 @@ from services.accounts.open import open_customer
 from services.accounts.write import store
 from services.events import record
 from services.idempotency import Outcome
-from services.invoices import existing_invoice
+from services.invoices import read_existing_invoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now:
 
 async def open_draft(session: AsyncSession, invoice_id: InvoiceId, now: datetime) -> tuple[Invoice, Account, datetime]:
     """A draft, under the lock of its customer. Raises `InvoiceNotFound` and the refusal that names any other state."""
-    invoice = await existing_invoice(session, invoice_id)
+    invoice = await read_existing_invoice(session, invoice_id)
     account, at = await open_customer(session, invoice.customer_id, now=now)
     present = await session.get(Invoice, (invoice_id, invoice.customer_id), populate_existing=True)
     if present is None:

@@ -86,7 +86,7 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
     Raises `InvoiceNotFound`, `InvoiceNotRecurring`, the refusal that names the state of what is not VOID,
     `InvoiceAlreadyReissued`, `InvoiceNotReissuable`, `TestClockAdvancing`.
     """
-    invoice = await existing_invoice(session, invoice_id)
+    invoice = await read_existing_invoice(session, invoice_id)
     live, at = await open_customer(session, invoice.customer_id, now=now)
     await session.refresh(invoice)
     if invoice.status is not InvoiceStatus.VOID:
@@ -177,7 +177,7 @@ async def open_unpaid(
     """The account of an invoice that is OPEN or UNCOLLECTIBLE, and the invoice in it. Raises the refusal that names
     any other state.
     """
-    invoice = await existing_invoice(session, invoice_id)
+    invoice = await read_existing_invoice(session, invoice_id)
     account, at = await open_customer(session, invoice.customer_id, now=now)
     for state in account.unpaid:
         if state.id == invoice_id:
@@ -187,7 +187,8 @@ async def open_unpaid(
     raise status_error(invoice.status)
 
 
-async def existing_invoice(session: AsyncSession, invoice_id: InvoiceId) -> Invoice:
+async def read_existing_invoice(session: AsyncSession, invoice_id: InvoiceId) -> Invoice:
+    """The invoice, not locked. Raises `InvoiceNotFound`."""
     invoice = await session.scalar(select(Invoice).where(Invoice.id == invoice_id))
     if invoice is None:
         raise InvoiceNotFound("There is no invoice with this id.")

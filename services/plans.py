@@ -102,7 +102,7 @@ async def update_plan(
 
     Raises `PlanNotFound`, `InvalidInput`.
     """
-    plan = await existing_plan(session, plan_id)
+    plan = await lock_existing_plan(session, plan_id)
     if name is not UNCHANGED:
         plan.name = required_text(name, "name", MAX_NAME)
     if description is not UNCHANGED:
@@ -124,7 +124,7 @@ async def update_plan(
 
 async def archive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime) -> Outcome:
     """Closes a plan to new subscriptions; those it has go on. Raises `PlanNotFound`, `PlanArchived`."""
-    plan = await existing_plan(session, plan_id)
+    plan = await lock_existing_plan(session, plan_id)
     if plan.archived_at is not None:
         raise PlanArchived("This plan is archived already.")
     plan.archived_at = now
@@ -136,7 +136,7 @@ async def archive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime)
 
 async def unarchive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime) -> Outcome:
     """Opens an archived plan to new subscriptions again. Raises `PlanNotFound`, `PlanNotArchived`."""
-    plan = await existing_plan(session, plan_id)
+    plan = await lock_existing_plan(session, plan_id)
     if plan.archived_at is None:
         raise PlanNotArchived("This plan is not archived.")
     plan.archived_at = None
@@ -146,7 +146,7 @@ async def unarchive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetim
     return Outcome(plan_id=plan.id)
 
 
-async def existing_plan(session: AsyncSession, plan_id: PlanId) -> Plan:
+async def lock_existing_plan(session: AsyncSession, plan_id: PlanId) -> Plan:
     """The plan, locked. Raises `PlanNotFound`."""
     plan = await locked_plan(session, plan_id)
     if plan is None:
