@@ -195,7 +195,7 @@ class AllocationState:
 
 @dataclass(slots=True)
 class BilledLine:
-    """A charge that may be given back in part: what was billed on it (0 on a void invoice) and credited since."""
+    """A charge that may be given back in part, on no void invoice: what was billed on it and credited since."""
 
     id: InvoiceLineId
     invoice_id: InvoiceId | None

@@ -102,8 +102,8 @@ def with_reversed(statement: Select[Any]) -> Select[Any]:
 
 
 async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, after: datetime) -> list[BilledLine]:
-    """The charges of a subscription whose span ends later than `after`, in the order of their ids: on invoices, where a
-    void one counts as billed 0, and among the lines that wait (without an invoice). Credits are not read.
+    """The charges of a subscription whose span ends later than `after`, in the order of their ids: on invoices that
+    are neither void nor drafts, and among the lines that wait (without an invoice). Credits are not read.
     """
     on_invoices = (
         select(*BILLED_LINE.columns)
