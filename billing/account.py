@@ -37,7 +37,7 @@ class Account:
     """A customer, the subscription in question, what is unpaid, and what was decided.
 
     `unpaid` are the invoices that are OPEN or UNCOLLECTIBLE, oldest due first; `billed_lines` the charges whose span is
-    not over, read only where something may be given back; `waiting` the lines that wait for the next invoice;
+    not over, read only where something may be given back; `pending_lines` the lines that wait for the next invoice;
     `trials_before` says in which subscription the customer was on trial of a plan, of the plan in question. `actor`
     and `recorded_at` (the wall clock, where the account itself may live in the time of a test clock) go to the events.
     """
