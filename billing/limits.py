@@ -22,6 +22,7 @@ MAX_INTERVAL_COUNT = {
     PlanInterval.YEAR: 10,
 }
 """Maximum number of intervals in a period, which is about ten years at most."""
+assert list(MAX_INTERVAL_COUNT) == list(PlanInterval), "each interval has a maximum"
 
 MAX_TRIAL_DAYS = 730
 

@@ -19,7 +19,7 @@ from db.driver.errors import is_unavailable
 from db.models import BillingHold, Subscription, TestClock
 from db.queries.accounts import due_on, overdue_on
 from services.runs import RunRow, RunTask, do_chunk
-from services.test_clocks import existing_test_clock, stop_test_clock
+from services.test_clocks import lock_existing_test_clock, read_existing_test_clock, stop_test_clock
 
 logger = logging.getLogger("billing.runs")
 
@@ -39,7 +39,7 @@ async def advance(database: Database, test_clock_id: TestClockId, *, now: dateti
     Bills each subscription in chronological order. Subscriptions that were due first come first.
     """
     deadline = time.monotonic() + seconds
-    clock = await database.change(lambda session: existing_test_clock(session, test_clock_id), repeatable=True)
+    clock = await database.change(lambda session: read_existing_test_clock(session, test_clock_id), repeatable=True)
     if clock.target_at is None:
         return True
     work = clock_task(clock, clock.target_at, now)
@@ -84,7 +84,7 @@ async def stop_if_arrived(database: Database, sent: TestClock, work: RunTask) ->
     """
 
     async def stand_still(session: AsyncSession) -> bool:
-        clock = await existing_test_clock(session, sent.id, lock=True)
+        clock = await lock_existing_test_clock(session, sent.id)
         if clock.target_at != sent.target_at:
             return True
         left = select(Subscription.id).outerjoin(BillingHold, BillingHold.subscription_id == Subscription.id)

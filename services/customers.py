@@ -41,7 +41,7 @@ from services.accounts.open import open_customer
 from services.customer_sessions import end_customer_sessions
 from services.events import changed_columns, record
 from services.idempotency import Outcome
-from services.test_clocks import existing_test_clock
+from services.test_clocks import read_existing_test_clock
 
 PREFIX_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32, which leaves out letters that look like digits."""
@@ -68,7 +68,7 @@ async def create_customer(
     """
     at = now
     if test_clock_id is not None:
-        await existing_test_clock(session, test_clock_id)
+        await read_existing_test_clock(session, test_clock_id)
         at = await clock_time(session, test_clock_id)
     valid = valid_email(email)
     customer = Customer(
@@ -117,7 +117,7 @@ async def update_customer(
     A name or e-mail address of None is rejected like an empty one. Raises `CustomerNotFound` and the errors of
     `create_customer`.
     """
-    customer, at = await existing_customer(session, customer_id, now)
+    customer, at = await lock_existing_customer(session, customer_id, now)
     if name is not UNCHANGED:
         customer.name = required_text(name, "name", MAX_NAME)
     if email is not UNCHANGED:
@@ -150,7 +150,7 @@ async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, no
     `CustomerHasLiveSubscription`, `TestClockAdvancing`.
     """
     await open_customer(session, customer_id, now=now)
-    customer, at = await existing_customer(session, customer_id, now)
+    customer, at = await lock_existing_customer(session, customer_id, now)
     if customer.archived_at is not None:
         raise CustomerArchived("This customer is already archived.")
     live = exists().where(Subscription.customer_id == customer_id, Subscription.status != SubscriptionStatus.CANCELED)
@@ -167,7 +167,7 @@ async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, no
 
 async def unarchive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Outcome:
     """Unarchives a customer. Raises `CustomerNotFound`, `CustomerNotArchived`, `TestClockAdvancing`."""
-    customer, at = await existing_customer(session, customer_id, now)
+    customer, at = await lock_existing_customer(session, customer_id, now)
     if customer.archived_at is None:
         raise CustomerNotArchived("This customer is not archived.")
 
@@ -178,7 +178,9 @@ async def unarchive_customer(session: AsyncSession, *, customer_id: CustomerId, 
     return Outcome(customer_id=customer.id)
 
 
-async def existing_customer(session: AsyncSession, customer_id: CustomerId, now: datetime) -> tuple[Customer, datetime]:
+async def lock_existing_customer(
+    session: AsyncSession, customer_id: CustomerId, now: datetime
+) -> tuple[Customer, datetime]:
     """Returns the customer, locked, and the customer's current time.
 
     Raises `CustomerNotFound`, `TestClockAdvancing`.

@@ -35,7 +35,7 @@ from services.accounts.open import open_customer
 from services.accounts.write import store
 from services.events import record
 from services.idempotency import Outcome
-from services.invoices import existing_invoice, reread_invoice
+from services.invoices import read_existing_invoice, reread_invoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ async def open_draft(session: AsyncSession, invoice_id: InvoiceId, now: datetime
 
     Raises `InvoiceNotFound`, the error from `status_error` if the invoice is not a DRAFT, `TestClockAdvancing`.
     """
-    invoice = await existing_invoice(session, invoice_id)
+    invoice = await read_existing_invoice(session, invoice_id)
     account, at = await open_customer(session, invoice.customer_id, now=now)
     invoice = await reread_invoice(session, invoice)
     if invoice.status is not InvoiceStatus.DRAFT:

@@ -91,7 +91,7 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
     Raises `InvoiceNotFound`, `InvoiceNotRecurring`, the error from `status_error` if the invoice is not VOID,
     `InvoiceAlreadyReissued`, `InvoiceNotReissuable`, `AmountTooLarge`, `TestClockAdvancing`.
     """
-    invoice = await existing_invoice(session, invoice_id)
+    invoice = await read_existing_invoice(session, invoice_id)
     live, at = await open_customer(session, invoice.customer_id, now=now)
     invoice = await reread_invoice(session, invoice)
     if invoice.status is not InvoiceStatus.VOID:
@@ -192,7 +192,7 @@ async def open_unpaid(
 
     Raises `InvoiceNotFound`, the error from `status_error` for any other status, `TestClockAdvancing`.
     """
-    invoice = await existing_invoice(session, invoice_id)
+    invoice = await read_existing_invoice(session, invoice_id)
     account, at = await open_customer(session, invoice.customer_id, now=now)
     for state in account.unpaid:
         if state.id == invoice_id:
@@ -201,7 +201,7 @@ async def open_unpaid(
     raise status_error((await reread_invoice(session, invoice)).status)
 
 
-async def existing_invoice(session: AsyncSession, invoice_id: InvoiceId) -> Invoice:
+async def read_existing_invoice(session: AsyncSession, invoice_id: InvoiceId) -> Invoice:
     """The invoice, which is not locked. Raises `InvoiceNotFound`."""
     invoice = await session.scalar(select(Invoice).where(Invoice.id == invoice_id))
     if invoice is None:

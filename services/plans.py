@@ -102,7 +102,7 @@ async def update_plan(
 
     Raises `PlanNotFound`, `InvalidInput`.
     """
-    plan = await existing_plan(session, plan_id)
+    plan = await lock_existing_plan(session, plan_id)
     if name is not UNCHANGED:
         plan.name = required_text(name, "name", MAX_NAME)
     if description is not UNCHANGED:
@@ -127,7 +127,7 @@ async def archive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime)
 
     Raises `PlanNotFound`, `PlanArchived`.
     """
-    plan = await existing_plan(session, plan_id)
+    plan = await lock_existing_plan(session, plan_id)
     if plan.archived_at is not None:
         raise PlanArchived("This plan is already archived.")
     plan.archived_at = now
@@ -139,7 +139,7 @@ async def archive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime)
 
 async def unarchive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime) -> Outcome:
     """Unarchives a plan, which accepts new subscriptions again. Raises `PlanNotFound`, `PlanNotArchived`."""
-    plan = await existing_plan(session, plan_id)
+    plan = await lock_existing_plan(session, plan_id)
     if plan.archived_at is None:
         raise PlanNotArchived("This plan is not archived.")
     plan.archived_at = None
@@ -149,7 +149,7 @@ async def unarchive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetim
     return Outcome(plan_id=plan.id)
 
 
-async def existing_plan(session: AsyncSession, plan_id: PlanId) -> Plan:
+async def lock_existing_plan(session: AsyncSession, plan_id: PlanId) -> Plan:
     """Returns the plan, locked. Raises `PlanNotFound`."""
     plan = await locked_plan(session, plan_id)
     if plan is None:

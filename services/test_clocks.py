@@ -43,7 +43,7 @@ async def start_advancing(session: AsyncSession, *, test_clock_id: TestClockId, 
     Does nothing if the clock is already advancing to the same time. Raises `TestClockNotFound`, `TestClockAdvancing`,
     `TestClockBackwards`, `InvalidInput`.
     """
-    clock = await existing_test_clock(session, test_clock_id, lock=True)
+    clock = await lock_existing_test_clock(session, test_clock_id)
     if clock.target_at == to:
         return Outcome(test_clock_id=test_clock_id)
     if clock.status is TestClockStatus.ADVANCING:
@@ -76,12 +76,25 @@ def require_within_reach(at: datetime, now: datetime, field: str) -> None:
         raise InvalidInput(f"The time of a test clock must be within {MAX_YEARS_AHEAD} years of now.", field)
 
 
-async def existing_test_clock(session: AsyncSession, test_clock_id: TestClockId, *, lock: bool = False) -> TestClock:
+async def read_existing_test_clock(session: AsyncSession, test_clock_id: TestClockId) -> TestClock:
     """Returns the clock. Raises `TestClockNotFound`."""
-    statement = select(TestClock).where(TestClock.id == test_clock_id)
-    if lock:
-        statement = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
-    clock = await session.scalar(statement)
+    return require_found(await session.scalar(select(TestClock).where(TestClock.id == test_clock_id)))
+
+
+async def lock_existing_test_clock(session: AsyncSession, test_clock_id: TestClockId) -> TestClock:
+    """Locks the clock and returns it. Raises `TestClockNotFound`."""
+    return require_found(
+        await session.scalar(
+            select(TestClock)
+            .where(TestClock.id == test_clock_id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def require_found(clock: TestClock | None) -> TestClock:
+    """Returns the clock. Raises `TestClockNotFound` if it is None."""
     if clock is None:
         raise TestClockNotFound("There is no test clock with this id.")
     return clock

@@ -14,6 +14,7 @@ from pathlib import Path
 import typer
 
 from cli.main import app
+from db.models import Base
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("cli", "graph", "services", "db", "billing")
@@ -166,6 +167,60 @@ def is_module(name: str) -> bool:
     return file_of(module) is not None and hasattr(importlib.import_module(module), attribute)
 
 
+NAMED_PART = re.compile(r"(?<=`)(\w+)\.([a-z][a-z0-9_]*)(?=`|\()")
+"""`Class.attribute`, `module.function(…)`, `table.column`, or what an instance is called for its class."""
+
+SUFFIXES = {"graphql", "json", "lock", "md", "mjs", "py", "sql", "toml", "ts"}
+
+
+def parts_of_classes() -> dict[str, set[str]]:
+    """The names of what the classes of the product have, with what they inherit from each other."""
+    classes = [node for tree in PRODUCT.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    own: dict[str, set[str]] = {}
+    bases: dict[str, set[str]] = {}
+    for each in classes:
+        bases.setdefault(each.name, set()).update(base.id for base in each.bases if isinstance(base, ast.Name))
+        parts = own.setdefault(each.name, set())
+        for node in ast.walk(each):
+            match node:
+                case ast.FunctionDef() | ast.AsyncFunctionDef():
+                    parts.add(node.name)
+                case ast.Name(id=name, ctx=ast.Store()):
+                    parts.add(name)
+                case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+                    parts.add(name)
+    return {name: parts.union(*(own.get(base, set()) for base in bases[name])) for name, parts in own.items()}
+
+
+def parts_of_modules() -> dict[str, set[str]]:
+    """The names of what the modules of the product have at their top, by the last part of their own name."""
+    modules: dict[str, set[str]] = {}
+    for path, tree in PRODUCT.items():
+        names = {
+            node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        modules.setdefault(path.stem, set()).update(names, constants_of(tree))
+    return modules
+
+
+PARTS: dict[str, set[str]] = {}
+for known in (
+    parts_of_classes(),
+    {name.lower(): parts for name, parts in parts_of_classes().items()},
+    parts_of_modules(),
+    {table.name: {*table.c.keys()} for table in Base.metadata.tables.values()},
+):
+    for name, parts in known.items():
+        PARTS.setdefault(name, set()).update(parts)
+
+
+def parts_not_there(text: str) -> Iterator[str]:
+    """What a text names as a part of something that the product has, and that has no such part."""
+    for owner, part in NAMED_PART.findall(text):
+        if owner in PARTS and part not in PARTS[owner] | SUFFIXES:
+            yield f"{owner}.{part}"
+
+
 def not_there(path: Path) -> Iterator[str]:
     """Yields the paths, files and modules that a file mentions but that do not exist."""
     text = "\n".join(texts_of(path))
@@ -173,6 +228,7 @@ def not_there(path: Path) -> Iterator[str]:
         if not (ROOT / name).exists() and not PLACEHOLDER.search(name):
             yield name
     yield from (name for name in NAMED_FILE.findall(text) if name not in FILES)
+    yield from parts_not_there(text)
     yield from (name for name in NAMED_MODULE.findall(text) if name not in NO_MODULES and not is_module(name))
     if path.suffix == ".md":
         yield from (link for link in LINK.findall(text) if not (ROOT / path.parent / link).exists())

@@ -7,7 +7,7 @@ from uuid import UUID
 from billing.ids import TestClockId
 from db.database import Database
 from services.clock_runs import advance
-from services.test_clocks import existing_test_clock, start_advancing, stop_test_clock
+from services.test_clocks import lock_existing_test_clock, start_advancing, stop_test_clock
 from tests.faults.locks import are_waiting
 from tests.faults.processes import until
 from tests.races.fingerprints import assert_sound
@@ -34,7 +34,7 @@ async def test_who_sent_a_clock_before_does_not_stop_it_on_its_next_way(api: Api
     async with database.sessions.begin() as session:
         await start_advancing(session, test_clock_id=key, to=NOW.replace(day=5, hour=0), now=NOW)
     async with database.sessions.begin() as session:
-        clock = await existing_test_clock(session, key, lock=True)
+        clock = await lock_existing_test_clock(session, key)
         # This task has nothing left to bill and is about to stop the clock, but another worker stops it first.
         slow = asyncio.create_task(advance(database, key, now=NOW, seconds=PATIENCE_SECONDS))
         await until(lambda: are_waiting(database, 1), what="it waits for the clock")
