@@ -91,9 +91,15 @@ class Account:
         type_: EventType,
         subject: CustomerState | SubscriptionState | InvoiceState,
         at: datetime,
-        changes: Sequence[str] = (),
+        also: Sequence[str] = (),
     ) -> None:
-        """Marks `subject` as changed at `at`: its version goes up, and an event says so."""
+        """Marks `subject` as changed at `at`: its version goes up, and an event says so. Call it after the change.
+
+        The event names the columns of `subject` that have changed since its last event, and `also` others of its row.
+        """
+        changed = subject.changed_columns()
+        # Of what is new, nothing was something else before.
+        changes = [*changed, *also] if subject.version else []
         subject.version += 1
         # A run may be made as of an earlier instant than the last change.
         subject.updated_at = max(subject.updated_at, at)
@@ -188,5 +194,5 @@ def use_currency(account: Account, currency: str, at: datetime) -> None:
     """Fixes the currency of a customer who has none yet: the first money does."""
     if account.customer.currency is None:
         account.customer.currency = currency
-        account.record_change(EventType.CUSTOMER_UPDATED, account.customer, at, ["currency"])
+        account.record_change(EventType.CUSTOMER_UPDATED, account.customer, at)
     assert account.customer.currency == currency, (account.customer.currency, currency)

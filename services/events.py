@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import inspect
@@ -16,7 +17,8 @@ from db.models import Customer, Invoice, Plan, TestClock
 from db.models.kinds import KIND_OF
 from services.accounts.write import store_events
 
-NO_NEWS = frozenset({"version", "updated_at", "email_key"})
+NO_NEWS = frozenset({"version", "updated_at", "email_key", "sequence"})
+"""Columns that change with each change, or that the API does not show."""
 
 
 async def record(
@@ -24,14 +26,17 @@ async def record(
     type_: EventType,
     row: Customer | Plan | Invoice | TestClock,
     *,
-    changes: Iterable[str] = (),
+    also: Iterable[str] = (),
     at: datetime,
     now: datetime,
 ) -> None:
-    """Stores the event of a change that `row` has its present version from; it happened at `at` in the customer's time.
+    """Stores what was changed of `row`, with the event of its present version; it happened at `at` in the customer's
+    time. To be called before anything else flushes the changes.
 
-    Names of changed columns are told, their values never.
+    Names of changed columns are told, and of what has changed `also`; values never.
     """
+    changes = [*changed_columns(row), *also] if row.version > 1 else []
+    await session.flush()
     match row:
         case Customer():
             customer_id: CustomerId | None = row.id
@@ -55,9 +60,9 @@ async def record(
     await store_events(session, [event])
 
 
-def changed_columns(row: Customer | Plan) -> list[str]:
-    """The names of the columns that were given another value and are not stored yet."""
-    state: InstanceState[Customer | Plan] = inspect(row)
+def changed_columns(row: Customer | Plan | Invoice | TestClock) -> list[str]:
+    """The names of the columns that were given another value and are not stored yet, if the API shows them."""
+    state: InstanceState[Any] = inspect(row)
     return [
         attribute.key.removeprefix("custom_")
         for attribute in state.attrs

@@ -31,7 +31,7 @@ from db.driver.errors import violated_constraint
 from db.models import Plan
 from db.models.base import changed
 from db.queries.locks import locked_plan
-from services.events import changed_columns, record
+from services.events import record
 from services.idempotency import Outcome
 
 MAX_NAME = 255
@@ -80,12 +80,11 @@ async def create_plan(
     )
     session.add(plan)
     try:
-        await session.flush()
+        await record(session, EventType.PLAN_CREATED, plan, at=now, now=now)
     except IntegrityError as error:
         if violated_constraint(error) == "uq_plans_code":
             raise PlanCodeTaken("Another plan has this code.") from None
         raise
-    await record(session, EventType.PLAN_CREATED, plan, at=now, now=now)
     return Outcome(plan_id=plan.id)
 
 
@@ -117,10 +116,8 @@ async def update_plan(
         plan.custom_metadata = valid_metadata(metadata)
 
     if session.is_modified(plan):
-        changes = changed_columns(plan)
         changed(plan, now)
-        await session.flush()
-        await record(session, EventType.PLAN_UPDATED, plan, changes=changes, at=now, now=now)
+        await record(session, EventType.PLAN_UPDATED, plan, at=now, now=now)
     return Outcome(plan_id=plan.id)
 
 
@@ -131,8 +128,7 @@ async def archive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime)
         raise PlanArchived("This plan is archived already.")
     plan.archived_at = now
     changed(plan, now)
-    await session.flush()
-    await record(session, EventType.PLAN_ARCHIVED, plan, changes=["archived_at"], at=now, now=now)
+    await record(session, EventType.PLAN_ARCHIVED, plan, at=now, now=now)
     return Outcome(plan_id=plan.id)
 
 
@@ -143,8 +139,7 @@ async def unarchive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetim
         raise PlanNotArchived("This plan is not archived.")
     plan.archived_at = None
     changed(plan, now)
-    await session.flush()
-    await record(session, EventType.PLAN_UNARCHIVED, plan, changes=["archived_at"], at=now, now=now)
+    await record(session, EventType.PLAN_UNARCHIVED, plan, at=now, now=now)
     return Outcome(plan_id=plan.id)
 
 

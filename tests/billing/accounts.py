@@ -124,7 +124,7 @@ def give_up(account: Account, at: datetime) -> None:
     """Marks the invoice UNCOLLECTIBLE that was due first."""
     invoice = oldest_due_first(account)[0]
     invoice.status = InvoiceStatus.UNCOLLECTIBLE
-    account.record_change(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at, ["status"])
+    account.record_change(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at)
     update_past_due(account, at)
 
 

@@ -1,4 +1,4 @@
-"""Every story ends with its books in order."""
+"""Every story ends with its books in order, and its events tell what was changed."""
 
 from collections.abc import AsyncIterator
 
@@ -6,6 +6,11 @@ import pytest
 
 from db.database import Database
 from services.verify import snapshot, verify
+
+
+@pytest.fixture(autouse=True)
+def changes_are_told(events_tell_changes: None) -> None:
+    """As `events_tell_changes` says."""
 
 
 @pytest.fixture(autouse=True)
