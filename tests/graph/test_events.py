@@ -18,9 +18,10 @@ from db.access.records import Target
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Event
+from graph.schema.types.events import changed_fields
 from services.accounts.write import CHANGED_CUSTOMER, CHANGED_INVOICE, CHANGED_SUBSCRIPTION
 from tests.support import NOW, PATIENCE_SECONDS, Api, a_customer, a_plan, counted_statements, stored, undone
-from tests.told import UNTOLD, fields_by_column
+from tests.told import KINDS_THAT_CHANGE, UNTOLD, fields_by_column
 
 FEED = """
     query ($first: Int, $after: String, $filter: EventFilter) {
@@ -308,6 +309,15 @@ def test_events_tell_of_the_columns_that_rules_change_and_the_api_shows(
     shown = {*fields_by_column(state.object_type)} - UNTOLD
 
     assert {*state.told} == {*changed.names}.difference(changed.keys).intersection(shown)
+
+
+@pytest.mark.parametrize("kind", KINDS_THAT_CHANGE)
+def test_events_tell_of_columns_by_the_names_of_fields(kind: str) -> None:
+    never_change = {"customer_id", "subscription_id", "replaces_id", "test_clock_id"}
+    for column, fields in fields_by_column(kind).items():
+        if column not in never_change:
+            [said] = changed_fields(Event(changes=[column]))
+            assert said in fields
 
 
 async def test_the_objects_of_a_page_take_one_statement_for_each_of_their_types(

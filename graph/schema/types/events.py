@@ -81,8 +81,18 @@ assert sum(map(len, TYPES_ABOUT.values())) == len(EventType), "each type begins 
 READ_OBJECT = {kind.type: by_id[kind.model] for kind in KINDS}
 
 
+FIELDS_OF_COLUMNS = {
+    "plan_id": "plan",
+    "pending_plan_id": "pendingChange",
+    "pending_quantity": "pendingChange",
+    "pending_since": "pendingChange",
+}
+"""The fields that show columns of other names."""
+
+
 def changed_fields(self: Any) -> list[str]:
-    return [to_camel_case(column) for column in self.changes]
+    """The fields that show the changed columns, each once."""
+    return list(dict.fromkeys(FIELDS_OF_COLUMNS.get(column) or to_camel_case(column) for column in self.changes))
 
 
 def object_now(self: Any, info: Info) -> Any:
@@ -114,7 +124,10 @@ class Event:
     changes: list[str] = strawberry.field(
         resolver=changed_fields,
         metadata={READS: {"changes"}},
-        description="What changed, by the names of fields, such as `amountDueCents` or `planId`; never the values.",
+        description=(
+            "Names of the object's fields that changed, such as `amountDueCents` or `plan`; never their values, and "
+            "neither `version` nor `updatedAt`. Empty for an object that was created."
+        ),
     )
     occurred_at: datetime = field(
         "When it happened, in the customer's time: that of the test clock, where there is one."
