@@ -96,9 +96,16 @@ class Account:
         type_: EventType,
         subject: CustomerState | SubscriptionState | InvoiceState,
         at: datetime,
-        changes: Sequence[str] = (),
+        also: Sequence[str] = (),
     ) -> None:
-        """Marks `subject` as changed at `at`: increments its version and adds an event."""
+        """Marks `subject` as changed at `at`: increments its version and adds an event. Call it after the change.
+
+        The event lists the columns of `subject` that changed since its last event, and `also`, other columns of its
+        row.
+        """
+        changed = subject.changed_columns()
+        # A new object has no earlier values.
+        changes = [*changed, *also] if subject.version else []
         subject.version += 1
         # A run can bill as of an instant before the latest change.
         subject.updated_at = max(subject.updated_at, at)
@@ -204,5 +211,5 @@ def use_currency(account: Account, currency: str, at: datetime) -> None:
     """Sets the customer's currency if it has none yet. It never changes afterwards."""
     if account.customer.currency is None:
         account.customer.currency = currency
-        account.record_change(EventType.CUSTOMER_UPDATED, account.customer, at, ["currency"])
+        account.record_change(EventType.CUSTOMER_UPDATED, account.customer, at)
     assert account.customer.currency == currency, (account.customer.currency, currency)

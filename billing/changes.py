@@ -25,10 +25,8 @@ from billing.money import checked_cents
 from billing.periods import Period
 from billing.proration import credit_due, prorated
 from billing.records import Line, NewInvoice, PeriodChange, Terms
-from billing.renewals import add_trial, bill_period, clear_pending_change, differing_fields, set_terms
+from billing.renewals import add_trial, bill_period, clear_pending_change, set_terms
 from billing.words import EventType, InvoiceKind, LineKind, SubscriptionStatus
-
-PENDING_FIELDS = ("pending_plan_id", "pending_quantity")
 
 UNUSED = "Unused time on "
 """Prefix of the description of a credit. It replaces `REMAINING`."""
@@ -136,16 +134,14 @@ def change_terms(
     if in_trial and terms.plan_id != before.plan_id:
         add_trial(account, terms.plan_id, effective_at)
     withdrawn = None if upcoming is None else adjust_pending_change(account, terms, upcoming, at)
-    # A withdrawn change has its own event.
-    adjusted = [] if waiting is None or upcoming is None or withdrawn else changed_pending_fields(waiting, upcoming)
     invoice: NewInvoice | None = None
     if starts_new_period:
-        invoice = start_new_period(account, terms, effective_at, at, adjusted)
+        invoice = start_new_period(account, terms, effective_at, at)
     elif not are_same_terms(terms, before):
         given_back = [] if mode is ChangeMode.NONE else credit_lines(account, effective_at)
         charges = [] if mode is ChangeMode.NONE or in_trial else charge_lines(account, terms, effective_at)
         link_lines([*given_back, *charges])
-        apply_terms(account, terms, effective_at, at, adjusted)
+        apply_terms(account, terms, effective_at, at)
         invoice = bill_change(account, mode, given_back, charges, effective_at, at)
     update_past_due(account, at)
     return Change(mode, effective_at, invoice, withdrawn)
@@ -200,7 +196,7 @@ def schedule_change(account: Account, upcoming: Terms, at: datetime) -> PendingC
     subscription.pending_quantity = upcoming.quantity
     subscription.pending_since = at
     account.pending_terms = upcoming
-    account.record_change(EventType.SUBSCRIPTION_CHANGE_SCHEDULED, subscription, at, PENDING_FIELDS)
+    account.record_change(EventType.SUBSCRIPTION_CHANGE_SCHEDULED, subscription, at)
     return withdrawn
 
 
@@ -219,13 +215,8 @@ def adjust_pending_change(account: Account, current: Terms, upcoming: Terms, at:
     subscription.pending_since = subscription.pending_since or at
     account.pending_terms = upcoming
     if withdrawn is not None:
-        account.record_change(EventType.SUBSCRIPTION_CHANGE_SCHEDULED, subscription, at, PENDING_FIELDS)
+        account.record_change(EventType.SUBSCRIPTION_CHANGE_SCHEDULED, subscription, at)
     return withdrawn
-
-
-def changed_pending_fields(before: Terms, after: Terms) -> list[str]:
-    """Returns the pending columns of a subscription in which the two terms differ."""
-    return [f"pending_{column}" for column in differing_fields(before, after)]
 
 
 def withdraw_if_superseded(account: Account, current: Terms, upcoming: Terms, at: datetime) -> PendingChange | None:
@@ -249,7 +240,7 @@ def withdraw_if_superseded(account: Account, current: Terms, upcoming: Terms, at
     effective_at = subscription.current_period.end
     withdrawn = PendingChange(waiting.plan_id, waiting.quantity, subscription.pending_since, effective_at)
     clear_pending_change(account)
-    account.record_change(EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, subscription, at, PENDING_FIELDS)
+    account.record_change(EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, subscription, at)
     return withdrawn
 
 
@@ -258,18 +249,15 @@ def require_fits_next_period(account: Account, terms: Terms) -> None:
     checked_cents(sum(line.amount_cents for line in account.pending_lines) + terms.amount_cents)
 
 
-def apply_terms(account: Account, terms: Terms, effective_at: datetime, at: datetime, adjusted: Sequence[str]) -> None:
-    """Applies the terms within the current period, whose end does not change.
-
-    `adjusted` names the pending columns that changed too; the event lists them.
-    """
+def apply_terms(account: Account, terms: Terms, effective_at: datetime, at: datetime) -> None:
+    """Applies the terms within the current period, whose end does not change."""
     subscription = account.known_subscription
     anchor = subscription.anchor_at, subscription.anchor_ordinal
     mark_period_changed(account, at)
-    changes = set_terms(account, terms, effective_at)
+    set_terms(account, terms, effective_at)
     # A new interval must not move the anchor during a trial: the first period starts at the trial's end.
     subscription.anchor_at, subscription.anchor_ordinal = anchor
-    account.record_change(EventType.SUBSCRIPTION_CHANGED, subscription, at, [*changes, *adjusted])
+    account.record_change(EventType.SUBSCRIPTION_CHANGED, subscription, at)
 
 
 def bill_change(
@@ -307,16 +295,13 @@ def defer_to_next_invoice(account: Account, lines: Sequence[Line], at: datetime)
     require_fits_next_period(account, account.pending_terms or account.known_terms)
 
 
-def start_new_period(
-    account: Account, terms: Terms, effective_at: datetime, at: datetime, adjusted: Sequence[str]
-) -> NewInvoice:
+def start_new_period(account: Account, terms: Terms, effective_at: datetime, at: datetime) -> NewInvoice:
     """Ends the current period at `effective_at`, credits its unused part, and bills a whole period on the new terms."""
     given_back = credit_lines(account, effective_at)
     account.add_pending_lines(given_back, at)
     mark_period_changed(account, at, ends_at=effective_at)
-    changes = set_terms(account, terms, effective_at)
-    account.record_change(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, [*changes, *adjusted])
-    invoice = bill_period(account, effective_at, at)
+    set_terms(account, terms, effective_at)
+    invoice = bill_period(account, effective_at, EventType.SUBSCRIPTION_CHANGED, at)
     link_lines([*given_back, invoice.lines[-1]])
     return invoice
 
@@ -402,4 +387,4 @@ def withdraw_change(account: Account, at: datetime) -> None:
         raise ChangeNotScheduled("This subscription has no pending change.")
     clear_pending_change(account)
     subscription = account.known_subscription
-    account.record_change(EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, subscription, at, PENDING_FIELDS)
+    account.record_change(EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, subscription, at)

@@ -206,7 +206,7 @@ def allocate(
     )
     invoice.amount_due_cents -= amount_cents
     if invoice.amount_due_cents:
-        account.record_change(EventType.INVOICE_PARTIALLY_PAID, invoice, at, ["amount_due_cents"])
+        account.record_change(EventType.INVOICE_PARTIALLY_PAID, invoice, at)
     else:
         account.unpaid = [unpaid for unpaid in account.unpaid if unpaid.id != invoice.id]
         mark_paid(account, invoice, at)
@@ -217,7 +217,7 @@ def mark_paid(account: Account, invoice: InvoiceState, at: datetime) -> None:
     assert invoice.amount_due_cents == 0, invoice.amount_due_cents
     invoice.status = InvoiceStatus.PAID
     invoice.paid_at = at
-    account.record_change(EventType.INVOICE_PAID, invoice, at, ["status"])
+    account.record_change(EventType.INVOICE_PAID, invoice, at)
 
 
 def add_ledger_entry(
@@ -249,7 +249,7 @@ def add_ledger_entry(
             created_at=at,
         )
     )
-    account.record_change(EventType.CUSTOMER_BALANCE_CHANGED, customer, at, ["balance_cents"])
+    account.record_change(EventType.CUSTOMER_BALANCE_CHANGED, customer, at)
 
 
 def mark_uncollectible(account: Account, invoice: InvoiceState, at: datetime) -> None:
@@ -257,7 +257,7 @@ def mark_uncollectible(account: Account, invoice: InvoiceState, at: datetime) ->
     if invoice.status is not InvoiceStatus.OPEN:
         raise InvoiceUncollectible("This invoice is UNCOLLECTIBLE already.")
     invoice.status = InvoiceStatus.UNCOLLECTIBLE
-    account.record_change(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at, ["status"])
+    account.record_change(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at)
     update_past_due(account, at)
 
 
@@ -278,10 +278,10 @@ def update_past_due(account: Account, at: datetime) -> None:
     )
     if overdue and subscription.status is SubscriptionStatus.ACTIVE:
         subscription.status = SubscriptionStatus.PAST_DUE
-        account.record_change(EventType.SUBSCRIPTION_PAST_DUE, subscription, at, ["status"])
+        account.record_change(EventType.SUBSCRIPTION_PAST_DUE, subscription, at)
     elif not overdue and subscription.status is SubscriptionStatus.PAST_DUE:
         subscription.status = SubscriptionStatus.ACTIVE
-        account.record_change(EventType.SUBSCRIPTION_RECOVERED, subscription, at, ["status"])
+        account.record_change(EventType.SUBSCRIPTION_RECOVERED, subscription, at)
 
 
 def overdue_cutoff(at: datetime) -> datetime:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from operator import attrgetter
+from typing import ClassVar, Protocol
 from uuid import UUID
 
 from billing.ids import ChangeId, CustomerId, InvoiceId, InvoiceLineId, PaymentId, PlanId, SubscriptionId, TestClockId
@@ -93,11 +94,44 @@ class PlanState(Price):
     archived_at: datetime | None
 
 
+class Values(Protocol):
+    """Reads attributes of a record."""
+
+    def __call__(self, record: object, /) -> tuple[object, ...]: ...
+
+
+class VersionedState:
+    """A record whose changes make versions, each with an event that names the columns which it changed.
+
+    `told` are those that events name: what rules change and the API shows, apart from `version` and `updated_at`.
+    """
+
+    __slots__ = ("_told_values",)
+
+    object_type: ClassVar[ObjectType]
+    told: ClassVar[tuple[str, ...]]
+    _values: ClassVar[Values]
+
+    def __init_subclass__(cls) -> None:
+        cls._values = attrgetter(*cls.told)
+
+    def __post_init__(self) -> None:
+        self._told_values = self._values(self)
+
+    def changed_columns(self) -> list[str]:
+        """The columns that have changed since the record was made, or since this was asked last."""
+        before, self._told_values = self._told_values, self._values(self)
+        if before == self._told_values:
+            return []
+        return [name for name, was, is_ in zip(self.told, before, self._told_values, strict=True) if was != is_]
+
+
 @dataclass(slots=True)
-class CustomerState:
+class CustomerState(VersionedState):
     """The columns of a customer that billing reads or changes."""
 
     object_type: ClassVar = ObjectType.CUSTOMER
+    told: ClassVar = ("currency", "balance_cents")
 
     id: CustomerId
     currency: str | None
@@ -114,10 +148,15 @@ class CustomerState:
 
 
 @dataclass(slots=True)
-class SubscriptionState:
+class SubscriptionState(VersionedState):
     """The columns of a subscription that billing reads or changes."""
 
     object_type: ClassVar = ObjectType.SUBSCRIPTION
+    told: ClassVar = (
+        *("plan_id", "quantity", "status", "anchor_at", "started_at", "current_period_start", "current_period_end"),
+        *("next_billing_at", "cancel_at_period_end", "canceled_at", "ended_at", "trial_start", "trial_end"),
+        *("pending_plan_id", "pending_quantity", "pending_since"),
+    )
 
     id: SubscriptionId
     customer_id: CustomerId
@@ -165,10 +204,11 @@ class NewSubscription(SubscriptionState):
 
 
 @dataclass(slots=True)
-class InvoiceState:
+class InvoiceState(VersionedState):
     """The columns of an invoice that change after it is finalized, and those that the rules read."""
 
     object_type: ClassVar = ObjectType.INVOICE
+    told: ClassVar = ("status", "amount_due_cents", "paid_at")
 
     id: InvoiceId
     customer_id: CustomerId

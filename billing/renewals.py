@@ -108,14 +108,12 @@ def cross_boundary(account: Account, at: datetime) -> None:
         case SubscriptionStatus.PENDING:
             start_subscription(account, boundary, at)
         case SubscriptionStatus.TRIALING:
-            subscription.status = SubscriptionStatus.ACTIVE
             apply_pending_change(account, boundary, at)
-            account.record_change(EventType.SUBSCRIPTION_TRIAL_ENDED, subscription, at, ["status"])
-            bill_period(account, boundary, at)
+            subscription.status = SubscriptionStatus.ACTIVE
+            bill_period(account, boundary, EventType.SUBSCRIPTION_TRIAL_ENDED, at)
         case _:
             apply_pending_change(account, boundary, at)
-            account.record_change(EventType.SUBSCRIPTION_RENEWED, subscription, at, ["current_period_start"])
-            bill_period(account, boundary, at)
+            bill_period(account, boundary, EventType.SUBSCRIPTION_RENEWED, at)
 
 
 def start_subscription(account: Account, starts_at: datetime, at: datetime, *, created: bool = False) -> None:
@@ -127,16 +125,14 @@ def start_subscription(account: Account, starts_at: datetime, at: datetime, *, c
     subscription.started_at = subscription.terms_at = starts_at
     in_trial = subscription.trial_end is not None
     subscription.status = SubscriptionStatus.TRIALING if in_trial else SubscriptionStatus.ACTIVE
-    if created:
-        account.record_change(EventType.SUBSCRIPTION_CREATED, subscription, at)
-    else:
-        account.record_change(EventType.SUBSCRIPTION_STARTED, subscription, at, ["status"])
+    event = EventType.SUBSCRIPTION_CREATED if created else EventType.SUBSCRIPTION_STARTED
     if subscription.trial_end is None:
-        bill_period(account, starts_at, at)
+        bill_period(account, starts_at, event, at)
         return
     trial = Period(starts_at, subscription.trial_end)
     add_period(account, PeriodKind.TRIAL, trial)
     add_trial(account, account.known_terms.plan_id, starts_at, promised=not created)
+    account.record_change(event, subscription, at)
     finalize(
         account,
         InvoiceKind.RECURRING,
@@ -147,13 +143,16 @@ def start_subscription(account: Account, starts_at: datetime, at: datetime, *, c
     )
 
 
-def bill_period(account: Account, starts_at: datetime, at: datetime) -> NewInvoice:
-    """Adds the period that starts at `starts_at` to the timeline. Invoices it together with all pending lines."""
+def bill_period(account: Account, starts_at: datetime, event: EventType, at: datetime) -> NewInvoice:
+    """Adds the period that starts at `starts_at` to the timeline, records the `event` that it starts with, and invoices
+    it together with all pending lines.
+    """
     subscription, terms = account.known_subscription, account.known_terms
     ordinal = subscription.next_ordinal
     ends_at = nth_boundary(subscription.anchor_at, terms.interval, ordinal + 1 - subscription.anchor_ordinal)
     period = Period(starts_at, ends_at)
     add_period(account, PeriodKind.BILLING, period)
+    account.record_change(event, subscription, at)
     return finalize(
         account,
         InvoiceKind.RECURRING,
@@ -205,13 +204,13 @@ def apply_pending_change(account: Account, boundary: datetime, at: datetime) -> 
     """Applies the change that was scheduled for the period starting at `boundary`, if any."""
     if account.pending_terms is None:
         return
-    changes = set_terms(account, account.pending_terms, boundary)
+    set_terms(account, account.pending_terms, boundary)
     clear_pending_change(account)
-    account.record_change(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at, changes)
+    account.record_change(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at)
 
 
-def set_terms(account: Account, terms: Terms, since: datetime) -> list[str]:
-    """Changes the terms from `since` on. Returns the names of the changed columns.
+def set_terms(account: Account, terms: Terms, since: datetime) -> None:
+    """Changes the terms from `since` on.
 
     If the interval changes, `since` becomes the anchor from which periods are counted.
     """
@@ -222,12 +221,6 @@ def set_terms(account: Account, terms: Terms, since: datetime) -> list[str]:
     subscription.plan_id, subscription.quantity = terms.plan_id, terms.quantity
     subscription.terms_at = since
     account.terms = terms
-    return differing_fields(before, terms)
-
-
-def differing_fields(one: Terms, other: Terms) -> list[str]:
-    """Returns the columns of a subscription in which the two terms differ."""
-    return [column for column in ("plan_id", "quantity") if getattr(one, column) != getattr(other, column)]
 
 
 def clear_pending_change(account: Account) -> None:
@@ -243,7 +236,7 @@ def end_subscription(account: Account, *, ended_at: datetime, at: datetime) -> N
     subscription.status = SubscriptionStatus.CANCELED
     subscription.ended_at = ended_at
     subscription.next_billing_at = None
-    account.record_change(EventType.SUBSCRIPTION_CANCELED, subscription, at, ["status"])
+    account.record_change(EventType.SUBSCRIPTION_CANCELED, subscription, at)
     return bill_pending_lines(account, at)
 
 

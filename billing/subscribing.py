@@ -188,7 +188,7 @@ def decide_cancellation(account: Account, request: CancellationRequest, at: date
         ended_at, at_period_end = subscription.current_period_end, False
     if at_period_end and subscription.status is not SubscriptionStatus.PENDING:
         subscription.cancel_at_period_end = True
-        account.record_change(EventType.SUBSCRIPTION_CANCELLATION_SCHEDULED, subscription, at, ["cancel_at_period_end"])
+        account.record_change(EventType.SUBSCRIPTION_CANCELLATION_SCHEDULED, subscription, at)
         return None
     subscription.cancel_at_period_end = False
     with rejecting_overflow():
@@ -206,5 +206,5 @@ def undo_cancellation(account: Account, at: datetime) -> None:
         raise CancellationNotScheduled("This subscription has no scheduled cancellation.")
     subscription.cancel_at_period_end = False
     subscription.canceled_at = None
-    account.record_change(EventType.SUBSCRIPTION_CANCELLATION_UNDONE, subscription, at, ["cancel_at_period_end"])
+    account.record_change(EventType.SUBSCRIPTION_CANCELLATION_UNDONE, subscription, at)
     update_past_due(account, at)

@@ -42,7 +42,7 @@ def void(
     account.unpaid.remove(invoice)
     invoice.status = InvoiceStatus.VOID
     invoice.amount_due_cents = 0
-    account.record_change(EventType.INVOICE_VOIDED, invoice, at, ["status"])
+    account.record_change(EventType.INVOICE_VOIDED, invoice, at)
     given_back = sum(allocation.amount_cents for allocation in allocations)
     if given_back:
         add_to_balance(account, LedgerEntryKind.GIVEN_BACK, given_back, at, invoice_id=invoice.id)

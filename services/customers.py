@@ -39,7 +39,7 @@ from db.queries.locks import locked_customer
 from services.accounts.clock import clock_time
 from services.accounts.open import open_customer
 from services.customer_sessions import end_customer_sessions
-from services.events import changed_columns, record
+from services.events import record
 from services.idempotency import Outcome
 from services.test_clocks import read_existing_test_clock
 
@@ -92,10 +92,9 @@ async def create_customer(
         created_at=at,
         updated_at=at,
     )
+    session.add(customer)
     with unique_customer():
-        session.add(customer)
-        await session.flush()
-    await record(session, EventType.CUSTOMER_CREATED, customer, at=at, now=now)
+        await record(session, EventType.CUSTOMER_CREATED, customer, at=at, now=now)
     return Outcome(customer_id=customer.id)
 
 
@@ -135,11 +134,9 @@ async def update_customer(
         customer.custom_metadata = valid_metadata(metadata)
 
     if session.is_modified(customer):
-        changes = changed_columns(customer)
         mark_changed(customer, at)
         with unique_customer():
-            await session.flush()
-        await record(session, EventType.CUSTOMER_UPDATED, customer, changes=changes, at=at, now=now)
+            await record(session, EventType.CUSTOMER_UPDATED, customer, at=at, now=now)
     return Outcome(customer_id=customer.id)
 
 
@@ -159,9 +156,8 @@ async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, no
 
     customer.archived_at = at
     mark_changed(customer, at)
-    await session.flush()
+    await record(session, EventType.CUSTOMER_ARCHIVED, customer, at=at, now=now)
     await end_customer_sessions(session, customer_id, now=now)
-    await record(session, EventType.CUSTOMER_ARCHIVED, customer, changes=["archived_at"], at=at, now=now)
     return Outcome(customer_id=customer.id)
 
 
@@ -173,8 +169,7 @@ async def unarchive_customer(session: AsyncSession, *, customer_id: CustomerId, 
 
     customer.archived_at = None
     mark_changed(customer, at)
-    await session.flush()
-    await record(session, EventType.CUSTOMER_UNARCHIVED, customer, changes=["archived_at"], at=at, now=now)
+    await record(session, EventType.CUSTOMER_UNARCHIVED, customer, at=at, now=now)
     return Outcome(customer_id=customer.id)
 
 

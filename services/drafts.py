@@ -33,7 +33,7 @@ from db.models import Invoice, InvoiceLine
 from db.models.base import mark_changed
 from services.accounts.open import open_customer
 from services.accounts.write import store
-from services.events import record
+from services.events import changed_columns, record
 from services.idempotency import Outcome
 from services.invoices import read_existing_invoice, reread_invoice
 
@@ -85,15 +85,17 @@ async def create_invoice(
         created_at=at,
         updated_at=at,
     )
-    session.add(invoice)
-    await session.flush()
     require_lines_fit(len(lines), "lines")
+    rows = []
     for position, line in enumerate(lines, start=1):
         try:
-            await insert_line(session, invoice, line, position)
+            rows.append(new_line(invoice, line, position))
         except BillingError as refusal:
             refusal.field = ("lines", str(position - 1), *refusal.field)
             raise
+    session.add(invoice)
+    await session.flush()
+    session.add_all(rows)
     await record(session, EventType.INVOICE_CREATED, invoice, at=at, now=now)
     return Outcome(invoice_id=invoice.id)
 
@@ -107,14 +109,14 @@ async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line
     invoice, _, at = await open_draft(session, invoice_id, now)
     positions = (await session.scalars(select(InvoiceLine.position).where(InvoiceLine.invoice_id == invoice_id))).all()
     require_lines_fit(len(positions) + 1, "invoice_id")
-    await insert_line(session, invoice, line, max(positions, default=0) + 1)
+    session.add(new_line(invoice, line, max(positions, default=0) + 1))
     mark_changed(invoice, at)
-    await session.flush()
-    await record(session, EventType.INVOICE_UPDATED, invoice, changes=["lines", "amount_cents"], at=at, now=now)
+    await record(session, EventType.INVOICE_UPDATED, invoice, also=["lines"], at=at, now=now)
     return Outcome(invoice_id=invoice_id)
 
 
-async def insert_line(session: AsyncSession, invoice: Invoice, line: OneOffLine, position: int) -> None:
+def new_line(invoice: Invoice, line: OneOffLine, position: int) -> InvoiceLine:
+    """Returns a line for a draft and adds it to the totals. Raises the errors of `add_invoice_line`."""
     if line.unit_amount_cents <= 0:
         raise AmountNotPositive("A line must cost more than 0.", "unit_amount_cents")
     with rejecting_overflow("unit_amount_cents"):
@@ -122,20 +124,17 @@ async def insert_line(session: AsyncSession, invoice: Invoice, line: OneOffLine,
         invoice.subtotal_cents = invoice.amount_cents = invoice.amount_due_cents = checked_cents(
             invoice.subtotal_cents + amount_cents
         )
-    session.add(
-        InvoiceLine(
-            id=InvoiceLineId(new_id()),
-            customer_id=invoice.customer_id,
-            invoice_id=invoice.id,
-            position=position,
-            kind=LineKind.ONE_OFF,
-            description=required_text(line.description, "description", MAX_LINE_DESCRIPTION),
-            quantity=line.quantity,
-            unit_amount_cents=line.unit_amount_cents,
-            amount_cents=amount_cents,
-        )
+    return InvoiceLine(
+        id=InvoiceLineId(new_id()),
+        customer_id=invoice.customer_id,
+        invoice_id=invoice.id,
+        position=position,
+        kind=LineKind.ONE_OFF,
+        description=required_text(line.description, "description", MAX_LINE_DESCRIPTION),
+        quantity=line.quantity,
+        unit_amount_cents=line.unit_amount_cents,
+        amount_cents=amount_cents,
     )
-    await session.flush()
 
 
 async def delete_draft_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
@@ -169,9 +168,10 @@ async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now:
     invoice.issued_at = at
     invoice.due_at = due_date(at, invoice.net_days, account.customer.net_days)
     invoice.status = InvoiceStatus.OPEN
+    changes = changed_columns(invoice)
     await session.flush()
     state = from_row(InvoiceState, invoice)
-    account.record_change(EventType.INVOICE_FINALIZED, state, at, ["status"])
+    account.record_change(EventType.INVOICE_FINALIZED, state, at, changes)
     settle_new_invoice(account, state, (), at)
     update_past_due(account, at)
     await store(session, [account])

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import cast
-from uuid import UUID
+from typing import Any
 
 from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,8 +16,8 @@ from db.models import Customer, Invoice, Plan, TestClock
 from db.models.kinds import KIND_OF
 from services.accounts.write import store_events
 
-UNREPORTED_COLUMNS = frozenset({"version", "updated_at", "email_key"})
-"""Columns that an event's `changes` do not list."""
+UNREPORTED_COLUMNS = frozenset({"version", "updated_at", "email_key", "sequence"})
+"""Columns that change with each change, or that the API does not show."""
 
 
 async def record(
@@ -26,16 +25,18 @@ async def record(
     type_: EventType,
     row: Customer | Plan | Invoice | TestClock,
     *,
-    changes: Iterable[str] = (),
+    also: Iterable[str] = (),
     at: datetime,
     now: datetime,
 ) -> None:
-    """Stores the event for the change that gave `row` its current version.
+    """Stores the changes of `row` together with the event for its current version.
 
-    `at` is the time of the change on the customer's clock. `changes` are column names; values are never stored in
-    events.
+    `at` is the time of the change on the customer's clock. Call it before anything else flushes the changes: it lists
+    the changed columns and `also`, other changes. Values are never stored in events.
     """
-    kind, object_id = KIND_OF[type(row)], cast("UUID", row.id)
+    changes = [*changed_columns(row), *also] if row.version > 1 else []
+    await session.flush()
+    kind, object_id = KIND_OF[type(row)], row.id
     event = NewEvent(
         id=new_id(),
         customer_id=None if kind.owner is None else getattr(row, kind.owner),
@@ -51,9 +52,9 @@ async def record(
     await store_events(session, [event])
 
 
-def changed_columns(row: Customer | Plan) -> list[str]:
-    """Returns the names of columns with changes that are not flushed yet."""
-    state: InstanceState[Customer | Plan] = inspect(row)
+def changed_columns(row: Customer | Plan | Invoice | TestClock) -> list[str]:
+    """Returns the names of columns of the API with changes that are not flushed yet."""
+    state: InstanceState[Any] = inspect(row)
     return [
         attribute.key.removeprefix("custom_")
         for attribute in state.attrs

@@ -32,7 +32,7 @@ from db.driver.errors import violated_constraint
 from db.models import Plan
 from db.models.base import mark_changed
 from db.queries.locks import locked_plan
-from services.events import changed_columns, record
+from services.events import record
 from services.idempotency import Outcome
 
 
@@ -78,12 +78,11 @@ async def create_plan(
     )
     session.add(plan)
     try:
-        await session.flush()
+        await record(session, EventType.PLAN_CREATED, plan, at=now, now=now)
     except IntegrityError as error:
         if violated_constraint(error) == "uq_plans_code":
             raise PlanCodeTaken("Another plan has this code.") from None
         raise
-    await record(session, EventType.PLAN_CREATED, plan, at=now, now=now)
     return Outcome(plan_id=plan.id)
 
 
@@ -115,10 +114,8 @@ async def update_plan(
         plan.custom_metadata = valid_metadata(metadata)
 
     if session.is_modified(plan):
-        changes = changed_columns(plan)
         mark_changed(plan, now)
-        await session.flush()
-        await record(session, EventType.PLAN_UPDATED, plan, changes=changes, at=now, now=now)
+        await record(session, EventType.PLAN_UPDATED, plan, at=now, now=now)
     return Outcome(plan_id=plan.id)
 
 
@@ -132,8 +129,7 @@ async def archive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetime)
         raise PlanArchived("This plan is already archived.")
     plan.archived_at = now
     mark_changed(plan, now)
-    await session.flush()
-    await record(session, EventType.PLAN_ARCHIVED, plan, changes=["archived_at"], at=now, now=now)
+    await record(session, EventType.PLAN_ARCHIVED, plan, at=now, now=now)
     return Outcome(plan_id=plan.id)
 
 
@@ -144,8 +140,7 @@ async def unarchive_plan(session: AsyncSession, *, plan_id: PlanId, now: datetim
         raise PlanNotArchived("This plan is not archived.")
     plan.archived_at = None
     mark_changed(plan, now)
-    await session.flush()
-    await record(session, EventType.PLAN_UNARCHIVED, plan, changes=["archived_at"], at=now, now=now)
+    await record(session, EventType.PLAN_UNARCHIVED, plan, at=now, now=now)
     return Outcome(plan_id=plan.id)
 
 

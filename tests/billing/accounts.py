@@ -131,7 +131,7 @@ def give_up(account: Account, at: datetime) -> None:
     """Marks the invoice with the oldest due date as uncollectible."""
     invoice = oldest_due_first(account)[0]
     invoice.status = InvoiceStatus.UNCOLLECTIBLE
-    account.record_change(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at, ["status"])
+    account.record_change(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at)
     update_past_due(account, at)
 
 

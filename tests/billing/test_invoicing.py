@@ -317,6 +317,13 @@ def test_the_events_of_each_object_are_its_versions_without_a_gap(account: Accou
 
 
 @given(lives())
+def test_no_change_comes_after_the_event_that_tells_it(account: Account) -> None:
+    subjects = [account.customer, account.known_subscription, *account.invoices]
+
+    assert [subject.changed_columns() for subject in subjects] == [[]] * len(subjects)
+
+
+@given(lives())
 def test_events_are_in_the_order_of_time_and_their_objects_as_new_as_the_last(account: Account) -> None:
     instants = [event.occurred_at for event in account.events]
 

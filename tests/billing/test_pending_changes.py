@@ -14,6 +14,7 @@ from tests.billing.test_changes import HALF_OF_JUNE, JULY
 
 A, B, C = some_terms(10_000), some_terms(4_000), some_terms(7_000)
 FOURTH, FIFTH = JUNE + days(4), JUNE + days(5)
+A_NEW_PERIOD = ("anchor_at", "current_period_start", "current_period_end", "next_billing_at")
 
 
 def of(terms: Terms, quantity: int) -> Terms:
@@ -126,7 +127,9 @@ def test_a_change_that_waits_and_is_lost_with_the_period_is_refused_for_the_canc
     [
         pytest.param(of(B, 5), None, 6, ["quantity", "pending_quantity"], id="quantity"),
         pytest.param(of(A, 2), C, None, ["plan_id", "pending_plan_id"], id="plan"),
-        pytest.param(of(A, 2), some_terms(90_000, YEAR), None, ["plan_id", "pending_plan_id"], id="interval"),
+        pytest.param(
+            *(of(A, 2), some_terms(90_000, YEAR), None, ["plan_id", *A_NEW_PERIOD, "pending_plan_id"]), id="interval"
+        ),
     ],
 )
 def test_the_event_of_a_change_names_what_it_changes_of_the_terms_that_wait(
@@ -147,7 +150,7 @@ def test_the_event_of_a_change_leaves_out_pending_terms_that_have_events_of_thei
 
     change_terms(account, None, 2, mode=ChangeMode.IMMEDIATE, at=FIFTH)
 
-    pending = ["pending_plan_id", "pending_quantity"]
+    pending = ["pending_plan_id", "pending_quantity", "pending_since"]
     assert [(event.type, event.changes) for event in account.events[known:]][:3] == [
         (EventType.SUBSCRIPTION_CHANGE_WITHDRAWN, pending),
         (EventType.SUBSCRIPTION_CHANGE_SCHEDULED, pending),

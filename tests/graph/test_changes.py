@@ -2,11 +2,14 @@
 
 import asyncio
 
+import pytest
 from sqlalchemy import select, text
 
 from db.access.transactions import Sessions
 from db.models import Customer, Subscription
 from tests.support import Api, TestClock, count, refusal
+
+pytestmark = pytest.mark.usefixtures("events_tell_changes")
 
 CUSTOMER = "name email externalId taxId address { city } metadata { key value } version updatedAt createdAt"
 

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import pytest
+
 from db.database import Database
 from services.verify import snapshot, verify
 from tests.graph.test_invoices import an_open_invoice, pay
 from tests.support import Api, TestClock
+
+pytestmark = pytest.mark.usefixtures("events_tell_changes")
 
 LAST = """
     query ($id: ID!) {

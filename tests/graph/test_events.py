@@ -12,14 +12,18 @@ import pytest
 from sqlalchemy import insert, select
 
 from billing.ids import new_id
+from billing.records import CustomerState, InvoiceState, SubscriptionState, VersionedState
 from billing.words import EventType, ObjectType
+from db.access.records import Target
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Customer, Event, Plan, TestClock
 from db.models.kinds import KINDS, Kind
-from graph.schema.types.events import TYPES_ABOUT
+from graph.schema.types.events import TYPES_ABOUT, changed_fields
+from services.accounts.write import CHANGED_CUSTOMER, CHANGED_INVOICE, CHANGED_SUBSCRIPTION
 from services.events import record
 from tests.support import NOW, PATIENCE_SECONDS, Api, a_customer, a_plan, counted_statements, stored, undone
+from tests.told import KINDS_THAT_CHANGE, UNTOLD, fields_by_column
 
 FEED = """
     query ($first: Int, $after: String, $filter: EventFilter) {
@@ -307,6 +311,31 @@ async def test_an_event_tells_what_happened_to_what(api: Api, sessions: Sessions
         "object": {"__typename": "Plan", "id": str(plan.id)},
     }
     assert (deleted["customer"], deleted["object"]) == ({"id": str(customer.id)}, None)
+
+
+@pytest.mark.parametrize(
+    ("state", "changed"),
+    [
+        (CustomerState, CHANGED_CUSTOMER),
+        (SubscriptionState, CHANGED_SUBSCRIPTION),
+        (InvoiceState, CHANGED_INVOICE),
+    ],
+)
+def test_events_tell_of_the_columns_that_rules_change_and_the_api_shows(
+    state: type[VersionedState], changed: Target
+) -> None:
+    shown = {*fields_by_column(state.object_type)} - UNTOLD
+
+    assert {*state.told} == {*changed.names}.difference(changed.keys).intersection(shown)
+
+
+@pytest.mark.parametrize("kind", KINDS_THAT_CHANGE)
+def test_events_tell_of_columns_by_the_names_of_fields(kind: str) -> None:
+    never_change = {"customer_id", "subscription_id", "replaces_id", "test_clock_id"}
+    for column, fields in fields_by_column(kind).items():
+        if column not in never_change:
+            [said] = changed_fields(Event(changes=[column]))
+            assert said in fields
 
 
 async def test_the_objects_of_a_page_take_one_statement_for_each_of_their_types(

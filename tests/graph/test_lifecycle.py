@@ -10,6 +10,8 @@ from services.runs import Report
 from tests.graph.test_bad_input import everything
 from tests.support import Api, TestClock, day, read_subscription, refusal, run
 
+pytestmark = pytest.mark.usefixtures("events_tell_changes")
+
 TERM = "status startedAt currentPeriodStart currentPeriodEnd trialStart trialEnd nextBillingAt endedAt"
 ENDING = "status cancelAtPeriodEnd canceledAt endedAt nextBillingAt"
 INVOICE = "kind status amountCents amountDueCents periodStart periodEnd issuedAt lines { kind description amountCents }"

@@ -19,6 +19,8 @@ from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import an_open_invoice, events_of
 from tests.support import NOW, PATIENCE_SECONDS, Api, TestClock, day, read_subscription, refusal
 
+pytestmark = pytest.mark.usefixtures("events_tell_changes")
+
 CLOCK = "testClock { name status frozenAt targetAt version }"
 
 
@@ -61,8 +63,8 @@ async def test_a_test_clock_stands_where_it_was_put_until_it_is_advanced(
     }
     assert await events_of(api, sessions, clock_id) == [
         ("TEST_CLOCK_CREATED", 1, []),
-        ("TEST_CLOCK_ADVANCING", 2, ["status"]),
-        ("TEST_CLOCK_ADVANCED", 3, ["frozenAt", "status"]),
+        ("TEST_CLOCK_ADVANCING", 2, ["status", "targetAt"]),
+        ("TEST_CLOCK_ADVANCED", 3, ["frozenAt", "status", "targetAt"]),
     ]
 
 

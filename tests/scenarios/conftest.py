@@ -1,4 +1,4 @@
-"""Checks the books after every scenario."""
+"""Checks after every scenario that the books are in order and that events name what was changed."""
 
 from collections.abc import AsyncIterator
 
@@ -6,6 +6,11 @@ import pytest
 
 from db.database import Database
 from services.verify import snapshot, verify
+
+
+@pytest.fixture(autouse=True)
+def changes_are_told(events_tell_changes: None) -> None:
+    """As `events_tell_changes` says."""
 
 
 @pytest.fixture(autouse=True)

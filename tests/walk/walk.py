@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from db.database import single_connection
 from services.verify import verify, verify_acknowledged
+from tests.told import watch_changes, wrongly_told
 from tests.walk.client import Client, Denied, Failed, Unknown
 from tests.walk.model.world import Before, Clock, Key, Plan, Refused, World
 from tests.walk.postgres import Postgres
@@ -68,6 +69,7 @@ class Walk:
 
     def begin(self) -> None:
         self.client.database = self._postgres.new_database()
+        asyncio.run(self._watch_changes())
         self.world = World(START)
         self.client.now = START
         self.taken = []
@@ -278,15 +280,23 @@ class Walk:
         self.tally.faults[f"{what}, between steps"] += 1
 
     def verify(self) -> None:
-        """Raises `Failed` if an invariant is violated or something acknowledged is missing."""
+        """Raises `Failed` if an invariant is violated, if something acknowledged is missing, or if events name other
+        columns than those that were changed.
+        """
         asyncio.run(self._verify())
         self.tally.verified += 1
+
+    async def _watch_changes(self) -> None:
+        async with single_connection(self.client.database) as connection:
+            await watch_changes(connection)
+            await connection.commit()
 
     async def _verify(self) -> None:
         async with single_connection(self.client.database) as connection:
             await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
             checks = [*await verify(connection), await verify_acknowledged(connection, self._acknowledged)]
-        if broken := [check.line() for check in checks if not check.holds]:
+            wrong = await wrongly_told(connection)
+        if broken := [check.line() for check in checks if not check.holds] + wrong:
             raise Failed("\n".join(broken))
 
     def acknowledge(self, made: Made) -> None:

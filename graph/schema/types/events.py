@@ -85,8 +85,18 @@ assert sum(map(len, TYPES_ABOUT.values())) == len(EventType), "each type starts 
 READ_OBJECT = {kind.type: by_id[kind.model] for kind in KINDS}
 
 
+FIELDS_OF_COLUMNS = {
+    "plan_id": "plan",
+    "pending_plan_id": "pendingChange",
+    "pending_quantity": "pendingChange",
+    "pending_since": "pendingChange",
+}
+"""The fields that show columns of other names."""
+
+
 def changed_fields(self: Any) -> list[str]:
-    return [to_camel_case(column) for column in self.changes]
+    """The fields that show the changed columns, each once."""
+    return list(dict.fromkeys(FIELDS_OF_COLUMNS.get(column) or to_camel_case(column) for column in self.changes))
 
 
 def object_now(self: Any, info: Info) -> Any:
@@ -121,7 +131,10 @@ class Event:
     changes: list[str] = strawberry.field(
         resolver=changed_fields,
         metadata={READS: {"changes"}},
-        description="Names of the fields that changed, such as `amountDueCents` or `planId`. Never their values.",
+        description=(
+            "Names of the object's fields that changed, such as `amountDueCents` or `plan`. Never their values, and"
+            " neither `version` nor `updatedAt`. Empty for a new object."
+        ),
     )
     occurred_at: datetime = field(
         "When the change happened, in the customer's time: the time of the test clock, if there is one."
