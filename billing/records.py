@@ -101,9 +101,10 @@ class Values(Protocol):
 
 
 class VersionedState:
-    """A record whose changes make versions, each with an event that names the columns which it changed.
+    """A record with versions. Each version has an event that names the changed columns.
 
-    `told` are those that events name: what rules change and the API shows, apart from `version` and `updated_at`.
+    `told` contains the columns that events name: those that rules change and the API shows, except `version` and
+    `updated_at`.
     """
 
     __slots__ = ("_told_values",)
@@ -119,7 +120,7 @@ class VersionedState:
         self._told_values = self._values(self)
 
     def changed_columns(self) -> list[str]:
-        """The columns that have changed since the record was made, or since this was asked last."""
+        """Returns the columns that changed since the record was created or this was last called."""
         before, self._told_values = self._told_values, self._values(self)
         if before == self._told_values:
             return []

@@ -215,7 +215,7 @@ for known in (
 
 
 def parts_not_there(text: str) -> Iterator[str]:
-    """What a text names as a part of something that the product has, and that has no such part."""
+    """Names in a text of attributes or functions that do not exist."""
     for owner, part in NAMED_PART.findall(text):
         if owner in PARTS and part not in PARTS[owner] | SUFFIXES:
             yield f"{owner}.{part}"

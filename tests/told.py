@@ -73,7 +73,7 @@ async def watch_changes(connection: AsyncConnection | AsyncSession) -> None:
 
 
 async def wrongly_told(connection: AsyncConnection | AsyncSession) -> list[str]:
-    """Where events, since `watch_changes`, name other columns than those that were changed and that the API shows.
+    """Returns the events since `watch_changes` that do not name exactly the changed columns that the API shows.
 
     Where a transaction makes several versions of an object, their events may name a column that is in the end what it
     was in the beginning.
