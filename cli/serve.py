@@ -55,7 +55,7 @@ def serve_forever(
     Each process reads the settings from the environment, into which this function writes the options. The URL of the
     database is passed separately.
     """
-    # `server.url` is complete. Other users can read the environment, so the password in the URL stays out of it.
+    # The server's URL is complete. Other users can read the environment, so the password in the URL stays out of it.
     os.environ.update(environment_of(replace(configuration, database_url=None, pgbouncer=False)))
     for name in ("DATABASE_URL", "DATABASE_URL" + FROM_FILE):
         os.environ.pop(name, None)

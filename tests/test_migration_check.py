@@ -68,7 +68,7 @@ def test_a_migration_that_would_stop_a_server_is_refused(tmp_path: Path, rule: s
 
     assert done.returncode == 1
     assert rule in done.stderr
-    assert "revision 0101 would stop a server" in done.stderr
+    assert "revision 0101 would block a server under load" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ def values_in(data: Any) -> int:
     return sum(map(values_in, data)) if isinstance(data, list) else data is not None
 
 
-@generated(200)
+@generated(120)
 @given(documents=st.lists(QUERIES, min_size=1, max_size=3), lot=st.integers(0, 2**32))
 async def test_both_executors_answer_the_same(billing: Billing, documents: list[DocumentNode], lot: int) -> None:
     random = Random(lot)

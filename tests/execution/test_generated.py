@@ -65,7 +65,7 @@ def collect() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:coroutine '.*' was never awaited:RuntimeWarning")
-@generated(300)
+@generated(200)
 @given(documents=st.lists(QUERIES, min_size=1, max_size=4) | st.lists(MUTATIONS, min_size=1, max_size=3), lot=LOTS)
 async def test_both_executors_answer_the_same(documents: list[DocumentNode], lot: int) -> None:
     enriched = Enriched(schema, documents, Random(lot))
