@@ -94,7 +94,7 @@ class PlanState(Price):
     archived_at: datetime | None
 
 
-class Values(Protocol):
+class ValuesOfColumns(Protocol):
     """Reads attributes of a record."""
 
     def __call__(self, record: object, /) -> tuple[object, ...]: ...
@@ -111,7 +111,7 @@ class VersionedState:
 
     object_type: ClassVar[ObjectType]
     told: ClassVar[tuple[str, ...]]
-    _values: ClassVar[Values]
+    _values: ClassVar[ValuesOfColumns]
 
     def __init_subclass__(cls) -> None:
         cls._values = attrgetter(*cls.told)

@@ -23,7 +23,7 @@ from graph.server.requests import Refusal
 CONNECTION_CHECK_SECONDS = 1
 """Interval between two checks of a connection, in seconds. Cheaper than a timer for each request."""
 
-PIECE_BYTES = 16 * 1024
+PARSED_AT_ONCE_BYTES = 16 * 1024
 """Maximum number of bytes to parse at once: parsed requests and headers take much more memory than their bytes."""
 
 MAX_HEADER_FIELDS = 100
@@ -134,7 +134,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _parse(self) -> None:
         """Parses what has arrived, up to the end of the first request without a complete response."""
         while self._unparsed and not self._is_busy() and not self._is_over():
-            piece, self._unparsed = self._unparsed[:PIECE_BYTES], self._unparsed[PIECE_BYTES:]
+            piece, self._unparsed = self._unparsed[:PARSED_AT_ONCE_BYTES], self._unparsed[PARSED_AT_ONCE_BYTES:]
             self._feed(piece)
             self._count(len(piece))
         if self._refusal is not None and not self._is_busy() and not self.transport.is_closing():
@@ -207,7 +207,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._fields = 0
         # The number of bytes of this piece that belong to the previous request is not known.
-        self._bytes_around = -PIECE_BYTES
+        self._bytes_around = -PARSED_AT_ONCE_BYTES
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += 1

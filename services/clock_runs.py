@@ -23,7 +23,7 @@ from services.test_clocks import lock_existing_test_clock, read_existing_test_cl
 
 logger = logging.getLogger("billing.runs")
 
-Part = Callable[[str], AbstractContextManager[None]]
+TickPart = Callable[[str], AbstractContextManager[None]]
 """A part of a tick, by its name: what fails in it keeps no other part."""
 
 CLOCK_CHUNK = 50
@@ -96,7 +96,7 @@ async def stop_if_arrived(database: Database, sent: TestClock, work: RunTask) ->
     return await database.change(stand_still, repeatable=True)
 
 
-async def advance_test_clocks(database: Database, *, now: datetime, part: Part) -> None:
+async def advance_test_clocks(database: Database, *, now: datetime, part: TickPart) -> None:
     """Advances clocks that are ADVANCING, and retries subscriptions on hold on other clocks, least recently updated
     clock first.
 

@@ -48,7 +48,7 @@ async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: dat
     lines = await lines_of_invoice(session, invoice_id)
     account = live
     if state.subscription_id is not None and carried_credits(lines):
-        account, at = await account_of(session, live, state.subscription_id, at=at, now=now)
+        account, at = await account_of_subscription(session, live, state.subscription_id, at=at, now=now)
         [state] = [unpaid for unpaid in account.unpaid if unpaid.id == invoice_id]
     allocations = await allocations_of_invoice(session, invoice_id)
     elsewhere = await is_credited_elsewhere(session, state, lines)
@@ -101,7 +101,7 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
     if await session.scalar(select(Invoice.id).where(Invoice.replaces_id == invoice_id)):
         raise InvoiceAlreadyReissued("This invoice has already been reissued.")
     assert invoice.subscription_id is not None, "a recurring invoice belongs to a subscription"
-    account, at = await account_of(session, live, invoice.subscription_id, at=at, now=now)
+    account, at = await account_of_subscription(session, live, invoice.subscription_id, at=at, now=now)
     await require_period_intact(session, account, invoice)
     lines = await reissued_lines(session, account, invoice_id)
     with rejecting_overflow():
@@ -161,7 +161,7 @@ async def reissued_lines(session: AsyncSession, account: Account, invoice_id: In
     return again
 
 
-async def account_of(
+async def account_of_subscription(
     session: AsyncSession, live: Account, subscription_id: SubscriptionId, *, at: datetime, now: datetime
 ) -> tuple[Account, datetime]:
     """Returns the account of one of the customer's subscriptions, and its current time.

@@ -130,8 +130,7 @@ def test_in_a_folder_that_is_read_only(project: Path) -> None:
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
-        f"error: Cannot write to {project}, where .venv must be created."
-        " Copy the project to a folder that you own.\n"
+        f"error: Cannot write to {project}, where .venv must be created. Copy the project to a folder that you own.\n"
     )
 
 

@@ -20,7 +20,7 @@ from db.models import Base
 from db.models.base import table_of
 
 Record = TypeVar("Record")
-Values: TypeAlias = Sequence[Any]
+RecordValues: TypeAlias = Sequence[Any]
 Part: TypeAlias = tuple[int, int, Callable[..., Any]]
 """A field that is a record: the start and end of its values in the row, and the function that creates it from them."""
 Source: TypeAlias = type[Base] | AliasedClass[Any]
@@ -38,7 +38,7 @@ class Bound(Generic[Record]):
     columns: tuple[Column, ...]
     make: Callable[..., Record]
 
-    def read(self, rows: Iterable[Values]) -> list[Record]:
+    def read(self, rows: Iterable[RecordValues]) -> list[Record]:
         return list(starmap(self.make, rows))
 
 

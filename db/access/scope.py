@@ -135,10 +135,10 @@ def actor_of(session: AsyncSession) -> str:
     return scope.actor if scope else API_ACTOR
 
 
-Query: TypeAlias = Select[Any] | CompoundSelect[Any]
+ScopedQuery: TypeAlias = Select[Any] | CompoundSelect[Any]
 
 
-def in_scope(statement: Query, scope: Scope) -> tuple[Query, dict[str, RowBudget]]:
+def in_scope(statement: ScopedQuery, scope: Scope) -> tuple[ScopedQuery, dict[str, RowBudget]]:
     """Returns the statement, filtered and limited by the scope, and its execution options."""
     if scope.customer_id is not None:
         statement = statement.options(*scope.criteria)

@@ -15,7 +15,7 @@ from db.access.records import Target
 from db.access.statements import Statement, cached, send
 from db.models.types import bill_to_document, stored_type
 
-Values: TypeAlias = tuple[Any, ...]
+ColumnValues: TypeAlias = tuple[Any, ...]
 """The values of one column, one for each row."""
 
 
@@ -67,7 +67,7 @@ def parameter(write: int, name: str) -> str:
     return f"p{write}_{name}"
 
 
-def constant_columns(names: Iterable[str], columns: Iterable[Values]) -> frozenset[str]:
+def constant_columns(names: Iterable[str], columns: Iterable[ColumnValues]) -> frozenset[str]:
     """Returns the columns in which all rows have the same value. Such a value is sent only once.
 
     Half of the values that a renewal stores are of this kind.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 SQL = "database.sql"
 MANIFEST = "manifest.json"
-PIECE_BYTES = 2**20
+SQL_PIECE_BYTES = 2**20
 MAX_MANIFEST = 2**20
 
 Progress = Callable[[int], None]
@@ -177,7 +177,7 @@ def read_manifest(path: Path) -> Manifest:
 def pieces(archive: ZipFile) -> Iterator[bytes]:
     """Yields the SQL piece by piece. Raises `KeyError` if it is missing, and zip errors if it is damaged."""
     with archive.open(SQL) as member:
-        while piece := member.read(PIECE_BYTES):
+        while piece := member.read(SQL_PIECE_BYTES):
             yield piece
 
 

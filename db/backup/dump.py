@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.backup.archive import PIECE_BYTES, Manifest, Progress, SqlWriter, new_archive, new_sql, write_manifest
+from db.backup.archive import SQL_PIECE_BYTES, Manifest, Progress, SqlWriter, new_archive, new_sql, write_manifest
 from db.backup.errors import BackupError
 from db.backup.programs import Program, failure_reason, find_program, libpq_environment, require_major
 from db.database import NO_TIMEOUTS, single_connection
@@ -108,7 +108,7 @@ async def dump(pg_dump: Program, url: str, snapshot: str, sql: SqlWriter) -> Non
         )
         assert process.stdout is not None
         try:
-            while piece := await process.stdout.read(PIECE_BYTES):
+            while piece := await process.stdout.read(SQL_PIECE_BYTES):
                 sql.write(piece)
             code = await process.wait()
         finally:

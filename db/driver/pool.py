@@ -15,9 +15,9 @@ from sqlalchemy.util.queue import Empty, Full, QueueCommon
 from db.driver.errors import Overloaded
 from db.driver.usage import USAGE
 
-Item = TypeVar("Item")
+QueueItem = TypeVar("QueueItem")
 
-MAX_IN_QUEUE = 1_000
+MAX_POOL_QUEUE = 1_000
 """Maximum number of tasks that wait for a connection of a pool. Further ones are rejected immediately."""
 
 
@@ -25,7 +25,7 @@ class CapacityFreed(Exception):
     """Tells a waiting task to open a connection itself, because another task failed to open one."""
 
 
-class FairQueue(QueueCommon[Item]):
+class FairQueue(QueueCommon[QueueItem]):
     """A queue that hands each returned item to the task that has waited longest. It is empty while any task waits.
 
     In SQLAlchemy's own queue, a new task can take the item first, and the one that has waited goes to the end of the
@@ -35,8 +35,8 @@ class FairQueue(QueueCommon[Item]):
     def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:  # noqa: FBT002 - SQLAlchemy's signature
         self.maxsize = maxsize
         self.use_lifo = use_lifo
-        self._items: deque[Item] = deque()
-        self._waiting: deque[asyncio.Future[Item]] = deque()
+        self._items: deque[QueueItem] = deque()
+        self._waiting: deque[asyncio.Future[QueueItem]] = deque()
 
     def empty(self) -> bool:
         return not self._items
@@ -47,7 +47,7 @@ class FairQueue(QueueCommon[Item]):
     def qsize(self) -> int:
         return len(self._items)
 
-    def put_nowait(self, item: Item) -> None:
+    def put_nowait(self, item: QueueItem) -> None:
         first = self._first_waiting()
         if first is not None:
             first.set_result(item)
@@ -56,16 +56,16 @@ class FairQueue(QueueCommon[Item]):
             raise Full
         self._items.append(item)
 
-    def put(self, item: Item, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT002
+    def put(self, item: QueueItem, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT002
         assert not block, "a pool never waits for room"
         self.put_nowait(item)
 
-    def get_nowait(self) -> Item:
+    def get_nowait(self) -> QueueItem:
         if not self._items:
             raise Empty
         return self._items.pop() if self.use_lifo else self._items.popleft()
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Item:  # noqa: FBT002
+    def get(self, block: bool = True, timeout: float | None = None) -> QueueItem:  # noqa: FBT002
         if self._items or not block:
             return self.get_nowait()
         return await_(self._next(timeout))
@@ -76,7 +76,7 @@ class FairQueue(QueueCommon[Item]):
         if first is not None:
             first.set_exception(CapacityFreed())
 
-    def _first_waiting(self) -> "asyncio.Future[Item] | None":
+    def _first_waiting(self) -> "asyncio.Future[QueueItem] | None":
         """Removes and returns the future of the task that has waited longest, or None if no task waits."""
         while self._waiting:
             first = self._waiting.popleft()
@@ -88,10 +88,10 @@ class FairQueue(QueueCommon[Item]):
         """Returns the number of waiting tasks."""
         return sum(not each.done() for each in self._waiting)
 
-    async def _next(self, seconds: float | None) -> Item:
-        if len(self) >= MAX_IN_QUEUE:
+    async def _next(self, seconds: float | None) -> QueueItem:
+        if len(self) >= MAX_POOL_QUEUE:
             raise Overloaded("Too many requests are waiting for a connection.")
-        handed: asyncio.Future[Item] = asyncio.get_running_loop().create_future()
+        handed: asyncio.Future[QueueItem] = asyncio.get_running_loop().create_future()
         self._waiting.append(handed)
         try:
             async with asyncio.timeout(seconds):

@@ -29,7 +29,7 @@ from graphql.pyutils import gather_with_cancel, is_awaitable
 
 from graph.execution.errors import Failure, ResponseTooLarge, propagate_nulls
 from graph.execution.frames import Frame, Spread
-from graph.execution.leaves import bytes_of
+from graph.execution.leaves import NULL, bytes_of
 from graph.execution.objects import make_objects
 from graph.execution.plan import Field, QueryPlan, QueryPlans, Selection
 from graph.execution.values import (
@@ -54,8 +54,6 @@ OBJECTS_IN_A_TURN = 500
 
 KEY_BYTES = 4
 """Number of bytes around a member's name in JSON: two quotes, a colon and a comma."""
-
-NULL = type(None)
 
 
 async def execute(

@@ -69,8 +69,8 @@ CHANGED_INVOICE = updates(
     without=("customer_id", "subscription_id", "kind", "currency", "amount_cents", "due_at"),
 )
 NEW_PENDING_LINE = inserts(PendingLine, NewPendingLine, without=("line.reverses_invoice_id",))
-LINE = inserts(InvoiceLine, NumberedLine, without=("line.reverses_invoice_id", "line.created_at"))
-ALLOCATION = inserts(Allocation, NewAllocation)
+NEW_LINE = inserts(InvoiceLine, NumberedLine, without=("line.reverses_invoice_id", "line.created_at"))
+NEW_ALLOCATION = inserts(Allocation, NewAllocation)
 LEDGER_ENTRY = inserts(LedgerEntry, NewLedgerEntry)
 EVENT = inserts(Event, NewEvent)
 
@@ -93,8 +93,8 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     writes.add(PAYMENT, decided(attrgetter("payments")))
     writes.add(NEW_INVOICE, decided(attrgetter("invoices")))
     writes.add(NEW_PENDING_LINE, decided(new_pending_lines))
-    writes.add(LINE, decided(numbered_lines))
-    writes.add(ALLOCATION, decided(attrgetter("allocations")))
+    writes.add(NEW_LINE, decided(numbered_lines))
+    writes.add(NEW_ALLOCATION, decided(attrgetter("allocations")))
     writes.add(LEDGER_ENTRY, decided(attrgetter("ledger_entries")))
     writes.add(CHANGED_INVOICE, decided(lambda account: account.changed_invoices.values()))
     changed = [account.subscription for account in accounts if account.subscription_changed and not account.is_new]
