@@ -29,7 +29,7 @@ from starlette.types import Message
 from bench.database import BenchDatabase, bench_database
 from bench.operations import OPERATIONS, Operation, Subjects
 from bench.renewals import NOW, fill
-from billing.words import RunTrigger
+from billing.enums import RunTrigger
 from db.database import Database
 from db.migrations import migrate
 from db.models import Subscription

@@ -17,10 +17,10 @@ from uuid import uuid4
 from sqlalchemy import insert, select, text
 
 from billing.account import Account
+from billing.enums import PaymentMethod, RunTrigger
 from billing.ids import new_id
 from billing.paying import apply_payment
 from billing.subscribing import subscribe
-from billing.words import PaymentMethod, RunTrigger
 from cli.demo import new_account, terms_of, values
 from db.database import Database
 from db.embedded import EmbeddedPostgres

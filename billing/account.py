@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from billing.enums import API_ACTOR, CHARGES, EventType, ObjectType
 from billing.errors import CurrencyMismatch, CustomerArchived
 from billing.ids import InvoiceId, NewId, PlanId, SubscriptionId, new_id
 from billing.periods import Period
@@ -29,7 +30,6 @@ from billing.records import (
     SubscriptionState,
     Terms,
 )
-from billing.words import API_ACTOR, CHARGES, EventType, ObjectType
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from billing.account import Account, require_currency
+from billing.enums import EventType, InvoiceKind, LineKind, SubscriptionStatus
 from billing.errors import (
     AsOfOutOfRange,
     CancellationAlreadyScheduled,
@@ -26,7 +27,6 @@ from billing.periods import Period
 from billing.proration import credit_due, prorated
 from billing.records import Line, NewInvoice, PeriodChange, Terms
 from billing.renewals import add_trial, bill_period, clear_pending_change, set_terms
-from billing.words import EventType, InvoiceKind, LineKind, SubscriptionStatus
 
 UNUSED = "Unused time on "
 """Prefix of the description of a credit. It replaces `REMAINING`."""

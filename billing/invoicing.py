@@ -7,6 +7,15 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from billing.account import Account
+from billing.enums import (
+    UNPAID,
+    AllocationKind,
+    EventType,
+    InvoiceKind,
+    InvoiceStatus,
+    LedgerEntryKind,
+    SubscriptionStatus,
+)
 from billing.errors import (
     BillingError,
     InvoiceDraft,
@@ -27,15 +36,6 @@ from billing.records import (
     NewInvoice,
     NewLedgerEntry,
     SubscriptionState,
-)
-from billing.words import (
-    UNPAID,
-    AllocationKind,
-    EventType,
-    InvoiceKind,
-    InvoiceStatus,
-    LedgerEntryKind,
-    SubscriptionStatus,
 )
 
 

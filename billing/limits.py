@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from billing.words import PlanInterval
+from billing.enums import PlanInterval
 
 MAX_CENTS = 2**53 - 1
 """Maximum amount, in minor units: the largest integer that every JSON client reads exactly."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.account import Account
+from billing.enums import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, ObjectType, PaymentMethod
 from billing.errors import (
     AllocationInvalid,
     AmountNotPositive,
@@ -18,7 +19,6 @@ from billing.ids import InvoiceId, PaymentId
 from billing.invoicing import add_to_balance, allocate, oldest_due_first, status_error
 from billing.limits import MAX_ALLOCATIONS, MAX_CENTS, MAX_PAYMENT_AGE
 from billing.records import InvoiceState, NewPayment
-from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, ObjectType, PaymentMethod
 
 
 @dataclass(frozen=True, slots=True)

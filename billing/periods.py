@@ -4,7 +4,7 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from billing.words import PlanInterval
+from billing.enums import PlanInterval
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,7 @@ from operator import attrgetter
 from typing import ClassVar, Protocol
 from uuid import UUID
 
-from billing.ids import ChangeId, CustomerId, InvoiceId, InvoiceLineId, PaymentId, PlanId, SubscriptionId, TestClockId
-from billing.periods import Interval, Period, billing_interval
-from billing.words import (
+from billing.enums import (
     AllocationKind,
     EventType,
     InvoiceKind,
@@ -21,6 +19,8 @@ from billing.words import (
     PlanInterval,
     SubscriptionStatus,
 )
+from billing.ids import ChangeId, CustomerId, InvoiceId, InvoiceLineId, PaymentId, PlanId, SubscriptionId, TestClockId
+from billing.periods import Interval, Period, billing_interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from billing.account import Account
+from billing.enums import EventType, InvoiceKind, LineKind, PeriodKind, SubscriptionStatus
 from billing.errors import BillingError, TrialAlreadyUsed
 from billing.ids import InvoiceLineId, PlanId
 from billing.invoicing import finalize, is_open_invoice_of, overdue_at, update_past_due
@@ -14,7 +15,6 @@ from billing.limits import MAX_PERIODS_PER_RUN
 from billing.money import AmountOverflow, multiply_cents
 from billing.periods import Period, nth_boundary
 from billing.records import Line, NewInvoice, NewPeriod, NewTrial, Terms
-from billing.words import EventType, InvoiceKind, LineKind, PeriodKind, SubscriptionStatus
 
 
 def renew(account: Account, as_of: datetime, *, most: int = MAX_PERIODS_PER_RUN) -> int:

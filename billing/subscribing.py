@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from billing.account import Account, use_currency
 from billing.changes import credit_lines, link_lines
+from billing.enums import EventType, SubscriptionStatus
 from billing.errors import (
     CancellationAlreadyScheduled,
     CancellationNotScheduled,
@@ -21,7 +22,6 @@ from billing.limits import MAX_START_DAYS, MAX_TRIAL_DAYS, START_GRACE
 from billing.money import multiply_cents, rejecting_overflow
 from billing.records import NewInvoice, NewSubscription, PlanState, SubscriptionState, Terms
 from billing.renewals import end_subscription, is_due, start_subscription
-from billing.words import EventType, SubscriptionStatus
 
 
 class Settlement(StrEnum):

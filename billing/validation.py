@@ -10,6 +10,7 @@ from typing import Final
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 from iso4217 import Currency
 
+from billing.enums import PlanInterval
 from billing.errors import (
     AmountNegative,
     AmountTooLarge,
@@ -34,7 +35,6 @@ from billing.limits import (
     PLAN_DAYS,
 )
 from billing.records import Address
-from billing.words import PlanInterval
 
 
 def required_text(text: str | None, field: str, longest: int) -> str:

@@ -9,12 +9,12 @@ from datetime import datetime
 
 from billing.account import Account
 from billing.changes import defer_to_next_invoice
+from billing.enums import CHARGES, AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, LineKind
 from billing.errors import InvoiceHasPayments, InvoiceReversed
 from billing.ids import InvoiceLineId
 from billing.invoicing import add_to_balance, update_past_due
 from billing.records import AllocationState, InvoiceState, Line, OtherInvoiceLine
 from billing.renewals import bill_pending_lines
-from billing.words import CHARGES, AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, LineKind
 
 
 def void(

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.changes import ChangeMode, change_terms
+from billing.enums import EventType, ObjectType, PaymentMethod, PlanInterval
 from billing.ids import CustomerId, NewId, PlanId
 from billing.limits import NET_DAYS
 from billing.paying import apply_payment
@@ -24,7 +25,6 @@ from billing.records import Address, BillTo, CustomerState, NewEvent, Price, Ter
 from billing.renewals import renew
 from billing.subscribing import CancellationRequest, decide_cancellation, subscribe
 from billing.voiding import void
-from billing.words import EventType, ObjectType, PaymentMethod, PlanInterval
 from cli.database import command_line, database_at
 from cli.errors import CommandError
 from db.access.records import from_row

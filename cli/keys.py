@@ -7,9 +7,9 @@ from uuid import UUID
 
 from rich.console import Console
 
+from billing.enums import ApiKeyScope
 from billing.errors import BillingError
 from billing.ids import ApiKeyId
-from billing.words import ApiKeyScope
 from cli.database import command_line, database_at
 from cli.errors import CommandError
 from services.api_keys import KEY_SEEN_FOR, api_keys, create_api_key, has_api_keys, revoke_api_key

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.text import Text
 from typer.models import OptionInfo
 
+from billing.enums import KEY_SCOPES, ApiKeyScope
 from billing.limits import RUN_CHUNK
-from billing.words import KEY_SCOPES, ApiKeyScope
 from cli import __version__
 from cli.environment import format_value, settings_of
 from cli.output import CommandGroup

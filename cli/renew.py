@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from billing.words import RunTrigger
+from billing.enums import RunTrigger
 from cli.database import database_at
 from cli.errors import CommandError
 from cli.settings import read_configuration

@@ -17,11 +17,11 @@ from uuid import UUID
 from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.enums import ApiKeyScope
 from billing.errors import ApiKeyNotFound, ApiKeyRevoked, InvalidInput
 from billing.ids import ApiKeyId, new_id
 from billing.limits import MAX_NAME
 from billing.validation import required_text
-from billing.words import ApiKeyScope
 from db.models import ApiKey
 from db.models.base import table_of
 

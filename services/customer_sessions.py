@@ -8,10 +8,10 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import require_in_use
+from billing.enums import ApiKeyScope, CustomerPermission
 from billing.errors import CustomerNotFound, InvalidInput, PlanNotFound
 from billing.ids import CustomerId, PlanId
 from billing.limits import MAX_SESSION_PLANS, MAX_SESSION_SECONDS, MIN_SESSION_SECONDS, PRUNED_AT_ONCE
-from billing.words import ApiKeyScope, CustomerPermission
 from db.models import ApiKey, Plan
 from db.models.base import table_of
 from db.queries.arrays import among

@@ -9,6 +9,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.enums import EventType, SubscriptionStatus
 from billing.errors import (
     CustomerArchived,
     CustomerHasLiveSubscription,
@@ -31,7 +32,6 @@ from billing.validation import (
     valid_metadata,
     valid_net_days,
 )
-from billing.words import EventType, SubscriptionStatus
 from db.driver.errors import violated_constraint
 from db.models import Customer, Subscription
 from db.models.base import mark_changed

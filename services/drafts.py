@@ -8,6 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account, require_currency, require_in_use, use_currency
+from billing.enums import EventType, InvoiceKind, InvoiceStatus, LineKind
 from billing.errors import (
     AmountNotPositive,
     BillingError,
@@ -27,7 +28,6 @@ from billing.limits import MAX_LINE_DESCRIPTION
 from billing.money import checked_cents, multiply_cents, rejecting_overflow
 from billing.records import InvoiceState
 from billing.validation import required_text, valid_currency, valid_net_days, valid_quantity
-from billing.words import EventType, InvoiceKind, InvoiceStatus, LineKind
 from db.access.records import from_row
 from db.models import Invoice, InvoiceLine
 from db.models.base import mark_changed

@@ -8,9 +8,9 @@ from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState
 
+from billing.enums import EventType
 from billing.ids import new_id
 from billing.records import NewEvent
-from billing.words import EventType
 from db.access.scope import actor_of
 from db.models import Customer, Invoice, Plan, TestClock
 from db.models.kinds import KIND_OF

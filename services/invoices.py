@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
+from billing.enums import CHARGES, EventType, InvoiceKind, InvoiceStatus, LineKind
 from billing.errors import (
     InvoiceAlreadyReissued,
     InvoiceNotFound,
@@ -22,7 +23,6 @@ from billing.money import rejecting_overflow
 from billing.periods import Period
 from billing.records import InvoiceState, Line
 from billing.voiding import carried_credits, has_charge_among, lines_to_reissue, void
-from billing.words import CHARGES, EventType, InvoiceKind, InvoiceStatus, LineKind
 from db.models import Invoice
 from db.queries.accounts import allocations_of_invoice, is_later_event, period_was_changed
 from db.queries.lines import billed_by_line, credited_by_line, lines_of_changes, lines_of_invoice

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import require_currency, use_currency
+from billing.enums import InvoiceStatus, PaymentMethod
 from billing.errors import Overpayment
 from billing.ids import CustomerId, InvoiceId
 from billing.invoicing import update_past_due
@@ -22,7 +23,6 @@ from billing.paying import (
     valid_received_at,
 )
 from billing.validation import optional_text, valid_currency
-from billing.words import InvoiceStatus, PaymentMethod
 from db.models import Invoice
 from db.queries.arrays import among
 from services.accounts.open import open_customer

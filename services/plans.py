@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.enums import EventType, PlanInterval
 from billing.errors import (
     PlanArchived,
     PlanCodeTaken,
@@ -27,7 +28,6 @@ from billing.validation import (
     valid_price,
     valid_trial_days,
 )
-from billing.words import EventType, PlanInterval
 from db.driver.errors import violated_constraint
 from db.models import Plan
 from db.models.base import mark_changed

@@ -12,9 +12,9 @@ from sqlalchemy import Row, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.enums import EventType
 from billing.ids import CustomerId, SubscriptionId
 from billing.validation import email_key_or_none
-from billing.words import EventType
 from db.database import Database
 from db.driver.errors import violated_constraint
 from db.models import Customer

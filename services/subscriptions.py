@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account, require_currency, require_in_use
 from billing.changes import Change, ChangeRequest, change_terms, withdraw_change
+from billing.enums import SubscriptionStatus
 from billing.errors import (
     CreditNotAllowed,
     PlanArchived,
@@ -29,7 +30,6 @@ from billing.subscribing import (
     valid_start,
 )
 from billing.validation import valid_metadata, valid_quantity
-from billing.words import SubscriptionStatus
 from db.queries.accounts import read_plan, trial_subscription
 from services.accounts.open import open_customer, open_subscription, require_caught_up
 from services.accounts.read import read_billed_lines

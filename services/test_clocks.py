@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.enums import EventType, TestClockStatus
 from billing.errors import InvalidInput, TestClockAdvancing, TestClockBackwards, TestClockNotFound
 from billing.ids import TestClockId, new_id
 from billing.limits import MAX_NAME, MAX_YEARS_AHEAD
 from billing.validation import optional_text
-from billing.words import EventType, TestClockStatus
 from db.models import TestClock
 from db.models.base import mark_changed
 from services.events import record

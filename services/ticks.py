@@ -9,8 +9,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.enums import RunTrigger
 from billing.limits import RUN_CHUNK
-from billing.words import RunTrigger
 from db.database import Database
 from db.driver.errors import is_unavailable
 from services.clock_runs import advance_test_clocks

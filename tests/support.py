@@ -12,8 +12,8 @@ import httpx
 from sqlalchemy import event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.enums import PlanInterval, RunTrigger
 from billing.ids import CustomerId, PlanId, new_id
-from billing.words import PlanInterval, RunTrigger
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Base, Customer, Plan

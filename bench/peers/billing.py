@@ -13,9 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from billing.ids import InvoiceId, InvoiceLineId, SubscriptionId
-from billing.records import BillTo
-from billing.words import (
+from billing.enums import (
     EventType,
     InvoiceKind,
     InvoiceStatus,
@@ -25,6 +23,8 @@ from billing.words import (
     PlanInterval,
     SubscriptionStatus,
 )
+from billing.ids import InvoiceId, InvoiceLineId, SubscriptionId
+from billing.records import BillTo
 from db.models import Base, BillingPeriod, Customer, Event, Invoice, InvoiceLine, Plan, Subscription
 
 NET_DAYS = 14

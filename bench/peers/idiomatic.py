@@ -18,7 +18,7 @@ from strawberry.asgi import GraphQL
 from strawberry.schema.config import StrawberryConfig
 
 from bench.peers import billing, rows
-from billing.words import InvoiceStatus, PaymentMethod, PlanInterval, SubscriptionStatus
+from billing.enums import InvoiceStatus, PaymentMethod, PlanInterval, SubscriptionStatus
 from db import models
 
 SESSIONS = rows.sessions()
@@ -27,8 +27,8 @@ Item = TypeVar("Item")
 BatchedRead: TypeAlias = Callable[..., Any]
 
 Cents = NewType("Cents", int)
-for words in (InvoiceStatus, PaymentMethod, PlanInterval, SubscriptionStatus):
-    strawberry.enum(words)
+for enum in (InvoiceStatus, PaymentMethod, PlanInterval, SubscriptionStatus):
+    strawberry.enum(enum)
 
 
 class Loaders:

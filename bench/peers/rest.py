@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bench.peers import billing, rows
-from billing.words import InvoiceStatus, PaymentMethod, PlanInterval, SubscriptionStatus
+from billing.enums import InvoiceStatus, PaymentMethod, PlanInterval, SubscriptionStatus
 from db import models
 
 SESSIONS = rows.sessions()

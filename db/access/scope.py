@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.interfaces import ORMOption
 
+from billing.enums import API_ACTOR
 from billing.ids import ApiKeyId, CustomerId
-from billing.words import API_ACTOR
 from db.models import Base, IdempotencyKey, Plan
 from db.models.kinds import VISIBLE, is_the_customers_plan
 

@@ -5,9 +5,9 @@ from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, LargeBinary, 
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.enums import ApiKeyScope
 from billing.ids import ApiKeyId, CustomerId
 from billing.limits import MAX_NAME
-from billing.words import ApiKeyScope
 from db.models.base import Base, check_enum, check_length
 
 

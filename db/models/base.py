@@ -10,10 +10,10 @@ from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Table, Te
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from billing.enums import ENUMS
 from billing.ids import ID_TYPES
 from billing.limits import MAX_CENTS, MAX_NET_DAYS
 from billing.records import Address, BillTo
-from billing.words import ENUMS
 from db.models.types import AddressColumn, BillToColumn, EnumText, Instant
 
 BY_CODE_POINT = Text(collation="C")
@@ -46,7 +46,7 @@ class Base(DeclarativeBase):
         dict[str, str]: JSONB(),
         list[str]: ARRAY(Text()),
         **{key: Uuid() for key in ID_TYPES},
-        **{words: EnumText(words) for words in ENUMS},
+        **{enum: EnumText(enum) for enum in ENUMS},
     }
 
 
@@ -71,14 +71,14 @@ def mark_changed(row: Versioned, now: datetime) -> None:
     row.updated_at = now
 
 
-def listed(words: Iterable[StrEnum]) -> str:
+def listed(values: Iterable[StrEnum]) -> str:
     """Returns the values as a SQL list: `'OPEN', 'PAID'`."""
-    return ", ".join(f"'{word.value}'" for word in words)
+    return ", ".join(f"'{value.value}'" for value in values)
 
 
-def check_enum(column: str, words: Iterable[StrEnum]) -> CheckConstraint:
-    """Returns a CHECK that a text column contains one of `words`."""
-    return CheckConstraint(f"{column} IN ({listed(words)})", name=column)
+def check_enum(column: str, values: Iterable[StrEnum]) -> CheckConstraint:
+    """Returns a CHECK that a text column contains one of `values`."""
+    return CheckConstraint(f"{column} IN ({listed(values)})", name=column)
 
 
 def check_length(column: str, length: int) -> CheckConstraint:

@@ -4,9 +4,9 @@ from uuid import UUID
 from sqlalchemy import DDL, BigInteger, CheckConstraint, Identity, Index, Integer, UniqueConstraint, event, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.enums import EventType, ObjectType
 from billing.ids import CustomerId
 from billing.limits import MAX_ACTOR
-from billing.words import EventType, ObjectType
 from db.models.base import Base, check_enum, check_length
 from db.models.types import TransactionId
 

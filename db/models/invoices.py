@@ -12,10 +12,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.enums import UNPAID, InvoiceKind, InvoiceStatus, LineKind
 from billing.ids import ChangeId, CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.limits import MAX_INVOICE_NUMBER, MAX_LINE_DESCRIPTION, MAX_LINES
 from billing.records import BillTo
-from billing.words import UNPAID, InvoiceKind, InvoiceStatus, LineKind
 from db.models.base import IN_THE_WORLD, Base, Versioned, check_amount, check_enum, check_length, days_to_pay, listed
 
 

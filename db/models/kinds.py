@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
+from billing.enums import InvoiceStatus, ObjectType
 from billing.ids import ApiKeyId, CustomerId
-from billing.words import InvoiceStatus, ObjectType
 from db.models.access import ApiKey
 from db.models.base import Base, table_of
 from db.models.customers import Customer

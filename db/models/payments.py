@@ -12,9 +12,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.enums import AllocationKind, LedgerEntryKind, PaymentMethod
 from billing.ids import CustomerId, InvoiceId, PaymentId
 from billing.limits import MAX_REFERENCE
-from billing.words import AllocationKind, LedgerEntryKind, PaymentMethod
 from db.models.base import Base, check_amount, check_enum, check_length
 
 

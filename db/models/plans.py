@@ -3,9 +3,9 @@ from datetime import datetime
 from sqlalchemy import CHAR, CheckConstraint, Index, Integer, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.enums import PlanInterval
 from billing.ids import PlanId
 from billing.limits import MAX_INTERVAL_COUNT, MAX_NAME, MAX_PLAN_CODE, MAX_PLAN_DESCRIPTION, MAX_TRIAL_DAYS
-from billing.words import PlanInterval
 from db.models.base import (
     BY_CODE_POINT,
     Base,

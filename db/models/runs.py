@@ -5,9 +5,9 @@ from sqlalchemy import CheckConstraint, Index, Integer, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.enums import RunTrigger, TestClockStatus
 from billing.ids import TestClockId
 from billing.limits import MAX_IDEMPOTENCY_KEY, MAX_NAME
-from billing.words import RunTrigger, TestClockStatus
 from db.models.base import Base, Versioned, check_enum, check_length
 
 

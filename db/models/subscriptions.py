@@ -11,9 +11,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.enums import LineKind, PeriodKind, SubscriptionStatus
 from billing.ids import ChangeId, CustomerId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.limits import MAX_HOLD_REASON, MAX_LINE_DESCRIPTION
-from billing.words import LineKind, PeriodKind, SubscriptionStatus
 from db.models.base import IN_THE_WORLD, Base, Versioned, check_amount, check_enum, check_length, json_object
 
 

@@ -37,15 +37,15 @@ class EnumText(TypeDecorator[StrEnum]):
     impl = Text
     cache_ok = True
 
-    def __init__(self, words: type[StrEnum]) -> None:
+    def __init__(self, enum: type[StrEnum]) -> None:
         super().__init__()
-        self.words = words
+        self.enum = enum
 
     def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:
-        return None if value is None else self.words(value).value
+        return None if value is None else self.enum(value).value
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
-        return None if value is None else self.words(value)
+        return None if value is None else self.enum(value)
 
 
 class TransactionId(UserDefinedType[int]):

@@ -27,6 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
+from billing.enums import UNPAID, EventType, InvoiceStatus, PeriodKind, SubscriptionStatus
 from billing.ids import CustomerId, InvoiceId, PlanId, SubscriptionId, TestClockId
 from billing.records import (
     AllocationState,
@@ -37,7 +38,6 @@ from billing.records import (
     Price,
     SubscriptionState,
 )
-from billing.words import UNPAID, EventType, InvoiceStatus, PeriodKind, SubscriptionStatus
 from db.access.records import bind
 from db.access.statements import Statement, cached, send
 from db.models import (

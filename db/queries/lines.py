@@ -9,10 +9,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from billing.enums import CHARGES, InvoiceStatus
 from billing.ids import InvoiceId, InvoiceLineId, SubscriptionId
 from billing.periods import Period
 from billing.records import BilledLine, Line, NewPendingLine, OtherInvoiceLine
-from billing.words import CHARGES, InvoiceStatus
 from db.access.records import bind
 from db.access.statements import Statement, cached, send
 from db.models import Invoice, InvoiceLine, PendingLine, Subscription

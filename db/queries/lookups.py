@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, any_, bindparam, literal, select, un
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
-from billing.words import SubscriptionStatus
+from billing.enums import SubscriptionStatus
 from db.access.reads import Reads, RowQuery
 from db.access.statements import cached
 from db.models import (

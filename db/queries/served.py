@@ -139,4 +139,4 @@ def values_per_column(
 @cache
 def enum_values(model: type[Base], name: str) -> tuple[object, ...] | None:
     type_ = table_of(model).c[name].type
-    return tuple(type_.words) if isinstance(type_, EnumText) else None
+    return tuple(type_.enum) if isinstance(type_, EnumText) else None

@@ -18,8 +18,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from billing.enums import EventType
 from billing.records import NewEvent
-from billing.words import EventType
 from db.database import Database
 from graph.observability import METRICS_FOLDER
 from graph.observability.exchange import Exchange

@@ -9,7 +9,7 @@ from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from billing.words import ApiKeyScope
+from billing.enums import ApiKeyScope
 from db.database import Database
 from db.queries.renewals import waiting_renewals
 from graph.error_codes import ErrorCode

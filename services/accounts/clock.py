@@ -6,9 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
+from billing.enums import TestClockStatus
 from billing.errors import TestClockAdvancing
 from billing.ids import TestClockId
-from billing.words import TestClockStatus
 from db.models import TestClock
 
 

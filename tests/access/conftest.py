@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
+from billing.enums import ApiKeyScope, CustomerPermission
 from billing.ids import CustomerId, PlanId
-from billing.words import ApiKeyScope, CustomerPermission
 from db.database import Database
 from graph.server.app import create_app
 from graph.settings import Settings

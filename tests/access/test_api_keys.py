@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from billing.words import ApiKeyScope
+from billing.enums import ApiKeyScope
 from db.database import Database
 from db.models import ApiKey, Event, IdempotencyKey
 from graph.settings import Settings

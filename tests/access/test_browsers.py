@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.words import ApiKeyScope
+from billing.enums import ApiKeyScope
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Plan

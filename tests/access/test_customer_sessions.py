@@ -21,9 +21,9 @@ from graphql import (
 from sqlalchemy import func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from billing.enums import ApiKeyScope, CustomerPermission
 from billing.ids import ApiKeyId, CustomerId, PlanId, new_id
 from billing.limits import MAX_SESSION_SECONDS, MIN_SESSION_SECONDS
-from billing.words import ApiKeyScope, CustomerPermission
 from db.access.scope import visible
 from db.database import Database
 from db.models import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.words import ApiKeyScope
+from billing.enums import ApiKeyScope
 from db.database import Database
 from graph.settings import Settings
 from services.settings import RateLimit

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, update
 
+from billing.enums import ApiKeyScope
 from billing.ids import ApiKeyId
-from billing.words import ApiKeyScope
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import ApiKey, RateBucket

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from billing.account import Account
 from billing.changes import Change, ChangeMode, are_same_terms, change_terms, credit_lines
+from billing.enums import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind
 from billing.ids import CustomerId, NewId, PaymentId, PlanId
 from billing.invoicing import add_ledger_entry, allocate, oldest_due_first, update_past_due
 from billing.periods import Interval, Period, nth_boundary
 from billing.records import BillTo, CustomerState, Line, NewInvoice, Terms
 from billing.renewals import end_subscription, renew
 from billing.subscribing import add_subscription
-from billing.words import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind
 
 JUNE = datetime(2025, 6, 1, tzinfo=UTC)
 """Start of a month with 30 days."""

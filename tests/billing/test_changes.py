@@ -10,6 +10,16 @@ from hypothesis import strategies as st
 
 from billing.account import Account
 from billing.changes import Change, ChangeMode
+from billing.enums import (
+    AllocationKind,
+    EventType,
+    InvoiceKind,
+    InvoiceStatus,
+    LedgerEntryKind,
+    LineKind,
+    PeriodKind,
+    SubscriptionStatus,
+)
 from billing.errors import (
     AsOfOutOfRange,
     BillingError,
@@ -23,16 +33,6 @@ from billing.money import AmountOverflow
 from billing.periods import Interval, Period
 from billing.records import PeriodChange, Terms
 from billing.renewals import renew
-from billing.words import (
-    AllocationKind,
-    EventType,
-    InvoiceKind,
-    InvoiceStatus,
-    LedgerEntryKind,
-    LineKind,
-    PeriodKind,
-    SubscriptionStatus,
-)
 from tests.billing.accounts import (
     JUNE,
     MONTH,

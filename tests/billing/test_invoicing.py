@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from billing.account import Account
 from billing.changes import ChangeMode
+from billing.enums import AllocationKind, EventType, InvoiceKind, InvoiceStatus, LedgerEntryKind
 from billing.errors import TooManyLines
 from billing.ids import InvoiceId, InvoiceLineId
 from billing.invoicing import finalize
@@ -18,7 +19,6 @@ from billing.money import AmountOverflow
 from billing.periods import Period
 from billing.records import InvoiceState, NewInvoice, SubscriptionState
 from billing.renewals import renew
-from billing.words import AllocationKind, EventType, InvoiceKind, InvoiceStatus, LedgerEntryKind
 from tests.billing.accounts import (
     JUNE,
     WEEK,

@@ -4,11 +4,11 @@ import pytest
 
 from billing.account import Account
 from billing.changes import ChangeMode, PendingChange, change_terms
+from billing.enums import EventType
 from billing.errors import CancellationAlreadyScheduled, SubscriptionUnchanged
 from billing.records import Terms
 from billing.renewals import renew
 from billing.subscribing import CancellationRequest, decide_cancellation
-from billing.words import EventType
 from tests.billing.accounts import JUNE, YEAR, amounts, change_to, days, some_terms, started
 from tests.billing.test_changes import HALF_OF_JUNE, JULY
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.enums import PlanInterval
 from billing.limits import MAX_INTERVAL_COUNT
 from billing.periods import Interval, Period, billing_interval, nth_boundary
-from billing.words import PlanInterval
 from tests.billing.accounts import nth_period
 
 DAYS_30 = billing_interval(PlanInterval.DAY, 30)

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from billing.account import Account
 from billing.changes import ChangeMode
+from billing.enums import EventType, InvoiceKind, InvoiceStatus, LineKind, PeriodKind, SubscriptionStatus
 from billing.invoicing import update_past_due
 from billing.limits import MAX_CENTS, MAX_PERIODS_PER_RUN
 from billing.money import AmountOverflow
 from billing.periods import Interval, Period
 from billing.renewals import bill_until, renew
-from billing.words import EventType, InvoiceKind, InvoiceStatus, LineKind, PeriodKind, SubscriptionStatus
 from tests.billing.accounts import (
     JUNE,
     MONTH,

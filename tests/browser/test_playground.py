@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 from playwright.async_api import Locator, Page, Request, Response, async_playwright, expect
 
-from billing.words import ApiKeyScope
+from billing.enums import ApiKeyScope
 from db.database import Database
 from graph.server.app import create_app
 from graph.settings import Settings

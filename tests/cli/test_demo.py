@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from sqlalchemy import func, select, text
 
-from billing.words import InvoiceKind
+from billing.enums import InvoiceKind
 from cli.demo import fill
 from cli.errors import CommandError
 from db.database import Database, single_connection

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from typer.testing import CliRunner
 
-from billing.words import ApiKeyScope
+from billing.enums import ApiKeyScope
 from cli.errors import CommandError
 from cli.keys import list_keys, require_keys
 from cli.main import app

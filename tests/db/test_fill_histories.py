@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from billing.changes import ChangeMode, ChangeRequest
+from billing.enums import PlanInterval, RunTrigger
 from billing.ids import CustomerId, PlanId, SubscriptionId
 from billing.subscribing import SubscriptionRequest
-from billing.words import PlanInterval, RunTrigger
 from db.database import Database, single_connection
 from services.customers import create_customer
 from services.plans import create_plan

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import Connection, text, update
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from billing import words as values
+from billing import enums as values
 from billing.subscribing import SubscriptionRequest
 from db.access.transactions import Sessions
 from db.database import Database, single_connection

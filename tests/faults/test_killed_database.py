@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from billing.words import RunTrigger
+from billing.enums import RunTrigger
 from db.database import Database
 from db.embedded import EmbeddedPostgres
 from db.migrations import migrate

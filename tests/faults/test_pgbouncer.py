@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from billing.words import RunTrigger
+from billing.enums import RunTrigger
 from db.database import Database, single_connection
 from db.driver.connection import return_to_pool
 from db.driver.urls import asyncpg_url, pgbouncer_url

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from billing.enums import RunTrigger
 from billing.limits import (
     MAX_ALLOCATIONS,
     MAX_CENTS,
@@ -31,7 +32,6 @@ from billing.limits import (
     MAX_TRIAL_DAYS,
     START_GRACE,
 )
-from billing.words import RunTrigger
 from db.access.transactions import Sessions
 from db.database import Database
 from db.embedded import EmbeddedPostgres

@@ -11,9 +11,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert, select
 
+from billing.enums import EventType, ObjectType
 from billing.ids import new_id
 from billing.records import CustomerState, InvoiceState, SubscriptionState, VersionedState
-from billing.words import EventType, ObjectType
 from db.access.records import Target
 from db.access.transactions import Sessions
 from db.database import Database

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from billing import enums as values
 from billing import ids, records
-from billing import words as values
 from billing.ids import new_id
 from db import models
 from db.access.transactions import Sessions

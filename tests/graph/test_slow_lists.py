@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from billing.words import ApiKeyScope
+from billing.enums import ApiKeyScope
 from db.database import Database, single_connection
 from graph.server.app import create_app
 from graph.settings import Limits, Settings

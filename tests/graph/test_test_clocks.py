@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
+from billing.enums import RunTrigger
 from billing.ids import TestClockId
-from billing.words import RunTrigger
 from db.access.transactions import Sessions
 from db.database import Database
 from services.clock_runs import advance

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from sqlalchemy import select
 
-from billing.words import EventType
+from billing.enums import EventType
 from cli.demo import fill
 from db.access.transactions import Sessions
 from db.database import Database

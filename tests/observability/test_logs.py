@@ -18,7 +18,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from billing.words import ApiKeyScope
+from billing.enums import ApiKeyScope
 from cli.logs import Formatter
 from db.database import Database
 from graph.server.app import create_app

@@ -18,8 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 from starlette.routing import Mount, Route
 
+from billing.enums import ApiKeyScope
 from billing.ids import CustomerId
-from billing.words import ApiKeyScope
 from db.access.transactions import Sessions
 from db.database import Database
 from db.embedded import EmbeddedPostgres

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from billing.words import ApiKeyScope
+from billing.enums import ApiKeyScope
 from db.database import Database
 from db.driver.urls import asyncpg_url
 from db.embedded import EmbeddedPostgres

@@ -7,10 +7,10 @@ from typing import Any
 
 from billing.account import Account
 from billing.changes import ChangeMode, change_terms
+from billing.enums import PaymentMethod, PlanInterval
 from billing.ids import new_id
 from billing.paying import apply_payment
 from billing.subscribing import CancellationRequest, decide_cancellation, subscribe
-from billing.words import PaymentMethod, PlanInterval
 from cli.demo import DemoCustomer, live_until, new_account, plan_created, store_made, terms_of
 from db.database import Database
 from db.models import Plan

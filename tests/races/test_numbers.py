@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.enums import InvoiceStatus
 from billing.errors import InvoiceNotFound, InvoiceOpen
 from billing.ids import InvoiceId
-from billing.words import InvoiceStatus
 from cli.demo import DemoCustomer
 from db.access.transactions import Sessions
 from db.database import Database

@@ -16,8 +16,8 @@ import pytest
 
 from billing.account import Account
 from billing.changes import ChangeMode
+from billing.enums import RunTrigger
 from billing.subscribing import CancellationRequest, decide_cancellation
-from billing.words import RunTrigger
 from cli.demo import DemoCustomer
 from db.database import Database
 from db.models import Plan

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from billing.words import RunTrigger
+from billing.enums import RunTrigger
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import BillingPeriod, BillingRun, Event, Invoice, InvoiceLine

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from graphql import GraphQLError
 
+from billing.enums import API_ACTOR, CUSTOMER_ACTOR, KEY_ACTOR, ApiKeyScope, CustomerPermission
 from billing.ids import ApiKeyId, CustomerId
-from billing.words import API_ACTOR, CUSTOMER_ACTOR, KEY_ACTOR, ApiKeyScope, CustomerPermission
 from graph.error_codes import ErrorCode
 
 LOCAL = "local"

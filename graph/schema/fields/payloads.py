@@ -20,10 +20,10 @@ from typing import Annotated, Any, Protocol, TypeVar, dataclass_transform, get_t
 import strawberry
 from strawberry.types import get_object_definition
 
+from billing.enums import ApiKeyScope, CustomerPermission
 from billing.errors import BillingError
 from billing.limits import MAX_IDEMPOTENCY_KEY
 from billing.validation import UNCHANGED, Unchanged
-from billing.words import ApiKeyScope, CustomerPermission
 from db.queries.lookups import (
     customers_by_id,
     invoices_by_id,

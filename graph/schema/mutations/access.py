@@ -5,8 +5,8 @@ from typing import cast
 import strawberry
 
 from billing import limits
+from billing.enums import ApiKeyScope, CustomerPermission
 from billing.ids import ApiKeyId, CustomerId, PlanId
-from billing.words import ApiKeyScope, CustomerPermission
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import Payload, mutation, payload
 from graph.schema.fields.scalars import parse_id

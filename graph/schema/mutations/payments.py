@@ -5,9 +5,9 @@ from datetime import datetime
 import strawberry
 
 from billing import limits
+from billing.enums import PaymentMethod
 from billing.ids import CustomerId, InvoiceId
 from billing.paying import RequestedAllocation
-from billing.words import PaymentMethod
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import Payload, idempotency_key_field, made_customer, made_payment, mutation, payload
 from graph.schema.fields.scalars import Cents, Currency, parse_id

@@ -4,9 +4,9 @@ import strawberry
 from strawberry import Maybe
 
 from billing import limits
+from billing.enums import PlanInterval
 from billing.ids import PlanId
 from billing.validation import UNCHANGED
-from billing.words import PlanInterval
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import Payload, given, idempotency_key_field, made_plan, mutation, payload
 from graph.schema.fields.scalars import Cents, Currency, parse_id

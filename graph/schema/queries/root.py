@@ -5,8 +5,8 @@ from typing import Annotated, Any, cast
 
 import strawberry
 
+from billing.enums import ApiKeyScope
 from billing.validation import email_key_or_none
-from billing.words import ApiKeyScope
 from db import models
 from db.queries.lookups import (
     by_id,

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import strawberry
 
-from billing.words import ApiKeyScope, CustomerPermission
+from billing.enums import ApiKeyScope, CustomerPermission
 from db import models
 from graph.schema.types.common import describe, field
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from billing.words import API_ACTOR, CUSTOMER_ACTOR, KEY_ACTOR, EventType, ObjectType
+from billing.enums import API_ACTOR, CUSTOMER_ACTOR, KEY_ACTOR, EventType, ObjectType
 from db import models
 from db.models.kinds import KINDS
 from db.queries.lookups import by_id, customers_by_id

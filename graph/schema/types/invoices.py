@@ -7,7 +7,7 @@ from typing import ClassVar
 import strawberry
 
 from billing import limits
-from billing.words import InvoiceKind, InvoiceStatus, LineKind
+from billing.enums import InvoiceKind, InvoiceStatus, LineKind
 from db import models
 from db.queries.lookups import (
     allocations_by_invoice,

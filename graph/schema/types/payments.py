@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import strawberry
 
-from billing.words import AllocationKind, LedgerEntryKind, PaymentMethod
+from billing.enums import AllocationKind, LedgerEntryKind, PaymentMethod
 from db import models
 from db.queries.lookups import allocations_by_payment, customers_by_id, invoices_by_id, payments_by_id
 from db.queries.pages import Condition

@@ -7,7 +7,7 @@ from typing import ClassVar
 import strawberry
 
 from billing import limits
-from billing.words import PlanInterval
+from billing.enums import PlanInterval
 from db import models
 from db.queries.pages import Condition
 from graph.schema.fields.connections import Connection, connection

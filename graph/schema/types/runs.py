@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import strawberry
 
-from billing.words import RunTrigger, TestClockStatus
+from billing.enums import RunTrigger, TestClockStatus
 from db import models
 from db.queries.pages import Condition
 from graph.schema.fields.connections import Connection, connection

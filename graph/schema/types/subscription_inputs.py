@@ -6,10 +6,10 @@ import strawberry
 
 from billing import limits
 from billing.changes import ChangeMode, ChangeRequest
+from billing.enums import ApiKeyScope
 from billing.ids import PlanId
 from billing.periods import NOMINAL_MONTH
 from billing.subscribing import SubscriptionRequest
-from billing.words import ApiKeyScope
 from graph.schema.fields.access import Access
 from graph.schema.fields.scalars import parse_id
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import strawberry
 
 from billing import changes, limits
+from billing.enums import LineKind, SubscriptionStatus
 from billing.ids import PlanId
-from billing.words import LineKind, SubscriptionStatus
 from db import models
 from db.queries.lookups import (
     billing_holds_by_subscription,

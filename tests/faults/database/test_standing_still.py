@@ -11,7 +11,7 @@ import asyncpg
 import httpx
 import pytest
 
-from billing.words import ApiKeyScope
+from billing.enums import ApiKeyScope
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Customer
