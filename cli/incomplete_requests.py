@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-MAX_ARRIVING_BYTES = 16 * 2**20
+MAX_INCOMPLETE_BYTES = 16 * 2**20
 """Maximum number of bytes that a process holds for incomplete requests."""
 
 
 class IncompleteRequests:
     """Counts the bytes of incomplete requests by connection. Above the limit, gives up the oldest requests."""
 
-    def __init__(self, limit: int = MAX_ARRIVING_BYTES) -> None:
+    def __init__(self, limit: int = MAX_INCOMPLETE_BYTES) -> None:
         self._limit = limit
         self._total = 0
         self._sizes: dict[Callable[[], None], int] = {}

@@ -23,7 +23,7 @@ from graph.server.requests import Refusal
 CONNECTION_CHECK_SECONDS = 1
 """Interval between two checks of a connection, in seconds. Cheaper than a timer for each request."""
 
-PARSED_AT_ONCE_BYTES = 16 * 1024
+PARSED_AT_ONCE_BYTES = 1024
 """Maximum number of bytes to parse at once: parsed requests and headers take much more memory than their bytes."""
 
 MAX_HEADER_FIELDS = 100
@@ -127,6 +127,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Drops the head and the body of an answered request, so that idle connections hold neither."""
         if self.cycle is None or not self.cycle.response_complete:
             return
+        INCOMPLETE.drop(self._make_room)
         if self.scope is self.cycle.scope:
             self.scope, self.url = None, b""
         self.cycle.scope, self.cycle.body = None, bytearray()  # type: ignore[assignment]
@@ -134,9 +135,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def _parse(self) -> None:
         """Parses what has arrived, up to the end of the first request without a complete response."""
         while self._unparsed and not self._is_busy() and not self._is_over():
-            piece, self._unparsed = self._unparsed[:PARSED_AT_ONCE_BYTES], self._unparsed[PARSED_AT_ONCE_BYTES:]
-            self._feed(piece)
-            self._count(len(piece))
+            received, self._unparsed = self._unparsed, b""
+            position = 0
+            while position < len(received) and not self._unparsed and not self._is_busy() and not self._is_over():
+                piece = received[position : position + PARSED_AT_ONCE_BYTES]
+                position += len(piece)
+                self._count(self._feed(piece))
+            self._unparsed += received[position:]
         if self._refusal is not None and not self._is_busy() and not self.transport.is_closing():
             self._end(self._refusal)
         self.flow.full = len(self._unparsed) > MAX_UNPARSED_BYTES
@@ -151,17 +156,21 @@ class BoundedProtocol(HttpToolsProtocol):
         """Returns True if nothing more is read: the connection is closed, or will be once the rejection is sent."""
         return self._refusal is not None or self.transport.is_closing()
 
-    def _feed(self, piece: bytes) -> None:
-        """Parses a piece. Notes the reason if the request must be rejected."""
+    def _feed(self, piece: bytes) -> int:
+        """Parses a piece and returns how many bytes of it were consumed. Notes the reason for a rejection.
+
+        The bytes to parse again are in `_unparsed` afterwards.
+        """
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as offer:
             # The parser would treat the rest as the other protocol. A new one reads the head again without the offer.
             [size] = offer.args
-            self._unparsed = self._head_without_offer() + piece[size:] + self._unparsed
+            self._unparsed = self._head_without_offer() + piece[size:]
             self.parser = httptools.HttpRequestParser(self)
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            return int(size)
         except httptools.HttpParserError as error:
             cause = error.__context__
             if not isinstance(cause, Refusal):
@@ -169,6 +178,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 cause = Refusal(NOT_HTTP, "This is not HTTP/1.1.")
             # Without its traceback, which refers to this connection.
             self._refusal = cause.with_traceback(None)
+        return len(piece)
 
     def _head_without_offer(self) -> bytes:
         """Returns the head that has arrived, without the `Upgrade` field, which a server may ignore.
@@ -205,6 +215,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        INCOMPLETE.drop(self._make_room)
         self._fields = 0
         # The number of bytes of this piece that belong to the previous request is not known.
         self._bytes_around = -PARSED_AT_ONCE_BYTES

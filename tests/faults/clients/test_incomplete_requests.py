@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from cli.incomplete_requests import MAX_ARRIVING_BYTES, IncompleteRequests
+from cli.incomplete_requests import MAX_INCOMPLETE_BYTES, IncompleteRequests
 from tests.cli.conftest import Served
-from tests.faults.clients.test_slow_clients import all_it_says, connected, served_meanwhile
+from tests.faults.clients.test_slow_clients import BODY, HEAD, all_it_says, connected, served_meanwhile
 from tests.scanners.wire import Usage
 
 MEGABYTE = 2**20
@@ -15,7 +17,8 @@ UNFINISHED_BODY = (
     % BODY_BYTES
 ) + b" " * (BODY_BYTES - 1)
 UNFINISHED_HEAD = b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"X: %b\r\n" % (b"y" * 320) * 90
-TWICE = 2 * MAX_ARRIVING_BYTES
+CONNECTIONS = 100
+TWICE = 2 * MAX_INCOMPLETE_BYTES
 
 
 def test_the_oldest_gives_way() -> None:
@@ -68,7 +71,7 @@ async def held(served: Served, unfinished: bytes) -> list[bytes]:
     arriving = [asyncio.create_task(one()) for _ in range(count)]
     await all_sent.wait()
     await served_meanwhile(served)
-    assert Usage.of(served.process.pid).grown(before) < 6 * MAX_ARRIVING_BYTES
+    assert Usage.of(served.process.pid).grown(before) < 6 * MAX_INCOMPLETE_BYTES
     return await asyncio.gather(*arriving)
 
 
@@ -98,3 +101,52 @@ def assert_oldest_were_refused(told: list[bytes]) -> None:
     assert b"\r\nretry-after: 1\r\n" in head
     [error] = json.loads(body)["errors"]
     assert error["extensions"]["code"] == "OVERLOADED"
+
+
+@asynccontextmanager
+async def half_a_request(served: Served) -> AsyncIterator[Callable[[], Awaitable[bytes]]]:
+    """Sends half of a body. Yields a function that sends the rest and returns the response."""
+    async with connected(served) as (reader, writer):
+        writer.write(HEAD + BODY[:10])
+        await writer.drain()
+        await served_meanwhile(served)
+
+        async def finish() -> bytes:
+            writer.write(BODY[10:])
+            return await reader.readuntil(b"\r\n")
+
+        yield finish
+
+
+async def test_pipelined_offers_of_another_protocol_count_once(served: Served) -> None:
+    offer = b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n"
+    async with half_a_request(served) as finish, connected(served) as (reader, writer):
+        writer.write(offer * 1400 + b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert (await all_it_says(reader)).count(b"HTTP/1.1 ") == 1401
+
+        assert await finish() == b"HTTP/1.1 200 OK\r\n"
+
+
+async def test_a_request_that_is_answered_counts_no_more(served: Served) -> None:
+    nowhere = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 262000\r\n\r\n" + b" " * 60_000
+    async with AsyncExitStack() as stack, half_a_request(served) as finish:
+        for _ in range(3 * MAX_INCOMPLETE_BYTES // len(nowhere) // 2):
+            reader, writer = await stack.enter_async_context(connected(served))
+            writer.write(nowhere)
+            assert b" 404 " in await reader.readuntil(b"\r\n")
+
+        assert await finish() == b"HTTP/1.1 200 OK\r\n"
+
+
+async def test_pipelined_requests_take_little_memory(served: Served) -> None:
+    page = b"GET /graphql HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n"
+    await served_meanwhile(served)
+    before = Usage.at_rest(served.process.pid)
+    async with AsyncExitStack() as stack:
+        for _ in range(CONNECTIONS):
+            _, writer = await stack.enter_async_context(connected(served))
+            writer.write(page + 850 * b"GET / HTTP/1.1\r\n\r\n")
+        await served_meanwhile(served)
+
+        # They were 200 MB when the server parsed 16 KiB at once.
+        assert Usage.of(served.process.pid).grown(before) < 100 * MEGABYTE
