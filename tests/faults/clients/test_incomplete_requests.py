@@ -58,7 +58,7 @@ def test_what_has_arrived_counts_no_more() -> None:
 
 
 async def held(served: Served, unfinished: bytes) -> list[bytes]:
-    """Sends unfinished requests of twice the size that a process buffers. Returns the response to each."""
+    """Sends more unfinished requests than a process buffers. Returns the response to each."""
     before = Usage.at_rest(served.process.pid)
     count = SENT_BYTES // len(unfinished)
     all_sent = asyncio.Barrier(count + 1)
