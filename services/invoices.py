@@ -202,7 +202,7 @@ async def open_unpaid(
 
 
 async def read_existing_invoice(session: AsyncSession, invoice_id: InvoiceId) -> Invoice:
-    """The invoice, which is not locked. Raises `InvoiceNotFound`."""
+    """Returns the invoice, without a lock. Raises `InvoiceNotFound`."""
     invoice = await session.scalar(select(Invoice).where(Invoice.id == invoice_id))
     if invoice is None:
         raise InvoiceNotFound(NO_INVOICE)
@@ -210,8 +210,9 @@ async def read_existing_invoice(session: AsyncSession, invoice_id: InvoiceId) ->
 
 
 async def reread_invoice(session: AsyncSession, invoice: Invoice) -> Invoice:
-    """The invoice as it is now, once its customer is locked: it may have changed before. Raises `InvoiceNotFound` for a
-    draft that was deleted.
+    """Reads the invoice again after its customer was locked: it may have changed until then.
+
+    Raises `InvoiceNotFound` for a draft that was deleted.
     """
     present = await session.get(Invoice, (invoice.id, invoice.customer_id), populate_existing=True)
     if present is None:

@@ -116,7 +116,7 @@ async def run_renewals(
             if error is not None:
                 raise error
         # Subscriptions on hold become past due too.
-        judgements = RunTask(
+        past_due_task = RunTask(
             overdue_on(None, overdue_cutoff(as_of)),
             lambda account: settle_past_due(account, as_of),
             now=now,
@@ -124,7 +124,7 @@ async def run_renewals(
             left_out=set(),
             failed=renewals.failed,
         )
-        while (chunk := await do_chunk(database, judgements, limit=chunk_size)).claimed:
+        while (chunk := await do_chunk(database, past_due_task, limit=chunk_size)).claimed:
             await run.add(chunk)
     return run.report
 
@@ -150,7 +150,7 @@ class RunTask:
     """
 
     due: ColumnElement[bool]
-    live: Rule
+    rule: Rule
     now: datetime
     held_too: bool = False
     actor: str = "renewal"
@@ -159,7 +159,7 @@ class RunTask:
     failed: set[SubscriptionId] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        assert not self.held_too or self.left_out is not None, "what fails again and again would be claimed for ever"
+        assert not self.held_too or self.left_out is not None, "a subscription that fails would be claimed forever"
 
     def conditions(self) -> list[ColumnElement[bool]]:
         found = [self.due]
@@ -227,7 +227,10 @@ async def do_chunk(
 
 
 async def put_on_hold(database: Database, work: RunTask, failures: Sequence[tuple[SubscriptionId, Exception]]) -> int:
-    """Puts on hold what failed, and leaves it out from then on. Returns how many failed for the first time in a run."""
+    """Puts failed subscriptions on hold and leaves them out.
+
+    Returns the number of those that failed for the first time in this run.
+    """
     work.leave_out(subscription_id for subscription_id, _ in failures)
     first = [failure for failure in failures if failure[0] not in work.failed]
     work.failed.update(subscription_id for subscription_id, _ in first)
@@ -258,7 +261,7 @@ def decide_all(accounts: Sequence[Account], work: RunTask) -> tuple[Decided, Fai
     for account in accounts:
         account.actor, account.recorded_at = work.actor, work.now
         try:
-            planned.append((account, work.live(account)))
+            planned.append((account, work.rule(account)))
         except (BillingError, AmountOverflow) as error:
             failures.append((account, error))
         except Exception as error:
