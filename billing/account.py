@@ -12,11 +12,7 @@ from uuid import UUID
 from billing.enums import API_ACTOR, CHARGES, EventType, ObjectType
 from billing.errors import CurrencyMismatch, CustomerArchived
 from billing.ids import InvoiceId, NewId, PlanId, SubscriptionId, new_id
-from billing.periods import Period
-from billing.records import (
-    BilledLine,
-    CustomerState,
-    InvoiceState,
+from billing.new_records import (
     Line,
     NewAllocation,
     NewEvent,
@@ -27,9 +23,9 @@ from billing.records import (
     NewSubscription,
     NewTrial,
     PeriodChange,
-    SubscriptionState,
-    Terms,
 )
+from billing.periods import Period
+from billing.records import BilledLine, CustomerState, InvoiceState, SubscriptionState, Terms
 
 
 @dataclass(slots=True)

@@ -23,9 +23,10 @@ from billing.ids import ChangeId, InvoiceLineId, PlanId
 from billing.invoicing import finalize, update_past_due
 from billing.limits import MAX_PENDING_LINES
 from billing.money import checked_cents
+from billing.new_records import Line, NewInvoice, PeriodChange
 from billing.periods import Period
 from billing.proration import credit_due, prorated
-from billing.records import Line, NewInvoice, PeriodChange, Terms
+from billing.records import Terms
 from billing.renewals import add_trial, bill_period, clear_pending_change, set_terms
 
 UNUSED = "Unused time on "

@@ -28,15 +28,9 @@ from billing.errors import (
 from billing.ids import InvoiceId, PaymentId
 from billing.limits import MAX_LINES, NET_DAYS
 from billing.money import checked_cents
+from billing.new_records import Line, NewAllocation, NewInvoice, NewLedgerEntry
 from billing.periods import Period
-from billing.records import (
-    InvoiceState,
-    Line,
-    NewAllocation,
-    NewInvoice,
-    NewLedgerEntry,
-    SubscriptionState,
-)
+from billing.records import InvoiceState, SubscriptionState
 
 
 def finalize(

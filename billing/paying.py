@@ -18,7 +18,8 @@ from billing.errors import (
 from billing.ids import InvoiceId, PaymentId
 from billing.invoicing import add_to_balance, allocate, oldest_due_first, status_error
 from billing.limits import MAX_ALLOCATIONS, MAX_CENTS, MAX_PAYMENT_AGE
-from billing.records import InvoiceState, NewPayment
+from billing.new_records import NewPayment
+from billing.records import InvoiceState
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from billing.ids import InvoiceLineId, PlanId
 from billing.invoicing import finalize, is_open_invoice_of, overdue_at, update_past_due
 from billing.limits import MAX_PERIODS_PER_RUN
 from billing.money import AmountOverflow, multiply_cents
+from billing.new_records import Line, NewInvoice, NewPeriod, NewTrial
 from billing.periods import Period, nth_boundary
-from billing.records import Line, NewInvoice, NewPeriod, NewTrial, Terms
+from billing.records import Terms
 
 
 def renew(account: Account, as_of: datetime, *, most: int = MAX_PERIODS_PER_RUN) -> int:

@@ -20,7 +20,8 @@ from billing.ids import PlanId, SubscriptionId
 from billing.invoicing import update_past_due
 from billing.limits import MAX_START_DAYS, MAX_TRIAL_DAYS, START_GRACE
 from billing.money import multiply_cents, rejecting_overflow
-from billing.records import NewInvoice, NewSubscription, PlanState, SubscriptionState, Terms
+from billing.new_records import NewInvoice, NewSubscription
+from billing.records import PlanState, SubscriptionState, Terms
 from billing.renewals import end_subscription, is_due, start_subscription
 
 

@@ -13,7 +13,8 @@ from billing.enums import CHARGES, AllocationKind, EventType, InvoiceStatus, Led
 from billing.errors import InvoiceHasPayments, InvoiceReversed
 from billing.ids import InvoiceLineId
 from billing.invoicing import add_to_balance, update_past_due
-from billing.records import AllocationState, InvoiceState, Line, OtherInvoiceLine
+from billing.new_records import Line, OtherInvoiceLine
+from billing.records import AllocationState, InvoiceState
 from billing.renewals import bill_pending_lines
 
 

@@ -20,8 +20,9 @@ from billing.changes import ChangeMode, change_terms
 from billing.enums import EventType, ObjectType, PaymentMethod, PlanInterval
 from billing.ids import CustomerId, NewId, PlanId
 from billing.limits import NET_DAYS
+from billing.new_records import NewEvent
 from billing.paying import apply_payment
-from billing.records import Address, BillTo, CustomerState, NewEvent, Price, Terms
+from billing.records import Address, BillTo, CustomerState, Price, Terms
 from billing.renewals import renew
 from billing.subscribing import CancellationRequest, decide_cancellation, subscribe
 from billing.voiding import void

@@ -14,7 +14,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from billing.records import NewEvent
+from billing.new_records import NewEvent
 from db.access.queues import TURN, Busy, Queues, Turn
 from db.access.reads import Reads
 from db.access.rows import read_as_strings

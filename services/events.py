@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstanceState
 
 from billing.enums import EventType
 from billing.ids import new_id
-from billing.records import NewEvent
+from billing.new_records import NewEvent
 from db.access.scope import actor_of
 from db.models import Customer, Invoice, Plan, TestClock
 from db.models.kinds import KIND_OF

@@ -20,8 +20,9 @@ from billing.errors import (
 from billing.ids import InvoiceId, SubscriptionId
 from billing.invoicing import finalize, mark_uncollectible, status_error, update_past_due
 from billing.money import rejecting_overflow
+from billing.new_records import Line
 from billing.periods import Period
-from billing.records import InvoiceState, Line
+from billing.records import InvoiceState
 from billing.voiding import carried_credits, has_charge_among, lines_to_reissue, void
 from db.models import Invoice
 from db.queries.accounts import allocations_of_invoice, is_later_event, period_was_changed

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.changes import ChangeMode, ChangeRequest, PendingChange
 from billing.ids import CustomerId, SubscriptionId
 from billing.money import rejecting_overflow
-from billing.records import NewInvoice
+from billing.new_records import NewInvoice
 from billing.renewals import bill_next_period, upcoming_invoices_of
 from billing.subscribing import SubscriptionRequest
 from services.accounts.open import open_customer, open_subscription

@@ -14,7 +14,7 @@ from asyncpg.transaction import Transaction
 from sqlalchemy import Connection, PoolProxiedConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from billing.records import NewEvent
+from billing.new_records import NewEvent
 from db.access.scope import SCOPE, Scope, ScopedSession
 from db.access.statements import DRIVER, LISTENERS, as_sqlalchemy_errors
 from db.driver.connection import (

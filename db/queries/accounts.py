@@ -29,15 +29,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from billing.enums import UNPAID, EventType, InvoiceStatus, PeriodKind, SubscriptionStatus
 from billing.ids import CustomerId, InvoiceId, PlanId, SubscriptionId, TestClockId
-from billing.records import (
-    AllocationState,
-    BillTo,
-    CustomerState,
-    InvoiceState,
-    PlanState,
-    Price,
-    SubscriptionState,
-)
+from billing.records import AllocationState, BillTo, CustomerState, InvoiceState, PlanState, Price, SubscriptionState
 from db.access.records import bind
 from db.access.statements import Statement, cached, send
 from db.models import (

@@ -11,8 +11,9 @@ from sqlalchemy.orm import aliased
 
 from billing.enums import CHARGES, InvoiceStatus
 from billing.ids import InvoiceId, InvoiceLineId, SubscriptionId
+from billing.new_records import Line, NewPendingLine, OtherInvoiceLine
 from billing.periods import Period
-from billing.records import BilledLine, Line, NewPendingLine, OtherInvoiceLine
+from billing.records import BilledLine
 from db.access.records import bind
 from db.access.statements import Statement, cached, send
 from db.models import Invoice, InvoiceLine, PendingLine, Subscription

@@ -6,7 +6,7 @@ as errors or nulls in a non-nullable position, take a slow path, one by one.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import repeat
 from typing import Any
@@ -16,27 +16,26 @@ from graphql import (
     GraphQLError,
     GraphQLObjectType,
     GraphQLResolveInfo,
-    GraphQLResolveInfoHelpers,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
-    Undefined,
     VariableValues,
     default_field_resolver,
     is_abstract_type,
 )
-from graphql.pyutils import gather_with_cancel, is_awaitable
+from graphql.pyutils import is_awaitable
 
 from graph.execution.errors import Failure, ResponseTooLarge, propagate_nulls
+from graph.execution.failures import Failures, TooManyFailures
 from graph.execution.frames import Frame, Spread
 from graph.execution.leaves import NULL, bytes_of
 from graph.execution.objects import make_objects
 from graph.execution.plan import Field, QueryPlan, QueryPlans, Selection
+from graph.execution.tasks import Tasks
 from graph.execution.values import (
     attribute_values,
     await_batch,
     checked_type,
-    collect_items,
     is_async_iterable,
     is_regular,
     may_wait,
@@ -45,9 +44,6 @@ from graph.execution.values import (
     resolved_type,
 )
 from graph.execution.variables import coerced_variables
-
-MAX_FAILURES = 1_000
-"""Maximum number of errors per execution. With more, the execution is aborted and `data` is null."""
 
 OBJECTS_IN_A_TURN = 500
 """Number of objects after which an execution yields to other tasks of the event loop, between two fields."""
@@ -87,13 +83,6 @@ async def execute(
     return await Execution(plan, coerced, root_value, context, max_bytes).run()
 
 
-class TooManyFailures(BaseException):
-    """Aborts an execution with more than `MAX_FAILURES` errors.
-
-    A `BaseException`, so that no `except Exception` on the way catches it.
-    """
-
-
 class Execution:
     """One execution of a query plan."""
 
@@ -104,10 +93,8 @@ class Execution:
         self._variables = variables
         self._root_value = root_value
         self._context = context
-        self._failures: list[Failure] = []
-        self._tasks: list[asyncio.Future[Any]] = []
-        self._batches: list[Coroutine[Any, Any, Any]] = []
-        self._helpers = helpers_with(self._tasks)
+        self._failures = Failures()
+        self._tasks = Tasks()
         self._objects = 0
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -119,30 +106,16 @@ class Execution:
         except TooManyFailures:
             data = None
         finally:
-            await self._let_go()
-        settled, errors = propagate_nulls(data, self._failures, one_by_one=one_by_one)
+            await self._tasks.end()
+        settled, errors = propagate_nulls(data, self._failures.all, one_by_one=one_by_one)
         return ExecutionResult(settled, errors or None)
-
-    async def _let_go(self) -> None:
-        """Cancels tasks and closes coroutines that were started but are no longer needed."""
-        for batch in self._batches:
-            batch.close()
-        unfinished = [task for task in self._tasks if not task.done()]
-        for task in self._tasks:
-            # asyncio logs exceptions that were never retrieved.
-            if task.done() and not task.cancelled():
-                task.exception()
-        for task in unfinished:
-            task.cancel()
-        if unfinished:
-            await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def _run_one_by_one(self) -> dict[str, Any]:
         """Completes each root field before it starts the next one. Stops when an error makes the whole `data` null."""
         data: dict[str, Any] = dict.fromkeys(self._plan.root.keys)
         for selection in self._plan.root_fields:
             data.update(await self._run_from(selection))
-            if any(failure.place.nulled() == 0 for failure in self._failures):
+            if any(failure.place.nulled() == 0 for failure in self._failures.all):
                 break
         return data
 
@@ -180,14 +153,14 @@ class Execution:
         Returns a list of values, some of which may be awaitable, or a single awaitable for all values.
         """
         if field.value_of is not None:
-            return self._started(attribute_values(frame.sources, field), lists=len(field.nullable) > 1)
+            return self._tasks.start(attribute_values(frame.sources, field), lists=len(field.nullable) > 1)
         info = self._info(frame, field)
         try:
             arguments = field.arguments(self._variables)
             if field.batch is not None:
                 found = field.resolve_many(frame.sources, info, arguments)
                 if isinstance(found, Coroutine):
-                    self._batches.append(found)
+                    self._tasks.batches.append(found)
                 return found if isinstance(found, Awaitable) else list(found)
         except Exception as error:
             return [error] * len(frame.sources)
@@ -199,20 +172,7 @@ class Execution:
             except Exception as error:
                 value = error
             values.append(value)
-        return self._started(values, lists=len(field.nullable) > 1)
-
-    def _started(self, values: list[Any], *, lists: bool) -> list[Any]:
-        """Starts the awaitable values as tasks, in place, and returns the list. All tasks of a level run concurrently.
-
-        `lists` is True if the values are expected to be lists: then async iterables are collected as well.
-        """
-        if any(map(may_wait, {*map(type, values)})):
-            for index, value in enumerate(values):
-                running = collect_items(value) if lists and isinstance(value, AsyncIterable) else value
-                if is_awaitable(running) and not isinstance(running, asyncio.Future):
-                    values[index] = task = asyncio.ensure_future(running)
-                    self._tasks.append(task)
-        return values
+        return self._tasks.start(values, lists=len(field.nullable) > 1)
 
     def _info(self, frame: Frame, field: Field) -> GraphQLResolveInfo[Any]:
         plan = self._plan
@@ -230,7 +190,7 @@ class Execution:
             self._context,
             is_awaitable,
             None,
-            self._helpers,
+            self._tasks.helpers,
         )
 
     # Awaiting
@@ -248,11 +208,11 @@ class Execution:
         for inner in reversed(range(len(spread.field.nullable) - 1)):
             if any(map(is_async_iterable, {*map(type, spread.items)})):
                 # These async iterables were results of awaitables, so they could not be collected earlier.
-                self._started(spread.items, lists=True)
+                self._tasks.start(spread.items, lists=True)
                 await self._await_items(spread)
             self._listed(spread)
             spread.lay_open()
-            self._started(spread.items, lists=inner > 0)
+            self._tasks.start(spread.items, lists=inner > 0)
             await self._await_items(spread)
 
     async def _await_items(self, spread: Spread) -> None:
@@ -269,28 +229,7 @@ class Execution:
             kinds = {*map(type, items)}
         nullable = spread.field.nullable[len(spread.lists)]
         if not all(map(is_regular, kinds)) or (NULL in kinds and not nullable):
-            self._nulled(spread, nullable=nullable)
-
-    def _nulled(self, spread: Spread, *, nullable: bool) -> None:
-        """Replaces errors by None and records them. Also records nulls in a non-nullable position as errors."""
-        field, items = spread.field, spread.items
-        for index, item in enumerate(items):
-            if isinstance(item, Exception):
-                self._fail(spread, index, item)
-            elif item is None or item is Undefined:
-                items[index] = None
-                if not nullable:
-                    message = f"Cannot return null for non-nullable field {field.parent_type}.{field.name}."
-                    self._fail(spread, index, TypeError(message))
-
-    def _fail(self, spread: Spread, index: int, cause: Exception) -> None:
-        spread.items[index] = None
-        self._note(Failure(spread.place(index), cause, spread.field.nodes))
-
-    def _note(self, failure: Failure) -> None:
-        self._failures.append(failure)
-        if len(self._failures) > MAX_FAILURES:
-            raise TooManyFailures
+            self._failures.nulled(spread, nullable=nullable)
 
     def _listed(self, spread: Spread) -> None:
         """Converts iterables to lists. Records an error for a value that is not iterable or whose iteration fails."""
@@ -306,7 +245,7 @@ class Execution:
                 # The errors of the items before it come first.
                 place = spread.place(index)
                 place = replace(place, order=(*place.order, len(found)))
-                self._note(Failure(place, error, spread.field.nodes))
+                self._failures.note(Failure(place, error, spread.field.nodes))
 
     # Completing
 
@@ -333,7 +272,7 @@ class Execution:
                 try:
                     column.append(None if item is None else leaf.value(item))
                 except Exception as error:
-                    self._fail(spread, index, error)
+                    self._failures.fail(spread, index, error)
                     column.append(None)
         return column
 
@@ -363,7 +302,7 @@ class Execution:
                         fits = await fits
                     require_type(fits, type_, field, item)
             except Exception as error:
-                self._fail(spread, index, error)
+                self._failures.fail(spread, index, error)
             else:
                 found.setdefault(type_, []).append(index)
         completed: list[Any] = [None] * len(items)
@@ -393,7 +332,7 @@ class Execution:
             selection = spread.field.selection(type_)
         except (GraphQLError, RecursionError) as error:
             for index in range(len(items)) if picked is None else picked:
-                self._fail(spread, index, error)
+                self._failures.fail(spread, index, error)
             return [None] * len(sources)
         frame = Frame(selection, sources, spread=spread, picked=picked)
         self._fill(frame)
@@ -431,20 +370,8 @@ class Execution:
             return column
         spread = Spread(frame, field, values)
         if any(map(may_wait, {*map(type, values)})):
-            self._started(values, lists=False)
+            self._tasks.start(values, lists=False)
             frame.waiting.append(spread)
             return [None] * len(values)
-        self._nulled(spread, nullable=field.nullable[0])
+        self._failures.nulled(spread, nullable=field.nullable[0])
         return self._leaves(spread)
-
-
-def helpers_with(tasks: list[asyncio.Future[Any]]) -> GraphQLResolveInfoHelpers:
-    """Returns the async helpers for `info`. Awaitables that resolvers pass to `track` are added to `tasks`.
-
-    Takes only the list, not the execution, to avoid a reference cycle that only the garbage collector could free.
-    """
-
-    def track(values: Sequence[Any]) -> None:
-        tasks.extend(asyncio.ensure_future(value) for value in values if is_awaitable(value))
-
-    return GraphQLResolveInfoHelpers(lambda values: gather_with_cancel(*values), track)

@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 
 from billing.enums import EventType
-from billing.records import NewEvent
+from billing.new_records import NewEvent
 from db.database import Database
 from graph.observability import METRICS_FOLDER
 from graph.observability.exchange import Exchange

@@ -13,9 +13,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
-from billing.records import (
-    CustomerState,
-    InvoiceState,
+from billing.new_records import (
     NewAllocation,
     NewEvent,
     NewInvoice,
@@ -26,8 +24,8 @@ from billing.records import (
     NewSubscription,
     NewTrial,
     NumberedLine,
-    SubscriptionState,
 )
+from billing.records import CustomerState, InvoiceState, SubscriptionState
 from db.access.records import inserts, updates
 from db.access.transactions import announce_events
 from db.access.writes import Writes

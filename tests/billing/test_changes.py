@@ -30,8 +30,9 @@ from billing.errors import (
 )
 from billing.limits import MAX_CENTS
 from billing.money import AmountOverflow
+from billing.new_records import PeriodChange
 from billing.periods import Interval, Period
-from billing.records import PeriodChange, Terms
+from billing.records import Terms
 from billing.renewals import renew
 from tests.billing.accounts import (
     JUNE,

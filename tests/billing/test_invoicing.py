@@ -16,8 +16,9 @@ from billing.ids import InvoiceId, InvoiceLineId
 from billing.invoicing import finalize
 from billing.limits import MAX_CENTS, MAX_LINES
 from billing.money import AmountOverflow
+from billing.new_records import NewInvoice
 from billing.periods import Period
-from billing.records import InvoiceState, NewInvoice, SubscriptionState
+from billing.records import InvoiceState, SubscriptionState
 from billing.renewals import renew
 from tests.billing.accounts import (
     JUNE,

@@ -11,7 +11,7 @@ import pytest
 from billing.limits import MAX_SESSION_SECONDS, with_thousands
 from db.queries.served import MAX_SORTED_ROWS
 from graph.error_codes import ErrorCode
-from graph.execution.run import MAX_FAILURES
+from graph.execution.failures import MAX_FAILURES
 from graph.server.query_documents import CHARACTERS_PER_ROW, PLANNED_FIELDS_PER_ROW, VALUES_PER_ROW
 from graph.settings import Limits
 from services.idempotency import RETRY_WITHIN

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import literal, select
 
 from billing.ids import CustomerId
-from billing.records import BillTo, CustomerState, NewPeriod, SubscriptionState
+from billing.new_records import NewPeriod
+from billing.records import BillTo, CustomerState, SubscriptionState
 from db.access.records import bind, inserts, updates
 from db.access.transactions import Sessions
 from db.models import BillingPeriod, Customer, Subscription

@@ -20,7 +20,7 @@ from graphql import (
 )
 
 from graph.execution import BATCH, Field, QueryPlanCache, QueryPlans, ResolveMany, execute
-from graph.execution.run import MAX_FAILURES
+from graph.execution.failures import MAX_FAILURES
 from graph.schema.root import core_schema
 from graph.server.query_documents import QueryDocuments
 from graph.settings import Limits

@@ -11,7 +11,7 @@ from billing import limits
 from billing.changes import ChangeMode
 from billing.enums import InvoiceKind, LineKind
 from billing.ids import SubscriptionId
-from billing.records import NewInvoice
+from billing.new_records import NewInvoice
 from db.access.reads import Reads
 from db.queries.lookups import plans_by_id
 from graph.execution import READS
