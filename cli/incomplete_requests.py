@@ -7,23 +7,39 @@ MAX_INCOMPLETE_BYTES = 16 * 2**20
 
 
 class IncompleteRequests:
-    """Counts the bytes of incomplete requests by connection. Above the limit, gives up the oldest requests."""
+    """Counts the bytes of incomplete requests by client address and connection.
+
+    Above the limit, gives up the oldest request of the address that holds the most bytes. So one client cannot crowd
+    out the others.
+    """
 
     def __init__(self, limit: int = MAX_INCOMPLETE_BYTES) -> None:
         self._limit = limit
         self._total = 0
-        self._sizes: dict[Callable[[], None], int] = {}
-        """Number of bytes by the callback that gives the request up, oldest request first."""
+        self._totals: dict[str, int] = {}
+        """Number of bytes by client address."""
+        self._sizes: dict[str, dict[Callable[[], None], int]] = {}
+        """For each client address, the number of bytes by the callback that gives the request up, oldest first."""
 
-    def add(self, give_up: Callable[[], None], size: int) -> None:
-        """Adds `size` bytes to the request that `give_up` rejects. May reject this request or older ones."""
-        self._sizes[give_up] = self._sizes.get(give_up, 0) + size
+    def add(self, address: str, give_up: Callable[[], None], size: int) -> None:
+        """Adds `size` bytes to the request that `give_up` rejects. May reject this request or others."""
+        sizes = self._sizes.setdefault(address, {})
+        sizes[give_up] = sizes.get(give_up, 0) + size
+        self._totals[address] = self._totals.get(address, 0) + size
         self._total += size
         while self._total > self._limit:
-            oldest = next(iter(self._sizes))
-            self.drop(oldest)
+            largest = max(self._totals, key=self._totals.__getitem__)
+            oldest = next(iter(self._sizes[largest]))
+            self.drop(largest, oldest)
             oldest()
 
-    def drop(self, give_up: Callable[[], None]) -> None:
+    def drop(self, address: str, give_up: Callable[[], None]) -> None:
         """Removes a request that has arrived completely or was given up."""
-        self._total -= self._sizes.pop(give_up, 0)
+        sizes = self._sizes.get(address)
+        size = sizes.pop(give_up, 0) if sizes else 0
+        self._total -= size
+        if not sizes:
+            self._sizes.pop(address, None)
+            self._totals.pop(address, None)
+        else:
+            self._totals[address] -= size

@@ -82,6 +82,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = BoundedFlow(transport)
+        # Connections over a unix socket have no address.
+        self._address = self.client[0] if self.client else ""
         self._unparsed = b""
         self._running: RequestResponseCycle | None = None
         self._refusal: Refusal | None = None
@@ -95,7 +97,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._look_again.cancel()
-        INCOMPLETE.drop(self._make_room)
+        INCOMPLETE.drop(self._address, self._make_room)
         self._unparsed = b""
         if self._running is not None:
             # uvicorn notifies the last request that arrived. Another one may be running, and would write its response.
@@ -127,7 +129,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Drops the head and the body of an answered request, so that idle connections hold neither."""
         if self.cycle is None or not self.cycle.response_complete:
             return
-        INCOMPLETE.drop(self._make_room)
+        INCOMPLETE.drop(self._address, self._make_room)
         if self.scope is self.cycle.scope:
             self.scope, self.url = None, b""
         self.cycle.scope, self.cycle.body = None, bytearray()  # type: ignore[assignment]
@@ -196,9 +198,9 @@ class BoundedProtocol(HttpToolsProtocol):
             message = f"A request may have at most {MAX_HEAD_BYTES} bytes in addition to its body."
             self._refusal = Refusal(HEAD_TOO_LARGE, message)
         if self._is_arriving():
-            INCOMPLETE.add(self._make_room, size)
+            INCOMPLETE.add(self._address, self._make_room, size)
         else:
-            INCOMPLETE.drop(self._make_room)
+            INCOMPLETE.drop(self._address, self._make_room)
         if self._body_open and self._unanswered() is None:
             self._late_bytes += size
             if self._late_bytes > MAX_LATE_BYTES:
@@ -215,7 +217,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        INCOMPLETE.drop(self._make_room)
+        INCOMPLETE.drop(self._address, self._make_room)
         self._fields = 0
         # The number of bytes of this piece that belong to the previous request is not known.
         self._bytes_around = -PARSED_AT_ONCE_BYTES

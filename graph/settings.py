@@ -28,7 +28,7 @@ class Limits:
     body_bytes: int = 256 * 1024
     page: int = 100
     nodes: int = 500_000
-    values: int = 50_000
+    values: int = 10_000
     rows: int = 20_000
     response_bytes: int = 8_000_000
     seconds: float = 10.0

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from billing.enums import InvoiceStatus, ObjectType
+from billing.enums import EventType, InvoiceStatus, ObjectType
 from billing.ids import ApiKeyId, CustomerId
 from db.models.access import ApiKey
 from db.models.base import Base, table_of
@@ -68,14 +68,18 @@ def is_the_customers_plan(rows: Any, customer_id: CustomerId, key_id: ApiKeyId) 
     return or_(rows.id.in_(offered), *(rows.id.in_(plans) for plans in of_one))
 
 
+EVENTS_OF_DRAFTS = (EventType.INVOICE_CREATED, EventType.INVOICE_UPDATED, EventType.INVOICE_DELETED)
+
+
 def is_the_customers_event(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
-    """Returns the condition for the events of the customer's objects, without those of draft and deleted invoices."""
+    """Returns the condition for the customer's events, without those of invoices that are not finalized yet."""
     invoices = table_of(Invoice)
     issued = select(invoices.c.id).where(
         invoices.c.customer_id == customer_id, invoices.c.status != InvoiceStatus.DRAFT
     )
     known = or_(rows.object_type != ObjectType.INVOICE, rows.object_id.in_(issued))
-    return and_(is_the_customers(rows, customer_id), known)
+    later = (rows.type != type_ for type_ in EVENTS_OF_DRAFTS)
+    return and_(is_the_customers(rows, customer_id), *later, known)
 
 
 @dataclass(frozen=True, slots=True)

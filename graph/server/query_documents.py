@@ -156,7 +156,7 @@ class QueryDocument:
             )
             if asked > limit
         )
-        return Cost(nodes, errors, counted // VALUES_PER_ROW)
+        return Cost(nodes, errors, (counted + min(values, limits.values)) // VALUES_PER_ROW)
 
 
 @dataclass(frozen=True, slots=True)

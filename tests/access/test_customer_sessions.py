@@ -287,7 +287,6 @@ async def test_drafts_are_the_merchants_alone(serving: Serving, api: Api, databa
     assert after["invoice"] == {"id": mine["draft"]}
     assert after["invoices"]["totalCount"] == 2
     assert [event["type"] for event in after["events"]["nodes"]] == [
-        "INVOICE_CREATED",
         "INVOICE_FINALIZED",
         "INVOICE_PAID",
     ]
@@ -313,6 +312,22 @@ async def test_metadata_is_the_merchants_alone(
     assert there == {
         "customer": {"metadata": metadata, "subscription": {"metadata": metadata, "plan": {"metadata": metadata}}}
     }
+
+
+async def test_events_do_not_say_that_metadata_changed(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    customer = await api.a_customer()
+    metadata = [{"key": "margin", "value": "thin"}]
+    await api.mutate("updateCustomer", "customer { id }", id=customer, name="Ada", metadata=metadata)
+    await events_settle(database)
+    me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(customer))))
+    document = "query ($id: ID!) { customer(id: $id) { events { nodes { changes } } } }"
+
+    seen, there = await me(document, id=customer), await api(document, id=customer)
+
+    assert [event["changes"] for event in seen["customer"]["events"]["nodes"]] == [[], ["name"]]
+    assert [event["changes"] for event in there["customer"]["events"]["nodes"]] == [[], ["metadata", "name"]]
 
 
 PLANS = """

@@ -79,5 +79,5 @@ async def test_a_key_is_charged_for_variables_that_are_refused(
     assert answers[0].json()["errors"][0]["extensions"] == {
         "code": "COST_LIMIT",
         "asked": 20 * (30_001 - 20),
-        "limit": 50_000,
+        "limit": 10_000,
     }

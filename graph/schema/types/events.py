@@ -1,5 +1,6 @@
 """Events and the event feed."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -94,9 +95,15 @@ FIELDS_OF_COLUMNS = {
 """The fields that show columns of other names."""
 
 
-def changed_fields(self: Any) -> list[str]:
-    """The fields that show the changed columns, each once."""
-    return list(dict.fromkeys(FIELDS_OF_COLUMNS.get(column) or to_camel_case(column) for column in self.changes))
+def changed_fields(self: Any, info: Info) -> list[str]:
+    """Returns the fields that changed. Customer sessions do not see that metadata changed."""
+    hidden = "metadata" if info.context.access.customer_id is not None else None
+    return [name for name in fields_of(self.changes) if name != hidden]
+
+
+def fields_of(columns: Iterable[str]) -> list[str]:
+    """Returns the fields that show these columns, each once."""
+    return list(dict.fromkeys(FIELDS_OF_COLUMNS.get(column) or to_camel_case(column) for column in columns))
 
 
 def object_now(self: Any, info: Info) -> Any:
@@ -113,7 +120,7 @@ class Event:
     object_id: strawberry.ID = field("The id of the object that changed.")
     version: int = field(
         "The object's `version` after the change. An object has exactly one event for each of its versions 1, 2,"
-        " 3 and so on."
+        " 3 and so on. Customer sessions do not see the events of drafts."
     )
 
     @strawberry.field(
@@ -133,7 +140,8 @@ class Event:
         metadata={READS: {"changes"}},
         description=(
             "Names of the object's fields that changed, such as `amountDueCents` or `plan`. Never their values, and"
-            " neither `version` nor `updatedAt`. Empty for a new object."
+            " neither `version` nor `updatedAt`. Empty for a new object. Customer sessions do not see changes of"
+            " `metadata`."
         ),
     )
     occurred_at: datetime = field(

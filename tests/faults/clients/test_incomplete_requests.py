@@ -33,13 +33,33 @@ def test_the_oldest_gives_way() -> None:
     def second() -> None:
         refused.append("second")
 
-    arriving.add(first, 40)
-    arriving.add(second, 60)
+    arriving.add("a", first, 40)
+    arriving.add("a", second, 60)
     assert refused == []
-    arriving.add(second, 1)
+    arriving.add("a", second, 1)
     assert refused == ["first"]
-    arriving.add(second, 40)
+    arriving.add("a", second, 40)
     assert refused == ["first", "second"]
+
+
+def test_the_client_with_the_most_bytes_gives_way() -> None:
+    refused = []
+    arriving = IncompleteRequests(limit=100)
+
+    def modest() -> None:
+        refused.append("modest")
+
+    def greedy() -> None:
+        refused.append("greedy")
+
+    arriving.add("a", modest, 40)
+    arriving.add("b", greedy, 60)
+    arriving.add("a", modest, 1)
+    assert refused == ["greedy"]
+    arriving.add("b", greedy, 60)
+    assert refused == ["greedy", "greedy"]
+    arriving.add("a", modest, 60)
+    assert refused == ["greedy", "greedy", "modest"]
 
 
 def test_what_has_arrived_counts_no_more() -> None:
@@ -50,9 +70,9 @@ def test_what_has_arrived_counts_no_more() -> None:
         refused.append("first")
 
     for _ in range(3):
-        arriving.add(first, 90)
-        arriving.drop(first)
-    arriving.drop(first)
+        arriving.add("a", first, 90)
+        arriving.drop("a", first)
+    arriving.drop("a", first)
 
     assert refused == []
 
