@@ -132,7 +132,7 @@ async def run_renewals(
 def require_has_come(as_of: datetime, now: datetime) -> None:
     """Raises `AsOfInTheFuture`."""
     if as_of > now:
-        raise AsOfInTheFuture(f"It is {now:%FT%TZ}: nothing can be due as of {as_of:%FT%TZ} yet.")
+        raise AsOfInTheFuture(f"Cannot bill as of {as_of:%FT%TZ}: it is only {now:%FT%TZ}.")
 
 
 def settle_past_due(account: Account, as_of: datetime) -> int:

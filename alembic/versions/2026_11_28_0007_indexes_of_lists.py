@@ -10,49 +10,54 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-IN_THE_WORLD = "test_clock_id IS NULL"
+NO_TEST_CLOCK = "test_clock_id IS NULL"
 
 INDEXES = (
-    ("ix_invoices_status", "invoices", ("status", "kind", "created_at", "id"), {"postgresql_where": IN_THE_WORLD}),
+    ("ix_invoices_status", "invoices", ("status", "kind", "created_at", "id"), {"postgresql_where": NO_TEST_CLOCK}),
     (
         "ix_invoices_currency",
         "invoices",
         ("currency", "status", "created_at", "id"),
-        {"postgresql_where": IN_THE_WORLD},
+        {"postgresql_where": NO_TEST_CLOCK},
     ),
     (
         "ix_invoices_due_at",
         "invoices",
         ("status", "due_at", "id"),
-        {"postgresql_include": ["created_at"], "postgresql_where": IN_THE_WORLD},
+        {"postgresql_include": ["created_at"], "postgresql_where": NO_TEST_CLOCK},
     ),
     (
         "ix_invoices_issued_at",
         "invoices",
         ("issued_at", "id"),
-        {"postgresql_include": ["created_at"], "postgresql_where": IN_THE_WORLD},
+        {"postgresql_include": ["created_at"], "postgresql_where": NO_TEST_CLOCK},
     ),
-    ("ix_invoices_status_amount", "invoices", ("status", "amount_cents", "id"), {"postgresql_where": IN_THE_WORLD}),
-    ("ix_invoices_currency_amount", "invoices", ("currency", "amount_cents", "id"), {"postgresql_where": IN_THE_WORLD}),
-    ("ix_subscriptions_status", "subscriptions", ("status", "created_at", "id"), {"postgresql_where": IN_THE_WORLD}),
+    ("ix_invoices_status_amount", "invoices", ("status", "amount_cents", "id"), {"postgresql_where": NO_TEST_CLOCK}),
+    (
+        "ix_invoices_currency_amount",
+        "invoices",
+        ("currency", "amount_cents", "id"),
+        {"postgresql_where": NO_TEST_CLOCK},
+    ),
+    ("ix_subscriptions_status", "subscriptions", ("status", "created_at", "id"), {"postgresql_where": NO_TEST_CLOCK}),
     (
         "ix_subscriptions_plan_status",
         "subscriptions",
         ("plan_id", "status", "created_at", "id"),
-        {"postgresql_where": IN_THE_WORLD},
+        {"postgresql_where": NO_TEST_CLOCK},
     ),
-    ("ix_customers_currency", "customers", ("currency", "created_at", "id"), {"postgresql_where": IN_THE_WORLD}),
+    ("ix_customers_currency", "customers", ("currency", "created_at", "id"), {"postgresql_where": NO_TEST_CLOCK}),
     (
         "ix_customers_in_use",
         "customers",
         ("created_at", "id"),
-        {"postgresql_where": f"archived_at IS NULL AND {IN_THE_WORLD}"},
+        {"postgresql_where": f"archived_at IS NULL AND {NO_TEST_CLOCK}"},
     ),
     (
         "ix_customers_archived",
         "customers",
         ("created_at", "id"),
-        {"postgresql_where": f"archived_at IS NOT NULL AND {IN_THE_WORLD}"},
+        {"postgresql_where": f"archived_at IS NOT NULL AND {NO_TEST_CLOCK}"},
     ),
     ("ix_events_type", "events", ("type", "xid", "position"), {}),
     ("ix_test_clocks_status", "test_clocks", ("status", "created_at", "id"), {}),

@@ -6,7 +6,7 @@ import express from "express";
 import { sharedResolvers, typeDefs } from "./roots.mjs";
 import { linesByInvoice, pagesBy, paymentsByInvoice, plansById } from "./rows.mjs";
 
-// A loader for each size of page: what a request asks for.
+// One loader for each page size that a request asks for.
 const pages = (table, parent) => {
   const loaders = new Map();
   return (first) => {

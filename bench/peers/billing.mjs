@@ -1,5 +1,5 @@
-// createSubscription as Apollo and Mercurius do it: one transaction of prepared statements. It writes what the product
-// writes for a customer without a balance and a plan without a trial that costs something, and refuses all others.
+// createSubscription for Apollo and Mercurius: one transaction of prepared statements. Writes the same rows as the product
+// for a customer without a balance and a paid plan without a trial. Rejects all other customers and plans.
 import { randomUUID } from "node:crypto";
 import { invoiceById, pool, read, subscriptionById } from "./rows.mjs";
 
@@ -68,7 +68,7 @@ async function open(client, id, customer) {
   return plan;
 }
 
-// Where the period ends that begins at an instant. A month without that day ends it on its last.
+// Returns the end of a period. In a month without its day, it ends on the last day.
 function after(at, { interval, interval_count: count }) {
   if (interval === "DAY" || interval === "WEEK") return new Date(at.getTime() + count * (interval === "WEEK" ? 7 : 1) * DAY);
   const end = new Date(at);

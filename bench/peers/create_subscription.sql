@@ -1,5 +1,5 @@
--- createSubscription as PostGraphile does it. It writes what the product writes for a customer without a balance and a
--- plan without a trial that costs something, and refuses all others.
+-- createSubscription for PostGraphile. Writes the same rows as the product for a customer without a balance and a paid
+-- plan without a trial. Rejects all other customers and plans.
 CREATE SCHEMA IF NOT EXISTS bench;
 
 CREATE OR REPLACE FUNCTION bench.create_subscription(customer_id uuid, plan_id uuid) RETURNS public.invoices

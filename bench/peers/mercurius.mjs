@@ -1,10 +1,10 @@
-// Mercurius with its loaders, on Fastify; operations are compiled at their first request.
+// Mercurius with its loaders, on Fastify. Compiles each operation at its first request.
 import fastify from "fastify";
 import mercurius from "mercurius";
 import { sharedResolvers, typeDefs } from "./roots.mjs";
 import { linesByInvoice, pagesBy, paymentsByInvoice, plansById } from "./rows.mjs";
 
-// Each loader is called once for a field of an operation, and keeps nothing from one to the next.
+// Each loader is called once for each field of an operation. Nothing is cached between operations.
 const loader = (load) => ({ loader: load, opts: { cache: false } });
 
 const pages = (table, parent) =>

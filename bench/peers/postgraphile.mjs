@@ -1,5 +1,5 @@
-// PostGraphile over the product's tables, with its Amber preset. Rows are written by functions alone: those of the
-// schema `bench`, which create_subscription.sql makes.
+// PostGraphile on the product's tables, with its Amber preset. Rows are written only by the functions in the schema
+// `bench`, which create_subscription.sql creates.
 import { createServer } from "node:http";
 import { printSchema } from "graphql";
 import { postgraphile } from "postgraphile";
@@ -10,16 +10,16 @@ import { jsonPgSmartTags } from "postgraphile/utils";
 
 const preset = {
   extends: [PostGraphileAmberPreset],
-  // GraphQL has a type Subscription of its own.
+  // Avoids a clash with the root type Subscription of GraphQL.
   plugins: [
     jsonPgSmartTags({ version: 1, config: { class: { "public.subscriptions": { tags: { name: "plan_subscriptions" } } } } }),
   ],
-  // It hides relations whose columns are not the first of one index; ours begin with all that finds the rows.
+  // Otherwise, it hides relations whose columns are not exactly the first columns of an index.
   disablePlugins: ["PgIndexBehaviorsPlugin"],
   schema: { defaultBehavior: "-insert -update -delete" },
   grafserv: { graphqlPath: "/graphql", graphiql: false, watch: false },
   grafast: { explain: false },
-  // The address comes in PGHOST, PGPORT, PGUSER and PGDATABASE.
+  // The database address is in PGHOST, PGPORT, PGUSER and PGDATABASE.
   pgServices: [makePgService({ schemas: ["public", "bench"], poolConfig: { max: 10 } })],
 };
 const served = postgraphile(preset);

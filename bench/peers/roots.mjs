@@ -1,4 +1,4 @@
-// The schema of the peers in JavaScript, its scalars and its roots: what Apollo and Mercurius share.
+// The schema, scalars and root fields that Apollo and Mercurius share.
 import { readFileSync } from "node:fs";
 import { GraphQLScalarType } from "graphql";
 import { createSubscription } from "./billing.mjs";

@@ -1,12 +1,12 @@
-// The rows that the peers in JavaScript read: prepared statements, one for many keys, columns named as fields.
+// Reads rows with prepared statements: one statement for many keys. Columns are named like fields.
 import pg from "pg";
 
 export const POOL_SIZE = 10;
 
-// A bigint as a number: amounts are at most 2^53 − 1.
+// Returns a bigint as a number, because amounts are at most 2^53 − 1.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
-// The address comes in PGHOST, PGPORT, PGUSER and PGDATABASE.
+// The database address is in PGHOST, PGPORT, PGUSER and PGDATABASE.
 export const pool = new pg.Pool({ max: POOL_SIZE });
 
 const COLUMNS = {
@@ -18,7 +18,7 @@ const COLUMNS = {
   plans: `id, code, name, amount_cents as "amountCents", currency, interval`,
 };
 
-// One statement, prepared once on each connection.
+// Runs a statement that is prepared once on each connection.
 export const read = async (name, text, values, client = pool) => (await client.query({ name, text, values })).rows;
 
 const one = async (table, id, client) =>
@@ -28,7 +28,7 @@ export const customerById = (id) => one("customers", id);
 export const subscriptionById = (id, client) => one("subscriptions", id, client);
 export const invoiceById = (id, client) => one("invoices", id, client);
 
-// A page of a whole list, and one row more, which tells whether there are more.
+// Reads a page of a list, and one more row to know if there is a next page.
 export async function page(table, first, after) {
   const [at, id] = after ? JSON.parse(Buffer.from(after, "base64url")) : [null, null];
   const beyond = after ? "and (created_at, id) > ($2, $3)" : "";
@@ -44,7 +44,7 @@ async function count(table) {
   return row.count;
 }
 
-// The pages inside many parents: one statement.
+// Reads one page for each of many parents, in one statement.
 export async function pagesBy(table, parent, keys, first) {
   const text = `select parents.key as "parentKey", child.* from unnest($1::uuid[]) with ordinality as parents (key, place)
     cross join lateral (
@@ -97,7 +97,7 @@ function connection(rows, first, hasPreviousPage, totalCount) {
   return { nodes, hasNextPage, hasPreviousPage, totalCount };
 }
 
-// What a connection's fields are, for each of the schema's connections.
+// Resolvers for the fields of each connection type.
 const connectionFields = {
   edges: ({ nodes }) => nodes.map((node) => ({ node, cursor: cursor(node) })),
   pageInfo: ({ nodes, hasNextPage, hasPreviousPage }) => ({

@@ -20,7 +20,7 @@ BY_CODE_POINT = Text(collation="C")
 """Type of strings that lists are ordered by. Ordering by code point keeps cursors valid on every server."""
 
 
-IN_THE_WORLD = text("test_clock_id IS NULL")
+NO_TEST_CLOCK = text("test_clock_id IS NULL")
 """Condition of partial indexes for lists that exclude objects on test clocks."""
 
 

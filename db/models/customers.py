@@ -15,7 +15,7 @@ from billing.limits import (
 from billing.records import Address
 from db.models.base import (
     BY_CODE_POINT,
-    IN_THE_WORLD,
+    NO_TEST_CLOCK,
     Base,
     Versioned,
     check_amount,
@@ -77,7 +77,7 @@ class Customer(Versioned, Base):
         Index("ix_customers_created_at", "created_at", "id"),
         Index("ix_customers_name", "name", "id"),
         Index("ix_customers_email", "email", "id"),
-        Index("ix_customers_currency", "currency", "created_at", "id", postgresql_where=IN_THE_WORLD),
+        Index("ix_customers_currency", "currency", "created_at", "id", postgresql_where=NO_TEST_CLOCK),
         Index(
             "ix_customers_in_use",
             "created_at",

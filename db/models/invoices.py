@@ -16,7 +16,7 @@ from billing.enums import UNPAID, InvoiceKind, InvoiceStatus, LineKind
 from billing.ids import ChangeId, CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.limits import MAX_INVOICE_NUMBER, MAX_LINE_DESCRIPTION, MAX_LINES
 from billing.records import BillTo
-from db.models.base import IN_THE_WORLD, Base, Versioned, check_amount, check_enum, check_length, days_to_pay, listed
+from db.models.base import NO_TEST_CLOCK, Base, Versioned, check_amount, check_enum, check_length, days_to_pay, listed
 
 
 class Invoice(Versioned, Base):
@@ -115,25 +115,25 @@ class Invoice(Versioned, Base):
         Index("ix_invoices_created_at", "created_at", "id"),
         Index("ix_invoices_period_start", "period_start", "id"),
         Index("ix_invoices_amount_cents", "amount_cents", "id"),
-        Index("ix_invoices_status", "status", "kind", "created_at", "id", postgresql_where=IN_THE_WORLD),
-        Index("ix_invoices_currency", "currency", "status", "created_at", "id", postgresql_where=IN_THE_WORLD),
+        Index("ix_invoices_status", "status", "kind", "created_at", "id", postgresql_where=NO_TEST_CLOCK),
+        Index("ix_invoices_currency", "currency", "status", "created_at", "id", postgresql_where=NO_TEST_CLOCK),
         Index(
             "ix_invoices_due_at",
             "status",
             "due_at",
             "id",
             postgresql_include=["created_at"],
-            postgresql_where=IN_THE_WORLD,
+            postgresql_where=NO_TEST_CLOCK,
         ),
         Index(
             "ix_invoices_issued_at",
             "issued_at",
             "id",
             postgresql_include=["created_at"],
-            postgresql_where=IN_THE_WORLD,
+            postgresql_where=NO_TEST_CLOCK,
         ),
-        Index("ix_invoices_status_amount", "status", "amount_cents", "id", postgresql_where=IN_THE_WORLD),
-        Index("ix_invoices_currency_amount", "currency", "amount_cents", "id", postgresql_where=IN_THE_WORLD),
+        Index("ix_invoices_status_amount", "status", "amount_cents", "id", postgresql_where=NO_TEST_CLOCK),
+        Index("ix_invoices_currency_amount", "currency", "amount_cents", "id", postgresql_where=NO_TEST_CLOCK),
         Index(
             "ix_invoices_test_clock_id",
             "test_clock_id",

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing.enums import LineKind, PeriodKind, SubscriptionStatus
 from billing.ids import ChangeId, CustomerId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.limits import MAX_HOLD_REASON, MAX_LINE_DESCRIPTION
-from db.models.base import IN_THE_WORLD, Base, Versioned, check_amount, check_enum, check_length, json_object
+from db.models.base import NO_TEST_CLOCK, Base, Versioned, check_amount, check_enum, check_length, json_object
 
 
 class Subscription(Versioned, Base):
@@ -90,8 +90,8 @@ class Subscription(Versioned, Base):
         Index("ix_subscriptions_customer_id", "customer_id", "created_at", "id"),
         Index("ix_subscriptions_plan_id", "plan_id", "created_at", "id"),
         Index("ix_subscriptions_created_at", "created_at", "id"),
-        Index("ix_subscriptions_status", "status", "created_at", "id", postgresql_where=IN_THE_WORLD),
-        Index("ix_subscriptions_plan_status", "plan_id", "status", "created_at", "id", postgresql_where=IN_THE_WORLD),
+        Index("ix_subscriptions_status", "status", "created_at", "id", postgresql_where=NO_TEST_CLOCK),
+        Index("ix_subscriptions_plan_status", "plan_id", "status", "created_at", "id", postgresql_where=NO_TEST_CLOCK),
         Index(
             "ix_subscriptions_due",
             "next_billing_at",

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from sqlalchemy import Column, Index
 
 from db.models import Base
-from db.models.base import IN_THE_WORLD, table_of
+from db.models.base import NO_TEST_CLOCK, table_of
 from db.models.types import EnumText
 
 NARROW = frozenset({"customer_id", "subscription_id", "object_id", "test_clock_id"})
@@ -63,7 +63,7 @@ def list_indexes(model: type[Base]) -> tuple[ListIndex, ...]:
 
 def is_for_lists(index: Index) -> bool:
     condition = index.dialect_options["postgresql"]["where"]
-    return not index.unique and len(index.expressions) >= 2 and (condition is None or condition is IN_THE_WORLD)
+    return not index.unique and len(index.expressions) >= 2 and (condition is None or condition is NO_TEST_CLOCK)
 
 
 def list_index(index: Index) -> ListIndex:

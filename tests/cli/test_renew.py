@@ -88,7 +88,7 @@ async def test_a_run_ahead_of_time_is_refused(database_url: str) -> None:
     done = billing("renew", "--as-of", f"{tomorrow:%FT%TZ}", DATABASE_URL=database_url)
 
     assert done.returncode == 1
-    assert "nothing can be due" in done.stderr.splitlines()[-1]
+    assert "Cannot bill as of" in done.stderr.splitlines()[-1]
 
 
 async def test_a_run_that_fails_for_one_exits_with_1(database: Database, database_url: str) -> None:
