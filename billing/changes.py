@@ -25,7 +25,7 @@ from billing.limits import MAX_PENDING_LINES
 from billing.money import checked_cents
 from billing.new_records import Line, NewInvoice, PeriodChange
 from billing.periods import Period
-from billing.proration import credit_due, prorated
+from billing.proration import credit_due, share
 from billing.records import Terms
 from billing.renewals import add_trial, bill_period, clear_pending_change, set_terms
 
@@ -361,8 +361,9 @@ def charge_lines(account: Account, terms: Terms, at: datetime) -> list[Line]:
     One line, or none if the charge is 0 cents.
     """
     subscription = account.known_subscription
-    period = subscription.current_period
-    charge = prorated(terms.amount_cents, period, at)
+    billed = subscription.billed_part
+    whole = subscription.whole_seconds or billed.seconds
+    charge = share(terms.amount_cents, billed.seconds_left(at), whole) if whole else 0
     if charge == 0:
         return []
     return [
@@ -377,7 +378,7 @@ def charge_lines(account: Account, terms: Terms, at: datetime) -> list[Line]:
             amount_cents=charge,
             period_ordinal=subscription.next_ordinal - 1,
             period_start=at,
-            period_end=period.end,
+            period_end=billed.end,
         )
     ]
 

@@ -39,6 +39,14 @@ class PeriodKind(StrEnum):
     BILLING = "BILLING"
 
 
+class FirstPeriod(StrEnum):
+    """Policy for billing a period that is shorter than a whole one because it ends at a new billing anchor."""
+
+    PRORATED = "PRORATED"
+    FREE = "FREE"
+    FULL = "FULL"
+
+
 class InvoiceStatus(StrEnum):
     DRAFT = "DRAFT"
     OPEN = "OPEN"

@@ -38,6 +38,8 @@ class NewPeriod:
     ends_at: datetime
     plan_id: PlanId
     quantity: int
+    billed_until: datetime | None = None
+    whole_seconds: int | None = None
     changed_at: datetime | None = None
 
 

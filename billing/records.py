@@ -8,6 +8,7 @@ from uuid import UUID
 
 from billing.enums import (
     AllocationKind,
+    FirstPeriod,
     InvoiceKind,
     InvoiceStatus,
     ObjectType,
@@ -161,8 +162,14 @@ class SubscriptionState(VersionedState):
     status: SubscriptionStatus
     anchor_at: datetime
     anchor_ordinal: int
+    first_period: FirstPeriod | None
+    """Policy for the next period, if it ends at a new billing anchor and may be shorter than a whole one."""
     next_ordinal: int
     """Ordinal of the first period that is not billed yet. Not a column: the highest stored ordinal plus one, or 0."""
+    billed_until: datetime | None
+    """End of the billed part of the current period. None if all of it is billed. A column of the latest period."""
+    whole_seconds: int | None
+    """Length of a whole period, if only a part of one is billed. A column of the latest period."""
     started_at: datetime | None
     current_period_start: datetime | None
     current_period_end: datetime | None
@@ -189,6 +196,12 @@ class SubscriptionState(VersionedState):
         assert self.current_period_start is not None, "the subscription has started"
         assert self.current_period_end is not None, "the subscription has started"
         return Period(self.current_period_start, self.current_period_end)
+
+    @property
+    def billed_part(self) -> Period:
+        """The part of the current period that its price is for."""
+        period = self.current_period
+        return period if self.billed_until is None else Period(period.start, self.billed_until)
 
 
 @dataclass(slots=True)

@@ -3,18 +3,19 @@
 Pure: changes an `Account`. Only this module adds periods to a subscription's timeline.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing.account import Account
-from billing.enums import EventType, InvoiceKind, LineKind, PeriodKind, SubscriptionStatus
+from billing.enums import EventType, FirstPeriod, InvoiceKind, LineKind, PeriodKind, SubscriptionStatus
 from billing.errors import BillingError, TrialAlreadyUsed
 from billing.ids import InvoiceLineId, PlanId
 from billing.invoicing import finalize, is_open_invoice_of, overdue_at, update_past_due
 from billing.limits import MAX_PERIODS_PER_RUN
 from billing.money import AmountOverflow, multiply_cents
 from billing.new_records import Line, NewInvoice, NewPeriod, NewTrial
-from billing.periods import Period, nth_boundary
+from billing.periods import Period, next_boundary_number, nth_boundary
+from billing.proration import share
 from billing.records import Terms
 
 
@@ -131,7 +132,7 @@ def start_subscription(account: Account, starts_at: datetime, at: datetime, *, c
         bill_period(account, starts_at, event, at)
         return
     trial = Period(starts_at, subscription.trial_end)
-    add_period(account, PeriodKind.TRIAL, trial)
+    add_period(account, PeriodKind.TRIAL, PeriodPart(trial))
     add_trial(account, account.known_terms.plan_id, starts_at, promised=not created)
     account.record_change(event, subscription, at)
     finalize(
@@ -148,25 +149,60 @@ def bill_period(account: Account, starts_at: datetime, event: EventType, at: dat
     """Adds the period that starts at `starts_at` to the timeline, records the `event` that it starts with, and invoices
     it together with all pending lines.
     """
-    subscription, terms = account.known_subscription, account.known_terms
+    subscription = account.known_subscription
     ordinal = subscription.next_ordinal
-    ends_at = nth_boundary(subscription.anchor_at, terms.interval, ordinal + 1 - subscription.anchor_ordinal)
-    period = Period(starts_at, ends_at)
-    add_period(account, PeriodKind.BILLING, period)
+    part = next_part(account, starts_at)
+    add_period(account, PeriodKind.BILLING, part)
     account.record_change(event, subscription, at)
     return finalize(
         account,
         InvoiceKind.RECURRING,
-        [*account.take_pending_lines(), recurring_line(account, period, ordinal)],
-        period=period,
+        [*account.take_pending_lines(), period_line(account, part, ordinal)],
+        period=part.period,
         period_ordinal=ordinal,
         at=at,
     )
 
 
-def add_period(account: Account, kind: PeriodKind, period: Period) -> None:
+@dataclass(slots=True)
+class PeriodPart:
+    """A period to add, which is a whole one or a part of one.
+
+    The price covers the period until `billed_until`, or all of it. It is prorated if `whole_seconds`, the length of a
+    whole period, is set.
+    """
+
+    period: Period
+    billed_until: datetime | None = None
+    whole_seconds: int | None = None
+
+    @property
+    def billed(self) -> Period:
+        return self.period if self.billed_until is None else Period(self.period.start, self.billed_until)
+
+
+def next_part(account: Account, starts_at: datetime) -> PeriodPart:
+    """Returns the period that starts at `starts_at` and ends at the next boundary."""
+    subscription, interval = account.known_subscription, account.known_terms.interval
+    ordinal, policy = subscription.next_ordinal, subscription.first_period
+    if policy is not None:
+        # The first period after a billing anchor was set. The interval may have changed since then.
+        number = next_boundary_number(subscription.anchor_at, interval, starts_at)
+        subscription.anchor_ordinal = ordinal + 1 - number
+        subscription.first_period = None
+    number = ordinal + 1 - subscription.anchor_ordinal
+    period = Period(starts_at, nth_boundary(subscription.anchor_at, interval, number))
+    if policy in (None, FirstPeriod.FULL):
+        return PeriodPart(period)
+    whole = Period(nth_boundary(subscription.anchor_at, interval, number - 1), period.end)
+    if whole.start == starts_at:
+        return PeriodPart(period)
+    return PeriodPart(period, starts_at if policy is FirstPeriod.FREE else None, whole.seconds)
+
+
+def add_period(account: Account, kind: PeriodKind, part: PeriodPart) -> None:
     subscription, terms = account.known_subscription, account.known_terms
-    ordinal = subscription.next_ordinal
+    ordinal, period = subscription.next_ordinal, part.period
     account.periods.append(
         NewPeriod(
             subscription_id=subscription.id,
@@ -178,11 +214,14 @@ def add_period(account: Account, kind: PeriodKind, period: Period) -> None:
             ends_at=period.end,
             plan_id=terms.plan_id,
             quantity=terms.quantity,
+            billed_until=part.billed_until,
+            whole_seconds=part.whole_seconds,
         )
     )
     subscription.next_ordinal = ordinal + 1
     subscription.current_period_start = period.start
     subscription.current_period_end = subscription.next_billing_at = period.end
+    subscription.billed_until, subscription.whole_seconds = part.billed_until, part.whole_seconds
     account.subscription_changed = True
 
 
@@ -213,10 +252,11 @@ def apply_pending_change(account: Account, boundary: datetime, at: datetime) -> 
 def set_terms(account: Account, terms: Terms, since: datetime) -> None:
     """Changes the terms from `since` on.
 
-    If the interval changes, `since` becomes the anchor from which periods are counted.
+    If the interval changes, `since` becomes the anchor from which periods are counted, unless a billing anchor is set
+    for the next period.
     """
     subscription, before = account.known_subscription, account.known_terms
-    if terms.interval != before.interval:
+    if terms.interval != before.interval and subscription.first_period is None:
         subscription.anchor_at = since
         subscription.anchor_ordinal = subscription.next_ordinal
     subscription.plan_id, subscription.quantity = terms.plan_id, terms.quantity
@@ -253,21 +293,29 @@ def bill_pending_lines(account: Account, at: datetime) -> NewInvoice | None:
     return finalize(account, InvoiceKind.PRORATION, lines, period=period, at=at)
 
 
-def recurring_line(account: Account, period: Period, ordinal: int) -> Line:
-    """Returns the charge for one whole period. Raises `AmountOverflow`."""
-    terms = account.known_terms
+def period_line(account: Account, part: PeriodPart, ordinal: int) -> Line:
+    """Returns the charge for a period. Raises `AmountOverflow`."""
+    terms, billed, whole_seconds = account.known_terms, part.period, part.whole_seconds
+    amount_cents = multiply_cents(terms.unit_amount_cents, terms.quantity)
+    description = terms.label
+    if whole_seconds is not None:
+        amount_cents = share(amount_cents, part.billed.seconds, whole_seconds)
+        if part.billed.seconds:
+            billed = part.billed
+        else:
+            description = f"Free period of {terms.label}"
     return Line(
         id=InvoiceLineId(account.make_id()),
         customer_id=account.customer.id,
-        kind=LineKind.RECURRING,
-        description=terms.label,
+        kind=LineKind.RECURRING if whole_seconds is None else LineKind.PRORATION_CHARGE,
+        description=description,
         plan_id=terms.plan_id,
         quantity=terms.quantity,
         unit_amount_cents=terms.unit_amount_cents,
-        amount_cents=multiply_cents(terms.unit_amount_cents, terms.quantity),
+        amount_cents=amount_cents,
         period_ordinal=ordinal,
-        period_start=period.start,
-        period_end=period.end,
+        period_start=billed.start,
+        period_end=billed.end,
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing.enums import LineKind, PeriodKind, SubscriptionStatus
+from billing.enums import FirstPeriod, LineKind, PeriodKind, SubscriptionStatus
 from billing.ids import ChangeId, CustomerId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.limits import MAX_HOLD_REASON, MAX_LINE_DESCRIPTION
 from db.models.base import NO_TEST_CLOCK, Base, Versioned, check_amount, check_enum, check_length, json_object
@@ -21,9 +21,10 @@ class Subscription(Versioned, Base):
     """A subscription of a customer to a plan.
 
     Periods are computed from `anchor_at`; `anchor_ordinal` is the ordinal of the period that starts there.
-    `canceled_at` is the time of the cancellation request, `ended_at` the time it took effect. The current plan and
-    quantity are valid since `terms_at`. `pending_plan_id` and `pending_quantity` take effect with the next period.
-    `test_clock_id` is a copy of the customer's.
+    `first_period` is the policy for the next period, if a billing anchor was set for it. `canceled_at` is the time of
+    the cancellation request, `ended_at` the time it took effect. The current plan and quantity are valid since
+    `terms_at`. `pending_plan_id` and `pending_quantity` take effect with the next period. `test_clock_id` is a copy of
+    the customer's.
     """
 
     __tablename__ = "subscriptions"
@@ -35,6 +36,7 @@ class Subscription(Versioned, Base):
     status: Mapped[SubscriptionStatus]
     anchor_at: Mapped[datetime]
     anchor_ordinal: Mapped[int] = mapped_column(Integer)
+    first_period: Mapped[FirstPeriod | None]
     started_at: Mapped[datetime | None]
     current_period_start: Mapped[datetime | None]
     current_period_end: Mapped[datetime | None]
@@ -55,6 +57,7 @@ class Subscription(Versioned, Base):
         check_enum("status", SubscriptionStatus),
         CheckConstraint("quantity >= 1", name="quantity"),
         CheckConstraint("anchor_ordinal >= 0", name="anchor_ordinal"),
+        check_enum("first_period", FirstPeriod),
         CheckConstraint(
             "(current_period_start IS NULL) = (current_period_end IS NULL)"
             " AND (current_period_start IS NULL) = (started_at IS NULL)"
@@ -111,8 +114,9 @@ class BillingPeriod(Base):
 
     The foreign key from `(after_ordinal, starts_at)` to the previous period's `(ordinal, ends_at)` chains the periods:
     the database rejects gaps, overlaps, skipped and duplicate periods. `plan_id` and `quantity` are the terms at the
-    start of the period. `changed_at` is the time of the last change within the period, or of the change that ended it
-    early.
+    start of the period. The price covers the period until `billed_until`, or all of it. It is prorated if
+    `whole_seconds`, the length of a whole period, is set. `changed_at` is the time of the last change within the
+    period, or of the change that ended it early.
     """
 
     __tablename__ = "billing_periods"
@@ -126,6 +130,8 @@ class BillingPeriod(Base):
     ends_at: Mapped[datetime]
     plan_id: Mapped[PlanId] = mapped_column(ForeignKey("plans.id"))
     quantity: Mapped[int] = mapped_column(Integer)
+    billed_until: Mapped[datetime | None]
+    whole_seconds: Mapped[int | None] = mapped_column(Integer)
     changed_at: Mapped[datetime | None]
 
     __table_args__ = (
@@ -147,6 +153,8 @@ class BillingPeriod(Base):
             name="chain",
         ),
         CheckConstraint("ends_at >= starts_at", name="span"),
+        CheckConstraint("billed_until BETWEEN starts_at AND ends_at", name="billed_until"),
+        CheckConstraint("whole_seconds > 0", name="whole_seconds"),
         CheckConstraint("quantity >= 1", name="quantity"),
         check_enum("kind", PeriodKind),
         Index(

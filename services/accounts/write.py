@@ -51,9 +51,11 @@ CHANGED_CUSTOMER = updates(
     keys=("id",),
     without=("invoice_prefix", "net_days", "test_clock_id", "archived_at", "bill_to"),
 )
-NEW_SUBSCRIPTION = inserts(Subscription, NewSubscription, without=("next_ordinal",))
+OF_THE_LATEST_PERIOD = ("next_ordinal", "billed_until", "whole_seconds")
+
+NEW_SUBSCRIPTION = inserts(Subscription, NewSubscription, without=OF_THE_LATEST_PERIOD)
 CHANGED_SUBSCRIPTION = updates(
-    Subscription, SubscriptionState, keys=("id", "customer_id"), without=("next_ordinal", "test_clock_id")
+    Subscription, SubscriptionState, keys=("id", "customer_id"), without=(*OF_THE_LATEST_PERIOD, "test_clock_id")
 )
 PERIOD = inserts(BillingPeriod, NewPeriod)
 TRIAL = inserts(Trial, NewTrial, without=("promised",))
