@@ -25,12 +25,15 @@ def upgrade() -> None:
     op.add_column("subscriptions", sa.Column("first_period", sa.Text(), nullable=True))
     for table, name, condition in CHECKS:
         op.execute(f"ALTER TABLE {table} ADD CONSTRAINT ck_{table}_{name} CHECK ({condition}) NOT VALID")
+    # Scans the tables, without a lock that others wait for.
+    with op.get_context().autocommit_block():
+        for table, name, _ in CHECKS:
+            op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT ck_{table}_{name}")
 
 
 def downgrade() -> None:
     for table, name, _ in CHECKS:
         op.drop_constraint(op.f(f"ck_{table}_{name}"), table, type_="check")
-    op.execute()
     op.drop_column("subscriptions", "first_period")
     op.drop_column("billing_periods", "whole_seconds")
     op.drop_column("billing_periods", "billed_until")
