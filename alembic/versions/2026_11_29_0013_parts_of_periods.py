@@ -1,7 +1,7 @@
 """parts of periods
 
-Revision 0013, after 0009. Existing periods, and those that an older server adds, are whole. The checks need no
-validation: the columns are new.
+Revision 0013, after 0009. Existing periods, and those that an older server adds, are whole. Revision
+0016 validates the checks.
 """
 
 import sqlalchemy as sa
