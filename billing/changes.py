@@ -27,7 +27,7 @@ from billing.new_records import Line, NewInvoice, PeriodChange
 from billing.periods import Period
 from billing.proration import credit_due, share
 from billing.records import Terms
-from billing.renewals import add_trial, bill_period, clear_pending_change, set_terms
+from billing.renewals import add_trial, bill_period, change_period, clear_pending_change, set_terms
 
 UNUSED = "Unused time on "
 """Prefix of the description of a credit. It replaces `REMAINING`."""
@@ -316,12 +316,10 @@ def link_lines(lines: Sequence[Line]) -> None:
 def mark_period_changed(account: Account, at: datetime, *, ends_at: datetime | None = None) -> None:
     """Marks the current period as changed at `at`. If `ends_at` is given, the period ends there."""
     subscription = account.known_subscription
-    for planned in account.periods:
-        if planned.ordinal == subscription.next_ordinal - 1:
-            planned.changed_at = at
-            planned.ends_at = ends_at or planned.ends_at
-            return
-    account.changed_periods.append(PeriodChange(subscription.next_ordinal - 1, at, ends_at))
+    billed_until = subscription.billed_until
+    if billed_until is not None and ends_at is not None:
+        billed_until = min(billed_until, ends_at)
+    change_period(account, PeriodChange(subscription.next_ordinal - 1, at, ends_at, billed_until))
 
 
 def credit_lines(account: Account, at: datetime) -> list[Line]:

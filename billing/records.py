@@ -13,6 +13,7 @@ from billing.enums import (
     InvoiceStatus,
     ObjectType,
     PlanInterval,
+    Settlement,
     SubscriptionStatus,
 )
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
@@ -151,7 +152,8 @@ class SubscriptionState(VersionedState):
     object_type: ClassVar = ObjectType.SUBSCRIPTION
     told: ClassVar = (
         *("plan_id", "quantity", "status", "anchor_at", "started_at", "current_period_start", "current_period_end"),
-        *("next_billing_at", "cancel_at_period_end", "canceled_at", "ended_at", "trial_start", "trial_end"),
+        *("next_billing_at", "cancel_at_period_end", "cancel_at", "canceled_at", "ended_at"),
+        *("trial_start", "trial_end"),
         *("pending_plan_id", "pending_quantity", "pending_since"),
     )
 
@@ -175,6 +177,8 @@ class SubscriptionState(VersionedState):
     current_period_end: datetime | None
     next_billing_at: datetime | None
     cancel_at_period_end: bool
+    cancel_at: datetime | None
+    cancel_settlement: Settlement | None
     canceled_at: datetime | None
     ended_at: datetime | None
     trial_start: datetime | None

@@ -13,10 +13,10 @@ from billing.ids import InvoiceLineId, PlanId
 from billing.invoicing import finalize, is_open_invoice_of, overdue_at, update_past_due
 from billing.limits import MAX_PERIODS_PER_RUN
 from billing.money import AmountOverflow, multiply_cents
-from billing.new_records import Line, NewInvoice, NewPeriod, NewTrial
+from billing.new_records import Line, NewInvoice, NewPeriod, NewTrial, PeriodChange
 from billing.periods import Period, next_boundary_number, nth_boundary
 from billing.proration import share
-from billing.records import Terms
+from billing.records import SubscriptionState, Terms
 
 
 def renew(account: Account, as_of: datetime, *, most: int = MAX_PERIODS_PER_RUN) -> int:
@@ -220,9 +220,28 @@ def add_period(account: Account, kind: PeriodKind, part: PeriodPart) -> None:
     )
     subscription.next_ordinal = ordinal + 1
     subscription.current_period_start = period.start
-    subscription.current_period_end = subscription.next_billing_at = period.end
+    subscription.current_period_end = period.end
+    schedule_next_billing(subscription)
     subscription.billed_until, subscription.whole_seconds = part.billed_until, part.whole_seconds
     account.subscription_changed = True
+
+
+def schedule_next_billing(subscription: SubscriptionState) -> None:
+    """Sets `next_billing_at` of a subscription that has started: the end of its period, or its cancellation before."""
+    ends_at = subscription.current_period.end
+    subscription.next_billing_at = ends_at if subscription.cancel_at is None else min(ends_at, subscription.cancel_at)
+
+
+def change_period(account: Account, change: PeriodChange) -> None:
+    """Changes a period that is stored or was added in this operation."""
+    for planned in account.periods:
+        if planned.ordinal == change.ordinal:
+            planned.changed_at = change.changed_at or planned.changed_at
+            planned.ends_at = change.ends_at or planned.ends_at
+            planned.billed_until = change.billed_until or planned.billed_until
+            planned.whole_seconds = change.whole_seconds or planned.whole_seconds
+            return
+    account.changed_periods.append(change)
 
 
 def add_trial(account: Account, plan_id: PlanId, started_at: datetime, *, promised: bool = False) -> None:

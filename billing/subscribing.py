@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from billing.account import Account, use_currency
 from billing.changes import credit_lines, link_lines
-from billing.enums import EventType, SubscriptionStatus
+from billing.enums import EventType, Settlement, SubscriptionStatus
 from billing.errors import (
     CancellationAlreadyScheduled,
     CancellationNotScheduled,
@@ -23,13 +22,6 @@ from billing.money import multiply_cents, rejecting_overflow
 from billing.new_records import NewInvoice, NewSubscription
 from billing.records import PlanState, SubscriptionState, Terms
 from billing.renewals import end_subscription, is_due, start_subscription
-
-
-class Settlement(StrEnum):
-    """Policy for the unused part of the period when a subscription is canceled immediately."""
-
-    NONE = "NONE"
-    CREDIT = "CREDIT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +130,8 @@ def add_subscription(
         current_period_end=None,
         next_billing_at=starts_at,
         cancel_at_period_end=False,
+        cancel_at=None,
+        cancel_settlement=None,
         canceled_at=None,
         ended_at=None,
         trial_start=starts_at if trial_end else None,

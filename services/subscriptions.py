@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account, require_currency, require_in_use
 from billing.changes import Change, ChangeRequest, change_terms, withdraw_change
-from billing.enums import SubscriptionStatus
+from billing.enums import Settlement, SubscriptionStatus
 from billing.errors import (
     CreditNotAllowed,
     PlanArchived,
@@ -19,7 +19,6 @@ from billing.records import PlanState
 from billing.renewals import renew
 from billing.subscribing import (
     CancellationRequest,
-    Settlement,
     SubscriptionRequest,
     decide_cancellation,
     require_no_live_subscription,

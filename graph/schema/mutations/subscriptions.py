@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import strawberry
 
-from billing.enums import CustomerPermission
+from billing.enums import CustomerPermission, Settlement
 from billing.ids import CustomerId, SubscriptionId
-from billing.subscribing import CancellationRequest, Settlement, SubscriptionRequest
+from billing.subscribing import CancellationRequest, SubscriptionRequest
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import (
     Payload,

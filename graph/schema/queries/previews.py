@@ -12,7 +12,13 @@ from graph.schema.fields.payloads import Payload, payload, preview
 from graph.schema.fields.scalars import parse_id
 from graph.schema.types.common import describe_fields
 from graph.schema.types.previews import InvoicePreview
-from graph.schema.types.subscription_inputs import START_NOW, NewSubscriptionInput, SubscriptionChangeInput
+from graph.schema.types.subscription_inputs import (
+    START_NOW,
+    NewSubscriptionInput,
+    PeriodExtensionInput,
+    SubscriptionChangeInput,
+    TrialUpdateInput,
+)
 from graph.schema.types.subscriptions import WITHDRAWN_CHANGE, PendingChange, WithdrawnChange
 from services import previews
 
@@ -52,6 +58,16 @@ describe_fields(
 )
 
 
+@strawberry.input(description="The update of a trial to preview. Give `trialEnd` or `endNow`.")
+class PreviewTrialUpdateInput(TrialUpdateInput):
+    pass
+
+
+@strawberry.input(description="The extension of a period to preview.")
+class PreviewPeriodExtensionInput(PeriodExtensionInput):
+    pass
+
+
 @payload
 class PreviewSubscriptionPayload(Payload):
     invoice: InvoicePreview | None = strawberry.field(
@@ -73,6 +89,24 @@ class PreviewSubscriptionChangePayload(Payload):
         description="The invoice of the next period after the change. Null if the subscription ends before that.",
     )
     withdrawn_change: PendingChange | None = strawberry.field(default=None, description=WITHDRAWN_CHANGE)
+
+
+@payload
+class PreviewTrialUpdatePayload(Payload):
+    invoice: InvoicePreview | None = strawberry.field(
+        default=None,
+        description="The invoice of the first full period if the trial would end now. Null if its end would move.",
+    )
+    next_invoice: InvoicePreview | None = strawberry.field(
+        default=None, description="The next invoice after the update. Null if the subscription ends before that."
+    )
+
+
+@payload
+class PreviewPeriodExtensionPayload(Payload):
+    next_invoice: InvoicePreview | None = strawberry.field(
+        default=None, description="The next invoice after the extension. Null if the subscription ends before that."
+    )
 
 
 @strawberry.type
@@ -109,3 +143,24 @@ class PreviewQueries:
             next_invoice=change.next_invoice,  # type: ignore[arg-type]
             withdrawn_change=WithdrawnChange.of(change.withdrawn),
         )
+
+    @preview("Previews `updateTrial` with the same input. Stores nothing.")
+    async def preview_trial_update(self, info: Info, input: PreviewTrialUpdateInput) -> PreviewTrialUpdatePayload:
+        async with info.context.reads() as session:
+            found = await previews.preview_trial_update(
+                session, input.request(), subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
+            )
+        return PreviewTrialUpdatePayload(
+            invoice=found.invoice,  # type: ignore[arg-type]
+            next_invoice=found.next_invoice,  # type: ignore[arg-type]
+        )
+
+    @preview("Previews `extendPeriod` with the same input. Stores nothing.")
+    async def preview_period_extension(
+        self, info: Info, input: PreviewPeriodExtensionInput
+    ) -> PreviewPeriodExtensionPayload:
+        async with info.context.reads() as session:
+            found = await previews.preview_period_extension(
+                session, input.until, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
+            )
+        return PreviewPeriodExtensionPayload(next_invoice=found.next_invoice)  # type: ignore[arg-type]

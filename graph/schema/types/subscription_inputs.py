@@ -8,6 +8,7 @@ from billing import limits
 from billing.changes import ChangeMode, ChangeRequest
 from billing.enums import ApiKeyScope
 from billing.ids import PlanId
+from billing.moving import TrialRequest
 from billing.periods import NOMINAL_MONTH
 from billing.subscribing import SubscriptionRequest
 from graph.schema.fields.access import Access
@@ -91,3 +92,32 @@ class SubscriptionChangeInput:
         return ChangeRequest(
             plan_id, self.quantity, self.mode, self.as_of, may_credit=access.scope is not ApiKeyScope.CUSTOMER
         )
+
+
+@strawberry.input
+class TrialUpdateInput:
+    id: strawberry.ID = strawberry.field(description="The subscription. It must be TRIALING.")
+    trial_end: datetime | None = strawberry.field(
+        default=None,
+        description=(
+            f"The new end of the trial. Must be in the future, and at most {limits.MAX_TRIAL_DAYS} days after the trial"
+            " started. Give either `trialEnd` or `endNow`."
+        ),
+    )
+    end_now: bool = strawberry.field(
+        default=False, description="True to end the trial now and bill the first full period."
+    )
+
+    def request(self) -> TrialRequest:
+        return TrialRequest(self.trial_end, self.end_now)
+
+
+@strawberry.input
+class PeriodExtensionInput:
+    id: strawberry.ID = strawberry.field(description="The subscription. It must be ACTIVE or PAST_DUE.")
+    until: datetime = strawberry.field(
+        description=(
+            "The new end of the current period: later than its current end, by at most"
+            f" {limits.MAX_EXTENSION_DAYS} days."
+        )
+    )

@@ -121,6 +121,7 @@ def bill_period(
     plan, ordinal = subscription.plan, len(subscription.periods)
     ends_at = plan.after(subscription.anchor, ordinal + 1 - subscription.anchored)
     subscription.periods.append([starts_at, ends_at])
+    subscription.billed_until = subscription.whole = None
     subscription.next_at = ends_at
     line = Line(
         "RECURRING",

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from tests.walk.model.arithmetic import LARGEST, rest_of
+from tests.walk.model.arithmetic import LARGEST, nearest, rest_of, seconds
 from tests.walk.model.money import bill, judge, use_currency
 from tests.walk.model.passing import (
     AT_ONCE,
@@ -243,7 +243,9 @@ def credits(  # noqa: A001 - their name
 def charge(subscription: Subscription, since: datetime, change: int) -> list[Line]:
     """Returns the charge for the remaining period on the subscription's terms, or nothing if it is 0."""
     plan, quantity, (begins, ends) = subscription.plan, subscription.quantity, subscription.periods[-1]
-    amount = rest_of(plan.amount * quantity, begins, ends, since)
+    ends = subscription.billed_until or ends
+    left = max(0, seconds(since, ends))
+    amount = nearest(Fraction(plan.amount * quantity * left, subscription.whole or seconds(begins, ends)))
     line = Line(
         "PRORATION_CHARGE",
         "Remaining time on " + label(plan, quantity),

@@ -140,6 +140,10 @@ class Subscription:
     trial: tuple[datetime, datetime] | None = None
     periods: list[list[datetime]] = field(default_factory=list)
     """Start and end of each period, including trials. The last one may be cut short."""
+    billed_until: datetime | None = None
+    """End of the time of the current period that its price is for. None if all of it is billed."""
+    whole: int | None = None
+    """Seconds of a whole period, if the current one is not billed as one."""
     anchored: int = 0
     """Number of periods before the anchor."""
     terms_at: datetime | None = None

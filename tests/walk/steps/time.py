@@ -47,6 +47,8 @@ NOT_FOUND: dict[str, tuple[dict[str, Any], str]] = {
     "withdrawSubscriptionChange": ({"id": NOBODY}, "SUBSCRIPTION_NOT_FOUND"),
     "cancelSubscription": ({"id": NOBODY}, "SUBSCRIPTION_NOT_FOUND"),
     "undoSubscriptionCancellation": ({"id": "garbage"}, "SUBSCRIPTION_NOT_FOUND"),
+    "updateTrial": ({"id": NOBODY, "endNow": True}, "SUBSCRIPTION_NOT_FOUND"),
+    "extendPeriod": ({"id": NOBODY, "until": "2050-01-01T00:00:00Z"}, "SUBSCRIPTION_NOT_FOUND"),
     "createInvoice": ({"customerId": NOBODY, "currency": "EUR"}, "CUSTOMER_NOT_FOUND"),
     "addInvoiceLine": ({"invoiceId": NOBODY, "description": "Travel", "unitAmountCents": 1}, "INVOICE_NOT_FOUND"),
     "deleteDraftInvoice": ({"id": NOBODY}, "INVOICE_NOT_FOUND"),
