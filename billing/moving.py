@@ -61,7 +61,7 @@ def update_trial(account: Account, request: TrialRequest, at: datetime) -> NewIn
 def end_trial(account: Account, at: datetime) -> NewInvoice:
     """Ends the trial at `at`, and bills the first full period as at the end of any trial."""
     subscription = account.known_subscription
-    if subscription.cancel_at_period_end or subscription.cancel_at is not None:
+    if subscription.is_set_to_cancel:
         raise CancellationAlreadyScheduled(
             "This subscription is set to cancel: call undoSubscriptionCancellation first, or cancel it now."
         )

@@ -196,6 +196,10 @@ class SubscriptionState(VersionedState):
         return self.status is not SubscriptionStatus.CANCELED
 
     @property
+    def is_set_to_cancel(self) -> bool:
+        return self.cancel_at_period_end or self.cancel_at is not None
+
+    @property
     def current_period(self) -> Period:
         assert self.current_period_start is not None, "the subscription has started"
         assert self.current_period_end is not None, "the subscription has started"

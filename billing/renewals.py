@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing.account import Account
-from billing.enums import EventType, FirstPeriod, InvoiceKind, LineKind, PeriodKind, SubscriptionStatus
+from billing.crediting import credit_unused_time
+from billing.enums import EventType, FirstPeriod, InvoiceKind, LineKind, PeriodKind, Settlement, SubscriptionStatus
 from billing.errors import BillingError, TrialAlreadyUsed
 from billing.ids import InvoiceLineId, PlanId
 from billing.invoicing import finalize, is_open_invoice_of, overdue_at, update_past_due
@@ -103,8 +104,8 @@ def cross_boundary(account: Account, at: datetime) -> None:
     boundary = subscription.next_billing_at
     assert boundary is not None, "only a live subscription has a next boundary"
     assert boundary <= at, (boundary, at)
-    if subscription.cancel_at_period_end:
-        end_subscription(account, ended_at=boundary, at=at)
+    if subscription.cancel_at_period_end or is_cancellation_due(subscription, boundary):
+        end_as_scheduled(account, boundary, at)
         return
     match subscription.status:
         case SubscriptionStatus.PENDING:
@@ -116,6 +117,20 @@ def cross_boundary(account: Account, at: datetime) -> None:
         case _:
             apply_pending_change(account, boundary, at)
             bill_period(account, boundary, EventType.SUBSCRIPTION_RENEWED, at)
+
+
+def is_cancellation_due(subscription: SubscriptionState, as_of: datetime) -> bool:
+    """Returns True if the subscription is set to cancel at an instant that has come."""
+    return subscription.cancel_at is not None and subscription.cancel_at <= as_of
+
+
+def end_as_scheduled(account: Account, boundary: datetime, at: datetime) -> None:
+    """Ends a subscription at its period's end or at `cancel_at`, and settles the unused time as requested."""
+    subscription = account.known_subscription
+    ended_at = boundary if subscription.cancel_at is None else min(boundary, subscription.cancel_at)
+    if subscription.cancel_settlement is Settlement.CREDIT:
+        credit_unused_time(account, ended_at, at)
+    end_subscription(account, ended_at=ended_at, at=at)
 
 
 def start_subscription(account: Account, starts_at: datetime, at: datetime, *, created: bool = False) -> None:
@@ -151,7 +166,7 @@ def bill_period(account: Account, starts_at: datetime, event: EventType, at: dat
     """
     subscription = account.known_subscription
     ordinal = subscription.next_ordinal
-    part = next_part(account, starts_at)
+    part = part_until_cancellation(account, next_part(account, starts_at))
     add_period(account, PeriodKind.BILLING, part)
     account.record_change(event, subscription, at)
     return finalize(
@@ -198,6 +213,21 @@ def next_part(account: Account, starts_at: datetime) -> PeriodPart:
     if whole.start == starts_at:
         return PeriodPart(period)
     return PeriodPart(period, starts_at if policy is FirstPeriod.FREE else None, whole.seconds)
+
+
+def next_anchored_boundary(account: Account) -> datetime:
+    """Returns the end of the current period as counted from the anchor. A cancellation may have cut the period."""
+    subscription, interval = account.known_subscription, account.known_terms.interval
+    return nth_boundary(subscription.anchor_at, interval, subscription.next_ordinal - subscription.anchor_ordinal)
+
+
+def part_until_cancellation(account: Account, part: PeriodPart) -> PeriodPart:
+    """Returns the part of a period before the subscription is set to cancel: all of it, if that is later or never."""
+    cancel_at = account.known_subscription.cancel_at
+    if cancel_at is None or part.period.end <= cancel_at:
+        return part
+    billed_until = None if part.billed_until is None else min(part.billed_until, cancel_at)
+    return PeriodPart(Period(part.period.start, cancel_at), billed_until, part.whole_seconds or part.period.seconds)
 
 
 def add_period(account: Account, kind: PeriodKind, part: PeriodPart) -> None:

@@ -9,14 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.changes import ChangeMode, ChangeRequest, PendingChange
 from billing.ids import CustomerId, SubscriptionId
+from billing.limits import MAX_UPCOMING_INVOICES
 from billing.money import rejecting_overflow
 from billing.moving import TrialRequest, extend_period, update_trial
 from billing.new_records import NewInvoice
 from billing.renewals import bill_next_period, upcoming_invoices_of
-from billing.subscribing import SubscriptionRequest
+from billing.subscribing import CancellationRequest, SubscriptionRequest, require_settlement_fits
 from services.accounts.open import open_customer, open_subscription, require_caught_up
 from services.accounts.read import read_accounts
-from services.subscriptions import decide_change, decide_subscription
+from services.subscriptions import decide_change, decide_subscription, decide_subscription_cancellation
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,30 @@ async def preview_period_extension(
     extend_period(account, until, at)
     upcoming = upcoming_invoices_of(account, 1)
     return MovePreview(None, upcoming[0] if upcoming else None)
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationPreview:
+    """The result that a cancellation would have: the end, and the invoices until then, at most
+    `MAX_UPCOMING_INVOICES`.
+    """
+
+    ends_at: datetime
+    invoices: list[NewInvoice]
+
+
+async def preview_cancellation(
+    session: AsyncSession, request: CancellationRequest, *, subscription_id: SubscriptionId, now: datetime
+) -> CancellationPreview:
+    """Returns the result of `cancel_subscription` for the same request at the same time. Raises the same errors."""
+    require_settlement_fits(request)
+    account, at = await open_subscription(session, subscription_id, now=now, lock=False)
+    final = await decide_subscription_cancellation(session, account, request, at)
+    subscription = account.known_subscription
+    ends_at = subscription.ended_at or subscription.cancel_at or subscription.current_period_end
+    assert ends_at is not None, "the subscription is set to cancel"
+    first = [] if final is None else [replace(final)]
+    return CancellationPreview(ends_at, [*first, *upcoming_invoices_of(account, MAX_UPCOMING_INVOICES)])
 
 
 async def upcoming_invoices(

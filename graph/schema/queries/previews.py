@@ -14,6 +14,7 @@ from graph.schema.types.common import describe_fields
 from graph.schema.types.previews import InvoicePreview
 from graph.schema.types.subscription_inputs import (
     START_NOW,
+    CancellationInput,
     NewSubscriptionInput,
     PeriodExtensionInput,
     SubscriptionChangeInput,
@@ -68,6 +69,11 @@ class PreviewPeriodExtensionInput(PeriodExtensionInput):
     pass
 
 
+@strawberry.input(description="The cancellation to preview.")
+class PreviewCancellationInput(CancellationInput):
+    pass
+
+
 @payload
 class PreviewSubscriptionPayload(Payload):
     invoice: InvoicePreview | None = strawberry.field(
@@ -106,6 +112,19 @@ class PreviewTrialUpdatePayload(Payload):
 class PreviewPeriodExtensionPayload(Payload):
     next_invoice: InvoicePreview | None = strawberry.field(
         default=None, description="The next invoice after the extension. Null if the subscription ends before that."
+    )
+
+
+@payload
+class PreviewCancellationPayload(Payload):
+    ends_at: datetime | None = strawberry.field(default=None, description="When the subscription would end.")
+    invoices: list[InvoicePreview] | None = strawberry.field(
+        default=None,
+        description=(
+            "The invoices from the cancellation until the end, oldest first: those of periods, and a final one with the"
+            f" credit and all pending lines, if there are any. At most {limits.MAX_UPCOMING_INVOICES}, with the final"
+            " one only if it is among them."
+        ),
     )
 
 
@@ -164,3 +183,15 @@ class PreviewQueries:
                 session, input.until, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
             )
         return PreviewPeriodExtensionPayload(next_invoice=found.next_invoice)  # type: ignore[arg-type]
+
+    @preview("Previews `cancelSubscription` with the same input. Stores nothing.")
+    async def preview_cancellation(self, info: Info, input: PreviewCancellationInput) -> PreviewCancellationPayload:
+        request = input.request(info.context.access)
+        async with info.context.reads() as session:
+            found = await previews.preview_cancellation(
+                session, request, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
+            )
+        return PreviewCancellationPayload(
+            ends_at=found.ends_at,
+            invoices=found.invoices,  # type: ignore[arg-type]
+        )
