@@ -15,7 +15,7 @@ CUSTOMER = """
     subscription { id }
     subscriptions(first: 100) { nodes {
         id status quantity plan { code } startedAt anchorAt currentPeriodStart currentPeriodEnd trialStart trialEnd
-        nextBillingAt cancelAtPeriodEnd canceledAt endedAt version
+        nextBillingAt cancelAtPeriodEnd cancelAt canceledAt endedAt version
         pendingChange { quantity plan { code } requestedAt effectiveAt }
         pendingLines { kind description quantity unitAmountCents amountCents periodOrdinal periodStart periodEnd
             plan { code } }
@@ -201,6 +201,7 @@ def subscription_view(customer: Customer, subscription: Subscription) -> View:
         "trialEnd": instant(subscription.trial and subscription.trial[1]),
         "nextBillingAt": instant(subscription.next_at),
         "cancelAtPeriodEnd": subscription.cancel_at_period_end,
+        "cancelAt": instant(subscription.cancel_at),
         "canceledAt": instant(subscription.canceled_at),
         "endedAt": instant(subscription.ended_at),
         "version": subscription.version,

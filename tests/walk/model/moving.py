@@ -21,12 +21,15 @@ def update_trial(
     new_end = trial_end or at
     refuse(
         TRIAL_INVALID=(begins == at if end_now else not at < new_end <= begins + LONGEST_TRIAL),
-        CANCELLATION_ALREADY_SCHEDULED=end_now and subscription.cancel_at_period_end,
+        CANCELLATION_ALREADY_SCHEDULED=(
+            subscription.is_set_to_cancel if end_now else subscription.cancel_at and new_end > subscription.cancel_at
+        ),
     )
     if new_end == ends:
         return None
     subscription.trial = begins, new_end
-    subscription.periods[-1][1] = subscription.next_at = subscription.anchor = new_end
+    subscription.periods[-1][1] = subscription.anchor = new_end
+    subscription.next_at = min(new_end, subscription.cancel_at or new_end)
     if not end_now:
         customer.note("SUBSCRIPTION_TRIAL_UPDATED", subscription, at)
         return None
@@ -41,9 +44,14 @@ def extend_period(world: World, customer: Customer, subscription: Subscription, 
         SUBSCRIPTION_PENDING=subscription.status == "PENDING", SUBSCRIPTION_TRIALING=subscription.status == "TRIALING"
     )
     begins, ends = subscription.periods[-1]
-    refuse(INVALID_INPUT=not ends < until <= ends + LONGEST_EXTENSION)
-    if subscription.billed_until is None:
-        subscription.billed_until, subscription.whole = ends, seconds(begins, ends)
-    subscription.periods[-1][1] = subscription.next_at = subscription.anchor = until
+    refuse(
+        INVALID_INPUT=not ends < until <= ends + LONGEST_EXTENSION,
+        CANCELLATION_ALREADY_SCHEDULED=subscription.cancel_at and until > subscription.cancel_at,
+    )
+    subscription.whole = subscription.whole or seconds(begins, ends)
+    subscription.billed_until = subscription.billed_until or ends
+    subscription.was_cut = False
+    subscription.periods[-1][1] = subscription.anchor = until
+    subscription.next_at = min(until, subscription.cancel_at or until)
     subscription.anchored = len(subscription.periods)
     customer.note("SUBSCRIPTION_PERIOD_EXTENDED", subscription, at)

@@ -152,6 +152,10 @@ class Subscription:
     changed: set[int] = field(default_factory=set)
     """Ordinals of the periods in which plan or quantity changed, or which were cut short."""
     cancel_at_period_end: bool = False
+    cancel_at: datetime | None = None
+    cancel_settlement: str = "NONE"
+    was_cut: bool = False
+    """True if the current period was billed only until `cancel_at`."""
     canceled_at: datetime | None = None
     ended_at: datetime | None = None
     ended: int | None = None
@@ -163,6 +167,10 @@ class Subscription:
     @property
     def is_live(self) -> bool:
         return self.status != "CANCELED"
+
+    @property
+    def is_set_to_cancel(self) -> bool:
+        return self.cancel_at_period_end or self.cancel_at is not None
 
     @property
     def label(self) -> str:
