@@ -1,4 +1,4 @@
-"""Moving the end of a trial or of the current period. Pure: changes an `Account`.
+"""Moving the start of a subscription, and the end of a trial or of the current period. Pure: changes an `Account`.
 
 Only the end of the latest period moves, so the periods stay a chain. Lines that were issued keep their time ranges:
 free time is never credited.
@@ -14,6 +14,7 @@ from billing.errors import (
     InvalidInput,
     SubscriptionNotTrialing,
     SubscriptionPending,
+    SubscriptionStarted,
     SubscriptionTrialing,
     TrialInvalid,
 )
@@ -21,7 +22,8 @@ from billing.invoicing import update_past_due
 from billing.limits import MAX_EXTENSION_DAYS, MAX_TRIAL_DAYS
 from billing.money import rejecting_overflow
 from billing.new_records import NewInvoice, PeriodChange
-from billing.renewals import change_period, cross_boundary, schedule_next_billing
+from billing.renewals import change_period, cross_boundary, is_due, schedule_next_billing
+from billing.subscribing import valid_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,37 @@ class TrialRequest:
 
     trial_end: datetime | None = None
     end_now: bool = False
+
+
+def move_start(account: Account, start_at: datetime, at: datetime) -> None:
+    """Moves the start of a PENDING subscription. Its trial moves with it, and the billing anchor unless one was set.
+
+    Call `start_if_due` afterwards. Raises `SubscriptionStarted`, `StartInThePast`, `InvalidInput`.
+    """
+    subscription = account.known_subscription
+    if subscription.status is not SubscriptionStatus.PENDING:
+        raise SubscriptionStarted(f"This subscription is {subscription.status}: its start can no longer be moved.")
+    starts_at = valid_start(start_at, at)
+    subscription.next_billing_at = starts_at
+    if subscription.trial_start is not None and subscription.trial_end is not None:
+        length = subscription.trial_end - subscription.trial_start
+        subscription.trial_start, subscription.trial_end = starts_at, starts_at + length
+    if subscription.first_period is None:
+        subscription.anchor_at = subscription.trial_end or starts_at
+
+
+def start_if_due(account: Account, at: datetime) -> NewInvoice | None:
+    """Starts a PENDING subscription whose start has come. Returns its first invoice, or None if it does not start.
+
+    Raises `AmountTooLarge`, `TooManyLines`.
+    """
+    subscription = account.known_subscription
+    if subscription.status is not SubscriptionStatus.PENDING or not is_due(account, at):
+        return None
+    with rejecting_overflow():
+        cross_boundary(account, at)
+    update_past_due(account, at)
+    return account.invoices[-1]
 
 
 def update_trial(account: Account, request: TrialRequest, at: datetime) -> NewInvoice | None:

@@ -116,6 +116,11 @@ class VersionedState:
     def __post_init__(self) -> None:
         self._told_values = self._values(self)
 
+    @property
+    def has_changed(self) -> bool:
+        """True if columns changed since the record was created or `changed_columns` was last called."""
+        return self._told_values != self._values(self)
+
     def changed_columns(self) -> list[str]:
         """Returns the columns that changed since the record was created or this was last called."""
         before, self._told_values = self._told_values, self._values(self)

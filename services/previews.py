@@ -11,7 +11,7 @@ from billing.changes import ChangeMode, ChangeRequest, PendingChange
 from billing.ids import CustomerId, SubscriptionId
 from billing.limits import MAX_UPCOMING_INVOICES
 from billing.money import rejecting_overflow
-from billing.moving import TrialRequest, extend_period, update_trial
+from billing.moving import TrialRequest, extend_period, move_start, start_if_due, update_trial
 from billing.new_records import NewInvoice
 from billing.renewals import bill_next_period, upcoming_invoices_of
 from billing.subscribing import CancellationRequest, SubscriptionRequest, require_settlement_fits
@@ -95,6 +95,22 @@ async def preview_period_extension(
     extend_period(account, until, at)
     upcoming = upcoming_invoices_of(account, 1)
     return MovePreview(None, upcoming[0] if upcoming else None)
+
+
+async def preview_subscription_update(
+    session: AsyncSession, start_at: datetime, *, subscription_id: SubscriptionId, now: datetime
+) -> NewInvoice:
+    """Returns the first invoice of a PENDING subscription whose start `update_subscription` would move.
+
+    Raises the same errors.
+    """
+    account, at = await open_subscription(session, subscription_id, now=now, lock=False)
+    require_caught_up(account, at)
+    move_start(account, start_at, at)
+    if start_if_due(account, at) is None:
+        with rejecting_overflow():
+            bill_next_period(account)
+    return account.invoices[0]
 
 
 @dataclass(frozen=True, slots=True)

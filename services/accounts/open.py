@@ -65,6 +65,23 @@ async def open_subscription(
     does. `lock=False` is for previews. Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `AmountTooLarge`,
     `TestClockAdvancing`.
     """
+    account, at = await read_subscription(session, subscription_id, now=now, lock=lock)
+    subscription = account.known_subscription
+    if subscription.is_live and not account.held:
+        with rejecting_overflow():
+            renew(account, at, most=MAX_PERIODS_AT_ONCE)
+    if not subscription.is_live:
+        raise SubscriptionCanceled("This subscription has ended: CANCELED is final.")
+    return account, at
+
+
+async def read_subscription(
+    session: AsyncSession, subscription_id: SubscriptionId, *, now: datetime, lock: bool = True
+) -> tuple[Account, datetime]:
+    """Returns the account of a subscription in any status, and the customer's current time. Bills nothing.
+
+    Raises `SubscriptionNotFound`, `TestClockAdvancing`.
+    """
     customer_id = await session.scalar(select(Subscription.customer_id).where(Subscription.id == subscription_id))
     if customer_id is None:
         raise SubscriptionNotFound("There is no subscription with this id.")
@@ -72,12 +89,6 @@ async def open_subscription(
         await lock_customer(session, customer_id)
     [account] = await read_accounts(session, [subscription_id])
     at = await customer_time(session, account, now, lock=lock)
-    subscription = account.known_subscription
-    if subscription.is_live and not account.held:
-        with rejecting_overflow():
-            renew(account, at, most=MAX_PERIODS_AT_ONCE)
-    if not subscription.is_live:
-        raise SubscriptionCanceled("This subscription has ended: CANCELED is final.")
     return account, at
 
 

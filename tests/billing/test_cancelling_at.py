@@ -196,6 +196,17 @@ def test_an_immediate_cancellation_replaces_one_at_an_instant() -> None:
     assert len(account.invoices) == 1
 
 
+@pytest.mark.parametrize("settlement", Settlement)
+def test_what_could_not_end_when_due_is_canceled_as_of_then(settlement: Settlement) -> None:
+    account = started(some_terms(3000))
+    cancel_at(account, JUNE + days(10))
+
+    final = decide_cancellation(account, CancellationRequest(False, settlement), JUNE + days(12))
+
+    assert account.known_subscription.ended_at == JUNE + days(10)
+    assert (final and amounts(final)) == ([-2000] if settlement is Settlement.CREDIT else None)
+
+
 @pytest.mark.parametrize("again", [CancellationRequest(), CancellationRequest(cancel_at=JULY)], ids=["end", "instant"])
 def test_a_cancellation_is_scheduled_once(again: CancellationRequest) -> None:
     for first in (CancellationRequest(), CancellationRequest(cancel_at=JUNE + days(20))):

@@ -16,6 +16,7 @@ CUSTOMER = """
     subscriptions(first: 100) { nodes {
         id status quantity plan { code } startedAt anchorAt currentPeriodStart currentPeriodEnd trialStart trialEnd
         nextBillingAt cancelAtPeriodEnd cancelAt canceledAt endedAt version
+        metadata { key value }
         pendingChange { quantity plan { code } requestedAt effectiveAt }
         pendingLines { kind description quantity unitAmountCents amountCents periodOrdinal periodStart periodEnd
             plan { code } }
@@ -205,6 +206,7 @@ def subscription_view(customer: Customer, subscription: Subscription) -> View:
         "canceledAt": instant(subscription.canceled_at),
         "endedAt": instant(subscription.ended_at),
         "version": subscription.version,
+        "metadata": [{"key": key, "value": value} for key, value in subscription.metadata.items()],
         "pendingChange": pending
         and {
             "plan": code(pending[0]),

@@ -13,6 +13,7 @@ from graph.schema.fields.scalars import parse_id
 from graph.schema.types.common import describe_fields
 from graph.schema.types.previews import InvoicePreview
 from graph.schema.types.subscription_inputs import (
+    MOVED_START,
     START_NOW,
     CancellationInput,
     NewSubscriptionInput,
@@ -72,6 +73,19 @@ class PreviewPeriodExtensionInput(PeriodExtensionInput):
 @strawberry.input(description="The cancellation to preview.")
 class PreviewCancellationInput(CancellationInput):
     pass
+
+
+@strawberry.input(description="The subscription whose start to move.")
+class PreviewSubscriptionUpdateInput:
+    id: strawberry.ID = strawberry.field(description="The subscription.")
+    start_at: datetime = strawberry.field(description=MOVED_START)
+
+
+@payload
+class PreviewSubscriptionUpdatePayload(Payload):
+    invoice: InvoicePreview | None = strawberry.field(
+        default=None, description="The first invoice, as it would be issued when the subscription starts."
+    )
 
 
 @payload
@@ -195,3 +209,13 @@ class PreviewQueries:
             ends_at=found.ends_at,
             invoices=found.invoices,  # type: ignore[arg-type]
         )
+
+    @preview("Previews the first invoice after `updateSubscription` with the same `startAt`. Stores nothing.")
+    async def preview_subscription_update(
+        self, info: Info, input: PreviewSubscriptionUpdateInput
+    ) -> PreviewSubscriptionUpdatePayload:
+        async with info.context.reads() as session:
+            invoice = await previews.preview_subscription_update(
+                session, input.start_at, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
+            )
+        return PreviewSubscriptionUpdatePayload(invoice=invoice)  # type: ignore[arg-type]

@@ -165,3 +165,9 @@ class PeriodExtensionInput:
             f" {limits.MAX_EXTENSION_DAYS} days."
         )
     )
+
+
+MOVED_START = (
+    f"When the subscription starts, within {limits.MAX_START_DAYS} days. A time up to {limits.START_GRACE.seconds}"
+    " seconds in the past counts as now and starts it. Only while it is PENDING."
+)

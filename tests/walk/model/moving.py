@@ -4,11 +4,47 @@ from datetime import datetime, timedelta
 
 from tests.walk.model.arithmetic import seconds
 from tests.walk.model.money import judge
-from tests.walk.model.passing import cross
-from tests.walk.model.subscriptions import LONGEST_TRIAL, opened_subscription
+from tests.walk.model.passing import cross, start
+from tests.walk.model.subscriptions import GRACE, LATEST_START, LONGEST_TRIAL, opened_subscription
 from tests.walk.model.world import Customer, Invoice, Subscription, World, refuse
 
 LONGEST_EXTENSION = timedelta(days=366)
+
+
+def update_subscription(
+    world: World,
+    customer: Customer,
+    subscription: Subscription,
+    *,
+    start_at: datetime | None,
+    metadata: dict[str, str] | None,
+) -> Invoice | None:
+    """Moves the start, and replaces the metadata. None keeps it."""
+    at = max(world.time_of(customer), customer.updated_at, subscription.updated_at or customer.updated_at)
+    before = subscription.next_at, subscription.metadata
+    if start_at is not None:
+        at = opened_subscription(world, customer, subscription)
+        refuse(
+            SUBSCRIPTION_STARTED=subscription.status != "PENDING",
+            START_IN_THE_PAST=start_at < at - GRACE,
+            INVALID_INPUT=start_at > at + LATEST_START,
+        )
+        before = subscription.next_at, subscription.metadata
+        subscription.next_at = subscription.anchor = max(start_at, at)
+        if subscription.trial:
+            begins, ends = subscription.trial
+            subscription.trial = subscription.next_at, subscription.next_at + (ends - begins)
+            subscription.anchor = subscription.trial[1]
+    if metadata is not None:
+        refuse(INVALID_INPUT="" in metadata)
+        subscription.metadata = metadata
+    if (subscription.next_at, subscription.metadata) != before:
+        customer.note("SUBSCRIPTION_UPDATED", subscription, at)
+    if start_at is None or (subscription.next_at and subscription.next_at > at):
+        return None
+    start(customer, subscription, at)
+    judge(customer, subscription, at)
+    return customer.invoices[-1]
 
 
 def update_trial(

@@ -154,6 +154,7 @@ class Subscription:
     cancel_at_period_end: bool = False
     cancel_at: datetime | None = None
     cancel_settlement: str = "NONE"
+    metadata: dict[str, str] = field(default_factory=dict)
     was_cut: bool = False
     """True if the current period was billed only until `cancel_at`."""
     canceled_at: datetime | None = None

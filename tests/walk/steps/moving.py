@@ -14,6 +14,38 @@ DAY = 86_400
 
 class MovingSteps(SubscriptionSteps):
     @step(
+        "updateSubscription",
+        number=CUSTOMER,
+        older=st.sampled_from([0, 0, 1]),
+        starts=st.booleans(),
+        start=mostly(None, 0, -60, 1, DAY, 20 * DAY, but=[-61, 3661 * DAY]),
+        metadata=mostly(None, {}, {"tier": "gold"}, {"note": "", "tier": "silver"}, but=[{"": "gold"}]),
+        how=HOW,
+    )
+    def update_subscription(
+        self, number: int, older: int, starts: bool, start: int | None, metadata: dict[str, str] | None, how: str
+    ) -> None:
+        place = self.subscriber(number, lambda subscription: subscription.status == "PENDING") if starts else number
+        place %= len(self.world.customers)
+        wanted = self.latest(place, older)
+        if wanted is None:
+            return
+        start_at = self.at(self.world.customers[place], start)
+
+        def do() -> Made:
+            customer, subscription = self.subscription(place, wanted)
+            invoice = moving.update_subscription(
+                self.world, customer, subscription, start_at=start_at, metadata=metadata
+            )
+            return {"subscription": subscription, "invoice": invoice}
+
+        pairs = None if metadata is None else [{"key": key, "value": value} for key, value in metadata.items()]
+        fields = given(id=self.subscription(place, wanted)[1].id, startAt=start_at, metadata=pairs)
+        self.walk.step(
+            "updateSubscription", "subscription { id } invoice { id }", fields, do, how=how, customers=[place]
+        )
+
+    @step(
         "updateTrial",
         number=CUSTOMER,
         trial_end=mostly(None, 1, DAY, 30 * DAY, 100 * DAY, but=[0, -DAY, 731 * DAY]),

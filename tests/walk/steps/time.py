@@ -47,6 +47,7 @@ NOT_FOUND: dict[str, tuple[dict[str, Any], str]] = {
     "withdrawSubscriptionChange": ({"id": NOBODY}, "SUBSCRIPTION_NOT_FOUND"),
     "cancelSubscription": ({"id": NOBODY}, "SUBSCRIPTION_NOT_FOUND"),
     "undoSubscriptionCancellation": ({"id": "garbage"}, "SUBSCRIPTION_NOT_FOUND"),
+    "updateSubscription": ({"id": NOBODY, "startAt": "2050-01-01T00:00:00Z"}, "SUBSCRIPTION_NOT_FOUND"),
     "updateTrial": ({"id": NOBODY, "endNow": True}, "SUBSCRIPTION_NOT_FOUND"),
     "extendPeriod": ({"id": NOBODY, "until": "2050-01-01T00:00:00Z"}, "SUBSCRIPTION_NOT_FOUND"),
     "createInvoice": ({"customerId": NOBODY, "currency": "EUR"}, "CUSTOMER_NOT_FOUND"),
