@@ -152,7 +152,7 @@ def require_before_cancellation(account: Account, until: datetime, field: str) -
 
 
 def move_period_end(account: Account, change: PeriodChange) -> None:
-    """Moves the end of the current period to `change.ends_at`."""
+    """Changes the current period, and moves its end as the change says."""
     change_period(account, change)
     account.known_subscription.current_period_end = change.ends_at
     schedule_next_billing(account.known_subscription)
