@@ -108,7 +108,7 @@ NEXT_BILLING = Invariant(
             format('subscription %s: is %s but has no next billing date', id, status)
         WHEN status NOT IN ('PENDING', 'CANCELED')
           AND next_billing_at IS DISTINCT FROM LEAST(current_period_end, cancel_at) THEN
-            format('subscription %s: is billed next at %s, its period ends at %s', id, next_billing_at,
+            format('subscription %s: is billed next at %s, and its period or it ends at %s', id, next_billing_at,
                    LEAST(current_period_end, cancel_at))
     END AS wrong
     FROM subscriptions

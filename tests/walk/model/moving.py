@@ -20,6 +20,7 @@ def update_subscription(
     metadata: dict[str, str] | None,
 ) -> Invoice | None:
     """Moves the start, and replaces the metadata. None keeps it."""
+    refuse(INVALID_INPUT=metadata is not None and "" in metadata)
     at = max(world.time_of(customer), customer.updated_at, subscription.updated_at or customer.updated_at)
     before = subscription.next_at, subscription.metadata
     if start_at is not None:
@@ -36,7 +37,6 @@ def update_subscription(
             subscription.trial = subscription.next_at, subscription.next_at + (ends - begins)
             subscription.anchor = subscription.trial[1]
     if metadata is not None:
-        refuse(INVALID_INPUT="" in metadata)
         subscription.metadata = metadata
     if (subscription.next_at, subscription.metadata) != before:
         customer.note("SUBSCRIPTION_UPDATED", subscription, at)
