@@ -18,7 +18,7 @@ class MovingSteps(SubscriptionSteps):
         number=CUSTOMER,
         older=st.sampled_from([0, 0, 1]),
         starts=st.booleans(),
-        start=mostly(None, 0, -60, 1, DAY, 20 * DAY, but=[-61, 3661 * DAY]),
+        start=mostly(None, None, None, 0, -60, 1, 20 * DAY, but=[-61, 3661 * DAY]),
         metadata=mostly(None, {}, {"tier": "gold"}, {"note": "", "tier": "silver"}, but=[{"": "gold"}]),
         how=HOW,
     )
