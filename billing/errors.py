@@ -158,8 +158,8 @@ class SubscriptionCanceled(BillingError):
 class CancellationAlreadyScheduled(BillingError):
     code = "CANCELLATION_ALREADY_SCHEDULED"
     description = (
-        "The subscription is set to cancel at the end of its period. It cannot be scheduled to cancel"
-        " again, and no change can start a new period."
+        "The subscription is set to cancel. It cannot be scheduled to cancel again, no change can start a new period"
+        " or wait for the next one, and no trial or period can be moved beyond the cancellation."
     )
     field = ("subscription_id",)
 
@@ -179,6 +179,24 @@ class AmountNotPositive(BillingError):
 class SubscriptionPending(BillingError):
     code = "SUBSCRIPTION_PENDING"
     description = "The subscription is PENDING: it has not started."
+    field = ("subscription_id",)
+
+
+class SubscriptionStarted(BillingError):
+    code = "SUBSCRIPTION_STARTED"
+    description = "The subscription has started: its start can no longer be moved."
+    field = ("start_at",)
+
+
+class SubscriptionTrialing(BillingError):
+    code = "SUBSCRIPTION_TRIALING"
+    description = "The subscription is TRIALING: move the end of its trial instead."
+    field = ("subscription_id",)
+
+
+class SubscriptionNotTrialing(BillingError):
+    code = "SUBSCRIPTION_NOT_TRIALING"
+    description = "The subscription is not TRIALING."
     field = ("subscription_id",)
 
 
@@ -221,7 +239,9 @@ class StartInThePast(BillingError):
 
 class TrialInvalid(BillingError):
     code = "TRIAL_INVALID"
-    description = "The trial ends before it starts, is too long, or is given by both `trialDays` and `trialEnd`."
+    description = (
+        "The trial ends before it starts, in the past or too late, or is given by both `trialDays` and `trialEnd`."
+    )
     field = ("trial_end",)
 
 

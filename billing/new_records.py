@@ -45,14 +45,13 @@ class NewPeriod:
 
 @dataclass(slots=True)
 class PeriodChange:
-    """An update of a stored period whose terms changed at `changed_at`.
-
-    `ends_at` is the new end if the period was shortened, else None.
-    """
+    """An update of a stored period: its terms changed at `changed_at`, or its end moved. None keeps the value."""
 
     ordinal: int
-    changed_at: datetime
-    ends_at: datetime | None
+    changed_at: datetime | None = None
+    ends_at: datetime | None = None
+    billed_until: datetime | None = None
+    whole_seconds: int | None = None
 
 
 @dataclass(slots=True)

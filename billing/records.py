@@ -13,6 +13,7 @@ from billing.enums import (
     InvoiceStatus,
     ObjectType,
     PlanInterval,
+    Settlement,
     SubscriptionStatus,
 )
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
@@ -115,6 +116,11 @@ class VersionedState:
     def __post_init__(self) -> None:
         self._told_values = self._values(self)
 
+    @property
+    def has_changed(self) -> bool:
+        """True if columns changed since the record was created or `changed_columns` was last called."""
+        return self._told_values != self._values(self)
+
     def changed_columns(self) -> list[str]:
         """Returns the columns that changed since the record was created or this was last called."""
         before, self._told_values = self._told_values, self._values(self)
@@ -151,7 +157,8 @@ class SubscriptionState(VersionedState):
     object_type: ClassVar = ObjectType.SUBSCRIPTION
     told: ClassVar = (
         *("plan_id", "quantity", "status", "anchor_at", "started_at", "current_period_start", "current_period_end"),
-        *("next_billing_at", "cancel_at_period_end", "canceled_at", "ended_at", "trial_start", "trial_end"),
+        *("next_billing_at", "cancel_at_period_end", "cancel_at", "canceled_at", "ended_at"),
+        *("trial_start", "trial_end"),
         *("pending_plan_id", "pending_quantity", "pending_since"),
     )
 
@@ -175,6 +182,8 @@ class SubscriptionState(VersionedState):
     current_period_end: datetime | None
     next_billing_at: datetime | None
     cancel_at_period_end: bool
+    cancel_at: datetime | None
+    cancel_settlement: Settlement | None
     canceled_at: datetime | None
     ended_at: datetime | None
     trial_start: datetime | None
@@ -190,6 +199,10 @@ class SubscriptionState(VersionedState):
     @property
     def is_live(self) -> bool:
         return self.status is not SubscriptionStatus.CANCELED
+
+    @property
+    def is_set_to_cancel(self) -> bool:
+        return self.cancel_at_period_end or self.cancel_at is not None
 
     @property
     def current_period(self) -> Period:

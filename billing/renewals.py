@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing.account import Account
-from billing.enums import EventType, FirstPeriod, InvoiceKind, LineKind, PeriodKind, SubscriptionStatus
+from billing.crediting import credit_unused_time
+from billing.enums import EventType, FirstPeriod, InvoiceKind, LineKind, PeriodKind, Settlement, SubscriptionStatus
 from billing.errors import BillingError, TrialAlreadyUsed
 from billing.ids import InvoiceLineId, PlanId
 from billing.invoicing import finalize, is_open_invoice_of, overdue_at, update_past_due
 from billing.limits import MAX_PERIODS_PER_RUN
 from billing.money import AmountOverflow, multiply_cents
-from billing.new_records import Line, NewInvoice, NewPeriod, NewTrial
+from billing.new_records import Line, NewInvoice, NewPeriod, NewTrial, PeriodChange
 from billing.periods import Period, next_boundary_number, nth_boundary
 from billing.proration import share
-from billing.records import Terms
+from billing.records import SubscriptionState, Terms
 
 
 def renew(account: Account, as_of: datetime, *, most: int = MAX_PERIODS_PER_RUN) -> int:
@@ -103,8 +104,8 @@ def cross_boundary(account: Account, at: datetime) -> None:
     boundary = subscription.next_billing_at
     assert boundary is not None, "only a live subscription has a next boundary"
     assert boundary <= at, (boundary, at)
-    if subscription.cancel_at_period_end:
-        end_subscription(account, ended_at=boundary, at=at)
+    if subscription.cancel_at_period_end or is_cancellation_due(subscription, boundary):
+        end_as_scheduled(account, boundary, at)
         return
     match subscription.status:
         case SubscriptionStatus.PENDING:
@@ -116,6 +117,20 @@ def cross_boundary(account: Account, at: datetime) -> None:
         case _:
             apply_pending_change(account, boundary, at)
             bill_period(account, boundary, EventType.SUBSCRIPTION_RENEWED, at)
+
+
+def is_cancellation_due(subscription: SubscriptionState, as_of: datetime) -> bool:
+    """Returns True if the subscription is set to cancel at an instant that has come."""
+    return subscription.cancel_at is not None and subscription.cancel_at <= as_of
+
+
+def end_as_scheduled(account: Account, boundary: datetime, at: datetime) -> None:
+    """Ends a subscription at its period's end or at `cancel_at`, and settles the unused time as requested."""
+    subscription = account.known_subscription
+    ended_at = boundary if subscription.cancel_at is None else min(boundary, subscription.cancel_at)
+    if subscription.cancel_settlement is Settlement.CREDIT:
+        credit_unused_time(account, ended_at, at)
+    end_subscription(account, ended_at=ended_at, at=at)
 
 
 def start_subscription(account: Account, starts_at: datetime, at: datetime, *, created: bool = False) -> None:
@@ -151,7 +166,7 @@ def bill_period(account: Account, starts_at: datetime, event: EventType, at: dat
     """
     subscription = account.known_subscription
     ordinal = subscription.next_ordinal
-    part = next_part(account, starts_at)
+    part = part_until_cancellation(account, next_part(account, starts_at))
     add_period(account, PeriodKind.BILLING, part)
     account.record_change(event, subscription, at)
     return finalize(
@@ -200,6 +215,21 @@ def next_part(account: Account, starts_at: datetime) -> PeriodPart:
     return PeriodPart(period, starts_at if policy is FirstPeriod.FREE else None, whole.seconds)
 
 
+def next_anchored_boundary(account: Account) -> datetime:
+    """Returns the end of the current period as counted from the anchor. A cancellation may have cut the period."""
+    subscription, interval = account.known_subscription, account.known_terms.interval
+    return nth_boundary(subscription.anchor_at, interval, subscription.next_ordinal - subscription.anchor_ordinal)
+
+
+def part_until_cancellation(account: Account, part: PeriodPart) -> PeriodPart:
+    """Returns the part of a period before the subscription is set to cancel: all of it, if that is later or never."""
+    cancel_at = account.known_subscription.cancel_at
+    if cancel_at is None or part.period.end <= cancel_at:
+        return part
+    billed_until = None if part.billed_until is None else min(part.billed_until, cancel_at)
+    return PeriodPart(Period(part.period.start, cancel_at), billed_until, part.whole_seconds or part.period.seconds)
+
+
 def add_period(account: Account, kind: PeriodKind, part: PeriodPart) -> None:
     subscription, terms = account.known_subscription, account.known_terms
     ordinal, period = subscription.next_ordinal, part.period
@@ -220,9 +250,28 @@ def add_period(account: Account, kind: PeriodKind, part: PeriodPart) -> None:
     )
     subscription.next_ordinal = ordinal + 1
     subscription.current_period_start = period.start
-    subscription.current_period_end = subscription.next_billing_at = period.end
+    subscription.current_period_end = period.end
+    schedule_next_billing(subscription)
     subscription.billed_until, subscription.whole_seconds = part.billed_until, part.whole_seconds
     account.subscription_changed = True
+
+
+def schedule_next_billing(subscription: SubscriptionState) -> None:
+    """Sets `next_billing_at` of a subscription that has started: the end of its period, or its cancellation before."""
+    ends_at = subscription.current_period.end
+    subscription.next_billing_at = ends_at if subscription.cancel_at is None else min(ends_at, subscription.cancel_at)
+
+
+def change_period(account: Account, change: PeriodChange) -> None:
+    """Changes a period that is stored or was added in this operation."""
+    for planned in account.periods:
+        if planned.ordinal == change.ordinal:
+            planned.changed_at = change.changed_at or planned.changed_at
+            planned.ends_at = change.ends_at or planned.ends_at
+            planned.billed_until = change.billed_until or planned.billed_until
+            planned.whole_seconds = change.whole_seconds or planned.whole_seconds
+            return
+    account.changed_periods.append(change)
 
 
 def add_trial(account: Account, plan_id: PlanId, started_at: datetime, *, promised: bool = False) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing.enums import FirstPeriod, LineKind, PeriodKind, SubscriptionStatus
+from billing.enums import FirstPeriod, LineKind, PeriodKind, Settlement, SubscriptionStatus
 from billing.ids import ChangeId, CustomerId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.limits import MAX_HOLD_REASON, MAX_LINE_DESCRIPTION
 from db.models.base import NO_TEST_CLOCK, Base, Versioned, check_amount, check_enum, check_length, json_object
@@ -22,7 +22,8 @@ class Subscription(Versioned, Base):
 
     Periods are computed from `anchor_at`; `anchor_ordinal` is the ordinal of the period that starts there.
     `first_period` is the policy for the next period, if a billing anchor was set for it. `canceled_at` is the time of
-    the cancellation request, `ended_at` the time it took effect. The current plan and quantity are valid since
+    the cancellation request, `ended_at` the time it took effect. A cancellation at an instant is at `cancel_at` and
+    settles the unused part of the period by `cancel_settlement`. The current plan and quantity are valid since
     `terms_at`. `pending_plan_id` and `pending_quantity` take effect with the next period. `test_clock_id` is a copy of
     the customer's.
     """
@@ -42,6 +43,8 @@ class Subscription(Versioned, Base):
     current_period_end: Mapped[datetime | None]
     next_billing_at: Mapped[datetime | None]
     cancel_at_period_end: Mapped[bool]
+    cancel_at: Mapped[datetime | None]
+    cancel_settlement: Mapped[Settlement | None]
     canceled_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     trial_start: Mapped[datetime | None]
@@ -74,6 +77,11 @@ class Subscription(Versioned, Base):
             name="canceled",
         ),
         CheckConstraint("NOT cancel_at_period_end OR canceled_at IS NOT NULL", name="cancel_at_period_end"),
+        check_enum("cancel_settlement", Settlement),
+        CheckConstraint(
+            "(cancel_at IS NULL) = (cancel_settlement IS NULL) AND (cancel_at IS NULL OR canceled_at IS NOT NULL)",
+            name="cancel_at",
+        ),
         CheckConstraint("(trial_start IS NULL) = (trial_end IS NULL) AND trial_start < trial_end", name="trial"),
         CheckConstraint("status <> 'TRIALING' OR trial_end IS NOT NULL", name="trialing"),
         CheckConstraint("(terms_at IS NULL) = (started_at IS NULL)", name="terms_at"),

@@ -6,6 +6,7 @@ statements of their own.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from operator import attrgetter
 from typing import Any
 
@@ -128,7 +129,7 @@ async def change_periods(session: AsyncSession, accounts: Sequence[Account]) -> 
     for account in accounts:
         for change in account.changed_periods:
             subscription = account.known_subscription
-            values = {"changed_at": change.changed_at}
+            values = {name: value for name, value in asdict(change).items() if name != "ordinal" and value is not None}
             await session.execute(
                 update(table_of(BillingPeriod))
                 .where(
@@ -136,7 +137,7 @@ async def change_periods(session: AsyncSession, accounts: Sequence[Account]) -> 
                     BillingPeriod.customer_id == subscription.customer_id,
                     BillingPeriod.ordinal == change.ordinal,
                 )
-                .values(values if change.ends_at is None else values | {"ends_at": change.ends_at})
+                .values(values)
             )
 
 

@@ -15,7 +15,8 @@ CUSTOMER = """
     subscription { id }
     subscriptions(first: 100) { nodes {
         id status quantity plan { code } startedAt anchorAt currentPeriodStart currentPeriodEnd trialStart trialEnd
-        nextBillingAt cancelAtPeriodEnd canceledAt endedAt version
+        nextBillingAt cancelAtPeriodEnd cancelAt canceledAt endedAt version
+        metadata { key value }
         pendingChange { quantity plan { code } requestedAt effectiveAt }
         pendingLines { kind description quantity unitAmountCents amountCents periodOrdinal periodStart periodEnd
             plan { code } }
@@ -201,9 +202,11 @@ def subscription_view(customer: Customer, subscription: Subscription) -> View:
         "trialEnd": instant(subscription.trial and subscription.trial[1]),
         "nextBillingAt": instant(subscription.next_at),
         "cancelAtPeriodEnd": subscription.cancel_at_period_end,
+        "cancelAt": instant(subscription.cancel_at),
         "canceledAt": instant(subscription.canceled_at),
         "endedAt": instant(subscription.ended_at),
         "version": subscription.version,
+        "metadata": [{"key": key, "value": value} for key, value in subscription.metadata.items()],
         "pendingChange": pending
         and {
             "plan": code(pending[0]),

@@ -6,7 +6,7 @@ import strawberry
 
 from billing.enums import CustomerPermission
 from billing.ids import CustomerId, SubscriptionId
-from billing.subscribing import CancellationRequest, Settlement, SubscriptionRequest
+from billing.subscribing import SubscriptionRequest
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import (
     Payload,
@@ -17,21 +17,11 @@ from graph.schema.fields.payloads import (
     payload,
 )
 from graph.schema.fields.scalars import parse_id
-from graph.schema.types.common import MetadataEntryInput, describe, metadata_input_field, metadata_of
+from graph.schema.types.common import MetadataEntryInput, metadata_input_field, metadata_of
 from graph.schema.types.invoices import Invoice
-from graph.schema.types.subscription_inputs import NewSubscriptionInput, SubscriptionChangeInput
+from graph.schema.types.subscription_inputs import CancellationInput, NewSubscriptionInput, SubscriptionChangeInput
 from graph.schema.types.subscriptions import WITHDRAWN_CHANGE, PendingChange, Subscription, WithdrawnChange
 from services import subscriptions
-
-describe(
-    Settlement,
-    "Settlement of the unused part of the period when a subscription is canceled immediately.",
-    NONE="It is not credited.",
-    CREDIT=(
-        "It is credited on a separate invoice. The credit is applied to the customer's open invoices and then"
-        " added to the balance."
-    ),
-)
 
 
 @strawberry.input(description="A new subscription. It starts immediately, or at `startAt`.")
@@ -59,21 +49,7 @@ class WithdrawSubscriptionChangeInput:
 
 
 @strawberry.input(description="The subscription to cancel.")
-class CancelSubscriptionInput:
-    id: strawberry.ID = strawberry.field(description="The subscription.")
-    at_period_end: bool = strawberry.field(
-        default=True,
-        description=(
-            "True to cancel at the end of the current period; this can be undone until then. False to cancel"
-            " immediately. A PENDING subscription is always canceled immediately."
-        ),
-    )
-    settlement: Settlement = strawberry.field(
-        default=Settlement.NONE,
-        description=(
-            "Settlement of the unused part of the period. CREDIT is allowed only for an immediate cancellation."
-        ),
-    )
+class CancelSubscriptionInput(CancellationInput):
     idempotency_key: str | None = idempotency_key_field()
 
 
@@ -111,7 +87,8 @@ class WithdrawSubscriptionChangePayload(Payload):
 class CancelSubscriptionPayload(Payload):
     subscription: Subscription | None = made_subscription("The updated subscription.")
     invoice: Invoice | None = made_invoice(
-        "The final invoice, with the credit and all pending lines. Null if there is none."
+        "The final invoice, with the credit and all pending lines. Null if there is none, or if the cancellation is"
+        " scheduled."
     )
 
 
@@ -163,26 +140,24 @@ class SubscriptionMutations:
         return WithdrawSubscriptionChangePayload(made=made)
 
     @mutation(
-        "Cancels a subscription, at the end of the current period or immediately. Open invoices stay owed."
-        " `settlement` defines whether the unused part of the period is credited; a customer session must not set"
-        " it.",
+        "Cancels a subscription: at the end of the current period, at an instant, or immediately. Open invoices stay"
+        " owed. `settlement` defines whether the unused part of the period is credited; a customer session must not"
+        " set it.",
         permission=CustomerPermission.CANCEL_SUBSCRIPTION,
     )
     async def cancel_subscription(self, info: Info, input: CancelSubscriptionInput) -> CancelSubscriptionPayload:
-        info.context.access.leave_out(settlement=input.settlement is not Settlement.NONE)
+        request = input.request(info.context.access)
         made = await info.context.once(
             input,
             lambda session: subscriptions.cancel_subscription(
-                session,
-                CancellationRequest(input.at_period_end, input.settlement),
-                subscription_id=SubscriptionId(parse_id(input.id)),
-                now=info.context.now(),
+                session, request, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
             ),
         )
         return CancelSubscriptionPayload(made=made)
 
     @mutation(
-        "Undoes a cancellation that is scheduled for the end of the period.",
+        "Undoes a cancellation that is scheduled for the end of the period or for an instant. If a period has already"
+        " been billed only until that instant, the next period starts there, a new billing anchor.",
         permission=CustomerPermission.CANCEL_SUBSCRIPTION,
     )
     async def undo_subscription_cancellation(

@@ -48,13 +48,18 @@ describe(
     PLAN_ARCHIVED="A plan was archived.",
     PLAN_UNARCHIVED="A plan was unarchived.",
     SUBSCRIPTION_CREATED="A subscription was created. Unless it is PENDING, it has also started.",
+    SUBSCRIPTION_UPDATED="The start or the metadata of a subscription was changed. `changes` lists the fields.",
     SUBSCRIPTION_STARTED="A PENDING subscription has started.",
+    SUBSCRIPTION_TRIAL_UPDATED="The end of a trial was moved.",
     SUBSCRIPTION_TRIAL_ENDED="A trial ended and the first full period was billed.",
     SUBSCRIPTION_RENEWED="A new period started and was billed.",
+    SUBSCRIPTION_PERIOD_EXTENDED="The current period was extended without a charge.",
     SUBSCRIPTION_CHANGED="A new plan or quantity took effect. `changes` lists which.",
     SUBSCRIPTION_CHANGE_SCHEDULED="A change of plan or quantity was scheduled for the next period.",
     SUBSCRIPTION_CHANGE_WITHDRAWN="A pending change was withdrawn or replaced.",
-    SUBSCRIPTION_CANCELLATION_SCHEDULED="A cancellation at the end of the current period was scheduled.",
+    SUBSCRIPTION_CANCELLATION_SCHEDULED=(
+        "A cancellation was scheduled: at the end of the current period, or at an instant."
+    ),
     SUBSCRIPTION_CANCELLATION_UNDONE="A scheduled cancellation was undone before it took effect.",
     SUBSCRIPTION_CANCELED="A subscription ended.",
     SUBSCRIPTION_PAST_DUE=(

@@ -6,12 +6,14 @@ import strawberry
 
 from billing import limits
 from billing.changes import ChangeMode, ChangeRequest
-from billing.enums import ApiKeyScope
+from billing.enums import ApiKeyScope, Settlement
 from billing.ids import PlanId
+from billing.moving import TrialRequest
 from billing.periods import NOMINAL_MONTH
-from billing.subscribing import SubscriptionRequest
+from billing.subscribing import CancellationRequest, SubscriptionRequest
 from graph.schema.fields.access import Access
 from graph.schema.fields.scalars import parse_id
+from graph.schema.types.common import describe
 
 MONTH_DAYS = f"{NOMINAL_MONTH / 86_400:.6f}"
 
@@ -91,3 +93,81 @@ class SubscriptionChangeInput:
         return ChangeRequest(
             plan_id, self.quantity, self.mode, self.as_of, may_credit=access.scope is not ApiKeyScope.CUSTOMER
         )
+
+
+describe(
+    Settlement,
+    "Settlement of the unused part of the period when a subscription is canceled immediately or at an instant.",
+    NONE="It is not credited.",
+    CREDIT=(
+        "It is credited on a separate invoice. The credit is applied to the customer's open invoices and then"
+        " added to the balance."
+    ),
+)
+
+
+@strawberry.input
+class CancellationInput:
+    id: strawberry.ID = strawberry.field(description="The subscription.")
+    at_period_end: bool = strawberry.field(
+        default=True,
+        description=(
+            "True to cancel at the end of the current period, or at `at`; this can be undone until then. False to"
+            " cancel immediately. A PENDING subscription is always canceled immediately."
+        ),
+    )
+    settlement: Settlement = strawberry.field(
+        default=Settlement.NONE,
+        description=(
+            "Settlement of the unused part of the period. CREDIT is allowed for an immediate cancellation, and for one"
+            " at an instant. The latter is settled when it takes effect."
+        ),
+    )
+    at: datetime | None = strawberry.field(
+        default=None,
+        description=(
+            f"When to cancel, in the future, within {limits.MAX_NOTICE_DAYS} days. Until then periods are billed as"
+            " usual; the last one, if it starts before `at`, is billed only until `at`. The subscription must have"
+            " started. Cannot be combined with `atPeriodEnd: false`. Defaults to the end of the current period."
+        ),
+    )
+
+    def request(self, access: Access) -> CancellationRequest:
+        """Returns the cancellation. Raises a `FORBIDDEN` error if a customer session may not request it."""
+        access.leave_out(settlement=self.settlement is not Settlement.NONE)
+        return CancellationRequest(self.at_period_end, self.settlement, self.at)
+
+
+@strawberry.input
+class TrialUpdateInput:
+    id: strawberry.ID = strawberry.field(description="The subscription. It must be TRIALING.")
+    trial_end: datetime | None = strawberry.field(
+        default=None,
+        description=(
+            f"The new end of the trial. Must be in the future, and at most {limits.MAX_TRIAL_DAYS} days after the trial"
+            " started. Give either `trialEnd` or `endNow`."
+        ),
+    )
+    end_now: bool = strawberry.field(
+        default=False, description="True to end the trial now and bill the first full period."
+    )
+
+    def request(self) -> TrialRequest:
+        return TrialRequest(self.trial_end, self.end_now)
+
+
+@strawberry.input
+class PeriodExtensionInput:
+    id: strawberry.ID = strawberry.field(description="The subscription. It must be ACTIVE or PAST_DUE.")
+    until: datetime = strawberry.field(
+        description=(
+            "The new end of the current period: later than its current end, by at most"
+            f" {limits.MAX_EXTENSION_DAYS} days."
+        )
+    )
+
+
+MOVED_START = (
+    f"When the subscription starts, within {limits.MAX_START_DAYS} days. A time up to {limits.START_GRACE.seconds}"
+    " seconds in the past counts as now and starts it. Only while it is PENDING."
+)

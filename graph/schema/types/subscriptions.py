@@ -156,6 +156,9 @@ class Subscription(Node):
         " has ended."
     )
     cancel_at_period_end: bool = field("True if the subscription ends with its current period.")
+    cancel_at: datetime | None = field(
+        "When the subscription is set to end, if an instant was given. Null if it is not, or was canceled otherwise."
+    )
     canceled_at: datetime | None = field("When the cancellation was requested. Null if there is none.")
     ended_at: datetime | None = field("When the subscription ended. Null if it is live.")
     version: int = field("Version of the subscription. Starts at 1 and increases by one with each change.")

@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tests.walk.model.arithmetic import LARGEST
+from tests.walk.model.crediting import CHARGES
 from tests.walk.model.money import MOST_LINES, add_to_balance, bill, finalize, first, judge, receive, use_currency
 from tests.walk.model.passing import bill_waiting
-from tests.walk.model.subscriptions import CHARGES, opened, wait_for_next
+from tests.walk.model.subscriptions import opened, wait_for_next
 from tests.walk.model.world import Customer, Invoice, Line, Payment, Subscription, World, order, refuse
 
 OLDEST_MONEY = timedelta(days=3660)

@@ -140,6 +140,10 @@ class Subscription:
     trial: tuple[datetime, datetime] | None = None
     periods: list[list[datetime]] = field(default_factory=list)
     """Start and end of each period, including trials. The last one may be cut short."""
+    billed_until: datetime | None = None
+    """End of the time of the current period that its price is for. None if all of it is billed."""
+    whole: int | None = None
+    """Seconds of a whole period, if the current one is not billed as one."""
     anchored: int = 0
     """Number of periods before the anchor."""
     terms_at: datetime | None = None
@@ -148,6 +152,11 @@ class Subscription:
     changed: set[int] = field(default_factory=set)
     """Ordinals of the periods in which plan or quantity changed, or which were cut short."""
     cancel_at_period_end: bool = False
+    cancel_at: datetime | None = None
+    cancel_settlement: str = "NONE"
+    metadata: dict[str, str] = field(default_factory=dict)
+    was_cut: bool = False
+    """True if the current period was billed only until `cancel_at`."""
     canceled_at: datetime | None = None
     ended_at: datetime | None = None
     ended: int | None = None
@@ -159,6 +168,10 @@ class Subscription:
     @property
     def is_live(self) -> bool:
         return self.status != "CANCELED"
+
+    @property
+    def is_set_to_cancel(self) -> bool:
+        return self.cancel_at_period_end or self.cancel_at is not None
 
     @property
     def label(self) -> str:
