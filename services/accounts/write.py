@@ -49,7 +49,7 @@ CHANGED_CUSTOMER = updates(
     Customer,
     CustomerState,
     keys=("id",),
-    without=("invoice_prefix", "net_days", "test_clock_id", "archived_at", "bill_to"),
+    without=("invoice_prefix", "net_days", "po_number", "invoice_memo", "test_clock_id", "archived_at", "bill_to"),
 )
 NEW_SUBSCRIPTION = inserts(Subscription, NewSubscription, without=("next_ordinal",))
 CHANGED_SUBSCRIPTION = updates(
