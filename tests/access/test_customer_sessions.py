@@ -314,8 +314,9 @@ async def test_metadata_is_the_merchants_alone(
 
     seen, there = await me(document, id=customer), await api(document, id=customer)
 
+    shown: list[Any]
     for found, shown in ((seen, []), (there, metadata)):
-        of_it = {"metadata": shown}
+        of_it: Any = {"metadata": shown}
         lists = {"invoices": {"nodes": [of_it]}, "payments": {"nodes": [of_it]}}
         assert found == {"customer": {**of_it, "subscription": {**of_it, "plan": of_it}, **lists}}
 
