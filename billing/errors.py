@@ -41,7 +41,10 @@ class EmailInvalid(BillingError):
 
 class EmailTaken(BillingError):
     code = "EMAIL_TAKEN"
-    description = "Another customer, possibly an archived one, has this e-mail address. Case is ignored."
+    description = (
+        "Another customer that is not archived, and is on the same test clock or also in real time, has this e-mail"
+        " address. Case is ignored."
+    )
     field = ("email",)
 
 
@@ -254,6 +257,12 @@ class TrialAlreadyUsed(BillingError):
 class TooManyLines(BillingError):
     code = "TOO_MANY_LINES"
     description = f"An invoice has at most {MAX_LINES} lines."
+
+
+class PaymentNotFound(BillingError):
+    code = "PAYMENT_NOT_FOUND"
+    description = "There is no payment with this id."
+    field = ("payment_id",)
 
 
 class InvoiceNotFound(BillingError):

@@ -101,6 +101,12 @@ MIN_INVOICE_PREFIX, MAX_INVOICE_PREFIX = 3, 12
 
 MAX_INVOICE_NUMBER = 32
 
+MAX_PO_NUMBER = 140
+"""Maximum number of characters in the purchase order number of an invoice."""
+
+MAX_MEMO = 2000
+"""Maximum number of characters in the memo of an invoice."""
+
 MAX_REFERENCE = 255
 """Maximum number of characters in the reference of a payment."""
 

@@ -130,6 +130,8 @@ class NewInvoice(InvoiceState):
     period_end: datetime
     issued_at: datetime
     replaces_id: InvoiceId | None
+    po_number: str | None
+    memo: str | None
     test_clock_id: TestClockId | None
     created_at: datetime
     lines: list[Line]
@@ -147,6 +149,7 @@ class NewPayment:
     method: PaymentMethod
     reference: str | None
     received_at: datetime
+    metadata: dict[str, str]
     created_at: datetime
 
 

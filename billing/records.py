@@ -143,6 +143,8 @@ class CustomerState(VersionedState):
     balance_cents: int
     last_ledger_number: int
     net_days: int | None
+    po_number: str | None
+    invoice_memo: str | None
     test_clock_id: TestClockId | None
     archived_at: datetime | None
     version: int
@@ -236,6 +238,15 @@ class InvoiceState(VersionedState):
     paid_at: datetime | None
     version: int
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacedInvoice:
+    """The columns of a void invoice that its replacement copies."""
+
+    id: InvoiceId
+    po_number: str | None
+    memo: str | None
 
 
 @dataclass(slots=True)

@@ -50,7 +50,7 @@ CHANGED_CUSTOMER = updates(
     Customer,
     CustomerState,
     keys=("id",),
-    without=("invoice_prefix", "net_days", "test_clock_id", "archived_at", "bill_to"),
+    without=("invoice_prefix", "net_days", "po_number", "invoice_memo", "test_clock_id", "archived_at", "bill_to"),
 )
 OF_THE_LATEST_PERIOD = ("next_ordinal", "billed_until", "whole_seconds")
 

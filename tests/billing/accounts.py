@@ -63,6 +63,8 @@ def an_account(
         balance_cents=0,
         last_ledger_number=0,
         net_days=net_days,
+        po_number=None,
+        invoice_memo=None,
         test_clock_id=None,
         archived_at=None,
         version=1,

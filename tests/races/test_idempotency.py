@@ -30,6 +30,7 @@ WITHOUT_A_KEY = {
     *("updateCustomer", "archiveCustomer", "unarchiveCustomer"),
     *("updatePlan", "archivePlan", "unarchivePlan"),
     *("withdrawSubscriptionChange", "undoSubscriptionCancellation", "deleteDraftInvoice"),
+    *("updateInvoice", "updatePayment"),
     *("createApiKey", "revokeApiKey", "createCustomerSession"),
 }
 """Mutations that do not bill or move money. A retry has the same result, is rejected, or creates another API key or

@@ -67,7 +67,7 @@ describe(
     ),
     SUBSCRIPTION_RECOVERED="A PAST_DUE subscription became ACTIVE: it no longer has an overdue open invoice.",
     INVOICE_CREATED="A draft was created.",
-    INVOICE_UPDATED="A draft was changed.",
+    INVOICE_UPDATED="A draft was changed, or the metadata of an invoice. `changes` lists the fields.",
     INVOICE_DELETED="A draft was deleted.",
     INVOICE_FINALIZED=(
         "An invoice was finalized and got its number. Most invoices are created finalized and were never drafts."
@@ -77,6 +77,7 @@ describe(
     INVOICE_VOIDED="An invoice was voided.",
     INVOICE_MARKED_UNCOLLECTIBLE="An invoice was marked uncollectible.",
     PAYMENT_RECORDED="A payment was recorded.",
+    PAYMENT_UPDATED="The metadata of a payment was changed.",
     TEST_CLOCK_CREATED="A test clock was created.",
     TEST_CLOCK_ADVANCING="A test clock started to advance.",
     TEST_CLOCK_ADVANCED="A test clock reached its target time.",
@@ -125,7 +126,8 @@ class Event:
     object_id: strawberry.ID = field("The id of the object that changed.")
     version: int = field(
         "The object's `version` after the change. An object has exactly one event for each of its versions 1, 2,"
-        " 3 and so on. Customer sessions do not see the events of drafts."
+        " 3 and so on. Customer sessions do not see the events of drafts and of changed metadata of invoices and"
+        " payments."
     )
 
     @strawberry.field(

@@ -96,6 +96,9 @@ class Invoice:
     ordinal: int | None = None
     period: tuple[datetime, datetime] | None = None
     net_days: int | None = None
+    po_number: str | None = None
+    memo: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
     sequence: int | None = None
     issued_at: datetime | None = None
     due_at: datetime | None = None
@@ -126,6 +129,8 @@ class Payment:
     method: str
     reference: str | None
     received_at: datetime
+    metadata: dict[str, str] = field(default_factory=dict)
+    version: int = 1
     id: str | None = None
 
 
@@ -193,6 +198,8 @@ class Customer:
     updated_at: datetime
     external_id: str | None = None
     net_days: int | None = None
+    po_number: str | None = None
+    invoice_memo: str | None = None
     currency: str | None = None
     archived: bool = False
     ledger: list[tuple[str, int, int]] = field(default_factory=list)
@@ -220,11 +227,11 @@ class Customer:
         found = [(invoice.due_at, invoice.made, invoice) for invoice in self.invoices if invoice.is_unpaid]
         return [invoice for _, _, invoice in sorted(found)]
 
-    def note(self, event: str, thing: "Customer | Subscription | Invoice", at: datetime) -> None:
+    def note(self, event: str, thing: "Customer | Subscription | Invoice | Payment", at: datetime) -> None:
         """Records an event. Each creates a new version of the object it is about."""
         self.events[event] += 1
         thing.version += 1
-        if not isinstance(thing, Invoice):
+        if not isinstance(thing, Invoice | Payment):
             thing.updated_at = at if thing.updated_at is None else max(thing.updated_at, at)
 
     def lines_on(self, subscription: Subscription) -> list[tuple[Line, Invoice | None]]:

@@ -1,14 +1,14 @@
 """parts of periods
 
-Revision 0013, after 0009. Existing periods, and those that an older server adds, are whole. Revision
-0016 validates the checks.
+Revision 0010, after 0009. Existing periods, and those that an older server adds, are whole. Revision
+0011 validates the checks.
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0013"
+revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None

@@ -1,12 +1,12 @@
 """checks of parts of periods
 
-Revision 0016, after 0013. Validates its checks in a transaction of its own, with a lock that reads and writes pass.
+Revision 0011, after 0010. Validates its checks in a transaction of its own, with a lock that reads and writes pass.
 """
 
 from alembic import op
 
-revision = "0016"
-down_revision = "0013"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
