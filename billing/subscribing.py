@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from billing.account import Account, use_currency
+from billing.anchors import NO_ANCHOR, AnchorRequest, set_anchor
 from billing.crediting import credit_unused_time
 from billing.enums import EventType, Settlement, SubscriptionStatus
 from billing.errors import (
@@ -29,7 +30,8 @@ from billing.renewals import end_subscription, is_due, next_anchored_boundary, s
 class SubscriptionRequest:
     """A requested subscription. It starts at `start_at`, by default now.
 
-    `trial_days` or `trial_end` overrides the trial of the plan. 0 days mean no trial.
+    `trial_days` or `trial_end` overrides the trial of the plan. 0 days mean no trial. Without an `anchor`, periods are
+    counted from the start, or from the end of the trial.
     """
 
     plan_id: PlanId
@@ -37,6 +39,7 @@ class SubscriptionRequest:
     start_at: datetime | None = None
     trial_days: int | None = None
     trial_end: datetime | None = None
+    anchor: AnchorRequest = NO_ANCHOR
     metadata: Mapping[str, str] | None = None
 
 
@@ -91,14 +94,17 @@ def subscribe(
     at: datetime,
     *,
     trial_end: datetime | None = None,
+    anchor: AnchorRequest = NO_ANCHOR,
     metadata: dict[str, str] | None = None,
 ) -> None:
     """Adds a new subscription to the account, and starts it if `starts_at` is not in the future.
 
-    Raises `AmountTooLarge`.
+    Raises `InvalidInput` for the anchor, and `AmountTooLarge`.
     """
     account.terms = terms
     subscription = add_subscription(account, starts_at, trial_end, at, metadata=metadata)
+    if anchor is not NO_ANCHOR:
+        set_anchor(subscription, anchor, terms.interval, trial_end or starts_at)
     use_currency(account, terms.currency, at)
     with rejecting_overflow("quantity"):
         multiply_cents(terms.unit_amount_cents, terms.quantity)

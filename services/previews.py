@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.anchor_resets import AnchorReset
 from billing.changes import ChangeMode, ChangeRequest, PendingChange
 from billing.ids import CustomerId, SubscriptionId
 from billing.limits import MAX_UPCOMING_INVOICES
@@ -17,7 +18,12 @@ from billing.renewals import bill_next_period, upcoming_invoices_of
 from billing.subscribing import CancellationRequest, SubscriptionRequest, require_settlement_fits
 from services.accounts.open import open_customer, open_subscription, require_caught_up
 from services.accounts.read import read_accounts
-from services.subscriptions import decide_change, decide_subscription, decide_subscription_cancellation
+from services.subscriptions import (
+    decide_anchor_reset,
+    decide_change,
+    decide_subscription,
+    decide_subscription_cancellation,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,17 @@ class ChangePreview:
     invoice: NewInvoice | None
     next_invoice: NewInvoice | None
     withdrawn: PendingChange | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorResetPreview:
+    """The invoice that a reset of the billing anchor would create, if any, and that of the next period.
+
+    `next_invoice` is None if an amount is too large.
+    """
+
+    invoice: NewInvoice | None
+    next_invoice: NewInvoice | None
 
 
 async def preview_subscription(
@@ -135,6 +152,18 @@ async def preview_cancellation(
     assert ends_at is not None, "the subscription is set to cancel"
     first = [] if final is None else [replace(final)]
     return CancellationPreview(ends_at, [*first, *upcoming_invoices_of(account, MAX_UPCOMING_INVOICES)])
+
+
+async def preview_anchor_reset(
+    session: AsyncSession, reset: AnchorReset, *, subscription_id: SubscriptionId, now: datetime
+) -> AnchorResetPreview:
+    """Returns the result of `reset_billing_anchor` for the same request at the same time. Raises the same errors."""
+    account, at = await open_subscription(session, subscription_id, now=now, lock=False)
+    invoice = await decide_anchor_reset(session, account, reset, at)
+    # The next invoice may contain credits that pay this one. Show this one as the reset creates it.
+    invoice = None if invoice is None else replace(invoice)
+    upcoming = upcoming_invoices_of(account, 1)
+    return AnchorResetPreview(invoice, upcoming[0] if upcoming else None)
 
 
 async def upcoming_invoices(

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account, require_currency, require_in_use
+from billing.anchor_resets import AnchorReset, reset_anchor
 from billing.changes import Change, ChangeRequest, change_terms, withdraw_change
 from billing.enums import Settlement, SubscriptionStatus
 from billing.errors import (
@@ -80,7 +81,8 @@ async def decide_subscription(
             raise TrialAlreadyUsed("This customer has already had a trial of this plan.")
         trial = None
     trial_end = trial.ends_at if trial else None
-    subscribe(account, plan.terms(request.quantity), starts_at, at, trial_end=trial_end, metadata=metadata)
+    terms = plan.terms(request.quantity)
+    subscribe(account, terms, starts_at, at, trial_end=trial_end, anchor=request.anchor, metadata=metadata)
 
 
 async def open_plan(session: AsyncSession, plan_id: PlanId) -> PlanState:
@@ -141,6 +143,31 @@ async def add_billed_lines(session: AsyncSession, account: Account, at: datetime
     await read_billed_lines(session, account, at)
     loaded = {line.id for line in account.billed_lines}
     account.billed_lines += [line for line in planned if line.id not in loaded]
+
+
+async def reset_billing_anchor(
+    session: AsyncSession, reset: AnchorReset, *, subscription_id: SubscriptionId, now: datetime
+) -> Outcome:
+    """Resets the billing anchor. `invoice_id` is the invoice of the new period, if one starts now.
+
+    Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `RenewalDue`, `TestClockAdvancing`, `AmountTooLarge` and the
+    errors of `reset_anchor`.
+    """
+    account, at = await open_subscription(session, subscription_id, now=now)
+    invoice = await decide_anchor_reset(session, account, reset, at)
+    await store(session, [account])
+    return Outcome(subscription_id=subscription_id, invoice_id=invoice.id if invoice else None)
+
+
+async def decide_anchor_reset(
+    session: AsyncSession, account: Account, reset: AnchorReset, at: datetime
+) -> NewInvoice | None:
+    """Resets the billing anchor of the account. Stores nothing."""
+    require_caught_up(account, at)
+    if not reset.at_period_end:
+        await add_billed_lines(session, account, at)
+    with rejecting_overflow():
+        return reset_anchor(account, reset, at)
 
 
 async def withdraw_subscription_change(

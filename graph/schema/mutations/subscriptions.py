@@ -19,7 +19,12 @@ from graph.schema.fields.payloads import (
 from graph.schema.fields.scalars import parse_id
 from graph.schema.types.common import MetadataEntryInput, metadata_input_field, metadata_of
 from graph.schema.types.invoices import Invoice
-from graph.schema.types.subscription_inputs import CancellationInput, NewSubscriptionInput, SubscriptionChangeInput
+from graph.schema.types.subscription_inputs import (
+    AnchorResetInput,
+    CancellationInput,
+    NewSubscriptionInput,
+    SubscriptionChangeInput,
+)
 from graph.schema.types.subscriptions import WITHDRAWN_CHANGE, PendingChange, Subscription, WithdrawnChange
 from services import subscriptions
 
@@ -40,6 +45,11 @@ class CreateSubscriptionInput(NewSubscriptionInput):
     )
 )
 class ChangeSubscriptionInput(SubscriptionChangeInput):
+    idempotency_key: str | None = idempotency_key_field()
+
+
+@strawberry.input(description="The subscription and its new billing anchor.")
+class ResetBillingAnchorInput(AnchorResetInput):
     idempotency_key: str | None = idempotency_key_field()
 
 
@@ -76,6 +86,12 @@ class ChangeSubscriptionPayload(Payload):
     def withdrawn_change(self) -> PendingChange | None:
         found: PendingChange | None = WithdrawnChange.of(self.made.withdrawn_change)
         return found
+
+
+@payload
+class ResetBillingAnchorPayload(Payload):
+    subscription: Subscription | None = made_subscription("The updated subscription.")
+    invoice: Invoice | None = made_invoice("The invoice of the new period. Null if none starts now.")
 
 
 @payload
@@ -127,6 +143,17 @@ class SubscriptionMutations:
             ),
         )
         return ChangeSubscriptionPayload(made=made)
+
+    @mutation("Moves the day on which a subscription's periods begin, with the next period or immediately.")
+    async def reset_billing_anchor(self, info: Info, input: ResetBillingAnchorInput) -> ResetBillingAnchorPayload:
+        reset = input.reset()
+        made = await info.context.once(
+            input,
+            lambda session: subscriptions.reset_billing_anchor(
+                session, reset, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
+            ),
+        )
+        return ResetBillingAnchorPayload(made=made)
 
     @mutation("Withdraws the pending change of a subscription.", permission=CustomerPermission.CHANGE_SUBSCRIPTION)
     async def withdraw_subscription_change(

@@ -15,6 +15,7 @@ from graph.schema.types.previews import InvoicePreview
 from graph.schema.types.subscription_inputs import (
     MOVED_START,
     START_NOW,
+    AnchorResetInput,
     CancellationInput,
     NewSubscriptionInput,
     PeriodExtensionInput,
@@ -88,6 +89,11 @@ class PreviewSubscriptionUpdatePayload(Payload):
     )
 
 
+@strawberry.input(description="The reset of a billing anchor to preview.")
+class PreviewBillingAnchorResetInput(AnchorResetInput):
+    pass
+
+
 @payload
 class PreviewSubscriptionPayload(Payload):
     invoice: InvoicePreview | None = strawberry.field(
@@ -139,6 +145,16 @@ class PreviewCancellationPayload(Payload):
             f" credit and all pending lines, if there are any. At most {limits.MAX_UPCOMING_INVOICES}, with the final"
             " one only if it is among them."
         ),
+    )
+
+
+@payload
+class PreviewBillingAnchorResetPayload(Payload):
+    invoice: InvoicePreview | None = strawberry.field(
+        default=None, description="The invoice that the reset would create. Null if there would be none."
+    )
+    next_invoice: InvoicePreview | None = strawberry.field(
+        default=None, description="The invoice of the next period after the reset."
     )
 
 
@@ -219,3 +235,19 @@ class PreviewQueries:
                 session, input.start_at, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
             )
         return PreviewSubscriptionUpdatePayload(invoice=invoice)  # type: ignore[arg-type]
+
+    @preview("Previews `resetBillingAnchor` with the same input. Stores nothing.")
+    async def preview_billing_anchor_reset(
+        self, info: Info, input: PreviewBillingAnchorResetInput
+    ) -> PreviewBillingAnchorResetPayload:
+        async with info.context.reads() as session:
+            found = await previews.preview_anchor_reset(
+                session,
+                input.reset(),
+                subscription_id=SubscriptionId(parse_id(input.id)),
+                now=info.context.now(),
+            )
+        return PreviewBillingAnchorResetPayload(
+            invoice=found.invoice,  # type: ignore[arg-type]
+            next_invoice=found.next_invoice,  # type: ignore[arg-type]
+        )

@@ -57,6 +57,7 @@ describe(
     SUBSCRIPTION_CHANGED="A new plan or quantity took effect. `changes` lists which.",
     SUBSCRIPTION_CHANGE_SCHEDULED="A change of plan or quantity was scheduled for the next period.",
     SUBSCRIPTION_CHANGE_WITHDRAWN="A pending change was withdrawn or replaced.",
+    SUBSCRIPTION_ANCHOR_RESET="The billing anchor was reset. If a new period started, it was also billed.",
     SUBSCRIPTION_CANCELLATION_SCHEDULED=(
         "A cancellation was scheduled: at the end of the current period, or at an instant."
     ),

@@ -140,7 +140,10 @@ class Subscription(Node):
     started_at: datetime | None = field(
         "When the subscription started, with its trial or its first period. Null if it has not started."
     )
-    anchor_at: datetime = field("The billing anchor. Each period begins a whole number of intervals after it.")
+    anchor_at: datetime = field(
+        "The billing anchor. Periods begin a whole number of intervals before or after it, except a first period that"
+        " is shorter than a whole one."
+    )
     current_period_start: datetime | None = field(
         "Start of the latest billed period or trial. Null before the first one."
     )
