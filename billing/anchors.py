@@ -93,8 +93,6 @@ def require_suits(anchor: BillingAnchor, interval: Interval) -> None:
         raise InvalidInput("`dayOfMonth` must be 1 to 31.", FIELD, "day_of_month")
     if anchor.month is not None and not 1 <= anchor.month <= 12:
         raise InvalidInput("`month` must be 1 to 12.", FIELD, "month")
-    if anchor.time.tzinfo is not None or anchor.time.microsecond:
-        raise InvalidInput("`time` must be a time of day in UTC, in whole seconds, without an offset.", FIELD, "time")
 
 
 def monthly_instant(anchor: BillingAnchor, interval: Interval, starts_at: datetime) -> datetime:

@@ -6,7 +6,7 @@ import pytest
 
 from db.access.transactions import Sessions
 from db.database import Database
-from tests.support import Api, TestClock, day, refusal, run
+from tests.support import Api, TestClock, day, events_settle, refusal, run
 
 DESCRIPTION = "poNumber memo netDays version updatedAt metadata { key value }"
 LINES = [{"description": "Setup", "unitAmountCents": 5000}]
@@ -28,7 +28,8 @@ async def described(api: Api, invoice_id: str) -> Any:
     return data["invoice"]
 
 
-async def events_of(api: Api, object_id: str) -> list[Any]:
+async def events_of(api: Api, database: Database, object_id: str) -> list[Any]:
+    await events_settle(database)
     data = await api(
         "query ($id: ID!) { events(filter: {objectId: $id}) { nodes { type version changes } } }", id=object_id
     )
@@ -67,7 +68,7 @@ async def test_a_draft_without_a_description_gets_the_customers_when_it_is_final
     assert (after["poNumber"], after["memo"]) == ("PO-2", "Thank you")
 
 
-async def test_a_draft_can_be_changed(api: Api, clock: TestClock) -> None:
+async def test_a_draft_can_be_changed(api: Api, database: Database, clock: TestClock) -> None:
     draft_id = await a_draft(api, await api.a_customer(), poNumber="PO-1", memo="Thank you", netDays=3)
     clock.forward(days=1)
 
@@ -85,7 +86,7 @@ async def test_a_draft_can_be_changed(api: Api, clock: TestClock) -> None:
         "metadata": GOLD,
     }
     assert again == {"invoice": {"version": 2}, "userErrors": []}
-    assert await events_of(api, draft_id) == [
+    assert await events_of(api, database, draft_id) == [
         ("INVOICE_CREATED", 1, []),
         ("INVOICE_UPDATED", 2, ["memo", "metadata", "netDays"]),
     ]
@@ -93,7 +94,7 @@ async def test_a_draft_can_be_changed(api: Api, clock: TestClock) -> None:
 
 @pytest.mark.parametrize("field", ["poNumber", "memo", "netDays"])
 @pytest.mark.parametrize("status", ["OPEN", "PAID", "VOID", "UNCOLLECTIBLE"])
-async def test_a_finalized_invoice_takes_only_metadata(api: Api, status: str, field: str) -> None:
+async def test_a_finalized_invoice_takes_only_metadata(api: Api, database: Database, status: str, field: str) -> None:
     customer_id = await api.a_customer()
     invoice_id = await a_draft(api, customer_id, poNumber="PO-1")
     await api.mutate("finalizeInvoice", "invoice { id }", id=invoice_id)
@@ -119,7 +120,7 @@ async def test_a_finalized_invoice_takes_only_metadata(api: Api, status: str, fi
     assert refusal(refused) == (f"INVOICE_{status}", ["input", field])
     assert unchanged == before
     assert changed["invoice"] == {"status": status, "metadata": GOLD}
-    assert (await events_of(api, invoice_id))[-1] == ("INVOICE_UPDATED", before["version"] + 1, ["metadata"])
+    assert (await events_of(api, database, invoice_id))[-1] == ("INVOICE_UPDATED", before["version"] + 1, ["metadata"])
 
 
 async def test_a_subscriptions_invoices_and_previews_have_the_customers_description(
@@ -157,7 +158,9 @@ async def test_a_reissued_invoice_has_the_description_of_the_one_that_it_replace
     assert reissued["invoice"] == {"poNumber": "PO-1", "memo": None, "metadata": []}
 
 
-async def test_the_metadata_of_a_payment_can_be_changed(api: Api, sessions: Sessions, clock: TestClock) -> None:
+async def test_the_metadata_of_a_payment_can_be_changed(
+    api: Api, database: Database, sessions: Sessions, clock: TestClock
+) -> None:
     recorded = await api.mutate(
         "recordPayment",
         "payment { id version updatedAt metadata { key value } }",
@@ -182,7 +185,7 @@ async def test_the_metadata_of_a_payment_can_be_changed(api: Api, sessions: Sess
     }
     assert changed["payment"] == {"version": 2, "createdAt": day(0), "updatedAt": day(1), "metadata": GOLD}
     assert changed == omitted == same
-    assert await events_of(api, payment_id) == [
+    assert await events_of(api, database, payment_id) == [
         ("PAYMENT_RECORDED", 1, []),
         ("PAYMENT_UPDATED", 2, ["metadata"]),
     ]

@@ -86,6 +86,7 @@ def test_each_mutation_takes_one_input_and_answers_with_a_payload_of_its_own(rea
     [
         ("CreateSubscriptionInput", "PreviewSubscriptionInput"),
         ("ChangeSubscriptionInput", "PreviewSubscriptionChangeInput"),
+        ("ResetBillingAnchorInput", "PreviewBillingAnchorResetInput"),
     ],
 )
 def test_a_preview_takes_what_bears_on_the_invoice(read: GraphQLSchema, act: str, preview: str) -> None:
@@ -139,6 +140,10 @@ def test_limits_in_descriptions_and_messages_come_from_their_constants() -> None
         "An amount of money in minor units of the accompanying currency (ISO 4217",
         "Calendar years",
         "Days of exactly 24 hours.",
+        (
+            "Month of the year, 1 to 12, in which a period begins. For yearly plans and those billed every several "
+            "months; no effect for a plan billed every month. Defaults to the month of the next `dayOfMonth`."
+        ),
         "Number of units in the billing interval. For example, 30 with DAY bills every 30 days.",
         (
             "The next invoices, as they would be issued if nothing changes before then. Fewer than `count` if the "

@@ -118,6 +118,12 @@ async def an_extension(api: Api) -> Fields:
     return {"id": await api.a_subscription(), "until": f"{NOW + timedelta(days=40):%FT%TZ}"}
 
 
+async def an_anchor(api: Api) -> Fields:
+    plan = await api.mutate("createPlan", "plan { id }", **await a_plan(api), interval="MONTH")
+    subscription_id = await api.a_subscription(plan_id=plan["plan"]["id"])
+    return {"id": subscription_id, "billingAnchor": {"dayOfMonth": 17}, "atPeriodEnd": False}
+
+
 INVOICE = "invoice { id number status amountCents amountDueCents version lines { id amountCents } }"
 WITH_A_KEY: dict[str, tuple[Callable[[Api], Awaitable[Fields]], str]] = {
     "createCustomer": (a_customer, "customer { id email version }"),
@@ -127,6 +133,7 @@ WITH_A_KEY: dict[str, tuple[Callable[[Api], Awaitable[Fields]], str]] = {
     "cancelSubscription": (a_cancellation, f"subscription {{ id status version }} {INVOICE}"),
     "updateSubscription": (a_start_to_move, f"subscription {{ id version status metadata {{ value }} }} {INVOICE}"),
     "updateTrial": (a_trial_to_end, "subscription { id version trialEnd } invoice { id }"),
+    "resetBillingAnchor": (an_anchor, f"subscription {{ id version anchorAt }} {INVOICE}"),
     "extendPeriod": (an_extension, "subscription { id version currentPeriodEnd }"),
     "createInvoice": (a_draft, INVOICE),
     "addInvoiceLine": (a_line, INVOICE),

@@ -1,7 +1,7 @@
 """Custom scalars: their wire format, and the validation of values before they reach the database."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import NewType, cast
 from uuid import UUID
 
@@ -60,6 +60,13 @@ def parse_datetime(value: object) -> datetime:
     return instant.replace(microsecond=0)
 
 
+def parse_time(value: object) -> time:
+    """Parses a time of day such as `06:30` or `06:30:00`. Raises a `BAD_USER_INPUT` error."""
+    if not isinstance(value, str) or not re.fullmatch(r"([01][0-9]|2[0-3])(:[0-5][0-9]){1,2}", value):
+        raise bad_user_input("TimeOfDay must be in the format 06:30:00 or 06:30, without an offset.")
+    return time.fromisoformat(value)
+
+
 def serialize_datetime(instant: datetime | str) -> str:
     """Formats a point in time in RFC 3339. Accepts PostgreSQL's text format too: `2026-01-31 12:00:00+00`."""
     if isinstance(instant, str):
@@ -114,6 +121,13 @@ SCALARS: dict[object, ScalarDefinition] = {
         specified_by_url="https://www.iso.org/iso-4217-currency-codes.html",
         serialize=str,
         parse_value=parse_currency,
+    ),
+    time: strawberry.scalar(
+        name="TimeOfDay",
+        description="A time of day in UTC, in whole seconds, such as `06:30:00` or `06:30`.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339#section-5.6",
+        serialize=time.isoformat,
+        parse_value=parse_time,
     ),
     datetime: strawberry.scalar(
         name="DateTime",

@@ -27,18 +27,18 @@ START_NOW = f"A time up to {limits.START_GRACE.seconds} seconds in the past coun
 
 @strawberry.enum(description="A day of the week.")
 class DayOfWeek(Enum):
-    MONDAY = 1
-    TUESDAY = 2
-    WEDNESDAY = 3
-    THURSDAY = 4
-    FRIDAY = 5
-    SATURDAY = 6
-    SUNDAY = 7
+    MONDAY = strawberry.enum_value(1, description="Monday.")
+    TUESDAY = strawberry.enum_value(2, description="Tuesday.")
+    WEDNESDAY = strawberry.enum_value(3, description="Wednesday.")
+    THURSDAY = strawberry.enum_value(4, description="Thursday.")
+    FRIDAY = strawberry.enum_value(5, description="Friday.")
+    SATURDAY = strawberry.enum_value(6, description="Saturday.")
+    SUNDAY = strawberry.enum_value(7, description="Sunday.")
 
 
 describe(
     FirstPeriod,
-    "How a period is billed that is shorter than a whole one, because it ends at a new billing anchor.",
+    "Billing of a period that is shorter than a whole one, because it ends at a new billing anchor.",
     PRORATED="The price is prorated to the second: the period's part of the whole period that ends at the anchor.",
     FREE="The period is free.",
     FULL="The price of a whole period is charged.",
@@ -64,19 +64,19 @@ class BillingAnchorInput:
     )
     day_of_week: DayOfWeek | None = strawberry.field(default=None, description="Day of the week.")
     time: time_of_day | None = strawberry.field(
-        default=None, description="Time of day in UTC, such as `06:30:00`, in whole seconds. Defaults to midnight."
+        default=None, description="The time of day at which periods begin. Defaults to midnight."
     )
 
     def value(self) -> BillingAnchor:
         return BillingAnchor(
             self.day_of_month,
             self.month,
-            None if self.day_of_week is None else self.day_of_week.value,
+            None if self.day_of_week is None else int(self.day_of_week.value),
             self.time or time_of_day(),
         )
 
 
-FIRST_PERIOD = "How the period that ends at the billing anchor is billed if it is shorter than a whole one."
+FIRST_PERIOD = "Billing of the period that ends at the billing anchor, if it is shorter than a whole one."
 
 
 @strawberry.input
