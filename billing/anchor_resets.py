@@ -9,6 +9,7 @@ from billing.changes import mark_period_changed
 from billing.crediting import credit_lines, link_lines
 from billing.enums import EventType, SubscriptionStatus
 from billing.errors import CancellationAlreadyScheduled, ChangeModeNotAllowed
+from billing.invoicing import update_past_due
 from billing.new_records import NewInvoice
 from billing.renewals import bill_period
 
@@ -56,4 +57,5 @@ def reset_anchor(account: Account, reset: AnchorReset, at: datetime) -> NewInvoi
     set_anchor(subscription, reset.request, interval, at)
     invoice = bill_period(account, at, EventType.SUBSCRIPTION_ANCHOR_RESET, at)
     link_lines([*given_back, invoice.lines[-1]])
+    update_past_due(account, at)
     return invoice

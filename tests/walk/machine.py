@@ -74,7 +74,15 @@ class Machine(CatalogSteps, DueSteps, MovingSteps, TimeSteps):
         for number, clock in ((1, 0), (2, 1), (3, 1)):
             self.create_customer(name="Ada", number=number, net_days=None, external=False, clock=clock, how="")
             self.create_subscription(
-                number=number - 1, plan=number - 1, quantity=1, start=None, trial_days=None, trial_end=None, how=""
+                number=number - 1,
+                plan=number - 1,
+                quantity=1,
+                start=None,
+                trial_days=None,
+                trial_end=None,
+                anchor=None,
+                policy=None,
+                how="",
             )
         self.walk.tally.steps = counted
 

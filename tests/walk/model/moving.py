@@ -2,11 +2,13 @@
 
 from datetime import datetime, timedelta
 
+from tests.walk.model.anchors import Anchor, set_anchor
 from tests.walk.model.arithmetic import seconds
+from tests.walk.model.crediting import credits_at
 from tests.walk.model.money import judge
-from tests.walk.model.passing import cross, start
+from tests.walk.model.passing import bill_period, cross, start
 from tests.walk.model.subscriptions import GRACE, LATEST_START, LONGEST_TRIAL, opened_subscription
-from tests.walk.model.world import Customer, Invoice, Subscription, World, refuse
+from tests.walk.model.world import Customer, Invoice, Subscription, World, order, refuse
 
 LONGEST_EXTENSION = timedelta(days=366)
 
@@ -31,11 +33,14 @@ def update_subscription(
             INVALID_INPUT=start_at > at + LATEST_START,
         )
         before = subscription.next_at, subscription.metadata
-        subscription.next_at = subscription.anchor = max(start_at, at)
+        subscription.next_at = max(start_at, at)
+        if not subscription.policy:
+            subscription.anchor = subscription.next_at
         if subscription.trial:
             begins, ends = subscription.trial
             subscription.trial = subscription.next_at, subscription.next_at + (ends - begins)
-            subscription.anchor = subscription.trial[1]
+            if not subscription.policy:
+                subscription.anchor = subscription.trial[1]
     if metadata is not None:
         subscription.metadata = metadata
     if (subscription.next_at, subscription.metadata) != before:
@@ -64,7 +69,9 @@ def update_trial(
     if new_end == ends:
         return None
     subscription.trial = begins, new_end
-    subscription.periods[-1][1] = subscription.anchor = new_end
+    subscription.periods[-1][1] = new_end
+    if not subscription.policy:
+        subscription.anchor = new_end
     subscription.next_at = min(new_end, subscription.cancel_at or new_end)
     if not end_now:
         customer.note("SUBSCRIPTION_TRIAL_UPDATED", subscription, at)
@@ -87,7 +94,40 @@ def extend_period(world: World, customer: Customer, subscription: Subscription, 
     subscription.whole = subscription.whole or seconds(begins, ends)
     subscription.billed_until = subscription.billed_until or ends
     subscription.was_cut = False
-    subscription.periods[-1][1] = subscription.anchor = until
+    subscription.periods[-1][1] = until
     subscription.next_at = min(until, subscription.cancel_at or until)
-    subscription.anchored = len(subscription.periods)
+    if not subscription.policy:
+        subscription.anchor, subscription.anchored = until, len(subscription.periods)
     customer.note("SUBSCRIPTION_PERIOD_EXTENDED", subscription, at)
+
+
+def reset_anchor(
+    world: World,
+    customer: Customer,
+    subscription: Subscription,
+    anchor: Anchor | None,
+    policy: str | None,
+    *,
+    at_period_end: bool,
+) -> Invoice | None:
+    at = opened_subscription(world, customer, subscription)
+    has_period = subscription.status in ("ACTIVE", "PAST_DUE")
+    refuse(CANCELLATION_ALREADY_SCHEDULED=subscription.is_set_to_cancel)
+    refuse(CHANGE_MODE_NOT_ALLOWED=not at_period_end and not has_period)
+    if at_period_end:
+        pending = subscription.status == "PENDING"
+        starts_at = subscription.trial[1] if pending and subscription.trial else subscription.next_at
+        assert starts_at
+        plan = subscription.pending[0] if subscription.pending else subscription.plan
+        set_anchor(subscription, plan, anchor, policy, starts_at)
+        customer.note("SUBSCRIPTION_ANCHOR_RESET", subscription, at)
+        return None
+    made = next(order)
+    subscription.waiting += credits_at(customer, subscription, at, made)
+    subscription.changed.add(len(subscription.periods) - 1)
+    subscription.periods[-1][1] = at
+    set_anchor(subscription, subscription.plan, anchor, policy, at)
+    customer.note("SUBSCRIPTION_ANCHOR_RESET", subscription, at)
+    invoice = bill_period(customer, subscription, at, at, made)
+    judge(customer, subscription, at)
+    return invoice

@@ -11,6 +11,9 @@ from tests.walk.model.world import Clock, Customer, Invoice, Line, Plan, Subscri
 AT_ONCE = 12
 """Maximum number of periods of a subscription that one run bills."""
 
+FURTHEST = 5000
+"""Number of periods between an anchor and the first period, at most."""
+
 KEPT_SESSIONS = timedelta(days=1)
 """Time for which an expired customer session is kept."""
 
@@ -122,22 +125,33 @@ def start(customer: Customer, subscription: Subscription, at: datetime) -> None:
 def bill_period(
     customer: Customer, subscription: Subscription, starts_at: datetime, at: datetime, change: int | None = None
 ) -> Invoice:
-    """Bills a period, with the pending lines: a whole one, or its part until a cancellation."""
+    """Bills a period, with the pending lines: a whole one, or its part until an anchor or a cancellation."""
     plan, ordinal = subscription.plan, len(subscription.periods)
+    policy, subscription.policy = subscription.policy, None
+    if policy:
+        number = next(n for n in range(-FURTHEST, FURTHEST) if plan.after(subscription.anchor, n) > starts_at)
+        subscription.anchored = ordinal + 1 - number
     ends_at = plan.after(subscription.anchor, ordinal + 1 - subscription.anchored)
-    amount = fits(plan.amount * subscription.quantity)
+    whole_begins = plan.after(subscription.anchor, ordinal - subscription.anchored)
+    amount, text = fits(plan.amount * subscription.quantity), subscription.label
     subscription.billed_until = subscription.whole = None
+    if policy in ("PRORATED", "FREE") and whole_begins != starts_at:
+        subscription.whole = seconds(whole_begins, ends_at)
+        subscription.billed_until = starts_at if policy == "FREE" else None
     cancel_at = subscription.cancel_at
     subscription.was_cut = cancel_at is not None and cancel_at < ends_at
     if cancel_at and subscription.was_cut:
-        subscription.whole = seconds(starts_at, ends_at)
-        amount = nearest(Fraction(amount * seconds(starts_at, cancel_at), subscription.whole))
+        subscription.whole = subscription.whole or seconds(starts_at, ends_at)
         ends_at = cancel_at
+    if subscription.whole:
+        billed = seconds(starts_at, subscription.billed_until or ends_at)
+        amount = nearest(Fraction(amount * billed, subscription.whole))
+        text = text if billed else f"Free period of {text}"
     subscription.periods.append([starts_at, ends_at])
     subscription.next_at = ends_at
     line = Line(
-        "PRORATION_CHARGE" if subscription.was_cut else "RECURRING",
-        subscription.label,
+        "PRORATION_CHARGE" if subscription.whole else "RECURRING",
+        text,
         amount,
         plan.amount,
         subscription.quantity,
@@ -158,7 +172,7 @@ def take_waiting(subscription: Subscription) -> list[Line]:
 
 def take_terms(subscription: Subscription, plan: Plan, quantity: int, since: datetime) -> None:
     """Sets new terms. A different interval restarts the count of periods."""
-    if plan.length != subscription.plan.length:
+    if plan.length != subscription.plan.length and not subscription.policy:
         subscription.anchor, subscription.anchored = since, len(subscription.periods)
     subscription.plan, subscription.quantity, subscription.terms_at = plan, quantity, since
 

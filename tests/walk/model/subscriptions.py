@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from tests.walk.model.anchors import Anchor, set_anchor
 from tests.walk.model.arithmetic import LARGEST, nearest, seconds
 from tests.walk.model.crediting import credits_at
 from tests.walk.model.money import bill, judge, use_currency
@@ -58,6 +59,8 @@ def create(
     start_at: datetime | None,
     trial_days: int | None,
     trial_end: datetime | None,
+    anchor: Anchor | None,
+    policy: str | None,
 ) -> tuple[Subscription, Invoice | None]:
     at = opened(world, customer)
     begins = max(start_at or at, at)
@@ -85,6 +88,8 @@ def create(
     subscription = Subscription(plan, quantity, anchor=trial_end or begins, next_at=begins)
     if trial_end:
         subscription.trial, subscription.anchored = (begins, trial_end), 1
+    if anchor or policy:
+        set_anchor(subscription, plan, anchor, policy, trial_end or begins)
     use_currency(customer, plan.currency, at)
     customer.subscriptions.append(subscription)
     if begins > at:
@@ -314,7 +319,7 @@ def undo_cancellation(world: World, customer: Customer, subscription: Subscripti
     refuse(CANCELLATION_NOT_SCHEDULED=not subscription.is_set_to_cancel)
     subscription.cancel_at_period_end, subscription.cancel_at, subscription.canceled_at = False, None, None
     subscription.next_at = subscription.periods[-1][1]
-    if subscription.was_cut:
+    if subscription.was_cut and not subscription.policy:
         subscription.anchor, subscription.anchored = subscription.next_at, len(subscription.periods)
     customer.note("SUBSCRIPTION_CANCELLATION_UNDONE", subscription, at)
     judge(customer, subscription, at)

@@ -151,6 +151,8 @@ class Subscription:
     """Seconds of a whole period, if the current one is not billed as one."""
     anchored: int = 0
     """Number of periods before the anchor."""
+    policy: str | None = None
+    """Policy for the next period, if a billing anchor was set for it: PRORATED, FREE or FULL."""
     terms_at: datetime | None = None
     pending: tuple[Plan, int, datetime] | None = None
     waiting: list[Line] = field(default_factory=list)

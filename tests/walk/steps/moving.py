@@ -5,8 +5,9 @@ from datetime import timedelta
 from hypothesis import strategies as st
 
 from tests.walk.model import moving
+from tests.walk.model.anchors import Anchor
 from tests.walk.steps.base import CUSTOMER, HOW, given, mostly, step
-from tests.walk.steps.subscriptions import SubscriptionSteps
+from tests.walk.steps.subscriptions import ANCHOR, POLICY, SubscriptionSteps, anchor_input, suiting
 from tests.walk.walk import Made
 
 DAY = 86_400
@@ -92,3 +93,37 @@ class MovingSteps(SubscriptionSteps):
 
         fields = given(id=subscription.id, until=until)
         self.walk.step("extendPeriod", "subscription { id }", fields, do, how=how, customers=[place])
+
+    @step(
+        "resetBillingAnchor",
+        number=CUSTOMER,
+        older=mostly(0, but=[1]),
+        anchor=ANCHOR,
+        policy=POLICY,
+        at_period_end=st.booleans(),
+        how=HOW,
+    )
+    def reset_billing_anchor(
+        self, number: int, older: int, anchor: Anchor | None, policy: str | None, at_period_end: bool, how: str
+    ) -> None:
+        place = self.subscriber(number, lambda subscription: not subscription.is_set_to_cancel)
+        wanted = self.latest(place, older)
+        if wanted is None:
+            return
+        subscription = self.subscription(place, wanted)[1]
+        anchor = suiting(anchor, subscription.plan)
+        policy = policy if anchor or policy == "FREE" else None
+
+        def do() -> Made:
+            customer, subscription = self.subscription(place, wanted)
+            invoice = moving.reset_anchor(
+                self.world, customer, subscription, anchor, policy, at_period_end=at_period_end
+            )
+            return {"subscription": subscription, "invoice": invoice}
+
+        fields = given(
+            id=subscription.id, billingAnchor=anchor_input(anchor), firstPeriod=policy, atPeriodEnd=at_period_end
+        )
+        self.walk.step(
+            "resetBillingAnchor", "subscription { id } invoice { id }", fields, do, how=how, customers=[place]
+        )

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.walk.model import subscriptions
-from tests.walk.model.world import Customer, Key, Subscription, refuse
+from tests.walk.model.anchors import Anchor
+from tests.walk.model.world import Customer, Key, Plan, Subscription, refuse
 from tests.walk.steps.base import (
     CUSTOMER,
     HOW,
@@ -37,6 +38,35 @@ KEY_SEEN_FOR = timedelta(seconds=5)
 """Time for which a process may use a cached API key."""
 
 
+ANCHOR = mostly(
+    *[None] * 6,
+    *(Anchor(1), Anchor(15, second=3600), Anchor(31), Anchor(30, month=6), Anchor(29, month=2), Anchor(31, month=11)),
+    *(Anchor(weekday=1), Anchor(weekday=7, second=86_399)),
+    but=[Anchor(0), Anchor(), Anchor(weekday=2, month=3), Anchor(5, month=13)],
+)
+"""A billing anchor. See `suiting`."""
+
+POLICY = st.sampled_from([None, None, "PRORATED", "FULL", "FREE"])
+DAYS = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]
+
+
+def suiting(anchor: Anchor | None, plan: Plan) -> Anchor | None:
+    """Returns an anchor of the kind that the plan needs: of a month or of a week. Leaves out most others."""
+    has_months = plan.length[0] == "MONTH"
+    if anchor and (anchor.day if has_months else anchor.weekday) is None and anchor.second == 0:
+        return None
+    return anchor
+
+
+def anchor_input(anchor: Anchor | None) -> dict[str, Any] | None:
+    if anchor is None:
+        return None
+    minutes, second = divmod(anchor.second, 60)
+    weekday = DAYS[anchor.weekday - 1] if anchor.weekday else None
+    time = f"{minutes // 60:02}:{minutes % 60:02}:{second:02}" if anchor.second else None
+    return given(dayOfMonth=anchor.day, month=anchor.month, dayOfWeek=weekday, time=time)
+
+
 class SubscriptionSteps(Steps):
     def latest(self, place: int, older: int) -> int | None:
         """Returns the index of one of the customer's subscriptions, usually a recent one."""
@@ -60,6 +90,8 @@ class SubscriptionSteps(Steps):
         start=mostly(None, None, None, None, 0, 1, 86_400, 20 * 86_400, but=[-60, 3661 * 86_400]),
         trial_days=mostly(None, 0, 7, but=[731]),
         trial_end=mostly(None, but=[60, 30 * 86_400, -60, 731 * 86_400]),
+        anchor=ANCHOR,
+        policy=POLICY,
         how=HOW,
     )
     def create_subscription(
@@ -70,6 +102,8 @@ class SubscriptionSteps(Steps):
         start: int | None,
         trial_days: int | None,
         trial_end: int | None,
+        anchor: Anchor | None,
+        policy: str | None,
         how: str,
     ) -> None:
         place = self.customer(number, lambda customer: not customer.live)
@@ -77,6 +111,8 @@ class SubscriptionSteps(Steps):
         had = customer.subscriptions
         chosen = had[-1].plan if had and plan == AS_BEFORE else self.plan(plan)
         start_at, trial_end_at = self.at(customer, start), self.at(customer, trial_end)
+        anchor = suiting(anchor, chosen)
+        policy = policy if anchor or policy == "FREE" else None
 
         def do() -> Made:
             made, invoice = subscriptions.create(
@@ -87,6 +123,8 @@ class SubscriptionSteps(Steps):
                 start_at=start_at,
                 trial_days=trial_days,
                 trial_end=trial_end_at,
+                anchor=anchor,
+                policy=policy,
             )
             return {"subscription": made, "invoice": invoice}
 
@@ -97,6 +135,8 @@ class SubscriptionSteps(Steps):
             startAt=start_at,
             trialDays=trial_days,
             trialEnd=trial_end_at,
+            billingAnchor=anchor_input(anchor),
+            firstPeriod=policy,
         )
         self.walk.step(
             "createSubscription", "subscription { id } invoice { id }", fields, do, how=how, customers=[place]
