@@ -146,6 +146,7 @@ class NewPayment:
     method: PaymentMethod
     reference: str | None
     received_at: datetime
+    test_clock_id: TestClockId | None
     created_at: datetime
 
 

@@ -82,6 +82,7 @@ def apply_payment(
             method=method,
             reference=reference,
             received_at=received_at,
+            test_clock_id=customer.test_clock_id,
             created_at=at,
         )
     )

@@ -13,13 +13,17 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.enums import AllocationKind, LedgerEntryKind, PaymentMethod
-from billing.ids import CustomerId, InvoiceId, PaymentId
+from billing.ids import CustomerId, InvoiceId, PaymentId, TestClockId
 from billing.limits import MAX_REFERENCE
-from db.models.base import Base, check_amount, check_enum, check_length
+from db.models.base import NO_TEST_CLOCK, Base, check_amount, check_enum, check_length
 
 
 class Payment(Base):
-    """A payment from a customer. It never changes. `overpayment_cents` is the part that was added to the balance."""
+    """A payment from a customer. It never changes. `overpayment_cents` is the part that was added to the balance.
+
+    `test_clock_id` is a copy of the customer's. Servers from before migration 0010 leave it null: see
+    `services.repairs`.
+    """
 
     __tablename__ = "payments"
 
@@ -32,6 +36,7 @@ class Payment(Base):
     reference: Mapped[str | None]
     received_at: Mapped[datetime]
     created_at: Mapped[datetime]
+    test_clock_id: Mapped[TestClockId | None]
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -45,6 +50,25 @@ class Payment(Base):
         check_enum("method", PaymentMethod),
         check_length("reference", MAX_REFERENCE),
         Index("ix_payments_customer_id", "customer_id", "created_at", "id"),
+        Index("ix_payments_created_at", "created_at", "id", postgresql_where=NO_TEST_CLOCK),
+        Index("ix_payments_reference", "reference", "created_at", "id"),
+        Index("ix_payments_method", "method", "created_at", "id", postgresql_where=NO_TEST_CLOCK),
+        Index(
+            "ix_payments_received_at",
+            "method",
+            "received_at",
+            "id",
+            postgresql_include=["created_at"],
+            postgresql_where=NO_TEST_CLOCK,
+        ),
+        Index("ix_payments_amount_cents", "amount_cents", "id", postgresql_where=NO_TEST_CLOCK),
+        Index(
+            "ix_payments_test_clock_id",
+            "test_clock_id",
+            "created_at",
+            "id",
+            postgresql_where=text("test_clock_id IS NOT NULL"),
+        ),
     )
 
 

@@ -19,7 +19,7 @@ from db.queries.pages import Condition, Value
 from graph.execution import ATTRIBUTE, READS
 from graph.schema.fields.context import Info
 from graph.schema.fields.errors import bad_user_input
-from graph.schema.fields.scalars import parse_id
+from graph.schema.fields.scalars import Currency, parse_id
 
 
 def field(description: str, *, deprecation_reason: str | None = None) -> Any:
@@ -130,6 +130,15 @@ def metadata_of(entries: list[MetadataEntryInput] | None) -> Mapping[str, str] |
     if len(pairs) != len(entries):
         raise InvalidInput("Each metadata key may appear only once.", "metadata")
     return pairs
+
+
+@strawberry.type(description="A currency that the server accepts, with its minor unit (ISO 4217).")
+class SupportedCurrency:
+    code: Currency = field("The currency code, such as `EUR`.")
+    minor_units: int = field(
+        "Number of digits after the decimal point: 2 for EUR, 0 for JPY, 3 for KWD. Amounts in `Cents` are multiples"
+        " of the last digit."
+    )
 
 
 @strawberry.type(description="A postal address. Omitted lines are null.")
