@@ -21,8 +21,7 @@ from db.models.base import NO_TEST_CLOCK, Base, check_amount, check_enum, check_
 class Payment(Base):
     """A payment from a customer. It never changes. `overpayment_cents` is the part that was added to the balance.
 
-    `test_clock_id` is a copy of the customer's. Servers from before migration 0010 leave it null: see
-    `services.repairs`.
+    `test_clock_id` is a copy of the customer's. Servers of earlier releases leave it null: see `services.repairs`.
     """
 
     __tablename__ = "payments"
