@@ -150,6 +150,7 @@ class NewPayment:
     reference: str | None
     received_at: datetime
     metadata: dict[str, str]
+    test_clock_id: TestClockId | None
     created_at: datetime
 
 

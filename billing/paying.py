@@ -84,6 +84,7 @@ def apply_payment(
             reference=reference,
             received_at=received_at,
             metadata=metadata or {},
+            test_clock_id=customer.test_clock_id,
             created_at=at,
         )
     )

@@ -134,8 +134,18 @@ def valid_address(address: Address | None) -> Address | None:
     return stripped
 
 
-CURRENCIES = frozenset(currency.code for currency in Currency if currency.exponent is not None)
-"""Codes in ISO 4217's active list that have a minor unit. Gold, funds and test codes have none."""
+MINOR_UNITS = {
+    currency.code: currency.exponent
+    for currency in sorted(Currency, key=lambda currency: currency.code)
+    if currency.exponent is not None
+}
+"""Number of digits after the decimal point, by currency code in alphabetical order: 2 for EUR, 0 for JPY.
+
+Contains the codes in ISO 4217's active list that have a minor unit. Gold, funds and test codes have none.
+"""
+
+CURRENCIES = frozenset(MINOR_UNITS)
+"""Codes of the currencies that are accepted."""
 
 
 def valid_currency(code: str) -> str:

@@ -13,6 +13,7 @@ const values = [
   'MetadataEntry',
   'PageInfo',
   'PendingChange',
+  'SupportedCurrency',
   'UserError',
 ];
 

@@ -1,6 +1,7 @@
-"""Repairs of data that servers from before migration 0005 write or omit while they run beside this one.
+"""Repairs of data that servers from before migration 0005 or 0010 write or omit while they run beside this one.
 
-Delete this module when no such server can run any more, after a migration that repeats migration 0006.
+Delete each repair when no such server can run any more, after a migration that repeats migration 0006, or the filling
+of test clocks in 0010.
 """
 
 import logging
@@ -19,7 +20,7 @@ from db.database import Database
 from db.driver.errors import violated_constraint
 from db.models import Customer
 from db.models.base import table_of
-from db.queries.fills import CHANGES_OF_ONE, fill_changed_periods, fill_changed_trials, newest
+from db.queries.fills import CHANGES_OF_ONE, fill_changed_periods, fill_changed_trials, fill_test_clocks, newest
 
 logger = logging.getLogger("billing.repairs")
 
@@ -28,6 +29,8 @@ REPAIR_EVENTS = 2000
 
 CHANGED_PERIODS = text(fill_changed_periods(CHANGES_OF_ONE))
 CHANGED_TRIALS = text(fill_changed_trials(newest(REPAIR_EVENTS, EventType.SUBSCRIPTION_CHANGED)))
+RECENT_PAYMENTS = f"(SELECT object_id AS id, customer_id FROM {newest(REPAIR_EVENTS, EventType.PAYMENT_RECORDED)} AS e)"  # noqa: S608
+TEST_CLOCKS = text(fill_test_clocks(RECENT_PAYMENTS))
 BEYOND_ASCII = text(
     f"""
     SELECT id, email, email_key
@@ -43,21 +46,25 @@ BEYOND_ASCII = text(
 
 
 async def repair(database: Database) -> None:
-    """Inserts trials that recent changes started, updates outdated `email_key`s, and logs the numbers."""
+    """Inserts trials that recent changes started, sets the test clocks of recent payments, updates outdated
+    `email_key`s, and logs the numbers.
+    """
 
-    async def fill(session: AsyncSession) -> tuple[int, Sequence[Row[*tuple[Any, ...]]]]:
+    async def fill(session: AsyncSession) -> tuple[int, int, Sequence[Row[*tuple[Any, ...]]]]:
         connection = await session.connection()
         trials = await connection.execute(CHANGED_TRIALS)
-        return trials.rowcount, (await connection.execute(BEYOND_ASCII)).all()
+        payments = await connection.execute(TEST_CLOCKS)
+        return trials.rowcount, payments.rowcount, (await connection.execute(BEYOND_ASCII)).all()
 
-    trials, addresses = await database.change(fill, repeatable=True)
+    trials, payments, addresses = await database.change(fill, repeatable=True)
     keys = 0
     for row in addresses:
         key = email_key_or_none(row.email)
         if key is not None and key != row.email_key:
             keys += await renew_key(database, row.id, row.email_key, key)
-    if trials or keys:
-        logger.info("repaired data written by an older server", extra={"facts": {"trials": trials, "keys": keys}})
+    if trials or payments or keys:
+        facts = {"trials": trials, "payments": payments, "keys": keys}
+        logger.info("repaired data written by an older server", extra={"facts": facts})
 
 
 async def repair_periods(session: AsyncSession, subscription_id: SubscriptionId) -> None:

@@ -58,6 +58,7 @@ class Event(Base):
         check_length("actor", MAX_ACTOR),
         Index("ix_events_customer_id", "customer_id", "xid", "position"),
         Index("ix_events_type", "type", "xid", "position"),
+        Index("ix_events_recorded_at", "recorded_at", "position", postgresql_include=["xid"]),
     )
 
 

@@ -129,6 +129,7 @@ class Invoice(Versioned, Base):
         ),
         Index("ix_invoices_customer_id", "customer_id", "created_at", "id"),
         Index("ix_invoices_subscription_id", "subscription_id", "created_at", "id"),
+        Index("ix_invoices_number", "number"),
         Index("ix_invoices_created_at", "created_at", "id"),
         Index("ix_invoices_period_start", "period_start", "id"),
         Index("ix_invoices_amount_cents", "amount_cents", "id"),

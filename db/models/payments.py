@@ -13,15 +13,16 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.enums import AllocationKind, LedgerEntryKind, PaymentMethod
-from billing.ids import CustomerId, InvoiceId, PaymentId
+from billing.ids import CustomerId, InvoiceId, PaymentId, TestClockId
 from billing.limits import MAX_REFERENCE
-from db.models.base import EMPTY_OBJECT, Base, check_amount, check_enum, check_length, json_object
+from db.models.base import EMPTY_OBJECT, NO_TEST_CLOCK, Base, check_amount, check_enum, check_length, json_object
 
 
 class Payment(Base):
     """A payment from a customer. Only its metadata can change.
 
     `overpayment_cents` is the part that was added to the balance. `updated_at` is null until the first change.
+    `test_clock_id` is a copy of the customer's. Servers of earlier releases leave it null: see `services.repairs`.
     """
 
     __tablename__ = "payments"
@@ -38,6 +39,7 @@ class Payment(Base):
     version: Mapped[int] = mapped_column(Integer, server_default="1")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime | None]
+    test_clock_id: Mapped[TestClockId | None]
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -52,6 +54,25 @@ class Payment(Base):
         check_length("reference", MAX_REFERENCE),
         json_object("metadata"),
         Index("ix_payments_customer_id", "customer_id", "created_at", "id"),
+        Index("ix_payments_created_at", "created_at", "id", postgresql_where=NO_TEST_CLOCK),
+        Index("ix_payments_reference", "reference", "created_at", "id"),
+        Index("ix_payments_method", "method", "created_at", "id", postgresql_where=NO_TEST_CLOCK),
+        Index(
+            "ix_payments_received_at",
+            "method",
+            "received_at",
+            "id",
+            postgresql_include=["created_at"],
+            postgresql_where=NO_TEST_CLOCK,
+        ),
+        Index("ix_payments_amount_cents", "amount_cents", "id", postgresql_where=NO_TEST_CLOCK),
+        Index(
+            "ix_payments_test_clock_id",
+            "test_clock_id",
+            "created_at",
+            "id",
+            postgresql_where=text("test_clock_id IS NOT NULL"),
+        ),
     )
 
 

@@ -1,6 +1,7 @@
-"""SQL that fills in histories that servers from before migration 0005 do not write. Migration 0006 runs it for all.
+"""SQL that fills in what servers of earlier releases do not write.
 
-Each function takes a FROM item that selects SUBSCRIPTION_CHANGED events. The statements are idempotent.
+Migration 0006 fills in the histories of all subscriptions, and 0010 the test clocks of all payments. The statements are
+idempotent. The functions for histories take a FROM item that selects SUBSCRIPTION_CHANGED events.
 """
 
 ALL_CHANGES = "(SELECT * FROM events WHERE type = 'SUBSCRIPTION_CHANGED')"
@@ -61,4 +62,18 @@ def fill_changed_trials(changes: str) -> str:
         FROM subscriptions
         WHERE trial_start <= terms_at AND terms_at < trial_end AND id IN (SELECT object_id FROM {changes} AS e)
         ON CONFLICT (customer_id, plan_id) DO NOTHING
+    """  # noqa: S608
+
+
+def fill_test_clocks(payments: str) -> str:
+    """Returns SQL that sets `test_clock_id` of payments to that of their customer.
+
+    `payments` is a FROM item with the columns `id` and `customer_id` of the payments.
+    """
+    return f"""
+        UPDATE payments AS p
+        SET test_clock_id = c.test_clock_id
+        FROM {payments} AS known
+        JOIN customers AS c ON c.id = known.customer_id AND c.test_clock_id IS NOT NULL
+        WHERE p.id = known.id AND p.customer_id = known.customer_id AND p.test_clock_id IS NULL
     """  # noqa: S608

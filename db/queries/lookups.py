@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, and_, any_, bindparam, literal, select, true, union_all
+from sqlalchemy import ColumnElement, and_, any_, bindparam, func, literal, select, true, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -21,6 +21,7 @@ from db.models import (
     Base,
     BillingHold,
     Customer,
+    Event,
     Invoice,
     InvoiceLine,
     Payment,
@@ -30,6 +31,7 @@ from db.models import (
     TestClock,
 )
 from db.models.kinds import KINDS, Kind
+from db.models.types import TransactionId
 from db.queries.columns import Columns, selected, with_referred
 from db.queries.pages import PARENT, PageRequest, is_on_parent, key_table, pages_by
 
@@ -171,6 +173,7 @@ plans_by_code = OneBy(Plan, "code")
 subscriptions_by_id = by_id[Subscription]
 live_subscriptions_by_customer = OneBy(Subscription, "customer_id", live=True)
 invoices_by_id = by_id[Invoice]
+invoices_by_number = OneBy(Invoice, "number")
 latest_invoices_by_subscription = LatestBy(Invoice, "subscription_id")
 replacements_by_invoice = OneBy(Invoice, "replaces_id")
 lines_by_invoice = ManyBy(InvoiceLine, "invoice_id", order_by=("invoice_id", "position"))
@@ -178,6 +181,7 @@ lines_by_id = OneBy(InvoiceLine, "id")
 pending_lines_by_subscription = ManyBy(PendingLine, "subscription_id")
 billing_holds_by_subscription = OneBy(BillingHold, "subscription_id")
 payments_by_id = by_id[Payment]
+latest_payments_by_reference = LatestBy(Payment, "reference")
 payments_by_invoice = PaymentsByInvoice(Payment, "id")
 allocations_by_invoice = ManyBy(Allocation, "invoice_id", order_by=("created_at", "id"))
 allocations_by_payment = ManyBy(Allocation, "payment_id", order_by=("created_at", "id"))
@@ -206,3 +210,20 @@ async def kinds_by_id(reads: Reads, ids: Sequence[Any]) -> list[Kind | None]:
     """Returns the kind of the object with each id, or None. Searches the tables of all kinds with one statement."""
     kinds = {row["id"]: KINDS[row[PARENT]] for row in await reads.rows(nodes_query(), keys=ids)}
     return [kinds.get(key) for key in ids]
+
+
+HORIZON = "_horizon"
+
+
+@cached
+def horizon_query() -> RowQuery:
+    return RowQuery(select(func.event_horizon(type_=TransactionId()).label(HORIZON)), Event)
+
+
+async def event_horizons(reads: Reads, keys: Sequence[Any]) -> list[int]:
+    """Returns, for each key, the same transaction id: events of all transactions below it are visible, and no others.
+
+    An event that becomes visible later has this transaction id or a higher one.
+    """
+    [row] = await reads.rows(horizon_query())
+    return [row[HORIZON]] * len(keys)

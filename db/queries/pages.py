@@ -36,6 +36,7 @@ from sqlalchemy.types import TypeEngine
 from db.access.reads import Reads, RowQuery
 from db.access.statements import cached
 from db.models import Base
+from db.models.base import table_of
 from db.queries.columns import Columns, own, selected, with_referred
 from db.queries.served import MAX_SORTED_ROWS, Few, Split, choose_range_index, choose_split
 
@@ -191,7 +192,8 @@ def by_index(model: type[Base], request: PageRequest, parent: str | None = None)
     given = {each.column: each.allowed for each in request.conditions if each.operator in ("=", "in")}
     spans = {each.column for each in request.conditions if each.operator in (">=", "<")}
     in_the_world = Condition("test_clock_id", "is null") in request.conditions
-    others = [each for each in request.conditions if each.column not in ("test_clock_id", *given, *spans)]
+    held_by_few = ("test_clock_id", *given, *spans)
+    others = [each for each in request.conditions if each.column not in held_by_few and each.operator != "settled"]
     split = choose_split(model, order, given, parent=parent, in_the_world=in_the_world)
     few = None if parent or others else choose_range_index(model, order, given, spans, in_the_world=in_the_world)
     held = {column for column, _ in split if column in given}
@@ -253,8 +255,11 @@ def page_statement(
         return merged(pages_of_values(model, shape, read, *conditions), shape)
     few = few_rows(model, shape, *shape.few).cte("few")
     found = select(func.count()).select_from(few).scalar_subquery()
-    wanted = rows_in_order(select(few.c[shape.then_by]), (few.c[shape.order_by], few.c[shape.then_by]), shape)
-    them = getattr(model, shape.then_by).in_(wanted)
+    order = shape.order_by, shape.then_by
+    # The lookup by these columns uses the primary key.
+    keys = [name for name in order if table_of(model).c[name].primary_key]
+    wanted = rows_in_order(select(*(few.c[name] for name in keys)), (few.c[order[0]], few.c[order[1]]), shape)
+    them = tuple_(*(getattr(model, name) for name in keys)).in_(wanted)
     return merged(
         [
             select(*selected(model, read)).where(them, found <= MAX_SORTED_ROWS),
@@ -295,7 +300,8 @@ def few_rows(model: type[Base], shape: PageShape, span: str, split: Counted) -> 
     More than `MAX_SORTED_ROWS` positions mean that there are too many rows to sort.
     """
     names = shape.order_by, shape.then_by
-    conditions = conditions_on(model, shape.conditions, {span, "test_clock_id"})
+    # Conditions on the order column are "settled": `by_index` allows no others.
+    conditions = conditions_on(model, shape.conditions, {span, "test_clock_id", shape.order_by})
     rows = select(*(getattr(model, name).label(name) for name in names)).where(*conditions).limit(MAX_SORTED_ROWS + 1)
     found = [rows.where(*values) for values in value_conditions(model, FEW, split)]
     return found[0] if len(found) == 1 else union_all(*found)

@@ -56,8 +56,15 @@ class ListIndex:
 
 @cache
 def list_indexes(model: type[Base]) -> tuple[ListIndex, ...]:
-    """Returns the indexes of a table that can serve lists, ordered by number of columns."""
-    found = [list_index(index) for index in table_of(model).indexes if is_for_lists(index)]
+    """Returns the indexes of a table that can serve lists, ordered by number of columns.
+
+    They include that of a primary key with two columns, such as the order of events.
+    """
+    table = table_of(model)
+    found = [list_index(index) for index in table.indexes if is_for_lists(index)]
+    match [column.name for column in table.primary_key]:
+        case [value, tie]:
+            found.append(ListIndex((), (value, tie), frozenset(), only_the_world=False))
     return tuple(sorted(found, key=lambda index: (len(index.prefix), index.prefix)))
 
 

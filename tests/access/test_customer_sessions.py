@@ -60,11 +60,12 @@ async def a_life(api: Api, plan_id: str) -> dict[str, str]:
     subscription = await api.a_subscription(customer, plan_id)
     paid = await api.mutate(
         "recordPayment",
-        "payment { id }",
+        "payment { id reference }",
         customerId=customer,
         amountCents=9000,
         currency="EUR",
         method="CARD",
+        reference=uuid4().hex,
         allowOverpayment=True,
     )
     drafted = await api.mutate(
@@ -75,7 +76,7 @@ async def a_life(api: Api, plan_id: str) -> dict[str, str]:
         lines=[{"description": "Work", "quantity": 1, "unitAmountCents": 5}],
     )
     invoices = await api(
-        "query ($id: ID!) { customer(id: $id) { email externalId invoices { nodes { id } } } }", id=customer
+        "query ($id: ID!) { customer(id: $id) { email externalId invoices { nodes { id number } } } }", id=customer
     )
     return {
         "customer": customer,
@@ -85,6 +86,8 @@ async def a_life(api: Api, plan_id: str) -> dict[str, str]:
         "invoice": invoices["customer"]["invoices"]["nodes"][0]["id"],
         "email": invoices["customer"]["email"],
         "externalId": invoices["customer"]["externalId"],
+        "number": invoices["customer"]["invoices"]["nodes"][0]["number"],
+        "reference": paid["payment"]["reference"],
     }
 
 
@@ -146,7 +149,7 @@ def arguments_that_name_something() -> list[tuple[str, str, str, bool]]:
                 found.extend(
                     (name, f"filter.{inner}", str(inner_definition.type), False)
                     for inner, inner_definition in named.fields.items()
-                    if get_named_type(inner_definition.type).name == "ID"
+                    if get_named_type(inner_definition.type).name in ("ID", "String")
                 )
     return found
 
@@ -185,6 +188,7 @@ async def test_others_do_not_exist_for_any_argument_of_the_schema(
     assert {argument for _, argument, _, _ in found_arguments} >= {"id", "ids", "email", "filter.customerId"}
     # Without results, the test would prove nothing.
     assert found_mine >= {"node", "nodes", "customer", "customerByEmail", "subscription", "invoice", "payment"}
+    assert found_mine >= {"invoiceByNumber", "paymentByReference", "payments"}
 
 
 async def test_others_do_not_exist_on_any_edge_of_the_schema(

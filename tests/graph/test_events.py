@@ -5,6 +5,7 @@ import base64
 import json
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,12 +23,12 @@ from db.models.kinds import KINDS, Kind
 from graph.schema.types.events import TYPES_ABOUT, fields_of
 from services.accounts.write import CHANGED_CUSTOMER, CHANGED_INVOICE, CHANGED_SUBSCRIPTION
 from services.events import record
-from tests.support import NOW, PATIENCE_SECONDS, Api, a_customer, a_plan, counted_statements, stored, undone
+from tests.support import NOW, PATIENCE_SECONDS, Api, a_customer, a_plan, counted_statements, day, stored, undone
 from tests.told import KINDS_THAT_CHANGE, UNTOLD, fields_by_column
 
 FEED = """
-    query ($first: Int, $after: String, $filter: EventFilter) {
-      events(first: $first, after: $after, filter: $filter) {
+    query ($first: Int, $after: String, $filter: EventFilter, $orderBy: EventOrder) {
+      events(first: $first, after: $after, filter: $filter, orderBy: $orderBy) {
         nodes { id }
         edges { cursor node { id } }
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
@@ -110,6 +111,147 @@ async def test_the_feed_is_walked_in_the_order_of_what_happened(api: Api, sessio
     assert [found["pageInfo"]["hasNextPage"] for found in (first, second)] == [True, False]
     assert [found["pageInfo"]["hasPreviousPage"] for found in (first, second)] == [False, True]
     assert {found["totalCount"] for found in (first, second)} == {5}
+
+
+NEWEST_FIRST = {"direction": "DESC"}
+
+
+async def test_the_feed_is_read_from_its_end(api: Api, sessions: Sessions) -> None:
+    stored_ids = await happened(sessions, an_event(), an_event())
+    stored_ids += await happened(sessions, an_event(), an_event(), an_event())
+    assert await settled(api, 5) == stored_ids
+    newest_first = stored_ids[::-1]
+
+    pages = []
+    after = None
+    for _ in range(3):
+        pages.append(await page(api, first=2, after=after, orderBy=NEWEST_FIRST))
+        after = pages[-1]["pageInfo"]["endCursor"]
+        await happened(sessions, an_event())
+    await settled(api, 8)
+    empty = await page(api, first=2, after=after, orderBy=NEWEST_FIRST)
+
+    assert [ids(found) for found in (*pages, empty)] == [newest_first[:2], newest_first[2:4], newest_first[4:], []]
+    assert [found["pageInfo"]["hasNextPage"] for found in pages] == [True, True, False]
+    assert empty["pageInfo"]["endCursor"] == after
+    assert ids(await page(api, orderBy={"field": "RECORDED_AT", "direction": "ASC"}))[:5] == stored_ids
+
+
+@pytest.mark.parametrize("order", [None, NEWEST_FIRST])
+async def test_a_cursor_of_one_order_is_refused_in_the_other(
+    api: Api, sessions: Sessions, order: dict[str, str] | None
+) -> None:
+    customer = await stored(sessions, a_customer())
+    await happened(sessions, an_event(customer_id=customer.id))
+    await settled(api, 1)
+    cursor = (await page(api, orderBy=order))["pageInfo"]["endCursor"]
+    other = NEWEST_FIRST if order is None else None
+    of_customer = """query ($id: ID!, $after: String!, $order: EventOrder) {
+      customer(id: $id) { events(after: $after, orderBy: $order) { nodes { id } } } }"""
+
+    answers = [
+        await api.post(FEED, after=cursor, orderBy=other),
+        await api.post(of_customer, id=str(customer.id), after=cursor, order=other),
+    ]
+
+    for answer, path in zip(answers, (["events"], ["customer", "events"]), strict=True):
+        [error] = answer.json()["errors"]
+        assert error["message"] == "`after` is not a cursor for this list and order."
+        assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+        assert error["path"] == path
+    assert (await api(of_customer, id=str(customer.id), after=cursor, order=order))["customer"]["events"]["nodes"] == []
+
+
+async def cursor_at_the_end(api: Api) -> str:
+    return str((await api("{ eventsCursor }"))["eventsCursor"])
+
+
+async def test_the_cursor_at_the_end_of_an_empty_feed_comes_before_everything(api: Api, sessions: Sessions) -> None:
+    cursor = await cursor_at_the_end(api)
+    first = await happened(sessions, an_event())
+    await settled(api, 1)
+
+    assert ids(await page(api, after=cursor)) == first
+    assert (await page(api, after=cursor))["pageInfo"]["hasPreviousPage"] is True
+
+
+async def test_the_cursor_at_the_end_leaves_out_what_was_visible_and_misses_nothing(
+    api: Api, database: Database
+) -> None:
+    before, in_first, in_second, committed, later, again = (an_event() for _ in range(6))
+    await happened(database.sessions, before)
+    await settled(api, 1)
+
+    async with undone(database) as first, undone(database) as second:
+        await first.execute(insert(Event), [in_first])
+        # Committed before the cursor is read, but not visible yet, because an older transaction is open.
+        await happened(database.sessions, committed)
+        await second.execute(insert(Event), [in_second])
+        assert ids(await page(api)) == ids_of(before)
+        cursor = await cursor_at_the_end(api)
+        assert ids(await page(api, after=cursor)) == []
+
+        await happened(database.sessions, later)
+        await second.commit()
+        assert ids(await page(api, after=cursor)) == []
+        # This position is later than those of all transactions that have committed.
+        await first.execute(insert(Event), [again])
+        await first.commit()
+
+    assert await settled(api, 6) == ids_of(before, in_first, again, committed, in_second, later)
+    assert ids(await page(api, after=cursor)) == ids_of(in_first, again, committed, in_second, later)
+    end = await cursor_at_the_end(api)
+    assert ids(await page(api, after=end)) == []
+
+
+async def test_the_cursor_at_the_end_is_for_the_feed_oldest_first(api: Api, sessions: Sessions) -> None:
+    customer = await stored(sessions, a_customer())
+    await happened(sessions, an_event(customer_id=customer.id))
+    await settled(api, 1)
+    cursor = await cursor_at_the_end(api)
+    later = await happened(sessions, an_event(customer_id=customer.id))
+    await settled(api, 2)
+
+    refused = await api.post(FEED, after=cursor, orderBy=NEWEST_FIRST)
+    found = await api(
+        "query ($id: ID!, $after: String!) { customer(id: $id) { events(after: $after) { nodes { id } } } }",
+        id=str(customer.id),
+        after=cursor,
+    )
+
+    assert refused.json()["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT"}
+    assert ids(found["customer"]["events"]) == later
+
+
+async def test_events_are_filtered_by_the_time_they_were_stored(api: Api, sessions: Sessions) -> None:
+    hours = [timedelta(hours=n) for n in (0, 2, 1)]
+    # The second transaction took its time earlier than the first one.
+    one, two, three = [(await happened(sessions, an_event(recorded_at=NOW + after)))[0] for after in hours]
+    await settled(api, 3)
+
+    async def found(start: float | None, end: float | None, **arguments: Any) -> list[str]:
+        span = {name: day(n / 24) for name, n in (("from", start), ("until", end)) if n is not None}
+        filtered = await page(api, filter={"recordedAt": span}, **arguments)
+        assert filtered["totalCount"] == len(filtered["nodes"])
+        return ids(filtered)
+
+    assert await found(None, None) == [one, two, three]
+    assert await found(1, None) == [two, three]
+    assert await found(1, None, orderBy=NEWEST_FIRST) == [three, two]
+    assert await found(0, 2) == [one, three]
+    assert await found(None, 0) == []
+    assert await found(2, 1) == []
+
+
+async def test_a_filter_by_time_shows_no_event_of_an_open_transaction(api: Api, database: Database) -> None:
+    async with undone(database) as slow:
+        await slow.execute(insert(Event), [an_event()])
+        kept = await happened(database.sessions, an_event())
+        assert ids(await page(api, filter={"recordedAt": {"from": day(0)}})) == []
+        await slow.rollback()
+
+    assert await settled(api, 1) == kept
+    assert ids(await page(api, filter={"recordedAt": {"from": day(0)}})) == kept
 
 
 async def test_an_empty_page_says_where_to_ask_on_from(api: Api, sessions: Sessions) -> None:

@@ -172,7 +172,7 @@ async def test_a_page_that_makes_no_sense_is_bad_user_input(api: Api, arguments:
 
 
 def orders() -> set[tuple[str, str]]:
-    """Returns the table and column of each order in the schema."""
+    """Returns the table and column of each order in the schema, except for events: see `tests.graph.test_events`."""
     found = set()
     types = (type_ for type_ in core_schema.type_map.values() if isinstance(type_, GraphQLObjectType))
     for field in (field for type_ in types for field in type_.fields.values() if "orderBy" in field.args):
@@ -182,7 +182,7 @@ def orders() -> set[tuple[str, str]]:
         words = get_named_type(order.fields["field"].type)
         assert isinstance(words, GraphQLEnumType)
         found |= {(listing.model.__tablename__, each.value) for each in words.values.values()}
-    return found
+    return found - {("events", "xid")}
 
 
 OTHERS = {("subscriptions", "canceled_at"), ("invoices", "paid_at"), ("subscriptions", "quantity")}
@@ -353,7 +353,18 @@ async def test_lookups_find_by_every_key(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["", "garbage", "01930000-0000-7000-8000-000000000000", "00000000-0000-0000-0000-000000000000", "é" * 5000]
+    "key",
+    [
+        "",
+        " ",
+        "garbage",
+        "%",
+        "\x01\x1b[31m\x7f\u202e",
+        "01930000-0000-7000-8000-000000000000",
+        "00000000-0000-0000-0000-000000000000",
+        "é" * 5000,
+        "x" * 10_000,
+    ],
 )
 async def test_what_does_not_exist_is_null(api: Api, key: str) -> None:
     data = await api(
@@ -361,7 +372,7 @@ async def test_what_does_not_exist_is_null(api: Api, key: str) -> None:
           node(id: $id) { id } nodes(ids: [$id]) { id } customer(id: $id) { id } plan(id: $id) { id }
           subscription(id: $id) { id } invoice(id: $id) { id }
           customerByEmail(email: $key) { id } customerByExternalId(externalId: $key) { id }
-          planByCode(code: $key) { id }
+          planByCode(code: $key) { id } invoiceByNumber(number: $key) { id } paymentByReference(reference: $key) { id }
         }""",
         id=key,
         key=key,

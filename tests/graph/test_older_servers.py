@@ -10,6 +10,7 @@ from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Trial
 from services.ticks import tick
+from tests.graph.test_test_clocks import a_clock
 from tests.support import NOW, Api, TestClock, counted_statements, day, read_subscription, refusal, run
 
 
@@ -148,12 +149,47 @@ async def test_a_key_that_another_customer_has_by_now_is_logged(
     assert "groß" not in record.getMessage()
 
 
+async def test_a_payment_that_an_older_server_recorded_gets_its_test_clock(
+    api: Api, database: Database, sessions: Sessions, clock: TestClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock_id = await a_clock(api)
+    on_clock, in_real_time = await api.a_customer(testClockId=clock_id), await api.a_customer()
+    payments = [await a_payment(api, customer_id) for customer_id in (on_clock, on_clock, in_real_time)]
+    await as_an_older_server(sessions, "UPDATE payments SET test_clock_id = NULL")
+    query = """query ($clock: ID!) { world: payments { nodes { id } }
+      clock: payments(filter: {testClockId: $clock}) { nodes { id testClock { id } } } }"""
+
+    with caplog.at_level(logging.INFO):
+        await tick(database, now=clock.now)
+
+    found = await api(query, clock=clock_id)
+    assert found["world"]["nodes"] == [{"id": payments[2]}]
+    assert found["clock"]["nodes"] == [{"id": each, "testClock": {"id": clock_id}} for each in payments[:2]]
+    [record] = [record for record in caplog.records if record.name == "billing.repairs"]
+    assert record.facts == {"trials": 0, "payments": 2, "keys": 0}  # type: ignore[attr-defined]
+
+
+async def a_payment(api: Api, customer_id: str) -> str:
+    recorded = await api.mutate(
+        "recordPayment",
+        "payment { id }",
+        customerId=customer_id,
+        amountCents=700,
+        currency="EUR",
+        allowOverpayment=True,
+    )
+    assert recorded["userErrors"] == []
+    return str(recorded["payment"]["id"])
+
+
 async def test_where_nothing_was_left_out_a_tick_writes_nothing(
     api: Api, database: Database, sessions: Sessions, clock: TestClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = [await api.a_plan(code=code, trialDays=14) for code in ("first", "second")]
     subscription_id = await api.a_subscription(await api.a_customer(email="groß@example.com"), first)
     await api.mutate("changeSubscription", "subscription { id }", id=subscription_id, planId=second, mode="IMMEDIATE")
+    for customer_id in (await api.a_customer(testClockId=await a_clock(api)), await api.a_customer()):
+        await a_payment(api, customer_id)
     before = await xmins(sessions)
 
     with caplog.at_level(logging.INFO), counted_statements(database) as statements:
@@ -168,5 +204,6 @@ async def xmins(sessions: Sessions) -> list[list[str]]:
     """Returns the ids of the transactions that last wrote the rows of each table."""
     async with sessions() as session:
         return [
-            sorted(await session.scalars(text(f"SELECT xmin::text FROM {table}"))) for table in ("trials", "customers")
+            sorted(await session.scalars(text(f"SELECT xmin::text FROM {table}")))
+            for table in ("trials", "customers", "payments")
         ]

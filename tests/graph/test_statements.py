@@ -24,6 +24,7 @@ ROOTS = {
     "plans": "first: 4, orderBy: {field: CODE, direction: DESC}",
     "subscriptions": f'first: 4, filter: {{testClockId: "{CLOCK}"}}',
     "invoices": f'first: 12, filter: {{testClockId: "{CLOCK}"}}',
+    "payments": f'first: 12, filter: {{testClockId: "{CLOCK}"}}',
     "events": "first: 4, filter: {objectType: SUBSCRIPTION}",
     "testClocks": "first: 4",
     "billingRuns": "first: 4",
@@ -73,8 +74,9 @@ FROM (
 INSERT INTO billing_holds (subscription_id, customer_id, reason, attempts, since, retry_at)
 SELECT id, customer_id, 'Why not', 1, now(), now() FROM subscriptions;
 
-INSERT INTO payments (id, customer_id, amount_cents, overpayment_cents, currency, method, received_at, created_at)
-SELECT id, customer_id, 7, 1, currency, 'CARD', now(), now() FROM invoices;
+INSERT INTO payments (id, customer_id, amount_cents, overpayment_cents, currency, method, received_at, test_clock_id,
+  created_at)
+SELECT id, customer_id, 7, 1, currency, 'CARD', now(), test_clock_id, now() FROM invoices;
 
 INSERT INTO allocations (id, customer_id, invoice_id, kind, amount_cents, payment_id, created_at)
 SELECT gen_random_uuid(), customer_id, id, 'PAYMENT', 6, id, now() FROM invoices;

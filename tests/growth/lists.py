@@ -34,6 +34,7 @@ IDS = {
     "testClockId": ("clock", 9),
     "objectId": ("invoice", 77),
 }
+TEXTS = {"reference": ['"common"', '"rare"', '"absent"']}
 ABSENT = 10**9
 
 
@@ -105,6 +106,8 @@ def values_of(name: str, type_: GraphQLNamedType, as_list: bool, newest: datetim
             return ["true", "false"]
         case "Currency":
             return ['"EUR"', '"JPY"', '"CHF"']
+        case "String":
+            return TEXTS[name]
         case "ID":
             kind, place = IDS[name]
             return [f'"{key(kind, place)}"', f'"{key(kind, ABSENT)}"']

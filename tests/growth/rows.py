@@ -90,6 +90,15 @@ FILL = (
         CASE WHEN n BETWEEN 18050 AND 18119 + rare THEN 'ONE_OFF' ELSE 'RECURRING' END AS kind) AS made
     """,
     """
+    INSERT INTO payments (id, customer_id, amount_cents, overpayment_cents, currency, method, reference, received_at,
+      test_clock_id, created_at)
+    SELECT key('payment', n), key('customer', n / {per_customer}), 100 + n * 7919 % 100003, 0, 'EUR',
+      CASE WHEN n BETWEEN 18500 AND 18499 + rare THEN 'CASH' WHEN n % 3 = 0 THEN 'CARD' ELSE 'BANK_TRANSFER' END,
+      CASE WHEN n BETWEEN 18600 AND 18599 + rare THEN 'rare' WHEN n % 2 = 0 THEN 'common' ELSE 'wire-' || n END,
+      at - interval '2 days', CASE WHEN n / {per_customer} = 9 THEN key('clock', 9) END, at
+    FROM added, generate_series(first, last - 1) AS n, LATERAL (SELECT moment(n) AS at) AS made
+    """,
+    """
     INSERT INTO events (id, customer_id, type, object_type, object_id, version, actor, changes, occurred_at,
       recorded_at)
     SELECT key('event', n), key('customer', n / {per_customer}), type, split_part(type, '_', 1), key('invoice', n), 1,

@@ -17,7 +17,7 @@ from graph.settings import Settings
 from tests.access.conftest import a_session
 from tests.growth.rows import fill, key
 from tests.growth.test_growth import noting
-from tests.support import Api, TestClock, patient
+from tests.support import Api, TestClock, events_settle, patient
 
 VOID_OR_DRAFT = ("status: [VOID, DRAFT, UNCOLLECTIBLE]", "status IN ('VOID', 'DRAFT')")
 ONE_OFF = ("kind: [ONE_OFF]", "kind = 'ONE_OFF'")
@@ -186,3 +186,39 @@ async def test_each_parent_has_the_rows_of_several_values_of_its_own(filled: Dat
         assert [node["id"] for node in plan["subscriptions"]["nodes"]] == expected
         assert plan["subscriptions"]["totalCount"] == len(expected)
         assert plan["subscriptions"]["count"] == {"value": 7, "precision": "AT_LEAST"}
+
+
+RECORDED = {
+    "few events": ("2016-01-02T00:00:00Z", "2016-01-03T06:00:00Z"),
+    "many events": ("2016-01-10T00:00:00Z", "2016-03-01T00:00:00Z"),
+    "no events": ("2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"),
+}
+"""Time ranges with at most, and with more than, the number of rows that a list sorts."""
+
+
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+@pytest.mark.parametrize("span", RECORDED.values(), ids=RECORDED)
+async def test_the_feed_of_a_time_range_has_its_events_once_in_order(
+    filled: Database, lists: Api, span: tuple[str, str], direction: str
+) -> None:
+    await events_settle(filled)
+    statement = text(
+        "SELECT id::text FROM events WHERE recorded_at >= CAST(:start AS text)::timestamptz"
+        f" AND recorded_at < CAST(:until AS text)::timestamptz ORDER BY xid {direction}, position {direction}"
+    )
+    async with filled.sessions() as session:
+        expected = list((await session.scalars(statement, dict(zip(("start", "until"), span, strict=True)))).all())
+    query = """query ($after: String, $span: DateTimeRange, $direction: OrderDirection!) {
+      events(first: 100, after: $after, filter: {recordedAt: $span}, orderBy: {direction: $direction}) {
+        nodes { id } totalCount pageInfo { endCursor } } }"""
+    arguments = {"span": dict(zip(("from", "until"), span, strict=True)), "direction": direction}
+
+    found: list[str] = []
+    after = None
+    for _ in range(5):
+        page = (await lists(query, after=after, **arguments))["events"]
+        found += [node["id"] for node in page["nodes"]]
+        after = page["pageInfo"]["endCursor"]
+        assert page["totalCount"] == len(expected)
+
+    assert found == expected[:500]

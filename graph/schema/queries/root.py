@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast
 import strawberry
 
 from billing.enums import ApiKeyScope
-from billing.validation import email_key_or_none
+from billing.validation import MINOR_UNITS, email_key_or_none
 from db import models
 from db.queries.lookups import (
     by_id,
@@ -14,7 +14,9 @@ from db.queries.lookups import (
     customers_by_external_id,
     customers_by_id,
     invoices_by_id,
+    invoices_by_number,
     kinds_by_id,
+    latest_payments_by_reference,
     payments_by_id,
     plans_by_code,
     plans_by_id,
@@ -26,14 +28,14 @@ from graph.schema.fields.context import Info
 from graph.schema.fields.edges import lookup
 from graph.schema.fields.errors import bad_user_input
 from graph.schema.fields.paging import MAX_PAGE
-from graph.schema.fields.scalars import parse_id
+from graph.schema.fields.scalars import Currency, parse_id
 from graph.schema.queries.previews import PreviewQueries
 from graph.schema.types.access import ApiKey
-from graph.schema.types.common import Node
+from graph.schema.types.common import Node, SupportedCurrency
 from graph.schema.types.customers import Customer, CustomerFilter, CustomerOrder
-from graph.schema.types.events import Event, feed
+from graph.schema.types.events import Event, events_cursor, feed
 from graph.schema.types.invoices import Invoice, InvoiceFilter, InvoiceOrder
-from graph.schema.types.payments import Payment
+from graph.schema.types.payments import Payment, PaymentFilter, PaymentOrder
 from graph.schema.types.plans import Plan, PlanFilter, PlanOrder
 from graph.schema.types.runs import (
     BillingRun,
@@ -112,7 +114,24 @@ class Query(PreviewQueries):
     )
     subscription: Subscription | None = lookup(subscriptions_by_id, "The subscription with this id.")
     invoice: Invoice | None = lookup(invoices_by_id, "The invoice with this id.")
+    invoice_by_number: Invoice | None = lookup(
+        invoices_by_number,
+        "The finalized invoice with this number. Customer sessions find only the customer's own invoices.",
+        argument="number",
+        argument_description="The invoice number, such as `7K2M9QXW4T-0001`. Case matters.",
+        argument_type=str,
+        key_of=str,
+    )
     payment: Payment | None = lookup(payments_by_id, "The payment with this id.")
+    payment_by_reference: Payment | None = lookup(
+        latest_payments_by_reference,
+        "The newest payment with this reference, by `createdAt`, then by id. Includes payments of customers on test"
+        " clocks; to omit those, use the filter `reference` of `payments`.",
+        argument="reference",
+        argument_description="The reference, exactly as it was recorded. Case matters.",
+        argument_type=str,
+        key_of=str,
+    )
     test_clock: TestClock | None = lookup(test_clocks_by_id, "The test clock with this id.")
 
     @strawberry.field(
@@ -162,12 +181,35 @@ class Query(PreviewQueries):
             " or the subscription."
         ),
     )
-    events: Connection[Event] = feed(
-        "The feed of all events, oldest first, including events of plans, test clocks and customers on test"
-        " clocks. Poll it with the `endCursor` of the previous page, even if that page was empty: you get every"
-        " event exactly once. An event appears as soon as all transactions that started before it have ended,"
-        " usually immediately."
+    payments: Connection[Payment] = connection(
+        models.Payment,
+        filter_by=PaymentFilter,
+        order_by=PaymentOrder,
+        without_test_clocks=True,
+        description=(
+            "All payments. Payments on a test clock are omitted unless the filter names the clock or the customer."
+        ),
     )
+    events: Connection[Event] = feed(
+        "The feed of all events, oldest first by default, including events of plans, test clocks and customers on"
+        " test clocks. Poll it, oldest first, with the `endCursor` of the previous page, even if that page was"
+        " empty: you get every event exactly once. Start with `eventsCursor` to get only new events. An event"
+        " appears as soon as all transactions that started before it have ended, usually immediately."
+    )
+    events_cursor: str = strawberry.field(
+        resolver=events_cursor,
+        description=(
+            "The cursor at the present end of the feed `events`, oldest first. `events(after:)` with this cursor"
+            " returns every event that is not in the feed yet, and no other, even if its transaction is already"
+            " open. Also valid for `Customer.events`. To follow the state of objects, read the cursor before the"
+            " objects, in a request of its own."
+        ),
+    )
+
+    @strawberry.field(description="All currencies that the server accepts, sorted by code.")
+    def currencies(self) -> list[SupportedCurrency]:
+        return [SupportedCurrency(code=Currency(code), minor_units=digits) for code, digits in MINOR_UNITS.items()]
+
     test_clocks: Connection[TestClock] = connection(
         models.TestClock,
         filter_by=TestClockFilter,

@@ -20,7 +20,7 @@ from graph.execution import ATTRIBUTE, READS
 from graph.schema.fields.context import Info
 from graph.schema.fields.errors import bad_user_input
 from graph.schema.fields.payloads import Some, given
-from graph.schema.fields.scalars import parse_id
+from graph.schema.fields.scalars import Currency, parse_id
 
 
 def field(description: str, *, deprecation_reason: str | None = None) -> Any:
@@ -150,6 +150,15 @@ def given_metadata(
     """Returns the metadata of an update, or `UNCHANGED` if it was omitted. Raises `InvalidInput` like `metadata_of`."""
     value = given(entries)
     return UNCHANGED if value is UNCHANGED else metadata_of(value)
+
+
+@strawberry.type(description="A currency that the server accepts, with its minor unit (ISO 4217).")
+class SupportedCurrency:
+    code: Currency = field("The currency code, such as `EUR`.")
+    minor_units: int = field(
+        "Number of digits after the decimal point: 2 for EUR, 0 for JPY, 3 for KWD. Amounts in `Cents` are multiples"
+        " of the last digit."
+    )
 
 
 @strawberry.type(description="A postal address. Omitted lines are null.")

@@ -114,7 +114,8 @@ class Customer(Node):
     )
     events: Connection[Event] = feed_by(
         "customer_id",
-        "Events of the customer and of the customer's objects, oldest first: the customer's part of the feed `events`.",
+        "Events of the customer and of the customer's objects, oldest first by default: the customer's part of the feed"
+        " `events`.",
     )
     test_clock: LazyTestClock | None = edge(
         test_clocks_by_id,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from enum import Enum
 from functools import partial
 from typing import Annotated, Any, TypeAlias
 
@@ -12,15 +13,15 @@ from strawberry.utils.str_converters import to_camel_case
 from billing.enums import API_ACTOR, CUSTOMER_ACTOR, KEY_ACTOR, EventType, ObjectType
 from db import models
 from db.models.kinds import KINDS
-from db.queries.lookups import by_id, customers_by_id
+from db.queries.lookups import by_id, customers_by_id, event_horizons
 from db.queries.pages import Condition, PageRequest
 from graph.execution import READS
 from graph.schema.fields.context import Info
-from graph.schema.fields.cursors import decode_cursor
+from graph.schema.fields.cursors import decode_cursor, encode_cursor
 from graph.schema.fields.edges import EDGE, edge
-from graph.schema.fields.listings import Listing
-from graph.schema.fields.paging import DEFAULT_PAGE, MAX_PAGE, PAGE_BY_DEFAULT, checked_limit
-from graph.schema.types.common import Node, any_of, describe, equals, field, id_is
+from graph.schema.fields.listings import WHOLE, Listing
+from graph.schema.fields.paging import DEFAULT_PAGE, MAX_PAGE, PAGE_BY_DEFAULT, OrderDirection, checked_limit
+from graph.schema.types.common import DateTimeRange, Node, any_of, describe, equals, field, id_is, within
 from graph.schema.types.lazy import LazyCustomer
 from graph.settings import Limits
 
@@ -178,6 +179,9 @@ class EventFilter:
     customer_id: strawberry.ID | None = strawberry.field(
         default=None, description="Only events about this customer and the customer's objects."
     )
+    recorded_at: DateTimeRange | None = strawberry.field(
+        default=None, description="Only events stored in this range of real time."
+    )
 
     def conditions(self) -> tuple[Condition, ...]:
         types = self.type
@@ -189,19 +193,53 @@ class EventFilter:
             *equals("object_type", self.object_type),
             *id_is("object_id", self.object_id),
             *id_is("customer_id", self.customer_id),
+            *within("recorded_at", self.recorded_at),
         )
 
 
+@strawberry.enum(description="The field to sort events by.")
+class EventOrderField(Enum):
+    RECORDED_AT = strawberry.enum_value(
+        "xid",
+        description=(
+            "The order of the feed: events in the order in which their transactions started to write, so"
+            " `recordedAt` may differ from it a little. Events of one transaction are in the order of its changes."
+        ),
+    )
+
+
+@strawberry.input(description="Sort order of events.")
+class EventOrder:
+    field: EventOrderField = strawberry.field(default=EventOrderField.RECORDED_AT, description="The field to sort by.")
+    direction: OrderDirection = strawberry.field(
+        default=OrderDirection.ASC,
+        description="The sort direction: ASC for oldest first, to follow the feed; DESC for newest first.",
+    )
+
+
+FEED = PageRequest(limit=0, order_by="xid", then_by="position", conditions=(Condition("xid", "settled"),))
+"""Page request for the whole feed, oldest first. A request of a client replaces `limit` and adds to it."""
+
 After: TypeAlias = Annotated[
     str | None,
-    strawberry.argument(description="Only events after this cursor: the `endCursor` of the last page that you read."),
+    strawberry.argument(
+        description=(
+            "Only events after this cursor: the `endCursor` of the last page that you read in the same order, or,"
+            " oldest first, `eventsCursor`."
+        )
+    ),
+]
+OrderBy: TypeAlias = Annotated[
+    EventOrder | None, strawberry.argument(description="The sort order. Defaults to oldest first.")
 ]
 
 
 def first_argument(by_default: int) -> Any:
     return Annotated[
         int | None,
-        strawberry.argument(description=f"Number of events, oldest first, 0 to {MAX_PAGE}. Defaults to {by_default}."),
+        strawberry.argument(
+            description=f"Number of events from the start of the list, 0 to {MAX_PAGE}. Defaults to {by_default}."
+        ),
     ]
 
 
@@ -217,8 +255,10 @@ def feed(description: str, *, deprecation_reason: str | None = None) -> Any:
         filter: Annotated[
             EventFilter | None, strawberry.argument(description="Only events that match all of these conditions.")
         ] = None,
+        order_by: OrderBy = None,
     ) -> Any:
-        return await listing.resolve(self, info, {"first": first, "after": after, "filter": filter})
+        arguments = {"first": first, "after": after, "filter": filter, "order_by": order_by}
+        return await listing.resolve(self, info, arguments)
 
     said = {EDGE: listing, PAGE_BY_DEFAULT: MAX_PAGE}
     return strawberry.field(
@@ -235,8 +275,9 @@ def feed_by(parent: str, description: str, *, deprecation_reason: str | None = N
         info: Info,
         first: first_argument(DEFAULT_PAGE) = None,  # type: ignore[valid-type]
         after: After = None,
+        order_by: OrderBy = None,
     ) -> Any:
-        return await listing.resolve(self, info, {"first": first, "after": after})
+        return await listing.resolve(self, info, {"first": first, "after": after, "order_by": order_by})
 
     return strawberry.field(
         resolver=resolve,
@@ -251,6 +292,7 @@ def feed_request(
     first: int | None = None,
     after: str | None = None,
     filter: EventFilter | None = None,
+    order_by: EventOrder | None = None,
     *,
     by_default: int = MAX_PAGE,
 ) -> PageRequest:
@@ -259,10 +301,16 @@ def feed_request(
     Events are ordered by the transaction that wrote them, and become visible once all earlier transactions have ended.
     So no event can appear before a cursor that a client already has.
     """
-    request = PageRequest(
+    request = replace(
+        FEED,
         limit=checked_limit("first", first, limits, by_default=by_default),
-        order_by="xid",
-        then_by="position",
-        conditions=(*(filter.conditions() if filter else ()), Condition("xid", "settled")),
+        descending=order_by is not None and order_by.direction is OrderDirection.DESC,
+        conditions=(*(filter.conditions() if filter else ()), *FEED.conditions),
     )
     return replace(request, after=None if after is None else decode_cursor("events", request, after, "after"))
+
+
+async def events_cursor(info: Info) -> str:
+    horizon = await info.context.loaders.load(event_horizons, WHOLE)
+    # No event has position 0, so this is before all events of the transaction, and after those that are visible.
+    return encode_cursor("events", FEED, (horizon, 0))

@@ -8,7 +8,13 @@ import strawberry
 
 from billing.enums import AllocationKind, LedgerEntryKind, PaymentMethod
 from db import models
-from db.queries.lookups import allocations_by_payment, customers_by_id, invoices_by_id, payments_by_id
+from db.queries.lookups import (
+    allocations_by_payment,
+    customers_by_id,
+    invoices_by_id,
+    payments_by_id,
+    test_clocks_by_id,
+)
 from db.queries.pages import Condition
 from graph.execution import READS
 from graph.schema.fields.edges import edge
@@ -20,11 +26,13 @@ from graph.schema.types.common import (
     Node,
     any_of,
     describe,
+    equals,
     field,
+    id_is,
     metadata_field,
     within,
 )
-from graph.schema.types.lazy import LazyCustomer, LazyInvoice, LazyPayment
+from graph.schema.types.lazy import LazyCustomer, LazyInvoice, LazyPayment, LazyTestClock
 
 describe(
     PaymentMethod,
@@ -111,9 +119,14 @@ class Payment(Node):
         "id",
         ("The allocations of this payment to invoices, in the order in which they were made."),
     )
+    test_clock: LazyTestClock | None = edge(
+        test_clocks_by_id,
+        "test_clock_id",
+        "The customer's test clock. Null if the customer is in real time.",
+    )
 
 
-@strawberry.input(description="Filter for payments. Omitted fields do not filter.")
+@strawberry.input(description="Filter for payments. Omitted fields do not filter; an unknown id matches none.")
 class PaymentFilter:
     method: list[PaymentMethod] | None = strawberry.field(
         default=None, description="Only payments with one of these methods."
@@ -121,9 +134,26 @@ class PaymentFilter:
     received_at: DateTimeRange | None = strawberry.field(
         default=None, description="Only payments received in this range."
     )
+    customer_id: strawberry.ID | None = strawberry.field(default=None, description="Only payments of this customer.")
+    reference: str | None = strawberry.field(
+        default=None, description="Only payments with exactly this reference. Case matters."
+    )
+    created_at: DateTimeRange | None = strawberry.field(
+        default=None, description="Only payments recorded in this range."
+    )
+    test_clock_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Only payments of customers on this test clock."
+    )
 
     def conditions(self) -> tuple[Condition, ...]:
-        return (*any_of("method", self.method), *within("received_at", self.received_at))
+        return (
+            *id_is("customer_id", self.customer_id),
+            *equals("reference", self.reference),
+            *any_of("method", self.method),
+            *within("received_at", self.received_at),
+            *within("created_at", self.created_at),
+            *id_is("test_clock_id", self.test_clock_id),
+        )
 
 
 @strawberry.enum(description="The field to sort payments by.")
