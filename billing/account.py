@@ -110,10 +110,19 @@ class Account:
                 self.customer_changed = True
             case SubscriptionState():
                 self.subscription_changed = True
+                self._copy_to_customer(subject)
             # New invoices of this account are stored as a whole, so they need no update.
             case InvoiceState() if subject not in self.invoices:
                 self.changed_invoices[subject.id] = subject
         self.add_event(type_, subject.object_type, subject.id, subject.version, at, changes)
+
+    def _copy_to_customer(self, subscription: SubscriptionState) -> None:
+        """Updates the customer's copies of its live subscription. Adds no event, since the API does not show them."""
+        status, plan_id = (subscription.status, subscription.plan_id) if subscription.is_live else (None, None)
+        customer = self.customer
+        if (status, plan_id) != (customer.subscription_status, customer.subscription_plan_id):
+            customer.subscription_status, customer.subscription_plan_id = status, plan_id
+            self.customer_changed = True
 
     def add_event(
         self,

@@ -124,7 +124,10 @@ class VersionedState:
 
 @dataclass(slots=True)
 class CustomerState(VersionedState):
-    """The columns of a customer that billing reads or changes."""
+    """The columns of a customer that billing reads or changes.
+
+    `subscription_status` and `subscription_plan_id` are copies of the live subscription's, None without one.
+    """
 
     object_type: ClassVar = ObjectType.CUSTOMER
     told: ClassVar = ("currency", "balance_cents")
@@ -138,6 +141,8 @@ class CustomerState(VersionedState):
     net_days: int | None
     test_clock_id: TestClockId | None
     archived_at: datetime | None
+    subscription_status: SubscriptionStatus | None
+    subscription_plan_id: PlanId | None
     version: int
     updated_at: datetime
     bill_to: BillTo

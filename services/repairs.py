@@ -1,6 +1,6 @@
-"""Repairs of data that servers from before migration 0005 write or omit while they run beside this one.
+"""Repairs of data that servers from before migration 0005 or 0014 write or omit while they run beside this one.
 
-Delete this module when no such server can run any more, after a migration that repeats migration 0006.
+Delete each part when no such server can run any more, after a migration that repeats migration 0006 or 0014.
 """
 
 import logging
@@ -19,7 +19,14 @@ from db.database import Database
 from db.driver.errors import violated_constraint
 from db.models import Customer
 from db.models.base import table_of
-from db.queries.fills import CHANGES_OF_ONE, fill_changed_periods, fill_changed_trials, newest
+from db.queries.fills import (
+    CHANGES_OF_ONE,
+    COPY_LIVE_SUBSCRIPTIONS,
+    customers_with_other_copies,
+    fill_changed_periods,
+    fill_changed_trials,
+    newest,
+)
 
 logger = logging.getLogger("billing.repairs")
 
@@ -42,8 +49,25 @@ BEYOND_ASCII = text(
 )
 
 
+WRITES_COPIES = (
+    EventType.SUBSCRIPTION_CREATED,
+    EventType.SUBSCRIPTION_STARTED,
+    EventType.SUBSCRIPTION_TRIAL_ENDED,
+    EventType.SUBSCRIPTION_CHANGED,
+    EventType.SUBSCRIPTION_PAST_DUE,
+    EventType.SUBSCRIPTION_RECOVERED,
+    EventType.SUBSCRIPTION_CANCELED,
+)
+"""Events of changes to the status or the plan of a subscription, of which its customer has copies."""
+OTHER_COPIES = text(customers_with_other_copies(WRITES_COPIES, REPAIR_EVENTS))
+LOCK_CUSTOMERS = text("SELECT id FROM customers WHERE id = ANY (:ids) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED")
+COPY = text(COPY_LIVE_SUBSCRIPTIONS.format(customers=":ids"))
+
+
 async def repair(database: Database) -> None:
-    """Inserts trials that recent changes started, updates outdated `email_key`s, and logs the numbers."""
+    """Inserts trials that recent changes started, updates outdated `email_key`s and copies of live subscriptions, and
+    logs the numbers.
+    """
 
     async def fill(session: AsyncSession) -> tuple[int, Sequence[Row[*tuple[Any, ...]]]]:
         connection = await session.connection()
@@ -51,13 +75,29 @@ async def repair(database: Database) -> None:
         return trials.rowcount, (await connection.execute(BEYOND_ASCII)).all()
 
     trials, addresses = await database.change(fill, repeatable=True)
+    copies = await database.change(copy_live_subscriptions, repeatable=True)
     keys = 0
     for row in addresses:
         key = email_key_or_none(row.email)
         if key is not None and key != row.email_key:
             keys += await renew_key(database, row.id, row.email_key, key)
-    if trials or keys:
-        logger.info("repaired data written by an older server", extra={"facts": {"trials": trials, "keys": keys}})
+    if trials or keys or copies:
+        facts = {"trials": trials, "keys": keys, "copies": copies}
+        logger.info("repaired data written by an older server", extra={"facts": facts})
+
+
+async def copy_live_subscriptions(session: AsyncSession) -> int:
+    """Updates the copies of live subscriptions on customers with recent changes. Returns the number of customers.
+
+    Leaves out customers whom others have locked: the next tick finds them again.
+    """
+    connection = await session.connection()
+    wrong = (await connection.execute(OTHER_COPIES)).scalars().all()
+    if not wrong:
+        return 0
+    # The update is a second statement, which sees what the transactions before have written.
+    locked = (await connection.execute(LOCK_CUSTOMERS, {"ids": wrong})).scalars().all()
+    return (await connection.execute(COPY, {"ids": locked})).rowcount
 
 
 async def repair_periods(session: AsyncSession, subscription_id: SubscriptionId) -> None:

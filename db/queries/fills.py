@@ -1,7 +1,9 @@
-"""SQL that fills in histories that servers from before migration 0005 do not write. Migration 0006 runs it for all.
+"""SQL that fills in what servers from before migration 0005 or 0014 do not write. Migrations 0006 and 0014 run it.
 
-Each function takes a FROM item that selects SUBSCRIPTION_CHANGED events. The statements are idempotent.
+`fill_…` take a FROM item that selects SUBSCRIPTION_CHANGED events. The statements are idempotent.
 """
+
+from collections.abc import Iterable
 
 ALL_CHANGES = "(SELECT * FROM events WHERE type = 'SUBSCRIPTION_CHANGED')"
 CHANGES_OF_ONE = "(SELECT * FROM events WHERE type = 'SUBSCRIPTION_CHANGED' AND object_id = :subscription_id)"
@@ -61,4 +63,35 @@ def fill_changed_trials(changes: str) -> str:
         FROM subscriptions
         WHERE trial_start <= terms_at AND terms_at < trial_end AND id IN (SELECT object_id FROM {changes} AS e)
         ON CONFLICT (customer_id, plan_id) DO NOTHING
+    """  # noqa: S608
+
+
+DIFFERS = """(customers.subscription_status, customers.subscription_plan_id)
+              IS DISTINCT FROM (live.status, live.plan_id)"""
+
+COPY_LIVE_SUBSCRIPTIONS = f"""
+    UPDATE customers
+    SET subscription_status = live.status, subscription_plan_id = live.plan_id
+    FROM customers AS theirs
+    LEFT JOIN subscriptions AS live ON live.customer_id = theirs.id AND live.status <> 'CANCELED'
+    WHERE customers.id = theirs.id AND theirs.id = ANY ({{customers}}) AND {DIFFERS}
+"""  # noqa: S608
+"""Copies status and plan of the live subscription to customers, given as an array of ids. Lock the customers before."""
+
+
+def customers_with_other_copies(event_types: Iterable[str], number: int) -> str:
+    """Returns SQL that selects the ids of customers whose copies differ from their live subscription.
+
+    Looks at the customers of the newest events of each type, at most `number` of each.
+    """
+    recent = " UNION ".join(
+        f"SELECT customer_id FROM {newest(number, each)} AS of_type_{place}"  # noqa: S608
+        for place, each in enumerate(event_types)
+    )
+    return f"""
+        SELECT customers.id
+        FROM ({recent}) AS recent
+        JOIN customers ON customers.id = recent.customer_id
+        LEFT JOIN subscriptions AS live ON live.customer_id = customers.id AND live.status <> 'CANCELED'
+        WHERE {DIFFERS}
     """  # noqa: S608

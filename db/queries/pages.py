@@ -40,7 +40,9 @@ from db.queries.columns import Columns, own, selected, with_referred
 from db.queries.served import MAX_SORTED_ROWS, Few, Split, choose_range_index, choose_split
 
 Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | None
-Operator: TypeAlias = Literal["=", "in", ">=", "<", "is null", "is not null", "settled"]
+Operator: TypeAlias = Literal[
+    "=", "in", "is not", ">=", "<", "is null", "is not null", "is positive", "is zero", "settled"
+]
 Conditions: TypeAlias = tuple[tuple[str, Operator], ...]
 """The columns and operators of conditions, without values."""
 
@@ -56,7 +58,7 @@ Position: TypeAlias = tuple[str | int | datetime, UUID | int]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition on a column.
+    """A condition on a column. "is not" also selects rows in which the column is null.
 
     "settled" applies to the id of the transaction that wrote a row: this transaction and all older ones have ended. A
     settled row stays settled, and no row can appear before it any longer.
@@ -75,15 +77,19 @@ class Condition:
 OPERATORS: dict[Operator, Callable[[Any, BindParameter[Any]], ColumnElement[bool]]] = {
     "=": lambda column, value: column == value,
     "in": lambda column, values: column == any_(cast("ColumnElement[Any]", values)),
+    "is not": lambda column, value: column.is_distinct_from(value),
     ">=": lambda column, value: column >= value,
     "<": lambda column, value: column < value,
     "is null": lambda column, _: column.is_(None),
     "is not null": lambda column, _: column.is_not(None),
+    # Literals, not parameters: otherwise PostgreSQL cannot use a partial index with the condition.
+    "is positive": lambda column, _: column > literal_column("0"),
+    "is zero": lambda column, _: column == literal_column("0"),
     "settled": lambda column, _: column < func.event_horizon(),
 }
 
 
-WITHOUT_VALUE = ("is null", "is not null", "settled")
+WITHOUT_VALUE = ("is null", "is not null", "is positive", "is zero", "settled")
 
 
 @dataclass(frozen=True, slots=True)

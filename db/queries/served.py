@@ -15,7 +15,7 @@ from typing import TypeAlias
 from sqlalchemy import Column, Index
 
 from db.models import Base
-from db.models.base import NO_TEST_CLOCK, table_of
+from db.models.base import NO_TEST_CLOCK, is_set_in_real_time, table_of
 from db.models.types import EnumText
 
 NARROW = frozenset({"customer_id", "subscription_id", "object_id", "test_clock_id"})
@@ -45,13 +45,15 @@ class Few:
 class ListIndex:
     """An index whose last two columns are an order. `included` are its INCLUDE columns.
 
-    `only_the_world` is True for a partial index without objects on test clocks.
+    `only_the_world` is True for a partial index without objects on test clocks. `omits_null` is the column whose nulls
+    a partial index omits, if any.
     """
 
     prefix: tuple[str, ...]
     order: tuple[str, str]
     included: frozenset[str]
     only_the_world: bool
+    omits_null: str | None
 
 
 @cache
@@ -63,14 +65,23 @@ def list_indexes(model: type[Base]) -> tuple[ListIndex, ...]:
 
 def is_for_lists(index: Index) -> bool:
     condition = index.dialect_options["postgresql"]["where"]
-    return not index.unique and len(index.expressions) >= 2 and (condition is None or condition is NO_TEST_CLOCK)
+    known = condition is None or condition is NO_TEST_CLOCK or omitted_null(index) is not None
+    return not index.unique and len(index.expressions) >= 2 and known
+
+
+def omitted_null(index: Index) -> str | None:
+    """Returns the column whose nulls a partial index omits. None if it has another condition or none."""
+    condition = index.dialect_options["postgresql"]["where"]
+    names = (column.name for column in index.expressions if isinstance(column, Column))
+    return next((name for name in names if str(condition) == str(is_set_in_real_time(name))), None)
 
 
 def list_index(index: Index) -> ListIndex:
     options = index.dialect_options["postgresql"]
     columns = [column.name for column in index.expressions if isinstance(column, Column)]
     *prefix, value, tie = columns
-    return ListIndex(tuple(prefix), (value, tie), frozenset(options["include"] or ()), options["where"] is not None)
+    included = frozenset(options["include"] or ())
+    return ListIndex(tuple(prefix), (value, tie), included, options["where"] is not None, omitted_null(index))
 
 
 def choose_split(
@@ -88,6 +99,8 @@ def choose_split(
     best: tuple[int, int, Split] | None = None
     for index in list_indexes(model):
         if index.order != order or (index.only_the_world and not in_the_world):
+            continue
+        if index.omits_null is not None and index.omits_null not in given:
             continue
         split = values_per_column(model, index.prefix, given, parent)
         if split is None:
@@ -111,7 +124,8 @@ def choose_range_index(
     [span] = spans
     for index in list_indexes(model):
         has_all = index.order == (span, order[1]) and order[0] in index.included and {*given} <= {*index.prefix}
-        if has_all and (in_the_world or not index.only_the_world):
+        has_rows = (in_the_world or not index.only_the_world) and index.omits_null in (None, span)
+        if has_all and has_rows:
             split = values_per_column(model, index.prefix, given, None)
             if split is not None:
                 return Few(span, split)

@@ -34,6 +34,7 @@ IDS = {
     "testClockId": ("clock", 9),
     "objectId": ("invoice", 77),
 }
+RARE_IDS = {"planId": ("plan", PLANS + 1)}
 ABSENT = 10**9
 
 
@@ -107,7 +108,8 @@ def values_of(name: str, type_: GraphQLNamedType, as_list: bool, newest: datetim
             return ['"EUR"', '"JPY"', '"CHF"']
         case "ID":
             kind, place = IDS[name]
-            return [f'"{key(kind, place)}"', f'"{key(kind, ABSENT)}"']
+            rare = [f'"{key(*RARE_IDS[name])}"'] if name in RARE_IDS else []
+            return [f'"{key(kind, place)}"', *rare, f'"{key(kind, ABSENT)}"']
         case "DateTimeRange":
             middle = START + 18_000 * EVERY
             return [
