@@ -56,6 +56,18 @@ INDEXES = (
         ("created_at", "id"),
         {"postgresql_where": "balance_cents > 0 AND test_clock_id IS NULL"},
     ),
+    *(
+        (
+            f"ix_subscriptions_{column}",
+            "subscriptions",
+            ("status", column, "id"),
+            {
+                "postgresql_include": ["created_at", "plan_id"],
+                "postgresql_where": f"{column} IS NOT NULL AND test_clock_id IS NULL",
+            },
+        )
+        for column in ("current_period_end", "canceled_at", "trial_end")
+    ),
 )
 
 

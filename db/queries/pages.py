@@ -49,8 +49,8 @@ Conditions: TypeAlias = tuple[tuple[str, Operator], ...]
 Counted: TypeAlias = tuple[tuple[str, int], ...]
 """Columns of a `Split`, with the number of values of each."""
 
-SPLIT, FEW = "split", "few"
-"""Prefixes of parameter names for the values of `PageRequest.split` and `PageRequest.few`."""
+SPLIT, FEW, ALSO = "split", "few", "also"
+"""Prefixes of parameter names for the values of `PageRequest.split` and of the two parts of `PageRequest.few`."""
 
 Position: TypeAlias = tuple[str | int | datetime, UUID | int]
 """The position of a row in an ordering: the value that it is ordered by, and a tiebreaker."""
@@ -123,7 +123,9 @@ class PageRequest:
             self.before is not None,
             operators_of(self.conditions),
             split_shape(self.split),
-            None if self.few is None else (self.few.column, split_shape(self.few.split)),
+            None
+            if self.few is None
+            else (self.few.column, split_shape(self.few.split), tuple(name for name, _ in self.few.also)),
         )
 
     def values(self) -> dict[str, Any]:
@@ -136,6 +138,7 @@ class PageRequest:
         }
         if self.few is not None:
             values |= split_parameters(FEW, self.few.split)
+            values |= {f"{ALSO}_{name}": allowed for name, allowed in self.few.also}
         for name, position in (("after", self.after), ("before", self.before)):
             if position is not None:
                 values[f"{name}_value"], values[f"{name}_tie"] = position
@@ -153,7 +156,7 @@ class PageShape(NamedTuple):
     before: bool
     conditions: Conditions
     split: Counted
-    few: tuple[str, Counted] | None
+    few: tuple[str, Counted, tuple[str, ...]] | None
 
     @property
     def has_values(self) -> bool:
@@ -199,7 +202,9 @@ def by_index(model: type[Base], request: PageRequest, parent: str | None = None)
     in_the_world = Condition("test_clock_id", "is null") in request.conditions
     others = [each for each in request.conditions if each.column not in ("test_clock_id", *given, *spans)]
     split = choose_split(model, order, given, parent=parent, in_the_world=in_the_world)
-    few = None if parent or others else choose_range_index(model, order, given, spans, in_the_world=in_the_world)
+    few = None
+    if not others:
+        few = choose_range_index(model, order, given, spans, parent=parent, in_the_world=in_the_world)
     held = {column for column, _ in split if column in given}
     rest = tuple(each for each in request.conditions if each.column not in held)
     return replace(request, conditions=rest, split=split, few=few)
@@ -218,7 +223,7 @@ def pages_query(model: type[Base], parent: str, shape: PageShape, columns: Colum
     parents = key_table(getattr(model, parent).type)
     order_by = {shape.order_by, shape.then_by}
     inner = None if columns is None else own(columns) | order_by
-    child = page_statement(model, shape, inner, is_on_parent(model, parent)).lateral("page")
+    child = page_statement(model, shape, inner, parent).lateral("page")
     order = ordering(child.c[shape.order_by], child.c[shape.then_by], shape)
     given = [column for column in child.c if columns is None or column.key in (own(columns) or {"id"})]
     statement = (
@@ -231,7 +236,10 @@ def pages_query(model: type[Base], parent: str, shape: PageShape, columns: Colum
 
 def is_on_parent(model: type[Base], parent: str) -> ColumnElement[bool]:
     """Returns the condition for the rows of the current parent, in a lateral subquery."""
-    column: ColumnElement[Any] = getattr(model, parent)
+    return is_parent_key(getattr(model, parent))
+
+
+def is_parent_key(column: ColumnElement[Any]) -> ColumnElement[bool]:
     # A literal: inside a union, SQLAlchemy would add the table of parents to FROM, and each page would have the rows of
     # all parents.
     return column == literal_column("parents.key", column.type)
@@ -243,23 +251,28 @@ def key_table(type_: TypeEngine[Any]) -> TableValuedAlias:
     return func.unnest(keys).table_valued("key", with_ordinality="position").render_derived(name="parents")
 
 
-def page_statement(
-    model: type[Base], shape: PageShape, columns: Columns, *conditions: ColumnElement[bool]
-) -> Select[Any]:
-    """Selects the rows of a page.
+def page_statement(model: type[Base], shape: PageShape, columns: Columns, parent: str | None = None) -> Select[Any]:
+    """Selects the rows of a page, of the current parent if `parent` is given.
 
     With `shape.few`, the statement has two branches: if at most `MAX_SORTED_ROWS` rows are in the time range, it sorts
     them; otherwise it reads the list in its order until the page is full.
     """
+    conditions = () if parent is None else (is_on_parent(model, parent),)
     if shape.few is None and branches_of(shape.split) == 1:
         [statement] = pages_of_values(model, shape, columns, *conditions)
         return statement
     read = None if columns is None else own(columns) | {shape.order_by, shape.then_by}
     if shape.few is None:
         return merged(pages_of_values(model, shape, read, *conditions), shape)
-    few = few_rows(model, shape, *shape.few).cte("few")
+    span, split, also = shape.few
+    read_also = {*also} if parent is None else {*also, parent}
+    few = few_rows(model, shape, span, split, sorted(read_also)).cte("few")
     found = select(func.count()).select_from(few).scalar_subquery()
-    wanted = rows_in_order(select(few.c[shape.then_by]), (few.c[shape.order_by], few.c[shape.then_by]), shape)
+    theirs = [few.c[name] == any_(bindparam(f"{ALSO}_{name}", type_=ARRAY(few.c[name].type))) for name in also]
+    if parent is not None:
+        theirs.append(is_parent_key(few.c[parent]))
+    positions = select(few.c[shape.then_by]).where(*theirs)
+    wanted = rows_in_order(positions, (few.c[shape.order_by], few.c[shape.then_by]), shape)
     them = getattr(model, shape.then_by).in_(wanted)
     return merged(
         [
@@ -295,12 +308,15 @@ def pages_of_values(
     return [page.where(*values) for values in value_conditions(model, SPLIT, shape.split)]
 
 
-def few_rows(model: type[Base], shape: PageShape, span: str, split: Counted) -> Select[Any] | CompoundSelect[Any]:
-    """Selects the positions of the rows in a time range, up to `MAX_SORTED_ROWS` + 1 for each combination of values.
+def few_rows(
+    model: type[Base], shape: PageShape, span: str, split: Counted, others: Sequence[str]
+) -> Select[Any] | CompoundSelect[Any]:
+    """Selects the positions of the rows in a time range, up to `MAX_SORTED_ROWS` + 1 for each combination of values,
+    together with the columns `others`.
 
     More than `MAX_SORTED_ROWS` positions mean that there are too many rows to sort.
     """
-    names = shape.order_by, shape.then_by
+    names = shape.order_by, shape.then_by, *others
     conditions = conditions_on(model, shape.conditions, {span, "test_clock_id"})
     rows = select(*(getattr(model, name).label(name) for name in names)).where(*conditions).limit(MAX_SORTED_ROWS + 1)
     found = [rows.where(*values) for values in value_conditions(model, FEW, split)]

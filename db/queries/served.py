@@ -35,10 +35,14 @@ GivenConditions: TypeAlias = Mapping[str, tuple[object, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Few:
-    """A time range in `column`, which is not the order column, and an index with the columns of `split` before it."""
+    """A time range in `column`, which is not the order column, and an index with the columns of `split` before it.
+
+    `also` are the conditions on INCLUDE columns of the index. They do not reduce the number of index entries to read.
+    """
 
     column: str
     split: Split
+    also: Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,23 +116,33 @@ def choose_split(
 
 
 def choose_range_index(
-    model: type[Base], order: tuple[str, str], given: GivenConditions, spans: Collection[str], *, in_the_world: bool
+    model: type[Base],
+    order: tuple[str, str],
+    given: GivenConditions,
+    spans: Collection[str],
+    *,
+    parent: str | None,
+    in_the_world: bool,
 ) -> Few | None:
     """Returns how to find the rows in a time range from an index alone, to check if they are few enough to sort.
 
     `spans` are the columns with conditions on time ranges. Returns None unless there is exactly one, and an index has
-    it together with all columns with conditions and the order column.
+    it together with all columns with conditions, the order column, and `parent`, the key column of a nested list, as
+    an INCLUDE column.
     """
-    if len(spans) != 1 or order[0] in spans or not NARROW.isdisjoint(given) or not all(given.values()):
+    narrow = parent in NARROW or not NARROW.isdisjoint(given)
+    if len(spans) != 1 or order[0] in spans or narrow or not all(given.values()):
         return None
     [span] = spans
     for index in list_indexes(model):
-        has_all = index.order == (span, order[1]) and order[0] in index.included and {*given} <= {*index.prefix}
+        included = {order[0]} if parent is None else {order[0], parent}
+        has_all = included <= index.included and {*given} <= {*index.prefix, *index.included}
         has_rows = (in_the_world or not index.only_the_world) and index.omits_null in (None, span)
-        if has_all and has_rows:
+        if index.order == (span, order[1]) and has_all and has_rows:
             split = values_per_column(model, index.prefix, given, None)
+            also = tuple((name, values) for name, values in given.items() if name not in index.prefix)
             if split is not None:
-                return Few(span, split)
+                return Few(span, split, also)
     return None
 
 

@@ -64,12 +64,25 @@ FILL = (
       at, 0, at, at,
       at + interval '30 days', CASE status WHEN 'CANCELED' THEN NULL ELSE at + interval '30 days' END, false,
       CASE status WHEN 'CANCELED' THEN at END, CASE status WHEN 'CANCELED' THEN at END,
-      CASE status WHEN 'TRIALING' THEN at END, CASE status WHEN 'TRIALING' THEN at + interval '30 days' END, at,
+      CASE WHEN status = 'TRIALING' THEN at WHEN n % 3 = 0 THEN at - interval '14 days' END,
+      CASE WHEN status = 'TRIALING' THEN at + interval '30 days' WHEN n % 3 = 0 THEN at END, at,
       CASE WHEN n = 9 THEN key('clock', 9) END, '{{}}', 1, at, at
     FROM added, generate_series(first / {per_customer}, last / {per_customer} - 1) AS n,
       LATERAL (SELECT moment(n * {per_customer}) AS at,
         CASE WHEN n BETWEEN 900 AND 899 + rare THEN 'TRIALING' WHEN n BETWEEN 800 AND 799 + rare THEN 'PAST_DUE'
              WHEN n * {per_customer} < last / 2 THEN 'CANCELED' ELSE 'ACTIVE' END AS status) AS made
+    """,
+    # Subscriptions whose customers are not stored, so that each common status has more rows than a list sorts.
+    """
+    INSERT INTO subscriptions (id, customer_id, plan_id, quantity, status, anchor_at, anchor_ordinal, started_at,
+      current_period_start, current_period_end, next_billing_at, cancel_at_period_end, canceled_at, ended_at,
+      trial_start, trial_end, terms_at, metadata, version, created_at, updated_at)
+    SELECT key('single', n), key('nobody', n), key('plan', 1 + n % {plans}), 1, status, at, 0, at, at,
+      at + interval '30 days', CASE status WHEN 'ACTIVE' THEN at + interval '30 days' END, false,
+      CASE status WHEN 'CANCELED' THEN at END, CASE status WHEN 'CANCELED' THEN at END, at - interval '14 days', at, at,
+      '{{}}', 1, at, at
+    FROM added, generate_series(first, last - 1) AS n,
+      LATERAL (SELECT moment(n) AS at, CASE WHEN n < last / 2 THEN 'CANCELED' ELSE 'ACTIVE' END AS status) AS made
     """,
     """
     UPDATE customers SET subscription_status = status, subscription_plan_id = plan_id

@@ -183,6 +183,8 @@ async def test_each_parent_has_the_rows_of_several_values_of_its_own(filled: Dat
         )
         async with filled.sessions() as session:
             expected = list((await session.scalars(statement, {"plan": plan["id"]})).all())
-        assert [node["id"] for node in plan["subscriptions"]["nodes"]] == expected
+        assert [node["id"] for node in plan["subscriptions"]["nodes"]] == expected[:100]
         assert plan["subscriptions"]["totalCount"] == len(expected)
-        assert plan["subscriptions"]["count"] == {"value": 7, "precision": "AT_LEAST"}
+        few = {"value": len(expected), "precision": "EXACT"}
+        many = {"value": 7, "precision": "AT_LEAST"}
+        assert plan["subscriptions"]["count"] == (few if len(expected) <= 7 else many)
