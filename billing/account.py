@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from billing.enums import API_ACTOR, CHARGES, EventType, ObjectType
+from billing.enums import API_ACTOR, CHARGES, EventType, ObjectType, SubscriptionStatus
 from billing.errors import CurrencyMismatch, CustomerArchived
 from billing.ids import InvoiceId, NewId, PlanId, SubscriptionId, new_id
 from billing.new_records import (
@@ -110,19 +110,17 @@ class Account:
                 self.customer_changed = True
             case SubscriptionState():
                 self.subscription_changed = True
-                self._copy_to_customer(subject)
+                customer = self.customer
+                live = subject.status is not SubscriptionStatus.CANCELED
+                copies = (subject.status, subject.plan_id) if live else (None, None)
+                # The API does not show the copies, so the customer gets no event and no new version.
+                if copies != (customer.subscription_status, customer.subscription_plan_id):
+                    customer.subscription_status, customer.subscription_plan_id = copies
+                    self.customer_changed = True
             # New invoices of this account are stored as a whole, so they need no update.
             case InvoiceState() if subject not in self.invoices:
                 self.changed_invoices[subject.id] = subject
         self.add_event(type_, subject.object_type, subject.id, subject.version, at, changes)
-
-    def _copy_to_customer(self, subscription: SubscriptionState) -> None:
-        """Updates the customer's copies of its live subscription. Adds no event, since the API does not show them."""
-        status, plan_id = (subscription.status, subscription.plan_id) if subscription.is_live else (None, None)
-        customer = self.customer
-        if (status, plan_id) != (customer.subscription_status, customer.subscription_plan_id):
-            customer.subscription_status, customer.subscription_plan_id = status, plan_id
-            self.customer_changed = True
 
     def add_event(
         self,

@@ -126,7 +126,8 @@ class VersionedState:
 class CustomerState(VersionedState):
     """The columns of a customer that billing reads or changes.
 
-    `subscription_status` and `subscription_plan_id` are copies of the live subscription's, None without one.
+    `subscription_status` and `subscription_plan_id` are copies of the live subscription's, None without one. The status
+    is text, since a conversion would cost each renewal more than the copy is worth.
     """
 
     object_type: ClassVar = ObjectType.CUSTOMER
@@ -141,7 +142,7 @@ class CustomerState(VersionedState):
     net_days: int | None
     test_clock_id: TestClockId | None
     archived_at: datetime | None
-    subscription_status: SubscriptionStatus | None
+    subscription_status: str | None
     subscription_plan_id: PlanId | None
     version: int
     updated_at: datetime

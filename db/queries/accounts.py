@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     ScalarSelect,
     Select,
+    Text,
     and_,
     any_,
     bindparam,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    type_coerce,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -72,7 +74,12 @@ def is_unpaid() -> ColumnElement[bool]:
 
 HEAD = bind(
     Head,
-    customer=bind(CustomerState, Customer, bill_to=bind(BillTo, Customer)),
+    customer=bind(
+        CustomerState,
+        Customer,
+        subscription_status=type_coerce(Customer.subscription_status, Text()),
+        bill_to=bind(BillTo, Customer),
+    ),
     subscription=bind(SubscriptionState, Subscription, next_ordinal=NEXT_ORDINAL),
     plan=bind(Price, Plan),
     pending_plan=bind(Price, PendingPlan),

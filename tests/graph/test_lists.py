@@ -278,6 +278,7 @@ async def test_customers_are_filtered_by_their_live_subscription(
     assert await names_of_customers(api, planId=pro) == "AFP"
     assert await names_of_customers(api, planId=tryout) == "T"
     assert await names_of_customers(api, planId=str(ANY_ID)) == ""
+    assert await names_of_customers(api, planId="pro") == ""
     assert await names_of_customers(api, planId=pro, subscriptionStatus=["ACTIVE", "TRIALING"]) == "A"
     assert await names_of_customers(api, planId=pro, pastDue=False) == "AF"
     assert await names_of_customers(api, pastDue=True, subscriptionStatus=["ACTIVE", "PAST_DUE"]) == "P"
@@ -381,7 +382,7 @@ async def test_subscriptions_are_filtered_by_their_dates(api: Api, clock: TestCl
 
 @pytest.mark.parametrize(
     "condition",
-    ['planId: "x"', 'subscriptionStatus: ["ACTIVE"]', "subscriptionStatus: [GONE]", "pastDue: 1", 'hasBalance: "true"'],
+    ['subscriptionStatus: ["ACTIVE"]', "subscriptionStatus: [GONE]", "pastDue: 1", 'hasBalance: "true"'],
 )
 async def test_a_filter_of_customers_that_makes_no_sense_is_refused(api: Api, condition: str) -> None:
     answer = await api.post(f"{{ customers(filter: {{{condition}}}) {{ nodes {{ id }} }} }}")

@@ -96,7 +96,7 @@ ENDS = (
 )
 LIVE_ENDS = (
     'status: [ACTIVE, PAST_DUE], currentPeriodEnd: {from: "2016-03-10T12:00:00Z", until: "2016-03-11T15:00:00Z"}',
-    "status = 'ACTIVE' AND current_period_end >= '2016-03-10T12:00:00Z' AND current_period_end < '2016-03-11T15:00:00Z'",
+    "status = 'ACTIVE' AND current_period_end BETWEEN '2016-03-10T12:00:00Z' AND '2016-03-11T14:59:59Z'",
 )
 TRIAL_ENDS = (
     'trialEnd: {from: "2016-02-03T12:00:00Z", until: "2016-02-04T15:00:00Z"}, status: [CANCELED, TRIALING, ACTIVE]',
