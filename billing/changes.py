@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from billing.account import Account, require_currency
+from billing.crediting import REMAINING, credit_lines, link_lines
 from billing.enums import EventType, InvoiceKind, LineKind, SubscriptionStatus
 from billing.errors import (
     AsOfOutOfRange,
@@ -19,19 +20,15 @@ from billing.errors import (
     SubscriptionUnchanged,
     TooManyLines,
 )
-from billing.ids import ChangeId, InvoiceLineId, PlanId
+from billing.ids import InvoiceLineId, PlanId
 from billing.invoicing import finalize, update_past_due
 from billing.limits import MAX_PENDING_LINES
 from billing.money import checked_cents
 from billing.new_records import Line, NewInvoice, PeriodChange
 from billing.periods import Period
-from billing.proration import credit_due, prorated
+from billing.proration import share
 from billing.records import Terms
-from billing.renewals import add_trial, bill_period, clear_pending_change, set_terms
-
-UNUSED = "Unused time on "
-"""Prefix of the description of a credit. It replaces `REMAINING`."""
-REMAINING = "Remaining time on "
+from billing.renewals import add_trial, bill_period, change_period, clear_pending_change, set_terms
 
 
 class ChangeMode(StrEnum):
@@ -123,9 +120,9 @@ def change_terms(
         raise ChangeModeNotAllowed(
             "A plan with a different interval starts a new period: use mode IMMEDIATE or PERIOD_END."
         )
-    if subscription.cancel_at_period_end and (starts_new_period or mode is ChangeMode.PERIOD_END):
+    if subscription.is_set_to_cancel and (starts_new_period or mode is ChangeMode.PERIOD_END):
         raise CancellationAlreadyScheduled(
-            "This subscription is set to cancel at the end of its period: call undoSubscriptionCancellation first."
+            "This subscription is set to cancel: call undoSubscriptionCancellation first."
         )
     if mode is ChangeMode.PERIOD_END:
         if waiting is not None and are_same_terms(upcoming, waiting):
@@ -307,52 +304,13 @@ def start_new_period(account: Account, terms: Terms, effective_at: datetime, at:
     return invoice
 
 
-def link_lines(lines: Sequence[Line]) -> None:
-    """Marks lines as belonging to one change. The id of the first line becomes the change id."""
-    for line in lines:
-        line.change_id = ChangeId(lines[0].id)
-
-
 def mark_period_changed(account: Account, at: datetime, *, ends_at: datetime | None = None) -> None:
     """Marks the current period as changed at `at`. If `ends_at` is given, the period ends there."""
     subscription = account.known_subscription
-    for planned in account.periods:
-        if planned.ordinal == subscription.next_ordinal - 1:
-            planned.changed_at = at
-            planned.ends_at = ends_at or planned.ends_at
-            return
-    account.changed_periods.append(PeriodChange(subscription.next_ordinal - 1, at, ends_at))
-
-
-def credit_lines(account: Account, at: datetime) -> list[Line]:
-    """Returns one credit line for each charge with unused time at `at`. Amounts are negative.
-
-    Adds the credits to `credited_cents` of the charges.
-    """
-    lines = []
-    for billed in account.billed_lines:
-        credit = credit_due(billed.amount_cents, billed.credited_cents, billed.span, at)
-        if credit == 0:
-            continue
-        billed.credited_cents += credit
-        lines.append(
-            Line(
-                id=InvoiceLineId(account.make_id()),
-                customer_id=account.customer.id,
-                kind=LineKind.PRORATION_CREDIT,
-                description=UNUSED + billed.description.removeprefix(REMAINING),
-                plan_id=billed.plan_id,
-                quantity=billed.quantity,
-                unit_amount_cents=billed.unit_amount_cents,
-                amount_cents=-credit,
-                period_ordinal=billed.period_ordinal,
-                period_start=max(at, billed.span.start),
-                period_end=billed.span.end,
-                reverses_line_id=billed.id,
-                reverses_invoice_id=billed.invoice_id,
-            )
-        )
-    return lines
+    billed_until = subscription.billed_until
+    if billed_until is not None and ends_at is not None:
+        billed_until = min(billed_until, ends_at)
+    change_period(account, PeriodChange(subscription.next_ordinal - 1, at, ends_at, billed_until))
 
 
 def charge_lines(account: Account, terms: Terms, at: datetime) -> list[Line]:
@@ -361,8 +319,9 @@ def charge_lines(account: Account, terms: Terms, at: datetime) -> list[Line]:
     One line, or none if the charge is 0 cents.
     """
     subscription = account.known_subscription
-    period = subscription.current_period
-    charge = prorated(terms.amount_cents, period, at)
+    billed = subscription.billed_part
+    whole = subscription.whole_seconds or billed.seconds
+    charge = share(terms.amount_cents, billed.seconds_left(at), whole) if whole else 0
     if charge == 0:
         return []
     return [
@@ -377,7 +336,7 @@ def charge_lines(account: Account, terms: Terms, at: datetime) -> list[Line]:
             amount_cents=charge,
             period_ordinal=subscription.next_ordinal - 1,
             period_start=at,
-            period_end=period.end,
+            period_end=billed.end,
         )
     ]
 

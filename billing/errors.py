@@ -41,7 +41,10 @@ class EmailInvalid(BillingError):
 
 class EmailTaken(BillingError):
     code = "EMAIL_TAKEN"
-    description = "Another customer, possibly an archived one, has this e-mail address. Case is ignored."
+    description = (
+        "Another customer that is not archived, and is on the same test clock or also in real time, has this e-mail"
+        " address. Case is ignored."
+    )
     field = ("email",)
 
 
@@ -158,8 +161,8 @@ class SubscriptionCanceled(BillingError):
 class CancellationAlreadyScheduled(BillingError):
     code = "CANCELLATION_ALREADY_SCHEDULED"
     description = (
-        "The subscription is set to cancel at the end of its period. It cannot be scheduled to cancel"
-        " again, and no change can start a new period."
+        "The subscription is set to cancel. It cannot be scheduled to cancel again, no change can start a new period"
+        " or wait for the next one, and no trial or period can be moved beyond the cancellation."
     )
     field = ("subscription_id",)
 
@@ -179,6 +182,24 @@ class AmountNotPositive(BillingError):
 class SubscriptionPending(BillingError):
     code = "SUBSCRIPTION_PENDING"
     description = "The subscription is PENDING: it has not started."
+    field = ("subscription_id",)
+
+
+class SubscriptionStarted(BillingError):
+    code = "SUBSCRIPTION_STARTED"
+    description = "The subscription has started: its start can no longer be moved."
+    field = ("start_at",)
+
+
+class SubscriptionTrialing(BillingError):
+    code = "SUBSCRIPTION_TRIALING"
+    description = "The subscription is TRIALING: move the end of its trial instead."
+    field = ("subscription_id",)
+
+
+class SubscriptionNotTrialing(BillingError):
+    code = "SUBSCRIPTION_NOT_TRIALING"
+    description = "The subscription is not TRIALING."
     field = ("subscription_id",)
 
 
@@ -221,7 +242,9 @@ class StartInThePast(BillingError):
 
 class TrialInvalid(BillingError):
     code = "TRIAL_INVALID"
-    description = "The trial ends before it starts, is too long, or is given by both `trialDays` and `trialEnd`."
+    description = (
+        "The trial ends before it starts, in the past or too late, or is given by both `trialDays` and `trialEnd`."
+    )
     field = ("trial_end",)
 
 
@@ -234,6 +257,12 @@ class TrialAlreadyUsed(BillingError):
 class TooManyLines(BillingError):
     code = "TOO_MANY_LINES"
     description = f"An invoice has at most {MAX_LINES} lines."
+
+
+class PaymentNotFound(BillingError):
+    code = "PAYMENT_NOT_FOUND"
+    description = "There is no payment with this id."
+    field = ("payment_id",)
 
 
 class InvoiceNotFound(BillingError):

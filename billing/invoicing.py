@@ -30,7 +30,7 @@ from billing.limits import MAX_LINES, NET_DAYS
 from billing.money import checked_cents
 from billing.new_records import Line, NewAllocation, NewInvoice, NewLedgerEntry
 from billing.periods import Period
-from billing.records import InvoiceState, SubscriptionState
+from billing.records import InvoiceState, ReplacedInvoice, SubscriptionState
 
 
 def finalize(
@@ -41,12 +41,13 @@ def finalize(
     period: Period,
     period_ordinal: int | None = None,
     at: datetime,
-    replaces_id: InvoiceId | None = None,
+    replaces: ReplacedInvoice | None = None,
 ) -> NewInvoice:
     """Creates a finalized invoice of the subscription from `lines`, and settles it.
 
-    Applies the balance to a positive total; see `settle_new_invoice`. Raises `AmountOverflow` if the total is too
-    large, and `TooManyLines`.
+    It has the purchase order number and memo of the invoice that it replaces, else those of the customer. Applies the
+    balance to a positive total; see `settle_new_invoice`. Raises `AmountOverflow` if the total is too large, and
+    `TooManyLines`.
     """
     require_lines_fit(len(lines))
     customer, subscription = account.customer, account.known_subscription
@@ -74,7 +75,9 @@ def finalize(
         period_start=period.start,
         period_end=period.end,
         issued_at=at,
-        replaces_id=replaces_id,
+        replaces_id=None if replaces is None else replaces.id,
+        po_number=customer.po_number if replaces is None else replaces.po_number,
+        memo=customer.invoice_memo if replaces is None else replaces.memo,
         test_clock_id=customer.test_clock_id,
         created_at=at,
         lines=list(lines),

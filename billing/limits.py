@@ -29,6 +29,12 @@ MAX_TRIAL_DAYS = 730
 MAX_START_DAYS = 3660
 """Maximum number of days between now and the start of a subscription."""
 
+MAX_EXTENSION_DAYS = 366
+"""Maximum number of days by which one request extends a period."""
+
+MAX_NOTICE_DAYS = 3660
+"""Maximum number of days between now and the instant at which a subscription is set to cancel."""
+
 START_GRACE = timedelta(seconds=60)
 """Maximum age of a start time that still counts as now. Clocks differ, and requests take time."""
 
@@ -94,6 +100,12 @@ MAX_LINE_DESCRIPTION = 500
 MIN_INVOICE_PREFIX, MAX_INVOICE_PREFIX = 3, 12
 
 MAX_INVOICE_NUMBER = 32
+
+MAX_PO_NUMBER = 140
+"""Maximum number of characters in the purchase order number of an invoice."""
+
+MAX_MEMO = 2000
+"""Maximum number of characters in the memo of an invoice."""
 
 MAX_REFERENCE = 255
 """Maximum number of characters in the reference of a payment."""

@@ -38,19 +38,20 @@ class NewPeriod:
     ends_at: datetime
     plan_id: PlanId
     quantity: int
+    billed_until: datetime | None = None
+    whole_seconds: int | None = None
     changed_at: datetime | None = None
 
 
 @dataclass(slots=True)
 class PeriodChange:
-    """An update of a stored period whose terms changed at `changed_at`.
-
-    `ends_at` is the new end if the period was shortened, else None.
-    """
+    """An update of a stored period: its terms changed at `changed_at`, or its end moved. None keeps the value."""
 
     ordinal: int
-    changed_at: datetime
-    ends_at: datetime | None
+    changed_at: datetime | None = None
+    ends_at: datetime | None = None
+    billed_until: datetime | None = None
+    whole_seconds: int | None = None
 
 
 @dataclass(slots=True)
@@ -129,6 +130,8 @@ class NewInvoice(InvoiceState):
     period_end: datetime
     issued_at: datetime
     replaces_id: InvoiceId | None
+    po_number: str | None
+    memo: str | None
     test_clock_id: TestClockId | None
     created_at: datetime
     lines: list[Line]
@@ -146,6 +149,7 @@ class NewPayment:
     method: PaymentMethod
     reference: str | None
     received_at: datetime
+    metadata: dict[str, str]
     created_at: datetime
 
 

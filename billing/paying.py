@@ -61,6 +61,7 @@ def apply_payment(
     method: PaymentMethod,
     reference: str | None = None,
     received_at: datetime,
+    metadata: dict[str, str] | None = None,
     at: datetime,
 ) -> PaymentId:
     """Records a payment in the customer's currency. Applies its `shares` to their invoices and adds the rest to the
@@ -82,6 +83,7 @@ def apply_payment(
             method=method,
             reference=reference,
             received_at=received_at,
+            metadata=metadata or {},
             created_at=at,
         )
     )

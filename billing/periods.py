@@ -68,6 +68,16 @@ def nth_boundary(anchor: datetime, interval: Interval, n: int) -> datetime:
     return anchor.replace(year=year, month=month + 1, day=day)
 
 
+def next_boundary_number(anchor: datetime, interval: Interval, at: datetime) -> int:
+    """Returns the smallest `n` for which `nth_boundary` is later than `at`."""
+    n = int((at - anchor).total_seconds() // interval.nominal_seconds)
+    while nth_boundary(anchor, interval, n) > at:
+        n -= 1
+    while nth_boundary(anchor, interval, n) <= at:
+        n += 1
+    return n
+
+
 def billing_interval(interval: PlanInterval, count: int) -> Interval:
     """Returns the length of one period of a plan."""
     match interval:

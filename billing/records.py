@@ -8,10 +8,12 @@ from uuid import UUID
 
 from billing.enums import (
     AllocationKind,
+    FirstPeriod,
     InvoiceKind,
     InvoiceStatus,
     ObjectType,
     PlanInterval,
+    Settlement,
     SubscriptionStatus,
 )
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
@@ -114,6 +116,11 @@ class VersionedState:
     def __post_init__(self) -> None:
         self._told_values = self._values(self)
 
+    @property
+    def has_changed(self) -> bool:
+        """True if columns changed since the record was created or `changed_columns` was last called."""
+        return self._told_values != self._values(self)
+
     def changed_columns(self) -> list[str]:
         """Returns the columns that changed since the record was created or this was last called."""
         before, self._told_values = self._told_values, self._values(self)
@@ -140,6 +147,8 @@ class CustomerState(VersionedState):
     balance_cents: int
     last_ledger_number: int
     net_days: int | None
+    po_number: str | None
+    invoice_memo: str | None
     test_clock_id: TestClockId | None
     archived_at: datetime | None
     subscription_status: str | None
@@ -156,7 +165,8 @@ class SubscriptionState(VersionedState):
     object_type: ClassVar = ObjectType.SUBSCRIPTION
     told: ClassVar = (
         *("plan_id", "quantity", "status", "anchor_at", "started_at", "current_period_start", "current_period_end"),
-        *("next_billing_at", "cancel_at_period_end", "canceled_at", "ended_at", "trial_start", "trial_end"),
+        *("next_billing_at", "cancel_at_period_end", "cancel_at", "canceled_at", "ended_at"),
+        *("trial_start", "trial_end"),
         *("pending_plan_id", "pending_quantity", "pending_since"),
     )
 
@@ -167,13 +177,21 @@ class SubscriptionState(VersionedState):
     status: SubscriptionStatus
     anchor_at: datetime
     anchor_ordinal: int
+    first_period: FirstPeriod | None
+    """Policy for the next period, if it ends at a new billing anchor and may be shorter than a whole one."""
     next_ordinal: int
     """Ordinal of the first period that is not billed yet. Not a column: the highest stored ordinal plus one, or 0."""
+    billed_until: datetime | None
+    """End of the billed part of the current period. None if all of it is billed. A column of the latest period."""
+    whole_seconds: int | None
+    """Length of a whole period, if only a part of one is billed. A column of the latest period."""
     started_at: datetime | None
     current_period_start: datetime | None
     current_period_end: datetime | None
     next_billing_at: datetime | None
     cancel_at_period_end: bool
+    cancel_at: datetime | None
+    cancel_settlement: Settlement | None
     canceled_at: datetime | None
     ended_at: datetime | None
     trial_start: datetime | None
@@ -191,10 +209,20 @@ class SubscriptionState(VersionedState):
         return self.status is not SubscriptionStatus.CANCELED
 
     @property
+    def is_set_to_cancel(self) -> bool:
+        return self.cancel_at_period_end or self.cancel_at is not None
+
+    @property
     def current_period(self) -> Period:
         assert self.current_period_start is not None, "the subscription has started"
         assert self.current_period_end is not None, "the subscription has started"
         return Period(self.current_period_start, self.current_period_end)
+
+    @property
+    def billed_part(self) -> Period:
+        """The part of the current period that its price is for."""
+        period = self.current_period
+        return period if self.billed_until is None else Period(period.start, self.billed_until)
 
 
 @dataclass(slots=True)
@@ -216,6 +244,15 @@ class InvoiceState(VersionedState):
     paid_at: datetime | None
     version: int
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacedInvoice:
+    """The columns of a void invoice that its replacement copies."""
+
+    id: InvoiceId
+    po_number: str | None
+    memo: str | None
 
 
 @dataclass(slots=True)

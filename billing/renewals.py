@@ -3,19 +3,21 @@
 Pure: changes an `Account`. Only this module adds periods to a subscription's timeline.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing.account import Account
-from billing.enums import EventType, InvoiceKind, LineKind, PeriodKind, SubscriptionStatus
+from billing.crediting import credit_unused_time
+from billing.enums import EventType, FirstPeriod, InvoiceKind, LineKind, PeriodKind, Settlement, SubscriptionStatus
 from billing.errors import BillingError, TrialAlreadyUsed
 from billing.ids import InvoiceLineId, PlanId
 from billing.invoicing import finalize, is_open_invoice_of, overdue_at, update_past_due
 from billing.limits import MAX_PERIODS_PER_RUN
 from billing.money import AmountOverflow, multiply_cents
-from billing.new_records import Line, NewInvoice, NewPeriod, NewTrial
-from billing.periods import Period, nth_boundary
-from billing.records import Terms
+from billing.new_records import Line, NewInvoice, NewPeriod, NewTrial, PeriodChange
+from billing.periods import Period, next_boundary_number, nth_boundary
+from billing.proration import share
+from billing.records import SubscriptionState, Terms
 
 
 def renew(account: Account, as_of: datetime, *, most: int = MAX_PERIODS_PER_RUN) -> int:
@@ -102,8 +104,8 @@ def cross_boundary(account: Account, at: datetime) -> None:
     boundary = subscription.next_billing_at
     assert boundary is not None, "only a live subscription has a next boundary"
     assert boundary <= at, (boundary, at)
-    if subscription.cancel_at_period_end:
-        end_subscription(account, ended_at=boundary, at=at)
+    if subscription.cancel_at_period_end or is_cancellation_due(subscription, boundary):
+        end_as_scheduled(account, boundary, at)
         return
     match subscription.status:
         case SubscriptionStatus.PENDING:
@@ -115,6 +117,20 @@ def cross_boundary(account: Account, at: datetime) -> None:
         case _:
             apply_pending_change(account, boundary, at)
             bill_period(account, boundary, EventType.SUBSCRIPTION_RENEWED, at)
+
+
+def is_cancellation_due(subscription: SubscriptionState, as_of: datetime) -> bool:
+    """Returns True if the subscription is set to cancel at an instant that has come."""
+    return subscription.cancel_at is not None and subscription.cancel_at <= as_of
+
+
+def end_as_scheduled(account: Account, boundary: datetime, at: datetime) -> None:
+    """Ends a subscription at its period's end or at `cancel_at`, and settles the unused time as requested."""
+    subscription = account.known_subscription
+    ended_at = boundary if subscription.cancel_at is None else min(boundary, subscription.cancel_at)
+    if subscription.cancel_settlement is Settlement.CREDIT:
+        credit_unused_time(account, ended_at, at)
+    end_subscription(account, ended_at=ended_at, at=at)
 
 
 def start_subscription(account: Account, starts_at: datetime, at: datetime, *, created: bool = False) -> None:
@@ -131,7 +147,7 @@ def start_subscription(account: Account, starts_at: datetime, at: datetime, *, c
         bill_period(account, starts_at, event, at)
         return
     trial = Period(starts_at, subscription.trial_end)
-    add_period(account, PeriodKind.TRIAL, trial)
+    add_period(account, PeriodKind.TRIAL, PeriodPart(trial))
     add_trial(account, account.known_terms.plan_id, starts_at, promised=not created)
     account.record_change(event, subscription, at)
     finalize(
@@ -148,25 +164,75 @@ def bill_period(account: Account, starts_at: datetime, event: EventType, at: dat
     """Adds the period that starts at `starts_at` to the timeline, records the `event` that it starts with, and invoices
     it together with all pending lines.
     """
-    subscription, terms = account.known_subscription, account.known_terms
+    subscription = account.known_subscription
     ordinal = subscription.next_ordinal
-    ends_at = nth_boundary(subscription.anchor_at, terms.interval, ordinal + 1 - subscription.anchor_ordinal)
-    period = Period(starts_at, ends_at)
-    add_period(account, PeriodKind.BILLING, period)
+    part = part_until_cancellation(account, next_part(account, starts_at))
+    add_period(account, PeriodKind.BILLING, part)
     account.record_change(event, subscription, at)
     return finalize(
         account,
         InvoiceKind.RECURRING,
-        [*account.take_pending_lines(), recurring_line(account, period, ordinal)],
-        period=period,
+        [*account.take_pending_lines(), period_line(account, part, ordinal)],
+        period=part.period,
         period_ordinal=ordinal,
         at=at,
     )
 
 
-def add_period(account: Account, kind: PeriodKind, period: Period) -> None:
+@dataclass(slots=True)
+class PeriodPart:
+    """A period to add, which is a whole one or a part of one.
+
+    The price covers the period until `billed_until`, or all of it. It is prorated if `whole_seconds`, the length of a
+    whole period, is set.
+    """
+
+    period: Period
+    billed_until: datetime | None = None
+    whole_seconds: int | None = None
+
+    @property
+    def billed(self) -> Period:
+        return self.period if self.billed_until is None else Period(self.period.start, self.billed_until)
+
+
+def next_part(account: Account, starts_at: datetime) -> PeriodPart:
+    """Returns the period that starts at `starts_at` and ends at the next boundary."""
+    subscription, interval = account.known_subscription, account.known_terms.interval
+    ordinal, policy = subscription.next_ordinal, subscription.first_period
+    if policy is not None:
+        # The first period after a billing anchor was set. The interval may have changed since then.
+        number = next_boundary_number(subscription.anchor_at, interval, starts_at)
+        subscription.anchor_ordinal = ordinal + 1 - number
+        subscription.first_period = None
+    number = ordinal + 1 - subscription.anchor_ordinal
+    period = Period(starts_at, nth_boundary(subscription.anchor_at, interval, number))
+    if policy in (None, FirstPeriod.FULL):
+        return PeriodPart(period)
+    whole = Period(nth_boundary(subscription.anchor_at, interval, number - 1), period.end)
+    if whole.start == starts_at:
+        return PeriodPart(period)
+    return PeriodPart(period, starts_at if policy is FirstPeriod.FREE else None, whole.seconds)
+
+
+def next_anchored_boundary(account: Account) -> datetime:
+    """Returns the end of the current period as counted from the anchor. A cancellation may have cut the period."""
+    subscription, interval = account.known_subscription, account.known_terms.interval
+    return nth_boundary(subscription.anchor_at, interval, subscription.next_ordinal - subscription.anchor_ordinal)
+
+
+def part_until_cancellation(account: Account, part: PeriodPart) -> PeriodPart:
+    """Returns the part of a period before the subscription is set to cancel: all of it, if that is later or never."""
+    cancel_at = account.known_subscription.cancel_at
+    if cancel_at is None or part.period.end <= cancel_at:
+        return part
+    billed_until = None if part.billed_until is None else min(part.billed_until, cancel_at)
+    return PeriodPart(Period(part.period.start, cancel_at), billed_until, part.whole_seconds or part.period.seconds)
+
+
+def add_period(account: Account, kind: PeriodKind, part: PeriodPart) -> None:
     subscription, terms = account.known_subscription, account.known_terms
-    ordinal = subscription.next_ordinal
+    ordinal, period = subscription.next_ordinal, part.period
     account.periods.append(
         NewPeriod(
             subscription_id=subscription.id,
@@ -178,12 +244,34 @@ def add_period(account: Account, kind: PeriodKind, period: Period) -> None:
             ends_at=period.end,
             plan_id=terms.plan_id,
             quantity=terms.quantity,
+            billed_until=part.billed_until,
+            whole_seconds=part.whole_seconds,
         )
     )
     subscription.next_ordinal = ordinal + 1
     subscription.current_period_start = period.start
-    subscription.current_period_end = subscription.next_billing_at = period.end
+    subscription.current_period_end = period.end
+    schedule_next_billing(subscription)
+    subscription.billed_until, subscription.whole_seconds = part.billed_until, part.whole_seconds
     account.subscription_changed = True
+
+
+def schedule_next_billing(subscription: SubscriptionState) -> None:
+    """Sets `next_billing_at` of a subscription that has started: the end of its period, or its cancellation before."""
+    ends_at = subscription.current_period.end
+    subscription.next_billing_at = ends_at if subscription.cancel_at is None else min(ends_at, subscription.cancel_at)
+
+
+def change_period(account: Account, change: PeriodChange) -> None:
+    """Changes a period that is stored or was added in this operation."""
+    for planned in account.periods:
+        if planned.ordinal == change.ordinal:
+            planned.changed_at = change.changed_at or planned.changed_at
+            planned.ends_at = change.ends_at or planned.ends_at
+            planned.billed_until = change.billed_until or planned.billed_until
+            planned.whole_seconds = change.whole_seconds or planned.whole_seconds
+            return
+    account.changed_periods.append(change)
 
 
 def add_trial(account: Account, plan_id: PlanId, started_at: datetime, *, promised: bool = False) -> None:
@@ -213,10 +301,11 @@ def apply_pending_change(account: Account, boundary: datetime, at: datetime) -> 
 def set_terms(account: Account, terms: Terms, since: datetime) -> None:
     """Changes the terms from `since` on.
 
-    If the interval changes, `since` becomes the anchor from which periods are counted.
+    If the interval changes, `since` becomes the anchor from which periods are counted, unless a billing anchor is set
+    for the next period.
     """
     subscription, before = account.known_subscription, account.known_terms
-    if terms.interval != before.interval:
+    if terms.interval != before.interval and subscription.first_period is None:
         subscription.anchor_at = since
         subscription.anchor_ordinal = subscription.next_ordinal
     subscription.plan_id, subscription.quantity = terms.plan_id, terms.quantity
@@ -253,21 +342,29 @@ def bill_pending_lines(account: Account, at: datetime) -> NewInvoice | None:
     return finalize(account, InvoiceKind.PRORATION, lines, period=period, at=at)
 
 
-def recurring_line(account: Account, period: Period, ordinal: int) -> Line:
-    """Returns the charge for one whole period. Raises `AmountOverflow`."""
-    terms = account.known_terms
+def period_line(account: Account, part: PeriodPart, ordinal: int) -> Line:
+    """Returns the charge for a period. Raises `AmountOverflow`."""
+    terms, billed, whole_seconds = account.known_terms, part.period, part.whole_seconds
+    amount_cents = multiply_cents(terms.unit_amount_cents, terms.quantity)
+    description = terms.label
+    if whole_seconds is not None:
+        amount_cents = share(amount_cents, part.billed.seconds, whole_seconds)
+        if part.billed.seconds:
+            billed = part.billed
+        else:
+            description = f"Free period of {terms.label}"
     return Line(
         id=InvoiceLineId(account.make_id()),
         customer_id=account.customer.id,
-        kind=LineKind.RECURRING,
-        description=terms.label,
+        kind=LineKind.RECURRING if whole_seconds is None else LineKind.PRORATION_CHARGE,
+        description=description,
         plan_id=terms.plan_id,
         quantity=terms.quantity,
         unit_amount_cents=terms.unit_amount_cents,
-        amount_cents=multiply_cents(terms.unit_amount_cents, terms.quantity),
+        amount_cents=amount_cents,
         period_ordinal=ordinal,
-        period_start=period.start,
-        period_end=period.end,
+        period_start=billed.start,
+        period_end=billed.end,
     )
 
 

@@ -3,40 +3,35 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from billing.account import Account, use_currency
-from billing.changes import credit_lines, link_lines
-from billing.enums import EventType, SubscriptionStatus
+from billing.anchors import NO_ANCHOR, AnchorRequest, set_anchor
+from billing.crediting import credit_unused_time
+from billing.enums import EventType, Settlement, SubscriptionStatus
 from billing.errors import (
     CancellationAlreadyScheduled,
     CancellationNotScheduled,
     CustomerAlreadySubscribed,
     InvalidInput,
     StartInThePast,
+    SubscriptionPending,
     TrialInvalid,
 )
 from billing.ids import PlanId, SubscriptionId
 from billing.invoicing import update_past_due
-from billing.limits import MAX_START_DAYS, MAX_TRIAL_DAYS, START_GRACE
+from billing.limits import MAX_NOTICE_DAYS, MAX_START_DAYS, MAX_TRIAL_DAYS, START_GRACE
 from billing.money import multiply_cents, rejecting_overflow
 from billing.new_records import NewInvoice, NewSubscription
 from billing.records import PlanState, SubscriptionState, Terms
-from billing.renewals import end_subscription, is_due, start_subscription
-
-
-class Settlement(StrEnum):
-    """Policy for the unused part of the period when a subscription is canceled immediately."""
-
-    NONE = "NONE"
-    CREDIT = "CREDIT"
+from billing.renewals import end_subscription, is_due, next_anchored_boundary, schedule_next_billing, start_subscription
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionRequest:
     """A requested subscription. It starts at `start_at`, by default now.
 
-    `trial_days` or `trial_end` overrides the trial of the plan. 0 days mean no trial.
+    `trial_days` or `trial_end` overrides the trial of the plan. 0 days mean no trial. Without an `anchor`, periods are
+    counted from the start, or from the end of the trial.
     """
 
     plan_id: PlanId
@@ -44,15 +39,20 @@ class SubscriptionRequest:
     start_at: datetime | None = None
     trial_days: int | None = None
     trial_end: datetime | None = None
+    anchor: AnchorRequest = NO_ANCHOR
     metadata: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CancellationRequest:
-    """A requested cancellation. `settlement` applies only if `at_period_end` is False."""
+    """A requested cancellation: at the instant `cancel_at`, else at the end of the period, else immediate.
+
+    `settlement` does not apply to a cancellation at the end of the period.
+    """
 
     at_period_end: bool = True
     settlement: Settlement = Settlement.NONE
+    cancel_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +94,17 @@ def subscribe(
     at: datetime,
     *,
     trial_end: datetime | None = None,
+    anchor: AnchorRequest = NO_ANCHOR,
     metadata: dict[str, str] | None = None,
 ) -> None:
     """Adds a new subscription to the account, and starts it if `starts_at` is not in the future.
 
-    Raises `AmountTooLarge`.
+    Raises `InvalidInput` for the anchor, and `AmountTooLarge`.
     """
     account.terms = terms
     subscription = add_subscription(account, starts_at, trial_end, at, metadata=metadata)
+    if anchor is not NO_ANCHOR:
+        set_anchor(subscription, anchor, terms.interval, trial_end or starts_at)
     use_currency(account, terms.currency, at)
     with rejecting_overflow("quantity"):
         multiply_cents(terms.unit_amount_cents, terms.quantity)
@@ -129,12 +132,17 @@ def add_subscription(
         status=SubscriptionStatus.PENDING,
         anchor_at=trial_end or starts_at,
         anchor_ordinal=1 if trial_end else 0,
+        first_period=None,
         next_ordinal=0,
+        billed_until=None,
+        whole_seconds=None,
         started_at=None,
         current_period_start=None,
         current_period_end=None,
         next_billing_at=starts_at,
         cancel_at_period_end=False,
+        cancel_at=None,
+        cancel_settlement=None,
         canceled_at=None,
         ended_at=None,
         trial_start=starts_at if trial_end else None,
@@ -165,8 +173,12 @@ def valid_start(start_at: datetime | None, at: datetime) -> datetime:
     return max(start_at, at)
 
 
-def require_settlement_now(request: CancellationRequest) -> None:
-    """Raises `InvalidInput` if a cancellation at the end of the period asks for a credit."""
+def require_settlement_fits(request: CancellationRequest) -> None:
+    """Raises `InvalidInput` for an instant and an immediate cancellation at once, or a credit at the period's end."""
+    if request.cancel_at is not None:
+        if not request.at_period_end:
+            raise InvalidInput("Give either `at` or `atPeriodEnd: false`.", "at")
+        return
     if request.at_period_end and request.settlement is Settlement.CREDIT:
         raise InvalidInput(
             ("A cancellation at the end of the period leaves nothing to credit: use settlement NONE."), "settlement"
@@ -174,38 +186,63 @@ def require_settlement_now(request: CancellationRequest) -> None:
 
 
 def decide_cancellation(account: Account, request: CancellationRequest, at: datetime) -> NewInvoice | None:
-    """Cancels the subscription, immediately or at the end of the period. Returns the final invoice, if there is one.
+    """Cancels the subscription: immediately, at the end of the period, or at an instant.
 
-    A PENDING subscription is always canceled immediately. A subscription with periods that are due but not billed ends
-    with its last billed period. Raises `CancellationAlreadyScheduled`, `AmountTooLarge`, `TooManyLines`.
+    Returns the final invoice, if there is one. A PENDING subscription is always canceled immediately, but not at an
+    instant. A subscription with periods that are due but not billed ends with its last billed period. Raises
+    `CancellationAlreadyScheduled`, `SubscriptionPending`, `InvalidInput`, `AmountTooLarge`, `TooManyLines`.
     """
     subscription, at_period_end = account.known_subscription, request.at_period_end
-    if at_period_end and subscription.cancel_at_period_end:
-        raise CancellationAlreadyScheduled("This subscription is already set to cancel at the end of its period.")
+    if at_period_end and subscription.is_set_to_cancel:
+        raise CancellationAlreadyScheduled("This subscription is already set to cancel.")
+    if request.cancel_at is not None:
+        schedule_cancellation(account, request.cancel_at, request.settlement, at)
+        return None
     subscription.canceled_at = at
     ended_at = at
     if is_due(account, at) and subscription.current_period_end is not None:
-        # Unbilled periods are not owed: end with the last billed one.
-        ended_at, at_period_end = subscription.current_period_end, False
+        # Unbilled periods are not owed: end with the last billed one, or when it was set to cancel.
+        ended_at, at_period_end = subscription.next_billing_at or at, False
     if at_period_end and subscription.status is not SubscriptionStatus.PENDING:
         subscription.cancel_at_period_end = True
         account.record_change(EventType.SUBSCRIPTION_CANCELLATION_SCHEDULED, subscription, at)
         return None
     subscription.cancel_at_period_end = False
+    subscription.cancel_at = subscription.cancel_settlement = None
     with rejecting_overflow():
         if request.settlement is Settlement.CREDIT and subscription.status is not SubscriptionStatus.PENDING:
-            given_back = credit_lines(account, at)
-            link_lines(given_back)
-            account.add_pending_lines(given_back, at)
+            credit_unused_time(account, ended_at, at)
         return end_subscription(account, ended_at=ended_at, at=at)
 
 
-def undo_cancellation(account: Account, at: datetime) -> None:
-    """Undoes a scheduled cancellation. Raises `CancellationNotScheduled`."""
+def schedule_cancellation(account: Account, cancel_at: datetime, settlement: Settlement, at: datetime) -> None:
+    """Sets a subscription that has started to cancel at an instant in the future."""
     subscription = account.known_subscription
-    if not subscription.cancel_at_period_end:
+    if subscription.status is SubscriptionStatus.PENDING:
+        raise SubscriptionPending("This subscription is PENDING: cancel it without `at`.")
+    if not at < cancel_at <= at + timedelta(days=MAX_NOTICE_DAYS):
+        raise InvalidInput(
+            f"It is {at:%FT%TZ}: a subscription must be canceled later than now, within {MAX_NOTICE_DAYS} days.", "at"
+        )
+    subscription.cancel_at, subscription.cancel_settlement, subscription.canceled_at = cancel_at, settlement, at
+    schedule_next_billing(subscription)
+    account.record_change(EventType.SUBSCRIPTION_CANCELLATION_SCHEDULED, subscription, at)
+
+
+def undo_cancellation(account: Account, at: datetime) -> None:
+    """Undoes a scheduled cancellation. Raises `CancellationNotScheduled`.
+
+    If the current period was billed only until the cancellation, the next one starts there, a new billing anchor.
+    """
+    subscription = account.known_subscription
+    if not subscription.is_set_to_cancel:
         raise CancellationNotScheduled("This subscription has no scheduled cancellation.")
     subscription.cancel_at_period_end = False
-    subscription.canceled_at = None
+    subscription.cancel_at = subscription.cancel_settlement = subscription.canceled_at = None
+    if subscription.current_period_end is not None:
+        if subscription.first_period is None and subscription.current_period_end != next_anchored_boundary(account):
+            subscription.anchor_at = subscription.current_period_end
+            subscription.anchor_ordinal = subscription.next_ordinal
+        schedule_next_billing(subscription)
     account.record_change(EventType.SUBSCRIPTION_CANCELLATION_UNDONE, subscription, at)
     update_past_due(account, at)

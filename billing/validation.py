@@ -25,11 +25,13 @@ from billing.limits import (
     MAX_CENTS,
     MAX_EMAIL,
     MAX_INTERVAL_COUNT,
+    MAX_MEMO,
     MAX_METADATA_KEY,
     MAX_METADATA_PAIRS,
     MAX_METADATA_VALUE,
     MAX_NET_DAYS,
     MAX_PLAN_CODE,
+    MAX_PO_NUMBER,
     MAX_QUANTITY,
     MAX_TRIAL_DAYS,
     PLAN_DAYS,
@@ -55,6 +57,29 @@ def optional_text(text: str | None, field: str, longest: int) -> str | None:
     if text is None or not text.strip():
         return None
     return required_text(text, field, longest)
+
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def valid_po_number(text: str | None) -> str | None:
+    """Returns the purchase order number like `optional_text`. Raises `InvalidInput`, also for control characters."""
+    number = optional_text(text, "po_number", MAX_PO_NUMBER)
+    if number is not None and CONTROL.search(number):
+        raise InvalidInput("PO number must be one line without control characters.", "po_number")
+    return number
+
+
+def valid_memo(text: str | None, field: str) -> str | None:
+    """Returns the memo like `optional_text`, with `\n` as line break.
+
+    Raises `InvalidInput`, also for control characters other than tabs and line breaks.
+    """
+    memo = optional_text(None if text is None else text.replace("\r\n", "\n"), field, MAX_MEMO)
+    if memo is not None and CONTROL_IN_LINES.search(memo):
+        raise InvalidInput(f"{field_label(field)} must not contain control characters except line breaks.", field)
+    return memo
 
 
 def field_label(field: str) -> str:

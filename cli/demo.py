@@ -231,6 +231,8 @@ def new_account(customer: Customer, make_id: NewId) -> Account:
         balance_cents=0,
         last_ledger_number=0,
         net_days=None,
+        po_number=None,
+        invoice_memo=None,
         test_clock_id=None,
         archived_at=None,
         subscription_status=None,

@@ -29,8 +29,10 @@ from billing.validation import (
     required_text,
     valid_address,
     valid_email,
+    valid_memo,
     valid_metadata,
     valid_net_days,
+    valid_po_number,
 )
 from db.driver.errors import violated_constraint
 from db.models import Customer, Subscription
@@ -57,6 +59,8 @@ async def create_customer(
     address: Address | None = None,
     tax_id: str | None = None,
     net_days: int | None = None,
+    po_number: str | None = None,
+    invoice_memo: str | None = None,
     test_clock_id: TestClockId | None = None,
     metadata: Mapping[str, str] | None = None,
     now: datetime,
@@ -85,6 +89,8 @@ async def create_customer(
         balance_cents=0,
         last_ledger_number=0,
         net_days=valid_net_days(net_days),
+        po_number=valid_po_number(po_number),
+        invoice_memo=valid_memo(invoice_memo, "invoice_memo"),
         test_clock_id=test_clock_id,
         custom_metadata=valid_metadata(metadata),
         archived_at=None,
@@ -108,6 +114,8 @@ async def update_customer(
     address: Address | None | Unchanged = UNCHANGED,
     tax_id: str | None | Unchanged = UNCHANGED,
     net_days: int | None | Unchanged = UNCHANGED,
+    po_number: str | None | Unchanged = UNCHANGED,
+    invoice_memo: str | None | Unchanged = UNCHANGED,
     metadata: Mapping[str, str] | None | Unchanged = UNCHANGED,
     now: datetime,
 ) -> Outcome:
@@ -130,6 +138,10 @@ async def update_customer(
         customer.tax_id = optional_text(tax_id, "tax_id", MAX_TAX_ID)
     if net_days is not UNCHANGED:
         customer.net_days = valid_net_days(net_days)
+    if po_number is not UNCHANGED:
+        customer.po_number = valid_po_number(po_number)
+    if invoice_memo is not UNCHANGED:
+        customer.invoice_memo = valid_memo(invoice_memo, "invoice_memo")
     if metadata is not UNCHANGED:
         customer.custom_metadata = valid_metadata(metadata)
 
@@ -143,8 +155,8 @@ async def update_customer(
 async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Outcome:
     """Archives a customer without a live subscription, and ends the customer's sessions.
 
-    The e-mail address stays reserved, and invoices stay owed. Raises `CustomerNotFound`, `CustomerArchived`,
-    `CustomerHasLiveSubscription`, `TestClockAdvancing`.
+    The e-mail address becomes available to others, and invoices stay owed. Raises `CustomerNotFound`,
+    `CustomerArchived`, `CustomerHasLiveSubscription`, `TestClockAdvancing`.
     """
     await open_customer(session, customer_id, now=now)
     customer, at = await lock_existing_customer(session, customer_id, now)
@@ -162,14 +174,18 @@ async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, no
 
 
 async def unarchive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Outcome:
-    """Unarchives a customer. Raises `CustomerNotFound`, `CustomerNotArchived`, `TestClockAdvancing`."""
+    """Unarchives a customer.
+
+    Raises `CustomerNotFound`, `CustomerNotArchived`, `EmailTaken`, `TestClockAdvancing`.
+    """
     customer, at = await lock_existing_customer(session, customer_id, now)
     if customer.archived_at is None:
         raise CustomerNotArchived("This customer is not archived.")
 
     customer.archived_at = None
     mark_changed(customer, at)
-    await record(session, EventType.CUSTOMER_UNARCHIVED, customer, at=at, now=now)
+    with unique_customer("customer_id"):
+        await record(session, EventType.CUSTOMER_UNARCHIVED, customer, at=at, now=now)
     return Outcome(customer_id=customer.id)
 
 
@@ -193,14 +209,14 @@ def new_invoice_prefix() -> str:
 
 
 @contextmanager
-def unique_customer() -> Iterator[None]:
-    """Turns violations of unique constraints inside the block into `EmailTaken` or `ExternalIdTaken`."""
+def unique_customer(email_field: str = "email") -> Iterator[None]:
+    """Turns violations of unique constraints inside the block into `ExternalIdTaken`, or `EmailTaken` of this field."""
     try:
         yield
     except IntegrityError as error:
         match violated_constraint(error):
             case "uq_customers_email_key":
-                raise EmailTaken("Another customer has this e-mail address.") from None
+                raise EmailTaken("Another customer has this e-mail address.", email_field) from None
             case "uq_customers_external_id":
                 raise ExternalIdTaken("Another customer has this external id.") from None
             case _:

@@ -1,6 +1,6 @@
-"""Draft invoices: one-off invoices that are not finalized yet."""
+"""Draft invoices, which are one-off invoices that are not finalized yet, and the metadata of all invoices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,7 +27,17 @@ from billing.invoicing import (
 from billing.limits import MAX_LINE_DESCRIPTION
 from billing.money import checked_cents, multiply_cents, rejecting_overflow
 from billing.records import InvoiceState
-from billing.validation import required_text, valid_currency, valid_net_days, valid_quantity
+from billing.validation import (
+    UNCHANGED,
+    Unchanged,
+    required_text,
+    valid_currency,
+    valid_memo,
+    valid_metadata,
+    valid_net_days,
+    valid_po_number,
+    valid_quantity,
+)
 from db.access.records import from_row
 from db.models import Invoice, InvoiceLine
 from db.models.base import mark_changed
@@ -54,6 +64,9 @@ async def create_invoice(
     currency: str,
     lines: Sequence[OneOffLine] = (),
     net_days: int | None = None,
+    po_number: str | None = None,
+    memo: str | None = None,
+    metadata: Mapping[str, str] | None = None,
     now: datetime,
 ) -> Outcome:
     """Creates a DRAFT one-off invoice. Sets the customer's currency if it has none yet.
@@ -80,6 +93,9 @@ async def create_invoice(
         period_start=at,
         period_end=at,
         net_days=valid_net_days(net_days),
+        po_number=valid_po_number(po_number),
+        memo=valid_memo(memo, "memo"),
+        custom_metadata=valid_metadata(metadata),
         test_clock_id=customer.test_clock_id,
         version=1,
         created_at=at,
@@ -98,6 +114,46 @@ async def create_invoice(
     session.add_all(rows)
     await record(session, EventType.INVOICE_CREATED, invoice, at=at, now=now)
     return Outcome(invoice_id=invoice.id)
+
+
+async def update_invoice(
+    session: AsyncSession,
+    *,
+    invoice_id: InvoiceId,
+    net_days: int | None | Unchanged = UNCHANGED,
+    po_number: str | None | Unchanged = UNCHANGED,
+    memo: str | None | Unchanged = UNCHANGED,
+    metadata: Mapping[str, str] | None | Unchanged = UNCHANGED,
+    now: datetime,
+) -> Outcome:
+    """Updates the given fields of a DRAFT, or the metadata of any invoice. `metadata` is replaced as a whole.
+
+    Raises `InvoiceNotFound`, the error from `status_error` for a field that is given and frozen, `InvalidInput`,
+    `TestClockAdvancing`.
+    """
+    invoice = await read_existing_invoice(session, invoice_id)
+    _, at = await open_customer(session, invoice.customer_id, now=now)
+    invoice = await reread_invoice(session, invoice)
+    if invoice.status is not InvoiceStatus.DRAFT:
+        for name, value in (("net_days", net_days), ("po_number", po_number), ("memo", memo)):
+            if value is not UNCHANGED:
+                refusal = status_error(invoice.status)
+                refusal.field = (name,)
+                raise refusal
+    if net_days is not UNCHANGED:
+        invoice.net_days = valid_net_days(net_days)
+    if po_number is not UNCHANGED:
+        invoice.po_number = valid_po_number(po_number)
+    if memo is not UNCHANGED:
+        invoice.memo = valid_memo(memo, "memo")
+    if metadata is not UNCHANGED:
+        invoice.custom_metadata = valid_metadata(metadata)
+
+    if session.is_modified(invoice):
+        at = max(at, invoice.updated_at)
+        mark_changed(invoice, at)
+        await record(session, EventType.INVOICE_UPDATED, invoice, at=at, now=now)
+    return Outcome(invoice_id=invoice_id)
 
 
 async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line: OneOffLine, now: datetime) -> Outcome:
@@ -156,6 +212,8 @@ async def delete_draft_invoice(session: AsyncSession, *, invoice_id: InvoiceId, 
 async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
     """Makes a DRAFT OPEN: sets its number, due date and recipient, and applies the customer's balance.
 
+    A purchase order number or memo that the draft does not have is copied from the customer, as of now.
+
     Raises `InvoiceNotFound`, `InvoiceEmpty`, the error from `status_error` if the invoice is not a DRAFT,
     `TestClockAdvancing`.
     """
@@ -165,6 +223,8 @@ async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now:
     invoice.sequence = next_number(account)
     invoice.number = invoice_number(account.customer.invoice_prefix, invoice.sequence)
     invoice.bill_to = account.customer.bill_to
+    invoice.po_number = invoice.po_number or account.customer.po_number
+    invoice.memo = invoice.memo or account.customer.invoice_memo
     invoice.issued_at = at
     invoice.due_at = due_date(at, invoice.net_days, account.customer.net_days)
     invoice.status = InvoiceStatus.OPEN

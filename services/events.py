@@ -1,4 +1,4 @@
-"""Events of objects that are changed outside an account: customers, plans, drafts and test clocks."""
+"""Events of objects that are changed outside an account: customers, plans, drafts, metadata and test clocks."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,7 +12,7 @@ from billing.enums import EventType
 from billing.ids import new_id
 from billing.new_records import NewEvent
 from db.access.scope import actor_of
-from db.models import Customer, Invoice, Plan, TestClock
+from db.models import Customer, Invoice, Payment, Plan, TestClock
 from db.models.kinds import KIND_OF
 from services.accounts.write import store_events
 
@@ -23,7 +23,7 @@ UNREPORTED_COLUMNS = frozenset({"version", "updated_at", "email_key", "sequence"
 async def record(
     session: AsyncSession,
     type_: EventType,
-    row: Customer | Plan | Invoice | TestClock,
+    row: Customer | Plan | Invoice | Payment | TestClock,
     *,
     also: Iterable[str] = (),
     at: datetime,
@@ -52,7 +52,7 @@ async def record(
     await store_events(session, [event])
 
 
-def changed_columns(row: Customer | Plan | Invoice | TestClock) -> list[str]:
+def changed_columns(row: Customer | Plan | Invoice | Payment | TestClock) -> list[str]:
     """Returns the names of columns of the API with changes that are not flushed yet."""
     state: InstanceState[Any] = inspect(row)
     return [

@@ -22,8 +22,9 @@ from billing.invoicing import finalize, mark_uncollectible, status_error, update
 from billing.money import rejecting_overflow
 from billing.new_records import Line
 from billing.periods import Period
-from billing.records import InvoiceState
+from billing.records import InvoiceState, ReplacedInvoice
 from billing.voiding import carried_credits, has_charge_among, lines_to_reissue, void
+from db.access.records import from_row
 from db.models import Invoice
 from db.queries.accounts import allocations_of_invoice, is_later_event, period_was_changed
 from db.queries.lines import billed_by_line, credited_by_line, lines_of_changes, lines_of_invoice
@@ -113,7 +114,7 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
             period=Period(invoice.period_start, invoice.period_end),
             period_ordinal=invoice.period_ordinal,
             at=at,
-            replaces_id=invoice_id,
+            replaces=from_row(ReplacedInvoice, invoice),
         )
     update_past_due(account, at)
     await store_both(session, account, live, now=now)

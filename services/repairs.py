@@ -1,6 +1,6 @@
-"""Repairs of data that servers from before migration 0005 or 0014 write or omit while they run beside this one.
+"""Repairs of data that servers from before migration 0005 or 0020 write or omit while they run beside this one.
 
-Delete each part when no such server can run any more, after a migration that repeats migration 0006 or 0014.
+Delete each part when no such server can run any more, after a migration that repeats migration 0006 or 0020.
 """
 
 import logging

@@ -5,8 +5,9 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account, require_currency, require_in_use
+from billing.anchor_resets import AnchorReset, reset_anchor
 from billing.changes import Change, ChangeRequest, change_terms, withdraw_change
-from billing.enums import SubscriptionStatus
+from billing.enums import Settlement, SubscriptionStatus
 from billing.errors import (
     CreditNotAllowed,
     PlanArchived,
@@ -15,15 +16,15 @@ from billing.errors import (
 )
 from billing.ids import CustomerId, PlanId, SubscriptionId
 from billing.money import rejecting_overflow
+from billing.new_records import NewInvoice
 from billing.records import PlanState
 from billing.renewals import renew
 from billing.subscribing import (
     CancellationRequest,
-    Settlement,
     SubscriptionRequest,
     decide_cancellation,
     require_no_live_subscription,
-    require_settlement_now,
+    require_settlement_fits,
     subscribe,
     trial_of,
     undo_cancellation,
@@ -80,7 +81,8 @@ async def decide_subscription(
             raise TrialAlreadyUsed("This customer has already had a trial of this plan.")
         trial = None
     trial_end = trial.ends_at if trial else None
-    subscribe(account, plan.terms(request.quantity), starts_at, at, trial_end=trial_end, metadata=metadata)
+    terms = plan.terms(request.quantity)
+    subscribe(account, terms, starts_at, at, trial_end=trial_end, anchor=request.anchor, metadata=metadata)
 
 
 async def open_plan(session: AsyncSession, plan_id: PlanId) -> PlanState:
@@ -139,7 +141,33 @@ async def add_billed_lines(session: AsyncSession, account: Account, at: datetime
     """Loads the stored charges that can be credited. Keeps those planned in this operation."""
     planned = account.billed_lines
     await read_billed_lines(session, account, at)
-    account.billed_lines += planned
+    loaded = {line.id for line in account.billed_lines}
+    account.billed_lines += [line for line in planned if line.id not in loaded]
+
+
+async def reset_billing_anchor(
+    session: AsyncSession, reset: AnchorReset, *, subscription_id: SubscriptionId, now: datetime
+) -> Outcome:
+    """Resets the billing anchor. `invoice_id` is the invoice of the new period, if one starts now.
+
+    Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `RenewalDue`, `TestClockAdvancing`, `AmountTooLarge` and the
+    errors of `reset_anchor`.
+    """
+    account, at = await open_subscription(session, subscription_id, now=now)
+    invoice = await decide_anchor_reset(session, account, reset, at)
+    await store(session, [account])
+    return Outcome(subscription_id=subscription_id, invoice_id=invoice.id if invoice else None)
+
+
+async def decide_anchor_reset(
+    session: AsyncSession, account: Account, reset: AnchorReset, at: datetime
+) -> NewInvoice | None:
+    """Resets the billing anchor of the account. Stores nothing."""
+    require_caught_up(account, at)
+    if not reset.at_period_end:
+        await add_billed_lines(session, account, at)
+    with rejecting_overflow():
+        return reset_anchor(account, reset, at)
 
 
 async def withdraw_subscription_change(
@@ -158,22 +186,32 @@ async def withdraw_subscription_change(
 async def cancel_subscription(
     session: AsyncSession, request: CancellationRequest, *, subscription_id: SubscriptionId, now: datetime
 ) -> Outcome:
-    """Cancels a subscription, immediately or at the end of the current period.
+    """Cancels a subscription: immediately, at the end of the current period, or at an instant.
 
     A subscription that has not started ends immediately. An immediate cancellation credits the unused part of the
     period if `settlement` is CREDIT, and puts pending lines on a final invoice, whose id is returned. It also replaces
     a scheduled cancellation. Open invoices stay owed. A subscription on hold ends with its last billed period.
 
-    Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `CancellationAlreadyScheduled`, `AmountTooLarge`,
-    `InvalidInput`, `TestClockAdvancing`.
+    Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `SubscriptionPending`, `CancellationAlreadyScheduled`,
+    `RenewalDue`, `AmountTooLarge`, `InvalidInput`, `TestClockAdvancing`.
     """
-    require_settlement_now(request)
+    require_settlement_fits(request)
     account, at = await open_subscription(session, subscription_id, now=now)
-    if request.settlement is Settlement.CREDIT and account.known_subscription.started_at is not None:
-        await add_billed_lines(session, account, at)
-    invoice = decide_cancellation(account, request, at)
+    invoice = await decide_subscription_cancellation(session, account, request, at)
     await store(session, [account])
     return Outcome(subscription_id=subscription_id, invoice_id=invoice.id if invoice else None)
+
+
+async def decide_subscription_cancellation(
+    session: AsyncSession, account: Account, request: CancellationRequest, at: datetime
+) -> NewInvoice | None:
+    """Cancels the subscription of the account. Stores nothing. Returns the final invoice, if there is one."""
+    subscription = account.known_subscription
+    if request.cancel_at is not None:
+        require_caught_up(account, at)
+    if request.settlement is Settlement.CREDIT and subscription.started_at is not None:
+        await add_billed_lines(session, account, min(at, subscription.next_billing_at or at))
+    return decide_cancellation(account, request, at)
 
 
 async def undo_subscription_cancellation(

@@ -6,7 +6,7 @@ from graphql import GraphQLObjectType
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from db.models.base import Base, Versioned
+from db.models.base import Base, table_of
 from db.models.kinds import KINDS
 from graph.execution import ATTRIBUTE, READS
 from graph.schema.root import core_schema
@@ -18,7 +18,7 @@ NO_COLUMNS = {"lines"}
 """Changes that events name and that are in other tables."""
 
 KINDS_THAT_CHANGE: dict[str, type[Base]] = {
-    kind.type.value: kind.model for kind in KINDS if issubclass(kind.model, Versioned)
+    kind.type.value: kind.model for kind in KINDS if "version" in table_of(kind.model).c
 }
 
 WATCH = (

@@ -63,7 +63,7 @@ class Statement:
 class Compiled:
     """A compiled statement for the driver: its SQL, and its parameters in order."""
 
-    __slots__ = ("_converts_rows", "_parameters", "_results", "_texts", "text")
+    __slots__ = ("_conversions", "_parameters", "_texts", "text")
 
     def __init__(self, statement: ClauseElement, *, scoped: bool) -> None:
         columns: Sequence[ColumnElement[Any]] = ()
@@ -77,10 +77,8 @@ class Compiled:
         self.text = str(compiled)
         self._parameters = parameters_of(compiled, bound)
         self._texts = parameters_of(compiled, text_encoder)
-        self._results: list[Convert] = [
-            column.type.dialect_impl(DIALECT).result_processor(DIALECT, None) for column in columns
-        ]
-        self._converts_rows = any(convert is not None for convert in self._results)
+        results = (column.type.dialect_impl(DIALECT).result_processor(DIALECT, None) for column in columns)
+        self._conversions = [(index, convert) for index, convert in enumerate(results) if convert is not None]
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Returns the values in the order of the parameters. Missing values get the defaults of the statement."""
@@ -92,13 +90,13 @@ class Compiled:
 
     def plain(self, rows: Sequence[Any]) -> Sequence[Any]:
         """Returns the rows with the driver's values converted by the types of the columns."""
-        if not self._converts_rows:
+        if not self._conversions:
             return rows
-        results = self._results
-        return [
-            tuple(value if convert is None else convert(value) for value, convert in zip(row, results, strict=True))
-            for row in rows
-        ]
+        found = [*map(list, rows)]
+        for values in found:
+            for index, convert in self._conversions:
+                values[index] = convert(values[index])
+        return found
 
 
 async def send(session: AsyncSession, statement: Statement, /, **values: object) -> Sequence[Any]:

@@ -24,6 +24,10 @@ NO_TEST_CLOCK = text("test_clock_id IS NULL")
 """Condition of partial indexes for lists that exclude objects on test clocks."""
 
 
+EMPTY_OBJECT = text("'{}'::jsonb")
+"""Default of columns that older servers do not know."""
+
+
 class Base(DeclarativeBase):
     """Base class of all tables. Maps `str` to `text`, `int` to `bigint` and `datetime` to `timestamptz`."""
 

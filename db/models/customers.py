@@ -9,7 +9,9 @@ from billing.limits import (
     MAX_EMAIL,
     MAX_EXTERNAL_ID,
     MAX_INVOICE_PREFIX,
+    MAX_MEMO,
     MAX_NAME,
+    MAX_PO_NUMBER,
     MAX_TAX_ID,
     MIN_INVOICE_PREFIX,
 )
@@ -32,11 +34,12 @@ from db.models.base import (
 class Customer(Versioned, Base):
     """A customer.
 
-    `email_key` is the normalized e-mail address, which is unique. `currency` is null until the customer's first
-    amount, and permanent from then on. `last_invoice_number` and `last_ledger_number` are the numbers of the last
-    finalized invoice and of the last ledger entry. `balance_cents` is the sum of the ledger entries. `test_clock_id`
-    never changes. `subscription_status` and `subscription_plan_id` are copies of the live subscription's, null without
-    one.
+    `email_key` is the normalized e-mail address. It is unique among the customers that are not archived, separately for
+    each test clock and for real time. `po_number` and `invoice_memo` are for the customer's future invoices.
+    `currency` is null until the customer's first amount, and permanent from then on. `last_invoice_number` and
+    `last_ledger_number` are the numbers of the last finalized invoice and of the last ledger entry. `balance_cents` is
+    the sum of the ledger entries. `test_clock_id` never changes. `subscription_status` and `subscription_plan_id` are
+    copies of the live subscription's, null without one.
     """
 
     __tablename__ = "customers"
@@ -54,6 +57,8 @@ class Customer(Versioned, Base):
     balance_cents: Mapped[int] = mapped_column(server_default="0")
     last_ledger_number: Mapped[int] = mapped_column(Integer, server_default="0")
     net_days: Mapped[int | None] = mapped_column(Integer)
+    po_number: Mapped[str | None]
+    invoice_memo: Mapped[str | None]
     test_clock_id: Mapped[TestClockId | None] = mapped_column(ForeignKey("test_clocks.id"))
     custom_metadata: Mapped[dict[str, str]] = mapped_column("metadata")
     archived_at: Mapped[datetime | None]
@@ -61,7 +66,6 @@ class Customer(Versioned, Base):
     subscription_plan_id: Mapped[PlanId | None]
 
     __table_args__ = (
-        UniqueConstraint("email_key"),
         UniqueConstraint("external_id"),
         UniqueConstraint("invoice_prefix"),
         UniqueConstraint("id", "currency", name="uq_customers_id_currency"),
@@ -69,6 +73,8 @@ class Customer(Versioned, Base):
         check_length("email", MAX_EMAIL),
         check_length("external_id", MAX_EXTERNAL_ID),
         check_length("tax_id", MAX_TAX_ID),
+        check_length("po_number", MAX_PO_NUMBER),
+        check_length("invoice_memo", MAX_MEMO),
         currency_code(),
         CheckConstraint(
             f"invoice_prefix ~ '^[A-Z0-9]{{{MIN_INVOICE_PREFIX},{MAX_INVOICE_PREFIX}}}$'", name="invoice_prefix"
@@ -82,6 +88,16 @@ class Customer(Versioned, Base):
         CheckConstraint("(subscription_status IS NULL) = (subscription_plan_id IS NULL)", name="live_subscription"),
         json_object("metadata"),
         json_object("address"),
+        # Older servers know this name, so it must not change.
+        Index(
+            "uq_customers_email_key",
+            "email_key",
+            "test_clock_id",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+            postgresql_where=text("archived_at IS NULL"),
+        ),
+        Index("ix_customers_email_key", "email_key", "test_clock_id", "archived_at", "id"),
         Index("ix_customers_created_at", "created_at", "id"),
         Index("ix_customers_name", "name", "id"),
         Index("ix_customers_email", "email", "id"),

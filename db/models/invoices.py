@@ -14,9 +14,20 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.enums import UNPAID, InvoiceKind, InvoiceStatus, LineKind
 from billing.ids import ChangeId, CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
-from billing.limits import MAX_INVOICE_NUMBER, MAX_LINE_DESCRIPTION, MAX_LINES
+from billing.limits import MAX_INVOICE_NUMBER, MAX_LINE_DESCRIPTION, MAX_LINES, MAX_MEMO, MAX_PO_NUMBER
 from billing.records import BillTo
-from db.models.base import NO_TEST_CLOCK, Base, Versioned, check_amount, check_enum, check_length, days_to_pay, listed
+from db.models.base import (
+    EMPTY_OBJECT,
+    NO_TEST_CLOCK,
+    Base,
+    Versioned,
+    check_amount,
+    check_enum,
+    check_length,
+    days_to_pay,
+    json_object,
+    listed,
+)
 
 
 class Invoice(Versioned, Base):
@@ -51,6 +62,9 @@ class Invoice(Versioned, Base):
     net_days: Mapped[int | None] = mapped_column(Integer)
     replaces_id: Mapped[InvoiceId | None]
     test_clock_id: Mapped[TestClockId | None] = mapped_column(ForeignKey("test_clocks.id"))
+    po_number: Mapped[str | None]
+    memo: Mapped[str | None]
+    custom_metadata: Mapped[dict[str, str]] = mapped_column("metadata", server_default=EMPTY_OBJECT)
 
     __table_args__ = (
         ForeignKeyConstraint(["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]),
@@ -92,6 +106,9 @@ class Invoice(Versioned, Base):
         ),
         CheckConstraint("sequence >= 1", name="sequence"),
         check_length("number", MAX_INVOICE_NUMBER),
+        check_length("po_number", MAX_PO_NUMBER),
+        check_length("memo", MAX_MEMO),
+        json_object("metadata"),
         CheckConstraint("(status = 'PAID') = (paid_at IS NOT NULL)", name="paid_at"),
         CheckConstraint("status NOT IN ('PAID', 'VOID') OR amount_due_cents = 0", name="paid"),
         CheckConstraint(f"status NOT IN ({listed(UNPAID)}) OR amount_due_cents > 0", name="open"),

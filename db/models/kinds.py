@@ -68,18 +68,22 @@ def is_the_customers_plan(rows: Any, customer_id: CustomerId, key_id: ApiKeyId) 
     return or_(rows.id.in_(offered), *(rows.id.in_(plans) for plans in of_one))
 
 
-EVENTS_OF_DRAFTS = (EventType.INVOICE_CREATED, EventType.INVOICE_UPDATED, EventType.INVOICE_DELETED)
+HIDDEN_EVENTS = (
+    *(EventType.INVOICE_CREATED, EventType.INVOICE_UPDATED, EventType.INVOICE_DELETED),
+    EventType.PAYMENT_UPDATED,
+)
+"""Events of drafts, and of changed metadata alone: customer sessions see neither drafts nor metadata."""
 
 
 def is_the_customers_event(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
-    """Returns the condition for the customer's events, without those of invoices that are not finalized yet."""
+    """Returns the condition for the customer's events, without `HIDDEN_EVENTS` and those of drafts."""
     invoices = table_of(Invoice)
     issued = select(invoices.c.id).where(
         invoices.c.customer_id == customer_id, invoices.c.status != InvoiceStatus.DRAFT
     )
     known = or_(rows.object_type != ObjectType.INVOICE, rows.object_id.in_(issued))
-    later = (rows.type != type_ for type_ in EVENTS_OF_DRAFTS)
-    return and_(is_the_customers(rows, customer_id), *later, known)
+    shown = (rows.type != type_ for type_ in HIDDEN_EVENTS)
+    return and_(is_the_customers(rows, customer_id), *shown, known)
 
 
 @dataclass(frozen=True, slots=True)

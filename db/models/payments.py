@@ -15,11 +15,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing.enums import AllocationKind, LedgerEntryKind, PaymentMethod
 from billing.ids import CustomerId, InvoiceId, PaymentId
 from billing.limits import MAX_REFERENCE
-from db.models.base import Base, check_amount, check_enum, check_length
+from db.models.base import EMPTY_OBJECT, Base, check_amount, check_enum, check_length, json_object
 
 
 class Payment(Base):
-    """A payment from a customer. It never changes. `overpayment_cents` is the part that was added to the balance."""
+    """A payment from a customer. Only its metadata can change.
+
+    `overpayment_cents` is the part that was added to the balance. `updated_at` is null until the first change.
+    """
 
     __tablename__ = "payments"
 
@@ -31,7 +34,10 @@ class Payment(Base):
     method: Mapped[PaymentMethod]
     reference: Mapped[str | None]
     received_at: Mapped[datetime]
+    custom_metadata: Mapped[dict[str, str]] = mapped_column("metadata", server_default=EMPTY_OBJECT)
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
     created_at: Mapped[datetime]
+    updated_at: Mapped[datetime | None]
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -44,6 +50,7 @@ class Payment(Base):
         CheckConstraint("overpayment_cents BETWEEN 0 AND amount_cents", name="overpayment_cents"),
         check_enum("method", PaymentMethod),
         check_length("reference", MAX_REFERENCE),
+        json_object("metadata"),
         Index("ix_payments_customer_id", "customer_id", "created_at", "id"),
     )
 

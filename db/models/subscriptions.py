@@ -11,7 +11,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing.enums import LineKind, PeriodKind, SubscriptionStatus
+from billing.enums import FirstPeriod, LineKind, PeriodKind, Settlement, SubscriptionStatus
 from billing.ids import ChangeId, CustomerId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.limits import MAX_HOLD_REASON, MAX_LINE_DESCRIPTION
 from db.models.base import (
@@ -30,9 +30,11 @@ class Subscription(Versioned, Base):
     """A subscription of a customer to a plan.
 
     Periods are computed from `anchor_at`; `anchor_ordinal` is the ordinal of the period that starts there.
-    `canceled_at` is the time of the cancellation request, `ended_at` the time it took effect. The current plan and
-    quantity are valid since `terms_at`. `pending_plan_id` and `pending_quantity` take effect with the next period.
-    `test_clock_id` is a copy of the customer's.
+    `first_period` is the policy for the next period, if a billing anchor was set for it. `canceled_at` is the time of
+    the cancellation request, `ended_at` the time it took effect. A cancellation at an instant is at `cancel_at` and
+    settles the unused part of the period by `cancel_settlement`. The current plan and quantity are valid since
+    `terms_at`. `pending_plan_id` and `pending_quantity` take effect with the next period. `test_clock_id` is a copy of
+    the customer's.
     """
 
     __tablename__ = "subscriptions"
@@ -44,11 +46,14 @@ class Subscription(Versioned, Base):
     status: Mapped[SubscriptionStatus]
     anchor_at: Mapped[datetime]
     anchor_ordinal: Mapped[int] = mapped_column(Integer)
+    first_period: Mapped[FirstPeriod | None]
     started_at: Mapped[datetime | None]
     current_period_start: Mapped[datetime | None]
     current_period_end: Mapped[datetime | None]
     next_billing_at: Mapped[datetime | None]
     cancel_at_period_end: Mapped[bool]
+    cancel_at: Mapped[datetime | None]
+    cancel_settlement: Mapped[Settlement | None]
     canceled_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     trial_start: Mapped[datetime | None]
@@ -64,6 +69,7 @@ class Subscription(Versioned, Base):
         check_enum("status", SubscriptionStatus),
         CheckConstraint("quantity >= 1", name="quantity"),
         CheckConstraint("anchor_ordinal >= 0", name="anchor_ordinal"),
+        check_enum("first_period", FirstPeriod),
         CheckConstraint(
             "(current_period_start IS NULL) = (current_period_end IS NULL)"
             " AND (current_period_start IS NULL) = (started_at IS NULL)"
@@ -80,6 +86,11 @@ class Subscription(Versioned, Base):
             name="canceled",
         ),
         CheckConstraint("NOT cancel_at_period_end OR canceled_at IS NOT NULL", name="cancel_at_period_end"),
+        check_enum("cancel_settlement", Settlement),
+        CheckConstraint(
+            "(cancel_at IS NULL) = (cancel_settlement IS NULL) AND (cancel_at IS NULL OR canceled_at IS NOT NULL)",
+            name="cancel_at",
+        ),
         CheckConstraint("(trial_start IS NULL) = (trial_end IS NULL) AND trial_start < trial_end", name="trial"),
         CheckConstraint("status <> 'TRIALING' OR trial_end IS NOT NULL", name="trialing"),
         CheckConstraint("(terms_at IS NULL) = (started_at IS NULL)", name="terms_at"),
@@ -144,8 +155,9 @@ class BillingPeriod(Base):
 
     The foreign key from `(after_ordinal, starts_at)` to the previous period's `(ordinal, ends_at)` chains the periods:
     the database rejects gaps, overlaps, skipped and duplicate periods. `plan_id` and `quantity` are the terms at the
-    start of the period. `changed_at` is the time of the last change within the period, or of the change that ended it
-    early.
+    start of the period. The price covers the period until `billed_until`, or all of it. It is prorated if
+    `whole_seconds`, the length of a whole period, is set. `changed_at` is the time of the last change within the
+    period, or of the change that ended it early.
     """
 
     __tablename__ = "billing_periods"
@@ -159,6 +171,8 @@ class BillingPeriod(Base):
     ends_at: Mapped[datetime]
     plan_id: Mapped[PlanId] = mapped_column(ForeignKey("plans.id"))
     quantity: Mapped[int] = mapped_column(Integer)
+    billed_until: Mapped[datetime | None]
+    whole_seconds: Mapped[int | None] = mapped_column(Integer)
     changed_at: Mapped[datetime | None]
 
     __table_args__ = (
@@ -180,6 +194,8 @@ class BillingPeriod(Base):
             name="chain",
         ),
         CheckConstraint("ends_at >= starts_at", name="span"),
+        CheckConstraint("billed_until BETWEEN starts_at AND ends_at", name="billed_until"),
+        CheckConstraint("whole_seconds > 0", name="whole_seconds"),
         CheckConstraint("quantity >= 1", name="quantity"),
         check_enum("kind", PeriodKind),
         Index(

@@ -22,6 +22,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
     type_coerce,
     union_all,
 )
@@ -48,10 +49,12 @@ from db.models import (
 
 PendingPlan = aliased(Plan, name="pending_plans")
 
-NEXT_ORDINAL = (
-    select(func.coalesce(func.max(BillingPeriod.ordinal) + 1, 0))
+LATEST_PERIOD = (
+    select(BillingPeriod.ordinal, BillingPeriod.billed_until, BillingPeriod.whole_seconds)
     .where(BillingPeriod.subscription_id == Subscription.id, BillingPeriod.customer_id == Subscription.customer_id)
-    .scalar_subquery()
+    .order_by(BillingPeriod.ordinal.desc())
+    .limit(1)
+    .lateral("latest_periods")
 )
 
 
@@ -80,7 +83,13 @@ HEAD = bind(
         subscription_status=type_coerce(Customer.subscription_status, Text()),
         bill_to=bind(BillTo, Customer),
     ),
-    subscription=bind(SubscriptionState, Subscription, next_ordinal=NEXT_ORDINAL),
+    subscription=bind(
+        SubscriptionState,
+        Subscription,
+        next_ordinal=func.coalesce(LATEST_PERIOD.c.ordinal + 1, 0),
+        billed_until=LATEST_PERIOD.c.billed_until,
+        whole_seconds=LATEST_PERIOD.c.whole_seconds,
+    ),
     plan=bind(Price, Plan),
     pending_plan=bind(Price, PendingPlan),
     hold_attempts=BillingHold.attempts,
@@ -127,6 +136,7 @@ def account_heads(*, live: bool) -> Select[*tuple[Any, ...]]:
             and_(theirs, Subscription.status != SubscriptionStatus.CANCELED) if live else theirs,
             isouter=live,
         )
+        .outerjoin(LATEST_PERIOD, true())
         .outerjoin(Plan, Plan.id == Subscription.plan_id)
         .outerjoin(PendingPlan, PendingPlan.id == Subscription.pending_plan_id)
         .outerjoin(

@@ -1,4 +1,4 @@
-"""SQL that fills in what servers from before migration 0005 or 0014 do not write. Migrations 0006 and 0014 run it.
+"""SQL that fills in what servers from before migration 0005 or 0020 do not write. Migrations 0006 and 0020 run it.
 
 `fill_…` take a FROM item that selects SUBSCRIPTION_CHANGED events. The statements are idempotent.
 """

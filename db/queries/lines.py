@@ -108,25 +108,32 @@ async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, a
     Includes lines on invoices that are neither void nor drafts, and pending lines (`invoice_id` is None).
     `credited_cents` is always 0: see `credited_by_line`.
     """
+    return [line for _, line in await billed_lines_of_subscriptions(session, [subscription_id], after)]
+
+
+async def billed_lines_of_subscriptions(
+    session: AsyncSession, subscription_ids: Sequence[SubscriptionId], after: datetime
+) -> list[tuple[SubscriptionId, BilledLine]]:
+    """Returns the same for several subscriptions, each line with its subscription."""
     on_invoices = (
-        select(*BILLED_LINE.columns)
+        select(*BILLED_LINE.columns, Invoice.subscription_id)
         .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
         .where(
-            Invoice.subscription_id == subscription_id,
+            among(Invoice.subscription_id, subscription_ids),
             Invoice.status.not_in((InvoiceStatus.VOID, InvoiceStatus.DRAFT)),
             InvoiceLine.kind.in_(CHARGES),
             InvoiceLine.amount_cents > 0,
             InvoiceLine.period_end > after,
         )
     )
-    waiting = select(*BILLED_PENDING_LINE.columns).where(
-        PendingLine.subscription_id == subscription_id,
+    waiting = select(*BILLED_PENDING_LINE.columns, PendingLine.subscription_id).where(
+        among(PendingLine.subscription_id, subscription_ids),
         PendingLine.kind.in_(CHARGES),
         PendingLine.amount_cents > 0,
         PendingLine.period_end > after,
     )
     rows = await session.execute(union_all(on_invoices, waiting).order_by("id"))
-    return BILLED_LINE.read(rows)
+    return [(row[-1], BILLED_LINE.make(*row[:-1])) for row in rows]
 
 
 async def credited_by_line(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, and_, any_, bindparam, literal, select, union_all
+from sqlalchemy import ColumnElement, and_, any_, bindparam, literal, select, true, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -31,7 +31,7 @@ from db.models import (
 )
 from db.models.kinds import KINDS, Kind
 from db.queries.columns import Columns, selected, with_referred
-from db.queries.pages import PARENT, PageRequest, pages_by
+from db.queries.pages import PARENT, PageRequest, is_on_parent, key_table, pages_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,20 @@ class OneBy(Lookup):
         rows = await reads.rows(one_query(self.model, self.key, self.columns, self.live), keys=keys)
         found = {row[self.key]: row for row in rows}
         return [found.get(str(key)) for key in keys]
+
+
+@dataclass(frozen=True, slots=True)
+class CustomersByEmailKey(Lookup):
+    """Lookup of the customer with each e-mail address, or None.
+
+    Several customers may have the same address. Prefers those in real time to those on test clocks, then those that
+    are not archived, then those that were archived last.
+    """
+
+    async def __call__(self, reads: Reads, keys: Sequence[Any]) -> list[Any]:
+        rows = await reads.rows(email_query(self.columns), keys=keys)
+        found = {row[PARENT]: row for row in rows}
+        return [found.get(position) for position in range(1, len(keys) + 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +127,22 @@ def one_query(model: type[Base], key: str, columns: Columns, live: bool) -> RowQ
 
 
 @cached
+def email_query(columns: Columns) -> RowQuery:
+    """Reads one customer for each key. A backward scan of `ix_customers_email_key` finds it first: nulls sort last."""
+    keys = key_table(Customer.email_key.type)
+    ranked = (Customer.test_clock_id, Customer.archived_at, Customer.id)
+    best = (
+        select(*selected(Customer, columns, "id"))
+        .where(is_on_parent(Customer, "email_key"))
+        .order_by(Customer.email_key.desc(), *(column.desc() for column in ranked))
+        .limit(1)
+        .lateral("best")
+    )
+    statement = select(keys.c.position.label(PARENT), *best.c).select_from(keys.join(best, true()))
+    return RowQuery(with_referred(statement, Customer, columns, best.c.__getitem__), Customer)
+
+
+@cached
 def many_query(model: type[Base], key: str, columns: Columns, order_by: tuple[str, ...]) -> RowQuery:
     column = getattr(model, key)
     order = [getattr(model, name) for name in order_by]
@@ -134,7 +164,7 @@ def payments_query(columns: Columns) -> RowQuery:
 by_id = {kind.model: OneBy(kind.model, "id") for kind in KINDS}
 """The lookup by id for each kind of objects."""
 customers_by_id = by_id[Customer]
-customers_by_email_key = OneBy(Customer, "email_key")
+customers_by_email_key = CustomersByEmailKey(Customer, "email_key")
 customers_by_external_id = OneBy(Customer, "external_id")
 plans_by_id = by_id[Plan]
 plans_by_code = OneBy(Plan, "code")

@@ -20,6 +20,7 @@ from graph.schema.fields.scalars import SCALARS
 from graph.schema.mutations.access import AccessMutations
 from graph.schema.mutations.customers import CustomerMutations
 from graph.schema.mutations.invoices import InvoiceMutations
+from graph.schema.mutations.moving import MovingMutations
 from graph.schema.mutations.payments import PaymentMutations
 from graph.schema.mutations.plans import PlanMutations
 from graph.schema.mutations.subscriptions import SubscriptionMutations
@@ -34,6 +35,7 @@ class Mutation(
     CustomerMutations,
     PlanMutations,
     SubscriptionMutations,
+    MovingMutations,
     InvoiceMutations,
     PaymentMutations,
     TestClockMutations,

@@ -10,7 +10,7 @@ from billing.errors import CustomerNotFound, RenewalDue, SubscriptionCanceled, S
 from billing.ids import CustomerId, SubscriptionId
 from billing.limits import MAX_PERIODS_AT_ONCE
 from billing.money import rejecting_overflow
-from billing.renewals import is_due, renew
+from billing.renewals import is_cancellation_due, is_due, renew
 from db.models import Subscription
 from db.queries.locks import lock_customer
 from services.accounts.clock import customer_time
@@ -23,7 +23,8 @@ async def open_customer(
 ) -> tuple[Account, datetime]:
     """Returns the account of a customer with its live subscription, if any, and the customer's current time.
 
-    A subscription whose scheduled cancellation is due is ended first, and is then not part of the account. `lock=False`
+    A subscription whose scheduled cancellation is due is ended first, and is then not part of the account, unless more
+    than `MAX_PERIODS_AT_ONCE` periods before it are not billed yet. `lock=False`
     is for previews: it locks and stores nothing. Raises `CustomerNotFound`, `AmountTooLarge`, `TestClockAdvancing`.
     """
     if lock:
@@ -33,14 +34,26 @@ async def open_customer(
         raise CustomerNotFound("There is no customer with this id.")
     at = await customer_time(session, account, now, lock=lock)
     subscription = account.subscription
-    if subscription is None or not subscription.cancel_at_period_end or account.held or not is_due(account, at):
+    if subscription is None or account.held or not is_end_due(account, at):
         return account, at
     with rejecting_overflow():
-        renew(account, at)
+        renew(account, at, most=MAX_PERIODS_AT_ONCE)
     if lock:
         await store(session, [account])
+    if subscription.is_live:
+        behind = await read_customer(session, customer_id) if lock else account
+        assert behind is not None, "it was read before"
+        behind.recorded_at = now
+        return behind, at
     rest = Account(account.customer, unpaid=account.unpaid, actor=account.actor, recorded_at=account.recorded_at)
     return rest, at
+
+
+def is_end_due(account: Account, at: datetime) -> bool:
+    """Returns True if the subscription is set to cancel at the end of its period, or at an instant, that has come."""
+    subscription = account.known_subscription
+    ends_with_period = subscription.cancel_at_period_end and is_due(account, at)
+    return ends_with_period or is_cancellation_due(subscription, at)
 
 
 async def open_subscription(
@@ -52,6 +65,23 @@ async def open_subscription(
     does. `lock=False` is for previews. Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `AmountTooLarge`,
     `TestClockAdvancing`.
     """
+    account, at = await read_subscription(session, subscription_id, now=now, lock=lock)
+    subscription = account.known_subscription
+    if subscription.is_live and not account.held:
+        with rejecting_overflow():
+            renew(account, at, most=MAX_PERIODS_AT_ONCE)
+    if not subscription.is_live:
+        raise SubscriptionCanceled("This subscription has ended: CANCELED is final.")
+    return account, at
+
+
+async def read_subscription(
+    session: AsyncSession, subscription_id: SubscriptionId, *, now: datetime, lock: bool = True
+) -> tuple[Account, datetime]:
+    """Returns the account of a subscription in any status, and the customer's current time. Bills nothing.
+
+    Raises `SubscriptionNotFound`, `TestClockAdvancing`.
+    """
     customer_id = await session.scalar(select(Subscription.customer_id).where(Subscription.id == subscription_id))
     if customer_id is None:
         raise SubscriptionNotFound("There is no subscription with this id.")
@@ -59,12 +89,6 @@ async def open_subscription(
         await lock_customer(session, customer_id)
     [account] = await read_accounts(session, [subscription_id])
     at = await customer_time(session, account, now, lock=lock)
-    subscription = account.known_subscription
-    if subscription.is_live and not account.held:
-        with rejecting_overflow():
-            renew(account, at, most=MAX_PERIODS_AT_ONCE)
-    if not subscription.is_live:
-        raise SubscriptionCanceled("This subscription has ended: CANCELED is final.")
     return account, at
 
 

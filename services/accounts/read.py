@@ -1,21 +1,28 @@
 """Loads accounts from the database. Locks nothing: callers that change the accounts lock the customers first."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
+from billing.enums import Settlement
 from billing.ids import CustomerId, SubscriptionId
 from db.access.scope import actor_of
 from db.queries.accounts import Head, head_by_customer, heads_by_subscription, unpaid_invoices_by_customer
-from db.queries.lines import billed_lines, credited_by_line, pending_lines_by_subscriptions
+from db.queries.lines import (
+    billed_lines,
+    billed_lines_of_subscriptions,
+    credited_by_line,
+    pending_lines_by_subscriptions,
+)
 
 
 async def read_accounts(session: AsyncSession, ids: Sequence[SubscriptionId]) -> list[Account]:
-    """Returns the accounts of the subscriptions, in the order in which they are due. Sends at most three statements.
+    """Returns the accounts of the subscriptions, in the order in which they are due. Sends at most three statements,
+    and two more if one of the subscriptions ends at an instant with a credit.
 
     Callers that change the accounts must lock the customers in an earlier statement. A statement that waits for a lock
     can return rows of other tables as they were before the wait.
@@ -40,7 +47,25 @@ async def fill_accounts(session: AsyncSession, heads: Sequence[Head]) -> list[Ac
     if by_subscription:
         for waiting in await pending_lines_by_subscriptions(session, list(by_subscription)):
             by_subscription[waiting.subscription_id].pending_lines.append(waiting.line)
+    await read_lines_to_credit(session, by_subscription)
     return accounts
+
+
+async def read_lines_to_credit(session: AsyncSession, accounts: Mapping[SubscriptionId, Account]) -> None:
+    """Loads the charges of subscriptions that will be credited when they end at an instant."""
+    ends = {
+        id_: account.subscription.cancel_at
+        for id_, account in accounts.items()
+        if account.subscription and account.subscription.is_live
+        if account.subscription.cancel_settlement is Settlement.CREDIT and account.subscription.cancel_at
+    }
+    if not ends:
+        return
+    found = await billed_lines_of_subscriptions(session, list(ends), min(ends.values()))
+    credited = await credited_by_line(session, [line.id for _, line in found])
+    for id_, line in found:
+        line.credited_cents = credited.get(line.id, 0)
+        accounts[id_].billed_lines.append(line)
 
 
 async def read_billed_lines(session: AsyncSession, account: Account, after: datetime) -> None:

@@ -6,6 +6,7 @@ statements of their own.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from operator import attrgetter
 from typing import Any
 
@@ -49,11 +50,13 @@ CHANGED_CUSTOMER = updates(
     Customer,
     CustomerState,
     keys=("id",),
-    without=("invoice_prefix", "net_days", "test_clock_id", "archived_at", "bill_to"),
+    without=("invoice_prefix", "net_days", "po_number", "invoice_memo", "test_clock_id", "archived_at", "bill_to"),
 )
-NEW_SUBSCRIPTION = inserts(Subscription, NewSubscription, without=("next_ordinal",))
+OF_THE_LATEST_PERIOD = ("next_ordinal", "billed_until", "whole_seconds")
+
+NEW_SUBSCRIPTION = inserts(Subscription, NewSubscription, without=OF_THE_LATEST_PERIOD)
 CHANGED_SUBSCRIPTION = updates(
-    Subscription, SubscriptionState, keys=("id", "customer_id"), without=("next_ordinal", "test_clock_id")
+    Subscription, SubscriptionState, keys=("id", "customer_id"), without=(*OF_THE_LATEST_PERIOD, "test_clock_id")
 )
 PERIOD = inserts(BillingPeriod, NewPeriod)
 TRIAL = inserts(Trial, NewTrial, without=("promised",))
@@ -126,7 +129,7 @@ async def change_periods(session: AsyncSession, accounts: Sequence[Account]) -> 
     for account in accounts:
         for change in account.changed_periods:
             subscription = account.known_subscription
-            values = {"changed_at": change.changed_at}
+            values = {name: value for name, value in asdict(change).items() if name != "ordinal" and value is not None}
             await session.execute(
                 update(table_of(BillingPeriod))
                 .where(
@@ -134,7 +137,7 @@ async def change_periods(session: AsyncSession, accounts: Sequence[Account]) -> 
                     BillingPeriod.customer_id == subscription.customer_id,
                     BillingPeriod.ordinal == change.ordinal,
                 )
-                .values(values if change.ends_at is None else values | {"ends_at": change.ends_at})
+                .values(values)
             )
 
 

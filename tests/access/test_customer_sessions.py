@@ -300,18 +300,34 @@ async def test_metadata_is_the_merchants_alone(
     plan = await api.a_plan(metadata=metadata)
     customer = await api.a_customer(metadata=metadata)
     await api.a_subscription(customer, plan, metadata=metadata)
+    paid = {"amountCents": 2900, "currency": "EUR", "metadata": metadata}
+    payment = await api.mutate("recordPayment", "payment { id }", customerId=customer, **paid)
+    invoices = await api("query ($id: ID!) { customer(id: $id) { invoices { nodes { id } } } }", id=customer)
+    [invoice] = invoices["customer"]["invoices"]["nodes"]
+    await api.mutate("updateInvoice", "invoice { id }", id=invoice["id"], metadata=metadata)
     me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(customer))))
     document = (
         "query ($id: ID!) { customer(id: $id) { metadata { key value } "
-        "subscription { metadata { key value } plan { metadata { key value } } } } }"
+        "subscription { metadata { key value } plan { metadata { key value } } }"
+        " invoices { nodes { metadata { key value } } } payments { nodes { metadata { key value } } } } }"
     )
 
     seen, there = await me(document, id=customer), await api(document, id=customer)
 
-    assert seen == {"customer": {"metadata": [], "subscription": {"metadata": [], "plan": {"metadata": []}}}}
-    assert there == {
-        "customer": {"metadata": metadata, "subscription": {"metadata": metadata, "plan": {"metadata": metadata}}}
-    }
+    shown: list[Any]
+    for found, shown in ((seen, []), (there, metadata)):
+        of_it: Any = {"metadata": shown}
+        lists = {"invoices": {"nodes": [of_it]}, "payments": {"nodes": [of_it]}}
+        assert found == {"customer": {**of_it, "subscription": {**of_it, "plan": of_it}, **lists}}
+
+    await api.mutate("updatePayment", "payment { id }", id=payment["payment"]["id"], metadata=[])
+    await events_settle(database)
+    events = "query ($id: ID!) { customer(id: $id) { events { nodes { type } } } }"
+    told, all_told = [
+        {event["type"] for event in (await each(events, id=customer))["customer"]["events"]["nodes"]}
+        for each in (me, api)
+    ]
+    assert all_told - told == {"INVOICE_UPDATED", "PAYMENT_UPDATED"}
 
 
 async def test_events_do_not_say_that_metadata_changed(
@@ -485,6 +501,10 @@ async def test_a_customer_cancels_and_changes_what_is_the_own(
         ((CustomerPermission.CHANGE_SUBSCRIPTION,), "cancelSubscription", {}),
         ((CustomerPermission.CANCEL_SUBSCRIPTION,), "changeSubscription", {"quantity": 2}),
         (EVERYTHING, "cancelSubscription", {"settlement": "CREDIT", "atPeriodEnd": False}),
+        (EVERYTHING, "cancelSubscription", {"settlement": "CREDIT", "at": "2026-02-03T12:00:00Z"}),
+        (EVERYTHING, "updateSubscription", {"metadata": []}),
+        (EVERYTHING, "updateTrial", {"endNow": True}),
+        (EVERYTHING, "extendPeriod", {"until": "2026-12-01T00:00:00Z"}),
         (EVERYTHING, "changeSubscription", {"quantity": 2, "mode": "NONE"}),
         (EVERYTHING, "changeSubscription", {"planId": str(new_id())}),
         (EVERYTHING, "changeSubscription", {"quantity": 2, "asOf": "2026-01-31T12:00:00Z"}),

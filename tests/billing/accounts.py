@@ -7,7 +7,8 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from hypothesis import strategies as st
 
 from billing.account import Account
-from billing.changes import Change, ChangeMode, are_same_terms, change_terms, credit_lines
+from billing.changes import Change, ChangeMode, are_same_terms, change_terms
+from billing.crediting import credit_lines
 from billing.enums import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind
 from billing.ids import CustomerId, NewId, PaymentId, PlanId
 from billing.invoicing import add_ledger_entry, allocate, oldest_due_first, update_past_due
@@ -62,6 +63,8 @@ def an_account(
         balance_cents=0,
         last_ledger_number=0,
         net_days=net_days,
+        po_number=None,
+        invoice_memo=None,
         test_clock_id=None,
         archived_at=None,
         subscription_status=None,

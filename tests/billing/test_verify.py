@@ -417,7 +417,17 @@ CASES = (
         NEXT_BILLING,
         "UPDATE subscriptions SET next_billing_at = '2026-04-01 UTC' WHERE id = :cyd_subscription",
         "subscription {cyd_subscription}: is billed next at 2026-04-01 00:00:00+00,"
-        " its period ends at 2026-03-02 12:00:00+00",
+        " and its period or it ends at 2026-03-02 12:00:00+00",
+    ),
+    Case(
+        "a cancellation at an instant that is skipped",
+        NEXT_BILLING,
+        """
+        UPDATE subscriptions SET cancel_at = '2026-03-01 UTC', cancel_settlement = 'NONE', canceled_at = updated_at
+        WHERE id = :cyd_subscription
+        """,
+        "subscription {cyd_subscription}: is billed next at 2026-03-02 12:00:00+00,"
+        " and its period or it ends at 2026-03-01 00:00:00+00",
     ),
     Case(
         "a start that never comes",

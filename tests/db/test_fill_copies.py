@@ -37,7 +37,7 @@ async def test_the_copies_that_a_migration_writes_are_those_that_a_server_writes
     try:
         await live(database)
         written = await copies(url)
-        alembic(url, "downgrade", "0009")
+        alembic(url, "downgrade", "0019")
         async with single_connection(url) as connection:
             for statement in MORE.split(";"):
                 await connection.execute(text(statement))

@@ -20,11 +20,16 @@ from billing.limits import (
     MAX_INTERVAL_COUNT,
     MAX_LINE_DESCRIPTION,
     MAX_LINES,
+    MAX_MEMO,
+    MAX_METADATA_KEY,
+    MAX_METADATA_PAIRS,
+    MAX_METADATA_VALUE,
     MAX_NAME,
     MAX_NET_DAYS,
     MAX_PAYMENT_AGE,
     MAX_PLAN_CODE,
     MAX_PLAN_DESCRIPTION,
+    MAX_PO_NUMBER,
     MAX_QUANTITY,
     MAX_REFERENCE,
     MAX_START_DAYS,
@@ -58,6 +63,7 @@ PAYLOADS = {
     "cancelSubscription": "subscription { id } invoice { id }",
     "undoSubscriptionCancellation": "subscription { id }",
     "createInvoice": "invoice { id }",
+    "updateInvoice": "invoice { id }",
     "addInvoiceLine": "invoice { id }",
     "deleteDraftInvoice": "deletedInvoiceId",
     "finalizeInvoice": "invoice { id }",
@@ -65,6 +71,7 @@ PAYLOADS = {
     "reissueInvoice": "invoice { id }",
     "markInvoiceUncollectible": "invoice { id }",
     "recordPayment": "payment { id } customer { id }",
+    "updatePayment": "payment { id }",
     "createTestClock": "testClock { id }",
     "advanceTestClock": "testClock { id }",
 }
@@ -73,6 +80,7 @@ PAYLOADS = {
 WITHOUT_KEY = {
     *("updateCustomer", "archiveCustomer", "unarchiveCustomer", "updatePlan", "archivePlan", "unarchivePlan"),
     *("withdrawSubscriptionChange", "undoSubscriptionCancellation", "deleteDraftInvoice"),
+    *("updateInvoice", "updatePayment"),
 }
 """Mutations without an idempotency key."""
 
@@ -282,6 +290,11 @@ async def a_customer_there(api: Api, _clock: TestClock) -> dict[str, str]:
         ({"email": f"ada@{'x' * MAX_EMAIL}.com"}, "EMAIL_INVALID", "email"),
         ({"externalId": "x" * (MAX_EXTERNAL_ID + 1)}, "INVALID_INPUT", "externalId"),
         ({"taxId": "x" * (MAX_TAX_ID + 1)}, "INVALID_INPUT", "taxId"),
+        ({"poNumber": "x" * (MAX_PO_NUMBER + 1)}, "INVALID_INPUT", "poNumber"),
+        ({"poNumber": "two\nlines"}, "INVALID_INPUT", "poNumber"),
+        ({"poNumber": "a\x7fb"}, "INVALID_INPUT", "poNumber"),
+        ({"invoiceMemo": "x" * (MAX_MEMO + 1)}, "INVALID_INPUT", "invoiceMemo"),
+        ({"invoiceMemo": "a\x1bb"}, "INVALID_INPUT", "invoiceMemo"),
         ({"testClockId": NOBODY}, "TEST_CLOCK_NOT_FOUND", "testClockId"),
         ({"testClockId": "garbage"}, "TEST_CLOCK_NOT_FOUND", "testClockId"),
         ({"idempotencyKey": ""}, "INVALID_INPUT", "idempotencyKey"),
@@ -291,6 +304,11 @@ async def a_customer_there(api: Api, _clock: TestClock) -> dict[str, str]:
         {"id": The("customer"), "name": "Other"},
         ({"netDays": -1}, "INVALID_INPUT", "netDays"),
         ({"netDays": MAX_NET_DAYS + 1}, "INVALID_INPUT", "netDays"),
+        ({"poNumber": "x" * (MAX_PO_NUMBER + 1)}, "INVALID_INPUT", "poNumber"),
+        ({"poNumber": "a\tb"}, "INVALID_INPUT", "poNumber"),
+        ({"invoiceMemo": "x" * (MAX_MEMO + 1)}, "INVALID_INPUT", "invoiceMemo"),
+        ({"invoiceMemo": "a\x85b"}, "INVALID_INPUT", "invoiceMemo"),
+        ({"metadata": [{"key": "a", "value": "1"}] * 2}, "INVALID_INPUT", "metadata"),
     ),
     after=a_customer_there,
 )
@@ -413,6 +431,26 @@ async def a_draft(api: Api, _clock: TestClock) -> dict[str, str]:
     }
 
 
+METADATA: list[Wrong] = [
+    ({"metadata": [{"key": "a", "value": "1"}] * 2}, "INVALID_INPUT", "metadata"),
+    ({"metadata": [{"key": "", "value": "1"}]}, "INVALID_INPUT", "metadata"),
+    ({"metadata": [{"key": "k" * (MAX_METADATA_KEY + 1), "value": "1"}]}, "INVALID_INPUT", "metadata"),
+    ({"metadata": [{"key": "a", "value": "v" * (MAX_METADATA_VALUE + 1)}]}, "INVALID_INPUT", "metadata"),
+    ({"metadata": [{"key": str(n), "value": ""} for n in range(MAX_METADATA_PAIRS + 1)]}, "INVALID_INPUT", "metadata"),
+]
+DESCRIPTIONS: list[Wrong] = [
+    *METADATA,
+    ({"netDays": -1}, "INVALID_INPUT", "netDays"),
+    ({"netDays": MAX_NET_DAYS + 1}, "INVALID_INPUT", "netDays"),
+    ({"poNumber": "x" * (MAX_PO_NUMBER + 1)}, "INVALID_INPUT", "poNumber"),
+    ({"poNumber": "x\ny"}, "INVALID_INPUT", "poNumber"),
+    ({"poNumber": "x\x7fy"}, "INVALID_INPUT", "poNumber"),
+    ({"memo": "x" * (MAX_MEMO + 1)}, "INVALID_INPUT", "memo"),
+    ({"memo": "x\ry"}, "INVALID_INPUT", "memo"),
+    ({"memo": "x\x08y"}, "INVALID_INPUT", "memo"),
+]
+
+
 @refused(
     cases(
         "createInvoice",
@@ -421,13 +459,19 @@ async def a_draft(api: Api, _clock: TestClock) -> dict[str, str]:
         ({"customerId": The("archived")}, "CUSTOMER_ARCHIVED", "customerId"),
         ({"currency": "USD"}, "CURRENCY_MISMATCH", "currency"),
         ({"currency": "eur"}, "CURRENCY_UNKNOWN", "currency"),
-        ({"netDays": -1}, "INVALID_INPUT", "netDays"),
-        ({"netDays": MAX_NET_DAYS + 1}, "INVALID_INPUT", "netDays"),
+        *DESCRIPTIONS,
         ({"lines": [LINE] * (MAX_LINES + 1)}, "TOO_MANY_LINES", "lines"),
         ({"idempotencyKey": ""}, "INVALID_INPUT", "idempotencyKey"),
         *(({"lines": [LINE, LINE | fields]}, code, f"lines.1.{field}") for fields, code, field in LINES),
     ),
     cases("addInvoiceLine", {"invoiceId": The("draft")} | LINE, *LINES),
+    cases(
+        "updateInvoice",
+        {"id": The("draft"), "memo": "Thank you"},
+        ({"id": NOBODY}, "INVOICE_NOT_FOUND", "id"),
+        ({"id": "garbage"}, "INVOICE_NOT_FOUND", "id"),
+        *DESCRIPTIONS,
+    ),
     after=a_draft,
 )
 async def test_an_invoice(arranged: Arranged, case: Case) -> None:
@@ -442,9 +486,11 @@ async def invoices_in_all_states(api: Api, _clock: TestClock) -> dict[str, str]:
     ]
     foreign = await made(api, "finalizeInvoice", id=await an_invoice(api, stranger, 1000))
     payment = {"customerId": customer_id, "amountCents": 1000, "currency": "EUR"}
-    await made(api, "recordPayment", **payment, allocations=[{"invoiceId": paid}])
+    selection = "customer { id } payment { id }"
+    recorded = await api.mutate("recordPayment", selection, **payment, allocations=[{"invoiceId": paid}])
     await made(api, "voidInvoice", id=void)
     return {
+        "payment": recorded["payment"]["id"],
         "customer": customer_id,
         "draft": draft,
         "paid": paid,
@@ -457,8 +503,16 @@ async def invoices_in_all_states(api: Api, _clock: TestClock) -> dict[str, str]:
 
 @refused(
     cases(
+        "updatePayment",
+        {"id": The("payment")},
+        ({"id": NOBODY}, "PAYMENT_NOT_FOUND", "id"),
+        ({"id": The("paid")}, "PAYMENT_NOT_FOUND", "id"),
+        *METADATA,
+    ),
+    cases(
         "recordPayment",
         {"customerId": The("customer"), "amountCents": 1000, "currency": "EUR"},
+        *METADATA,
         ({"customerId": NOBODY}, "CUSTOMER_NOT_FOUND", "customerId"),
         ({"amountCents": 0}, "AMOUNT_NOT_POSITIVE", "amountCents"),
         ({"amountCents": -1}, "AMOUNT_NOT_POSITIVE", "amountCents"),

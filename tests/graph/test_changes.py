@@ -129,15 +129,6 @@ async def test_a_customer_with_a_live_subscription_is_not_archived(api: Api) -> 
     assert archived["userErrors"] == []
 
 
-async def test_an_archived_customer_keeps_the_email(api: Api) -> None:
-    customer_id = await api.a_customer(email="ada@example.com")
-    await api.mutate("archiveCustomer", "customer { id }", id=customer_id)
-
-    payload = await api.mutate("createCustomer", "customer { id }", name="Ada", email="ada@example.com")
-
-    assert refusal(payload) == ("EMAIL_TAKEN", ["input", "email"])
-
-
 CANCELLATION = "subscription { status cancelAtPeriodEnd canceledAt endedAt nextBillingAt version }"
 
 

@@ -30,6 +30,7 @@ WITHOUT_A_KEY = {
     *("updateCustomer", "archiveCustomer", "unarchiveCustomer"),
     *("updatePlan", "archivePlan", "unarchivePlan"),
     *("withdrawSubscriptionChange", "undoSubscriptionCancellation", "deleteDraftInvoice"),
+    *("updateInvoice", "updatePayment"),
     *("createApiKey", "revokeApiKey", "createCustomerSession"),
 }
 """Mutations that do not bill or move money. A retry has the same result, is rejected, or creates another API key or
@@ -104,6 +105,19 @@ async def a_test_clock(_api: Api) -> Fields:
     return {"name": "June"}
 
 
+async def a_start_to_move(api: Api) -> Fields:
+    subscription_id = await api.a_subscription(startAt=f"{NOW + timedelta(days=3):%FT%TZ}")
+    return {"id": subscription_id, "startAt": f"{NOW:%FT%TZ}", "metadata": [{"key": "tier", "value": "gold"}]}
+
+
+async def a_trial_to_end(api: Api) -> Fields:
+    return {"id": await api.a_subscription(trialDays=14), "trialEnd": f"{NOW + timedelta(days=3):%FT%TZ}"}
+
+
+async def an_extension(api: Api) -> Fields:
+    return {"id": await api.a_subscription(), "until": f"{NOW + timedelta(days=40):%FT%TZ}"}
+
+
 INVOICE = "invoice { id number status amountCents amountDueCents version lines { id amountCents } }"
 WITH_A_KEY: dict[str, tuple[Callable[[Api], Awaitable[Fields]], str]] = {
     "createCustomer": (a_customer, "customer { id email version }"),
@@ -111,6 +125,9 @@ WITH_A_KEY: dict[str, tuple[Callable[[Api], Awaitable[Fields]], str]] = {
     "createSubscription": (a_new_subscription, f"subscription {{ id status version }} {INVOICE}"),
     "changeSubscription": (a_plan_for_more, f"subscription {{ id version plan {{ id }} }} {INVOICE}"),
     "cancelSubscription": (a_cancellation, f"subscription {{ id status version }} {INVOICE}"),
+    "updateSubscription": (a_start_to_move, f"subscription {{ id version status metadata {{ value }} }} {INVOICE}"),
+    "updateTrial": (a_trial_to_end, "subscription { id version trialEnd } invoice { id }"),
+    "extendPeriod": (an_extension, "subscription { id version currentPeriodEnd }"),
     "createInvoice": (a_draft, INVOICE),
     "addInvoiceLine": (a_line, INVOICE),
     "finalizeInvoice": (a_draft_to_finalize, INVOICE),

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing import changes, invoicing, proration, renewals
+from billing import crediting, invoicing, proration, renewals
 from billing.account import Account
 from billing.periods import Interval, Period, nth_boundary
 from graph.schema.fields import context
@@ -29,7 +29,7 @@ def a_credit_is_given_twice() -> None:
     def credit_due(billed_cents: int, _credited_cents: int, span: Period, at: datetime) -> int:
         return proration.prorated(billed_cents, span, at)
 
-    replace(changes, proration.credit_due, credit_due)
+    replace(crediting, proration.credit_due, credit_due)
 
 
 def a_retry_is_done_again() -> None:

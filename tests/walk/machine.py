@@ -9,6 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.walk.steps.catalog import CatalogSteps
 from tests.walk.steps.due import DueSteps
+from tests.walk.steps.moving import MovingSteps
 from tests.walk.steps.time import TimeSteps
 from tests.walk.walk import Walk
 
@@ -35,7 +36,7 @@ WEIGHTS = {
 """Weights of steps. The weight of any other step is 2."""
 
 
-class Machine(CatalogSteps, DueSteps, TimeSteps):
+class Machine(CatalogSteps, DueSteps, MovingSteps, TimeSteps):
     """Starts with a few customers and plans for the steps to use."""
 
     def __init__(self) -> None:

@@ -11,18 +11,20 @@ from tests.walk.model.world import Clock, Customer, Invoice, Key, Line, Payment,
 View = dict[str, Any]
 
 CUSTOMER = """
-    id name email externalId netDays currency balanceCents archivedAt version testClock { id }
+    id name email externalId netDays poNumber invoiceMemo currency balanceCents archivedAt version testClock { id }
     subscription { id }
     subscriptions(first: 100) { nodes {
         id status quantity plan { code } startedAt anchorAt currentPeriodStart currentPeriodEnd trialStart trialEnd
-        nextBillingAt cancelAtPeriodEnd canceledAt endedAt version
+        nextBillingAt cancelAtPeriodEnd cancelAt canceledAt endedAt version
+        metadata { key value }
         pendingChange { quantity plan { code } requestedAt effectiveAt }
         pendingLines { kind description quantity unitAmountCents amountCents periodOrdinal periodStart periodEnd
             plan { code } }
         billingHold { reason }
         latestInvoice { id }
     } }
-    payments(first: 100) { nodes { id amountCents overpaymentCents currency method reference receivedAt } totalCount }
+    payments(first: 100) { nodes { id amountCents overpaymentCents currency method reference receivedAt version
+        metadata { key value } } totalCount }
     ledger(last: 50) { nodes { sequence kind amountCents balanceAfterCents } totalCount }
 """
 INVOICES = """
@@ -30,7 +32,8 @@ INVOICES = """
         pageInfo { hasNextPage endCursor }
         nodes {
             id number kind status currency subtotalCents taxCents amountCents amountDueCents billTo { name email }
-            periodStart periodEnd issuedAt dueAt netDays paidAt version subscription { id } replaces { id }
+            periodStart periodEnd issuedAt dueAt netDays poNumber memo metadata { key value } paidAt version
+            subscription { id } replaces { id }
             lines { id kind description quantity unitAmountCents amountCents periodOrdinal periodStart periodEnd
                 plan { code } reverses { id } }
             allocations { kind amountCents releasedAt payment { id } sourceInvoice { id } }
@@ -144,6 +147,8 @@ def expected(world: World, customer: Customer) -> View:
         "email": customer.email,
         "externalId": customer.external_id,
         "netDays": customer.net_days,
+        "poNumber": customer.po_number,
+        "invoiceMemo": customer.invoice_memo,
         "currency": customer.currency,
         "balanceCents": customer.balance,
         "archived": customer.archived,
@@ -160,6 +165,8 @@ def expected(world: World, customer: Customer) -> View:
                 "method": each.method,
                 "reference": each.reference,
                 "receivedAt": instant(each.received_at),
+                "version": each.version,
+                "metadata": pairs(each.metadata),
             }
             for each in customer.payments
         },
@@ -179,6 +186,10 @@ def named(invoice: Invoice) -> str:
 
 def instant(at: datetime | None) -> str | None:
     return None if at is None else f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def pairs(metadata: dict[str, str]) -> list[View]:
+    return [{"key": key, "value": value} for key, value in sorted(metadata.items())]
 
 
 def code(plan: Plan | None) -> View | None:
@@ -201,9 +212,11 @@ def subscription_view(customer: Customer, subscription: Subscription) -> View:
         "trialEnd": instant(subscription.trial and subscription.trial[1]),
         "nextBillingAt": instant(subscription.next_at),
         "cancelAtPeriodEnd": subscription.cancel_at_period_end,
+        "cancelAt": instant(subscription.cancel_at),
         "canceledAt": instant(subscription.canceled_at),
         "endedAt": instant(subscription.ended_at),
         "version": subscription.version,
+        "metadata": [{"key": key, "value": value} for key, value in subscription.metadata.items()],
         "pendingChange": pending
         and {
             "plan": code(pending[0]),
@@ -235,6 +248,9 @@ def invoice_view(customer: Customer, invoice: Invoice) -> View:
         "issuedAt": instant(invoice.issued_at),
         "dueAt": instant(invoice.due_at),
         "netDays": invoice.net_days,
+        "poNumber": invoice.po_number,
+        "memo": invoice.memo,
+        "metadata": pairs(invoice.metadata),
         "paidAt": instant(invoice.paid_at),
         "version": invoice.version,
         "subscription": invoice.subscription and {"id": invoice.subscription.id},

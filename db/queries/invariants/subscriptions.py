@@ -98,7 +98,7 @@ PERIODS_INVOICED = Invariant(
 
 NEXT_BILLING = Invariant(
     "I3",
-    "a live subscription is next billed when its period ends",
+    "a live subscription is next billed when its period ends, or when it is set to cancel before",
     "subscriptions",
     """
     SELECT CASE
@@ -106,9 +106,10 @@ NEXT_BILLING = Invariant(
             format('subscription %s: is CANCELED but would be billed next at %s', id, next_billing_at)
         WHEN status <> 'CANCELED' AND next_billing_at IS NULL THEN
             format('subscription %s: is %s but has no next billing date', id, status)
-        WHEN status NOT IN ('PENDING', 'CANCELED') AND next_billing_at IS DISTINCT FROM current_period_end THEN
-            format('subscription %s: is billed next at %s, its period ends at %s', id, next_billing_at,
-                   current_period_end)
+        WHEN status NOT IN ('PENDING', 'CANCELED')
+          AND next_billing_at IS DISTINCT FROM LEAST(current_period_end, cancel_at) THEN
+            format('subscription %s: is billed next at %s, and its period or it ends at %s', id, next_billing_at,
+                   LEAST(current_period_end, cancel_at))
     END AS wrong
     FROM subscriptions
     """,

@@ -5,11 +5,17 @@ from strawberry import Maybe
 
 from billing import limits
 from billing.ids import CustomerId, TestClockId
-from billing.validation import UNCHANGED
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import Payload, given, idempotency_key_field, made_customer, mutation, payload
 from graph.schema.fields.scalars import parse_id
-from graph.schema.types.common import AddressInput, MetadataEntryInput, metadata_input_field, metadata_of
+from graph.schema.types.common import (
+    AddressInput,
+    MetadataEntryInput,
+    given_metadata,
+    metadata_input_field,
+    metadata_of,
+    new_metadata_field,
+)
 from graph.schema.types.customers import Customer
 from services import customers
 
@@ -18,7 +24,10 @@ from services import customers
 class CreateCustomerInput:
     name: str = strawberry.field(description=f"The name on invoices: 1 to {limits.MAX_NAME} characters.")
     email: str = strawberry.field(
-        description=("The e-mail address. Must be unique among all customers, including archived ones, ignoring case.")
+        description=(
+            "The e-mail address. Must be unique, ignoring case, among the customers that are not archived and are on"
+            " the same test clock, or in real time."
+        )
     )
     external_id: str | None = strawberry.field(
         default=None,
@@ -36,6 +45,17 @@ class CreateCustomerInput:
             f"Payment terms: days from issue to due date of the customer's invoices, 0 to {limits.MAX_NET_DAYS}."
             f" Defaults to the plan's value, else {limits.NET_DAYS}."
         ),
+    )
+    po_number: str | None = strawberry.field(
+        default=None,
+        description=(
+            f"Purchase order number to show on the customer's invoices: one line of 1 to {limits.MAX_PO_NUMBER}"
+            " characters."
+        ),
+    )
+    invoice_memo: str | None = strawberry.field(
+        default=None,
+        description=f"Memo to show on the customer's invoices: 1 to {limits.MAX_MEMO} characters, with line breaks.",
     )
     test_clock_id: strawberry.ID | None = strawberry.field(
         default=None,
@@ -55,7 +75,10 @@ class UpdateCustomerInput:
         description=f"The new name: 1 to {limits.MAX_NAME} characters. Null is rejected."
     )
     email: Maybe[str | None] = strawberry.field(
-        description="The new e-mail address. Must be unique among all customers. Null is rejected."
+        description=(
+            "The new e-mail address. Must be unique among the customers that are not archived and are on the same test"
+            " clock, or in real time. Null is rejected."
+        )
     )
     external_id: Maybe[str | None] = strawberry.field(
         description=(f"The new external id, 1 to {limits.MAX_EXTERNAL_ID} characters. Must be unique. Null removes it.")
@@ -72,12 +95,18 @@ class UpdateCustomerInput:
             f" the plan's value applies, else {limits.NET_DAYS}."
         )
     )
-    metadata: Maybe[list[MetadataEntryInput] | None] = strawberry.field(
+    po_number: Maybe[str | None] = strawberry.field(
         description=(
-            f"The new metadata, at most {limits.MAX_METADATA_PAIRS} pairs. It replaces all existing pairs. Null"
-            " removes all."
+            f"Purchase order number to show on future invoices: one line of 1 to {limits.MAX_PO_NUMBER} characters."
+            " Null removes it."
         )
     )
+    invoice_memo: Maybe[str | None] = strawberry.field(
+        description=(
+            f"Memo to show on future invoices: 1 to {limits.MAX_MEMO} characters, with line breaks. Null removes it."
+        )
+    )
+    metadata: Maybe[list[MetadataEntryInput] | None] = new_metadata_field()
 
 
 @strawberry.input(description="The customer to archive.")
@@ -125,6 +154,8 @@ class CustomerMutations:
                 address=input.address.value() if input.address else None,
                 tax_id=input.tax_id,
                 net_days=input.net_days,
+                po_number=input.po_number,
+                invoice_memo=input.invoice_memo,
                 test_clock_id=None if input.test_clock_id is None else TestClockId(parse_id(input.test_clock_id)),
                 metadata=metadata,
                 now=info.context.now(),
@@ -134,7 +165,7 @@ class CustomerMutations:
 
     @mutation("Updates a customer.")
     async def update_customer(self, info: Info, input: UpdateCustomerInput) -> UpdateCustomerPayload:
-        address, metadata = given(input.address), given(input.metadata)
+        address, metadata = given(input.address), given_metadata(input.metadata)
         made = await info.context.change(
             lambda session: customers.update_customer(
                 session,
@@ -145,15 +176,17 @@ class CustomerMutations:
                 address=address.value() if isinstance(address, AddressInput) else address,
                 tax_id=given(input.tax_id),
                 net_days=given(input.net_days),
-                metadata=UNCHANGED if metadata is UNCHANGED else metadata_of(metadata),
+                po_number=given(input.po_number),
+                invoice_memo=given(input.invoice_memo),
+                metadata=metadata,
                 now=info.context.now(),
             )
         )
         return UpdateCustomerPayload(made=made)
 
     @mutation(
-        "Archives a customer without a live subscription. The e-mail address stays reserved, open invoices stay"
-        " owed, and customer sessions end."
+        "Archives a customer without a live subscription. Another customer may then take the e-mail address. Open"
+        " invoices stay owed, and customer sessions end."
     )
     async def archive_customer(self, info: Info, input: ArchiveCustomerInput) -> ArchiveCustomerPayload:
         made = await info.context.change(
@@ -163,7 +196,7 @@ class CustomerMutations:
         )
         return ArchiveCustomerPayload(made=made)
 
-    @mutation("Unarchives a customer.")
+    @mutation("Unarchives a customer. Rejected if another customer has taken the e-mail address.")
     async def unarchive_customer(self, info: Info, input: UnarchiveCustomerInput) -> UnarchiveCustomerPayload:
         made = await info.context.change(
             lambda session: customers.unarchive_customer(

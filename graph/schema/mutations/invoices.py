@@ -1,12 +1,20 @@
 """Mutations of invoices."""
 
 import strawberry
+from strawberry import Maybe
 
 from billing import limits
 from billing.ids import CustomerId, InvoiceId
 from graph.schema.fields.context import Info
-from graph.schema.fields.payloads import Payload, idempotency_key_field, made_invoice, mutation, payload
+from graph.schema.fields.payloads import Payload, given, idempotency_key_field, made_invoice, mutation, payload
 from graph.schema.fields.scalars import Cents, Currency, parse_id
+from graph.schema.types.common import (
+    MetadataEntryInput,
+    given_metadata,
+    metadata_input_field,
+    metadata_of,
+    new_metadata_field,
+)
 from graph.schema.types.invoices import Invoice
 from services import drafts, invoices
 from services.drafts import OneOffLine
@@ -47,7 +55,51 @@ class CreateInvoiceInput:
             f" customer's value, else {limits.NET_DAYS}."
         ),
     )
+    po_number: str | None = strawberry.field(
+        default=None,
+        description=(
+            f"Purchase order number to show on the invoice: one line of 1 to {limits.MAX_PO_NUMBER} characters."
+            " Defaults to the customer's when the invoice is finalized."
+        ),
+    )
+    memo: str | None = strawberry.field(
+        default=None,
+        description=(
+            f"Text to show on the invoice: 1 to {limits.MAX_MEMO} characters, with line breaks. Defaults to the"
+            " customer's `invoiceMemo` when the invoice is finalized."
+        ),
+    )
+    metadata: list[MetadataEntryInput] | None = metadata_input_field()
     idempotency_key: str | None = idempotency_key_field()
+
+
+@strawberry.input(
+    description=(
+        "Changes to an invoice. Omitted fields stay unchanged. Only `metadata` can be changed after the invoice is"
+        " finalized."
+    )
+)
+class UpdateInvoiceInput:
+    id: strawberry.ID = strawberry.field(description="The invoice, with any status.")
+    net_days: Maybe[int | None] = strawberry.field(
+        description=(
+            f"Payment terms: days from finalization to the due date, 0 to {limits.MAX_NET_DAYS}. With null, the"
+            f" customer's value applies, else {limits.NET_DAYS}. Only for a DRAFT."
+        )
+    )
+    po_number: Maybe[str | None] = strawberry.field(
+        description=(
+            f"Purchase order number to show on the invoice: one line of 1 to {limits.MAX_PO_NUMBER} characters. With"
+            " null, the customer's value is copied when the invoice is finalized. Only for a DRAFT."
+        )
+    )
+    memo: Maybe[str | None] = strawberry.field(
+        description=(
+            f"Text to show on the invoice: 1 to {limits.MAX_MEMO} characters, with line breaks. With null, the"
+            " customer's `invoiceMemo` is copied when the invoice is finalized. Only for a DRAFT."
+        )
+    )
+    metadata: Maybe[list[MetadataEntryInput] | None] = new_metadata_field()
 
 
 @strawberry.input(description="A line to add to a DRAFT invoice.")
@@ -102,6 +154,11 @@ class CreateInvoicePayload(Payload):
 
 
 @payload
+class UpdateInvoicePayload(Payload):
+    invoice: Invoice | None = made_invoice("The updated invoice.")
+
+
+@payload
 class AddInvoiceLinePayload(Payload):
     invoice: Invoice | None = made_invoice("The updated DRAFT invoice.")
 
@@ -137,6 +194,7 @@ class MarkInvoiceUncollectiblePayload(Payload):
 class InvoiceMutations:
     @mutation("Creates a one-off invoice as a DRAFT, without a number. You can add lines until you finalize it.")
     async def create_invoice(self, info: Info, input: CreateInvoiceInput) -> CreateInvoicePayload:
+        metadata = metadata_of(input.metadata)
         made = await info.context.once(
             input,
             lambda session: drafts.create_invoice(
@@ -145,10 +203,29 @@ class InvoiceMutations:
                 currency=input.currency,
                 lines=[line.value() for line in input.lines],
                 net_days=input.net_days,
+                po_number=input.po_number,
+                memo=input.memo,
+                metadata=metadata,
                 now=info.context.now(),
             ),
         )
         return CreateInvoicePayload(made=made)
+
+    @mutation("Updates a DRAFT invoice, or the metadata of any invoice.")
+    async def update_invoice(self, info: Info, input: UpdateInvoiceInput) -> UpdateInvoicePayload:
+        metadata = given_metadata(input.metadata)
+        made = await info.context.change(
+            lambda session: drafts.update_invoice(
+                session,
+                invoice_id=InvoiceId(parse_id(input.id)),
+                net_days=given(input.net_days),
+                po_number=given(input.po_number),
+                memo=given(input.memo),
+                metadata=metadata,
+                now=info.context.now(),
+            )
+        )
+        return UpdateInvoicePayload(made=made)
 
     @mutation("Adds a line to a DRAFT invoice.")
     async def add_invoice_line(self, info: Info, input: AddInvoiceLineInput) -> AddInvoiceLinePayload:

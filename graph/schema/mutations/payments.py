@@ -3,14 +3,22 @@
 from datetime import datetime
 
 import strawberry
+from strawberry import Maybe
 
 from billing import limits
 from billing.enums import PaymentMethod
-from billing.ids import CustomerId, InvoiceId
+from billing.ids import CustomerId, InvoiceId, PaymentId
 from billing.paying import RequestedAllocation
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import Payload, idempotency_key_field, made_customer, made_payment, mutation, payload
 from graph.schema.fields.scalars import Cents, Currency, parse_id
+from graph.schema.types.common import (
+    MetadataEntryInput,
+    given_metadata,
+    metadata_input_field,
+    metadata_of,
+    new_metadata_field,
+)
 from graph.schema.types.customers import Customer
 from graph.schema.types.payments import Payment
 from services import payments
@@ -72,7 +80,14 @@ class RecordPaymentInput:
             " customer's balance."
         ),
     )
+    metadata: list[MetadataEntryInput] | None = metadata_input_field()
     idempotency_key: str | None = idempotency_key_field()
+
+
+@strawberry.input(description="Changes to a payment, of which only the metadata can change.")
+class UpdatePaymentInput:
+    id: strawberry.ID = strawberry.field(description="The payment.")
+    metadata: Maybe[list[MetadataEntryInput] | None] = new_metadata_field()
 
 
 @payload
@@ -81,10 +96,16 @@ class RecordPaymentPayload(Payload):
     customer: Customer | None = made_customer("The updated customer.")
 
 
+@payload
+class UpdatePaymentPayload(Payload):
+    payment: Payment | None = made_payment("The updated payment.")
+
+
 @strawberry.type
 class PaymentMutations:
     @mutation("Records a payment and applies it to the customer's invoices.")
     async def record_payment(self, info: Info, input: RecordPaymentInput) -> RecordPaymentPayload:
+        metadata = metadata_of(input.metadata)
         made = await info.context.once(
             input,
             lambda session: payments.record_payment(
@@ -97,7 +118,18 @@ class PaymentMutations:
                 received_at=input.received_at,
                 allocations=None if input.allocations is None else [each.value() for each in input.allocations],
                 allow_overpayment=input.allow_overpayment,
+                metadata=metadata,
                 now=info.context.now(),
             ),
         )
         return RecordPaymentPayload(made=made)
+
+    @mutation("Updates the metadata of a payment.")
+    async def update_payment(self, info: Info, input: UpdatePaymentInput) -> UpdatePaymentPayload:
+        metadata = given_metadata(input.metadata)
+        made = await info.context.change(
+            lambda session: payments.update_payment(
+                session, payment_id=PaymentId(parse_id(input.id)), metadata=metadata, now=info.context.now()
+            )
+        )
+        return UpdatePaymentPayload(made=made)

@@ -6,7 +6,7 @@ import strawberry
 
 from billing.enums import CustomerPermission
 from billing.ids import CustomerId, SubscriptionId
-from billing.subscribing import CancellationRequest, Settlement, SubscriptionRequest
+from billing.subscribing import SubscriptionRequest
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import (
     Payload,
@@ -17,21 +17,16 @@ from graph.schema.fields.payloads import (
     payload,
 )
 from graph.schema.fields.scalars import parse_id
-from graph.schema.types.common import MetadataEntryInput, describe, metadata_input_field, metadata_of
+from graph.schema.types.common import MetadataEntryInput, metadata_input_field, metadata_of
 from graph.schema.types.invoices import Invoice
-from graph.schema.types.subscription_inputs import NewSubscriptionInput, SubscriptionChangeInput
+from graph.schema.types.subscription_inputs import (
+    AnchorResetInput,
+    CancellationInput,
+    NewSubscriptionInput,
+    SubscriptionChangeInput,
+)
 from graph.schema.types.subscriptions import WITHDRAWN_CHANGE, PendingChange, Subscription, WithdrawnChange
 from services import subscriptions
-
-describe(
-    Settlement,
-    "Settlement of the unused part of the period when a subscription is canceled immediately.",
-    NONE="It is not credited.",
-    CREDIT=(
-        "It is credited on a separate invoice. The credit is applied to the customer's open invoices and then"
-        " added to the balance."
-    ),
-)
 
 
 @strawberry.input(description="A new subscription. It starts immediately, or at `startAt`.")
@@ -53,27 +48,18 @@ class ChangeSubscriptionInput(SubscriptionChangeInput):
     idempotency_key: str | None = idempotency_key_field()
 
 
+@strawberry.input(description="The subscription and its new billing anchor.")
+class ResetBillingAnchorInput(AnchorResetInput):
+    idempotency_key: str | None = idempotency_key_field()
+
+
 @strawberry.input(description="The subscription whose pending change to withdraw.")
 class WithdrawSubscriptionChangeInput:
     id: strawberry.ID = strawberry.field(description="The subscription.")
 
 
 @strawberry.input(description="The subscription to cancel.")
-class CancelSubscriptionInput:
-    id: strawberry.ID = strawberry.field(description="The subscription.")
-    at_period_end: bool = strawberry.field(
-        default=True,
-        description=(
-            "True to cancel at the end of the current period; this can be undone until then. False to cancel"
-            " immediately. A PENDING subscription is always canceled immediately."
-        ),
-    )
-    settlement: Settlement = strawberry.field(
-        default=Settlement.NONE,
-        description=(
-            "Settlement of the unused part of the period. CREDIT is allowed only for an immediate cancellation."
-        ),
-    )
+class CancelSubscriptionInput(CancellationInput):
     idempotency_key: str | None = idempotency_key_field()
 
 
@@ -103,6 +89,12 @@ class ChangeSubscriptionPayload(Payload):
 
 
 @payload
+class ResetBillingAnchorPayload(Payload):
+    subscription: Subscription | None = made_subscription("The updated subscription.")
+    invoice: Invoice | None = made_invoice("The invoice of the new period. Null if none starts now.")
+
+
+@payload
 class WithdrawSubscriptionChangePayload(Payload):
     subscription: Subscription | None = made_subscription("The updated subscription.")
 
@@ -111,7 +103,8 @@ class WithdrawSubscriptionChangePayload(Payload):
 class CancelSubscriptionPayload(Payload):
     subscription: Subscription | None = made_subscription("The updated subscription.")
     invoice: Invoice | None = made_invoice(
-        "The final invoice, with the credit and all pending lines. Null if there is none."
+        "The final invoice, with the credit and all pending lines. Null if there is none, or if the cancellation is"
+        " scheduled."
     )
 
 
@@ -151,6 +144,17 @@ class SubscriptionMutations:
         )
         return ChangeSubscriptionPayload(made=made)
 
+    @mutation("Moves the day on which a subscription's periods begin, with the next period or immediately.")
+    async def reset_billing_anchor(self, info: Info, input: ResetBillingAnchorInput) -> ResetBillingAnchorPayload:
+        reset = input.reset()
+        made = await info.context.once(
+            input,
+            lambda session: subscriptions.reset_billing_anchor(
+                session, reset, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
+            ),
+        )
+        return ResetBillingAnchorPayload(made=made)
+
     @mutation("Withdraws the pending change of a subscription.", permission=CustomerPermission.CHANGE_SUBSCRIPTION)
     async def withdraw_subscription_change(
         self, info: Info, input: WithdrawSubscriptionChangeInput
@@ -163,26 +167,24 @@ class SubscriptionMutations:
         return WithdrawSubscriptionChangePayload(made=made)
 
     @mutation(
-        "Cancels a subscription, at the end of the current period or immediately. Open invoices stay owed."
-        " `settlement` defines whether the unused part of the period is credited; a customer session must not set"
-        " it.",
+        "Cancels a subscription: at the end of the current period, at an instant, or immediately. Open invoices stay"
+        " owed. `settlement` defines whether the unused part of the period is credited; a customer session must not"
+        " set it.",
         permission=CustomerPermission.CANCEL_SUBSCRIPTION,
     )
     async def cancel_subscription(self, info: Info, input: CancelSubscriptionInput) -> CancelSubscriptionPayload:
-        info.context.access.leave_out(settlement=input.settlement is not Settlement.NONE)
+        request = input.request(info.context.access)
         made = await info.context.once(
             input,
             lambda session: subscriptions.cancel_subscription(
-                session,
-                CancellationRequest(input.at_period_end, input.settlement),
-                subscription_id=SubscriptionId(parse_id(input.id)),
-                now=info.context.now(),
+                session, request, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
             ),
         )
         return CancelSubscriptionPayload(made=made)
 
     @mutation(
-        "Undoes a cancellation that is scheduled for the end of the period.",
+        "Undoes a cancellation that is scheduled for the end of the period or for an instant. If a period has already"
+        " been billed only until that instant, the next period starts there, a new billing anchor.",
         permission=CustomerPermission.CANCEL_SUBSCRIPTION,
     )
     async def undo_subscription_cancellation(

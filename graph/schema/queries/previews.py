@@ -12,7 +12,16 @@ from graph.schema.fields.payloads import Payload, payload, preview
 from graph.schema.fields.scalars import parse_id
 from graph.schema.types.common import describe_fields
 from graph.schema.types.previews import InvoicePreview
-from graph.schema.types.subscription_inputs import START_NOW, NewSubscriptionInput, SubscriptionChangeInput
+from graph.schema.types.subscription_inputs import (
+    MOVED_START,
+    START_NOW,
+    AnchorResetInput,
+    CancellationInput,
+    NewSubscriptionInput,
+    PeriodExtensionInput,
+    SubscriptionChangeInput,
+    TrialUpdateInput,
+)
 from graph.schema.types.subscriptions import WITHDRAWN_CHANGE, PendingChange, WithdrawnChange
 from services import previews
 
@@ -52,6 +61,39 @@ describe_fields(
 )
 
 
+@strawberry.input(description="The update of a trial to preview. Give `trialEnd` or `endNow`.")
+class PreviewTrialUpdateInput(TrialUpdateInput):
+    pass
+
+
+@strawberry.input(description="The extension of a period to preview.")
+class PreviewPeriodExtensionInput(PeriodExtensionInput):
+    pass
+
+
+@strawberry.input(description="The cancellation to preview.")
+class PreviewCancellationInput(CancellationInput):
+    pass
+
+
+@strawberry.input(description="The subscription whose start to move.")
+class PreviewSubscriptionUpdateInput:
+    id: strawberry.ID = strawberry.field(description="The subscription.")
+    start_at: datetime = strawberry.field(description=MOVED_START)
+
+
+@payload
+class PreviewSubscriptionUpdatePayload(Payload):
+    invoice: InvoicePreview | None = strawberry.field(
+        default=None, description="The first invoice, as it would be issued when the subscription starts."
+    )
+
+
+@strawberry.input(description="The reset of a billing anchor to preview.")
+class PreviewBillingAnchorResetInput(AnchorResetInput):
+    pass
+
+
 @payload
 class PreviewSubscriptionPayload(Payload):
     invoice: InvoicePreview | None = strawberry.field(
@@ -73,6 +115,47 @@ class PreviewSubscriptionChangePayload(Payload):
         description="The invoice of the next period after the change. Null if the subscription ends before that.",
     )
     withdrawn_change: PendingChange | None = strawberry.field(default=None, description=WITHDRAWN_CHANGE)
+
+
+@payload
+class PreviewTrialUpdatePayload(Payload):
+    invoice: InvoicePreview | None = strawberry.field(
+        default=None,
+        description="The invoice of the first full period if the trial would end now. Null if its end would move.",
+    )
+    next_invoice: InvoicePreview | None = strawberry.field(
+        default=None, description="The next invoice after the update. Null if the subscription ends before that."
+    )
+
+
+@payload
+class PreviewPeriodExtensionPayload(Payload):
+    next_invoice: InvoicePreview | None = strawberry.field(
+        default=None, description="The next invoice after the extension. Null if the subscription ends before that."
+    )
+
+
+@payload
+class PreviewCancellationPayload(Payload):
+    ends_at: datetime | None = strawberry.field(default=None, description="When the subscription would end.")
+    invoices: list[InvoicePreview] | None = strawberry.field(
+        default=None,
+        description=(
+            "The invoices from the cancellation until the end, oldest first: those of periods, and a final one with the"
+            f" credit and all pending lines, if there are any. At most {limits.MAX_UPCOMING_INVOICES}, with the final"
+            " one only if it is among them."
+        ),
+    )
+
+
+@payload
+class PreviewBillingAnchorResetPayload(Payload):
+    invoice: InvoicePreview | None = strawberry.field(
+        default=None, description="The invoice that the reset would create. Null if there would be none."
+    )
+    next_invoice: InvoicePreview | None = strawberry.field(
+        default=None, description="The invoice of the next period after the reset."
+    )
 
 
 @strawberry.type
@@ -108,4 +191,63 @@ class PreviewQueries:
             invoice=change.invoice,  # type: ignore[arg-type]
             next_invoice=change.next_invoice,  # type: ignore[arg-type]
             withdrawn_change=WithdrawnChange.of(change.withdrawn),
+        )
+
+    @preview("Previews `updateTrial` with the same input. Stores nothing.")
+    async def preview_trial_update(self, info: Info, input: PreviewTrialUpdateInput) -> PreviewTrialUpdatePayload:
+        async with info.context.reads() as session:
+            found = await previews.preview_trial_update(
+                session, input.request(), subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
+            )
+        return PreviewTrialUpdatePayload(
+            invoice=found.invoice,  # type: ignore[arg-type]
+            next_invoice=found.next_invoice,  # type: ignore[arg-type]
+        )
+
+    @preview("Previews `extendPeriod` with the same input. Stores nothing.")
+    async def preview_period_extension(
+        self, info: Info, input: PreviewPeriodExtensionInput
+    ) -> PreviewPeriodExtensionPayload:
+        async with info.context.reads() as session:
+            found = await previews.preview_period_extension(
+                session, input.until, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
+            )
+        return PreviewPeriodExtensionPayload(next_invoice=found.next_invoice)  # type: ignore[arg-type]
+
+    @preview("Previews `cancelSubscription` with the same input. Stores nothing.")
+    async def preview_cancellation(self, info: Info, input: PreviewCancellationInput) -> PreviewCancellationPayload:
+        request = input.request(info.context.access)
+        async with info.context.reads() as session:
+            found = await previews.preview_cancellation(
+                session, request, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
+            )
+        return PreviewCancellationPayload(
+            ends_at=found.ends_at,
+            invoices=found.invoices,  # type: ignore[arg-type]
+        )
+
+    @preview("Previews the first invoice after `updateSubscription` with the same `startAt`. Stores nothing.")
+    async def preview_subscription_update(
+        self, info: Info, input: PreviewSubscriptionUpdateInput
+    ) -> PreviewSubscriptionUpdatePayload:
+        async with info.context.reads() as session:
+            invoice = await previews.preview_subscription_update(
+                session, input.start_at, subscription_id=SubscriptionId(parse_id(input.id)), now=info.context.now()
+            )
+        return PreviewSubscriptionUpdatePayload(invoice=invoice)  # type: ignore[arg-type]
+
+    @preview("Previews `resetBillingAnchor` with the same input. Stores nothing.")
+    async def preview_billing_anchor_reset(
+        self, info: Info, input: PreviewBillingAnchorResetInput
+    ) -> PreviewBillingAnchorResetPayload:
+        async with info.context.reads() as session:
+            found = await previews.preview_anchor_reset(
+                session,
+                input.reset(),
+                subscription_id=SubscriptionId(parse_id(input.id)),
+                now=info.context.now(),
+            )
+        return PreviewBillingAnchorResetPayload(
+            invoice=found.invoice,  # type: ignore[arg-type]
+            next_invoice=found.next_invoice,  # type: ignore[arg-type]
         )

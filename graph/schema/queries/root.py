@@ -84,7 +84,10 @@ class Query(PreviewQueries):
     customer: Customer | None = lookup(customers_by_id, "The customer with this id.")
     customer_by_email: Customer | None = lookup(
         customers_by_email_key,
-        "The customer with this e-mail address, ignoring case.",
+        (
+            "The customer with this e-mail address, ignoring case. If several have it, the one in real time that is not"
+            " archived, else the one in real time that was archived last, else one on a test clock."
+        ),
         argument="email",
         argument_description="The e-mail address.",
         argument_type=str,

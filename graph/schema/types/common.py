@@ -12,13 +12,14 @@ from strawberry.types import get_object_definition
 
 from billing import limits, records
 from billing.errors import InvalidInput
-from billing.validation import CURRENCIES
+from billing.validation import CURRENCIES, UNCHANGED, Unchanged
 from db.access.rows import JoinedRow, Row
 from db.models import Base
 from db.queries.pages import Condition, Value
 from graph.execution import ATTRIBUTE, READS
 from graph.schema.fields.context import Info
 from graph.schema.fields.errors import bad_user_input
+from graph.schema.fields.payloads import Some, given
 from graph.schema.fields.scalars import parse_id
 
 
@@ -122,6 +123,17 @@ def metadata_input_field(*, deprecation_reason: str | None = None) -> Any:
     )
 
 
+def new_metadata_field(*, deprecation_reason: str | None = None) -> Any:
+    """Declares the metadata of an update: omitted, null, or the pairs that replace all others."""
+    return strawberry.field(
+        description=(
+            f"The new metadata, at most {limits.MAX_METADATA_PAIRS} pairs. It replaces all existing pairs. Null"
+            " removes all."
+        ),
+        deprecation_reason=deprecation_reason,
+    )
+
+
 def metadata_of(entries: list[MetadataEntryInput] | None) -> Mapping[str, str] | None:
     """Returns the entries of an input as a mapping. Raises `InvalidInput` if a key appears twice."""
     if entries is None:
@@ -130,6 +142,14 @@ def metadata_of(entries: list[MetadataEntryInput] | None) -> Mapping[str, str] |
     if len(pairs) != len(entries):
         raise InvalidInput("Each metadata key may appear only once.", "metadata")
     return pairs
+
+
+def given_metadata(
+    entries: Some[list[MetadataEntryInput] | None] | None,
+) -> Mapping[str, str] | None | Unchanged:
+    """Returns the metadata of an update, or `UNCHANGED` if it was omitted. Raises `InvalidInput` like `metadata_of`."""
+    value = given(entries)
+    return UNCHANGED if value is UNCHANGED else metadata_of(value)
 
 
 @strawberry.type(description="A postal address. Omitted lines are null.")

@@ -48,7 +48,10 @@ class Customer(Node):
     row: ClassVar = models.Customer
 
     name: str = field("The name on invoices.")
-    email: str = field("The e-mail address, unique among all customers, ignoring case.")
+    email: str = field(
+        "The e-mail address, unique among the customers that are not archived, ignoring case. Customers in real time"
+        " and those on each test clock count separately."
+    )
     external_id: str | None = field("The customer's id in your own system. Unique. Null if not set.")
     address: Address | None = field("The postal address on invoices. Null if not set.")
     tax_id: str | None = field("The tax id on invoices, such as a VAT number. Null if not set.")
@@ -64,6 +67,14 @@ class Customer(Node):
     net_days: int | None = field(
         "Payment terms: days from issue to due date of this customer's invoices. If null, the plan's value"
         f" applies, else {limits.NET_DAYS}."
+    )
+    po_number: str | None = field(
+        "Purchase order number that the customer's invoices show. Copied when an invoice is finalized, unless a draft"
+        " has its own. Null if not set."
+    )
+    invoice_memo: str | None = field(
+        "Memo that the customer's invoices show. Copied when an invoice is finalized, unless a draft has its own. Null"
+        " if not set."
     )
     archived_at: datetime | None = field("When the customer was archived. Null if not archived.")
     version: int = field("Version of the customer. Starts at 1 and increases by one with each change.")

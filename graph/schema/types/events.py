@@ -48,13 +48,19 @@ describe(
     PLAN_ARCHIVED="A plan was archived.",
     PLAN_UNARCHIVED="A plan was unarchived.",
     SUBSCRIPTION_CREATED="A subscription was created. Unless it is PENDING, it has also started.",
+    SUBSCRIPTION_UPDATED="The start or the metadata of a subscription was changed. `changes` lists the fields.",
     SUBSCRIPTION_STARTED="A PENDING subscription has started.",
+    SUBSCRIPTION_TRIAL_UPDATED="The end of a trial was moved.",
     SUBSCRIPTION_TRIAL_ENDED="A trial ended and the first full period was billed.",
     SUBSCRIPTION_RENEWED="A new period started and was billed.",
+    SUBSCRIPTION_PERIOD_EXTENDED="The current period was extended without a charge.",
     SUBSCRIPTION_CHANGED="A new plan or quantity took effect. `changes` lists which.",
     SUBSCRIPTION_CHANGE_SCHEDULED="A change of plan or quantity was scheduled for the next period.",
     SUBSCRIPTION_CHANGE_WITHDRAWN="A pending change was withdrawn or replaced.",
-    SUBSCRIPTION_CANCELLATION_SCHEDULED="A cancellation at the end of the current period was scheduled.",
+    SUBSCRIPTION_ANCHOR_RESET="The billing anchor was reset. If a new period started, it was also billed.",
+    SUBSCRIPTION_CANCELLATION_SCHEDULED=(
+        "A cancellation was scheduled: at the end of the current period, or at an instant."
+    ),
     SUBSCRIPTION_CANCELLATION_UNDONE="A scheduled cancellation was undone before it took effect.",
     SUBSCRIPTION_CANCELED="A subscription ended.",
     SUBSCRIPTION_PAST_DUE=(
@@ -62,7 +68,7 @@ describe(
     ),
     SUBSCRIPTION_RECOVERED="A PAST_DUE subscription became ACTIVE: it no longer has an overdue open invoice.",
     INVOICE_CREATED="A draft was created.",
-    INVOICE_UPDATED="A draft was changed.",
+    INVOICE_UPDATED="A draft was changed, or the metadata of an invoice. `changes` lists the fields.",
     INVOICE_DELETED="A draft was deleted.",
     INVOICE_FINALIZED=(
         "An invoice was finalized and got its number. Most invoices are created finalized and were never drafts."
@@ -72,6 +78,7 @@ describe(
     INVOICE_VOIDED="An invoice was voided.",
     INVOICE_MARKED_UNCOLLECTIBLE="An invoice was marked uncollectible.",
     PAYMENT_RECORDED="A payment was recorded.",
+    PAYMENT_UPDATED="The metadata of a payment was changed.",
     TEST_CLOCK_CREATED="A test clock was created.",
     TEST_CLOCK_ADVANCING="A test clock started to advance.",
     TEST_CLOCK_ADVANCED="A test clock reached its target time.",
@@ -120,7 +127,8 @@ class Event:
     object_id: strawberry.ID = field("The id of the object that changed.")
     version: int = field(
         "The object's `version` after the change. An object has exactly one event for each of its versions 1, 2,"
-        " 3 and so on. Customer sessions do not see the events of drafts."
+        " 3 and so on. Customer sessions do not see the events of drafts and of changed metadata of invoices and"
+        " payments."
     )
 
     @strawberry.field(

@@ -25,7 +25,19 @@ from db.queries.pages import Condition
 from graph.schema.fields.edges import edge
 from graph.schema.fields.paging import OrderDirection
 from graph.schema.fields.scalars import Cents, Currency
-from graph.schema.types.common import Address, DateTimeRange, Node, any_of, describe, field, id_is, in_currency, within
+from graph.schema.types.common import (
+    Address,
+    DateTimeRange,
+    MetadataEntry,
+    Node,
+    any_of,
+    describe,
+    field,
+    id_is,
+    in_currency,
+    metadata_field,
+    within,
+)
 from graph.schema.types.lazy import (
     LazyCustomer,
     LazyInvoice,
@@ -101,7 +113,7 @@ class InvoiceLine:
     description=(
         "A statement of what a customer owes or is credited, for a period of a subscription, for a change within"
         " a period, or for a one-off item. Finalizing an invoice gives it a number. After that, the invoice and"
-        " its lines never change, except for its status and the amount due."
+        " its lines never change, except for its status, the amount due and its metadata."
     )
 )
 class Invoice(Node):
@@ -139,10 +151,19 @@ class Invoice(Node):
         "Payment terms set on this one-off invoice, in days from issue to due date. If null, the customer's"
         f" value applies, else {limits.NET_DAYS}."
     )
+    po_number: str | None = field(
+        "The customer's purchase order number. If a draft has none, the customer's `poNumber` is copied when it is"
+        " finalized. Null if not set."
+    )
+    memo: str | None = field(
+        "Text shown on the invoice. If a draft has none, the customer's `invoiceMemo` is copied when it is finalized."
+        " Null if not set."
+    )
     paid_at: datetime | None = field("When the invoice became PAID. Null if it is not PAID.")
     version: int = field("Version of the invoice. Starts at 1 and increases by one with each change.")
     created_at: datetime = field("When the invoice was created.")
     updated_at: datetime = field("When the invoice was last changed.")
+    metadata: list[MetadataEntry] = metadata_field()
 
     customer: LazyCustomer = edge(customers_by_id, "customer_id", "The customer that is billed.")
     subscription: LazySubscription | None = edge(

@@ -10,10 +10,20 @@ from billing.enums import AllocationKind, LedgerEntryKind, PaymentMethod
 from db import models
 from db.queries.lookups import allocations_by_payment, customers_by_id, invoices_by_id, payments_by_id
 from db.queries.pages import Condition
+from graph.execution import READS
 from graph.schema.fields.edges import edge
 from graph.schema.fields.paging import OrderDirection
 from graph.schema.fields.scalars import Cents, Currency
-from graph.schema.types.common import DateTimeRange, Node, any_of, describe, field, within
+from graph.schema.types.common import (
+    DateTimeRange,
+    MetadataEntry,
+    Node,
+    any_of,
+    describe,
+    field,
+    metadata_field,
+    within,
+)
 from graph.schema.types.lazy import LazyCustomer, LazyInvoice, LazyPayment
 
 describe(
@@ -70,7 +80,7 @@ class Allocation:
 
 @strawberry.type(
     description=(
-        "A payment from a customer, received outside this server. Payments are immutable. The allocations and"
+        "A payment from a customer, received outside this server. Only its metadata can change. The allocations and"
         " `overpaymentCents` add up to `amountCents`."
     )
 )
@@ -85,7 +95,15 @@ class Payment(Node):
     method: PaymentMethod = field("The payment method.")
     reference: str | None = field("Your reference for the payment, such as the bank's transfer id. Null if not set.")
     received_at: datetime = field("When the money was received.")
+    version: int = field("Version of the payment. Starts at 1 and increases by one with each change.")
     created_at: datetime = field("When the payment was recorded.")
+
+    @strawberry.field(description="When the payment was last changed.", metadata={READS: {"updated_at", "created_at"}})
+    def updated_at(self) -> datetime:
+        row: models.Payment = self  # type: ignore[assignment]
+        return row.updated_at or row.created_at
+
+    metadata: list[MetadataEntry] = metadata_field()
 
     customer: LazyCustomer = edge(customers_by_id, "customer_id", "The customer who paid.")
     allocations: list[Allocation] = edge(

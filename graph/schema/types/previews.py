@@ -78,6 +78,8 @@ class InvoicePreview:
     period_start: datetime = field("Start of the time range that the invoice covers.")
     period_end: datetime = field("End of the time range that the invoice covers, exclusive.")
     due_at: datetime | None = field("When the invoice would be due.")
+    po_number: str | None = field("The customer's purchase order number. Null if not set.")
+    memo: str | None = field("Text shown on the invoice. Null if not set.")
     lines: list[InvoicePreviewLine] = field(f"The lines that would be billed, in order. At most {limits.MAX_LINES}.")
 
     @strawberry.field(description="When the invoice would be issued.")

@@ -140,7 +140,10 @@ class Subscription(Node):
     started_at: datetime | None = field(
         "When the subscription started, with its trial or its first period. Null if it has not started."
     )
-    anchor_at: datetime = field("The billing anchor. Each period begins a whole number of intervals after it.")
+    anchor_at: datetime = field(
+        "The billing anchor. Periods begin a whole number of intervals before or after it, except a first period that"
+        " is shorter than a whole one."
+    )
     current_period_start: datetime | None = field(
         "Start of the latest billed period or trial. Null before the first one."
     )
@@ -156,6 +159,9 @@ class Subscription(Node):
         " has ended."
     )
     cancel_at_period_end: bool = field("True if the subscription ends with its current period.")
+    cancel_at: datetime | None = field(
+        "When the subscription is set to end, if an instant was given. Null if it is not, or was canceled otherwise."
+    )
     canceled_at: datetime | None = field("When the cancellation was requested. Null if there is none.")
     ended_at: datetime | None = field("When the subscription ended. Null if it is live.")
     version: int = field("Version of the subscription. Starts at 1 and increases by one with each change.")

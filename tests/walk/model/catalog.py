@@ -23,21 +23,49 @@ def create_customer(
 
 
 def free(
-    world: World, customer: Customer, name: str | None, email: str, external_id: str | None, net_days: int | None
+    world: World,
+    customer: Customer,
+    name: str | None,
+    email: str,
+    external_id: str | None,
+    net_days: int | None,
+    po_number: str | None = None,
+    invoice_memo: str | None = None,
 ) -> None:
     others = [other for other in world.customers if other is not customer]
     refuse(
         EMAIL_INVALID="@" not in email,
-        EMAIL_TAKEN=any(other.email.casefold() == email.casefold() for other in others),
+        EMAIL_TAKEN=not customer.archived and is_taken(world, customer, email),
         EXTERNAL_ID_TAKEN=external_id and any(other.external_id == external_id for other in others),
-        INVALID_INPUT=not (name or "").strip() or (net_days is not None and not 0 <= net_days <= 365),
+        INVALID_INPUT=not (name or "").strip()
+        or (net_days is not None and not 0 <= net_days <= 365)
+        or is_bad_po_number(po_number)
+        or is_bad_memo(invoice_memo),
     )
+
+
+def is_taken(world: World, customer: Customer, email: str) -> bool:
+    """Returns True if another customer who is not archived, in the same time, has the address."""
+    return any(
+        other.email.casefold() == email.casefold()
+        for other in world.customers
+        if other is not customer and other.clock is customer.clock and not other.archived
+    )
+
+
+def is_bad_po_number(text: str | None) -> bool:
+    return text is not None and (len(text) > 140 or not text.isprintable())
+
+
+def is_bad_memo(text: str | None) -> bool:
+    return text is not None and (len(text) > 2000 or not text.replace("\n", "").isprintable())
 
 
 def update_customer(world: World, customer: Customer, values: dict[str, Any]) -> None:
     """Updates the fields in `values`, which are named as in the model."""
     at = max(world.time_of(customer), customer.updated_at)
-    new = {name: values.get(name, getattr(customer, name)) for name in ("name", "email", "external_id", "net_days")}
+    checked = ("name", "email", "external_id", "net_days", "po_number", "invoice_memo")
+    new = {name: values.get(name, getattr(customer, name)) for name in checked}
     free(world, customer, **new)
     if any(getattr(customer, name) != value for name, value in values.items()):
         for name, value in values.items():
@@ -59,6 +87,7 @@ def archive_customer(world: World, customer: Customer) -> None:
 def unarchive_customer(world: World, customer: Customer) -> None:
     at = max(world.time_of(customer), customer.updated_at)
     refuse(CUSTOMER_NOT_ARCHIVED=not customer.archived)
+    refuse(EMAIL_TAKEN=is_taken(world, customer, customer.email))
     customer.archived = False
     customer.note("CUSTOMER_UNARCHIVED", customer, at)
 

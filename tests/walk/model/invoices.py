@@ -3,34 +3,87 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from tests.walk.model.arithmetic import LARGEST
+from tests.walk.model.catalog import is_bad_memo, is_bad_po_number
+from tests.walk.model.crediting import CHARGES
 from tests.walk.model.money import MOST_LINES, add_to_balance, bill, finalize, first, judge, receive, use_currency
 from tests.walk.model.passing import bill_waiting
-from tests.walk.model.subscriptions import CHARGES, opened, wait_for_next
+from tests.walk.model.subscriptions import opened, wait_for_next
 from tests.walk.model.world import Customer, Invoice, Line, Payment, Subscription, World, order, refuse
 
 OLDEST_MONEY = timedelta(days=3660)
 
 
 def create(
-    world: World, customer: Customer, currency: str, lines: Sequence[tuple[str, int, int]], net_days: int | None
+    world: World,
+    customer: Customer,
+    currency: str,
+    lines: Sequence[tuple[str, int, int]],
+    *,
+    net_days: int | None,
+    po_number: str | None,
+    memo: str | None,
+    metadata: dict[str, str],
 ) -> Invoice:
     at = opened(world, customer)
     refuse(
         CUSTOMER_ARCHIVED=customer.archived,
         CURRENCY_UNKNOWN=currency == "XXX",
         CURRENCY_MISMATCH=customer.currency not in (None, currency),
-        INVALID_INPUT=net_days is not None and not 0 <= net_days <= 365,
+        INVALID_INPUT=is_badly_described(net_days, po_number, memo, metadata),
         TOO_MANY_LINES=len(lines) > MOST_LINES,
     )
     use_currency(customer, currency, at)
-    invoice = Invoice("ONE_OFF", currency, [], net_days=net_days, period=(at, at))
+    invoice = Invoice(
+        "ONE_OFF",
+        currency,
+        [],
+        net_days=net_days,
+        po_number=po_number,
+        memo=memo,
+        metadata=metadata,
+        period=(at, at),
+    )
     customer.invoices.append(invoice)
     for line in lines:
         put(invoice, line)
     customer.note("INVOICE_CREATED", invoice, at)
     return invoice
+
+
+def is_badly_described(
+    net_days: int | None = None,
+    po_number: str | None = None,
+    memo: str | None = None,
+    metadata: dict[str, str] | None = None,
+) -> bool:
+    return (
+        (net_days is not None and not 0 <= net_days <= 365)
+        or is_bad_po_number(po_number)
+        or is_bad_memo(memo)
+        or any(len(key) > 64 for key in metadata or {})
+    )
+
+
+def update(world: World, customer: Customer, invoice: Invoice, values: dict[str, Any]) -> None:
+    """Updates the fields in `values`, which are named as in the model."""
+    at = opened(world, customer)
+    if values.keys() - {"metadata"}:
+        is_in_state(invoice, "DRAFT")
+    refuse(INVALID_INPUT=is_badly_described(**values))
+    if any(getattr(invoice, name) != value for name, value in values.items()):
+        vars(invoice).update(values)
+        customer.note("INVOICE_UPDATED", invoice, at)
+
+
+def update_payment(world: World, customer: Customer, payment: Payment, metadata: dict[str, str]) -> None:
+    at = opened(world, customer)
+    refuse(INVALID_INPUT=is_badly_described(metadata=metadata))
+    if payment.metadata != metadata:
+        payment.metadata = metadata
+        customer.note("PAYMENT_UPDATED", payment, at)
 
 
 def put(invoice: Invoice, line: tuple[str, int, int]) -> None:
@@ -232,19 +285,21 @@ def pay(
     received_at: datetime | None,
     allocations: Sequence[tuple[Invoice, int | None]] | None,
     allow_overpayment: bool,
+    metadata: dict[str, str],
 ) -> Payment:
     at = opened(world, customer)
     refuse(
         AMOUNT_NOT_POSITIVE=amount <= 0,
         CURRENCY_UNKNOWN=currency == "XXX",
         CURRENCY_MISMATCH=customer.currency not in (None, currency),
-        INVALID_INPUT=received_at and not at - OLDEST_MONEY <= received_at <= at,
+        INVALID_INPUT=(received_at and not at - OLDEST_MONEY <= received_at <= at)
+        or is_badly_described(metadata=metadata),
     )
     shares = shares_of(customer, amount) if allocations is None else wanted_shares(allocations, amount)
     rest = amount - sum(share for _, share in shares)
     refuse(OVERPAYMENT=rest and not allow_overpayment, AMOUNT_TOO_LARGE=customer.balance + rest > LARGEST)
     use_currency(customer, currency, at)
-    payment = Payment(amount, rest, method, reference, received_at or at)
+    payment = Payment(amount, rest, method, reference, received_at or at, metadata)
     receive(customer, payment, shares, at)
     judge(customer, customer.live, at)
     return payment

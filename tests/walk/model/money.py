@@ -45,6 +45,11 @@ def bill(
 def finalize(customer: Customer, invoice: Invoice, net_days: int, at: datetime) -> None:
     invoice.sequence = 1 + max((other.sequence or 0 for other in customer.invoices), default=0)
     invoice.status = "OPEN"
+    if invoice.replaces:
+        invoice.po_number, invoice.memo = invoice.replaces.po_number, invoice.replaces.memo
+    else:
+        invoice.po_number = invoice.po_number or customer.po_number
+        invoice.memo = invoice.memo or customer.invoice_memo
     invoice.issued_at, invoice.due_at = at, at + timedelta(days=net_days)
     invoice.bill_to = customer.name, customer.email
     invoice.due = max(0, invoice.amount)

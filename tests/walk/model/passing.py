@@ -1,8 +1,10 @@
 """Changes to a subscription as time passes."""
 
 from datetime import datetime, timedelta
+from fractions import Fraction
 
-from tests.walk.model.arithmetic import LARGEST
+from tests.walk.model.arithmetic import LARGEST, nearest, seconds
+from tests.walk.model.crediting import credits_at
 from tests.walk.model.money import bill, first_due, fits, judge, midnight
 from tests.walk.model.world import Clock, Customer, Invoice, Line, Plan, Subscription, World, order
 
@@ -68,7 +70,10 @@ def cross(customer: Customer, subscription: Subscription, at: datetime) -> None:
     boundary = subscription.next_at
     assert boundary is not None
     assert boundary <= at
-    if subscription.cancel_at_period_end:
+    cancel_at = subscription.cancel_at
+    if subscription.cancel_at_period_end or (cancel_at and cancel_at <= boundary):
+        if cancel_at and subscription.cancel_settlement == "CREDIT":
+            subscription.waiting += credits_at(customer, subscription, cancel_at, next(order))
         end(customer, subscription, boundary, at)
         return
     if subscription.status == "PENDING":
@@ -117,15 +122,23 @@ def start(customer: Customer, subscription: Subscription, at: datetime) -> None:
 def bill_period(
     customer: Customer, subscription: Subscription, starts_at: datetime, at: datetime, change: int | None = None
 ) -> Invoice:
-    """Bills a whole period, with the pending lines."""
+    """Bills a period, with the pending lines: a whole one, or its part until a cancellation."""
     plan, ordinal = subscription.plan, len(subscription.periods)
     ends_at = plan.after(subscription.anchor, ordinal + 1 - subscription.anchored)
+    amount = fits(plan.amount * subscription.quantity)
+    subscription.billed_until = subscription.whole = None
+    cancel_at = subscription.cancel_at
+    subscription.was_cut = cancel_at is not None and cancel_at < ends_at
+    if cancel_at and subscription.was_cut:
+        subscription.whole = seconds(starts_at, ends_at)
+        amount = nearest(Fraction(amount * seconds(starts_at, cancel_at), subscription.whole))
+        ends_at = cancel_at
     subscription.periods.append([starts_at, ends_at])
     subscription.next_at = ends_at
     line = Line(
-        "RECURRING",
+        "PRORATION_CHARGE" if subscription.was_cut else "RECURRING",
         subscription.label,
-        fits(plan.amount * subscription.quantity),
+        amount,
         plan.amount,
         subscription.quantity,
         plan,

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from tests.walk.model.arithmetic import LARGEST, rest_of
+from tests.walk.model.arithmetic import LARGEST, nearest, seconds
+from tests.walk.model.crediting import credits_at
 from tests.walk.model.money import bill, judge, use_currency
 from tests.walk.model.passing import (
     AT_ONCE,
@@ -20,8 +21,8 @@ from tests.walk.model.world import Customer, Invoice, Line, Plan, Subscription, 
 MOST_WAITING = 50
 LONGEST_TRIAL = timedelta(days=730)
 LATEST_START = timedelta(days=3660)
+LONGEST_NOTICE = timedelta(days=3660)
 GRACE = timedelta(seconds=60)
-CHARGES = ("RECURRING", "PRORATION_CHARGE")
 
 
 def opened(world: World, customer: Customer) -> datetime:
@@ -29,8 +30,10 @@ def opened(world: World, customer: Customer) -> datetime:
     at = world.time_of(customer)
     subscription = customer.live
     at = max(at, customer.updated_at, subscription.updated_at if subscription and subscription.updated_at else at)
-    if subscription and subscription.cancel_at_period_end and subscription.next_at and subscription.next_at <= at:
-        catch_up(customer, subscription, at, most=AT_ONCE)
+    if subscription and subscription.next_at and subscription.next_at <= at:
+        cancel_at = subscription.cancel_at
+        if subscription.cancel_at_period_end or (cancel_at and cancel_at <= at):
+            catch_up(customer, subscription, at)
     return at
 
 
@@ -126,7 +129,7 @@ def change(
         CHANGE_MODE_NOT_ALLOWED=anew and mode not in ("IMMEDIATE", "PERIOD_END"),
     )
     refuse(
-        CANCELLATION_ALREADY_SCHEDULED=subscription.cancel_at_period_end and (anew or mode == "PERIOD_END"),
+        CANCELLATION_ALREADY_SCHEDULED=subscription.is_set_to_cancel and (anew or mode == "PERIOD_END"),
         TRIAL_ALREADY_USED=(
             in_trial
             and mode != "PERIOD_END"
@@ -155,7 +158,7 @@ def change(
     invoice: Invoice | None
     made = next(order)
     if anew:
-        subscription.waiting += credits(customer, subscription, since, made)
+        subscription.waiting += credits_at(customer, subscription, since, made)
         subscription.periods[-1][1] = since
         take_terms(subscription, plan, quantity, since)
         customer.note("SUBSCRIPTION_CHANGED", subscription, at)
@@ -163,7 +166,7 @@ def change(
     elif now == before:
         invoice = None
     else:
-        given_back = [] if mode == "NONE" else credits(customer, subscription, since, made)
+        given_back = [] if mode == "NONE" else credits_at(customer, subscription, since, made)
         subscription.plan, subscription.quantity, subscription.terms_at = plan, quantity, since
         charges = [] if mode == "NONE" or in_trial else charge(subscription, since, made)
         customer.note("SUBSCRIPTION_CHANGED", subscription, at)
@@ -211,39 +214,12 @@ def withdraw_what_is_lost(
     return lost
 
 
-def credits(  # noqa: A001 - their name
-    customer: Customer, subscription: Subscription, at: datetime, change: int
-) -> list[Line]:
-    """Returns credits for the unused part of each charge at `at`, minus earlier credits."""
-    found = []
-    for line, _ in customer.lines_on(subscription):
-        if line.kind not in CHARGES or line.amount <= 0 or line.start is None or line.end is None or line.end <= at:
-            continue
-        credit = rest_of(line.amount, line.start, line.end, at) - customer.given_back(line)
-        if credit <= 0:
-            continue
-        found.append(
-            Line(
-                "PRORATION_CREDIT",
-                "Unused time on " + line.description.removeprefix("Remaining time on "),
-                -credit,
-                line.unit_amount,
-                line.quantity,
-                line.plan,
-                ordinal=line.ordinal,
-                start=max(at, line.start),
-                end=line.end,
-                reverses=line,
-                change=change,
-            )
-        )
-    return found
-
-
 def charge(subscription: Subscription, since: datetime, change: int) -> list[Line]:
     """Returns the charge for the remaining period on the subscription's terms, or nothing if it is 0."""
     plan, quantity, (begins, ends) = subscription.plan, subscription.quantity, subscription.periods[-1]
-    amount = rest_of(plan.amount * quantity, begins, ends, since)
+    ends = subscription.billed_until or ends
+    left = max(0, seconds(since, ends))
+    amount = nearest(Fraction(plan.amount * quantity * left, subscription.whole or seconds(begins, ends)))
     line = Line(
         "PRORATION_CHARGE",
         "Remaining time on " + label(plan, quantity),
@@ -300,26 +276,45 @@ def withdraw(world: World, customer: Customer, subscription: Subscription) -> No
 
 
 def cancel(
-    world: World, customer: Customer, subscription: Subscription, *, at_period_end: bool, settlement: str
+    world: World,
+    customer: Customer,
+    subscription: Subscription,
+    *,
+    at_period_end: bool,
+    settlement: str,
+    cancel_at: datetime | None = None,
 ) -> Invoice | None:
-    refuse(INVALID_INPUT=at_period_end and settlement == "CREDIT")
+    refuse(INVALID_INPUT=not at_period_end if cancel_at else at_period_end and settlement == "CREDIT")
     at = opened_subscription(world, customer, subscription)
-    refuse(CANCELLATION_ALREADY_SCHEDULED=at_period_end and subscription.cancel_at_period_end)
+    refuse(CANCELLATION_ALREADY_SCHEDULED=at_period_end and subscription.is_set_to_cancel)
     has_begun = subscription.status != "PENDING"
+    refuse(
+        SUBSCRIPTION_PENDING=cancel_at and not has_begun,
+        INVALID_INPUT=cancel_at and not at < cancel_at <= at + LONGEST_NOTICE,
+    )
     subscription.canceled_at = at
+    if cancel_at:
+        assert subscription.next_at
+        subscription.cancel_at, subscription.cancel_settlement = cancel_at, settlement
+        subscription.next_at = min(subscription.next_at, cancel_at)
+        customer.note("SUBSCRIPTION_CANCELLATION_SCHEDULED", subscription, at)
+        return None
     if at_period_end and has_begun:
         subscription.cancel_at_period_end = True
         customer.note("SUBSCRIPTION_CANCELLATION_SCHEDULED", subscription, at)
         return None
-    subscription.cancel_at_period_end = False
+    subscription.cancel_at_period_end, subscription.cancel_at = False, None
     if settlement == "CREDIT" and has_begun:
-        subscription.waiting += credits(customer, subscription, at, next(order))
+        subscription.waiting += credits_at(customer, subscription, at, next(order))
     return end(customer, subscription, at, at)
 
 
 def undo_cancellation(world: World, customer: Customer, subscription: Subscription) -> None:
     at = opened_subscription(world, customer, subscription)
-    refuse(CANCELLATION_NOT_SCHEDULED=not subscription.cancel_at_period_end)
-    subscription.cancel_at_period_end, subscription.canceled_at = False, None
+    refuse(CANCELLATION_NOT_SCHEDULED=not subscription.is_set_to_cancel)
+    subscription.cancel_at_period_end, subscription.cancel_at, subscription.canceled_at = False, None, None
+    subscription.next_at = subscription.periods[-1][1]
+    if subscription.was_cut:
+        subscription.anchor, subscription.anchored = subscription.next_at, len(subscription.periods)
     customer.note("SUBSCRIPTION_CANCELLATION_UNDONE", subscription, at)
     judge(customer, subscription, at)

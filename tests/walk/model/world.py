@@ -96,6 +96,9 @@ class Invoice:
     ordinal: int | None = None
     period: tuple[datetime, datetime] | None = None
     net_days: int | None = None
+    po_number: str | None = None
+    memo: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
     sequence: int | None = None
     issued_at: datetime | None = None
     due_at: datetime | None = None
@@ -126,6 +129,8 @@ class Payment:
     method: str
     reference: str | None
     received_at: datetime
+    metadata: dict[str, str] = field(default_factory=dict)
+    version: int = 1
     id: str | None = None
 
 
@@ -140,6 +145,10 @@ class Subscription:
     trial: tuple[datetime, datetime] | None = None
     periods: list[list[datetime]] = field(default_factory=list)
     """Start and end of each period, including trials. The last one may be cut short."""
+    billed_until: datetime | None = None
+    """End of the time of the current period that its price is for. None if all of it is billed."""
+    whole: int | None = None
+    """Seconds of a whole period, if the current one is not billed as one."""
     anchored: int = 0
     """Number of periods before the anchor."""
     terms_at: datetime | None = None
@@ -148,6 +157,11 @@ class Subscription:
     changed: set[int] = field(default_factory=set)
     """Ordinals of the periods in which plan or quantity changed, or which were cut short."""
     cancel_at_period_end: bool = False
+    cancel_at: datetime | None = None
+    cancel_settlement: str = "NONE"
+    metadata: dict[str, str] = field(default_factory=dict)
+    was_cut: bool = False
+    """True if the current period was billed only until `cancel_at`."""
     canceled_at: datetime | None = None
     ended_at: datetime | None = None
     ended: int | None = None
@@ -159,6 +173,10 @@ class Subscription:
     @property
     def is_live(self) -> bool:
         return self.status != "CANCELED"
+
+    @property
+    def is_set_to_cancel(self) -> bool:
+        return self.cancel_at_period_end or self.cancel_at is not None
 
     @property
     def label(self) -> str:
@@ -180,6 +198,8 @@ class Customer:
     updated_at: datetime
     external_id: str | None = None
     net_days: int | None = None
+    po_number: str | None = None
+    invoice_memo: str | None = None
     currency: str | None = None
     archived: bool = False
     ledger: list[tuple[str, int, int]] = field(default_factory=list)
@@ -207,11 +227,11 @@ class Customer:
         found = [(invoice.due_at, invoice.made, invoice) for invoice in self.invoices if invoice.is_unpaid]
         return [invoice for _, _, invoice in sorted(found)]
 
-    def note(self, event: str, thing: "Customer | Subscription | Invoice", at: datetime) -> None:
+    def note(self, event: str, thing: "Customer | Subscription | Invoice | Payment", at: datetime) -> None:
         """Records an event. Each creates a new version of the object it is about."""
         self.events[event] += 1
         thing.version += 1
-        if not isinstance(thing, Invoice):
+        if not isinstance(thing, Invoice | Payment):
             thing.updated_at = at if thing.updated_at is None else max(thing.updated_at, at)
 
     def lines_on(self, subscription: Subscription) -> list[tuple[Line, Invoice | None]]:

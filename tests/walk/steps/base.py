@@ -50,6 +50,9 @@ ANY = 6
 """From this number on, the chosen object need not fit."""
 
 NAME = mostly("Ada Lovelace", "Grace Hopper", "Łucja", "李", but=[" "])
+PO_NUMBER = mostly(None, "PO-7", "4711 / B", but=["P" * 141, "PO\n7"])
+MEMO = mostly(None, "Thank you", "Two\nlines", but=["m" * 2001, "a\x07bell"])
+METADATA = mostly({}, {"order": "7"}, {"order": "8", "tier": "gold"}, but=[{"k" * 65: "v"}])
 NET_DAYS = mostly(None, None, 0, 3, 7, 30, 365, but=[366, -1])
 QUANTITY = mostly(1, 2, 3, 4, 7, 10, 10**9, but=[0, 10**9 + 1])
 AMOUNT = mostly(2900, 1, 100, 999, 3333, 10_000, 70_000, 123_457, 0, but=[-1, 10_000_000])

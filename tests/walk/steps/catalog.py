@@ -14,9 +14,11 @@ from tests.walk.steps.base import (
     CUSTOMER,
     HOW,
     HOW_WITHOUT_KEY,
+    MEMO,
     NAME,
     NET_DAYS,
     NUMBER,
+    PO_NUMBER,
     SECONDS,
     Steps,
     given,
@@ -28,14 +30,19 @@ from tests.walk.walk import Made
 INTERVALS = [("DAY", 30), ("MONTH", 1), ("WEEK", 1), ("DAY", 7), ("MONTH", 3), ("YEAR", 1), ("DAY", 3), ("DAY", 0)]
 PERMISSIONS = ["CHANGE_SUBSCRIPTION", "CANCEL_SUBSCRIPTION"]
 PLAN_FIELDS = {"trial_days": "trialDays", "net_days": "netDays"}
-CUSTOMER_FIELDS = {"external_id": "externalId", "net_days": "netDays"}
+CUSTOMER_FIELDS = {
+    "external_id": "externalId",
+    "net_days": "netDays",
+    "po_number": "poNumber",
+    "invoice_memo": "invoiceMemo",
+}
 
 
 class CatalogSteps(Steps):
     @step(
         "createCustomer",
         name=NAME,
-        number=st.integers(0, 30),
+        number=st.integers(0, 12),
         net_days=NET_DAYS,
         external=st.booleans(),
         clock=NUMBER,
@@ -70,9 +77,11 @@ class CatalogSteps(Steps):
             {},
             optional={
                 "name": NAME,
-                "email": st.integers(0, 20).map(lambda number: f"Customer-{number}@example.com"),
+                "email": st.integers(0, 12).map(lambda number: f"Customer-{number}@example.com"),
                 "external_id": st.sampled_from([None, "external-0", "external-1", "external-90", "external-91"]),
                 "net_days": NET_DAYS,
+                "po_number": PO_NUMBER,
+                "invoice_memo": MEMO,
             },
         ),
         how=HOW_WITHOUT_KEY,

@@ -8,23 +8,30 @@ from hypothesis import strategies as st
 from tests.walk.model import invoices
 from tests.walk.model.world import Customer, Invoice, World
 from tests.walk.steps.base import (
+    ANY,
     CURRENCY,
     CUSTOMER,
     HOW,
     HOW_WITHOUT_KEY,
+    MEMO,
+    METADATA,
     NET_DAYS,
+    PO_NUMBER,
     QUANTITY,
     Steps,
     given,
     mostly,
+    pick,
     step,
 )
+from tests.walk.views import pairs
 from tests.walk.walk import PLAIN, Made
 
 LINE = st.tuples(
     mostly("Setting up", "Travel", but=[" "]), mostly(1, 100, 2999, 70_000, but=[0, -1, 10_000_000]), QUANTITY
 )
 OLDER = st.sampled_from([0, 0, 0, 0, 0, 1, 1, 2, 3, 5, 9])
+INVOICE_FIELDS = {"net_days": "netDays", "po_number": "poNumber"}
 METHODS = st.sampled_from(["BANK_TRANSFER", "CARD", "CASH", "OTHER"])
 
 
@@ -44,16 +51,37 @@ class InvoiceSteps(Steps):
         currency=CURRENCY,
         lines=st.lists(LINE, max_size=2),
         net_days=NET_DAYS,
+        po_number=PO_NUMBER,
+        memo=MEMO,
+        metadata=METADATA,
         how=HOW,
     )
     def create_invoice(
-        self, number: int, currency: str, lines: list[tuple[str, int, int]], net_days: int | None, how: str
+        self,
+        number: int,
+        currency: str,
+        lines: list[tuple[str, int, int]],
+        net_days: int | None,
+        po_number: str | None,
+        memo: str | None,
+        metadata: dict[str, str],
+        how: str,
     ) -> None:
         place = self.customer(number, lambda customer: not customer.archived)
 
         def do() -> Made:
             customer = self.world.customers[place]
-            return {"invoice": invoices.create(self.world, customer, currency, lines, net_days)}
+            made = invoices.create(
+                self.world,
+                customer,
+                currency,
+                lines,
+                net_days=net_days,
+                po_number=po_number,
+                memo=memo,
+                metadata=metadata,
+            )
+            return {"invoice": made}
 
         fields = given(
             customerId=self.world.customers[place].id,
@@ -63,6 +91,9 @@ class InvoiceSteps(Steps):
                 for description, amount, quantity in lines
             ],
             netDays=net_days,
+            poNumber=po_number,
+            memo=memo,
+            metadata=pairs(metadata),
         )
         self.walk.step("createInvoice", "invoice { id }", fields, do, how=how, customers=[place])
 
@@ -76,6 +107,30 @@ class InvoiceSteps(Steps):
 
         fields = {"description": description, "unitAmountCents": amount, "quantity": quantity}
         self.with_invoice("addInvoiceLine", ("DRAFT",), number, older, add, how, fields=fields, own="invoiceId")
+
+    @step(
+        "updateInvoice",
+        number=CUSTOMER,
+        state=st.sampled_from(["DRAFT", "DRAFT", "OPEN", "PAID", "VOID"]),
+        older=OLDER,
+        values=st.fixed_dictionaries(
+            {}, optional={"net_days": NET_DAYS, "po_number": PO_NUMBER, "memo": MEMO, "metadata": METADATA}
+        ),
+        how=HOW_WITHOUT_KEY,
+    )
+    def update_invoice(self, number: int, state: str, older: int, values: dict[str, Any], how: str) -> None:
+        if state != "DRAFT" and number < ANY:
+            values = {name: value for name, value in values.items() if name == "metadata"}
+
+        def update(world: World, customer: Customer, invoice: Invoice) -> Invoice:
+            invoices.update(world, customer, invoice, values)
+            return invoice
+
+        fields = {
+            INVOICE_FIELDS.get(name, name): pairs(value) if name == "metadata" else value
+            for name, value in values.items()
+        }
+        self.with_invoice("updateInvoice", (state,), number, older, update, how, fields=fields, has_key=False)
 
     @step("finalizeInvoice", number=CUSTOMER, older=OLDER, how=HOW)
     def finalize_invoice(self, number: int, older: int, how: str) -> None:
@@ -107,6 +162,7 @@ class InvoiceSteps(Steps):
         fields: dict[str, Any] | None = None,
         own: str = "id",
         place: int | None = None,
+        has_key: bool = True,
     ) -> None:
         """Applies an operation to an invoice of the customer at `place`, or of one with an invoice in these states."""
         if place is None:
@@ -120,7 +176,7 @@ class InvoiceSteps(Steps):
             return {"invoice": operation(self.world, customer, customer.invoices[wanted])}
 
         fields = {own: self.world.customers[place].invoices[wanted].id, **(fields or {})}
-        self.walk.step(name, "invoice { id }", fields, do, how=how, customers=[place])
+        self.walk.step(name, "invoice { id }", fields, do, how=how, has_key=has_key, customers=[place])
 
     @step("deleteDraftInvoice", number=CUSTOMER, older=OLDER, how=HOW_WITHOUT_KEY)
     def delete_draft_invoice(self, number: int, older: int, how: str) -> None:
@@ -147,6 +203,7 @@ class InvoiceSteps(Steps):
         received=mostly(None, 0, -86_400, but=[60, -3661 * 86_400]),
         named=st.one_of(st.none(), st.lists(st.tuples(OLDER, mostly(None, 1, 100, but=[0, -1])), max_size=3)),
         allow=st.sampled_from([True, True, False]),
+        metadata=METADATA,
         how=HOW,
     )
     def record_payment(
@@ -159,10 +216,11 @@ class InvoiceSteps(Steps):
         received: int | None,
         named: list[tuple[int, int | None]] | None,
         allow: bool,
+        metadata: dict[str, str],
         how: str,
     ) -> None:
         place = self.customer(number, lambda customer: customer.unpaid)
-        self.pay(place, amount, currency, method, reference, received, named, allow, how=how)
+        self.pay(place, amount, currency, method, reference, received, named, allow, metadata, how=how)
 
     def pay(
         self,
@@ -174,6 +232,7 @@ class InvoiceSteps(Steps):
         received: int | None = None,
         named: list[tuple[int, int | None]] | None = None,
         allow: bool = True,
+        metadata: dict[str, str] | None = None,
         *,
         how: str = PLAIN,
     ) -> None:
@@ -198,6 +257,7 @@ class InvoiceSteps(Steps):
                 received_at=received_at,
                 allocations=None if named is None else [(customer.invoices[which], share) for which, share in wanted],
                 allow_overpayment=allow,
+                metadata=metadata or {},
             )
             return {"payment": payment, "customer": customer}
 
@@ -209,12 +269,29 @@ class InvoiceSteps(Steps):
             reference=reference,
             receivedAt=received_at,
             allowOverpayment=allow,
+            metadata=pairs(metadata or {}),
         )
         if named is not None:
             fields["allocations"] = [
                 {"invoiceId": customer.invoices[which].id, "amountCents": share} for which, share in wanted
             ]
         self.walk.step("recordPayment", "payment { id } customer { id }", fields, do, how=how, customers=[place])
+
+    @step("updatePayment", number=CUSTOMER, older=OLDER, metadata=METADATA, how=HOW_WITHOUT_KEY)
+    def update_payment(self, number: int, older: int, metadata: dict[str, str], how: str) -> None:
+        place = self.customer(number, lambda customer: customer.payments)
+        wanted = pick(self.world.customers[place].payments, older)
+        if wanted is None:
+            return
+
+        def do() -> Made:
+            customer = self.world.customers[place]
+            payment = customer.payments[wanted]
+            invoices.update_payment(self.world, customer, payment, metadata)
+            return {"payment": payment}
+
+        fields = {"id": self.world.customers[place].payments[wanted].id, "metadata": pairs(metadata)}
+        self.walk.step("updatePayment", "payment { id }", fields, do, how=how, has_key=False, customers=[place])
 
 
 def itself(operation: Callable[[World, Customer, Invoice], None]) -> Callable[[World, Customer, Invoice], Invoice]:

@@ -26,6 +26,10 @@ MODES = [None, "IMMEDIATE", "NEXT_INVOICE", "PERIOD_END", "NONE", "CHARGE_NOW_CR
 AS_BEFORE = -1
 """Stands for the customer's previous plan."""
 
+DAY = 86_400
+AT_ITS_END = -2
+"""Stands for the end of the current period."""
+
 PLAN = st.sampled_from([None] * 8 + [*range(8)])
 """Index of a plan, or None for the same plan as before."""
 
@@ -172,7 +176,7 @@ class SubscriptionSteps(Steps):
 
     @step("undoSubscriptionCancellation", number=CUSTOMER, how=HOW_WITHOUT_KEY)
     def undo_subscription_cancellation(self, number: int, how: str) -> None:
-        place = self.subscriber(number, lambda subscription: subscription.cancel_at_period_end)
+        place = self.subscriber(number, lambda subscription: subscription.is_set_to_cancel)
         self.simply(place, "undoSubscriptionCancellation", subscriptions.undo_cancellation, how)
 
     def simply(self, place: int, name: str, operation: Any, how: str) -> None:
@@ -194,13 +198,21 @@ class SubscriptionSteps(Steps):
         older=mostly(0, but=[1]),
         at_period_end=st.booleans(),
         settlement=st.sampled_from(["NONE", "CREDIT"]),
+        cancel_at=st.sampled_from([None] * 12 + [1, DAY, 10 * DAY, 40 * DAY, 100 * DAY] + [AT_ITS_END] * 2 + [0, -DAY]),
         how=HOW,
     )
-    def cancel_subscription(self, number: int, older: int, at_period_end: bool, settlement: str, how: str) -> None:
+    def cancel_subscription(
+        self, number: int, older: int, at_period_end: bool, settlement: str, cancel_at: int | None, how: str
+    ) -> None:
         place = self.customer(number, lambda customer: customer.live)
         wanted = self.latest(place, older)
-        if wanted is not None:
-            self.cancel(place, wanted, at_period_end, settlement, how=how)
+        if wanted is None:
+            return
+        customer, subscription = self.subscription(place, wanted)
+        at = self.at(customer, cancel_at)
+        if cancel_at == AT_ITS_END:
+            at = subscription.periods[-1][1] if subscription.periods else self.now(customer)
+        self.cancel(place, wanted, at_period_end, settlement, at, how=how)
 
     def cancel(
         self,
@@ -208,6 +220,7 @@ class SubscriptionSteps(Steps):
         wanted: int,
         at_period_end: bool,
         settlement: str,
+        cancel_at: datetime | None = None,
         *,
         session: Key | None = None,
         **options: Any,
@@ -216,7 +229,12 @@ class SubscriptionSteps(Steps):
             refuse(SUBSCRIPTION_NOT_FOUND=session and session.customer != place)
             customer, subscription = self.subscription(place, wanted)
             invoice = subscriptions.cancel(
-                self.world, customer, subscription, at_period_end=at_period_end, settlement=settlement
+                self.world,
+                customer,
+                subscription,
+                at_period_end=at_period_end,
+                settlement=settlement,
+                cancel_at=cancel_at,
             )
             return {"subscription": subscription, "invoice": invoice}
 
@@ -224,6 +242,7 @@ class SubscriptionSteps(Steps):
             "id": self.subscription(place, wanted)[1].id,
             "atPeriodEnd": at_period_end,
             "settlement": settlement,
+            **given(at=cancel_at),
         }
         self.walk.step(
             "cancelSubscription", "subscription { id } invoice { id }", fields, do, customers=[place], **options

@@ -1,6 +1,6 @@
 """copies of the live subscription's status and plan on customers, indexes of filters
 
-Revision 0014, after 0009. An older server does not write the copies: see `services.repairs`.
+Revision 0020, after 0019. An older server does not write the copies: see `services.repairs`.
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from db.queries.fills import COPY_LIVE_SUBSCRIPTIONS
 
-revision = "0014"
-down_revision = "0009"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,35 @@
+"""Credits for the unused time of charges."""
+
+from datetime import datetime
+
+from tests.walk.model.arithmetic import rest_of
+from tests.walk.model.world import Customer, Line, Subscription
+
+CHARGES = ("RECURRING", "PRORATION_CHARGE")
+
+
+def credits_at(customer: Customer, subscription: Subscription, at: datetime, change: int) -> list[Line]:
+    """Returns credits for the unused part of each charge at `at`, minus earlier credits."""
+    found = []
+    for line, _ in customer.lines_on(subscription):
+        if line.kind not in CHARGES or line.amount <= 0 or line.start is None or line.end is None or line.end <= at:
+            continue
+        credit = rest_of(line.amount, line.start, line.end, at) - customer.given_back(line)
+        if credit <= 0:
+            continue
+        found.append(
+            Line(
+                "PRORATION_CREDIT",
+                "Unused time on " + line.description.removeprefix("Remaining time on "),
+                -credit,
+                line.unit_amount,
+                line.quantity,
+                line.plan,
+                ordinal=line.ordinal,
+                start=max(at, line.start),
+                end=line.end,
+                reverses=line,
+                change=change,
+            )
+        )
+    return found
