@@ -44,7 +44,8 @@ FORGET = (
         f"DELETE FROM {table} WHERE customer_id = ANY ($1)"
         for table in ("invoice_lines", "invoices", "billing_periods", "subscriptions")
     ),
-    """UPDATE customers SET currency = NULL, last_invoice_number = 0, version = 1, updated_at = created_at
+    """UPDATE customers SET currency = NULL, last_invoice_number = 0, subscription_status = NULL,
+         subscription_plan_id = NULL, version = 1, updated_at = created_at
        WHERE id = ANY ($1)""",
 )
 """Removes the subscriptions of customers, which makes them new again."""

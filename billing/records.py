@@ -131,7 +131,11 @@ class VersionedState:
 
 @dataclass(slots=True)
 class CustomerState(VersionedState):
-    """The columns of a customer that billing reads or changes."""
+    """The columns of a customer that billing reads or changes.
+
+    `subscription_status` and `subscription_plan_id` are copies of the live subscription's, None without one. The status
+    is text, since a conversion would cost each renewal more than the copy is worth.
+    """
 
     object_type: ClassVar = ObjectType.CUSTOMER
     told: ClassVar = ("currency", "balance_cents")
@@ -147,6 +151,8 @@ class CustomerState(VersionedState):
     invoice_memo: str | None
     test_clock_id: TestClockId | None
     archived_at: datetime | None
+    subscription_status: str | None
+    subscription_plan_id: PlanId | None
     version: int
     updated_at: datetime
     bill_to: BillTo

@@ -235,6 +235,8 @@ def new_account(customer: Customer, make_id: NewId) -> Account:
         invoice_memo=None,
         test_clock_id=None,
         archived_at=None,
+        subscription_status=None,
+        subscription_plan_id=None,
         version=0,
         updated_at=customer.created_at,
         bill_to=BillTo(customer.name, customer.email, customer.address, customer.tax_id),

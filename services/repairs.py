@@ -1,7 +1,7 @@
-"""Repairs of data that servers from before migration 0005 or 0010 write or omit while they run beside this one.
+"""Repairs of data that servers from before migration 0005, 0020 or 0021 write or omit while they run beside this one.
 
-Delete each repair when no such server can run any more, after a migration that repeats migration 0006, or the filling
-of test clocks in 0010.
+Delete each repair when no such server can run any more, after a migration that repeats migration 0006 or 0021, or the
+filling of test clocks in 0020.
 """
 
 import logging
@@ -20,7 +20,15 @@ from db.database import Database
 from db.driver.errors import violated_constraint
 from db.models import Customer
 from db.models.base import table_of
-from db.queries.fills import CHANGES_OF_ONE, fill_changed_periods, fill_changed_trials, fill_test_clocks, newest
+from db.queries.fills import (
+    CHANGES_OF_ONE,
+    COPY_LIVE_SUBSCRIPTIONS,
+    customers_with_other_copies,
+    fill_changed_periods,
+    fill_changed_trials,
+    fill_test_clocks,
+    newest,
+)
 
 logger = logging.getLogger("billing.repairs")
 
@@ -45,9 +53,24 @@ BEYOND_ASCII = text(
 )
 
 
+WRITES_COPIES = (
+    EventType.SUBSCRIPTION_CREATED,
+    EventType.SUBSCRIPTION_STARTED,
+    EventType.SUBSCRIPTION_TRIAL_ENDED,
+    EventType.SUBSCRIPTION_CHANGED,
+    EventType.SUBSCRIPTION_PAST_DUE,
+    EventType.SUBSCRIPTION_RECOVERED,
+    EventType.SUBSCRIPTION_CANCELED,
+)
+"""Events of changes to the status or the plan of a subscription, of which its customer has copies."""
+OTHER_COPIES = text(customers_with_other_copies(WRITES_COPIES, REPAIR_EVENTS))
+LOCK_CUSTOMERS = text("SELECT id FROM customers WHERE id = ANY (:ids) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED")
+COPY = text(COPY_LIVE_SUBSCRIPTIONS.format(customers=":ids"))
+
+
 async def repair(database: Database) -> None:
     """Inserts trials that recent changes started, sets the test clocks of recent payments, updates outdated
-    `email_key`s, and logs the numbers.
+    `email_key`s and copies of live subscriptions, and logs the numbers.
     """
 
     async def fill(session: AsyncSession) -> tuple[int, int, Sequence[Row[*tuple[Any, ...]]]]:
@@ -57,14 +80,29 @@ async def repair(database: Database) -> None:
         return trials.rowcount, payments.rowcount, (await connection.execute(BEYOND_ASCII)).all()
 
     trials, payments, addresses = await database.change(fill, repeatable=True)
+    copies = await database.change(copy_live_subscriptions, repeatable=True)
     keys = 0
     for row in addresses:
         key = email_key_or_none(row.email)
         if key is not None and key != row.email_key:
             keys += await renew_key(database, row.id, row.email_key, key)
-    if trials or payments or keys:
-        facts = {"trials": trials, "payments": payments, "keys": keys}
+    if trials or payments or keys or copies:
+        facts = {"trials": trials, "payments": payments, "keys": keys, "copies": copies}
         logger.info("repaired data written by an older server", extra={"facts": facts})
+
+
+async def copy_live_subscriptions(session: AsyncSession) -> int:
+    """Updates the copies of live subscriptions on customers with recent changes. Returns the number of customers.
+
+    Leaves out customers whom others have locked: the next tick finds them again.
+    """
+    connection = await session.connection()
+    wrong = (await connection.execute(OTHER_COPIES)).scalars().all()
+    if not wrong:
+        return 0
+    # The update is a second statement, which sees what the transactions before have written.
+    locked = (await connection.execute(LOCK_CUSTOMERS, {"ids": wrong})).scalars().all()
+    return (await connection.execute(COPY, {"ids": locked})).rowcount
 
 
 async def repair_periods(session: AsyncSession, subscription_id: SubscriptionId) -> None:

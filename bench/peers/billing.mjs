@@ -91,13 +91,15 @@ const insertSubscription = (client, { id, customer, plan, at, end }) =>
 const updateCustomer = (client, { customer, plan, at }) =>
   read(
     "update customer",
-    `update customers set currency = $2, last_invoice_number = $3, version = $4, updated_at = $5 where id = $1`,
+    `update customers set currency = $2, last_invoice_number = $3, version = $4, updated_at = $5,
+       subscription_status = 'ACTIVE', subscription_plan_id = $6 where id = $1`,
     [
       customer.id,
       plan.currency,
       customer.last_invoice_number + 1,
       customer.currency ? customer.version : customer.version + 1,
       customer.currency ? customer.updated_at : at,
+      plan.id,
     ],
     client,
   );

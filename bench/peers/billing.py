@@ -62,6 +62,7 @@ async def create_subscription(session: AsyncSession, customer_id: UUID, plan_id:
         changed = (EventType.CUSTOMER_UPDATED, ObjectType.CUSTOMER, customer.id, customer.version, ["currency"])
         events.append(an_event(customer, *changed, at))
     customer.last_invoice_number += 1
+    customer.subscription_status, customer.subscription_plan_id = subscription.status, plan.id
     period = BillingPeriod(
         subscription_id=subscription.id,
         customer_id=customer.id,

@@ -44,6 +44,8 @@ BEGIN
   UPDATE public.customers SET
     currency = plan.currency,
     last_invoice_number = sequence,
+    subscription_status = 'ACTIVE',
+    subscription_plan_id = plan.id,
     version = customer.version + (customer.currency IS NULL)::integer,
     updated_at = CASE WHEN customer.currency IS NULL THEN at ELSE customer.updated_at END
   WHERE id = customer.id;

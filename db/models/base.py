@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Table, Text, Uuid, text
+from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Table, Text, TextClause, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -60,6 +60,11 @@ class Versioned:
     version: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+def is_set_in_real_time(column: str) -> TextClause:
+    """Returns the condition of partial indexes for lists with a condition on `column`, without test-clock objects."""
+    return text(f"{column} IS NOT NULL AND {NO_TEST_CLOCK.text}")
 
 
 def table_of(model: type[Base]) -> Table:

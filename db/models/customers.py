@@ -3,7 +3,8 @@ from datetime import datetime
 from sqlalchemy import CHAR, CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing.ids import CustomerId, TestClockId
+from billing.enums import SubscriptionStatus
+from billing.ids import CustomerId, PlanId, TestClockId
 from billing.limits import (
     MAX_EMAIL,
     MAX_EXTERNAL_ID,
@@ -21,9 +22,11 @@ from db.models.base import (
     Base,
     Versioned,
     check_amount,
+    check_enum,
     check_length,
     currency_code,
     days_to_pay,
+    is_set_in_real_time,
     json_object,
 )
 
@@ -35,7 +38,8 @@ class Customer(Versioned, Base):
     each test clock and for real time. `po_number` and `invoice_memo` are for the customer's future invoices.
     `currency` is null until the customer's first amount, and permanent from then on. `last_invoice_number` and
     `last_ledger_number` are the numbers of the last finalized invoice and of the last ledger entry. `balance_cents` is
-    the sum of the ledger entries. `test_clock_id` never changes.
+    the sum of the ledger entries. `test_clock_id` never changes. `subscription_status` and `subscription_plan_id` are
+    copies of the live subscription's, null without one.
     """
 
     __tablename__ = "customers"
@@ -58,6 +62,8 @@ class Customer(Versioned, Base):
     test_clock_id: Mapped[TestClockId | None] = mapped_column(ForeignKey("test_clocks.id"))
     custom_metadata: Mapped[dict[str, str]] = mapped_column("metadata")
     archived_at: Mapped[datetime | None]
+    subscription_status: Mapped[SubscriptionStatus | None]
+    subscription_plan_id: Mapped[PlanId | None]
 
     __table_args__ = (
         UniqueConstraint("external_id"),
@@ -78,6 +84,8 @@ class Customer(Versioned, Base):
         CheckConstraint("balance_cents = 0 OR currency IS NOT NULL", name="balance_currency"),
         check_amount("balance_cents", signed=False),
         days_to_pay(),
+        check_enum("subscription_status", SubscriptionStatus),
+        CheckConstraint("(subscription_status IS NULL) = (subscription_plan_id IS NULL)", name="live_subscription"),
         json_object("metadata"),
         json_object("address"),
         # Older servers know this name, so it must not change.
@@ -105,6 +113,27 @@ class Customer(Versioned, Base):
             "created_at",
             "id",
             postgresql_where=text("archived_at IS NOT NULL AND test_clock_id IS NULL"),
+        ),
+        Index(
+            "ix_customers_subscription_status",
+            "subscription_status",
+            "created_at",
+            "id",
+            postgresql_where=is_set_in_real_time("subscription_status"),
+        ),
+        Index(
+            "ix_customers_subscription_plan_id",
+            "subscription_plan_id",
+            "subscription_status",
+            "created_at",
+            "id",
+            postgresql_where=is_set_in_real_time("subscription_plan_id"),
+        ),
+        Index(
+            "ix_customers_with_balance",
+            "created_at",
+            "id",
+            postgresql_where=text("balance_cents > 0 AND test_clock_id IS NULL"),
         ),
         Index(
             "ix_customers_test_clock_id",

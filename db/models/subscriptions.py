@@ -14,7 +14,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing.enums import FirstPeriod, LineKind, PeriodKind, Settlement, SubscriptionStatus
 from billing.ids import ChangeId, CustomerId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.limits import MAX_HOLD_REASON, MAX_LINE_DESCRIPTION
-from db.models.base import NO_TEST_CLOCK, Base, Versioned, check_amount, check_enum, check_length, json_object
+from db.models.base import (
+    NO_TEST_CLOCK,
+    Base,
+    Versioned,
+    check_amount,
+    check_enum,
+    check_length,
+    is_set_in_real_time,
+    json_object,
+)
 
 
 class Subscription(Versioned, Base):
@@ -103,6 +112,30 @@ class Subscription(Versioned, Base):
         Index("ix_subscriptions_created_at", "created_at", "id"),
         Index("ix_subscriptions_status", "status", "created_at", "id", postgresql_where=NO_TEST_CLOCK),
         Index("ix_subscriptions_plan_status", "plan_id", "status", "created_at", "id", postgresql_where=NO_TEST_CLOCK),
+        Index(
+            "ix_subscriptions_current_period_end",
+            "status",
+            "current_period_end",
+            "id",
+            postgresql_include=["created_at", "plan_id"],
+            postgresql_where=is_set_in_real_time("current_period_end"),
+        ),
+        Index(
+            "ix_subscriptions_canceled_at",
+            "status",
+            "canceled_at",
+            "id",
+            postgresql_include=["created_at", "plan_id"],
+            postgresql_where=is_set_in_real_time("canceled_at"),
+        ),
+        Index(
+            "ix_subscriptions_trial_end",
+            "status",
+            "trial_end",
+            "id",
+            postgresql_include=["created_at", "plan_id"],
+            postgresql_where=is_set_in_real_time("trial_end"),
+        ),
         Index(
             "ix_subscriptions_due",
             "next_billing_at",

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     ScalarSelect,
     Select,
+    Text,
     and_,
     any_,
     bindparam,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    type_coerce,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -75,7 +77,12 @@ def is_unpaid() -> ColumnElement[bool]:
 
 HEAD = bind(
     Head,
-    customer=bind(CustomerState, Customer, bill_to=bind(BillTo, Customer)),
+    customer=bind(
+        CustomerState,
+        Customer,
+        subscription_status=type_coerce(Customer.subscription_status, Text()),
+        bill_to=bind(BillTo, Customer),
+    ),
     subscription=bind(
         SubscriptionState,
         Subscription,

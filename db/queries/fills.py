@@ -1,8 +1,11 @@
 """SQL that fills in what servers of earlier releases do not write.
 
-Migration 0006 fills in the histories of all subscriptions, and 0010 the test clocks of all payments. The statements are
-idempotent. The functions for histories take a FROM item that selects SUBSCRIPTION_CHANGED events.
+Migration 0006 fills in the histories of all subscriptions, 0020 the test clocks of all payments, and 0021 the copies of
+live subscriptions. The statements are idempotent. The functions for histories take a FROM item that selects
+SUBSCRIPTION_CHANGED events.
 """
+
+from collections.abc import Iterable
 
 ALL_CHANGES = "(SELECT * FROM events WHERE type = 'SUBSCRIPTION_CHANGED')"
 CHANGES_OF_ONE = "(SELECT * FROM events WHERE type = 'SUBSCRIPTION_CHANGED' AND object_id = :subscription_id)"
@@ -76,4 +79,35 @@ def fill_test_clocks(payments: str) -> str:
         FROM {payments} AS known
         JOIN customers AS c ON c.id = known.customer_id AND c.test_clock_id IS NOT NULL
         WHERE p.id = known.id AND p.customer_id = known.customer_id AND p.test_clock_id IS NULL
+    """  # noqa: S608
+
+
+DIFFERS = """(customers.subscription_status, customers.subscription_plan_id)
+              IS DISTINCT FROM (live.status, live.plan_id)"""
+
+COPY_LIVE_SUBSCRIPTIONS = f"""
+    UPDATE customers
+    SET subscription_status = live.status, subscription_plan_id = live.plan_id
+    FROM customers AS theirs
+    LEFT JOIN subscriptions AS live ON live.customer_id = theirs.id AND live.status <> 'CANCELED'
+    WHERE customers.id = theirs.id AND theirs.id = ANY ({{customers}}) AND {DIFFERS}
+"""  # noqa: S608
+"""Copies status and plan of the live subscription to customers, given as an array of ids. Lock the customers before."""
+
+
+def customers_with_other_copies(event_types: Iterable[str], number: int) -> str:
+    """Returns SQL that selects the ids of customers whose copies differ from their live subscription.
+
+    Looks at the customers of the newest events of each type, at most `number` of each.
+    """
+    recent = " UNION ".join(
+        f"SELECT customer_id FROM {newest(number, each)} AS of_type_{place}"  # noqa: S608
+        for place, each in enumerate(event_types)
+    )
+    return f"""
+        SELECT customers.id
+        FROM ({recent}) AS recent
+        JOIN customers ON customers.id = recent.customer_id
+        LEFT JOIN subscriptions AS live ON live.customer_id = customers.id AND live.status <> 'CANCELED'
+        WHERE {DIFFERS}
     """  # noqa: S608

@@ -41,15 +41,17 @@ from db.queries.columns import Columns, own, selected, with_referred
 from db.queries.served import MAX_SORTED_ROWS, Few, Split, choose_range_index, choose_split
 
 Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | None
-Operator: TypeAlias = Literal["=", "in", ">=", "<", "is null", "is not null", "settled"]
+Operator: TypeAlias = Literal[
+    "=", "in", "is not", ">=", "<", "is null", "is not null", "is positive", "is zero", "settled"
+]
 Conditions: TypeAlias = tuple[tuple[str, Operator], ...]
 """The columns and operators of conditions, without values."""
 
 Counted: TypeAlias = tuple[tuple[str, int], ...]
 """Columns of a `Split`, with the number of values of each."""
 
-SPLIT, FEW = "split", "few"
-"""Prefixes of parameter names for the values of `PageRequest.split` and `PageRequest.few`."""
+SPLIT, FEW, ALSO = "split", "few", "also"
+"""Prefixes of parameter names for the values of `PageRequest.split` and of the two parts of `PageRequest.few`."""
 
 Position: TypeAlias = tuple[str | int | datetime, UUID | int]
 """The position of a row in an ordering: the value that it is ordered by, and a tiebreaker."""
@@ -57,7 +59,7 @@ Position: TypeAlias = tuple[str | int | datetime, UUID | int]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition on a column.
+    """A condition on a column. "is not" also selects rows in which the column is null.
 
     "settled" applies to the id of the transaction that wrote a row: this transaction and all older ones have ended. A
     settled row stays settled, and no row can appear before it any longer.
@@ -76,15 +78,19 @@ class Condition:
 OPERATORS: dict[Operator, Callable[[Any, BindParameter[Any]], ColumnElement[bool]]] = {
     "=": lambda column, value: column == value,
     "in": lambda column, values: column == any_(cast("ColumnElement[Any]", values)),
+    "is not": lambda column, value: column.is_distinct_from(value),
     ">=": lambda column, value: column >= value,
     "<": lambda column, value: column < value,
     "is null": lambda column, _: column.is_(None),
     "is not null": lambda column, _: column.is_not(None),
+    # Literals, not parameters: otherwise PostgreSQL cannot use a partial index with the condition.
+    "is positive": lambda column, _: column > literal_column("0"),
+    "is zero": lambda column, _: column == literal_column("0"),
     "settled": lambda column, _: column < func.event_horizon(),
 }
 
 
-WITHOUT_VALUE = ("is null", "is not null", "settled")
+WITHOUT_VALUE = ("is null", "is not null", "is positive", "is zero", "settled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +124,9 @@ class PageRequest:
             self.before is not None,
             operators_of(self.conditions),
             split_shape(self.split),
-            None if self.few is None else (self.few.column, split_shape(self.few.split)),
+            None
+            if self.few is None
+            else (self.few.column, split_shape(self.few.split), tuple(name for name, _ in self.few.also)),
         )
 
     def values(self) -> dict[str, Any]:
@@ -131,6 +139,7 @@ class PageRequest:
         }
         if self.few is not None:
             values |= split_parameters(FEW, self.few.split)
+            values |= {f"{ALSO}_{name}": allowed for name, allowed in self.few.also}
         for name, position in (("after", self.after), ("before", self.before)):
             if position is not None:
                 values[f"{name}_value"], values[f"{name}_tie"] = position
@@ -148,7 +157,7 @@ class PageShape(NamedTuple):
     before: bool
     conditions: Conditions
     split: Counted
-    few: tuple[str, Counted] | None
+    few: tuple[str, Counted, tuple[str, ...]] | None
 
     @property
     def has_values(self) -> bool:
@@ -195,7 +204,9 @@ def by_index(model: type[Base], request: PageRequest, parent: str | None = None)
     held_by_few = ("test_clock_id", *given, *spans)
     others = [each for each in request.conditions if each.column not in held_by_few and each.operator != "settled"]
     split = choose_split(model, order, given, parent=parent, in_the_world=in_the_world)
-    few = None if parent or others else choose_range_index(model, order, given, spans, in_the_world=in_the_world)
+    few = None
+    if not others:
+        few = choose_range_index(model, order, given, spans, parent=parent, in_the_world=in_the_world)
     held = {column for column, _ in split if column in given}
     rest = tuple(each for each in request.conditions if each.column not in held)
     return replace(request, conditions=rest, split=split, few=few)
@@ -214,7 +225,7 @@ def pages_query(model: type[Base], parent: str, shape: PageShape, columns: Colum
     parents = key_table(getattr(model, parent).type)
     order_by = {shape.order_by, shape.then_by}
     inner = None if columns is None else own(columns) | order_by
-    child = page_statement(model, shape, inner, is_on_parent(model, parent)).lateral("page")
+    child = page_statement(model, shape, inner, parent).lateral("page")
     order = ordering(child.c[shape.order_by], child.c[shape.then_by], shape)
     given = [column for column in child.c if columns is None or column.key in (own(columns) or {"id"})]
     statement = (
@@ -227,7 +238,10 @@ def pages_query(model: type[Base], parent: str, shape: PageShape, columns: Colum
 
 def is_on_parent(model: type[Base], parent: str) -> ColumnElement[bool]:
     """Returns the condition for the rows of the current parent, in a lateral subquery."""
-    column: ColumnElement[Any] = getattr(model, parent)
+    return is_parent_key(getattr(model, parent))
+
+
+def is_parent_key(column: ColumnElement[Any]) -> ColumnElement[bool]:
     # A literal: inside a union, SQLAlchemy would add the table of parents to FROM, and each page would have the rows of
     # all parents.
     return column == literal_column("parents.key", column.type)
@@ -239,26 +253,31 @@ def key_table(type_: TypeEngine[Any]) -> TableValuedAlias:
     return func.unnest(keys).table_valued("key", with_ordinality="position").render_derived(name="parents")
 
 
-def page_statement(
-    model: type[Base], shape: PageShape, columns: Columns, *conditions: ColumnElement[bool]
-) -> Select[Any]:
-    """Selects the rows of a page.
+def page_statement(model: type[Base], shape: PageShape, columns: Columns, parent: str | None = None) -> Select[Any]:
+    """Selects the rows of a page, of the current parent if `parent` is given.
 
     With `shape.few`, the statement has two branches: if at most `MAX_SORTED_ROWS` rows are in the time range, it sorts
     them; otherwise it reads the list in its order until the page is full.
     """
+    conditions = () if parent is None else (is_on_parent(model, parent),)
     if shape.few is None and branches_of(shape.split) == 1:
         [statement] = pages_of_values(model, shape, columns, *conditions)
         return statement
     read = None if columns is None else own(columns) | {shape.order_by, shape.then_by}
     if shape.few is None:
         return merged(pages_of_values(model, shape, read, *conditions), shape)
-    few = few_rows(model, shape, *shape.few).cte("few")
+    span, split, also = shape.few
+    read_also = {*also} if parent is None else {*also, parent}
+    few = few_rows(model, shape, span, split, sorted(read_also)).cte("few")
     found = select(func.count()).select_from(few).scalar_subquery()
     order = shape.order_by, shape.then_by
     # The lookup by these columns uses the primary key.
     keys = [name for name in order if table_of(model).c[name].primary_key]
-    wanted = rows_in_order(select(*(few.c[name] for name in keys)), (few.c[order[0]], few.c[order[1]]), shape)
+    theirs = [few.c[name] == any_(bindparam(f"{ALSO}_{name}", type_=ARRAY(few.c[name].type))) for name in also]
+    if parent is not None:
+        theirs.append(is_parent_key(few.c[parent]))
+    positions = select(*(few.c[name] for name in keys)).where(*theirs)
+    wanted = rows_in_order(positions, (few.c[order[0]], few.c[order[1]]), shape)
     them = tuple_(*(getattr(model, name) for name in keys)).in_(wanted)
     return merged(
         [
@@ -294,12 +313,15 @@ def pages_of_values(
     return [page.where(*values) for values in value_conditions(model, SPLIT, shape.split)]
 
 
-def few_rows(model: type[Base], shape: PageShape, span: str, split: Counted) -> Select[Any] | CompoundSelect[Any]:
-    """Selects the positions of the rows in a time range, up to `MAX_SORTED_ROWS` + 1 for each combination of values.
+def few_rows(
+    model: type[Base], shape: PageShape, span: str, split: Counted, others: Sequence[str]
+) -> Select[Any] | CompoundSelect[Any]:
+    """Selects the positions of the rows in a time range, up to `MAX_SORTED_ROWS` + 1 for each combination of values,
+    together with the columns `others`.
 
     More than `MAX_SORTED_ROWS` positions mean that there are too many rows to sort.
     """
-    names = shape.order_by, shape.then_by
+    names = shape.order_by, shape.then_by, *others
     # Conditions on the order column are "settled": `by_index` allows no others.
     conditions = conditions_on(model, shape.conditions, {span, "test_clock_id", shape.order_by})
     rows = select(*(getattr(model, name).label(name) for name in names)).where(*conditions).limit(MAX_SORTED_ROWS + 1)

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from sqlalchemy import Column, Index
 
 from db.models import Base
-from db.models.base import NO_TEST_CLOCK, table_of
+from db.models.base import NO_TEST_CLOCK, is_set_in_real_time, table_of
 from db.models.types import EnumText
 
 NARROW = frozenset({"customer_id", "subscription_id", "object_id", "test_clock_id"})
@@ -35,23 +35,29 @@ GivenConditions: TypeAlias = Mapping[str, tuple[object, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Few:
-    """A time range in `column`, which is not the order column, and an index with the columns of `split` before it."""
+    """A time range in `column`, which is not the order column, and an index with the columns of `split` before it.
+
+    `also` are the conditions on INCLUDE columns of the index. They do not reduce the number of index entries to read.
+    """
 
     column: str
     split: Split
+    also: Split
 
 
 @dataclass(frozen=True, slots=True)
 class ListIndex:
     """An index whose last two columns are an order. `included` are its INCLUDE columns.
 
-    `only_the_world` is True for a partial index without objects on test clocks.
+    `only_the_world` is True for a partial index without objects on test clocks. `omits_null` is the column whose nulls
+    a partial index omits, if any.
     """
 
     prefix: tuple[str, ...]
     order: tuple[str, str]
     included: frozenset[str]
     only_the_world: bool
+    omits_null: str | None
 
 
 @cache
@@ -64,20 +70,29 @@ def list_indexes(model: type[Base]) -> tuple[ListIndex, ...]:
     found = [list_index(index) for index in table.indexes if is_for_lists(index)]
     match [column.name for column in table.primary_key]:
         case [value, tie]:
-            found.append(ListIndex((), (value, tie), frozenset(), only_the_world=False))
+            found.append(ListIndex((), (value, tie), frozenset(), only_the_world=False, omits_null=None))
     return tuple(sorted(found, key=lambda index: (len(index.prefix), index.prefix)))
 
 
 def is_for_lists(index: Index) -> bool:
     condition = index.dialect_options["postgresql"]["where"]
-    return not index.unique and len(index.expressions) >= 2 and (condition is None or condition is NO_TEST_CLOCK)
+    known = condition is None or condition is NO_TEST_CLOCK or omitted_null(index) is not None
+    return not index.unique and len(index.expressions) >= 2 and known
+
+
+def omitted_null(index: Index) -> str | None:
+    """Returns the column whose nulls a partial index omits. None if it has another condition or none."""
+    condition = index.dialect_options["postgresql"]["where"]
+    names = (column.name for column in index.expressions if isinstance(column, Column))
+    return next((name for name in names if str(condition) == str(is_set_in_real_time(name))), None)
 
 
 def list_index(index: Index) -> ListIndex:
     options = index.dialect_options["postgresql"]
     columns = [column.name for column in index.expressions if isinstance(column, Column)]
     *prefix, value, tie = columns
-    return ListIndex(tuple(prefix), (value, tie), frozenset(options["include"] or ()), options["where"] is not None)
+    included = frozenset(options["include"] or ())
+    return ListIndex(tuple(prefix), (value, tie), included, options["where"] is not None, omitted_null(index))
 
 
 def choose_split(
@@ -96,6 +111,8 @@ def choose_split(
     for index in list_indexes(model):
         if index.order != order or (index.only_the_world and not in_the_world):
             continue
+        if index.omits_null is not None and index.omits_null not in given:
+            continue
         split = values_per_column(model, index.prefix, given, parent)
         if split is None:
             continue
@@ -106,22 +123,33 @@ def choose_split(
 
 
 def choose_range_index(
-    model: type[Base], order: tuple[str, str], given: GivenConditions, spans: Collection[str], *, in_the_world: bool
+    model: type[Base],
+    order: tuple[str, str],
+    given: GivenConditions,
+    spans: Collection[str],
+    *,
+    parent: str | None,
+    in_the_world: bool,
 ) -> Few | None:
     """Returns how to find the rows in a time range from an index alone, to check if they are few enough to sort.
 
     `spans` are the columns with conditions on time ranges. Returns None unless there is exactly one, and an index has
-    it together with all columns with conditions and the order column.
+    it together with all columns with conditions, the order column, and `parent`, the key column of a nested list, as
+    an INCLUDE column.
     """
-    if len(spans) != 1 or order[0] in spans or not NARROW.isdisjoint(given) or not all(given.values()):
+    narrow = parent in NARROW or not NARROW.isdisjoint(given)
+    if len(spans) != 1 or order[0] in spans or narrow or not all(given.values()):
         return None
     [span] = spans
     for index in list_indexes(model):
-        has_all = index.order == (span, order[1]) and order[0] in index.included and {*given} <= {*index.prefix}
-        if has_all and (in_the_world or not index.only_the_world):
+        included = {order[0]} if parent is None else {order[0], parent}
+        has_all = included <= index.included and {*given} <= {*index.prefix, *index.included}
+        has_rows = (in_the_world or not index.only_the_world) and index.omits_null in (None, span)
+        if index.order == (span, order[1]) and has_all and has_rows:
             split = values_per_column(model, index.prefix, given, None)
+            also = tuple((name, values) for name, values in given.items() if name not in index.prefix)
             if split is not None:
-                return Few(span, split)
+                return Few(span, split, also)
     return None
 
 

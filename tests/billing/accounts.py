@@ -67,6 +67,8 @@ def an_account(
         invoice_memo=None,
         test_clock_id=None,
         archived_at=None,
+        subscription_status=None,
+        subscription_plan_id=None,
         version=1,
         updated_at=created_at,
         bill_to=BillTo("Ada Lovelace", "ada@example.com", None, None),

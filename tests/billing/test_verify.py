@@ -37,6 +37,7 @@ from db.queries.invariants.money import (
 from db.queries.invariants.records import EVENTS, FEED, IDEMPOTENCY, LAST_NUMBERS, NUMBERS, SEQUENCES, VERSIONS
 from db.queries.invariants.rule import Invariant
 from db.queries.invariants.subscriptions import (
+    LIVE_SUBSCRIPTION_COPIES,
     NEXT_BILLING,
     ONE_LIVE_SUBSCRIPTION,
     PERIODS_INVOICED,
@@ -254,6 +255,7 @@ async def test_books_in_order_break_nothing(books: Books) -> None:
         PERIODS_INVOICED.name: 7,
         NEXT_BILLING.name: 7,
         TERMS.name: 7,
+        LIVE_SUBSCRIPTION_COPIES.name: 7,
         TEST_CLOCKS.name: 7 + 13,
         TOTALS.name: 13,
         AMOUNTS_DUE.name: 13,
@@ -371,14 +373,18 @@ CASES = (
         UPDATE subscriptions
         SET status = 'CANCELED', ended_at = current_period_end + interval '1 second', canceled_at = current_period_end,
             next_billing_at = NULL
-        WHERE id = :cyd_subscription
+        WHERE id = :cyd_subscription;
+        UPDATE customers SET subscription_status = NULL, subscription_plan_id = NULL WHERE id = :cyd
         """,
         "subscription {cyd_subscription}: it ended after its last period",
     ),
     Case(
         "periods before the start",
         PERIODS_OF_SUBSCRIPTION,
-        "UPDATE subscriptions SET status = 'PENDING' WHERE id = :gus_subscription",
+        """
+        UPDATE subscriptions SET status = 'PENDING' WHERE id = :gus_subscription;
+        UPDATE customers SET subscription_status = 'PENDING' WHERE id = :gus
+        """,
         "subscription {gus_subscription}: is PENDING and has periods",
     ),
     Case(
@@ -386,7 +392,8 @@ CASES = (
         PERIODS_OF_SUBSCRIPTION,
         """
         UPDATE subscriptions SET status = 'ACTIVE', current_period_end = next_billing_at
-        WHERE id = :fay_subscription
+        WHERE id = :fay_subscription;
+        UPDATE customers SET subscription_status = 'ACTIVE' WHERE id = :fay
         """,
         "subscription {fay_subscription}: is ACTIVE and has no period",
     ),
@@ -437,7 +444,10 @@ CASES = (
     Case(
         "a plan that does not exist",
         TERMS,
-        "UPDATE subscriptions SET plan_id = :nowhere WHERE id = :cyd_subscription",
+        """
+        UPDATE subscriptions SET plan_id = :nowhere WHERE id = :cyd_subscription;
+        UPDATE customers SET subscription_plan_id = :nowhere WHERE id = :cyd
+        """,
         "subscription {cyd_subscription}: has no plan",
     ),
     Case(
@@ -448,6 +458,26 @@ CASES = (
         UPDATE subscriptions SET quantity = NULL WHERE id = :cyd_subscription
         """,
         "subscription {cyd_subscription}: has no quantity",
+    ),
+    Case(
+        "copies of another status and of another plan",
+        LIVE_SUBSCRIPTION_COPIES,
+        """
+        UPDATE customers SET subscription_status = 'PAST_DUE' WHERE id = :cyd;
+        UPDATE customers SET subscription_plan_id = :mini WHERE id = :gus
+        """,
+        "customer {cyd}: has the status PAST_DUE, subscription {cyd_subscription} is ACTIVE",
+        "customer {gus}: has another plan than subscription {gus_subscription}",
+    ),
+    Case(
+        "copies without a live subscription, and a live subscription without copies",
+        LIVE_SUBSCRIPTION_COPIES,
+        """
+        UPDATE customers SET subscription_status = 'ACTIVE', subscription_plan_id = :pro WHERE id = :bob;
+        UPDATE customers SET subscription_status = NULL, subscription_plan_id = NULL WHERE id = :cyd
+        """,
+        "customer {bob}: has the status ACTIVE of a live subscription but none",
+        "customer {cyd}: lacks the status and plan of subscription {cyd_subscription}",
     ),
     Case(
         "times that are mixed up",
@@ -844,7 +874,7 @@ async def test_many_rows_take_as_many_statements_as_few(database: Database) -> N
             checks = await verify(session)
 
     assert [each for each in checks if not each.holds] == []
-    assert sum(each.rows for each in checks) == 5 * 2000
+    assert sum(each.rows for each in checks) == 6 * 2000
     assert len(statements) == len(INVARIANTS)
 
 

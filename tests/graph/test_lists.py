@@ -10,13 +10,14 @@ import pytest
 from graphql import GraphQLEnumType, GraphQLError, GraphQLInputObjectType, GraphQLObjectType, get_named_type
 
 from billing.limits import MAX_CENTS
+from db.database import Database
 from db.models import Base
 from db.models.types import stored_type
 from db.queries.pages import PageRequest
 from graph.schema.fields.cursors import decode_cursor, encode_cursor
 from graph.schema.fields.edges import EDGE
 from graph.schema.root import core_schema
-from tests.support import NOW, Api, TestClock
+from tests.support import NOW, Api, TestClock, day, run
 
 ANY_ID = UUID(int=1)
 
@@ -237,6 +238,157 @@ async def test_customers_are_filtered(api: Api, clock: TestClock) -> None:
     assert await found(currency="USD") == []
     assert await found(createdAt={"until": "2026-02-01T12:00:00Z"}) == ["old"]
     assert await found(createdAt={"from": "2026-02-01T13:00:00+01:00"}) == ["euro"]
+
+
+async def names_of_customers(api: Api, **conditions: Any) -> str:
+    """Returns the initials of the customers that a filter finds, after checking the counts."""
+    query = """query ($filter: CustomerFilter) { customers(filter: $filter) {
+      totalCount count { value } nodes { name } } }"""
+    connection = (await api(query, filter=conditions))["customers"]
+    assert connection["totalCount"] == connection["count"]["value"] == len(connection["nodes"])
+    return "".join(node["name"][0] for node in connection["nodes"])
+
+
+async def test_customers_are_filtered_by_their_live_subscription(
+    api: Api, database: Database, clock: TestClock
+) -> None:
+    ids = {name: await api.a_customer(name=name) for name in ("Active", "Canceled", "Future", "None", "Past", "Trial")}
+    pro, tryout = await api.a_plan(), await api.a_plan(trialDays=40)
+    subscriptions = {name: await api.a_subscription(ids[name], pro) for name in ("Active", "Canceled", "Past")}
+    await api.a_subscription(ids["Future"], pro, startAt=day(50))
+    await api.a_subscription(ids["Trial"], tryout)
+    canceled = await api.mutate(
+        "cancelSubscription", "userErrors { code }", id=subscriptions["Canceled"], atPeriodEnd=False
+    )
+    assert canceled["userErrors"] == []
+    for name in ("Active", "Canceled"):
+        await api.mutate("recordPayment", "payment { id }", customerId=ids[name], amountCents=2900, currency="EUR")
+    # The first invoice of "Past" is due after 14 days.
+    clock.forward(days=20)
+    await run(database, clock)
+
+    assert await names_of_customers(api, subscriptionStatus=["ACTIVE"]) == "A"
+    assert await names_of_customers(api, subscriptionStatus=["PAST_DUE", "PENDING"]) == "FP"
+    assert await names_of_customers(api, subscriptionStatus=["TRIALING"]) == "T"
+    assert await names_of_customers(api, subscriptionStatus=["CANCELED"]) == ""
+    assert await names_of_customers(api, subscriptionStatus=[]) == ""
+    assert await names_of_customers(api, pastDue=True) == "P"
+    assert await names_of_customers(api, pastDue=False) == "ACFNT"
+    assert await names_of_customers(api, pastDue=None) == "ACFNPT"
+    assert await names_of_customers(api, planId=pro) == "AFP"
+    assert await names_of_customers(api, planId=tryout) == "T"
+    assert await names_of_customers(api, planId=str(ANY_ID)) == ""
+    assert await names_of_customers(api, planId="pro") == ""
+    assert await names_of_customers(api, planId=pro, subscriptionStatus=["ACTIVE", "TRIALING"]) == "A"
+    assert await names_of_customers(api, planId=pro, pastDue=False) == "AF"
+    assert await names_of_customers(api, pastDue=True, subscriptionStatus=["ACTIVE", "PAST_DUE"]) == "P"
+    assert await names_of_customers(api, pastDue=False, subscriptionStatus=["ACTIVE", "PAST_DUE"]) == "A"
+    assert await names_of_customers(api, pastDue=True, subscriptionStatus=["ACTIVE"]) == ""
+
+
+async def test_customers_are_found_by_what_their_subscription_has_become(
+    api: Api, database: Database, clock: TestClock
+) -> None:
+    customer_id, pro, team = await api.a_customer(name="Ada"), await api.a_plan(), await api.a_plan(trialDays=5)
+    subscription_id = await api.a_subscription(customer_id, team)
+    assert await names_of_customers(api, subscriptionStatus=["TRIALING"], planId=team) == "A"
+
+    await api.mutate("changeSubscription", "userErrors { code }", id=subscription_id, planId=pro, mode="PERIOD_END")
+    assert await names_of_customers(api, planId=pro) == ""
+    clock.forward(days=5)
+    await run(database, clock)
+    assert await names_of_customers(api, subscriptionStatus=["ACTIVE"], planId=pro) == "A"
+    clock.forward(days=20)
+    await run(database, clock)
+    assert await names_of_customers(api, pastDue=True, planId=pro) == "A"
+    await api.mutate("recordPayment", "payment { id }", customerId=customer_id, amountCents=2900, currency="EUR")
+    assert await names_of_customers(api, pastDue=True) == ""
+    assert await names_of_customers(api, subscriptionStatus=["ACTIVE"]) == "A"
+    await api.mutate("cancelSubscription", "userErrors { code }", id=subscription_id)
+    assert await names_of_customers(api, subscriptionStatus=["ACTIVE"]) == "A"
+    clock.forward(days=30)
+    await run(database, clock)
+    assert await names_of_customers(api, planId=pro) == ""
+    await api.a_subscription(customer_id, team, trialDays=0)
+    assert await names_of_customers(api, subscriptionStatus=["ACTIVE"], planId=team) == "A"
+    found = await api("query ($id: ID!) { customer(id: $id) { version } }", id=customer_id)
+    # The copies that the filters read are not a change of the customer: only its currency was.
+    assert found["customer"]["version"] == 2
+
+
+async def test_customers_with_a_balance(api: Api) -> None:
+    for name, amount in (("Ada", 1), ("Bob", 0), ("Cyd", 500)):
+        customer_id = await api.a_customer(name=name)
+        if amount:
+            payment = {"customerId": customer_id, "amountCents": amount, "currency": "EUR", "allowOverpayment": True}
+            assert (await api.mutate("recordPayment", "payment { id }", **payment))["userErrors"] == []
+
+    assert await names_of_customers(api, hasBalance=True) == "AC"
+    assert await names_of_customers(api, hasBalance=False) == "B"
+    assert await names_of_customers(api, hasBalance=True, currency="USD") == ""
+    assert await names_of_customers(api, hasBalance=None) == "ABC"
+
+
+async def test_customers_on_a_test_clock_are_filtered_too(api: Api) -> None:
+    clock_id = (await api.mutate("createTestClock", "testClock { id }"))["testClock"]["id"]
+    plan_id = await api.a_plan()
+    for name in ("Ada", "Bob"):
+        customer_id = await api.a_customer(name=name, testClockId=clock_id)
+        if name == "Ada":
+            await api.a_subscription(customer_id, plan_id)
+
+    assert await names_of_customers(api, planId=plan_id) == ""
+    assert await names_of_customers(api, planId=plan_id, testClockId=clock_id) == "A"
+    assert await names_of_customers(api, subscriptionStatus=["ACTIVE"], testClockId=clock_id) == "A"
+    assert await names_of_customers(api, pastDue=False, testClockId=clock_id) == "AB"
+    assert await names_of_customers(api, hasBalance=False, testClockId=clock_id) == "AB"
+
+
+async def test_subscriptions_are_filtered_by_their_dates(api: Api, clock: TestClock) -> None:
+    monthly, tryout = await api.a_plan(), await api.a_plan(trialDays=10)
+    names = {
+        await api.a_subscription(plan_id=monthly): "active",
+        await api.a_subscription(plan_id=tryout): "trial",
+        await api.a_subscription(plan_id=monthly, startAt=day(40)): "pending",
+        (canceled := await api.a_subscription(plan_id=monthly)): "canceled",
+        (leaving := await api.a_subscription(plan_id=monthly)): "leaving",
+    }
+    clock.forward(days=2)
+    await api.mutate("cancelSubscription", "userErrors { code }", id=canceled, atPeriodEnd=False)
+    clock.forward(days=1)
+    await api.mutate("cancelSubscription", "userErrors { code }", id=leaving)
+    query = """query ($filter: SubscriptionFilter) { subscriptions(filter: $filter) {
+      totalCount nodes { id } } }"""
+
+    async def found(**conditions: Any) -> list[str]:
+        connection = (await api(query, filter=conditions))["subscriptions"]
+        assert connection["totalCount"] == len(connection["nodes"])
+        return [names[node["id"]] for node in connection["nodes"]]
+
+    assert await found(currentPeriodEnd={}) == ["active", "trial", "pending", "canceled", "leaving"]
+    assert await found(currentPeriodEnd={"from": day(30), "until": day(31)}) == ["active", "canceled", "leaving"]
+    assert await found(currentPeriodEnd={"from": day(30)}, status=["ACTIVE"]) == ["active", "leaving"]
+    assert await found(currentPeriodEnd={"until": day(30)}) == ["trial"]
+    assert await found(currentPeriodEnd={"from": day(10), "until": day(10)}) == []
+    assert await found(currentPeriodEnd={"until": day(30)}, planId=monthly) == []
+    assert await found(currentPeriodEnd={"until": day(30)}, planId=tryout) == ["trial"]
+    assert await found(canceledAt={"until": day(99)}) == ["canceled", "leaving"]
+    assert await found(canceledAt={"from": day(2), "until": day(3)}) == ["canceled"]
+    assert await found(canceledAt={"from": day(2)}, status=["ACTIVE", "CANCELED"]) == ["canceled", "leaving"]
+    assert await found(trialEnd={"from": day(10)}) == ["trial"]
+    assert await found(trialEnd={"from": day(11)}) == []
+    assert await found(trialEnd={"from": day(10)}, currentPeriodEnd={"until": day(11)}) == ["trial"]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ['subscriptionStatus: ["ACTIVE"]', "subscriptionStatus: [GONE]", "pastDue: 1", 'hasBalance: "true"'],
+)
+async def test_a_filter_of_customers_that_makes_no_sense_is_refused(api: Api, condition: str) -> None:
+    answer = await api.post(f"{{ customers(filter: {{{condition}}}) {{ nodes {{ id }} }} }}")
+
+    assert "errors" in answer.json()
+    assert answer.json().get("data") is None
 
 
 @pytest.mark.parametrize("code", ["eur", "EURO", "", "XAU"])

@@ -166,7 +166,7 @@ async def test_a_payment_that_an_older_server_recorded_gets_its_test_clock(
     assert found["world"]["nodes"] == [{"id": payments[2]}]
     assert found["clock"]["nodes"] == [{"id": each, "testClock": {"id": clock_id}} for each in payments[:2]]
     [record] = [record for record in caplog.records if record.name == "billing.repairs"]
-    assert record.facts == {"trials": 0, "payments": 2, "keys": 0}  # type: ignore[attr-defined]
+    assert record.facts == {"trials": 0, "payments": 2, "keys": 0, "copies": 0}  # type: ignore[attr-defined]
 
 
 async def a_payment(api: Api, customer_id: str) -> str:
@@ -180,6 +180,40 @@ async def a_payment(api: Api, customer_id: str) -> str:
     )
     assert recorded["userErrors"] == []
     return str(recorded["payment"]["id"])
+
+
+async def test_copies_of_live_subscriptions_that_an_older_server_left_out_are_written(
+    api: Api, database: Database, sessions: Sessions, clock: TestClock
+) -> None:
+    first, second = [await api.a_plan(code=code) for code in ("first", "second")]
+    created, changed, canceled = [await api.a_customer() for _ in range(3)]
+    subscriptions = [await api.a_subscription(customer, first) for customer in (created, changed, canceled)]
+    await as_an_older_server(
+        sessions,
+        "UPDATE customers SET subscription_status = NULL, subscription_plan_id = NULL WHERE id = :id",
+        id=created,
+    )
+    await api.mutate("changeSubscription", "subscription { id }", id=subscriptions[1], planId=second, mode="IMMEDIATE")
+    await api.mutate("cancelSubscription", "subscription { id }", id=subscriptions[2], atPeriodEnd=False)
+    await as_an_older_server(
+        sessions,
+        "UPDATE customers SET subscription_status = 'ACTIVE', subscription_plan_id = :first WHERE id <> :created",
+        first=first,
+        created=created,
+    )
+
+    await tick(database, now=clock.now)
+
+    async with sessions() as session:
+        rows = await session.execute(
+            text("SELECT id, subscription_status, subscription_plan_id, version FROM customers ORDER BY id")
+        )
+        found = [(str(id_), status, str(plan_id), version) for id_, status, plan_id, version in rows]
+    assert found == [
+        (created, "ACTIVE", first, 2),
+        (changed, "ACTIVE", second, 2),
+        (canceled, None, "None", 2),
+    ]
 
 
 async def test_where_nothing_was_left_out_a_tick_writes_nothing(
@@ -197,7 +231,8 @@ async def test_where_nothing_was_left_out_a_tick_writes_nothing(
 
     assert await xmins(sessions) == before
     assert [record for record in caplog.records if record.name == "billing.repairs"] == []
-    assert sum("SUBSCRIPTION_CHANGED" in sql for sql in statements.texts) == 1
+    # One statement looks for trials, one for copies of live subscriptions.
+    assert sum("SUBSCRIPTION_CHANGED" in sql for sql in statements.texts) == 2
 
 
 async def xmins(sessions: Sessions) -> list[list[str]]:

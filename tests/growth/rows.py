@@ -29,7 +29,7 @@ FILL = (
       created_at, updated_at)
     SELECT key('plan', n), 'plan-' || n, 'Plan ' || n, 2900, CASE n WHEN 7 THEN 'JPY' ELSE 'EUR' END,
       CASE n WHEN 7 THEN 'WEEK' ELSE 'MONTH' END, 1, '{{}}', CASE n WHEN 7 THEN at END, 1, at, at
-    FROM generate_series(1, {plans}) AS n, LATERAL (SELECT moment(n) AS at) AS made
+    FROM generate_series(1, {plans} + 1) AS n, LATERAL (SELECT moment(n) AS at) AS made
     ON CONFLICT DO NOTHING
     """,
     """
@@ -47,11 +47,11 @@ FILL = (
       LATERAL (SELECT moment(n * {per_customer}) AS at) AS made
     """,
     """
-    INSERT INTO customers (id, name, email, email_key, currency, invoice_prefix, last_invoice_number, metadata,
-      test_clock_id, archived_at, version, created_at, updated_at)
+    INSERT INTO customers (id, name, email, email_key, currency, invoice_prefix, last_invoice_number, balance_cents,
+      metadata, test_clock_id, archived_at, version, created_at, updated_at)
     SELECT key('customer', n), 'Customer ' || n, email, email, CASE WHEN n < rare THEN 'JPY' ELSE 'EUR' END,
-      upper(substr(md5(email), 1, 12)), {per_customer}, '{{}}', CASE WHEN n = 9 THEN key('clock', 9) END,
-      CASE WHEN n BETWEEN 300 AND 299 + rare THEN at END, 1, at, at
+      upper(substr(md5(email), 1, 12)), {per_customer}, CASE WHEN n BETWEEN 700 AND 699 + rare THEN 500 ELSE 0 END,
+      '{{}}', CASE WHEN n = 9 THEN key('clock', 9) END, CASE WHEN n BETWEEN 300 AND 299 + rare THEN at END, 1, at, at
     FROM added, generate_series(first / {per_customer}, last / {per_customer} - 1) AS n,
       LATERAL (SELECT format('grown-%s@example.com', n) AS email, moment(n * {per_customer}) AS at) AS made
     """,
@@ -59,15 +59,34 @@ FILL = (
     INSERT INTO subscriptions (id, customer_id, plan_id, quantity, status, anchor_at, anchor_ordinal, started_at,
       current_period_start, current_period_end, next_billing_at, cancel_at_period_end, canceled_at, ended_at,
       trial_start, trial_end, terms_at, test_clock_id, metadata, version, created_at, updated_at)
-    SELECT key('subscription', n), key('customer', n), key('plan', 1 + n % {plans}), 1, status, at, 0, at, at,
+    SELECT key('subscription', n), key('customer', n),
+      key('plan', CASE WHEN n BETWEEN 600 AND 599 + rare THEN {plans} + 1 ELSE 1 + n % {plans} END), 1, status,
+      at, 0, at, at,
       at + interval '30 days', CASE status WHEN 'CANCELED' THEN NULL ELSE at + interval '30 days' END, false,
       CASE status WHEN 'CANCELED' THEN at END, CASE status WHEN 'CANCELED' THEN at END,
-      CASE status WHEN 'TRIALING' THEN at END, CASE status WHEN 'TRIALING' THEN at + interval '30 days' END, at,
+      CASE WHEN status = 'TRIALING' THEN at WHEN n % 3 = 0 THEN at - interval '14 days' END,
+      CASE WHEN status = 'TRIALING' THEN at + interval '30 days' WHEN n % 3 = 0 THEN at END, at,
       CASE WHEN n = 9 THEN key('clock', 9) END, '{{}}', 1, at, at
     FROM added, generate_series(first / {per_customer}, last / {per_customer} - 1) AS n,
       LATERAL (SELECT moment(n * {per_customer}) AS at,
-        CASE WHEN n BETWEEN 900 AND 899 + rare THEN 'TRIALING'
+        CASE WHEN n BETWEEN 900 AND 899 + rare THEN 'TRIALING' WHEN n BETWEEN 800 AND 799 + rare THEN 'PAST_DUE'
              WHEN n * {per_customer} < last / 2 THEN 'CANCELED' ELSE 'ACTIVE' END AS status) AS made
+    """,
+    # Subscriptions whose customers are not stored, so that each common status has more rows than a list sorts.
+    """
+    INSERT INTO subscriptions (id, customer_id, plan_id, quantity, status, anchor_at, anchor_ordinal, started_at,
+      current_period_start, current_period_end, next_billing_at, cancel_at_period_end, canceled_at, ended_at,
+      trial_start, trial_end, terms_at, metadata, version, created_at, updated_at)
+    SELECT key('single', n), key('nobody', n), key('plan', 1 + n % {plans}), 1, status, at, 0, at, at,
+      at + interval '30 days', CASE status WHEN 'ACTIVE' THEN at + interval '30 days' END, false,
+      CASE status WHEN 'CANCELED' THEN at END, CASE status WHEN 'CANCELED' THEN at END, at - interval '14 days', at, at,
+      '{{}}', 1, at, at
+    FROM added, generate_series(first, last - 1) AS n,
+      LATERAL (SELECT moment(n) AS at, CASE WHEN n < last / 2 THEN 'CANCELED' ELSE 'ACTIVE' END AS status) AS made
+    """,
+    """
+    UPDATE customers SET subscription_status = status, subscription_plan_id = plan_id
+    FROM subscriptions WHERE customer_id = customers.id AND status <> 'CANCELED' AND subscription_status IS NULL
     """,
     """
     INSERT INTO invoices (id, customer_id, subscription_id, period_ordinal, kind, status, sequence, number, currency,

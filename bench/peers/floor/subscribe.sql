@@ -23,7 +23,8 @@ WITH customer AS (
   SELECT subscription_id, customer_id, plan_id, 1, 'ACTIVE', at, 0, at, at, ends_at, ends_at, false, at, '{}', 1, at, at
   FROM terms RETURNING *
 ), counted AS (
-  UPDATE customers SET currency = t.currency, last_invoice_number = t.sequence,
+  UPDATE customers SET currency = t.currency, last_invoice_number = t.sequence, subscription_status = 'ACTIVE',
+    subscription_plan_id = t.plan_id,
     version = t.version + t.is_first::integer,
     updated_at = CASE WHEN t.is_first THEN t.at ELSE customers.updated_at END
   FROM terms t WHERE customers.id = t.customer_id

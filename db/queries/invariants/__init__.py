@@ -22,6 +22,7 @@ INVARIANTS = (
     subscriptions.PERIODS_INVOICED,
     subscriptions.NEXT_BILLING,
     subscriptions.TERMS,
+    subscriptions.LIVE_SUBSCRIPTION_COPIES,
     subscriptions.TEST_CLOCKS,
     money.TOTALS,
     money.AMOUNTS_DUE,

@@ -129,6 +129,33 @@ TERMS = Invariant(
     """,
 )
 
+LIVE_SUBSCRIPTION_COPIES = Invariant(
+    "I3",
+    "a customer has the status and plan of its subscription",
+    "customers",
+    """
+    SELECT CASE
+        WHEN c.subscription_status IS NULL AND live.id IS NOT NULL THEN
+            format('customer %s: lacks the status and plan of subscription %s', c.id, live.id)
+        WHEN c.subscription_status IS NOT NULL AND live.id IS NULL THEN
+            format('customer %s: has the status %s of a live subscription but none', c.id, c.subscription_status)
+        WHEN c.subscription_status IS DISTINCT FROM live.status THEN
+            format('customer %s: has the status %s, subscription %s is %s', c.id, c.subscription_status, live.id,
+                   live.status)
+        WHEN c.subscription_plan_id IS DISTINCT FROM live.plan_id THEN
+            format('customer %s: has another plan than subscription %s', c.id, live.id)
+    END AS wrong
+    FROM customers AS c
+    LEFT JOIN LATERAL (
+        SELECT id, status, plan_id
+        FROM subscriptions
+        WHERE customer_id = c.id AND status <> 'CANCELED'
+        ORDER BY status = c.subscription_status DESC, plan_id = c.subscription_plan_id DESC
+        LIMIT 1
+    ) AS live ON TRUE
+    """,
+)
+
 TEST_CLOCKS = Invariant(
     "I3",
     "a customer's objects are on the customer's test clock",

@@ -236,6 +236,11 @@ def is_set(column: str, wanted: bool | None) -> tuple[Condition, ...]:
     return () if wanted is None else (Condition(column, "is not null" if wanted else "is null"),)
 
 
+def is_positive(column: str, wanted: bool | None) -> tuple[Condition, ...]:
+    """Returns the condition for rows in which an amount that is never negative is above 0, or is 0."""
+    return () if wanted is None else (Condition(column, "is positive" if wanted else "is zero"),)
+
+
 def within(column: str, span: DateTimeRange | None) -> tuple[Condition, ...]:
     if span is None:
         return ()

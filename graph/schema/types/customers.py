@@ -7,6 +7,7 @@ from typing import ClassVar
 import strawberry
 
 from billing import limits
+from billing.enums import SubscriptionStatus
 from db import models
 from db.queries.lookups import live_subscriptions_by_customer, test_clocks_by_id
 from db.queries.pages import Condition
@@ -19,9 +20,11 @@ from graph.schema.types.common import (
     DateTimeRange,
     MetadataEntry,
     Node,
+    any_of,
     field,
     id_is,
     in_currency,
+    is_positive,
     is_set,
     metadata_field,
     within,
@@ -130,6 +133,28 @@ class CustomerFilter:
         default=None, description="True for archived customers only, false for customers that are not archived."
     )
     currency: Currency | None = strawberry.field(default=None, description="Only customers billed in this currency.")
+    subscription_status: list[SubscriptionStatus] | None = strawberry.field(
+        default=None,
+        description=(
+            "Only customers whose live subscription has one of these statuses. CANCELED matches none, since a"
+            " canceled subscription is not live."
+        ),
+    )
+    past_due: bool | None = strawberry.field(
+        default=None,
+        description=(
+            "True for customers whose live subscription is PAST_DUE only, false for customers whose live"
+            " subscription is not PAST_DUE or who have none."
+        ),
+    )
+    plan_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Only customers whose live subscription is to this plan now. An unknown id matches none.",
+    )
+    has_balance: bool | None = strawberry.field(
+        default=None,
+        description="True for customers with a `balanceCents` above 0 only, false for customers with a balance of 0.",
+    )
     created_at: DateTimeRange | None = strawberry.field(
         default=None, description="Only customers created in this range."
     )
@@ -141,9 +166,23 @@ class CustomerFilter:
         return (
             *is_set("archived_at", self.archived),
             *in_currency(self.currency),
+            *self.status_conditions(),
+            *id_is("subscription_plan_id", self.plan_id),
+            *is_positive("balance_cents", self.has_balance),
             *within("created_at", self.created_at),
             *id_is("test_clock_id", self.test_clock_id),
         )
+
+    def status_conditions(self) -> tuple[Condition, ...]:
+        """Returns at most one condition on `subscription_status`, for both filters together."""
+        past_due, statuses = self.past_due, self.subscription_status
+        if statuses is None and past_due is False:
+            return (Condition("subscription_status", "is not", SubscriptionStatus.PAST_DUE),)
+        if statuses is None and past_due:
+            statuses = [SubscriptionStatus.PAST_DUE]
+        elif statuses is not None and past_due is not None:
+            statuses = [status for status in statuses if (status is SubscriptionStatus.PAST_DUE) == past_due]
+        return any_of("subscription_status", statuses)
 
 
 @strawberry.enum(description="The field to sort customers by. Strings are compared by code point.")

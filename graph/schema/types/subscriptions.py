@@ -218,6 +218,23 @@ class SubscriptionFilter:
     created_at: DateTimeRange | None = strawberry.field(
         default=None, description="Only subscriptions created in this range."
     )
+    current_period_end: DateTimeRange | None = strawberry.field(
+        default=None,
+        description=(
+            "Only subscriptions whose `currentPeriodEnd` is in this range. Omits PENDING subscriptions. For a CANCELED"
+            " subscription, this is the end of its last period."
+        ),
+    )
+    canceled_at: DateTimeRange | None = strawberry.field(
+        default=None,
+        description=(
+            "Only subscriptions whose cancellation was requested in this range, whether it has taken effect or not."
+        ),
+    )
+    trial_end: DateTimeRange | None = strawberry.field(
+        default=None,
+        description="Only subscriptions whose `trialEnd` is in this range. Omits subscriptions without a trial.",
+    )
     test_clock_id: strawberry.ID | None = strawberry.field(
         default=None, description="Only subscriptions of customers on this test clock."
     )
@@ -228,6 +245,9 @@ class SubscriptionFilter:
             *id_is("plan_id", self.plan_id),
             *any_of("status", self.status),
             *within("created_at", self.created_at),
+            *within("current_period_end", self.current_period_end),
+            *within("canceled_at", self.canceled_at),
+            *within("trial_end", self.trial_end),
             *id_is("test_clock_id", self.test_clock_id),
         )
 
