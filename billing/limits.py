@@ -95,6 +95,9 @@ MIN_INVOICE_PREFIX, MAX_INVOICE_PREFIX = 3, 12
 
 MAX_INVOICE_NUMBER = 32
 
+MAX_SEQUENCE = 2**31 - 1
+"""Maximum number of invoices of a customer."""
+
 MAX_REFERENCE = 255
 """Maximum number of characters in the reference of a payment."""
 
@@ -104,6 +107,12 @@ MAX_HOLD_REASON = 1000
 
 MAX_ACTOR = 255
 """Maximum number of characters in the actor of an event."""
+
+MAX_SEARCH = 200
+"""Maximum number of characters in a search for customers."""
+
+MIN_SEARCHED_PART = 3
+"""Minimum number of characters to search for any part of a text. A shorter search is for the beginning."""
 
 MAX_METADATA_PAIRS = 50
 

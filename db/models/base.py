@@ -24,6 +24,10 @@ NO_TEST_CLOCK = text("test_clock_id IS NULL")
 """Condition of partial indexes for lists that exclude objects on test clocks."""
 
 
+NO_PENDING_ENTRIES = {"fastupdate": "off"}
+"""Storage parameters of GIN indexes. Otherwise each search would also scan a list of up to 4 MB of new entries."""
+
+
 class Base(DeclarativeBase):
     """Base class of all tables. Maps `str` to `text`, `int` to `bigint` and `datetime` to `timestamptz`."""
 

@@ -14,7 +14,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing.enums import LineKind, PeriodKind, SubscriptionStatus
 from billing.ids import ChangeId, CustomerId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.limits import MAX_HOLD_REASON, MAX_LINE_DESCRIPTION
-from db.models.base import NO_TEST_CLOCK, Base, Versioned, check_amount, check_enum, check_length, json_object
+from db.models.base import (
+    NO_PENDING_ENTRIES,
+    NO_TEST_CLOCK,
+    Base,
+    Versioned,
+    check_amount,
+    check_enum,
+    check_length,
+    json_object,
+)
 
 
 class Subscription(Versioned, Base):
@@ -86,6 +95,13 @@ class Subscription(Versioned, Base):
             "customer_id",
             unique=True,
             postgresql_where=text("status <> 'CANCELED'"),
+        ),
+        Index(
+            "ix_subscriptions_metadata",
+            "metadata",
+            postgresql_using="gin",
+            postgresql_ops={"metadata": "jsonb_path_ops"},
+            postgresql_with=NO_PENDING_ENTRIES,
         ),
         Index("ix_subscriptions_customer_id", "customer_id", "created_at", "id"),
         Index("ix_subscriptions_plan_id", "plan_id", "created_at", "id"),

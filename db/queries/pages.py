@@ -20,27 +20,33 @@ from sqlalchemy import (
     CompoundSelect,
     Integer,
     Select,
+    and_,
     any_,
     bindparam,
     func,
     literal_column,
+    or_,
     select,
     true,
     tuple_,
     union_all,
 )
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
 
 from db.access.reads import Reads, RowQuery
 from db.access.statements import cached
-from db.models import Base
+from db.models import Base, Customer
+from db.models.customers import searchable
 from db.queries.columns import Columns, own, selected, with_referred
 from db.queries.served import MAX_SORTED_ROWS, Few, Split, choose_range_index, choose_split
 
 Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | None
-Operator: TypeAlias = Literal["=", "in", ">=", "<", "is null", "is not null", "settled"]
+Operator: TypeAlias = Literal[
+    "=", "in", ">=", "<", "is null", "is not null", "settled", "has pairs", "like", "like or numbered"
+]
 Conditions: TypeAlias = tuple[tuple[str, Operator], ...]
 """The columns and operators of conditions, without values."""
 
@@ -59,7 +65,9 @@ class Condition:
     """A condition on a column.
 
     "settled" applies to the id of the transaction that wrote a row: this transaction and all older ones have ended. A
-    settled row stays settled, and no row can appear before it any longer.
+    settled row stays settled, and no row can appear before it any longer. "has pairs" applies to a JSON object; the
+    value is a JSON object too. "like" applies to `Customer.searched_text`. For "like or numbered" the value is a
+    pattern, and as an alternative a second pattern and the least `last_invoice_number`, as a string.
     """
 
     column: str
@@ -80,7 +88,16 @@ OPERATORS: dict[Operator, Callable[[Any, BindParameter[Any]], ColumnElement[bool
     "is null": lambda column, _: column.is_(None),
     "is not null": lambda column, _: column.is_not(None),
     "settled": lambda column, _: column < func.event_horizon(),
+    "has pairs": lambda column, value: column.contains(value),
+    "like": lambda column, value: column.like(searchable(value)),
+    "like or numbered": lambda column, values: like_or_numbered(column, cast("ColumnElement[Any]", values)),
 }
+
+
+def like_or_numbered(column: ColumnElement[str], values: ColumnElement[Any]) -> ColumnElement[bool]:
+    pattern, of_prefix, least = values[1], values[2], sql_cast(values[3], Integer)
+    numbered = and_(column.like(searchable(of_prefix)), Customer.last_invoice_number >= least)
+    return or_(column.like(searchable(pattern)), numbered)
 
 
 WITHOUT_VALUE = ("is null", "is not null", "settled")
@@ -362,7 +379,7 @@ def conditions_on(
         if columns is not None and name not in columns:
             continue
         column = getattr(model, name)
-        type_ = ARRAY(column.type) if operator == "in" else column.type
+        type_ = ARRAY(column.type) if operator in ("in", "like or numbered") else column.type
         found.append(OPERATORS[operator](column, bindparam(f"condition_{number}", type_=type_)))
     return found
 

@@ -30,7 +30,7 @@ from graph.schema.fields.scalars import parse_id
 from graph.schema.queries.previews import PreviewQueries
 from graph.schema.types.access import ApiKey
 from graph.schema.types.common import Node
-from graph.schema.types.customers import Customer, CustomerFilter, CustomerOrder
+from graph.schema.types.customers import CUSTOMER_SEARCH, Customer, CustomerFilter, CustomerOrder
 from graph.schema.types.events import Event, feed
 from graph.schema.types.invoices import Invoice, InvoiceFilter, InvoiceOrder
 from graph.schema.types.payments import Payment
@@ -128,6 +128,7 @@ class Query(PreviewQueries):
         filter_by=CustomerFilter,
         order_by=CustomerOrder,
         without_test_clocks=True,
+        search=CUSTOMER_SEARCH,
         description=(
             "All customers, including archived ones. Customers on a test clock are omitted unless the filter"
             " names the clock."
