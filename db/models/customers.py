@@ -50,7 +50,8 @@ def searchable(value: ColumnElement[str]) -> ColumnElement[str]:
     upper case, so they occur nowhere else in the text. `%` and `\\` keep their meaning in patterns.
     """
     lower = func.lower(collate(value, "default"))
-    return func.translate(lower, literal_column(r"E'\n .,-_@&''+/()#'"), literal_column("'NABCDEFGHIJKLM'"))
+    punctuation, letters = r"E'\n .,-_@&''+/()#'", "'NABCDEFGHIJKLM'"
+    return func.translate(lower, literal_column(punctuation), literal_column(letters), type_=Text())
 
 
 SEARCHED_TEXT = searchable(

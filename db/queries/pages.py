@@ -20,6 +20,7 @@ from sqlalchemy import (
     CompoundSelect,
     Integer,
     Select,
+    Text,
     and_,
     any_,
     bindparam,
@@ -31,7 +32,6 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
-from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
@@ -43,7 +43,16 @@ from db.models.customers import searchable
 from db.queries.columns import Columns, own, selected, with_referred
 from db.queries.served import MAX_SORTED_ROWS, Few, Split, choose_range_index, choose_split
 
-Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | None
+
+class Numbered(NamedTuple):
+    """A search for a text or an invoice number: two patterns, and the least sequence that the number may have."""
+
+    text: str
+    prefix: str
+    sequence: int
+
+
+Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | Numbered | None
 Operator: TypeAlias = Literal[
     "=", "in", ">=", "<", "is null", "is not null", "settled", "has pairs", "like", "like or numbered"
 ]
@@ -66,8 +75,7 @@ class Condition:
 
     "settled" applies to the id of the transaction that wrote a row: this transaction and all older ones have ended. A
     settled row stays settled, and no row can appear before it any longer. "has pairs" applies to a JSON object; the
-    value is a JSON object too. "like" applies to `Customer.searched_text`. For "like or numbered" the value is a
-    pattern, and as an alternative a second pattern and the least `last_invoice_number`, as a string.
+    value is a JSON object too. "like" and, with a `Numbered`, "like or numbered" apply to `Customer.searched_text`.
     """
 
     column: str
@@ -90,14 +98,14 @@ OPERATORS: dict[Operator, Callable[[Any, BindParameter[Any]], ColumnElement[bool
     "settled": lambda column, _: column < func.event_horizon(),
     "has pairs": lambda column, value: column.contains(value),
     "like": lambda column, value: column.like(searchable(value)),
-    "like or numbered": lambda column, values: like_or_numbered(column, cast("ColumnElement[Any]", values)),
 }
 
 
-def like_or_numbered(column: ColumnElement[str], values: ColumnElement[Any]) -> ColumnElement[bool]:
-    pattern, of_prefix, least = values[1], values[2], sql_cast(values[3], Integer)
-    numbered = and_(column.like(searchable(of_prefix)), Customer.last_invoice_number >= least)
-    return or_(column.like(searchable(pattern)), numbered)
+def like_or_numbered(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    """Returns the condition for the customers that a `Numbered` finds, whose parameters start with `name`."""
+    text, prefix = (searchable(bindparam(f"{name}_{part}", type_=Text())) for part in ("text", "prefix"))
+    last_number = Customer.last_invoice_number >= bindparam(f"{name}_sequence", type_=Integer())
+    return or_(column.like(text), and_(column.like(prefix), last_number))
 
 
 WITHOUT_VALUE = ("is null", "is not null", "settled")
@@ -367,7 +375,12 @@ def operators_of(conditions: Sequence[Condition]) -> Conditions:
 
 
 def condition_values(conditions: Sequence[Condition]) -> dict[str, Any]:
-    return {f"condition_{number}": condition.value for number, condition in enumerate(conditions)}
+    values: dict[str, Any] = {}
+    for number, condition in enumerate(conditions):
+        name, value = f"condition_{number}", condition.value
+        parts = value._asdict() if isinstance(value, Numbered) else None
+        values |= {name: value} if parts is None else {f"{name}_{part}": each for part, each in parts.items()}
+    return values
 
 
 def conditions_on(
@@ -379,7 +392,10 @@ def conditions_on(
         if columns is not None and name not in columns:
             continue
         column = getattr(model, name)
-        type_ = ARRAY(column.type) if operator in ("in", "like or numbered") else column.type
+        if operator == "like or numbered":
+            found.append(like_or_numbered(column, f"condition_{number}"))
+            continue
+        type_ = ARRAY(column.type) if operator == "in" else column.type
         found.append(OPERATORS[operator](column, bindparam(f"condition_{number}", type_=type_)))
     return found
 

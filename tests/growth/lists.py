@@ -1,5 +1,6 @@
 """Every list in the schema, with every filter and order that an index supports, derived from the schema."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,6 +37,9 @@ IDS = {
 }
 ABSENT = 10**9
 
+SEARCHES = ("customer", "grown-", "seldom", "seldom 50", "absent@example.com", "xyz", "cu", "se", "zz")
+"""Texts that are in all customers, in at most `RARE` customers, or in none."""
+
 
 @dataclass(frozen=True, slots=True)
 class List:
@@ -45,6 +49,7 @@ class List:
     around: str
     filters: Mapping[str, GraphQLNamedType]
     orders: tuple[str, ...]
+    searched: bool
 
     def query(self, arguments: str) -> str:
         field = self.name.rpartition(".")[2]
@@ -89,7 +94,7 @@ def a_list(name: str, around: str, field: GraphQLField) -> List:
         words = get_named_type(order.fields["field"].type)
         assert isinstance(words, GraphQLEnumType)
         orders = tuple(words.values)
-    return List(name, around, filters, orders)
+    return List(name, around, filters, orders, "query" in field.args)
 
 
 def camel(name: str) -> str:
@@ -108,6 +113,9 @@ def values_of(name: str, type_: GraphQLNamedType, as_list: bool, newest: datetim
         case "ID":
             kind, place = IDS[name]
             return [f'"{key(kind, place)}"', f'"{key(kind, ABSENT)}"']
+        case "MetadataEntryInput":
+            pairs = (("tier", "basic"), ("tier", "gold"), ("ref", "r-5"), ("ref", "none"))
+            return [f'[{{key: "{key}", value: "{value}"}}]' for key, value in pairs]
         case "DateTimeRange":
             middle = START + 18_000 * EVERY
             return [
@@ -140,6 +148,10 @@ def cases_of(each: List, newest: datetime) -> Iterator[Case]:
         return Case(f"{each.name}{arguments}", each.query(arguments))
 
     yield case(())
+    for text in SEARCHES if each.searched else ():
+        for order in ("", *each.orders):
+            yield searched(each, text, order)
+            yield searched(each, text, order, ", filter: {archived: false}")
     for order in each.orders:
         yield case((), order)
         yield case((), order, "DESC")
@@ -153,6 +165,12 @@ def cases_of(each: List, newest: datetime) -> Iterator[Case]:
         if name == "status":
             others = [second for other in WITH_STATUS for second in filters.get(other, ())]
             yield from (case((one, second)) for one in said for second in others)
+
+
+def searched(each: List, text: str, order: str, others: str = "") -> Case:
+    ordered = f", orderBy: {{field: {order}, direction: DESC}}" if order else ""
+    arguments = f", query: {json.dumps(text)}{others}{ordered}"
+    return Case(f"{each.name}{arguments}", each.query(arguments))
 
 
 def takes_many(each: List, name: str) -> bool:
