@@ -49,7 +49,8 @@ FILL = (
     """
     INSERT INTO customers (id, name, email, email_key, currency, invoice_prefix, last_invoice_number, metadata,
       test_clock_id, archived_at, version, created_at, updated_at)
-    SELECT key('customer', n), CASE WHEN n BETWEEN 500 AND 499 + rare THEN 'Seldom ' ELSE 'Customer ' END || n, email, email, CASE WHEN n < rare THEN 'JPY' ELSE 'EUR' END,
+    SELECT key('customer', n),
+      CASE WHEN n BETWEEN 500 AND 499 + rare THEN 'Seldom ' ELSE 'Customer ' END || n, email, email, CASE WHEN n < rare THEN 'JPY' ELSE 'EUR' END,
       upper(substr(md5(email), 1, 12)), {per_customer}, described(n, rare), CASE WHEN n = 9 THEN key('clock', 9) END,
       CASE WHEN n BETWEEN 300 AND 299 + rare THEN at END, 1, at, at
     FROM added, generate_series(first / {per_customer}, last / {per_customer} - 1) AS n,
