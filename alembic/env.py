@@ -5,7 +5,7 @@ import logging
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
-from sqlalchemy import Connection
+from sqlalchemy import Column, Connection, Index
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
@@ -25,6 +25,11 @@ def render_item(type_: str, item: object, autogen_context: AutogenContext) -> st
     return "postgresql.JSONB()" if isinstance(plain, JSONB) else f"postgresql.{plain!r}"
 
 
+def include_object(item: object, _name: str | None, type_: str, _reflected: bool, _compared: object) -> bool:
+    """Skips indexes on expressions. PostgreSQL stores expressions in another form, so they would always differ."""
+    return type_ != "index" or (isinstance(item, Index) and all(isinstance(each, Column) for each in item.expressions))
+
+
 def run(connection: Connection) -> None:
     wait_briefly_for_locks(connection)
     # For example `head` or `+1`. Some commands of alembic have no revision.
@@ -39,6 +44,7 @@ def run_once(connection: Connection) -> None:
         compare_type=True,
         compare_server_default=True,
         render_item=render_item,
+        include_object=include_object,
         transaction_per_migration=True,
     )
     with context.begin_transaction():

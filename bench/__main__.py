@@ -2,8 +2,8 @@
 
 `./dev bench` compares servers: see bench/README.md for how to read its tables. `./dev bench growth` measures how the
 cost of a query grows with its rows, `crowd` keeps 64 connections busy for a minute, and `soak` watches the memory.
-`lists` reads every list of a million invoices. `busy` and `renewing` measure the latency of requests while another
-customer is locked, and during a renewal run.
+`lists` reads every list of a million invoices, and `search` searches a million customers. `busy` and `renewing` measure
+the latency of requests while another customer is locked, and during a renewal run.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from bench.machine import machine_facts
 from bench.measuring import Bench, Cell, Effort, driver, processors
 from bench.operations import OPERATIONS, Operation
 from bench.report import read, rows, save, summary, table
+from bench.search import search
 from bench.servers import KINDS, Kind, running
 from bench.strain import busy, lists, renewing
 from bench.trials import crowd, growth, soak
@@ -85,7 +86,7 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("compare", "growth", "crowd", "soak", "lists", "busy", "renewing"),
+        choices=("compare", "growth", "crowd", "soak", "lists", "search", "busy", "renewing"),
         default="compare",
     )
     parser.add_argument("--quick", action="store_true", help="compare in three minutes instead of twelve")
@@ -109,6 +110,8 @@ def main() -> None:
             soak(arguments.name)
         case "lists":
             lists(arguments.name)
+        case "search":
+            search(arguments.name)
         case "busy":
             busy(arguments.name)
         case "renewing":

@@ -101,8 +101,22 @@ def next_number(account: Account) -> int:
     return account.customer.last_invoice_number
 
 
+SEQUENCE_DIGITS = 4
+"""Minimum number of digits of the sequence in an invoice number."""
+
+
 def invoice_number(prefix: str, sequence: int) -> str:
-    return f"{prefix}-{sequence:04d}"
+    return f"{prefix}-{sequence:0{SEQUENCE_DIGITS}d}"
+
+
+def first_sequence(digits: str) -> int | None:
+    """Returns the smallest sequence whose digits in an invoice number start with `digits`. None if there is none.
+
+    A customer has such an invoice if the last sequence is at least this one, because sequences have no gaps.
+    """
+    missing = max(0, SEQUENCE_DIGITS - len(digits))
+    least = max(1, int(digits + "0" * missing))
+    return least if f"{least:0{SEQUENCE_DIGITS}d}".startswith(digits) else None
 
 
 def due_date(issued_at: datetime, *net_days: int | None) -> datetime:

@@ -107,6 +107,9 @@ MAX_PO_NUMBER = 140
 MAX_MEMO = 2000
 """Maximum number of characters in the memo of an invoice."""
 
+MAX_SEQUENCE = 2**31 - 1
+"""Maximum number of invoices of a customer."""
+
 MAX_REFERENCE = 255
 """Maximum number of characters in the reference of a payment."""
 
@@ -116,6 +119,12 @@ MAX_HOLD_REASON = 1000
 
 MAX_ACTOR = 255
 """Maximum number of characters in the actor of an event."""
+
+MAX_SEARCH = 200
+"""Maximum number of characters in a search for customers."""
+
+MIN_SEARCHED_PART = 3
+"""Minimum number of characters to search for any part of a text. A shorter search is for the beginning."""
 
 MAX_METADATA_PAIRS = 50
 

@@ -7,7 +7,7 @@ from db.backup import BackupError
 from db.driver.errors import Overloaded, is_unavailable
 from db.driver.urls import DatabaseUrlError
 from db.embedded import EmbeddedPostgresError
-from db.migrations import MigrationBlockedError, UnknownRevisionError
+from db.migrations import ExtensionMissingError, MigrationBlockedError, UnknownRevisionError
 
 ONE_LINE = (
     Overloaded,
@@ -15,6 +15,7 @@ ONE_LINE = (
     CommandError,
     DatabaseUrlError,
     EmbeddedPostgresError,
+    ExtensionMissingError,
     MigrationBlockedError,
     UnknownRevisionError,
 )

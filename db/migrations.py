@@ -34,6 +34,10 @@ class MigrationBlockedError(Exception):
     """A migration could not get its locks. The message is one line for the person who started the command."""
 
 
+class ExtensionMissingError(Exception):
+    """A migration could not create an extension. The message is one line for the person who started the command."""
+
+
 HERE = Path(__file__).parent
 SCRIPTS = next(folder for folder in (HERE / "alembic", HERE.parent / "alembic") if folder.is_dir())
 """Folder of the migrations: inside this package in an installed wheel, next to it in a checkout."""
@@ -176,6 +180,12 @@ def retry_while_blocked(
             return migrations()
         except DBAPIError as error:
             connection.rollback()
+            if (error.statement or "").startswith("CREATE EXTENSION"):
+                reason = server_detail(error, "message") or error
+                raise ExtensionMissingError(
+                    f"The database user cannot run `{error.statement}`: {reason}. Run it once in this database as its"
+                    " owner or as a superuser, and try again."
+                ) from error
             if server_detail(error, "sqlstate") not in LOCK_SQLSTATES:
                 raise
             oldest = connection.scalar(text(OLDEST_TRANSACTION)) or "none left"

@@ -23,6 +23,8 @@ DUMP_OPTIONS = (
     "--no-owner",
     "--no-privileges",
     "--no-tablespaces",
+    # Only the owner of the extension pg_trgm may restore its comment.
+    "--no-comments",
     "--no-publications",
     "--no-subscriptions",
     # A bucket holds the current read allowance of an API key. A missing bucket counts as full.

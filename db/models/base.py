@@ -27,6 +27,9 @@ NO_TEST_CLOCK = text("test_clock_id IS NULL")
 EMPTY_OBJECT = text("'{}'::jsonb")
 """Default of columns that older servers do not know."""
 
+NO_PENDING_ENTRIES = {"fastupdate": "off"}
+"""Storage parameters of GIN indexes. Otherwise each search would also scan a list of up to 4 MB of new entries."""
+
 
 class Base(DeclarativeBase):
     """Base class of all tables. Maps `str` to `text`, `int` to `bigint` and `datetime` to `timestamptz`."""

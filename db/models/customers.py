@@ -1,6 +1,22 @@
 from datetime import datetime
+from typing import ClassVar
 
-from sqlalchemy import CHAR, CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint, text
+from sqlalchemy import (
+    CHAR,
+    DDL,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+    collate,
+    event,
+    func,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.enums import SubscriptionStatus
@@ -18,6 +34,7 @@ from billing.limits import (
 from billing.records import Address
 from db.models.base import (
     BY_CODE_POINT,
+    NO_PENDING_ENTRIES,
     NO_TEST_CLOCK,
     Base,
     Versioned,
@@ -29,6 +46,27 @@ from db.models.base import (
     is_set_in_real_time,
     json_object,
 )
+
+
+def searchable(value: ColumnElement[str]) -> ColumnElement[str]:
+    """Returns the form in which a text or a pattern is searched: lower case, with letters in place of punctuation.
+
+    pg_trgm ignores punctuation, so without this it could find neither `H&M` nor `@a` from its index. The letters are
+    upper case, so they occur nowhere else in the text. `%` and `\\` keep their meaning in patterns.
+    """
+    lower = func.lower(collate(value, "default"))
+    punctuation, letters = r"E'\n .,-_@&''+/()#'", "'NABCDEFGHIJKLM'"
+    return func.translate(lower, literal_column(punctuation), literal_column(letters), type_=Text())
+
+
+SEARCHED_TEXT = searchable(
+    literal_column(
+        r"(E'\n\n' || customers.name || E'\n\n' || customers.email || E'\n\n'"
+        r" || coalesce(customers.external_id, '') || E'\n\n' || customers.invoice_prefix)",
+        Text(),
+    )
+)
+"""The texts that a search for customers looks at. Two line feeds precede each of them."""
 
 
 class Customer(Versioned, Base):
@@ -65,6 +103,8 @@ class Customer(Versioned, Base):
     subscription_status: Mapped[SubscriptionStatus | None]
     subscription_plan_id: Mapped[PlanId | None]
 
+    searched_text: ClassVar[ColumnElement[str]]
+
     __table_args__ = (
         UniqueConstraint("external_id"),
         UniqueConstraint("invoice_prefix"),
@@ -98,6 +138,20 @@ class Customer(Versioned, Base):
             postgresql_where=text("archived_at IS NULL"),
         ),
         Index("ix_customers_email_key", "email_key", "test_clock_id", "archived_at", "id"),
+        Index(
+            "ix_customers_metadata",
+            "metadata",
+            postgresql_using="gin",
+            postgresql_ops={"metadata": "jsonb_path_ops"},
+            postgresql_with=NO_PENDING_ENTRIES,
+        ),
+        Index(
+            "ix_customers_search",
+            SEARCHED_TEXT.label("searched_text"),
+            postgresql_using="gin",
+            postgresql_ops={"searched_text": "gin_trgm_ops"},
+            postgresql_with=NO_PENDING_ENTRIES,
+        ),
         Index("ix_customers_created_at", "created_at", "id"),
         Index("ix_customers_name", "name", "id"),
         Index("ix_customers_email", "email", "id"),
@@ -145,3 +199,9 @@ class Customer(Versioned, Base):
         # Each invoice updates this row. With free space on the page, these updates do not touch the indexes (HOT).
         {"postgresql_with": {"fillfactor": 85}},
     )
+
+
+Customer.searched_text = SEARCHED_TEXT
+
+# `gin_trgm_ops` is part of it.
+event.listen(Base.metadata, "before_create", DDL("CREATE EXTENSION IF NOT EXISTS pg_trgm"))  # type: ignore[no-untyped-call]

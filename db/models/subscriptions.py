@@ -15,6 +15,7 @@ from billing.enums import FirstPeriod, LineKind, PeriodKind, Settlement, Subscri
 from billing.ids import ChangeId, CustomerId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.limits import MAX_HOLD_REASON, MAX_LINE_DESCRIPTION
 from db.models.base import (
+    NO_PENDING_ENTRIES,
     NO_TEST_CLOCK,
     Base,
     Versioned,
@@ -106,6 +107,13 @@ class Subscription(Versioned, Base):
             "customer_id",
             unique=True,
             postgresql_where=text("status <> 'CANCELED'"),
+        ),
+        Index(
+            "ix_subscriptions_metadata",
+            "metadata",
+            postgresql_using="gin",
+            postgresql_ops={"metadata": "jsonb_path_ops"},
+            postgresql_with=NO_PENDING_ENTRIES,
         ),
         Index("ix_subscriptions_customer_id", "customer_id", "created_at", "id"),
         Index("ix_subscriptions_plan_id", "plan_id", "created_at", "id"),

@@ -20,10 +20,13 @@ from sqlalchemy import (
     CompoundSelect,
     Integer,
     Select,
+    Text,
+    and_,
     any_,
     bindparam,
     func,
     literal_column,
+    or_,
     select,
     true,
     tuple_,
@@ -35,14 +38,36 @@ from sqlalchemy.types import TypeEngine
 
 from db.access.reads import Reads, RowQuery
 from db.access.statements import cached
-from db.models import Base
+from db.models import Base, Customer
 from db.models.base import table_of
+from db.models.customers import searchable
 from db.queries.columns import Columns, own, selected, with_referred
 from db.queries.served import MAX_SORTED_ROWS, Few, Split, choose_range_index, choose_split
 
-Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | None
+
+class Numbered(NamedTuple):
+    """A search for a text or an invoice number: two patterns, and the least sequence that the number may have."""
+
+    text: str
+    prefix: str
+    sequence: int
+
+
+Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | Numbered | None
 Operator: TypeAlias = Literal[
-    "=", "in", "is not", ">=", "<", "is null", "is not null", "is positive", "is zero", "settled"
+    "=",
+    "in",
+    "is not",
+    ">=",
+    "<",
+    "is null",
+    "is not null",
+    "is positive",
+    "is zero",
+    "settled",
+    "has pairs",
+    "like",
+    "like or numbered",
 ]
 Conditions: TypeAlias = tuple[tuple[str, Operator], ...]
 """The columns and operators of conditions, without values."""
@@ -62,7 +87,8 @@ class Condition:
     """A condition on a column. "is not" also selects rows in which the column is null.
 
     "settled" applies to the id of the transaction that wrote a row: this transaction and all older ones have ended. A
-    settled row stays settled, and no row can appear before it any longer.
+    settled row stays settled, and no row can appear before it any longer. "has pairs" applies to a JSON object; the
+    value is a JSON object too. "like" and, with a `Numbered`, "like or numbered" apply to `Customer.searched_text`.
     """
 
     column: str
@@ -87,7 +113,16 @@ OPERATORS: dict[Operator, Callable[[Any, BindParameter[Any]], ColumnElement[bool
     "is positive": lambda column, _: column > literal_column("0"),
     "is zero": lambda column, _: column == literal_column("0"),
     "settled": lambda column, _: column < func.event_horizon(),
+    "has pairs": lambda column, value: column.contains(value),
+    "like": lambda column, value: column.like(searchable(value)),
 }
+
+
+def like_or_numbered(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    """Returns the condition for the customers that a `Numbered` finds, whose parameters start with `name`."""
+    text, prefix = (searchable(bindparam(f"{name}_{part}", type_=Text())) for part in ("text", "prefix"))
+    last_number = Customer.last_invoice_number >= bindparam(f"{name}_sequence", type_=Integer())
+    return or_(column.like(text), and_(column.like(prefix), last_number))
 
 
 WITHOUT_VALUE = ("is null", "is not null", "is positive", "is zero", "settled")
@@ -378,7 +413,12 @@ def operators_of(conditions: Sequence[Condition]) -> Conditions:
 
 
 def condition_values(conditions: Sequence[Condition]) -> dict[str, Any]:
-    return {f"condition_{number}": condition.value for number, condition in enumerate(conditions)}
+    values: dict[str, Any] = {}
+    for number, condition in enumerate(conditions):
+        name, value = f"condition_{number}", condition.value
+        parts = value._asdict() if isinstance(value, Numbered) else None
+        values |= {name: value} if parts is None else {f"{name}_{part}": each for part, each in parts.items()}
+    return values
 
 
 def conditions_on(
@@ -390,6 +430,9 @@ def conditions_on(
         if columns is not None and name not in columns:
             continue
         column = getattr(model, name)
+        if operator == "like or numbered":
+            found.append(like_or_numbered(column, f"condition_{number}"))
+            continue
         type_ = ARRAY(column.type) if operator == "in" else column.type
         found.append(OPERATORS[operator](column, bindparam(f"condition_{number}", type_=type_)))
     return found

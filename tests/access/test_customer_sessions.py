@@ -334,6 +334,42 @@ async def test_metadata_is_the_merchants_alone(
     assert all_told - told == {"INVOICE_UPDATED", "PAYMENT_UPDATED"}
 
 
+async def test_a_filter_by_metadata_does_not_reveal_it(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    metadata = [{"key": "margin", "value": "thin"}]
+    customer = await api.a_customer(metadata=metadata)
+    subscription = await api.a_subscription(customer, metadata=metadata)
+    me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(customer))))
+    document = """query ($id: ID!, $customers: CustomerFilter, $subscriptions: SubscriptionFilter) {
+      customers(filter: $customers) { totalCount count { value } nodes { id } }
+      subscriptions(filter: $subscriptions) { totalCount count { value } nodes { id } }
+      customer(id: $id) { subscriptions(filter: $subscriptions) { totalCount count { value } nodes { id } } } }"""
+
+    async def lists(api: Api, pairs: list[dict[str, str]]) -> list[Any]:
+        answer = await api(document, id=customer, customers={"metadata": pairs}, subscriptions={"metadata": pairs})
+        return [answer["customers"], answer["subscriptions"], answer["customer"]["subscriptions"]]
+
+    nothing = {"totalCount": 0, "count": {"value": 0}, "nodes": []}
+    ids = (customer, subscription, subscription)
+    own = [{"totalCount": 1, "count": {"value": 1}, "nodes": [{"id": each}]} for each in ids]
+    assert await lists(me, metadata) == 3 * [nothing]
+    assert await lists(me, []) == await lists(api, metadata) == own
+
+
+async def test_a_search_finds_only_the_customer_of_the_session(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    customer = await api.a_customer(name="Ada Lovelace")
+    await api.a_customer(name="Ada Byron")
+    me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(customer))))
+    document = "query ($text: String) { customers(query: $text) { totalCount nodes { id } } }"
+
+    assert await me(document, text="ada") == {"customers": {"totalCount": 1, "nodes": [{"id": customer}]}}
+    assert await me(document, text="a") == {"customers": {"totalCount": 1, "nodes": [{"id": customer}]}}
+    assert await me(document, text="byron") == {"customers": {"totalCount": 0, "nodes": []}}
+
+
 async def test_events_do_not_say_that_metadata_changed(
     serving: Serving, api: Api, database: Database, clock: TestClock
 ) -> None:

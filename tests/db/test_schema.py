@@ -13,17 +13,27 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Connection, make_url, text, update
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from billing import enums as values
 from billing.subscribing import SubscriptionRequest
+from cli.failures import line_of
 from db.access.transactions import Sessions
 from db.database import Database, single_connection
 from db.driver.errors import violated_constraint
-from db.migrations import MIGRATION_LOCK, UnknownRevisionError, current_revision, head_revision, migrate
+from db.embedded import EmbeddedPostgres
+from db.migrations import (
+    MIGRATION_LOCK,
+    ExtensionMissingError,
+    UnknownRevisionError,
+    current_revision,
+    head_revision,
+    migrate,
+)
 from db.models import Base, BillingPeriod, Customer, Invoice, InvoiceLine, Subscription
 from services.subscriptions import create_subscription
+from tests.conftest import execute
 from tests.support import NOW, PATIENCE_SECONDS, a_customer, a_plan, stored
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +128,26 @@ async def test_migrating_says_where_it_came_from(empty_database_url: str) -> Non
     assert await migrate(empty_database_url) == (head_revision(), head_revision())
     async with single_connection(empty_database_url) as connection:
         assert await current_revision(connection) == head_revision()
+
+
+async def test_a_role_that_may_not_create_the_extension_is_told_so(
+    server: EmbeddedPostgres, empty_database_url: str
+) -> None:
+    role, owner = f"role_{uuid4().hex}", make_url(empty_database_url)
+    await execute(empty_database_url, f"CREATE ROLE {role} LOGIN")
+    await execute(empty_database_url, f"GRANT USAGE, CREATE ON SCHEMA public TO {role}")
+    url = owner.set(username=role).render_as_string(hide_password=False)
+
+    with pytest.raises(ExtensionMissingError) as refused:
+        await migrate(url)
+    assert str(refused.value) == (
+        "The database user cannot run `CREATE EXTENSION IF NOT EXISTS pg_trgm`: permission denied to create extension"
+        ' "pg_trgm". Run it once in this database as its owner or as a superuser, and try again.'
+    )
+    assert line_of(refused.value) == str(refused.value)
+
+    await execute(empty_database_url, "CREATE EXTENSION pg_trgm")
+    assert (await migrate(url))[1] == head_revision()
 
 
 async def test_a_database_newer_than_the_code_is_left_alone(database_url: str) -> None:

@@ -1,5 +1,6 @@
 """Every list in the schema, with every filter and order that an index supports, derived from the schema."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,9 +38,13 @@ IDS = {
     "testClockId": ("clock", 9),
     "objectId": ("invoice", 77),
 }
+PLAIN = {"Boolean": ["true", "false"], "Currency": ['"EUR"', '"JPY"', '"CHF"']}
 TEXTS = {"reference": ['"common"', '"rare"', '"absent"']}
 RARE_IDS = {"planId": ("plan", PLANS + 1)}
 ABSENT = 10**9
+
+SEARCHES = ("customer", "grown-", "seldom", "seldom 50", "absent@example.com", "xyz", "cu", "se", "zz")
+"""Texts that are in all customers, in at most `RARE` customers, or in none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class List:
     around: str
     filters: Mapping[str, GraphQLNamedType]
     orders: tuple[str, ...]
+    searched: bool
 
     def query(self, arguments: str) -> str:
         field = self.name.rpartition(".")[2]
@@ -94,7 +100,7 @@ def a_list(name: str, around: str, field: GraphQLField) -> List:
         words = get_named_type(order.fields["field"].type)
         assert isinstance(words, GraphQLEnumType)
         orders = tuple(words.values)
-    return List(name, around, filters, orders)
+    return List(name, around, filters, orders, "query" in field.args)
 
 
 def camel(name: str) -> str:
@@ -106,16 +112,17 @@ def values_of(name: str, type_: GraphQLNamedType, as_list: bool, newest: datetim
     if isinstance(type_, GraphQLEnumType):
         return [f"[{word}]" if as_list else word for word in type_.values]
     match type_.name:
-        case "Boolean":
-            return ["true", "false"]
-        case "Currency":
-            return ['"EUR"', '"JPY"', '"CHF"']
+        case "Boolean" | "Currency":
+            return PLAIN[type_.name]
         case "String":
             return TEXTS[name]
         case "ID":
             kind, place = IDS[name]
             rare = [f'"{key(*RARE_IDS[name])}"'] if name in RARE_IDS else []
             return [f'"{key(kind, place)}"', *rare, f'"{key(kind, ABSENT)}"']
+        case "MetadataEntryInput":
+            pairs = (("tier", "basic"), ("tier", "gold"), ("ref", "r-5"), ("ref", "none"))
+            return [f'[{{key: "{key}", value: "{value}"}}]' for key, value in pairs]
         case "DateTimeRange":
             middle = START + 18_000 * EVERY
             return [
@@ -148,6 +155,10 @@ def cases_of(each: List, newest: datetime) -> Iterator[Case]:
         return Case(f"{each.name}{arguments}", each.query(arguments))
 
     yield case(())
+    for text in SEARCHES if each.searched else ():
+        for order in ("", *each.orders):
+            yield searched(each, text, order)
+            yield searched(each, text, order, ", filter: {archived: false}")
     for order in each.orders:
         yield case((), order)
         yield case((), order, "DESC")
@@ -163,6 +174,12 @@ def cases_of(each: List, newest: datetime) -> Iterator[Case]:
         if name == "status":
             others = [second for other in WITH_STATUS for second in filters.get(other, ())]
             yield from (case((one, second)) for one in said for second in others)
+
+
+def searched(each: List, text: str, order: str, others: str = "") -> Case:
+    ordered = f", orderBy: {{field: {order}, direction: DESC}}" if order else ""
+    arguments = f", query: {json.dumps(text)}{others}{ordered}"
+    return Case(f"{each.name}{arguments}", each.query(arguments))
 
 
 def takes_many(each: List, name: str) -> bool:

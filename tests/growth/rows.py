@@ -49,9 +49,11 @@ FILL = (
     """
     INSERT INTO customers (id, name, email, email_key, currency, invoice_prefix, last_invoice_number, balance_cents,
       metadata, test_clock_id, archived_at, version, created_at, updated_at)
-    SELECT key('customer', n), 'Customer ' || n, email, email, CASE WHEN n < rare THEN 'JPY' ELSE 'EUR' END,
+    SELECT key('customer', n), CASE WHEN n BETWEEN 500 AND 499 + rare THEN 'Seldom ' ELSE 'Customer ' END || n,
+      email, email, CASE WHEN n < rare THEN 'JPY' ELSE 'EUR' END,
       upper(substr(md5(email), 1, 12)), {per_customer}, CASE WHEN n BETWEEN 700 AND 699 + rare THEN 500 ELSE 0 END,
-      '{{}}', CASE WHEN n = 9 THEN key('clock', 9) END, CASE WHEN n BETWEEN 300 AND 299 + rare THEN at END, 1, at, at
+      described(n, rare), CASE WHEN n = 9 THEN key('clock', 9) END,
+      CASE WHEN n BETWEEN 300 AND 299 + rare THEN at END, 1, at, at
     FROM added, generate_series(first / {per_customer}, last / {per_customer} - 1) AS n,
       LATERAL (SELECT format('grown-%s@example.com', n) AS email, moment(n * {per_customer}) AS at) AS made
     """,
@@ -66,7 +68,7 @@ FILL = (
       CASE status WHEN 'CANCELED' THEN at END, CASE status WHEN 'CANCELED' THEN at END,
       CASE WHEN status = 'TRIALING' THEN at WHEN n % 3 = 0 THEN at - interval '14 days' END,
       CASE WHEN status = 'TRIALING' THEN at + interval '30 days' WHEN n % 3 = 0 THEN at END, at,
-      CASE WHEN n = 9 THEN key('clock', 9) END, '{{}}', 1, at, at
+      CASE WHEN n = 9 THEN key('clock', 9) END, described(n, rare), 1, at, at
     FROM added, generate_series(first / {per_customer}, last / {per_customer} - 1) AS n,
       LATERAL (SELECT moment(n * {per_customer}) AS at,
         CASE WHEN n BETWEEN 900 AND 899 + rare THEN 'TRIALING' WHEN n BETWEEN 800 AND 799 + rare THEN 'PAST_DUE'
@@ -140,6 +142,11 @@ FUNCTIONS = (
     f"""
     CREATE OR REPLACE FUNCTION moment(n bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE
     RETURN timestamptz '{START:%Y-%m-%dT%H:%M:%SZ}' + n * interval '5 minutes'
+    """,
+    """
+    CREATE OR REPLACE FUNCTION described(n bigint, rare integer) RETURNS jsonb LANGUAGE sql IMMUTABLE
+    RETURN jsonb_build_object(
+      'tier', CASE WHEN n BETWEEN 700 AND 699 + rare THEN 'gold' ELSE 'basic' END, 'ref', 'r-' || n)
     """,
 )
 

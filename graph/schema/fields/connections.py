@@ -1,7 +1,9 @@
 """Connections: paginated lists that follow Relay's specification (https://relay.dev/graphql/connections.htm)."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import Enum
+from inspect import Signature, signature
 from typing import Annotated, Any, Generic, TypeVar
 
 import strawberry
@@ -100,6 +102,14 @@ class Connection(Generic[Item]):
         return ItemCount(value=min(total, limit), precision=CountPrecision.EXACT if exact else CountPrecision.AT_LEAST)
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The argument `query` of a list. `conditions` raises a `BAD_USER_INPUT` error if the text is invalid."""
+
+    conditions: Callable[[str | None], tuple[Condition, ...]]
+    description: str
+
+
 def connection(
     model: type[Base],
     *,
@@ -109,13 +119,14 @@ def connection(
     parent: str | None = None,
     without_test_clocks: bool = False,
     newest_first: bool = False,
+    search: Search | None = None,
     deprecation_reason: str | None = None,
 ) -> Any:
     """Declares a field that returns a paginated list.
 
-    All connections have the same arguments; only the types of `filter` and `orderBy` differ. With
-    `without_test_clocks`, rows on a test clock are omitted unless the filter names the clock, the customer or the
-    subscription.
+    All connections have the same arguments; only the types of `filter` and `orderBy` differ. With a `search`, the list
+    also has the argument `query`. With `without_test_clocks`, rows on a test clock are omitted unless the filter names
+    the clock, the customer or the subscription.
     """
 
     def request_of(
@@ -126,10 +137,13 @@ def connection(
         before: str | None = None,
         filter: Filter | None = None,
         order_by: Order | None = None,
+        query: str | None = None,
     ) -> PageRequest:
         request = page_request(
             limits, list_name, first, after, last, before, filter, order_by, newest_first=newest_first
         )
+        if search is not None:
+            request = replace(request, conditions=(*request.conditions, *search.conditions(query)))
         if columns[request.order_by].nullable:
             # Rows with null have no position in this order, so the list omits them.
             request = replace(request, conditions=(*request.conditions, Condition(request.order_by, "is not null")))
@@ -156,6 +170,7 @@ def connection(
         before: Annotated[str | None, strawberry.argument(description="Only items before this cursor.")] = None,
         filter: Any = None,
         order_by: Any = None,
+        query: Any = None,
     ) -> Any:
         arguments = {
             "first": first,
@@ -164,6 +179,7 @@ def connection(
             "before": before,
             "filter": filter,
             "order_by": order_by,
+            "query": query,
         }
         return await listing.resolve(self, info, arguments)
 
@@ -174,6 +190,11 @@ def connection(
         order_by | None,
         strawberry.argument(description=f"The sort order. Defaults to {'newest' if newest_first else 'oldest'} first."),
     ]
+    if search is None:
+        without_query = [each for each in signature(resolve).parameters.values() if each.name != "query"]
+        resolve.__signature__ = Signature(without_query)  # type: ignore[attr-defined]
+    else:
+        resolve.__annotations__["query"] = Annotated[str | None, strawberry.argument(description=search.description)]
     return strawberry.field(
         resolver=resolve,
         description=description,

@@ -1,7 +1,7 @@
 """Sources of connections: they read pages and counts for many parents at once."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, Protocol, cast
 
@@ -144,6 +144,17 @@ def asks_for_cursors(field: Field) -> bool:
     )
 
 
+HIDDEN_FROM_SESSIONS = frozenset({"custom_metadata"})
+"""Columns that customer sessions see as empty."""
+
+
+def for_session(request: PageRequest) -> PageRequest:
+    """Returns the request of a customer session: a condition on a column that it sees as empty matches no row."""
+    if any(condition.column in HIDDEN_FROM_SESSIONS for condition in request.conditions):
+        return replace(request, conditions=(Condition("id", "in", ()),))
+    return request
+
+
 class Count(Protocol):
     def __call__(self, limit: int | None) -> Awaitable[int]: ...
 
@@ -155,6 +166,7 @@ class RequestedList:
     name: str
     filter: Filter | None
     order_by: Order | None
+    query: str | None
 
     def error(self, error: Exception) -> Exception:
         """Converts `ListTooSlow` to an error for the client. Returns other errors unchanged."""
@@ -162,6 +174,7 @@ class RequestedList:
             return error
         names = [] if self.filter is None else [each.name for each in fields(cast("Any", self.filter))]
         used = [to_camel_case(name) for name in names if getattr(self.filter, name) is not None]
+        used += ["query"] if self.query else []
         order = None if self.order_by is None else self.order_by.field.name
         return list_too_slow(self.name, error.seconds, used, order)
 
@@ -211,9 +224,11 @@ class Listing:
         """Starts to load the list for each source row. With `cursors`, also reads the columns that cursors need."""
         keys = [WHOLE] if self.parent is None else [source.id for source in sources]
         request = self.request_of(context.settings.limits, **arguments)
+        if context.access.customer_id is not None:
+            request = for_session(request)
         if cursors and columns is not None:
             columns = columns | {request.order_by, request.then_by}
-        asked = RequestedList(self.name, arguments.get("filter"), arguments.get("order_by"))
+        asked = RequestedList(self.name, arguments.get("filter"), arguments.get("order_by"), arguments.get("query"))
         pages = context.loaders.load_all(Pages(self.model, self.parent, request, columns), keys)
         return self.listed(pages, keys, context, request, asked)
 

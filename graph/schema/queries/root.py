@@ -32,7 +32,7 @@ from graph.schema.fields.scalars import Currency, parse_id
 from graph.schema.queries.previews import PreviewQueries
 from graph.schema.types.access import ApiKey
 from graph.schema.types.common import Node, SupportedCurrency
-from graph.schema.types.customers import Customer, CustomerFilter, CustomerOrder
+from graph.schema.types.customers import CUSTOMER_SEARCH, Customer, CustomerFilter, CustomerOrder
 from graph.schema.types.events import Event, events_cursor, feed
 from graph.schema.types.invoices import Invoice, InvoiceFilter, InvoiceOrder
 from graph.schema.types.payments import Payment, PaymentFilter, PaymentOrder
@@ -150,6 +150,7 @@ class Query(PreviewQueries):
         filter_by=CustomerFilter,
         order_by=CustomerOrder,
         without_test_clocks=True,
+        search=CUSTOMER_SEARCH,
         description=(
             "All customers, including archived ones. Customers on a test clock are omitted unless the filter"
             " names the clock."

@@ -7,12 +7,13 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any, ClassVar
 
+import orjson
 import strawberry
 from strawberry.types import get_object_definition
 
 from billing import limits, records
 from billing.errors import InvalidInput
-from billing.validation import CURRENCIES, UNCHANGED, Unchanged
+from billing.validation import CURRENCIES, UNCHANGED, Unchanged, valid_metadata
 from db.access.rows import JoinedRow, Row
 from db.models import Base
 from db.queries.pages import Condition, Value
@@ -134,6 +135,16 @@ def new_metadata_field(*, deprecation_reason: str | None = None) -> Any:
     )
 
 
+def metadata_filter_field(kind: str) -> Any:
+    return strawberry.field(
+        default=None,
+        description=(
+            f"Only {kind} with all of these pairs in their metadata, at most {limits.MAX_METADATA_PAIRS}. Each key may"
+            " appear only once. In a customer session, a pair matches none."
+        ),
+    )
+
+
 def metadata_of(entries: list[MetadataEntryInput] | None) -> Mapping[str, str] | None:
     """Returns the entries of an input as a mapping. Raises `InvalidInput` if a key appears twice."""
     if entries is None:
@@ -219,6 +230,15 @@ def id_is(column: str, value: strawberry.ID | None) -> tuple[Condition, ...]:
 
 def equals(column: str, value: Value) -> tuple[Condition, ...]:
     return () if value is None else (Condition(column, "=", value),)
+
+
+def has_metadata(pairs: list[MetadataEntryInput] | None) -> tuple[Condition, ...]:
+    """Returns the condition for rows with all of these pairs. Raises a `BAD_USER_INPUT` error as `valid_metadata`."""
+    try:
+        valid = valid_metadata(metadata_of(pairs))
+    except InvalidInput as error:
+        raise bad_user_input(str(error)) from None
+    return (Condition("custom_metadata", "has pairs", orjson.dumps(valid).decode()),) if valid else ()
 
 
 def in_currency(code: str | None) -> tuple[Condition, ...]:

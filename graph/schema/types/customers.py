@@ -1,5 +1,7 @@
 """Customers."""
 
+import re
+import unicodedata
 from datetime import datetime
 from enum import Enum
 from typing import ClassVar
@@ -8,25 +10,30 @@ import strawberry
 
 from billing import limits
 from billing.enums import SubscriptionStatus
+from billing.invoicing import first_sequence
 from db import models
 from db.queries.lookups import live_subscriptions_by_customer, test_clocks_by_id
-from db.queries.pages import Condition
-from graph.schema.fields.connections import Connection, connection
+from db.queries.pages import Condition, Numbered
+from graph.schema.fields.connections import Connection, Search, connection
 from graph.schema.fields.edges import edge
+from graph.schema.fields.errors import bad_user_input
 from graph.schema.fields.paging import OrderDirection
 from graph.schema.fields.scalars import Cents, Currency
 from graph.schema.types.common import (
     Address,
     DateTimeRange,
     MetadataEntry,
+    MetadataEntryInput,
     Node,
     any_of,
     field,
+    has_metadata,
     id_is,
     in_currency,
     is_positive,
     is_set,
     metadata_field,
+    metadata_filter_field,
     within,
 )
 from graph.schema.types.events import Event, feed_by
@@ -161,6 +168,7 @@ class CustomerFilter:
     test_clock_id: strawberry.ID | None = strawberry.field(
         default=None, description="Only customers on this test clock. An unknown id matches none."
     )
+    metadata: list[MetadataEntryInput] | None = metadata_filter_field("customers")
 
     def conditions(self) -> tuple[Condition, ...]:
         return (
@@ -171,6 +179,7 @@ class CustomerFilter:
             *is_positive("balance_cents", self.has_balance),
             *within("created_at", self.created_at),
             *id_is("test_clock_id", self.test_clock_id),
+            *has_metadata(self.metadata),
         )
 
     def status_conditions(self) -> tuple[Condition, ...]:
@@ -183,6 +192,43 @@ class CustomerFilter:
         elif statuses is not None and past_due is not None:
             statuses = [status for status in statuses if (status is SubscriptionStatus.PAST_DUE) == past_due]
         return any_of("subscription_status", statuses)
+
+
+SEARCHES = (
+    "Only customers whose name, e-mail address, external id or invoice prefix contains this text, ignoring case. With"
+    f" fewer than {limits.MIN_SEARCHED_PART} characters, only customers for whom one of them starts with it. An invoice"
+    f" number finds the customer of the invoice. The last {limits.MIN_INVOICE_PREFIX} characters before its hyphen are"
+    " enough, and the last digits may be missing, but the digits alone find nothing. White space around the text is"
+    " ignored, and a blank text does not filter. There are no wildcards. The text must have a letter or digit, at most"
+    f" {limits.MAX_SEARCH} characters, and no control characters."
+)
+
+INVOICE_NUMBER = re.compile(rf"([A-Za-z0-9]{{{limits.MIN_INVOICE_PREFIX},{limits.MAX_INVOICE_PREFIX}}})-([0-9]*)")
+
+
+def found_by(query: str | None) -> tuple[Condition, ...]:
+    """Returns the condition for the customers that a search finds. Raises a `BAD_USER_INPUT` error."""
+    text = (query or "").strip()
+    if not text:
+        return ()
+    if len(text) > limits.MAX_SEARCH:
+        raise bad_user_input(f"`query` must have at most {limits.MAX_SEARCH} characters.")
+    if any(unicodedata.category(character) == "Cc" for character in text):
+        raise bad_user_input("`query` must not contain control characters.")
+    if not any(character.isalnum() for character in text):
+        raise bad_user_input("`query` must contain a letter or digit.")
+    literal = re.sub(r"[\\%_]", r"\\\g<0>", text)
+    if len(text) < limits.MIN_SEARCHED_PART:
+        return (Condition("searched_text", "like", f"%\n\n{literal}%"),)
+    pattern = f"%{literal}%"
+    number = INVOICE_NUMBER.fullmatch(text)
+    least = None if number is None else first_sequence(number[2])
+    if number is None or least is None or least > limits.MAX_SEQUENCE:
+        return (Condition("searched_text", "like", pattern),)
+    return (Condition("searched_text", "like or numbered", Numbered(pattern, f"%{number[1]}", least)),)
+
+
+CUSTOMER_SEARCH = Search(found_by, SEARCHES)
 
 
 @strawberry.enum(description="The field to sort customers by. Strings are compared by code point.")

@@ -29,13 +29,16 @@ from graph.schema.fields.scalars import Cents
 from graph.schema.types.common import (
     DateTimeRange,
     MetadataEntry,
+    MetadataEntryInput,
     Node,
     any_of,
     describe,
     field,
     field_of,
+    has_metadata,
     id_is,
     metadata_field,
+    metadata_filter_field,
     within,
 )
 from graph.schema.types.invoices import InvoiceFilter, InvoiceLine, InvoiceOrder
@@ -238,6 +241,7 @@ class SubscriptionFilter:
     test_clock_id: strawberry.ID | None = strawberry.field(
         default=None, description="Only subscriptions of customers on this test clock."
     )
+    metadata: list[MetadataEntryInput] | None = metadata_filter_field("subscriptions")
 
     def conditions(self) -> tuple[Condition, ...]:
         return (
@@ -249,6 +253,7 @@ class SubscriptionFilter:
             *within("canceled_at", self.canceled_at),
             *within("trial_end", self.trial_end),
             *id_is("test_clock_id", self.test_clock_id),
+            *has_metadata(self.metadata),
         )
 
 
