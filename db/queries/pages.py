@@ -416,8 +416,10 @@ def condition_values(conditions: Sequence[Condition]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for number, condition in enumerate(conditions):
         name, value = f"condition_{number}", condition.value
-        parts = value._asdict() if isinstance(value, Numbered) else None
-        values |= {name: value} if parts is None else {f"{name}_{part}": each for part, each in parts.items()}
+        if isinstance(value, Numbered):
+            values |= {f"{name}_text": value.text, f"{name}_prefix": value.prefix, f"{name}_sequence": value.sequence}
+        else:
+            values[name] = value
     return values
 
 

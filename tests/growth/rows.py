@@ -82,7 +82,7 @@ FILL = (
     SELECT key('single', n), key('nobody', n), key('plan', 1 + n % {plans}), 1, status, at, 0, at, at,
       at + interval '30 days', CASE status WHEN 'ACTIVE' THEN at + interval '30 days' END, false,
       CASE status WHEN 'CANCELED' THEN at END, CASE status WHEN 'CANCELED' THEN at END, at - interval '14 days', at, at,
-      '{{}}', 1, at, at
+      described(n, rare), 1, at, at
     FROM added, generate_series(first, last - 1) AS n,
       LATERAL (SELECT moment(n) AS at, CASE WHEN n < last / 2 THEN 'CANCELED' ELSE 'ACTIVE' END AS status) AS made
     """,
