@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from billing.enums import API_ACTOR, CHARGES, EventType, ObjectType, SubscriptionStatus
+from billing.enums import API_ACTOR, CHARGES, EventType, ObjectType
 from billing.errors import CurrencyMismatch, CustomerArchived
 from billing.ids import InvoiceId, NewId, PlanId, SubscriptionId, new_id
 from billing.new_records import (
@@ -111,10 +111,11 @@ class Account:
             case SubscriptionState():
                 self.subscription_changed = True
                 customer = self.customer
-                live = subject.status is not SubscriptionStatus.CANCELED
-                copies = (subject.status, subject.plan_id) if live else (None, None)
+                copies = (subject.status, subject.plan_id) if subject.is_live else (None, None)
+                # Beside a subscription that had ended before, another one may be live.
+                is_copied = subject.is_live or "status" in changed
                 # The API does not show the copies, so the customer gets no event and no new version.
-                if copies != (customer.subscription_status, customer.subscription_plan_id):
+                if is_copied and copies != (customer.subscription_status, customer.subscription_plan_id):
                     customer.subscription_status, customer.subscription_plan_id = copies
                     self.customer_changed = True
             # New invoices of this account are stored as a whole, so they need no update.

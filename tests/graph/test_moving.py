@@ -619,3 +619,18 @@ async def test_only_a_pending_subscription_has_a_start_to_move(api: Api, session
         fields = {"id": subscription_id, "startAt": day(2)}
         await is_refused(api, sessions, "updateSubscription", fields, code, field)
         assert refusal(await preview(api, "previewSubscriptionUpdate", "", **fields)) == (code, ["input", field])
+
+
+async def test_metadata_of_an_ended_subscription_changes_beside_a_live_one(api: Api, database: Database) -> None:
+    customer_id = await api.a_customer()
+    ended = await api.a_subscription(customer_id)
+    await api.mutate("cancelSubscription", "subscription { id }", id=ended, atPeriodEnd=False)
+    await api.a_subscription(customer_id)
+
+    await api.mutate(
+        "updateSubscription", "subscription { id }", id=ended, metadata=[{"key": "reason", "value": "price"}]
+    )
+
+    assert await violations(database) == []
+    found = await api("{ customers(filter: {subscriptionStatus: [ACTIVE]}) { nodes { id } } }")
+    assert found["customers"]["nodes"] == [{"id": customer_id}]
