@@ -10,7 +10,7 @@ from db.database import Database
 from services.verify import snapshot, verify
 from tests.graph.test_bad_input import NOBODY, a_subscription_that_cannot_renew, everything
 from tests.graph.test_previews import BILLED, latest_invoice, preview
-from tests.support import Api, TestClock, day, read_subscription, refusal, run
+from tests.support import Api, TestClock, day, events_settle, read_subscription, refusal, run
 
 pytestmark = pytest.mark.usefixtures("events_tell_changes")
 
@@ -585,6 +585,7 @@ async def test_metadata_is_replaced_in_any_status(api: Api, database: Database) 
     assert updated["subscription"] == {"version": 3, "metadata": [{"key": "tier", "value": "gold"}]}
     assert same == updated
     assert removed["subscription"] == {"version": 4, "metadata": []}
+    await events_settle(database)
     events = await api(
         "query ($id: ID!) { events(filter: {objectId: $id}) { nodes { type changes } } }", id=subscription_id
     )
