@@ -64,7 +64,7 @@ NUMBERS = (
     f"| rows that an operation reads | {with_thousands(LIMITS.rows)} |",
     f"| duration of a query | {LIMITS.seconds:g} seconds |",
     f"one row per {CHARACTERS_PER_ROW} characters and per {PLANNED_FIELDS_PER_ROW} planned fields",
-    f"each {VALUES_PER_ROW} values in variables, as one row",
+    f"each {VALUES_PER_ROW} values in variables or in large arguments, as one row",
 )
 
 
@@ -82,9 +82,11 @@ def either(names: Sequence[str]) -> str:
 def test_the_lists_that_are_fast_are_those_that_indexes_serve() -> None:
     lists = (
         "each filter alone, and each order alone",
+        "`customers(query: …)` in any order, also with `archived`",
         f"`status` with {either(WITH_STATUS)}",
         *(f"{either(filters)} in the order `{order}`" for order, filters in WITH_ORDER.items()),
-        f"{either(ALWAYS)} with any filter and order",
+        f"{either(ALWAYS)} with any filter and order; but for customers, `planId` only in the order `CREATED_AT`, and"
+        " not with `currency`",
     )
 
     assert f"- {'; - '.join(lists)}." in " ".join(TEXT.split())
