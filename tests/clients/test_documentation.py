@@ -86,8 +86,8 @@ def test_the_lists_that_are_fast_are_those_that_indexes_serve() -> None:
         f"`status` with {either(WITH_STATUS)}",
         *(f"{either(filters)} in the order `{order}`" for order, filters in WITH_ORDER.items()),
         (
-            f"{either(ALWAYS)} with any filter and order; but for customers, `planId` only in the order `CREATED_AT`, and"
-            " not with `currency`"
+            f"{either(ALWAYS)} with any filter and order; but for customers, `planId` only in the order `CREATED_AT`,"
+            " and not with `currency`"
         ),
     )
 
