@@ -31,7 +31,10 @@ def patient(settings: Settings = Settings()) -> Settings:  # noqa: B008 - frozen
     limits, usual = settings.limits, Limits()
     seconds = PATIENCE_SECONDS if limits.seconds == usual.seconds else limits.seconds
     list_seconds = PATIENCE_SECONDS if limits.list_seconds == usual.list_seconds else limits.list_seconds
-    return replace(settings, limits=replace(limits, seconds=seconds, list_seconds=list_seconds))
+    # A slow request is logged as such, not like the others.
+    slow_ms = 1000 * PATIENCE_SECONDS if settings.slow_ms == Settings().slow_ms else settings.slow_ms
+    limits = replace(limits, seconds=seconds, list_seconds=list_seconds)
+    return replace(settings, limits=limits, slow_ms=slow_ms)
 
 
 @dataclass

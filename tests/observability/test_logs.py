@@ -113,7 +113,7 @@ async def test_all_statements_of_a_request_are_counted(serving: Serving, databas
 
 
 async def test_a_server_that_ends_has_logged_all_requests(database: Database, log: Log) -> None:
-    app = create_app(database, settings=Settings(log_requests=True))
+    app = create_app(database, settings=patient(Settings(log_requests=True)))
     async with (
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
         app.router.lifespan_context(app),
