@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.walk.steps.catalog import CatalogSteps
@@ -92,20 +93,26 @@ def walk_on(walk: Walk, *, steps: int, from_seed: int, shrinks: bool = True) -> 
     while walk.tally.steps < steps:
         left = steps - walk.tally.steps
         machine: Any = seed(from_seed)(type("Walking", (Machine,), {"walk": walk}))
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                # The first example is always the simplest one, which only repeats a step of one second.
-                max_examples=1 + -(-left // LONGEST),
-                stateful_step_count=min(left, LONGEST),
-                deadline=None,
-                database=None,
-                phases=[Phase.generate, *([Phase.shrink] if shrinks else [])],
-                suppress_health_check=list(HealthCheck),
-                print_blob=False,
-                report_multiple_bugs=False,
-            ),
-        )
+        try:
+            run_state_machine_as_test(
+                machine,
+                settings=settings(
+                    # The first example is always the simplest one, which only repeats a step of one second.
+                    max_examples=1 + -(-left // LONGEST),
+                    stateful_step_count=min(left, LONGEST),
+                    deadline=None,
+                    database=None,
+                    phases=[Phase.generate, *([Phase.shrink] if shrinks else [])],
+                    suppress_health_check=list(HealthCheck),
+                    print_blob=False,
+                    report_multiple_bugs=False,
+                ),
+            )
+        except Flaky as flaky:
+            # Hypothesis also draws constants of imported modules. If one is imported meanwhile, it cannot repeat an
+            # example. The failure that it wanted to repeat is in the walk; without one, the next seed goes on.
+            if walk.failure is not None:
+                raise walk.failure from flaky
         from_seed += 1
 
 

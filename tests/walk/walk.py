@@ -60,6 +60,8 @@ class Walk:
         """Steps since the start, by name, with their drawn values."""
         self.failed: list[tuple[str, dict[str, Any]]] = []
         """Steps that lead to the latest failure, which is the smallest one after shrinking."""
+        self.failure: Exception | None = None
+        """The latest failure."""
         self.failed_at: int | None = None
         """Total number of steps until the first failure was found."""
         self._postgres = postgres
@@ -81,9 +83,9 @@ class Walk:
         if len(self.taken) % VERIFIED_EVERY == 0:
             self.verify()
 
-    def fail(self) -> None:
-        """Records the steps that lead to a failure."""
-        self.failed = list(self.taken)
+    def fail(self, failure: Exception) -> None:
+        """Records a failure and the steps that lead to it."""
+        self.failed, self.failure = list(self.taken), failure
         self.failed_at = self.failed_at or self.tally.steps
 
     def end(self) -> None:

@@ -102,9 +102,9 @@ class Steps(RuleBasedStateMachine):
         """Records the steps if they lead to a failure."""
         try:
             yield
-        except Exception:
+        except Exception as failure:
             self._has_failed = True
-            self.walk.fail()
+            self.walk.fail(failure)
             raise
 
     @property
