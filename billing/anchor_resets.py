@@ -43,8 +43,6 @@ def reset_anchor(account: Account, reset: AnchorReset, at: datetime) -> NewInvoi
         if account.pending_terms is not None:
             interval = account.pending_terms.interval
         set_anchor(subscription, reset.request, interval, starts_at)
-        if pending and subscription.trial_end:
-            subscription.anchor_ordinal = 1
         account.record_change(EventType.SUBSCRIPTION_ANCHOR_RESET, subscription, at)
         return None
     if subscription.status in (SubscriptionStatus.PENDING, SubscriptionStatus.TRIALING):

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, time, timedelta
 
 from billing.enums import FirstPeriod
 from billing.errors import InvalidInput
-from billing.periods import Interval
+from billing.periods import Interval, next_boundary_number
 from billing.records import SubscriptionState
 
 FIELD = "billing_anchor"
 
-YEARS_TO_SEARCH = 8
-"""Years within which February 29 occurs, even around a year such as 2100."""
+PERIODS_TO_SEARCH = 8
+"""Number of periods of any length within which a day occurs, if it ever does: even February 29 around 2100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,16 @@ def set_anchor(
     subscription: SubscriptionState, request: AnchorRequest, interval: Interval, starts_at: datetime
 ) -> None:
     """Sets the anchor for the periods from `starts_at` on. Raises `InvalidInput`."""
+    has_trial_first = subscription.trial_end is not None and subscription.next_ordinal == 0
+    ordinal = 1 if has_trial_first else subscription.next_ordinal
     if request.anchor is None:
         if request.first_period is not None:
             raise InvalidInput("`firstPeriod` requires a `billingAnchor`.", "first_period")
-        subscription.anchor_at, subscription.anchor_ordinal = starts_at, subscription.next_ordinal
+        subscription.anchor_at, subscription.anchor_ordinal = starts_at, ordinal
         subscription.first_period = None
     else:
         subscription.anchor_at = anchor_instant(request.anchor, interval, starts_at)
+        subscription.anchor_ordinal = ordinal + 1 - next_boundary_number(subscription.anchor_at, interval, starts_at)
         subscription.first_period = request.first_period or FirstPeriod.PRORATED
 
 
@@ -99,16 +102,24 @@ def monthly_instant(anchor: BillingAnchor, interval: Interval, starts_at: dateti
     """Returns `anchor_instant` for an interval of months. Raises `InvalidInput` if the day never occurs."""
     assert anchor.day_of_month is not None, "a monthly anchor has a day of the month"
     month = starts_at.year * 12 + starts_at.month - 1
-    while in_month(month, anchor) < starts_at or (anchor.month is not None and month % 12 + 1 != anchor.month):
+    while in_month(month, anchor) < starts_at or not may_begin_in(month, anchor, interval):
         month += 1
     if anchor.month is not None:
         # The month may be more than one period away: then the first period ends earlier.
         while in_month(month - interval.months, anchor) >= starts_at:
             month -= interval.months
-    for later in range(month, month + 12 * YEARS_TO_SEARCH + interval.months, interval.months):
-        if in_month(later, anchor).day == anchor.day_of_month:
-            return in_month(later, anchor)
+    for number in range(PERIODS_TO_SEARCH):
+        later = in_month(month + number * interval.months, anchor)
+        if later.day == anchor.day_of_month:
+            return later
     raise InvalidInput(f"None of the months in which periods would begin has a day {anchor.day_of_month}.", FIELD)
+
+
+def may_begin_in(month: int, anchor: BillingAnchor, interval: Interval) -> bool:
+    """Returns True for the month of the anchor. Without one, a yearly plan needs a month that has the day."""
+    if anchor.month is not None:
+        return month % 12 + 1 == anchor.month
+    return interval.months % 12 != 0 or in_month(month, anchor).day == anchor.day_of_month
 
 
 def in_month(month: int, anchor: BillingAnchor) -> datetime:

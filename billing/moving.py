@@ -19,7 +19,7 @@ from billing.errors import (
     TrialInvalid,
 )
 from billing.invoicing import update_past_due
-from billing.limits import MAX_EXTENSION_DAYS, MAX_TRIAL_DAYS
+from billing.limits import MAX_EXTENSION_DAYS, MAX_START_DAYS, MAX_TRIAL_DAYS
 from billing.money import rejecting_overflow
 from billing.new_records import NewInvoice, PeriodChange
 from billing.renewals import change_period, cross_boundary, is_due, schedule_next_billing
@@ -133,6 +133,8 @@ def extend_period(account: Account, until: datetime, at: datetime) -> None:
             f" {MAX_EXTENSION_DAYS} days later.",
             "until",
         )
+    if until > at + timedelta(days=MAX_START_DAYS):
+        raise InvalidInput(f"A period can be extended until {MAX_START_DAYS} days from now.", "until")
     require_before_cancellation(account, until, "until")
     if subscription.first_period is None:
         subscription.anchor_at, subscription.anchor_ordinal = until, subscription.next_ordinal

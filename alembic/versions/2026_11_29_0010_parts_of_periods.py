@@ -19,6 +19,11 @@ CHECKS = (
     ("subscriptions", "first_period", "first_period IN ('PRORATED', 'FREE', 'FULL')"),
 )
 
+PARTS = """
+    SELECT EXISTS (SELECT FROM subscriptions WHERE first_period IS NOT NULL)
+        OR EXISTS (SELECT FROM billing_periods WHERE billed_until IS NOT NULL OR whole_seconds IS NOT NULL)
+"""
+
 
 def upgrade() -> None:
     op.add_column("billing_periods", sa.Column("billed_until", postgresql.TIMESTAMP(timezone=True), nullable=True))
@@ -29,6 +34,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    if not op.get_context().as_sql and op.get_bind().scalar(sa.text(PARTS)):
+        raise RuntimeError("Periods are billed in part, which revision 0009 does not support.")
     for table, name, _ in CHECKS:
         op.drop_constraint(op.f(f"ck_{table}_{name}"), table, type_="check")
     op.drop_column("subscriptions", "first_period")

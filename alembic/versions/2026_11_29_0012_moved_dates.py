@@ -21,6 +21,10 @@ CHECKS = (
     ),
 )
 
+CANCELLATIONS = """
+    SELECT EXISTS (SELECT FROM subscriptions WHERE cancel_at IS NOT NULL AND status <> 'CANCELED')
+"""
+
 
 def upgrade() -> None:
     op.add_column("subscriptions", sa.Column("cancel_at", postgresql.TIMESTAMP(timezone=True), nullable=True))
@@ -30,6 +34,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    if not op.get_context().as_sql and op.get_bind().scalar(sa.text(CANCELLATIONS)):
+        raise RuntimeError("Subscriptions are set to cancel at an instant, which revision 0011 does not support.")
     for name, _ in CHECKS:
         op.drop_constraint(op.f(f"ck_subscriptions_{name}"), "subscriptions", type_="check")
     op.drop_column("subscriptions", "cancel_settlement")

@@ -14,6 +14,8 @@ depends_on = None
 
 TAKEN_TWICE = "SELECT EXISTS (SELECT FROM customers GROUP BY email_key HAVING count(*) > 1)"
 
+DESCRIBED = "SELECT EXISTS (SELECT FROM customers WHERE invoice_memo IS NOT NULL OR po_number IS NOT NULL)"
+
 
 def upgrade() -> None:
     # The index of revision 0014 is unique for all rows for which uniqueness is still required.
@@ -41,6 +43,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     if not op.get_context().as_sql and op.get_bind().scalar(sa.text(TAKEN_TWICE)):
         raise RuntimeError("Several customers have the same e-mail address, which revision 0014 does not support.")
+    if not op.get_context().as_sql and op.get_bind().scalar(sa.text(DESCRIBED)):
+        raise RuntimeError("Customers have memos or PO numbers, which revision 0014 does not support.")
     op.drop_column("customers", "invoice_memo")
     op.drop_column("customers", "po_number")
     op.execute("ALTER INDEX uq_customers_email_key RENAME TO uq_customers_email_key_next")

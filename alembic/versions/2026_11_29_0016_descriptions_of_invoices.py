@@ -12,6 +12,10 @@ down_revision = "0015"
 branch_labels = None
 depends_on = None
 
+DESCRIBED = """
+    SELECT EXISTS (SELECT FROM invoices WHERE metadata <> '{}' OR memo IS NOT NULL OR po_number IS NOT NULL)
+"""
+
 
 def upgrade() -> None:
     op.add_column("invoices", sa.Column("po_number", sa.Text(), nullable=True))
@@ -29,5 +33,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    if not op.get_context().as_sql and op.get_bind().scalar(sa.text(DESCRIBED)):
+        raise RuntimeError("Invoices have metadata, memos or PO numbers, which revision 0015 does not support.")
     for name in ("metadata", "memo", "po_number"):
         op.drop_column("invoices", name)

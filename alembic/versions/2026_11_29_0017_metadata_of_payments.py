@@ -13,6 +13,10 @@ down_revision = "0016"
 branch_labels = None
 depends_on = None
 
+DESCRIBED = """
+    SELECT EXISTS (SELECT FROM payments WHERE metadata <> '{}')
+"""
+
 
 def upgrade() -> None:
     op.add_column(
@@ -27,5 +31,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    if not op.get_context().as_sql and op.get_bind().scalar(sa.text(DESCRIBED)):
+        raise RuntimeError("Payments have metadata, which revision 0016 does not support.")
     for name in ("updated_at", "version", "metadata"):
         op.drop_column("payments", name)

@@ -90,6 +90,8 @@ def test_case_C02_a_credit_in_a_later_period() -> None:  # noqa: N802 - names th
         (QUARTER, "2027-01-10", BillingAnchor(15, month=12), ["2027-03-15", "2027-06-15", "2027-09-15"]),
         (YEAR, "2027-05-05", BillingAnchor(1, month=4), ["2028-04-01", "2029-04-01", "2030-04-01"]),
         (YEAR, "2026-05-05", BillingAnchor(29, month=2), ["2027-02-28", "2028-02-29", "2029-02-28"]),
+        (Interval(months=60), "2025-01-10", BillingAnchor(29, month=2), ["2025-02-28", "2030-02-28", "2035-02-28"]),
+        (YEAR, "2027-04-10", BillingAnchor(31), ["2027-05-31", "2028-05-31", "2029-05-31"]),
         (YEAR, "2026-05-05", BillingAnchor(20), ["2026-05-20", "2027-05-20", "2028-05-20"]),
         (WEEK, "2027-04-01", BillingAnchor(day_of_week=4), ["2027-04-08", "2027-04-15", "2027-04-22"]),
         (WEEK, "2027-04-01", BillingAnchor(day_of_week=1), ["2027-04-05", "2027-04-12", "2027-04-19"]),
@@ -253,6 +255,19 @@ def test_an_anchor_that_does_not_suit_is_refused(interval: Interval, anchor: Bil
         anchor_instant(anchor, interval, at("2027-04-01"))
 
     assert refused.value.field[0] == "billing_anchor"
+
+
+def test_the_first_boundary_follows_from_the_stored_anchor_alone() -> None:
+    """Servers of earlier releases know no policy: they bill until the same boundary, and a whole price."""
+    for trial_end in (None, at("2027-04-21")):
+        account = an_account(some_terms(), starts_at=at("2027-04-02"), trial_end=trial_end)
+        subscription = account.known_subscription
+        set_anchor(subscription, AnchorRequest(BillingAnchor(31)), MONTH, trial_end or at("2027-04-02"))
+        ordinal = 1 if trial_end else 0
+
+        end = nth_boundary(subscription.anchor_at, MONTH, ordinal + 1 - subscription.anchor_ordinal)
+
+        assert end == at("2027-04-30")
 
 
 def test_a_policy_needs_an_anchor() -> None:

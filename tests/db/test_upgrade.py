@@ -8,6 +8,7 @@ from sqlalchemy import text
 from db.database import Database, single_connection
 from services.verify import snapshot, verify
 from tests.db.test_schema import alembic
+from tests.support import Api
 
 OF_BEFORE = (Path(__file__).parent / "rows_of_0001.sql").read_text()
 
@@ -45,6 +46,33 @@ async def test_what_was_billed_before_the_engine_is_sound_after_the_migration(em
     alembic(empty_database_url, "upgrade", "head")
 
     assert await violated(empty_database_url) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "downgrade", "reason"),
+    [
+        (
+            "UPDATE subscriptions SET cancel_at = now(), cancel_settlement = 'NONE', canceled_at = now()",
+            "0011",
+            "Subscriptions are set to cancel at an instant",
+        ),
+        ("UPDATE subscriptions SET first_period = 'FREE'", "0009", "Periods are billed in part"),
+        ("UPDATE billing_periods SET whole_seconds = 9", "0009", "Periods are billed in part"),
+        ("UPDATE invoices SET memo = 'Thanks'", "0015", "Invoices have metadata, memos or PO numbers"),
+        ("UPDATE customers SET po_number = 'PO-1'", "0014", "Customers have memos or PO numbers"),
+    ],
+)
+async def test_a_downgrade_keeps_what_an_older_server_would_bill_wrongly(
+    api: Api, database: Database, database_url: str, change: str, downgrade: str, reason: str
+) -> None:
+    await api.a_subscription()
+    async with database.sessions() as session:
+        await session.execute(text(change))
+        await session.commit()
+    await database.close()
+
+    with pytest.raises(AssertionError, match=reason):
+        alembic(database_url, "downgrade", downgrade)
 
 
 async def test_a_downgrade_that_would_lose_something_is_refused(empty_database_url: str) -> None:

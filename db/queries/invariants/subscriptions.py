@@ -170,7 +170,7 @@ TEST_CLOCKS = Invariant(
         UNION ALL
         SELECT 'invoice', id, customer_id, test_clock_id FROM invoices
         UNION ALL
-        -- Null until the next tick if a server from before migration 0010 wrote it.
+        -- Null until the next tick if a server from before migration 0020 wrote it.
         SELECT 'payment', id, customer_id, test_clock_id FROM payments WHERE test_clock_id IS NOT NULL
     ) AS owned
     LEFT JOIN customers AS c ON c.id = owned.customer_id

@@ -38,7 +38,9 @@ def instant_of(anchor: Anchor, plan: Plan, starts_at: datetime) -> datetime | No
     found = next(
         number
         for number, boundary in enumerate(boundaries)
-        if boundary >= starts_at and anchor.month in (None, boundary.month)
+        if boundary >= starts_at
+        and anchor.month in (None, boundary.month)
+        and (anchor.month is not None or count % 12 or boundary.day == anchor.day)
     )
     if anchor.month is not None:
         found = min(number for number in range(found % count, found + 1, count) if boundaries[number] >= starts_at)

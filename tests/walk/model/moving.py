@@ -88,7 +88,7 @@ def extend_period(world: World, customer: Customer, subscription: Subscription, 
     )
     begins, ends = subscription.periods[-1]
     refuse(
-        INVALID_INPUT=not ends < until <= ends + LONGEST_EXTENSION,
+        INVALID_INPUT=not ends < until <= min(ends + LONGEST_EXTENSION, at + LATEST_START),
         CANCELLATION_ALREADY_SCHEDULED=subscription.cancel_at and until > subscription.cancel_at,
     )
     subscription.whole = subscription.whole or seconds(begins, ends)
