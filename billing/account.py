@@ -11,21 +11,32 @@ from uuid import UUID
 
 from billing.enums import API_ACTOR, CHARGES, EventType, ObjectType
 from billing.errors import CurrencyMismatch, CustomerArchived
-from billing.ids import InvoiceId, NewId, PlanId, SubscriptionId, new_id
+from billing.ids import CreditNoteId, InvoiceId, NewId, PaymentId, PlanId, SubscriptionId, new_id
 from billing.new_records import (
     Line,
     NewAllocation,
+    NewCreditNote,
     NewEvent,
     NewInvoice,
     NewLedgerEntry,
     NewPayment,
     NewPeriod,
+    NewRefund,
+    NewReversal,
     NewSubscription,
     NewTrial,
     PeriodChange,
 )
 from billing.periods import Period
-from billing.records import BilledLine, CustomerState, InvoiceState, SubscriptionState, Terms
+from billing.records import (
+    BilledLine,
+    CreditNoteState,
+    CustomerState,
+    InvoiceState,
+    PaymentState,
+    SubscriptionState,
+    Terms,
+)
 
 
 @dataclass(slots=True)
@@ -60,10 +71,17 @@ class Account:
     changed_periods: list[PeriodChange] = field(default_factory=list)
     trials: list[NewTrial] = field(default_factory=list)
     invoices: list[NewInvoice] = field(default_factory=list)
+    finalized_drafts: list[NewInvoice] = field(default_factory=list)
+    """Invoices that are already stored, as drafts."""
     changed_invoices: dict[InvoiceId, InvoiceState] = field(default_factory=dict)
     new_pending_lines: list[Line] = field(default_factory=list)
     removed_pending_lines: list[Line] = field(default_factory=list)
     payments: list[NewPayment] = field(default_factory=list)
+    changed_payments: dict[PaymentId, PaymentState] = field(default_factory=dict)
+    reversals: list[NewReversal] = field(default_factory=list)
+    refunds: list[NewRefund] = field(default_factory=list)
+    credit_notes: list[NewCreditNote] = field(default_factory=list)
+    changed_credit_notes: dict[CreditNoteId, CreditNoteState] = field(default_factory=dict)
     allocations: list[NewAllocation] = field(default_factory=list)
     released_allocations: list[tuple[UUID, datetime]] = field(default_factory=list)
     ledger_entries: list[NewLedgerEntry] = field(default_factory=list)
@@ -90,7 +108,7 @@ class Account:
     def record_change(
         self,
         type_: EventType,
-        subject: CustomerState | SubscriptionState | InvoiceState,
+        subject: CustomerState | SubscriptionState | InvoiceState | PaymentState | CreditNoteState,
         at: datetime,
         also: Sequence[str] = (),
     ) -> None:
@@ -119,8 +137,12 @@ class Account:
                     customer.subscription_status, customer.subscription_plan_id = copies
                     self.customer_changed = True
             # New invoices of this account are stored as a whole, so they need no update.
-            case InvoiceState() if subject not in self.invoices:
+            case InvoiceState() if subject not in self.invoices and subject not in self.finalized_drafts:
                 self.changed_invoices[subject.id] = subject
+            case PaymentState():
+                self.changed_payments[subject.id] = subject
+            case CreditNoteState() if subject not in self.credit_notes:
+                self.changed_credit_notes[subject.id] = subject
         self.add_event(type_, subject.object_type, subject.id, subject.version, at, changes)
 
     def add_event(

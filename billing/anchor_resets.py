@@ -9,9 +9,9 @@ from billing.changes import mark_period_changed
 from billing.crediting import credit_lines, link_lines
 from billing.enums import EventType, SubscriptionStatus
 from billing.errors import CancellationAlreadyScheduled, ChangeModeNotAllowed
-from billing.invoicing import update_past_due
 from billing.new_records import NewInvoice
 from billing.renewals import bill_period
+from billing.settling import update_past_due
 
 
 @dataclass(frozen=True, slots=True)

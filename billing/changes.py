@@ -21,7 +21,7 @@ from billing.errors import (
     TooManyLines,
 )
 from billing.ids import InvoiceLineId, PlanId
-from billing.invoicing import finalize, update_past_due
+from billing.invoicing import bill
 from billing.limits import MAX_PENDING_LINES
 from billing.money import checked_cents
 from billing.new_records import Line, NewInvoice, PeriodChange
@@ -29,6 +29,7 @@ from billing.periods import Period
 from billing.proration import share
 from billing.records import Terms
 from billing.renewals import add_trial, bill_period, change_period, clear_pending_change, set_terms
+from billing.settling import update_past_due
 
 
 class ChangeMode(StrEnum):
@@ -282,7 +283,7 @@ def bill_change(
     if not lines:
         return None
     rest_of_period = Period(effective_at, account.known_subscription.current_period.end)
-    return finalize(account, InvoiceKind.PRORATION, lines, period=rest_of_period, at=at)
+    return bill(account, InvoiceKind.PRORATION, lines, period=rest_of_period, at=at)
 
 
 def defer_to_next_invoice(account: Account, lines: Sequence[Line], at: datetime) -> None:

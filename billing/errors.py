@@ -175,7 +175,7 @@ class CancellationNotScheduled(BillingError):
 
 class AmountNotPositive(BillingError):
     code = "AMOUNT_NOT_POSITIVE"
-    description = "The amount of a payment, an allocation or an invoice line must be more than 0."
+    description = "The amount of a payment, an allocation or a correction must be more than 0."
     field = ("amount_cents",)
 
 
@@ -321,9 +321,15 @@ class InvoiceReversed(BillingError):
     field = ("invoice_id",)
 
 
+class InvoiceCredited(BillingError):
+    code = "INVOICE_CREDITED"
+    description = "The invoice has a credit note that is not void: void the credit note first."
+    field = ("invoice_id",)
+
+
 class InvoiceNotRecurring(BillingError):
     code = "INVOICE_NOT_RECURRING"
-    description = "Only an invoice for a subscription period (RECURRING) can be reissued."
+    description = "Only an invoice of a subscription (RECURRING or PRORATION) can be reissued."
     field = ("invoice_id",)
 
 
@@ -349,6 +355,71 @@ class Overpayment(BillingError):
         " invoice. Set `allowOverpayment` to add the excess of a payment to the customer's balance."
     )
     field = ("amount_cents",)
+
+
+class ReversalExceedsPayment(BillingError):
+    code = "REVERSAL_EXCEEDS_PAYMENT"
+    description = "The reversal is more than what is left of the payment, after its refunds and earlier reversals."
+    field = ("amount_cents",)
+
+
+class RefundExceedsPayment(BillingError):
+    code = "REFUND_EXCEEDS_PAYMENT"
+    description = "The refund is more than what is left of the payment, after its reversals and earlier refunds."
+    field = ("amount_cents",)
+
+
+class RefundExceedsCreditNote(BillingError):
+    code = "REFUND_EXCEEDS_CREDIT_NOTE"
+    description = "The refund is more than what the credit note has left to refund."
+    field = ("amount_cents",)
+
+
+class BalanceSpent(BillingError):
+    code = "BALANCE_SPENT"
+    description = "The amount was added to the customer's balance, which has been spent since: less is left."
+
+
+class BalanceTooLow(BillingError):
+    code = "BALANCE_TOO_LOW"
+    description = "The customer's balance is smaller than the amount, and must not become negative."
+    field = ("amount_cents",)
+
+
+class CreditNoteNotFound(BillingError):
+    code = "CREDIT_NOTE_NOT_FOUND"
+    description = "There is no credit note with this id."
+    field = ("credit_note_id",)
+
+
+class CreditNoteVoid(BillingError):
+    code = "CREDIT_NOTE_VOID"
+    description = "The credit note is VOID."
+    field = ("credit_note_id",)
+
+
+class CreditNoteRefunded(BillingError):
+    code = "CREDIT_NOTE_REFUNDED"
+    description = "A part of the credit note was refunded: it can no longer be voided."
+    field = ("credit_note_id",)
+
+
+class CreditExceedsLine(BillingError):
+    code = "CREDIT_EXCEEDS_LINE"
+    description = "The amount is more than what can still be credited for the invoice line."
+    field = ("lines",)
+
+
+class CreditExceedsInvoice(BillingError):
+    code = "CREDIT_EXCEEDS_INVOICE"
+    description = "The amount is more than what can still be credited for the invoice."
+    field = ("amount_cents",)
+
+
+class DistributionInvalid(BillingError):
+    code = "DISTRIBUTION_INVALID"
+    description = "The parts of the credit note do not add up to what is to be distributed."
+    field = ("distribution",)
 
 
 class AllocationInvalid(BillingError):

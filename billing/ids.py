@@ -28,6 +28,10 @@ InvoiceLineId = NewType("InvoiceLineId", UUID)
 
 PaymentId = NewType("PaymentId", UUID)
 
+CreditNoteId = NewType("CreditNoteId", UUID)
+
+CreditNoteLineId = NewType("CreditNoteLineId", UUID)
+
 TestClockId = NewType("TestClockId", UUID)
 
 ApiKeyId = NewType("ApiKeyId", UUID)

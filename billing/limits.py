@@ -108,10 +108,13 @@ MAX_MEMO = 2000
 """Maximum number of characters in the memo of an invoice."""
 
 MAX_SEQUENCE = 2**31 - 1
-"""Maximum number of invoices of a customer."""
+"""Maximum number of invoices, and of credit notes, of a customer."""
 
 MAX_REFERENCE = 255
 """Maximum number of characters in the reference of a payment."""
+
+MAX_REASON = 500
+"""Maximum number of characters in the reason of a correction."""
 
 MAX_IDEMPOTENCY_KEY = 255
 

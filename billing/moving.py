@@ -18,11 +18,11 @@ from billing.errors import (
     SubscriptionTrialing,
     TrialInvalid,
 )
-from billing.invoicing import update_past_due
 from billing.limits import MAX_EXTENSION_DAYS, MAX_START_DAYS, MAX_TRIAL_DAYS
 from billing.money import rejecting_overflow
 from billing.new_records import NewInvoice, PeriodChange
 from billing.renewals import change_period, cross_boundary, is_due, schedule_next_billing
+from billing.settling import update_past_due
 from billing.subscribing import valid_start
 
 

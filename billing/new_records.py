@@ -13,8 +13,19 @@ from billing.enums import (
     PaymentMethod,
     PeriodKind,
 )
-from billing.ids import ChangeId, CustomerId, InvoiceId, InvoiceLineId, PaymentId, PlanId, SubscriptionId, TestClockId
-from billing.records import BillTo, InvoiceState, SubscriptionState
+from billing.ids import (
+    ChangeId,
+    CreditNoteId,
+    CreditNoteLineId,
+    CustomerId,
+    InvoiceId,
+    InvoiceLineId,
+    PaymentId,
+    PlanId,
+    SubscriptionId,
+    TestClockId,
+)
+from billing.records import BillTo, CreditNoteState, InvoiceState, SubscriptionState
 
 
 @dataclass(slots=True)
@@ -165,7 +176,62 @@ class NewAllocation:
     amount_cents: int
     payment_id: PaymentId | None
     source_invoice_id: InvoiceId | None
+    credit_note_id: CreditNoteId | None
     created_at: datetime
+
+
+@dataclass(slots=True)
+class NewReversal:
+    """A reversal of a payment to insert."""
+
+    id: UUID
+    customer_id: CustomerId
+    payment_id: PaymentId
+    amount_cents: int
+    reason: str
+    created_at: datetime
+
+
+@dataclass(slots=True)
+class NewRefund:
+    """A refund of a payment to insert. `credit_note_id` is the credit note whose refund it is, if any."""
+
+    id: UUID
+    customer_id: CustomerId
+    payment_id: PaymentId
+    credit_note_id: CreditNoteId | None
+    amount_cents: int
+    reference: str | None
+    created_at: datetime
+
+
+@dataclass(slots=True)
+class NewCreditNoteLine:
+    """A line of a credit note to insert: an amount credited for a line of its invoice."""
+
+    id: CreditNoteLineId
+    customer_id: CustomerId
+    credit_note_id: CreditNoteId
+    invoice_line_id: InvoiceLineId
+    position: int
+    description: str
+    amount_cents: int
+
+
+@dataclass(slots=True)
+class NewCreditNote(CreditNoteState):
+    """A credit note to insert with its lines."""
+
+    sequence: int
+    number: str
+    currency: str
+    reason: str
+    memo: str | None
+    bill_to: BillTo
+    issued_at: datetime
+    test_clock_id: TestClockId | None
+    created_at: datetime
+    lines: list[NewCreditNoteLine]
 
 
 @dataclass(slots=True)
@@ -181,6 +247,8 @@ class NewLedgerEntry:
     currency: str
     invoice_id: InvoiceId | None
     payment_id: PaymentId | None
+    credit_note_id: CreditNoteId | None
+    reason: str | None
     created_at: datetime
 
 

@@ -16,10 +16,10 @@ from billing.errors import (
     Overpayment,
 )
 from billing.ids import InvoiceId, PaymentId
-from billing.invoicing import add_to_balance, allocate, oldest_due_first, status_error
 from billing.limits import MAX_ALLOCATIONS, MAX_CENTS, MAX_PAYMENT_AGE
 from billing.new_records import NewPayment
 from billing.records import InvoiceState
+from billing.settling import add_to_balance, allocate, oldest_due_first, status_error
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Proration of amounts, in whole minor units. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from billing.periods import Period
@@ -14,6 +15,21 @@ def share(amount_cents: int, part: int, whole: int) -> int:
     return rounded if amount_cents >= 0 else -rounded
 
 
+def split(total: int, weights: Sequence[int]) -> list[int]:
+    """Splits `total` in proportion to `weights`, by largest remainder. The parts add up to it.
+
+    Each part is rounded down first. What is left is given in units of 1 to the largest remainders, ties to the earlier
+    part. No part exceeds its weight if `total` does not exceed their sum.
+    """
+    whole = sum(weights)
+    assert whole > 0, whole
+    parts, remainders = map(list, zip(*(divmod(total * weight, whole) for weight in weights), strict=True))
+    largest = sorted(range(len(parts)), key=lambda place: -remainders[place])
+    for place in largest[: total - sum(parts)]:
+        parts[place] += 1
+    return parts
+
+
 def prorated(amount_cents: int, span: Period, at: datetime) -> int:
     """Returns the part of an amount that falls on the time left in `span` at `at`, to the second."""
     if span.seconds == 0:
@@ -24,8 +40,8 @@ def prorated(amount_cents: int, span: Period, at: datetime) -> int:
 def credit_due(billed_cents: int, credited_cents: int, span: Period, at: datetime) -> int:
     """Returns the credit for the unused time of a line at `at`, minus `credited_cents`. Never negative.
 
-    `billed_cents` is the net amount billed on the line, `span` its period. The total of all credits of a line never
-    exceeds `billed_cents`.
+    `billed_cents` is the amount billed on the line, less its credit notes, and `span` its period. The total of all
+    credits of a line never exceeds `billed_cents`.
     """
     assert 0 <= credited_cents <= billed_cents, (credited_cents, billed_cents)
     return max(0, prorated(billed_cents, span, at) - credited_cents)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from billing.enums import (
     AllocationKind,
+    CreditNoteStatus,
     FirstPeriod,
     InvoiceKind,
     InvoiceStatus,
@@ -16,7 +17,16 @@ from billing.enums import (
     Settlement,
     SubscriptionStatus,
 )
-from billing.ids import CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
+from billing.ids import (
+    CreditNoteId,
+    CustomerId,
+    InvoiceId,
+    InvoiceLineId,
+    PaymentId,
+    PlanId,
+    SubscriptionId,
+    TestClockId,
+)
 from billing.periods import Interval, Period, billing_interval
 
 
@@ -260,13 +270,88 @@ class AllocationState:
     """Money applied to an invoice."""
 
     id: UUID
+    invoice_id: InvoiceId
     kind: AllocationKind
     amount_cents: int
+    payment_id: PaymentId | None
+    source_invoice_id: InvoiceId | None
+    credit_note_id: CreditNoteId | None
+    created_at: datetime
+
+
+@dataclass(slots=True)
+class PaymentState(VersionedState):
+    """The columns of a payment that reversals and refunds read or change."""
+
+    object_type: ClassVar = ObjectType.PAYMENT
+    told: ClassVar = ("refunded_cents", "reversed_cents", "reversed_at")
+
+    id: PaymentId
+    customer_id: CustomerId
+    amount_cents: int
+    refunded_cents: int
+    reversed_cents: int
+    reversed_at: datetime | None
+    version: int
+    updated_at: datetime
+
+    @property
+    def kept_cents(self) -> int:
+        """The part that was neither refunded nor reversed."""
+        return self.amount_cents - self.refunded_cents - self.reversed_cents
+
+
+@dataclass(slots=True)
+class CreditNoteState(VersionedState):
+    """The columns of a credit note that change after it is issued, and those that the rules read.
+
+    The amount is the sum of its parts: `applied_cents` lowered the amount due, `restored_cents` returned balance that
+    had paid the invoice, `balance_cents` was added to the balance, `refund_cents` is for refunds, and `outside_cents`
+    is settled outside this server.
+    """
+
+    object_type: ClassVar = ObjectType.CREDIT_NOTE
+    told: ClassVar = ("status", "refunded_cents", "voided_at")
+
+    id: CreditNoteId
+    customer_id: CustomerId
+    invoice_id: InvoiceId
+    status: CreditNoteStatus
+    amount_cents: int
+    applied_cents: int
+    restored_cents: int
+    balance_cents: int
+    refund_cents: int
+    outside_cents: int
+    refunded_cents: int
+    voided_at: datetime | None
+    version: int
+    updated_at: datetime
+
+
+@dataclass(slots=True)
+class CreditableLine:
+    """A line of a finalized invoice, and what was credited for it so far.
+
+    `noted_cents` is the sum of its credit notes that are not void, `prorated_cents` that of its proration credits.
+    """
+
+    id: InvoiceLineId
+    description: str
+    amount_cents: int
+    noted_cents: int
+    prorated_cents: int
+
+    @property
+    def creditable_cents(self) -> int:
+        """The part that can still be credited. 0 for a line that is itself a credit."""
+        return max(0, self.amount_cents - self.noted_cents - self.prorated_cents)
 
 
 @dataclass(slots=True)
 class BilledLine:
-    """A charge that can be credited in part. `credited_cents` is the total credited so far.
+    """A charge that can be credited in part. `amount_cents` is what was billed, less credit notes that are not void.
+    `credited_cents` is the total of proration credits so far.
 
     `invoice_id` is None for a pending line.
     """

@@ -11,13 +11,14 @@ from billing.crediting import credit_unused_time
 from billing.enums import EventType, FirstPeriod, InvoiceKind, LineKind, PeriodKind, Settlement, SubscriptionStatus
 from billing.errors import BillingError, TrialAlreadyUsed
 from billing.ids import InvoiceLineId, PlanId
-from billing.invoicing import finalize, is_open_invoice_of, overdue_at, update_past_due
+from billing.invoicing import bill
 from billing.limits import MAX_PERIODS_PER_RUN
 from billing.money import AmountOverflow, multiply_cents
 from billing.new_records import Line, NewInvoice, NewPeriod, NewTrial, PeriodChange
 from billing.periods import Period, next_boundary_number, nth_boundary
 from billing.proration import share
 from billing.records import SubscriptionState, Terms
+from billing.settling import is_open_invoice_of, overdue_at, update_past_due
 
 
 def renew(account: Account, as_of: datetime, *, most: int = MAX_PERIODS_PER_RUN) -> int:
@@ -150,7 +151,7 @@ def start_subscription(account: Account, starts_at: datetime, at: datetime, *, c
     add_period(account, PeriodKind.TRIAL, PeriodPart(trial))
     add_trial(account, account.known_terms.plan_id, starts_at, promised=not created)
     account.record_change(event, subscription, at)
-    finalize(
+    bill(
         account,
         InvoiceKind.RECURRING,
         [*account.take_pending_lines(), trial_line(account, trial)],
@@ -169,7 +170,7 @@ def bill_period(account: Account, starts_at: datetime, event: EventType, at: dat
     part = part_until_cancellation(account, next_part(account, starts_at))
     add_period(account, PeriodKind.BILLING, part)
     account.record_change(event, subscription, at)
-    return finalize(
+    return bill(
         account,
         InvoiceKind.RECURRING,
         [*account.take_pending_lines(), period_line(account, part, ordinal)],
@@ -339,7 +340,7 @@ def bill_pending_lines(account: Account, at: datetime) -> NewInvoice | None:
         min(line.period_start for line in lines if line.period_start is not None),
         max(line.period_end for line in lines if line.period_end is not None),
     )
-    return finalize(account, InvoiceKind.PRORATION, lines, period=period, at=at)
+    return bill(account, InvoiceKind.PRORATION, lines, period=period, at=at)
 
 
 def period_line(account: Account, part: PeriodPart, ordinal: int) -> Line:

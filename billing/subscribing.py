@@ -18,12 +18,12 @@ from billing.errors import (
     TrialInvalid,
 )
 from billing.ids import PlanId, SubscriptionId
-from billing.invoicing import update_past_due
 from billing.limits import MAX_NOTICE_DAYS, MAX_START_DAYS, MAX_TRIAL_DAYS, START_GRACE
 from billing.money import multiply_cents, rejecting_overflow
 from billing.new_records import NewInvoice, NewSubscription
 from billing.records import PlanState, SubscriptionState, Terms
 from billing.renewals import end_subscription, is_due, next_anchored_boundary, schedule_next_billing, start_subscription
+from billing.settling import update_past_due
 
 
 @dataclass(frozen=True, slots=True)

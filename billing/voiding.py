@@ -10,12 +10,12 @@ from datetime import datetime
 from billing.account import Account
 from billing.changes import defer_to_next_invoice
 from billing.enums import CHARGES, AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, LineKind
-from billing.errors import InvoiceHasPayments, InvoiceReversed
+from billing.errors import InvoiceCredited, InvoiceHasPayments, InvoiceReversed
 from billing.ids import InvoiceLineId
-from billing.invoicing import add_to_balance, update_past_due
 from billing.new_records import Line, OtherInvoiceLine
 from billing.records import AllocationState, InvoiceState
 from billing.renewals import bill_pending_lines
+from billing.settling import add_to_balance, update_past_due
 
 
 def void(
@@ -26,6 +26,7 @@ def void(
     *,
     lines: Sequence[Line] = (),
     credited_elsewhere: bool,
+    has_credit_note: bool = False,
 ) -> None:
     """Voids an unpaid invoice. Adds its `allocations`, from the balance or from credits, to the balance.
 
@@ -33,10 +34,13 @@ def void(
     subscription has ended. Pending credits of the changes that this invoice charges for are removed.
 
     `credited_elsewhere` must be True if a line of another invoice credits one of its lines, or is the credit of such a
-    change. Raises `InvoiceHasPayments`, `InvoiceReversed`, `TooManyLines`, `AmountOverflow`.
+    change, `has_credit_note` if one of its credit notes is not void. Raises `InvoiceHasPayments`, `InvoiceCredited`,
+    `InvoiceReversed`, `TooManyLines`, `AmountOverflow`.
     """
     if any(allocation.kind is AllocationKind.PAYMENT for allocation in allocations):
         raise InvoiceHasPayments("A payment was applied to this invoice: it can no longer be voided.")
+    if has_credit_note:
+        raise InvoiceCredited("This invoice has a credit note: void the credit note first.")
     if credited_elsewhere:
         raise InvoiceReversed("Another invoice contains credits that belong to this one: it can no longer be voided.")
     account.released_allocations.extend((allocation.id, at) for allocation in allocations)

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.enums import RunTrigger, TestClockStatus
 from billing.ids import TestClockId
-from billing.invoicing import overdue_cutoff
 from billing.renewals import bill_until
+from billing.settling import overdue_cutoff
 from db.database import Database
 from db.driver.errors import is_unavailable
 from db.models import BillingHold, Subscription, TestClock

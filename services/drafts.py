@@ -10,23 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import Account, require_currency, require_in_use, use_currency
 from billing.enums import EventType, InvoiceKind, InvoiceStatus, LineKind
 from billing.errors import (
-    AmountNotPositive,
     BillingError,
     InvoiceEmpty,
 )
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, new_id
-from billing.invoicing import (
-    due_date,
-    invoice_number,
-    next_number,
-    require_lines_fit,
-    settle_new_invoice,
-    status_error,
-    update_past_due,
-)
+from billing.invoicing import Draft, finalize, require_lines_fit
 from billing.limits import MAX_LINE_DESCRIPTION
 from billing.money import checked_cents, multiply_cents, rejecting_overflow
-from billing.records import InvoiceState
+from billing.periods import Period
+from billing.settling import status_error, update_past_due
 from billing.validation import (
     UNCHANGED,
     Unchanged,
@@ -38,19 +30,22 @@ from billing.validation import (
     valid_po_number,
     valid_quantity,
 )
-from db.access.records import from_row
 from db.models import Invoice, InvoiceLine
 from db.models.base import mark_changed
+from db.queries.lines import lines_of_invoice
 from services.accounts.open import open_customer
 from services.accounts.write import store
-from services.events import changed_columns, record
+from services.events import record
 from services.idempotency import Outcome
 from services.invoices import read_existing_invoice, reread_invoice
+
+FINALIZED = ("status", "number", "bill_to", "issued_at", "due_at")
+"""The columns that finalizing a draft always changes, as its event lists them."""
 
 
 @dataclass(frozen=True, slots=True)
 class OneOffLine:
-    """A line of a one-off invoice. `unit_amount_cents` must be above 0."""
+    """A line of a one-off invoice. A negative `unit_amount_cents` is a credit."""
 
     description: str
     unit_amount_cents: int
@@ -72,7 +67,7 @@ async def create_invoice(
     """Creates a DRAFT one-off invoice. Sets the customer's currency if it has none yet.
 
     Raises `CustomerNotFound`, `CustomerArchived`, `CurrencyUnknown`, `CurrencyMismatch`, `InvalidInput`,
-    `AmountNotPositive`, `AmountTooLarge`, `QuantityOutOfRange`, `TooManyLines`, `TestClockAdvancing`.
+    `AmountTooLarge`, `QuantityOutOfRange`, `TooManyLines`, `TestClockAdvancing`.
     """
     account, at = await open_customer(session, customer_id, now=now)
     customer = account.customer
@@ -160,7 +155,7 @@ async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line
     """Adds a line to a DRAFT.
 
     Raises `InvoiceNotFound`, the error from `status_error` if the invoice is not a DRAFT, `InvalidInput`,
-    `AmountNotPositive`, `AmountTooLarge`, `QuantityOutOfRange`, `TooManyLines`, `TestClockAdvancing`.
+    `AmountTooLarge`, `QuantityOutOfRange`, `TooManyLines`, `TestClockAdvancing`.
     """
     invoice, _, at = await open_draft(session, invoice_id, now)
     positions = (await session.scalars(select(InvoiceLine.position).where(InvoiceLine.invoice_id == invoice_id))).all()
@@ -173,13 +168,10 @@ async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line
 
 def new_line(invoice: Invoice, line: OneOffLine, position: int) -> InvoiceLine:
     """Returns a line for a draft and adds it to the totals. Raises the errors of `add_invoice_line`."""
-    if line.unit_amount_cents <= 0:
-        raise AmountNotPositive("A line must cost more than 0.", "unit_amount_cents")
     with rejecting_overflow("unit_amount_cents"):
         amount_cents = multiply_cents(line.unit_amount_cents, valid_quantity(line.quantity))
-        invoice.subtotal_cents = invoice.amount_cents = invoice.amount_due_cents = checked_cents(
-            invoice.subtotal_cents + amount_cents
-        )
+        invoice.subtotal_cents = invoice.amount_cents = checked_cents(invoice.subtotal_cents + amount_cents)
+        invoice.amount_due_cents = max(0, invoice.amount_cents)
     return InvoiceLine(
         id=InvoiceLineId(new_id()),
         customer_id=invoice.customer_id,
@@ -212,27 +204,33 @@ async def delete_draft_invoice(session: AsyncSession, *, invoice_id: InvoiceId, 
 async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
     """Makes a DRAFT OPEN: sets its number, due date and recipient, and applies the customer's balance.
 
-    A purchase order number or memo that the draft does not have is copied from the customer, as of now.
+    An invoice with a total of 0 or less is PAID at once: see `settle_new_invoice`. A purchase order number or memo that
+    the draft does not have is copied from the customer, as of now.
 
     Raises `InvoiceNotFound`, `InvoiceEmpty`, the error from `status_error` if the invoice is not a DRAFT,
-    `TestClockAdvancing`.
+    `AmountTooLarge`, `TestClockAdvancing`.
     """
-    invoice, account, at = await open_draft(session, invoice_id, now)
-    if invoice.amount_cents == 0:
+    row, account, at = await open_draft(session, invoice_id, now)
+    lines = await lines_of_invoice(session, invoice_id)
+    if not lines:
         raise InvoiceEmpty("This invoice has no lines.")
-    invoice.sequence = next_number(account)
-    invoice.number = invoice_number(account.customer.invoice_prefix, invoice.sequence)
-    invoice.bill_to = account.customer.bill_to
-    invoice.po_number = invoice.po_number or account.customer.po_number
-    invoice.memo = invoice.memo or account.customer.invoice_memo
-    invoice.issued_at = at
-    invoice.due_at = due_date(at, invoice.net_days, account.customer.net_days)
-    invoice.status = InvoiceStatus.OPEN
-    changes = changed_columns(invoice)
-    await session.flush()
-    state = from_row(InvoiceState, invoice)
-    account.record_change(EventType.INVOICE_FINALIZED, state, at, changes)
-    settle_new_invoice(account, state, (), at)
+    customer = account.customer
+    draft = Draft(
+        id=row.id,
+        subscription_id=None,
+        kind=row.kind,
+        currency=row.currency,
+        lines=lines,
+        period=Period(row.period_start, row.period_end),
+        net_days=(row.net_days, customer.net_days),
+        po_number=row.po_number or customer.po_number,
+        memo=row.memo or customer.invoice_memo,
+        created_at=row.created_at,
+        version=row.version,
+    )
+    copied = [name for name in ("po_number", "memo") if getattr(draft, name) != getattr(row, name)]
+    with rejecting_overflow():
+        finalize(account, draft, max(at, row.updated_at), also=[*FINALIZED, *copied])
     update_past_due(account, at)
     await store(session, [account])
     return Outcome(invoice_id=invoice_id)

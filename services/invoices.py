@@ -18,15 +18,17 @@ from billing.errors import (
     InvoiceNotReissuable,
 )
 from billing.ids import InvoiceId, SubscriptionId
-from billing.invoicing import finalize, mark_uncollectible, status_error, update_past_due
+from billing.invoicing import bill
 from billing.money import rejecting_overflow
 from billing.new_records import Line
 from billing.periods import Period
 from billing.records import InvoiceState, ReplacedInvoice
+from billing.settling import mark_uncollectible, status_error, update_past_due
 from billing.voiding import carried_credits, has_charge_among, lines_to_reissue, void
 from db.access.records import from_row
 from db.models import Invoice
-from db.queries.accounts import allocations_of_invoice, is_later_event, period_was_changed
+from db.queries.accounts import allocations_of_invoice, is_later_event, period_was_changed, was_changed_since
+from db.queries.corrections import has_credit_note
 from db.queries.lines import billed_by_line, credited_by_line, lines_of_changes, lines_of_invoice
 from services.accounts.clock import customer_time
 from services.accounts.open import open_customer
@@ -43,8 +45,8 @@ async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: dat
 
     The part of the balance that it used is added back. Credits that it carried for other changes become pending again.
 
-    Raises `InvoiceNotFound`, `InvoiceDraft`, `InvoicePaid`, `InvoiceVoid`, `InvoiceHasPayments`, `InvoiceReversed`,
-    `TooManyLines`, `AmountTooLarge`, `TestClockAdvancing`.
+    Raises `InvoiceNotFound`, `InvoiceDraft`, `InvoicePaid`, `InvoiceVoid`, `InvoiceHasPayments`, `InvoiceCredited`,
+    `InvoiceReversed`, `TooManyLines`, `AmountTooLarge`, `TestClockAdvancing`.
     """
     live, state, at = await open_unpaid(session, invoice_id, now)
     lines = await lines_of_invoice(session, invoice_id)
@@ -55,7 +57,15 @@ async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: dat
     allocations = await allocations_of_invoice(session, invoice_id)
     elsewhere = await is_credited_elsewhere(session, state, lines)
     with rejecting_overflow():
-        void(account, state, allocations, at, lines=lines, credited_elsewhere=elsewhere)
+        void(
+            account,
+            state,
+            allocations,
+            at,
+            lines=lines,
+            credited_elsewhere=elsewhere,
+            has_credit_note=await has_credit_note(session, invoice_id),
+        )
     await store_both(session, account, live, now=now)
     return Outcome(invoice_id=invoice_id)
 
@@ -88,7 +98,7 @@ async def mark_invoice_uncollectible(session: AsyncSession, *, invoice_id: Invoi
 
 
 async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: datetime) -> Outcome:
-    """Creates the replacement of a VOID recurring invoice: same period and lines, next number. Returns its id.
+    """Creates the replacement of a VOID invoice of a subscription: same period and lines, next number. Returns its id.
 
     Raises `InvoiceNotFound`, `InvoiceNotRecurring`, the error from `status_error` if the invoice is not VOID,
     `InvoiceAlreadyReissued`, `InvoiceNotReissuable`, `AmountTooLarge`, `TestClockAdvancing`.
@@ -98,16 +108,16 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
     invoice = await reread_invoice(session, invoice)
     if invoice.status is not InvoiceStatus.VOID:
         raise status_error(invoice.status)
-    if invoice.kind is not InvoiceKind.RECURRING:
-        raise InvoiceNotRecurring("Only an invoice for a subscription period (RECURRING) can be reissued.")
+    if invoice.kind is InvoiceKind.ONE_OFF:
+        raise InvoiceNotRecurring("Only an invoice of a subscription can be reissued: create another one-off invoice.")
     if await session.scalar(select(Invoice.id).where(Invoice.replaces_id == invoice_id)):
         raise InvoiceAlreadyReissued("This invoice has already been reissued.")
-    assert invoice.subscription_id is not None, "a recurring invoice belongs to a subscription"
+    assert invoice.subscription_id is not None, "it is not a one-off invoice"
     account, at = await account_of_subscription(session, live, invoice.subscription_id, at=at, now=now)
     await require_period_intact(session, account, invoice)
     lines = await reissued_lines(session, account, invoice_id)
     with rejecting_overflow():
-        finalize(
+        bill(
             account,
             invoice.kind,
             lines,
@@ -125,19 +135,22 @@ async def require_period_intact(session: AsyncSession, account: Account, invoice
     """Raises `InvoiceNotReissuable` if the period of a void invoice can no longer be billed as a whole.
 
     The period was shortened, its terms were changed, or the subscription was canceled in it after the invoice was
-    voided, so that nothing could be credited.
+    voided, so that nothing could be credited. For a PRORATION invoice, its own change does not count, only later ones.
     """
     subscription = account.known_subscription
     assert subscription.id == invoice.subscription_id, "the account has the invoice's subscription"
-    assert invoice.period_ordinal is not None, "a recurring invoice has a period"
     ended = subscription.ended_at is not None and subscription.ended_at < invoice.period_end
     ended_since = ended and await is_later_event(
         session,
         (subscription.id, EventType.SUBSCRIPTION_CANCELED),
         (invoice.id, EventType.INVOICE_VOIDED),
     )
-    await repair_periods(session, subscription.id)
-    if ended_since or await period_was_changed(session, subscription.id, invoice.period_ordinal, invoice.period_end):
+    if invoice.period_ordinal is None:
+        changed = await was_changed_since(session, subscription.id, invoice.id, before=invoice.period_end)
+    else:
+        await repair_periods(session, subscription.id)
+        changed = await period_was_changed(session, subscription.id, invoice.period_ordinal, invoice.period_end)
+    if ended_since or changed:
         raise InvoiceNotReissuable("The period has changed since: create a one-off invoice for what is owed.")
 
 

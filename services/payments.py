@@ -10,7 +10,6 @@ from billing.account import require_currency, use_currency
 from billing.enums import EventType, InvoiceStatus, PaymentMethod
 from billing.errors import Overpayment, PaymentNotFound
 from billing.ids import CustomerId, InvoiceId, PaymentId
-from billing.invoicing import update_past_due
 from billing.limits import MAX_REFERENCE
 from billing.money import rejecting_overflow
 from billing.paying import (
@@ -22,6 +21,7 @@ from billing.paying import (
     valid_payment,
     valid_received_at,
 )
+from billing.settling import update_past_due
 from billing.validation import UNCHANGED, Unchanged, optional_text, valid_currency, valid_metadata
 from db.models import Invoice, Payment
 from db.queries.arrays import among

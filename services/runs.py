@@ -19,10 +19,10 @@ from billing.account import Account
 from billing.enums import EventType, RunTrigger
 from billing.errors import BillingError
 from billing.ids import SubscriptionId, new_id
-from billing.invoicing import overdue_cutoff, update_past_due
 from billing.limits import MAX_PERIODS_PER_RUN, RUN_CHUNK
 from billing.money import AmountOverflow
 from billing.renewals import renew
+from billing.settling import overdue_cutoff, update_past_due
 from db.database import Database
 from db.driver.errors import is_unavailable
 from db.models import BillingRun, Subscription

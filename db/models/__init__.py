@@ -2,6 +2,7 @@
 
 from db.models.access import ApiKey, RateBucket
 from db.models.base import Base
+from db.models.corrections import CreditNote, CreditNoteLine, Refund, Reversal
 from db.models.customers import Customer
 from db.models.events import Event
 from db.models.invoices import Invoice, InvoiceLine
@@ -17,6 +18,8 @@ __all__ = [
     "BillingHold",
     "BillingPeriod",
     "BillingRun",
+    "CreditNote",
+    "CreditNoteLine",
     "Customer",
     "Event",
     "IdempotencyKey",
@@ -27,6 +30,8 @@ __all__ = [
     "PendingLine",
     "Plan",
     "RateBucket",
+    "Refund",
+    "Reversal",
     "Subscription",
     "TestClock",
     "Trial",

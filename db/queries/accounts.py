@@ -32,7 +32,15 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from billing.enums import UNPAID, EventType, InvoiceStatus, PeriodKind, SubscriptionStatus
 from billing.ids import CustomerId, InvoiceId, PlanId, SubscriptionId, TestClockId
-from billing.records import AllocationState, BillTo, CustomerState, InvoiceState, PlanState, Price, SubscriptionState
+from billing.records import (
+    AllocationState,
+    BillTo,
+    CustomerState,
+    InvoiceState,
+    PlanState,
+    Price,
+    SubscriptionState,
+)
 from db.access.records import bind
 from db.access.statements import Statement, cached, send
 from db.models import (
@@ -245,6 +253,27 @@ async def is_later_event(session: AsyncSession, one: tuple[UUID, EventType], oth
         return last.scalar_subquery()
 
     return bool(await session.scalar(select(position(one) > position(other))))
+
+
+async def was_changed_since(
+    session: AsyncSession, subscription_id: SubscriptionId, invoice_id: InvoiceId, *, before: datetime
+) -> bool:
+    """Returns True if the plan, quantity or billing anchor changed after an invoice was finalized, and before `before`.
+
+    The customer's lock makes the order of positions reliable.
+    """
+    finalized = (
+        select(Event.position)
+        .where(Event.object_id == invoice_id, Event.type == EventType.INVOICE_FINALIZED)
+        .scalar_subquery()
+    )
+    changed = exists().where(
+        Event.object_id == subscription_id,
+        Event.type.in_((EventType.SUBSCRIPTION_CHANGED, EventType.SUBSCRIPTION_ANCHOR_RESET)),
+        Event.position > finalized,
+        Event.occurred_at < before,
+    )
+    return bool(await session.scalar(select(changed)))
 
 
 async def read_plan(session: AsyncSession, plan_id: PlanId) -> PlanState | None:

@@ -9,14 +9,14 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from billing.enums import CHARGES, InvoiceStatus
+from billing.enums import CHARGES, CreditNoteStatus, InvoiceStatus
 from billing.ids import InvoiceId, InvoiceLineId, SubscriptionId
 from billing.new_records import Line, NewPendingLine, OtherInvoiceLine
 from billing.periods import Period
 from billing.records import BilledLine
 from db.access.records import bind
 from db.access.statements import Statement, cached, send
-from db.models import Invoice, InvoiceLine, PendingLine, Subscription
+from db.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine, PendingLine, Subscription
 from db.queries.arrays import among
 
 ReversedLine = aliased(InvoiceLine, name="reversed_lines")
@@ -106,7 +106,7 @@ async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, a
     """Returns the charges of a subscription whose time range ends after `after`, ordered by id.
 
     Includes lines on invoices that are neither void nor drafts, and pending lines (`invoice_id` is None).
-    `credited_cents` is always 0: see `credited_by_line`.
+    `amount_cents` is less the line's credit notes. `credited_cents` is always 0: see `credited_by_line`.
     """
     return [line for _, line in await billed_lines_of_subscriptions(session, [subscription_id], after)]
 
@@ -133,7 +133,11 @@ async def billed_lines_of_subscriptions(
         PendingLine.period_end > after,
     )
     rows = await session.execute(union_all(on_invoices, waiting).order_by("id"))
-    return [(row[-1], BILLED_LINE.make(*row[:-1])) for row in rows]
+    found = [(row[-1], BILLED_LINE.make(*row[:-1])) for row in rows]
+    noted = await noted_by_line(session, [line.id for _, line in found]) if found else {}
+    for _, line in found:
+        line.amount_cents -= noted.get(line.id, 0)
+    return found
 
 
 async def credited_by_line(
@@ -160,11 +164,26 @@ async def credited_by_line(
     return {line_id: int(cents) for line_id, cents in found}
 
 
+async def noted_by_line(session: AsyncSession, line_ids: Sequence[InvoiceLineId]) -> dict[InvoiceLineId, int]:
+    """Returns the cents of credit notes for each line. Void ones do not count. Lines without any are missing."""
+    statement = (
+        select(CreditNoteLine.invoice_line_id, func.sum(CreditNoteLine.amount_cents))
+        .join(
+            CreditNote,
+            and_(CreditNote.id == CreditNoteLine.credit_note_id, CreditNote.customer_id == CreditNoteLine.customer_id),
+        )
+        .where(among(CreditNoteLine.invoice_line_id, line_ids), CreditNote.status != CreditNoteStatus.VOID)
+        .group_by(CreditNoteLine.invoice_line_id)
+    )
+    return {line_id: int(cents) for line_id, cents in await session.execute(statement)}
+
+
 async def billed_by_line(session: AsyncSession, line_ids: Sequence[InvoiceLineId]) -> dict[InvoiceLineId, int]:
-    """Returns the cents that each line billed. Lines of void invoices are missing."""
+    """Returns the cents that each line billed, less its credit notes. Lines of void invoices are missing."""
     statement = (
         select(InvoiceLine.id, InvoiceLine.amount_cents)
         .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
         .where(among(InvoiceLine.id, line_ids), Invoice.status != InvoiceStatus.VOID)
     )
-    return {row.id: row.amount_cents for row in await session.execute(statement)}
+    noted = await noted_by_line(session, line_ids)
+    return {row.id: row.amount_cents - noted.get(row.id, 0) for row in await session.execute(statement)}

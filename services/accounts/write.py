@@ -16,17 +16,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import Account
 from billing.new_records import (
     NewAllocation,
+    NewCreditNote,
+    NewCreditNoteLine,
     NewEvent,
     NewInvoice,
     NewLedgerEntry,
     NewPayment,
     NewPendingLine,
     NewPeriod,
+    NewRefund,
+    NewReversal,
     NewSubscription,
     NewTrial,
     NumberedLine,
 )
-from billing.records import CustomerState, InvoiceState, SubscriptionState
+from billing.records import CreditNoteState, CustomerState, InvoiceState, PaymentState, SubscriptionState
 from db.access.records import inserts, updates
 from db.access.transactions import announce_events
 from db.access.writes import Writes
@@ -34,6 +38,8 @@ from db.models import (
     Allocation,
     BillingHold,
     BillingPeriod,
+    CreditNote,
+    CreditNoteLine,
     Customer,
     Event,
     Invoice,
@@ -41,6 +47,8 @@ from db.models import (
     LedgerEntry,
     Payment,
     PendingLine,
+    Refund,
+    Reversal,
     Subscription,
     Trial,
 )
@@ -62,7 +70,30 @@ PERIOD = inserts(BillingPeriod, NewPeriod)
 TRIAL = inserts(Trial, NewTrial, without=("promised",))
 PROMISED_TRIAL = inserts(Trial, NewTrial, without=("promised",), unless=("customer_id", "plan_id"))
 PAYMENT = inserts(Payment, NewPayment)
+CHANGED_PAYMENT = updates(Payment, PaymentState, keys=("id", "customer_id"), without=("amount_cents",))
+REVERSAL = inserts(Reversal, NewReversal)
+REFUND = inserts(Refund, NewRefund)
+CREDIT_NOTE = inserts(CreditNote, NewCreditNote, without=("lines",))
+CHANGED_CREDIT_NOTE = updates(
+    CreditNote,
+    CreditNoteState,
+    keys=("id", "customer_id"),
+    without=(
+        *("invoice_id", "amount_cents", "applied_cents", "restored_cents", "balance_cents"),
+        *("refund_cents", "outside_cents"),
+    ),
+)
+CREDIT_NOTE_LINE = inserts(CreditNoteLine, NewCreditNoteLine)
 NEW_INVOICE = inserts(Invoice, NewInvoice, without=("lines",))
+FINALIZED_DRAFT = updates(
+    Invoice,
+    NewInvoice,
+    keys=("id", "customer_id"),
+    without=(
+        *("subscription_id", "kind", "currency", "period_ordinal", "period_start", "period_end", "replaces_id"),
+        *("test_clock_id", "created_at", "lines"),
+    ),
+)
 CHANGED_INVOICE = updates(
     Invoice,
     InvoiceState,
@@ -92,7 +123,15 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     writes.add(TRIAL, [trial for trial in trials if not trial.promised])
     writes.add(PROMISED_TRIAL, [trial for trial in trials if trial.promised])
     writes.add(PAYMENT, decided(attrgetter("payments")))
+    writes.add(CHANGED_PAYMENT, decided(lambda account: account.changed_payments.values()))
+    writes.add(REVERSAL, decided(attrgetter("reversals")))
+    writes.add(REFUND, decided(attrgetter("refunds")))
+    notes: list[NewCreditNote] = decided(attrgetter("credit_notes"))
+    writes.add(CREDIT_NOTE, notes)
+    writes.add(CREDIT_NOTE_LINE, [line for note in notes for line in note.lines])
+    writes.add(CHANGED_CREDIT_NOTE, decided(lambda account: account.changed_credit_notes.values()))
     writes.add(NEW_INVOICE, decided(attrgetter("invoices")))
+    writes.add(FINALIZED_DRAFT, decided(attrgetter("finalized_drafts")))
     writes.add(NEW_PENDING_LINE, decided(new_pending_lines))
     writes.add(NEW_LINE, decided(numbered_lines))
     writes.add(NEW_ALLOCATION, decided(attrgetter("allocations")))

@@ -11,11 +11,11 @@ from billing.changes import Change, ChangeMode, are_same_terms, change_terms
 from billing.crediting import credit_lines
 from billing.enums import AllocationKind, EventType, InvoiceStatus, LedgerEntryKind
 from billing.ids import CustomerId, NewId, PaymentId, PlanId
-from billing.invoicing import add_ledger_entry, allocate, oldest_due_first, update_past_due
 from billing.new_records import Line, NewInvoice
 from billing.periods import Interval, Period, nth_boundary
 from billing.records import BillTo, CustomerState, Terms
 from billing.renewals import end_subscription, renew
+from billing.settling import add_ledger_entry, allocate, oldest_due_first, update_past_due
 from billing.subscribing import add_subscription
 
 JUNE = datetime(2025, 6, 1, tzinfo=UTC)

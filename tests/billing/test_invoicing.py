@@ -13,7 +13,7 @@ from billing.changes import ChangeMode
 from billing.enums import AllocationKind, EventType, InvoiceKind, InvoiceStatus, LedgerEntryKind
 from billing.errors import TooManyLines
 from billing.ids import InvoiceId, InvoiceLineId
-from billing.invoicing import finalize
+from billing.invoicing import bill
 from billing.limits import MAX_CENTS, MAX_LINES
 from billing.money import AmountOverflow
 from billing.new_records import NewInvoice
@@ -46,7 +46,7 @@ def an_invoice(account: Account, *amounts_cents: int, at: datetime = JUNE) -> Ne
         replace(example, id=InvoiceLineId(account.make_id()), amount_cents=amount_cents)
         for amount_cents in amounts_cents
     ]
-    return finalize(account, InvoiceKind.PRORATION, lines, period=Period(at, at + days(30)), at=at)
+    return bill(account, InvoiceKind.PRORATION, lines, period=Period(at, at + days(30)), at=at)
 
 
 def put_against(account: Account, kind: AllocationKind) -> list[tuple[InvoiceId, int]]:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from billing.account import Account
 from billing.changes import ChangeMode
 from billing.enums import EventType, InvoiceKind, InvoiceStatus, LineKind, PeriodKind, SubscriptionStatus
-from billing.invoicing import update_past_due
 from billing.limits import MAX_CENTS, MAX_PERIODS_PER_RUN
 from billing.money import AmountOverflow
 from billing.periods import Interval, Period
 from billing.renewals import bill_until, renew
+from billing.settling import update_past_due
 from tests.billing.accounts import (
     JUNE,
     MONTH,

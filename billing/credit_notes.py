@@ -1,0 +1,251 @@
+"""Credit notes: corrections of finalized invoices. Pure: changes an `Account`.
+
+A credit note credits lines of one invoice. It lowers what is due on the invoice. The remainder returns to the balance
+what the balance had paid, and the caller distributes the rest: to refunds, to the balance, or outside this server.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing.account import Account
+from billing.enums import AllocationKind, CreditNoteStatus, EventType, LedgerEntryKind
+from billing.errors import (
+    AmountNotPositive,
+    BalanceSpent,
+    CreditExceedsInvoice,
+    CreditExceedsLine,
+    CreditNoteRefunded,
+    CreditNoteVoid,
+    DistributionInvalid,
+    InvalidInput,
+)
+from billing.ids import CreditNoteId, CreditNoteLineId, InvoiceLineId
+from billing.invoicing import SEQUENCE_DIGITS
+from billing.limits import MAX_LINES
+from billing.new_records import NewCreditNote, NewCreditNoteLine
+from billing.proration import split
+from billing.records import AllocationState, CreditableLine, CreditNoteState, InvoiceState
+from billing.settling import add_ledger_entry, add_to_balance, allocate, apply_balance_to_open, release, update_past_due
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedCredit:
+    """A requested credit: amounts for lines, an amount that is split over all lines, or the whole invoice.
+
+    Exactly one of `lines`, `amount_cents` and `whole` must be given.
+    """
+
+    lines: Sequence[tuple[InvoiceLineId, int]] = ()
+    amount_cents: int | None = None
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """The parts of a credit note that are refunded, added to the balance, and settled outside this server.
+
+    Without `balance_cents`, what is left goes to the balance.
+    """
+
+    refund_cents: int = 0
+    balance_cents: int | None = None
+    outside_cents: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Creditable:
+    """What was credited on an invoice so far.
+
+    `noted_cents` is the sum of its credit notes that are not void. `restorable_cents` is what the balance and credits
+    paid on it and no credit note has returned yet. `last_sequence` is that of the customer's latest credit note, or 0.
+    """
+
+    lines: Sequence[CreditableLine]
+    noted_cents: int
+    restorable_cents: int
+    last_sequence: int
+
+
+def creditable_cents(amount_cents: int, noted_cents: int, lines: Sequence[CreditableLine]) -> int:
+    """Returns the amount that can still be credited on an invoice with this total."""
+    return max(0, min(amount_cents - noted_cents, sum(line.creditable_cents for line in lines)))
+
+
+def credit_note_number(prefix: str, sequence: int) -> str:
+    return f"{prefix}-C{sequence:0{SEQUENCE_DIGITS}d}"
+
+
+def issue_credit_note(
+    account: Account,
+    invoice: InvoiceState,
+    creditable: Creditable,
+    request: RequestedCredit,
+    distribution: Distribution | None,
+    *,
+    reason: str,
+    memo: str | None = None,
+    at: datetime,
+) -> NewCreditNote:
+    """Issues a credit note for a finalized invoice, and settles it.
+
+    Without a `distribution`, what is left to distribute goes to the balance. Raises `InvalidInput`,
+    `AmountNotPositive`, `CreditExceedsLine`, `CreditExceedsInvoice`, `DistributionInvalid`, `AmountOverflow`.
+    """
+    credited = credited_lines(invoice, creditable, request)
+    total = sum(cents for _, cents in credited)
+    applied = min(total, invoice.amount_due_cents)
+    restored = min(total - applied, creditable.restorable_cents)
+    refund, to_balance, outside = distributed(total - applied - restored, distribution or Distribution())
+    note = NewCreditNote(
+        id=CreditNoteId(account.make_id()),
+        customer_id=account.customer.id,
+        invoice_id=invoice.id,
+        status=CreditNoteStatus.ISSUED,
+        amount_cents=total,
+        applied_cents=applied,
+        restored_cents=restored,
+        balance_cents=to_balance,
+        refund_cents=refund,
+        outside_cents=outside,
+        refunded_cents=0,
+        voided_at=None,
+        version=0,
+        updated_at=at,
+        sequence=creditable.last_sequence + 1,
+        number=credit_note_number(account.customer.invoice_prefix, creditable.last_sequence + 1),
+        currency=invoice.currency,
+        reason=reason,
+        memo=memo,
+        bill_to=account.customer.bill_to,
+        issued_at=at,
+        test_clock_id=account.customer.test_clock_id,
+        created_at=at,
+        lines=[],
+    )
+    note.lines = [
+        NewCreditNoteLine(
+            id=CreditNoteLineId(account.make_id()),
+            customer_id=note.customer_id,
+            credit_note_id=note.id,
+            invoice_line_id=line.id,
+            position=position,
+            description=line.description,
+            amount_cents=cents,
+        )
+        for position, (line, cents) in enumerate(credited, start=1)
+    ]
+    account.credit_notes.append(note)
+    account.record_change(EventType.CREDIT_NOTE_ISSUED, note, at)
+    if applied:
+        allocate(account, invoice, AllocationKind.CREDIT_NOTE, applied, at, credit_note_id=note.id)
+    if restored + to_balance:
+        add_to_balance(account, LedgerEntryKind.CREDIT_NOTE, restored + to_balance, at, credit_note_id=note.id)
+    update_past_due(account, at)
+    return note
+
+
+def credited_lines(
+    invoice: InvoiceState, creditable: Creditable, request: RequestedCredit
+) -> list[tuple[CreditableLine, int]]:
+    """Returns the lines that a request credits, with the cents of each.
+
+    Raises `InvalidInput`, `AmountNotPositive`, `CreditExceedsLine`, `CreditExceedsInvoice`.
+    """
+    most = creditable_cents(invoice.amount_cents, creditable.noted_cents, creditable.lines)
+    if (request.amount_cents is not None) + request.whole + bool(request.lines) != 1:
+        raise InvalidInput("Give exactly one of `lines`, `amountCents` and `whole: true`.", "lines")
+    if request.lines:
+        credited = requested_lines(creditable.lines, request.lines)
+        total = sum(cents for _, cents in credited)
+    else:
+        total = most if request.amount_cents is None else request.amount_cents
+        if request.amount_cents is not None and total <= 0:
+            raise AmountNotPositive("A credit note must be more than 0.")
+        credited = []
+    if total == 0 or total > most:
+        raise CreditExceedsInvoice(
+            f"Only {most} minor units of this invoice can still be credited."
+            if most
+            else "Nothing of this invoice can still be credited.",
+            "lines" if request.lines else "amount_cents" if request.amount_cents is not None else "whole",
+        )
+    if credited:
+        return credited
+    left = [line for line in creditable.lines if line.creditable_cents]
+    parts = split(total, [line.creditable_cents for line in left])
+    return [(line, cents) for line, cents in zip(left, parts, strict=True) if cents]
+
+
+def requested_lines(
+    lines: Sequence[CreditableLine], requested: Sequence[tuple[InvoiceLineId, int]]
+) -> list[tuple[CreditableLine, int]]:
+    """Returns the requested lines with their amounts, in the order of the invoice.
+
+    Raises `InvalidInput`, `AmountNotPositive`, `CreditExceedsLine`.
+    """
+    if len(requested) > MAX_LINES:
+        raise InvalidInput(f"A credit note has at most {MAX_LINES} lines.", "lines")
+    known = {line.id: line for line in lines}
+    amounts: dict[InvoiceLineId, int] = {}
+    for place, (line_id, cents) in enumerate(requested):
+        line = known.get(line_id)
+        if line is None:
+            raise InvalidInput("The invoice has no such line.", "lines", str(place), "line_id")
+        if line_id in amounts:
+            raise InvalidInput("Each line may be named only once.", "lines", str(place), "line_id")
+        if cents <= 0:
+            raise AmountNotPositive("A credit must be more than 0.", "lines", str(place), "amount_cents")
+        if cents > line.creditable_cents:
+            raise CreditExceedsLine(
+                f"Only {line.creditable_cents} minor units of this line can still be credited.",
+                *("lines", str(place), "amount_cents"),
+            )
+        amounts[line_id] = cents
+    return [(line, amounts[line.id]) for line in lines if line.id in amounts]
+
+
+def distributed(to_distribute_cents: int, distribution: Distribution) -> tuple[int, int, int]:
+    """Returns the parts of an amount for refunds, for the balance, and outside. Raises `DistributionInvalid`."""
+    refund, outside = distribution.refund_cents, distribution.outside_cents
+    to_balance = distribution.balance_cents
+    if to_balance is None:
+        to_balance = to_distribute_cents - refund - outside
+        if refund < 0 or outside < 0 or to_balance < 0:
+            raise DistributionInvalid(f"The parts must be 0 or more, and at most {to_distribute_cents} together.")
+    elif min(refund, outside, to_balance) < 0 or refund + outside + to_balance != to_distribute_cents:
+        raise DistributionInvalid(f"The parts must be 0 or more, and add up to {to_distribute_cents}.")
+    return refund, to_balance, outside
+
+
+def void_credit_note(
+    account: Account,
+    note: CreditNoteState,
+    invoice: InvoiceState,
+    allocation: AllocationState | None,
+    at: datetime,
+) -> None:
+    """Voids a credit note: the invoice owes again what the note had lowered, and the balance is lowered again.
+
+    `allocation` is what the note paid on its invoice, if anything. Raises `CreditNoteVoid`, `CreditNoteRefunded`,
+    `BalanceSpent`.
+    """
+    if note.status is CreditNoteStatus.VOID:
+        raise CreditNoteVoid("This credit note is VOID already.")
+    if note.refunded_cents:
+        raise CreditNoteRefunded(f"{note.refunded_cents} minor units of this credit note were refunded.")
+    added = note.restored_cents + note.balance_cents
+    if added > account.customer.balance_cents:
+        raise BalanceSpent(
+            f"This credit note added {added} minor units to the customer's balance, of which only"
+            f" {account.customer.balance_cents} are left."
+        )
+    note.status = CreditNoteStatus.VOID
+    note.voided_at = at
+    account.record_change(EventType.CREDIT_NOTE_VOIDED, note, at)
+    if added:
+        add_ledger_entry(account, LedgerEntryKind.CREDIT_NOTE_VOIDED, -added, at, credit_note_id=note.id)
+    if allocation is not None:
+        release(account, invoice, allocation, allocation.amount_cents, at)
+        apply_balance_to_open(account, at)
+    update_past_due(account, at)

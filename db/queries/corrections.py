@@ -1,0 +1,109 @@
+"""Reads that corrections need: the allocations of payments and balances, and what was credited on invoices."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.credit_notes import Creditable
+from billing.enums import AllocationKind, CreditNoteStatus
+from billing.ids import CreditNoteId, CustomerId, InvoiceId, PaymentId
+from billing.records import AllocationState, CreditableLine, CreditNoteState, InvoiceState, PaymentState
+from db.access.records import bind
+from db.models import Allocation, CreditNote, Invoice, InvoiceLine, LedgerEntry, Payment
+from db.queries.accounts import ALLOCATION, INVOICE
+from db.queries.arrays import among
+from db.queries.lines import credited_by_line, noted_by_line
+
+PAYMENT = bind(PaymentState, Payment, updated_at=func.coalesce(Payment.updated_at, Payment.created_at))
+CREDIT_NOTE = bind(CreditNoteState, CreditNote)
+
+
+async def payment_state(session: AsyncSession, payment_id: PaymentId) -> PaymentState | None:
+    rows = (await session.execute(select(*PAYMENT.columns).where(Payment.id == payment_id))).all()
+    return PAYMENT.make(*rows[0]) if rows else None
+
+
+async def credit_note_state(session: AsyncSession, credit_note_id: CreditNoteId) -> CreditNoteState | None:
+    rows = (await session.execute(select(*CREDIT_NOTE.columns).where(CreditNote.id == credit_note_id))).all()
+    return CREDIT_NOTE.make(*rows[0]) if rows else None
+
+
+async def invoice_states(session: AsyncSession, invoice_ids: Sequence[InvoiceId]) -> list[InvoiceState]:
+    return INVOICE.read(await session.execute(select(*INVOICE.columns).where(among(Invoice.id, invoice_ids))))
+
+
+async def allocations_of_payment(
+    session: AsyncSession, customer_id: CustomerId, payment_id: PaymentId
+) -> list[AllocationState]:
+    """Returns the allocations of a payment, and those of the customer's balance, that are not released."""
+    statement = select(*ALLOCATION.columns).where(
+        Allocation.customer_id == customer_id,
+        Allocation.released_at.is_(None),
+        or_(Allocation.payment_id == payment_id, Allocation.kind == AllocationKind.BALANCE),
+    )
+    return ALLOCATION.read(await session.execute(statement))
+
+
+async def allocation_of_credit_note(session: AsyncSession, credit_note_id: CreditNoteId) -> AllocationState | None:
+    """Returns what a credit note paid on its invoice, or None."""
+    statement = select(*ALLOCATION.columns).where(
+        Allocation.credit_note_id == credit_note_id, Allocation.released_at.is_(None)
+    )
+    rows = (await session.execute(statement)).all()
+    return ALLOCATION.make(*rows[0]) if rows else None
+
+
+async def overpaid_cents(session: AsyncSession, payment_id: PaymentId) -> int:
+    """Returns the part of a payment that was added to the balance and not taken back by reversals or refunds."""
+    entries = select(func.coalesce(func.sum(LedgerEntry.amount_cents), 0)).where(LedgerEntry.payment_id == payment_id)
+    return max(0, int(await session.scalar(entries) or 0))
+
+
+async def has_credit_note(session: AsyncSession, invoice_id: InvoiceId) -> bool:
+    """Returns True if a credit note of the invoice is not void."""
+    notes = select(CreditNote.id).where(CreditNote.invoice_id == invoice_id, CreditNote.status != CreditNoteStatus.VOID)
+    return (await session.scalar(notes.limit(1))) is not None
+
+
+async def read_creditable(session: AsyncSession, customer_id: CustomerId, invoice_id: InvoiceId) -> Creditable:
+    """Returns what was credited on an invoice so far."""
+    notes = (
+        await session.execute(
+            select(
+                func.coalesce(func.sum(CreditNote.amount_cents), 0),
+                func.coalesce(func.sum(CreditNote.restored_cents), 0),
+            ).where(CreditNote.invoice_id == invoice_id, CreditNote.status != CreditNoteStatus.VOID)
+        )
+    ).one()
+    returnable = await session.scalar(
+        select(func.coalesce(func.sum(Allocation.amount_cents), 0)).where(
+            Allocation.invoice_id == invoice_id,
+            Allocation.kind.in_((AllocationKind.BALANCE, AllocationKind.CREDIT)),
+            Allocation.released_at.is_(None),
+        )
+    )
+    last = await session.scalar(select(func.max(CreditNote.sequence)).where(CreditNote.customer_id == customer_id))
+    return Creditable(
+        lines=await creditable_lines(session, invoice_id),
+        noted_cents=int(notes[0]),
+        restorable_cents=max(0, int(returnable or 0) - int(notes[1])),
+        last_sequence=last or 0,
+    )
+
+
+async def creditable_lines(session: AsyncSession, invoice_id: InvoiceId) -> list[CreditableLine]:
+    """Returns the lines of an invoice and what was credited for each, ordered by position."""
+    lines = (
+        await session.execute(
+            select(InvoiceLine.id, InvoiceLine.description, InvoiceLine.amount_cents)
+            .where(InvoiceLine.invoice_id == invoice_id)
+            .order_by(InvoiceLine.position)
+        )
+    ).all()
+    ids = [line.id for line in lines]
+    noted, prorated = await noted_by_line(session, ids), await credited_by_line(session, ids)
+    return [
+        CreditableLine(line.id, line.description, line.amount_cents, noted.get(line.id, 0), prorated.get(line.id, 0))
+        for line in lines
+    ]

@@ -1,0 +1,103 @@
+"""Credit notes: corrections of finalized invoices."""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.account import Account
+from billing.credit_notes import Distribution, RequestedCredit, issue_credit_note, void_credit_note
+from billing.enums import InvoiceStatus
+from billing.errors import CreditNoteNotFound
+from billing.ids import CreditNoteId, InvoiceId
+from billing.limits import MAX_REASON
+from billing.money import rejecting_overflow
+from billing.new_records import NewCreditNote
+from billing.records import InvoiceState
+from billing.settling import status_error
+from billing.validation import required_text, valid_memo
+from db.queries.corrections import allocation_of_credit_note, credit_note_state, invoice_states, read_creditable
+from services.accounts.open import open_customer
+from services.accounts.write import store
+from services.idempotency import Outcome
+from services.invoices import read_existing_invoice
+
+
+async def create_credit_note(
+    session: AsyncSession,
+    *,
+    invoice_id: InvoiceId,
+    request: RequestedCredit,
+    distribution: Distribution | None = None,
+    reason: str,
+    memo: str | None = None,
+    now: datetime,
+) -> Outcome:
+    """Issues a credit note for a finalized invoice.
+
+    Raises `InvoiceNotFound`, `InvoiceDraft`, `InvoiceVoid`, `TestClockAdvancing` and the errors of
+    `issue_credit_note`.
+    """
+    account, note = await decide_credit_note(
+        session, invoice_id, request, distribution, reason=reason, memo=memo, now=now, lock=True
+    )
+    await store(session, [account])
+    return Outcome(customer_id=note.customer_id, invoice_id=invoice_id, credit_note_id=note.id)
+
+
+async def decide_credit_note(
+    session: AsyncSession,
+    invoice_id: InvoiceId,
+    request: RequestedCredit,
+    distribution: Distribution | None,
+    *,
+    reason: str,
+    memo: str | None,
+    now: datetime,
+    lock: bool,
+) -> tuple[Account, NewCreditNote]:
+    """Returns the account of the invoice's customer, with a credit note that is not stored, and the credit note.
+
+    `lock=False` is for previews: it locks and stores nothing. Raises the errors of `create_credit_note`.
+    """
+    reason = required_text(reason, "reason", MAX_REASON)
+    memo = valid_memo(memo, "memo")
+    account, invoice, at = await open_finalized(session, invoice_id, now, lock=lock)
+    creditable = await read_creditable(session, account.customer.id, invoice_id)
+    with rejecting_overflow():
+        note = issue_credit_note(account, invoice, creditable, request, distribution, reason=reason, memo=memo, at=at)
+    return account, note
+
+
+async def open_finalized(
+    session: AsyncSession, invoice_id: InvoiceId, now: datetime, *, lock: bool
+) -> tuple[Account, InvoiceState, datetime]:
+    """Returns the account of an invoice that is not a DRAFT or VOID, the invoice, and the customer's current time.
+
+    Raises `InvoiceNotFound`, `InvoiceDraft`, `InvoiceVoid`, `TestClockAdvancing`.
+    """
+    found = await read_existing_invoice(session, invoice_id)
+    account, at = await open_customer(session, found.customer_id, now=now, lock=lock)
+    for unpaid in account.unpaid:
+        if unpaid.id == invoice_id:
+            return account, unpaid, at
+    [invoice] = await invoice_states(session, [invoice_id])
+    if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.VOID):
+        raise status_error(invoice.status)
+    return account, invoice, at
+
+
+async def void_issued_credit_note(session: AsyncSession, *, credit_note_id: CreditNoteId, now: datetime) -> Outcome:
+    """Voids a credit note of which nothing was refunded.
+
+    Raises `CreditNoteNotFound`, `TestClockAdvancing` and the errors of `void_credit_note`.
+    """
+    known = await credit_note_state(session, credit_note_id)
+    if known is None:
+        raise CreditNoteNotFound("There is no credit note with this id.")
+    account, invoice, at = await open_finalized(session, known.invoice_id, now, lock=True)
+    note = await credit_note_state(session, credit_note_id)
+    assert note is not None, "credit notes are never deleted"
+    allocation = await allocation_of_credit_note(session, credit_note_id)
+    void_credit_note(account, note, invoice, allocation, at)
+    await store(session, [account])
+    return Outcome(customer_id=note.customer_id, invoice_id=note.invoice_id, credit_note_id=credit_note_id)
