@@ -62,7 +62,7 @@ def searches(database: BenchDatabase) -> Iterator[tuple[str, str]]:
     """Yields the names of searches, and their arguments."""
     [[name, email, external_id, prefix]] = database.run(
         "SELECT name, email, external_id, invoice_prefix FROM customers WHERE external_id IS NOT NULL"
-        " AND last_invoice_number > 9 ORDER BY created_at OFFSET 400000 LIMIT 1"
+        " AND last_invoice_number > 9 ORDER BY created_at OFFSET 100000 LIMIT 1"
     )
     texts = {
         "in 60 %": "gmail",
@@ -99,9 +99,12 @@ def search(name: str) -> None:
         with bench_database(folder) as database:
             database.billing("migrate")
             began = time.monotonic()
-            database.run(NAMES)
+            # The index is created afterwards, which is four times as fast.
+            [[index]] = database.run("SELECT pg_get_indexdef('ix_customers_search'::regclass)")
+            database.run("DROP INDEX ix_customers_search", NAMES)
             for first in range(0, CUSTOMERS, PORTION):
                 database.run(ADD, arguments=[first, first + PORTION - 1])
+            database.run(index)
             database.tidy()
             print(f"{CUSTOMERS} customers in {time.monotonic() - began:.0f} s", flush=True)
             times: dict[str, float] = {}

@@ -12,10 +12,10 @@ branch_labels = None
 depends_on = None
 
 SEARCHED_TEXT = (
-    r"translate(lower((E'\n\n' || customers.name || E'\n\n' || customers.email || E'\n\n'"
+    r"replace(lower((E'\n\n' || customers.name || E'\n\n' || customers.email || E'\n\n'"
     r" || coalesce(customers.external_id, '') || E'\n\n' || customers.invoice_prefix)"
     ' COLLATE "default")'
-    r", E'\n .,-_@&''+/()#', 'NABCDEFGHIJKLM')"
+    r", E'\n\n', 'NN')"
 )
 
 INDEXES = (

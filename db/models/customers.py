@@ -49,14 +49,13 @@ from db.models.base import (
 
 
 def searchable(value: ColumnElement[str]) -> ColumnElement[str]:
-    """Returns the form in which a text or a pattern is searched: lower case, with letters in place of punctuation.
+    """Returns the form in which a text or a pattern is searched: lower case, with `NN` in place of two line feeds.
 
-    pg_trgm ignores punctuation, so without this it could find neither `H&M` nor `@a` from its index. The letters are
-    upper case, so they occur nowhere else in the text. `%` and `\\` keep their meaning in patterns.
+    pg_trgm ignores line feeds, so without this it could not find the beginning of a text from its index. The letters
+    are upper case, so they occur nowhere else in the text. The form must be cheap, because PostgreSQL computes it for
+    each row that the index finds: with `translate` for all punctuation, it took 14 times as long.
     """
-    lower = func.lower(collate(value, "default"))
-    punctuation, letters = r"E'\n .,-_@&''+/()#'", "'NABCDEFGHIJKLM'"
-    return func.translate(lower, literal_column(punctuation), literal_column(letters), type_=Text())
+    return func.replace(func.lower(collate(value, "default")), literal_column(r"E'\n\n'"), literal_column("'NN'"))
 
 
 SEARCHED_TEXT = searchable(
