@@ -25,7 +25,7 @@ from billing.invoicing import SEQUENCE_DIGITS
 from billing.limits import MAX_LINES
 from billing.new_records import NewCreditNote, NewCreditNoteLine
 from billing.proration import split
-from billing.records import AllocationState, CreditableLine, CreditNoteState, InvoiceState
+from billing.records import AllocationState, Creditable, CreditableLine, CreditNoteState, InvoiceState
 from billing.settling import add_ledger_entry, add_to_balance, allocate, apply_balance_to_open, release, update_past_due
 
 
@@ -53,25 +53,6 @@ class Distribution:
     outside_cents: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Creditable:
-    """What was credited on an invoice so far.
-
-    `noted_cents` is the sum of its credit notes that are not void. `restorable_cents` is what the balance and credits
-    paid on it and no credit note has returned yet. `last_sequence` is that of the customer's latest credit note, or 0.
-    """
-
-    lines: Sequence[CreditableLine]
-    noted_cents: int
-    restorable_cents: int
-    last_sequence: int
-
-
-def creditable_cents(amount_cents: int, noted_cents: int, lines: Sequence[CreditableLine]) -> int:
-    """Returns the amount that can still be credited on an invoice with this total."""
-    return max(0, min(amount_cents - noted_cents, sum(line.creditable_cents for line in lines)))
-
-
 def credit_note_number(prefix: str, sequence: int) -> str:
     return f"{prefix}-C{sequence:0{SEQUENCE_DIGITS}d}"
 
@@ -83,16 +64,18 @@ def issue_credit_note(
     request: RequestedCredit,
     distribution: Distribution | None,
     *,
+    sequence: int,
     reason: str,
     memo: str | None = None,
     at: datetime,
 ) -> NewCreditNote:
     """Issues a credit note for a finalized invoice, and settles it.
 
-    Without a `distribution`, what is left to distribute goes to the balance. Raises `InvalidInput`,
+    `sequence` is the next one of the customer's credit notes. Without a `distribution`, what is left to distribute goes
+    to the balance. Raises `InvalidInput`,
     `AmountNotPositive`, `CreditExceedsLine`, `CreditExceedsInvoice`, `DistributionInvalid`, `AmountOverflow`.
     """
-    credited = credited_lines(invoice, creditable, request)
+    credited = credited_lines(creditable, request)
     total = sum(cents for _, cents in credited)
     applied = min(total, invoice.amount_due_cents)
     restored = min(total - applied, creditable.restorable_cents)
@@ -112,8 +95,8 @@ def issue_credit_note(
         voided_at=None,
         version=0,
         updated_at=at,
-        sequence=creditable.last_sequence + 1,
-        number=credit_note_number(account.customer.invoice_prefix, creditable.last_sequence + 1),
+        sequence=sequence,
+        number=credit_note_number(account.customer.invoice_prefix, sequence),
         currency=invoice.currency,
         reason=reason,
         memo=memo,
@@ -145,14 +128,12 @@ def issue_credit_note(
     return note
 
 
-def credited_lines(
-    invoice: InvoiceState, creditable: Creditable, request: RequestedCredit
-) -> list[tuple[CreditableLine, int]]:
+def credited_lines(creditable: Creditable, request: RequestedCredit) -> list[tuple[CreditableLine, int]]:
     """Returns the lines that a request credits, with the cents of each.
 
     Raises `InvalidInput`, `AmountNotPositive`, `CreditExceedsLine`, `CreditExceedsInvoice`.
     """
-    most = creditable_cents(invoice.amount_cents, creditable.noted_cents, creditable.lines)
+    most = creditable.creditable_cents
     if (request.amount_cents is not None) + request.whole + bool(request.lines) != 1:
         raise InvalidInput("Give exactly one of `lines`, `amountCents` and `whole: true`.", "lines")
     if request.lines:

@@ -1,5 +1,6 @@
 """Plain values for the rows that billing reads and writes. The rules change some of them in place."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -328,6 +329,11 @@ class CreditNoteState(VersionedState):
     version: int
     updated_at: datetime
 
+    @property
+    def to_distribute_cents(self) -> int:
+        """The part that the caller distributed, or that went to the balance by default."""
+        return self.balance_cents + self.refund_cents + self.outside_cents
+
 
 @dataclass(slots=True)
 class CreditableLine:
@@ -346,6 +352,25 @@ class CreditableLine:
     def creditable_cents(self) -> int:
         """The part that can still be credited. 0 for a line that is itself a credit."""
         return max(0, self.amount_cents - self.noted_cents - self.prorated_cents)
+
+
+@dataclass(frozen=True, slots=True)
+class Creditable:
+    """A finalized invoice with the total `amount_cents`, and what was credited on it so far.
+
+    `noted_cents` is the sum of its credit notes that are not void. `restorable_cents` is what the balance and credits
+    paid on it and no credit note has returned yet.
+    """
+
+    amount_cents: int
+    lines: Sequence[CreditableLine]
+    noted_cents: int
+    restorable_cents: int = 0
+
+    @property
+    def creditable_cents(self) -> int:
+        """The amount that can still be credited."""
+        return max(0, min(self.amount_cents - self.noted_cents, sum(line.creditable_cents for line in self.lines)))
 
 
 @dataclass(slots=True)

@@ -15,7 +15,13 @@ from billing.new_records import NewCreditNote
 from billing.records import InvoiceState
 from billing.settling import status_error
 from billing.validation import required_text, valid_memo
-from db.queries.corrections import allocation_of_credit_note, credit_note_state, invoice_states, read_creditable
+from db.queries.corrections import (
+    allocation_of_credit_note,
+    credit_note_state,
+    invoice_states,
+    next_sequence,
+    read_creditable,
+)
 from services.accounts.open import open_customer
 from services.accounts.write import store
 from services.idempotency import Outcome
@@ -37,8 +43,10 @@ async def create_credit_note(
     Raises `InvoiceNotFound`, `InvoiceDraft`, `InvoiceVoid`, `TestClockAdvancing` and the errors of
     `issue_credit_note`.
     """
+    reason = required_text(reason, "reason", MAX_REASON)
+    memo = valid_memo(memo, "memo")
     account, note = await decide_credit_note(
-        session, invoice_id, request, distribution, reason=reason, memo=memo, now=now, lock=True
+        session, invoice_id, request, distribution, reason=reason, memo=memo, now=now
     )
     await store(session, [account])
     return Outcome(customer_id=note.customer_id, invoice_id=invoice_id, credit_note_id=note.id)
@@ -50,21 +58,22 @@ async def decide_credit_note(
     request: RequestedCredit,
     distribution: Distribution | None,
     *,
-    reason: str,
-    memo: str | None,
+    reason: str = "",
+    memo: str | None = None,
     now: datetime,
-    lock: bool,
+    lock: bool = True,
 ) -> tuple[Account, NewCreditNote]:
     """Returns the account of the invoice's customer, with a credit note that is not stored, and the credit note.
 
-    `lock=False` is for previews: it locks and stores nothing. Raises the errors of `create_credit_note`.
+    `lock=False` is for previews: it locks nothing. Raises the errors of `create_credit_note`, except those of texts.
     """
-    reason = required_text(reason, "reason", MAX_REASON)
-    memo = valid_memo(memo, "memo")
     account, invoice, at = await open_finalized(session, invoice_id, now, lock=lock)
-    creditable = await read_creditable(session, account.customer.id, invoice_id)
+    creditable = await read_creditable(session, invoice_id, invoice.amount_cents)
+    sequence = await next_sequence(session, account.customer.id)
     with rejecting_overflow():
-        note = issue_credit_note(account, invoice, creditable, request, distribution, reason=reason, memo=memo, at=at)
+        note = issue_credit_note(
+            account, invoice, creditable, request, distribution, sequence=sequence, reason=reason, memo=memo, at=at
+        )
     return account, note
 
 

@@ -1,7 +1,7 @@
 """refunded and reversed parts of payments
 
 Revision 0024, after 0023. Nothing of the payments that exist, and of those that an older server records, was returned.
-Revision 0028 validates the checks.
+Revision 0029 validates the checks.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """allocations of credit notes, and released allocations of payments
 
-Revision 0025, after 0024. Separate from 0024 because that locks another table. Revision 0028 validates the
+Revision 0025, after 0024. Separate from 0024 because that locks another table. Revision 0029 validates the
 constraints.
 """
 

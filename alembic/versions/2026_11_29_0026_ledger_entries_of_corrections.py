@@ -1,6 +1,6 @@
 """ledger entries of corrections
 
-Revision 0026, after 0025. Separate from 0025 because that locks another table. Revision 0028 validates the
+Revision 0026, after 0025. Separate from 0025 because that locks another table. Revision 0029 validates the
 constraints.
 """
 

@@ -1,6 +1,6 @@
 """events of corrections
 
-Revision 0027, after 0026. Separate from 0026 because that locks another table. Revision 0028 validates the
+Revision 0027, after 0026. Separate from 0026 because that locks another table. Revision 0029 validates the
 constraints.
 """
 

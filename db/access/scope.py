@@ -18,8 +18,8 @@ from sqlalchemy.orm.interfaces import ORMOption
 
 from billing.enums import API_ACTOR
 from billing.ids import ApiKeyId, CustomerId
-from db.models import Base, IdempotencyKey, Plan
-from db.models.kinds import VISIBLE, is_the_customers_plan
+from db.models import Base, IdempotencyKey
+from db.models.kinds import VISIBLE, Viewer
 
 SCOPE = "scope"
 BUDGET = "row_budget"
@@ -112,12 +112,10 @@ def visible(model: type[Base], customer_id: CustomerId, key_id: ApiKeyId) -> Cri
     # Idempotency keys are looked up by API key, so a session finds only its own.
     if model is IdempotencyKey:
         return None
-    if model is Plan:
-        return lambda rows: is_the_customers_plan(rows, customer_id, key_id)
     condition = VISIBLE.get(model)
     if condition is None:
         return lambda _: false()
-    return lambda rows: condition(rows, customer_id)
+    return lambda rows: condition(rows, Viewer(customer_id, key_id))
 
 
 class ScopedSession(Session):

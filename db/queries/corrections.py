@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.credit_notes import Creditable
 from billing.enums import AllocationKind, CreditNoteStatus
 from billing.ids import CreditNoteId, CustomerId, InvoiceId, PaymentId
-from billing.records import AllocationState, CreditableLine, CreditNoteState, InvoiceState, PaymentState
+from billing.records import AllocationState, Creditable, CreditableLine, CreditNoteState, InvoiceState, PaymentState
 from db.access.records import bind
 from db.models import Allocation, CreditNote, Invoice, InvoiceLine, LedgerEntry, Payment
 from db.queries.accounts import ALLOCATION, INVOICE
@@ -66,8 +65,8 @@ async def has_credit_note(session: AsyncSession, invoice_id: InvoiceId) -> bool:
     return (await session.scalar(notes.limit(1))) is not None
 
 
-async def read_creditable(session: AsyncSession, customer_id: CustomerId, invoice_id: InvoiceId) -> Creditable:
-    """Returns what was credited on an invoice so far."""
+async def read_creditable(session: AsyncSession, invoice_id: InvoiceId, amount_cents: int) -> Creditable:
+    """Returns what was credited so far on an invoice with the given total."""
     notes = (
         await session.execute(
             select(
@@ -83,13 +82,18 @@ async def read_creditable(session: AsyncSession, customer_id: CustomerId, invoic
             Allocation.released_at.is_(None),
         )
     )
-    last = await session.scalar(select(func.max(CreditNote.sequence)).where(CreditNote.customer_id == customer_id))
     return Creditable(
+        amount_cents=amount_cents,
         lines=await creditable_lines(session, invoice_id),
         noted_cents=int(notes[0]),
         restorable_cents=max(0, int(returnable or 0) - int(notes[1])),
-        last_sequence=last or 0,
     )
+
+
+async def next_sequence(session: AsyncSession, customer_id: CustomerId) -> int:
+    """Returns the sequence of the customer's next credit note. Lock the customer before."""
+    last = await session.scalar(select(func.max(CreditNote.sequence)).where(CreditNote.customer_id == customer_id))
+    return (last or 0) + 1
 
 
 async def creditable_lines(session: AsyncSession, invoice_id: InvoiceId) -> list[CreditableLine]:

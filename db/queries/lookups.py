@@ -20,6 +20,8 @@ from db.models import (
     Allocation,
     Base,
     BillingHold,
+    CreditNote,
+    CreditNoteLine,
     Customer,
     Event,
     Invoice,
@@ -27,6 +29,8 @@ from db.models import (
     Payment,
     PendingLine,
     Plan,
+    Refund,
+    Reversal,
     Subscription,
     TestClock,
 )
@@ -185,6 +189,11 @@ latest_payments_by_reference = LatestBy(Payment, "reference")
 payments_by_invoice = PaymentsByInvoice(Payment, "id")
 allocations_by_invoice = ManyBy(Allocation, "invoice_id", order_by=("created_at", "id"))
 allocations_by_payment = ManyBy(Allocation, "payment_id", order_by=("created_at", "id"))
+reversals_by_payment = ManyBy(Reversal, "payment_id", order_by=("created_at", "id"))
+refunds_by_payment = ManyBy(Refund, "payment_id", order_by=("created_at", "id"))
+refunds_by_credit_note = ManyBy(Refund, "credit_note_id", order_by=("created_at", "id"))
+credit_notes_by_id = by_id[CreditNote]
+credit_note_lines_by_note = ManyBy(CreditNoteLine, "credit_note_id", order_by=("credit_note_id", "position"))
 test_clocks_by_id = by_id[TestClock]
 
 

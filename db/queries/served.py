@@ -18,7 +18,7 @@ from db.models import Base
 from db.models.base import NO_TEST_CLOCK, is_set_in_real_time, table_of
 from db.models.types import EnumText
 
-NARROW = frozenset({"customer_id", "subscription_id", "object_id", "test_clock_id"})
+NARROW = frozenset({"customer_id", "subscription_id", "invoice_id", "object_id", "test_clock_id", "number"})
 """Columns whose values each select few rows: the index of the column alone is enough for every list."""
 
 MAX_BRANCHES = 64

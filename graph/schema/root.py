@@ -18,6 +18,7 @@ from strawberry.schema.name_converter import NameConverter
 from graph.schema.declarations import declare
 from graph.schema.fields.scalars import SCALARS
 from graph.schema.mutations.access import AccessMutations
+from graph.schema.mutations.corrections import CorrectionMutations
 from graph.schema.mutations.customers import CustomerMutations
 from graph.schema.mutations.invoices import InvoiceMutations
 from graph.schema.mutations.moving import MovingMutations
@@ -38,6 +39,7 @@ class Mutation(
     MovingMutations,
     InvoiceMutations,
     PaymentMutations,
+    CorrectionMutations,
     TestClockMutations,
     AccessMutations,
 ):

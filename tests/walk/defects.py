@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing import crediting, invoicing, proration, renewals
+from billing import crediting, invoicing, proration, renewals, settling
 from billing.account import Account
 from billing.periods import Interval, Period, nth_boundary
 from graph.schema.fields import context
@@ -61,7 +61,7 @@ def a_month_is_counted_from_the_period_before() -> None:
 
 
 def what_is_due_now_is_past_due() -> None:
-    update_past_due = invoicing.update_past_due
+    update_past_due = settling.update_past_due
 
     def update_early(account: Account, at: datetime) -> None:
         update_past_due(account, at + timedelta(days=1))

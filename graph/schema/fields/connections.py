@@ -126,7 +126,7 @@ def connection(
 
     All connections have the same arguments; only the types of `filter` and `orderBy` differ. With a `search`, the list
     also has the argument `query`. With `without_test_clocks`, rows on a test clock are omitted unless the filter names
-    the clock, the customer or the subscription.
+    the clock, the customer, the subscription or the invoice.
     """
 
     def request_of(
@@ -203,7 +203,7 @@ def connection(
     )
 
 
-NAMING_TEST_CLOCKS = frozenset({"test_clock_id", "customer_id", "subscription_id"})
+NAMING_TEST_CLOCKS = frozenset({"test_clock_id", "customer_id", "subscription_id", "invoice_id"})
 """Columns whose conditions make a list include rows on a test clock."""
 
 

@@ -25,6 +25,7 @@ from billing.errors import BillingError
 from billing.limits import MAX_IDEMPOTENCY_KEY
 from billing.validation import UNCHANGED, Unchanged
 from db.queries.lookups import (
+    credit_notes_by_id,
     customers_by_id,
     invoices_by_id,
     payments_by_id,
@@ -79,6 +80,7 @@ made_plan = partial(edge, plans_by_id, "made.plan_id")
 made_subscription = partial(edge, subscriptions_by_id, "made.subscription_id")
 made_invoice = partial(edge, invoices_by_id, "made.invoice_id")
 made_payment = partial(edge, payments_by_id, "made.payment_id")
+made_credit_note = partial(edge, credit_notes_by_id, "made.credit_note_id")
 made_test_clock = partial(edge, test_clocks_by_id, "made.test_clock_id")
 """Payload fields for the objects that the mutation created or changed. They return the current state of the objects."""
 

@@ -26,7 +26,7 @@ class InvoiceLineInput:
         description=f"Description of the line: 1 to {limits.MAX_LINE_DESCRIPTION} characters."
     )
     unit_amount_cents: Cents = strawberry.field(
-        description="Price of one unit, in minor units of the invoice's currency. Must be more than 0."
+        description="Price of one unit, in minor units of the invoice's currency. Negative for a credit."
     )
     quantity: int = strawberry.field(
         default=1, description=f"Number of units, 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."

@@ -9,8 +9,10 @@ from billing.changes import ChangeMode
 from billing.ids import CustomerId, SubscriptionId
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import Payload, payload, preview
-from graph.schema.fields.scalars import parse_id
+from graph.schema.fields.scalars import Cents, parse_id
 from graph.schema.types.common import describe_fields
+from graph.schema.types.correction_inputs import CreditInput
+from graph.schema.types.corrections import CreditNotePreview
 from graph.schema.types.previews import InvoicePreview
 from graph.schema.types.subscription_inputs import (
     MOVED_START,
@@ -23,7 +25,7 @@ from graph.schema.types.subscription_inputs import (
     TrialUpdateInput,
 )
 from graph.schema.types.subscriptions import WITHDRAWN_CHANGE, PendingChange, WithdrawnChange
-from services import previews
+from services import credit_notes, previews
 
 
 @strawberry.input(description="The subscription to preview.")
@@ -158,6 +160,23 @@ class PreviewBillingAnchorResetPayload(Payload):
     )
 
 
+@strawberry.input(description="The credit note to preview. Give exactly one of `lines`, `amountCents` and `whole`.")
+class PreviewCreditNoteInput(CreditInput):
+    pass
+
+
+@payload
+class PreviewCreditNotePayload(Payload):
+    credit_note: CreditNotePreview | None = strawberry.field(default=None, description="The credit note.")
+    to_distribute_cents: Cents | None = strawberry.field(
+        default=None,
+        description=(
+            "The part to distribute to refunds, to the balance and outside, in minor units: the credit note without"
+            " what lowers the amount due and what returns to the balance."
+        ),
+    )
+
+
 @strawberry.type
 class PreviewQueries:
     @preview("Previews the first invoice of `createSubscription` with the same input. Stores nothing.")
@@ -250,4 +269,15 @@ class PreviewQueries:
         return PreviewBillingAnchorResetPayload(
             invoice=found.invoice,  # type: ignore[arg-type]
             next_invoice=found.next_invoice,  # type: ignore[arg-type]
+        )
+
+    @preview("Previews `createCreditNote` with the same input. Stores nothing.")
+    async def preview_credit_note(self, info: Info, input: PreviewCreditNoteInput) -> PreviewCreditNotePayload:
+        async with info.context.reads() as session:
+            _, note = await credit_notes.decide_credit_note(
+                session, input.invoice(), input.credit(), input.parts(), now=info.context.now(), lock=False
+            )
+        return PreviewCreditNotePayload(
+            credit_note=note,  # type: ignore[arg-type]
+            to_distribute_cents=Cents(note.to_distribute_cents),
         )

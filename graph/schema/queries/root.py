@@ -10,6 +10,7 @@ from billing.validation import MINOR_UNITS, email_key_or_none
 from db import models
 from db.queries.lookups import (
     by_id,
+    credit_notes_by_id,
     customers_by_email_key,
     customers_by_external_id,
     customers_by_id,
@@ -32,6 +33,7 @@ from graph.schema.fields.scalars import Currency, parse_id
 from graph.schema.queries.previews import PreviewQueries
 from graph.schema.types.access import ApiKey
 from graph.schema.types.common import Node, SupportedCurrency
+from graph.schema.types.corrections import CreditNote, CreditNoteFilter, CreditNoteOrder
 from graph.schema.types.customers import CUSTOMER_SEARCH, Customer, CustomerFilter, CustomerOrder
 from graph.schema.types.events import Event, events_cursor, feed
 from graph.schema.types.invoices import Invoice, InvoiceFilter, InvoiceOrder
@@ -132,6 +134,7 @@ class Query(PreviewQueries):
         argument_type=str,
         key_of=str,
     )
+    credit_note: CreditNote | None = lookup(credit_notes_by_id, "The credit note with this id.")
     test_clock: TestClock | None = lookup(test_clocks_by_id, "The test clock with this id.")
 
     @strawberry.field(
@@ -189,6 +192,16 @@ class Query(PreviewQueries):
         without_test_clocks=True,
         description=(
             "All payments. Payments on a test clock are omitted unless the filter names the clock or the customer."
+        ),
+    )
+    credit_notes: Connection[CreditNote] = connection(
+        models.CreditNote,
+        filter_by=CreditNoteFilter,
+        order_by=CreditNoteOrder,
+        without_test_clocks=True,
+        description=(
+            "All credit notes, including void ones. Credit notes on a test clock are omitted unless the filter names"
+            " the clock, the customer or the invoice."
         ),
     )
     events: Connection[Event] = feed(

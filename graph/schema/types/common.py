@@ -267,3 +267,13 @@ def within(column: str, span: DateTimeRange | None) -> tuple[Condition, ...]:
     start = () if span.from_ is None else (Condition(column, ">=", span.from_),)
     end = () if span.until is None else (Condition(column, "<", span.until),)
     return (*start, *end)
+
+
+@strawberry.type(
+    description="The billing details of the customer when the invoice was finalized, or the credit note issued."
+)
+class BillTo:
+    name: str = field("The customer's name at that time.")
+    email: str = field("The customer's e-mail address at that time.")
+    address: Address | None = field("The customer's postal address at that time. Null if not set.")
+    tax_id: str | None = field("The customer's tax id at that time. Null if not set.")

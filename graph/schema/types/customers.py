@@ -36,6 +36,7 @@ from graph.schema.types.common import (
     metadata_filter_field,
     within,
 )
+from graph.schema.types.corrections import CreditNote, CreditNoteFilter, CreditNoteOrder
 from graph.schema.types.events import Event, feed_by
 from graph.schema.types.invoices import InvoiceFilter, InvoiceOrder
 from graph.schema.types.lazy import LazyInvoice, LazySubscription, LazyTestClock
@@ -114,6 +115,13 @@ class Customer(Node):
         filter_by=PaymentFilter,
         order_by=PaymentOrder,
         description="All payments.",
+    )
+    credit_notes: Connection[CreditNote] = connection(
+        models.CreditNote,
+        parent="customer_id",
+        filter_by=CreditNoteFilter,
+        order_by=CreditNoteOrder,
+        description="All credit notes, including void ones.",
     )
     ledger: Connection[LedgerEntry] = connection(
         models.LedgerEntry,

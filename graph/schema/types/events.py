@@ -34,6 +34,7 @@ describe(
     SUBSCRIPTION="A subscription.",
     INVOICE="An invoice.",
     PAYMENT="A payment.",
+    CREDIT_NOTE="A credit note.",
     TEST_CLOCK="A test clock.",
 )
 describe(
@@ -76,10 +77,19 @@ describe(
     ),
     INVOICE_PARTIALLY_PAID="An invoice was partially paid.",
     INVOICE_PAID="An invoice was paid in full.",
+    INVOICE_AMOUNT_DUE_INCREASED=(
+        "The amount due on an unpaid invoice rose, because a payment was reversed or a credit note was voided."
+    ),
+    INVOICE_REOPENED="A PAID invoice became OPEN, because a payment was reversed or a credit note was voided.",
     INVOICE_VOIDED="An invoice was voided.",
     INVOICE_MARKED_UNCOLLECTIBLE="An invoice was marked uncollectible.",
     PAYMENT_RECORDED="A payment was recorded.",
     PAYMENT_UPDATED="The metadata of a payment was changed.",
+    PAYMENT_REVERSED="A payment, or a part of it, was reversed.",
+    PAYMENT_REFUNDED="A payment, or a part of it, was refunded.",
+    CREDIT_NOTE_ISSUED="A credit note was issued.",
+    CREDIT_NOTE_REFUNDED="A credit note, or a part of it, was refunded.",
+    CREDIT_NOTE_VOIDED="A credit note was voided.",
     TEST_CLOCK_CREATED="A test clock was created.",
     TEST_CLOCK_ADVANCING="A test clock started to advance.",
     TEST_CLOCK_ADVANCED="A test clock reached its target time.",

@@ -9,6 +9,7 @@ import strawberry
 from billing import limits
 from billing.enums import InvoiceKind, InvoiceStatus, LineKind
 from db import models
+from db.queries.creditable import creditable_by_invoice, creditable_by_line
 from db.queries.lookups import (
     allocations_by_invoice,
     customers_by_id,
@@ -22,11 +23,12 @@ from db.queries.lookups import (
     test_clocks_by_id,
 )
 from db.queries.pages import Condition
+from graph.schema.fields.connections import Connection, connection
 from graph.schema.fields.edges import edge
 from graph.schema.fields.paging import OrderDirection
 from graph.schema.fields.scalars import Cents, Currency
 from graph.schema.types.common import (
-    Address,
+    BillTo,
     DateTimeRange,
     MetadataEntry,
     Node,
@@ -38,6 +40,7 @@ from graph.schema.types.common import (
     metadata_field,
     within,
 )
+from graph.schema.types.corrections import CreditNote, CreditNoteFilter, CreditNoteOrder
 from graph.schema.types.lazy import (
     LazyCustomer,
     LazyInvoice,
@@ -75,14 +78,6 @@ describe(
 )
 
 
-@strawberry.type(description="The billing details of the customer when the invoice was finalized.")
-class BillTo:
-    name: str = field("The customer's name at that time.")
-    email: str = field("The customer's e-mail address at that time.")
-    address: Address | None = field("The customer's postal address at that time. Null if not set.")
-    tax_id: str | None = field("The customer's tax id at that time. Null if not set.")
-
-
 @strawberry.type(description="A line of an invoice.")
 class InvoiceLine:
     id: strawberry.ID = field("The line's id: a UUID.")
@@ -106,6 +101,12 @@ class InvoiceLine:
         lines_by_id,
         "reverses_line_id",
         "The line that this one credits, in whole or in part. Null if it is not a credit.",
+    )
+    creditable_cents: Cents = edge(
+        creditable_by_line,
+        "id",
+        "The amount that credit notes can still credit for this line, in minor units of the invoice's currency: its"
+        " amount, less credit notes and proration credits. 0 for a credit, and on drafts and VOID invoices.",
     )
 
 
@@ -183,7 +184,20 @@ class Invoice(Node):
     payments: list[Payment] = edge(
         payments_by_invoice,
         "id",
-        "Payments applied to this invoice, oldest first. See `allocations` for the amounts.",
+        "Payments applied to this invoice, oldest first. See `allocations` for the amounts. Includes reversed ones.",
+    )
+    creditable_cents: Cents = edge(
+        creditable_by_invoice,
+        "id",
+        "The amount that credit notes can still credit, in minor units of `currency`: at most the total less earlier"
+        " credit notes. 0 for drafts and VOID invoices.",
+    )
+    credit_notes: Connection[CreditNote] = connection(
+        models.CreditNote,
+        parent="invoice_id",
+        filter_by=CreditNoteFilter,
+        order_by=CreditNoteOrder,
+        description="The credit notes of this invoice, including void ones.",
     )
     replaces: LazyInvoice | None = edge(
         invoices_by_id, "replaces_id", "The voided invoice that this one replaces. Null if it replaces none."

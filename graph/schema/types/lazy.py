@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import strawberry
 
 if TYPE_CHECKING:
+    from graph.schema.types.corrections import CreditNote
     from graph.schema.types.customers import Customer
     from graph.schema.types.invoices import Invoice, InvoiceLine
     from graph.schema.types.payments import Payment
@@ -24,5 +25,7 @@ LazyInvoice: TypeAlias = Annotated["Invoice", strawberry.lazy("graph.schema.type
 LazyInvoiceLine: TypeAlias = Annotated["InvoiceLine", strawberry.lazy("graph.schema.types.invoices")]
 
 LazyPayment: TypeAlias = Annotated["Payment", strawberry.lazy("graph.schema.types.payments")]
+
+LazyCreditNote: TypeAlias = Annotated["CreditNote", strawberry.lazy("graph.schema.types.corrections")]
 
 LazyTestClock: TypeAlias = Annotated["TestClock", strawberry.lazy("graph.schema.types.runs")]

@@ -10,9 +10,12 @@ from billing.enums import AllocationKind, LedgerEntryKind, PaymentMethod
 from db import models
 from db.queries.lookups import (
     allocations_by_payment,
+    credit_notes_by_id,
     customers_by_id,
     invoices_by_id,
     payments_by_id,
+    refunds_by_payment,
+    reversals_by_payment,
     test_clocks_by_id,
 )
 from db.queries.pages import Condition
@@ -32,7 +35,14 @@ from graph.schema.types.common import (
     metadata_field,
     within,
 )
-from graph.schema.types.lazy import LazyCustomer, LazyInvoice, LazyPayment, LazyTestClock
+from graph.schema.types.corrections import Refund, Reversal
+from graph.schema.types.lazy import (
+    LazyCreditNote,
+    LazyCustomer,
+    LazyInvoice,
+    LazyPayment,
+    LazyTestClock,
+)
 
 describe(
     PaymentMethod,
@@ -50,6 +60,7 @@ describe(
     PAYMENT="From a payment.",
     BALANCE="From the customer's balance.",
     CREDIT="From another invoice with a negative total.",
+    CREDIT_NOTE="From a credit note of the invoice.",
 )
 describe(
     LedgerEntryKind,
@@ -57,14 +68,22 @@ describe(
     OVERPAYMENT="The part of a payment that was not applied to invoices was added.",
     INVOICE_CREDIT="The part of an invoice's negative total that was not applied to other invoices was added.",
     APPLIED="The amount that was applied to an invoice was subtracted.",
-    GIVEN_BACK="An invoice was voided. The amounts that the balance and credits had paid on it were added back.",
+    GIVEN_BACK=(
+        "What the balance and credits had paid on an invoice was added back, because the invoice was voided, or because"
+        " the reversal of a payment needed what the balance had paid."
+    ),
+    CREDIT_NOTE="A credit note was issued. Its parts for the balance were added.",
+    CREDIT_NOTE_VOIDED="A credit note was voided. What it had added was subtracted.",
+    REVERSAL="A payment was reversed. The part of it that had been added to the balance was subtracted.",
+    REFUND="Money was sent back from the balance. The amount was subtracted.",
+    ADJUSTMENT="You raised or lowered the balance, for example as goodwill.",
 )
 
 
 @strawberry.type(
     description=(
-        "An amount applied to an invoice, from a payment, from the customer's balance, or from the credit of"
-        " another invoice."
+        "An amount applied to an invoice, from a payment, the customer's balance, the credit of another invoice, or a"
+        " credit note."
     )
 )
 class Allocation:
@@ -73,8 +92,8 @@ class Allocation:
     amount_cents: Cents = field("The amount, in minor units of the invoice's currency. Always more than 0.")
     created_at: datetime = field("When it was applied to the invoice.")
     released_at: datetime | None = field(
-        "When the allocation was released because the invoice was voided. Null if it still counts. Allocations"
-        " of payments are never released."
+        "When the allocation was released, because the invoice or its credit note was voided, or a payment was"
+        " reversed. Null if it still counts. If only a part was released, another allocation has the rest."
     )
 
     invoice: LazyInvoice = edge(invoices_by_id, "invoice_id", "The invoice to which it is applied.")
@@ -84,12 +103,16 @@ class Allocation:
     source_invoice: LazyInvoice | None = edge(
         invoices_by_id, "source_invoice_id", "The invoice whose credit it comes from. Null for other kinds."
     )
+    credit_note: LazyCreditNote | None = edge(
+        credit_notes_by_id,
+        "credit_note_id",
+        "The credit note that it comes from. Null for other kinds, and in customer sessions that may not see it.",
+    )
 
 
 @strawberry.type(
     description=(
-        "A payment from a customer, received outside this server. Only its metadata can change. The allocations and"
-        " `overpaymentCents` add up to `amountCents`."
+        "A payment from a customer, received outside this server. A reversal takes it back, a refund returns money."
     )
 )
 class Payment(Node):
@@ -101,6 +124,9 @@ class Payment(Node):
     )
     currency: Currency = field("The currency, which is the customer's currency.")
     method: PaymentMethod = field("The payment method.")
+    refunded_cents: Cents = field("The part that was refunded so far, in minor units of `currency`.")
+    reversed_cents: Cents = field("The part that was reversed so far, in minor units of `currency`.")
+    reversed_at: datetime | None = field("When the payment was last reversed, in whole or in part. Null if never.")
     reference: str | None = field("Your reference for the payment, such as the bank's transfer id. Null if not set.")
     received_at: datetime = field("When the money was received.")
     version: int = field("Version of the payment. Starts at 1 and increases by one with each change.")
@@ -117,8 +143,10 @@ class Payment(Node):
     allocations: list[Allocation] = edge(
         allocations_by_payment,
         "id",
-        ("The allocations of this payment to invoices, in the order in which they were made."),
+        "The allocations of this payment to invoices, in the order in which they were made. Includes released ones.",
     )
+    reversals: list[Reversal] = edge(reversals_by_payment, "id", "The reversals of this payment, oldest first.")
+    refunds: list[Refund] = edge(refunds_by_payment, "id", "The refunds of this payment, oldest first.")
     test_clock: LazyTestClock | None = edge(
         test_clocks_by_id,
         "test_clock_id",
@@ -186,15 +214,24 @@ class LedgerEntry:
     )
     balance_after_cents: Cents = field("The balance after the change, in minor units of `currency`. Never negative.")
     currency: Currency = field("The currency, which is the customer's currency.")
+    reason: str | None = field("The reason that was given for an adjustment. Null for other kinds.")
     created_at: datetime = field("When the balance changed.")
 
     invoice: LazyInvoice | None = edge(
         invoices_by_id,
         "invoice_id",
-        "The invoice that the balance was applied to, or that added to it. Null for an overpayment.",
+        "The invoice that the balance was applied to, or that added to it. Null for kinds without an invoice.",
     )
     payment: LazyPayment | None = edge(
-        payments_by_id, "payment_id", "The payment whose excess was added. Null for entries of an invoice."
+        payments_by_id,
+        "payment_id",
+        "The payment whose excess was added, or that was reversed or refunded. Null for kinds without a payment.",
+    )
+    credit_note: LazyCreditNote | None = edge(
+        credit_notes_by_id,
+        "credit_note_id",
+        "The credit note that was issued or voided. Null for other kinds, and in customer sessions that may not see"
+        " it.",
     )
 
 

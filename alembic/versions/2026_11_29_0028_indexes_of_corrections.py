@@ -1,4 +1,4 @@
-"""validate the constraints of corrections, and index their lookups
+"""indexes of corrections
 
 Revision 0028, after 0027. Reads and writes continue meanwhile.
 """
@@ -10,26 +10,6 @@ revision = "0028"
 down_revision = "0027"
 branch_labels = None
 depends_on = None
-
-CONSTRAINTS = (
-    ("payments", "ck_payments_refunded_cents"),
-    ("payments", "ck_payments_reversed_cents"),
-    ("payments", "ck_payments_returned"),
-    ("payments", "ck_payments_reversed_at"),
-    ("allocations", "ck_allocations_kind"),
-    ("allocations", "ck_allocations_source"),
-    ("allocations", "fk_allocations_credit_note_id"),
-    ("ledger_entries", "ck_ledger_entries_kind"),
-    ("ledger_entries", "ck_ledger_entries_sign"),
-    ("ledger_entries", "ck_ledger_entries_payment"),
-    ("ledger_entries", "ck_ledger_entries_invoice"),
-    ("ledger_entries", "ck_ledger_entries_credit_note"),
-    ("ledger_entries", "ck_ledger_entries_adjustment"),
-    ("ledger_entries", "ck_ledger_entries_reason"),
-    ("ledger_entries", "fk_ledger_entries_credit_note_id"),
-    ("events", "ck_events_type"),
-    ("events", "ck_events_object_type"),
-)
 
 INDEXES = (
     ("ix_allocations_credit_note_id", "allocations", ("credit_note_id",), "credit_note_id IS NOT NULL"),
@@ -44,8 +24,6 @@ INDEXES = (
 
 
 def upgrade() -> None:
-    for table, constraint in CONSTRAINTS:
-        op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}")
     with op.get_context().autocommit_block():
         for name, table, columns, condition in INDEXES:
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")  # left over from a killed attempt
@@ -60,6 +38,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Leaves the constraints as they are: earlier revisions remove them."""
     for name, table, _, _ in INDEXES:
         op.drop_index(name, table)
