@@ -56,9 +56,11 @@ def reverse_payment(
     from_balance = min(amount_cents, overpaid_cents)
     own = [allocation for allocation in allocations if allocation.payment_id == payment.id]
     of_balance = [allocation for allocation in allocations if allocation.payment_id is None]
-    for allocation, part in latest_first(of_balance, from_balance - account.customer.balance_cents):
-        release(account, invoices[allocation.invoice_id], allocation, part, at)
-        add_ledger_entry(account, LedgerEntryKind.GIVEN_BACK, part, at, invoice_id=allocation.invoice_id)
+    for allocation, _ in latest_first(of_balance, from_balance - account.customer.balance_cents):
+        # As a whole: what the balance does not need is applied again below.
+        whole, invoice = allocation.amount_cents, invoices[allocation.invoice_id]
+        release(account, invoice, allocation, whole, at)
+        add_ledger_entry(account, LedgerEntryKind.GIVEN_BACK, whole, at, invoice_id=invoice.id)
     if account.customer.balance_cents < from_balance:
         raise BalanceSpent(
             f"{from_balance} minor units of this payment were added to the customer's balance, of which only"

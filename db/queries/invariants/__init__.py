@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from db.models.kinds import KINDS
-from db.queries.invariants import money, records, subscriptions
+from db.queries.invariants import corrections, money, records, subscriptions
 from db.queries.invariants.rule import Invariant
 
 INVARIANTS = (
@@ -36,6 +36,12 @@ INVARIANTS = (
     money.BALANCES,
     money.REVERSALS,
     money.CURRENCY_INVARIANT,
+    corrections.CREDIT_NOTES,
+    corrections.CREDIT_NOTES_OF_INVOICES,
+    corrections.CREDITED_LINES,
+    corrections.CREDIT_NOTES_APPLIED,
+    corrections.RETURNED_PAYMENTS,
+    corrections.REFUNDED_CREDIT_NOTES,
     records.VERSIONS,
     records.EVENTS,
     records.FEED,
@@ -43,6 +49,7 @@ INVARIANTS = (
     records.SEQUENCES,
     records.LAST_NUMBERS,
     records.NUMBERS,
+    corrections.CREDIT_NOTE_NUMBERS,
 )
 
 ACKNOWLEDGED = Invariant(

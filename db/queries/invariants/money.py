@@ -64,21 +64,29 @@ PAID = Invariant(
 
 PAYMENTS = Invariant(
     "I4",
-    "a payment is the sum of its allocations and overpayment",
+    "a payment less its reversals is the sum of its allocations and overpayment",
     "payments",
     """
     SELECT CASE
-        WHEN p.amount_cents <> coalesce(shares.cents, 0) + p.overpayment_cents THEN
-            format('payment %s: %s, with allocations of %s and %s overpaid', p.id, p.amount_cents,
-                   coalesce(shares.cents, 0), p.overpayment_cents)
+        WHEN p.amount_cents - p.reversed_cents <>
+            coalesce(shares.cents, 0) + p.overpayment_cents - coalesce(taken.cents, 0) THEN
+            format('payment %s: %s less %s reversed, with allocations of %s and %s overpaid less %s', p.id,
+                   p.amount_cents, p.reversed_cents, coalesce(shares.cents, 0), p.overpayment_cents,
+                   coalesce(taken.cents, 0))
     END AS wrong
     FROM payments AS p
     LEFT JOIN (
         SELECT payment_id, customer_id, sum(amount_cents) AS cents
         FROM allocations
-        WHERE kind = 'PAYMENT'
+        WHERE kind = 'PAYMENT' AND released_at IS NULL
         GROUP BY payment_id, customer_id
     ) AS shares ON shares.payment_id = p.id AND shares.customer_id = p.customer_id
+    LEFT JOIN (
+        SELECT payment_id, customer_id, -sum(amount_cents) AS cents
+        FROM ledger_entries
+        WHERE kind = 'REVERSAL'
+        GROUP BY payment_id, customer_id
+    ) AS taken ON taken.payment_id = p.id AND taken.customer_id = p.customer_id
     """,
 )
 
@@ -156,21 +164,21 @@ BALANCE_APPLIED = Invariant(
 
 RELEASED = Invariant(
     "I4",
-    "what a void invoice used is back in the ledger",
+    "released balance and credits are back in the ledger",
     "invoices",
     """
     SELECT CASE
-        WHEN i.status IS DISTINCT FROM 'VOID' THEN
-            format('invoice %s: is %s, but %s was released', invoice_id, i.status,
-                   coalesce(released.cents, entered.cents))
+        WHEN i.id IS NULL THEN format('invoice %s: does not exist', invoice_id)
+        WHEN released.has_credits AND i.status <> 'VOID' THEN
+            format('invoice %s: is %s, but a credit was released', invoice_id, i.status)
         WHEN coalesce(released.cents, 0) <> coalesce(entered.cents, 0) THEN
             format('invoice %s: released allocations of %s, ledger entries of %s', invoice_id,
                    coalesce(released.cents, 0), coalesce(entered.cents, 0))
     END AS wrong
     FROM (
-        SELECT invoice_id, customer_id, sum(amount_cents) AS cents
+        SELECT invoice_id, customer_id, sum(amount_cents) AS cents, bool_or(kind = 'CREDIT') AS has_credits
         FROM allocations
-        WHERE released_at IS NOT NULL
+        WHERE kind IN ('BALANCE', 'CREDIT') AND released_at IS NOT NULL
         GROUP BY invoice_id, customer_id
     ) AS released
     FULL JOIN (
@@ -276,6 +284,8 @@ CURRENCY_INVARIANT = Invariant(
         SELECT 'invoice' AS kind, id, customer_id, currency FROM invoices
         UNION ALL
         SELECT 'payment', id, customer_id, currency FROM payments
+        UNION ALL
+        SELECT 'credit note', id, customer_id, currency FROM credit_notes
         UNION ALL
         SELECT 'ledger entry', id, customer_id, currency FROM ledger_entries
     ) AS money

@@ -18,8 +18,8 @@ class CreditNoteLineInput:
 
 @strawberry.input(
     description=(
-        "What happens with the part of a credit note that is to be distributed: what neither lowers the amount due nor"
-        " returns to the balance what it had paid. See `toDistributeCents` of `previewCreditNote`."
+        "The distribution of the part of a credit note that neither lowers the amount due nor returns to the balance"
+        " what it had paid. See `toDistributeCents` of `previewCreditNote`."
     )
 )
 class CreditNoteDistributionInput:
@@ -58,7 +58,8 @@ class CreditInput:
     )
     whole: bool = strawberry.field(default=False, description="True to credit all that is left to credit.")
     distribution: CreditNoteDistributionInput | None = strawberry.field(
-        default=None, description="What happens with the part to distribute. By default, it is added to the balance."
+        default=None,
+        description="The distribution of what is left to distribute. By default, all of it is added to the balance.",
     )
 
     def credit(self) -> RequestedCredit:

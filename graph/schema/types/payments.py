@@ -69,8 +69,8 @@ describe(
     INVOICE_CREDIT="The part of an invoice's negative total that was not applied to other invoices was added.",
     APPLIED="The amount that was applied to an invoice was subtracted.",
     GIVEN_BACK=(
-        "What the balance and credits had paid on an invoice was added back, because the invoice was voided, or because"
-        " the reversal of a payment needed what the balance had paid."
+        "An invoice was voided, and the amounts that the balance and credits had paid on it were added back. Or the"
+        " reversal of a payment needed what the balance had paid on an invoice."
     ),
     CREDIT_NOTE="A credit note was issued. Its parts for the balance were added.",
     CREDIT_NOTE_VOIDED="A credit note was voided. What it had added was subtracted.",
