@@ -19,7 +19,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 from billing.enums import API_ACTOR
 from billing.ids import ApiKeyId, CustomerId
 from db.models import Base, IdempotencyKey
-from db.models.kinds import VISIBLE, Viewer
+from db.models.kinds import VISIBLE, VISIBLE_IN_SESSION
 
 SCOPE = "scope"
 BUDGET = "row_budget"
@@ -112,10 +112,13 @@ def visible(model: type[Base], customer_id: CustomerId, key_id: ApiKeyId) -> Cri
     # Idempotency keys are looked up by API key, so a session finds only its own.
     if model is IdempotencyKey:
         return None
+    in_session = VISIBLE_IN_SESSION.get(model)
+    if in_session is not None:
+        return lambda rows: in_session(rows, customer_id, key_id)
     condition = VISIBLE.get(model)
     if condition is None:
         return lambda _: false()
-    return lambda rows: condition(rows, Viewer(customer_id, key_id))
+    return lambda rows: condition(rows, customer_id)
 
 
 class ScopedSession(Session):

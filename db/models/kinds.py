@@ -19,47 +19,40 @@ from db.models.plans import Plan
 from db.models.runs import TestClock
 from db.models.subscriptions import BillingHold, BillingPeriod, PendingLine, Subscription, Trial
 
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """A customer session: its customer, and the id of its API key."""
-
-    customer_id: CustomerId
-    key_id: ApiKeyId
+Visible: TypeAlias = Callable[[Any, CustomerId], ColumnElement[bool]]
+"""Returns the condition for the rows of a table, or of an alias of it, that one customer may see."""
+VisibleInSession: TypeAlias = Callable[[Any, CustomerId, ApiKeyId], ColumnElement[bool]]
+"""Returns the same condition, if it also depends on the customer session, that is, on its API key."""
 
 
-Visible: TypeAlias = Callable[[Any, Viewer], ColumnElement[bool]]
-"""Returns the condition for the rows of a table, or of an alias of it, that a customer session may see."""
-
-
-def is_the_customer(rows: Any, viewer: Viewer) -> ColumnElement[bool]:
-    condition: ColumnElement[bool] = rows.id == viewer.customer_id
+def is_the_customer(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = rows.id == customer_id
     return condition
 
 
-def is_the_customers(rows: Any, viewer: Viewer) -> ColumnElement[bool]:
-    condition: ColumnElement[bool] = rows.customer_id == viewer.customer_id
+def is_the_customers(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = rows.customer_id == customer_id
     return condition
 
 
-def is_the_customers_clock(rows: Any, viewer: Viewer) -> ColumnElement[bool]:
+def is_the_customers_clock(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
     customers = table_of(Customer)
-    own = select(customers.c.test_clock_id).where(customers.c.id == viewer.customer_id).scalar_subquery()
+    own = select(customers.c.test_clock_id).where(customers.c.id == customer_id).scalar_subquery()
     condition: ColumnElement[bool] = rows.id == own
     return condition
 
 
-def is_issued_to_the_customer(rows: Any, viewer: Viewer) -> ColumnElement[bool]:
+def is_issued_to_the_customer(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
     """Returns the condition for the customer's invoices without drafts, which only the merchant sees."""
-    return and_(is_the_customers(rows, viewer), rows.status != InvoiceStatus.DRAFT)
+    return and_(is_the_customers(rows, customer_id), rows.status != InvoiceStatus.DRAFT)
 
 
-def is_the_customers_plan(rows: Any, viewer: Viewer) -> ColumnElement[bool]:
+def is_the_customers_plan(rows: Any, customer_id: CustomerId, key_id: ApiKeyId) -> ColumnElement[bool]:
     """Returns the condition for the plans of the customer's subscriptions and invoices, and of the session."""
     keys, subscriptions, periods = table_of(ApiKey), table_of(Subscription), table_of(BillingPeriod)
     pending, invoices, lines = table_of(PendingLine), table_of(Invoice), table_of(InvoiceLine)
-    mine = subscriptions.c.customer_id == viewer.customer_id
-    issued = and_(invoices.c.customer_id == viewer.customer_id, invoices.c.status != InvoiceStatus.DRAFT)
+    mine = subscriptions.c.customer_id == customer_id
+    issued = and_(invoices.c.customer_id == customer_id, invoices.c.status != InvoiceStatus.DRAFT)
     of_one = [
         select(subscriptions.c.plan_id).where(mine),
         select(subscriptions.c.pending_plan_id).where(mine, subscriptions.c.pending_plan_id.is_not(None)),
@@ -71,20 +64,20 @@ def is_the_customers_plan(rows: Any, viewer: Viewer) -> ColumnElement[bool]:
         .join(invoices, invoices.c.id == lines.c.invoice_id)
         .where(issued, lines.c.plan_id.is_not(None)),
     ]
-    offered = select(func.unnest(keys.c.plan_ids)).where(keys.c.id == viewer.key_id)
+    offered = select(func.unnest(keys.c.plan_ids)).where(keys.c.id == key_id)
     return or_(rows.id.in_(offered), *(rows.id.in_(plans) for plans in of_one))
 
 
-def may_see_credit_notes(viewer: Viewer) -> ColumnElement[bool]:
+def may_see_credit_notes(key_id: ApiKeyId) -> ColumnElement[bool]:
     """Returns the condition for customer sessions with the permission VIEW_CREDIT_NOTES."""
     keys = table_of(ApiKey)
     permitted = literal(CustomerPermission.VIEW_CREDIT_NOTES.value) == any_(keys.c.permissions)
-    return select(keys.c.id).where(keys.c.id == viewer.key_id, permitted).exists()
+    return select(keys.c.id).where(keys.c.id == key_id, permitted).exists()
 
 
-def is_the_customers_credit_note(rows: Any, viewer: Viewer) -> ColumnElement[bool]:
+def is_the_customers_credit_note(rows: Any, customer_id: CustomerId, key_id: ApiKeyId) -> ColumnElement[bool]:
     """Returns the condition for the customer's credit notes, or parts of them, if the session may see them."""
-    return and_(is_the_customers(rows, viewer), may_see_credit_notes(viewer))
+    return and_(is_the_customers(rows, customer_id), may_see_credit_notes(key_id))
 
 
 HIDDEN_EVENTS = (
@@ -94,27 +87,31 @@ HIDDEN_EVENTS = (
 """Events of drafts, and of changed metadata alone: customer sessions see neither drafts nor metadata."""
 
 
-def is_the_customers_event(rows: Any, viewer: Viewer) -> ColumnElement[bool]:
+def is_the_customers_event(rows: Any, customer_id: CustomerId, key_id: ApiKeyId) -> ColumnElement[bool]:
     """Returns the condition for the customer's events, without `HIDDEN_EVENTS`, those of drafts, and those of credit
     notes if the session may not see them.
     """
     invoices = table_of(Invoice)
     issued = select(invoices.c.id).where(
-        invoices.c.customer_id == viewer.customer_id, invoices.c.status != InvoiceStatus.DRAFT
+        invoices.c.customer_id == customer_id, invoices.c.status != InvoiceStatus.DRAFT
     )
     known = or_(rows.object_type != ObjectType.INVOICE, rows.object_id.in_(issued))
     shown = (rows.type != type_ for type_ in HIDDEN_EVENTS)
-    noted = or_(rows.object_type != ObjectType.CREDIT_NOTE, may_see_credit_notes(viewer))
-    return and_(is_the_customers(rows, viewer), *shown, known, noted)
+    noted = or_(rows.object_type != ObjectType.CREDIT_NOTE, may_see_credit_notes(key_id))
+    return and_(is_the_customers(rows, customer_id), *shown, known, noted)
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of objects. `visible` selects the objects that a customer session may see."""
+    """A kind of objects.
+
+    `visible` selects the objects that a customer may see. It is None if that depends on the session: see
+    `VISIBLE_IN_SESSION`.
+    """
 
     model: type[Base]
     type: ObjectType
-    visible: Visible
+    visible: Visible | None
 
     @property
     def name(self) -> str:
@@ -144,23 +141,29 @@ class Kind:
 
 KINDS = (
     Kind(Customer, ObjectType.CUSTOMER, is_the_customer),
-    Kind(Plan, ObjectType.PLAN, is_the_customers_plan),
+    Kind(Plan, ObjectType.PLAN, None),
     Kind(Subscription, ObjectType.SUBSCRIPTION, is_the_customers),
     Kind(Invoice, ObjectType.INVOICE, is_issued_to_the_customer),
     Kind(Payment, ObjectType.PAYMENT, is_the_customers),
-    Kind(CreditNote, ObjectType.CREDIT_NOTE, is_the_customers_credit_note),
+    Kind(CreditNote, ObjectType.CREDIT_NOTE, None),
     Kind(TestClock, ObjectType.TEST_CLOCK, is_the_customers_clock),
 )
 assert [kind.type for kind in KINDS] == list(ObjectType), "each type of object has one kind"
 KIND_OF = {kind.model: kind for kind in KINDS}
 
 VISIBLE: dict[type[Base], Visible] = {
-    **{kind.model: kind.visible for kind in KINDS},
+    **{kind.model: kind.visible for kind in KINDS if kind.visible is not None},
     **dict.fromkeys(
         (Allocation, BillingHold, BillingPeriod, InvoiceLine, LedgerEntry, PendingLine, Refund, Reversal, Trial),
         is_the_customers,
     ),
+}
+"""Rows that a customer session may see, by table."""
+
+VISIBLE_IN_SESSION: dict[type[Base], VisibleInSession] = {
+    Plan: is_the_customers_plan,
+    CreditNote: is_the_customers_credit_note,
     CreditNoteLine: is_the_customers_credit_note,
     Event: is_the_customers_event,
 }
-"""Rows that a customer session may see, by table. It sees no rows of other tables."""
+"""Rows that a customer session may see, by table, if that depends on the session. It sees no rows of other tables."""
