@@ -164,7 +164,7 @@ def default_mode(before: Terms, terms: Terms) -> ChangeMode:
 
 
 def valid_as_of(account: Account, as_of: datetime | None, at: datetime) -> datetime:
-    """Returns the instant from which a change counts. Raises `AsOfOutOfRange`."""
+    """Returns the effective time of a change. Raises `AsOfOutOfRange`."""
     subscription = account.known_subscription
     as_of = as_of or at
     period = subscription.current_period

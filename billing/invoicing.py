@@ -89,7 +89,7 @@ def finalize(
 
 
 def require_lines_fit(count: int, *field: str) -> None:
-    """Raises `TooManyLines`, of the input `field`, for more lines than an invoice takes."""
+    """Raises `TooManyLines` for the input `field` if an invoice may not have `count` lines."""
     if count > MAX_LINES:
         raise TooManyLines(f"An invoice has at most {MAX_LINES} lines, this one would have {count}.", *field)
 
@@ -266,7 +266,7 @@ def add_ledger_entry(
 def mark_uncollectible(account: Account, invoice: InvoiceState, at: datetime) -> None:
     """Marks an unpaid invoice as UNCOLLECTIBLE. It stays owed. Raises `InvoiceUncollectible` if it already is."""
     if invoice.status is not InvoiceStatus.OPEN:
-        raise InvoiceUncollectible("This invoice is UNCOLLECTIBLE already.")
+        raise InvoiceUncollectible("This invoice is already UNCOLLECTIBLE.")
     invoice.status = InvoiceStatus.UNCOLLECTIBLE
     account.record_change(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at)
     update_past_due(account, at)

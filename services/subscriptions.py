@@ -186,7 +186,7 @@ async def withdraw_subscription_change(
 async def cancel_subscription(
     session: AsyncSession, request: CancellationRequest, *, subscription_id: SubscriptionId, now: datetime
 ) -> Outcome:
-    """Cancels a subscription: immediately, at the end of the current period, or at an instant.
+    """Cancels a subscription: immediately, at the end of the current period, or at a given time.
 
     A subscription that has not started ends immediately. An immediate cancellation credits the unused part of the
     period if `settlement` is CREDIT, and puts pending lines on a final invoice, whose id is returned. It also replaces

@@ -43,8 +43,8 @@ SLOW = (
     *("browser", "clients", "containers", "bench", "test_advisories.py", "test_migration_check.py"),
     "test_schema_check.py",
 )
-"""Folders and files whose tests are marked `slow`. Tests that use the fixture `SERVER` are marked too: see
-CONTRIBUTING.md.
+"""Folders and files whose tests are marked `slow`. Tests that use the fixture named by `SERVER` are marked
+too: see CONTRIBUTING.md.
 """
 
 SERVER = "serve"

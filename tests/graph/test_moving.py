@@ -1,4 +1,4 @@
-"""Moving dates of subscriptions: trials, extensions, cancellations at an instant, and starts."""
+"""Moving dates of subscriptions: trials, extensions, cancellations at a given time, and starts."""
 
 import asyncio
 from typing import Any

@@ -56,8 +56,8 @@ class Customer(Node):
 
     name: str = field("The name on invoices.")
     email: str = field(
-        "The e-mail address, unique among the customers that are not archived, ignoring case. Customers in real time"
-        " and those on each test clock count separately."
+        "The e-mail address, unique among the customers that are not archived, ignoring case. This applies separately"
+        " to customers in real time and to those on each test clock."
     )
     external_id: str | None = field("The customer's id in your own system. Unique. Null if not set.")
     address: Address | None = field("The postal address on invoices. Null if not set.")
@@ -195,12 +195,12 @@ class CustomerFilter:
 
 
 SEARCHES = (
-    "Only customers whose name, e-mail address, external id or invoice prefix contains this text, ignoring case. With"
-    f" fewer than {limits.MIN_SEARCHED_PART} characters, only customers for whom one of them starts with it. An invoice"
-    f" number finds the customer of the invoice. The last {limits.MIN_INVOICE_PREFIX} characters before its hyphen are"
-    " enough, and the last digits may be missing, but the digits alone find nothing. White space around the text is"
-    " ignored, and a blank text does not filter. There are no wildcards. The text must have a letter or digit, at most"
-    f" {limits.MAX_SEARCH} characters, and no control characters."
+    "Only customers whose name, e-mail address, external id or invoice prefix contains this text, ignoring case. A text"
+    f" of fewer than {limits.MIN_SEARCHED_PART} characters must be at the start of one of these. An invoice number"
+    " finds the customer of the invoice. You may omit digits from its end, and all but the last"
+    f" {limits.MIN_INVOICE_PREFIX} characters before the hyphen. The digits alone find nothing. White space around the"
+    " text is ignored, and a blank text does not filter. There are no wildcards. The text must have a letter or digit,"
+    f" at most {limits.MAX_SEARCH} characters, and no control characters."
 )
 
 INVOICE_NUMBER = re.compile(rf"([A-Za-z0-9]{{{limits.MIN_INVOICE_PREFIX},{limits.MAX_INVOICE_PREFIX}}})-([0-9]*)")
