@@ -196,7 +196,7 @@ class SubscriptionChangeInput:
 
     def request(self, access: Access) -> ChangeRequest:
         """Returns the requested change. Raises a `FORBIDDEN` error if a customer session may not request it."""
-        access.leave_out(mode=self.mode, asOf=self.as_of)
+        access.require_omitted(mode=self.mode, asOf=self.as_of)
         plan_id = None if self.plan_id is None else PlanId(parse_id(self.plan_id))
         access.require_plan(plan_id)
         return ChangeRequest(
@@ -243,7 +243,7 @@ class CancellationInput:
 
     def request(self, access: Access) -> CancellationRequest:
         """Returns the cancellation. Raises a `FORBIDDEN` error if a customer session may not request it."""
-        access.leave_out(settlement=self.settlement is not Settlement.NONE)
+        access.require_omitted(settlement=self.settlement is not Settlement.NONE)
         return CancellationRequest(self.at_period_end, self.settlement, self.at)
 
 
