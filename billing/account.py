@@ -199,7 +199,7 @@ class Account:
         )
 
 
-def require_in_use(archived_at: datetime | None) -> None:
+def require_not_archived(archived_at: datetime | None) -> None:
     """Raises `CustomerArchived` if the customer's `archived_at` is set."""
     if archived_at is not None:
         raise CustomerArchived("This customer is archived.")
