@@ -237,13 +237,13 @@ def by_index(model: type[Base], request: PageRequest, parent: str | None = None)
     order = request.order_by, request.then_by
     given = {each.column: each.allowed for each in request.conditions if each.operator in ("=", "in")}
     spans = {each.column for each in request.conditions if each.operator in (">=", "<")}
-    in_the_world = Condition("test_clock_id", "is null") in request.conditions
+    in_real_time = Condition("test_clock_id", "is null") in request.conditions
     held_by_few = ("test_clock_id", *given, *spans)
     others = [each for each in request.conditions if each.column not in held_by_few and each.operator != "settled"]
-    split = choose_split(model, order, given, parent=parent, in_the_world=in_the_world)
+    split = choose_split(model, order, given, parent=parent, in_real_time=in_real_time)
     few = None
     if not others:
-        few = choose_range_index(model, order, given, spans, parent=parent, in_the_world=in_the_world)
+        few = choose_range_index(model, order, given, spans, parent=parent, in_real_time=in_real_time)
     held = {column for column, _ in split if column in given}
     rest = tuple(each for each in request.conditions if each.column not in held)
     return replace(request, conditions=rest, split=split, few=few)

@@ -45,7 +45,7 @@ async def run(database: Database, clock: TestClock, as_of: str | None = None, **
 async def monthly(api: Api, clock: TestClock, day: str, **fields: Any) -> Story:
     """Creates a customer who subscribes to a monthly plan on this day."""
     clock.now = parsed(day)
-    story = await Story.in_the_world(api)
+    story = await Story.in_real_time(api)
     await story.subscribe(await api.a_plan(interval="MONTH", amountCents=2900), **fields)
     return story
 
@@ -53,7 +53,7 @@ async def monthly(api: Api, clock: TestClock, day: str, **fields: Any) -> Story:
 async def many(api: Api, number: int) -> list[Story]:
     """Creates customers who subscribe now to the same plan of 30 days."""
     plan_id = await api.a_plan()
-    stories = [await Story.in_the_world(api) for _ in range(number)]
+    stories = [await Story.in_real_time(api) for _ in range(number)]
     for story in stories:
         await story.subscribe(plan_id)
     return stories
@@ -200,7 +200,7 @@ async def test_a_run_as_of_an_earlier_instant_does_what_was_due_then(
 async def test_a_run_bills_twelve_periods_of_a_subscription_at_most(
     api: Api, database: Database, clock: TestClock
 ) -> None:
-    behind = await Story.in_the_world(api)
+    behind = await Story.in_real_time(api)
     await behind.subscribe(await api.a_plan(interval="DAY", intervalCount=1))
     [other] = await many(api, 1)
     clock.forward(days=30)
@@ -466,7 +466,7 @@ async def test_past_due_once_the_due_day_is_over_until_it_is_paid(
 async def test_what_is_renewed_late_and_past_due_at_once_counts_as_both(
     api: Api, database: Database, clock: TestClock
 ) -> None:
-    story = await Story.in_the_world(api)
+    story = await Story.in_real_time(api)
     await story.subscribe(await api.a_plan(netDays=30))
 
     clock.forward(days=31)
