@@ -13,7 +13,7 @@ from billing.enums import SubscriptionStatus
 from billing.invoicing import first_sequence
 from db import models
 from db.queries.lookups import live_subscriptions_by_customer, test_clocks_by_id
-from db.queries.pages import Condition, Numbered
+from db.queries.pages import Condition, InvoiceNumberSearch
 from graph.schema.fields.connections import Connection, Search, connection
 from graph.schema.fields.edges import edge
 from graph.schema.fields.errors import bad_user_input
@@ -225,7 +225,7 @@ def found_by(query: str | None) -> tuple[Condition, ...]:
     least = None if number is None else first_sequence(number[2])
     if number is None or least is None or least > limits.MAX_SEQUENCE:
         return (Condition("searched_text", "like", pattern),)
-    return (Condition("searched_text", "like or numbered", Numbered(pattern, f"%{number[1]}", least)),)
+    return (Condition("searched_text", "like or numbered", InvoiceNumberSearch(pattern, f"%{number[1]}", least)),)
 
 
 CUSTOMER_SEARCH = Search(found_by, SEARCHES)
