@@ -49,11 +49,11 @@ def reset_anchor(account: Account, reset: AnchorReset, at: datetime) -> NewInvoi
         raise ChangeModeNotAllowed(
             "This subscription has no billing period yet: use `atPeriodEnd: true`.", "at_period_end"
         )
-    given_back = credit_lines(account, at)
-    account.add_pending_lines(given_back, at)
+    credits_ = credit_lines(account, at)
+    account.add_pending_lines(credits_, at)
     mark_period_changed(account, at, ends_at=at)
     set_anchor(subscription, reset.request, interval, at)
     invoice = bill_period(account, at, EventType.SUBSCRIPTION_ANCHOR_RESET, at)
-    link_lines([*given_back, invoice.lines[-1]])
+    link_lines([*credits_, invoice.lines[-1]])
     update_past_due(account, at)
     return invoice
