@@ -468,7 +468,7 @@ def test_events_tell_of_the_columns_that_rules_change_and_the_api_shows(
 ) -> None:
     shown = {*fields_by_column(state.object_type)} - UNTOLD
 
-    assert {*state.told} == {*changed.names}.difference(changed.keys).intersection(shown)
+    assert {*state.event_columns} == {*changed.names}.difference(changed.keys).intersection(shown)
 
 
 @pytest.mark.parametrize("kind", KINDS_THAT_CHANGE)
