@@ -86,7 +86,7 @@ async def run_renewals(
     chunk_size: int = RUN_CHUNK,
     concurrency: int = 1,
     pause_ratio: float = 0.0,
-    told: Callable[[Report], object] = lambda _report: None,
+    on_report: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
     """Does what is due by `as_of` for all subscriptions that are not on a test clock.
 
@@ -95,12 +95,12 @@ async def run_renewals(
     others.
 
     `concurrency` chunks run at a time. After each chunk, its task pauses for `pause_ratio` times the duration of the
-    chunk, to leave capacity for requests. `told` receives the report of each chunk. Stores a `billing_runs` row if
+    chunk, to leave capacity for requests. `on_report` receives the report of each chunk. Stores a `billing_runs` row if
     something was due or `trigger` is COMMAND. Raises `AsOfInTheFuture`.
     """
     require_has_come(as_of, now)
     renewals = RunTask(due_on(None, as_of), lambda account: renew(account, as_of), now=now, excluded=set())
-    async with RunRow(database, trigger, as_of, now, told) as run:
+    async with RunRow(database, trigger, as_of, now, on_report) as run:
         if trigger is RunTrigger.COMMAND:
             await run.begin()
 
@@ -296,10 +296,10 @@ class RunRow:
         trigger: RunTrigger,
         as_of: datetime,
         now: datetime,
-        told: Callable[[Report], object] = lambda _report: None,
+        on_report: Callable[[Report], object] = lambda _report: None,
     ) -> None:
         self.report = Report()
-        self._told = told
+        self._on_report = on_report
         self._database = database
         self._trigger = trigger
         self._as_of = as_of
@@ -330,7 +330,7 @@ class RunRow:
 
     async def add(self, chunk: Chunk) -> None:
         self.report += chunk.report
-        self._told(chunk.report)
+        self._on_report(chunk.report)
         if chunk.claimed and self._id is None:
             await self.begin()
 

@@ -279,31 +279,31 @@ async def test_a_run_that_breaks_off_has_told_what_is_stored(
         await session.execute(
             text("CREATE TRIGGER fill BEFORE INSERT ON invoices FOR EACH ROW EXECUTE FUNCTION fill()")
         )
-    told: list[Report] = []
+    reports: list[Report] = []
 
     with pytest.raises(DBAPIError):
-        await run(database, clock, chunk_size=1, told=told.append)
+        await run(database, clock, chunk_size=1, on_report=reports.append)
 
-    assert told == [Report(renewed=1, invoices=1, past_due=1)]
+    assert reports == [Report(renewed=1, invoices=1, past_due=1)]
     assert [len(await story.invoices()) for story in (first, second)] == [2, 1]
 
 
 async def test_an_error_of_who_is_told_does_not_end_the_renewals(database: Database, clock: TestClock) -> None:
-    told: list[Tick] = []
+    ticks: list[Tick] = []
     again = asyncio.Event()
 
     def fail(tick: Tick) -> None:
-        told.append(tick)
-        if len(told) == 2:
+        ticks.append(tick)
+        if len(ticks) == 2:
             again.set()
         raise RuntimeError
 
-    renewing = asyncio.create_task(tick_forever(database, clock, every_seconds=0.01, told=fail))
+    renewing = asyncio.create_task(tick_forever(database, clock, every_seconds=0.01, on_tick=fail))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await again.wait()
     renewing.cancel()
 
-    assert told[:2] == [Tick(Report(), failed=False)] * 2
+    assert ticks[:2] == [Tick(Report(), failed=False)] * 2
 
 
 # Failed renewals
