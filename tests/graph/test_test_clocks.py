@@ -19,7 +19,7 @@ from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import an_open_invoice, events_of
 from tests.support import NOW, PATIENCE_SECONDS, Api, TestClock, day, read_subscription, refusal
 
-pytestmark = pytest.mark.usefixtures("events_tell_changes")
+pytestmark = pytest.mark.usefixtures("events_name_changes")
 
 CLOCK = "testClock { name status frozenAt targetAt version }"
 
