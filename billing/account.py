@@ -130,7 +130,7 @@ class Account:
                 self.subscription_changed = True
                 customer = self.customer
                 copies = (subject.status, subject.plan_id) if subject.is_live else (None, None)
-                # Beside a subscription that had ended before, another one may be live.
+                # If this subscription had already ended, the customer may have another one that is live.
                 is_copied = subject.is_live or "status" in changed
                 # The API does not show the copies, so the customer gets no event and no new version.
                 if is_copied and copies != (customer.subscription_status, customer.subscription_plan_id):
@@ -221,7 +221,7 @@ class Account:
         )
 
 
-def require_in_use(archived_at: datetime | None) -> None:
+def require_not_archived(archived_at: datetime | None) -> None:
     """Raises `CustomerArchived` if the customer's `archived_at` is set."""
     if archived_at is not None:
         raise CustomerArchived("This customer is archived.")

@@ -25,11 +25,11 @@ class AnchorReset:
 def reset_anchor(account: Account, reset: AnchorReset, at: datetime) -> NewInvoice | None:
     """Resets the billing anchor. Returns the invoice of the new period, if one starts now.
 
-    A subscription that is PENDING or TRIALING has the new anchor from its first full period on. An immediate reset ends
-    the current period, credits its unused part and bills a new period, until the anchor.
+    A subscription that is PENDING or TRIALING has the new anchor from its first billing period on. An immediate reset
+    ends the current period, credits its unused part and bills a new period, until the anchor.
 
     Raises `InvalidInput`, `CancellationAlreadyScheduled`, `ChangeModeNotAllowed` for an immediate reset before the
-    first full period, and `AmountOverflow` or `TooManyLines` if the invoice exceeds a limit.
+    first billing period, and `AmountOverflow` or `TooManyLines` if the invoice exceeds a limit.
     """
     subscription, interval = account.known_subscription, account.known_terms.interval
     if subscription.is_set_to_cancel:
@@ -47,13 +47,13 @@ def reset_anchor(account: Account, reset: AnchorReset, at: datetime) -> NewInvoi
         return None
     if subscription.status in (SubscriptionStatus.PENDING, SubscriptionStatus.TRIALING):
         raise ChangeModeNotAllowed(
-            "This subscription has no full period yet: use `atPeriodEnd: true`.", "at_period_end"
+            "This subscription has no billing period yet: use `atPeriodEnd: true`.", "at_period_end"
         )
-    given_back = credit_lines(account, at)
-    account.add_pending_lines(given_back, at)
+    credits_ = credit_lines(account, at)
+    account.add_pending_lines(credits_, at)
     mark_period_changed(account, at, ends_at=at)
     set_anchor(subscription, reset.request, interval, at)
     invoice = bill_period(account, at, EventType.SUBSCRIPTION_ANCHOR_RESET, at)
-    link_lines([*given_back, invoice.lines[-1]])
+    link_lines([*credits_, invoice.lines[-1]])
     update_past_due(account, at)
     return invoice

@@ -12,7 +12,7 @@ from billing.records import SubscriptionState
 FIELD = "billing_anchor"
 
 PERIODS_TO_SEARCH = 8
-"""Number of periods of any length within which a day occurs, if it ever does: even February 29 around 2100."""
+"""Number of periods to search for one that has the day. Enough for any interval, even for February 29 around 2100."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,11 +137,11 @@ def change_terms(
     if starts_new_period:
         invoice = start_new_period(account, terms, effective_at, at)
     elif not are_same_terms(terms, before):
-        given_back = [] if mode is ChangeMode.NONE else credit_lines(account, effective_at)
+        credits_ = [] if mode is ChangeMode.NONE else credit_lines(account, effective_at)
         charges = [] if mode is ChangeMode.NONE or in_trial else charge_lines(account, terms, effective_at)
-        link_lines([*given_back, *charges])
+        link_lines([*credits_, *charges])
         apply_terms(account, terms, effective_at, at)
-        invoice = bill_change(account, mode, given_back, charges, effective_at, at)
+        invoice = bill_change(account, mode, credits_, charges, effective_at, at)
     update_past_due(account, at)
     return Change(mode, effective_at, invoice, withdrawn)
 
@@ -165,7 +165,7 @@ def default_mode(before: Terms, terms: Terms) -> ChangeMode:
 
 
 def valid_as_of(account: Account, as_of: datetime | None, at: datetime) -> datetime:
-    """Returns the instant from which a change counts. Raises `AsOfOutOfRange`."""
+    """Returns the effective time of a change. Raises `AsOfOutOfRange`."""
     subscription = account.known_subscription
     as_of = as_of or at
     period = subscription.current_period
@@ -262,7 +262,7 @@ def apply_terms(account: Account, terms: Terms, effective_at: datetime, at: date
 def bill_change(
     account: Account,
     mode: ChangeMode,
-    given_back: list[Line],
+    credits_: list[Line],
     charges: list[Line],
     effective_at: datetime,
     at: datetime,
@@ -274,11 +274,11 @@ def bill_change(
         case ChangeMode.NONE:
             pass
         case ChangeMode.NEXT_INVOICE:
-            later = [*given_back, *charges]
+            later = [*credits_, *charges]
         case ChangeMode.CHARGE_NOW_CREDIT_LATER:
-            later, lines = given_back, charges
+            later, lines = credits_, charges
         case _:
-            lines = [*account.take_pending_lines(), *given_back, *charges]
+            lines = [*account.take_pending_lines(), *credits_, *charges]
     defer_to_next_invoice(account, later, at)
     if not lines:
         return None
@@ -296,12 +296,12 @@ def defer_to_next_invoice(account: Account, lines: Sequence[Line], at: datetime)
 
 def start_new_period(account: Account, terms: Terms, effective_at: datetime, at: datetime) -> NewInvoice:
     """Ends the current period at `effective_at`, credits its unused part, and bills a whole period on the new terms."""
-    given_back = credit_lines(account, effective_at)
-    account.add_pending_lines(given_back, at)
+    credits_ = credit_lines(account, effective_at)
+    account.add_pending_lines(credits_, at)
     mark_period_changed(account, at, ends_at=effective_at)
     set_terms(account, terms, effective_at)
     invoice = bill_period(account, effective_at, EventType.SUBSCRIPTION_CHANGED, at)
-    link_lines([*given_back, invoice.lines[-1]])
+    link_lines([*credits_, invoice.lines[-1]])
     return invoice
 
 

@@ -53,6 +53,6 @@ def link_lines(lines: Sequence[Line]) -> None:
 
 def credit_unused_time(account: Account, ended_at: datetime, at: datetime) -> None:
     """Makes credits for the time after `ended_at` pending, for the final invoice of a subscription."""
-    given_back = credit_lines(account, ended_at)
-    link_lines(given_back)
-    account.add_pending_lines(given_back, at)
+    credits_ = credit_lines(account, ended_at)
+    link_lines(credits_)
+    account.add_pending_lines(credits_, at)

@@ -30,20 +30,20 @@ class BillingError(Exception):
 
 class InvalidInput(BillingError):
     code = "INVALID_INPUT"
-    description = "A value is empty, too long or out of its range."
+    description = "A value is empty, too long, out of range, or not allowed in this combination."
 
 
 class EmailInvalid(BillingError):
     code = "EMAIL_INVALID"
-    description = "This is not an e-mail address."
+    description = "The value is not an e-mail address."
     field = ("email",)
 
 
 class EmailTaken(BillingError):
     code = "EMAIL_TAKEN"
     description = (
-        "Another customer that is not archived, and is on the same test clock or also in real time, has this e-mail"
-        " address. Case is ignored."
+        "Another customer that is not archived has this e-mail address, ignoring case. Customers in real time and those"
+        " on each test clock are checked separately."
     )
     field = ("email",)
 
@@ -56,7 +56,7 @@ class ExternalIdTaken(BillingError):
 
 class CountryUnknown(BillingError):
     code = "COUNTRY_UNKNOWN"
-    description = "This is not an ISO 3166-1 alpha-2 country code."
+    description = "The value is not an ISO 3166-1 alpha-2 country code."
     field = ("address", "country")
 
 
@@ -116,7 +116,7 @@ class PlanCodeTaken(BillingError):
 
 class CurrencyUnknown(BillingError):
     code = "CURRENCY_UNKNOWN"
-    description = "This is not an ISO 4217 currency code with a minor unit."
+    description = "The value is not an ISO 4217 currency code with a minor unit."
     field = ("currency",)
 
 
@@ -161,8 +161,9 @@ class SubscriptionCanceled(BillingError):
 class CancellationAlreadyScheduled(BillingError):
     code = "CANCELLATION_ALREADY_SCHEDULED"
     description = (
-        "The subscription is set to cancel. It cannot be scheduled to cancel again, no change can start a new period"
-        " or wait for the next one, and no trial or period can be moved beyond the cancellation."
+        "The subscription is set to cancel. Until this is undone, it cannot be scheduled to cancel again, its billing"
+        " anchor cannot be reset, its trial cannot be ended now, no change can start a new period or wait for the next"
+        " one, and no trial or period can be moved beyond the cancellation."
     )
     field = ("subscription_id",)
 
@@ -212,6 +213,7 @@ class ChangeModeNotAllowed(BillingError):
     code = "CHANGE_MODE_NOT_ALLOWED"
     description = (
         "A plan with a different interval starts a new period, which only the modes IMMEDIATE and PERIOD_END allow."
+        " Before the first billing period, the billing anchor can be reset only with `atPeriodEnd: true`."
     )
     field = ("mode",)
 
@@ -243,7 +245,8 @@ class StartInThePast(BillingError):
 class TrialInvalid(BillingError):
     code = "TRIAL_INVALID"
     description = (
-        "The trial ends before it starts, in the past or too late, or is given by both `trialDays` and `trialEnd`."
+        "The trial would end before it has lasted one second, in the past, or too late, or both `trialDays` and"
+        " `trialEnd` are given."
     )
     field = ("trial_end",)
 
@@ -297,7 +300,7 @@ class InvoiceVoid(BillingError):
 
 class InvoiceUncollectible(BillingError):
     code = "INVOICE_UNCOLLECTIBLE"
-    description = "The invoice is already UNCOLLECTIBLE."
+    description = "The invoice is UNCOLLECTIBLE."
     field = ("invoice_id",)
 
 
@@ -424,7 +427,10 @@ class DistributionInvalid(BillingError):
 
 class AllocationInvalid(BillingError):
     code = "ALLOCATION_INVALID"
-    description = "There are too many allocations, two name the same invoice, or they add up to more than the payment."
+    description = (
+        "There are too many allocations, two name the same invoice, they add up to more than the payment, or the"
+        " payment is used up before it reaches all of them."
+    )
     field = ("allocations",)
 
 
@@ -452,7 +458,9 @@ class CreditNotAllowed(BillingError):
 
 class ApiKeyNotFound(BillingError):
     code = "API_KEY_NOT_FOUND"
-    description = "There is no API key with this id."
+    description = (
+        "There is no API key or customer session with this id, or revoking it requires an API key with scope ADMIN."
+    )
     field = ("api_key_id",)
 
 

@@ -131,7 +131,7 @@ def finalize(account: Account, draft: Draft, at: datetime, also: Sequence[str] =
 
 
 def require_lines_fit(count: int, *field: str) -> None:
-    """Raises `TooManyLines`, of the input `field`, for more lines than an invoice takes."""
+    """Raises `TooManyLines` for the input `field` if an invoice may not have `count` lines."""
     if count > MAX_LINES:
         raise TooManyLines(f"An invoice has at most {MAX_LINES} lines, this one would have {count}.", *field)
 

@@ -66,7 +66,7 @@ def start_if_due(account: Account, at: datetime) -> NewInvoice | None:
 
 
 def update_trial(account: Account, request: TrialRequest, at: datetime) -> NewInvoice | None:
-    """Moves the end of the trial. If it ends now, bills the first full period and returns its invoice.
+    """Moves the end of the trial. If it ends now, bills the first billing period and returns its invoice.
 
     The billing anchor moves with it, unless one was set for the first period. Raises `InvalidInput`,
     `SubscriptionNotTrialing`, `TrialInvalid`, `CancellationAlreadyScheduled`, `AmountTooLarge`, `TooManyLines`.
@@ -92,7 +92,7 @@ def update_trial(account: Account, request: TrialRequest, at: datetime) -> NewIn
 
 
 def end_trial(account: Account, at: datetime) -> NewInvoice:
-    """Ends the trial at `at`, and bills the first full period as at the end of any trial."""
+    """Ends the trial at `at`, and bills the first billing period as at the end of any trial."""
     subscription = account.known_subscription
     if subscription.is_set_to_cancel:
         raise CancellationAlreadyScheduled(
@@ -116,10 +116,10 @@ def move_trial_end(account: Account, trial_end: datetime) -> None:
 
 
 def extend_period(account: Account, until: datetime, at: datetime) -> None:
-    """Extends the current period until `until` without a charge. The next period starts there, a new billing anchor.
+    """Extends the current period until `until` without a charge.
 
-    An anchor that was set for the next period is kept. Raises `SubscriptionPending`, `SubscriptionTrialing`,
-    `InvalidInput`, `CancellationAlreadyScheduled`.
+    The next period starts there, which becomes the billing anchor. An anchor that was set for it is kept. Raises
+    `SubscriptionPending`, `SubscriptionTrialing`, `InvalidInput`, `CancellationAlreadyScheduled`.
     """
     subscription = account.known_subscription
     if subscription.status is SubscriptionStatus.PENDING:
@@ -134,7 +134,7 @@ def extend_period(account: Account, until: datetime, at: datetime) -> None:
             "until",
         )
     if until > at + timedelta(days=MAX_START_DAYS):
-        raise InvalidInput(f"A period can be extended until {MAX_START_DAYS} days from now.", "until")
+        raise InvalidInput(f"A period can be extended to at most {MAX_START_DAYS} days from now.", "until")
     require_before_cancellation(account, until, "until")
     if subscription.first_period is None:
         subscription.anchor_at, subscription.anchor_ordinal = until, subscription.next_ordinal
@@ -145,7 +145,7 @@ def extend_period(account: Account, until: datetime, at: datetime) -> None:
 
 
 def require_before_cancellation(account: Account, until: datetime, field: str) -> None:
-    """Raises `CancellationAlreadyScheduled` if the subscription ends at an instant before `until`."""
+    """Raises `CancellationAlreadyScheduled` if the subscription is set to cancel at a given time before `until`."""
     cancel_at = account.known_subscription.cancel_at
     if cancel_at is not None and until > cancel_at:
         raise CancellationAlreadyScheduled(

@@ -111,33 +111,35 @@ class ValuesOfColumns(Protocol):
 class VersionedState:
     """A record with versions. Each version has an event that names the changed columns.
 
-    `told` contains the columns that events name: those that rules change and the API shows, except `version` and
-    `updated_at`.
+    `event_columns` contains the columns that events name: those that rules change and the API shows, except `version`
+    and `updated_at`.
     """
 
-    __slots__ = ("_told_values",)
+    __slots__ = ("_event_values",)
 
     object_type: ClassVar[ObjectType]
-    told: ClassVar[tuple[str, ...]]
+    event_columns: ClassVar[tuple[str, ...]]
     _values: ClassVar[ValuesOfColumns]
 
     def __init_subclass__(cls) -> None:
-        cls._values = attrgetter(*cls.told)
+        cls._values = attrgetter(*cls.event_columns)
 
     def __post_init__(self) -> None:
-        self._told_values = self._values(self)
+        self._event_values = self._values(self)
 
     @property
     def has_changed(self) -> bool:
         """True if columns changed since the record was created or `changed_columns` was last called."""
-        return self._told_values != self._values(self)
+        return self._event_values != self._values(self)
 
     def changed_columns(self) -> list[str]:
         """Returns the columns that changed since the record was created or this was last called."""
-        before, self._told_values = self._told_values, self._values(self)
-        if before == self._told_values:
+        before, self._event_values = self._event_values, self._values(self)
+        if before == self._event_values:
             return []
-        return [name for name, was, is_ in zip(self.told, before, self._told_values, strict=True) if was != is_]
+        return [
+            name for name, was, is_ in zip(self.event_columns, before, self._event_values, strict=True) if was != is_
+        ]
 
 
 @dataclass(slots=True)
@@ -149,7 +151,7 @@ class CustomerState(VersionedState):
     """
 
     object_type: ClassVar = ObjectType.CUSTOMER
-    told: ClassVar = ("currency", "balance_cents")
+    event_columns: ClassVar = ("currency", "balance_cents")
 
     id: CustomerId
     currency: str | None
@@ -174,7 +176,7 @@ class SubscriptionState(VersionedState):
     """The columns of a subscription that billing reads or changes."""
 
     object_type: ClassVar = ObjectType.SUBSCRIPTION
-    told: ClassVar = (
+    event_columns: ClassVar = (
         *("plan_id", "quantity", "status", "anchor_at", "started_at", "current_period_start", "current_period_end"),
         *("next_billing_at", "cancel_at_period_end", "cancel_at", "canceled_at", "ended_at"),
         *("trial_start", "trial_end"),
@@ -241,7 +243,7 @@ class InvoiceState(VersionedState):
     """The columns of an invoice that change after it is finalized, and those that the rules read."""
 
     object_type: ClassVar = ObjectType.INVOICE
-    told: ClassVar = ("status", "amount_due_cents", "paid_at")
+    event_columns: ClassVar = ("status", "amount_due_cents", "paid_at")
 
     id: InvoiceId
     customer_id: CustomerId

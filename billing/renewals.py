@@ -121,7 +121,7 @@ def cross_boundary(account: Account, at: datetime) -> None:
 
 
 def is_cancellation_due(subscription: SubscriptionState, as_of: datetime) -> bool:
-    """Returns True if the subscription is set to cancel at an instant that has come."""
+    """Returns True if the subscription is set to cancel at a given time that has come."""
     return subscription.cancel_at is not None and subscription.cancel_at <= as_of
 
 

@@ -184,7 +184,7 @@ def add_ledger_entry(
 def mark_uncollectible(account: Account, invoice: InvoiceState, at: datetime) -> None:
     """Marks an unpaid invoice as UNCOLLECTIBLE. It stays owed. Raises `InvoiceUncollectible` if it already is."""
     if invoice.status is not InvoiceStatus.OPEN:
-        raise InvoiceUncollectible("This invoice is UNCOLLECTIBLE already.")
+        raise InvoiceUncollectible("This invoice is already UNCOLLECTIBLE.")
     invoice.status = InvoiceStatus.UNCOLLECTIBLE
     account.record_change(EventType.INVOICE_MARKED_UNCOLLECTIBLE, invoice, at)
     update_past_due(account, at)

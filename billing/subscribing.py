@@ -45,9 +45,9 @@ class SubscriptionRequest:
 
 @dataclass(frozen=True, slots=True)
 class CancellationRequest:
-    """A requested cancellation: at the instant `cancel_at`, else at the end of the period, else immediate.
+    """A requested cancellation: at the given time `cancel_at`, else at the end of the period, else immediate.
 
-    `settlement` does not apply to a cancellation at the end of the period.
+    With a cancellation at the end of the period, `settlement` must be NONE.
     """
 
     at_period_end: bool = True
@@ -174,7 +174,7 @@ def valid_start(start_at: datetime | None, at: datetime) -> datetime:
 
 
 def require_settlement_fits(request: CancellationRequest) -> None:
-    """Raises `InvalidInput` for an instant and an immediate cancellation at once, or a credit at the period's end."""
+    """Raises `InvalidInput` for a given time with an immediate cancellation, or a credit at the period's end."""
     if request.cancel_at is not None:
         if not request.at_period_end:
             raise InvalidInput("Give either `at` or `atPeriodEnd: false`.", "at")
@@ -186,10 +186,10 @@ def require_settlement_fits(request: CancellationRequest) -> None:
 
 
 def decide_cancellation(account: Account, request: CancellationRequest, at: datetime) -> NewInvoice | None:
-    """Cancels the subscription: immediately, at the end of the period, or at an instant.
+    """Cancels the subscription: immediately, at the end of the period, or at a given time.
 
-    Returns the final invoice, if there is one. A PENDING subscription is always canceled immediately, but not at an
-    instant. A subscription with periods that are due but not billed ends with its last billed period. Raises
+    Returns the final invoice, if there is one. A PENDING subscription is always canceled immediately, and not at a
+    given time. A subscription with periods that are due but not billed ends with its last billed period. Raises
     `CancellationAlreadyScheduled`, `SubscriptionPending`, `InvalidInput`, `AmountTooLarge`, `TooManyLines`.
     """
     subscription, at_period_end = account.known_subscription, request.at_period_end
@@ -216,7 +216,7 @@ def decide_cancellation(account: Account, request: CancellationRequest, at: date
 
 
 def schedule_cancellation(account: Account, cancel_at: datetime, settlement: Settlement, at: datetime) -> None:
-    """Sets a subscription that has started to cancel at an instant in the future."""
+    """Sets a subscription that has started to cancel at a given time in the future."""
     subscription = account.known_subscription
     if subscription.status is SubscriptionStatus.PENDING:
         raise SubscriptionPending("This subscription is PENDING: cancel it without `at`.")
@@ -232,7 +232,8 @@ def schedule_cancellation(account: Account, cancel_at: datetime, settlement: Set
 def undo_cancellation(account: Account, at: datetime) -> None:
     """Undoes a scheduled cancellation. Raises `CancellationNotScheduled`.
 
-    If the current period was billed only until the cancellation, the next one starts there, a new billing anchor.
+    If the current period was billed only until the cancellation, the next one starts there, and that becomes the
+    billing anchor unless one was set.
     """
     subscription = account.known_subscription
     if not subscription.is_set_to_cancel:

@@ -48,9 +48,9 @@ def void(
     invoice.status = InvoiceStatus.VOID
     invoice.amount_due_cents = 0
     account.record_change(EventType.INVOICE_VOIDED, invoice, at)
-    given_back = sum(allocation.amount_cents for allocation in allocations)
-    if given_back:
-        add_to_balance(account, LedgerEntryKind.GIVEN_BACK, given_back, at, invoice_id=invoice.id)
+    returned_cents = sum(allocation.amount_cents for allocation in allocations)
+    if returned_cents:
+        add_to_balance(account, LedgerEntryKind.GIVEN_BACK, returned_cents, at, invoice_id=invoice.id)
     if account.subscription is not None and account.subscription.id == invoice.subscription_id:
         account.remove_pending_lines(line for line in account.pending_lines if has_charge_among(line, lines))
         defer_credits(account, carried_credits(lines), at)

@@ -41,7 +41,8 @@ async def restore_backup(url: str, backup: Backup, *, console: Console) -> None:
     print_summary(console, "Restored", backup.manifest)
     console.print(f"Time        {time.monotonic() - began:.1f} s")
     console.print(
-        f"API keys    as of the backup: revoke those that were revoked since, see `{command_line('keys list')}`"
+        "API keys    as of the backup: revoke again those that were revoked since; list them with"
+        f" `{command_line('keys list')}`"
     )
 
 

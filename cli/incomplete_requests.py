@@ -9,8 +9,8 @@ MAX_INCOMPLETE_BYTES = 16 * 2**20
 class IncompleteRequests:
     """Counts the bytes of incomplete requests by client address and connection.
 
-    Above the limit, gives up the oldest request of the address that holds the most bytes. So one client cannot crowd
-    out the others.
+    Above the limit, rejects the oldest request of the address that holds the most bytes. So one client cannot crowd out
+    the others.
     """
 
     def __init__(self, limit: int = MAX_INCOMPLETE_BYTES) -> None:
@@ -19,7 +19,7 @@ class IncompleteRequests:
         self._totals: dict[str, int] = {}
         """Number of bytes by client address."""
         self._sizes: dict[str, dict[Callable[[], None], int]] = {}
-        """For each client address, the number of bytes by the callback that gives the request up, oldest first."""
+        """For each client address, the number of bytes by the callback that rejects the request, oldest first."""
 
     def add(self, address: str, give_up: Callable[[], None], size: int) -> None:
         """Adds `size` bytes to the request that `give_up` rejects. May reject this request or others."""
@@ -34,7 +34,7 @@ class IncompleteRequests:
             oldest()
 
     def drop(self, address: str, give_up: Callable[[], None]) -> None:
-        """Removes a request that has arrived completely or was given up."""
+        """Removes a request that has arrived completely or was rejected."""
         sizes = self._sizes.get(address)
         size = sizes.pop(give_up, 0) if sizes else 0
         self._total -= size

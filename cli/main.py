@@ -109,9 +109,10 @@ app.add_typer(keys, name="keys")
 
 @keys.command(name="create")
 def create_key_command(
-    name: Annotated[str, typer.Option(help="What the key is for.")],
+    name: Annotated[str, typer.Option(help="Name of the key, such as its purpose.")],
     scope: Annotated[
-        ApiKeyScope, typer.Option(help="What it may do.", parser=key_scope, metavar=f"<{'|'.join(SCOPES_BY_NAME)}>")
+        ApiKeyScope,
+        typer.Option(help="Access level of the key.", parser=key_scope, metavar=f"<{'|'.join(SCOPES_BY_NAME)}>"),
     ],
     data_dir: DataDir = None,
 ) -> None:

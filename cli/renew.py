@@ -45,7 +45,7 @@ async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, conso
                 trigger=RunTrigger.COMMAND,
                 chunk_size=chunk_size,
                 throttle=throttle,
-                told=done.append,
+                on_report=done.append,
             )
     except asyncio.CancelledError:
         ended = True

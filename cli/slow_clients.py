@@ -262,7 +262,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return None if self.cycle is None or self.cycle.response_complete else self.cycle
 
     def _look(self) -> None:
-        """Gives the client up if the server has waited `patience_seconds` for the same thing."""
+        """Disconnects the client if the server has waited `patience_seconds` for the same thing."""
         self._look_again = self.loop.call_later(CONNECTION_CHECK_SECONDS, self._look)
         now = self.loop.time()
         waits_for = self._what_it_waits_for()

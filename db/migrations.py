@@ -183,8 +183,8 @@ def retry_while_blocked(
             if (error.statement or "").startswith("CREATE EXTENSION"):
                 reason = server_detail(error, "message") or error
                 raise ExtensionMissingError(
-                    f"The database user cannot run `{error.statement}`: {reason}. Run it once in this database as its"
-                    " owner or as a superuser, and try again."
+                    f"The database user cannot run `{error.statement}`: {reason}. Run it once in this database as the"
+                    " database's owner or a superuser, and try again."
                 ) from error
             if server_detail(error, "sqlstate") not in LOCK_SQLSTATES:
                 raise

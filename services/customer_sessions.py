@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import require_in_use
+from billing.account import require_not_archived
 from billing.enums import ApiKeyScope, CustomerPermission
 from billing.errors import CustomerNotFound, InvalidInput, PlanNotFound
 from billing.ids import CustomerId, PlanId
@@ -45,7 +45,7 @@ async def create_customer_session(
     customer = await locked_customer(session, customer_id)
     if customer is None:
         raise CustomerNotFound("There is no customer with this id.")
-    require_in_use(customer.archived_at)
+    require_not_archived(customer.archived_at)
     if len(plan_ids) > MAX_SESSION_PLANS:
         raise InvalidInput(f"A session may name at most {MAX_SESSION_PLANS} plans.", "plan_ids")
     if await session.scalar(select(func.count()).where(among(Plan.id, list(plan_ids)))) != len(set(plan_ids)):

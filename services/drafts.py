@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account, require_currency, require_in_use, use_currency
+from billing.account import Account, require_currency, require_not_archived, use_currency
 from billing.enums import EventType, InvoiceKind, InvoiceStatus, LineKind
 from billing.errors import (
     BillingError,
@@ -71,7 +71,7 @@ async def create_invoice(
     """
     account, at = await open_customer(session, customer_id, now=now)
     customer = account.customer
-    require_in_use(customer.archived_at)
+    require_not_archived(customer.archived_at)
     require_currency(account, valid_currency(currency), "currency")
     use_currency(account, currency, at)
     await store(session, [account])

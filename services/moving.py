@@ -1,4 +1,4 @@
-"""Updating subscriptions: metadata and the start, the end of a trial and of the current period."""
+"""Updating subscriptions: the metadata, the start, and the end of the trial or of the current period."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -65,7 +65,7 @@ async def replace_metadata(session: AsyncSession, account: Account, pairs: dict[
 async def update_subscription_trial(
     session: AsyncSession, request: TrialRequest, *, subscription_id: SubscriptionId, now: datetime
 ) -> Outcome:
-    """Moves the end of a trial, or ends it now and bills the first full period.
+    """Moves the end of a trial, or ends it now and bills the first billing period.
 
     Raises `SubscriptionNotFound`, `SubscriptionCanceled`, `RenewalDue`, `TestClockAdvancing` and the errors of
     `update_trial`.

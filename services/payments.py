@@ -70,8 +70,8 @@ async def record_payment(
     rest = amount_cents - sum(share for _, share in shares)
     if rest and not allow_overpayment:
         raise Overpayment(
-            f"The payment is {rest} minor units more than the invoices take: set `allowOverpayment`"
-            " to add the excess to the balance."
+            f"The payment exceeds the amount due on its invoices by {rest} minor units: set `allowOverpayment` to add"
+            " the excess to the balance."
         )
     use_currency(account, currency, at)
     with rejecting_overflow("amount_cents"):

@@ -80,7 +80,7 @@ async def preview_subscription_change(
 
 
 @dataclass(frozen=True, slots=True)
-class MovePreview:
+class DateChangePreview:
     """The result of moving the end of a trial or period.
 
     `invoice` is the one created now, if any. `next_invoice` is the next one. It is None if the subscription ends before
@@ -93,25 +93,25 @@ class MovePreview:
 
 async def preview_trial_update(
     session: AsyncSession, request: TrialRequest, *, subscription_id: SubscriptionId, now: datetime
-) -> MovePreview:
+) -> DateChangePreview:
     """Returns the result of `update_subscription_trial` at the same time. Raises the same errors."""
     account, at = await open_subscription(session, subscription_id, now=now, lock=False)
     require_caught_up(account, at)
     created = update_trial(account, request, at)
     invoice = None if created is None else replace(created)
     upcoming = upcoming_invoices_of(account, 1)
-    return MovePreview(invoice, upcoming[0] if upcoming else None)
+    return DateChangePreview(invoice, upcoming[0] if upcoming else None)
 
 
 async def preview_period_extension(
     session: AsyncSession, until: datetime, *, subscription_id: SubscriptionId, now: datetime
-) -> MovePreview:
+) -> DateChangePreview:
     """Returns the result of `extend_subscription_period` at the same time. Raises the same errors."""
     account, at = await open_subscription(session, subscription_id, now=now, lock=False)
     require_caught_up(account, at)
     extend_period(account, until, at)
     upcoming = upcoming_invoices_of(account, 1)
-    return MovePreview(None, upcoming[0] if upcoming else None)
+    return DateChangePreview(None, upcoming[0] if upcoming else None)
 
 
 async def preview_subscription_update(

@@ -1,6 +1,6 @@
 """Rate limits. Each API key has a bucket of rows that it may read, which refills at a constant rate.
 
-A worker takes tokens from the bucket in blocks and spends a block without a statement per request. The number of rows
+A worker takes rows from the bucket in blocks and spends a block without a statement per request. The number of rows
 is known only after a request, so a worker may overspend. It charges the excess to the bucket with the next block.
 """
 
@@ -29,7 +29,7 @@ CLOCK_TOLERANCE = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class Lease:
-    """The tokens that a worker has taken from a bucket and not spent. Negative if it has overspent.
+    """The rows that a worker has taken from a bucket and not spent. Negative if it has overspent.
 
     A request is accepted if at least 1 is left.
     """
@@ -50,7 +50,7 @@ class Lease:
         return self.empty_since <= now < self.empty_until
 
     def seconds_to_wait(self, now: datetime) -> float:
-        """Returns the time until the bucket, which was found empty, has a token again."""
+        """Returns the time until the bucket, which was found empty, has a row again."""
         assert self.empty_until is not None, "the bucket was found empty"
         return max(0.0, (self.empty_until - now).total_seconds())
 
@@ -88,7 +88,7 @@ async def take_block(
 def take_statement() -> ReturningUpdate[float, float]:
     """Returns the statement that refills a bucket and takes a block from it.
 
-    The statement returns the tokens after the debt was charged, and those granted.
+    The statement returns the rows in the bucket after the debt was charged, and those granted.
     """
     buckets = table_of(RateBucket)
     now = bindparam("now", type_=buckets.c.filled_at.type)

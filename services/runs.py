@@ -86,7 +86,7 @@ async def run_renewals(
     chunk_size: int = RUN_CHUNK,
     concurrency: int = 1,
     pause_ratio: float = 0.0,
-    told: Callable[[Report], object] = lambda _report: None,
+    on_report: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
     """Does what is due by `as_of` for all subscriptions that are not on a test clock.
 
@@ -95,12 +95,12 @@ async def run_renewals(
     others.
 
     `concurrency` chunks run at a time. After each chunk, its task pauses for `pause_ratio` times the duration of the
-    chunk, to leave capacity for requests. `told` receives the report of each chunk. Stores a `billing_runs` row if
+    chunk, to leave capacity for requests. `on_report` receives the report of each chunk. Stores a `billing_runs` row if
     something was due or `trigger` is COMMAND. Raises `AsOfInTheFuture`.
     """
     require_has_come(as_of, now)
-    renewals = RunTask(due_on(None, as_of), lambda account: renew(account, as_of), now=now, left_out=set())
-    async with RunRow(database, trigger, as_of, now, told) as run:
+    renewals = RunTask(due_on(None, as_of), lambda account: renew(account, as_of), now=now, excluded=set())
+    async with RunRow(database, trigger, as_of, now, on_report) as run:
         if trigger is RunTrigger.COMMAND:
             await run.begin()
 
@@ -121,7 +121,7 @@ async def run_renewals(
             lambda account: settle_past_due(account, as_of),
             now=now,
             held_too=True,
-            left_out=set(),
+            excluded=set(),
             failed=renewals.failed,
         )
         while (chunk := await do_chunk(database, past_due_task, limit=chunk_size)).claimed:
@@ -144,7 +144,7 @@ def settle_past_due(account: Account, as_of: datetime) -> int:
 class RunTask:
     """The work of a run: a condition for the subscriptions, and the rule to apply to each.
 
-    `left_out` contains the subscriptions that the run does not look at again: more is due, but they have reached the
+    `excluded` contains the subscriptions that the run does not look at again: more is due, but they have reached the
     limit of this run, or they failed. If it is None, the run repeats them until nothing is due. `renewed` (None if no
     subscription is renewed twice) and `failed` contain those that the reports have counted.
     """
@@ -154,29 +154,29 @@ class RunTask:
     now: datetime
     held_too: bool = False
     actor: str = "renewal"
-    left_out: set[SubscriptionId] | None = None
+    excluded: set[SubscriptionId] | None = None
     renewed: set[SubscriptionId] | None = None
     failed: set[SubscriptionId] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        assert not self.held_too or self.left_out is not None, "a subscription that fails would be claimed forever"
+        assert not self.held_too or self.excluded is not None, "a subscription that fails would be claimed forever"
 
     def conditions(self) -> list[ColumnElement[bool]]:
         found = [self.due]
         if not self.held_too:
             found.append(not_held(self.now))
-        if self.left_out:
-            found.append(~among(Subscription.id, sorted(self.left_out)))
+        if self.excluded:
+            found.append(~among(Subscription.id, sorted(self.excluded)))
         return found
 
-    def leave_out(self, ids: Iterable[SubscriptionId]) -> None:
-        if self.left_out is not None:
-            self.left_out.update(ids)
+    def exclude(self, ids: Iterable[SubscriptionId]) -> None:
+        if self.excluded is not None:
+            self.excluded.update(ids)
 
     def forget(self, ids: Sequence[SubscriptionId]) -> None:
-        """Removes subscriptions from `left_out` after their transaction was rolled back."""
-        if self.left_out is not None:
-            self.left_out.difference_update(ids)
+        """Removes subscriptions from `excluded` after their transaction was rolled back."""
+        if self.excluded is not None:
+            self.excluded.difference_update(ids)
 
     def count_renewed(self, ids: Collection[SubscriptionId]) -> int:
         """Returns the number of these renewed subscriptions that are not counted yet."""
@@ -206,7 +206,7 @@ async def do_chunk(
         planned, failures = decide_all(await read_accounts(session, ids), work)
         await store(session, [account for account, _ in planned])
         # Before the commit releases the locks, so that no other task of this run claims them again.
-        work.leave_out(still_behind(planned))
+        work.exclude(still_behind(planned))
         return planned, failures
 
     try:
@@ -231,7 +231,7 @@ async def put_on_hold(database: Database, work: RunTask, failures: Sequence[tupl
 
     Returns the number of those that failed for the first time in this run.
     """
-    work.leave_out(subscription_id for subscription_id, _ in failures)
+    work.exclude(subscription_id for subscription_id, _ in failures)
     first = [failure for failure in failures if failure[0] not in work.failed]
     work.failed.update(subscription_id for subscription_id, _ in first)
     for subscription_id, error in first:
@@ -296,10 +296,10 @@ class RunRow:
         trigger: RunTrigger,
         as_of: datetime,
         now: datetime,
-        told: Callable[[Report], object] = lambda _report: None,
+        on_report: Callable[[Report], object] = lambda _report: None,
     ) -> None:
         self.report = Report()
-        self._told = told
+        self._on_report = on_report
         self._database = database
         self._trigger = trigger
         self._as_of = as_of
@@ -330,7 +330,7 @@ class RunRow:
 
     async def add(self, chunk: Chunk) -> None:
         self.report += chunk.report
-        self._told(chunk.report)
+        self._on_report(chunk.report)
         if chunk.claimed and self._id is None:
             await self.begin()
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.account import Account, require_currency, require_in_use
+from billing.account import Account, require_currency, require_not_archived
 from billing.anchor_resets import AnchorReset, reset_anchor
 from billing.changes import Change, ChangeRequest, change_terms, withdraw_change
 from billing.enums import Settlement, SubscriptionStatus
@@ -70,7 +70,7 @@ async def decide_subscription(
 ) -> None:
     """Adds a new subscription to the account. Stores nothing. Raises the same errors as `create_subscription`."""
     valid_quantity(request.quantity)
-    require_in_use(account.customer.archived_at)
+    require_not_archived(account.customer.archived_at)
     plan = await open_plan(session, request.plan_id)
     require_currency(account, plan.currency)
     require_no_live_subscription(account)
@@ -186,7 +186,7 @@ async def withdraw_subscription_change(
 async def cancel_subscription(
     session: AsyncSession, request: CancellationRequest, *, subscription_id: SubscriptionId, now: datetime
 ) -> Outcome:
-    """Cancels a subscription: immediately, at the end of the current period, or at an instant.
+    """Cancels a subscription: immediately, at the end of the current period, or at a given time.
 
     A subscription that has not started ends immediately. An immediate cancellation credits the unused part of the
     period if `settlement` is CREDIT, and puts pending lines on a final invoice, whose id is returned. It also replaces

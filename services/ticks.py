@@ -39,11 +39,11 @@ async def tick(
     trigger: RunTrigger = RunTrigger.SERVER,
     chunk_size: int = RUN_CHUNK,
     throttle: RunThrottle = NO_THROTTLE,
-    told: Callable[[Report], object] = lambda _report: None,
+    on_report: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
     """Runs renewals, advances test clocks, repairs data, and deletes expired idempotency keys and sessions.
 
-    An error in one part is logged and does not stop the other parts. The first error is raised at the end. `told`
+    An error in one part is logged and does not stop the other parts. The first error is raised at the end. `on_report`
     receives the report of each chunk of renewals. Raises `AsOfInTheFuture`.
     """
     as_of = as_of or now
@@ -71,7 +71,7 @@ async def tick(
             chunk_size=chunk_size,
             concurrency=throttle.concurrency,
             pause_ratio=throttle.pause_ratio,
-            told=told,
+            on_report=on_report,
         )
     with part("test clocks"):
         await advance_test_clocks(database, now=now, part=part)
@@ -95,32 +95,32 @@ async def tick_forever(
     *,
     every_seconds: float,
     throttle: RunThrottle = NO_THROTTLE,
-    told: Callable[[Tick], object] = lambda _tick: None,
+    on_tick: Callable[[Tick], object] = lambda _tick: None,
 ) -> None:
     """Runs a tick every `every_seconds` until cancelled. Errors are logged, and the next tick tries again.
 
-    `told` receives the result of each tick, including failed ones.
+    `on_tick` receives the result of each tick, including failed ones.
     """
     while True:
         try:
-            await tick_and_log(database, clock().replace(microsecond=0), throttle, told)
+            await tick_and_log(database, clock().replace(microsecond=0), throttle, on_tick)
         except Exception:
             logger.exception("a tick failed")
         await asyncio.sleep(every_seconds)
 
 
 async def tick_and_log(
-    database: Database, now: datetime, throttle: RunThrottle, told: Callable[[Tick], object]
+    database: Database, now: datetime, throttle: RunThrottle, on_tick: Callable[[Tick], object]
 ) -> None:
-    """Runs a tick, logs its renewals and passes them to `told`, even if the tick fails later."""
+    """Runs a tick, logs its renewals and passes them to `on_tick`, even if the tick fails later."""
     done: list[Report] = []
     failed = False
     try:
-        await tick(database, now=now, throttle=throttle, told=done.append)
+        await tick(database, now=now, throttle=throttle, on_report=done.append)
     except Exception:  # noqa: BLE001 - it is logged
         failed = True
     finally:
         report = sum(done, Report())
         if report != Report():
             logger.info("renewals", extra={"facts": asdict(report)})
-        told(Tick(report, failed))
+        on_tick(Tick(report, failed))

@@ -23,9 +23,9 @@ from db.migrations import migrate
 from db.settings import DatabaseSettings
 from graph.server.app import create_app
 from tests.cli import conftest as servers
+from tests.event_changes import watch_changes, wrongly_named
 from tests.folders import roomy_memory
 from tests.support import Api, TestClock, patient
-from tests.told import watch_changes, wrongly_told
 
 # A slow machine does not make a property false.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -43,8 +43,8 @@ SLOW = (
     *("browser", "clients", "containers", "bench", "test_advisories.py", "test_migration_check.py"),
     "test_schema_check.py",
 )
-"""Folders and files whose tests are marked `slow`. Tests that use the fixture `SERVER` are marked too: see
-CONTRIBUTING.md.
+"""Folders and files whose tests are marked `slow`. Tests that use the fixture named by `SERVER` are marked
+too: see CONTRIBUTING.md.
 """
 
 SERVER = "serve"
@@ -170,13 +170,13 @@ def sessions(database: Database) -> Sessions:
 
 
 @pytest.fixture
-async def events_tell_changes(sessions: Sessions) -> AsyncIterator[None]:
+async def events_name_changes(sessions: Sessions) -> AsyncIterator[None]:
     """In the test, events name the columns that are changed: those that the API shows, and no others."""
     async with sessions.begin() as session:
         await watch_changes(session)
     yield
     async with sessions() as session:
-        assert await wrongly_told(session) == []
+        assert await wrongly_named(session) == []
 
 
 @pytest.fixture

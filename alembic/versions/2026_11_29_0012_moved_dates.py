@@ -35,7 +35,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     if not op.get_context().as_sql and op.get_bind().scalar(sa.text(CANCELLATIONS)):
-        raise RuntimeError("Subscriptions are set to cancel at an instant, which revision 0011 does not support.")
+        raise RuntimeError("Subscriptions are set to cancel at a given time, which revision 0011 does not support.")
     for name, _ in CHECKS:
         op.drop_constraint(op.f(f"ck_subscriptions_{name}"), "subscriptions", type_="check")
     op.drop_column("subscriptions", "cancel_settlement")

@@ -152,8 +152,8 @@ class Pool(AsyncAdaptedQueuePool):
             if usage is not None:
                 usage.seconds += seconds
                 usage.waited_seconds += seconds
-            for told in self.waited:
-                told(seconds)
+            for on_wait in self.waited:
+                on_wait(seconds)
 
 
 # The level that SQLAlchemy's own pools have. Otherwise each disposal would be logged.

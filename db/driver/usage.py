@@ -19,13 +19,13 @@ class Usage:
     """Database usage of one request.
 
     `statements` does not count BEGIN and COMMIT. `seconds` covers statements, BEGIN, COMMIT and the wait for a
-    connection. `waited_seconds` covers only this wait. `told` is called after each statement.
+    connection. `waited_seconds` covers only this wait. `on_statement` is called after each statement.
     """
 
     statements: int = 0
     seconds: float = 0.0
     waited_seconds: float = 0.0
-    told: StatementListener | None = None
+    on_statement: StatementListener | None = None
 
 
 USAGE: ContextVar[Usage | None] = ContextVar("USAGE", default=None)
@@ -58,8 +58,8 @@ def count_statement(text: str, began: float, error: BaseException | None = None)
         seconds = perf_counter() - began
         usage.statements += text not in (BEGIN, COMMIT)
         usage.seconds += seconds
-        if usage.told is not None:
-            usage.told(text, seconds, error)
+        if usage.on_statement is not None:
+            usage.on_statement(text, seconds, error)
 
 
 def count_usage(engine: Engine) -> None:

@@ -84,7 +84,7 @@ HIDDEN_EVENTS = (
     *(EventType.INVOICE_CREATED, EventType.INVOICE_UPDATED, EventType.INVOICE_DELETED),
     EventType.PAYMENT_UPDATED,
 )
-"""Events of drafts, and of changed metadata alone: customer sessions see neither drafts nor metadata."""
+"""Events of drafts, and events that only report changed metadata: customer sessions see neither drafts nor metadata."""
 
 
 def is_the_customers_event(rows: Any, customer_id: CustomerId, key_id: ApiKeyId) -> ColumnElement[bool]:
@@ -125,7 +125,10 @@ class Kind:
 
     @property
     def owner(self) -> str | None:
-        """The column that has the customer whose object it is; None for what is nobody's."""
+        """The column with the id of the customer that the object belongs to.
+
+        None for objects that belong to no customer.
+        """
         name = "id" if self.model is Customer else "customer_id"
         return name if name in table_of(self.model).c else None
 

@@ -32,8 +32,8 @@ class Subscription(Versioned, Base):
 
     Periods are computed from `anchor_at`; `anchor_ordinal` is the ordinal of the period that starts there.
     `first_period` is the policy for the next period, if a billing anchor was set for it. `canceled_at` is the time of
-    the cancellation request, `ended_at` the time it took effect. A cancellation at an instant is at `cancel_at` and
-    settles the unused part of the period by `cancel_settlement`. The current plan and quantity are valid since
+    the cancellation request, `ended_at` the time it took effect. A cancellation at a given time is at `cancel_at`
+    and settles the unused part of the period by `cancel_settlement`. The current plan and quantity are valid since
     `terms_at`. `pending_plan_id` and `pending_quantity` take effect with the next period. `test_clock_id` is a copy of
     the customer's.
     """

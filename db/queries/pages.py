@@ -45,7 +45,7 @@ from db.queries.columns import Columns, own, selected, with_referred
 from db.queries.served import MAX_SORTED_ROWS, Few, Split, choose_range_index, choose_split
 
 
-class Numbered(NamedTuple):
+class InvoiceNumberSearch(NamedTuple):
     """A search for a text or an invoice number: two patterns, and the least sequence that the number may have."""
 
     text: str
@@ -53,7 +53,7 @@ class Numbered(NamedTuple):
     sequence: int
 
 
-Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | Numbered | None
+Value: TypeAlias = str | int | bool | datetime | UUID | tuple[str, ...] | InvoiceNumberSearch | None
 Operator: TypeAlias = Literal[
     "=",
     "in",
@@ -88,7 +88,8 @@ class Condition:
 
     "settled" applies to the id of the transaction that wrote a row: this transaction and all older ones have ended. A
     settled row stays settled, and no row can appear before it any longer. "has pairs" applies to a JSON object; the
-    value is a JSON object too. "like" and, with a `Numbered`, "like or numbered" apply to `Customer.searched_text`.
+    value is a JSON object too. "like" and, with an `InvoiceNumberSearch`, "like or numbered" apply to
+    `Customer.searched_text`.
     """
 
     column: str
@@ -119,7 +120,7 @@ OPERATORS: dict[Operator, Callable[[Any, BindParameter[Any]], ColumnElement[bool
 
 
 def like_or_numbered(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
-    """Returns the condition for the customers that a `Numbered` finds, whose parameters start with `name`."""
+    """Returns the condition of an `InvoiceNumberSearch` whose parameters start with `name`."""
     text, prefix = (searchable(bindparam(f"{name}_{part}", type_=Text())) for part in ("text", "prefix"))
     last_number = Customer.last_invoice_number >= bindparam(f"{name}_sequence", type_=Integer())
     return or_(column.like(text), and_(column.like(prefix), last_number))
@@ -237,13 +238,13 @@ def by_index(model: type[Base], request: PageRequest, parent: str | None = None)
     order = request.order_by, request.then_by
     given = {each.column: each.allowed for each in request.conditions if each.operator in ("=", "in")}
     spans = {each.column for each in request.conditions if each.operator in (">=", "<")}
-    in_the_world = Condition("test_clock_id", "is null") in request.conditions
+    in_real_time = Condition("test_clock_id", "is null") in request.conditions
     held_by_few = ("test_clock_id", *given, *spans)
     others = [each for each in request.conditions if each.column not in held_by_few and each.operator != "settled"]
-    split = choose_split(model, order, given, parent=parent, in_the_world=in_the_world)
+    split = choose_split(model, order, given, parent=parent, in_real_time=in_real_time)
     few = None
     if not others:
-        few = choose_range_index(model, order, given, spans, parent=parent, in_the_world=in_the_world)
+        few = choose_range_index(model, order, given, spans, parent=parent, in_real_time=in_real_time)
     held = {column for column, _ in split if column in given}
     rest = tuple(each for each in request.conditions if each.column not in held)
     return replace(request, conditions=rest, split=split, few=few)
@@ -423,7 +424,7 @@ def condition_values(conditions: Sequence[Condition]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for number, condition in enumerate(conditions):
         name, value = f"condition_{number}", condition.value
-        if isinstance(value, Numbered):
+        if isinstance(value, InvoiceNumberSearch):
             values |= {f"{name}_text": value.text, f"{name}_prefix": value.prefix, f"{name}_sequence": value.sequence}
         else:
             values[name] = value

@@ -49,14 +49,14 @@ class Few:
 class ListIndex:
     """An index whose last two columns are an order. `included` are its INCLUDE columns.
 
-    `only_the_world` is True for a partial index without objects on test clocks. `omits_null` is the column whose nulls
+    `only_real_time` is True for a partial index without objects on test clocks. `omits_null` is the column whose nulls
     a partial index omits, if any.
     """
 
     prefix: tuple[str, ...]
     order: tuple[str, str]
     included: frozenset[str]
-    only_the_world: bool
+    only_real_time: bool
     omits_null: str | None
 
 
@@ -70,7 +70,7 @@ def list_indexes(model: type[Base]) -> tuple[ListIndex, ...]:
     found = [list_index(index) for index in table.indexes if is_for_lists(index)]
     match [column.name for column in table.primary_key]:
         case [value, tie]:
-            found.append(ListIndex((), (value, tie), frozenset(), only_the_world=False, omits_null=None))
+            found.append(ListIndex((), (value, tie), frozenset(), only_real_time=False, omits_null=None))
     return tuple(sorted(found, key=lambda index: (len(index.prefix), index.prefix)))
 
 
@@ -96,12 +96,12 @@ def list_index(index: Index) -> ListIndex:
 
 
 def choose_split(
-    model: type[Base], order: tuple[str, str], given: GivenConditions, *, parent: str | None, in_the_world: bool
+    model: type[Base], order: tuple[str, str], given: GivenConditions, *, parent: str | None, in_real_time: bool
 ) -> Split:
     """Returns the columns and values for which to read a list separately.
 
     Chooses the index with this order that has the most columns with conditions, then the one with the fewest pages to
-    merge. `parent` is the key column of a nested list, which has one value anyway. `in_the_world` is True if the list
+    merge. `parent` is the key column of a nested list, which has one value anyway. `in_real_time` is True if the list
     excludes objects on test clocks. Returns () if the list should be read without a split.
     """
     if not NARROW.isdisjoint(given) or parent in NARROW or not all(given.values()):
@@ -109,7 +109,7 @@ def choose_split(
     known = {*given, parent}
     best: tuple[int, int, Split] | None = None
     for index in list_indexes(model):
-        if index.order != order or (index.only_the_world and not in_the_world):
+        if index.order != order or (index.only_real_time and not in_real_time):
             continue
         if index.omits_null is not None and index.omits_null not in given:
             continue
@@ -129,7 +129,7 @@ def choose_range_index(
     spans: Collection[str],
     *,
     parent: str | None,
-    in_the_world: bool,
+    in_real_time: bool,
 ) -> Few | None:
     """Returns how to find the rows in a time range from an index alone, to check if they are few enough to sort.
 
@@ -144,7 +144,7 @@ def choose_range_index(
     for index in list_indexes(model):
         included = {order[0]} if parent is None else {order[0], parent}
         has_all = included <= index.included and {*given} <= {*index.prefix, *index.included}
-        has_rows = (in_the_world or not index.only_the_world) and index.omits_null in (None, span)
+        has_rows = (in_real_time or not index.only_real_time) and index.omits_null in (None, span)
         if index.order == (span, order[1]) and has_all and has_rows:
             split = values_per_column(model, index.prefix, given, None)
             also = tuple((name, values) for name, values in given.items() if name not in index.prefix)

@@ -68,7 +68,7 @@ class Tracing:
                 # The request is not sampled, so no spans are needed below it.
                 yield
                 return
-            exchange.tracing, exchange.usage.told = self, self._statement
+            exchange.tracing, exchange.usage.on_statement = self, self._statement
             yield
             if exchange.status is not None:
                 span.set_attribute("http.response.status_code", exchange.status)

@@ -30,7 +30,10 @@ from graph.schema.queries.root import Query
 
 
 @strawberry.type(
-    description=("All mutations. Each one is a transaction: it is applied completely, or not at all if it is rejected.")
+    description=(
+        "All mutations. Each one is a transaction: it is applied completely, or not at all if it is rejected. Only"
+        " `advanceTestClock` may continue in the background."
+    )
 )
 class Mutation(
     CustomerMutations,

@@ -54,12 +54,12 @@ def create_app(
     health = Health(database)
     graphql = GraphQLEndpoint(database, clock, settings)
     metrics = metrics_of(database) if settings.metrics else None
-    told = {} if metrics is None else {"told": metrics.renewed}
+    listeners = {} if metrics is None else {"on_tick": metrics.renewed}
     backlog = Backlog(log_requests=settings.log_requests, counts=metrics)
 
     async def renew_while_serving() -> None:
         if renew_every is not None:
-            await tick_forever(database, clock, every_seconds=renew_every, throttle=throttle, **told)
+            await tick_forever(database, clock, every_seconds=renew_every, throttle=throttle, **listeners)
 
     async def watch_pools() -> None:
         # `/metrics` may be served by another worker, which only sees what this one has recorded.

@@ -50,7 +50,7 @@ async def open_customer(
 
 
 def is_end_due(account: Account, at: datetime) -> bool:
-    """Returns True if the subscription is set to cancel at the end of its period, or at an instant, that has come."""
+    """Returns True if the end of the period or the given time, at which the subscription is set to cancel, has come."""
     subscription = account.known_subscription
     ends_with_period = subscription.cancel_at_period_end and is_due(account, at)
     return ends_with_period or is_cancellation_due(subscription, at)

@@ -22,7 +22,7 @@ from db.queries.lines import (
 
 async def read_accounts(session: AsyncSession, ids: Sequence[SubscriptionId]) -> list[Account]:
     """Returns the accounts of the subscriptions, in the order in which they are due. Sends at most three statements,
-    and two more if one of the subscriptions ends at an instant with a credit.
+    and two more if one of the subscriptions ends at a given time with a credit.
 
     Callers that change the accounts must lock the customers in an earlier statement. A statement that waits for a lock
     can return rows of other tables as they were before the wait.
@@ -52,7 +52,7 @@ async def fill_accounts(session: AsyncSession, heads: Sequence[Head]) -> list[Ac
 
 
 async def read_lines_to_credit(session: AsyncSession, accounts: Mapping[SubscriptionId, Account]) -> None:
-    """Loads the charges of subscriptions that will be credited when they end at an instant."""
+    """Loads the charges of subscriptions that will be credited when they end at a given time."""
     ends = {
         id_: account.subscription.cancel_at
         for id_, account in accounts.items()

@@ -208,7 +208,7 @@ def draw_change(draw: st.DrawFn, account: Account, step: str, at: datetime) -> N
         renew(account, at)
 
 
-def instants(first: datetime, end_subscription: datetime) -> st.SearchStrategy[datetime]:
-    """Draws a whole second from `first` up to but not including `end_subscription`."""
-    seconds = int((end_subscription - first).total_seconds())
+def instants(first: datetime, end: datetime) -> st.SearchStrategy[datetime]:
+    """Draws a whole second from `first` up to but not including `end`."""
+    seconds = int((end - first).total_seconds())
     return st.integers(0, seconds - 1).map(lambda second: first + timedelta(seconds=second))

@@ -1,4 +1,4 @@
-"""Cancellations at an instant: what is billed until then, and what is credited."""
+"""Cancellations at a given time: what is billed until then, and what is credited."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -417,17 +417,17 @@ CASES = (
         NEXT_BILLING,
         "UPDATE subscriptions SET next_billing_at = '2026-04-01 UTC' WHERE id = :cyd_subscription",
         "subscription {cyd_subscription}: is billed next at 2026-04-01 00:00:00+00,"
-        " and its period or it ends at 2026-03-02 12:00:00+00",
+        " but its period or its cancellation is at 2026-03-02 12:00:00+00",
     ),
     Case(
-        "a cancellation at an instant that is skipped",
+        "a cancellation at a given time that is skipped",
         NEXT_BILLING,
         """
         UPDATE subscriptions SET cancel_at = '2026-03-01 UTC', cancel_settlement = 'NONE', canceled_at = updated_at
         WHERE id = :cyd_subscription
         """,
         "subscription {cyd_subscription}: is billed next at 2026-03-02 12:00:00+00,"
-        " and its period or it ends at 2026-03-01 00:00:00+00",
+        " but its period or its cancellation is at 2026-03-01 00:00:00+00",
     ),
     Case(
         "a start that never comes",
@@ -476,7 +476,7 @@ CASES = (
         UPDATE customers SET subscription_status = 'ACTIVE', subscription_plan_id = :pro WHERE id = :bob;
         UPDATE customers SET subscription_status = NULL, subscription_plan_id = NULL WHERE id = :cyd
         """,
-        "customer {bob}: has the status ACTIVE of a live subscription but none",
+        "customer {bob}: has the subscription status ACTIVE, but no live subscription",
         "customer {cyd}: lacks the status and plan of subscription {cyd_subscription}",
     ),
     Case(

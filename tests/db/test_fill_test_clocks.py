@@ -1,4 +1,4 @@
-"""Migration 0010 gives payments the test clocks of their customers, in several transactions."""
+"""Migration 0020 sets the test clocks of existing payments, in several transactions."""
 
 from sqlalchemy import text
 

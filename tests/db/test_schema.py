@@ -142,7 +142,7 @@ async def test_a_role_that_may_not_create_the_extension_is_told_so(
         await migrate(url)
     assert str(refused.value) == (
         "The database user cannot run `CREATE EXTENSION IF NOT EXISTS pg_trgm`: permission denied to create extension"
-        ' "pg_trgm". Run it once in this database as its owner or as a superuser, and try again.'
+        ' "pg_trgm". Run it once in this database as the database\'s owner or a superuser, and try again.'
     )
     assert line_of(refused.value) == str(refused.value)
 

@@ -54,7 +54,7 @@ async def test_what_was_billed_before_the_engine_is_sound_after_the_migration(em
         (
             "UPDATE subscriptions SET cancel_at = now(), cancel_settlement = 'NONE', canceled_at = now()",
             "0011",
-            "Subscriptions are set to cancel at an instant",
+            "Subscriptions are set to cancel at a given time",
         ),
         ("UPDATE subscriptions SET first_period = 'FREE'", "0009", "Periods are billed in part"),
         ("UPDATE billing_periods SET whole_seconds = 9", "0009", "Periods are billed in part"),

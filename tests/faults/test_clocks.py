@@ -191,7 +191,7 @@ async def test_two_servers_renew_and_the_clock_of_one_jumps(api: Api, database: 
     ticks: list[Tick] = []
     enough = asyncio.Event()
 
-    def told(tick: Tick) -> None:
+    def on_tick(tick: Tick) -> None:
         ticks.append(tick)
         jumping.jump()
         if jumping.jumps == 6:
@@ -201,8 +201,8 @@ async def test_two_servers_renew_and_the_clock_of_one_jumps(api: Api, database: 
 
     async with asyncio.timeout(PATIENCE_SECONDS):
         loops = [
-            asyncio.create_task(tick_forever(database, clock, every_seconds=0.01, told=ticks.append)),
-            asyncio.create_task(tick_forever(database, jumping, every_seconds=0.01, told=told)),
+            asyncio.create_task(tick_forever(database, clock, every_seconds=0.01, on_tick=ticks.append)),
+            asyncio.create_task(tick_forever(database, jumping, every_seconds=0.01, on_tick=on_tick)),
         ]
         await enough.wait()
         for loop in loops:

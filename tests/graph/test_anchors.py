@@ -11,7 +11,7 @@ from tests.graph.test_bad_input import everything
 from tests.graph.test_previews import BILLED, preview
 from tests.support import Api, TestClock, refusal, run
 
-pytestmark = pytest.mark.usefixtures("events_tell_changes")
+pytestmark = pytest.mark.usefixtures("events_name_changes")
 
 LINES = "invoice { kind amountCents periodStart periodEnd lines { kind amountCents periodStart periodEnd } }"
 DATES = "subscription { status anchorAt currentPeriodStart currentPeriodEnd nextBillingAt }"

@@ -9,7 +9,7 @@ from db.access.transactions import Sessions
 from db.models import Customer, Subscription
 from tests.support import Api, TestClock, count, refusal
 
-pytestmark = pytest.mark.usefixtures("events_tell_changes")
+pytestmark = pytest.mark.usefixtures("events_name_changes")
 
 CUSTOMER = "name email externalId taxId address { city } metadata { key value } version updatedAt createdAt"
 

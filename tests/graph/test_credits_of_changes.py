@@ -12,7 +12,7 @@ from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import pay
 from tests.support import Api, TestClock, read_subscription, refusal, run
 
-pytestmark = pytest.mark.usefixtures("events_tell_changes")
+pytestmark = pytest.mark.usefixtures("events_name_changes")
 
 CREDIT_LATER = "CHARGE_NOW_CREDIT_LATER"
 

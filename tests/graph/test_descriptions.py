@@ -12,7 +12,7 @@ DESCRIPTION = "poNumber memo netDays version updatedAt metadata { key value }"
 LINES = [{"description": "Setup", "unitAmountCents": 5000}]
 GOLD = [{"key": "tier", "value": "gold"}]
 
-pytestmark = pytest.mark.usefixtures("events_tell_changes")
+pytestmark = pytest.mark.usefixtures("events_name_changes")
 
 
 async def a_draft(api: Api, customer_id: str, **fields: Any) -> str:

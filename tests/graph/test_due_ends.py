@@ -9,7 +9,7 @@ from services.verify import snapshot, verify
 from tests.graph.test_invoices import an_open_invoice, pay
 from tests.support import Api, TestClock
 
-pytestmark = pytest.mark.usefixtures("events_tell_changes")
+pytestmark = pytest.mark.usefixtures("events_name_changes")
 
 LAST = """
     query ($id: ID!) {

@@ -23,8 +23,8 @@ from db.models.kinds import KINDS, Kind
 from graph.schema.types.events import TYPES_ABOUT, fields_of
 from services.accounts.write import CHANGED_CUSTOMER, CHANGED_INVOICE, CHANGED_SUBSCRIPTION
 from services.events import record
+from tests.event_changes import KINDS_THAT_CHANGE, UNNAMED, fields_by_column
 from tests.support import NOW, PATIENCE_SECONDS, Api, a_customer, a_plan, counted_statements, day, stored, undone
-from tests.told import KINDS_THAT_CHANGE, UNTOLD, fields_by_column
 
 FEED = """
     query ($first: Int, $after: String, $filter: EventFilter, $orderBy: EventOrder) {
@@ -466,9 +466,9 @@ async def test_an_event_tells_what_happened_to_what(api: Api, sessions: Sessions
 def test_events_tell_of_the_columns_that_rules_change_and_the_api_shows(
     state: type[VersionedState], changed: Target
 ) -> None:
-    shown = {*fields_by_column(state.object_type)} - UNTOLD
+    shown = {*fields_by_column(state.object_type)} - UNNAMED
 
-    assert {*state.told} == {*changed.names}.difference(changed.keys).intersection(shown)
+    assert {*state.event_columns} == {*changed.names}.difference(changed.keys).intersection(shown)
 
 
 @pytest.mark.parametrize("kind", KINDS_THAT_CHANGE)

@@ -11,7 +11,7 @@ from db.models import Event
 from tests.graph.test_bad_input import everything
 from tests.support import Api, TestClock, day, refusal
 
-pytestmark = pytest.mark.usefixtures("events_tell_changes")
+pytestmark = pytest.mark.usefixtures("events_name_changes")
 
 AMOUNTS = "status amountCents amountDueCents"
 

@@ -10,7 +10,7 @@ from services.runs import Report
 from tests.graph.test_bad_input import everything
 from tests.support import Api, TestClock, day, read_subscription, refusal, run
 
-pytestmark = pytest.mark.usefixtures("events_tell_changes")
+pytestmark = pytest.mark.usefixtures("events_name_changes")
 
 TERM = "status startedAt currentPeriodStart currentPeriodEnd trialStart trialEnd nextBillingAt endedAt"
 ENDING = "status cancelAtPeriodEnd canceledAt endedAt nextBillingAt"

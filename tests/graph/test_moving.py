@@ -1,4 +1,4 @@
-"""Moving dates of subscriptions: trials, extensions, cancellations at an instant, and starts."""
+"""Moving dates of subscriptions: trials, extensions, cancellations at a given time, and starts."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from tests.graph.test_bad_input import NOBODY, a_subscription_that_cannot_renew,
 from tests.graph.test_previews import BILLED, latest_invoice, preview
 from tests.support import Api, TestClock, day, events_settle, read_subscription, refusal, run
 
-pytestmark = pytest.mark.usefixtures("events_tell_changes")
+pytestmark = pytest.mark.usefixtures("events_name_changes")
 
 DATES = "status trialEnd anchorAt currentPeriodStart currentPeriodEnd nextBillingAt"
 

@@ -11,7 +11,7 @@ from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import a_draft, an_open_invoice, events_of, pay, read, read_customer
 from tests.support import Api, TestClock, count, day, refusal
 
-pytestmark = pytest.mark.usefixtures("events_tell_changes")
+pytestmark = pytest.mark.usefixtures("events_name_changes")
 
 
 async def due(api: Api, *invoice_ids: str) -> list[tuple[str, int]]:

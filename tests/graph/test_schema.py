@@ -149,7 +149,10 @@ def test_limits_in_descriptions_and_messages_come_from_their_constants() -> None
             "The next invoices, as they would be issued if nothing changes before then. Fewer than `count` if the "
             "subscription ends. Costs three SQL statements, regardless of the number of subscriptions."
         ),
-        "There are too many allocations, two name the same invoice, or they add up to more than the payment.",
+        (
+            "There are too many allocations, two name the same invoice, they add up to more than the payment, or the"
+            " payment is used up before it reaches all of them."
+        ),
         "Weeks of exactly 7 × 24 hours.",
     ]
 

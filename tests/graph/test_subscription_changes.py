@@ -12,7 +12,7 @@ from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import an_open_invoice, events_of
 from tests.support import NOW, Api, TestClock, day, read_subscription, refusal, run
 
-pytestmark = pytest.mark.usefixtures("events_tell_changes")
+pytestmark = pytest.mark.usefixtures("events_name_changes")
 
 LINES = "lines { kind description amountCents periodStart periodEnd reverses { amountCents invoice { number } } }"
 INVOICE = f"kind status amountCents amountDueCents periodStart periodEnd issuedAt {LINES}"

@@ -19,7 +19,7 @@ from tests.graph.test_bad_input import everything
 from tests.graph.test_invoices import an_open_invoice, events_of
 from tests.support import NOW, PATIENCE_SECONDS, Api, TestClock, day, read_subscription, refusal
 
-pytestmark = pytest.mark.usefixtures("events_tell_changes")
+pytestmark = pytest.mark.usefixtures("events_name_changes")
 
 CLOCK = "testClock { name status frozenAt targetAt version }"
 
@@ -327,7 +327,7 @@ async def test_the_world_and_other_clocks_are_left_alone(
 ) -> None:
     plan_id = await api.a_plan()
     moved, still = await a_clock(api), await a_clock(api)
-    on_moved, on_still, in_the_world = [
+    on_moved, on_still, in_real_time = [
         await api.a_subscription(await api.a_customer(testClockId=clock_id), plan_id)
         for clock_id in (moved, still, None)
     ]
@@ -335,7 +335,7 @@ async def test_the_world_and_other_clocks_are_left_alone(
     await api.mutate("advanceTestClock", CLOCK, id=moved, to=day(45))
     after_moving = {
         subscription_id: (await read_subscription(api, subscription_id, "status version currentPeriodEnd")).values()
-        for subscription_id in (on_moved, on_still, in_the_world)
+        for subscription_id in (on_moved, on_still, in_real_time)
     }
     clock.forward(days=45)
     report = await run_renewals(database, as_of=clock.now, now=clock.now, trigger=RunTrigger.SERVER)
@@ -343,10 +343,10 @@ async def test_the_world_and_other_clocks_are_left_alone(
     assert {subscription_id: tuple(values) for subscription_id, values in after_moving.items()} == {
         on_moved: ("PAST_DUE", 3, day(60)),
         on_still: ("ACTIVE", 1, day(30)),
-        in_the_world: ("ACTIVE", 1, day(30)),
+        in_real_time: ("ACTIVE", 1, day(30)),
     }
     assert report == Report(renewed=1, invoices=1, past_due=1)
-    assert await read_subscription(api, in_the_world, "currentPeriodEnd") == {"currentPeriodEnd": day(60)}
+    assert await read_subscription(api, in_real_time, "currentPeriodEnd") == {"currentPeriodEnd": day(60)}
     assert await read_subscription(api, on_still, "status currentPeriodEnd") == {
         "status": "ACTIVE",
         "currentPeriodEnd": day(30),

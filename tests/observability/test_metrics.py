@@ -240,8 +240,8 @@ async def test_pools_are_looked_at_also_after_that_has_failed(
     app = create_app(database, settings=Settings(metrics=True))
     async with app.router.lifespan_context(app):
         for times in (1, 2):
-            for told in database.pools["work"].waited:
-                told(cast("float", "no number"))
+            for on_wait in database.pools["work"].waited:
+                on_wait(cast("float", "no number"))
             deadline = time.monotonic() + PATIENCE_SECONDS
             while caplog.text.count("cannot read the state of the connection pools") < times:
                 assert time.monotonic() < deadline

@@ -9,8 +9,8 @@ from services.verify import snapshot, verify
 
 
 @pytest.fixture(autouse=True)
-def changes_are_told(events_tell_changes: None) -> None:
-    """As `events_tell_changes` says."""
+def changes_are_named(events_name_changes: None) -> None:
+    """As `events_name_changes` says."""
 
 
 @pytest.fixture(autouse=True)

@@ -86,7 +86,7 @@ class Story:
         return story
 
     @classmethod
-    async def in_the_world(cls, api: Api, **customer: Any) -> "Story":
+    async def in_real_time(cls, api: Api, **customer: Any) -> "Story":
         """Creates a customer in real time, on the API's own clock."""
         return cls(api, await api.a_customer(**customer))
 

@@ -45,7 +45,7 @@ async def run(database: Database, clock: TestClock, as_of: str | None = None, **
 async def monthly(api: Api, clock: TestClock, day: str, **fields: Any) -> Story:
     """Creates a customer who subscribes to a monthly plan on this day."""
     clock.now = parsed(day)
-    story = await Story.in_the_world(api)
+    story = await Story.in_real_time(api)
     await story.subscribe(await api.a_plan(interval="MONTH", amountCents=2900), **fields)
     return story
 
@@ -53,7 +53,7 @@ async def monthly(api: Api, clock: TestClock, day: str, **fields: Any) -> Story:
 async def many(api: Api, number: int) -> list[Story]:
     """Creates customers who subscribe now to the same plan of 30 days."""
     plan_id = await api.a_plan()
-    stories = [await Story.in_the_world(api) for _ in range(number)]
+    stories = [await Story.in_real_time(api) for _ in range(number)]
     for story in stories:
         await story.subscribe(plan_id)
     return stories
@@ -200,7 +200,7 @@ async def test_a_run_as_of_an_earlier_instant_does_what_was_due_then(
 async def test_a_run_bills_twelve_periods_of_a_subscription_at_most(
     api: Api, database: Database, clock: TestClock
 ) -> None:
-    behind = await Story.in_the_world(api)
+    behind = await Story.in_real_time(api)
     await behind.subscribe(await api.a_plan(interval="DAY", intervalCount=1))
     [other] = await many(api, 1)
     clock.forward(days=30)
@@ -279,31 +279,31 @@ async def test_a_run_that_breaks_off_has_told_what_is_stored(
         await session.execute(
             text("CREATE TRIGGER fill BEFORE INSERT ON invoices FOR EACH ROW EXECUTE FUNCTION fill()")
         )
-    told: list[Report] = []
+    reports: list[Report] = []
 
     with pytest.raises(DBAPIError):
-        await run(database, clock, chunk_size=1, told=told.append)
+        await run(database, clock, chunk_size=1, on_report=reports.append)
 
-    assert told == [Report(renewed=1, invoices=1, past_due=1)]
+    assert reports == [Report(renewed=1, invoices=1, past_due=1)]
     assert [len(await story.invoices()) for story in (first, second)] == [2, 1]
 
 
 async def test_an_error_of_who_is_told_does_not_end_the_renewals(database: Database, clock: TestClock) -> None:
-    told: list[Tick] = []
+    ticks: list[Tick] = []
     again = asyncio.Event()
 
     def fail(tick: Tick) -> None:
-        told.append(tick)
-        if len(told) == 2:
+        ticks.append(tick)
+        if len(ticks) == 2:
             again.set()
         raise RuntimeError
 
-    renewing = asyncio.create_task(tick_forever(database, clock, every_seconds=0.01, told=fail))
+    renewing = asyncio.create_task(tick_forever(database, clock, every_seconds=0.01, on_tick=fail))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await again.wait()
     renewing.cancel()
 
-    assert told[:2] == [Tick(Report(), failed=False)] * 2
+    assert ticks[:2] == [Tick(Report(), failed=False)] * 2
 
 
 # Failed renewals
@@ -466,7 +466,7 @@ async def test_past_due_once_the_due_day_is_over_until_it_is_paid(
 async def test_what_is_renewed_late_and_past_due_at_once_counts_as_both(
     api: Api, database: Database, clock: TestClock
 ) -> None:
-    story = await Story.in_the_world(api)
+    story = await Story.in_real_time(api)
     await story.subscribe(await api.a_plan(netDays=30))
 
     clock.forward(days=31)

@@ -94,17 +94,17 @@ async def test_a_tick_that_failed_is_logged_once_and_told(
 ) -> None:
     await something_to_do(api, sessions, clock)
     await execute(sessions, PARTS["repairs"][0])
-    told: list[Tick] = []
+    ticks: list[Tick] = []
     enough = asyncio.Event()
 
     def tell(tick: Tick) -> None:
-        told.append(tick)
+        ticks.append(tick)
         enough.set()
 
-    ticking = asyncio.create_task(tick_forever(database, clock, every_seconds=PATIENCE_SECONDS, told=tell))
+    ticking = asyncio.create_task(tick_forever(database, clock, every_seconds=PATIENCE_SECONDS, on_tick=tell))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await enough.wait()
     ticking.cancel()
 
-    assert told == [Tick(Report(renewed=1, invoices=1, past_due=1), failed=True)]
+    assert ticks == [Tick(Report(renewed=1, invoices=1, past_due=1), failed=True)]
     assert [record.message for record in caplog.records] == ["repairs failed"]

@@ -327,7 +327,7 @@ async def test_a_year_that_nobody_looks_after_is_the_same_at_any_pace(api: Api) 
 
 async def test_a_test_clock_moves_its_own_customers_and_no_others(api: Api) -> None:
     plan_id = await api.a_plan()
-    real = await Story.in_the_world(api)
+    real = await Story.in_real_time(api)
     other = await Story.begin(api, written(NOW))
     mine = await Story.begin(api, written(NOW))
     for story in (real, other, mine):
@@ -342,7 +342,7 @@ async def test_a_test_clock_moves_its_own_customers_and_no_others(api: Api) -> N
 
 async def test_the_lists_leave_out_who_lives_on_a_test_clock_unless_it_is_named(api: Api) -> None:
     plan_id = await api.a_plan()
-    real, story = await Story.in_the_world(api), await Story.begin(api, written(NOW))
+    real, story = await Story.in_real_time(api), await Story.begin(api, written(NOW))
     for one in (real, story):
         await one.subscribe(plan_id)
     lists = """query ($clock: ID, $plan: ID!) {

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from db.database import single_connection
 from services.verify import verify, verify_acknowledged
-from tests.told import watch_changes, wrongly_told
+from tests.event_changes import watch_changes, wrongly_named
 from tests.walk.client import Client, Denied, Failed, Unknown
 from tests.walk.model.world import Before, Clock, Key, Plan, Refused, World
 from tests.walk.postgres import Postgres
@@ -297,7 +297,7 @@ class Walk:
         async with single_connection(self.client.database) as connection:
             await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
             checks = [*await verify(connection), await verify_acknowledged(connection, self._acknowledged)]
-            wrong = await wrongly_told(connection)
+            wrong = await wrongly_named(connection)
         if broken := [check.line() for check in checks if not check.holds] + wrong:
             raise Failed("\n".join(broken))
 

@@ -108,8 +108,8 @@ NEXT_BILLING = Invariant(
             format('subscription %s: is %s but has no next billing date', id, status)
         WHEN status NOT IN ('PENDING', 'CANCELED')
           AND next_billing_at IS DISTINCT FROM LEAST(current_period_end, cancel_at) THEN
-            format('subscription %s: is billed next at %s, and its period or it ends at %s', id, next_billing_at,
-                   LEAST(current_period_end, cancel_at))
+            format('subscription %s: is billed next at %s, but its period or its cancellation is at %s', id,
+                   next_billing_at, LEAST(current_period_end, cancel_at))
     END AS wrong
     FROM subscriptions
     """,
@@ -138,7 +138,7 @@ LIVE_SUBSCRIPTION_COPIES = Invariant(
         WHEN c.subscription_status IS NULL AND live.id IS NOT NULL THEN
             format('customer %s: lacks the status and plan of subscription %s', c.id, live.id)
         WHEN c.subscription_status IS NOT NULL AND live.id IS NULL THEN
-            format('customer %s: has the status %s of a live subscription but none', c.id, c.subscription_status)
+            format('customer %s: has the subscription status %s, but no live subscription', c.id, c.subscription_status)
         WHEN c.subscription_status IS DISTINCT FROM live.status THEN
             format('customer %s: has the status %s, subscription %s is %s', c.id, c.subscription_status, live.id,
                    live.status)

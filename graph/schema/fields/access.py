@@ -56,7 +56,7 @@ class Access:
         if self.scope is ApiKeyScope.CUSTOMER and plan_id is not None and plan_id not in self.plan_ids:
             raise forbidden("This customer session may not change to this plan.")
 
-    def leave_out(self, **given: Any) -> None:
+    def require_omitted(self, **given: Any) -> None:
         """Raises a `FORBIDDEN` error if a customer session sets any of these arguments. Only the merchant may."""
         if self.scope is ApiKeyScope.CUSTOMER:
             for name, value in given.items():

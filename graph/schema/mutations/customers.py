@@ -25,8 +25,8 @@ class CreateCustomerInput:
     name: str = strawberry.field(description=f"The name on invoices: 1 to {limits.MAX_NAME} characters.")
     email: str = strawberry.field(
         description=(
-            "The e-mail address. Must be unique, ignoring case, among the customers that are not archived and are on"
-            " the same test clock, or in real time."
+            "The e-mail address. No other customer may have it, ignoring case, except archived ones. Customers in real"
+            " time and those on each test clock are checked separately."
         )
     )
     external_id: str | None = strawberry.field(
@@ -76,8 +76,8 @@ class UpdateCustomerInput:
     )
     email: Maybe[str | None] = strawberry.field(
         description=(
-            "The new e-mail address. Must be unique among the customers that are not archived and are on the same test"
-            " clock, or in real time. Null is rejected."
+            "The new e-mail address. No other customer may have it, ignoring case, except archived ones. Customers in"
+            " real time and those on each test clock are checked separately. Null is rejected."
         )
     )
     external_id: Maybe[str | None] = strawberry.field(

@@ -64,7 +64,7 @@ class UpdateSubscriptionPayload(Payload):
 class UpdateTrialPayload(Payload):
     subscription: Subscription | None = made_subscription("The updated subscription.")
     invoice: Invoice | None = made_invoice(
-        "The invoice for the first full period if the trial ended now. Null if its end was moved."
+        "The invoice for the first billing period if the trial ended now. Null if its end was moved."
     )
 
 
@@ -94,8 +94,8 @@ class MovingMutations:
         return UpdateSubscriptionPayload(made=made)
 
     @mutation(
-        "Moves the end of a trial, in either direction, or ends the trial now. The first full period and the billing"
-        " anchor move with it, unless an anchor was set. A cancellation at the end of the trial moves too."
+        "Moves the end of a trial, in either direction, or ends the trial now. The first billing period and the"
+        " billing anchor move with it, unless an anchor was set. A cancellation at the end of the trial moves too."
     )
     async def update_trial(self, info: Info, input: UpdateTrialInput) -> UpdateTrialPayload:
         made = await info.context.once(
@@ -111,8 +111,8 @@ class MovingMutations:
 
     @mutation(
         "Extends the current period without a charge, as goodwill. The next period starts at its new end, which becomes"
-        " the billing anchor unless one was set for that period. The added time is never billed or credited, also when"
-        " the subscription changes or is canceled within it. A cancellation at the end of the period moves with it."
+        " the billing anchor unless one was set for that period. The added time is never billed or credited, even if"
+        " the subscription changes or is canceled during it. A cancellation at the end of the period moves with it."
     )
     async def extend_period(self, info: Info, input: ExtendPeriodInput) -> ExtendPeriodPayload:
         made = await info.context.once(

@@ -167,7 +167,7 @@ class SubscriptionMutations:
         return WithdrawSubscriptionChangePayload(made=made)
 
     @mutation(
-        "Cancels a subscription: at the end of the current period, at an instant, or immediately. Open invoices stay"
+        "Cancels a subscription: at the end of the current period, at a given time, or immediately. Open invoices stay"
         " owed. `settlement` defines whether the unused part of the period is credited; a customer session must not"
         " set it.",
         permission=CustomerPermission.CANCEL_SUBSCRIPTION,
@@ -183,8 +183,8 @@ class SubscriptionMutations:
         return CancelSubscriptionPayload(made=made)
 
     @mutation(
-        "Undoes a cancellation that is scheduled for the end of the period or for an instant. If a period has already"
-        " been billed only until that instant, the next period starts there, a new billing anchor.",
+        "Undoes a scheduled cancellation. If the current period was billed only until the given time, the next period"
+        " starts at that time, which becomes the billing anchor unless one was set for that period.",
         permission=CustomerPermission.CANCEL_SUBSCRIPTION,
     )
     async def undo_subscription_cancellation(

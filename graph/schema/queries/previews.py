@@ -24,8 +24,10 @@ from graph.schema.types.subscription_inputs import (
     SubscriptionChangeInput,
     TrialUpdateInput,
 )
-from graph.schema.types.subscriptions import WITHDRAWN_CHANGE, PendingChange, WithdrawnChange
+from graph.schema.types.subscriptions import PendingChange, WithdrawnChange
 from services import credit_notes, previews
+
+NO_NEXT_INVOICE = "Null if the subscription ends before that, or if an amount would be too large."
 
 
 @strawberry.input(description="The subscription to preview.")
@@ -57,8 +59,8 @@ describe_fields(
     PreviewSubscriptionChangeInput,
     mode="When the change would take effect. Same default as for `changeSubscription`.",
     as_of=(
-        "The time from which the change would count. Must be in the current period, not before the latest"
-        " change, and not in the future. Defaults to now."
+        "The effective time that the change would have, for proration. Must be in the current period, not before the"
+        " latest change, and not in the future. Defaults to now."
     ),
 )
 
@@ -106,7 +108,7 @@ class PreviewSubscriptionPayload(Payload):
 @payload
 class PreviewSubscriptionChangePayload(Payload):
     mode: ChangeMode | None = strawberry.field(
-        default=None, description="The mode that applies, including the default."
+        default=None, description="The mode that would apply: the requested one, or the default."
     )
     effective_at: datetime | None = strawberry.field(default=None, description="When the change would take effect.")
     invoice: InvoicePreview | None = strawberry.field(
@@ -114,26 +116,29 @@ class PreviewSubscriptionChangePayload(Payload):
     )
     next_invoice: InvoicePreview | None = strawberry.field(
         default=None,
-        description="The invoice of the next period after the change. Null if the subscription ends before that.",
+        description=f"The invoice of the next period after the change. {NO_NEXT_INVOICE}",
     )
-    withdrawn_change: PendingChange | None = strawberry.field(default=None, description=WITHDRAWN_CHANGE)
+    withdrawn_change: PendingChange | None = strawberry.field(
+        default=None,
+        description="The pending change that this change would replace or withdraw. Null if there is none.",
+    )
 
 
 @payload
 class PreviewTrialUpdatePayload(Payload):
     invoice: InvoicePreview | None = strawberry.field(
         default=None,
-        description="The invoice of the first full period if the trial would end now. Null if its end would move.",
+        description="The invoice of the first billing period if `endNow` is true. Null if `trialEnd` is given.",
     )
     next_invoice: InvoicePreview | None = strawberry.field(
-        default=None, description="The next invoice after the update. Null if the subscription ends before that."
+        default=None, description=f"The next invoice after the update. {NO_NEXT_INVOICE}"
     )
 
 
 @payload
 class PreviewPeriodExtensionPayload(Payload):
     next_invoice: InvoicePreview | None = strawberry.field(
-        default=None, description="The next invoice after the extension. Null if the subscription ends before that."
+        default=None, description=f"The next invoice after the extension. {NO_NEXT_INVOICE}"
     )
 
 
@@ -143,9 +148,9 @@ class PreviewCancellationPayload(Payload):
     invoices: list[InvoicePreview] | None = strawberry.field(
         default=None,
         description=(
-            "The invoices from the cancellation until the end, oldest first: those of periods, and a final one with the"
-            f" credit and all pending lines, if there are any. At most {limits.MAX_UPCOMING_INVOICES}, with the final"
-            " one only if it is among them."
+            "The invoices until the end of the subscription, oldest first: one for each period, and a final one if"
+            f" there is a credit or a pending line. At most {limits.MAX_UPCOMING_INVOICES}, so the final one may be"
+            " missing."
         ),
     )
 
@@ -156,7 +161,8 @@ class PreviewBillingAnchorResetPayload(Payload):
         default=None, description="The invoice that the reset would create. Null if there would be none."
     )
     next_invoice: InvoicePreview | None = strawberry.field(
-        default=None, description="The invoice of the next period after the reset."
+        default=None,
+        description="The invoice of the next period after the reset. Null if an amount would be too large.",
     )
 
 

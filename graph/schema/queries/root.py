@@ -213,10 +213,10 @@ class Query(PreviewQueries):
     events_cursor: str = strawberry.field(
         resolver=events_cursor,
         description=(
-            "The cursor at the present end of the feed `events`, oldest first. `events(after:)` with this cursor"
-            " returns every event that is not in the feed yet, and no other, even if its transaction is already"
-            " open. Also valid for `Customer.events`. To follow the state of objects, read the cursor before the"
-            " objects, in a request of its own."
+            "A cursor at the current end of the feed `events`, in the order oldest first. `events(after:)` with this"
+            " cursor returns exactly the events that are not in the feed yet, including those of transactions that are"
+            " already open. Also valid for `Customer.events`. To keep a copy of objects up to date, read this cursor"
+            " first, then read the objects in a separate request."
         ),
     )
 

@@ -13,7 +13,7 @@ describe(
     ApiKeyScope,
     "The access level of an API key or customer session.",
     READ="Read everything except API keys.",
-    WRITE="READ, and all mutations except `createApiKey` and, for API keys, `revokeApiKey`.",
+    WRITE="READ, and all mutations except `createApiKey`. `revokeApiKey` can revoke only customer sessions.",
     ADMIN="Everything, including managing API keys.",
     CUSTOMER=(
         "Access to one customer for a limited time, within the session's permissions. Only for customer sessions."

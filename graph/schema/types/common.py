@@ -140,7 +140,7 @@ def metadata_filter_field(kind: str) -> Any:
         default=None,
         description=(
             f"Only {kind} with all of these pairs in their metadata, at most {limits.MAX_METADATA_PAIRS}. Each key may"
-            " appear only once. In a customer session, a pair matches none."
+            " appear only once. In a customer session, no item matches, because metadata is hidden."
         ),
     )
 
@@ -167,8 +167,8 @@ def given_metadata(
 class SupportedCurrency:
     code: Currency = field("The currency code, such as `EUR`.")
     minor_units: int = field(
-        "Number of digits after the decimal point: 2 for EUR, 0 for JPY, 3 for KWD. Amounts in `Cents` are multiples"
-        " of the last digit."
+        "Number of digits after the decimal point: 2 for EUR, 0 for JPY, 3 for KWD. An amount of 1 in `Cents` is one"
+        " unit of the last digit."
     )
 
 

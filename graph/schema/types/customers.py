@@ -13,7 +13,7 @@ from billing.enums import SubscriptionStatus
 from billing.invoicing import first_sequence
 from db import models
 from db.queries.lookups import live_subscriptions_by_customer, test_clocks_by_id
-from db.queries.pages import Condition, Numbered
+from db.queries.pages import Condition, InvoiceNumberSearch
 from graph.schema.fields.connections import Connection, Search, connection
 from graph.schema.fields.edges import edge
 from graph.schema.fields.errors import bad_user_input
@@ -57,8 +57,8 @@ class Customer(Node):
 
     name: str = field("The name on invoices.")
     email: str = field(
-        "The e-mail address, unique among the customers that are not archived, ignoring case. Customers in real time"
-        " and those on each test clock count separately."
+        "The e-mail address, unique among the customers that are not archived, ignoring case. This applies separately"
+        " to customers in real time and to those on each test clock."
     )
     external_id: str | None = field("The customer's id in your own system. Unique. Null if not set.")
     address: Address | None = field("The postal address on invoices. Null if not set.")
@@ -203,12 +203,12 @@ class CustomerFilter:
 
 
 SEARCHES = (
-    "Only customers whose name, e-mail address, external id or invoice prefix contains this text, ignoring case. With"
-    f" fewer than {limits.MIN_SEARCHED_PART} characters, only customers for whom one of them starts with it. An invoice"
-    f" number finds the customer of the invoice. The last {limits.MIN_INVOICE_PREFIX} characters before its hyphen are"
-    " enough, and the last digits may be missing, but the digits alone find nothing. White space around the text is"
-    " ignored, and a blank text does not filter. There are no wildcards. The text must have a letter or digit, at most"
-    f" {limits.MAX_SEARCH} characters, and no control characters."
+    "Only customers whose name, e-mail address, external id or invoice prefix contains this text, ignoring case. A text"
+    f" of fewer than {limits.MIN_SEARCHED_PART} characters must be at the start of one of these. An invoice number"
+    " finds the customer of the invoice. You may omit digits from its end, and all but the last"
+    f" {limits.MIN_INVOICE_PREFIX} characters before the hyphen. The digits alone find nothing. White space around the"
+    " text is ignored, and a blank text does not filter. There are no wildcards. The text must have a letter or digit,"
+    f" at most {limits.MAX_SEARCH} characters, and no control characters."
 )
 
 INVOICE_NUMBER = re.compile(rf"([A-Za-z0-9]{{{limits.MIN_INVOICE_PREFIX},{limits.MAX_INVOICE_PREFIX}}})-([0-9]*)")
@@ -233,7 +233,7 @@ def found_by(query: str | None) -> tuple[Condition, ...]:
     least = None if number is None else first_sequence(number[2])
     if number is None or least is None or least > limits.MAX_SEQUENCE:
         return (Condition("searched_text", "like", pattern),)
-    return (Condition("searched_text", "like or numbered", Numbered(pattern, f"%{number[1]}", least)),)
+    return (Condition("searched_text", "like or numbered", InvoiceNumberSearch(pattern, f"%{number[1]}", least)),)
 
 
 CUSTOMER_SEARCH = Search(found_by, SEARCHES)

@@ -50,10 +50,13 @@ describe(
     PLAN_ARCHIVED="A plan was archived.",
     PLAN_UNARCHIVED="A plan was unarchived.",
     SUBSCRIPTION_CREATED="A subscription was created. Unless it is PENDING, it has also started.",
-    SUBSCRIPTION_UPDATED="The start or the metadata of a subscription was changed. `changes` lists the fields.",
+    SUBSCRIPTION_UPDATED=(
+        "The start or the metadata of a subscription was updated. For plan and quantity, see SUBSCRIPTION_CHANGED."
+        " `changes` lists the fields."
+    ),
     SUBSCRIPTION_STARTED="A PENDING subscription has started.",
     SUBSCRIPTION_TRIAL_UPDATED="The end of a trial was moved.",
-    SUBSCRIPTION_TRIAL_ENDED="A trial ended and the first full period was billed.",
+    SUBSCRIPTION_TRIAL_ENDED="A trial ended and the first billing period was billed.",
     SUBSCRIPTION_RENEWED="A new period started and was billed.",
     SUBSCRIPTION_PERIOD_EXTENDED="The current period was extended without a charge.",
     SUBSCRIPTION_CHANGED="A new plan or quantity took effect. `changes` lists which.",
@@ -61,7 +64,7 @@ describe(
     SUBSCRIPTION_CHANGE_WITHDRAWN="A pending change was withdrawn or replaced.",
     SUBSCRIPTION_ANCHOR_RESET="The billing anchor was reset. If a new period started, it was also billed.",
     SUBSCRIPTION_CANCELLATION_SCHEDULED=(
-        "A cancellation was scheduled: at the end of the current period, or at an instant."
+        "A cancellation was scheduled: at the end of the current period, or at a given time."
     ),
     SUBSCRIPTION_CANCELLATION_UNDONE="A scheduled cancellation was undone before it took effect.",
     SUBSCRIPTION_CANCELED="A subscription ended.",
@@ -70,7 +73,7 @@ describe(
     ),
     SUBSCRIPTION_RECOVERED="A PAST_DUE subscription became ACTIVE: it no longer has an overdue open invoice.",
     INVOICE_CREATED="A draft was created.",
-    INVOICE_UPDATED="A draft was changed, or the metadata of an invoice. `changes` lists the fields.",
+    INVOICE_UPDATED="A draft, or the metadata of any invoice, was changed. `changes` lists the fields.",
     INVOICE_DELETED="A draft was deleted.",
     INVOICE_FINALIZED=(
         "An invoice was finalized and got its number. Most invoices are created finalized and were never drafts."
@@ -138,8 +141,8 @@ class Event:
     object_id: strawberry.ID = field("The id of the object that changed.")
     version: int = field(
         "The object's `version` after the change. An object has exactly one event for each of its versions 1, 2,"
-        " 3 and so on. Customer sessions do not see the events of drafts and of changed metadata of invoices and"
-        " payments."
+        " 3 and so on. Customer sessions do not see events of drafts, or events that only report changed metadata of"
+        " an invoice or payment, so some versions may be missing."
     )
 
     @strawberry.field(
@@ -212,8 +215,8 @@ class EventOrderField(Enum):
     RECORDED_AT = strawberry.enum_value(
         "xid",
         description=(
-            "The order of the feed: events in the order in which their transactions started to write, so"
-            " `recordedAt` may differ from it a little. Events of one transaction are in the order of its changes."
+            "The order of the feed: by the start of the transactions' writes, and within a transaction by the order of"
+            " its changes. `recordedAt` may deviate slightly from this order."
         ),
     )
 
@@ -234,7 +237,7 @@ After: TypeAlias = Annotated[
     str | None,
     strawberry.argument(
         description=(
-            "Only events after this cursor: the `endCursor` of the last page that you read in the same order, or,"
+            "Only events after this cursor: the `endCursor` of the last page that you read in the same order or, with"
             " oldest first, `eventsCursor`."
         )
     ),

@@ -70,10 +70,13 @@ describe(
 describe(
     LineKind,
     "The kind of an invoice line.",
-    RECURRING="A whole period of a plan.",
+    RECURRING="The full price of a period of a plan.",
     TRIAL="A trial period, which costs nothing.",
     PRORATION_CREDIT="A credit for the unused part of a period.",
-    PRORATION_CHARGE="The remaining part of a period on new terms.",
+    PRORATION_CHARGE=(
+        "The prorated price of a part of a period: the remaining part on new terms, or a period that is shorter than a"
+        " whole one. 0 if that period is free."
+    ),
     ONE_OFF="A one-off charge outside any plan.",
 )
 

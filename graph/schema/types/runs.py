@@ -103,9 +103,7 @@ class BillingRun:
     as_of: datetime = field("The run billed what was due by this time. Its invoices are issued as of this time.")
     started_at: datetime = field_of("created_at", "When it started.")
     finished_at: datetime | None = field("When it finished. Null while it is running, or if it was interrupted.")
-    renewed: int = field(
-        "Number of subscriptions renewed: started, moved to the next period, out of a trial, or ended."
-    )
+    renewed: int = field("Number of subscriptions that started, left their trial, moved to the next period, or ended.")
     failed: int = field("Number of subscriptions that could not be billed. See their `billingHold` for the reason.")
     invoices: int = field("Number of invoices created.")
     past_due: int = field("Number of subscriptions that became PAST_DUE.")

@@ -39,7 +39,9 @@ class DayOfWeek(Enum):
 describe(
     FirstPeriod,
     "Billing of a period that is shorter than a whole one, because it ends at a new billing anchor.",
-    PRORATED="The price is prorated to the second: the period's part of the whole period that ends at the anchor.",
+    PRORATED=(
+        "The price is prorated to the second, by the share of the period in the whole period that ends at the anchor."
+    ),
     FREE="The period is free.",
     FULL="The price of a whole period is charged.",
 )
@@ -48,7 +50,8 @@ describe(
 @strawberry.input(
     description=(
         "The calendar day on which periods begin. Plans billed by months or years need `dayOfMonth`, plans billed by"
-        " weeks need `dayOfWeek`. Plans billed by days have no billing anchor, unless by whole weeks."
+        " weeks need `dayOfWeek`. Plans billed by days have no billing anchor, unless their interval is"
+        " a whole number of weeks: these need `dayOfWeek`."
     )
 )
 class BillingAnchorInput:
@@ -105,7 +108,7 @@ class NewSubscriptionInput:
     trial_end: datetime | None = strawberry.field(
         default=None,
         description=(
-            "When the trial ends and the first billed period begins. Must be after `startAt`, by at most"
+            "When the trial ends and the first billing period begins. Must be after `startAt`, by at most"
             f" {limits.MAX_TRIAL_DAYS} days. Cannot be combined with `trialDays`."
         ),
     )
@@ -114,7 +117,7 @@ class NewSubscriptionInput:
         default=None,
         description=(
             "The calendar day on which periods begin. The first period ends at the first such day after the start, or"
-            " after the trial. Defaults to the start of the first full period."
+            " after the trial. Defaults to the start of the first billing period."
         ),
     )
     first_period: FirstPeriod | None = strawberry.field(
@@ -142,7 +145,11 @@ def anchor_request(anchor: BillingAnchorInput | None, first_period: FirstPeriod 
 class AnchorResetInput:
     id: strawberry.ID = strawberry.field(description="The subscription. It must be live.")
     billing_anchor: BillingAnchorInput | None = strawberry.field(
-        default=None, description="The calendar day on which periods begin. Defaults to the start of the next period."
+        default=None,
+        description=(
+            "The calendar day on which periods begin. By default, periods are counted from the start of the next"
+            " period, or from now if `atPeriodEnd` is false."
+        ),
     )
     first_period: FirstPeriod | None = strawberry.field(
         default=None, description=f"{FIRST_PERIOD} Requires `billingAnchor`. Defaults to PRORATED."
@@ -152,7 +159,7 @@ class AnchorResetInput:
         description=(
             "True if the next period is the first to end at the anchor; nothing is billed now. False to end the current"
             " period now: its unused part is credited, and a new period until the anchor is billed on the same invoice."
-            " Before the first full period, only true is allowed."
+            " Before the first billing period, only true is allowed."
         ),
     )
 
@@ -182,14 +189,14 @@ class SubscriptionChangeInput:
     as_of: datetime | None = strawberry.field(
         default=None,
         description=(
-            "The time from which the change counts. Must be in the current period, not before the latest change,"
-            " and not in the future. Defaults to now."
+            "The effective time of the change, for proration. Must be in the current period, not before the latest"
+            " change, and not in the future. Defaults to now."
         ),
     )
 
     def request(self, access: Access) -> ChangeRequest:
         """Returns the requested change. Raises a `FORBIDDEN` error if a customer session may not request it."""
-        access.leave_out(mode=self.mode, asOf=self.as_of)
+        access.require_omitted(mode=self.mode, asOf=self.as_of)
         plan_id = None if self.plan_id is None else PlanId(parse_id(self.plan_id))
         access.require_plan(plan_id)
         return ChangeRequest(
@@ -199,10 +206,10 @@ class SubscriptionChangeInput:
 
 describe(
     Settlement,
-    "Settlement of the unused part of the period when a subscription is canceled immediately or at an instant.",
+    "Settlement of the unused part of the period when a subscription is canceled immediately or at a given time.",
     NONE="It is not credited.",
     CREDIT=(
-        "It is credited on a separate invoice. The credit is applied to the customer's open invoices and then"
+        "It is credited on a separate invoice. The credit is applied to the customer's open invoices; the remainder is"
         " added to the balance."
     ),
 )
@@ -215,14 +222,14 @@ class CancellationInput:
         default=True,
         description=(
             "True to cancel at the end of the current period, or at `at`; this can be undone until then. False to"
-            " cancel immediately. A PENDING subscription is always canceled immediately."
+            " cancel immediately. A PENDING subscription is always canceled immediately, and not with `at`."
         ),
     )
     settlement: Settlement = strawberry.field(
         default=Settlement.NONE,
         description=(
-            "Settlement of the unused part of the period. CREDIT is allowed for an immediate cancellation, and for one"
-            " at an instant. The latter is settled when it takes effect."
+            "Settlement of the unused part of the period. CREDIT is allowed for an immediate cancellation, and with"
+            " `at`; with `at`, the credit is issued when the cancellation takes effect."
         ),
     )
     at: datetime | None = strawberry.field(
@@ -236,7 +243,7 @@ class CancellationInput:
 
     def request(self, access: Access) -> CancellationRequest:
         """Returns the cancellation. Raises a `FORBIDDEN` error if a customer session may not request it."""
-        access.leave_out(settlement=self.settlement is not Settlement.NONE)
+        access.require_omitted(settlement=self.settlement is not Settlement.NONE)
         return CancellationRequest(self.at_period_end, self.settlement, self.at)
 
 
@@ -251,7 +258,7 @@ class TrialUpdateInput:
         ),
     )
     end_now: bool = strawberry.field(
-        default=False, description="True to end the trial now and bill the first full period."
+        default=False, description="True to end the trial now and bill the first billing period."
     )
 
     def request(self) -> TrialRequest:
@@ -264,7 +271,7 @@ class PeriodExtensionInput:
     until: datetime = strawberry.field(
         description=(
             "The new end of the current period: later than its current end, by at most"
-            f" {limits.MAX_EXTENSION_DAYS} days."
+            f" {limits.MAX_EXTENSION_DAYS} days, and within {limits.MAX_START_DAYS} days of now."
         )
     )
 

@@ -50,7 +50,7 @@ describe(
     "The status of a subscription. All statuses except CANCELED are live. A customer has at most one live"
     " subscription.",
     PENDING="It starts in the future. Nothing has been billed yet.",
-    TRIALING="It is in its trial. The first full period is billed when the trial ends.",
+    TRIALING="It is in its trial. The first billing period is billed when the trial ends.",
     ACTIVE="It is running and is billed for each period.",
     PAST_DUE=(
         "It is running and is billed, but has an overdue open invoice: the day of the invoice's `dueAt`, in"
@@ -155,7 +155,7 @@ class Subscription(Node):
     )
     trial_start: datetime | None = field("Start of the trial. Null if the subscription has no trial.")
     trial_end: datetime | None = field(
-        "End of the trial and start of the first full period. Null if the subscription has no trial."
+        "End of the trial and start of the first billing period. Null if the subscription has no trial."
     )
     next_billing_at: datetime | None = field(
         "When the next action is due: the subscription starts, its next period is billed, or it ends. Null if it"
@@ -163,7 +163,7 @@ class Subscription(Node):
     )
     cancel_at_period_end: bool = field("True if the subscription ends with its current period.")
     cancel_at: datetime | None = field(
-        "When the subscription is set to end, if an instant was given. Null if it is not, or was canceled otherwise."
+        "The time given by `cancelSubscription(at:)`, at which the subscription ends or ended. Null otherwise."
     )
     canceled_at: datetime | None = field("When the cancellation was requested. Null if there is none.")
     ended_at: datetime | None = field("When the subscription ended. Null if it is live.")

@@ -8,7 +8,16 @@ from typing import Any
 from tests.walk.model.arithmetic import LARGEST
 from tests.walk.model.catalog import is_bad_memo, is_bad_po_number
 from tests.walk.model.crediting import CHARGES
-from tests.walk.model.money import MOST_LINES, add_to_balance, bill, finalize, first, judge, receive, use_currency
+from tests.walk.model.money import (
+    MOST_LINES,
+    add_to_balance,
+    bill,
+    finalize,
+    first,
+    receive,
+    update_past_due,
+    use_currency,
+)
 from tests.walk.model.passing import bill_waiting
 from tests.walk.model.subscriptions import opened, wait_for_next
 from tests.walk.model.world import Customer, Invoice, Line, Payment, Subscription, World, order, refuse
@@ -123,7 +132,7 @@ def finalize_draft(world: World, customer: Customer, invoice: Invoice) -> None:
     is_in_state(invoice, "DRAFT")
     refuse(INVOICE_EMPTY=not invoice.lines)
     finalize(customer, invoice, first(invoice.net_days, customer.net_days), at)
-    judge(customer, customer.live, at)
+    update_past_due(customer, customer.live, at)
 
 
 def void(world: World, customer: Customer, invoice: Invoice) -> None:
@@ -166,7 +175,7 @@ def void(world: World, customer: Customer, invoice: Invoice) -> None:
     elif again and subscription:
         subscription.waiting += again
         bill_waiting(customer, subscription, at)
-    judge(customer, customer.live, at)
+    update_past_due(customer, customer.live, at)
 
 
 def is_credit_of(line: Line, invoice: Invoice) -> bool:
@@ -180,7 +189,7 @@ def mark_uncollectible(world: World, customer: Customer, invoice: Invoice) -> No
     is_in_state(invoice, "OPEN")
     invoice.status = "UNCOLLECTIBLE"
     customer.note("INVOICE_MARKED_UNCOLLECTIBLE", invoice, at)
-    judge(customer, customer.live, at)
+    update_past_due(customer, customer.live, at)
 
 
 def reissue(world: World, customer: Customer, invoice: Invoice) -> Invoice:
@@ -215,9 +224,9 @@ def reissue(world: World, customer: Customer, invoice: Invoice) -> Invoice:
         ordinal=invoice.ordinal,
         replaces=invoice,
     )
-    judge(customer, subscription, at)
+    update_past_due(customer, subscription, at)
     if customer.live is not subscription:
-        judge(customer, customer.live, opened(world, customer))
+        update_past_due(customer, customer.live, opened(world, customer))
     return again
 
 
@@ -301,7 +310,7 @@ def pay(
     use_currency(customer, currency, at)
     payment = Payment(amount, rest, method, reference, received_at or at, metadata)
     receive(customer, payment, shares, at)
-    judge(customer, customer.live, at)
+    update_past_due(customer, customer.live, at)
     return payment
 
 

@@ -56,7 +56,7 @@ def finalize(customer: Customer, invoice: Invoice, net_days: int, at: datetime) 
     customer.note("INVOICE_FINALIZED", invoice, at)
     if invoice.amount > 0:
         if taken := min(customer.balance, invoice.due):
-            enter(customer, "APPLIED", -taken, at)
+            add_ledger_entry(customer, "APPLIED", -taken, at)
             allocate(customer, invoice, Allocation("BALANCE", taken), at)
         return
     pay_off(customer, invoice, at)
@@ -92,7 +92,7 @@ def pay_off(customer: Customer, invoice: Invoice, at: datetime) -> None:
     customer.note("INVOICE_PAID", invoice, at)
 
 
-def enter(customer: Customer, kind: str, amount: int, at: datetime) -> None:
+def add_ledger_entry(customer: Customer, kind: str, amount: int, at: datetime) -> None:
     """Adds a ledger entry."""
     balance = fits(customer.balance + amount)
     assert balance >= 0
@@ -102,10 +102,10 @@ def enter(customer: Customer, kind: str, amount: int, at: datetime) -> None:
 
 def add_to_balance(customer: Customer, kind: str, amount: int, at: datetime) -> None:
     """Adds to the customer's balance, which then pays open invoices, oldest due first."""
-    enter(customer, kind, amount, at)
+    add_ledger_entry(customer, kind, amount, at)
     for owed in customer.unpaid:
         if owed.status == "OPEN" and (taken := min(customer.balance, owed.due)):
-            enter(customer, "APPLIED", -taken, at)
+            add_ledger_entry(customer, "APPLIED", -taken, at)
             allocate(customer, owed, Allocation("BALANCE", taken), at)
 
 
@@ -114,7 +114,7 @@ def midnight(at: datetime) -> datetime:
     return at.replace(hour=0, minute=0, second=0)
 
 
-def judge(customer: Customer, subscription: Subscription | None, at: datetime) -> None:
+def update_past_due(customer: Customer, subscription: Subscription | None, at: datetime) -> None:
     """Updates the past-due status: PAST_DUE if an open invoice's due date has passed."""
     if subscription is None or subscription.status not in ("ACTIVE", "PAST_DUE"):
         return

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from tests.walk.model.anchors import Anchor, set_anchor
 from tests.walk.model.arithmetic import seconds
 from tests.walk.model.crediting import credits_at
-from tests.walk.model.money import judge
+from tests.walk.model.money import update_past_due
 from tests.walk.model.passing import bill_period, cross, start
 from tests.walk.model.subscriptions import GRACE, LATEST_START, LONGEST_TRIAL, opened_subscription
 from tests.walk.model.world import Customer, Invoice, Subscription, World, order, refuse
@@ -48,7 +48,7 @@ def update_subscription(
     if start_at is None or (subscription.next_at and subscription.next_at > at):
         return None
     start(customer, subscription, at)
-    judge(customer, subscription, at)
+    update_past_due(customer, subscription, at)
     return customer.invoices[-1]
 
 
@@ -77,7 +77,7 @@ def update_trial(
         customer.note("SUBSCRIPTION_TRIAL_UPDATED", subscription, at)
         return None
     cross(customer, subscription, at)
-    judge(customer, subscription, at)
+    update_past_due(customer, subscription, at)
     return customer.invoices[-1]
 
 
@@ -129,5 +129,5 @@ def reset_anchor(
     set_anchor(subscription, subscription.plan, anchor, policy, at)
     customer.note("SUBSCRIPTION_ANCHOR_RESET", subscription, at)
     invoice = bill_period(customer, subscription, at, at, made)
-    judge(customer, subscription, at)
+    update_past_due(customer, subscription, at)
     return invoice

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from tests.walk.model.arithmetic import LARGEST, nearest, seconds
 from tests.walk.model.crediting import credits_at
-from tests.walk.model.money import bill, first_due, fits, judge, midnight
+from tests.walk.model.money import bill, first_due, fits, midnight, update_past_due
 from tests.walk.model.world import Clock, Customer, Invoice, Line, Plan, Subscription, World, order
 
 AT_ONCE = 12
@@ -28,7 +28,7 @@ def run(world: World) -> None:
         if subscription.next_at and subscription.next_at <= world.now:
             catch_up(customer, subscription, world.now, most=AT_ONCE)
         elif due and due < midnight(world.now):
-            judge(customer, subscription, world.now)
+            update_past_due(customer, subscription, world.now)
     for clock in world.clocks:
         if clock.target is not None:
             arrive(world, clock)
@@ -42,7 +42,7 @@ def catch_up(customer: Customer, subscription: Subscription, at: datetime, *, mo
         if subscription.next_at is None or subscription.next_at > at:
             break
         cross(customer, subscription, at)
-    judge(customer, subscription, at)
+    update_past_due(customer, subscription, at)
 
 
 def arrive(world: World, clock: Clock) -> None:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from tests.walk.model.anchors import Anchor, set_anchor
 from tests.walk.model.arithmetic import LARGEST, nearest, seconds
 from tests.walk.model.crediting import credits_at
-from tests.walk.model.money import bill, judge, use_currency
+from tests.walk.model.money import bill, update_past_due, use_currency
 from tests.walk.model.passing import (
     AT_ONCE,
     bill_period,
@@ -176,7 +176,7 @@ def change(
         charges = [] if mode == "NONE" or in_trial else charge(subscription, since, made)
         customer.note("SUBSCRIPTION_CHANGED", subscription, at)
         invoice = post(customer, subscription, mode, given_back, charges, since, at)
-    judge(customer, subscription, at)
+    update_past_due(customer, subscription, at)
     refuse(CREDIT_NOT_ALLOWED=not may_credit and invoice and invoice.amount < 0)
     # A new period that starts in the past may already be over.
     catch_up(customer, subscription, at, most=AT_ONCE)
@@ -322,4 +322,4 @@ def undo_cancellation(world: World, customer: Customer, subscription: Subscripti
     if subscription.was_cut and not subscription.policy:
         subscription.anchor, subscription.anchored = subscription.next_at, len(subscription.periods)
     customer.note("SUBSCRIPTION_CANCELLATION_UNDONE", subscription, at)
-    judge(customer, subscription, at)
+    update_past_due(customer, subscription, at)

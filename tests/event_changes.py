@@ -11,7 +11,7 @@ from db.models.kinds import KINDS
 from graph.execution import ATTRIBUTE, READS
 from graph.schema.root import core_schema
 
-UNTOLD = {"version", "updated_at"}
+UNNAMED = {"version", "updated_at"}
 """Columns that every change sets and no event names."""
 
 NO_COLUMNS = {"lines"}
@@ -44,7 +44,7 @@ SEEN = """
         SELECT DISTINCT name
         FROM events, unnest(changes) AS name
         WHERE object_id = seen.id AND version > before AND version <= after
-    ) AS told
+    ) AS named
     FROM (
         SELECT kind, id, min(before) AS before, max(after) AS after, array_agg(DISTINCT name) AS columns
         FROM changes_seen, unnest(columns) AS name
@@ -72,17 +72,17 @@ async def watch_changes(connection: AsyncConnection | AsyncSession) -> None:
         await connection.execute(text(statement))
 
 
-async def wrongly_told(connection: AsyncConnection | AsyncSession) -> list[str]:
+async def wrongly_named(connection: AsyncConnection | AsyncSession) -> list[str]:
     """Returns the events since `watch_changes` that do not name exactly the changed columns that the API shows.
 
     Where a transaction makes several versions of an object, their events may name a column that is in the end what it
     was in the beginning.
     """
-    shown: Mapping[str, set[str]] = {kind: {*fields_by_column(kind)} - UNTOLD for kind in KINDS_THAT_CHANGE}
+    shown: Mapping[str, set[str]] = {kind: {*fields_by_column(kind)} - UNNAMED for kind in KINDS_THAT_CHANGE}
     wrong = []
     for seen in await connection.execute(text(SEEN)):
-        changed, told = shown[seen.kind].intersection(seen.columns), {*seen.told} - NO_COLUMNS
-        untold, untrue = changed - told, told - changed if seen.after == seen.before + 1 else set()
-        if untold or untrue:
-            wrong.append(f"{seen.types} of {seen.kind} {seen.id}: untold {sorted(untold)}, untrue {sorted(untrue)}")
+        changed, named = shown[seen.kind].intersection(seen.columns), {*seen.named} - NO_COLUMNS
+        unnamed, untrue = changed - named, named - changed if seen.after == seen.before + 1 else set()
+        if unnamed or untrue:
+            wrong.append(f"{seen.types} of {seen.kind} {seen.id}: unnamed {sorted(unnamed)}, untrue {sorted(untrue)}")
     return sorted(wrong)
