@@ -287,7 +287,7 @@ class PaymentState(VersionedState):
     """The columns of a payment that reversals and refunds read or change."""
 
     object_type: ClassVar = ObjectType.PAYMENT
-    told: ClassVar = ("refunded_cents", "reversed_cents", "reversed_at")
+    event_columns: ClassVar = ("refunded_cents", "reversed_cents", "reversed_at")
 
     id: PaymentId
     customer_id: CustomerId
@@ -314,7 +314,7 @@ class CreditNoteState(VersionedState):
     """
 
     object_type: ClassVar = ObjectType.CREDIT_NOTE
-    told: ClassVar = ("status", "refunded_cents", "voided_at")
+    event_columns: ClassVar = ("status", "refunded_cents", "voided_at")
 
     id: CreditNoteId
     customer_id: CustomerId
