@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from billing.changes import ChangeMode, ChangeRequest
+from billing.credit_notes import Distribution, RequestedCredit
 from billing.ids import PlanId
 from billing.subscribing import CancellationRequest, SubscriptionRequest
 from db.database import Database
@@ -20,6 +21,15 @@ from db.driver.errors import server_detail
 from db.embedded import EmbeddedPostgres
 from db.models import IdempotencyKey
 from db.queries.invariants import INVARIANTS
+from db.queries.invariants.corrections import (
+    CREDIT_NOTE_NUMBERS,
+    CREDIT_NOTES,
+    CREDIT_NOTES_APPLIED,
+    CREDIT_NOTES_OF_INVOICES,
+    CREDITED_LINES,
+    REFUNDED_CREDIT_NOTES,
+    RETURNED_PAYMENTS,
+)
 from db.queries.invariants.money import (
     AMOUNTS_DUE,
     BALANCE_APPLIED,
@@ -46,6 +56,8 @@ from db.queries.invariants.subscriptions import (
     TERMS,
     TEST_CLOCKS,
 )
+from services.corrections import refund_payment, reverse_recorded_payment
+from services.credit_notes import create_credit_note, void_issued_credit_note
 from services.customers import create_customer
 from services.drafts import OneOffLine, create_invoice, delete_draft_invoice, finalize_invoice
 from services.invoices import mark_invoice_uncollectible, reissue_invoice, void_invoice
@@ -109,6 +121,11 @@ class Books:
         }
         self.keep(made, (await self.do(create_invoice, **inputs)).invoice_id)
 
+    async def note(self, invoice: str, made: str, amount_cents: int, distribution: Distribution | None = None) -> None:
+        inputs: dict[str, Any] = {"invoice_id": self.ids[invoice], "distribution": distribution, "reason": "Too much"}
+        note = await self.do(create_credit_note, request=RequestedCredit(amount_cents=amount_cents), **inputs)
+        self.keep(made, note.credit_note_id)
+
     async def pay(self, name: str, made: str, amount_cents: int, at: datetime = NOW) -> None:
         inputs: dict[str, Any] = {"customer_id": self.ids[name], "amount_cents": amount_cents, "currency": "EUR"}
         self.keep(made, (await self.do(record_payment, at, **inputs, allow_overpayment=True)).payment_id)
@@ -165,6 +182,27 @@ async def of_other_subscriptions(books: Books) -> None:
     await books.do(void_invoice, invoice_id=books.ids["gus_first"])
 
 
+async def of_corrections(books: Books) -> None:
+    """Hal overpays, and one of his invoices gets a credit note. Parts of the payment are refunded and reversed. His
+    second invoice gets a credit note before it is paid, and another one that is voided.
+    """
+    await books.customer("hal")
+    for name, amount_cents in (("hal_first", 1000), ("hal_open", 2000)):
+        await books.draft("hal", name, amount_cents)
+    await books.do(finalize_invoice, invoice_id=books.ids["hal_first"])
+    await books.pay("hal", "hal_paid", 1500)
+    await books.note("hal_first", "hal_note", 300, Distribution(refund_cents=200))
+    await books.do(
+        refund_payment, payment_id=books.ids["hal_paid"], amount_cents=200, credit_note_id=books.ids["hal_note"]
+    )
+    await books.do(refund_payment, payment_id=books.ids["hal_paid"], amount_cents=100)
+    await books.do(reverse_recorded_payment, payment_id=books.ids["hal_paid"], amount_cents=400, reason="Returned")
+    await books.do(finalize_invoice, invoice_id=books.ids["hal_open"])
+    await books.note("hal_open", "hal_applied", 700)
+    await books.note("hal_open", "hal_void", 50)
+    await books.do(void_issued_credit_note, credit_note_id=books.ids["hal_void"])
+
+
 async def keep(books: Books) -> None:
     for plan, amount_cents in (("pro", 2900), ("team", 9000), ("mini", 100)):
         await books.plan(plan, amount_cents)
@@ -172,6 +210,7 @@ async def keep(books: Books) -> None:
     await of_an_upgrade_and_a_downgrade(books)
     await of_one_off_invoices(books)
     await of_other_subscriptions(books)
+    await of_corrections(books)
     async with books.database.sessions() as session:
         found = await session.execute(
             text(
@@ -182,6 +221,8 @@ async def keep(books: Books) -> None:
         books.ids["ada_credit"], books.ids["ada_credited"] = found.one()
         void_line = "SELECT id FROM invoice_lines WHERE invoice_id = :id AND kind = 'PRORATION_CHARGE'"
         books.keep("ada_void", await session.scalar(text(void_line), {"id": books.ids["ada_upgrade"]}))
+        hals_line = "SELECT id FROM invoice_lines WHERE invoice_id = :id"
+        books.keep("hal_line", await session.scalar(text(hals_line), {"id": books.ids["hal_first"]}))
     books.keep("nowhere", uuid4())
     key = IdempotencyKey(api_key="local", key="order-1", request_hash=b"#" * 32, result={}, created_at=NOW)
     await stored(books.database.sessions, key)
@@ -256,26 +297,33 @@ async def test_books_in_order_break_nothing(books: Books) -> None:
         NEXT_BILLING.name: 7,
         TERMS.name: 7,
         LIVE_SUBSCRIPTION_COPIES.name: 7,
-        TEST_CLOCKS.name: 7 + 13,
-        TOTALS.name: 13,
-        AMOUNTS_DUE.name: 13,
-        PAID.name: 8,
-        PAYMENTS.name: 3,
-        OVERPAYMENTS.name: 3,
+        TEST_CLOCKS.name: 7 + 15,
+        TOTALS.name: 15,
+        AMOUNTS_DUE.name: 15,
+        PAID.name: 10,
+        PAYMENTS.name: 4,
+        OVERPAYMENTS.name: 4,
         CREDITS.name: 1,
-        BALANCE_APPLIED.name: 3,
+        BALANCE_APPLIED.name: 4,
         RELEASED.name: 1,
-        LEDGER.name: 7,
-        BALANCES.name: 7,
+        LEDGER.name: 12,
+        BALANCES.name: 8,
         REVERSALS.name: 2,
-        CURRENCY_INVARIANT.name: 13 + 3 + 7,
-        VERSIONS.name: 71,
-        FEED.name: 71,
-        EVENTS.name: 7 + 4 + 7 + 13 + 3 + 1 + 1,
+        CURRENCY_INVARIANT.name: 15 + 4 + 12 + 3,
+        VERSIONS.name: 96,
+        FEED.name: 96,
+        EVENTS.name: 8 + 4 + 7 + 15 + 4 + 3 + 1 + 1,
         IDEMPOTENCY.name: 1,
-        SEQUENCES.name: 12,
-        LAST_NUMBERS.name: 7,
-        NUMBERS.name: 13,
+        SEQUENCES.name: 14,
+        LAST_NUMBERS.name: 8,
+        NUMBERS.name: 15,
+        CREDIT_NOTES.name: 3,
+        CREDIT_NOTES_OF_INVOICES.name: 2,
+        CREDITED_LINES.name: 2,
+        CREDIT_NOTES_APPLIED.name: 3,
+        RETURNED_PAYMENTS.name: 4,
+        REFUNDED_CREDIT_NOTES.name: 3,
+        CREDIT_NOTE_NUMBERS.name: 3,
     }
     assert [each.remark for each in checks if each.remark] == [", 1 with only void invoices"]
 
@@ -554,7 +602,7 @@ CASES = (
         "a payment of which a part is lost",
         PAYMENTS,
         "UPDATE payments SET amount_cents = amount_cents + 1 WHERE id = :bob_paid",
-        "payment {bob_paid}: 501, with allocations of 500 and 0 overpaid",
+        "payment {bob_paid}: 501 less 0 reversed, with allocations of 500 and 0 overpaid less 0",
     ),
     Case(
         "an overpayment that the ledger does not know",
@@ -586,7 +634,7 @@ CASES = (
         "a void invoice that kept what it took",
         RELEASED,
         "UPDATE ledger_entries SET invoice_id = :bob_draft WHERE kind = 'GIVEN_BACK'",
-        "invoice {bob_draft}: is DRAFT, but 1000 was released",
+        "invoice {bob_draft}: released allocations of 0, ledger entries of 1000",
         "invoice {bob_void}: released allocations of 1000, ledger entries of 0",
     ),
     Case(
@@ -596,7 +644,76 @@ CASES = (
         UPDATE allocations SET released_at = created_at WHERE kind = 'BALANCE' AND invoice_id = :bob_doubtful;
         UPDATE invoices SET amount_due_cents = amount_due_cents + 1000 WHERE id = :bob_doubtful
         """,
-        "invoice {bob_doubtful}: is UNCOLLECTIBLE, but 1000 was released",
+        "invoice {bob_doubtful}: released allocations of 1000, ledger entries of 0",
+    ),
+    Case(
+        "a credit note without its lines",
+        CREDIT_NOTES,
+        "DELETE FROM credit_note_lines WHERE credit_note_id = :hal_note",
+        "credit note {hal_note}: lines of 0 and a total of 300",
+    ),
+    Case(
+        "credit notes of more than the invoice",
+        CREDIT_NOTES_OF_INVOICES,
+        """
+        UPDATE invoices SET subtotal_cents = 299, amount_cents = 299 WHERE id = :hal_first;
+        INSERT INTO invoice_lines (id, customer_id, invoice_id, position, kind, description, quantity,
+          unit_amount_cents, amount_cents)
+        VALUES (:nowhere, :hal, :hal_first, 2, 'ONE_OFF', 'Less', 1, -701, -701);
+        UPDATE allocations SET amount_cents = 299 WHERE payment_id = :hal_paid;
+        UPDATE payments SET amount_cents = amount_cents - 701 WHERE id = :hal_paid
+        """,
+        "invoice {hal_first}: credit notes of 300 to a total of 299",
+    ),
+    Case(
+        "a line that is credited for more than its amount",
+        CREDITED_LINES,
+        """
+        UPDATE invoice_lines SET amount_cents = 299, unit_amount_cents = 299 WHERE invoice_id = :hal_first;
+        INSERT INTO invoice_lines (id, customer_id, invoice_id, position, kind, description, quantity,
+          unit_amount_cents, amount_cents)
+        VALUES (:nowhere, :hal, :hal_first, 2, 'ONE_OFF', 'More', 1, 701, 701)
+        """,
+        "line {hal_line}: credit notes of 300 and proration credits of 0 to an amount of 299",
+    ),
+    Case(
+        "a credit note that is void and still applied",
+        CREDIT_NOTES_APPLIED,
+        """
+        UPDATE credit_notes SET status = 'VOID', voided_at = issued_at WHERE id = :hal_applied
+        """,
+        "credit note {hal_applied}: is VOID and applied 700, with allocations of 700",
+    ),
+    Case(
+        "a credit note that the ledger does not know",
+        CREDIT_NOTES_APPLIED,
+        "UPDATE ledger_entries SET credit_note_id = :hal_void WHERE credit_note_id = :hal_note",
+        "credit note {hal_note}: is ISSUED and added 100 to the balance, with ledger entries of 0",
+        "credit note {hal_void}: is VOID and added 0 to the balance, with ledger entries of 100",
+    ),
+    Case(
+        "a reversal that is lost",
+        RETURNED_PAYMENTS,
+        "DELETE FROM reversals WHERE payment_id = :hal_paid",
+        "payment {hal_paid}: 400 reversed, with reversals of 0",
+    ),
+    Case(
+        "a refund from the balance that the ledger does not know",
+        RETURNED_PAYMENTS,
+        "UPDATE ledger_entries SET kind = 'ADJUSTMENT', payment_id = NULL WHERE kind = 'REFUND'",
+        "payment {hal_paid}: refunds of 100 from the balance, ledger entries of 0",
+    ),
+    Case(
+        "a refund of a credit note that is lost",
+        REFUNDED_CREDIT_NOTES,
+        "UPDATE credit_notes SET refunded_cents = 100 WHERE id = :hal_note",
+        "credit note {hal_note}: 100 refunded, with refunds of 200",
+    ),
+    Case(
+        "a number of a credit note that is skipped",
+        CREDIT_NOTE_NUMBERS,
+        "UPDATE credit_notes SET sequence = sequence + 1 WHERE id = :hal_void",
+        "customer {hal}: credit note 4 follows credit note 2",
     ),
     Case(
         "a running balance that is off",
@@ -848,7 +965,7 @@ async def test_five_examples_are_enough(lawless: Database) -> None:
         await session.execute(text("UPDATE customers SET last_invoice_number = last_invoice_number + 1"))
         [broken] = [each for each in await verify(session) if not each.holds]
 
-    assert (broken.rows, broken.violations, len(broken.examples)) == (7, 7, 5)
+    assert (broken.rows, broken.violations, len(broken.examples)) == (8, 8, 5)
     assert broken.line().splitlines()[-1] == "        … and 2 more"
 
 
