@@ -296,7 +296,7 @@ async def test_books_in_order_break_nothing(books: Books) -> None:
         PERIODS_INVOICED.name: 7,
         NEXT_BILLING.name: 7,
         TERMS.name: 7,
-        LIVE_SUBSCRIPTION_COPIES.name: 7,
+        LIVE_SUBSCRIPTION_COPIES.name: 8,
         TEST_CLOCKS.name: 7 + 15,
         TOTALS.name: 15,
         AMOUNTS_DUE.name: 15,
@@ -966,7 +966,7 @@ async def test_five_examples_are_enough(lawless: Database) -> None:
         [broken] = [each for each in await verify(session) if not each.holds]
 
     assert (broken.rows, broken.violations, len(broken.examples)) == (8, 8, 5)
-    assert broken.line().splitlines()[-1] == "        … and 2 more"
+    assert broken.line().splitlines()[-1] == "        … and 3 more"
 
 
 async def test_many_rows_take_as_many_statements_as_few(database: Database) -> None:
