@@ -324,6 +324,15 @@ class InvoiceReversed(BillingError):
     field = ("invoice_id",)
 
 
+class InvoiceNotVoidable(BillingError):
+    code = "INVOICE_NOT_VOIDABLE"
+    description = (
+        "The invoice credits time after the period that it charges for. Without that credit, the time would be billed"
+        " twice."
+    )
+    field = ("invoice_id",)
+
+
 class InvoiceNotRecurring(BillingError):
     code = "INVOICE_NOT_RECURRING"
     description = "Only an invoice for a subscription period (RECURRING) can be reissued."
