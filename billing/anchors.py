@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from billing.enums import FirstPeriod
 from billing.errors import InvalidInput
-from billing.periods import Interval, next_boundary_number
+from billing.periods import Interval, next_boundary_number, nth_boundary
 from billing.records import SubscriptionState
 
 FIELD = "billing_anchor"
@@ -73,6 +73,16 @@ def anchor_instant(anchor: BillingAnchor, interval: Interval, starts_at: datetim
     days = (anchor.day_of_week - starts_at.isoweekday()) % 7
     first = at_time(starts_at + timedelta(days=days), anchor.time)
     return first if first >= starts_at else first + timedelta(days=7)
+
+
+def later_anchor(anchor_at: datetime, interval: Interval, starts_at: datetime) -> datetime:
+    """Returns an equivalent anchor after a start: periods that are counted from it begin at the same instants.
+
+    For a start that moved far beyond its anchor. The day of the anchor is never cut to the length of its month.
+    """
+    number = next_boundary_number(anchor_at, interval, starts_at)
+    boundaries = (nth_boundary(anchor_at, interval, number + n) for n in range(PERIODS_TO_SEARCH))
+    return next(later for later in boundaries if interval.days or later.day == anchor_at.day)
 
 
 def require_suits(anchor: BillingAnchor, interval: Interval) -> None:

@@ -251,11 +251,14 @@ def require_fits_next_period(account: Account, terms: Terms) -> None:
 def apply_terms(account: Account, terms: Terms, effective_at: datetime, at: datetime) -> None:
     """Applies the terms within the current period, whose end does not change."""
     subscription = account.known_subscription
-    anchor = subscription.anchor_at, subscription.anchor_ordinal
+    anchor, policy = (subscription.anchor_at, subscription.anchor_ordinal), subscription.first_period
     mark_period_changed(account, at)
     set_terms(account, terms, effective_at)
     # A new interval must not move the anchor during a trial: the first period starts at the trial's end.
-    subscription.anchor_at, subscription.anchor_ordinal = anchor
+    if subscription.first_period is policy:
+        subscription.anchor_at, subscription.anchor_ordinal = anchor
+    else:
+        subscription.anchor_at, subscription.anchor_ordinal = subscription.current_period.end, subscription.next_ordinal
     account.record_change(EventType.SUBSCRIPTION_CHANGED, subscription, at)
 
 
@@ -299,6 +302,8 @@ def start_new_period(account: Account, terms: Terms, effective_at: datetime, at:
     credits_ = credit_lines(account, effective_at)
     account.add_pending_lines(credits_, at)
     mark_period_changed(account, at, ends_at=effective_at)
+    # An anchor that was set for the next period does not count: this one starts now.
+    account.known_subscription.first_period = None
     set_terms(account, terms, effective_at)
     invoice = bill_period(account, effective_at, EventType.SUBSCRIPTION_CHANGED, at)
     link_lines([*credits_, invoice.lines[-1]])

@@ -330,6 +330,15 @@ class InvoiceCredited(BillingError):
     field = ("invoice_id",)
 
 
+class InvoiceNotVoidable(BillingError):
+    code = "INVOICE_NOT_VOIDABLE"
+    description = (
+        "The invoice credits time after the period that it charges for. Without that credit, the time would be billed"
+        " twice. Correct the invoice with a credit note."
+    )
+    field = ("invoice_id",)
+
+
 class InvoiceNotRecurring(BillingError):
     code = "INVOICE_NOT_RECURRING"
     description = "Only an invoice of a subscription (RECURRING or PRORATION) can be reissued."

@@ -78,6 +78,13 @@ def next_boundary_number(anchor: datetime, interval: Interval, at: datetime) -> 
     return n
 
 
+def is_same_unit(one: Interval, other: Interval) -> bool:
+    """Returns True if both intervals are months or years, or both are whole weeks. Then they share billing anchors."""
+    return (one.months > 0 and other.months > 0) or (
+        one.days > 0 and other.days > 0 and one.days % 7 == other.days % 7 == 0
+    )
+
+
 def billing_interval(interval: PlanInterval, count: int) -> Interval:
     """Returns the length of one period of a plan."""
     match interval:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing.account import Account
+from billing.anchors import later_anchor
 from billing.crediting import credit_unused_time
 from billing.enums import EventType, FirstPeriod, InvoiceKind, LineKind, PeriodKind, Settlement, SubscriptionStatus
 from billing.errors import BillingError, TrialAlreadyUsed
@@ -15,7 +16,7 @@ from billing.invoicing import bill
 from billing.limits import MAX_PERIODS_PER_RUN
 from billing.money import AmountOverflow, multiply_cents
 from billing.new_records import Line, NewInvoice, NewPeriod, NewTrial, PeriodChange
-from billing.periods import Period, next_boundary_number, nth_boundary
+from billing.periods import Period, is_same_unit, next_boundary_number, nth_boundary
 from billing.proration import share
 from billing.records import SubscriptionState, Terms
 from billing.settling import is_open_invoice_of, overdue_at, update_past_due
@@ -204,6 +205,9 @@ def next_part(account: Account, starts_at: datetime) -> PeriodPart:
     if policy is not None:
         # The first period after a billing anchor was set. The interval may have changed since then.
         number = next_boundary_number(subscription.anchor_at, interval, starts_at)
+        if number > ordinal + 1:
+            subscription.anchor_at = later_anchor(subscription.anchor_at, interval, starts_at)
+            number = next_boundary_number(subscription.anchor_at, interval, starts_at)
         subscription.anchor_ordinal = ordinal + 1 - number
         subscription.first_period = None
     number = ordinal + 1 - subscription.anchor_ordinal
@@ -303,12 +307,15 @@ def set_terms(account: Account, terms: Terms, since: datetime) -> None:
     """Changes the terms from `since` on.
 
     If the interval changes, `since` becomes the anchor from which periods are counted, unless a billing anchor is set
-    for the next period.
+    for the next period that suits the new interval too.
     """
     subscription, before = account.known_subscription, account.known_terms
-    if terms.interval != before.interval and subscription.first_period is None:
-        subscription.anchor_at = since
-        subscription.anchor_ordinal = subscription.next_ordinal
+    if terms.interval != before.interval:
+        if not is_same_unit(terms.interval, before.interval):
+            subscription.first_period = None
+        if subscription.first_period is None:
+            subscription.anchor_at = since
+            subscription.anchor_ordinal = subscription.next_ordinal
     subscription.plan_id, subscription.quantity = terms.plan_id, terms.quantity
     subscription.terms_at = since
     account.terms = terms

@@ -10,7 +10,7 @@ from datetime import datetime
 from billing.account import Account
 from billing.changes import defer_to_next_invoice
 from billing.enums import CHARGES, AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, LineKind
-from billing.errors import InvoiceCredited, InvoiceHasPayments, InvoiceReversed
+from billing.errors import InvoiceCredited, InvoiceHasPayments, InvoiceNotVoidable, InvoiceReversed
 from billing.ids import InvoiceLineId
 from billing.new_records import Line, OtherInvoiceLine
 from billing.records import AllocationState, InvoiceState
@@ -35,7 +35,7 @@ def void(
 
     `credited_elsewhere` must be True if a line of another invoice credits one of its lines, or is the credit of such a
     change, `has_credit_note` if one of its credit notes is not void. Raises `InvoiceHasPayments`, `InvoiceCredited`,
-    `InvoiceReversed`, `TooManyLines`, `AmountOverflow`.
+    `InvoiceReversed`, `InvoiceNotVoidable`, `TooManyLines`, `AmountOverflow`.
     """
     if any(allocation.kind is AllocationKind.PAYMENT for allocation in allocations):
         raise InvoiceHasPayments("A payment was applied to this invoice: it can no longer be voided.")
@@ -43,6 +43,11 @@ def void(
         raise InvoiceCredited("This invoice has a credit note: void the credit note first.")
     if credited_elsewhere:
         raise InvoiceReversed("Another invoice contains credits that belong to this one: it can no longer be voided.")
+    if any(credits_later_time(line, lines) for line in lines):
+        raise InvoiceNotVoidable(
+            "This invoice credits time after the period that it charges for, which would then be billed twice: correct"
+            " it with a credit note."
+        )
     account.released_allocations.extend((allocation.id, at) for allocation in allocations)
     account.unpaid.remove(invoice)
     invoice.status = InvoiceStatus.VOID
@@ -119,6 +124,12 @@ def is_settled(line: Line, elsewhere: Sequence[OtherInvoiceLine]) -> bool:
 def has_charge_among(line: Line, lines: Sequence[Line]) -> bool:
     """Returns True if `line` is a credit of a change and one of `lines` is a charge of the same change."""
     return any(is_credit_of(line, charge) for charge in lines)
+
+
+def credits_later_time(line: Line, lines: Sequence[Line]) -> bool:
+    """Returns True if `line` credits time after the charges of its change among `lines`."""
+    ends = [charge.period_end for charge in lines if is_credit_of(line, charge) and charge.period_end is not None]
+    return bool(ends) and line.period_end is not None and line.period_end > max(ends)
 
 
 def is_credit_of(line: Line, charge: Line) -> bool:

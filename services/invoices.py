@@ -46,7 +46,7 @@ async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: dat
     The part of the balance that it used is added back. Credits that it carried for other changes become pending again.
 
     Raises `InvoiceNotFound`, `InvoiceDraft`, `InvoicePaid`, `InvoiceVoid`, `InvoiceHasPayments`, `InvoiceCredited`,
-    `InvoiceReversed`, `TooManyLines`, `AmountTooLarge`, `TestClockAdvancing`.
+    `InvoiceReversed`, `InvoiceNotVoidable`, `TooManyLines`, `AmountTooLarge`, `TestClockAdvancing`.
     """
     live, state, at = await open_unpaid(session, invoice_id, now)
     lines = await lines_of_invoice(session, invoice_id)

@@ -20,12 +20,11 @@ from db.driver.urls import asyncpg_url
 from db.embedded import EmbeddedPostgres
 from db.embedded.memory import SHARED_BUFFERS
 from db.migrations import migrate
-from db.settings import DatabaseSettings
 from graph.server.app import create_app
 from tests.cli import conftest as servers
 from tests.event_changes import watch_changes, wrongly_named
 from tests.folders import roomy_memory
-from tests.support import Api, TestClock, patient
+from tests.support import PATIENT_DATABASE, Api, TestClock, patient
 
 # A slow machine does not make a property false.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -158,8 +157,7 @@ async def database_url(server: EmbeddedPostgres, template: str) -> AsyncIterator
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    # On a busy machine, waiting for a connection may take longer than a server would allow.
-    database = Database(database_url, DatabaseSettings(pool_timeout_seconds=30))
+    database = Database(database_url, PATIENT_DATABASE)
     yield database
     await database.close()
 

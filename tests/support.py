@@ -17,6 +17,7 @@ from billing.ids import CustomerId, PlanId, new_id
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Base, Customer, Plan
+from db.settings import DatabaseSettings
 from graph.settings import Limits, Settings
 from services.runs import Report, run_renewals
 
@@ -24,6 +25,14 @@ NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
 PATIENCE_SECONDS = 300
 """Timeout for each wait of a test, in seconds. Even on a slow machine, only a bug takes longer."""
+
+
+PATIENT_DATABASE = DatabaseSettings(
+    pool_timeout_seconds=PATIENCE_SECONDS,
+    statement_timeout_ms=1000 * PATIENCE_SECONDS,
+    idle_in_transaction_timeout_ms=1000 * PATIENCE_SECONDS,
+)
+"""Settings for tests that are not about these limits. The lock timeout is the usual one: tests of locks wait for it."""
 
 
 def patient(settings: Settings = Settings()) -> Settings:  # noqa: B008 - frozen

@@ -47,7 +47,7 @@ from services.customer_sessions import create_customer_session
 from tests.access.conftest import Serving, a_key, a_session
 from tests.faults.locks import are_waiting
 from tests.faults.processes import until
-from tests.support import Api, TestClock, events_settle, refusal
+from tests.support import Api, TestClock, day, events_settle, refusal
 
 SCHEMA: GraphQLSchema = schema._schema
 KEYED = Settings(requires_key=True)
@@ -736,3 +736,43 @@ async def test_a_customer_of_a_test_clock_sees_its_clock_and_no_other(
         "nodes": [{"id": clocks[0], "customers": {"totalCount": 1, "nodes": [{"id": customer}]}}],
     }
     assert canceled["userErrors"] == []
+
+
+async def test_a_session_cancels_at_no_given_time(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    """Otherwise, a customer could cancel and undo again and again, and pay a yearly plan day by day."""
+    customer = await api.a_customer()
+    subscription = await api.a_subscription(customer)
+    me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(customer)), *EVERYTHING))
+
+    for name, kind in (("cancelSubscription", "mutation"), ("previewCancellation", "query")):
+        type_ = "CancelSubscriptionInput" if kind == "mutation" else "PreviewCancellationInput"
+        document = f"{kind} ($input: {type_}!) {{ {name}(input: $input) {{ userErrors {{ code }} }} }}"
+        answer = await me.post(document, input={"id": subscription, "at": day(9)})
+        assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN", name
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("previewTrialUpdate", {"endNow": True}),
+        ("previewPeriodExtension", {"until": "2030-01-01T00:00:00Z"}),
+        ("previewBillingAnchorReset", {}),
+        ("previewSubscriptionUpdate", {"startAt": "2030-01-01T00:00:00Z"}),
+    ],
+)
+async def test_a_session_previews_nothing_that_it_can_never_do(
+    serving: Serving, api: Api, database: Database, clock: TestClock, name: str, fields: dict[str, Any]
+) -> None:
+    customer = await api.a_customer()
+    subscription = await api.a_subscription(customer)
+    me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(customer)), *EVERYTHING))
+    type_ = f"{name[0].upper()}{name[1:]}Input"
+
+    answer = await me.post(
+        f"query ($input: {type_}!) {{ {name}(input: $input) {{ userErrors {{ code }} }} }}",
+        input={"id": subscription, **fields},
+    )
+
+    assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"

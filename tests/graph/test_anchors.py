@@ -209,3 +209,137 @@ async def test_an_anchor_is_not_reset_while_a_cancellation_is_scheduled(
 
     assert refusal(refused) == ("CANCELLATION_ALREADY_SCHEDULED", ["input", "id"])
     assert await everything(sessions) == before
+
+
+async def nodes_of(api: Api, subscription_id: str) -> list[tuple[int, str, str]]:
+    """Returns amount, start and end of each invoice of a subscription, with days for midnights."""
+    query = "query ($id: ID!) { subscription(id: $id) { invoices { nodes { amountCents periodStart periodEnd } } } }"
+    found = (await api(query, id=subscription_id))["subscription"]["invoices"]["nodes"]
+    return [
+        (each["amountCents"], *(each[name].removesuffix("T00:00:00Z") for name in ("periodStart", "periodEnd")))
+        for each in found
+    ]
+
+
+async def test_a_trial_that_is_moved_far_beyond_its_anchor_is_billed(api: Api, database: Database) -> None:
+    made = await on_a_clock(api, "2026-01-01T00:00:00Z")
+    clock = made.pop("clock")
+    subscribed = await api.mutate(
+        "createSubscription", "subscription { id }", **made, trialDays=5, billingAnchor={"dayOfMonth": 31}
+    )
+    subscription_id = subscribed["subscription"]["id"]
+    await api.mutate("updateTrial", "subscription { id }", id=subscription_id, trialEnd="2026-06-10T00:00:00Z")
+
+    await api.mutate("advanceTestClock", "testClock { id }", id=clock, to="2026-08-01T00:00:00Z")
+
+    assert await nodes_of(api, subscription_id) == [
+        (0, "2026-01-01", "2026-01-06"),
+        (2000, "2026-06-10", "2026-06-30"),
+        (3000, "2026-06-30", "2026-07-31"),
+        (3000, "2026-07-31", "2026-08-31"),
+    ]
+    assert await violations(database) == []
+
+
+async def test_a_trial_that_ends_now_far_beyond_its_anchor_is_billed(api: Api, database: Database) -> None:
+    made = await on_a_clock(api, "2026-01-01T00:00:00Z")
+    clock = made.pop("clock")
+    subscribed = await api.mutate(
+        "createSubscription", "subscription { id }", **made, trialDays=5, billingAnchor={"dayOfMonth": 15}
+    )
+    subscription_id = subscribed["subscription"]["id"]
+    await api.mutate("updateTrial", "subscription { id }", id=subscription_id, trialEnd="2026-06-10T00:00:00Z")
+    await api.mutate("advanceTestClock", "testClock { id }", id=clock, to="2026-04-15T00:00:00Z")
+
+    ended = await api.mutate("updateTrial", "invoice { amountCents periodEnd }", id=subscription_id, endNow=True)
+
+    assert ended["invoice"] == {"amountCents": 3000, "periodEnd": "2026-05-15T00:00:00Z"}
+    assert await violations(database) == []
+
+
+async def test_a_period_that_is_extended_far_beyond_a_new_anchor_is_billed(api: Api, database: Database) -> None:
+    made = await on_a_clock(api, "2026-01-10T00:00:00Z")
+    clock = made.pop("clock")
+    subscription_id = await api.a_subscription(made["customerId"], made["planId"])
+    await api.mutate("resetBillingAnchor", "subscription { id }", id=subscription_id, billingAnchor={"dayOfMonth": 15})
+    await api.mutate("extendPeriod", "subscription { id }", id=subscription_id, until="2026-04-15T00:00:00Z")
+
+    await api.mutate("advanceTestClock", "testClock { id }", id=clock, to="2026-05-20T00:00:00Z")
+
+    assert (await nodes_of(api, subscription_id))[1:] == [
+        (3000, "2026-04-15", "2026-05-15"),
+        (3000, "2026-05-15", "2026-06-15"),
+    ]
+    assert await violations(database) == []
+
+
+async def test_a_start_that_is_moved_far_beyond_its_anchor_is_billed(api: Api, database: Database) -> None:
+    made = await on_a_clock(api, "2026-01-01T00:00:00Z", interval="WEEK", amountCents=700)
+    clock = made.pop("clock")
+    subscribed = await api.mutate(
+        "createSubscription",
+        "subscription { id }",
+        **made,
+        startAt="2026-01-03T00:00:00Z",
+        billingAnchor={"dayOfWeek": "MONDAY"},
+    )
+    subscription_id = subscribed["subscription"]["id"]
+    await api.mutate("updateSubscription", "subscription { id }", id=subscription_id, startAt="2026-02-03T00:00:00Z")
+
+    await api.mutate("advanceTestClock", "testClock { id }", id=clock, to="2026-02-09T00:00:00Z")
+
+    assert await nodes_of(api, subscription_id) == [
+        (600, "2026-02-03", "2026-02-09"),
+        (700, "2026-02-09", "2026-02-16"),
+    ]
+    assert await violations(database) == []
+
+
+@pytest.mark.parametrize("first_period", ["PRORATED", "FREE", "FULL"])
+async def test_a_change_that_starts_a_period_drops_an_anchor_that_waits(
+    api: Api, database: Database, first_period: str
+) -> None:
+    made = await on_a_clock(api, "2026-01-10T00:00:00Z")
+    clock = made.pop("clock")
+    yearly = await api.a_plan(amountCents=36500, interval="YEAR", intervalCount=1)
+    subscription_id = await api.a_subscription(made["customerId"], made["planId"])
+    anchor = {"billingAnchor": {"dayOfMonth": 20}, "firstPeriod": first_period}
+    await api.mutate("resetBillingAnchor", "subscription { id }", id=subscription_id, **anchor)
+    await api.mutate("advanceTestClock", "testClock { id }", id=clock, to="2026-01-12T00:00:00Z")
+
+    changed = await api.mutate("changeSubscription", LINES, id=subscription_id, planId=yearly)
+
+    line = changed["invoice"]["lines"][-1]
+    assert (line["amountCents"], line["periodEnd"]) == (36500, "2027-01-12T00:00:00Z")
+    assert await violations(database) == []
+
+
+async def test_an_anchor_that_does_not_suit_a_new_interval_no_longer_counts(api: Api, database: Database) -> None:
+    made = await on_a_clock(api, "2026-01-10T00:00:00Z")
+    clock = made.pop("clock")
+    weekly = await api.a_plan(amountCents=700, interval="WEEK", intervalCount=1)
+    subscription_id = await api.a_subscription(made["customerId"], made["planId"])
+    await api.mutate("resetBillingAnchor", "subscription { id }", id=subscription_id, billingAnchor={"dayOfMonth": 20})
+    await api.mutate("changeSubscription", LINES, id=subscription_id, planId=weekly, mode="PERIOD_END")
+
+    await api.mutate("advanceTestClock", "testClock { id }", id=clock, to="2026-02-10T00:00:00Z")
+
+    assert (await nodes_of(api, subscription_id))[1:] == [(700, "2026-02-10", "2026-02-17")]
+    assert await violations(database) == []
+
+
+async def test_an_invoice_that_credits_later_time_is_not_voided(api: Api, sessions: Sessions) -> None:
+    """Without its credit, the time from January 15 would be billed by the first invoice and by renewals."""
+    made = await on_a_clock(api, "2026-01-10T00:00:00Z")
+    clock = made.pop("clock")
+    subscription_id = await api.a_subscription(made["customerId"], made["planId"])
+    await api.mutate("advanceTestClock", "testClock { id }", id=clock, to="2026-01-12T00:00:00Z")
+    anchor = {"billingAnchor": {"dayOfMonth": 15}, "firstPeriod": "FULL", "atPeriodEnd": False}
+    reset = await api.mutate("resetBillingAnchor", "invoice { id amountCents }", id=subscription_id, **anchor)
+    before = await everything(sessions)
+
+    refused = await api.mutate("voidInvoice", "invoice { id }", id=reset["invoice"]["id"])
+
+    assert reset["invoice"]["amountCents"] == 194
+    assert refusal(refused) == ("INVOICE_NOT_VOIDABLE", ["input", "id"])
+    assert await everything(sessions) == before

@@ -17,7 +17,7 @@ from graph.settings import Settings
 from tests.access.conftest import a_session
 from tests.growth.rows import fill, key
 from tests.growth.test_growth import noting
-from tests.support import Api, TestClock, events_settle, patient
+from tests.support import PATIENT_DATABASE, Api, TestClock, events_settle, patient
 
 VOID_OR_DRAFT = ("status: [VOID, DRAFT, UNCOLLECTIBLE]", "status IN ('VOID', 'DRAFT')")
 ONE_OFF = ("kind: [ONE_OFF]", "kind = 'ONE_OFF'")
@@ -37,7 +37,7 @@ NONE = ("status: []", "false")
 @pytest.fixture(scope="module")
 async def filled(module_database_url: str) -> AsyncIterator[Database]:
     await fill(module_database_url, 0, 20_000)
-    database = Database(module_database_url)
+    database = Database(module_database_url, PATIENT_DATABASE)
     yield database
     await database.close()
 

@@ -121,13 +121,21 @@ def mutation(
     return partial(operation_field, declare, allow)
 
 
-def preview(description: str, *, deprecation_reason: str | None = None) -> Callable[[Resolver[Input, Result]], Any]:
+def preview(
+    description: str, *, for_sessions: bool = False, deprecation_reason: str | None = None
+) -> Callable[[Resolver[Input, Result]], Any]:
     """Declares a preview: a root field that returns the effect of a mutation without storing anything.
 
-    It is allowed for every caller that may read.
+    It is allowed for every caller that may read. `for_sessions` allows it for customer sessions too: give it if they
+    can have the permission for the mutation.
     """
     declare = partial(strawberry.field, description=description, deprecation_reason=deprecation_reason)
-    return partial(operation_field, declare, lambda _info: None)
+
+    def allow(info: Info) -> None:
+        if not for_sessions:
+            info.context.access.require(ApiKeyScope.READ)
+
+    return partial(operation_field, declare, allow)
 
 
 def operation_field(

@@ -112,7 +112,8 @@ class MovingMutations:
     @mutation(
         "Extends the current period without a charge, as goodwill. The next period starts at its new end, which becomes"
         " the billing anchor unless one was set for that period. The added time is never billed or credited, even if"
-        " the subscription changes or is canceled during it. A cancellation at the end of the period moves with it."
+        " the subscription changes or is canceled during it, except that a change which starts a new period ends it."
+        " A cancellation at the end of the period moves with it."
     )
     async def extend_period(self, info: Info, input: ExtendPeriodInput) -> ExtendPeriodPayload:
         made = await info.context.once(

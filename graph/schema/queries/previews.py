@@ -185,7 +185,9 @@ class PreviewCreditNotePayload(Payload):
 
 @strawberry.type
 class PreviewQueries:
-    @preview("Previews the first invoice of `createSubscription` with the same input. Stores nothing.")
+    @preview(
+        "Previews the first invoice of `createSubscription` with the same input. Stores nothing.", for_sessions=True
+    )
     async def preview_subscription(self, info: Info, input: PreviewSubscriptionInput) -> PreviewSubscriptionPayload:
         request = input.request()
         info.context.access.require_plan(request.plan_id)
@@ -198,7 +200,7 @@ class PreviewQueries:
             )
         return PreviewSubscriptionPayload(invoice=invoice)  # type: ignore[arg-type]
 
-    @preview("Previews `changeSubscription` with the same input. Stores nothing.")
+    @preview("Previews `changeSubscription` with the same input. Stores nothing.", for_sessions=True)
     async def preview_subscription_change(
         self, info: Info, input: PreviewSubscriptionChangeInput
     ) -> PreviewSubscriptionChangePayload:
@@ -239,7 +241,7 @@ class PreviewQueries:
             )
         return PreviewPeriodExtensionPayload(next_invoice=found.next_invoice)  # type: ignore[arg-type]
 
-    @preview("Previews `cancelSubscription` with the same input. Stores nothing.")
+    @preview("Previews `cancelSubscription` with the same input. Stores nothing.", for_sessions=True)
     async def preview_cancellation(self, info: Info, input: PreviewCancellationInput) -> PreviewCancellationPayload:
         request = input.request(info.context.access)
         async with info.context.reads() as session:

@@ -56,7 +56,11 @@ describe(
 )
 class BillingAnchorInput:
     day_of_month: int | None = strawberry.field(
-        default=None, description="Day of the month, 1 to 31. A shorter month uses its last day."
+        default=None,
+        description=(
+            "Day of the month, 1 to 31. A shorter month uses its last day. With a `month`, the day must occur in it;"
+            " February 29 does."
+        ),
     )
     month: int | None = strawberry.field(
         default=None,
@@ -243,7 +247,7 @@ class CancellationInput:
 
     def request(self, access: Access) -> CancellationRequest:
         """Returns the cancellation. Raises a `FORBIDDEN` error if a customer session may not request it."""
-        access.require_omitted(settlement=self.settlement is not Settlement.NONE)
+        access.require_omitted(settlement=self.settlement is not Settlement.NONE, at=self.at)
         return CancellationRequest(self.at_period_end, self.settlement, self.at)
 
 

@@ -155,6 +155,7 @@ def void(world: World, customer: Customer, invoice: Invoice) -> None:
             if on is not None and on is not invoice
         ),
     )
+    refuse(INVOICE_NOT_VOIDABLE=any(credits_later_time(line, invoice) for line in invoice.lines))
     again = [
         replace(line, made=next(order))
         for line in invoice.lines
@@ -176,6 +177,12 @@ def void(world: World, customer: Customer, invoice: Invoice) -> None:
         subscription.waiting += again
         bill_waiting(customer, subscription, at)
     update_past_due(customer, customer.live, at)
+
+
+def credits_later_time(line: Line, invoice: Invoice) -> bool:
+    """Returns True if a line credits time after everything that the invoice charges for the same change."""
+    ends = [other.end for other in invoice.lines if other.kind in CHARGES and other.change == line.change and other.end]
+    return bool(is_credit_of(line, invoice) and line.end and ends and line.end > max(ends))
 
 
 def is_credit_of(line: Line, invoice: Invoice) -> bool:

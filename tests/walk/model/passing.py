@@ -130,6 +130,13 @@ def bill_period(
     policy, subscription.policy = subscription.policy, None
     if policy:
         number = next(n for n in range(-FURTHEST, FURTHEST) if plan.after(subscription.anchor, n) > starts_at)
+        if number > ordinal + 1:
+            # The date moved far beyond the anchor. Any later day that is not clamped is the same anchor.
+            days = (plan.after(subscription.anchor, number + more) for more in range(FURTHEST))
+            is_day = plan.length[0] == "DAY"
+            later = next(day for day in days if is_day or day.day == subscription.anchor.day)
+            number = next(n for n in range(-FURTHEST, FURTHEST) if plan.after(later, n) > starts_at)
+            subscription.anchor = later
         subscription.anchored = ordinal + 1 - number
     ends_at = plan.after(subscription.anchor, ordinal + 1 - subscription.anchored)
     whole_begins = plan.after(subscription.anchor, ordinal - subscription.anchored)
@@ -171,10 +178,20 @@ def take_waiting(subscription: Subscription) -> list[Line]:
 
 
 def take_terms(subscription: Subscription, plan: Plan, quantity: int, since: datetime) -> None:
-    """Sets new terms. A different interval restarts the count of periods."""
-    if plan.length != subscription.plan.length and not subscription.policy:
-        subscription.anchor, subscription.anchored = since, len(subscription.periods)
+    """Sets new terms. A different interval restarts the count of periods, unless an anchor waits that suits it too."""
+    if plan.length != subscription.plan.length:
+        if not have_same_anchors(plan, subscription.plan):
+            subscription.policy = None
+        if not subscription.policy:
+            subscription.anchor, subscription.anchored = since, len(subscription.periods)
     subscription.plan, subscription.quantity, subscription.terms_at = plan, quantity, since
+
+
+def have_same_anchors(one: Plan, other: Plan) -> bool:
+    """Returns True for two plans by months, or two by whole weeks."""
+    return one.length[0] == other.length[0] and (
+        one.length[0] != "DAY" or one.length[1] % 7 == other.length[1] % 7 == 0
+    )
 
 
 def end(customer: Customer, subscription: Subscription, ended_at: datetime, at: datetime) -> Invoice | None:

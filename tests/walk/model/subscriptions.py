@@ -13,6 +13,7 @@ from tests.walk.model.passing import (
     catch_up,
     end,
     fits_with_next_period,
+    have_same_anchors,
     start,
     take_terms,
     take_waiting,
@@ -143,8 +144,7 @@ def change(
         ),
     )
     refuse(SUBSCRIPTION_UNCHANGED=mode == "PERIOD_END" and then and then == waits)
-    current = before if mode == "PERIOD_END" else now
-    lost = withdraw_what_is_lost(customer, subscription, current, then, at)
+    lost = withdraw_what_is_lost(customer, subscription, before if mode == "PERIOD_END" else now, then, at)
     if mode == "PERIOD_END":
         next_terms = then or now
         if next_terms != before:
@@ -165,6 +165,7 @@ def change(
     if anew:
         subscription.waiting += credits_at(customer, subscription, since, made)
         subscription.periods[-1][1] = since
+        subscription.policy = None
         take_terms(subscription, plan, quantity, since)
         customer.note("SUBSCRIPTION_CHANGED", subscription, at)
         invoice = bill_period(customer, subscription, since, at, made)
@@ -172,7 +173,7 @@ def change(
         invoice = None
     else:
         given_back = [] if mode == "NONE" else credits_at(customer, subscription, since, made)
-        subscription.plan, subscription.quantity, subscription.terms_at = plan, quantity, since
+        take_terms_within(subscription, plan, quantity, since)
         charges = [] if mode == "NONE" or in_trial else charge(subscription, since, made)
         customer.note("SUBSCRIPTION_CHANGED", subscription, at)
         invoice = post(customer, subscription, mode, given_back, charges, since, at)
@@ -181,6 +182,14 @@ def change(
     # A new period that starts in the past may already be over.
     catch_up(customer, subscription, at, most=AT_ONCE)
     return invoice
+
+
+def take_terms_within(subscription: Subscription, plan: Plan, quantity: int, since: datetime) -> None:
+    """Sets new terms within a period. In a trial, an anchor that does not suit the new interval is given up."""
+    if subscription.policy and not have_same_anchors(plan, subscription.plan):
+        subscription.policy = None
+        subscription.anchor, subscription.anchored = subscription.periods[-1][1], len(subscription.periods)
+    subscription.plan, subscription.quantity, subscription.terms_at = plan, quantity, since
 
 
 def with_given(terms: tuple[Plan, int], plan: Plan | None, quantity: int | None) -> tuple[Plan, int]:
