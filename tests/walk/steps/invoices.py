@@ -28,7 +28,9 @@ from tests.walk.views import pairs
 from tests.walk.walk import PLAIN, Made
 
 LINE = st.tuples(
-    mostly("Setting up", "Travel", but=[" "]), mostly(1, 100, 2999, 70_000, but=[0, -1, 10_000_000]), QUANTITY
+    mostly("Setting up", "Travel", but=[" "]),
+    mostly(1, 100, 2999, 70_000, 0, -1, -500, -9999, but=[10_000_000, -10_000_000, 9_000_000, -9_000_000]),
+    QUANTITY,
 )
 OLDER = st.sampled_from([0, 0, 0, 0, 0, 1, 1, 2, 3, 5, 9])
 INVOICE_FIELDS = {"net_days": "netDays", "po_number": "poNumber"}
