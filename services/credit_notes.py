@@ -67,7 +67,9 @@ async def decide_credit_note(
 
     `lock=False` is for previews: it locks nothing. Raises the errors of `create_credit_note`, except those of texts.
     """
-    account, invoice, at = await open_finalized(session, invoice_id, now, lock=lock)
+    account, invoice, at = await open_invoice(session, invoice_id, now, lock=lock)
+    if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.VOID):
+        raise status_error(invoice.status)
     creditable = await read_creditable(session, invoice_id, invoice.amount_cents)
     sequence = await next_sequence(session, account.customer.id)
     with rejecting_overflow():
@@ -77,12 +79,12 @@ async def decide_credit_note(
     return account, note
 
 
-async def open_finalized(
+async def open_invoice(
     session: AsyncSession, invoice_id: InvoiceId, now: datetime, *, lock: bool
 ) -> tuple[Account, InvoiceState, datetime]:
-    """Returns the account of an invoice that is not a DRAFT or VOID, the invoice, and the customer's current time.
+    """Returns the account of an invoice in any status, the invoice, and the customer's current time.
 
-    Raises `InvoiceNotFound`, `InvoiceDraft`, `InvoiceVoid`, `TestClockAdvancing`.
+    Raises `InvoiceNotFound`, `TestClockAdvancing`.
     """
     found = await read_existing_invoice(session, invoice_id)
     account, at = await open_customer(session, found.customer_id, now=now, lock=lock)
@@ -90,8 +92,6 @@ async def open_finalized(
         if unpaid.id == invoice_id:
             return account, unpaid, at
     [invoice] = await invoice_states(session, [invoice_id])
-    if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.VOID):
-        raise status_error(invoice.status)
     return account, invoice, at
 
 
@@ -103,7 +103,7 @@ async def void_issued_credit_note(session: AsyncSession, *, credit_note_id: Cred
     known = await credit_note_state(session, credit_note_id)
     if known is None:
         raise CreditNoteNotFound("There is no credit note with this id.")
-    account, invoice, at = await open_finalized(session, known.invoice_id, now, lock=True)
+    account, invoice, at = await open_invoice(session, known.invoice_id, now, lock=True)
     note = await credit_note_state(session, credit_note_id)
     assert note is not None, "credit notes are never deleted"
     allocation = await allocation_of_credit_note(session, credit_note_id)
