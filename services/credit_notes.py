@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import Account
 from billing.credit_notes import Distribution, RequestedCredit, issue_credit_note, void_credit_note
 from billing.enums import InvoiceStatus
-from billing.errors import CreditNoteNotFound
+from billing.errors import CreditNoteNotFound, InvoiceNotFound
 from billing.ids import CreditNoteId, InvoiceId
 from billing.limits import MAX_REASON
 from billing.money import rejecting_overflow
@@ -25,7 +25,7 @@ from db.queries.corrections import (
 from services.accounts.open import open_customer
 from services.accounts.write import store
 from services.idempotency import Outcome
-from services.invoices import read_existing_invoice
+from services.invoices import NO_INVOICE, read_existing_invoice
 
 
 async def create_credit_note(
@@ -91,8 +91,10 @@ async def open_invoice(
     for unpaid in account.unpaid:
         if unpaid.id == invoice_id:
             return account, unpaid, at
-    [invoice] = await invoice_states(session, [invoice_id])
-    return account, invoice, at
+    found_again = await invoice_states(session, [invoice_id])
+    if not found_again:
+        raise InvoiceNotFound(NO_INVOICE)
+    return account, found_again[0], at
 
 
 async def void_issued_credit_note(session: AsyncSession, *, credit_note_id: CreditNoteId, now: datetime) -> Outcome:
