@@ -1,18 +1,19 @@
 """Credit notes: corrections of finalized invoices."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.credit_notes import Distribution, RequestedCredit, issue_credit_note, void_credit_note
-from billing.enums import InvoiceStatus
+from billing.enums import AllocationKind, InvoiceStatus
 from billing.errors import CreditNoteNotFound, InvoiceNotFound
 from billing.ids import CreditNoteId, InvoiceId
 from billing.limits import MAX_REASON
 from billing.money import rejecting_overflow
 from billing.new_records import NewCreditNote
-from billing.records import InvoiceState
+from billing.records import Creditable, InvoiceState
 from billing.settling import status_error
 from billing.validation import required_text, valid_memo
 from db.queries.corrections import (
@@ -70,13 +71,33 @@ async def decide_credit_note(
     account, invoice, at = await open_invoice(session, invoice_id, now, lock=lock)
     if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.VOID):
         raise status_error(invoice.status)
-    creditable = await read_creditable(session, invoice_id, invoice.amount_cents)
+    creditable = with_decided(await read_creditable(session, invoice_id, invoice.amount_cents), account, invoice_id)
     sequence = await next_sequence(session, account.customer.id)
     with rejecting_overflow():
         note = issue_credit_note(
             account, invoice, creditable, request, distribution, sequence=sequence, reason=reason, memo=memo, at=at
         )
     return account, note
+
+
+def with_decided(creditable: Creditable, account: Account, invoice_id: InvoiceId) -> Creditable:
+    """Returns what can be credited on an invoice after the decisions that a preview made and did not store.
+
+    These are credits for unused time, and what the balance and credits of other invoices pay on the invoice.
+    """
+    decided = account.not_stored or account
+    stored = {line.id for line in decided.removed_pending_lines}
+    billed = [line for other in decided.invoices for line in other.lines if line.id not in stored]
+    for credit in [*billed, *decided.new_pending_lines]:
+        for line in creditable.lines:
+            if credit.reverses_line_id == line.id:
+                line.prorated_cents -= credit.amount_cents
+    paid = sum(
+        allocation.amount_cents
+        for allocation in decided.allocations
+        if allocation.invoice_id == invoice_id and allocation.kind in (AllocationKind.BALANCE, AllocationKind.CREDIT)
+    )
+    return replace(creditable, restorable_cents=creditable.restorable_cents + paid)
 
 
 async def open_invoice(
@@ -91,6 +112,9 @@ async def open_invoice(
     for unpaid in account.unpaid:
         if unpaid.id == invoice_id:
             return account, unpaid, at
+    decided = account.not_stored or account
+    if invoice_id in decided.changed_invoices:
+        return account, decided.changed_invoices[invoice_id], at
     found_again = await invoice_states(session, [invoice_id])
     if not found_again:
         raise InvoiceNotFound(NO_INVOICE)
