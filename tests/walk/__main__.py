@@ -29,8 +29,9 @@ def main() -> int:
     parser.add_argument(
         "--defect", choices=sorted(DEFECTS), help="break a rule in the server, and see that it is found"
     )
+    parser.add_argument("--no-faults", action="store_true", help="kill nothing and cut no connection")
     asked = parser.parse_args()
-    with walking(defect=asked.defect) as walk, telling(walk):
+    with walking(defect=asked.defect, causes_faults=not asked.no_faults) as walk, telling(walk):
         began = time.monotonic()
         try:
             if asked.replay:

@@ -270,6 +270,8 @@ class Walk:
 
     def break_something(self, what: str) -> None:
         """Kills the server or its database, or terminates its connections, while no request is in progress."""
+        if not self.client.causes_faults:
+            return
         self.tally.steps += 1
         match what:
             case "server":
@@ -308,9 +310,9 @@ class Walk:
 
 
 @contextmanager
-def walking(*, defect: str | None = None) -> Iterator[Walk]:
+def walking(*, defect: str | None = None, causes_faults: bool = True) -> Iterator[Walk]:
     """Runs a walk with a separate PostgreSQL and server. The server gets the bug `defect`, if there is one."""
-    with Postgres() as postgres, Client(postgres, defect=defect) as client:
+    with Postgres() as postgres, Client(postgres, defect=defect, causes_faults=causes_faults) as client:
         yield Walk(postgres, client)
 
 
