@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.walk.model.anchors import Anchor
 from tests.walk.steps.catalog import CatalogSteps
 from tests.walk.steps.due import DueSteps
-from tests.walk.steps.moving import MovingSteps
+from tests.walk.steps.reissuing import ReissuingSteps
 from tests.walk.steps.time import TimeSteps
 from tests.walk.walk import Walk
 
@@ -31,6 +31,8 @@ WEIGHTS = {
     "void_credit_note": 4,
     "advance_test_clock": 6,
     "move_money_after_a_due_end": 4,
+    "prorate_after_credit_note": 4,
+    "reissue_a_change": 4,
     "pass_time": 4,
     "create_customer": 1,
     "create_plan": 1,
@@ -44,7 +46,7 @@ WEIGHTS = {
 """Weights of steps. The weight of any other step is 2."""
 
 
-class Machine(CatalogSteps, DueSteps, MovingSteps, TimeSteps):
+class Machine(CatalogSteps, DueSteps, ReissuingSteps, TimeSteps):
     """Starts with a few customers and plans for the steps to use."""
 
     def __init__(self) -> None:

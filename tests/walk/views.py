@@ -221,6 +221,7 @@ def invoice_name(number: int | None, draft_id: str | None) -> str:
 
 def expected(world: World, customer: Customer) -> View:
     """Returns a customer of the model in the format of `plain`."""
+    credited = customer.noted(), customer.given_back()
     return {
         "id": customer.id,
         "name": customer.name,
@@ -236,7 +237,7 @@ def expected(world: World, customer: Customer) -> View:
         "testClock": customer.clock and {"id": customer.clock.id},
         "subscription": customer.live and {"id": customer.live.id},
         "subscriptions": {each.id: subscription_view(customer, each) for each in customer.subscriptions},
-        "invoices": {named(each): invoice_view(customer, each) for each in customer.invoices},
+        "invoices": {named(each): invoice_view(customer, each, credited) for each in customer.invoices},
         "payments": {each.id: payment_view(customer, each) for each in customer.payments},
         "creditNotes": {noted_as(each): note_view(customer, each) for each in customer.credit_notes},
         "prefixes": 1 if any(each.sequence for each in customer.invoices) else 0,
@@ -410,10 +411,10 @@ def subscription_view(customer: Customer, subscription: Subscription) -> View:
     }
 
 
-def invoice_view(customer: Customer, invoice: Invoice) -> View:
+def invoice_view(customer: Customer, invoice: Invoice, credited: tuple[Counter[Line], Counter[Line]]) -> View:
     begins, ends = invoice.period or (None, None)
     name, email = invoice.bill_to or (None, None)
-    left, left_by_line = left_on(customer, invoice)
+    left, left_by_line = left_on(customer, invoice, credited)
     return {
         "id": invoice.id,
         "kind": invoice.kind,

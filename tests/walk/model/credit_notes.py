@@ -51,12 +51,17 @@ def left_on_line(invoice: Invoice, line: Line, noted: Counter[Line], given_back:
     return max(0, line.amount - noted[line] - given_back[line]) if invoice.is_owed else 0
 
 
-def left_on(customer: Customer, invoice: Invoice) -> tuple[int, dict[Line, int]]:
-    """Returns the amount that can still be credited on an invoice, and on each of its lines."""
-    noted, given_back = customer.noted(), customer.given_back()
+def left_on(
+    customer: Customer, invoice: Invoice, credited: tuple[Counter[Line], Counter[Line]] | None = None
+) -> tuple[int, dict[Line, int]]:
+    """Returns the amount that can still be credited on an invoice, and on each of its lines.
+
+    `credited` are the customer's `noted` and `given_back`, if they are known.
+    """
+    noted, given_back = credited or (customer.noted(), customer.given_back())
     by_line = {line: left_on_line(invoice, line, noted, given_back) for line in invoice.lines}
-    credited = sum(note.amount for note in customer.notes_on(invoice))
-    return (max(0, min(invoice.amount - credited, sum(by_line.values()))) if invoice.is_owed else 0), by_line
+    on_notes = sum(note.amount for note in customer.notes_on(invoice))
+    return (max(0, min(invoice.amount - on_notes, sum(by_line.values()))) if invoice.is_owed else 0), by_line
 
 
 def issue(

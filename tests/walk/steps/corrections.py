@@ -9,20 +9,32 @@ from tests.walk.client import Failed
 from tests.walk.model import corrections, credit_notes
 from tests.walk.model.credit_notes import Parts, Wish, left_on
 from tests.walk.model.world import Before, CreditNote, Customer, Invoice, Line, Payment, Refused
-from tests.walk.steps.base import ANY, CUSTOMER, HOW, HOW_WITHOUT_KEY, MEMO, NOBODY, Thing, given, mostly, step
+from tests.walk.steps.base import (
+    ANY,
+    CUSTOMER,
+    HOW,
+    HOW_WITHOUT_KEY,
+    NOBODY,
+    Thing,
+    given,
+    mostly,
+    nearly_always,
+    step,
+)
 from tests.walk.steps.invoices import OLDER, InvoiceSteps
 from tests.walk.views import PREVIEW, View, differences, preview_view
 from tests.walk.walk import Made
 
-REASON = mostly("Returned", "Goodwill", " Too much ", but=[" ", "r" * 501])
-REFERENCE = mostly(None, "ref-2", but=["r" * 256])
+REASON = nearly_always("Returned", "Goodwill", " Too much ", but=[" ", "r" * 501])
+REFERENCE = nearly_always(None, "ref-2", but=["r" * 256])
+NOTE_MEMO = nearly_always(None, "Thank you", "Two\nlines", but=["m" * 2001, "a\x07bell"])
 
-PORTION = mostly("all", "all", "half", "third", "1", "all but 1", but=["over", "0", "-1"])
+PORTION = nearly_always("all", "all", "half", "third", "1", "all but 1", but=["over", "0", "-1"])
 """Part of the amount that is possible."""
 
-STATE = mostly(*["PAID"] * 3, *["OPEN"] * 3, "UNCOLLECTIBLE", but=["DRAFT", "VOID"])
+STATE = nearly_always(*["PAID"] * 3, *["OPEN"] * 3, "UNCOLLECTIBLE", but=["DRAFT", "VOID"])
 LINES = st.lists(st.tuples(st.integers(0, 3), PORTION), min_size=1, max_size=3)
-WAY = mostly(*["lines"] * 4, *["amount"] * 4, *["whole"] * 3, but=["none", "both", "same line", "other line"])
+WAY = nearly_always(*["lines"] * 4, *["amount"] * 4, *["whole"] * 3, but=["none", "both", "same line", "other line"])
 DISTRIBUTIONS: dict[str, Callable[[int], Parts]] = {
     "refund": lambda rest: Parts(refund=rest),
     "outside": lambda rest: Parts(outside=rest),
@@ -38,7 +50,7 @@ DISTRIBUTIONS: dict[str, Callable[[int], Parts]] = {
     "negative balance": lambda rest: Parts(refund=rest + 1, balance=-1),
 }
 WRONG = ["too much", "too much with balance", "too little", "negative", "negative balance"]
-DISTRIBUTION = mostly(
+DISTRIBUTION = nearly_always(
     *[None] * 5, "refund", "refund", *(name for name in DISTRIBUTIONS if name not in WRONG), but=WRONG
 )
 
@@ -75,7 +87,7 @@ class CorrectionSteps(InvoiceSteps):
         portion=PORTION,
         distribution=DISTRIBUTION,
         reason=REASON,
-        memo=MEMO,
+        memo=NOTE_MEMO,
         how=HOW,
     )
     def create_credit_note(
@@ -196,9 +208,10 @@ class CorrectionSteps(InvoiceSteps):
 
         place = self.customer(number, lambda customer: any(fits(note) for note in customer.credit_notes))
         wanted = pick_fitting(self.world.customers[place].credit_notes, older, fits)
-        if wanted is None:
-            return
+        if wanted is not None:
+            self.void_note(place, wanted, how=how)
 
+    def void_note(self, place: int, wanted: int, *, how: str) -> None:
         def do() -> Made:
             customer = self.world.customers[place]
             note = customer.credit_notes[wanted]
@@ -242,7 +255,7 @@ class CorrectionSteps(InvoiceSteps):
         older=OLDER,
         for_note=st.booleans(),
         note=OLDER,
-        whose=mostly("own", but=["another's", "nobody's"]),
+        whose=nearly_always("own", but=["another's", "nobody's"]),
         portion=PORTION,
         reference=REFERENCE,
         how=HOW,
@@ -294,7 +307,7 @@ class CorrectionSteps(InvoiceSteps):
         "adjustBalance",
         number=CUSTOMER,
         amount=mostly(1, 100, 5000, 70_000, "all", "half", "1", but=["over", "0"]),
-        currency=mostly(None, but=["USD", "XXX"]),
+        currency=nearly_always(None, but=["USD", "XXX"]),
         reason=REASON,
         how=HOW,
     )

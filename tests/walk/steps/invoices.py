@@ -164,12 +164,17 @@ class InvoiceSteps(Steps):
         fields: dict[str, Any] | None = None,
         own: str = "id",
         place: int | None = None,
+        wanted: int | None = None,
         has_key: bool = True,
     ) -> None:
-        """Applies an operation to an invoice of the customer at `place`, or of one with an invoice in these states."""
+        """Applies an operation to an invoice of the customer at `place`, or of one with an invoice in these states.
+
+        That is the invoice with the index `wanted`, or one in these states.
+        """
         if place is None:
             place = self.customer(number, lambda customer: any(each.status in states for each in customer.invoices))
-        wanted = self.invoice(place, states, older)
+        if wanted is None:
+            wanted = self.invoice(place, states, older)
         if wanted is None:
             return
 
