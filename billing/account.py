@@ -65,6 +65,8 @@ class Account:
     actor: str = API_ACTOR
     recorded_at: datetime | None = None
     make_id: NewId = new_id
+    not_stored: "Account | None" = None
+    """For previews: the account of a subscription whose end was due, with decisions that are not stored."""
 
     # Decisions, to be stored by `services.accounts.write`.
     periods: list[NewPeriod] = field(default_factory=list)

@@ -29,7 +29,8 @@ async def reverse_recorded_payment(
 ) -> Outcome:
     """Takes back a payment, or a part of it. Without an amount, all that is left of it.
 
-    Raises `PaymentNotFound`, `InvalidInput`, `TestClockAdvancing` and the errors of `reverse_payment`.
+    Raises `PaymentNotFound`, `InvalidInput`, `AmountTooLarge`, `TestClockAdvancing` and the errors of
+    `reverse_payment`.
     """
     reason = required_text(reason, "reason", MAX_REASON)
     account, payment, at = await open_payment(session, payment_id, now)
@@ -37,16 +38,12 @@ async def reverse_recorded_payment(
     unpaid = {invoice.id for invoice in account.unpaid}
     others = list({allocation.invoice_id for allocation in allocations} - unpaid)
     paid = {invoice.id: invoice for invoice in await invoice_states(session, others)} if others else {}
-    reverse_payment(
-        account,
-        payment,
-        amount_cents,
-        reason,
-        overpaid_cents=await overpaid_cents(session, payment_id),
-        allocations=allocations,
-        paid=paid,
-        at=at,
-    )
+    overpaid = await overpaid_cents(session, payment_id)
+    # The balance can become too large for a moment: it gets back whole allocations.
+    with rejecting_overflow():
+        reverse_payment(
+            account, payment, amount_cents, reason, overpaid_cents=overpaid, allocations=allocations, paid=paid, at=at
+        )
     await store(session, [account])
     return Outcome(customer_id=payment.customer_id, payment_id=payment_id)
 

@@ -1,18 +1,19 @@
 """Credit notes: corrections of finalized invoices."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.credit_notes import Distribution, RequestedCredit, issue_credit_note, void_credit_note
-from billing.enums import InvoiceStatus
-from billing.errors import CreditNoteNotFound
+from billing.enums import AllocationKind, InvoiceStatus
+from billing.errors import CreditNoteNotFound, InvoiceNotFound
 from billing.ids import CreditNoteId, InvoiceId
 from billing.limits import MAX_REASON
 from billing.money import rejecting_overflow
 from billing.new_records import NewCreditNote
-from billing.records import InvoiceState
+from billing.records import Creditable, InvoiceState
 from billing.settling import status_error
 from billing.validation import required_text, valid_memo
 from db.queries.corrections import (
@@ -25,7 +26,7 @@ from db.queries.corrections import (
 from services.accounts.open import open_customer
 from services.accounts.write import store
 from services.idempotency import Outcome
-from services.invoices import read_existing_invoice
+from services.invoices import NO_INVOICE, read_existing_invoice
 
 
 async def create_credit_note(
@@ -67,8 +68,10 @@ async def decide_credit_note(
 
     `lock=False` is for previews: it locks nothing. Raises the errors of `create_credit_note`, except those of texts.
     """
-    account, invoice, at = await open_finalized(session, invoice_id, now, lock=lock)
-    creditable = await read_creditable(session, invoice_id, invoice.amount_cents)
+    account, invoice, at = await open_invoice(session, invoice_id, now, lock=lock)
+    if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.VOID):
+        raise status_error(invoice.status)
+    creditable = with_decided(await read_creditable(session, invoice_id, invoice.amount_cents), account, invoice_id)
     sequence = await next_sequence(session, account.customer.id)
     with rejecting_overflow():
         note = issue_credit_note(
@@ -77,22 +80,45 @@ async def decide_credit_note(
     return account, note
 
 
-async def open_finalized(
+def with_decided(creditable: Creditable, account: Account, invoice_id: InvoiceId) -> Creditable:
+    """Returns what can be credited on an invoice after the decisions that a preview made and did not store.
+
+    These are credits for unused time, and what the balance and credits of other invoices pay on the invoice.
+    """
+    decided = account.not_stored or account
+    stored = {line.id for line in decided.removed_pending_lines}
+    billed = [line for other in decided.invoices for line in other.lines if line.id not in stored]
+    for credit in [*billed, *decided.new_pending_lines]:
+        for line in creditable.lines:
+            if credit.reverses_line_id == line.id:
+                line.prorated_cents -= credit.amount_cents
+    paid = sum(
+        allocation.amount_cents
+        for allocation in decided.allocations
+        if allocation.invoice_id == invoice_id and allocation.kind in (AllocationKind.BALANCE, AllocationKind.CREDIT)
+    )
+    return replace(creditable, restorable_cents=creditable.restorable_cents + paid)
+
+
+async def open_invoice(
     session: AsyncSession, invoice_id: InvoiceId, now: datetime, *, lock: bool
 ) -> tuple[Account, InvoiceState, datetime]:
-    """Returns the account of an invoice that is not a DRAFT or VOID, the invoice, and the customer's current time.
+    """Returns the account of an invoice in any status, the invoice, and the customer's current time.
 
-    Raises `InvoiceNotFound`, `InvoiceDraft`, `InvoiceVoid`, `TestClockAdvancing`.
+    Raises `InvoiceNotFound`, `TestClockAdvancing`.
     """
     found = await read_existing_invoice(session, invoice_id)
     account, at = await open_customer(session, found.customer_id, now=now, lock=lock)
     for unpaid in account.unpaid:
         if unpaid.id == invoice_id:
             return account, unpaid, at
-    [invoice] = await invoice_states(session, [invoice_id])
-    if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.VOID):
-        raise status_error(invoice.status)
-    return account, invoice, at
+    decided = account.not_stored or account
+    if invoice_id in decided.changed_invoices:
+        return account, decided.changed_invoices[invoice_id], at
+    found_again = await invoice_states(session, [invoice_id])
+    if not found_again:
+        raise InvoiceNotFound(NO_INVOICE)
+    return account, found_again[0], at
 
 
 async def void_issued_credit_note(session: AsyncSession, *, credit_note_id: CreditNoteId, now: datetime) -> Outcome:
@@ -103,7 +129,7 @@ async def void_issued_credit_note(session: AsyncSession, *, credit_note_id: Cred
     known = await credit_note_state(session, credit_note_id)
     if known is None:
         raise CreditNoteNotFound("There is no credit note with this id.")
-    account, invoice, at = await open_finalized(session, known.invoice_id, now, lock=True)
+    account, invoice, at = await open_invoice(session, known.invoice_id, now, lock=True)
     note = await credit_note_state(session, credit_note_id)
     assert note is not None, "credit notes are never deleted"
     allocation = await allocation_of_credit_note(session, credit_note_id)

@@ -145,10 +145,10 @@ async def require_period_intact(session: AsyncSession, account: Account, invoice
         (subscription.id, EventType.SUBSCRIPTION_CANCELED),
         (invoice.id, EventType.INVOICE_VOIDED),
     )
+    await repair_periods(session, subscription.id)
     if invoice.period_ordinal is None:
         changed = await was_changed_since(session, subscription.id, invoice.id, before=invoice.period_end)
     else:
-        await repair_periods(session, subscription.id)
         changed = await period_was_changed(session, subscription.id, invoice.period_ordinal, invoice.period_end)
     if ended_since or changed:
         raise InvoiceNotReissuable("The period has changed since: create a one-off invoice for what is owed.")

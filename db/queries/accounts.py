@@ -50,6 +50,7 @@ from db.models import (
     Customer,
     Event,
     Invoice,
+    InvoiceLine,
     Plan,
     Subscription,
     Trial,
@@ -258,9 +259,10 @@ async def is_later_event(session: AsyncSession, one: tuple[UUID, EventType], oth
 async def was_changed_since(
     session: AsyncSession, subscription_id: SubscriptionId, invoice_id: InvoiceId, *, before: datetime
 ) -> bool:
-    """Returns True if the plan, quantity or billing anchor changed after an invoice was finalized, and before `before`.
+    """Returns True if the period that an invoice of a change is for was changed or cut short since.
 
-    The customer's lock makes the order of positions reliable.
+    The plan or quantity changed after the invoice was finalized and before `before`, or a later period than those of
+    its lines starts before `before`. The customer's lock makes the order of positions reliable.
     """
     finalized = (
         select(Event.position)
@@ -269,11 +271,17 @@ async def was_changed_since(
     )
     changed = exists().where(
         Event.object_id == subscription_id,
-        Event.type.in_((EventType.SUBSCRIPTION_CHANGED, EventType.SUBSCRIPTION_ANCHOR_RESET)),
+        Event.type == EventType.SUBSCRIPTION_CHANGED,
         Event.position > finalized,
         Event.occurred_at < before,
     )
-    return bool(await session.scalar(select(changed)))
+    billed = select(func.max(InvoiceLine.period_ordinal)).where(InvoiceLine.invoice_id == invoice_id).scalar_subquery()
+    shortened = exists().where(
+        BillingPeriod.subscription_id == subscription_id,
+        BillingPeriod.ordinal > billed,
+        BillingPeriod.starts_at < before,
+    )
+    return bool(await session.scalar(select(or_(changed, shortened))))
 
 
 async def read_plan(session: AsyncSession, plan_id: PlanId) -> PlanState | None:

@@ -46,6 +46,7 @@ async def open_customer(
         behind.recorded_at = now
         return behind, at
     rest = Account(account.customer, unpaid=account.unpaid, actor=account.actor, recorded_at=account.recorded_at)
+    rest.not_stored = None if lock else account
     return rest, at
 
 

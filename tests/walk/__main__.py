@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from tests.walk.defects import DEFECTS
-from tests.walk.machine import replay, walk_on
+from tests.walk.machine import as_json, replay, walk_on
 from tests.walk.walk import Walk, walking
 
 TELL_EVERY_SECONDS = 30
@@ -29,8 +29,9 @@ def main() -> int:
     parser.add_argument(
         "--defect", choices=sorted(DEFECTS), help="break a rule in the server, and see that it is found"
     )
+    parser.add_argument("--no-faults", action="store_true", help="kill nothing and cut no connection")
     asked = parser.parse_args()
-    with walking(defect=asked.defect) as walk, telling(walk):
+    with walking(defect=asked.defect, causes_faults=not asked.no_faults) as walk, telling(walk):
         began = time.monotonic()
         try:
             if asked.replay:
@@ -65,7 +66,7 @@ def telling(walk: Walk) -> Iterator[None]:
 def keep(walk: Walk, file: Path) -> None:
     """Writes the steps that lead to a failure to `file`."""
     steps = walk.failed or walk.taken
-    file.write_text("[\n" + ",\n".join(json.dumps(step) for step in steps) + "\n]\n")
+    file.write_text(as_json(steps))
     found = walk.failed_at or walk.tally.steps
     say(f"\nFailed after {found} steps. {len(steps)} lead there: ./dev walk --replay {file}\n")
 

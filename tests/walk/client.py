@@ -35,7 +35,8 @@ class Unknown(Exception):
 class Client:
     """Client of a server under test. Starts that server."""
 
-    def __init__(self, postgres: Postgres, *, defect: str | None = None) -> None:
+    def __init__(self, postgres: Postgres, *, defect: str | None = None, causes_faults: bool = True) -> None:
+        self.causes_faults = causes_faults
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.now = datetime.min.replace(tzinfo=UTC)
@@ -145,6 +146,7 @@ class Client:
         self, path: str, body: dict[str, Any], *, fault: str | None = None, token: str | None = None
     ) -> httpx.Response:
         headers = self._headers()
+        fault = fault if self.causes_faults else None
         if fault:
             headers["walk-fault"] = fault
         if token:

@@ -1,15 +1,18 @@
 """Bugs that the walk must find. Each breaks a billing rule, in the server under test only."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from types import ModuleType
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing import crediting, invoicing, proration, renewals, settling
+from billing import crediting, invoicing, proration, renewals, reversing, settling
 from billing.account import Account
+from billing.ids import InvoiceLineId
 from billing.periods import Interval, Period, nth_boundary
+from billing.records import AllocationState
+from db.queries import lines
 from graph.schema.fields import context
 from services import idempotency
 from services.idempotency import Outcome
@@ -69,6 +72,25 @@ def what_is_due_now_is_past_due() -> None:
     replace(renewals, update_past_due, update_early)
 
 
+def a_proration_does_not_see_credit_notes() -> None:
+    async def noted_by_line(_session: AsyncSession, _line_ids: Sequence[InvoiceLineId]) -> dict[InvoiceLineId, int]:
+        return {}
+
+    replace(lines, lines.noted_by_line, noted_by_line)
+
+
+def a_reversal_takes_back_the_oldest_first() -> None:
+    def oldest_first(
+        allocations: Sequence[AllocationState], amount_cents: int
+    ) -> Iterator[tuple[AllocationState, int]]:
+        for allocation in sorted(allocations, key=lambda each: (each.created_at, each.id)):
+            if amount_cents > 0:
+                yield allocation, min(amount_cents, allocation.amount_cents)
+                amount_cents -= allocation.amount_cents
+
+    replace(reversing, reversing.latest_first, oldest_first)
+
+
 DEFECTS: dict[str, Callable[[], None]] = {
     defect.__name__: defect
     for defect in (
@@ -78,6 +100,8 @@ DEFECTS: dict[str, Callable[[], None]] = {
         an_invoice_is_due_a_day_later,
         a_month_is_counted_from_the_period_before,
         what_is_due_now_is_past_due,
+        a_proration_does_not_see_credit_notes,
+        a_reversal_takes_back_the_oldest_first,
     )
 }
 

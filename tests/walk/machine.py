@@ -1,5 +1,6 @@
 """The state machine of all steps, and functions that run it."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,9 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.walk.model.anchors import Anchor
 from tests.walk.steps.catalog import CatalogSteps
 from tests.walk.steps.due import DueSteps
-from tests.walk.steps.moving import MovingSteps
+from tests.walk.steps.reissuing import ReissuingSteps
 from tests.walk.steps.time import TimeSteps
 from tests.walk.walk import Walk
 
@@ -22,8 +24,15 @@ WEIGHTS = {
     "create_subscription": 6,
     "cancel_subscription": 4,
     "record_payment": 8,
+    "create_credit_note": 8,
+    "reverse_payment": 5,
+    "record_refund": 4,
+    "adjust_balance": 3,
+    "void_credit_note": 4,
     "advance_test_clock": 6,
     "move_money_after_a_due_end": 4,
+    "prorate_after_credit_note": 4,
+    "reissue_a_change": 4,
     "pass_time": 4,
     "create_customer": 1,
     "create_plan": 1,
@@ -37,7 +46,7 @@ WEIGHTS = {
 """Weights of steps. The weight of any other step is 2."""
 
 
-class Machine(CatalogSteps, DueSteps, MovingSteps, TimeSteps):
+class Machine(CatalogSteps, DueSteps, ReissuingSteps, TimeSteps):
     """Starts with a few customers and plans for the steps to use."""
 
     def __init__(self) -> None:
@@ -116,10 +125,17 @@ def walk_on(walk: Walk, *, steps: int, from_seed: int, shrinks: bool = True) -> 
         from_seed += 1
 
 
+def as_json(steps: Iterable[tuple[str, dict[str, Any]]]) -> str:
+    """Returns recorded steps as JSON, one per line."""
+    return "[\n" + ",\n".join(json.dumps(step, default=vars) for step in steps) + "\n]\n"
+
+
 def replay(walk: Walk, taken: Iterable[tuple[str, dict[str, Any]]]) -> None:
     """Runs recorded steps, from a new start."""
     machine = type("Walking", (Machine,), {"walk": walk})()
     before = len(walk.taken)
     for name, drawn in list(taken)[before:]:
-        getattr(machine, name)(**drawn)
+        anchor = drawn.get("anchor")
+        read = {"anchor": Anchor(**anchor)} if isinstance(anchor, dict) else {}
+        getattr(machine, name)(**{**drawn, **read})
     machine.teardown()

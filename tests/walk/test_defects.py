@@ -40,3 +40,11 @@ def test_a_retry_that_is_done_again_is_found() -> None:
 
     assert walk.failed_at is not None
     assert walk.failed_at < STEPS
+
+
+def test_a_proration_that_does_not_see_credit_notes_is_found() -> None:
+    with walking(defect="a_proration_does_not_see_credit_notes") as walk, pytest.raises(Failed):
+        walk_on(walk, steps=STEPS, from_seed=2, shrinks=False)
+
+    assert walk.failed_at is not None
+    assert walk.failed_at < STEPS

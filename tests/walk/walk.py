@@ -19,7 +19,7 @@ from tests.event_changes import watch_changes, wrongly_named
 from tests.walk.client import Client, Denied, Failed, Unknown
 from tests.walk.model.world import Before, Clock, Key, Plan, Refused, World
 from tests.walk.postgres import Postgres
-from tests.walk.views import compare, differences, disagreements, events_seen, thing_differs
+from tests.walk.views import compare, differences, disagreements, event_differences, thing_differs
 
 START = datetime(2027, 1, 31, 12, tzinfo=UTC)
 VERIFIED_EVERY = 50
@@ -29,6 +29,9 @@ PLAIN, NO_KEY, AGAIN, AT_ONCE, REUSED = "", "no key", "again", "twice at once", 
 """Ways to send a mutation: with an idempotency key, without one, repeated after completion, twice concurrently, or
 repeated with the same key and another input. Any other value is a fault, in the format of the server under test.
 """
+
+ACKNOWLEDGED = ("Customer", "Plan", "Subscription", "Invoice", "Payment", "CreditNote")
+"""Types of objects that must exist once the server has named them."""
 
 Made = dict[str, Any]
 """Objects of the model, or None, that the payload must name."""
@@ -91,11 +94,8 @@ class Walk:
     def end(self) -> None:
         for customer in self.world.customers:
             compare(self.client, self.world, customer)
-            assert customer.id
-            happened = events_seen(self.client, customer.id)
-            if happened != customer.events:
-                more, fewer = happened - customer.events, customer.events - happened
-                raise Failed(f"Events of {customer.name}: {dict(more)} too many, {dict(fewer)} too few.")
+            if wrong := event_differences(self.client, customer):
+                raise Failed("\n".join(wrong))
         self.compare_touched((), [*self.world.plans, *self.world.clocks, *self.world.keys])
         self.verify()
 
@@ -270,6 +270,8 @@ class Walk:
 
     def break_something(self, what: str) -> None:
         """Kills the server or its database, or terminates its connections, while no request is in progress."""
+        if not self.client.causes_faults:
+            return
         self.tally.steps += 1
         match what:
             case "server":
@@ -303,14 +305,14 @@ class Walk:
 
     def acknowledge(self, made: Made) -> None:
         for thing in made.values():
-            if thing is not None and type(thing).__name__ in ("Customer", "Plan", "Subscription", "Invoice", "Payment"):
+            if type(thing).__name__ in ACKNOWLEDGED:
                 self._acknowledged.append(json.dumps({"type": type(thing).__name__, "id": thing.id}))
 
 
 @contextmanager
-def walking(*, defect: str | None = None) -> Iterator[Walk]:
+def walking(*, defect: str | None = None, causes_faults: bool = True) -> Iterator[Walk]:
     """Runs a walk with a separate PostgreSQL and server. The server gets the bug `defect`, if there is one."""
-    with Postgres() as postgres, Client(postgres, defect=defect) as client:
+    with Postgres() as postgres, Client(postgres, defect=defect, causes_faults=causes_faults) as client:
         yield Walk(postgres, client)
 
 
@@ -331,6 +333,9 @@ OTHER_INPUT: dict[str, tuple[str, Any, Any]] = {
     "createInvoice": ("netDays", 77, 78),
     "addInvoiceLine": ("description", "One", "Another"),
     "recordPayment": ("reference", "One", "Another"),
+    "recordRefund": ("reference", "One", "Another"),
+    "adjustBalance": ("reason", "One", "Another"),
+    "createCreditNote": ("reason", "One", "Another"),
     "createTestClock": ("name", "One", "Another"),
 }
 """A field of each mutation's input, and two values of which at least one differs from the original. Default: `id`."""

@@ -133,7 +133,7 @@ CREDITS = Invariant(
         WHERE kind = 'INVOICE_CREDIT'
         GROUP BY invoice_id, customer_id
     ) AS entered ON entered.invoice_id = i.id AND entered.customer_id = i.customer_id
-    WHERE i.amount_cents < 0 OR allocated.cents IS NOT NULL OR entered.cents IS NOT NULL
+    WHERE (i.amount_cents < 0 AND i.status <> 'DRAFT') OR allocated.cents IS NOT NULL OR entered.cents IS NOT NULL
     """,
 )
 

@@ -138,7 +138,7 @@ class VoidInvoiceInput:
 
 @strawberry.input(description="The voided invoice to reissue.")
 class ReissueInvoiceInput:
-    id: strawberry.ID = strawberry.field(description="The invoice. Must be VOID and of kind RECURRING.")
+    id: strawberry.ID = strawberry.field(description="The invoice. Must be VOID, and of kind RECURRING or PRORATION.")
     idempotency_key: str | None = idempotency_key_field()
 
 

@@ -3,6 +3,7 @@
 from calendar import monthrange
 from datetime import datetime, timedelta
 from fractions import Fraction
+from math import floor
 
 LARGEST = 2**53 - 1
 """Maximum amount, in minor units."""
@@ -38,6 +39,19 @@ def nearest(amount: Fraction) -> int:
     """Returns the nearest integer, rounded half away from zero."""
     sign = -1 if amount < 0 else 1
     return sign * int(abs(amount) + Fraction(1, 2))
+
+
+def shared(amount: int, weights: list[int]) -> list[int]:
+    """Splits an amount in proportion to weights: rounded down, then the missing units go to the largest fractions.
+
+    Of equal fractions, the earlier one gets a unit first.
+    """
+    exact = [Fraction(amount * weight, sum(weights)) for weight in weights]
+    parts = [floor(part) for part in exact]
+    by_fraction = sorted(range(len(parts)), key=lambda place: (parts[place] - exact[place], place))
+    for place in by_fraction[: amount - sum(parts)]:
+        parts[place] += 1
+    return parts
 
 
 def rest_of(amount: int, start: datetime, end: datetime, at: datetime) -> int:

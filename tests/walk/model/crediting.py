@@ -9,12 +9,16 @@ CHARGES = ("RECURRING", "PRORATION_CHARGE")
 
 
 def credits_at(customer: Customer, subscription: Subscription, at: datetime, change: int) -> list[Line]:
-    """Returns credits for the unused part of each charge at `at`, minus earlier credits."""
+    """Returns credits for the unused part of each charge at `at`, minus earlier credits.
+
+    What a credit note has credited does not count as charged.
+    """
+    noted, given_back = customer.noted(), customer.given_back()
     found = []
     for line, _ in customer.lines_on(subscription):
         if line.kind not in CHARGES or line.amount <= 0 or line.start is None or line.end is None or line.end <= at:
             continue
-        credit = rest_of(line.amount, line.start, line.end, at) - customer.given_back(line)
+        credit = rest_of(line.amount - noted[line], line.start, line.end, at) - given_back[line]
         if credit <= 0:
             continue
         found.append(

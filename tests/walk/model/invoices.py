@@ -97,15 +97,15 @@ def update_payment(world: World, customer: Customer, payment: Payment, metadata:
 
 def put(invoice: Invoice, line: tuple[str, int, int]) -> None:
     description, unit_amount, quantity = line
+    amount = unit_amount * quantity
     refuse(
-        AMOUNT_NOT_POSITIVE=unit_amount <= 0,
         QUANTITY_OUT_OF_RANGE=not 1 <= quantity <= 10**9,
-        AMOUNT_TOO_LARGE=invoice.amount + unit_amount * quantity > LARGEST,
+        AMOUNT_TOO_LARGE=max(abs(amount), abs(invoice.amount + amount)) > LARGEST,
         INVALID_INPUT=not description.strip(),
         TOO_MANY_LINES=len(invoice.lines) >= MOST_LINES,
     )
-    invoice.lines.append(Line("ONE_OFF", description, unit_amount * quantity, unit_amount, quantity))
-    invoice.due = invoice.amount
+    invoice.lines.append(Line("ONE_OFF", description, amount, unit_amount, quantity))
+    invoice.due = max(0, invoice.amount)
 
 
 def is_in_state(invoice: Invoice, *states: str) -> None:
@@ -124,7 +124,7 @@ def delete_draft(world: World, customer: Customer, invoice: Invoice) -> None:
     opened(world, customer)
     is_in_state(invoice, "DRAFT")
     customer.invoices.remove(invoice)
-    customer.events["INVOICE_DELETED"] += 1
+    customer.events.append(("INVOICE_DELETED", invoice, invoice.version + 1))
 
 
 def finalize_draft(world: World, customer: Customer, invoice: Invoice) -> None:
@@ -138,11 +138,12 @@ def finalize_draft(world: World, customer: Customer, invoice: Invoice) -> None:
 def void(world: World, customer: Customer, invoice: Invoice) -> None:
     at = opened(world, customer)
     is_in_state(invoice, "OPEN", "UNCOLLECTIBLE")
-    counted = [allocation for allocation in invoice.allocations if not allocation.released]
+    counted = invoice.standing
     own = set(invoice.lines)
     subscription = invoice.subscription
     refuse(
         INVOICE_HAS_PAYMENTS=any(allocation.kind == "PAYMENT" for allocation in counted),
+        INVOICE_CREDITED=customer.notes_on(invoice),
         INVOICE_REVERSED=any(
             line.reverses in own
             for subscription in customer.subscriptions
@@ -157,18 +158,18 @@ def void(world: World, customer: Customer, invoice: Invoice) -> None:
     )
     refuse(INVOICE_NOT_VOIDABLE=any(credits_later_time(line, invoice) for line in invoice.lines))
     again = [
-        replace(line, made=next(order))
+        again_of(line)
         for line in invoice.lines
         if line.kind == "PRORATION_CREDIT" and line.reverses not in own and not is_credit_of(line, invoice)
     ]
     if again and subscription and subscription.updated_at:
         at = max(at, subscription.updated_at)
     for allocation in counted:
-        allocation.released = True
+        allocation.released_at = at
     invoice.status, invoice.due, invoice.voided = "VOID", 0, next(order)
     customer.note("INVOICE_VOIDED", invoice, at)
     if given_back := sum(allocation.amount for allocation in counted):
-        add_to_balance(customer, "GIVEN_BACK", given_back, at)
+        add_to_balance(customer, "GIVEN_BACK", given_back, at, invoice)
     if subscription:
         subscription.waiting = [line for line in subscription.waiting if not is_credit_of(line, invoice)]
     if again and subscription and subscription.is_live:
@@ -183,6 +184,11 @@ def credits_later_time(line: Line, invoice: Invoice) -> bool:
     """Returns True if a line credits time after everything that the invoice charges for the same change."""
     ends = [other.end for other in invoice.lines if other.kind in CHARGES and other.change == line.change and other.end]
     return bool(is_credit_of(line, invoice) and line.end and ends and line.end > max(ends))
+
+
+def again_of(line: Line) -> Line:
+    """Returns a copy of a line, to be billed once more."""
+    return replace(line, id=None, made=next(order))
 
 
 def is_credit_of(line: Line, invoice: Invoice) -> bool:
@@ -204,19 +210,18 @@ def reissue(world: World, customer: Customer, invoice: Invoice) -> Invoice:
     is_in_state(invoice, "VOID")
     subscription = invoice.subscription
     refuse(
-        INVOICE_NOT_RECURRING=invoice.kind != "RECURRING",
+        INVOICE_NOT_RECURRING=invoice.kind == "ONE_OFF",
         INVOICE_ALREADY_REISSUED=any(other.replaces is invoice for other in customer.invoices),
     )
     assert subscription
     assert subscription.updated_at
     assert invoice.period
-    assert invoice.ordinal is not None
     at = max(at, subscription.updated_at)
     begins, ends = invoice.period
     copies = lines_again(customer, subscription, invoice)
     refuse(
         INVOICE_NOT_REISSUABLE=(
-            invoice.ordinal in subscription.changed
+            is_for_changed_period(invoice)
             or ended_since(invoice)
             or gives_too_much_back(customer, list(copies.values()))
         )
@@ -224,7 +229,7 @@ def reissue(world: World, customer: Customer, invoice: Invoice) -> Invoice:
     again = bill(
         customer,
         subscription,
-        "RECURRING",
+        invoice.kind,
         list(copies.values()),
         (begins, ends),
         at,
@@ -246,7 +251,7 @@ def lines_again(customer: Customer, subscription: Subscription, invoice: Invoice
             subscription.waiting.remove(waits[0])
             copies[line] = waits[0]
         elif line.kind != "PRORATION_CREDIT" or is_credit_of(line, invoice) or is_open(customer, line, invoice):
-            copies[line] = replace(line, made=next(order))
+            copies[line] = again_of(line)
     for copied in copies.values():
         copied.reverses = copied.reverses and copies.get(copied.reverses, copied.reverses)
     return copies
@@ -262,6 +267,19 @@ def is_open(customer: Customer, line: Line, invoice: Invoice) -> bool:
 
 def is_same_credit(line: Line, other: Line) -> bool:
     return line.reverses is not None and (line.change, line.reverses) == (other.change, other.reverses)
+
+
+def is_for_changed_period(invoice: Invoice) -> bool:
+    """Returns True if the plan or quantity of the invoice's period changed, or if it was cut short.
+
+    An invoice for a change within a period is not affected by the changes before it, or by its own.
+    """
+    assert invoice.subscription
+    assert invoice.period
+    if invoice.ordinal is not None:
+        return invoice.ordinal in invoice.subscription.changed
+    since = invoice.finalized or 0
+    return any(made > since and at < invoice.period[1] for made, at in invoice.subscription.changes)
 
 
 def ended_since(invoice: Invoice) -> bool:
@@ -283,9 +301,10 @@ def gives_too_much_back(customer: Customer, lines: list[Line]) -> bool:
         if on is not None
     }
     elsewhere = {line.reverses for line in lines if line.reverses and line.reverses not in lines}
+    noted, given_back = customer.noted(), customer.given_back()
     return any(
-        customer.given_back(line) - sum(other.amount for other in lines if other.reverses is line)
-        > (line.amount if line in standing else 0)
+        given_back[line] - sum(other.amount for other in lines if other.reverses is line)
+        > (line.amount - noted[line] if line in standing else 0)
         for line in elsewhere
     )
 

@@ -1,10 +1,22 @@
 """Payments, credits and the balance: how an invoice is paid."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tests.walk.model.arithmetic import LARGEST
-from tests.walk.model.world import Allocation, Customer, Invoice, Line, Payment, Subscription, refuse
+from tests.walk.model.world import (
+    Allocation,
+    CreditNote,
+    Customer,
+    Entry,
+    Invoice,
+    Line,
+    Payment,
+    Subscription,
+    order,
+    refuse,
+)
 
 NET_DAYS = 14
 MOST_LINES = 100
@@ -44,7 +56,7 @@ def bill(
 
 def finalize(customer: Customer, invoice: Invoice, net_days: int, at: datetime) -> None:
     invoice.sequence = 1 + max((other.sequence or 0 for other in customer.invoices), default=0)
-    invoice.status = "OPEN"
+    invoice.status, invoice.finalized = "OPEN", next(order)
     if invoice.replaces:
         invoice.po_number, invoice.memo = invoice.replaces.po_number, invoice.replaces.memo
     else:
@@ -55,18 +67,16 @@ def finalize(customer: Customer, invoice: Invoice, net_days: int, at: datetime) 
     invoice.due = max(0, invoice.amount)
     customer.note("INVOICE_FINALIZED", invoice, at)
     if invoice.amount > 0:
-        if taken := min(customer.balance, invoice.due):
-            add_ledger_entry(customer, "APPLIED", -taken, at)
-            allocate(customer, invoice, Allocation("BALANCE", taken), at)
+        spend_balance(customer, invoice, at)
         return
     pay_off(customer, invoice, at)
     rest = -invoice.amount
     for owed in in_order_of_credit(customer, invoice):
         if amount := min(rest, owed.due):
-            allocate(customer, owed, Allocation("CREDIT", amount, invoice), at)
+            allocate(customer, owed, "CREDIT", amount, at, invoice)
             rest -= amount
     if rest:
-        add_to_balance(customer, "INVOICE_CREDIT", rest, at)
+        add_to_balance(customer, "INVOICE_CREDIT", rest, at, invoice)
 
 
 def in_order_of_credit(customer: Customer, credit: Invoice) -> Iterable[Invoice]:
@@ -77,14 +87,36 @@ def in_order_of_credit(customer: Customer, credit: Invoice) -> Iterable[Invoice]
     return [*own, *(invoice for invoice in unpaid if invoice not in own and invoice.status == "OPEN")]
 
 
-def allocate(customer: Customer, invoice: Invoice, allocation: Allocation, at: datetime) -> None:
-    assert 0 < allocation.amount <= invoice.due
-    invoice.allocations.append(allocation)
-    invoice.due -= allocation.amount
+def allocate(
+    customer: Customer,
+    invoice: Invoice,
+    kind: str,
+    amount: int,
+    at: datetime,
+    source: Invoice | Payment | CreditNote | None = None,
+) -> None:
+    assert 0 < amount <= invoice.due
+    invoice.allocations.append(Allocation(kind, amount, at, source))
+    invoice.due -= amount
     if invoice.due:
         customer.note("INVOICE_PARTIALLY_PAID", invoice, at)
     else:
         pay_off(customer, invoice, at)
+
+
+def release(customer: Customer, invoice: Invoice, allocation: Allocation, amount: int, at: datetime) -> None:
+    """Takes back an allocation, or a part of it: the invoice is owed again."""
+    assert allocation.released_at is None
+    assert 0 < amount <= allocation.amount
+    if amount < allocation.amount:
+        invoice.allocations.append(replace(allocation, amount=allocation.amount - amount))
+    allocation.released_at = at
+    invoice.due += amount
+    if invoice.status == "PAID":
+        invoice.status, invoice.paid_at = "OPEN", None
+        customer.note("INVOICE_REOPENED", invoice, at)
+    else:
+        customer.note("INVOICE_AMOUNT_DUE_INCREASED", invoice, at)
 
 
 def pay_off(customer: Customer, invoice: Invoice, at: datetime) -> None:
@@ -92,21 +124,46 @@ def pay_off(customer: Customer, invoice: Invoice, at: datetime) -> None:
     customer.note("INVOICE_PAID", invoice, at)
 
 
-def add_ledger_entry(customer: Customer, kind: str, amount: int, at: datetime) -> None:
+def add_ledger_entry(
+    customer: Customer,
+    kind: str,
+    amount: int,
+    at: datetime,
+    about: Invoice | Payment | CreditNote | None = None,
+    reason: str | None = None,
+) -> None:
     """Adds a ledger entry."""
     balance = fits(customer.balance + amount)
     assert balance >= 0
-    customer.ledger.append((kind, amount, balance))
+    customer.ledger.append(Entry(kind, amount, balance, about, reason))
     customer.note("CUSTOMER_BALANCE_CHANGED", customer, at)
 
 
-def add_to_balance(customer: Customer, kind: str, amount: int, at: datetime) -> None:
-    """Adds to the customer's balance, which then pays open invoices, oldest due first."""
-    add_ledger_entry(customer, kind, amount, at)
+def add_to_balance(
+    customer: Customer,
+    kind: str,
+    amount: int,
+    at: datetime,
+    about: Invoice | Payment | CreditNote | None = None,
+    reason: str | None = None,
+) -> None:
+    """Adds to the customer's balance, which then pays open invoices."""
+    add_ledger_entry(customer, kind, amount, at, about, reason)
+    pay_what_is_open(customer, at)
+
+
+def pay_what_is_open(customer: Customer, at: datetime) -> None:
+    """Spends the balance on open invoices, oldest due first."""
     for owed in customer.unpaid:
-        if owed.status == "OPEN" and (taken := min(customer.balance, owed.due)):
-            add_ledger_entry(customer, "APPLIED", -taken, at)
-            allocate(customer, owed, Allocation("BALANCE", taken), at)
+        if owed.status == "OPEN":
+            spend_balance(customer, owed, at)
+
+
+def spend_balance(customer: Customer, invoice: Invoice, at: datetime) -> None:
+    """Spends as much of the balance as the invoice needs."""
+    if taken := min(customer.balance, invoice.due):
+        add_ledger_entry(customer, "APPLIED", -taken, at, invoice)
+        allocate(customer, invoice, "BALANCE", taken, at)
 
 
 def midnight(at: datetime) -> datetime:
@@ -149,8 +206,8 @@ def use_currency(customer: Customer, currency: str, at: datetime) -> None:
 
 def receive(customer: Customer, payment: Payment, shares: list[tuple[Invoice, int]], at: datetime) -> None:
     customer.payments.append(payment)
-    customer.events["PAYMENT_RECORDED"] += 1
+    customer.note("PAYMENT_RECORDED", payment, at)
     for invoice, amount in shares:
-        allocate(customer, invoice, Allocation("PAYMENT", amount, payment), at)
+        allocate(customer, invoice, "PAYMENT", amount, at, payment)
     if payment.overpayment:
-        add_to_balance(customer, "OVERPAYMENT", payment.overpayment, at)
+        add_to_balance(customer, "OVERPAYMENT", payment.overpayment, at, payment)

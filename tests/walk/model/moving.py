@@ -124,7 +124,7 @@ def reset_anchor(
         return None
     made = next(order)
     subscription.waiting += credits_at(customer, subscription, at, made)
-    subscription.changed.add(len(subscription.periods) - 1)
+    subscription.note_change(at)
     subscription.periods[-1][1] = at
     set_anchor(subscription, subscription.plan, anchor, policy, at)
     customer.note("SUBSCRIPTION_ANCHOR_RESET", subscription, at)

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from fractions import Fraction
+from itertools import count
 
 from tests.walk.model.arithmetic import LARGEST, nearest, seconds
 from tests.walk.model.crediting import credits_at
@@ -10,9 +11,6 @@ from tests.walk.model.world import Clock, Customer, Invoice, Line, Plan, Subscri
 
 AT_ONCE = 12
 """Maximum number of periods of a subscription that one run bills."""
-
-FURTHEST = 5000
-"""Number of periods between an anchor and the first period, at most."""
 
 KEPT_SESSIONS = timedelta(days=1)
 """Time for which an expired customer session is kept."""
@@ -129,14 +127,13 @@ def bill_period(
     plan, ordinal = subscription.plan, len(subscription.periods)
     policy, subscription.policy = subscription.policy, None
     if policy:
-        number = next(n for n in range(-FURTHEST, FURTHEST) if plan.after(subscription.anchor, n) > starts_at)
+        number = first_after(plan, subscription.anchor, starts_at)
         if number > ordinal + 1:
             # The date moved far beyond the anchor. Any later day that is not clamped is the same anchor.
-            days = (plan.after(subscription.anchor, number + more) for more in range(FURTHEST))
+            days = (plan.after(subscription.anchor, number + more) for more in count())
             is_day = plan.length[0] == "DAY"
-            later = next(day for day in days if is_day or day.day == subscription.anchor.day)
-            number = next(n for n in range(-FURTHEST, FURTHEST) if plan.after(later, n) > starts_at)
-            subscription.anchor = later
+            subscription.anchor = next(day for day in days if is_day or day.day == subscription.anchor.day)
+            number = first_after(plan, subscription.anchor, starts_at)
         subscription.anchored = ordinal + 1 - number
     ends_at = plan.after(subscription.anchor, ordinal + 1 - subscription.anchored)
     whole_begins = plan.after(subscription.anchor, ordinal - subscription.anchored)
@@ -170,6 +167,16 @@ def bill_period(
     )
     lines = [*take_waiting(subscription), line]
     return bill(customer, subscription, "RECURRING", lines, (starts_at, ends_at), at, ordinal=ordinal)
+
+
+def first_after(plan: Plan, anchor: datetime, at: datetime) -> int:
+    """Returns the number of the first boundary after an instant. The anchor has the number 0."""
+    number = 0
+    while plan.after(anchor, number) > at:
+        number -= 1
+    while plan.after(anchor, number) <= at:
+        number += 1
+    return number
 
 
 def take_waiting(subscription: Subscription) -> list[Line]:

@@ -159,7 +159,7 @@ def change(
     if in_trial and plan is not subscription.plan:
         customer.trials.setdefault(plan.code, subscription)
     if anew or now != before:
-        subscription.changed.add(len(subscription.periods) - 1)
+        subscription.note_change(at)
     invoice: Invoice | None
     made = next(order)
     if anew:

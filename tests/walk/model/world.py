@@ -63,6 +63,8 @@ class Plan:
 
 @dataclass(eq=False)
 class Line:
+    """A line. `id` is known once it is on an invoice."""
+
     kind: str
     description: str
     amount: int
@@ -75,15 +77,21 @@ class Line:
     reverses: "Line | None" = None
     change: int | None = None
     """Change that the line charges or credits, as a number of `order`."""
+    id: str | None = None
     made: int = field(default_factory=lambda: next(order))
 
 
 @dataclass(eq=False)
 class Allocation:
+    """A part of what an invoice was paid. `source` is what paid it, or None for the balance."""
+
     kind: str
     amount: int
-    source: "Invoice | Payment | None" = None
-    released: bool = False
+    at: datetime
+    source: "Invoice | Payment | CreditNote | None" = None
+    released_at: datetime | None = None
+    made: int = field(default_factory=lambda: next(order))
+    """What is left of an allocation that was released in part has the number of the whole."""
 
 
 @dataclass(eq=False)
@@ -107,6 +115,8 @@ class Invoice:
     due: int = 0
     allocations: list[Allocation] = field(default_factory=list)
     replaces: "Invoice | None" = None
+    finalized: int | None = None
+    """Time it was finalized, as a number of `order`."""
     voided: int | None = None
     """Time it was voided, as a number of `order`."""
     version: int = 0
@@ -121,6 +131,16 @@ class Invoice:
     def is_unpaid(self) -> bool:
         return self.status in ("OPEN", "UNCOLLECTIBLE")
 
+    @property
+    def is_owed(self) -> bool:
+        """True if the invoice was finalized and not voided."""
+        return self.status not in ("DRAFT", "VOID")
+
+    @property
+    def standing(self) -> list[Allocation]:
+        """The allocations that are not released."""
+        return [allocation for allocation in self.allocations if allocation.released_at is None]
+
 
 @dataclass(eq=False)
 class Payment:
@@ -130,8 +150,72 @@ class Payment:
     reference: str | None
     received_at: datetime
     metadata: dict[str, str] = field(default_factory=dict)
-    version: int = 1
+    reversals: list[tuple[int, str]] = field(default_factory=list)
+    """Amount and reason of each reversal."""
+    reversed_at: datetime | None = None
+    refunds: list["Refund"] = field(default_factory=list)
+    version: int = 0
     id: str | None = None
+
+    @property
+    def reversed(self) -> int:
+        return sum(amount for amount, _ in self.reversals)
+
+    @property
+    def kept(self) -> int:
+        """The money that was neither taken back nor sent back."""
+        return self.amount - self.reversed - sum(refund.amount for refund in self.refunds)
+
+
+@dataclass(eq=False)
+class Refund:
+    """Money of a payment that was sent back, for a credit note or from the balance."""
+
+    amount: int
+    reference: str | None
+    payment: Payment
+    note: "CreditNote | None"
+
+
+@dataclass(eq=False)
+class CreditNote:
+    """A credit note. `lines` are lines of the invoice, each with the amount that is credited."""
+
+    invoice: Invoice
+    sequence: int
+    lines: list[tuple[Line, int]]
+    applied: int
+    restored: int
+    balance: int
+    refund: int
+    outside: int
+    reason: str
+    memo: str | None
+    bill_to: tuple[str, str]
+    issued_at: datetime
+    refunds: list[Refund] = field(default_factory=list)
+    voided_at: datetime | None = None
+    version: int = 0
+    id: str | None = None
+
+    @property
+    def amount(self) -> int:
+        return sum(amount for _, amount in self.lines)
+
+    @property
+    def refunded(self) -> int:
+        return sum(refund.amount for refund in self.refunds)
+
+
+@dataclass(eq=False)
+class Entry:
+    """An entry of a customer's ledger. `about` is the object that is its cause."""
+
+    kind: str
+    amount: int
+    balance: int
+    about: "Invoice | Payment | CreditNote | None" = None
+    reason: str | None = None
 
 
 @dataclass(eq=False)
@@ -158,6 +242,8 @@ class Subscription:
     waiting: list[Line] = field(default_factory=list)
     changed: set[int] = field(default_factory=set)
     """Ordinals of the periods in which plan or quantity changed, or which were cut short."""
+    changes: list[tuple[int, datetime]] = field(default_factory=list)
+    """The same changes, each as a number of `order` and an instant."""
     cancel_at_period_end: bool = False
     cancel_at: datetime | None = None
     cancel_settlement: str = "NONE"
@@ -184,6 +270,11 @@ class Subscription:
     def label(self) -> str:
         return label(self.plan, self.quantity)
 
+    def note_change(self, at: datetime) -> None:
+        """Records that plan or quantity changed within the current period, or that it was cut short."""
+        self.changed.add(len(self.periods) - 1)
+        self.changes.append((next(order), at))
+
 
 def label(plan: Plan, quantity: int) -> str:
     """Returns the description of this quantity of a plan on an invoice."""
@@ -192,7 +283,7 @@ def label(plan: Plan, quantity: int) -> str:
 
 @dataclass(eq=False)
 class Customer:
-    """A customer with everything that belongs to it. `events` counts its events by type."""
+    """A customer with everything that belongs to it. `events` are types, with the object and its version then."""
 
     name: str
     email: str
@@ -204,20 +295,22 @@ class Customer:
     invoice_memo: str | None = None
     currency: str | None = None
     archived: bool = False
-    ledger: list[tuple[str, int, int]] = field(default_factory=list)
-    """Kind, amount, and resulting balance of each entry."""
+    ledger: list[Entry] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)
     invoices: list[Invoice] = field(default_factory=list)
     payments: list[Payment] = field(default_factory=list)
+    credit_notes: list[CreditNote] = field(default_factory=list)
     trials: dict[str, Subscription] = field(default_factory=dict)
     """Subscriptions of the customer's trials, by plan code."""
-    events: Counter[str] = field(default_factory=Counter)
+    events: list[tuple[str, "Customer | Subscription | Invoice | Payment | CreditNote", int]] = field(
+        default_factory=list
+    )
     version: int = 0
     id: str | None = None
 
     @property
     def balance(self) -> int:
-        return sum(amount for _, amount, _ in self.ledger)
+        return sum(entry.amount for entry in self.ledger)
 
     @property
     def live(self) -> Subscription | None:
@@ -229,11 +322,11 @@ class Customer:
         found = [(invoice.due_at, invoice.made, invoice) for invoice in self.invoices if invoice.is_unpaid]
         return [invoice for _, _, invoice in sorted(found)]
 
-    def note(self, event: str, thing: "Customer | Subscription | Invoice | Payment", at: datetime) -> None:
+    def note(self, event: str, thing: "Customer | Subscription | Invoice | Payment | CreditNote", at: datetime) -> None:
         """Records an event. Each creates a new version of the object it is about."""
-        self.events[event] += 1
         thing.version += 1
-        if not isinstance(thing, Invoice | Payment):
+        self.events.append((event, thing, thing.version))
+        if not isinstance(thing, Invoice | Payment | CreditNote):
             thing.updated_at = at if thing.updated_at is None else max(thing.updated_at, at)
 
     def lines_on(self, subscription: Subscription) -> list[tuple[Line, Invoice | None]]:
@@ -250,14 +343,27 @@ class Customer:
         found += [(line, None) for line in subscription.waiting]
         return sorted(found, key=lambda each: each[0].made)
 
-    def given_back(self, line: Line) -> int:
-        """Returns the amount of a line that was credited so far."""
-        return -sum(
-            other.amount
-            for subscription in self.subscriptions
-            for other, _ in self.lines_on(subscription)
-            if other.reverses is line
-        )
+    def given_back(self) -> Counter[Line]:
+        """Returns the amount of each line that credits of unused time have given back so far."""
+        found: Counter[Line] = Counter()
+        for subscription in self.subscriptions:
+            for line, _ in self.lines_on(subscription):
+                if line.reverses:
+                    found[line.reverses] -= line.amount
+        return found
+
+    def noted(self) -> Counter[Line]:
+        """Returns the amount of each line that credit notes have credited. Void ones do not count."""
+        found: Counter[Line] = Counter()
+        for note in self.credit_notes:
+            if note.voided_at is None:
+                for line, amount in note.lines:
+                    found[line] += amount
+        return found
+
+    def notes_on(self, invoice: Invoice) -> list[CreditNote]:
+        """Returns the credit notes of an invoice that are not void."""
+        return [note for note in self.credit_notes if note.invoice is invoice and note.voided_at is None]
 
 
 @dataclass(eq=False)

@@ -40,6 +40,11 @@ def mostly(*good: Any, but: Sequence[Any] = ()) -> st.SearchStrategy[Any]:
     return st.sampled_from([*good] * max(1, 9 * len(but) // len(good)) + [*but])
 
 
+def nearly_always(*good: Any, but: Sequence[Any] = ()) -> st.SearchStrategy[Any]:
+    """Draws one of the others once in thirty times, for a step that draws many values."""
+    return st.sampled_from([*good] * max(1, 29 * len(but) // len(good)) + [*but])
+
+
 NUMBER = st.integers(0, 7)
 """Index of an existing object, modulo their number."""
 

@@ -28,7 +28,9 @@ from tests.walk.views import pairs
 from tests.walk.walk import PLAIN, Made
 
 LINE = st.tuples(
-    mostly("Setting up", "Travel", but=[" "]), mostly(1, 100, 2999, 70_000, but=[0, -1, 10_000_000]), QUANTITY
+    mostly("Setting up", "Travel", but=[" "]),
+    mostly(1, 100, 2999, 70_000, 0, -1, -500, -9999, but=[10_000_000, -10_000_000, 9_000_000, -9_000_000]),
+    QUANTITY,
 )
 OLDER = st.sampled_from([0, 0, 0, 0, 0, 1, 1, 2, 3, 5, 9])
 INVOICE_FIELDS = {"net_days": "netDays", "po_number": "poNumber"}
@@ -162,12 +164,17 @@ class InvoiceSteps(Steps):
         fields: dict[str, Any] | None = None,
         own: str = "id",
         place: int | None = None,
+        wanted: int | None = None,
         has_key: bool = True,
     ) -> None:
-        """Applies an operation to an invoice of the customer at `place`, or of one with an invoice in these states."""
+        """Applies an operation to an invoice of the customer at `place`, or of one with an invoice in these states.
+
+        That is the invoice with the index `wanted`, or one in these states.
+        """
         if place is None:
             place = self.customer(number, lambda customer: any(each.status in states for each in customer.invoices))
-        wanted = self.invoice(place, states, older)
+        if wanted is None:
+            wanted = self.invoice(place, states, older)
         if wanted is None:
             return
 

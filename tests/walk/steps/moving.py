@@ -113,7 +113,18 @@ class MovingSteps(SubscriptionSteps):
         subscription = self.subscription(place, wanted)[1]
         anchor = suiting(anchor, subscription.plan)
         policy = policy if anchor or policy == "FREE" else None
+        self.reset(place, wanted, anchor, policy, at_period_end=at_period_end, how=how)
 
+    def reset(
+        self,
+        place: int,
+        wanted: int,
+        anchor: Anchor | None = None,
+        policy: str | None = None,
+        *,
+        at_period_end: bool,
+        how: str,
+    ) -> None:
         def do() -> Made:
             customer, subscription = self.subscription(place, wanted)
             invoice = moving.reset_anchor(
@@ -122,7 +133,10 @@ class MovingSteps(SubscriptionSteps):
             return {"subscription": subscription, "invoice": invoice}
 
         fields = given(
-            id=subscription.id, billingAnchor=anchor_input(anchor), firstPeriod=policy, atPeriodEnd=at_period_end
+            id=self.subscription(place, wanted)[1].id,
+            billingAnchor=anchor_input(anchor),
+            firstPeriod=policy,
+            atPeriodEnd=at_period_end,
         )
         self.walk.step(
             "resetBillingAnchor", "subscription { id } invoice { id }", fields, do, how=how, customers=[place]
