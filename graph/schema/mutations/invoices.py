@@ -138,7 +138,7 @@ class VoidInvoiceInput:
 
 @strawberry.input(description="The voided invoice to reissue.")
 class ReissueInvoiceInput:
-    id: strawberry.ID = strawberry.field(description="The invoice. Must be VOID and of kind RECURRING.")
+    id: strawberry.ID = strawberry.field(description="The invoice. Must be VOID and of kind RECURRING or PRORATION.")
     idempotency_key: str | None = idempotency_key_field()
 
 
@@ -277,8 +277,8 @@ class InvoiceMutations:
         return VoidInvoicePayload(made=made)
 
     @mutation(
-        "Reissues a voided invoice for a subscription period, with the same period and the next number. Credits"
-        " that another invoice has used since are omitted."
+        "Reissues a voided invoice of a subscription, with the same period and the next number. Credits that another"
+        " invoice has used since are omitted."
     )
     async def reissue_invoice(self, info: Info, input: ReissueInvoiceInput) -> ReissueInvoicePayload:
         made = await info.context.once(
