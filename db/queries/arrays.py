@@ -8,6 +8,6 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
 
-def among(column: InstrumentedAttribute[Any], values: Sequence[object]) -> ColumnElement[bool]:
+def among(column: InstrumentedAttribute[Any] | ColumnElement[Any], values: Sequence[object]) -> ColumnElement[bool]:
     """Returns the condition `column = ANY (:values)`."""
     return column == any_(bindparam(None, list(values), type_=ARRAY(column.type)))

@@ -10,6 +10,7 @@ from billing.ids import CreditNoteId, CustomerId, InvoiceId, PaymentId
 from billing.records import AllocationState, Creditable, CreditableLine, CreditNoteState, InvoiceState, PaymentState
 from db.access.records import bind
 from db.models import Allocation, CreditNote, Invoice, InvoiceLine, LedgerEntry, Payment
+from db.models.base import table_of
 from db.queries.accounts import ALLOCATION, INVOICE
 from db.queries.arrays import among
 from db.queries.lines import credited_by_line, noted_by_line
@@ -67,12 +68,14 @@ async def has_credit_note(session: AsyncSession, invoice_id: InvoiceId) -> bool:
 
 async def read_creditable(session: AsyncSession, invoice_id: InvoiceId, amount_cents: int) -> Creditable:
     """Returns what was credited so far on an invoice with the given total."""
-    notes = (
+    # The table instead of the model: a session that may not see credit notes must preview the right amounts too.
+    notes = table_of(CreditNote).c
+    noted = (
         await session.execute(
             select(
-                func.coalesce(func.sum(CreditNote.amount_cents), 0),
-                func.coalesce(func.sum(CreditNote.restored_cents), 0),
-            ).where(CreditNote.invoice_id == invoice_id, CreditNote.status != CreditNoteStatus.VOID)
+                func.coalesce(func.sum(notes.amount_cents), 0),
+                func.coalesce(func.sum(notes.restored_cents), 0),
+            ).where(notes.invoice_id == invoice_id, notes.status != CreditNoteStatus.VOID)
         )
     ).one()
     returnable = await session.scalar(
@@ -85,8 +88,8 @@ async def read_creditable(session: AsyncSession, invoice_id: InvoiceId, amount_c
     return Creditable(
         amount_cents=amount_cents,
         lines=await creditable_lines(session, invoice_id),
-        noted_cents=int(notes[0]),
-        restorable_cents=max(0, int(returnable or 0) - int(notes[1])),
+        noted_cents=int(noted[0]),
+        restorable_cents=max(0, int(returnable or 0) - int(noted[1])),
     )
 
 

@@ -31,6 +31,7 @@ from billing.limits import (
     MAX_PLAN_DESCRIPTION,
     MAX_PO_NUMBER,
     MAX_QUANTITY,
+    MAX_REASON,
     MAX_REFERENCE,
     MAX_START_DAYS,
     MAX_TAX_ID,
@@ -72,6 +73,11 @@ PAYLOADS = {
     "markInvoiceUncollectible": "invoice { id }",
     "recordPayment": "payment { id } customer { id }",
     "updatePayment": "payment { id }",
+    "reversePayment": "customer { id } payment { id }",
+    "recordRefund": "customer { id } creditNote { id } payment { id }",
+    "adjustBalance": "customer { id }",
+    "createCreditNote": "invoice { id } customer { id } creditNote { id }",
+    "voidCreditNote": "invoice { id } customer { id } creditNote { id }",
     "createTestClock": "testClock { id }",
     "advanceTestClock": "testClock { id }",
 }
@@ -575,6 +581,173 @@ async def test_a_test_clock(arranged: Arranged, case: Case) -> None:
     await case.is_refused(arranged)
 
 
+async def a_payment(api: Api, customer_id: str, cents: int) -> str:
+    """Records a payment and returns its id."""
+    payment = {"customerId": customer_id, "amountCents": cents, "currency": "EUR", "allowOverpayment": True}
+    payload = await api.mutate("recordPayment", "payment { id }", **payment)
+    return str(payload["payment"]["id"])
+
+
+async def much_to_correct(api: Api, _clock: TestClock) -> dict[str, str]:
+    """Arranges invoices of one customer in all states, with payments and credit notes, and those of another one.
+
+    The paid invoice is of 3000, of which 2000 are credited, 1500 of them to be refunded.
+    """
+    customer_id, other_id, rich_id = [await api.a_customer() for _ in range(3)]
+    found = {"customer": customer_id, "draft": await an_invoice(api, customer_id, 1000)}
+    for name, cents in (("paid", (3000,)), ("void", (1000,)), ("open", (1000, 2000, -500))):
+        found[name] = await made(api, "finalizeInvoice", id=await an_invoice(api, customer_id, *cents))
+        if name == "paid":
+            found["payment"] = await a_payment(api, customer_id, 3000)
+    await made(api, "voidInvoice", id=found["void"])
+    credit = {"invoiceId": found["paid"], "reason": "Too much"}
+    void_note = await made(api, "createCreditNote", **credit, amountCents=1, distribution={"outsideCents": 1})
+    found["void note"] = await made(api, "voidCreditNote", id=void_note)
+    distribution = {"refundCents": 1500, "outsideCents": 500}
+    found["note"] = await made(api, "createCreditNote", **credit, amountCents=2000, distribution=distribution)
+    found["other invoice"] = await made(api, "finalizeInvoice", id=await an_invoice(api, other_id, 5000))
+    found["reversed"] = await a_payment(api, other_id, 5000)
+    other = {"invoiceId": found["other invoice"], "reason": "Too much", "distribution": {"refundCents": 5000}}
+    found["other note"] = await made(api, "createCreditNote", **other, whole=True)
+    await made(api, "reversePayment", id=found["reversed"], reason="Returned")
+    found["rich"] = rich_id
+    await a_payment(api, rich_id, 1)
+    query = "query ($id: ID!) { invoice(id: $id) { lines { id } } }"
+    for name in ("open", "paid", "other invoice"):
+        lines = (await api(query, id=found[name]))["invoice"]["lines"]
+        found |= {f"line {n} of {name}": line["id"] for n, line in enumerate(lines, start=1)}
+    return found
+
+
+BAD_REASONS: tuple[Wrong, ...] = (
+    ({"reason": ""}, "INVALID_INPUT", "reason"),
+    ({"reason": " \n"}, "INVALID_INPUT", "reason"),
+    ({"reason": "x" * (MAX_REASON + 1)}, "INVALID_INPUT", "reason"),
+)
+BAD_KEYS: tuple[Wrong, ...] = (
+    ({"idempotencyKey": ""}, "INVALID_INPUT", "idempotencyKey"),
+    ({"idempotencyKey": "x" * (MAX_IDEMPOTENCY_KEY + 1)}, "INVALID_INPUT", "idempotencyKey"),
+)
+
+
+def of_lines(*lines: tuple[str, int], **fields: Any) -> dict[str, Any]:
+    """Returns input that credits these lines, named by their place in the world or else by an id."""
+    named = [{"lineId": The(line) if line.startswith("line ") else line, "amountCents": cents} for line, cents in lines]
+    return {"amountCents": None, "lines": named, **fields}
+
+
+@refused(
+    cases(
+        "createCreditNote",
+        {"invoiceId": The("open"), "amountCents": 1, "reason": "Too much"},
+        *BAD_REASONS,
+        *BAD_KEYS,
+        ({"memo": "x" * (MAX_MEMO + 1)}, "INVALID_INPUT", "memo"),
+        ({"memo": "a\x1bb"}, "INVALID_INPUT", "memo"),
+        ({"invoiceId": The("draft")}, "INVOICE_DRAFT", "invoiceId"),
+        ({"invoiceId": The("void")}, "INVOICE_VOID", "invoiceId"),
+        ({"invoiceId": The("payment")}, "INVOICE_NOT_FOUND", "invoiceId"),
+        ({"amountCents": None}, "INVALID_INPUT", "lines"),
+        ({"amountCents": None, "lines": []}, "INVALID_INPUT", "lines"),
+        ({"whole": True}, "INVALID_INPUT", "lines"),
+        (of_lines(("line 1 of open", 1), amountCents=1), "INVALID_INPUT", "lines"),
+        (of_lines(("line 1 of open", 1), whole=True), "INVALID_INPUT", "lines"),
+        ({"amountCents": 0}, "AMOUNT_NOT_POSITIVE", "amountCents"),
+        ({"amountCents": -1}, "AMOUNT_NOT_POSITIVE", "amountCents"),
+        ({"amountCents": -MAX_CENTS}, "AMOUNT_NOT_POSITIVE", "amountCents"),
+        ({"amountCents": 2501}, "CREDIT_EXCEEDS_INVOICE", "amountCents"),
+        ({"amountCents": MAX_CENTS}, "CREDIT_EXCEEDS_INVOICE", "amountCents"),
+        (of_lines(("line 1 of open", 1000), ("line 2 of open", 1501)), "CREDIT_EXCEEDS_INVOICE", "lines"),
+        (of_lines(("line 1 of open", 0)), "AMOUNT_NOT_POSITIVE", "lines.0.amountCents"),
+        (of_lines(("line 2 of open", 1), ("line 1 of open", -1)), "AMOUNT_NOT_POSITIVE", "lines.1.amountCents"),
+        (of_lines(("line 1 of open", 1001)), "CREDIT_EXCEEDS_LINE", "lines.0.amountCents"),
+        (of_lines(("line 1 of open", 1), ("line 2 of open", MAX_CENTS)), "CREDIT_EXCEEDS_LINE", "lines.1.amountCents"),
+        (of_lines(("line 3 of open", 1)), "CREDIT_EXCEEDS_LINE", "lines.0.amountCents"),
+        (of_lines(("line 1 of open", 1), ("line 1 of open", 1)), "INVALID_INPUT", "lines.1.lineId"),
+        (of_lines(("line 1 of paid", 1)), "INVALID_INPUT", "lines.0.lineId"),
+        (of_lines(("line 1 of other invoice", 1)), "INVALID_INPUT", "lines.0.lineId"),
+        *((of_lines((unknown, 1)), "INVALID_INPUT", "lines.0.lineId") for unknown in (NOBODY, "garbage", "")),
+        (of_lines(*[("line 1 of open", 1)] * (MAX_LINES + 1)), "INVALID_INPUT", "lines"),
+        ({"distribution": {"refundCents": 1}}, "DISTRIBUTION_INVALID", "distribution"),
+        ({"distribution": {"outsideCents": 1}}, "DISTRIBUTION_INVALID", "distribution"),
+        ({"distribution": {"balanceCents": 1}}, "DISTRIBUTION_INVALID", "distribution"),
+        ({"distribution": {"refundCents": -1, "outsideCents": 1}}, "DISTRIBUTION_INVALID", "distribution"),
+        ({"distribution": {"refundCents": -1, "balanceCents": 1}}, "DISTRIBUTION_INVALID", "distribution"),
+        ({"distribution": {"refundCents": MAX_CENTS}}, "DISTRIBUTION_INVALID", "distribution"),
+    ),
+    cases(
+        "createCreditNote",
+        {"invoiceId": The("paid"), "amountCents": 1000, "reason": "Too much"},
+        ({"amountCents": 1001}, "CREDIT_EXCEEDS_INVOICE", "amountCents"),
+        (of_lines(("line 1 of paid", 1001)), "CREDIT_EXCEEDS_LINE", "lines.0.amountCents"),
+        ({"distribution": {"refundCents": 1001}}, "DISTRIBUTION_INVALID", "distribution"),
+        ({"distribution": {"refundCents": 500, "outsideCents": 501}}, "DISTRIBUTION_INVALID", "distribution"),
+        ({"distribution": {"refundCents": 500, "balanceCents": 499}}, "DISTRIBUTION_INVALID", "distribution"),
+        ({"distribution": {"refundCents": 500, "balanceCents": 501}}, "DISTRIBUTION_INVALID", "distribution"),
+        ({"distribution": {"balanceCents": 0}}, "DISTRIBUTION_INVALID", "distribution"),
+        ({"distribution": {"refundCents": 2000, "balanceCents": -1000}}, "DISTRIBUTION_INVALID", "distribution"),
+        (
+            {"distribution": {"refundCents": MAX_CENTS, "balanceCents": MAX_CENTS, "outsideCents": MAX_CENTS}},
+            "DISTRIBUTION_INVALID",
+            "distribution",
+        ),
+    ),
+    cases(
+        "createCreditNote",
+        {"invoiceId": The("other invoice"), "reason": "Too much"},
+        ({"whole": True}, "CREDIT_EXCEEDS_INVOICE", "whole"),
+        ({"amountCents": 1}, "CREDIT_EXCEEDS_INVOICE", "amountCents"),
+        (of_lines(("line 1 of other invoice", 1)), "CREDIT_EXCEEDS_LINE", "lines.0.amountCents"),
+    ),
+    cases("voidCreditNote", {}, ({"id": The("void note")}, "CREDIT_NOTE_VOID", "id")),
+    cases(
+        "reversePayment",
+        {"id": The("payment"), "reason": "Returned"},
+        *BAD_REASONS,
+        *BAD_KEYS,
+        ({"id": The("open")}, "PAYMENT_NOT_FOUND", "id"),
+        ({"amountCents": 0}, "AMOUNT_NOT_POSITIVE", "amountCents"),
+        ({"amountCents": -1}, "AMOUNT_NOT_POSITIVE", "amountCents"),
+        ({"amountCents": 3001}, "REVERSAL_EXCEEDS_PAYMENT", "amountCents"),
+        ({"amountCents": MAX_CENTS}, "REVERSAL_EXCEEDS_PAYMENT", "amountCents"),
+        ({"id": The("reversed")}, "REVERSAL_EXCEEDS_PAYMENT", "amountCents"),
+        ({"id": The("reversed"), "amountCents": 1}, "REVERSAL_EXCEEDS_PAYMENT", "amountCents"),
+    ),
+    cases(
+        "recordRefund",
+        {"paymentId": The("payment"), "amountCents": 1},
+        *BAD_KEYS,
+        ({}, "BALANCE_TOO_LOW", "amountCents"),
+        ({"amountCents": 0}, "AMOUNT_NOT_POSITIVE", "amountCents"),
+        ({"amountCents": -1}, "AMOUNT_NOT_POSITIVE", "amountCents"),
+        ({"amountCents": 3001}, "REFUND_EXCEEDS_PAYMENT", "amountCents"),
+        ({"amountCents": MAX_CENTS}, "REFUND_EXCEEDS_PAYMENT", "amountCents"),
+        ({"paymentId": The("reversed")}, "REFUND_EXCEEDS_PAYMENT", "amountCents"),
+        ({"reference": "x" * (MAX_REFERENCE + 1)}, "INVALID_INPUT", "reference"),
+        ({"creditNoteId": The("note"), "amountCents": 1501}, "REFUND_EXCEEDS_CREDIT_NOTE", "amountCents"),
+        ({"creditNoteId": The("note"), "amountCents": 0}, "AMOUNT_NOT_POSITIVE", "amountCents"),
+        ({"creditNoteId": The("void note")}, "CREDIT_NOTE_VOID", "creditNoteId"),
+        ({"creditNoteId": The("other note")}, "CREDIT_NOTE_NOT_FOUND", "creditNoteId"),
+        *(({"creditNoteId": unknown}, "CREDIT_NOTE_NOT_FOUND", "creditNoteId") for unknown in (NOBODY, "garbage", "")),
+    ),
+    cases(
+        "adjustBalance",
+        {"customerId": The("rich"), "amountCents": 1, "currency": "EUR", "reason": "Sorry"},
+        *BAD_REASONS,
+        *BAD_KEYS,
+        ({"amountCents": 0}, "INVALID_INPUT", "amountCents"),
+        ({"amountCents": -2}, "BALANCE_TOO_LOW", "amountCents"),
+        ({"amountCents": -MAX_CENTS}, "BALANCE_TOO_LOW", "amountCents"),
+        ({"amountCents": MAX_CENTS}, "AMOUNT_TOO_LARGE", "amountCents"),
+        ({"currency": "USD"}, "CURRENCY_MISMATCH", "currency"),
+        ({"currency": "EURO"}, "CURRENCY_UNKNOWN", "currency"),
+    ),
+    after=much_to_correct,
+)
+async def test_a_correction(arranged: Arranged, case: Case) -> None:
+    await case.is_refused(arranged)
+
+
 UNKNOWN = (NOBODY, "garbage", "", "00000000-0000-0000-0000-000000000000")
 BY_ID: dict[str, tuple[str, dict[str, Any]]] = {
     "updateCustomer": ("CUSTOMER", {}),
@@ -592,6 +765,8 @@ BY_ID: dict[str, tuple[str, dict[str, Any]]] = {
     "voidInvoice": ("INVOICE", {}),
     "reissueInvoice": ("INVOICE", {}),
     "markInvoiceUncollectible": ("INVOICE", {}),
+    "reversePayment": ("PAYMENT", {"reason": "Returned"}),
+    "voidCreditNote": ("CREDIT_NOTE", {}),
     "advanceTestClock": ("TEST_CLOCK", {"to": day(1)}),
 }
 """Mutations that take an id: the type of object in the error code, and their other required fields."""
@@ -603,6 +778,21 @@ BY_ID: dict[str, tuple[str, dict[str, Any]]] = {
         for name, (noun, fields) in BY_ID.items()
     ),
     cases("addInvoiceLine", LINE, *(({"invoiceId": unknown}, "INVOICE_NOT_FOUND", "invoiceId") for unknown in UNKNOWN)),
+    cases(
+        "createCreditNote",
+        {"reason": "Too much", "whole": True},
+        *(({"invoiceId": unknown}, "INVOICE_NOT_FOUND", "invoiceId") for unknown in UNKNOWN),
+    ),
+    cases(
+        "recordRefund",
+        {"amountCents": 1},
+        *(({"paymentId": unknown}, "PAYMENT_NOT_FOUND", "paymentId") for unknown in UNKNOWN),
+    ),
+    cases(
+        "adjustBalance",
+        {"amountCents": 1, "currency": "EUR", "reason": "Sorry"},
+        *(({"customerId": unknown}, "CUSTOMER_NOT_FOUND", "customerId") for unknown in UNKNOWN),
+    ),
 )
 async def test_an_unknown_id(arranged: Arranged, case: Case) -> None:
     await case.is_refused(arranged)
@@ -716,12 +906,20 @@ async def a_full_balance(api: Api, clock: TestClock) -> dict[str, str]:
     await made(api, "markInvoiceUncollectible", id=invoice_id)
     await made(api, "recordPayment", **payment, amountCents=MAX_CENTS, allocations=[])
     clock.forward(days=10)
-    return {"customer": customer_id, "subscription": subscription_id, "invoice": invoice_id}
+    found = await api("query ($id: ID!) { subscription(id: $id) { latestInvoice { id } } }", id=subscription_id)
+    paid = found["subscription"]["latestInvoice"]["id"]
+    return {"customer": customer_id, "subscription": subscription_id, "invoice": invoice_id, "paid": paid}
 
 
 @refused(
     cases("recordPayment", PAYMENT, ({"allocations": []}, "AMOUNT_TOO_LARGE", "amountCents")),
     cases("voidInvoice", {}, ({"id": The("invoice")}, "AMOUNT_TOO_LARGE", None)),
+    cases("createCreditNote", {"invoiceId": The("paid"), "reason": "No"}, ({"whole": True}, "AMOUNT_TOO_LARGE", None)),
+    cases(
+        "adjustBalance",
+        {"customerId": The("customer"), "currency": "EUR", "reason": "Sorry"},
+        ({"amountCents": 1}, "AMOUNT_TOO_LARGE", "amountCents"),
+    ),
     cases(
         "cancelSubscription",
         {"id": The("subscription"), "atPeriodEnd": False},

@@ -87,6 +87,29 @@ async def a_payment(api: Api) -> Fields:
     return {"customerId": customer_id, "amountCents": 3000, "currency": "EUR", "allowOverpayment": True}
 
 
+async def a_reversal(api: Api) -> Fields:
+    payload = await api.mutate("recordPayment", "payment { id }", **await a_payment(api))
+    return {"id": payload["payment"]["id"], "amountCents": 1000, "reason": "Returned"}
+
+
+async def a_refund(api: Api) -> Fields:
+    payload = await api.mutate("recordPayment", "payment { id }", **await a_payment(api))
+    return {"paymentId": payload["payment"]["id"], "amountCents": 60}
+
+
+async def an_adjustment(api: Api) -> Fields:
+    return {"customerId": await api.a_customer(), "amountCents": 500, "currency": "EUR", "reason": "Sorry"}
+
+
+async def a_credit_note(api: Api) -> Fields:
+    return {"invoiceId": (await an_open_invoice(api))["id"], "amountCents": 100, "reason": "Too much"}
+
+
+async def a_credit_note_to_void(api: Api) -> Fields:
+    payload = await api.mutate("createCreditNote", "creditNote { id }", **await a_credit_note(api))
+    return {"id": payload["creditNote"]["id"]}
+
+
 async def a_journey(api: Api) -> Fields:
     made = await api.mutate("createTestClock", "testClock { id }")
     await api.a_subscription(await api.a_customer(testClockId=made["testClock"]["id"]))
@@ -142,6 +165,14 @@ WITH_A_KEY: dict[str, tuple[Callable[[Api], Awaitable[Fields]], str]] = {
     "reissueInvoice": (a_void_invoice, INVOICE),
     "markInvoiceUncollectible": (an_open_invoice, INVOICE),
     "recordPayment": (a_payment, "payment { id amountCents } customer { id version balanceCents }"),
+    "reversePayment": (a_reversal, "payment { id version reversedCents } customer { id version balanceCents }"),
+    "recordRefund": (a_refund, "payment { id version refundedCents } customer { id version balanceCents }"),
+    "adjustBalance": (an_adjustment, "customer { id version balanceCents }"),
+    "createCreditNote": (a_credit_note, f"creditNote {{ id number amountCents }} {INVOICE} customer {{ id version }}"),
+    "voidCreditNote": (
+        a_credit_note_to_void,
+        f"creditNote {{ id version status }} {INVOICE} customer {{ id version }}",
+    ),
     "createTestClock": (a_test_clock, "testClock { id frozenAt version }"),
     "advanceTestClock": (a_journey, "testClock { id status frozenAt version }"),
 }

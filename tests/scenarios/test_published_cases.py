@@ -14,11 +14,25 @@ from typing import Any
 import pytest
 
 from db.access.transactions import Sessions
-from db.models import Allocation, Event, IdempotencyKey, Invoice, InvoiceLine, LedgerEntry, Payment, Subscription
+from db.models import (
+    Allocation,
+    CreditNote,
+    CreditNoteLine,
+    Event,
+    IdempotencyKey,
+    Invoice,
+    InvoiceLine,
+    LedgerEntry,
+    Payment,
+    Subscription,
+)
 from tests.scenarios.story import LINE, Story, amounts, at, instant, parsed
 from tests.support import Api, count, refusal
 
-EVERYTHING = (Allocation, Event, IdempotencyKey, Invoice, InvoiceLine, LedgerEntry, Payment, Subscription)
+EVERYTHING = (
+    *(Allocation, CreditNote, CreditNoteLine, Event, IdempotencyKey, Invoice, InvoiceLine, LedgerEntry, Payment),
+    Subscription,
+)
 
 
 async def starts_of_periods(api: Api, start: str, until: str, **plan: Any) -> list[str]:
@@ -378,6 +392,31 @@ async def test_case_E05_an_invoice_goes_the_ways_that_are_allowed_and_no_other(
         assert (after and after["status"]) == TRANSITIONS[status][action]
 
 
+@pytest.mark.parametrize("correction", ["reversed payment", "void credit note"])
+async def test_case_E05_a_correction_opens_a_paid_invoice_again(api: Api, correction: str) -> None:
+    """STRIPE: invoicing/integration/workflow-transitions, with the exceptions that corrections need."""
+    invoice_id, customer_id = await an_invoice(api, OPEN)
+    if correction == "reversed payment":
+        await act(api, "pay", invoice_id, customer_id)
+        query = "query ($id: ID!) { customer(id: $id) { payments { nodes { id } } } }"
+        [payment] = (await api(query, id=customer_id))["customer"]["payments"]["nodes"]
+        correct = ("reversePayment", {"id": payment["id"], "reason": "Returned"})
+    else:
+        note = await credit(api, invoice_id, whole=True)
+        correct = ("voidCreditNote", {"id": note["id"]})
+    before = await read(api, invoice_id)
+
+    payload = await api.mutate(correct[0], "customer { id }", **correct[1])
+
+    again = await read(api, invoice_id)
+    assert payload["userErrors"] == []
+    assert (before["status"], again["status"]) == (PAID, OPEN)
+    assert (again["amountDueCents"], again["paidAt"], again["number"]) == (PRICE, None, before["number"])
+    # It is paid or voided like any other.
+    assert (await act(api, "pay", invoice_id, customer_id))["userErrors"] == []
+    assert (await read(api, invoice_id))["status"] == PAID
+
+
 async def test_case_E07_a_void_invoice_is_not_voided_again(api: Api, sessions: Sessions) -> None:
     """LAGO: services/invoices/void_service."""
     story = await Story.begin(api, "2025-06-01")
@@ -522,3 +561,144 @@ async def test_case_F14_a_test_clock_takes_any_jump_forward_and_none_back(api: A
     assert [refusal(payload) for payload in refused] == [("TEST_CLOCK_BACKWARDS", ["input", "to"])] * 3
     assert await story.invoices() == invoices
     assert await count(sessions, *EVERYTHING) == rows
+
+
+# N. Credit notes and refunds
+
+
+CREDIT_NOTE = """
+    id amountCents appliedCents restoredCents balanceCents refundCents outsideCents lines { amountCents }
+"""
+
+
+async def invoiced(api: Api, *cents: int, customer_id: str | None = None) -> tuple[str, str, list[str]]:
+    """Creates and finalizes an invoice. Returns the ids of its customer, of the invoice, and of its lines."""
+    customer_id = customer_id or await api.a_customer()
+    lines = [{"description": "Item", "unitAmountCents": amount} for amount in cents]
+    draft = await api.mutate("createInvoice", "invoice { id }", customerId=customer_id, currency="EUR", lines=lines)
+    payload = await api.mutate("finalizeInvoice", "invoice { id lines { id } }", id=draft["invoice"]["id"])
+    return customer_id, payload["invoice"]["id"], [line["id"] for line in payload["invoice"]["lines"]]
+
+
+async def receive(api: Api, customer_id: str, cents: int) -> str:
+    """Records a payment and returns its id."""
+    payment = {"customerId": customer_id, "amountCents": cents, "currency": "EUR", "allowOverpayment": True}
+    payload = await api.mutate("recordPayment", "payment { id }", **payment)
+    assert payload["userErrors"] == []
+    return str(payload["payment"]["id"])
+
+
+async def credit(api: Api, invoice_id: str, **fields: Any) -> Any:
+    """Issues a credit note and returns it."""
+    payload = await api.mutate(
+        "createCreditNote", f"creditNote {{ {CREDIT_NOTE} }}", invoiceId=invoice_id, reason="Case", **fields
+    )
+    assert payload["userErrors"] == [], payload
+    return payload["creditNote"]
+
+
+async def refused_credit(api: Api, invoice_id: str, **fields: Any) -> str:
+    """Requests a credit note that must be rejected. Returns the code."""
+    payload = await api.mutate("createCreditNote", "creditNote { id }", invoiceId=invoice_id, reason="Case", **fields)
+    return refusal(payload)[0]
+
+
+async def balance_of(api: Api, customer_id: str) -> int:
+    data = await api("query ($id: ID!) { customer(id: $id) { balanceCents } }", id=customer_id)
+    return int(data["customer"]["balanceCents"])
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "the other way"])
+async def test_case_N01_line_after_line_until_the_invoice_is_credited(api: Api, order: tuple[int, int]) -> None:
+    """LAGO: credit_notes/credit_note_spec, without tax."""
+    customer_id, invoice_id, lines = await invoiced(api, 6833, 6833)
+    await receive(api, customer_id, 13_666)
+
+    notes = [
+        await credit(
+            api,
+            invoice_id,
+            lines=[{"lineId": lines[n], "amountCents": 6833}],
+            distribution={"refundCents": 6833},
+        )
+        for n in order
+    ]
+
+    assert [(note["amountCents"], amounts(note)) for note in notes] == [(6833, [6833])] * 2
+    assert await refused_credit(api, invoice_id, whole=True) == "CREDIT_EXCEEDS_INVOICE"
+    assert (await read(api, invoice_id))["status"] == PAID
+    assert await balance_of(api, customer_id) == 0
+
+
+async def test_case_N05_what_cannot_be_credited_is_refused(api: Api, sessions: Sessions) -> None:
+    """FLEXPRICE: ee/service/creditnote_test.go."""
+    _, invoice_id, [line, _] = await invoiced(api, 1000, 2000)
+    await credit(api, invoice_id, lines=[{"lineId": line, "amountCents": 600}])
+    draft, _ = await an_invoice(api, DRAFT)
+    void, _ = await an_invoice(api, VOID)
+    before, rows = await read(api, invoice_id), await count(sessions, *EVERYTHING)
+
+    codes = [
+        await refused_credit(api, invoice_id, lines=[{"lineId": line, "amountCents": 401}]),
+        await refused_credit(api, invoice_id, amountCents=2401),
+        await refused_credit(api, draft, whole=True),
+        await refused_credit(api, void, whole=True),
+    ]
+
+    assert codes == ["CREDIT_EXCEEDS_LINE", "CREDIT_EXCEEDS_INVOICE", "INVOICE_DRAFT", "INVOICE_VOID"]
+    assert await read(api, invoice_id) == before
+    assert await count(sessions, *EVERYTHING) == rows
+
+
+async def test_case_N08_what_the_balance_paid_returns_to_it_and_the_rest_is_refunded(api: Api) -> None:
+    """METEROID: tests/integration/test_credit_note.rs."""
+    customer_id = await api.a_customer()
+    await receive(api, customer_id, 2000)
+    _, invoice_id, _ = await invoiced(api, 10_000, customer_id=customer_id)
+    payment_id = await receive(api, customer_id, 8000)
+    assert await balance_of(api, customer_id) == 0
+
+    note = await credit(api, invoice_id, whole=True, distribution={"refundCents": 8000})
+    refund = await api.mutate(
+        "recordRefund",
+        "creditNote { refundedCents }",
+        paymentId=payment_id,
+        amountCents=8000,
+        creditNoteId=note["id"],
+    )
+
+    assert (note["amountCents"], note["restoredCents"], note["refundCents"]) == (10_000, 2000, 8000)
+    assert (note["appliedCents"], note["balanceCents"], note["outsideCents"]) == (0, 0, 0)
+    assert refund["creditNote"] == {"refundedCents": 8000}
+    assert await balance_of(api, customer_id) == 2000
+    assert (await read(api, invoice_id))["status"] == PAID
+
+
+async def test_case_N10_a_credit_note_first_lowers_what_is_due(api: Api) -> None:
+    """STRIPE: api/credit_notes."""
+    customer_id, invoice_id, _ = await invoiced(api, 10_000)
+
+    unpaid = await credit(api, invoice_id, amountCents=3000)
+    due = (await read(api, invoice_id))["amountDueCents"]
+    await receive(api, customer_id, 6000)
+    codes = [
+        await refused_credit(
+            api,
+            invoice_id,
+            amountCents=5000,
+            distribution={"refundCents": refund, "balanceCents": balance, "outsideCents": outside},
+        )
+        for refund, balance, outside in ((1000, 1000, 1999), (2000, 1000, 1001), (5000, 0, 0))
+    ]
+    in_part = await credit(
+        api,
+        invoice_id,
+        amountCents=5000,
+        distribution={"refundCents": 2000, "balanceCents": 1500, "outsideCents": 500},
+    )
+
+    assert (unpaid["amountCents"], unpaid["appliedCents"], due) == (3000, 3000, 7000)
+    assert codes == ["DISTRIBUTION_INVALID"] * 3
+    assert [in_part[f"{part}Cents"] for part in ("applied", "refund", "balance", "outside")] == [1000, 2000, 1500, 500]
+    assert (await read(api, invoice_id))["status"] == PAID
+    assert await balance_of(api, customer_id) == 1500

@@ -121,6 +121,7 @@ class CreateCreditNotePayload(Payload):
 @strawberry.input(description="The credit note to void.")
 class VoidCreditNoteInput:
     id: strawberry.ID = strawberry.field(description="The credit note. Nothing of it may have been refunded.")
+    idempotency_key: str | None = idempotency_key_field()
 
 
 @payload
@@ -208,9 +209,10 @@ class CorrectionMutations:
         " credit note had added to the balance is subtracted: rejected if that has been spent."
     )
     async def void_credit_note(self, info: Info, input: VoidCreditNoteInput) -> VoidCreditNotePayload:
-        made = await info.context.change(
+        made = await info.context.once(
+            input,
             lambda session: credit_notes.void_issued_credit_note(
                 session, credit_note_id=CreditNoteId(parse_id(input.id)), now=info.context.now()
-            )
+            ),
         )
         return VoidCreditNotePayload(made=made)
