@@ -91,7 +91,7 @@ class Allocation:
     source: "Invoice | Payment | CreditNote | None" = None
     released_at: datetime | None = None
     made: int = field(default_factory=lambda: next(order))
-    """What is left of an allocation that was released in part has the number of the whole."""
+    """An allocation over the rest, after a release in part, has the number of the whole."""
 
 
 @dataclass(eq=False)
