@@ -10,7 +10,7 @@ import { createGraphiQLFetcher } from '@graphiql/toolkit';
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { createRoot } from 'react-dom/client';
 import { ApiKey, fetchWithKey } from './key.jsx';
-import { rememberingIds } from './remember.js';
+import { IdsInTabs, rememberingIds } from './remember.js';
 import { openingTab, tabs } from './tabs/index.js';
 
 // The page is served at the endpoint's own address, so it needs no configuration.
@@ -43,5 +43,6 @@ createRoot(document.getElementById('playground')).render(
     <GraphiQL.Footer>
       <ApiKey />
     </GraphiQL.Footer>
+    <IdsInTabs />
   </GraphiQL>,
 );
