@@ -141,6 +141,42 @@ async def test_the_variables_show_the_latest_ids_except_in_tabs_of_the_user(addr
     assert await browsed.variables("Mine") == first
 
 
+async def test_the_examples_have_no_marked_variables(address: str, browsed: Browsed) -> None:
+    await open_page(address, browsed.page)
+
+    for title, kind in EXAMPLES.items():
+        await browsed.open_tab(title)
+        await browsed.page.wait_for_function(DESCRIBED, arg=kind)
+        assert await browsed.page.evaluate(MARKS) == []
+
+    await browsed.write("variables.json", '{"input": {"to": "2027-01-31T00:00:00Z"}}')
+    assert await browsed.page.evaluate(MARKS) == ['Missing property "id".']
+
+
+EXAMPLES = {
+    "CreateCustomer": "CreateCustomerInput",
+    "CreatePlan": "CreatePlanInput",
+    "CreateSubscription": "CreateSubscriptionInput",
+    "RecordPayment": "RecordPaymentInput",
+    "CreateTestClock": "CreateTestClockInput",
+    "CreateTestCustomer": "CreateCustomerInput",
+    "CreateTestSubscription": "CreateSubscriptionInput",
+    "AdvanceTestClock": "AdvanceTestClockInput",
+}
+DESCRIBED = """
+    kind => window.__MONACO.languages.json.jsonDefaults.diagnosticsOptions.schemas
+        ?.some(({ schema }) => schema.properties.input?.$ref === `#/definitions/${kind}`)
+"""
+MARKS = """
+    async () => {
+        const { editor, languages } = window.__MONACO
+        const { uri } = editor.getModels().find(model => model.uri.path.endsWith('variables.json'))
+        const worker = await (await languages.json.getWorker())(uri)
+        return (await worker.doValidation(uri.toString())).map(({ message }) => message)
+    }
+"""
+
+
 async def test_the_customers_tab_lists_the_newest_first(address: str, browsed: Browsed, clock: TestClock) -> None:
     await open_page(address, browsed.page)
     for number in range(11):
