@@ -19,12 +19,14 @@ const fetcher = rememberingIds(
 );
 const { query, variables } = openingTab();
 
-// Lines of invoices read "2 × Pro", in which Monaco would mark the × as a character that looks like an x.
+// Long lines wrap, also on a phone. Lines of invoices read "2 × Pro", in which Monaco would mark the × as a character
+// that looks like an x.
 import('monaco-graphql/esm/monaco-editor.js').then(({ editor }) => {
-  const unmark = (each) => each.updateOptions({ unicodeHighlight: { ambiguousCharacters: false } });
-  editor.onDidCreateEditor(unmark);
+  const options = { wordWrap: 'on', unicodeHighlight: { ambiguousCharacters: false } };
+  const adjust = (each) => each.updateOptions(options);
+  editor.onDidCreateEditor(adjust);
   // Some editors may have been created while this module loaded.
-  editor.getEditors().forEach(unmark);
+  editor.getEditors().forEach(adjust);
 });
 
 createRoot(document.getElementById('playground')).render(
