@@ -21,7 +21,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from db.embedded import EmbeddedPostgres
-from tests.browser.test_playground import CHROMIUM, FLAGS
+from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.clients.conftest import serving
 from tests.clients.node import Workspace, run, unavailable
 from tests.clients.python_packages import python_with_packages

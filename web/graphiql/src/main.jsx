@@ -10,7 +10,7 @@ import { createGraphiQLFetcher } from '@graphiql/toolkit';
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { createRoot } from 'react-dom/client';
 import { ApiKey, fetchWithKey } from './key.jsx';
-import { rememberingIds } from './remember.js';
+import { IdsInTabs, rememberingIds } from './remember.js';
 import { openingTab, tabs } from './tabs/index.js';
 
 // The page is served at the endpoint's own address, so it needs no configuration.
@@ -19,12 +19,14 @@ const fetcher = rememberingIds(
 );
 const { query, variables } = openingTab();
 
-// Lines of invoices read "2 × Pro", in which Monaco would mark the × as a character that looks like an x.
+// Long lines wrap, also on a phone. Lines of invoices read "2 × Pro", in which Monaco would mark the × as a character
+// that looks like an x.
 import('monaco-graphql/esm/monaco-editor.js').then(({ editor }) => {
-  const unmark = (each) => each.updateOptions({ unicodeHighlight: { ambiguousCharacters: false } });
-  editor.onDidCreateEditor(unmark);
+  const options = { wordWrap: 'on', unicodeHighlight: { ambiguousCharacters: false } };
+  const adjust = (each) => each.updateOptions(options);
+  editor.onDidCreateEditor(adjust);
   // Some editors may have been created while this module loaded.
-  editor.getEditors().forEach(unmark);
+  editor.getEditors().forEach(adjust);
 });
 
 createRoot(document.getElementById('playground')).render(
@@ -43,5 +45,6 @@ createRoot(document.getElementById('playground')).render(
     <GraphiQL.Footer>
       <ApiKey />
     </GraphiQL.Footer>
+    <IdsInTabs />
   </GraphiQL>,
 );

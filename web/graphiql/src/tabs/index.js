@@ -17,21 +17,28 @@ import createTestSubscriptionVariables from './8-create-test-subscription.json?r
 import advanceTestClock from './9-advance-test-clock.graphql?raw';
 import advanceTestClockVariables from './9-advance-test-clock.json?raw';
 
+// Random for each browser, so that the addresses and the code are not taken yet if another browser has run the tabs.
+const suffix = Math.random().toString(36).slice(2, 8);
+const unique = (variables) => variables.replaceAll('<suffix>', suffix);
+
 /**
  * What a first visit finds: the way from a customer to its first invoice and its payment, and a year of billing on a
  * test clock. Later visits find their own tabs.
  */
 export const tabs = [
-  { query: createCustomer, variables: createCustomerVariables },
-  { query: createPlan, variables: createPlanVariables },
+  { query: createCustomer, variables: unique(createCustomerVariables) },
+  { query: createPlan, variables: unique(createPlanVariables) },
   { query: createSubscription, variables: createSubscriptionVariables },
   { query: customers },
   { query: recordPayment, variables: recordPaymentVariables },
   { query: createTestClock, variables: createTestClockVariables },
-  { query: createTestCustomer, variables: createTestCustomerVariables },
+  { query: createTestCustomer, variables: unique(createTestCustomerVariables) },
   { query: createTestSubscription, variables: createTestSubscriptionVariables },
   { query: advanceTestClock, variables: advanceTestClockVariables },
 ];
+
+/** Titles of these tabs, which GraphiQL takes from the names of their operations. */
+export const titles = tabs.map(({ query }) => /^(?:query|mutation) (\w+)/m.exec(query)[1]);
 
 /**
  * The tab GraphiQL opens with. It has to be told: by itself GraphiQL 5.4 shows the query of its first tab without the
