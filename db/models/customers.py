@@ -53,7 +53,7 @@ def searchable(value: ColumnElement[str]) -> ColumnElement[str]:
 
     pg_trgm ignores line feeds, so without this it could not find the beginning of a text from its index. The letters
     are upper case, so they occur nowhere else in the text. The form must be cheap, because PostgreSQL computes it for
-    each row that the index finds: with `translate` for all punctuation, it took fourteen times as long.
+    each row that the index finds: with `translate` for all punctuation, it took many times as long.
     """
     return func.replace(func.lower(collate(value, "default")), literal_column(r"E'\n\n'"), literal_column("'NN'"))
 
