@@ -12,7 +12,7 @@ from tests.cli.conftest import Serve, data_dir, serve
 from tests.conftest import FOLDER
 from tests.faults.database.asking import Asking, asking
 from tests.faults.database.postgres import Postgres
-from tests.support import PATIENCE_SECONDS
+from tests.support import PATIENT_ENVIRONMENT
 
 __all__ = ["data_dir", "serve"]
 
@@ -23,17 +23,21 @@ def postgres() -> Iterator[Postgres]:
     folder = Path(os.environ[FOLDER]) / f"own-{os.getpid()}-{time.monotonic_ns()}"
     folder.mkdir(mode=0o755)
     postgres = Postgres(folder)
-    postgres.start()
-    yield postgres
-    postgres.stop()
+    try:
+        postgres.start()
+        yield postgres
+    finally:
+        postgres.stop()
 
 
 @pytest.fixture
 async def other(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A database connection that does not belong to the server."""
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
-    yield connection
-    await connection.close()
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 @pytest.fixture
@@ -43,8 +47,7 @@ async def there(serve: Serve, postgres: Postgres) -> AsyncIterator[Asking]:
     environment = {
         "DATABASE_URL": postgres.url,
         "BILLING_AUTH": "off",
-        "BILLING_LOCK_TIMEOUT_MS": f"{PATIENCE_SECONDS}000",
-        "BILLING_MAX_LIST_SECONDS": f"{PATIENCE_SECONDS}",
+        **PATIENT_ENVIRONMENT,
         "BILLING_POOL_TIMEOUT_SECONDS": "1.2",
     }
     served = serve("--renew-every", "1", environment=environment)

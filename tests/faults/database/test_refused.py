@@ -17,13 +17,13 @@ from tests.faults.database.asking import (
     assert_served,
     assert_well_but_not_ready,
 )
-from tests.faults.database.postgres import TERMINATE_OTHERS, Postgres
+from tests.faults.database.postgres import END_OTHERS, Postgres
 from tests.support import PATIENCE_SECONDS
 
 
 async def test_a_database_that_may_only_be_read(there: Asking, postgres: Postgres) -> None:
     await execute(postgres.url, "ALTER DATABASE billing SET default_transaction_read_only = on")
-    await execute(postgres.url, TERMINATE_OTHERS)
+    await execute(postgres.url, END_OTHERS)
 
     assert_served([await there.ask(READ)])
     there.assert_unavailable([await there.create(), await there.ask(SUBSCRIBE)])
