@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -43,6 +44,19 @@ async def other(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 @pytest.fixture
 async def there(serve: Serve, postgres: Postgres) -> AsyncIterator[Asking]:
     """A server with all its connections open."""
+    async with server_over(postgres, serve, "--renew-every", "1") as there:
+        yield there
+
+
+@pytest.fixture
+async def quiet(serve: Serve, postgres: Postgres) -> AsyncIterator[Asking]:
+    """A server with all its connections open, which only requests use: it does no renewals."""
+    async with server_over(postgres, serve, "--no-renew") as quiet:
+        yield quiet
+
+
+@asynccontextmanager
+async def server_over(postgres: Postgres, serve: Serve, *arguments: str) -> AsyncIterator[Asking]:
     # A request that waits for a lock must wait until the test releases it.
     environment = {
         "DATABASE_URL": postgres.url,
@@ -50,7 +64,7 @@ async def there(serve: Serve, postgres: Postgres) -> AsyncIterator[Asking]:
         **PATIENT_ENVIRONMENT,
         "BILLING_POOL_TIMEOUT_SECONDS": "1.2",
     }
-    served = serve("--renew-every", "1", environment=environment)
+    served = serve(*arguments, environment=environment)
     assert served.url, served.said.read_text()
     async with asking(served) as there:
         await there.crowd_is_served()
