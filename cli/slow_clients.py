@@ -21,7 +21,9 @@ from graph.server.http import RETRY_SOON
 from graph.server.requests import Refusal
 
 CONNECTION_CHECK_SECONDS = 1
-"""Interval between two checks of a connection, in seconds. Cheaper than a timer for each request."""
+"""Interval between two checks of a connection, in seconds. Cheaper than a timer for each request. A timeout counts
+checks instead of elapsed time: if this process was too busy to read, what has arrived is not late.
+"""
 
 PARSED_AT_ONCE_BYTES = 1024
 """Maximum number of bytes to parse at once: parsed requests and headers take much more memory than their bytes."""
@@ -68,8 +70,8 @@ class BoundedFlow(FlowControl):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 protocol with timeouts and limits. It waits `patience_seconds` for the head of a request, for
-    its body, and for the client to read some of the response. It parses a request only after the response to the
+    """uvicorn's HTTP/1.1 protocol with timeouts and limits. It waits `read_timeout_seconds` for the head of a request,
+    for its body, and for the client to read some of the response. It parses a request only after the response to the
     previous one is complete.
     """
 
@@ -92,7 +94,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body_open = False
         self._late_bytes = 0
         self._waits_for: object = None
-        self._waits_since = self.loop.time()
+        self._waited_seconds = 0
         self._look_again = self.loop.call_soon(self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -262,13 +264,14 @@ class BoundedProtocol(HttpToolsProtocol):
         return None if self.cycle is None or self.cycle.response_complete else self.cycle
 
     def _look(self) -> None:
-        """Disconnects the client if the server has waited `patience_seconds` for the same thing."""
+        """Disconnects the client if the server has waited `read_timeout_seconds` for the same thing."""
         self._look_again = self.loop.call_later(CONNECTION_CHECK_SECONDS, self._look)
-        now = self.loop.time()
         waits_for = self._what_it_waits_for()
         if waits_for is None or waits_for != self._waits_for:
-            self._waits_for, self._waits_since = waits_for, now
-        elif now - self._waits_since >= self.read_timeout_seconds:
+            self._waits_for, self._waited_seconds = waits_for, 0
+            return
+        self._waited_seconds += CONNECTION_CHECK_SECONDS
+        if self._waited_seconds >= self.read_timeout_seconds:
             self._give_up()
 
     def _what_it_waits_for(self) -> object:
@@ -280,7 +283,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if unsent:
             return "taking", unsent
         if (reading := self._unanswered()) is not None:
-            return ("body", reading) if reading.more_body else None
+            # Reading pauses while the application does not take the body.
+            return ("body", reading) if reading.more_body and not self.flow.read_paused else None
         # Between two requests, uvicorn's own keep-alive timer runs.
         if self.transport.is_closing() or self.timeout_keep_alive_task is not None:
             return None

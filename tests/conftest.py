@@ -24,6 +24,7 @@ from graph.server.app import create_app
 from tests.cli import conftest as servers
 from tests.event_changes import watch_changes, wrongly_named
 from tests.folders import roomy_memory
+from tests.left_behind import kill_left_behind, unmount_left_behind
 from tests.support import PATIENT_DATABASE, Api, TestClock, patient
 
 # A slow machine does not make a property false.
@@ -74,7 +75,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
+        folder = os.environ[FOLDER]
+        kill_left_behind(FOLDER, folder)
         config.stash[POSTGRES].stop()
+        unmount_left_behind(Path(folder))
         shutil.rmtree(os.environ.pop(FOLDER), ignore_errors=True)
 
 

@@ -46,6 +46,20 @@ def patient(settings: Settings = Settings()) -> Settings:  # noqa: B008 - frozen
     return replace(settings, limits=limits, slow_ms=slow_ms)
 
 
+FAR_SECONDS = 2 * PATIENCE_SECONDS
+PATIENT_ENVIRONMENT = {
+    "BILLING_MAX_READ_SECONDS": f"{FAR_SECONDS}",
+    "BILLING_MAX_SECONDS": f"{FAR_SECONDS}",
+    "BILLING_MAX_LIST_SECONDS": f"{FAR_SECONDS}",
+    "BILLING_POOL_TIMEOUT_SECONDS": f"{FAR_SECONDS}",
+    "BILLING_LOCK_TIMEOUT_MS": f"{FAR_SECONDS}000",
+    "BILLING_STATEMENT_TIMEOUT_MS": f"{FAR_SECONDS}000",
+    "BILLING_IDLE_IN_TRANSACTION_TIMEOUT_MS": f"{FAR_SECONDS}000",
+    "BILLING_SLOW_MS": f"{FAR_SECONDS}000",
+}
+"""Environment of a server whose time limits a slow machine cannot reach. Each is longer than a test waits."""
+
+
 @dataclass
 class TestClock:
     """Clock that returns the time set by the test."""

@@ -46,4 +46,4 @@ def test_a_text_that_hides_its_subject_is_named_with_its_line(
 
     assert done.returncode == 1
     assert f"{name}:{line}: " in done.stderr
-    assert "1 texts start with" in done.stderr
+    assert "or So: 1." in done.stderr

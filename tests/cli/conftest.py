@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.faults.processes import end_all
 from tests.support import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +30,8 @@ class Served:
 
     def graphql(self, query: str, **variables: object) -> dict[str, object]:
         """Returns the `data` of the response."""
-        answer = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=30)
+        request = {"query": query, "variables": variables}
+        answer = httpx.post(f"{self.url}/graphql", json=request, timeout=PATIENCE_SECONDS)
         document = answer.json()
         assert "errors" not in document, document
         data: dict[str, object] = document["data"]
@@ -115,6 +117,4 @@ def servers(folder: Path) -> Iterator[Serve]:
     try:
         yield start
     finally:
-        for served in started:
-            if served.process.poll() is None:
-                served.stop(signal.SIGTERM)
+        end_all([served.process for served in started], signal.SIGTERM)

@@ -16,8 +16,10 @@ from tests.faults.processes import Servers
 def servers(tmp_path: Path) -> Iterator[Servers]:
     """Starts servers, and stops those still running after the test."""
     servers = Servers(tmp_path)
-    yield servers
-    servers.end()
+    try:
+        yield servers
+    finally:
+        servers.end()
 
 
 @pytest.fixture

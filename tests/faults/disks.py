@@ -54,14 +54,13 @@ def small_disk(parent: Path, megabytes: int) -> Iterator[Disk]:
     """
     folder = parent / f"disk-{uuid4().hex}"
     folder.mkdir(mode=0o755)
-    sudo = () if os.geteuid() == 0 else ("sudo", "-n")
     size = f"size={megabytes}m,mode=755,uid={os.geteuid()}"
-    refused = failure_of((*sudo, "mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)))
+    refused = failure_of((*as_root(), "mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)))
     if refused is None:
         try:
             yield Disk(folder)
         finally:
-            assert failure_of((*sudo, "umount", str(folder))) is None
+            assert unmount(folder) is None
         return
     space = shutil.disk_usage(SHARED_MEMORY)
     too_large = space.total > 4 * megabytes * MEGABYTE
@@ -72,6 +71,16 @@ def small_disk(parent: Path, megabytes: int) -> Iterator[Disk]:
         yield Disk(folder)
     finally:
         shutil.rmtree(folder)
+
+
+def unmount(folder: Path) -> str | None:
+    """Unmounts a disk. Returns the error output if that fails."""
+    return failure_of((*as_root(), "umount", str(folder)))
+
+
+def as_root() -> tuple[str, ...]:
+    """Returns the start of a command that only root may run."""
+    return () if os.geteuid() == 0 else ("sudo", "-n")
 
 
 def failure_of(command: tuple[str, ...]) -> str | None:

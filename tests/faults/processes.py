@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -153,14 +154,23 @@ class Servers:
                 with suppress(ProcessLookupError):
                     if "postgres" not in command_of(pid):
                         os.kill(pid, signal.SIGCONT)
-            server.send(signal.SIGINT)
-        for server in running:
-            assert server.process is not None
-            try:
-                server.process.wait(PATIENCE_SECONDS)
-            except subprocess.TimeoutExpired:
-                server.process.kill()
-                server.process.wait()
+        end_all([server.process for server in running if server.process is not None], signal.SIGINT)
+
+
+def end_all(processes: Sequence["subprocess.Popen[Any]"], number: signal.Signals) -> None:
+    """Sends a signal to all processes that still run, and waits for them. Kills those that do not exit, or all if
+    the wait is interrupted.
+    """
+    running = [process for process in processes if process.poll() is None]
+    for process in running:
+        process.send_signal(number)
+    try:
+        for process in running:
+            process.wait(PATIENCE_SECONDS)
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
 
 
 def postmaster_of(postgres: Path) -> int | None:

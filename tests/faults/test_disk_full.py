@@ -44,10 +44,12 @@ def disk() -> Iterator[Disk]:
 def postgres(disk: Disk, tmp_path: Path) -> Iterator[Postgres]:
     """A PostgreSQL with its data on this disk. Its log is stored elsewhere."""
     postgres = Postgres(disk.folder, log=tmp_path / "postgres.log")
-    postgres.start()
-    yield postgres
-    disk.clear()
-    postgres.stop()
+    try:
+        postgres.start()
+        yield postgres
+    finally:
+        disk.clear()
+        postgres.stop()
 
 
 async def test_tables_cannot_grow(servers: Servers, postgres: Postgres, disk: Disk, tmp_path: Path) -> None:

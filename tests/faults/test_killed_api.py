@@ -18,7 +18,7 @@ from db.database import Database
 from db.models import Base, BillingRun, IdempotencyKey, Payment
 from services.ticks import tick
 from tests.faults.locks import are_waiting
-from tests.faults.processes import ROOT, until
+from tests.faults.processes import ROOT, children_of, send, until
 from tests.races.fingerprints import assert_sound
 from tests.races.test_idempotency import WITH_A_KEY
 from tests.support import PATIENCE_SECONDS, Api, TestClock, count
@@ -65,10 +65,14 @@ def failing(database_url: str) -> Iterator[Failing]:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        yield Failing(process)
-        assert process.stdin is not None
-        process.stdin.close()
-        process.wait(PATIENCE_SECONDS)
+        try:
+            yield Failing(process)
+        finally:
+            # It waits for a server that still runs, as when a test was interrupted.
+            send(children_of(process.pid), signal.SIGKILL)
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(PATIENCE_SECONDS)
 
 
 async def answer_of(url: str, name: str, selection: str, fields: dict[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from db.migrations import MigrationBlockedError, head_revision, retry_while_bloc
 from tests.cli.conftest import Serve, data_dir, serve  # noqa: F401 - fixtures
 from tests.db.test_schema import ROOT
 from tests.db.test_upgrade import violated
+from tests.faults.processes import end_all
 from tests.faults.traffic import traffic
 from tests.support import PATIENCE_SECONDS
 
@@ -102,11 +104,10 @@ def newer(tmp_path: Path) -> Iterator[NewerVersion]:
     (versions / "0101.py").write_text(COLUMN.format(head=head_revision()))
     (versions / "0102.py").write_text(INDEX)
     version = NewerVersion(tmp_path, [])
-    yield version
-    for process in version.started:
-        if process.poll() is None:
-            process.kill()
-            process.wait(PATIENCE_SECONDS)
+    try:
+        yield version
+    finally:
+        end_all(version.started, signal.SIGKILL)
 
 
 @asynccontextmanager

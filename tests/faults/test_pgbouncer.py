@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -25,7 +26,7 @@ from services.runs import run_renewals
 from tests.cli.conftest import Serve, billing, serve  # noqa: F401 - a fixture
 from tests.conftest import FOLDER
 from tests.db.test_upgrade import violated
-from tests.faults.processes import paused
+from tests.faults.processes import end_all, paused
 from tests.faults.test_migrations import VALID, NewerVersion, newer, scalar, until_true  # noqa: F401 - a fixture
 from tests.faults.traffic import traffic
 from tests.races.lives import a_subscriber, store_customers, stored_plans
@@ -70,14 +71,15 @@ def pgbouncer(server: EmbeddedPostgres) -> Iterator[int]:
     as_nobody: dict[str, Any] = {"user": "nobody", "extra_groups": []} if os.geteuid() == 0 else {}
     with said.open("w") as output:
         process = subprocess.Popen([PGBOUNCER, str(configuration)], stdout=output, stderr=output, **as_nobody)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while "process up" not in said.read_text():
-        assert process.poll() is None, said.read_text()
-        assert time.monotonic() < deadline, said.read_text()
-        time.sleep(0.02)
-    yield port
-    process.terminate()
-    process.wait(PATIENCE_SECONDS)
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while "process up" not in said.read_text():
+            assert process.poll() is None, said.read_text()
+            assert time.monotonic() < deadline, said.read_text()
+            time.sleep(0.02)
+        yield port
+    finally:
+        end_all([process], signal.SIGTERM)
 
 
 def through(port: int, url: str) -> str:

@@ -6,6 +6,7 @@ import re
 import selectors
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,16 @@ class Answer:
     @property
     def document(self) -> Any:
         return json.loads(self.body)
+
+
+def is_runnable(pid: int) -> bool:
+    """Returns True if a thread of the process runs, or waits for a processor."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        # The thread may end in the meantime.
+        with suppress(OSError):
+            if (task / "stat").read_text().rpartition(")")[2].split()[0] == "R":
+                return True
+    return False
 
 
 def exchange(url: str, sent: bytes, *, waits: float = PATIENCE_SECONDS, hangs_up: bool = False) -> Answer:
@@ -118,7 +129,8 @@ class Usage:
         while time.monotonic() < deadline:
             time.sleep(0.06)
             before, usage = usage, cls.of(pid)
-            if usage.cpu_seconds - before.cpu_seconds <= 1 / TICKS:
+            # On a busy machine, a process that has work may get no processor time.
+            if usage.cpu_seconds - before.cpu_seconds <= 1 / TICKS and not is_runnable(pid):
                 break
         return usage
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests.cli.conftest import Served, servers
-from tests.support import PATIENCE_SECONDS
+from tests.support import PATIENCE_SECONDS, PATIENT_ENVIRONMENT
 
 LIMIT = 80
 SAID = "out of file descriptors"
@@ -18,7 +18,8 @@ SAID = "out of file descriptors"
 def test_a_server_says_that_it_is_out_of_file_descriptors(served_database_url: str, tmp_path: Path) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with servers(tmp_path) as serve:
-        served = serve("--no-renew", environment={"DATABASE_URL": served_database_url, "BILLING_AUTH": "off"})
+        environment = {"DATABASE_URL": served_database_url, "BILLING_AUTH": "off", **PATIENT_ENVIRONMENT}
+        served = serve("--no-renew", environment=environment)
         resource.prlimit(served.process.pid, resource.RLIMIT_NOFILE, (LIMIT, hard))
         address = urlsplit(served.url)
         clients = [socket.create_connection((address.hostname, address.port)) for _ in range(LIMIT + 20)]

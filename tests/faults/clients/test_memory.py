@@ -25,7 +25,9 @@ def answered(served: Served) -> socket.socket:
     client.sendall(LARGE_HEAD)
     answer = b""
     while not answer.endswith(b"}"):
-        answer += client.recv(4096)
+        piece = client.recv(4096)
+        assert piece, answer
+        answer += piece
     return client
 
 

@@ -5,8 +5,9 @@ other clients are served meanwhile.
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -14,13 +15,15 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import uvicorn
+import uvloop
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from cli.slow_clients import BoundedProtocol
+from cli.slow_clients import CONNECTION_CHECK_SECONDS, BoundedProtocol
 from tests.cli.conftest import Served
+from tests.faults.processes import paused
 from tests.support import PATIENCE_SECONDS
 
 CONNECTIONS = 1000
@@ -72,27 +75,27 @@ async def served_meanwhile(served: Served) -> None:
         assert answer.json()["data"] == {"customers": {"totalCount": 0}}
 
 
-async def test_a_silent_client(served: Served) -> None:
-    async with connected(served) as (reader, _):
+async def test_a_silent_client(hasty: Served) -> None:
+    async with connected(hasty) as (reader, _):
         assert await all_it_says(reader) == b""
 
 
 @pytest.mark.parametrize("sent", [HEAD[:40], HEAD, HEAD + BODY[:10]], ids=["half a head", "a head", "half a body"])
-async def test_a_client_that_stops_in_the_middle(served: Served, sent: bytes) -> None:
-    async with connected(served) as (reader, writer):
+async def test_a_client_that_stops_in_the_middle(hasty: Served, sent: bytes) -> None:
+    async with connected(hasty) as (reader, writer):
         writer.write(sent)
         said = await all_it_says(reader)
 
     assert said.startswith(b"HTTP/1.1 408 ")
     assert json.loads(said.partition(b"\r\n\r\n")[2])["errors"][0]["extensions"]["code"] == "TIMEOUT"
-    await served_meanwhile(served)
-    assert "Traceback" not in served.said.read_text()
+    await served_meanwhile(hasty)
+    assert "Traceback" not in hasty.said.read_text()
 
 
 @pytest.mark.parametrize("taken", [0, 40, len(HEAD)], ids=["a request", "the rest of a head", "a body"])
-async def test_a_client_that_sends_a_byte_now_and_then(served: Served, taken: int) -> None:
+async def test_a_client_that_sends_a_byte_now_and_then(hasty: Served, taken: int) -> None:
     request = HEAD + b" " * 500 + BODY
-    async with connected(served) as (reader, writer):
+    async with connected(hasty) as (reader, writer):
         writer.write(request[:taken])
         dripping = asyncio.create_task(drip(writer, request[taken:]))
         said = await all_it_says(reader)
@@ -101,8 +104,8 @@ async def test_a_client_that_sends_a_byte_now_and_then(served: Served, taken: in
     assert said.startswith(b"HTTP/1.1 408 ")
 
 
-async def test_a_second_request_that_stops_in_the_middle(served: Served) -> None:
-    async with connected(served) as (reader, writer):
+async def test_a_second_request_that_stops_in_the_middle(hasty: Served) -> None:
+    async with connected(hasty) as (reader, writer):
         writer.write(HEAD + BODY)
         assert await reader.readuntil(b'"totalCount":0')
         writer.write(HEAD[:40])
@@ -111,8 +114,8 @@ async def test_a_second_request_that_stops_in_the_middle(served: Served) -> None
     assert b"HTTP/1.1 408 " in said
 
 
-async def test_line_ends_are_no_request(served: Served) -> None:
-    async with connected(served) as (reader, writer):
+async def test_line_ends_are_no_request(hasty: Served) -> None:
+    async with connected(hasty) as (reader, writer):
         writer.write(HEAD + BODY)
         dripping = asyncio.create_task(drip(writer, b"\r\n" * 500))
         said = await all_it_says(reader)
@@ -134,29 +137,87 @@ async def test_a_head_without_end(served: Served) -> None:
     await served_meanwhile(served)
 
 
-async def test_a_head_that_begins_behind_a_large_body() -> None:
-    """The server receives both in one piece, as happens with a client that pipelines requests."""
-    config = uvicorn.Config(length_of_body, http=BoundedProtocol, lifespan="off", log_config=None)
+@asynccontextmanager
+async def spoken(app: ASGIApp, *received: bytes) -> AsyncIterator[tuple[BoundedProtocol, socket.socket]]:
+    """Serves one connection in this process. Yields the server's protocol and the client's end of the connection, on
+    which `received` has been sent.
+    """
+    config = uvicorn.Config(app, http=BoundedProtocol, lifespan="off", log_config=None)
     config.load()
-    loop = asyncio.get_running_loop()
-    body = b"a" * 100_000
-    request = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     servers_end, clients_end = socket.socketpair()
     with clients_end:
-        clients_end.sendall(request + request[:20])
-        transport, _ = await loop.connect_accepted_socket(
+        clients_end.sendall(b"".join(received))
+        transport, protocol = await asyncio.get_running_loop().connect_accepted_socket(
             lambda: BoundedProtocol(config=config, server_state=ServerState(), app_state={}), servers_end
         )
         clients_end.setblocking(False)
+        yield protocol, clients_end
+        transport.abort()
+
+
+async def test_a_head_that_begins_behind_a_large_body() -> None:
+    """The server receives both in one piece, as happens with a client that pipelines requests."""
+    body = b"a" * 100_000
+    request = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    async with spoken(length_of_body, request, request[:20]) as (_, clients_end):
         reader, writer = await asyncio.open_connection(sock=clients_end)
         async with asyncio.timeout(PATIENCE_SECONDS):
             first = await reader.readuntil(b"100000")
             writer.write(request[20:])
             second = await reader.readuntil(b"100000")
         writer.close()
-        transport.abort()
 
     assert [answer[:12] for answer in (first, second)] == [b"HTTP/1.1 200"] * 2
+
+
+def test_what_arrives_while_the_server_is_stalled_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedProtocol, "read_timeout_seconds", 2 * CONNECTION_CHECK_SECONDS)
+
+    async def answer() -> bytes:
+        loop = asyncio.get_running_loop()
+        async with spoken(length_of_body, HEAD) as (protocol, clients_end), asyncio.timeout(PATIENCE_SECONDS):
+
+            class Stall(asyncio.Protocol):
+                """Another connection, with work that takes longer than the timeout. The body arrives meanwhile."""
+
+                def data_received(self, _: bytes) -> None:
+                    clients_end.sendall(BODY)
+                    time.sleep(3 * CONNECTION_CHECK_SECONDS)
+
+            while protocol._waits_for != ("body", protocol.cycle):  # noqa: ASYNC110 - it has no event for this
+                await asyncio.sleep(0.01)
+            servers_end, other_clients_end = socket.socketpair()
+            with other_clients_end:
+                transport, _ = await loop.connect_accepted_socket(Stall, servers_end)
+                other_clients_end.sendall(b"x")
+                answer = await loop.sock_recv(clients_end, 4096)
+                transport.abort()
+            return answer
+
+    # As in production. Python's own loop reads what has arrived before it looks at timers.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(answer())[:12] == b"HTTP/1.1 200"
+
+
+async def test_a_body_that_the_application_does_not_take_is_not_late() -> None:
+    takes = asyncio.Event()
+
+    async def take_later(scope: Scope, receive: Receive, send: Send) -> None:
+        await takes.wait()
+        await length_of_body(scope, receive, send)
+
+    body = b"a" * 100_000
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with spoken(take_later, head, body[:-1]) as (protocol, clients_end), asyncio.timeout(PATIENCE_SECONDS):
+        while not protocol.flow.read_paused:  # noqa: ASYNC110 - it has no event for this
+            await asyncio.sleep(0.01)
+        for _ in range(20 * round(protocol.read_timeout_seconds)):
+            protocol._look()
+        takes.set()
+        clients_end.sendall(body[-1:])
+        answer = await asyncio.get_running_loop().sock_recv(clients_end, 4096)
+
+    assert answer[:12] == b"HTTP/1.1 200"
 
 
 async def length_of_body(scope: Scope, receive: Receive, send: Send) -> None:
@@ -173,20 +234,20 @@ async def flooded(writer: asyncio.StreamWriter) -> None:
         return
 
 
-async def test_a_client_that_takes_no_answer(served: Served) -> None:
+async def test_a_client_that_takes_no_answer(hasty: Served) -> None:
     fields = "name description"
     types = f"{{ __schema {{ types {{ {fields} fields {{ {fields} type {{ name }} }} }} }} }}"
     body = json.dumps({"query": types}).encode()
     request = HEAD.replace(b"%d" % len(BODY), b"%d" % len(body)) + body
-    async with connected(served) as (reader, writer):
+    async with connected(hasty) as (reader, writer):
         writer.write(request * ANSWERS)
-        await served_meanwhile(served)
+        await served_meanwhile(hasty)
         await until_given_up(writer)
         said = await all_it_says(reader)
 
     # The client receives what the buffers in between hold, but not the remaining responses.
     assert 0 < said.count(b"HTTP/1.1 200 ") < ANSWERS
-    await served_meanwhile(served)
+    await served_meanwhile(hasty)
 
 
 async def until_given_up(writer: asyncio.StreamWriter) -> None:
@@ -207,22 +268,21 @@ def peers_and_states() -> set[tuple[str, str]]:
     return {(fields[2], fields[3]) for fields in map(str.split, lines)}
 
 
-async def test_a_thousand_idle_connections(served: Served) -> None:
-    all_have_been_told = asyncio.Barrier(CONNECTIONS)
-
-    async def idle(n: int) -> bytes:
-        async with connected(served) as (reader, writer):
-            writer.write((b"", HEAD[:40], HEAD, HEAD + BODY)[n % 4])
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                # After a response, the server keeps the connection open for longer than a test may take.
-                said = await (reader.readuntil(b'"totalCount":0') if n % 4 == 3 else reader.read())
-                await all_have_been_told.wait()
-                return said
-
-    idling = [asyncio.create_task(idle(n)) for n in range(CONNECTIONS)]
-    for _ in range(20):
-        await served_meanwhile(served)
-    said = await asyncio.gather(*idling)
+async def test_a_thousand_idle_connections(hasty: Served) -> None:
+    async with AsyncExitStack() as stack:
+        # All have sent what they will by the time the server accepts them, so that none of them is late.
+        with paused([hasty.process.pid]):
+            clients = await asyncio.gather(*(stack.enter_async_context(connected(hasty)) for _ in range(CONNECTIONS)))
+            for n, (_, writer) in enumerate(clients):
+                writer.write((b"", HEAD[:40], HEAD, HEAD + BODY)[n % 4])
+        saying = [
+            asyncio.create_task(reader.readuntil(b'"totalCount":0') if n % 4 == 3 else all_it_says(reader))
+            for n, (reader, _) in enumerate(clients)
+        ]
+        for _ in range(20):
+            await served_meanwhile(hasty)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            said = await asyncio.gather(*saying)
 
     assert [answer[:12] for answer in said] == [
         b"",

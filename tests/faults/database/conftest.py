@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -12,7 +13,7 @@ from tests.cli.conftest import Serve, data_dir, serve
 from tests.conftest import FOLDER
 from tests.faults.database.asking import Asking, asking
 from tests.faults.database.postgres import Postgres
-from tests.support import PATIENCE_SECONDS
+from tests.support import PATIENT_ENVIRONMENT
 
 __all__ = ["data_dir", "serve"]
 
@@ -23,31 +24,47 @@ def postgres() -> Iterator[Postgres]:
     folder = Path(os.environ[FOLDER]) / f"own-{os.getpid()}-{time.monotonic_ns()}"
     folder.mkdir(mode=0o755)
     postgres = Postgres(folder)
-    postgres.start()
-    yield postgres
-    postgres.stop()
+    try:
+        postgres.start()
+        yield postgres
+    finally:
+        postgres.stop()
 
 
 @pytest.fixture
 async def other(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A database connection that does not belong to the server."""
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
-    yield connection
-    await connection.close()
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 @pytest.fixture
 async def there(serve: Serve, postgres: Postgres) -> AsyncIterator[Asking]:
     """A server with all its connections open."""
+    async with server_over(postgres, serve, "--renew-every", "1") as there:
+        yield there
+
+
+@pytest.fixture
+async def quiet(serve: Serve, postgres: Postgres) -> AsyncIterator[Asking]:
+    """A server with all its connections open, which only requests use: it does no renewals."""
+    async with server_over(postgres, serve, "--no-renew") as quiet:
+        yield quiet
+
+
+@asynccontextmanager
+async def server_over(postgres: Postgres, serve: Serve, *arguments: str) -> AsyncIterator[Asking]:
     # A request that waits for a lock must wait until the test releases it.
     environment = {
         "DATABASE_URL": postgres.url,
         "BILLING_AUTH": "off",
-        "BILLING_LOCK_TIMEOUT_MS": f"{PATIENCE_SECONDS}000",
-        "BILLING_MAX_LIST_SECONDS": f"{PATIENCE_SECONDS}",
+        **PATIENT_ENVIRONMENT,
         "BILLING_POOL_TIMEOUT_SECONDS": "1.2",
     }
-    served = serve("--renew-every", "1", environment=environment)
+    served = serve(*arguments, environment=environment)
     assert served.url, served.said.read_text()
     async with asking(served) as there:
         await there.crowd_is_served()

@@ -17,7 +17,9 @@ STARTING_UP = 1
 """Exit code of `pg_isready` if the server responds but does not accept connections yet."""
 
 TERMINATE_OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'billing'"
-"""Terminates all connections of the billing server."""
+"""Terminates all connections of the billing server, but does not wait until they are closed."""
+END_OTHERS = TERMINATE_OTHERS.replace("(pid)", f"(pid, {PATIENCE_SECONDS * 1000})")
+"""Terminates all connections of the billing server, and waits until they are closed."""
 
 
 class Postgres:

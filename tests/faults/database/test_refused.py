@@ -17,13 +17,13 @@ from tests.faults.database.asking import (
     assert_served,
     assert_well_but_not_ready,
 )
-from tests.faults.database.postgres import TERMINATE_OTHERS, Postgres
+from tests.faults.database.postgres import END_OTHERS, Postgres
 from tests.support import PATIENCE_SECONDS
 
 
 async def test_a_database_that_may_only_be_read(there: Asking, postgres: Postgres) -> None:
     await execute(postgres.url, "ALTER DATABASE billing SET default_transaction_read_only = on")
-    await execute(postgres.url, TERMINATE_OTHERS)
+    await execute(postgres.url, END_OTHERS)
 
     assert_served([await there.ask(READ)])
     there.assert_unavailable([await there.create(), await there.ask(SUBSCRIBE)])
@@ -39,23 +39,23 @@ async def test_a_database_that_may_only_be_read(there: Asking, postgres: Postgre
     assert_nothing_lost(there, postgres)
 
 
-async def test_a_pool_all_of_whose_connections_wait(there: Asking, postgres: Postgres) -> None:
+async def test_a_pool_all_of_whose_connections_wait(quiet: Asking, postgres: Postgres) -> None:
     blocker = await asyncpg.connect(postgres.url.replace("postgresql+asyncpg", "postgresql"))
     try:
         await blocker.execute("BEGIN; LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
-        waiting = [asyncio.create_task(there.create() if n % 2 else there.ask(READ)) for n in range(CONNECTIONS)]
+        waiting = [asyncio.create_task(quiet.create() if n % 2 else quiet.ask(READ)) for n in range(CONNECTIONS)]
         await until_waiting(blocker, CONNECTIONS)
 
-        busy = assert_well_but_not_ready(there, "all connections in use")
-        crowd, _ = await asyncio.gather(there.crowd(), busy)
-        there.assert_unavailable(crowd, "OVERLOADED")
+        busy = assert_well_but_not_ready(quiet, "all connections in use")
+        crowd, _ = await asyncio.gather(quiet.crowd(), busy)
+        quiet.assert_unavailable(crowd, "OVERLOADED")
 
         await blocker.execute("COMMIT")
     finally:
         await blocker.close()
     assert_served(await asyncio.gather(*waiting))
-    await there.crowd_is_served()
-    assert_nothing_lost(there, postgres)
+    await quiet.crowd_is_served()
+    assert_nothing_lost(quiet, postgres)
 
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'billing' AND wait_event_type = 'Lock'"

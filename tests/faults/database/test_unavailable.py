@@ -4,7 +4,9 @@ recovers as soon as the database does.
 
 import asyncio
 
-from tests.conftest import execute
+from sqlalchemy import text
+
+from db.database import single_connection
 from tests.faults.database.asking import (
     READ,
     Asking,
@@ -37,8 +39,10 @@ async def test_a_restart_that_nobody_saw(there: Asking, postgres: Postgres) -> N
 
 
 async def test_a_database_that_does_not_answer(there: Asking, postgres: Postgres) -> None:
-    await execute(postgres.url, TERMINATE_OTHERS)
-    postgres.stand_still()
+    async with single_connection(postgres.url) as connection:
+        # In the other order, a renewal run could open a new connection in between.
+        postgres.stand_still()
+        await connection.execute(text(TERMINATE_OTHERS))
 
     there.assert_unavailable(await there.crowd())
     there.assert_unavailable([await there.create(), await there.ask(READ)])
