@@ -23,7 +23,7 @@ LONGEST_REASON = 500
 
 @dataclass(frozen=True)
 class Wish:
-    """What to credit: an amount for each of some lines, an amount for all of them together, or everything.
+    """A credit that is requested: an amount for each of some lines, an amount for all of them together, or everything.
 
     A line that is None does not belong to the invoice.
     """
@@ -35,7 +35,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Parts:
-    """How to distribute what neither lowers the amount due nor goes back to the balance that had paid it."""
+    """The distribution of what neither lowers the amount due nor goes back to the balance that had paid it."""
 
     refund: int = 0
     balance: int | None = None
