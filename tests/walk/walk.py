@@ -131,6 +131,9 @@ class Walk:
         except Refused as refusal:
             before.restore()
             refused = refusal
+        if has_key and how == NO_KEY and not customers:
+            # Nothing would show if an object was created, and which, when a server that has just died gives no answer.
+            how = PLAIN
         if has_key and how != NO_KEY:
             fields = self.with_key(fields)
         fault = how if ", " in how else None

@@ -23,7 +23,7 @@ LONGEST_REASON = 500
 
 @dataclass(frozen=True)
 class Wish:
-    """The requested credit: an amount for each of some lines, an amount for all of them together, or everything.
+    """A credit that is requested: an amount for each of some lines, an amount for all of them together, or everything.
 
     A line that is None does not belong to the invoice.
     """

@@ -21,7 +21,7 @@ def update_subscription(
     start_at: datetime | None,
     metadata: dict[str, str] | None,
 ) -> Invoice | None:
-    """Moves the start, and replaces the metadata. None keeps it."""
+    """Moves the start, and replaces the metadata. None keeps it. A start that has come starts the subscription."""
     refuse(INVALID_INPUT=metadata is not None and "" in metadata)
     at = max(world.time_of(customer), customer.updated_at, subscription.updated_at or customer.updated_at)
     before = subscription.next_at, subscription.metadata
@@ -45,7 +45,7 @@ def update_subscription(
         subscription.metadata = metadata
     if (subscription.next_at, subscription.metadata) != before:
         customer.note("SUBSCRIPTION_UPDATED", subscription, at)
-    if start_at is None or (subscription.next_at and subscription.next_at > at):
+    if subscription.status != "PENDING" or subscription.next_at is None or subscription.next_at > at:
         return None
     start(customer, subscription, at)
     update_past_due(customer, subscription, at)

@@ -91,7 +91,7 @@ class Allocation:
     source: "Invoice | Payment | CreditNote | None" = None
     released_at: datetime | None = None
     made: int = field(default_factory=lambda: next(order))
-    """An allocation over the rest, after a release in part, has the number of the whole."""
+    """A number of `order`. The rest of an allocation that was released in part has the number of the whole."""
 
 
 @dataclass(eq=False)
