@@ -169,7 +169,10 @@ WITH_A_KEY: dict[str, tuple[Callable[[Api], Awaitable[Fields]], str]] = {
     "recordRefund": (a_refund, "payment { id version refundedCents } customer { id version balanceCents }"),
     "adjustBalance": (an_adjustment, "customer { id version balanceCents }"),
     "createCreditNote": (a_credit_note, f"creditNote {{ id number amountCents }} {INVOICE} customer {{ id version }}"),
-    "voidCreditNote": (a_credit_note_to_void, f"creditNote {{ id version status }} {INVOICE} customer {{ id version }}"),
+    "voidCreditNote": (
+        a_credit_note_to_void,
+        f"creditNote {{ id version status }} {INVOICE} customer {{ id version }}",
+    ),
     "createTestClock": (a_test_clock, "testClock { id frozenAt version }"),
     "advanceTestClock": (a_journey, "testClock { id status frozenAt version }"),
 }
