@@ -32,11 +32,14 @@ from db.models import (
     Base,
     BillingHold,
     BillingPeriod,
+    CreditNoteLine,
     Event,
     IdempotencyKey,
     InvoiceLine,
     LedgerEntry,
     PendingLine,
+    Refund,
+    Reversal,
     Trial,
 )
 from db.models.kinds import KINDS
@@ -51,7 +54,7 @@ from tests.support import Api, TestClock, day, events_settle, refusal
 
 SCHEMA: GraphQLSchema = schema._schema
 KEYED = Settings(requires_key=True)
-EVERYTHING = (CustomerPermission.CANCEL_SUBSCRIPTION, CustomerPermission.CHANGE_SUBSCRIPTION)
+EVERYTHING = tuple(CustomerPermission)
 
 
 async def a_life(api: Api, plan_id: str) -> dict[str, str]:
@@ -78,12 +81,33 @@ async def a_life(api: Api, plan_id: str) -> dict[str, str]:
     invoices = await api(
         "query ($id: ID!) { customer(id: $id) { email externalId invoices { nodes { id number } } } }", id=customer
     )
+    invoice_id = invoices["customer"]["invoices"]["nodes"][0]["id"]
+    distribution = {"refundCents": 20, "outsideCents": 80}
+    noted = await api.mutate(
+        "createCreditNote",
+        "creditNote { id number lines { id } }",
+        invoiceId=invoice_id,
+        amountCents=100,
+        distribution=distribution,
+        reason="Too much",
+    )
+    refunded = await api.mutate(
+        "recordRefund",
+        "creditNote { refunds { id } }",
+        paymentId=paid["payment"]["id"],
+        amountCents=20,
+        creditNoteId=noted["creditNote"]["id"],
+    )
     return {
         "customer": customer,
         "subscription": subscription,
+        "creditNote": noted["creditNote"]["id"],
+        "creditNoteNumber": noted["creditNote"]["number"],
+        "creditNoteLine": noted["creditNote"]["lines"][0]["id"],
+        "refund": refunded["creditNote"]["refunds"][0]["id"],
         "payment": paid["payment"]["id"],
         "draft": drafted["invoice"]["id"],
-        "invoice": invoices["customer"]["invoices"]["nodes"][0]["id"],
+        "invoice": invoice_id,
         "email": invoices["customer"]["email"],
         "externalId": invoices["customer"]["externalId"],
         "number": invoices["customer"]["invoices"]["nodes"][0]["number"],
@@ -188,7 +212,7 @@ async def test_others_do_not_exist_for_any_argument_of_the_schema(
     assert {argument for _, argument, _, _ in found_arguments} >= {"id", "ids", "email", "filter.customerId"}
     # Without results, the test would prove nothing.
     assert found_mine >= {"node", "nodes", "customer", "customerByEmail", "subscription", "invoice", "payment"}
-    assert found_mine >= {"invoiceByNumber", "paymentByReference", "payments"}
+    assert found_mine >= {"invoiceByNumber", "paymentByReference", "payments", "creditNote", "creditNotes"}
 
 
 async def test_others_do_not_exist_on_any_edge_of_the_schema(
@@ -196,18 +220,21 @@ async def test_others_do_not_exist_on_any_edge_of_the_schema(
 ) -> None:
     plan_id = await api.a_plan()
     mine, other = await a_life(api, plan_id), await a_life(api, plan_id)
-    token = await a_session(database, clock, CustomerId(UUID(mine["customer"])))
+    token = await a_session(database, clock, CustomerId(UUID(mine["customer"])), *EVERYTHING)
     me = (await serving(KEYED))(token)
     everything = await serving(KEYED)
     admin = everything((await a_key(database, clock, ApiKeyScope.ADMIN)).token)
-    lists = ("customers", "plans", "subscriptions", "invoices", "events", "testClocks", "billingRuns")
+    lists = (
+        *("customers", "plans", "subscriptions", "invoices", "payments", "creditNotes", "events", "testClocks"),
+        "billingRuns",
+    )
     assert SCHEMA.query_type is not None
 
     for name in lists:
         document = f"{{ {name} {selections_of(SCHEMA.query_type.fields[name].type, 1)[0]} }}"
         seen, all_there_is = await me.post(document), await admin.post(document)
         assert not ids_in(seen.json()) & {*other.values()}, name
-        if name in ("customers", "subscriptions", "invoices"):
+        if name in ("customers", "subscriptions", "invoices", "payments", "creditNotes"):
             assert ids_in(all_there_is.json()) & {*other.values()}, name
     counted = await me(
         "query ($plan: ID!) { customers { totalCount } subscriptions { totalCount } invoices { totalCount } "
@@ -260,7 +287,8 @@ def test_a_table_is_hidden_until_it_says_which_rows_a_customer_sees() -> None:
 
     assert is_hidden(Note)
     assert shown == {kind.model for kind in KINDS} | {
-        *(Allocation, BillingHold, BillingPeriod, Event, IdempotencyKey, InvoiceLine, LedgerEntry, PendingLine, Trial)
+        *(Allocation, BillingHold, BillingPeriod, CreditNoteLine, Event, IdempotencyKey, InvoiceLine, LedgerEntry),
+        *(PendingLine, Refund, Reversal, Trial),
     }
 
 

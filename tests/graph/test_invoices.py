@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import func, select
 
 from db.access.transactions import Sessions
+from db.database import Database
 from db.models import Event
 from tests.graph.test_bad_input import everything
-from tests.support import Api, TestClock, day, refusal
+from tests.races.fingerprints import assert_sound
+from tests.support import Api, TestClock, day, refusal, run
 
 pytestmark = pytest.mark.usefixtures("events_name_changes")
 
@@ -343,23 +345,207 @@ async def test_what_was_voided_before_the_end_is_not_issued_again(api: Api) -> N
     assert refusal(refused) == ("INVOICE_NOT_REISSUABLE", ["input", "id"])
 
 
-async def test_only_the_invoice_of_a_period_is_issued_again(api: Api, clock: TestClock, sessions: Sessions) -> None:
-    customer_id = await api.a_customer()
-    one_off = await an_open_invoice(api, customer_id)
-    subscription_id = await api.a_subscription(customer_id, await api.a_plan())
-    clock.forward(days=1)
-    upgrade = await api.mutate("changeSubscription", "invoice { id }", id=subscription_id, quantity=2)
-    for invoice_id in (one_off, upgrade["invoice"]["id"]):
-        await api.mutate("voidInvoice", "invoice { id }", id=invoice_id)
+async def test_a_one_off_invoice_is_not_issued_again(api: Api, sessions: Sessions) -> None:
+    one_off = await an_open_invoice(api, await api.a_customer())
+    await api.mutate("voidInvoice", "invoice { id }", id=one_off)
     before = await everything(sessions)
 
-    refused = [
-        refusal(await api.mutate("reissueInvoice", "invoice { id }", id=invoice_id))
-        for invoice_id in (one_off, upgrade["invoice"]["id"])
-    ]
+    refused = await api.mutate("reissueInvoice", "invoice { id }", id=one_off)
 
-    assert refused == [("INVOICE_NOT_RECURRING", ["input", "id"])] * 2
+    assert refusal(refused) == ("INVOICE_NOT_RECURRING", ["input", "id"])
     assert await everything(sessions) == before
+
+
+async def an_upgrade(api: Api, clock: TestClock, subscription_id: str, **fields: Any) -> str:
+    """Changes the quantity to 2 after ten days. Returns the id of the invoice, which is void."""
+    clock.forward(days=10)
+    changed = await api.mutate(
+        "changeSubscription", "invoice { id kind }", id=subscription_id, quantity=2, mode="IMMEDIATE", **fields
+    )
+    assert changed["invoice"]["kind"] == "PRORATION"
+    assert (await api.mutate("voidInvoice", "invoice { id }", id=changed["invoice"]["id"]))["userErrors"] == []
+    return str(changed["invoice"]["id"])
+
+
+async def test_the_invoice_of_a_change_is_issued_again(
+    api: Api, database: Database, clock: TestClock, sessions: Sessions
+) -> None:
+    subscription_id = await api.a_subscription(plan_id=await api.a_plan(amountCents=3000))
+    void = await an_upgrade(api, clock, subscription_id)
+    clock.forward(days=2)
+
+    reissued = await api.mutate(
+        "reissueInvoice",
+        "invoice { kind status number amountDueCents periodStart periodEnd issuedAt replaces { id } lines { kind"
+        " amountCents periodStart periodEnd reverses { amountCents } } }",
+        id=void,
+    )
+
+    span = {"periodStart": day(10), "periodEnd": day(30)}
+    number = reissued["invoice"].pop("number")
+    assert number.endswith("-0003")
+    assert reissued["invoice"] == {
+        "kind": "PRORATION",
+        "status": "OPEN",
+        "amountDueCents": 2000,
+        "issuedAt": day(12),
+        "replaces": {"id": void},
+        "lines": [
+            {"kind": "PRORATION_CREDIT", "amountCents": -2000, "reverses": {"amountCents": 3000}, **span},
+            {"kind": "PRORATION_CHARGE", "amountCents": 4000, "reverses": None, **span},
+        ],
+        **span,
+    }
+    before = await everything(sessions)
+    again = await api.mutate("reissueInvoice", "invoice { id }", id=void)
+    assert refusal(again) == ("INVOICE_ALREADY_REISSUED", ["input", "id"])
+    assert await everything(sessions) == before
+    # The next change credits what the reissued invoice charged.
+    clock.forward(days=8)
+    changed = await api.mutate(
+        "changeSubscription", "invoice { lines { amountCents } }", id=subscription_id, quantity=1, mode="IMMEDIATE"
+    )
+    assert [line["amountCents"] for line in changed["invoice"]["lines"]] == [-2000, 1000]
+    await assert_sound(database)
+
+
+@pytest.mark.parametrize("meanwhile", ["another change", "the end", "the next period"])
+async def test_the_invoice_of_a_change_is_not_issued_again_after_the_next(
+    api: Api, database: Database, clock: TestClock, sessions: Sessions, meanwhile: str
+) -> None:
+    subscription_id = await api.a_subscription(plan_id=await api.a_plan(amountCents=3000))
+    void = await an_upgrade(api, clock, subscription_id)
+    clock.forward(days=1)
+    match meanwhile:
+        case "another change":
+            changed = await api.mutate(
+                "changeSubscription", "subscription { id }", id=subscription_id, quantity=3, mode="IMMEDIATE"
+            )
+            assert changed["userErrors"] == []
+        case "the end":
+            ended = await api.mutate(
+                "cancelSubscription", "subscription { id }", id=subscription_id, atPeriodEnd=False, settlement="CREDIT"
+            )
+            assert ended["userErrors"] == []
+        case _:
+            clock.forward(days=20)
+            await run(database, clock)
+    before = await everything(sessions)
+
+    payload = await api.mutate("reissueInvoice", "invoice { lines { amountCents } }", id=void)
+
+    if meanwhile == "the next period":
+        assert [line["amountCents"] for line in payload["invoice"]["lines"]] == [-2000, 4000]
+    else:
+        assert refusal(payload) == ("INVOICE_NOT_REISSUABLE", ["input", "id"])
+        assert await everything(sessions) == before
+    await assert_sound(database)
+
+
+async def test_the_invoice_of_a_change_is_not_issued_again_for_a_credited_line(
+    api: Api, database: Database, clock: TestClock, sessions: Sessions
+) -> None:
+    subscription_id = await api.a_subscription(plan_id=await api.a_plan(amountCents=3000))
+    void = await an_upgrade(api, clock, subscription_id)
+    credited = await first_invoice(api, subscription_id)
+    note = await api.mutate(
+        "createCreditNote", "creditNote { id }", invoiceId=credited, amountCents=1001, reason="Too much"
+    )
+    before = await everything(sessions)
+
+    refused = await api.mutate("reissueInvoice", "invoice { id }", id=void)
+
+    assert refusal(refused) == ("INVOICE_NOT_REISSUABLE", ["input", "id"])
+    assert await everything(sessions) == before
+    # Without the credit note, the first invoice can be credited again.
+    await api.mutate("voidCreditNote", "creditNote { id }", id=note["creditNote"]["id"])
+    reissued = await api.mutate("reissueInvoice", "invoice { amountCents }", id=void)
+    assert reissued["invoice"] == {"amountCents": 2000}
+    await assert_sound(database)
+
+
+@pytest.mark.parametrize(
+    ("cents", "opened", "balance"),
+    [
+        ((1000, -400), 600, 0),
+        ((1000, -1000), 0, 0),
+        ((0,), 0, 0),
+        ((0, 0), 0, 0),
+        ((-1000,), 0, 1000),
+        ((500, -1500), 0, 1000),
+    ],
+    ids=["more than 0", "exactly 0", "a line of 0", "lines of 0", "less than 0", "less than 0 in all"],
+)
+async def test_a_draft_may_have_lines_of_zero_and_less(
+    api: Api, database: Database, clock: TestClock, cents: tuple[int, ...], opened: int, balance: int
+) -> None:
+    customer_id = await api.a_customer()
+    draft = await a_draft(api, customer_id, *cents)
+    before = await read(api, draft, f"{AMOUNTS} creditableCents")
+    clock.forward(days=1)
+
+    payload = await api.mutate("finalizeInvoice", f"invoice {{ number paidAt {AMOUNTS} }}", id=draft)
+
+    assert before == {
+        "status": "DRAFT",
+        "amountCents": sum(cents),
+        "amountDueCents": max(0, sum(cents)),
+        "creditableCents": 0,
+    }
+    assert payload["invoice"] == {
+        "number": payload["invoice"]["number"],
+        "status": "OPEN" if opened else "PAID",
+        "paidAt": None if opened else day(1),
+        "amountCents": sum(cents),
+        "amountDueCents": opened,
+    }
+    assert payload["invoice"]["number"].endswith("-0001")
+    assert await read_customer(api, customer_id, "balanceCents") == {"balanceCents": balance}
+    assert (await read(api, draft, "creditableCents"))["creditableCents"] == opened
+    await assert_sound(database)
+
+
+async def test_the_credit_of_a_one_off_invoice_pays_open_invoices_and_the_rest_is_balance(
+    api: Api, database: Database, sessions: Sessions
+) -> None:
+    customer_id = await api.a_customer()
+    given_up = await an_open_invoice(api, customer_id, 500, netDays=0)
+    await api.mutate("markInvoiceUncollectible", "invoice { id }", id=given_up)
+    later, sooner = [await an_open_invoice(api, customer_id, 1000, netDays=days) for days in (20, 10)]
+    credits_ = [await a_draft(api, customer_id, -1500), await a_draft(api, customer_id, 100, -900)]
+
+    for credit in credits_:
+        assert (await api.mutate("finalizeInvoice", "invoice { id }", id=credit))["userErrors"] == []
+
+    allocations = "allocations { kind amountCents sourceInvoice { id } }"
+    assert [await read(api, each, f"status amountDueCents {allocations}") for each in (sooner, later, given_up)] == [
+        {
+            "status": "PAID",
+            "amountDueCents": 0,
+            "allocations": [{"kind": "CREDIT", "amountCents": 1000, "sourceInvoice": {"id": credits_[0]}}],
+        },
+        {
+            "status": "PAID",
+            "amountDueCents": 0,
+            "allocations": [
+                {"kind": "CREDIT", "amountCents": 500, "sourceInvoice": {"id": credit}} for credit in credits_
+            ],
+        },
+        {"status": "UNCOLLECTIBLE", "amountDueCents": 500, "allocations": []},
+    ]
+    ledger = "balanceCents ledger { nodes { kind amountCents invoice { id } } }"
+    assert await read_customer(api, customer_id, ledger) == {
+        "balanceCents": 300,
+        "ledger": {"nodes": [{"kind": "INVOICE_CREDIT", "amountCents": 300, "invoice": {"id": credits_[1]}}]},
+    }
+    before = await everything(sessions)
+    codes = [
+        refusal(await api.mutate("createCreditNote", "creditNote { id }", invoiceId=credit, reason="No", whole=True))
+        for credit in credits_
+    ]
+    assert codes == [("CREDIT_EXCEEDS_INVOICE", ["input", "whole"])] * 2
+    assert await everything(sessions) == before
+    await assert_sound(database)
 
 
 async def yearly_after_ten_days(api: Api, clock: TestClock) -> tuple[str, str, str]:

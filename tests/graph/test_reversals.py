@@ -287,6 +287,29 @@ async def test_an_uncollectible_invoice_owes_more_after_a_reversal(api: Api, cus
     assert await due(api, invoice_id) == [("UNCOLLECTIBLE", 3000)]
 
 
+@pytest.mark.parametrize(
+    ("name", "status", "cents"),
+    [("voidInvoice", "VOID", 0), ("markInvoiceUncollectible", "UNCOLLECTIBLE", 2300)],
+    ids=["void", "uncollectible"],
+)
+async def test_an_invoice_that_is_owed_again_is_voided_or_given_up_like_any_other(
+    api: Api, sessions: Sessions, customer_id: str, name: str, status: str, cents: int
+) -> None:
+    await adjust(api, customer_id, 700)
+    invoice_id = await an_invoice_of(api, customer_id, 3000)
+    payment_id = await payment(api, customer_id, 2300)
+    await reverse(api, payment_id, 2299)
+    if name == "voidInvoice":
+        code = refusal(await api.mutate(name, "invoice { id }", id=invoice_id))
+        assert code == ("INVOICE_HAS_PAYMENTS", ["input", "id"])
+    await reverse(api, payment_id)
+
+    ended = await api.mutate(name, "invoice { status amountDueCents }", id=invoice_id)
+
+    assert ended["invoice"] == {"status": status, "amountDueCents": cents}
+    assert await balance(api, customer_id) == (700 if status == "VOID" else 0)
+
+
 async def test_a_reversal_makes_a_subscription_past_due_and_a_payment_ends_that(
     api: Api, database: Database, sessions: Sessions, clock: TestClock, customer_id: str
 ) -> None:

@@ -37,9 +37,10 @@ IDS = {
     "planId": ("plan", 1),
     "testClockId": ("clock", 9),
     "objectId": ("invoice", 77),
+    "invoiceId": ("invoice", 77),
 }
 PLAIN = {"Boolean": ["true", "false"], "Currency": ['"EUR"', '"JPY"', '"CHF"']}
-TEXTS = {"reference": ['"common"', '"rare"', '"absent"']}
+TEXTS = {"reference": ['"common"', '"rare"', '"absent"'], "number": ['"C-77"', '"absent"']}
 RARE_IDS = {"planId": ("plan", PLANS + 1)}
 ABSENT = 10**9
 

@@ -120,6 +120,17 @@ FILL = (
     FROM added, generate_series(first, last - 1) AS n, LATERAL (SELECT moment(n) AS at) AS made
     """,
     """
+    INSERT INTO credit_notes (id, customer_id, invoice_id, status, sequence, number, currency, amount_cents,
+      applied_cents, restored_cents, balance_cents, refund_cents, outside_cents, refunded_cents, reason, bill_to,
+      issued_at, voided_at, test_clock_id, version, created_at, updated_at)
+    SELECT key('credit note', n), key('customer', n / {per_customer}), key('invoice', n), status, n + 1, 'C-' || n,
+      'EUR', cents, cents, 0, 0, 0, 0, 0, 'Too much', '{{"name": "Grown"}}', at, CASE status WHEN 'VOID' THEN at END,
+      CASE WHEN n / {per_customer} = 9 THEN key('clock', 9) END, 1, at, at
+    FROM added, generate_series(first, last - 1) AS n,
+      LATERAL (SELECT moment(n) AS at, 100 + n * 7919 % 100003 AS cents,
+        CASE WHEN n BETWEEN 18200 AND 18199 + rare THEN 'VOID' ELSE 'ISSUED' END AS status) AS made
+    """,
+    """
     INSERT INTO events (id, customer_id, type, object_type, object_id, version, actor, changes, occurred_at,
       recorded_at)
     SELECT key('event', n), key('customer', n / {per_customer}), type, split_part(type, '_', 1), key('invoice', n), 1,
