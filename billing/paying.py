@@ -162,4 +162,4 @@ def not_payable_error(status: InvoiceStatus | None) -> BillingError:
     """
     if status is None:
         return InvoiceNotFound("This customer has no such invoice.")
-    return status_error(status)
+    return status_error(status, "only an OPEN or UNCOLLECTIBLE invoice can be paid")

@@ -1,0 +1,76 @@
+"""Messages of user errors: what is wrong, and what to do."""
+
+from typing import Any
+
+import pytest
+
+from tests.graph.test_invoices import a_draft, an_open_invoice, pay
+from tests.support import Api
+
+
+async def message_of(api: Api, mutation: str, **fields: Any) -> str:
+    """Returns the message of the only user error of a mutation."""
+    [error] = (await api.mutate(mutation, "__typename", **fields))["userErrors"]
+    return str(error["message"])
+
+
+async def an_invoice_in(api: Api, status: str) -> str:
+    customer_id = await api.a_customer()
+    invoice_id = await (a_draft(api, customer_id, 1000) if status == "DRAFT" else an_open_invoice(api, customer_id))
+    match status:
+        case "PAID":
+            await pay(api, customer_id, 1000)
+        case "VOID":
+            await api.mutate("voidInvoice", "invoice { id }", id=invoice_id)
+        case "UNCOLLECTIBLE":
+            await api.mutate("markInvoiceUncollectible", "invoice { id }", id=invoice_id)
+    return invoice_id
+
+
+LINE = {"description": "More", "unitAmountCents": 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "mutation", "message"),
+    [
+        ("OPEN", "addInvoiceLine", "This invoice is OPEN: only a DRAFT can be changed."),
+        ("OPEN", "finalizeInvoice", "This invoice is OPEN: only a DRAFT can be finalized."),
+        ("PAID", "deleteDraftInvoice", "This invoice is PAID: only a DRAFT can be deleted."),
+        ("PAID", "updateInvoice", "This invoice is PAID: only its `metadata` can still change."),
+        ("DRAFT", "voidInvoice", "This invoice is a DRAFT: call deleteDraftInvoice."),
+        ("PAID", "voidInvoice", "This invoice is PAID: only an OPEN or UNCOLLECTIBLE invoice can be voided."),
+        ("VOID", "voidInvoice", "This invoice is VOID: only an OPEN or UNCOLLECTIBLE invoice can be voided."),
+        (
+            "PAID",
+            "markInvoiceUncollectible",
+            "This invoice is PAID: only an OPEN invoice can be marked as UNCOLLECTIBLE.",
+        ),
+        (
+            "DRAFT",
+            "markInvoiceUncollectible",
+            "This invoice is a DRAFT: only an OPEN invoice can be marked as UNCOLLECTIBLE.",
+        ),
+        ("UNCOLLECTIBLE", "markInvoiceUncollectible", "This invoice is already UNCOLLECTIBLE."),
+        ("OPEN", "reissueInvoice", "This invoice is OPEN: only a VOID invoice can be reissued."),
+    ],
+)
+async def test_an_error_about_a_status_says_what_is_possible(
+    api: Api, status: str, mutation: str, message: str
+) -> None:
+    invoice_id = await an_invoice_in(api, status)
+    fields = {"invoiceId": invoice_id} | LINE if mutation == "addInvoiceLine" else {"id": invoice_id}
+    if mutation == "updateInvoice":
+        fields |= {"memo": "Thank you"}
+
+    assert await message_of(api, mutation, **fields) == message
+
+
+async def test_only_what_is_owed_can_be_paid(api: Api) -> None:
+    customer_id = await api.a_customer()
+    allocations = [{"invoiceId": await a_draft(api, customer_id, 1000)}]
+
+    message = await message_of(
+        api, "recordPayment", customerId=customer_id, amountCents=1, currency="EUR", allocations=allocations
+    )
+
+    assert message == "This invoice is a DRAFT: only an OPEN or UNCOLLECTIBLE invoice can be paid."
