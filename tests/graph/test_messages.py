@@ -74,3 +74,17 @@ async def test_only_what_is_owed_can_be_paid(api: Api) -> None:
     )
 
     assert message == "This invoice is a DRAFT: only an OPEN or UNCOLLECTIBLE invoice can be paid."
+
+
+async def test_an_address_that_another_customer_has_by_now_is_changed_first(api: Api) -> None:
+    archived = await api.a_customer(email="ada@example.com")
+    await api.mutate("archiveCustomer", "customer { id }", id=archived)
+    await api.a_customer(email="ada@example.com")
+
+    assert await message_of(api, "unarchiveCustomer", id=archived) == (
+        "Another customer has this e-mail address: change the e-mail address of this archived customer with"
+        " updateCustomer first."
+    )
+    assert await message_of(api, "createCustomer", name="Ada", email="ada@example.com") == (
+        "Another customer has this e-mail address."
+    )
