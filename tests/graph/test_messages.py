@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.graph.test_invoices import a_draft, an_open_invoice, pay
-from tests.support import Api
+from tests.support import Api, day
 
 
 async def message_of(api: Api, mutation: str, **fields: Any) -> str:
@@ -87,4 +87,16 @@ async def test_an_address_that_another_customer_has_by_now_is_changed_first(api:
     )
     assert await message_of(api, "createCustomer", name="Ada", email="ada@example.com") == (
         "Another customer has this e-mail address."
+    )
+
+
+@pytest.mark.parametrize(("fields", "ends_at"), [({}, day(30)), ({"at": day(45)}, day(45))], ids=["period", "time"])
+async def test_a_second_cancellation_says_when_the_subscription_ends(
+    api: Api, fields: dict[str, Any], ends_at: str
+) -> None:
+    subscription_id = await api.a_subscription()
+    await api.mutate("cancelSubscription", "subscription { id }", id=subscription_id, **fields)
+
+    assert await message_of(api, "cancelSubscription", id=subscription_id) == (
+        f"This subscription is set to cancel and ends at {ends_at}: call undoSubscriptionCancellation first."
     )
