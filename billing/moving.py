@@ -74,6 +74,10 @@ def update_trial(account: Account, request: TrialRequest, at: datetime) -> NewIn
     subscription, trial_end = account.known_subscription, request.trial_end
     if (trial_end is not None) == request.end_now:
         raise InvalidInput("Give either `trialEnd` or `endNow: true`.", "trial_end")
+    if subscription.status is SubscriptionStatus.PENDING:
+        raise SubscriptionNotTrialing(
+            "This subscription is PENDING, not TRIALING: move its start with updateSubscription(startAt:)."
+        )
     if subscription.status is not SubscriptionStatus.TRIALING:
         raise SubscriptionNotTrialing(f"This subscription is {subscription.status}, not TRIALING.")
     trial_start = subscription.trial_start

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.graph.test_invoices import a_draft, an_open_invoice, pay
+from tests.graph.test_previews import preview
 from tests.support import Api, day
 
 
@@ -99,4 +100,30 @@ async def test_a_second_cancellation_says_when_the_subscription_ends(
 
     assert await message_of(api, "cancelSubscription", id=subscription_id) == (
         f"This subscription is set to cancel and ends at {ends_at}: call undoSubscriptionCancellation first."
+    )
+
+
+async def test_a_second_trial_names_the_field_that_asks_for_it(api: Api) -> None:
+    customer_id, plan_id = await api.a_customer(), await api.a_plan(trialDays=14)
+    first = await api.a_subscription(customer_id, plan_id)
+    await api.mutate("cancelSubscription", "subscription { id }", id=first, atPeriodEnd=False)
+    again = {"customerId": customer_id, "planId": plan_id}
+
+    days = await preview(api, "previewSubscription", "__typename", **again, trialDays=3)
+    end = await preview(api, "previewSubscription", "__typename", **again, trialEnd=day(3))
+
+    message = "This customer has already had a trial of this plan: leave the trial out, or give `trialDays: 0`."
+    assert days["userErrors"] == [
+        {"code": "TRIAL_ALREADY_USED", "message": message, "field": ["input", "trialDays"]},
+    ]
+    assert end["userErrors"] == [
+        {"code": "TRIAL_ALREADY_USED", "message": message, "field": ["input", "trialEnd"]},
+    ]
+
+
+async def test_a_trial_that_has_not_started_moves_with_the_start(api: Api) -> None:
+    pending = await api.a_subscription(trialDays=14, startAt=day(3))
+
+    assert await message_of(api, "updateTrial", id=pending, endNow=True) == (
+        "This subscription is PENDING, not TRIALING: move its start with updateSubscription(startAt:)."
     )
