@@ -6,7 +6,8 @@ import pytest
 
 from tests.graph.test_invoices import a_draft, an_open_invoice, pay
 from tests.graph.test_previews import preview
-from tests.support import Api, day
+from tests.graph.test_test_clocks import a_clock
+from tests.support import Api, TestClock, day
 
 
 async def message_of(api: Api, mutation: str, **fields: Any) -> str:
@@ -127,3 +128,13 @@ async def test_a_trial_that_has_not_started_moves_with_the_start(api: Api) -> No
     assert await message_of(api, "updateTrial", id=pending, endNow=True) == (
         "This subscription is PENDING, not TRIALING: move its start with updateSubscription(startAt:)."
     )
+
+
+async def test_a_trial_that_starts_in_this_second_cannot_end_yet(api: Api, clock: TestClock) -> None:
+    on_a_clock = await api.a_customer(testClockId=await a_clock(api, frozenAt=day(0)))
+    trials = [await api.a_subscription(customer_id, trialDays=14) for customer_id in (None, on_a_clock)]
+
+    assert [await message_of(api, "updateTrial", id=each, endNow=True) for each in trials] == [
+        "A trial must last at least one second, and this one started now: try again in a second.",
+        "A trial must last at least one second, and this one started now: advance the test clock first.",
+    ]
