@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from billing.limits import MAX_PO_NUMBER
 from tests.graph.test_invoices import a_draft, an_open_invoice, pay
 from tests.graph.test_previews import preview
 from tests.graph.test_test_clocks import a_clock
@@ -138,3 +139,42 @@ async def test_a_trial_that_starts_in_this_second_cannot_end_yet(api: Api, clock
         "A trial must last at least one second, and this one started now: try again in a second.",
         "A trial must last at least one second, and this one started now: advance the test clock first.",
     ]
+
+
+async def test_codes_in_lower_case_are_named_in_upper_case(api: Api) -> None:
+    assert await message_of(api, "createPlan", code="pro", name="Pro", amountCents=1, currency="eur") == (
+        "'eur' is not an ISO 4217 currency code: codes are upper case, such as 'EUR'."
+    )
+    assert await message_of(api, "createCustomer", name="Ada", email="a@example.com", address={"country": "de"}) == (
+        "'de' is not an ISO 3166-1 alpha-2 country code: codes are upper case, such as 'DE'."
+    )
+    assert await message_of(api, "createPlan", code="pro", name="Pro", amountCents=1, currency="euro") == (
+        "'euro' is not an ISO 4217 currency code."
+    )
+
+
+async def test_names_of_fields_are_spelled_as_people_spell_them(api: Api) -> None:
+    number = await message_of(
+        api, "createCustomer", name="Ada", email="ada@example.com", poNumber="x" * (MAX_PO_NUMBER + 1)
+    )
+    email = await message_of(api, "createCustomer", name="Ada", email="ada")
+
+    assert number == f"PO number must have at most {MAX_PO_NUMBER} characters."
+    assert email == "An e-mail address must have an @-sign."
+
+
+@pytest.mark.parametrize(
+    ("interval", "anchor", "needs"),
+    [
+        ("MONTH", {}, "by months or years needs `dayOfMonth`."),
+        ("MONTH", {"dayOfWeek": "MONDAY"}, "by months or years needs `dayOfMonth`, not `dayOfWeek`."),
+        ("WEEK", {}, "by weeks needs `dayOfWeek`."),
+        ("WEEK", {"dayOfMonth": 1}, "by weeks needs `dayOfWeek`, not `dayOfMonth` or `month`."),
+    ],
+)
+async def test_a_billing_anchor_lacks_what_was_not_given(api: Api, interval: str, anchor: Any, needs: str) -> None:
+    customer_id, plan_id = await api.a_customer(), await api.a_plan(interval=interval)
+
+    message = await message_of(api, "createSubscription", customerId=customer_id, planId=plan_id, billingAnchor=anchor)
+
+    assert message == f"The billing anchor of a plan that is billed {needs}"
