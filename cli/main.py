@@ -71,7 +71,7 @@ def serve(
     renew_every: Annotated[float | None, option("renew_every")] = None,
 ) -> None:
     """Migrate the database and serve the API."""
-    from cli.database import command_line, migrate_and_report
+    from cli.database import migrate_and_report
     from cli.keys import require_keys
     from cli.serve import exit_on_sigterm, listen, serve_forever
     from db.location import running_server
@@ -87,7 +87,7 @@ def serve(
         migrate_and_report(server, console=console)
         if configuration.auth:
             asyncio.run(require_keys(server.url, data_dir))
-            console.print(f"API keys    required: create one with `{command_line('keys create', data_dir)}`")
+            console.print("API keys    required")
         else:
             console.print("API keys    not required: anyone who can reach this address has full access")
         serve_forever(server, listening, configuration, console=console)

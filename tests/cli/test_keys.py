@@ -32,7 +32,7 @@ DEEP = "{ plans { nodes { subscriptions { nodes { id } } } } }"
 CREATE_PLAN = (
     'mutation { createPlan(input: {code: "pro", name: "Pro", amountCents: 1, currency: "EUR"}) { plan { id } } }'
 )
-NEEDED = "API keys    required: create one with `billing keys create`"
+NEEDED = "API keys    required\n"
 NOT_NEEDED = "API keys    not required: anyone who can reach this address has full access"
 
 
@@ -128,8 +128,7 @@ def test_an_embedded_server_needs_no_key_on_loopback_and_one_elsewhere(serve: Se
 
     assert NOT_NEEDED in local.said.read_text()
     assert f"`billing keys create --name admin --scope admin --data-dir {data_dir}`" in elsewhere
-    command = f"billing keys create --data-dir {data_dir}"
-    assert f"API keys    required: create one with `{command}`" in careful.said.read_text()
+    assert NEEDED in careful.said.read_text()
     opened = [[send(served, QUERY, each).status_code for each in (None, token)] for served in (local, careful)]
     assert opened == [[200, 200], [401, 200]]
     assert [line.split()[:2] for line in listed.splitlines()] == [[id_in(token), "ADMIN"]]
