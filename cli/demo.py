@@ -81,10 +81,18 @@ class DemoCustomer:
     account: Account
 
 
-async def fill(url: str, *, customers: int, as_of: datetime, console: Console, data_dir: Path | None = None) -> None:
+async def fill(
+    url: str,
+    *,
+    customers: int,
+    as_of: datetime,
+    console: Console,
+    data_dir: Path | None = None,
+    is_served: bool = False,
+) -> None:
     """Fills the database at `url` so that nothing is due yet at `as_of`. Raises `CommandError` if it has demo data.
 
-    The data, including all ids, depends only on `customers` and `as_of`.
+    The data, including all ids, depends only on `customers` and `as_of`. `is_served` says that a server is running.
     """
     draw = random.Random(SEED)  # noqa: S311 - the data must be reproducible
     make_id = id_maker(draw, as_of)
@@ -102,9 +110,8 @@ async def fill(url: str, *, customers: int, as_of: datetime, console: Console, d
                 progress.advance(task, len(made))
         said = await summary(session)
     console.print(f"Demo data   {said}")
-    console.print(
-        f"Next        `{command_line('serve', data_dir)}`, then open the playground: its Customers tab shows them"
-    )
+    start = "Open" if is_served else f"`{command_line('serve', data_dir)}`, then open"
+    console.print(f"Next        {start} the playground: its Customers tab shows them")
     console.print(f"            `{command_line('verify', data_dir)}` checks that each period is billed once")
 
 
@@ -257,13 +264,6 @@ def terms_of(plan: Plan, quantity: int) -> Terms:
     return from_row(Price, plan).terms(quantity)
 
 
-def live_until(account: Account, as_of: datetime, *, pays: bool) -> None:
-    """Bills each period at its start, up to `as_of`. If `pays`, each invoice is paid three days after it is issued."""
-    subscription = account.known_subscription
-    while True:
-        for invoice in list(account.unpaid):
-            assert invoice.due_at is not None, "unpaid invoices are finalized"
-            paid_at = invoice.due_at - timedelta(days=NET_DAYS) + PAYS_AFTER
 def start_soon(account: Account, terms: Terms, as_of: datetime, *, is_pending: bool) -> None:
     """Subscribes the customer an hour before `as_of`: from then on, with a trial, or from a week later."""
     at = as_of - timedelta(hours=1)
@@ -276,6 +276,13 @@ def reference_of(account: Account) -> str:
     return f"{account.customer.invoice_prefix} {len(account.payments) + 1}"
 
 
+def live_until(account: Account, as_of: datetime, *, pays: bool) -> None:
+    """Bills each period at its start, up to `as_of`. If `pays`, each invoice is paid three days after it is issued."""
+    subscription = account.known_subscription
+    while True:
+        for invoice in list(account.unpaid):
+            assert invoice.due_at is not None, "unpaid invoices are finalized"
+            paid_at = invoice.due_at - timedelta(days=NET_DAYS) + PAYS_AFTER
             if pays and paid_at <= as_of:
                 due = invoice.amount_due_cents
                 apply_payment(
@@ -283,6 +290,7 @@ def reference_of(account: Account) -> str:
                     due,
                     [(invoice, due)],
                     method=PaymentMethod.BANK_TRANSFER,
+                    reference=reference_of(account),
                     received_at=paid_at,
                     at=paid_at,
                 )
@@ -290,7 +298,6 @@ def reference_of(account: Account) -> str:
         if boundary is None or boundary > as_of:
             break
         renew(account, boundary)
-                    reference=reference_of(account),
     renew(account, as_of)
 
 

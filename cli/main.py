@@ -280,12 +280,19 @@ def demo(
 
     The same number and day always produce the same data. Nothing is due yet at the start of that day (UTC).
     """
+    from cli.database import database_server, migrate_and_report
     from cli.demo import fill
 
     day = as_of or datetime.now(UTC)
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    with migrated_database(data_dir, make=True) as url:
-        asyncio.run(fill(url, customers=customers, as_of=midnight, console=console, data_dir=data_dir))
+    with one_line_errors(), database_server(data_dir) as server:
+        migrate_and_report(server, console=console)
+        # Another process that uses the embedded PostgreSQL is a server, except for short commands.
+        is_served = server.embedded is not None and not server.embedded.owned
+        filled = fill(
+            server.url, customers=customers, as_of=midnight, console=console, data_dir=data_dir, is_served=is_served
+        )
+        asyncio.run(filled)
 
 
 @contextmanager
