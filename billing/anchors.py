@@ -93,15 +93,15 @@ def require_suits(anchor: BillingAnchor, interval: Interval) -> None:
             f" {interval.days} days.",
             FIELD,
         )
-    if interval.months and (anchor.day_of_month is None or anchor.day_of_week is not None):
+    has_week, has_month = anchor.day_of_week is not None, anchor.day_of_month is not None or anchor.month is not None
+    if interval.months and (anchor.day_of_month is None or has_week):
+        wrong = ", not `dayOfWeek`" if has_week else ""
         raise InvalidInput(
-            "The billing anchor of a plan that is billed by months or years needs `dayOfMonth`, not `dayOfWeek`.", FIELD
+            f"The billing anchor of a plan that is billed by months or years needs `dayOfMonth`{wrong}.", FIELD
         )
-    if interval.days and (anchor.day_of_week is None or anchor.day_of_month is not None or anchor.month is not None):
-        raise InvalidInput(
-            "The billing anchor of a plan that is billed by weeks needs `dayOfWeek`, not `dayOfMonth` or `month`.",
-            FIELD,
-        )
+    if interval.days and (anchor.day_of_week is None or has_month):
+        wrong = ", not `dayOfMonth` or `month`" if has_month else ""
+        raise InvalidInput(f"The billing anchor of a plan that is billed by weeks needs `dayOfWeek`{wrong}.", FIELD)
     if anchor.day_of_month is not None and not 1 <= anchor.day_of_month <= 31:
         raise InvalidInput("`dayOfMonth` must be 1 to 31.", FIELD, "day_of_month")
     if anchor.month is not None and not 1 <= anchor.month <= 12:

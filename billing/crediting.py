@@ -10,8 +10,9 @@ from billing.new_records import Line
 from billing.proration import credit_due
 
 UNUSED = "Unused time on "
-"""Prefix of the description of a credit. It replaces `REMAINING`."""
+"""Prefix of the description of a credit. It replaces `REMAINING` and `PART`."""
 REMAINING = "Remaining time on "
+PART = "Part of a period of "
 
 
 def credit_lines(account: Account, at: datetime) -> list[Line]:
@@ -30,7 +31,7 @@ def credit_lines(account: Account, at: datetime) -> list[Line]:
                 id=InvoiceLineId(account.make_id()),
                 customer_id=account.customer.id,
                 kind=LineKind.PRORATION_CREDIT,
-                description=UNUSED + billed.description.removeprefix(REMAINING),
+                description=UNUSED + billed.description.removeprefix(REMAINING).removeprefix(PART),
                 plan_id=billed.plan_id,
                 quantity=billed.quantity,
                 unit_amount_cents=billed.unit_amount_cents,

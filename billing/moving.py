@@ -74,6 +74,10 @@ def update_trial(account: Account, request: TrialRequest, at: datetime) -> NewIn
     subscription, trial_end = account.known_subscription, request.trial_end
     if (trial_end is not None) == request.end_now:
         raise InvalidInput("Give either `trialEnd` or `endNow: true`.", "trial_end")
+    if subscription.status is SubscriptionStatus.PENDING:
+        raise SubscriptionNotTrialing(
+            "This subscription is PENDING, not TRIALING: move its start with updateSubscription(startAt:)."
+        )
     if subscription.status is not SubscriptionStatus.TRIALING:
         raise SubscriptionNotTrialing(f"This subscription is {subscription.status}, not TRIALING.")
     trial_start = subscription.trial_start
@@ -99,7 +103,9 @@ def end_trial(account: Account, at: datetime) -> NewInvoice:
             "This subscription is set to cancel: call undoSubscriptionCancellation first, or cancel it now."
         )
     if subscription.trial_start == at:
-        raise TrialInvalid("A trial must last at least one second, and this one started now.", "end_now")
+        on_test_clock = account.customer.test_clock_id is not None
+        way_out = "advance the test clock first" if on_test_clock else "try again in a second"
+        raise TrialInvalid(f"A trial must last at least one second, and this one started now: {way_out}.", "end_now")
     move_trial_end(account, at)
     with rejecting_overflow():
         cross_boundary(account, at)

@@ -111,8 +111,11 @@ def require_distinct_invoices(allocations: Sequence[RequestedAllocation]) -> Non
     """Raises `AllocationInvalid` if there are too many allocations, or two for the same invoice."""
     if len(allocations) > MAX_ALLOCATIONS:
         raise AllocationInvalid(f"A payment may have at most {MAX_ALLOCATIONS} allocations.")
-    if len({wanted.invoice_id for wanted in allocations}) < len(allocations):
-        raise AllocationInvalid("Each invoice may be named only once.")
+    seen: set[InvoiceId] = set()
+    for index, wanted in enumerate(allocations):
+        if wanted.invoice_id in seen:
+            raise AllocationInvalid("Each invoice may be named only once.", "allocations", str(index), "invoice_id")
+        seen.add(wanted.invoice_id)
 
 
 def requested_shares(
@@ -129,15 +132,20 @@ def requested_shares(
     unpaid = {invoice.id: invoice for invoice in account.unpaid}
     shares = []
     left = amount_cents
-    for wanted in allocations:
+    for index, wanted in enumerate(allocations):
+        place = "allocations", str(index)
         invoice = unpaid.get(wanted.invoice_id)
         if invoice is None:
-            raise not_payable_error(statuses.get(wanted.invoice_id))
+            refusal = not_payable_error(statuses.get(wanted.invoice_id))
+            refusal.field = (*place, "invoice_id")
+            raise refusal
         share = min(left, invoice.amount_due_cents) if wanted.amount_cents is None else wanted.amount_cents
         if wanted.amount_cents is not None and wanted.amount_cents <= 0:
-            raise AmountNotPositive("An allocation must be more than 0.", "allocations")
+            raise AmountNotPositive("An allocation must be more than 0.", *place, "amount_cents")
         if share > invoice.amount_due_cents:
-            raise Overpayment(f"Only {invoice.amount_due_cents} minor units are due on this invoice.", "allocations")
+            raise Overpayment(
+                f"Only {invoice.amount_due_cents} minor units are due on this invoice.", *place, "amount_cents"
+            )
         if share > left:
             raise AllocationInvalid("The allocations add up to more than the payment.")
         if share == 0:
@@ -153,7 +161,5 @@ def not_payable_error(status: InvoiceStatus | None) -> BillingError:
     `status` is None if the customer has no such invoice.
     """
     if status is None:
-        return InvoiceNotFound("This customer has no such invoice.", "allocations")
-    refusal = status_error(status)
-    refusal.field = ("allocations",)
-    return refusal
+        return InvoiceNotFound("This customer has no such invoice.")
+    return status_error(status, "only an OPEN or UNCOLLECTIBLE invoice can be paid")

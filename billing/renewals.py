@@ -8,7 +8,7 @@ from datetime import datetime
 
 from billing.account import Account
 from billing.anchors import later_anchor
-from billing.crediting import credit_unused_time
+from billing.crediting import PART, credit_unused_time
 from billing.enums import EventType, FirstPeriod, InvoiceKind, LineKind, PeriodKind, Settlement, SubscriptionStatus
 from billing.errors import BillingError, TrialAlreadyUsed
 from billing.ids import InvoiceLineId, PlanId
@@ -358,7 +358,7 @@ def period_line(account: Account, part: PeriodPart, ordinal: int) -> Line:
     if whole_seconds is not None:
         amount_cents = share(amount_cents, part.billed.seconds, whole_seconds)
         if part.billed.seconds:
-            billed = part.billed
+            billed, description = part.billed, PART + terms.label
         else:
             description = f"Free period of {terms.label}"
     return Line(

@@ -228,16 +228,16 @@ def is_open_invoice_of(subscription: SubscriptionState, invoice: InvoiceState) -
     return invoice.status is InvoiceStatus.OPEN and invoice.subscription_id == subscription.id
 
 
-def status_error(status: InvoiceStatus) -> BillingError:
-    """Returns the error for an operation that is not possible in this status."""
+def status_error(status: InvoiceStatus, rule: str) -> BillingError:
+    """Returns the error for an operation that is not possible in this status. `rule` says what is possible."""
     match status:
         case InvoiceStatus.DRAFT:
-            return InvoiceDraft("This invoice is a DRAFT.")
+            return InvoiceDraft(f"This invoice is a DRAFT: {rule}.")
         case InvoiceStatus.OPEN:
-            return InvoiceOpen("This invoice is OPEN.")
+            return InvoiceOpen(f"This invoice is OPEN: {rule}.")
         case InvoiceStatus.PAID:
-            return InvoicePaid("This invoice is PAID.")
+            return InvoicePaid(f"This invoice is PAID: {rule}.")
         case InvoiceStatus.VOID:
-            return InvoiceVoid("This invoice is VOID.")
+            return InvoiceVoid(f"This invoice is VOID: {rule}.")
         case InvoiceStatus.UNCOLLECTIBLE:
-            return InvoiceUncollectible("This invoice is UNCOLLECTIBLE.")
+            return InvoiceUncollectible(f"This invoice is UNCOLLECTIBLE: {rule}.")

@@ -194,7 +194,10 @@ def decide_cancellation(account: Account, request: CancellationRequest, at: date
     """
     subscription, at_period_end = account.known_subscription, request.at_period_end
     if at_period_end and subscription.is_set_to_cancel:
-        raise CancellationAlreadyScheduled("This subscription is already set to cancel.")
+        ends_at = subscription.cancel_at or subscription.current_period.end
+        raise CancellationAlreadyScheduled(
+            f"This subscription is set to cancel and ends at {ends_at:%FT%TZ}: call undoSubscriptionCancellation first."
+        )
     if request.cancel_at is not None:
         schedule_cancellation(account, request.cancel_at, request.settlement, at)
         return None

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from enum import Enum
 from typing import Final
@@ -83,7 +83,9 @@ def valid_memo(text: str | None, field: str) -> str | None:
 
 
 def field_label(field: str) -> str:
-    return field.replace("_", " ").capitalize()
+    """Returns the field's name for a message: "Net days", but "PO number"."""
+    label = field.replace("_", " ").capitalize()
+    return label.replace("Po ", "PO ")
 
 
 def valid_email(text: str | None) -> ValidatedEmail:
@@ -96,7 +98,7 @@ def valid_email(text: str | None) -> ValidatedEmail:
         # `test_environment` accepts the domain `.test`, which RFC 2606 reserves for testing.
         return validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
-        raise EmailInvalid(str(error)) from None
+        raise EmailInvalid(str(error).replace("email address", "e-mail address")) from None
 
 
 def email_key(email: ValidatedEmail) -> str:
@@ -130,7 +132,7 @@ def valid_address(address: Address | None) -> Address | None:
     if stripped == Address():
         return None
     if stripped.country is not None and stripped.country not in COUNTRIES:
-        raise CountryUnknown(f"{stripped.country!r} is not an ISO 3166-1 alpha-2 country code.")
+        raise CountryUnknown(unknown_code(stripped.country, "ISO 3166-1 alpha-2 country code", COUNTRIES))
     return stripped
 
 
@@ -151,8 +153,14 @@ CURRENCIES = frozenset(MINOR_UNITS)
 def valid_currency(code: str) -> str:
     """Returns the code. Raises `CurrencyUnknown` if it is not in `CURRENCIES`."""
     if code not in CURRENCIES:
-        raise CurrencyUnknown(f"{code!r} is not an ISO 4217 currency code.")
+        raise CurrencyUnknown(unknown_code(code, "ISO 4217 currency code", CURRENCIES))
     return code
+
+
+def unknown_code(code: str, kind: str, codes: Collection[str]) -> str:
+    """Returns the message about a code that is not one of `codes`, with a hint if only its case is wrong."""
+    hint = f": codes are upper case, such as {code.upper()!r}" if code.upper() in codes else ""
+    return f"{code!r} is not an {kind}{hint}."
 
 
 def valid_metadata(pairs: Mapping[str, str] | None) -> dict[str, str]:

@@ -39,6 +39,10 @@ OLDEST_DAYS = 540
 PAYS_AFTER = timedelta(days=3)
 LATE = 0.06
 
+TRIALING, PENDING = 0, 1
+"""Numbers of the customers whose subscriptions are in their trial, and not started yet."""
+TRIAL = timedelta(days=14)
+
 PLANS = (
     ("free", "Free", 0, "EUR", PlanInterval.DAY, 30),
     ("starter-monthly", "Starter", 900, "EUR", PlanInterval.MONTH, 1),
@@ -77,10 +81,18 @@ class DemoCustomer:
     account: Account
 
 
-async def fill(url: str, *, customers: int, as_of: datetime, console: Console, data_dir: Path | None = None) -> None:
+async def fill(
+    url: str,
+    *,
+    customers: int,
+    as_of: datetime,
+    console: Console,
+    data_dir: Path | None = None,
+    is_served: bool = False,
+) -> None:
     """Fills the database at `url` so that nothing is due yet at `as_of`. Raises `CommandError` if it has demo data.
 
-    The data, including all ids, depends only on `customers` and `as_of`.
+    The data, including all ids, depends only on `customers` and `as_of`. `is_served` says that a server is running.
     """
     draw = random.Random(SEED)  # noqa: S311 - the data must be reproducible
     make_id = id_maker(draw, as_of)
@@ -98,9 +110,8 @@ async def fill(url: str, *, customers: int, as_of: datetime, console: Console, d
                 progress.advance(task, len(made))
         said = await summary(session)
     console.print(f"Demo data   {said}")
-    console.print(
-        f"Next        `{command_line('serve', data_dir)}`, then open the playground: its Customers tab shows them"
-    )
+    start = "Open" if is_served else f"`{command_line('serve', data_dir)}`, then open"
+    console.print(f"Next        {start} the playground: its Customers tab shows them")
     console.print(f"            `{command_line('verify', data_dir)}` checks that each period is billed once")
 
 
@@ -210,8 +221,11 @@ def demo_customer(number: int, plans: list[Plan], draw: random.Random, make_id: 
         updated_at=started_at,
     )
     account = new_account(customer, make_id)
-    if subscribed:
-        subscribe(account, terms_of(plan, draw.choice((1, 1, 1, 2, 5, 12))), started_at, started_at)
+    if number in (TRIALING, PENDING):
+        start_soon(account, terms_of(plan, 1), as_of, is_pending=number == PENDING)
+    elif subscribed:
+        terms = terms_of(plan, draw.choice((1, 1, 1, 2, 5, 12)))
+        subscribe(account, terms, started_at, started_at, metadata={"campaign": "spring"} if number % 4 == 0 else None)
         live_until(account, as_of, pays=draw.random() >= LATE)
         make_exception(account, plans, draw, as_of)
         cancel_some(account, draw, as_of)
@@ -250,6 +264,18 @@ def terms_of(plan: Plan, quantity: int) -> Terms:
     return from_row(Price, plan).terms(quantity)
 
 
+def start_soon(account: Account, terms: Terms, as_of: datetime, *, is_pending: bool) -> None:
+    """Subscribes the customer an hour before `as_of`: from then on, with a trial, or from a week later."""
+    at = as_of - timedelta(hours=1)
+    starts_at = at + timedelta(days=7) if is_pending else at
+    subscribe(account, terms, starts_at, at, trial_end=None if is_pending else at + TRIAL)
+
+
+def reference_of(account: Account) -> str:
+    """Returns the reference of the customer's next payment."""
+    return f"{account.customer.invoice_prefix} {len(account.payments) + 1}"
+
+
 def live_until(account: Account, as_of: datetime, *, pays: bool) -> None:
     """Bills each period at its start, up to `as_of`. If `pays`, each invoice is paid three days after it is issued."""
     subscription = account.known_subscription
@@ -264,6 +290,7 @@ def live_until(account: Account, as_of: datetime, *, pays: bool) -> None:
                     due,
                     [(invoice, due)],
                     method=PaymentMethod.BANK_TRANSFER,
+                    reference=reference_of(account),
                     received_at=paid_at,
                     at=paid_at,
                 )
@@ -289,7 +316,8 @@ def make_exception(account: Account, plans: list[Plan], draw: random.Random, as_
         if others:
             change_terms(account, terms_of(draw.choice(others), 1), 1, mode=ChangeMode.IMMEDIATE, at=as_of)
     elif chance < 0.15:
-        apply_payment(account, 5000, [], method=PaymentMethod.CARD, received_at=as_of, at=as_of)
+        card, reference = PaymentMethod.CARD, reference_of(account)
+        apply_payment(account, 5000, [], method=card, reference=reference, received_at=as_of, at=as_of)
     elif chance > 0.7 and (late := [each for each in account.unpaid if each.due_at and each.due_at < as_of]):
         void(account, late[-1], [], as_of, credited_elsewhere=False)
 

@@ -136,8 +136,11 @@ def refuse_unknown(settings: list[Setting], environment: Mapping[str, str]) -> N
     known += [each.variable + FROM_FILE for each in settings if each.secret]
     for name in sorted(environment):
         if name.startswith(PREFIX) and name not in known:
-            [nearest] = difflib.get_close_matches(name, known, n=1, cutoff=0)
-            raise CommandError(f"{name} is not a setting. The closest name is {nearest}.")
+            # Without the prefix, which all names share, names are close only if they look alike.
+            named = {each.removeprefix(PREFIX): each for each in known}
+            for nearest in difflib.get_close_matches(name.removeprefix(PREFIX), named, n=1):
+                raise CommandError(f"{name} is not a setting. The closest name is {named[nearest]}.")
+            raise CommandError(f"{name} is not a setting: unset it. `billing config` lists all settings.")
 
 
 def read_variable(setting: Setting, environment: Mapping[str, str]) -> tuple[str, str]:

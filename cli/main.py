@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import typer
 from rich.console import Console
 from rich.text import Text
 from typer.models import OptionInfo
 
-from billing.enums import KEY_SCOPES, ApiKeyScope
+from billing.enums import ApiKeyScope
 from billing.limits import RUN_CHUNK
 from cli import __version__
 from cli.environment import format_value, settings_of
@@ -71,7 +71,7 @@ def serve(
     renew_every: Annotated[float | None, option("renew_every")] = None,
 ) -> None:
     """Migrate the database and serve the API."""
-    from cli.database import command_line, migrate_and_report
+    from cli.database import migrate_and_report
     from cli.keys import require_keys
     from cli.serve import exit_on_sigterm, listen, serve_forever
     from db.location import running_server
@@ -87,20 +87,14 @@ def serve(
         migrate_and_report(server, console=console)
         if configuration.auth:
             asyncio.run(require_keys(server.url, data_dir))
-            console.print(f"API keys    required: create one with `{command_line('keys create', data_dir)}`")
+            console.print("API keys    required")
         else:
             console.print("API keys    not required: anyone who can reach this address has full access")
         serve_forever(server, listening, configuration, console=console)
 
 
-SCOPES_BY_NAME = {scope.value.lower(): scope for scope in KEY_SCOPES}
-"""Scopes of API keys by their names on the command line."""
-
-
-def key_scope(said: str) -> ApiKeyScope:
-    if said not in SCOPES_BY_NAME:
-        raise typer.BadParameter(f"{said!r} is not one of {', '.join(map(repr, SCOPES_BY_NAME))}.")
-    return SCOPES_BY_NAME[said]
+ScopeName = Literal["read", "write", "admin"]
+"""Names on the command line of the scopes that an API key can have, `KEY_SCOPES`."""
 
 
 keys = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
@@ -111,8 +105,7 @@ app.add_typer(keys, name="keys")
 def create_key_command(
     name: Annotated[str, typer.Option(help="Name of the key, such as its purpose.")],
     scope: Annotated[
-        ApiKeyScope,
-        typer.Option(help="Access level of the key.", parser=key_scope, metavar=f"<{'|'.join(SCOPES_BY_NAME)}>"),
+        ScopeName, typer.Option(help="Access level of the key.", metavar=f"<{'|'.join(get_args(ScopeName))}>")
     ],
     data_dir: DataDir = None,
 ) -> None:
@@ -120,7 +113,7 @@ def create_key_command(
     from cli.keys import create_key
 
     with migrated_database(data_dir) as url:
-        asyncio.run(create_key(url, name=name, scope=scope, console=console))
+        asyncio.run(create_key(url, name=name, scope=ApiKeyScope(scope.upper()), console=console))
 
 
 @keys.command(name="list")
@@ -287,12 +280,19 @@ def demo(
 
     The same number and day always produce the same data. Nothing is due yet at the start of that day (UTC).
     """
+    from cli.database import database_server, migrate_and_report
     from cli.demo import fill
 
     day = as_of or datetime.now(UTC)
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    with migrated_database(data_dir, make=True) as url:
-        asyncio.run(fill(url, customers=customers, as_of=midnight, console=console, data_dir=data_dir))
+    with one_line_errors(), database_server(data_dir) as server:
+        migrate_and_report(server, console=console)
+        # Another process that uses the embedded PostgreSQL is a server, except for short commands.
+        is_served = server.embedded is not None and not server.embedded.owned
+        filled = fill(
+            server.url, customers=customers, as_of=midnight, console=console, data_dir=data_dir, is_served=is_served
+        )
+        asyncio.run(filled)
 
 
 @contextmanager

@@ -68,6 +68,7 @@ def usage_error_line(error: TyperException) -> str:
     message = error.format_message()
     if not message:
         return ""
+    message = " ".join(message.split())
     for formal, plain in (
         ("Value error, ", ""),
         ("Input should be", "it must be"),

@@ -70,7 +70,7 @@ async def decide_credit_note(
     """
     account, invoice, at = await open_invoice(session, invoice_id, now, lock=lock)
     if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.VOID):
-        raise status_error(invoice.status)
+        raise status_error(invoice.status, "only an OPEN, PAID or UNCOLLECTIBLE invoice can be credited")
     creditable = with_decided(await read_creditable(session, invoice_id, invoice.amount_cents), account, invoice_id)
     sequence = await next_sequence(session, account.customer.id)
     with rejecting_overflow():

@@ -184,7 +184,12 @@ async def unarchive_customer(session: AsyncSession, *, customer_id: CustomerId, 
 
     customer.archived_at = None
     mark_changed(customer, at)
-    with unique_customer("customer_id"):
+    taken = EmailTaken(
+        "Another customer has this e-mail address: change the e-mail address of this archived customer with"
+        " updateCustomer first.",
+        "customer_id",
+    )
+    with unique_customer(taken):
         await record(session, EventType.CUSTOMER_UNARCHIVED, customer, at=at, now=now)
     return Outcome(customer_id=customer.id)
 
@@ -209,14 +214,14 @@ def new_invoice_prefix() -> str:
 
 
 @contextmanager
-def unique_customer(email_field: str = "email") -> Iterator[None]:
-    """Turns violations of unique constraints inside the block into `ExternalIdTaken`, or `EmailTaken` of this field."""
+def unique_customer(taken: EmailTaken | None = None) -> Iterator[None]:
+    """Turns violations of unique constraints inside the block into `ExternalIdTaken`, or into `taken`."""
     try:
         yield
     except IntegrityError as error:
         match violated_constraint(error):
             case "uq_customers_email_key":
-                raise EmailTaken("Another customer has this e-mail address.", email_field) from None
+                raise taken or EmailTaken("Another customer has this e-mail address.") from None
             case "uq_customers_external_id":
                 raise ExternalIdTaken("Another customer has this external id.") from None
             case _:

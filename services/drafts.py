@@ -132,7 +132,7 @@ async def update_invoice(
     if invoice.status is not InvoiceStatus.DRAFT:
         for name, value in (("net_days", net_days), ("po_number", po_number), ("memo", memo)):
             if value is not UNCHANGED:
-                refusal = status_error(invoice.status)
+                refusal = status_error(invoice.status, "only its `metadata` can still change")
                 refusal.field = (name,)
                 raise refusal
     if net_days is not UNCHANGED:
@@ -157,7 +157,7 @@ async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line
     Raises `InvoiceNotFound`, the error from `status_error` if the invoice is not a DRAFT, `InvalidInput`,
     `AmountTooLarge`, `QuantityOutOfRange`, `TooManyLines`, `TestClockAdvancing`.
     """
-    invoice, _, at = await open_draft(session, invoice_id, now)
+    invoice, _, at = await open_draft(session, invoice_id, now, to_be="changed")
     positions = (await session.scalars(select(InvoiceLine.position).where(InvoiceLine.invoice_id == invoice_id))).all()
     require_lines_fit(len(positions) + 1, "invoice_id")
     session.add(new_line(invoice, line, max(positions, default=0) + 1))
@@ -190,7 +190,7 @@ async def delete_draft_invoice(session: AsyncSession, *, invoice_id: InvoiceId, 
 
     Raises `InvoiceNotFound`, the error from `status_error` if the invoice is not a DRAFT, `TestClockAdvancing`.
     """
-    invoice, _, at = await open_draft(session, invoice_id, now)
+    invoice, _, at = await open_draft(session, invoice_id, now, to_be="deleted")
     await session.execute(
         delete(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id, InvoiceLine.customer_id == invoice.customer_id)
     )
@@ -210,7 +210,7 @@ async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now:
     Raises `InvoiceNotFound`, `InvoiceEmpty`, the error from `status_error` if the invoice is not a DRAFT,
     `AmountTooLarge`, `TestClockAdvancing`.
     """
-    row, account, at = await open_draft(session, invoice_id, now)
+    row, account, at = await open_draft(session, invoice_id, now, to_be="finalized")
     lines = await lines_of_invoice(session, invoice_id)
     if not lines:
         raise InvoiceEmpty("This invoice has no lines.")
@@ -236,14 +236,17 @@ async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now:
     return Outcome(invoice_id=invoice_id)
 
 
-async def open_draft(session: AsyncSession, invoice_id: InvoiceId, now: datetime) -> tuple[Invoice, Account, datetime]:
+async def open_draft(
+    session: AsyncSession, invoice_id: InvoiceId, now: datetime, *, to_be: str
+) -> tuple[Invoice, Account, datetime]:
     """Returns a DRAFT, the account of its customer, which is locked, and the customer's current time.
 
-    Raises `InvoiceNotFound`, the error from `status_error` if the invoice is not a DRAFT, `TestClockAdvancing`.
+    Raises `InvoiceNotFound`, the error from `status_error` if the invoice is not a DRAFT, `TestClockAdvancing`. `to_be`
+    says in its message what was to be done with the invoice, such as "finalized".
     """
     invoice = await read_existing_invoice(session, invoice_id)
     account, at = await open_customer(session, invoice.customer_id, now=now)
     invoice = await reread_invoice(session, invoice)
     if invoice.status is not InvoiceStatus.DRAFT:
-        raise status_error(invoice.status)
+        raise status_error(invoice.status, f"only a DRAFT can be {to_be}")
     return invoice, account, at

@@ -48,7 +48,13 @@ async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: dat
     Raises `InvoiceNotFound`, `InvoiceDraft`, `InvoicePaid`, `InvoiceVoid`, `InvoiceHasPayments`, `InvoiceCredited`,
     `InvoiceReversed`, `InvoiceNotVoidable`, `TooManyLines`, `AmountTooLarge`, `TestClockAdvancing`.
     """
-    live, state, at = await open_unpaid(session, invoice_id, now)
+    live, state, at = await open_unpaid(
+        session,
+        invoice_id,
+        now,
+        rule="only an OPEN or UNCOLLECTIBLE invoice can be voided",
+        draft_rule="call deleteDraftInvoice",
+    )
     lines = await lines_of_invoice(session, invoice_id)
     account = live
     if state.subscription_id is not None and carried_credits(lines):
@@ -91,7 +97,8 @@ async def mark_invoice_uncollectible(session: AsyncSession, *, invoice_id: Invoi
     Raises `InvoiceNotFound`, `InvoiceDraft`, `InvoicePaid`, `InvoiceVoid`, `InvoiceUncollectible`,
     `TestClockAdvancing`.
     """
-    account, state, at = await open_unpaid(session, invoice_id, now)
+    rule = "only an OPEN invoice can be marked as UNCOLLECTIBLE"
+    account, state, at = await open_unpaid(session, invoice_id, now, rule=rule)
     mark_uncollectible(account, state, at)
     await store(session, [account])
     return Outcome(invoice_id=invoice_id)
@@ -107,7 +114,7 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
     live, at = await open_customer(session, invoice.customer_id, now=now)
     invoice = await reread_invoice(session, invoice)
     if invoice.status is not InvoiceStatus.VOID:
-        raise status_error(invoice.status)
+        raise status_error(invoice.status, "only a VOID invoice can be reissued")
     if invoice.kind is InvoiceKind.ONE_OFF:
         raise InvoiceNotRecurring("Only an invoice of a subscription can be reissued: create another one-off invoice.")
     if await session.scalar(select(Invoice.id).where(Invoice.replaces_id == invoice_id)):
@@ -200,12 +207,13 @@ async def store_both(session: AsyncSession, account: Account, live: Account, *, 
 
 
 async def open_unpaid(
-    session: AsyncSession, invoice_id: InvoiceId, now: datetime
+    session: AsyncSession, invoice_id: InvoiceId, now: datetime, *, rule: str, draft_rule: str | None = None
 ) -> tuple[Account, InvoiceState, datetime]:
     """Returns the account of an OPEN or UNCOLLECTIBLE invoice, the invoice in that account, and the customer's current
     time.
 
-    Raises `InvoiceNotFound`, the error from `status_error` for any other status, `TestClockAdvancing`.
+    Raises `InvoiceNotFound`, `TestClockAdvancing`, and for any other status the error from `status_error` with `rule`,
+    or with `draft_rule` for a DRAFT.
     """
     invoice = await read_existing_invoice(session, invoice_id)
     account, at = await open_customer(session, invoice.customer_id, now=now)
@@ -213,7 +221,8 @@ async def open_unpaid(
         if state.id == invoice_id:
             return account, state, at
     # The status may have changed before the customer was locked.
-    raise status_error((await reread_invoice(session, invoice)).status)
+    status = (await reread_invoice(session, invoice)).status
+    raise status_error(status, draft_rule if draft_rule and status is InvoiceStatus.DRAFT else rule)
 
 
 async def read_existing_invoice(session: AsyncSession, invoice_id: InvoiceId) -> Invoice:

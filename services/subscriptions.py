@@ -78,7 +78,10 @@ async def decide_subscription(
     trial = trial_of(plan, request, starts_at)
     if trial is not None and await trial_subscription(session, account.customer.id, plan.id):
         if trial.asked_for:
-            raise TrialAlreadyUsed("This customer has already had a trial of this plan.")
+            raise TrialAlreadyUsed(
+                "This customer has already had a trial of this plan: leave the trial out, or give `trialDays: 0`.",
+                "trial_days" if request.trial_end is None else "trial_end",
+            )
         trial = None
     trial_end = trial.ends_at if trial else None
     terms = plan.terms(request.quantity)

@@ -21,6 +21,34 @@ MAYBE_CHANGED = (
 
 DID_YOU_MEAN = re.compile(r" Did you mean .*\?$", re.DOTALL)
 
+# Parts of graphql-core's messages about input values. They tell where the value begins.
+PREFIX = r"((?:(?:Variable|Argument) '[^']+' has invalid (?:default )?value(?: at [.\w\[\]]+)?: )?"
+ECHO_OF_INPUT = re.compile(
+    PREFIX + r"Expected value of type .*?)(?:, but encountered error|, found:|(?<=\?) Found:)", re.DOTALL
+)
+ECHO_OF_LEAF = re.compile(
+    PREFIX + r"(?:Enum '\w+'|\w+) cannot represent [\w -]*?value): .*?(\. Did you mean the enum value [\w', ]+\?)?",
+    re.DOTALL,
+)
+ECHO_OF_ENUM_VALUE = re.compile(r"(Variable [^:]+: )Value '.*' (does not exist in '\w+' enum\..*)", re.DOTALL)
+NOT_NONE = re.compile(r"(.* not to be )None\.")
+
+
+def plain_message(message: str) -> str:
+    """Returns a message of graphql-core without the input value that it repeats, and without Python's None.
+
+    The value may be a whole input with personal data. Names in the document are kept.
+    """
+    if echo := ECHO_OF_INPUT.match(message):
+        return echo[1] if echo[1].endswith("?") else f"{echo[1]}."
+    if echo := ECHO_OF_LEAF.fullmatch(message):
+        return f"{echo[1]}{echo[2] or '.'}"
+    if echo := ECHO_OF_ENUM_VALUE.fullmatch(message):
+        return f"{echo[1]}The value {echo[2]}"
+    if echo := NOT_NONE.fullmatch(message):
+        return f"{echo[1]}null."
+    return message
+
 
 def formatted(
     error: GraphQLError, *, suggestions: bool = True, before: bool = False, changed: bool = False
@@ -35,9 +63,9 @@ def formatted(
         cause = cause.original_error
     # A literal that cannot be read, such as an integer of 5000 digits, is the client's mistake.
     if cause is None or (error.path is None and isinstance(cause, ValueError | RecursionError)):
-        sent: dict[str, Any] = {**error.formatted}
+        sent: dict[str, Any] = {**error.formatted, "message": plain_message(error.message)}
         if not suggestions:
-            sent["message"] = DID_YOU_MEAN.sub("", error.message)
+            sent["message"] = DID_YOU_MEAN.sub("", sent["message"])
         return {**sent, "extensions": {"code": code_of(error, before=before), **sent.get("extensions", {})}}
 
     if isinstance(cause, RowBudgetExceeded):

@@ -69,6 +69,16 @@ def test_a_first_period_is_a_part_of_the_whole_period_that_ends_at_the_anchor(
     assert (line.period_start, line.period_end) == (at(starts_at), account.known_subscription.current_period_end)
 
 
+def test_the_lines_of_a_part_of_a_period_say_so() -> None:
+    account = anchored(some_terms(3000, quantity=3), at("2016-06-16"), BillingAnchor(1))
+
+    [charge] = account.invoices[0].lines
+    [credit] = credit_lines(account, at("2016-06-21"))
+
+    assert (charge.description, charge.amount_cents) == ("Part of a period of 3 × Pro", 4500)
+    assert (credit.description, credit.amount_cents) == ("Unused time on 3 × Pro", -3000)
+
+
 def test_case_C02_a_credit_in_a_later_period() -> None:  # noqa: N802 - names the published case
     account = anchored(some_terms(24_995), at("2016-07-01"), BillingAnchor(10))
     renew(account, at("2016-08-01"))

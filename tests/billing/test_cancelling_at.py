@@ -90,7 +90,7 @@ def test_the_last_period_is_billed_until_the_instant(settlement: Settlement) -> 
 
     assert amounts(account.invoices[1]) == [1000]
     [line] = account.invoices[1].lines
-    assert (line.kind, line.description) == (LineKind.PRORATION_CHARGE, "Pro")
+    assert (line.kind, line.description) == (LineKind.PRORATION_CHARGE, "Part of a period of Pro")
     assert (line.period_start, line.period_end) == (JULY, end)
     assert periods_of(account) == [Period(JUNE, JULY), Period(JULY, end)]
     assert account.known_subscription.ended_at == end

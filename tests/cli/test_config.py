@@ -177,13 +177,21 @@ def test_the_defaults_by_address_are_for_a_developers_own_server() -> None:
         ("BILLING_MAX_DEPHT", "BILLING_MAX_DEPTH"),
         ("BILLING_STATEMENT_TIMEOUT", "BILLING_STATEMENT_TIMEOUT_MS"),
         ("BILLING_PORT_FILE", "BILLING_PORT"),
-        ("BILLING_", "BILLING_PORT"),
+        ("BILLING_DATABASE_URL", "DATABASE_URL"),
     ],
 )
 def test_a_name_that_is_no_setting_is_refused_with_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(CommandError, match=rf"^{name} is not a setting. The closest name is {nearest}\.$"):
         read_configuration({name: "1"})
     assert read_configuration({f"_{name}": "1", "PATH": "/bin"}) == read_configuration({})
+
+
+@pytest.mark.parametrize("name", ["BILLING_FOO", "BILLING_"])
+def test_a_name_that_is_like_no_setting_is_refused_without_one(name: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        read_configuration({name: "1"})
+
+    assert str(refused.value) == f"{name} is not a setting: unset it. `billing config` lists all settings."
 
 
 @pytest.mark.parametrize("command", [("serve", "--port", "0"), ("migrate",), ("keys", "list"), ("config",)])

@@ -13,8 +13,9 @@ from billing.enums import InvoiceKind
 from cli.demo import fill
 from cli.errors import CommandError
 from db.database import Database, single_connection
-from db.models import Base, BillingPeriod, Customer, Event, Invoice, InvoiceLine, Subscription
+from db.models import Base, BillingPeriod, Customer, Event, Invoice, InvoiceLine, Payment, Subscription
 from services.verify import snapshot, verify
+from tests.cli.conftest import Serve, billing
 from tests.support import Api, count
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
@@ -48,7 +49,7 @@ async def test_two_runs_make_the_same_data(database_url: str, empty_database_url
     empty = {table for table, rows in one.items() if rows == "None"}
     assert empty == {
         *("billing_holds", "billing_runs", "idempotency_keys", "pending_lines", "test_clocks"),
-        *("api_keys", "rate_buckets", "trials"),
+        *("api_keys", "rate_buckets"),
     }
 
 
@@ -72,7 +73,7 @@ async def test_every_period_until_then_is_billed_and_none_is_due(database: Datab
         )
         assert (await session.scalars(gaps)).all() == []
         for model, column, words in (
-            (Subscription, Subscription.status, {"ACTIVE", "PAST_DUE", "CANCELED"}),
+            (Subscription, Subscription.status, {"PENDING", "TRIALING", "ACTIVE", "PAST_DUE", "CANCELED"}),
             (Invoice, Invoice.status, {"OPEN", "PAID", "VOID"}),
         ):
             assert set(await session.scalars(select(column).select_from(model).distinct())) == words
@@ -92,6 +93,8 @@ async def test_all_kinds_of_things_have_happened_and_all_invariants_hold(databas
             "credits": select(InvoiceLine.id).where(InvoiceLine.amount_cents < 0),
             "void": select(Invoice.id).where(Invoice.status == "VOID"),
             "balance": select(Customer.id).where(Customer.balance_cents > 0),
+            "payment reference": select(Payment.id).where(Payment.reference.is_not(None)),
+            "metadata": select(Subscription.id).where(Subscription.custom_metadata != {}),
             "change": select(Event.id).where(Event.type == "SUBSCRIPTION_CHANGED"),
         }
         found = {name: len((await session.scalars(query)).all()) for name, query in happened.items()}
@@ -119,3 +122,11 @@ async def test_it_ends_by_saying_what_there_is_and_what_comes_next(database_url:
     assert re.fullmatch(r"Demo data   3 customers, 8 plans, \d subscriptions, \d+ invoices, \d+ payments", made.strip())
     assert "`billing serve --data-dir 'my data'`" in serve
     assert "`billing verify --data-dir 'my data'`" in verify
+
+
+def test_beside_a_running_server_it_only_says_to_open_the_playground(serve: Serve, data_dir: Path) -> None:
+    serve("--data-dir", str(data_dir))
+
+    done = billing("demo", "--customers", "3", "--data-dir", str(data_dir))
+
+    assert "Next        Open the playground: its Customers tab shows them\n" in done.stderr

@@ -35,6 +35,8 @@ WRONG = {
     " '%Y-%m-%d'. See `billing renew --help`.",
     ("keys", "create", "--name", "x", "--scope", "all"): "Invalid value for '--scope': 'all' is not one of 'read',"
     " 'write', 'admin'. See `billing keys create --help`.",
+    ("keys", "create", "--name", "x"): "Missing option '--scope'. Choose from: read, write, admin."
+    " See `billing keys create --help`.",
     ("restore", "/nowhere"): "Invalid value for 'file': file '/nowhere' does not exist. See `billing restore --help`.",
     ("verify", "--all"): "No such option: --all. See `billing verify --help`.",
     ("bill",): "No such command 'bill'. See `billing --help`.",

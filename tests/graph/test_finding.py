@@ -56,7 +56,9 @@ async def test_an_invoice_is_found_by_its_number(api: Api) -> None:
         {"id": invoice_id, "number": number, "status": "OPEN", "customer": {"id": customer_id}}
         for invoice_id, number in zip((first, second), numbers, strict=True)
     ]
-    for absent in (numbers[0].lower(), f" {numbers[0]}", numbers[0][:-1], f"{numbers[0]}1"):
+    for pasted in (numbers[0].lower(), f" {numbers[0]}", f"\u00a0{numbers[0].title()}\t\r\n"):
+        assert (await api(BY_NUMBER, number=pasted))["invoiceByNumber"] == found[0]
+    for absent in (numbers[0][:-1], f"{numbers[0]}1", numbers[0].replace("-", " -"), numbers[0].replace("-", "ß"), ""):
         assert (await api(BY_NUMBER, number=absent))["invoiceByNumber"] is None
 
 

@@ -154,7 +154,7 @@ async def test_a_customer_has_one_trial_of_each_plan_that_a_trial_was_changed_to
     refused = await api.mutate("createSubscription", "subscription { id }", **wanted, trialDays=3)
     made = await api.mutate("createSubscription", "subscription { status }", **wanted)
 
-    assert refusal(refused) == ("TRIAL_ALREADY_USED", ["input", "planId"])
+    assert refusal(refused) == ("TRIAL_ALREADY_USED", ["input", "trialDays"])
     assert made["subscription"] == {"status": "ACTIVE"}
 
 

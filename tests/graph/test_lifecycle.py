@@ -124,7 +124,8 @@ async def test_there_is_one_trial_for_each_customer_and_plan(api: Api, sessions:
         planId=await api.a_plan(trialDays=14),
     )
 
-    assert refusal(days) == refusal(end) == ("TRIAL_ALREADY_USED", ["input", "planId"])
+    assert refusal(days) == ("TRIAL_ALREADY_USED", ["input", "trialDays"])
+    assert refusal(end) == ("TRIAL_ALREADY_USED", ["input", "trialEnd"])
     assert after_refusals == before
     assert by_default["subscription"] == {"status": "ACTIVE", "trialEnd": None}
     assert by_default["invoice"] == {"amountCents": 3000}

@@ -398,7 +398,8 @@ async def test_a_filter_by_what_is_no_currency_is_refused(api: Api, field: str, 
 
     [error] = answer.json()["errors"]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
-    assert error["message"] == f"{code!r} is not an ISO 4217 currency code."
+    hint = ": codes are upper case, such as 'EUR'" if code == "eur" else ""
+    assert error["message"] == f"{code!r} is not an ISO 4217 currency code{hint}."
 
 
 async def test_invoices_of_one_customer(api: Api) -> None:

@@ -77,7 +77,7 @@ async def test_a_trial_that_an_older_server_changed_to_is_the_only_one_of_its_pl
         "createSubscription", "subscription { id }", customerId=customer_id, planId=second, trialDays=3
     )
 
-    assert refusal(refused) == ("TRIAL_ALREADY_USED", ["input", "planId"])
+    assert refusal(refused) == ("TRIAL_ALREADY_USED", ["input", "trialDays"])
 
 
 async def test_a_period_that_an_older_server_changed_is_not_billed_again(

@@ -59,6 +59,11 @@ async def find_node(info: Info, id: strawberry.ID) -> Any:
     return None if kind is None else await info.context.find(by_id[kind.model], key)
 
 
+def stored_number(text: str) -> str:
+    """Returns the invoice number in the form in which it is stored. Numbers are upper case, as their prefixes are."""
+    return text.strip().upper()
+
+
 @strawberry.type(description="All queries. Looking up an id that does not exist or is malformed returns null.")
 class Query(PreviewQueries):
     @strawberry.field(description="The object with this id, of any type.")
@@ -118,11 +123,14 @@ class Query(PreviewQueries):
     invoice: Invoice | None = lookup(invoices_by_id, "The invoice with this id.")
     invoice_by_number: Invoice | None = lookup(
         invoices_by_number,
-        "The finalized invoice with this number. Customer sessions find only the customer's own invoices.",
+        (
+            "The finalized invoice with this number, ignoring case and surrounding white space. Customer sessions find"
+            " only the customer's own invoices."
+        ),
         argument="number",
-        argument_description="The invoice number, such as `7K2M9QXW4T-0001`. Case matters.",
+        argument_description="The invoice number, such as `7K2M9QXW4T-0001`.",
         argument_type=str,
-        key_of=str,
+        key_of=stored_number,
     )
     payment: Payment | None = lookup(payments_by_id, "The payment with this id.")
     payment_by_reference: Payment | None = lookup(

@@ -12,8 +12,8 @@ import strawberry
 from strawberry.types import get_object_definition
 
 from billing import limits, records
-from billing.errors import InvalidInput
-from billing.validation import CURRENCIES, UNCHANGED, Unchanged, valid_metadata
+from billing.errors import CurrencyUnknown, InvalidInput
+from billing.validation import UNCHANGED, Unchanged, valid_currency, valid_metadata
 from db.access.rows import JoinedRow, Row
 from db.models import Base
 from db.queries.pages import Condition, Value
@@ -243,9 +243,10 @@ def has_metadata(pairs: list[MetadataEntryInput] | None) -> tuple[Condition, ...
 
 def in_currency(code: str | None) -> tuple[Condition, ...]:
     """Returns the condition for rows in a currency. Raises a `BAD_USER_INPUT` error for an unknown currency code."""
-    if code is not None and code not in CURRENCIES:
-        raise bad_user_input(f"{code!r} is not an ISO 4217 currency code.")
-    return equals("currency", code)
+    try:
+        return equals("currency", None if code is None else valid_currency(code))
+    except CurrencyUnknown as error:
+        raise bad_user_input(str(error)) from None
 
 
 def any_of(column: str, words: list[Any] | None) -> tuple[Condition, ...]:

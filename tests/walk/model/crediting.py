@@ -24,7 +24,8 @@ def credits_at(customer: Customer, subscription: Subscription, at: datetime, cha
         found.append(
             Line(
                 "PRORATION_CREDIT",
-                "Unused time on " + line.description.removeprefix("Remaining time on "),
+                "Unused time on "
+                + line.description.removeprefix("Remaining time on ").removeprefix("Part of a period of "),
                 -credit,
                 line.unit_amount,
                 line.quantity,

@@ -150,7 +150,7 @@ def bill_period(
     if subscription.whole:
         billed = seconds(starts_at, subscription.billed_until or ends_at)
         amount = nearest(Fraction(amount * billed, subscription.whole))
-        text = text if billed else f"Free period of {text}"
+        text = f"{'Part of a' if billed else 'Free'} period of {text}"
     subscription.periods.append([starts_at, ends_at])
     subscription.next_at = ends_at
     line = Line(
