@@ -169,7 +169,7 @@ PAIRS: dict[str, tuple[Prepare, Step, Step, set[Codes]]] = {
         {(None, "BALANCE_TOO_LOW"), ("BALANCE_TOO_LOW", None)},
     ),
 }
-"""What to prepare, two steps, and the codes with which they end in either order."""
+"""The preparation, two steps, and the codes with which they end in either order."""
 
 
 @pytest.mark.parametrize("pair", PAIRS)
