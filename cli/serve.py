@@ -24,7 +24,7 @@ from cli.logs import configure_logs
 from cli.settings import Configuration, environment_of, read_configuration
 from cli.slow_clients import BoundedProtocol
 from cli.tracing import exporters_of, start_tracing
-from cli.workers import Workers
+from cli.workers import Workers, release_interrupts
 from db.database import Database
 from db.location import DatabaseServer
 from graph.observability import METRICS_FOLDER
@@ -134,6 +134,8 @@ def worker_app(database_url: str) -> Starlette:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != supervisor.pid:
             sys.exit(1)
+    # By now, uvicorn handles the signal.
+    release_interrupts()
     configure_logs(sys.stdout)
     configuration = replace(read_configuration(), database_url=database_url)
     BoundedProtocol.read_timeout_seconds = configuration.max_read_seconds

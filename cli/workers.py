@@ -3,7 +3,10 @@
 import logging
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from socket import socket
 from time import monotonic
 from types import FrameType
@@ -43,6 +46,10 @@ class Workers(Multiprocess):
         self._health: WeakKeyDictionary[Process, WorkerHealth] = WeakKeyDictionary()
         signal.signal(signal.SIGTERM, self._pass_on)
 
+    def init_processes(self) -> None:
+        with held_interrupts():
+            super().init_processes()
+
     def _pass_on(self, number: int, _frame: FrameType | None) -> None:
         self.signal_queue.append(number)
         for pid in [process.pid for process in self.processes]:
@@ -72,7 +79,8 @@ class Workers(Multiprocess):
                 return
             logger.warning("replacing a worker", extra={"facts": {"pid": process.pid, "reason": reason}})
             self.processes[index] = Process(self.config, self.sockets)
-            self.processes[index].start()
+            with held_interrupts():
+                self.processes[index].start()
 
     def _reason_to_replace(self, process: Process) -> str | None:
         """Returns the reason to replace a worker, or None if it is healthy or still starting."""
@@ -93,6 +101,26 @@ class Workers(Multiprocess):
             return "its health check cannot be sent"
         late = not health.answered and monotonic() - health.since > START_SECONDS
         return f"it did not start within {START_SECONDS} s" if late else None
+
+
+@contextmanager
+def held_interrupts() -> Iterator[None]:
+    """Holds SIGINT back during the block, and in processes that it starts until they call `release_interrupts`.
+
+    Ctrl-C reaches all processes. A worker that is still importing would print a `KeyboardInterrupt`.
+    """
+    # Starting the tracker later would end the block of the signal.
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        release_interrupts()
+
+
+def release_interrupts() -> None:
+    """Lets SIGINT through, including one that was held back. Call it once a process handles the signal."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def describe_exit(exit_code: int | None) -> str:
