@@ -25,6 +25,7 @@ ROOTS = {
     "subscriptions": f'first: 4, filter: {{testClockId: "{CLOCK}"}}',
     "invoices": f'first: 12, filter: {{testClockId: "{CLOCK}"}}',
     "payments": f'first: 12, filter: {{testClockId: "{CLOCK}"}}',
+    "creditNotes": f'first: 12, filter: {{testClockId: "{CLOCK}"}}',
     "events": "first: 4, filter: {objectType: SUBSCRIPTION}",
     "testClocks": "first: 4",
     "billingRuns": "first: 4",
@@ -91,6 +92,30 @@ SELECT gen_random_uuid(), customer_id, 1000 + 2 * sequence, 'OVERPAYMENT', 1, 1,
 INSERT INTO ledger_entries (id, customer_id, sequence, kind, amount_cents, balance_after_cents, currency, invoice_id,
   created_at)
 SELECT gen_random_uuid(), customer_id, 1001 + 2 * sequence, 'APPLIED', -1, 0, currency, id, now() FROM invoices;
+
+INSERT INTO credit_notes (id, customer_id, invoice_id, status, sequence, number, currency, amount_cents, applied_cents,
+  restored_cents, balance_cents, refund_cents, outside_cents, refunded_cents, reason, bill_to, issued_at, test_clock_id,
+  version, created_at, updated_at)
+SELECT id, customer_id, id, 'ISSUED', sequence, 'C-' || sequence, currency, 3, 1, 0, 1, 1, 0, 1, 'Too much', bill_to,
+  now(), test_clock_id, 1, now(), now()
+FROM invoices WHERE sequence IS NOT NULL;
+
+INSERT INTO credit_note_lines (id, customer_id, credit_note_id, invoice_line_id, position, description, amount_cents)
+SELECT DISTINCT ON (invoice_id) gen_random_uuid(), customer_id, invoice_id, id, 1, 'Credit', 3 FROM invoice_lines
+WHERE invoice_id IN (SELECT id FROM credit_notes) ORDER BY invoice_id, position;
+
+INSERT INTO reversals (id, customer_id, payment_id, amount_cents, reason, created_at)
+SELECT gen_random_uuid(), customer_id, id, 1, 'Returned', now() FROM payments;
+
+INSERT INTO refunds (id, customer_id, payment_id, credit_note_id, amount_cents, created_at)
+SELECT gen_random_uuid(), customer_id, id, id, 1, now() FROM credit_notes;
+
+INSERT INTO allocations (id, customer_id, invoice_id, kind, amount_cents, credit_note_id, created_at)
+SELECT gen_random_uuid(), customer_id, invoice_id, 'CREDIT_NOTE', 1, id, now() FROM credit_notes;
+
+INSERT INTO ledger_entries (id, customer_id, sequence, kind, amount_cents, balance_after_cents, currency,
+  credit_note_id, created_at)
+SELECT gen_random_uuid(), customer_id, 100000 + sequence, 'CREDIT_NOTE', 1, 1, currency, id, now() FROM credit_notes;
 
 INSERT INTO billing_runs (id, trigger, as_of, created_at, renewed, failed, invoices, past_due)
 VALUES (gen_random_uuid(), 'SERVER', now(), now(), 0, 0, 0, 0);
