@@ -8,6 +8,8 @@ const values = [
   'BillTo',
   'BillingHold',
   'Count',
+  'CreditNotePreview',
+  'CreditNotePreviewLine',
   'InvoicePreview',
   'InvoicePreviewLine',
   'MetadataEntry',
