@@ -354,8 +354,8 @@ class InvoiceAlreadyReissued(BillingError):
 class InvoiceNotReissuable(BillingError):
     code = "INVOICE_NOT_REISSUABLE"
     description = (
-        "The invoice's period has since been changed or shortened, or a line that it credited has been"
-        " credited elsewhere or voided."
+        "The invoice's period has since been changed or shortened, a line that it credited has been credited elsewhere"
+        " or voided, or voiding it dropped the pending credit of its change."
     )
     field = ("invoice_id",)
 

@@ -17,7 +17,7 @@ from billing.errors import (
     InvoiceNotRecurring,
     InvoiceNotReissuable,
 )
-from billing.ids import InvoiceId, SubscriptionId
+from billing.ids import InvoiceId, InvoiceLineId, SubscriptionId
 from billing.invoicing import bill
 from billing.money import rejecting_overflow
 from billing.new_records import Line
@@ -29,7 +29,13 @@ from db.access.records import from_row
 from db.models import Invoice
 from db.queries.accounts import allocations_of_invoice, is_later_event, period_was_changed, was_changed_since
 from db.queries.corrections import has_credit_note
-from db.queries.lines import billed_by_line, credited_by_line, lines_of_changes, lines_of_invoice
+from db.queries.lines import (
+    billed_by_line,
+    credited_by_line,
+    existing_lines,
+    lines_of_changes,
+    lines_of_invoice,
+)
 from services.accounts.clock import customer_time
 from services.accounts.open import open_customer
 from services.accounts.read import read_accounts
@@ -164,9 +170,12 @@ async def require_period_intact(session: AsyncSession, account: Account, invoice
 async def reissued_lines(session: AsyncSession, account: Account, invoice_id: InvoiceId) -> list[Line]:
     """Returns new lines for the replacement of a void invoice.
 
-    Raises `InvoiceNotReissuable` if a credit is now more than its line has left to credit.
+    Raises `InvoiceNotReissuable` if a credit is now more than its line has left to credit, or if voiding the invoice
+    dropped the pending credit of a change.
     """
     lines = await lines_of_invoice(session, invoice_id)
+    if await is_credit_dropped(session, account, lines):
+        raise InvoiceNotReissuable("Voiding this invoice dropped the pending credit of its change.")
     credits_ = [line for line in lines if line.kind is LineKind.PRORATION_CREDIT]
     elsewhere = await lines_of_changes(session, account.known_subscription.id, credits_, elsewhere_than=invoice_id)
     counted = {line.id for line in account.pending_lines}
@@ -181,6 +190,17 @@ async def reissued_lines(session: AsyncSession, account: Account, invoice_id: In
         if credited.get(line_id, 0) + more > billed.get(line_id, 0):
             raise InvoiceNotReissuable("A line that this invoice credited has been credited elsewhere or voided.")
     return again
+
+
+async def is_credit_dropped(session: AsyncSession, account: Account, lines: Sequence[Line]) -> bool:
+    """Returns True if the credits of a change among `lines` were pending and dropped when the invoice was voided.
+
+    The id of a change is that of its first line, which is a credit if it has any.
+    """
+    known = {line.id for line in [*lines, *account.pending_lines]}
+    firsts = {InvoiceLineId(line.change_id) for line in lines if line.kind in CHARGES and line.change_id is not None}
+    missing = firsts - known
+    return bool(missing) and not missing <= await existing_lines(session, list(missing))
 
 
 async def account_of_subscription(

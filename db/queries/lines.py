@@ -165,6 +165,11 @@ async def credited_by_line(
     return {line_id: int(cents) for line_id, cents in found}
 
 
+async def existing_lines(session: AsyncSession, line_ids: Sequence[InvoiceLineId]) -> set[InvoiceLineId]:
+    """Returns those of the ids that belong to a line of an invoice, of any status."""
+    return set(await session.scalars(select(InvoiceLine.id).where(among(InvoiceLine.id, line_ids))))
+
+
 async def noted_by_line(session: AsyncSession, line_ids: Sequence[InvoiceLineId]) -> dict[InvoiceLineId, int]:
     """Returns the cents of credit notes for each line. Void ones do not count. Lines without any are missing."""
     # Tables instead of models: a customer session that may not see credit notes must get the right amounts too.

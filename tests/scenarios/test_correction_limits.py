@@ -105,3 +105,16 @@ async def paid_in_advance(story: Story, amount_cents: int) -> str:
         allowOverpayment=True,
     )
     return str(payload["payment"]["id"])
+
+
+async def test_the_invoice_of_a_change_whose_pending_credit_was_dropped_is_not_reissued(api: Api) -> None:
+    """The charge would be billed again, and the credit that belongs to it would not."""
+    story = await Story.begin(api, "2027-04-01")
+    await story.subscribe(await api.a_plan(name="A", amountCents=3000, interval="MONTH", intervalCount=1))
+    await story.advance("2027-04-11")
+    plan_b = await api.a_plan(name="B", amountCents=6000, interval="MONTH", intervalCount=1)
+    changed = await story.change(planId=plan_b, mode="CHARGE_NOW_CREDIT_LATER")
+    await story.do("voidInvoice", "invoice { id }", id=changed["id"])
+
+    assert await refused(story, "reissueInvoice", id=changed["id"]) == "INVOICE_NOT_REISSUABLE"
+    assert (await story.subscription("pendingLines { amountCents }"))["pendingLines"] == []

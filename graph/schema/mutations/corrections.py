@@ -23,7 +23,7 @@ from graph.schema.types.invoices import Invoice
 from graph.schema.types.payments import Payment
 from services import corrections, credit_notes
 
-REASON = f"The reason, for your records: 1 to {limits.MAX_REASON} characters."
+REASON = f"The reason, which the customer can read too: 1 to {limits.MAX_REASON} characters."
 
 
 @strawberry.input(description="A reversal of a payment: the money never came, or not from this customer.")

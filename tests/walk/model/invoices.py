@@ -171,6 +171,7 @@ def void(world: World, customer: Customer, invoice: Invoice) -> None:
     if given_back := sum(allocation.amount for allocation in counted):
         add_to_balance(customer, "GIVEN_BACK", given_back, at, invoice)
     if subscription:
+        subscription.dropped |= {line.change for line in subscription.waiting if is_credit_of(line, invoice)}
         subscription.waiting = [line for line in subscription.waiting if not is_credit_of(line, invoice)]
     if again and subscription and subscription.is_live:
         wait_for_next(subscription, again)
@@ -223,6 +224,7 @@ def reissue(world: World, customer: Customer, invoice: Invoice) -> Invoice:
         INVOICE_NOT_REISSUABLE=(
             is_for_changed_period(invoice)
             or ended_since(invoice)
+            or any(line.kind in CHARGES and line.change in subscription.dropped for line in invoice.lines)
             or gives_too_much_back(customer, list(copies.values()))
         )
     )

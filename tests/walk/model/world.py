@@ -240,6 +240,8 @@ class Subscription:
     terms_at: datetime | None = None
     pending: tuple[Plan, int, datetime] | None = None
     waiting: list[Line] = field(default_factory=list)
+    dropped: set[int | None] = field(default_factory=set)
+    """Changes whose waiting credits were dropped because the invoice that charges for them was voided."""
     changed: set[int] = field(default_factory=set)
     """Ordinals of the periods in which plan or quantity changed, or which were cut short."""
     changes: list[tuple[int, datetime]] = field(default_factory=list)
