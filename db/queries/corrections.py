@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.enums import AllocationKind, CreditNoteStatus
@@ -34,13 +34,19 @@ async def invoice_states(session: AsyncSession, invoice_ids: Sequence[InvoiceId]
 
 
 async def allocations_of_payment(
-    session: AsyncSession, customer_id: CustomerId, payment_id: PaymentId
+    session: AsyncSession, customer_id: CustomerId, payment_id: PaymentId, *, or_balance: bool
 ) -> list[AllocationState]:
-    """Returns the allocations of a payment, and those of the customer's balance, that are not released."""
+    """Returns the allocations of a payment and, with `or_balance`, those of the customer's balance.
+
+    Without those that are released.
+    """
+    theirs: ColumnElement[bool] = Allocation.payment_id == payment_id
+    if or_balance:
+        theirs = or_(theirs, Allocation.kind == AllocationKind.BALANCE)
     statement = select(*ALLOCATION.columns).where(
         Allocation.customer_id == customer_id,
         Allocation.released_at.is_(None),
-        or_(Allocation.payment_id == payment_id, Allocation.kind == AllocationKind.BALANCE),
+        theirs,
     )
     return ALLOCATION.read(await session.execute(statement))
 
