@@ -63,6 +63,10 @@ WRITTEN = {
     "allocations": "customer_id",
     "ledger_entries": "customer_id",
     "pending_lines": "customer_id",
+    "credit_notes": "customer_id",
+    "credit_note_lines": "customer_id",
+    "reversals": "customer_id",
+    "refunds": "customer_id",
 }
 """Tables with rows of a customer, and the column with the customer's id."""
 

@@ -113,6 +113,9 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     def decided(of: Callable[[Account], Iterable[Any]]) -> list[Any]:
         return [row for account in accounts for row in of(account)]
 
+    def changed(name: str) -> list[Any]:
+        return [row for account in accounts for row in getattr(account, name).values()]
+
     await change_periods(session, accounts)
     await delete_removed_lines(session, accounts)
     writes = Writes()
@@ -123,22 +126,22 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     writes.add(TRIAL, [trial for trial in trials if not trial.promised])
     writes.add(PROMISED_TRIAL, [trial for trial in trials if trial.promised])
     writes.add(PAYMENT, decided(attrgetter("payments")))
-    writes.add(CHANGED_PAYMENT, decided(lambda account: account.changed_payments.values()))
+    writes.add(CHANGED_PAYMENT, changed("changed_payments"))
     writes.add(REVERSAL, decided(attrgetter("reversals")))
     writes.add(REFUND, decided(attrgetter("refunds")))
     notes: list[NewCreditNote] = decided(attrgetter("credit_notes"))
     writes.add(CREDIT_NOTE, notes)
     writes.add(CREDIT_NOTE_LINE, [line for note in notes for line in note.lines])
-    writes.add(CHANGED_CREDIT_NOTE, decided(lambda account: account.changed_credit_notes.values()))
+    writes.add(CHANGED_CREDIT_NOTE, changed("changed_credit_notes"))
     writes.add(NEW_INVOICE, decided(attrgetter("invoices")))
     writes.add(FINALIZED_DRAFT, decided(attrgetter("finalized_drafts")))
     writes.add(NEW_PENDING_LINE, decided(new_pending_lines))
     writes.add(NEW_LINE, decided(numbered_lines))
     writes.add(NEW_ALLOCATION, decided(attrgetter("allocations")))
     writes.add(LEDGER_ENTRY, decided(attrgetter("ledger_entries")))
-    writes.add(CHANGED_INVOICE, decided(lambda account: account.changed_invoices.values()))
-    changed = [account.subscription for account in accounts if account.subscription_changed and not account.is_new]
-    writes.add(CHANGED_SUBSCRIPTION, changed)
+    writes.add(CHANGED_INVOICE, changed("changed_invoices"))
+    renewed = [account.subscription for account in accounts if account.subscription_changed and not account.is_new]
+    writes.add(CHANGED_SUBSCRIPTION, renewed)
     events = decided(attrgetter("events"))
     writes.add(EVENT, events)
     announce_events(session, events)
