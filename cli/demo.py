@@ -17,12 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.changes import ChangeMode, change_terms
-from billing.enums import EventType, ObjectType, PaymentMethod, PlanInterval
+from billing.credit_notes import RequestedCredit, issue_credit_note
+from billing.enums import EventType, InvoiceStatus, ObjectType, PaymentMethod, PlanInterval
 from billing.ids import CustomerId, NewId, PlanId
 from billing.limits import NET_DAYS
 from billing.new_records import NewEvent
 from billing.paying import apply_payment
-from billing.records import Address, BillTo, CustomerState, Price, Terms
+from billing.records import Address, BillTo, Creditable, CreditableLine, CustomerState, Price, Terms
 from billing.renewals import renew
 from billing.subscribing import CancellationRequest, decide_cancellation, subscribe
 from billing.voiding import void
@@ -302,8 +303,8 @@ def live_until(account: Account, as_of: datetime, *, pays: bool) -> None:
 
 
 def make_exception(account: Account, plans: list[Plan], draw: random.Random, as_of: datetime) -> None:
-    """Changes one subscription in ten, records an advance payment for one customer in twenty, and voids some overdue
-    invoices.
+    """Changes one subscription in ten, records an advance payment for one customer in twenty, credits a part of an
+    invoice for as many, and voids some overdue invoices.
 
     A change of plan credits unused time. If the credit exceeds the price of the new plan, the rest stays as balance.
     """
@@ -318,8 +319,20 @@ def make_exception(account: Account, plans: list[Plan], draw: random.Random, as_
     elif chance < 0.15:
         card, reference = PaymentMethod.CARD, reference_of(account)
         apply_payment(account, 5000, [], method=card, reference=reference, received_at=as_of, at=as_of)
+    elif chance < 0.2:
+        credit_some(account, as_of)
     elif chance > 0.7 and (late := [each for each in account.unpaid if each.due_at and each.due_at < as_of]):
         void(account, late[-1], [], as_of, credited_elsewhere=False)
+
+
+def credit_some(account: Account, as_of: datetime) -> None:
+    """Credits a tenth of the latest invoice that is paid, to the balance."""
+    paid = [each for each in account.invoices if each.status is InvoiceStatus.PAID and each.amount_cents > 0]
+    if paid:
+        lines = [CreditableLine(line.id, line.description, line.amount_cents, 0, 0) for line in paid[-1].lines]
+        creditable = Creditable(paid[-1].amount_cents, lines, noted_cents=0)
+        request = RequestedCredit(amount_cents=creditable.creditable_cents // 10)
+        issue_credit_note(account, paid[-1], creditable, request, None, sequence=1, reason="Goodwill", at=as_of)
 
 
 def cancel_some(account: Account, draw: random.Random, as_of: datetime) -> None:
