@@ -104,7 +104,7 @@ def end_trial(account: Account, at: datetime) -> NewInvoice:
         )
     if subscription.trial_start == at:
         on_test_clock = account.customer.test_clock_id is not None
-        way_out = "advance the test clock first" if on_test_clock else "try again in a second"
+        way_out = "advance the test clock first" if on_test_clock else "try again a second later"
         raise TrialInvalid(f"A trial must last at least one second, and this one started now: {way_out}.", "end_now")
     move_trial_end(account, at)
     with rejecting_overflow():

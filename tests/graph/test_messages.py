@@ -136,7 +136,7 @@ async def test_a_trial_that_starts_in_this_second_cannot_end_yet(api: Api, clock
     trials = [await api.a_subscription(customer_id, trialDays=14) for customer_id in (None, on_a_clock)]
 
     assert [await message_of(api, "updateTrial", id=each, endNow=True) for each in trials] == [
-        "A trial must last at least one second, and this one started now: try again in a second.",
+        "A trial must last at least one second, and this one started now: try again a second later.",
         "A trial must last at least one second, and this one started now: advance the test clock first.",
     ]
 

@@ -96,7 +96,7 @@ SELECT gen_random_uuid(), customer_id, 1001 + 2 * sequence, 'APPLIED', -1, 0, cu
 INSERT INTO credit_notes (id, customer_id, invoice_id, status, sequence, number, currency, amount_cents, applied_cents,
   restored_cents, balance_cents, refund_cents, outside_cents, refunded_cents, reason, bill_to, issued_at, test_clock_id,
   version, created_at, updated_at)
-SELECT id, customer_id, id, 'ISSUED', sequence, 'C-' || sequence, currency, 3, 1, 0, 1, 1, 0, 1, 'Too much', bill_to,
+SELECT id, customer_id, id, 'ISSUED', 1000 + sequence, 'C-' || sequence, currency, 3, 1, 0, 1, 1, 0, 1, 'Too much', bill_to,
   now(), test_clock_id, 1, now(), now()
 FROM invoices WHERE sequence IS NOT NULL;
 

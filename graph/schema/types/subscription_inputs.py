@@ -58,8 +58,8 @@ class BillingAnchorInput:
     day_of_month: int | None = strawberry.field(
         default=None,
         description=(
-            "Day of the month, 1 to 31. A shorter month uses its last day. With a `month`, the day must occur in it;"
-            " February 29 does."
+            "Day of the month, 1 to 31. A shorter month uses its last day. With a `month`, it must be a day that this"
+            " month has, at least in leap years."
         ),
     )
     month: int | None = strawberry.field(
