@@ -96,8 +96,8 @@ SELECT gen_random_uuid(), customer_id, 1001 + 2 * sequence, 'APPLIED', -1, 0, cu
 INSERT INTO credit_notes (id, customer_id, invoice_id, status, sequence, number, currency, amount_cents, applied_cents,
   restored_cents, balance_cents, refund_cents, outside_cents, refunded_cents, reason, bill_to, issued_at, test_clock_id,
   version, created_at, updated_at)
-SELECT id, customer_id, id, 'ISSUED', 1000 + sequence, 'C-' || sequence, currency, 3, 1, 0, 1, 1, 0, 1, 'Too much', bill_to,
-  now(), test_clock_id, 1, now(), now()
+SELECT id, customer_id, id, 'ISSUED', 1000 + sequence, 'C-' || sequence, currency, 3, 1, 0, 1, 1, 0, 1, 'Too much',
+  bill_to, now(), test_clock_id, 1, now(), now()
 FROM invoices WHERE sequence IS NOT NULL;
 
 INSERT INTO credit_note_lines (id, customer_id, credit_note_id, invoice_line_id, position, description, amount_cents)
@@ -108,7 +108,7 @@ INSERT INTO reversals (id, customer_id, payment_id, amount_cents, reason, create
 SELECT gen_random_uuid(), customer_id, id, 1, 'Returned', now() FROM payments;
 
 INSERT INTO refunds (id, customer_id, payment_id, credit_note_id, amount_cents, created_at)
-SELECT gen_random_uuid(), customer_id, id, id, 1, now() FROM credit_notes;
+SELECT gen_random_uuid(), customer_id, id, id, 1, now() FROM credit_notes WHERE id IN (SELECT id FROM payments);
 
 INSERT INTO allocations (id, customer_id, invoice_id, kind, amount_cents, credit_note_id, created_at)
 SELECT gen_random_uuid(), customer_id, invoice_id, 'CREDIT_NOTE', 1, id, now() FROM credit_notes;

@@ -46,6 +46,9 @@ ABSENT = 10**9
 
 SEARCHES = ("customer", "grown-", "seldom", "seldom 50", "absent@example.com", "xyz", "cu", "se", "zz")
 """Texts that are in all customers, in at most `RARE` customers, or in none."""
+IN_ALL = ("customer", "grown-", "cu")
+SORTED = ("NAME", "EMAIL")
+"""Orders in which a search reads and sorts all matches: a search that finds all customers reads them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,7 @@ def cases_of(each: List, newest: datetime) -> Iterator[Case]:
 
     yield case(())
     for text in SEARCHES if each.searched else ():
-        for order in ("", *each.orders):
+        for order in ("", *(order for order in each.orders if text not in IN_ALL or order not in SORTED)):
             yield searched(each, text, order)
             yield searched(each, text, order, ", filter: {archived: false}")
     for order in each.orders:
