@@ -53,7 +53,7 @@ from graph.schema.types.invoices import InvoiceFilter, InvoiceOrder
 from graph.schema.types.previews import InvoicePreview, upcoming_invoices_field
 from graph.settings import Settings
 from services import customers
-from tests.support import NOW, Api, TestClock
+from tests.support import NOW, Api, TestClock, events_settle
 
 REASON = "Use another. It goes on 2027-01-01."
 
@@ -224,6 +224,7 @@ async def test_what_is_deprecated_is_read_as_ever(api: Api, database: Database) 
       invoices { nodes { number } } events { nodes { type } }
     """
 
+    await events_settle(database)
     found = await answered(
         database,
         f"""query ($id: ID!) {{
