@@ -75,12 +75,11 @@ def anchor_instant(anchor: BillingAnchor, interval: Interval, starts_at: datetim
     return first if first >= starts_at else first + timedelta(days=7)
 
 
-def later_anchor(anchor_at: datetime, interval: Interval, starts_at: datetime) -> datetime:
-    """Returns an equivalent anchor after a start: periods that are counted from it begin at the same instants.
+def later_anchor(anchor_at: datetime, interval: Interval, number: int) -> datetime:
+    """Returns an equivalent anchor, not before boundary `number`: periods counted from it begin at the same instants.
 
     For a start that moved far beyond its anchor. The day of the anchor is never cut to the length of its month.
     """
-    number = next_boundary_number(anchor_at, interval, starts_at)
     boundaries = (nth_boundary(anchor_at, interval, number + n) for n in range(PERIODS_TO_SEARCH))
     return next(later for later in boundaries if interval.days or later.day == anchor_at.day)
 

@@ -251,14 +251,9 @@ def require_fits_next_period(account: Account, terms: Terms) -> None:
 def apply_terms(account: Account, terms: Terms, effective_at: datetime, at: datetime) -> None:
     """Applies the terms within the current period, whose end does not change."""
     subscription = account.known_subscription
-    anchor, policy = (subscription.anchor_at, subscription.anchor_ordinal), subscription.first_period
     mark_period_changed(account, at)
-    set_terms(account, terms, effective_at)
-    # A new interval must not move the anchor during a trial: the first period starts at the trial's end.
-    if subscription.first_period is policy:
-        subscription.anchor_at, subscription.anchor_ordinal = anchor
-    else:
-        subscription.anchor_at, subscription.anchor_ordinal = subscription.current_period.end, subscription.next_ordinal
+    # The interval can change only in a trial: the first billing period starts at its end.
+    set_terms(account, terms, effective_at, counted_from=subscription.current_period.end)
     account.record_change(EventType.SUBSCRIPTION_CHANGED, subscription, at)
 
 

@@ -206,7 +206,7 @@ def next_part(account: Account, starts_at: datetime) -> PeriodPart:
         # The first period after a billing anchor was set. The interval may have changed since then.
         number = next_boundary_number(subscription.anchor_at, interval, starts_at)
         if number > ordinal + 1:
-            subscription.anchor_at = later_anchor(subscription.anchor_at, interval, starts_at)
+            subscription.anchor_at = later_anchor(subscription.anchor_at, interval, number)
             number = next_boundary_number(subscription.anchor_at, interval, starts_at)
         subscription.anchor_ordinal = ordinal + 1 - number
         subscription.first_period = None
@@ -303,18 +303,18 @@ def apply_pending_change(account: Account, boundary: datetime, at: datetime) -> 
     account.record_change(EventType.SUBSCRIPTION_CHANGED, account.known_subscription, at)
 
 
-def set_terms(account: Account, terms: Terms, since: datetime) -> None:
+def set_terms(account: Account, terms: Terms, since: datetime, *, counted_from: datetime | None = None) -> None:
     """Changes the terms from `since` on.
 
-    If the interval changes, `since` becomes the anchor from which periods are counted, unless a billing anchor is set
-    for the next period that suits the new interval too.
+    If the interval changes, `counted_from` (by default `since`) becomes the anchor from which periods are counted,
+    unless a billing anchor is set for the next period that suits the new interval too.
     """
     subscription, before = account.known_subscription, account.known_terms
     if terms.interval != before.interval:
         if not is_same_unit(terms.interval, before.interval):
             subscription.first_period = None
         if subscription.first_period is None:
-            subscription.anchor_at = since
+            subscription.anchor_at = counted_from or since
             subscription.anchor_ordinal = subscription.next_ordinal
     subscription.plan_id, subscription.quantity = terms.plan_id, terms.quantity
     subscription.terms_at = since

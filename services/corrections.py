@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import Account, require_currency, use_currency
 from billing.errors import CreditNoteNotFound, PaymentNotFound
 from billing.ids import CreditNoteId, CustomerId, PaymentId
-from billing.limits import MAX_CENTS, MAX_REASON, MAX_REFERENCE
-from billing.money import AmountOverflow, rejecting_overflow
+from billing.limits import MAX_REASON, MAX_REFERENCE
+from billing.money import checked_cents, rejecting_overflow
 from billing.records import PaymentState
 from billing.reversing import adjust_balance, record_refund, reverse_payment
 from billing.validation import optional_text, required_text, valid_currency
@@ -103,8 +103,7 @@ async def adjust_customer_balance(
     account, at = await open_customer(session, customer_id, now=now)
     require_currency(account, currency, "currency")
     with rejecting_overflow("amount_cents"):
-        if abs(amount_cents) > MAX_CENTS:
-            raise AmountOverflow(amount_cents)
+        checked_cents(amount_cents)
         if amount_cents > 0:
             use_currency(account, currency, at)
         adjust_balance(account, amount_cents, reason, at)
