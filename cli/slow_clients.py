@@ -69,6 +69,21 @@ class BoundedFlow(FlowControl):
             super().resume_reading()
 
 
+class ResponseTransport:
+    """Transport of one response. If uvicorn closes it while the request is still arriving, it hangs up instead."""
+
+    def __init__(self, protocol: "BoundedProtocol") -> None:
+        self._protocol = protocol
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+
+    def close(self) -> None:
+        if self._protocol.is_body_open:
+            self._protocol.hang_up()
+        else:
+            self._protocol.transport.close()
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 protocol with timeouts and limits. It waits `read_timeout_seconds` for the head of a request,
     for its body, and for the client to read some of the response. It parses a request only after the response to the
@@ -81,6 +96,8 @@ class BoundedProtocol(HttpToolsProtocol):
     cycle: RequestResponseCycle | None  # type: ignore[assignment]
     flow: BoundedFlow
 
+    _is_hanging_up = False
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = BoundedFlow(transport)
@@ -91,7 +108,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refusal: Refusal | None = None
         self._fields = 0
         self._bytes_around = 0
-        self._body_open = False
+        self.is_body_open = False
         self._late_bytes = 0
         self._waits_for: object = None
         self._waited_seconds = 0
@@ -113,6 +130,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self.url, self.headers = b"", []
 
     def data_received(self, data: bytes) -> None:
+        if self._is_hanging_up:
+            self._discard(len(data))
+            return
         self._unparsed = self._unparsed + data if self._unparsed else data
         self._parse()
 
@@ -120,11 +140,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._running = cycle
         super()._start_asgi_task(cycle, app)
 
+    def shutdown(self) -> None:
+        if self._is_hanging_up:
+            self.transport.close()
+        else:
+            super().shutdown()
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._forget_answered()
         self._parse()
-        if not self.transport.is_closing():
+        if not self._is_ended():
             self.flow.resume_reading()
 
     def _forget_answered(self) -> None:
@@ -146,10 +172,12 @@ class BoundedProtocol(HttpToolsProtocol):
                 position += len(piece)
                 self._count(self._feed(piece))
             self._unparsed += received[position:]
-        if self._refusal is not None and not self._is_busy() and not self.transport.is_closing():
+        if self._refusal is not None and not self._is_busy() and not self._is_ended():
             self._end(self._refusal)
+        if self._is_ended():
+            return
         self.flow.full = len(self._unparsed) > MAX_UNPARSED_BYTES
-        if self.flow.full and not self.transport.is_closing():
+        if self.flow.full:
             self.flow.pause_reading()
 
     def _is_busy(self) -> bool:
@@ -157,8 +185,12 @@ class BoundedProtocol(HttpToolsProtocol):
         return bool(self.pipeline) or ((unanswered := self._unanswered()) is not None and not unanswered.more_body)
 
     def _is_over(self) -> bool:
-        """Returns True if nothing more is read: the connection is closed, or will be once the rejection is sent."""
-        return self._refusal is not None or self.transport.is_closing()
+        """Returns True if nothing more is parsed: the connection is closed, or will be once the rejection is sent."""
+        return self._refusal is not None or self._is_ended()
+
+    def _is_ended(self) -> bool:
+        """Returns True if no further request is answered on this connection."""
+        return self._is_hanging_up or self.transport.is_closing()
 
     def _feed(self, piece: bytes) -> int:
         """Parses a piece and returns how many bytes of it were consumed. Notes the reason for a rejection.
@@ -203,10 +235,14 @@ class BoundedProtocol(HttpToolsProtocol):
             INCOMPLETE.add(self._address, self._make_room, size)
         else:
             INCOMPLETE.drop(self._address, self._make_room)
-        if self._body_open and self._unanswered() is None:
-            self._late_bytes += size
-            if self._late_bytes > MAX_LATE_BYTES:
-                self.transport.close()
+        if self.is_body_open and self._unanswered() is None:
+            self._discard(size)
+
+    def _discard(self, size: int) -> None:
+        """Counts bytes of a request that arrive after its response, and disconnects clients that send too many."""
+        self._late_bytes += size
+        if self._late_bytes > MAX_LATE_BYTES:
+            self.transport.close()
 
     def _is_arriving(self) -> bool:
         """Returns True if a request has arrived only in part."""
@@ -229,7 +265,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._fields > MAX_HEADER_FIELDS:
             raise Refusal(HEAD_TOO_LARGE, f"A request may have at most {MAX_HEADER_FIELDS} header fields.")
         # The parser reports trailer fields as headers, but they must not be merged with them: RFC 9110, section 6.5.1.
-        if not self._body_open:
+        if not self.is_body_open:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -241,9 +277,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if codings not in ([], [b"chunked"]):
             raise Refusal(NOT_IMPLEMENTED, "The only supported Transfer-Encoding is chunked.")
         super().on_headers_complete()
+        if self.cycle is not None:
+            self.cycle.transport = ResponseTransport(self)  # type: ignore[assignment]
         self.headers = []
         self._fields = 0
-        self._body_open = True
+        self.is_body_open = True
         self._late_bytes = 0
 
     def on_body(self, body: bytes) -> None:
@@ -253,7 +291,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():
             super().on_message_complete()
-            self._body_open = False
+            self.is_body_open = False
 
     def _begun_head(self) -> HTTPScope | None:
         """Returns the request whose head has arrived only in part, if any."""
@@ -282,6 +320,8 @@ class BoundedProtocol(HttpToolsProtocol):
         unsent = self.transport.get_write_buffer_size()
         if unsent:
             return "taking", unsent
+        if self._is_hanging_up:
+            return "end"
         if (reading := self._unanswered()) is not None:
             # Reading pauses while the application does not take the body.
             return ("body", reading) if reading.more_body and not self.flow.read_paused else None
@@ -293,13 +333,15 @@ class BoundedProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         if self.transport.get_write_buffer_size():
             self.transport.abort()
+        elif self._is_hanging_up:
+            self.transport.close()
         else:
             message = f"The request did not arrive within {self.read_timeout_seconds:g} s."
             self._end(Refusal(TIMED_OUT, message, code=ErrorCode.TIMEOUT))
 
     def _end(self, refusal: Refusal) -> None:
         """Closes the connection. Sends `refusal` first if a request is arriving or unanswered."""
-        is_first = refusal.status == NOT_HTTP and not self._body_open
+        is_first = refusal.status == NOT_HTTP and not self.is_body_open
         if is_first or self._begun_head() is not None or self._unanswered() is not None:
             self._refuse(refusal)
         else:
@@ -315,7 +357,22 @@ class BoundedProtocol(HttpToolsProtocol):
             # Code that reads the body sees a disconnected client.
             unanswered.disconnected = True
             unanswered.message_event.set()
-        self.transport.close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Ends the connection so that the client can read the response while it is still sending its request.
+
+        What arrives is discarded until the client closes the connection, for at most `read_timeout_seconds`.
+        Closing at once would reset the connection, and the client could lose the response: RFC 9112, section 9.6.
+        """
+        if self._is_ended():
+            return
+        self._is_hanging_up = True
+        self._unparsed, self._late_bytes = b"", 0
+        INCOMPLETE.drop(self._address, self._make_room)
+        self.flow.full = False
+        self.flow.resume_reading()
+        self.transport.write_eof()
 
 
 def response_to(refusal: Refusal) -> bytes:

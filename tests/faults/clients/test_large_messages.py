@@ -1,8 +1,12 @@
 """Clients that send too much besides the body of a request: the server discards it and disconnects them."""
 
 import asyncio
+import socket
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -174,3 +178,43 @@ async def test_a_trailer_field_is_no_header(served: Served) -> None:
             said = await reader.readuntil(b'"totalCount":0')
 
     assert said.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("start", "status"),
+    [
+        (HEAD[:-2] + FIELD * 101, 431),
+        (HEAD[:-2] + WRONG_KEY + b"Connection: close\r\n\r\n", 401),
+        (HEAD.replace(b"Content-Length", b"Connection: close\r\nContent-Length: 99999999\r\nX-Length"), 413),
+    ],
+    ids=["too large a head", "a wrong key", "too large a body"],
+)
+async def test_a_client_that_still_sends_reads_why_it_is_rejected(served: Served, start: bytes, status: int) -> None:
+    """Closing a connection while its client sends resets it, and the client loses what it has not read."""
+    address = urlsplit(served.url)
+
+    def exchanged() -> bytes:
+        with socket.create_connection((address.hostname, address.port), timeout=PATIENCE_SECONDS) as connection:
+            connection.sendall(start)
+            connection.recv(1, socket.MSG_PEEK)
+            for _ in range(3):
+                connection.sendall(b"y" * 1000)
+                time.sleep(0.1)
+            return b"".join(iter(partial(connection.recv, 65536), b""))
+
+    said = await asyncio.to_thread(exchanged)
+
+    assert said.startswith(b"HTTP/1.1 %d " % status)
+    assert said.endswith(b"}")
+
+
+async def test_a_rejected_client_that_does_not_close_its_connection_is_disconnected(hasty: Served) -> None:
+    async with connected(hasty) as (reader, writer):
+        writer.write(HEAD[:-2] + FIELD * 101)
+        assert b"HTTP/1.1 431 " in await all_it_says(reader)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            with suppress(ConnectionError):
+                while True:
+                    writer.write(b"y")
+                    await writer.drain()
+                    await asyncio.sleep(0.1)
