@@ -1,7 +1,8 @@
 """Credit notes: corrections of finalized invoices. Pure: changes an `Account`.
 
-A credit note credits lines of one invoice. It lowers what is due on the invoice. The remainder returns to the balance
-what the balance had paid, and the caller distributes the rest: to refunds, to the balance, or outside this server.
+A credit note credits lines of one invoice. First, it lowers the amount due on the invoice. Then it returns to the
+balance what the balance and credits had paid on the invoice. The caller distributes the rest: to refunds, to the
+balance, or outside this server.
 """
 
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ class RequestedCredit:
 class Distribution:
     """The parts of a credit note that are refunded, added to the balance, and settled outside this server.
 
-    Without `balance_cents`, what is left goes to the balance.
+    If `balance_cents` is None, the remainder is added to the balance.
     """
 
     refund_cents: int = 0
@@ -71,9 +72,9 @@ def issue_credit_note(
 ) -> NewCreditNote:
     """Issues a credit note for a finalized invoice, and settles it.
 
-    `sequence` is the next one of the customer's credit notes. Without a `distribution`, what is left to distribute goes
-    to the balance. Raises `InvalidInput`,
-    `AmountNotPositive`, `CreditExceedsLine`, `CreditExceedsInvoice`, `DistributionInvalid`, `AmountOverflow`.
+    `sequence` is the sequence number of the customer's next credit note. Without a `distribution`, the part to
+    distribute is added to the balance. Raises `InvalidInput`, `AmountNotPositive`, `CreditExceedsLine`,
+    `CreditExceedsInvoice`, `DistributionInvalid`, `AmountOverflow`.
     """
     credited = credited_lines(creditable, request)
     total = sum(cents for _, cents in credited)
@@ -148,7 +149,7 @@ def credited_lines(creditable: Creditable, request: RequestedCredit) -> list[tup
         raise CreditExceedsInvoice(
             f"Only {most} minor units of this invoice can still be credited."
             if most
-            else "Nothing of this invoice can still be credited.",
+            else "Nothing on this invoice is left to credit.",
             "lines" if request.lines else "amount_cents" if request.amount_cents is not None else "whole",
         )
     if credited:
@@ -206,20 +207,22 @@ def void_credit_note(
     allocation: AllocationState | None,
     at: datetime,
 ) -> None:
-    """Voids a credit note: the invoice owes again what the note had lowered, and the balance is lowered again.
+    """Voids a credit note: releases its allocation, and subtracts what it had added to the balance.
 
-    `allocation` is what the note paid on its invoice, if anything. Raises `CreditNoteVoid`, `CreditNoteRefunded`,
-    `BalanceSpent`.
+    `allocation` is the credit note's allocation to its invoice, or None. Raises `CreditNoteVoid`,
+    `CreditNoteRefunded`, `BalanceSpent`.
     """
     if note.status is CreditNoteStatus.VOID:
-        raise CreditNoteVoid("This credit note is VOID already.")
+        raise CreditNoteVoid("This credit note is already VOID.")
     if note.refunded_cents:
-        raise CreditNoteRefunded(f"{note.refunded_cents} minor units of this credit note were refunded.")
+        raise CreditNoteRefunded(
+            f"{note.refunded_cents} minor units of this credit note were refunded: it can no longer be voided."
+        )
     added = note.restored_cents + note.balance_cents
     if added > account.customer.balance_cents:
         raise BalanceSpent(
-            f"This credit note added {added} minor units to the customer's balance, of which only"
-            f" {account.customer.balance_cents} are left."
+            f"This credit note added {added} minor units to the customer's balance, which is now only"
+            f" {account.customer.balance_cents}."
         )
     note.status = CreditNoteStatus.VOID
     note.voided_at = at

@@ -176,7 +176,7 @@ class CancellationNotScheduled(BillingError):
 
 class AmountNotPositive(BillingError):
     code = "AMOUNT_NOT_POSITIVE"
-    description = "The amount of a payment, an allocation or a correction must be more than 0."
+    description = "The amount of a payment, allocation, credit note, reversal or refund must be more than 0."
     field = ("amount_cents",)
 
 
@@ -312,7 +312,7 @@ class InvoiceEmpty(BillingError):
 
 class InvoiceHasPayments(BillingError):
     code = "INVOICE_HAS_PAYMENTS"
-    description = "A payment was applied to the invoice: it can no longer be voided."
+    description = "A payment is applied to the invoice. Correct it with a credit note, or reverse the payment first."
     field = ("invoice_id",)
 
 
@@ -389,7 +389,10 @@ class RefundExceedsCreditNote(BillingError):
 
 class BalanceSpent(BillingError):
     code = "BALANCE_SPENT"
-    description = "The amount was added to the customer's balance, which has been spent since: less is left."
+    description = (
+        "The payment or credit note added money to the customer's balance, and too little of the balance is left to"
+        " subtract it."
+    )
 
 
 class BalanceTooLow(BillingError):
@@ -430,7 +433,7 @@ class CreditExceedsInvoice(BillingError):
 
 class DistributionInvalid(BillingError):
     code = "DISTRIBUTION_INVALID"
-    description = "The parts of the credit note do not add up to what is to be distributed."
+    description = "A part of the distribution is negative, or the parts do not add up to `toDistributeCents`."
     field = ("distribution",)
 
 

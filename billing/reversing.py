@@ -1,7 +1,7 @@
 """Reversals and refunds of payments, and adjustments of the balance. Pure: changes an `Account`.
 
-A reversal takes a payment back: the money never came, or not from this customer. What the payment paid is owed again. A
-refund returns money to the customer, and never makes an invoice owed again.
+A reversal undoes a payment that failed, such as a returned direct debit, or that another customer made. The invoices
+that it paid are owed again. A refund sends money back to the customer. It never raises the amount due on an invoice.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,17 +36,17 @@ def reverse_payment(
     paid: Mapping[InvoiceId, InvoiceState],
     at: datetime,
 ) -> None:
-    """Takes back a part of a payment, or all that is left of it if `amount_cents` is None.
+    """Reverses a part of a payment, or everything that is left of it if `amount_cents` is None.
 
-    First its overpayment, of which `overpaid_cents` are left, is taken from the balance. If the balance is smaller, it
-    gets back what it paid on invoices, latest first. Then the payments of invoices are taken back, latest first. These
-    invoices are owed again, and what is left of the balance is applied to them.
+    First, what is left of its overpayment (`overpaid_cents`) is subtracted from the balance. If the balance is too
+    small, allocations from the balance are released first, latest first. Then the payment's own allocations are
+    released, latest first. Finally, the remaining balance is applied to OPEN invoices.
 
-    `allocations` are those of the payment and those of the balance that are not released. `paid` has the PAID invoices
-    among theirs. Raises `AmountNotPositive`, `ReversalExceedsPayment`, `BalanceSpent`.
+    `allocations` must contain the allocations from the payment and from the balance that are not released, `paid` the
+    PAID invoices that they are applied to. Raises `AmountNotPositive`, `ReversalExceedsPayment`, `BalanceSpent`.
     """
     if payment.kept_cents == 0:
-        raise ReversalExceedsPayment("Nothing is left of this payment: all of it was reversed or refunded.")
+        raise ReversalExceedsPayment("This payment has already been reversed or refunded in full.")
     if amount_cents is None:
         amount_cents = payment.kept_cents
     require_positive(amount_cents, "A reversal")
@@ -63,8 +63,8 @@ def reverse_payment(
         add_ledger_entry(account, LedgerEntryKind.GIVEN_BACK, whole, at, invoice_id=invoice.id)
     if account.customer.balance_cents < from_balance:
         raise BalanceSpent(
-            f"{from_balance} minor units of this payment were added to the customer's balance, of which only"
-            f" {account.customer.balance_cents} can be taken back."
+            f"This payment added {from_balance} minor units to the customer's balance, but only"
+            f" {account.customer.balance_cents} can be subtracted from it."
         )
     payment.reversed_cents += amount_cents
     payment.reversed_at = at
@@ -106,7 +106,7 @@ def record_refund(
     reference: str | None,
     at: datetime,
 ) -> None:
-    """Records that money of a payment was sent back, for the refund of a credit note, or else from the balance.
+    """Records a refund of a payment, for a credit note or, without one, from the balance.
 
     Raises `AmountNotPositive`, `RefundExceedsPayment`, `CreditNoteVoid`, `RefundExceedsCreditNote`, `BalanceTooLow`.
     """

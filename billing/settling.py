@@ -106,9 +106,9 @@ def allocate(
 def release(
     account: Account, invoice: InvoiceState, allocation: AllocationState, amount_cents: int, at: datetime
 ) -> None:
-    """Takes back an allocation, or a part of it. The invoice owes the amount again: a PAID invoice becomes OPEN.
+    """Releases an allocation, in whole or in part. The amount is due again: a PAID invoice becomes OPEN.
 
-    An allocation that is taken back in part is replaced by one over the rest, with the time of the first.
+    A partly released allocation is released as a whole and replaced by one for the rest, with the same `created_at`.
     """
     assert allocation.invoice_id == invoice.id, (allocation.invoice_id, invoice.id)
     assert 0 < amount_cents <= allocation.amount_cents, (amount_cents, allocation.amount_cents)

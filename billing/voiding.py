@@ -33,12 +33,14 @@ def void(
     Credits among its `lines` that belong to other changes become pending again, or go on a new invoice if the
     subscription has ended. Pending credits of the changes that this invoice charges for are removed.
 
-    `credited_elsewhere` must be True if a line of another invoice credits one of its lines, or is the credit of such a
-    change, `has_credit_note` if one of its credit notes is not void. Raises `InvoiceHasPayments`, `InvoiceCredited`,
-    `InvoiceReversed`, `InvoiceNotVoidable`, `TooManyLines`, `AmountOverflow`.
+    `credited_elsewhere` must be True if a line of another invoice credits one of its lines, or is the credit of a
+    change that this invoice charges for. `has_credit_note` must be True if one of its credit notes is not void. Raises
+    `InvoiceHasPayments`, `InvoiceCredited`, `InvoiceReversed`, `InvoiceNotVoidable`, `TooManyLines`, `AmountOverflow`.
     """
     if any(allocation.kind is AllocationKind.PAYMENT for allocation in allocations):
-        raise InvoiceHasPayments("A payment was applied to this invoice: it can no longer be voided.")
+        raise InvoiceHasPayments(
+            "A payment is applied to this invoice: correct it with a credit note, or reverse the payment first."
+        )
     if has_credit_note:
         raise InvoiceCredited("This invoice has a credit note: void the credit note first.")
     if credited_elsewhere:

@@ -21,8 +21,8 @@ from graph.server.http import RETRY_SOON
 from graph.server.requests import Refusal
 
 CONNECTION_CHECK_SECONDS = 1
-"""Interval between two checks of a connection, in seconds. Cheaper than a timer for each request. A timeout counts
-checks instead of elapsed time: if this process was too busy to read, what has arrived is not late.
+"""Interval between two checks of a connection, in seconds. Cheaper than a timer for each request. Timeouts count checks
+instead of elapsed time, so that data that arrived while this process was too busy to read it does not count as late.
 """
 
 PARSED_AT_ONCE_BYTES = 1024
@@ -35,7 +35,7 @@ in memory.
 
 MAX_HEAD_BYTES = 32 * 1024
 """Maximum number of bytes of a request outside of its body: head, trailer fields and chunk extensions. The first and
-the last parsed piece of a request may not count.
+the last parsed piece of a request might not be counted.
 """
 
 CHUNK_BYTES = 8
@@ -45,7 +45,7 @@ MAX_LATE_BYTES = 64 * 1024
 """Maximum number of bytes of a request that are read and discarded after its response."""
 
 MAX_UNPARSED_BYTES = 64 * 1024
-"""Number of bytes behind an unanswered request above which the connection is not read any further."""
+"""Number of unparsed bytes after an unanswered request above which the server stops reading the connection."""
 
 NOT_HTTP = 400
 TIMED_OUT = 408
@@ -70,7 +70,7 @@ class BoundedFlow(FlowControl):
 
 
 class ResponseTransport:
-    """Transport of one response. If uvicorn closes it while the request is still arriving, it hangs up instead."""
+    """Transport of one response. `close` calls `hang_up` of the protocol if the request is still arriving."""
 
     def __init__(self, protocol: "BoundedProtocol") -> None:
         self._protocol = protocol
@@ -119,7 +119,7 @@ class BoundedProtocol(HttpToolsProtocol):
         INCOMPLETE.drop(self._address, self._make_room)
         self._unparsed = b""
         if self._running is not None:
-            # uvicorn notifies the last request that arrived. Another one may be running, and would write its response.
+            # uvicorn tells only the last request that the client has disconnected. An earlier one may still be running.
             self._running.disconnected = True
             self._running.message_event.set()
         super().connection_lost(exc)

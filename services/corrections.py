@@ -27,7 +27,7 @@ from services.idempotency import Outcome
 async def reverse_recorded_payment(
     session: AsyncSession, *, payment_id: PaymentId, amount_cents: int | None = None, reason: str, now: datetime
 ) -> Outcome:
-    """Takes back a payment, or a part of it. Without an amount, all that is left of it.
+    """Reverses a part of a payment, or everything that is left of it if `amount_cents` is None.
 
     Raises `PaymentNotFound`, `InvalidInput`, `AmountTooLarge`, `TestClockAdvancing` and the errors of
     `reverse_payment`.
@@ -39,7 +39,7 @@ async def reverse_recorded_payment(
     unpaid = {invoice.id for invoice in account.unpaid}
     others = list({allocation.invoice_id for allocation in allocations} - unpaid)
     paid = {invoice.id: invoice for invoice in await invoice_states(session, others)} if others else {}
-    # The balance can become too large for a moment: it gets back whole allocations.
+    # The balance can exceed the maximum temporarily, because whole allocations are returned to it.
     with rejecting_overflow():
         reverse_payment(
             account, payment, amount_cents, reason, overpaid_cents=overpaid, allocations=allocations, paid=paid, at=at
@@ -57,7 +57,7 @@ async def refund_payment(
     reference: str | None = None,
     now: datetime,
 ) -> Outcome:
-    """Records that money of a payment was sent back, for a credit note or else from the balance.
+    """Records a refund of a payment, for a credit note or, without one, from the balance.
 
     Raises `PaymentNotFound`, `CreditNoteNotFound`, `InvalidInput`, `TestClockAdvancing` and the errors of
     `record_refund`.
@@ -77,7 +77,7 @@ async def refund_payment(
 async def open_payment(
     session: AsyncSession, payment_id: PaymentId, now: datetime
 ) -> tuple[Account, PaymentState, datetime]:
-    """Returns the account of a payment's customer, which is locked, the payment, and the customer's current time.
+    """Locks a payment's customer. Returns the customer's account, the payment, and the customer's current time.
 
     Raises `PaymentNotFound`, `TestClockAdvancing`.
     """

@@ -20,7 +20,7 @@ from db.queries.corrections import (
     allocation_of_credit_note,
     credit_note_state,
     invoice_states,
-    next_sequence,
+    next_credit_note_sequence,
     read_creditable,
 )
 from services.accounts.open import open_customer
@@ -64,15 +64,18 @@ async def decide_credit_note(
     now: datetime,
     lock: bool = True,
 ) -> tuple[Account, NewCreditNote]:
-    """Returns the account of the invoice's customer, with a credit note that is not stored, and the credit note.
+    """Returns the account of the invoice's customer and a new credit note, which is part of it but not stored yet.
 
-    `lock=False` is for previews: it locks nothing. Raises the errors of `create_credit_note`, except those of texts.
+    `lock=False` is for previews: it locks nothing. Raises the errors of `create_credit_note`, except those for
+    `reason` and `memo`.
     """
     account, invoice, at = await open_invoice(session, invoice_id, now, lock=lock)
     if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.VOID):
         raise status_error(invoice.status, "only an OPEN, PAID or UNCOLLECTIBLE invoice can be credited")
-    creditable = with_decided(await read_creditable(session, invoice_id, invoice.amount_cents), account, invoice_id)
-    sequence = await next_sequence(session, account.customer.id)
+    creditable = with_unstored_decisions(
+        await read_creditable(session, invoice_id, invoice.amount_cents), account, invoice_id
+    )
+    sequence = await next_credit_note_sequence(session, account.customer.id)
     with rejecting_overflow():
         note = issue_credit_note(
             account, invoice, creditable, request, distribution, sequence=sequence, reason=reason, memo=memo, at=at
@@ -80,10 +83,10 @@ async def decide_credit_note(
     return account, note
 
 
-def with_decided(creditable: Creditable, account: Account, invoice_id: InvoiceId) -> Creditable:
-    """Returns what can be credited on an invoice after the decisions that a preview made and did not store.
+def with_unstored_decisions(creditable: Creditable, account: Account, invoice_id: InvoiceId) -> Creditable:
+    """Returns `creditable`, updated with the decisions of a preview, which are not stored.
 
-    These are credits for unused time, and what the balance and credits of other invoices pay on the invoice.
+    These decisions are credits for unused time, and allocations from the balance and from other invoices' credits.
     """
     decided = account.not_stored or account
     stored = {line.id for line in decided.removed_pending_lines}

@@ -1,7 +1,7 @@
 """refunded and reversed parts of payments
 
-Revision 0024, after 0023. Nothing of the payments that exist, and of those that an older server records, was returned.
-Revision 0029 validates the checks.
+Revision 0024, after 0023. By default, nothing was refunded or reversed. This applies to existing payments and to those
+that an older server records. Revision 0029 validates the checks.
 """
 
 import sqlalchemy as sa

@@ -61,7 +61,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     if not op.get_context().as_sql and op.get_bind().scalar(sa.text(NEW)):
-        raise RuntimeError("There are allocations of credit notes or reversals, which revision 0024 does not support.")
+        raise RuntimeError(
+            "There are allocations of credit notes or of reversed payments, which revision 0024 does not support."
+        )
     op.drop_constraint(op.f(f"fk_{TABLE}_credit_note_id"), TABLE, type_="foreignkey")
     for name, _ in AFTER:
         drop_check(name)

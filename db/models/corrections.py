@@ -32,8 +32,9 @@ class CreditNote(Versioned, Base):
     """A correction of an invoice. `sequence` counts the customer's credit notes from 1, `number` is the printed number.
 
     `amount_cents` is the sum of the lines. It is also the sum of its parts: `applied_cents` lowered the amount due on
-    the invoice, `restored_cents` returned balance that had paid it, `balance_cents` was added to the balance,
-    `refund_cents` is for refunds, of which `refunded_cents` were recorded, and `outside_cents` is settled elsewhere.
+    the invoice, `restored_cents` returned to the balance what it and credits had paid on the invoice, `balance_cents`
+    was added to the balance, `refund_cents` is to be refunded, and `outside_cents` is settled outside this server.
+    `refunded_cents` is the part of `refund_cents` that has been refunded.
     """
 
     __tablename__ = "credit_notes"
@@ -125,7 +126,7 @@ class CreditNoteLine(Base):
 
 
 class Reversal(Base):
-    """A payment, or a part of it, that was taken back because the money never came, or not from this customer."""
+    """The reversal of a payment, in whole or in part, because it failed or because another customer made it."""
 
     __tablename__ = "reversals"
 
@@ -146,7 +147,7 @@ class Reversal(Base):
 
 
 class Refund(Base):
-    """Money of a payment that was sent back, for a credit note or else from the customer's balance."""
+    """A refund of a payment, in whole or in part, for a credit note or, without one, from the customer's balance."""
 
     __tablename__ = "refunds"
 

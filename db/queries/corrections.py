@@ -36,9 +36,9 @@ async def invoice_states(session: AsyncSession, invoice_ids: Sequence[InvoiceId]
 async def allocations_of_payment(
     session: AsyncSession, customer_id: CustomerId, payment_id: PaymentId, *, or_balance: bool
 ) -> list[AllocationState]:
-    """Returns the allocations of a payment and, with `or_balance`, those of the customer's balance.
+    """Returns the allocations of a payment and, with `or_balance`, those from the customer's balance.
 
-    Without those that are released.
+    Omits released allocations.
     """
     theirs: ColumnElement[bool] = Allocation.payment_id == payment_id
     if or_balance:
@@ -52,7 +52,7 @@ async def allocations_of_payment(
 
 
 async def allocation_of_credit_note(session: AsyncSession, credit_note_id: CreditNoteId) -> AllocationState | None:
-    """Returns what a credit note paid on its invoice, or None."""
+    """Returns the allocation of a credit note to its invoice, or None if there is none or it is released."""
     statement = select(*ALLOCATION.columns).where(
         Allocation.credit_note_id == credit_note_id, Allocation.released_at.is_(None)
     )
@@ -99,8 +99,8 @@ async def read_creditable(session: AsyncSession, invoice_id: InvoiceId, amount_c
     )
 
 
-async def next_sequence(session: AsyncSession, customer_id: CustomerId) -> int:
-    """Returns the sequence of the customer's next credit note. Lock the customer before."""
+async def next_credit_note_sequence(session: AsyncSession, customer_id: CustomerId) -> int:
+    """Returns the sequence number of the customer's next credit note. Lock the customer first."""
     last = await session.scalar(select(func.max(CreditNote.sequence)).where(CreditNote.customer_id == customer_id))
     return (last or 0) + 1
 

@@ -16,7 +16,7 @@ from db.access.statements import cached
 from db.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine, PendingLine
 from db.models.base import table_of
 
-NOT_OWED = (InvoiceStatus.DRAFT, InvoiceStatus.VOID)
+NOT_CREDITABLE = (InvoiceStatus.DRAFT, InvoiceStatus.VOID)
 """Statuses of invoices on which nothing can be credited."""
 
 # Tables instead of models: a customer session that may not see credit notes must get the right amounts too.
@@ -29,7 +29,7 @@ lines, invoices, pending = (
 
 
 def noted_on_line() -> ScalarSelect[int]:
-    """Returns the cents of credit notes for the current line."""
+    """Returns a subquery for the total of the credit notes for the current line, in cents. Void ones do not count."""
     return (
         select(func.coalesce(func.sum(note_lines.c.amount_cents), 0))
         .join(notes, and_(notes.c.id == note_lines.c.credit_note_id, notes.c.customer_id == note_lines.c.customer_id))
@@ -39,7 +39,10 @@ def noted_on_line() -> ScalarSelect[int]:
 
 
 def prorated_on_line() -> ScalarSelect[int]:
-    """Returns the cents of proration credits for the current line, on invoices that are not void and pending ones."""
+    """Returns a subquery for the total of the proration credits for the current line, in cents.
+
+    Counts pending credits, and credits on invoices that are not void.
+    """
     on_invoices = (
         select(func.coalesce(func.sum(lines.c.amount_cents), 0))
         .join(invoices, and_(invoices.c.id == lines.c.invoice_id, invoices.c.customer_id == lines.c.customer_id))
@@ -55,7 +58,7 @@ def prorated_on_line() -> ScalarSelect[int]:
 
 
 def noted_on_invoice() -> ScalarSelect[int]:
-    """Returns the cents of credit notes of the current invoice."""
+    """Returns a subquery for the total of the credit notes of the current invoice, in cents. Void ones do not count."""
     return (
         select(func.coalesce(func.sum(notes.c.amount_cents), 0))
         .where(notes.c.invoice_id == Invoice.id, notes.c.status != CreditNoteStatus.VOID)
@@ -92,7 +95,7 @@ def line_of(row: Row) -> CreditableLine:
 async def creditable_by_line(reads: Reads, ids: Sequence[Any]) -> list[int]:
     """Returns the cents that can still be credited for each line: 0 on drafts and void invoices."""
     found = {
-        str(row["id"]): 0 if row["status"] in NOT_OWED else line_of(row).creditable_cents
+        str(row["id"]): 0 if row["status"] in NOT_CREDITABLE else line_of(row).creditable_cents
         for row in await reads.rows(creditable_query("id"), keys=ids)
     }
     return [found.get(str(id_), 0) for id_ in ids]
@@ -106,7 +109,7 @@ async def creditable_by_invoice(reads: Reads, ids: Sequence[Any]) -> list[int]:
     found: list[int] = []
     for id_ in ids:
         theirs = rows_of[str(id_)]
-        if not theirs or theirs[0]["status"] in NOT_OWED:
+        if not theirs or theirs[0]["status"] in NOT_CREDITABLE:
             found.append(0)
         else:
             one = theirs[0]

@@ -22,7 +22,7 @@ VIEW = CustomerPermission.VIEW_CREDIT_NOTES
 CHANGES = tuple(permission for permission in EVERYTHING if permission is not VIEW)
 
 
-async def a_corrected_life(api: Api) -> dict[str, str]:
+async def a_customer_with_corrections(api: Api) -> dict[str, str]:
     """Creates a customer with credit notes, a refund and balance. Returns the ids by name.
 
     The paid invoice of 3000 has a credit note of 1000, of which 400 are refunded and 600 are balance, and a void one.
@@ -79,7 +79,7 @@ async def look(me: Api, whose: dict[str, str]) -> Any:
 async def test_a_session_sees_credit_notes_only_with_the_permission_and_all_amounts_without_it(
     serving: Serving, api: Api, database: Database, clock: TestClock
 ) -> None:
-    mine, other = await a_corrected_life(api), await a_corrected_life(api)
+    mine, other = await a_customer_with_corrections(api), await a_customer_with_corrections(api)
     await events_settle(database)
     customer_id = CustomerId(UUID(mine["customer"]))
     client = await serving(KEYED)
@@ -176,7 +176,7 @@ async def test_a_session_previews_no_credit_note(
     serving: Serving, api: Api, database: Database, clock: TestClock
 ) -> None:
     """The merchant alone issues credit notes."""
-    mine = await a_corrected_life(api)
+    mine = await a_customer_with_corrections(api)
     me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(mine["customer"])), *CHANGES, VIEW))
 
     answer = await me.post(
@@ -201,7 +201,7 @@ def corrections(mine: dict[str, str]) -> dict[str, dict[str, Any]]:
 async def test_corrections_need_a_key_that_may_write(
     serving: Serving, api: Api, database: Database, clock: TestClock
 ) -> None:
-    mine = await a_corrected_life(api)
+    mine = await a_customer_with_corrections(api)
     await payment(api, mine["customer"], 5000)
     client = await serving(KEYED)
     session = await a_session(database, clock, CustomerId(UUID(mine["customer"])), *CHANGES, VIEW)
@@ -228,7 +228,7 @@ async def test_corrections_need_a_key_that_may_write(
 async def test_a_key_that_may_read_previews_a_credit_note(
     serving: Serving, api: Api, database: Database, clock: TestClock
 ) -> None:
-    mine = await a_corrected_life(api)
+    mine = await a_customer_with_corrections(api)
     reader = (await serving(KEYED))((await a_key(database, clock, ApiKeyScope.READ)).token)
     query = """query ($input: PreviewCreditNoteInput!) { previewCreditNote(input: $input) {
       creditNote { amountCents } userErrors { code message field } } }"""

@@ -27,8 +27,8 @@ from db.queries.invariants.corrections import (
     CREDIT_NOTES_APPLIED,
     CREDIT_NOTES_OF_INVOICES,
     CREDITED_LINES,
+    REFUNDED_AND_REVERSED_PAYMENTS,
     REFUNDED_CREDIT_NOTES,
-    RETURNED_PAYMENTS,
 )
 from db.queries.invariants.money import (
     AMOUNTS_DUE,
@@ -321,7 +321,7 @@ async def test_books_in_order_break_nothing(books: Books) -> None:
         CREDIT_NOTES_OF_INVOICES.name: 2,
         CREDITED_LINES.name: 2,
         CREDIT_NOTES_APPLIED.name: 3,
-        RETURNED_PAYMENTS.name: 4,
+        REFUNDED_AND_REVERSED_PAYMENTS.name: 4,
         REFUNDED_CREDIT_NOTES.name: 3,
         CREDIT_NOTE_NUMBERS.name: 3,
     }
@@ -693,13 +693,13 @@ CASES = (
     ),
     Case(
         "a reversal that is lost",
-        RETURNED_PAYMENTS,
+        REFUNDED_AND_REVERSED_PAYMENTS,
         "DELETE FROM reversals WHERE payment_id = :hal_paid",
         "payment {hal_paid}: 400 reversed, with reversals of 0",
     ),
     Case(
         "a refund from the balance that the ledger does not know",
-        RETURNED_PAYMENTS,
+        REFUNDED_AND_REVERSED_PAYMENTS,
         "UPDATE ledger_entries SET kind = 'ADJUSTMENT', payment_id = NULL WHERE kind = 'REFUND'",
         "payment {hal_paid}: refunds of 100 from the balance, ledger entries of 0",
     ),

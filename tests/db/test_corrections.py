@@ -1,5 +1,5 @@
-"""Migrations of corrections: rows that exist stay right, an older server may write beside them, and a downgrade keeps
-what that server would not understand.
+"""Migrations of corrections: existing rows stay correct, an older server can write at the same time, and a downgrade is
+rejected while there are rows that the older server would not understand.
 """
 
 from typing import Any
@@ -123,9 +123,7 @@ async def test_what_an_older_server_records_is_corrected_like_the_rest(api: Api,
     await assert_sound(database)
 
 
-async def test_a_downgrade_keeps_what_an_older_server_would_not_understand(
-    api: Api, database: Database, database_url: str
-) -> None:
+async def test_a_downgrade_is_rejected_while_corrections_exist(api: Api, database: Database, database_url: str) -> None:
     customer_id = await api.a_customer()
     invoice_id = await an_invoice_of(api, customer_id, 3000)
     payment_id = await payment(api, customer_id, 1000)
@@ -137,7 +135,7 @@ async def test_a_downgrade_keeps_what_an_older_server_would_not_understand(
     reasons = [
         ("0026", "There are events of types that revision 0026", "DELETE FROM events"),
         ("0025", "There are ledger entries of corrections", "DELETE FROM ledger_entries"),
-        ("0024", "There are allocations of credit notes or reversals", "DELETE FROM allocations"),
+        ("0024", "There are allocations of credit notes or of reversed payments", "DELETE FROM allocations"),
         ("0023", "Payments were refunded or reversed", "UPDATE payments SET reversed_cents = 0, reversed_at = NULL"),
         ("0022", "There are credit_note_lines", "DELETE FROM credit_note_lines"),
         ("0022", "There are credit_notes", "DELETE FROM credit_notes"),

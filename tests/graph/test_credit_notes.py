@@ -1,4 +1,4 @@
-"""Credit notes: what they credit, what becomes of the money, how proration sees them, and how they are voided."""
+"""Credit notes: lines and amounts, distribution of the money, proration and voiding."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -97,9 +97,7 @@ async def refused_void(api: Api, sessions: Sessions, note_id: str) -> tuple[str,
     return refusal(payload)
 
 
-async def test_a_credit_note_lowers_what_is_due_line_by_line_until_nothing_is(
-    api: Api, clock: TestClock, customer_id: str
-) -> None:
+async def test_credit_notes_lower_the_amount_due_to_zero(api: Api, clock: TestClock, customer_id: str) -> None:
     invoice_id = await an_invoice_of(api, customer_id, 1000, 2000)
     _, second = await lines_of(api, invoice_id)
     clock.forward(days=1)
@@ -125,7 +123,7 @@ async def test_a_credit_note_lowers_what_is_due_line_by_line_until_nothing_is(
     assert await balance(api, customer_id) == 0
 
 
-async def test_a_credit_note_tells_all_about_itself(api: Api, clock: TestClock) -> None:
+async def test_a_new_credit_note_returns_all_its_fields(api: Api, clock: TestClock) -> None:
     customer_id = await api.a_customer(name="Ada Lovelace", email="ada@example.com")
     invoice_id = await an_invoice_of(api, customer_id, 1000, 2000)
     first, second = await lines_of(api, invoice_id)
@@ -278,7 +276,7 @@ async def test_an_invoice_that_a_credit_paid_gives_it_back_to_the_balance(
     assert await balance(api, customer_id) == 3000
 
 
-async def test_what_is_added_to_the_balance_pays_open_invoices_and_none_that_was_given_up(
+async def test_what_is_added_to_the_balance_pays_open_but_not_uncollectible_invoices(
     api: Api, clock: TestClock, customer_id: str
 ) -> None:
     paid = await an_invoice_of(api, customer_id, 3000)
@@ -300,7 +298,7 @@ async def test_what_is_added_to_the_balance_pays_open_invoices_and_none_that_was
     ]
 
 
-async def test_a_credit_note_ends_what_was_past_due_and_its_void_begins_it_again(
+async def test_a_credit_note_ends_past_due_and_voiding_it_restores_past_due(
     api: Api, database: Database, clock: TestClock, customer_id: str
 ) -> None:
     subscription_id = await api.a_subscription(customer_id, await api.a_plan(amountCents=3000, netDays=5))
@@ -666,7 +664,7 @@ async def test_a_preview_is_refused_like_the_mutation(
     assert refusal(preview)[0] == code
 
 
-async def test_credit_notes_are_found_by_all_that_names_them(api: Api, clock: TestClock, customer_id: str) -> None:
+async def test_credit_notes_can_be_filtered_sorted_and_looked_up(api: Api, clock: TestClock, customer_id: str) -> None:
     other = await api.a_customer()
     one, two = await an_invoice_of(api, customer_id, 1000), await an_invoice_of(api, customer_id, 1000)
     three = await an_invoice_of(api, other, 1000)

@@ -96,7 +96,7 @@ async def forget_changes(url: str) -> None:
 
 
 @pytest.mark.parametrize("first", [CREDIT_LATER, "NEXT_INVOICE"])
-async def test_a_void_charge_takes_its_own_credit_along_and_no_other(
+async def test_voiding_a_charge_removes_only_its_own_credit(
     api: Api, clock: TestClock, database: Database, plans: list[str], subscription_id: str, first: str
 ) -> None:
     clock.forward(days=15)
@@ -285,7 +285,7 @@ async def test_the_credit_of_a_new_period_goes_with_the_period(
     assert await reissued(api, year["id"]) == lines
 
 
-async def test_a_void_is_refused_where_too_much_waits_already(
+async def test_a_void_is_rejected_if_it_would_exceed_the_limit_of_pending_lines(
     api: Api, clock: TestClock, database: Database, plans: list[str], subscription_id: str
 ) -> None:
     _, renewal = await a_renewal_with_a_credit(api, clock, database, plans, subscription_id)

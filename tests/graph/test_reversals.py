@@ -231,7 +231,7 @@ async def test_only_as_much_is_given_back_as_the_balance_lacks(api: Api, custome
     assert await balance(api, customer_id) == 0
 
 
-async def test_the_money_of_another_payment_stays_where_it_was_put(api: Api, customer_id: str) -> None:
+async def test_a_reversal_does_not_release_allocations_of_other_payments(api: Api, customer_id: str) -> None:
     first = await payment(api, customer_id, 1000)
     balance_paid = await an_invoice_of(api, customer_id, 1000)
     paid = await an_invoice_of(api, customer_id, 1000)
@@ -244,7 +244,7 @@ async def test_the_money_of_another_payment_stays_where_it_was_put(api: Api, cus
 
 
 @pytest.mark.parametrize("way", ["lowered", "refunded"])
-async def test_a_balance_that_left_by_another_way_cannot_be_taken_back(
+async def test_a_reversal_is_rejected_if_the_balance_was_lowered_or_refunded(
     api: Api, sessions: Sessions, customer_id: str, way: str
 ) -> None:
     await an_invoice_of(api, customer_id, 3000)
@@ -292,7 +292,7 @@ async def test_an_uncollectible_invoice_owes_more_after_a_reversal(api: Api, cus
     [("voidInvoice", "VOID", 0), ("markInvoiceUncollectible", "UNCOLLECTIBLE", 2300)],
     ids=["void", "uncollectible"],
 )
-async def test_an_invoice_that_is_owed_again_is_voided_or_given_up_like_any_other(
+async def test_a_reopened_invoice_can_be_voided_or_marked_uncollectible(
     api: Api, sessions: Sessions, customer_id: str, name: str, status: str, cents: int
 ) -> None:
     await adjust(api, customer_id, 700)
@@ -469,7 +469,7 @@ async def test_what_is_left_of_a_refunded_payment_is_reversed_and_its_invoice_ow
     assert rest == ("REFUND_EXCEEDS_PAYMENT", ["input", "amountCents"])
 
 
-async def test_a_refund_of_goodwill_leaves_the_invoice_of_the_payment_paid(api: Api, customer_id: str) -> None:
+async def test_a_refund_of_an_adjustment_leaves_the_invoice_of_the_payment_paid(api: Api, customer_id: str) -> None:
     invoice_id = await an_invoice_of(api, customer_id, 3000)
     payment_id = await payment(api, customer_id, 3500)
     await adjust(api, customer_id, 1000)
@@ -508,7 +508,7 @@ async def test_a_refund_with_its_key_is_recorded_once(api: Api, sessions: Sessio
 # Adjustments
 
 
-async def test_goodwill_pays_open_invoices_first_and_the_rest_waits(
+async def test_an_adjustment_pays_open_invoices_first_and_the_rest_waits(
     api: Api, sessions: Sessions, customer_id: str
 ) -> None:
     given_up = await an_invoice_of(api, customer_id, 500, netDays=0)
@@ -534,7 +534,7 @@ async def test_goodwill_pays_open_invoices_first_and_the_rest_waits(
     ]
 
 
-async def test_goodwill_sets_the_currency_of_a_new_customer(
+async def test_an_adjustment_sets_the_currency_of_a_new_customer(
     api: Api, sessions: Sessions, clock: TestClock, customer_id: str
 ) -> None:
     clock.forward(days=1)
@@ -554,9 +554,7 @@ async def test_goodwill_sets_the_currency_of_a_new_customer(
     assert await due(api, first) == [("OPEN", 300)]
 
 
-async def test_goodwill_ends_what_was_past_due(
-    api: Api, database: Database, clock: TestClock, customer_id: str
-) -> None:
+async def test_an_adjustment_ends_past_due(api: Api, database: Database, clock: TestClock, customer_id: str) -> None:
     subscription_id = await api.a_subscription(customer_id, await api.a_plan(amountCents=3000, netDays=5))
     clock.forward(days=10)
     await run(database, clock)

@@ -113,7 +113,7 @@ def finalize_draft(ids: Ids) -> tuple[str, dict[str, Any]]:
     return "finalizeInvoice", {"id": ids["draft"]}
 
 
-def goodwill(cents: int) -> Step:
+def adjustment(cents: int) -> Step:
     return lambda ids: (
         "adjustBalance",
         {"customerId": ids["customer"], "amountCents": cents, "currency": "EUR", "reason": "Sorry"},
@@ -165,7 +165,7 @@ PAIRS: dict[str, tuple[Prepare, Step, Step, set[Codes]]] = {
         {(None, "REFUND_EXCEEDS_CREDIT_NOTE"), ("REFUND_EXCEEDS_CREDIT_NOTE", None)},
     ),
     "the same balance refunded and lowered": (
-        *(a_paid_invoice, refund(1000), goodwill(-1)),
+        *(a_paid_invoice, refund(1000), adjustment(-1)),
         {(None, "BALANCE_TOO_LOW"), ("BALANCE_TOO_LOW", None)},
     ),
 }

@@ -1,4 +1,4 @@
-"""Corrections next to the limits of what can be corrected, and while the end of a subscription is due."""
+"""Corrections at the limits of what is allowed, and while the end of a subscription is due."""
 
 from datetime import timedelta
 from typing import Any

@@ -28,7 +28,7 @@ async def refused(story: Story, name: str, **fields: Any) -> str:
     return str(error["code"])
 
 
-async def test_story_s01_without_tax_and_discount(api: Api) -> None:
+async def test_a_month_with_a_credit_note_a_refund_a_reversal_and_a_cancellation(api: Api) -> None:
     story = await Story.begin(api, "2027-04-01", netDays=14)
     a = await api.a_plan(name="A", amountCents=9999, interval="MONTH", intervalCount=1)
     b = await api.a_plan(name="B", amountCents=25001, interval="MONTH", intervalCount=1)

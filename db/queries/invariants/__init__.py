@@ -40,7 +40,7 @@ INVARIANTS = (
     corrections.CREDIT_NOTES_OF_INVOICES,
     corrections.CREDITED_LINES,
     corrections.CREDIT_NOTES_APPLIED,
-    corrections.RETURNED_PAYMENTS,
+    corrections.REFUNDED_AND_REVERSED_PAYMENTS,
     corrections.REFUNDED_CREDIT_NOTES,
     records.VERSIONS,
     records.EVENTS,

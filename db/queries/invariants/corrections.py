@@ -111,7 +111,7 @@ CREDIT_NOTES_APPLIED = Invariant(
     """,
 )
 
-RETURNED_PAYMENTS = Invariant(
+REFUNDED_AND_REVERSED_PAYMENTS = Invariant(
     "I4",
     "a payment's refunds and reversals add up",
     "payments",

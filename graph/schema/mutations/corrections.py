@@ -23,10 +23,12 @@ from graph.schema.types.invoices import Invoice
 from graph.schema.types.payments import Payment
 from services import corrections, credit_notes
 
-REASON = f"The reason, which the customer can read too: 1 to {limits.MAX_REASON} characters."
+REASON = f"The reason: 1 to {limits.MAX_REASON} characters. It is visible to the customer."
 
 
-@strawberry.input(description="A reversal of a payment: the money never came, or not from this customer.")
+@strawberry.input(
+    description="The reversal of a payment that failed, such as a returned direct debit, or that another customer made."
+)
 class ReversePaymentInput:
     id: strawberry.ID = strawberry.field(description="The payment.")
     amount_cents: Cents | None = strawberry.field(
@@ -46,9 +48,9 @@ class ReversePaymentPayload(Payload):
     customer: Customer | None = made_customer("The updated customer.")
 
 
-@strawberry.input(description="A refund: money of a payment that you sent back to the customer.")
+@strawberry.input(description="A refund of a payment, in whole or in part, that you made outside this server.")
 class RecordRefundInput:
-    payment_id: strawberry.ID = strawberry.field(description="The payment of which money was sent back.")
+    payment_id: strawberry.ID = strawberry.field(description="The refunded payment.")
     amount_cents: Cents = strawberry.field(
         description=(
             "The amount, in minor units of the payment's currency: more than 0, at most what is left of the payment."
@@ -83,7 +85,7 @@ class AdjustBalanceInput:
     amount_cents: Cents = strawberry.field(
         description=(
             "The change, in minor units of `currency`: positive to raise the balance, negative to lower it. Must not be"
-            " 0, or lower the balance below 0."
+            " 0 and must not make the balance negative."
         )
     )
     currency: Currency = strawberry.field(
@@ -120,7 +122,7 @@ class CreateCreditNotePayload(Payload):
 
 @strawberry.input(description="The credit note to void.")
 class VoidCreditNoteInput:
-    id: strawberry.ID = strawberry.field(description="The credit note. Nothing of it may have been refunded.")
+    id: strawberry.ID = strawberry.field(description="The credit note. It must not be VOID or have refunds.")
     idempotency_key: str | None = idempotency_key_field()
 
 
@@ -134,9 +136,10 @@ class VoidCreditNotePayload(Payload):
 @strawberry.type
 class CorrectionMutations:
     @mutation(
-        "Takes back a payment, or a part of it. First, its overpayment is taken from the customer's balance, which gets"
-        " back what it paid on invoices if it is too small. Then what the payment paid on invoices is taken back,"
-        " latest first. PAID invoices become OPEN, and what is left of the balance is applied to them."
+        "Reverses a payment, in whole or in part. First, the overpayment is subtracted from the customer's balance. If"
+        " the balance is too small, amounts that it paid on invoices are first returned to it, latest first. Then the"
+        " amounts that the payment paid on invoices are released, latest first. Affected PAID invoices become OPEN, and"
+        " the remaining balance is applied to OPEN invoices, oldest due first."
     )
     async def reverse_payment(self, info: Info, input: ReversePaymentInput) -> ReversePaymentPayload:
         made = await info.context.once(
@@ -152,8 +155,8 @@ class CorrectionMutations:
         return ReversePaymentPayload(made=made)
 
     @mutation(
-        "Records that money of a payment was sent back: the refund of a credit note or, without one, money from the"
-        " customer's balance. It moves no money itself, and no invoice is owed again."
+        "Records a refund that you made outside this server. With a credit note, it counts towards `refundCents`"
+        " of the note. Without one, the amount is subtracted from the customer's balance. No amount due changes."
     )
     async def record_refund(self, info: Info, input: RecordRefundInput) -> RecordRefundPayload:
         note_id = input.credit_note_id
@@ -186,8 +189,8 @@ class CorrectionMutations:
         return AdjustBalancePayload(made=made)
 
     @mutation(
-        "Issues a credit note for a finalized invoice. It lowers the amount due. Of the remainder, what the balance and"
-        " credits had paid returns to the balance, and the rest is distributed as requested."
+        "Issues a credit note for a finalized invoice. First, it lowers the amount due. Then it returns to the"
+        " customer's balance what the balance and credits had paid on it. The rest is distributed as requested."
     )
     async def create_credit_note(self, info: Info, input: CreateCreditNoteInput) -> CreateCreditNotePayload:
         made = await info.context.once(
@@ -205,8 +208,8 @@ class CorrectionMutations:
         return CreateCreditNotePayload(made=made)
 
     @mutation(
-        "Voids a credit note of which nothing was refunded. The amount due on the invoice rises again, and what the"
-        " credit note had added to the balance is subtracted: rejected if that has been spent."
+        "Voids a credit note that has no refunds. The amount due on the invoice rises again, and what the credit note"
+        " had added to the customer's balance is subtracted. Rejected if the balance is too small for that."
     )
     async def void_credit_note(self, info: Info, input: VoidCreditNoteInput) -> VoidCreditNotePayload:
         made = await info.context.once(

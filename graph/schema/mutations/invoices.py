@@ -265,9 +265,9 @@ class InvoiceMutations:
     @mutation(
         "Voids an invoice: it counts as never owed. Amounts that the balance or credits paid on it are added"
         " back to the balance. Credits on it that belong to other changes become pending lines again; pending"
-        " credits of the changes that it charges for are dropped. An invoice that was paid or credited is corrected by"
-        " `createCreditNote` instead. After voiding the invoice of a change, the change stays in force, but the rest of"
-        " the period is not billed until `reissueInvoice` bills it again."
+        " credits of the changes that it charges for are dropped. Rejected if a payment is applied to the invoice or it"
+        " was credited: use `createCreditNote` instead. After the invoice of a change is voided, the change stays in"
+        " force, but the rest of the period is not billed until `reissueInvoice` bills it again."
     )
     async def void_invoice(self, info: Info, input: VoidInvoiceInput) -> VoidInvoicePayload:
         made = await info.context.once(
@@ -279,7 +279,7 @@ class InvoiceMutations:
         return VoidInvoicePayload(made=made)
 
     @mutation(
-        "Reissues a voided invoice of a subscription, with the same period, lines and the next number. Credits that"
+        "Reissues a voided invoice of a subscription, with the same period and lines, and the next number. Credits that"
         " another invoice has used since are omitted."
     )
     async def reissue_invoice(self, info: Info, input: ReissueInvoiceInput) -> ReissueInvoicePayload:

@@ -177,8 +177,8 @@ class PreviewCreditNotePayload(Payload):
     to_distribute_cents: Cents | None = strawberry.field(
         default=None,
         description=(
-            "The part to distribute to refunds, to the balance and outside, in minor units: the credit note without"
-            " what lowers the amount due and what returns to the balance."
+            "The part that `distribution` distributes, in minor units: `amountCents` less `appliedCents` and"
+            " `restoredCents` of the credit note."
         ),
     )
 

@@ -271,7 +271,7 @@ def within(column: str, span: DateTimeRange | None) -> tuple[Condition, ...]:
 
 
 @strawberry.type(
-    description="The billing details of the customer when the invoice was finalized, or the credit note issued."
+    description="The customer's billing details when the invoice was finalized or the credit note was issued."
 )
 class BillTo:
     name: str = field("The customer's name at that time.")

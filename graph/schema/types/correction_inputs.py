@@ -10,7 +10,7 @@ from graph.schema.fields.scalars import Cents, parse_id
 
 @strawberry.input(description="An amount to credit for a line of an invoice.")
 class CreditNoteLineInput:
-    line_id: strawberry.ID = strawberry.field(description="The invoice line. Each may be named once.")
+    line_id: strawberry.ID = strawberry.field(description="The invoice line. Each line may be given only once.")
     amount_cents: Cents = strawberry.field(
         description="The amount, in minor units of the invoice's currency: more than 0, at most `creditableCents`."
     )
@@ -18,8 +18,8 @@ class CreditNoteLineInput:
 
 @strawberry.input(
     description=(
-        "The distribution of the part of a credit note that neither lowers the amount due nor returns to the balance"
-        " what it had paid. See `toDistributeCents` of `previewCreditNote`."
+        "The distribution of the rest of a credit note, after it has lowered the amount due and returned to the balance"
+        " what the balance and credits had paid. The parts must add up to `toDistributeCents` of `previewCreditNote`."
     )
 )
 class CreditNoteDistributionInput:
@@ -28,7 +28,7 @@ class CreditNoteDistributionInput:
     )
     balance_cents: Cents | None = strawberry.field(
         default=None,
-        description="The part to add to the customer's balance, in minor units. Defaults to what the others leave.",
+        description="The part to add to the customer's balance, in minor units. Defaults to the remainder.",
     )
     outside_cents: Cents = strawberry.field(
         default=0, description="The part that you settle outside this server, in minor units."
@@ -56,10 +56,10 @@ class CreditInput:
             " over the lines in proportion to what is left to credit on each."
         ),
     )
-    whole: bool = strawberry.field(default=False, description="True to credit all that is left to credit.")
+    whole: bool = strawberry.field(default=False, description="True to credit the invoice's whole `creditableCents`.")
     distribution: CreditNoteDistributionInput | None = strawberry.field(
         default=None,
-        description="The distribution of what is left to distribute. By default, all of it is added to the balance.",
+        description="The distribution of `toDistributeCents`. By default, all of it is added to the balance.",
     )
 
     def credit(self) -> RequestedCredit:

@@ -36,12 +36,14 @@ from graph.schema.types.lazy import (
 describe(
     CreditNoteStatus,
     "The status of a credit note.",
-    ISSUED="It is in force.",
+    ISSUED="It was issued and has not been voided.",
     VOID="It was voided and counts as never issued.",
 )
 
 
-@strawberry.type(description="Money of a payment that was taken back: it never came, or not from this customer.")
+@strawberry.type(
+    description="The reversal of a payment, in whole or in part, because it failed or because another customer made it."
+)
 class Reversal:
     id: strawberry.ID = field("The reversal's id: a UUID.")
     amount_cents: Cents = field("The amount, in minor units of the payment's currency. Always more than 0.")
@@ -49,18 +51,19 @@ class Reversal:
     created_at: datetime = field("When the reversal was recorded.")
 
 
-@strawberry.type(description="Money of a payment that was sent back to the customer.")
+@strawberry.type(description="A refund of a payment, in whole or in part: money that was sent back to the customer.")
 class Refund:
     id: strawberry.ID = field("The refund's id: a UUID.")
     amount_cents: Cents = field("The amount, in minor units of the payment's currency. Always more than 0.")
     reference: str | None = field("Your reference for the refund, such as the bank's transfer id. Null if not set.")
     created_at: datetime = field("When the refund was recorded.")
 
-    payment: LazyPayment = edge(payments_by_id, "payment_id", "The payment of which money was sent back.")
+    payment: LazyPayment = edge(payments_by_id, "payment_id", "The refunded payment.")
     credit_note: LazyCreditNote | None = edge(
         credit_notes_by_id,
         "credit_note_id",
-        "The credit note that was refunded. Null if the money came from the customer's balance.",
+        "The credit note that was refunded. Null if the money came from the customer's balance, and in customer"
+        " sessions that may not see it.",
     )
 
 
@@ -75,10 +78,10 @@ class CreditNoteLine:
 
 @strawberry.type(
     description=(
-        "A correction of a finalized invoice. It lowers the amount due on the invoice. What exceeds that amount first"
-        " returns to the balance what the balance and credits had paid on the invoice; the remainder is refunded, added"
-        " to the balance, or settled outside this server. The parts add up to `amountCents`. In a customer session,"
-        " credit notes are visible only with the permission VIEW_CREDIT_NOTES."
+        "A correction of a finalized invoice. First, it lowers the amount due on the invoice. Then it returns to the"
+        " customer's balance what the balance and credits had paid on the invoice. The rest is refunded, added to the"
+        " balance, or settled outside this server. The parts add up to `amountCents`. In a customer session, credit"
+        " notes are visible only with the permission VIEW_CREDIT_NOTES."
     )
 )
 class CreditNote(Node):
@@ -92,12 +95,12 @@ class CreditNote(Node):
     amount_cents: Cents = field("The credited total, in minor units of `currency`. Always more than 0.")
     applied_cents: Cents = field("The part that lowered the amount due on the invoice, in minor units.")
     restored_cents: Cents = field(
-        "The part that returned to the customer's balance what the balance and credits had paid on the invoice, in"
-        " minor units."
+        "The part that was returned to the customer's balance because the balance or credits had paid it on the"
+        " invoice, in minor units."
     )
-    balance_cents: Cents = field("The other part that was added to the customer's balance, in minor units.")
+    balance_cents: Cents = field("The distributed part that was added to the customer's balance, in minor units.")
     refund_cents: Cents = field("The part to refund, in minor units. See `recordRefund`.")
-    refunded_cents: Cents = field("The part of `refundCents` that was refunded so far, in minor units.")
+    refunded_cents: Cents = field("The part of `refundCents` that has been refunded so far, in minor units.")
     outside_cents: Cents = field("The part that is settled outside this server, in minor units.")
     reason: str = field("The reason that was given.")
     memo: str | None = field("Text shown on the credit note. Null if not set.")
@@ -181,10 +184,10 @@ class CreditNotePreview:
     amount_cents: Cents = field("The total that would be credited, in minor units.")
     applied_cents: Cents = field("The part that would lower the amount due on the invoice, in minor units.")
     restored_cents: Cents = field(
-        "The part that would return to the customer's balance what the balance and credits had paid on the invoice, in"
-        " minor units."
+        "The part that would be returned to the customer's balance because the balance or credits had paid it on the"
+        " invoice, in minor units."
     )
-    balance_cents: Cents = field("The other part that would be added to the customer's balance, in minor units.")
-    refund_cents: Cents = field("The part that would be refunded, in minor units.")
+    balance_cents: Cents = field("The distributed part that would be added to the customer's balance, in minor units.")
+    refund_cents: Cents = field("The part that you would then have to refund, in minor units. See `recordRefund`.")
     outside_cents: Cents = field("The part that would be settled outside this server, in minor units.")
     lines: list[CreditNotePreviewLine] = field(f"The lines, in order. At most {limits.MAX_LINES}.")

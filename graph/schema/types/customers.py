@@ -64,8 +64,8 @@ class Customer(Node):
     address: Address | None = field("The postal address on invoices. Null if not set.")
     tax_id: str | None = field("The tax id on invoices, such as a VAT number. Null if not set.")
     currency: Currency | None = field(
-        "The currency in which the customer is billed. The first subscription, invoice or payment sets it"
-        " permanently. Null before that."
+        "The currency in which the customer is billed. The first subscription, invoice, payment or balance adjustment"
+        " sets it permanently. Null before that."
     )
     balance_cents: Cents = field(
         "The customer's credit balance, in minor units of `currency`: overpayments and credits that have not"

@@ -108,8 +108,9 @@ class InvoiceLine:
     creditable_cents: Cents = edge(
         creditable_by_line,
         "id",
-        "The amount that credit notes can still credit for this line, in minor units of the invoice's currency: its"
-        " amount, less credit notes and proration credits. 0 for a credit, and on drafts and VOID invoices.",
+        "The amount that can still be credited for this line with `createCreditNote`, in minor units of the invoice's"
+        " currency: its amount, less credit notes and proration credits. 0 for a credit, and on DRAFT and VOID"
+        " invoices.",
     )
 
 
@@ -192,8 +193,8 @@ class Invoice(Node):
     creditable_cents: Cents = edge(
         creditable_by_invoice,
         "id",
-        "The amount that credit notes can still credit, in minor units of `currency`: at most the total less earlier"
-        " credit notes. 0 for drafts and VOID invoices.",
+        "The amount that can still be credited with `createCreditNote`, in minor units of `currency`: the sum of the"
+        " lines' `creditableCents`, but at most the total less earlier credit notes. 0 for DRAFT and VOID invoices.",
     )
     credit_notes: Connection[CreditNote] = connection(
         models.CreditNote,

@@ -69,10 +69,10 @@ describe(
     INVOICE_CREDIT="The part of an invoice's negative total that was not applied to other invoices was added.",
     APPLIED="The amount that was applied to an invoice was subtracted.",
     GIVEN_BACK=(
-        "An invoice was voided, and the amounts that the balance and credits had paid on it were added back. Or the"
-        " reversal of a payment needed what the balance had paid on an invoice."
+        "Amounts that had paid an invoice were added back: those from the balance and credits because the invoice was"
+        " voided, or those from the balance because the reversal of a payment needed them."
     ),
-    CREDIT_NOTE="A credit note was issued. Its parts for the balance were added.",
+    CREDIT_NOTE="A credit note was issued. Its `restoredCents` and `balanceCents` were added.",
     CREDIT_NOTE_VOIDED="A credit note was voided. What it had added was subtracted.",
     REVERSAL="A payment was reversed. The part of it that had been added to the balance was subtracted.",
     REFUND="Money was sent back from the balance. The amount was subtracted.",
@@ -112,7 +112,8 @@ class Allocation:
 
 @strawberry.type(
     description=(
-        "A payment from a customer, received outside this server. A reversal takes it back, a refund returns money."
+        "A payment from a customer, received outside this server. It can be reversed if it failed, and refunded if you"
+        " send money back."
     )
 )
 class Payment(Node):
@@ -124,8 +125,8 @@ class Payment(Node):
     )
     currency: Currency = field("The currency, which is the customer's currency.")
     method: PaymentMethod = field("The payment method.")
-    refunded_cents: Cents = field("The part that was refunded so far, in minor units of `currency`.")
-    reversed_cents: Cents = field("The part that was reversed so far, in minor units of `currency`.")
+    refunded_cents: Cents = field("The part that has been refunded so far, in minor units of `currency`.")
+    reversed_cents: Cents = field("The part that has been reversed so far, in minor units of `currency`.")
     reversed_at: datetime | None = field("When the payment was last reversed, in whole or in part. Null if never.")
     reference: str | None = field("Your reference for the payment, such as the bank's transfer id. Null if not set.")
     received_at: datetime = field("When the money was received.")
