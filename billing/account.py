@@ -26,6 +26,7 @@ from billing.new_records import (
     NewSubscription,
     NewTrial,
     PeriodChange,
+    ReleasedAllocation,
 )
 from billing.periods import Period
 from billing.records import (
@@ -85,7 +86,7 @@ class Account:
     credit_notes: list[NewCreditNote] = field(default_factory=list)
     changed_credit_notes: dict[CreditNoteId, CreditNoteState] = field(default_factory=dict)
     allocations: list[NewAllocation] = field(default_factory=list)
-    released_allocations: list[tuple[UUID, datetime]] = field(default_factory=list)
+    released_allocations: list[ReleasedAllocation] = field(default_factory=list)
     ledger_entries: list[NewLedgerEntry] = field(default_factory=list)
     events: list[NewEvent] = field(default_factory=list)
     customer_changed: bool = False

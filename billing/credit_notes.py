@@ -190,12 +190,9 @@ def requested_lines(
 def distributed(to_distribute_cents: int, distribution: Distribution) -> tuple[int, int, int]:
     """Returns the parts of an amount for refunds, for the balance, and outside. Raises `DistributionInvalid`."""
     refund, outside = distribution.refund_cents, distribution.outside_cents
-    to_balance = distribution.balance_cents
-    if to_balance is None:
-        to_balance = to_distribute_cents - refund - outside
-        if refund < 0 or outside < 0 or to_balance < 0:
-            raise DistributionInvalid(f"The parts must be 0 or more, and at most {to_distribute_cents} together.")
-    elif min(refund, outside, to_balance) < 0 or refund + outside + to_balance != to_distribute_cents:
+    left = to_distribute_cents - refund - outside
+    to_balance = left if distribution.balance_cents is None else distribution.balance_cents
+    if min(refund, outside, to_balance) < 0 or to_balance != left:
         raise DistributionInvalid(f"The parts must be 0 or more, and add up to {to_distribute_cents}.")
     return refund, to_balance, outside
 

@@ -181,6 +181,14 @@ class NewAllocation:
 
 
 @dataclass(slots=True)
+class ReleasedAllocation:
+    """An update of a stored allocation: the money no longer counts as applied."""
+
+    id: UUID
+    released_at: datetime
+
+
+@dataclass(slots=True)
 class NewReversal:
     """A reversal of a payment to insert."""
 

@@ -41,7 +41,8 @@ def credit_due(billed_cents: int, credited_cents: int, span: Period, at: datetim
     """Returns the credit for the unused time of a line at `at`, minus `credited_cents`. Never negative.
 
     `billed_cents` is the amount billed on the line, less its credit notes, and `span` its period. The total of all
-    credits of a line never exceeds `billed_cents`.
+    credits of a line never exceeds `billed_cents`, unless an older server credited more: it does not know credit notes.
     """
-    assert 0 <= credited_cents <= billed_cents, (credited_cents, billed_cents)
+    assert billed_cents >= 0, billed_cents
+    assert credited_cents >= 0, credited_cents
     return max(0, prorated(billed_cents, span, at) - credited_cents)

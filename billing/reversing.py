@@ -22,7 +22,14 @@ from billing.errors import (
 from billing.ids import InvoiceId
 from billing.new_records import NewRefund, NewReversal
 from billing.records import AllocationState, CreditNoteState, InvoiceState, PaymentState
-from billing.settling import add_ledger_entry, add_to_balance, apply_balance_to_open, release, update_past_due
+from billing.settling import (
+    add_ledger_entry,
+    add_to_balance,
+    apply_balance,
+    apply_balance_to_open,
+    release,
+    update_past_due,
+)
 
 
 def reverse_payment(
@@ -40,7 +47,8 @@ def reverse_payment(
 
     First, what is left of its overpayment (`overpaid_cents`) is subtracted from the balance. If the balance is too
     small, allocations from the balance are released first, latest first. Then the payment's own allocations are
-    released, latest first. Finally, the remaining balance is applied to OPEN invoices.
+    released, latest first. The remaining balance returns to the invoice from which it was released, and is then
+    applied to OPEN invoices.
 
     `allocations` must contain the allocations from the payment and from the balance that are not released, `paid` the
     PAID invoices that they are applied to. Raises `AmountNotPositive`, `ReversalExceedsPayment`, `BalanceSpent`.
@@ -56,11 +64,13 @@ def reverse_payment(
     from_balance = min(amount_cents, overpaid_cents)
     own = [allocation for allocation in allocations if allocation.payment_id == payment.id]
     of_balance = [allocation for allocation in allocations if allocation.payment_id is None]
+    released: InvoiceState | None = None
     for allocation, _ in latest_first(of_balance, from_balance - account.customer.balance_cents):
-        # As a whole: what the balance does not need is applied again below.
+        # As a whole: what the balance does not need returns below.
         whole, invoice = allocation.amount_cents, invoices[allocation.invoice_id]
         release(account, invoice, allocation, whole, at)
         add_ledger_entry(account, LedgerEntryKind.GIVEN_BACK, whole, at, invoice_id=invoice.id)
+        released = invoice
     if account.customer.balance_cents < from_balance:
         raise BalanceSpent(
             f"This payment added {from_balance} minor units to the customer's balance, but only"
@@ -81,6 +91,8 @@ def reverse_payment(
     )
     if from_balance:
         add_ledger_entry(account, LedgerEntryKind.REVERSAL, -from_balance, at, payment_id=payment.id)
+    if released is not None:
+        apply_balance(account, released, at)
     for allocation, part in latest_first(own, amount_cents - from_balance):
         release(account, invoices[allocation.invoice_id], allocation, part, at)
     apply_balance_to_open(account, at)

@@ -17,7 +17,7 @@ from billing.errors import (
 )
 from billing.ids import CreditNoteId, InvoiceId, PaymentId
 from billing.money import checked_cents
-from billing.new_records import NewAllocation, NewLedgerEntry
+from billing.new_records import NewAllocation, NewLedgerEntry, ReleasedAllocation
 from billing.records import AllocationState, InvoiceState, SubscriptionState
 
 
@@ -112,7 +112,7 @@ def release(
     """
     assert allocation.invoice_id == invoice.id, (allocation.invoice_id, invoice.id)
     assert 0 < amount_cents <= allocation.amount_cents, (amount_cents, allocation.amount_cents)
-    account.released_allocations.append((allocation.id, at))
+    account.released_allocations.append(ReleasedAllocation(allocation.id, at))
     if amount_cents < allocation.amount_cents:
         account.allocations.append(
             NewAllocation(

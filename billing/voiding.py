@@ -12,7 +12,7 @@ from billing.changes import defer_to_next_invoice
 from billing.enums import CHARGES, AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, LineKind
 from billing.errors import InvoiceCredited, InvoiceHasPayments, InvoiceNotVoidable, InvoiceReversed
 from billing.ids import InvoiceLineId
-from billing.new_records import Line, OtherInvoiceLine
+from billing.new_records import Line, OtherInvoiceLine, ReleasedAllocation
 from billing.records import AllocationState, InvoiceState
 from billing.renewals import bill_pending_lines
 from billing.settling import add_to_balance, update_past_due
@@ -50,7 +50,7 @@ def void(
             "This invoice credits time after the period that it charges for, which would then be billed twice: correct"
             " it with a credit note."
         )
-    account.released_allocations.extend((allocation.id, at) for allocation in allocations)
+    account.released_allocations.extend(ReleasedAllocation(allocation.id, at) for allocation in allocations)
     account.unpaid.remove(invoice)
     invoice.status = InvoiceStatus.VOID
     invoice.amount_due_cents = 0

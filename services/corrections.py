@@ -35,7 +35,8 @@ async def reverse_recorded_payment(
     reason = required_text(reason, "reason", MAX_REASON)
     account, payment, at = await open_payment(session, payment_id, now)
     overpaid = await overpaid_cents(session, payment_id)
-    allocations = await allocations_of_payment(session, payment.customer_id, payment_id, or_balance=overpaid > 0)
+    needs_more = overpaid > account.customer.balance_cents
+    allocations = await allocations_of_payment(session, payment.customer_id, payment_id, or_balance=needs_more)
     unpaid = {invoice.id for invoice in account.unpaid}
     others = list({allocation.invoice_id for allocation in allocations} - unpaid)
     paid = {invoice.id: invoice for invoice in await invoice_states(session, others)} if others else {}

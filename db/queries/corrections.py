@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.enums import AllocationKind, CreditNoteStatus
@@ -42,7 +42,8 @@ async def allocations_of_payment(
     """
     theirs: ColumnElement[bool] = Allocation.payment_id == payment_id
     if or_balance:
-        theirs = or_(theirs, Allocation.kind == AllocationKind.BALANCE)
+        # A literal, not a parameter: otherwise PostgreSQL cannot use the partial index on these allocations.
+        theirs = or_(theirs, Allocation.kind == literal_column(f"'{AllocationKind.BALANCE.value}'"))
     statement = select(*ALLOCATION.columns).where(
         Allocation.customer_id == customer_id,
         Allocation.released_at.is_(None),

@@ -1,8 +1,8 @@
 """Stores the decisions of any number of accounts.
 
 Sends one statement for all inserts and updates, with rows as one array per column, which `unnest` turns back into rows.
-A value that all rows share is sent once. Changed periods, released allocations and the removal of lines and holds need
-statements of their own.
+A value that all rows share is sent once. Changed periods and the removal of lines and holds need statements of their
+own.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -29,6 +29,7 @@ from billing.new_records import (
     NewSubscription,
     NewTrial,
     NumberedLine,
+    ReleasedAllocation,
 )
 from billing.records import CreditNoteState, CustomerState, InvoiceState, PaymentState, SubscriptionState
 from db.access.records import inserts, updates
@@ -103,6 +104,7 @@ CHANGED_INVOICE = updates(
 NEW_PENDING_LINE = inserts(PendingLine, NewPendingLine, without=("line.reverses_invoice_id",))
 NEW_LINE = inserts(InvoiceLine, NumberedLine, without=("line.reverses_invoice_id", "line.created_at"))
 NEW_ALLOCATION = inserts(Allocation, NewAllocation)
+RELEASED_ALLOCATION = updates(Allocation, ReleasedAllocation, keys=("id",))
 LEDGER_ENTRY = inserts(LedgerEntry, NewLedgerEntry)
 EVENT = inserts(Event, NewEvent)
 
@@ -138,6 +140,7 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     writes.add(NEW_PENDING_LINE, decided(new_pending_lines))
     writes.add(NEW_LINE, decided(numbered_lines))
     writes.add(NEW_ALLOCATION, decided(attrgetter("allocations")))
+    writes.add(RELEASED_ALLOCATION, decided(attrgetter("released_allocations")))
     writes.add(LEDGER_ENTRY, decided(attrgetter("ledger_entries")))
     writes.add(CHANGED_INVOICE, changed("changed_invoices"))
     renewed = [account.subscription for account in accounts if account.subscription_changed and not account.is_new]
@@ -146,10 +149,6 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     writes.add(EVENT, events)
     announce_events(session, events)
     await writes.send(session)
-    for allocation_id, released_at in decided(attrgetter("released_allocations")):
-        await session.execute(
-            update(table_of(Allocation)).where(Allocation.id == allocation_id).values(released_at=released_at)
-        )
     billed = [account.known_subscription.id for account in accounts if account.held and is_hold_resolved(account)]
     if billed:
         await session.execute(delete(BillingHold).where(BillingHold.subscription_id.in_(billed)))

@@ -582,3 +582,16 @@ async def test_an_adjustment_with_its_key_is_done_once(api: Api, sessions: Sessi
 
     assert answers == [{"customer": {"balanceCents": 700}, "userErrors": []}] * 2
     assert other == ("IDEMPOTENCY_KEY_REUSED", ["input", "idempotencyKey"])
+
+
+async def test_what_the_balance_does_not_need_returns_to_the_invoice_that_it_was_taken_from(
+    api: Api, customer_id: str
+) -> None:
+    overpayment = await payment(api, customer_id, 1000)
+    invoice_id = await an_invoice_of(api, customer_id, 1500)
+    await api.mutate("markInvoiceUncollectible", "invoice { id }", id=invoice_id)
+
+    reversed_ = await reverse(api, overpayment, 100)
+
+    assert reversed_["customer"]["balanceCents"] == 0
+    assert await due(api, invoice_id) == [("UNCOLLECTIBLE", 600)]

@@ -6,6 +6,7 @@ from tests.walk.model.money import (
     add_to_balance,
     pay_what_is_open,
     release,
+    spend_balance,
     update_past_due,
     use_currency,
 )
@@ -28,17 +29,21 @@ def reverse(world: World, customer: Customer, payment: Payment, amount: int | No
         AMOUNT_NOT_POSITIVE=amount is not None and amount <= 0,
     )
     from_balance = min(wanted, overpaid(customer, payment))
+    taken_from = None
     for invoice, allocation in latest_first(customer, "BALANCE", None):
         if customer.balance >= from_balance:
             break
         release(customer, invoice, allocation, allocation.amount, at)
         add_ledger_entry(customer, "GIVEN_BACK", allocation.amount, at, invoice)
+        taken_from = invoice
     refuse(BALANCE_SPENT=customer.balance < from_balance)
     payment.reversals.append((wanted, reason.strip()))
     payment.reversed_at = at
     customer.note("PAYMENT_REVERSED", payment, at)
     if from_balance:
         add_ledger_entry(customer, "REVERSAL", -from_balance, at, payment)
+    if taken_from is not None:
+        spend_balance(customer, taken_from, at)
     rest = wanted - from_balance
     for invoice, allocation in latest_first(customer, "PAYMENT", payment):
         if part := min(rest, allocation.amount):
