@@ -38,6 +38,7 @@ from billing.records import (
     SubscriptionState,
     Terms,
 )
+from billing.taxes import TaxRules
 
 
 @dataclass(slots=True)
@@ -66,6 +67,8 @@ class Account:
     actor: str = API_ACTOR
     recorded_at: datetime | None = None
     make_id: NewId = new_id
+    tax_rules: TaxRules | None = None
+    """The rules that decide the taxes of invoices. None if no seller is configured."""
     not_stored: "Account | None" = None
     """For previews: the account of a subscription whose end was due, with decisions that are not stored."""
 
@@ -204,7 +207,8 @@ class Account:
             return
         for billed in self.billed_lines:
             if billed.id == line.id:
-                billed.invoice_id = invoice_id
+                billed.invoice_id, billed.tax = invoice_id, line.tax
+                billed.amount_cents -= line.discount_cents
                 return
         assert line.period_start is not None, "a charge for a plan has a period"
         assert line.period_end is not None, "a charge for a plan has a period"
@@ -216,10 +220,11 @@ class Account:
                 plan_id=line.plan_id,
                 quantity=line.quantity,
                 unit_amount_cents=line.unit_amount_cents,
-                amount_cents=line.amount_cents,
+                amount_cents=line.discounted_cents,
                 period_ordinal=line.period_ordinal,
                 span=Period(line.period_start, line.period_end),
                 credited_cents=0,
+                tax=line.tax,
             )
         )
 

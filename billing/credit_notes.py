@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.account import Account
+from billing.creditable import Creditable, CreditableLine, LineCredit
 from billing.enums import AllocationKind, CreditNoteStatus, EventType, LedgerEntryKind
 from billing.errors import (
     AmountNotPositive,
@@ -26,8 +27,9 @@ from billing.invoicing import SEQUENCE_DIGITS
 from billing.limits import MAX_LINES
 from billing.new_records import NewCreditNote, NewCreditNoteLine
 from billing.proration import split
-from billing.records import AllocationState, Creditable, CreditableLine, CreditNoteState, InvoiceState
+from billing.records import AllocationState, CreditNoteState, InvoiceState
 from billing.settling import add_ledger_entry, add_to_balance, allocate, apply_balance_to_open, release, update_past_due
+from billing.totals import group_taxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +79,21 @@ def issue_credit_note(
     `CreditExceedsInvoice`, `DistributionInvalid`, `AmountOverflow`.
     """
     credited = credited_lines(creditable, request)
-    total = sum(cents for _, cents in credited)
+    lines_total = sum(credit.total_cents for _, credit in credited)
+    rounding = creditable.rounding_left_cents if lines_total == creditable.lines_left_cents else 0
+    total = lines_total + rounding
     applied = min(total, invoice.amount_due_cents)
     restored = min(total - applied, creditable.restorable_cents)
     refund, to_balance, outside = distributed(total - applied - restored, distribution or Distribution())
+    taxes = group_taxes([credit.tax for _, credit in credited])
     note = NewCreditNote(
         id=CreditNoteId(account.make_id()),
         customer_id=account.customer.id,
         invoice_id=invoice.id,
         status=CreditNoteStatus.ISSUED,
+        tax_cents=sum(tax.amount_cents for tax in taxes),
+        rounding_cents=rounding,
+        taxes=taxes or None,
         amount_cents=total,
         applied_cents=applied,
         restored_cents=restored,
@@ -115,9 +123,11 @@ def issue_credit_note(
             invoice_line_id=line.id,
             position=position,
             description=line.description,
-            amount_cents=cents,
+            amount_cents=credit.amount_cents,
+            discount_cents=credit.discount_cents,
+            tax=credit.tax,
         )
-        for position, (line, cents) in enumerate(credited, start=1)
+        for position, (line, credit) in enumerate(credited, start=1)
     ]
     account.credit_notes.append(note)
     account.record_change(EventType.CREDIT_NOTE_ISSUED, note, at)
@@ -129,40 +139,44 @@ def issue_credit_note(
     return note
 
 
-def credited_lines(creditable: Creditable, request: RequestedCredit) -> list[tuple[CreditableLine, int]]:
-    """Returns the lines that a request credits, with the cents of each.
+def credited_lines(creditable: Creditable, request: RequestedCredit) -> list[tuple[CreditableLine, LineCredit]]:
+    """Returns the lines that a request credits, with the credit of each.
 
     Raises `InvalidInput`, `AmountNotPositive`, `CreditExceedsLine`, `CreditExceedsInvoice`.
     """
     most = creditable.creditable_cents
     if (request.amount_cents is not None) + request.whole + bool(request.lines) != 1:
         raise InvalidInput("Give exactly one of `lines`, `amountCents` and `whole: true`.", "lines")
-    if request.lines:
-        credited = requested_lines(creditable.lines, request.lines)
-        total = sum(cents for _, cents in credited)
+    if request.amount_cents is not None and request.amount_cents <= 0:
+        raise AmountNotPositive("A credit note must be more than 0.")
+    requested = requested_lines(creditable.lines, request.lines)
+    left = [line for line in creditable.lines if line.rest.total_cents > 0]
+    lines_left = creditable.lines_left_cents
+    if requested:
+        total = sum(credit.total_cents for _, credit in requested)
+        if total == lines_left:
+            total += creditable.rounding_left_cents
     else:
         total = most if request.amount_cents is None else request.amount_cents
-        if request.amount_cents is not None and total <= 0:
-            raise AmountNotPositive("A credit note must be more than 0.")
-        credited = []
-    if total == 0 or total > most:
+    if total <= 0 or total > most:
         raise CreditExceedsInvoice(
             f"Only {most} minor units of this invoice can still be credited."
             if most
             else "Nothing on this invoice is left to credit.",
             "lines" if request.lines else "amount_cents" if request.amount_cents is not None else "whole",
         )
-    if credited:
-        return credited
-    left = [line for line in creditable.lines if line.creditable_cents]
-    parts = split(total, [line.creditable_cents for line in left])
-    return [(line, cents) for line, cents in zip(left, parts, strict=True) if cents]
+    if requested:
+        return requested
+    if total == lines_left + creditable.rounding_left_cents:
+        total = lines_left
+    parts = split(total, [line.rest.total_cents for line in left])
+    return [(line, line.credit_total(cents)) for line, cents in zip(left, parts, strict=True) if cents]
 
 
 def requested_lines(
     lines: Sequence[CreditableLine], requested: Sequence[tuple[InvoiceLineId, int]]
-) -> list[tuple[CreditableLine, int]]:
-    """Returns the requested lines with their amounts, in the order of the invoice.
+) -> list[tuple[CreditableLine, LineCredit]]:
+    """Returns the requested lines with their credits, in the order of the invoice.
 
     Raises `InvalidInput`, `AmountNotPositive`, `CreditExceedsLine`.
     """
@@ -184,7 +198,7 @@ def requested_lines(
                 *("lines", str(place), "amount_cents"),
             )
         amounts[line_id] = cents
-    return [(line, amounts[line.id]) for line in lines if line.id in amounts]
+    return [(line, line.credit(amounts[line.id])) for line in lines if line.id in amounts]
 
 
 def distributed(to_distribute_cents: int, distribution: Distribution) -> tuple[int, int, int]:

@@ -41,6 +41,7 @@ def credit_lines(account: Account, at: datetime) -> list[Line]:
                 period_end=billed.span.end,
                 reverses_line_id=billed.id,
                 reverses_invoice_id=billed.invoice_id,
+                tax=billed.tax,
             )
         )
     return lines

@@ -118,6 +118,37 @@ class CreditNoteStatus(StrEnum):
     VOID = "VOID"
 
 
+class TaxKind(StrEnum):
+    VAT = "VAT"
+    SALES = "SALES"
+
+
+class TaxCategory(StrEnum):
+    """The category of a VAT, by its code in EN 16931 (UNCL5305)."""
+
+    S = "S"
+    Z = "Z"
+    E = "E"
+    AE = "AE"
+    G = "G"
+    O = "O"  # noqa: E741 - the code of the standard
+
+
+ZERO_RATED = tuple(each for each in TaxCategory if each is not TaxCategory.S)
+"""Categories whose rate is always 0 %."""
+
+
+class TaxStatus(StrEnum):
+    TAXABLE = "TAXABLE"
+    EXEMPT = "EXEMPT"
+    REVERSE_CHARGE = "REVERSE_CHARGE"
+
+
+class TaxBehavior(StrEnum):
+    EXCLUSIVE = "EXCLUSIVE"
+    INCLUSIVE = "INCLUSIVE"
+
+
 class TestClockStatus(StrEnum):
     __test__ = False  # pytest must not collect it as a test class
 
@@ -174,6 +205,9 @@ class EventType(StrEnum):
     CREDIT_NOTE_ISSUED = "CREDIT_NOTE_ISSUED"
     CREDIT_NOTE_REFUNDED = "CREDIT_NOTE_REFUNDED"
     CREDIT_NOTE_VOIDED = "CREDIT_NOTE_VOIDED"
+    SELLER_UPDATED = "SELLER_UPDATED"
+    TAX_RATE_CREATED = "TAX_RATE_CREATED"
+    TAX_RATE_ARCHIVED = "TAX_RATE_ARCHIVED"
     TEST_CLOCK_CREATED = "TEST_CLOCK_CREATED"
     TEST_CLOCK_ADVANCING = "TEST_CLOCK_ADVANCING"
     TEST_CLOCK_ADVANCED = "TEST_CLOCK_ADVANCED"
@@ -188,6 +222,8 @@ class ObjectType(StrEnum):
     INVOICE = "INVOICE"
     PAYMENT = "PAYMENT"
     CREDIT_NOTE = "CREDIT_NOTE"
+    SELLER = "SELLER"
+    TAX_RATE = "TAX_RATE"
     TEST_CLOCK = "TEST_CLOCK"
 
 

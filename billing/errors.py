@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from billing.limits import MAX_CENTS, MAX_LINES, MAX_QUANTITY, START_GRACE, with_thousands
+from billing.limits import MAX_CENTS, MAX_LINES, MAX_QUANTITY, MAX_TAX_RATES, START_GRACE, with_thousands
 
 
 class BillingError(Exception):
@@ -444,6 +444,61 @@ class AllocationInvalid(BillingError):
         " payment is used up before it reaches all of them."
     )
     field = ("allocations",)
+
+
+class SellerMissing(BillingError):
+    code = "SELLER_MISSING"
+    description = "No seller is configured: call updateSeller first."
+
+
+class TaxRateNotFound(BillingError):
+    code = "TAX_RATE_NOT_FOUND"
+    description = "There is no tax rate with this id."
+    field = ("id",)
+
+
+class TaxRateArchived(BillingError):
+    code = "TAX_RATE_ARCHIVED"
+    description = "The tax rate is archived."
+    field = ("id",)
+
+
+class TaxPercentInvalid(BillingError):
+    code = "TAX_PERCENT_INVALID"
+    description = "The percentage is out of range, has too many decimals, or does not fit the category."
+    field = ("percent",)
+
+
+class TaxRatesConflict(BillingError):
+    code = "TAX_RATES_CONFLICT"
+    description = "The tax rates cannot apply together: one is named twice, or several of them are a VAT."
+
+
+class TooManyTaxRates(BillingError):
+    code = "TOO_MANY_TAX_RATES"
+    description = f"There are already {MAX_TAX_RATES} tax rates, archived ones included."
+
+
+class TaxRegistrationsOverlap(BillingError):
+    code = "TAX_REGISTRATIONS_OVERLAP"
+    description = "Several registrations are for the same place and begin at the same time."
+
+
+class TaxIdInvalid(BillingError):
+    code = "TAX_ID_INVALID"
+    description = "The value is not a VAT number of the country, or the format of its numbers is not known."
+
+
+class TaxIdNotFound(BillingError):
+    code = "TAX_ID_NOT_FOUND"
+    description = "The customer has no such tax id."
+    field = ("value",)
+
+
+class BankAccountInvalid(BillingError):
+    code = "BANK_ACCOUNT_INVALID"
+    description = "The value is not an IBAN."
+    field = ("bank_account", "iban")
 
 
 class TestClockNotFound(BillingError):

@@ -32,6 +32,10 @@ CreditNoteId = NewType("CreditNoteId", UUID)
 
 CreditNoteLineId = NewType("CreditNoteLineId", UUID)
 
+SellerId = NewType("SellerId", UUID)
+
+TaxRateId = NewType("TaxRateId", UUID)
+
 TestClockId = NewType("TestClockId", UUID)
 
 ApiKeyId = NewType("ApiKeyId", UUID)

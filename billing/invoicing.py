@@ -3,8 +3,8 @@
 Pure: changes an `Account`.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from billing.account import Account
@@ -20,11 +20,12 @@ from billing.errors import (
 )
 from billing.ids import InvoiceId, SubscriptionId
 from billing.limits import MAX_LINES, NET_DAYS
-from billing.money import checked_cents
 from billing.new_records import Line, NewInvoice
 from billing.periods import Period
 from billing.records import InvoiceState, ReplacedInvoice
 from billing.settling import add_to_balance, allocate, apply_balance, mark_paid, oldest_due_first
+from billing.taxing import assign_taxes
+from billing.totals import Totals, totals_of
 
 
 @dataclass(slots=True)
@@ -46,7 +47,11 @@ class Draft:
     created_at: datetime
     period_ordinal: int | None = None
     replaces_id: InvoiceId | None = None
+    tax_date: datetime | None = None
+    """The date whose taxes apply. By default the time of issue."""
     version: int = 0
+    stored: Mapping[str, object] = field(default_factory=dict)
+    """The values of columns of a stored draft. Its event lists those that change."""
 
 
 def bill(
@@ -78,19 +83,22 @@ def bill(
         created_at=at,
         period_ordinal=period_ordinal,
         replaces_id=None if replaces is None else replaces.id,
+        tax_date=None if replaces is None else replaces.tax_date,
     )
     return finalize(account, draft, at)
 
 
-def finalize(account: Account, draft: Draft, at: datetime, also: Sequence[str] = ()) -> NewInvoice:
-    """Finalizes an invoice: computes its total, sets its number, due date and recipient, and settles it.
+def finalize(account: Account, draft: Draft, at: datetime) -> NewInvoice:
+    """Finalizes an invoice, and settles it.
 
-    See `settle_new_invoice`. The event of a draft that is stored lists `also`, the columns that change. Raises
+    This is the order of money: lines, taxes, rounding, total, balance, amount due. See `totals_of` and
+    `settle_new_invoice`. Raises
     `AmountOverflow` if the total is too large, and `TooManyLines`.
     """
     require_lines_fit(len(draft.lines))
     customer = account.customer
-    total = checked_cents(sum(line.amount_cents for line in draft.lines))
+    tax_date = draft.tax_date or at
+    totals = compute_totals(account, draft.lines, draft.currency, tax_date)
     sequence = next_number(account)
     invoice = NewInvoice(
         id=draft.id,
@@ -98,8 +106,8 @@ def finalize(account: Account, draft: Draft, at: datetime, also: Sequence[str] =
         kind=draft.kind,
         status=InvoiceStatus.OPEN,
         currency=draft.currency,
-        amount_cents=total,
-        amount_due_cents=max(0, total),
+        amount_cents=totals.amount_cents,
+        amount_due_cents=max(0, totals.amount_cents),
         due_at=due_date(at, *draft.net_days),
         paid_at=None,
         version=draft.version,
@@ -108,8 +116,13 @@ def finalize(account: Account, draft: Draft, at: datetime, also: Sequence[str] =
         period_ordinal=draft.period_ordinal,
         sequence=sequence,
         number=invoice_number(customer.invoice_prefix, sequence),
-        subtotal_cents=total,
-        tax_cents=0,
+        subtotal_cents=totals.subtotal_cents,
+        discount_cents=totals.discount_cents,
+        tax_cents=totals.tax_cents,
+        rounding_cents=totals.rounding_cents,
+        taxes=totals.taxes or None,
+        seller_id=customer.seller_id,
+        tax_date=tax_date,
         bill_to=customer.bill_to,
         period_start=draft.period.start,
         period_end=draft.period.end,
@@ -125,9 +138,20 @@ def finalize(account: Account, draft: Draft, at: datetime, also: Sequence[str] =
         account.finalized_drafts.append(invoice)
     else:
         account.add_invoice(invoice)
-    account.record_change(EventType.INVOICE_FINALIZED, invoice, at, also)
+    changed = [name for name, value in draft.stored.items() if getattr(invoice, name) != value]
+    account.record_change(EventType.INVOICE_FINALIZED, invoice, at, changed)
     settle_new_invoice(account, invoice, draft.lines, at)
     return invoice
+
+
+def compute_totals(account: Account, lines: Sequence[Line], currency: str, tax_date: datetime) -> Totals:
+    """Decides the taxes of the lines and computes the totals. Raises `AmountOverflow`."""
+    rules = account.tax_rules
+    if rules is None:
+        return totals_of(lines)
+    if rules.rates:
+        assign_taxes(lines, account.customer, rules, tax_date)
+    return totals_of(lines, rules.cash_rounding.get(currency, 1))
 
 
 def require_lines_fit(count: int, *field: str) -> None:

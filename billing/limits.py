@@ -89,6 +89,36 @@ MAX_EXTERNAL_ID = 255
 
 MAX_TAX_ID = 64
 
+MAX_TAX_IDS = 10
+"""Maximum number of tax ids of a customer, and of the seller."""
+
+MAX_TAX_RATES = 500
+"""Maximum number of tax rates, archived ones included. Each operation that bills reads all of them."""
+
+MAX_TAX_RATES_OF_A_LINE = 10
+"""Maximum number of tax rates of a line, a plan, a customer, or a registration."""
+
+MAX_REGISTRATIONS = 200
+"""Maximum number of the seller's tax registrations."""
+
+PERCENT_DECIMALS = 4
+"""Maximum number of decimals of a percentage."""
+
+MAX_PERCENT = 100
+"""Maximum percentage of a tax."""
+
+MAX_TAX_REASON = 255
+"""Maximum number of characters in the reason why a tax is 0, or a customer exempt."""
+
+MAX_LEGAL_NAME = 255
+
+MAX_PHONE = 50
+
+MAX_BIC = 11
+
+MAX_ROUNDING_INCREMENT = 100
+"""Maximum increment of cash rounding, in minor units."""
+
 MAX_ADDRESS_LINE = 255
 
 MAX_PLAN_CODE = 64

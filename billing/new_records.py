@@ -22,10 +22,12 @@ from billing.ids import (
     InvoiceLineId,
     PaymentId,
     PlanId,
+    SellerId,
     SubscriptionId,
     TestClockId,
 )
 from billing.records import BillTo, CreditNoteState, InvoiceState, SubscriptionState
+from billing.taxes import LineTax, TaxAmount
 
 
 @dataclass(slots=True)
@@ -100,6 +102,19 @@ class Line:
     """The change that this line charges or credits, if any. All lines of a change share it. Older servers leave it
     null.
     """
+    discount_cents: int = 0
+    tax: LineTax | None = None
+    """The taxation of the line: None if nothing was requested and nothing is configured."""
+
+    @property
+    def discounted_cents(self) -> int:
+        """The amount after discounts, with the tax that it includes, if any."""
+        return self.amount_cents - self.discount_cents
+
+    @property
+    def net_cents(self) -> int:
+        """The amount after discounts, without tax."""
+        return self.discounted_cents - (self.tax.included_cents if self.tax else 0)
 
 
 @dataclass(slots=True)
@@ -135,7 +150,12 @@ class NewInvoice(InvoiceState):
     sequence: int
     number: str
     subtotal_cents: int
+    discount_cents: int
     tax_cents: int
+    rounding_cents: int
+    taxes: tuple[TaxAmount, ...] | None
+    seller_id: SellerId | None
+    tax_date: datetime | None
     bill_to: BillTo
     period_start: datetime
     period_end: datetime
@@ -224,6 +244,8 @@ class NewCreditNoteLine:
     position: int
     description: str
     amount_cents: int
+    discount_cents: int
+    tax: LineTax | None
 
 
 @dataclass(slots=True)
@@ -233,6 +255,9 @@ class NewCreditNote(CreditNoteState):
     sequence: int
     number: str
     currency: str
+    tax_cents: int
+    rounding_cents: int
+    taxes: tuple[TaxAmount, ...] | None
     reason: str
     memo: str | None
     bill_to: BillTo

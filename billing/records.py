@@ -25,10 +25,12 @@ from billing.ids import (
     InvoiceLineId,
     PaymentId,
     PlanId,
+    SellerId,
     SubscriptionId,
     TestClockId,
 )
 from billing.periods import Interval, Period, billing_interval
+from billing.taxes import LineTax, TaxProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Terms:
     interval: Interval
     quantity: int
     net_days: int | None
+    tax: LineTax | None = None
+    """The tax behavior and rates that the plan sets for its lines, if any."""
 
     @property
     def amount_cents(self) -> int:
@@ -87,11 +91,12 @@ class Price:
     interval: PlanInterval
     interval_count: int
     net_days: int | None
+    tax: LineTax | None
 
     def terms(self, quantity: int) -> Terms:
         """Returns the terms for `quantity` units of the plan."""
         interval = billing_interval(self.interval, self.interval_count)
-        return Terms(self.id, self.name, self.amount_cents, self.currency, interval, quantity, self.net_days)
+        return Terms(self.id, self.name, self.amount_cents, self.currency, interval, quantity, self.net_days, self.tax)
 
 
 @dataclass(slots=True)
@@ -164,6 +169,9 @@ class CustomerState(VersionedState):
     invoice_memo: str | None
     test_clock_id: TestClockId | None
     archived_at: datetime | None
+    tax_profile: TaxProfile | None
+    seller_id: SellerId | None
+    """The seller in force, if any. Not a column: the latest version of the seller's profile."""
     subscription_status: str | None
     subscription_plan_id: PlanId | None
     version: int
@@ -266,6 +274,7 @@ class ReplacedInvoice:
     id: InvoiceId
     po_number: str | None
     memo: str | None
+    tax_date: datetime | None
 
 
 @dataclass(slots=True)
@@ -338,46 +347,37 @@ class CreditNoteState(VersionedState):
 
 
 @dataclass(slots=True)
-class CreditableLine:
-    """A line of a finalized invoice, and what was credited for it so far.
+class CreditedLine:
+    """A line of an invoice, the amounts of the invoice, and all that was credited on both.
 
-    `noted_cents` is the sum of its credit notes that are not void, `prorated_cents` that of its proration credits.
+    `noted_…` are sums over credit notes that are not void. `prorated_cents` is the sum of proration credits on
+    invoices that are not void, `pending_cents` that of pending ones. All credits are positive, except the taxes of
+    `prorated_taxes`.
     """
 
     id: InvoiceLineId
+    invoice_id: InvoiceId
+    status: InvoiceStatus
     description: str
     amount_cents: int
+    discount_cents: int
+    tax: LineTax | None
     noted_cents: int
+    noted_discount_cents: int
+    noted_taxes: Sequence[LineTax]
     prorated_cents: int
-
-    @property
-    def creditable_cents(self) -> int:
-        """The part that can still be credited. 0 for a line that is itself a credit."""
-        return max(0, self.amount_cents - self.noted_cents - self.prorated_cents)
-
-
-@dataclass(frozen=True, slots=True)
-class Creditable:
-    """A finalized invoice with the total `amount_cents`, and what was credited on it so far.
-
-    `noted_cents` is the sum of its credit notes that are not void. `restorable_cents` is what the balance and credits
-    paid on it and no credit note has returned yet.
-    """
-
-    amount_cents: int
-    lines: Sequence[CreditableLine]
-    noted_cents: int
-    restorable_cents: int = 0
-
-    @property
-    def creditable_cents(self) -> int:
-        """The amount that can still be credited."""
-        return max(0, min(self.amount_cents - self.noted_cents, sum(line.creditable_cents for line in self.lines)))
+    prorated_taxes: Sequence[LineTax]
+    pending_cents: int
+    total_cents: int
+    rounding_cents: int
+    invoice_noted_cents: int
+    noted_rounding_cents: int
 
 
 @dataclass(slots=True)
 class BilledLine:
-    """A charge that can be credited in part. `amount_cents` is what was billed, less credit notes that are not void.
+    """A charge that can be credited in part. `amount_cents` is what was billed after discounts, less credit notes that
+    are not void.
     `credited_cents` is the total of proration credits so far.
 
     `invoice_id` is None for a pending line.
@@ -393,3 +393,4 @@ class BilledLine:
     period_ordinal: int | None
     span: Period
     credited_cents: int
+    tax: LineTax | None

@@ -373,6 +373,7 @@ def period_line(account: Account, part: PeriodPart, ordinal: int) -> Line:
         period_ordinal=ordinal,
         period_start=billed.start,
         period_end=billed.end,
+        tax=terms.tax,
     )
 
 
@@ -391,4 +392,5 @@ def trial_line(account: Account, trial: Period) -> Line:
         period_ordinal=account.known_subscription.next_ordinal - 1,
         period_start=trial.start,
         period_end=trial.end,
+        tax=terms.tax,
     )

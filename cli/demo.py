@@ -18,12 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import Account
 from billing.changes import ChangeMode, change_terms
 from billing.credit_notes import RequestedCredit, issue_credit_note
+from billing.creditable import Creditable, CreditableLine
 from billing.enums import EventType, InvoiceStatus, ObjectType, PaymentMethod, PlanInterval
 from billing.ids import CustomerId, NewId, PlanId
 from billing.limits import NET_DAYS
 from billing.new_records import NewEvent
 from billing.paying import apply_payment
-from billing.records import Address, BillTo, Creditable, CreditableLine, CustomerState, Price, Terms
+from billing.records import Address, BillTo, CustomerState, Price, Terms
 from billing.renewals import renew
 from billing.subscribing import CancellationRequest, decide_cancellation, subscribe
 from billing.voiding import void
@@ -250,6 +251,8 @@ def new_account(customer: Customer, make_id: NewId) -> Account:
         invoice_memo=None,
         test_clock_id=None,
         archived_at=None,
+        tax_profile=None,
+        seller_id=None,
         subscription_status=None,
         subscription_plan_id=None,
         version=0,
@@ -329,7 +332,7 @@ def credit_some(account: Account, as_of: datetime) -> None:
     """Credits a tenth of the latest invoice that is paid, to the balance."""
     paid = [each for each in account.invoices if each.status is InvoiceStatus.PAID and each.amount_cents > 0]
     if paid:
-        lines = [CreditableLine(line.id, line.description, line.amount_cents, 0, 0) for line in paid[-1].lines]
+        lines = [CreditableLine(line.id, line.description, line.amount_cents) for line in paid[-1].lines]
         creditable = Creditable(paid[-1].amount_cents, lines, noted_cents=0)
         request = RequestedCredit(amount_cents=creditable.creditable_cents // 10)
         issue_credit_note(account, paid[-1], creditable, request, None, sequence=1, reason="Goodwill", at=as_of)

@@ -7,13 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.credit_notes import Distribution, RequestedCredit, issue_credit_note, void_credit_note
+from billing.creditable import Creditable
 from billing.enums import AllocationKind, InvoiceStatus
 from billing.errors import CreditNoteNotFound, InvoiceNotFound
 from billing.ids import CreditNoteId, InvoiceId
 from billing.limits import MAX_REASON
 from billing.money import rejecting_overflow
 from billing.new_records import NewCreditNote
-from billing.records import Creditable, InvoiceState
+from billing.records import InvoiceState
 from billing.settling import status_error
 from billing.validation import required_text, valid_memo
 from db.queries.corrections import (
@@ -21,10 +22,10 @@ from db.queries.corrections import (
     credit_note_state,
     invoice_states,
     next_credit_note_sequence,
-    read_creditable,
 )
 from services.accounts.open import open_customer
 from services.accounts.write import store
+from services.creditable import read_creditable
 from services.idempotency import Outcome
 from services.invoices import NO_INVOICE, read_existing_invoice
 
@@ -72,9 +73,7 @@ async def decide_credit_note(
     account, invoice, at = await open_invoice(session, invoice_id, now, lock=lock)
     if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.VOID):
         raise status_error(invoice.status, "only an OPEN, PAID or UNCOLLECTIBLE invoice can be credited")
-    creditable = with_unstored_decisions(
-        await read_creditable(session, invoice_id, invoice.amount_cents), account, invoice_id
-    )
+    creditable = with_unstored_decisions(await read_creditable(session, invoice_id), account, invoice_id)
     sequence = await next_credit_note_sequence(session, account.customer.id)
     with rejecting_overflow():
         note = issue_credit_note(

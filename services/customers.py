@@ -1,15 +1,16 @@
 """Customers. They are archived, never deleted."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.enums import EventType, SubscriptionStatus
+from billing.enums import EventType, SubscriptionStatus, TaxStatus
 from billing.errors import (
     CustomerArchived,
     CustomerHasLiveSubscription,
@@ -17,10 +18,13 @@ from billing.errors import (
     CustomerNotFound,
     EmailTaken,
     ExternalIdTaken,
+    TaxIdNotFound,
 )
-from billing.ids import CustomerId, TestClockId, new_id
+from billing.ids import CustomerId, TaxRateId, TestClockId, new_id
 from billing.limits import MAX_EXTERNAL_ID, MAX_NAME, MAX_TAX_ID
 from billing.records import Address
+from billing.tax_validation import valid_tax_profile
+from billing.taxes import NO_PROFILE, TaxId, TaxProfile
 from billing.validation import (
     UNCHANGED,
     Unchanged,
@@ -43,6 +47,7 @@ from services.accounts.open import open_customer
 from services.customer_sessions import end_customer_sessions
 from services.events import record
 from services.idempotency import Outcome
+from services.tax_rates import checked_rate_ids
 from services.test_clocks import read_existing_test_clock
 
 PREFIX_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -58,6 +63,10 @@ async def create_customer(
     external_id: str | None = None,
     address: Address | None = None,
     tax_id: str | None = None,
+    tax_status: TaxStatus = TaxStatus.TAXABLE,
+    tax_exemption_reason: str | None = None,
+    tax_ids: Sequence[TaxId] = (),
+    tax_rate_ids: Sequence[TaxRateId] = (),
     net_days: int | None = None,
     po_number: str | None = None,
     invoice_memo: str | None = None,
@@ -68,7 +77,7 @@ async def create_customer(
     """Creates a customer, on a test clock if one is given.
 
     Raises `InvalidInput`, `EmailInvalid`, `EmailTaken`, `ExternalIdTaken`, `CountryUnknown`, `TestClockNotFound`,
-    `TestClockAdvancing`.
+    `TestClockAdvancing`, `TaxIdInvalid`, `TaxRateNotFound`, `TaxRateArchived`, `TaxRatesConflict`.
     """
     at = now
     if test_clock_id is not None:
@@ -83,6 +92,13 @@ async def create_customer(
         external_id=optional_text(external_id, "external_id", MAX_EXTERNAL_ID),
         address=valid_address(address),
         tax_id=optional_text(tax_id, "tax_id", MAX_TAX_ID),
+        tax_profile=valid_tax_profile(
+            None,
+            status=tax_status,
+            exemption_reason=tax_exemption_reason,
+            ids=tax_ids,
+            rate_ids=await checked_rate_ids(session, tax_rate_ids, "tax_rate_ids"),
+        ),
         currency=None,
         invoice_prefix=new_invoice_prefix(),
         last_invoice_number=0,
@@ -113,6 +129,10 @@ async def update_customer(
     external_id: str | None | Unchanged = UNCHANGED,
     address: Address | None | Unchanged = UNCHANGED,
     tax_id: str | None | Unchanged = UNCHANGED,
+    tax_status: TaxStatus | None | Unchanged = UNCHANGED,
+    tax_exemption_reason: str | None | Unchanged = UNCHANGED,
+    tax_ids: Sequence[TaxId] | None | Unchanged = UNCHANGED,
+    tax_rate_ids: Sequence[TaxRateId] | None | Unchanged = UNCHANGED,
     net_days: int | None | Unchanged = UNCHANGED,
     po_number: str | None | Unchanged = UNCHANGED,
     invoice_memo: str | None | Unchanged = UNCHANGED,
@@ -136,6 +156,22 @@ async def update_customer(
         customer.address = valid_address(address)
     if tax_id is not UNCHANGED:
         customer.tax_id = optional_text(tax_id, "tax_id", MAX_TAX_ID)
+    before = customer.tax_profile or NO_PROFILE
+    status = before.status if tax_status is UNCHANGED else tax_status or TaxStatus.TAXABLE
+    # A reason belongs to the status EXEMPT, and ends with it.
+    kept_reason = before.exemption_reason if status is TaxStatus.EXEMPT else None
+    profile = valid_tax_profile(
+        before,
+        status=status,
+        exemption_reason=kept_reason if tax_exemption_reason is UNCHANGED else tax_exemption_reason,
+        ids=before.ids if tax_ids is UNCHANGED else tax_ids or (),
+        rate_ids=before.rate_ids
+        if tax_rate_ids is UNCHANGED
+        else await checked_rate_ids(session, tax_rate_ids or (), "tax_rate_ids"),
+    )
+    also = changed_tax_fields(before, profile or NO_PROFILE)
+    if also:
+        customer.tax_profile = profile
     if net_days is not UNCHANGED:
         customer.net_days = valid_net_days(net_days)
     if po_number is not UNCHANGED:
@@ -148,8 +184,41 @@ async def update_customer(
     if session.is_modified(customer):
         mark_changed(customer, at)
         with unique_customer():
-            await record(session, EventType.CUSTOMER_UPDATED, customer, at=at, now=now)
+            await record(session, EventType.CUSTOMER_UPDATED, customer, also=also, at=at, now=now)
     return Outcome(customer_id=customer.id)
+
+
+def changed_tax_fields(before: TaxProfile, after: TaxProfile) -> list[str]:
+    """Returns the names of the fields that show what differs between two tax profiles."""
+    fields = {
+        "tax_status": (before.status, after.status),
+        "tax_exemption_reason": (before.exemption_reason, after.exemption_reason),
+        "tax_ids": (before.ids, after.ids),
+        "tax_rates": (before.rate_ids, after.rate_ids),
+    }
+    return [name for name, (was, is_) in fields.items() if was != is_]
+
+
+async def confirm_tax_id(
+    session: AsyncSession, *, customer_id: CustomerId, country: str, value: str, now: datetime
+) -> Outcome:
+    """Marks a tax id of a customer as verified, so that it changes the customer's taxes.
+
+    Raises `CustomerNotFound`, `TaxIdNotFound`, `TestClockAdvancing`.
+    """
+    customer, at = await lock_existing_customer(session, customer_id, now)
+    profile = customer.tax_profile or NO_PROFILE
+    if not any((each.country, each.value) == (country, value) for each in profile.ids):
+        raise TaxIdNotFound("This customer has no such tax id: see `taxIds`.")
+    ids = tuple(
+        replace(each, verified_at=each.verified_at or at) if (each.country, each.value) == (country, value) else each
+        for each in profile.ids
+    )
+    if ids != profile.ids:
+        customer.tax_profile = replace(profile, ids=ids)
+        mark_changed(customer, at)
+        await record(session, EventType.CUSTOMER_UPDATED, customer, also=["tax_ids"], at=at, now=now)
+    return Outcome(customer_id=customer_id)
 
 
 async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Outcome:

@@ -4,21 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account, require_currency, require_not_archived, use_currency
-from billing.enums import EventType, InvoiceKind, InvoiceStatus, LineKind
+from billing.enums import EventType, InvoiceKind, InvoiceStatus, LineKind, TaxBehavior
 from billing.errors import (
     BillingError,
     InvoiceEmpty,
 )
-from billing.ids import CustomerId, InvoiceId, InvoiceLineId, new_id
-from billing.invoicing import Draft, finalize, require_lines_fit
+from billing.ids import CustomerId, InvoiceId, InvoiceLineId, TaxRateId, new_id
+from billing.invoicing import Draft, compute_totals, finalize, require_lines_fit
 from billing.limits import MAX_LINE_DESCRIPTION
-from billing.money import checked_cents, multiply_cents, rejecting_overflow
+from billing.money import multiply_cents, rejecting_overflow
+from billing.new_records import Line
 from billing.periods import Period
 from billing.settling import status_error, update_past_due
+from billing.tax_validation import valid_line_tax
 from billing.validation import (
     UNCHANGED,
     Unchanged,
@@ -34,13 +36,18 @@ from db.models import Invoice, InvoiceLine
 from db.models.base import mark_changed
 from db.queries.lines import lines_of_invoice
 from services.accounts.open import open_customer
-from services.accounts.write import store
+from services.accounts.write import store, store_lines
 from services.events import record
 from services.idempotency import Outcome
 from services.invoices import read_existing_invoice, reread_invoice
+from services.tax_rates import checked_rate_ids
 
-FINALIZED = ("status", "number", "bill_to", "issued_at", "due_at")
-"""The columns that finalizing a draft always changes, as its event lists them."""
+CHANGED_BY_FINALIZING = (
+    *("status", "number", "bill_to", "issued_at", "due_at", "po_number", "memo"),
+    *("subtotal_cents", "discount_cents", "tax_cents", "rounding_cents", "amount_cents", "amount_due_cents"),
+    *("taxes", "tax_date", "seller_id"),
+)
+"""The columns that finalizing a draft can change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,8 @@ class OneOffLine:
     description: str
     unit_amount_cents: int
     quantity: int = 1
+    tax_behavior: TaxBehavior = TaxBehavior.EXCLUSIVE
+    tax_rate_ids: tuple[TaxRateId, ...] = ()
 
 
 async def create_invoice(
@@ -97,16 +106,18 @@ async def create_invoice(
         updated_at=at,
     )
     require_lines_fit(len(lines), "lines")
-    rows = []
-    for position, line in enumerate(lines, start=1):
+    drafted: list[Line] = []
+    for position, line in enumerate(lines):
         try:
-            rows.append(new_line(invoice, line, position))
+            drafted.append(await new_line(session, invoice, line))
+            with rejecting_overflow("unit_amount_cents"):
+                set_totals(invoice, account, drafted, at)
         except BillingError as refusal:
-            refusal.field = ("lines", str(position - 1), *refusal.field)
+            refusal.field = ("lines", str(position), *refusal.field)
             raise
     session.add(invoice)
     await session.flush()
-    session.add_all(rows)
+    session.add_all(row_of(invoice, line, position) for position, line in enumerate(drafted, start=1))
     await record(session, EventType.INVOICE_CREATED, invoice, at=at, now=now)
     return Outcome(invoice_id=invoice.id)
 
@@ -157,31 +168,62 @@ async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line
     Raises `InvoiceNotFound`, the error from `status_error` if the invoice is not a DRAFT, `InvalidInput`,
     `AmountTooLarge`, `QuantityOutOfRange`, `TooManyLines`, `TestClockAdvancing`.
     """
-    invoice, _, at = await open_draft(session, invoice_id, now, to_be="changed")
-    positions = (await session.scalars(select(InvoiceLine.position).where(InvoiceLine.invoice_id == invoice_id))).all()
-    require_lines_fit(len(positions) + 1, "invoice_id")
-    session.add(new_line(invoice, line, max(positions, default=0) + 1))
+    invoice, account, at = await open_draft(session, invoice_id, now, to_be="changed")
+    lines = await lines_of_invoice(session, invoice_id)
+    require_lines_fit(len(lines) + 1, "invoice_id")
+    added = await new_line(session, invoice, line)
+    with rejecting_overflow("unit_amount_cents"):
+        set_totals(invoice, account, [*lines, added], at)
+    session.add(row_of(invoice, added, len(lines) + 1))
     mark_changed(invoice, at)
     await record(session, EventType.INVOICE_UPDATED, invoice, also=["lines"], at=at, now=now)
+    await store_lines(session, lines)
     return Outcome(invoice_id=invoice_id)
 
 
-def new_line(invoice: Invoice, line: OneOffLine, position: int) -> InvoiceLine:
-    """Returns a line for a draft and adds it to the totals. Raises the errors of `add_invoice_line`."""
+async def new_line(session: AsyncSession, invoice: Invoice, line: OneOffLine) -> Line:
+    """Returns a line for a draft. Raises the errors of `add_invoice_line`."""
     with rejecting_overflow("unit_amount_cents"):
         amount_cents = multiply_cents(line.unit_amount_cents, valid_quantity(line.quantity))
-        invoice.subtotal_cents = invoice.amount_cents = checked_cents(invoice.subtotal_cents + amount_cents)
-        invoice.amount_due_cents = max(0, invoice.amount_cents)
-    return InvoiceLine(
+    rate_ids = await checked_rate_ids(session, line.tax_rate_ids, "tax_rate_ids")
+    return Line(
         id=InvoiceLineId(new_id()),
         customer_id=invoice.customer_id,
-        invoice_id=invoice.id,
-        position=position,
         kind=LineKind.ONE_OFF,
         description=required_text(line.description, "description", MAX_LINE_DESCRIPTION),
+        plan_id=None,
         quantity=line.quantity,
         unit_amount_cents=line.unit_amount_cents,
         amount_cents=amount_cents,
+        period_ordinal=None,
+        period_start=None,
+        period_end=None,
+        tax=valid_line_tax(line.tax_behavior, rate_ids),
+    )
+
+
+def set_totals(invoice: Invoice, account: Account, lines: Sequence[Line], at: datetime) -> None:
+    """Sets the totals of a draft and the taxes of its lines to what they would be at `at`. Raises `AmountOverflow`."""
+    totals = compute_totals(account, lines, invoice.currency, at)
+    invoice.subtotal_cents, invoice.discount_cents = totals.subtotal_cents, totals.discount_cents
+    invoice.tax_cents, invoice.taxes = totals.tax_cents, totals.taxes or None
+    invoice.rounding_cents, invoice.amount_cents = totals.rounding_cents, totals.amount_cents
+    invoice.amount_due_cents = max(0, totals.amount_cents)
+
+
+def row_of(invoice: Invoice, line: Line, position: int) -> InvoiceLine:
+    return InvoiceLine(
+        id=line.id,
+        customer_id=line.customer_id,
+        invoice_id=invoice.id,
+        position=position,
+        kind=line.kind,
+        description=line.description,
+        quantity=line.quantity,
+        unit_amount_cents=line.unit_amount_cents,
+        amount_cents=line.amount_cents,
+        discount_cents=line.discount_cents,
+        tax=line.tax,
     )
 
 
@@ -227,10 +269,10 @@ async def finalize_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now:
         memo=row.memo or customer.invoice_memo,
         created_at=row.created_at,
         version=row.version,
+        stored={name: getattr(row, name) for name in CHANGED_BY_FINALIZING},
     )
-    copied = [name for name in ("po_number", "memo") if getattr(draft, name) != getattr(row, name)]
     with rejecting_overflow():
-        finalize(account, draft, max(at, row.updated_at), also=[*FINALIZED, *copied])
+        finalize(account, draft, max(at, row.updated_at))
     update_past_due(account, at)
     await store(session, [account])
     return Outcome(invoice_id=invoice_id)

@@ -1,8 +1,8 @@
-"""Events of objects that are changed outside an account: customers, plans, drafts, metadata and test clocks."""
+"""Events of objects that are changed outside an account: customers, plans, drafts, metadata, taxes and test clocks."""
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,18 +12,20 @@ from billing.enums import EventType
 from billing.ids import new_id
 from billing.new_records import NewEvent
 from db.access.scope import actor_of
-from db.models import Customer, Invoice, Payment, Plan, TestClock
+from db.models import Customer, Invoice, Payment, Plan, Seller, TaxRate, TestClock
 from db.models.kinds import KIND_OF
 from services.accounts.write import store_events
 
-UNREPORTED_COLUMNS = frozenset({"version", "updated_at", "email_key", "sequence"})
-"""Columns that change with each change, or that the API does not show."""
+UNREPORTED_COLUMNS = frozenset({"version", "updated_at", "email_key", "sequence", "tax_profile", "tax"})
+"""Columns that change with each change, or that the API does not show, or shows as several fields."""
+
+Recorded: TypeAlias = Customer | Plan | Invoice | Payment | Seller | TaxRate | TestClock
 
 
 async def record(
     session: AsyncSession,
     type_: EventType,
-    row: Customer | Plan | Invoice | Payment | TestClock,
+    row: Recorded,
     *,
     also: Iterable[str] = (),
     at: datetime,
@@ -34,7 +36,8 @@ async def record(
     `at` is the time of the change on the customer's clock. Call it before anything else flushes the changes: it lists
     the changed columns and `also`, other changes. Values are never stored in events.
     """
-    changes = [*changed_columns(row), *also] if row.version > 1 else []
+    version = 1 if isinstance(row, Seller) else row.version
+    changes = [*changed_columns(row), *also] if version > 1 else []
     await session.flush()
     kind, object_id = KIND_OF[type(row)], row.id
     event = NewEvent(
@@ -43,7 +46,7 @@ async def record(
         type=type_,
         object_type=kind.type,
         object_id=object_id,
-        version=row.version,
+        version=version,
         actor=actor_of(session),
         changes=sorted(changes),
         occurred_at=at,
@@ -52,7 +55,7 @@ async def record(
     await store_events(session, [event])
 
 
-def changed_columns(row: Customer | Plan | Invoice | Payment | TestClock) -> list[str]:
+def changed_columns(row: Recorded) -> list[str]:
     """Returns the names of columns of the API with changes that are not flushed yet."""
     state: InstanceState[Any] = inspect(row)
     return [

@@ -14,7 +14,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.changes import PendingChange
 from billing.errors import IdempotencyKeyReused, InvalidInput
-from billing.ids import CreditNoteId, CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId, TestClockId
+from billing.ids import (
+    CreditNoteId,
+    CustomerId,
+    InvoiceId,
+    PaymentId,
+    PlanId,
+    SellerId,
+    SubscriptionId,
+    TaxRateId,
+    TestClockId,
+)
 from billing.limits import MAX_IDEMPOTENCY_KEY, PRUNED_AT_ONCE
 from db.models import IdempotencyKey
 from db.models.base import table_of
@@ -39,6 +49,8 @@ class Outcome:
     invoice_id: InvoiceId | None = None
     payment_id: PaymentId | None = None
     credit_note_id: CreditNoteId | None = None
+    seller_id: SellerId | None = None
+    tax_rate_id: TaxRateId | None = None
     test_clock_id: TestClockId | None = None
     withdrawn_change: PendingChange | None = None
 

@@ -1,20 +1,22 @@
 """Plans that customers subscribe to. Price, currency and interval never change: a new price needs a new plan."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.enums import EventType, PlanInterval
+from billing.enums import EventType, PlanInterval, TaxBehavior
 from billing.errors import (
     PlanArchived,
     PlanCodeTaken,
     PlanNotArchived,
     PlanNotFound,
 )
-from billing.ids import PlanId, new_id
+from billing.ids import PlanId, TaxRateId, new_id
 from billing.limits import MAX_NAME, MAX_PLAN_DESCRIPTION
+from billing.tax_validation import valid_line_tax
+from billing.taxes import UNTAXED
 from billing.validation import (
     UNCHANGED,
     Unchanged,
@@ -34,6 +36,7 @@ from db.models.base import mark_changed
 from db.queries.locks import locked_plan
 from services.events import record
 from services.idempotency import Outcome
+from services.tax_rates import checked_rate_ids
 
 
 async def create_plan(
@@ -48,13 +51,16 @@ async def create_plan(
     interval_count: int | None = None,
     trial_days: int = 0,
     net_days: int | None = None,
+    tax_behavior: TaxBehavior = TaxBehavior.EXCLUSIVE,
+    tax_rate_ids: Sequence[TaxRateId] = (),
     metadata: Mapping[str, str] | None = None,
     now: datetime,
 ) -> Outcome:
     """Creates a plan. By default it bills every `PLAN_DAYS` days.
 
     `interval_count` defaults to `PLAN_DAYS` for days and to 1 for other intervals. Raises `InvalidInput`,
-    `PlanCodeTaken`, `AmountNegative`, `AmountTooLarge`, `CurrencyUnknown`.
+    `PlanCodeTaken`, `AmountNegative`, `AmountTooLarge`, `CurrencyUnknown`, `TaxRateNotFound`, `TaxRateArchived`,
+    `TaxRatesConflict`.
     """
     interval_count = valid_interval_count(interval, interval_count)
     valid_price(amount_cents)
@@ -70,6 +76,7 @@ async def create_plan(
         interval_count=interval_count,
         trial_days=valid_trial_days(trial_days),
         net_days=valid_net_days(net_days),
+        tax=valid_line_tax(tax_behavior, await checked_rate_ids(session, tax_rate_ids, "tax_rate_ids")),
         custom_metadata=valid_metadata(metadata),
         archived_at=None,
         version=1,
@@ -94,12 +101,13 @@ async def update_plan(
     description: str | None | Unchanged = UNCHANGED,
     trial_days: int | None | Unchanged = UNCHANGED,
     net_days: int | None | Unchanged = UNCHANGED,
+    tax_rate_ids: Sequence[TaxRateId] | None | Unchanged = UNCHANGED,
     metadata: Mapping[str, str] | None | Unchanged = UNCHANGED,
     now: datetime,
 ) -> Outcome:
-    """Updates the given fields. `metadata` is replaced as a whole.
+    """Updates the given fields. `metadata` and `tax_rate_ids` are replaced as a whole.
 
-    Raises `PlanNotFound`, `InvalidInput`.
+    Raises `PlanNotFound`, `InvalidInput`, `TaxRateNotFound`, `TaxRateArchived`, `TaxRatesConflict`.
     """
     plan = await lock_existing_plan(session, plan_id)
     if name is not UNCHANGED:
@@ -110,12 +118,19 @@ async def update_plan(
         plan.trial_days = valid_trial_days(trial_days or 0)
     if net_days is not UNCHANGED:
         plan.net_days = valid_net_days(net_days)
+    also = []
+    if tax_rate_ids is not UNCHANGED:
+        before = plan.tax or UNTAXED
+        rate_ids = await checked_rate_ids(session, tax_rate_ids or (), "tax_rate_ids")
+        if rate_ids != before.rate_ids:
+            plan.tax = valid_line_tax(before.behavior, rate_ids)
+            also.append("tax_rates")
     if metadata is not UNCHANGED:
         plan.custom_metadata = valid_metadata(metadata)
 
     if session.is_modified(plan):
         mark_changed(plan, now)
-        await record(session, EventType.PLAN_UPDATED, plan, at=now, now=now)
+        await record(session, EventType.PLAN_UPDATED, plan, also=also, at=now, now=now)
     return Outcome(plan_id=plan.id)
 
 

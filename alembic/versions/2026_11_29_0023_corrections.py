@@ -25,6 +25,9 @@ def upgrade() -> None:
         sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("number", sa.Text(), nullable=False),
         sa.Column("currency", sa.CHAR(length=3), nullable=False),
+        sa.Column("tax_cents", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("rounding_cents", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("taxes", postgresql.JSONB(), nullable=True),
         sa.Column("amount_cents", sa.BigInteger(), nullable=False),
         sa.Column("applied_cents", sa.BigInteger(), nullable=False),
         sa.Column("restored_cents", sa.BigInteger(), nullable=False),
@@ -111,7 +114,11 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("amount_cents", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("amount_cents > 0", name=op.f("ck_credit_note_lines_positive")),
+        sa.Column("discount_cents", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("tax", postgresql.JSONB(), nullable=True),
+        sa.CheckConstraint(
+            "discount_cents BETWEEN 0 AND amount_cents", name=op.f("ck_credit_note_lines_discount_cents")
+        ),
         sa.CheckConstraint(
             "amount_cents BETWEEN 0 AND 9007199254740991", name=op.f("ck_credit_note_lines_amount_cents")
         ),

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.types import TypeEngine
 
 from db.models import Base
-from db.models.types import AddressColumn, BillToColumn
+from db.models.types import DocumentColumn
 
 DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 
@@ -72,9 +72,9 @@ def through_row(value: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def column_reader(name: str, type_: TypeEngine[Any]) -> Callable[[Any], Any]:
-    """Returns a function that reads a column from a record. Only addresses are converted to Python objects."""
+    """Returns a function that reads a column from a record. Only records are converted to Python objects."""
     taken = itemgetter(name)
-    if isinstance(type_, AddressColumn | BillToColumn):
+    if isinstance(type_, DocumentColumn):
         return lambda record: type_.process_result_value(taken(record), DIALECT)
     return taken
 

@@ -10,10 +10,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import Text, TypeEngine
 
-from billing.records import BillTo
 from db.access.records import Target
 from db.access.statements import Statement, cached, send
-from db.models.types import bill_to_document, stored_type
+from db.models.types import document_of, stored_type
 
 ColumnValues: TypeAlias = tuple[Any, ...]
 """The values of one column, one for each row."""
@@ -154,7 +153,5 @@ def encoder(column: Column[Any], *, one: bool) -> Callable[[Any], Any] | None:
     return encode if one else lambda values: [encode(value) for value in values]
 
 
-def document_text(value: BillTo | dict[str, str] | None) -> str | None:
-    if value is None:
-        return None
-    return json.dumps(bill_to_document(value) if isinstance(value, BillTo) else value)
+def document_text(value: object) -> str | None:
+    return None if value is None else json.dumps(document_of(value))

@@ -10,6 +10,7 @@ from db.models.payments import Allocation, LedgerEntry, Payment
 from db.models.plans import Plan
 from db.models.runs import BillingRun, IdempotencyKey, TestClock
 from db.models.subscriptions import BillingHold, BillingPeriod, PendingLine, Subscription, Trial
+from db.models.taxes import Seller, TaxRate
 
 __all__ = [
     "Allocation",
@@ -32,7 +33,9 @@ __all__ = [
     "RateBucket",
     "Refund",
     "Reversal",
+    "Seller",
     "Subscription",
+    "TaxRate",
     "TestClock",
     "Trial",
 ]

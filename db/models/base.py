@@ -13,8 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from billing.enums import ENUMS
 from billing.ids import ID_TYPES
 from billing.limits import MAX_CENTS, MAX_NET_DAYS
-from billing.records import Address, BillTo
-from db.models.types import AddressColumn, BillToColumn, EnumText, Instant
+from db.models.types import DOCUMENTS, DocumentColumn, EnumText, Instant
 
 BY_CODE_POINT = Text(collation="C")
 """Type of strings that lists are ordered by. Ordering by code point keeps cursors valid on every server."""
@@ -48,8 +47,7 @@ class Base(DeclarativeBase):
         int: BigInteger(),
         UUID: Uuid(),
         datetime: Instant(),
-        Address: AddressColumn(),
-        BillTo: BillToColumn(),
+        **{record: DocumentColumn(decode) for record, decode in DOCUMENTS.items()},
         dict[str, str]: JSONB(),
         list[str]: ARRAY(Text()),
         **{key: Uuid() for key in ID_TYPES},

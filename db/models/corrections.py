@@ -25,16 +25,17 @@ from billing.limits import (
     MAX_REFERENCE,
 )
 from billing.records import BillTo
+from billing.taxes import LineTax, TaxAmount
 from db.models.base import NO_TEST_CLOCK, Base, Versioned, check_amount, check_enum, check_length
 
 
 class CreditNote(Versioned, Base):
     """A correction of an invoice. `sequence` counts the customer's credit notes from 1, `number` is the printed number.
 
-    `amount_cents` is the sum of the lines. It is also the sum of its parts: `applied_cents` lowered the amount due on
-    the invoice, `restored_cents` returned to the balance what it and credits had paid on the invoice, `balance_cents`
-    was added to the balance, `refund_cents` is to be refunded, and `outside_cents` is settled outside this server.
-    `refunded_cents` is the part of `refund_cents` that has been refunded.
+    `amount_cents` is the sum of the lines, with tax and rounding. It is also the sum of its parts: `applied_cents`
+    lowered the amount due on the invoice, `restored_cents` returned to the balance what it and credits had paid on the
+    invoice, `balance_cents` was added to the balance, `refund_cents` is to be refunded, and `outside_cents` is settled
+    outside this server. `refunded_cents` is the part of `refund_cents` that has been refunded.
     """
 
     __tablename__ = "credit_notes"
@@ -46,6 +47,9 @@ class CreditNote(Versioned, Base):
     sequence: Mapped[int] = mapped_column(Integer)
     number: Mapped[str]
     currency: Mapped[str] = mapped_column(CHAR(3))
+    tax_cents: Mapped[int] = mapped_column(server_default="0")
+    rounding_cents: Mapped[int] = mapped_column(server_default="0")
+    taxes: Mapped[tuple[TaxAmount, ...] | None]
     amount_cents: Mapped[int]
     applied_cents: Mapped[int]
     restored_cents: Mapped[int]
@@ -101,7 +105,11 @@ class CreditNote(Versioned, Base):
 
 
 class CreditNoteLine(Base):
-    """An amount that a credit note credits for a line of its invoice. `description` is a copy of that line's."""
+    """An amount that a credit note credits for a line of its invoice. `description` is a copy of that line's.
+
+    `amount_cents` is the credited part of that line's amount, `discount_cents` and `tax` are the shares of its discount
+    and taxes.
+    """
 
     __tablename__ = "credit_note_lines"
 
@@ -112,6 +120,8 @@ class CreditNoteLine(Base):
     position: Mapped[int] = mapped_column(Integer)
     description: Mapped[str]
     amount_cents: Mapped[int]
+    discount_cents: Mapped[int] = mapped_column(server_default="0")
+    tax: Mapped[LineTax | None]
 
     __table_args__ = (
         ForeignKeyConstraint(["credit_note_id", "customer_id"], ["credit_notes.id", "credit_notes.customer_id"]),
@@ -119,8 +129,8 @@ class CreditNoteLine(Base):
         UniqueConstraint("credit_note_id", "customer_id", "position", name="uq_credit_note_lines_position"),
         CheckConstraint(f"position BETWEEN 1 AND {MAX_LINES}", name="position"),
         check_length("description", MAX_LINE_DESCRIPTION),
-        CheckConstraint("amount_cents > 0", name="positive"),
         check_amount("amount_cents", signed=False),
+        CheckConstraint("discount_cents BETWEEN 0 AND amount_cents", name="discount_cents"),
         Index("ix_credit_note_lines_invoice_line_id", "invoice_line_id"),
     )
 

@@ -32,6 +32,7 @@ from billing.limits import (
     MIN_INVOICE_PREFIX,
 )
 from billing.records import Address
+from billing.taxes import TaxProfile
 from db.models.base import (
     BY_CODE_POINT,
     NO_PENDING_ENTRIES,
@@ -76,7 +77,7 @@ class Customer(Versioned, Base):
     `currency` is null until the customer's first amount, and permanent from then on. `last_invoice_number` and
     `last_ledger_number` are the numbers of the last finalized invoice and of the last ledger entry. `balance_cents` is
     the sum of the ledger entries. `test_clock_id` never changes. `subscription_status` and `subscription_plan_id` are
-    copies of the live subscription's, null without one.
+    copies of the live subscription's, null without one. A `tax_profile` of null means the defaults.
     """
 
     __tablename__ = "customers"
@@ -88,6 +89,7 @@ class Customer(Versioned, Base):
     external_id: Mapped[str | None]
     address: Mapped[Address | None]
     tax_id: Mapped[str | None]
+    tax_profile: Mapped[TaxProfile | None]
     currency: Mapped[str | None] = mapped_column(CHAR(3))
     invoice_prefix: Mapped[str]
     last_invoice_number: Mapped[int] = mapped_column(Integer)

@@ -13,9 +13,19 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.enums import UNPAID, InvoiceKind, InvoiceStatus, LineKind
-from billing.ids import ChangeId, CustomerId, InvoiceId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
+from billing.ids import (
+    ChangeId,
+    CustomerId,
+    InvoiceId,
+    InvoiceLineId,
+    PlanId,
+    SellerId,
+    SubscriptionId,
+    TestClockId,
+)
 from billing.limits import MAX_INVOICE_NUMBER, MAX_LINE_DESCRIPTION, MAX_LINES, MAX_MEMO, MAX_PO_NUMBER
 from billing.records import BillTo
+from billing.taxes import LineTax, TaxAmount
 from db.models.base import (
     EMPTY_OBJECT,
     NO_TEST_CLOCK,
@@ -36,6 +46,9 @@ class Invoice(Versioned, Base):
     `sequence` counts the customer's invoices from 1, and `number` is the printed invoice number; both are null for a
     draft. A recurring invoice bills the period `period_ordinal` of its subscription. `net_days` are payment terms set
     on a draft, if any. `test_clock_id` is a copy of the customer's.
+
+    `amount_cents` is the sum of `subtotal_cents`, which is after discounts, tax and rounding. `taxes` has the taxes of
+    each group of lines, null if there are none. They are those of `tax_date`.
     """
 
     __tablename__ = "invoices"
@@ -50,7 +63,9 @@ class Invoice(Versioned, Base):
     number: Mapped[str | None]
     currency: Mapped[str] = mapped_column(CHAR(3))
     subtotal_cents: Mapped[int]
+    discount_cents: Mapped[int] = mapped_column(server_default="0")
     tax_cents: Mapped[int]
+    rounding_cents: Mapped[int] = mapped_column(server_default="0")
     amount_cents: Mapped[int]
     amount_due_cents: Mapped[int]
     bill_to: Mapped[BillTo | None]
@@ -61,6 +76,9 @@ class Invoice(Versioned, Base):
     paid_at: Mapped[datetime | None]
     net_days: Mapped[int | None] = mapped_column(Integer)
     replaces_id: Mapped[InvoiceId | None]
+    taxes: Mapped[tuple[TaxAmount, ...] | None]
+    tax_date: Mapped[datetime | None]
+    seller_id: Mapped[SellerId | None] = mapped_column(ForeignKey("sellers.id"))
     test_clock_id: Mapped[TestClockId | None] = mapped_column(ForeignKey("test_clocks.id"))
     po_number: Mapped[str | None]
     memo: Mapped[str | None]
@@ -113,9 +131,10 @@ class Invoice(Versioned, Base):
         CheckConstraint("status NOT IN ('PAID', 'VOID') OR amount_due_cents = 0", name="paid"),
         CheckConstraint(f"status NOT IN ({listed(UNPAID)}) OR amount_due_cents > 0", name="open"),
         days_to_pay(),
-        CheckConstraint("amount_cents = subtotal_cents + tax_cents", name="total"),
+        CheckConstraint("amount_cents = subtotal_cents + tax_cents + rounding_cents", name="total"),
         CheckConstraint("amount_due_cents BETWEEN 0 AND greatest(0, amount_cents)", name="amount_due_cents"),
         check_amount("subtotal_cents", signed=True),
+        CheckConstraint("discount_cents >= 0", name="discount_cents"),
         check_amount("tax_cents", signed=True),
         check_amount("amount_cents", signed=True),
         CheckConstraint("period_start <= period_end", name="period"),
@@ -172,7 +191,8 @@ class InvoiceLine(Base):
     """A line of an invoice: `quantity` × `unit_amount_cents`, or a prorated part of it, for its own time range.
 
     A `PRORATION_CREDIT` credits the unused part of the line `reverses_line_id`. All lines of one change of plan or
-    quantity have the same `change_id`, also if they are on different invoices.
+    quantity have the same `change_id`, also if they are on different invoices. `amount_cents` is before discounts, and
+    includes tax if the prices of `tax` do. `tax` is null if nothing was requested and no taxes are configured.
     """
 
     __tablename__ = "invoice_lines"
@@ -187,6 +207,8 @@ class InvoiceLine(Base):
     quantity: Mapped[int] = mapped_column(Integer)
     unit_amount_cents: Mapped[int]
     amount_cents: Mapped[int]
+    discount_cents: Mapped[int] = mapped_column(server_default="0")
+    tax: Mapped[LineTax | None]
     period_ordinal: Mapped[int | None] = mapped_column(Integer)
     period_start: Mapped[datetime | None]
     period_end: Mapped[datetime | None]
@@ -209,6 +231,7 @@ class InvoiceLine(Base):
         CheckConstraint("quantity >= 1", name="quantity"),
         check_amount("unit_amount_cents", signed=True),
         check_amount("amount_cents", signed=True),
+        CheckConstraint("discount_cents BETWEEN 0 AND greatest(0, amount_cents)", name="discount_cents"),
         CheckConstraint(
             "kind <> 'RECURRING' OR amount_cents::numeric = quantity::numeric * unit_amount_cents", name="recurring"
         ),

@@ -18,6 +18,7 @@ from db.models.payments import Allocation, LedgerEntry, Payment
 from db.models.plans import Plan
 from db.models.runs import TestClock
 from db.models.subscriptions import BillingHold, BillingPeriod, PendingLine, Subscription, Trial
+from db.models.taxes import Seller, TaxRate
 
 Visible: TypeAlias = Callable[[Any, CustomerId], ColumnElement[bool]]
 """Returns the condition for the rows of a table, or of an alias of it, that one customer may see."""
@@ -45,6 +46,24 @@ def is_the_customers_clock(rows: Any, customer_id: CustomerId) -> ColumnElement[
 def is_issued_to_the_customer(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
     """Returns the condition for the customer's invoices without drafts, which only the merchant sees."""
     return and_(is_the_customers(rows, customer_id), rows.status != InvoiceStatus.DRAFT)
+
+
+def is_seller_of_the_customers_invoices(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
+    invoices = table_of(Invoice)
+    issued = select(invoices.c.seller_id).where(
+        is_issued_to_the_customer(invoices.c, customer_id), invoices.c.seller_id.is_not(None)
+    )
+    condition: ColumnElement[bool] = rows.id.in_(issued)
+    return condition
+
+
+def is_hidden(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
+    """Returns the condition for objects that no customer may see: none of them has the id of a customer.
+
+    It names the customer because SQLAlchemy requires that of all these conditions.
+    """
+    condition: ColumnElement[bool] = rows.id == customer_id
+    return condition
 
 
 def is_the_customers_plan(rows: Any, customer_id: CustomerId, key_id: ApiKeyId) -> ColumnElement[bool]:
@@ -149,6 +168,8 @@ KINDS = (
     Kind(Invoice, ObjectType.INVOICE, is_issued_to_the_customer),
     Kind(Payment, ObjectType.PAYMENT, is_the_customers),
     Kind(CreditNote, ObjectType.CREDIT_NOTE, None),
+    Kind(Seller, ObjectType.SELLER, is_seller_of_the_customers_invoices),
+    Kind(TaxRate, ObjectType.TAX_RATE, is_hidden),
     Kind(TestClock, ObjectType.TEST_CLOCK, is_the_customers_clock),
 )
 assert [kind.type for kind in KINDS] == list(ObjectType), "each type of object has one kind"

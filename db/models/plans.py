@@ -6,6 +6,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing.enums import PlanInterval
 from billing.ids import PlanId
 from billing.limits import MAX_INTERVAL_COUNT, MAX_NAME, MAX_PLAN_CODE, MAX_PLAN_DESCRIPTION, MAX_TRIAL_DAYS
+from billing.taxes import LineTax
 from db.models.base import (
     BY_CODE_POINT,
     Base,
@@ -20,7 +21,10 @@ from db.models.base import (
 
 
 class Plan(Versioned, Base):
-    """A product that customers subscribe to, with a price per interval. Price, currency and interval never change."""
+    """A product that customers subscribe to, with a price per interval. Price, currency and interval never change.
+
+    `tax` has the tax behavior of the price, and rates for lines of this plan, if any. Null for the defaults.
+    """
 
     __tablename__ = "plans"
 
@@ -34,6 +38,7 @@ class Plan(Versioned, Base):
     interval_count: Mapped[int] = mapped_column(Integer)
     trial_days: Mapped[int] = mapped_column(Integer, server_default="0")
     net_days: Mapped[int | None] = mapped_column(Integer)
+    tax: Mapped[LineTax | None]
     custom_metadata: Mapped[dict[str, str]] = mapped_column("metadata")
     archived_at: Mapped[datetime | None]
 

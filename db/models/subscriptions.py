@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing.enums import FirstPeriod, LineKind, PeriodKind, Settlement, SubscriptionStatus
 from billing.ids import ChangeId, CustomerId, InvoiceLineId, PlanId, SubscriptionId, TestClockId
 from billing.limits import MAX_HOLD_REASON, MAX_LINE_DESCRIPTION
+from billing.taxes import LineTax
 from db.models.base import (
     NO_PENDING_ENTRIES,
     NO_TEST_CLOCK,
@@ -268,6 +269,7 @@ class PendingLine(Base):
     period_start: Mapped[datetime]
     period_end: Mapped[datetime]
     reverses_line_id: Mapped[InvoiceLineId | None]
+    tax: Mapped[LineTax | None]
     created_at: Mapped[datetime]
     change_id: Mapped[ChangeId | None]
 

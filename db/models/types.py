@@ -1,16 +1,22 @@
 """Column types: the conversion between PostgreSQL values and Python objects."""
 
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Dialect, Text
+from sqlalchemy import Dialect, Numeric, Text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
+from billing.enums import TaxBehavior, TaxCategory, TaxKind, TaxStatus
+from billing.ids import TaxRateId
 from billing.records import Address, BillTo
+from billing.taxes import BankAccount, LineTax, TaxAmount, TaxId, TaxProfile, TaxRegistration
 
 Document = dict[str, Any]
 """A JSON object."""
@@ -48,6 +54,16 @@ class EnumText(TypeDecorator[StrEnum]):
         return None if value is None else self.enum(value)
 
 
+class Percentage(TypeDecorator[Decimal]):
+    """A percentage with at most four decimals. The driver itself returns a `Decimal`."""
+
+    impl = Numeric(7, 4)
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        return None
+
+
 class TransactionId(UserDefinedType[int]):
     """An `xid8`, the 64-bit id of a transaction. In Python an `int`."""
 
@@ -61,44 +77,121 @@ class TransactionId(UserDefinedType[int]):
 ischema_names["xid8"] = TransactionId
 
 
-class AddressColumn(TypeDecorator[Address]):
-    """An `Address`, stored as a JSON object. Fields that are None are omitted."""
+class DocumentColumn(TypeDecorator[Any]):
+    """A record, or a tuple of records, stored as JSON. `document_of` encodes it, `decode` reads it."""
 
     impl = JSONB(none_as_null=True)
     cache_ok = True
 
-    def process_bind_param(self, value: Address | None, dialect: Dialect) -> Document | None:
-        return None if value is None else address_document(value)
+    def __init__(self, decode: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.decode = decode
 
-    def process_result_value(self, value: Document | None, dialect: Dialect) -> Address | None:
-        return None if value is None else Address(**value)
+    def process_bind_param(self, value: object, dialect: Dialect) -> object:
+        return None if value is None else document_of(value)
 
-
-class BillToColumn(TypeDecorator[BillTo]):
-    """A `BillTo`, stored as a JSON object."""
-
-    impl = JSONB(none_as_null=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: BillTo | None, dialect: Dialect) -> Document | None:
-        return None if value is None else bill_to_document(value)
-
-    def process_result_value(self, value: Document | None, dialect: Dialect) -> BillTo | None:
-        if value is None:
-            return None
-        address = value["address"]
-        return BillTo(value["name"], value["email"], address and Address(**address), value["tax_id"])
+    def process_result_value(self, value: object, dialect: Dialect) -> object:
+        return None if value is None else self.decode(value)
 
 
-def bill_to_document(bill_to: BillTo) -> Document:
-    address = None if bill_to.address is None else address_document(bill_to.address)
-    return {"name": bill_to.name, "email": bill_to.email, "address": address, "tax_id": bill_to.tax_id}
+def document_of(value: object) -> object:
+    """Returns the JSON value of a record. Fields of an address that are None are omitted."""
+    kind = type(value)
+    if kind in PLAIN:
+        return value
+    if kind is Address:
+        return {line: text for line in ADDRESS_LINES if (text := getattr(value, line)) is not None}
+    if isinstance(value, tuple | list):
+        return list(map(document_of, value))
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if kind in (UUID, Decimal):
+        return str(value)
+    return value if isinstance(value, StrEnum) else record_document(value, kind)
 
 
-def address_document(address: Address) -> Document:
-    lines = {line: getattr(address, line) for line in ADDRESS_LINES}
-    return {line: text for line, text in lines.items() if text is not None}
+PLAIN = frozenset({str, int, bool, dict, type(None)})
+"""Types whose values are JSON values already."""
 
+
+def record_document(value: object, kind: type[Any]) -> Document:
+    return {name: document_of(getattr(value, name)) for name in kind.__dataclass_fields__}
+
+
+def bill_to_of(document: Document) -> BillTo:
+    address = document["address"]
+    return BillTo(document["name"], document["email"], address and Address(**address), document["tax_id"])
+
+
+def tax_amount_of(document: Document) -> TaxAmount:
+    rate_id, category = document["rate_id"], document["category"]
+    return TaxAmount(
+        name=document["name"],
+        kind=TaxKind(document["kind"]),
+        category=category and TaxCategory(category),
+        percent=Decimal(document["percent"]),
+        reason=document["reason"],
+        rate_id=rate_id and TaxRateId(UUID(rate_id)),
+        taxable_cents=document["taxable_cents"],
+        amount_cents=document["amount_cents"],
+    )
+
+
+def tax_amounts_of(documents: list[Document]) -> tuple[TaxAmount, ...]:
+    return tuple(map(tax_amount_of, documents))
+
+
+def line_tax_of(document: Document) -> LineTax:
+    return LineTax(
+        TaxBehavior(document["behavior"]), rate_ids_of(document["rate_ids"]), tax_amounts_of(document["amounts"])
+    )
+
+
+def rate_ids_of(texts: list[str]) -> tuple[TaxRateId, ...]:
+    return tuple(TaxRateId(UUID(text)) for text in texts)
+
+
+def tax_id_of(document: Document) -> TaxId:
+    verified_at = document["verified_at"]
+    return TaxId(document["country"], document["value"], verified_at and datetime.fromisoformat(verified_at))
+
+
+def tax_profile_of(document: Document) -> TaxProfile:
+    return TaxProfile(
+        TaxStatus(document["status"]),
+        document["exemption_reason"],
+        tuple(map(tax_id_of, document["ids"])),
+        rate_ids_of(document["rate_ids"]),
+    )
+
+
+def registrations_of(documents: list[Document]) -> tuple[TaxRegistration, ...]:
+    return tuple(
+        TaxRegistration(
+            each["country"],
+            datetime.fromisoformat(each["valid_from"]),
+            rate_ids_of(each["rate_ids"]),
+            each["region"],
+        )
+        for each in documents
+    )
+
+
+def address_of(document: Document) -> Address:
+    return Address(**document)
+
+
+DOCUMENTS: dict[Any, Callable[[Any], Any]] = {
+    Address: address_of,
+    BillTo: bill_to_of,
+    LineTax: line_tax_of,
+    TaxProfile: tax_profile_of,
+    tuple[TaxAmount, ...]: tax_amounts_of,
+    tuple[TaxRegistration, ...]: registrations_of,
+    BankAccount: lambda document: BankAccount(**document),
+    tuple[TaxId, ...]: lambda documents: tuple(map(tax_id_of, documents)),
+}
+"""Records that are stored as JSON, and how to read them."""
 
 ADDRESS_LINES = tuple(line.name for line in fields(Address))
 

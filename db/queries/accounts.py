@@ -55,6 +55,7 @@ from db.models import (
     Subscription,
     Trial,
 )
+from db.queries.tax_rules import latest_seller_id
 
 PendingPlan = aliased(Plan, name="pending_plans")
 
@@ -90,6 +91,7 @@ HEAD = bind(
         CustomerState,
         Customer,
         subscription_status=type_coerce(Customer.subscription_status, Text()),
+        seller_id=latest_seller_id().scalar_subquery(),
         bill_to=bind(BillTo, Customer),
     ),
     subscription=bind(

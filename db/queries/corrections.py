@@ -7,13 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.enums import AllocationKind, CreditNoteStatus
 from billing.ids import CreditNoteId, CustomerId, InvoiceId, PaymentId
-from billing.records import AllocationState, Creditable, CreditableLine, CreditNoteState, InvoiceState, PaymentState
+from billing.records import AllocationState, CreditNoteState, InvoiceState, PaymentState
 from db.access.records import bind
-from db.models import Allocation, CreditNote, Invoice, InvoiceLine, LedgerEntry, Payment
-from db.models.base import table_of
+from db.models import Allocation, CreditNote, Invoice, LedgerEntry, Payment
 from db.queries.accounts import ALLOCATION, INVOICE
 from db.queries.arrays import among
-from db.queries.lines import credited_by_line, noted_by_line
 
 PAYMENT = bind(PaymentState, Payment, updated_at=func.coalesce(Payment.updated_at, Payment.created_at))
 CREDIT_NOTE = bind(CreditNoteState, CreditNote)
@@ -73,51 +71,7 @@ async def has_credit_note(session: AsyncSession, invoice_id: InvoiceId) -> bool:
     return (await session.scalar(notes.limit(1))) is not None
 
 
-async def read_creditable(session: AsyncSession, invoice_id: InvoiceId, amount_cents: int) -> Creditable:
-    """Returns what was credited so far on an invoice with the given total."""
-    # The table instead of the model: a session that may not see credit notes must preview the right amounts too.
-    notes = table_of(CreditNote).c
-    noted = (
-        await session.execute(
-            select(
-                func.coalesce(func.sum(notes.amount_cents), 0),
-                func.coalesce(func.sum(notes.restored_cents), 0),
-            ).where(notes.invoice_id == invoice_id, notes.status != CreditNoteStatus.VOID)
-        )
-    ).one()
-    returnable = await session.scalar(
-        select(func.coalesce(func.sum(Allocation.amount_cents), 0)).where(
-            Allocation.invoice_id == invoice_id,
-            Allocation.kind.in_((AllocationKind.BALANCE, AllocationKind.CREDIT)),
-            Allocation.released_at.is_(None),
-        )
-    )
-    return Creditable(
-        amount_cents=amount_cents,
-        lines=await creditable_lines(session, invoice_id),
-        noted_cents=int(noted[0]),
-        restorable_cents=max(0, int(returnable or 0) - int(noted[1])),
-    )
-
-
 async def next_credit_note_sequence(session: AsyncSession, customer_id: CustomerId) -> int:
     """Returns the sequence number of the customer's next credit note. Lock the customer first."""
     last = await session.scalar(select(func.max(CreditNote.sequence)).where(CreditNote.customer_id == customer_id))
     return (last or 0) + 1
-
-
-async def creditable_lines(session: AsyncSession, invoice_id: InvoiceId) -> list[CreditableLine]:
-    """Returns the lines of an invoice and what was credited for each, ordered by position."""
-    lines = (
-        await session.execute(
-            select(InvoiceLine.id, InvoiceLine.description, InvoiceLine.amount_cents)
-            .where(InvoiceLine.invoice_id == invoice_id)
-            .order_by(InvoiceLine.position)
-        )
-    ).all()
-    ids = [line.id for line in lines]
-    noted, prorated = await noted_by_line(session, ids), await credited_by_line(session, ids)
-    return [
-        CreditableLine(line.id, line.description, line.amount_cents, noted.get(line.id, 0), prorated.get(line.id, 0))
-        for line in lines
-    ]

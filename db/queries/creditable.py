@@ -1,68 +1,102 @@
-"""Batched reads of what can still be credited on invoices and their lines."""
+"""Reads of what was credited on invoices and their lines: batched for the API, and of one invoice for the rules."""
 
-from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any
 
-from sqlalchemy import ScalarSelect, Select, and_, any_, bindparam, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, Select, and_, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from billing.enums import CreditNoteStatus, InvoiceStatus
-from billing.records import Creditable, CreditableLine
+from billing.enums import AllocationKind, CreditNoteStatus, InvoiceStatus
+from billing.ids import InvoiceId
+from billing.records import CreditedLine
+from billing.taxes import LineTax
 from db.access.reads import Reads, RowQuery
-from db.access.rows import Row
 from db.access.statements import cached
-from db.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine, PendingLine
+from db.models import Allocation, CreditNote, CreditNoteLine, Invoice, InvoiceLine, PendingLine
 from db.models.base import table_of
+from db.models.types import line_tax_of
 
-NOT_CREDITABLE = (InvoiceStatus.DRAFT, InvoiceStatus.VOID)
-"""Statuses of invoices on which nothing can be credited."""
+Values = Callable[[str], Any]
+"""Returns the value of a column of a row."""
+
+AMOUNTS = tuple(field.name for field in fields(CreditedLine) if field.type in (int, "int"))
 
 # Tables instead of models: a customer session that may not see credit notes must get the right amounts too.
 notes, note_lines = table_of(CreditNote), table_of(CreditNoteLine)
-lines, invoices, pending = (
-    table_of(InvoiceLine).alias("credits"),
-    table_of(Invoice).alias("theirs"),
-    table_of(PendingLine),
-)
+pending, allocations = table_of(PendingLine), table_of(Allocation)
+credit_lines, credit_invoices = table_of(InvoiceLine).alias("credits"), table_of(Invoice).alias("theirs")
 
 
-def noted_on_line() -> ScalarSelect[int]:
-    """Returns a subquery for the total of the credit notes for the current line, in cents. Void ones do not count."""
+def of_credit_notes(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Returns a subquery for an aggregate of the lines of credit notes for the current line. Void ones do not count."""
     return (
-        select(func.coalesce(func.sum(note_lines.c.amount_cents), 0))
+        select(value)
         .join(notes, and_(notes.c.id == note_lines.c.credit_note_id, notes.c.customer_id == note_lines.c.customer_id))
         .where(note_lines.c.invoice_line_id == InvoiceLine.id, notes.c.status != CreditNoteStatus.VOID)
         .scalar_subquery()
     )
 
 
-def prorated_on_line() -> ScalarSelect[int]:
-    """Returns a subquery for the total of the proration credits for the current line, in cents.
-
-    Counts pending credits, and credits on invoices that are not void.
-    """
-    on_invoices = (
-        select(func.coalesce(func.sum(lines.c.amount_cents), 0))
-        .join(invoices, and_(invoices.c.id == lines.c.invoice_id, invoices.c.customer_id == lines.c.customer_id))
-        .where(lines.c.reverses_line_id == InvoiceLine.id, invoices.c.status != InvoiceStatus.VOID)
-        .scalar_subquery()
-    )
-    waiting = (
-        select(func.coalesce(func.sum(pending.c.amount_cents), 0))
-        .where(pending.c.reverses_line_id == InvoiceLine.id)
-        .scalar_subquery()
-    )
-    return -(on_invoices + waiting)  # type: ignore[return-value]
-
-
-def noted_on_invoice() -> ScalarSelect[int]:
-    """Returns a subquery for the total of the credit notes of the current invoice, in cents. Void ones do not count."""
+def of_prorations(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Returns a subquery for an aggregate of the credits of the current line, on invoices that are not void."""
     return (
-        select(func.coalesce(func.sum(notes.c.amount_cents), 0))
-        .where(notes.c.invoice_id == Invoice.id, notes.c.status != CreditNoteStatus.VOID)
+        select(value)
+        .join(
+            credit_invoices,
+            and_(
+                credit_invoices.c.id == credit_lines.c.invoice_id,
+                credit_invoices.c.customer_id == credit_lines.c.customer_id,
+            ),
+        )
+        .where(credit_lines.c.reverses_line_id == InvoiceLine.id, credit_invoices.c.status != InvoiceStatus.VOID)
         .scalar_subquery()
+    )
+
+
+def of_invoice(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Returns a subquery for an aggregate of the credit notes of the current invoice. Void ones do not count."""
+    return (
+        select(value).where(notes.c.invoice_id == Invoice.id, notes.c.status != CreditNoteStatus.VOID).scalar_subquery()
+    )
+
+
+def total(column: ColumnElement[Any]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(column), 0)
+
+
+def listed(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.jsonb_agg(column, type_=JSONB())
+
+
+def creditable_lines() -> Select[Any]:
+    """Selects lines of invoices with what was credited for each and on its invoice."""
+    pending_cents = (
+        select(total(pending.c.amount_cents)).where(pending.c.reverses_line_id == InvoiceLine.id).scalar_subquery()
+    )
+    columns: dict[str, ColumnElement[Any] | InstrumentedAttribute[Any]] = {
+        "id": InvoiceLine.id,
+        "invoice_id": InvoiceLine.invoice_id,
+        "description": InvoiceLine.description,
+        "amount_cents": InvoiceLine.amount_cents,
+        "discount_cents": InvoiceLine.discount_cents,
+        "tax": InvoiceLine.tax,
+        "noted_cents": of_credit_notes(total(note_lines.c.amount_cents)),
+        "noted_discount_cents": of_credit_notes(total(note_lines.c.discount_cents)),
+        "noted_taxes": of_credit_notes(listed(note_lines.c.tax)),
+        "prorated_cents": -of_prorations(total(credit_lines.c.amount_cents)),
+        "prorated_taxes": of_prorations(listed(credit_lines.c.tax)),
+        "pending_cents": -pending_cents,
+        "status": Invoice.status,
+        "total_cents": Invoice.amount_cents,
+        "rounding_cents": Invoice.rounding_cents,
+        "invoice_noted_cents": of_invoice(total(notes.c.amount_cents)),
+        "noted_rounding_cents": of_invoice(total(notes.c.rounding_cents)),
+    }
+    return select(*(column.label(name) for name, column in columns.items())).join(
+        Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id)
     )
 
 
@@ -70,49 +104,49 @@ def noted_on_invoice() -> ScalarSelect[int]:
 def creditable_query(by: str) -> RowQuery:
     """Reads lines of invoices by the column `by`, with what was credited for each."""
     key: InstrumentedAttribute[Any] = getattr(InvoiceLine, by)
-    statement = cast(
-        "Select[Any]",
-        select(
-            InvoiceLine.id.label("id"),
-            InvoiceLine.invoice_id.label("invoice_id"),
-            InvoiceLine.amount_cents.label("amount_cents"),
-            noted_on_line().label("noted_cents"),
-            prorated_on_line().label("prorated_cents"),
-            Invoice.status.label("status"),
-            Invoice.amount_cents.label("total_cents"),
-            noted_on_invoice().label("invoice_noted_cents"),
-        )
-        .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
-        .where(key == any_(bindparam("keys", type_=ARRAY(key.type)))),
+    statement = creditable_lines().where(key == any_(bindparam("keys", type_=ARRAY(key.type))))
+    return RowQuery(statement.order_by(InvoiceLine.position), InvoiceLine)
+
+
+def credited_line(value: Values, tax: LineTax | None) -> CreditedLine:
+    return CreditedLine(
+        id=value("id"),
+        invoice_id=value("invoice_id"),
+        status=InvoiceStatus(value("status")),
+        description=value("description"),
+        tax=tax,
+        noted_taxes=[line_tax_of(each) for each in value("noted_taxes") or () if each],
+        prorated_taxes=[line_tax_of(each) for each in value("prorated_taxes") or () if each],
+        **{name: int(value(name)) for name in AMOUNTS},
     )
-    return RowQuery(statement, InvoiceLine)
 
 
-def line_of(row: Row) -> CreditableLine:
-    return CreditableLine(row["id"], "", int(row["amount_cents"]), int(row["noted_cents"]), int(row["prorated_cents"]))
+async def credited_lines(reads: Reads, by: str, keys: Sequence[Any]) -> list[CreditedLine]:
+    """Returns the lines with these values in the column `by`, with what was credited, in the order of their invoice."""
+    return [credited_line(row.__getitem__, row.tax) for row in await reads.rows(creditable_query(by), keys=keys)]
 
 
-async def creditable_by_line(reads: Reads, ids: Sequence[Any]) -> list[int]:
-    """Returns the cents that can still be credited for each line: 0 on drafts and void invoices."""
-    found = {
-        str(row["id"]): 0 if row["status"] in NOT_CREDITABLE else line_of(row).creditable_cents
-        for row in await reads.rows(creditable_query("id"), keys=ids)
-    }
-    return [found.get(str(id_), 0) for id_ in ids]
+async def credited_lines_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> list[CreditedLine]:
+    """Returns the lines of an invoice with what was credited, in order."""
+    statement = creditable_lines().where(InvoiceLine.invoice_id == invoice_id).order_by(InvoiceLine.position)
+    rows = await session.execute(statement)
+    return [credited_line(row._mapping.__getitem__, row.tax) for row in rows]  # noqa: SLF001 - public, despite its name
 
 
-async def creditable_by_invoice(reads: Reads, ids: Sequence[Any]) -> list[int]:
-    """Returns the cents that can still be credited on each invoice: 0 for drafts and void invoices."""
-    rows_of: defaultdict[str, list[Any]] = defaultdict(list)
-    for row in await reads.rows(creditable_query("invoice_id"), keys=ids):
-        rows_of[str(row["invoice_id"])].append(row)
-    found: list[int] = []
-    for id_ in ids:
-        theirs = rows_of[str(id_)]
-        if not theirs or theirs[0]["status"] in NOT_CREDITABLE:
-            found.append(0)
-        else:
-            one = theirs[0]
-            lines_ = list(map(line_of, theirs))
-            found.append(Creditable(int(one["total_cents"]), lines_, int(one["invoice_noted_cents"])).creditable_cents)
-    return found
+async def restorable_cents(session: AsyncSession, invoice_id: InvoiceId) -> int:
+    """Returns what the balance and credits paid on an invoice and no credit note has returned yet."""
+    paid = (
+        select(total(allocations.c.amount_cents))
+        .where(
+            allocations.c.invoice_id == invoice_id,
+            allocations.c.kind.in_((AllocationKind.BALANCE, AllocationKind.CREDIT)),
+            allocations.c.released_at.is_(None),
+        )
+        .scalar_subquery()
+    )
+    restored = (
+        select(total(notes.c.restored_cents))
+        .where(notes.c.invoice_id == invoice_id, notes.c.status != CreditNoteStatus.VOID)
+        .scalar_subquery()
+    )
+    return max(0, int(await session.scalar(select(paid - restored)) or 0))

@@ -30,11 +30,14 @@ LINE = bind(
 )
 LINE_ELSEWHERE = bind(OtherInvoiceLine, line=LINE, is_void=Invoice.status == InvoiceStatus.VOID)
 PENDING_LINE = bind(
-    NewPendingLine, PendingLine, line=bind(Line, PendingLine, reverses_invoice_id=ReversedLine.invoice_id)
+    NewPendingLine,
+    PendingLine,
+    line=bind(Line, PendingLine, reverses_invoice_id=ReversedLine.invoice_id, discount_cents=literal(0)),
 )
 BILLED_LINE = bind(
     BilledLine,
     InvoiceLine,
+    amount_cents=InvoiceLine.amount_cents - InvoiceLine.discount_cents,
     span=bind(Period, start=InvoiceLine.period_start, end=InvoiceLine.period_end),
     credited_cents=literal(0),
 )
@@ -107,7 +110,8 @@ async def billed_lines(session: AsyncSession, subscription_id: SubscriptionId, a
     """Returns the charges of a subscription whose time range ends after `after`, ordered by id.
 
     Includes lines on invoices that are neither void nor drafts, and pending lines (`invoice_id` is None).
-    `amount_cents` is less the line's credit notes. `credited_cents` is always 0: see `credited_by_line`.
+    `amount_cents` is after discounts, less the line's credit notes. `credited_cents` is always 0: see
+    `credited_by_line`.
     """
     return [line for _, line in await billed_lines_of_subscriptions(session, [subscription_id], after)]
 
@@ -171,11 +175,14 @@ async def existing_lines(session: AsyncSession, line_ids: Sequence[InvoiceLineId
 
 
 async def noted_by_line(session: AsyncSession, line_ids: Sequence[InvoiceLineId]) -> dict[InvoiceLineId, int]:
-    """Returns the cents of credit notes for each line. Void ones do not count. Lines without any are missing."""
+    """Returns the cents of credit notes for each line, after discounts.
+
+    Void credit notes do not count. Lines without any are missing.
+    """
     # Tables instead of models: a customer session that may not see credit notes must get the right amounts too.
     notes, lines = table_of(CreditNote), table_of(CreditNoteLine)
     statement = (
-        select(lines.c.invoice_line_id, func.sum(lines.c.amount_cents))
+        select(lines.c.invoice_line_id, func.sum(lines.c.amount_cents - lines.c.discount_cents))
         .join(notes, and_(notes.c.id == lines.c.credit_note_id, notes.c.customer_id == lines.c.customer_id))
         .where(among(lines.c.invoice_line_id, line_ids), notes.c.status != CreditNoteStatus.VOID)
         .group_by(lines.c.invoice_line_id)
@@ -184,11 +191,14 @@ async def noted_by_line(session: AsyncSession, line_ids: Sequence[InvoiceLineId]
 
 
 async def billed_by_line(session: AsyncSession, line_ids: Sequence[InvoiceLineId]) -> dict[InvoiceLineId, int]:
-    """Returns the cents that each line billed, less its credit notes. Lines of void invoices are missing."""
+    """Returns the cents that each line billed after discounts, less its credit notes.
+
+    Lines of void invoices are missing.
+    """
     statement = (
-        select(InvoiceLine.id, InvoiceLine.amount_cents)
+        select(InvoiceLine.id, (InvoiceLine.amount_cents - InvoiceLine.discount_cents).label("billed_cents"))
         .join(Invoice, and_(Invoice.id == InvoiceLine.invoice_id, Invoice.customer_id == InvoiceLine.customer_id))
         .where(among(InvoiceLine.id, line_ids), Invoice.status != InvoiceStatus.VOID)
     )
     noted = await noted_by_line(session, line_ids)
-    return {row.id: row.amount_cents - noted.get(row.id, 0) for row in await session.execute(statement)}
+    return {row.id: row.billed_cents - noted.get(row.id, 0) for row in await session.execute(statement)}

@@ -31,7 +31,9 @@ from db.models import (
     Plan,
     Refund,
     Reversal,
+    Seller,
     Subscription,
+    TaxRate,
     TestClock,
 )
 from db.models.kinds import KINDS, Kind
@@ -194,6 +196,8 @@ refunds_by_payment = ManyBy(Refund, "payment_id", order_by=("created_at", "id"))
 refunds_by_credit_note = ManyBy(Refund, "credit_note_id", order_by=("created_at", "id"))
 credit_notes_by_id = by_id[CreditNote]
 credit_note_lines_by_note = ManyBy(CreditNoteLine, "credit_note_id", order_by=("credit_note_id", "position"))
+sellers_by_id = by_id[Seller]
+tax_rates_by_id = by_id[TaxRate]
 test_clocks_by_id = by_id[TestClock]
 
 

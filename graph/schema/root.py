@@ -25,6 +25,7 @@ from graph.schema.mutations.moving import MovingMutations
 from graph.schema.mutations.payments import PaymentMutations
 from graph.schema.mutations.plans import PlanMutations
 from graph.schema.mutations.subscriptions import SubscriptionMutations
+from graph.schema.mutations.taxes import TaxMutations
 from graph.schema.mutations.test_clocks import TestClockMutations
 from graph.schema.queries.root import Query
 
@@ -43,6 +44,7 @@ class Mutation(
     InvoiceMutations,
     PaymentMutations,
     CorrectionMutations,
+    TaxMutations,
     TestClockMutations,
     AccessMutations,
 ):

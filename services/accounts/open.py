@@ -45,7 +45,13 @@ async def open_customer(
         assert behind is not None, "it was read before"
         behind.recorded_at = now
         return behind, at
-    rest = Account(account.customer, unpaid=account.unpaid, actor=account.actor, recorded_at=account.recorded_at)
+    rest = Account(
+        account.customer,
+        unpaid=account.unpaid,
+        actor=account.actor,
+        recorded_at=account.recorded_at,
+        tax_rules=account.tax_rules,
+    )
     rest.not_stored = None if lock else account
     return rest, at
 

@@ -18,11 +18,12 @@ from db.queries.lines import (
     credited_by_line,
     pending_lines_by_subscriptions,
 )
+from db.queries.tax_rules import tax_rules
 
 
 async def read_accounts(session: AsyncSession, ids: Sequence[SubscriptionId]) -> list[Account]:
     """Returns the accounts of the subscriptions, in the order in which they are due. Sends at most three statements,
-    and two more if one of the subscriptions ends at a given time with a credit.
+    one more if a seller is configured, and two more if one of the subscriptions ends at a given time with a credit.
 
     Callers that change the accounts must lock the customers in an earlier statement. A statement that waits for a lock
     can return rows of other tables as they were before the wait.
@@ -43,12 +44,22 @@ async def fill_accounts(session: AsyncSession, heads: Sequence[Head]) -> list[Ac
             theirs = owing[invoice.customer_id]
             for account in theirs:
                 account.unpaid.append(invoice if len(theirs) == 1 else replace(invoice))
+    await read_tax_rules(session, accounts)
     by_subscription = {account.subscription.id: account for account in accounts if account.subscription}
     if by_subscription:
         for waiting in await pending_lines_by_subscriptions(session, list(by_subscription)):
             by_subscription[waiting.subscription_id].pending_lines.append(waiting.line)
     await read_lines_to_credit(session, by_subscription)
     return accounts
+
+
+async def read_tax_rules(session: AsyncSession, accounts: Sequence[Account]) -> None:
+    """Loads what decides taxes, for all accounts at once, if a seller is configured."""
+    seller_id = next((account.customer.seller_id for account in accounts if account.customer.seller_id), None)
+    if seller_id is not None:
+        rules = await tax_rules(session, seller_id)
+        for account in accounts:
+            account.tax_rules = rules
 
 
 async def read_lines_to_credit(session: AsyncSession, accounts: Mapping[SubscriptionId, Account]) -> None:

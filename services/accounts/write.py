@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.new_records import (
+    Line,
     NewAllocation,
     NewCreditNote,
     NewCreditNoteLine,
@@ -59,7 +60,10 @@ CHANGED_CUSTOMER = updates(
     Customer,
     CustomerState,
     keys=("id",),
-    without=("invoice_prefix", "net_days", "po_number", "invoice_memo", "test_clock_id", "archived_at", "bill_to"),
+    without=(
+        *("invoice_prefix", "net_days", "po_number", "invoice_memo", "test_clock_id", "archived_at", "tax_profile"),
+        *("seller_id", "bill_to"),
+    ),
 )
 OF_THE_LATEST_PERIOD = ("next_ordinal", "billed_until", "whole_seconds")
 
@@ -95,13 +99,22 @@ FINALIZED_DRAFT = updates(
         *("test_clock_id", "created_at", "lines"),
     ),
 )
+DRAFT_LINE = updates(
+    InvoiceLine,
+    Line,
+    keys=("id", "customer_id"),
+    without=(
+        *("kind", "description", "plan_id", "quantity", "unit_amount_cents", "amount_cents", "period_ordinal"),
+        *("period_start", "period_end", "reverses_line_id", "reverses_invoice_id", "created_at", "change_id"),
+    ),
+)
 CHANGED_INVOICE = updates(
     Invoice,
     InvoiceState,
     keys=("id",),
     without=("customer_id", "subscription_id", "kind", "currency", "amount_cents", "due_at"),
 )
-NEW_PENDING_LINE = inserts(PendingLine, NewPendingLine, without=("line.reverses_invoice_id",))
+NEW_PENDING_LINE = inserts(PendingLine, NewPendingLine, without=("line.reverses_invoice_id", "line.discount_cents"))
 NEW_LINE = inserts(InvoiceLine, NumberedLine, without=("line.reverses_invoice_id", "line.created_at"))
 NEW_ALLOCATION = inserts(Allocation, NewAllocation)
 RELEASED_ALLOCATION = updates(Allocation, ReleasedAllocation, keys=("id",))
@@ -136,7 +149,9 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     writes.add(CREDIT_NOTE_LINE, [line for note in notes for line in note.lines])
     writes.add(CHANGED_CREDIT_NOTE, changed("changed_credit_notes"))
     writes.add(NEW_INVOICE, decided(attrgetter("invoices")))
-    writes.add(FINALIZED_DRAFT, decided(attrgetter("finalized_drafts")))
+    drafts: list[NewInvoice] = decided(attrgetter("finalized_drafts"))
+    writes.add(FINALIZED_DRAFT, drafts)
+    writes.add(DRAFT_LINE, [line for draft in drafts for line in draft.lines])
     writes.add(NEW_PENDING_LINE, decided(new_pending_lines))
     writes.add(NEW_LINE, decided(numbered_lines))
     writes.add(NEW_ALLOCATION, decided(attrgetter("allocations")))
@@ -157,6 +172,13 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
 def is_hold_resolved(account: Account) -> bool:
     """Returns True if something that was due has been done: periods were billed, or the subscription has ended."""
     return bool(account.periods) or not account.known_subscription.is_live
+
+
+async def store_lines(session: AsyncSession, lines: Sequence[Line]) -> None:
+    """Stores the discounts and taxes of lines of a draft."""
+    writes = Writes()
+    writes.add(DRAFT_LINE, lines)
+    await writes.send(session)
 
 
 async def store_events(session: AsyncSession, events: Sequence[NewEvent]) -> None:

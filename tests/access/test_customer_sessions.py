@@ -497,7 +497,15 @@ async def test_all_other_mutations_are_forbidden(
     }
 
 
-VALUES = {"Int": 1, "Cents": 1, "Boolean": True, "DateTime": "2030-01-01T00:00:00Z", "Currency": "EUR", "String": "x"}
+VALUES = {
+    "Int": 1,
+    "Cents": 1,
+    "Boolean": True,
+    "DateTime": "2030-01-01T00:00:00Z",
+    "Currency": "EUR",
+    "String": "x",
+    "Percent": "1",
+}
 
 
 def sample(type_: Any, mine: dict[str, str]) -> Any:

@@ -67,6 +67,8 @@ def an_account(
         invoice_memo=None,
         test_clock_id=None,
         archived_at=None,
+        tax_profile=None,
+        seller_id=None,
         subscription_status=None,
         subscription_plan_id=None,
         version=1,

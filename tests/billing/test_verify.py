@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from billing.changes import ChangeMode, ChangeRequest
 from billing.credit_notes import Distribution, RequestedCredit
+from billing.enums import TaxCategory, TaxKind
 from billing.ids import PlanId
 from billing.subscribing import CancellationRequest, SubscriptionRequest
 from db.database import Database
@@ -56,6 +58,7 @@ from db.queries.invariants.subscriptions import (
     TERMS,
     TEST_CLOCKS,
 )
+from db.queries.invariants.taxes import CREDITED_TAX_GROUPS, TAX_GROUPS
 from services.corrections import refund_payment, reverse_recorded_payment
 from services.credit_notes import create_credit_note, void_issued_credit_note
 from services.customers import create_customer
@@ -63,7 +66,9 @@ from services.drafts import OneOffLine, create_invoice, delete_draft_invoice, fi
 from services.invoices import mark_invoice_uncollectible, reissue_invoice, void_invoice
 from services.payments import record_payment
 from services.plans import create_plan
+from services.sellers import SellerChanges, update_seller
 from services.subscriptions import cancel_subscription, change_subscription, create_subscription
+from services.tax_rates import create_tax_rate
 from services.test_clocks import create_test_clock
 from services.verify import AcknowledgedLineError, Check, snapshot, verify, verify_acknowledged
 from tests.conftest import execute, named
@@ -203,6 +208,19 @@ async def of_corrections(books: Books) -> None:
     await books.do(void_issued_credit_note, credit_note_id=books.ids["hal_void"])
 
 
+async def of_taxes(books: Books) -> None:
+    """Ivy's invoice has a VAT, and a part of it is credited."""
+    seller: SellerChanges = {"legal_name": "Example GmbH", "home_country": "DE"}
+    await books.do(update_seller, changes=seller)
+    rate: dict[str, Any] = {"name": "VAT", "kind": TaxKind.VAT, "category": TaxCategory.S, "percent": Decimal(19)}
+    rate_id = (await books.do(create_tax_rate, **rate)).tax_rate_id
+    assert rate_id is not None
+    await books.customer("ivy", tax_rate_ids=[rate_id])
+    await books.draft("ivy", "ivy_first", 1000)
+    await books.do(finalize_invoice, invoice_id=books.ids["ivy_first"])
+    await books.note("ivy_first", "ivy_note", 119)
+
+
 async def keep(books: Books) -> None:
     for plan, amount_cents in (("pro", 2900), ("team", 9000), ("mini", 100)):
         await books.plan(plan, amount_cents)
@@ -211,6 +229,7 @@ async def keep(books: Books) -> None:
     await of_one_off_invoices(books)
     await of_other_subscriptions(books)
     await of_corrections(books)
+    await of_taxes(books)
     async with books.database.sessions() as session:
         found = await session.execute(
             text(
@@ -296,34 +315,36 @@ async def test_books_in_order_break_nothing(books: Books) -> None:
         PERIODS_INVOICED.name: 7,
         NEXT_BILLING.name: 7,
         TERMS.name: 7,
-        LIVE_SUBSCRIPTION_COPIES.name: 8,
-        TEST_CLOCKS.name: 7 + 15,
-        TOTALS.name: 15,
-        AMOUNTS_DUE.name: 15,
-        PAID.name: 10,
+        LIVE_SUBSCRIPTION_COPIES.name: 9,
+        TEST_CLOCKS.name: 7 + 16,
+        TOTALS.name: 16,
+        TAX_GROUPS.name: 1,
+        AMOUNTS_DUE.name: 16,
+        PAID.name: 11,
         PAYMENTS.name: 4,
         OVERPAYMENTS.name: 4,
         CREDITS.name: 1,
         BALANCE_APPLIED.name: 4,
         RELEASED.name: 1,
         LEDGER.name: 12,
-        BALANCES.name: 8,
+        BALANCES.name: 9,
         REVERSALS.name: 2,
-        CURRENCY_INVARIANT.name: 15 + 4 + 12 + 3,
-        VERSIONS.name: 96,
-        FEED.name: 96,
-        EVENTS.name: 8 + 4 + 7 + 15 + 4 + 3 + 1 + 1,
+        CURRENCY_INVARIANT.name: 16 + 4 + 12 + 4,
+        VERSIONS.name: 104,
+        FEED.name: 104,
+        EVENTS.name: 9 + 4 + 7 + 16 + 4 + 4 + 1 + 1 + 1 + 1,
         IDEMPOTENCY.name: 1,
-        SEQUENCES.name: 14,
-        LAST_NUMBERS.name: 8,
-        NUMBERS.name: 15,
-        CREDIT_NOTES.name: 3,
-        CREDIT_NOTES_OF_INVOICES.name: 2,
-        CREDITED_LINES.name: 2,
-        CREDIT_NOTES_APPLIED.name: 3,
+        SEQUENCES.name: 15,
+        LAST_NUMBERS.name: 9,
+        NUMBERS.name: 16,
+        CREDIT_NOTES.name: 4,
+        CREDITED_TAX_GROUPS.name: 1,
+        CREDIT_NOTES_OF_INVOICES.name: 3,
+        CREDITED_LINES.name: 3,
+        CREDIT_NOTES_APPLIED.name: 4,
         REFUNDED_AND_REVERSED_PAYMENTS.name: 4,
-        REFUNDED_CREDIT_NOTES.name: 3,
-        CREDIT_NOTE_NUMBERS.name: 3,
+        REFUNDED_CREDIT_NOTES.name: 4,
+        CREDIT_NOTE_NUMBERS.name: 4,
     }
     assert [each.remark for each in checks if each.remark] == [", 1 with only void invoices"]
 
@@ -553,7 +574,43 @@ CASES = (
         "tax that is not in the total",
         TOTALS,
         "UPDATE invoices SET tax_cents = 1 WHERE id = :gus_first",
-        "invoice {gus_first}: a subtotal of 2900, tax of 1 and a total of 2900",
+        "invoice {gus_first}: taxes of 0 on lines and of 1 in total",
+    ),
+    Case(
+        "a discount that no line has",
+        TOTALS,
+        "UPDATE invoices SET discount_cents = 1 WHERE id = :gus_first",
+        "invoice {gus_first}: discounts of 0 on lines and of 1 in total",
+    ),
+    Case(
+        "rounding that is not in the total",
+        TOTALS,
+        "UPDATE invoices SET rounding_cents = 1 WHERE id = :gus_first",
+        "invoice {gus_first}: a subtotal of 2900, tax of 0, rounding of 1 and a total of 2900",
+    ),
+    Case(
+        "a tax group that the lines do not add up to",
+        TAX_GROUPS,
+        "UPDATE invoices SET taxes = jsonb_set(taxes, '{0,taxable_cents}', '999') WHERE id = :ivy_first",
+        "invoice {ivy_first}: VAT 19 % of 190 on 999, with lines of 190 on 1000",
+    ),
+    Case(
+        "a tax of a line that its invoice does not have",
+        TAX_GROUPS,
+        "UPDATE invoices SET taxes = NULL WHERE id = :ivy_first",
+        "invoice {ivy_first}: the lines have VAT 19 % of 190, which the invoice does not",
+    ),
+    Case(
+        "a tax group of a credit note that its lines do not add up to",
+        CREDITED_TAX_GROUPS,
+        "UPDATE credit_notes SET taxes = jsonb_set(taxes, '{0,amount_cents}', '18') WHERE id = :ivy_note",
+        "credit note {ivy_note}: VAT 19 % of 18 on 100, with lines of 19 on 100",
+    ),
+    Case(
+        "tax of a credit note that its lines do not have",
+        CREDIT_NOTES,
+        "UPDATE credit_notes SET tax_cents = 18 WHERE id = :ivy_note",
+        "credit note {ivy_note}: taxes of 19 on lines and of 18 in total",
     ),
     Case(
         "too little due",
@@ -965,8 +1022,8 @@ async def test_five_examples_are_enough(lawless: Database) -> None:
         await session.execute(text("UPDATE customers SET last_invoice_number = last_invoice_number + 1"))
         [broken] = [each for each in await verify(session) if not each.holds]
 
-    assert (broken.rows, broken.violations, len(broken.examples)) == (8, 8, 5)
-    assert broken.line().splitlines()[-1] == "        … and 3 more"
+    assert (broken.rows, broken.violations, len(broken.examples)) == (9, 9, 5)
+    assert broken.line().splitlines()[-1] == "        … and 4 more"
 
 
 async def test_many_rows_take_as_many_statements_as_few(database: Database) -> None:

@@ -19,6 +19,7 @@ from tests.races.fingerprints import assert_sound
 from tests.support import Api
 
 BEFORE = "0022"
+LAST = "0029"
 """The revision of the last version without corrections."""
 
 TABLES = ("payments", "allocations", "ledger_entries", "events", "invoices", "invoice_lines", "customers")
@@ -44,7 +45,7 @@ async def test_rows_that_exist_keep_their_values_and_were_never_corrected(
     alembic(url, "downgrade", BEFORE)
     before = await all_rows(url)
 
-    alembic(url, "upgrade", "head")
+    alembic(url, "upgrade", LAST)
 
     after = await all_rows(url)
     assert {table: len(rows) for table, rows in after.items()} == {table: len(rows) for table, rows in before.items()}
@@ -57,6 +58,7 @@ async def test_rows_that_exist_keep_their_values_and_were_never_corrected(
         table: sorted((row | new.get(table, {}) for row in rows), key=str) for table, rows in before.items()
     }
     assert len(before["payments"]) > 0
+    alembic(url, "upgrade", "head")
     assert await violated(url) == []
 
 

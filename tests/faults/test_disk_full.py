@@ -24,7 +24,7 @@ from tests.faults.frontends import Frontend, Record, assert_nothing_is_lost_or_d
 from tests.faults.processes import Server, Servers, until
 from tests.support import PATIENCE_SECONDS
 
-MEGABYTES = 128
+MEGABYTES = 192
 CLIENTS = 4
 TEST_SECONDS = 2 * PATIENCE_SECONDS
 
@@ -58,8 +58,7 @@ async def test_tables_cannot_grow(servers: Servers, postgres: Postgres, disk: Di
         pid, record = server.pid, Record()
         async with at_work([Frontend([server.url], record) for _ in range(CLIENTS)]):
             await more_answers(record, 60)
-            # The current WAL segment is preallocated, so the tables run out of space first.
-            await execute(postgres.url, "SELECT pg_switch_wal()")
+            await preallocate_the_log(postgres, record)
             disk.fill()
             await until(partial(have_come_to, record, REFUSED, 20), what="mutations are refused")
             assert await state_of(postgres.url, WRITE_MUCH) == DISK_FULL
@@ -101,6 +100,15 @@ async def test_the_log_cannot_grow(servers: Servers, postgres: Postgres, disk: D
         await server.ready()
         assert record.sent_again[REFUSED] >= 20
         await assert_nothing_is_lost_or_doubled(postgres.url, record, tmp_path)
+
+
+async def preallocate_the_log(postgres: Postgres, record: Record) -> None:
+    """Makes PostgreSQL keep WAL segments for future use, so that its tables run out of space long before its log."""
+    for _ in range(3):
+        await execute(postgres.url, "SELECT pg_switch_wal()")
+        await more_answers(record, 5)
+    # Keeps the segments that are no longer needed for use in the future.
+    await execute(postgres.url, "CHECKPOINT")
 
 
 async def use_up_the_log(postgres: Postgres) -> None:

@@ -760,7 +760,7 @@ async def test_each_step_of_an_invoice_is_an_event_with_its_version(api: Api, se
     assert await events_of(api, sessions, invoice_id) == [
         ("INVOICE_CREATED", 1, []),
         ("INVOICE_UPDATED", 2, ["amountCents", "amountDueCents", "lines", "subtotalCents"]),
-        ("INVOICE_FINALIZED", 3, ["status", "number", "billTo", "issuedAt", "dueAt"]),
+        ("INVOICE_FINALIZED", 3, ["status", "number", "billTo", "issuedAt", "dueAt", "taxDate"]),
         ("INVOICE_MARKED_UNCOLLECTIBLE", 4, ["status"]),
         ("INVOICE_VOIDED", 5, ["status", "amountDueCents"]),
     ]

@@ -305,7 +305,7 @@ async def test_each_change_that_money_makes_is_an_event(api: Api, sessions: Sess
 
     finalized = [
         ("INVOICE_CREATED", 1, []),
-        ("INVOICE_FINALIZED", 2, ["status", "number", "billTo", "issuedAt", "dueAt"]),
+        ("INVOICE_FINALIZED", 2, ["status", "number", "billTo", "issuedAt", "dueAt", "taxDate"]),
     ]
     paid = ["status", "amountDueCents", "paidAt"]
     happened = {

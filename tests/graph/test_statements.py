@@ -18,6 +18,8 @@ from graph.schema.root import schema
 from tests.support import NOW, Api, counted_statements, events_settle
 
 CLOCK = "01930000-0000-7000-8000-000000000000"
+RATE = "01930000-0000-7000-8000-000000000001"
+SELLER = "01930000-0000-7000-8000-000000000002"
 
 ROOTS = {
     "customers": f'first: 4, filter: {{testClockId: "{CLOCK}"}}',
@@ -29,17 +31,20 @@ ROOTS = {
     "events": "first: 4, filter: {objectType: SUBSCRIPTION}",
     "testClocks": "first: 4",
     "billingRuns": "first: 4",
+    "taxRates": "first: 4",
 }
 """Root lists, with arguments that select rows with relations to follow."""
 
+TAX_PARTS = ("Tax", "TaxId", "TaxRegistration", "BankAccount", "CashRounding")
+
 STATEMENTS = {
-    **dict.fromkeys(("Address", "BillTo", "MetadataEntry", "PendingChange", "InvoicePreviewLine"), 0),
-    "InvoicePreview": 3,
+    **dict.fromkeys((*("Address", "BillTo", "MetadataEntry", "PendingChange", "InvoicePreviewLine"), *TAX_PARTS), 0),
+    "InvoicePreview": 4,
 }
 """Number of statements for a relation to each of these types, if it is not one.
 
-Values that are parts of a row take none. An invoice preview reads the account, its unpaid invoices and pending
-lines.
+Values that are parts of a row take none. An invoice preview reads the account, its unpaid invoices, the rules
+of taxes, and pending lines.
 """
 
 # Rows that give every relation something to follow, half of them on a test clock. Billing rules are ignored.
@@ -116,6 +121,20 @@ SELECT gen_random_uuid(), customer_id, invoice_id, 'CREDIT_NOTE', 1, id, now() F
 INSERT INTO ledger_entries (id, customer_id, sequence, kind, amount_cents, balance_after_cents, currency,
   credit_note_id, created_at)
 SELECT gen_random_uuid(), customer_id, 100000 + sequence, 'CREDIT_NOTE', 1, 1, currency, id, now() FROM credit_notes;
+
+INSERT INTO tax_rates (id, name, kind, category, percent, version, created_at, updated_at)
+VALUES ('{RATE}', 'VAT', 'VAT', 'S', 19, 1, now(), now());
+
+INSERT INTO sellers (id, revision, legal_name, home_country, tax_ids, time_zone, registrations, created_at)
+VALUES ('{SELLER}', 1, 'Example GmbH', 'DE', '[]', 'UTC', '[{{"country": "DE", "region": null,
+  "valid_from": "2020-01-01T00:00:00+00:00", "rate_ids": ["{RATE}"]}}]', now());
+
+UPDATE invoices SET seller_id = '{SELLER}';
+
+UPDATE plans SET tax = '{{"behavior": "EXCLUSIVE", "rate_ids": ["{RATE}"], "amounts": []}}';
+
+UPDATE customers SET tax_profile = '{{"status": "TAXABLE", "exemption_reason": null, "ids": [],
+  "rate_ids": ["{RATE}"]}}';
 
 INSERT INTO billing_runs (id, trigger, as_of, created_at, renewed, failed, invoices, past_due)
 VALUES (gen_random_uuid(), 'SERVER', now(), now(), 0, 0, 0, 0);

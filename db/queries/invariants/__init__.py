@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from db.models.kinds import KINDS
-from db.queries.invariants import corrections, money, records, subscriptions
+from db.queries.invariants import corrections, money, records, subscriptions, taxes
 from db.queries.invariants.rule import Invariant
 
 INVARIANTS = (
@@ -25,6 +25,7 @@ INVARIANTS = (
     subscriptions.LIVE_SUBSCRIPTION_COPIES,
     subscriptions.TEST_CLOCKS,
     money.TOTALS,
+    taxes.TAX_GROUPS,
     money.AMOUNTS_DUE,
     money.PAID,
     money.PAYMENTS,
@@ -37,6 +38,7 @@ INVARIANTS = (
     money.REVERSALS,
     money.CURRENCY_INVARIANT,
     corrections.CREDIT_NOTES,
+    taxes.CREDITED_TAX_GROUPS,
     corrections.CREDIT_NOTES_OF_INVOICES,
     corrections.CREDITED_LINES,
     corrections.CREDIT_NOTES_APPLIED,

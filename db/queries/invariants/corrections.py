@@ -1,24 +1,27 @@
 """Invariants of credit notes, reversals and refunds."""
 
-from db.queries.invariants.rule import Invariant
+from db.queries.invariants.rule import Invariant, net_cents, tax_cents
 
 CREDIT_NOTES = Invariant(
     "I4",
     "the lines of a credit note add up to its total",
     "credit notes",
-    """
+    f"""
     SELECT CASE
-        WHEN coalesce(lines.cents, 0) <> n.amount_cents THEN
+        WHEN coalesce(lines.cents, 0) + n.rounding_cents <> n.amount_cents THEN
             format('credit note %s: lines of %s and a total of %s', n.id, coalesce(lines.cents, 0), n.amount_cents)
+        WHEN coalesce(lines.tax, 0) <> n.tax_cents THEN
+            format('credit note %s: taxes of %s on lines and of %s in total', n.id, coalesce(lines.tax, 0), n.tax_cents)
         WHEN n.status <> 'VOID' AND i.status IN ('DRAFT', 'VOID') THEN
             format('credit note %s: is on an invoice that is %s', n.id, i.status)
     END AS wrong
     FROM credit_notes AS n
     LEFT JOIN invoices AS i ON i.id = n.invoice_id AND i.customer_id = n.customer_id
     LEFT JOIN (
-        SELECT credit_note_id, customer_id, sum(amount_cents) AS cents
-        FROM credit_note_lines
-        GROUP BY credit_note_id, customer_id
+        SELECT l.credit_note_id, l.customer_id, sum({net_cents("l")} + {tax_cents("l")}) AS cents,
+               sum({tax_cents("l")}) AS tax
+        FROM credit_note_lines AS l
+        GROUP BY l.credit_note_id, l.customer_id
     ) AS lines ON lines.credit_note_id = n.id AND lines.customer_id = n.customer_id
     """,
 )
@@ -46,15 +49,21 @@ CREDITED_LINES = Invariant(
     "I4",
     "credit notes and proration credits do not exceed a line",
     "credited lines",
-    """
+    f"""
     SELECT CASE
-        WHEN noted.cents + coalesce(prorated.cents, 0) > l.amount_cents THEN
+        WHEN noted.cents + coalesce(prorated.cents, 0) > l.amount_cents - l.discount_cents THEN
             format('line %s: credit notes of %s and proration credits of %s to an amount of %s', l.id, noted.cents,
-                   coalesce(prorated.cents, 0), l.amount_cents)
+                   coalesce(prorated.cents, 0), l.amount_cents - l.discount_cents)
+        WHEN noted.discount > l.discount_cents THEN
+            format('line %s: credit notes with discounts of %s to a discount of %s', l.id, noted.discount,
+                   l.discount_cents)
+        WHEN noted.tax > {tax_cents("l")} THEN
+            format('line %s: credit notes with taxes of %s to taxes of %s', l.id, noted.tax, {tax_cents("l")})
         WHEN noted.is_elsewhere THEN format('line %s: is on another invoice than its credit note', l.id)
     END AS wrong
     FROM (
-        SELECT nl.invoice_line_id, nl.customer_id, sum(nl.amount_cents) AS cents,
+        SELECT nl.invoice_line_id, nl.customer_id, sum(nl.amount_cents - nl.discount_cents) AS cents,
+               sum(nl.discount_cents) AS discount, sum({tax_cents("nl")}) AS tax,
                bool_or(n.invoice_id <> l.invoice_id) AS is_elsewhere
         FROM credit_note_lines AS nl
         JOIN credit_notes AS n ON n.id = nl.credit_note_id AND n.customer_id = nl.customer_id

@@ -1,22 +1,30 @@
 """Invariants of invoices, payments and balances."""
 
-from db.queries.invariants.rule import Invariant
+from db.queries.invariants.rule import Invariant, net_cents, tax_cents
 
 TOTALS = Invariant(
     "I4",
-    "lines and tax add up to the total",
+    "lines, discounts, taxes and rounding add up to the total",
     "invoices",
-    """
+    f"""
     SELECT CASE
-        WHEN coalesce(lines.cents, 0) <> i.subtotal_cents THEN
-            format('invoice %s: lines of %s and a subtotal of %s', i.id, coalesce(lines.cents, 0), i.subtotal_cents)
-        WHEN i.subtotal_cents + i.tax_cents <> i.amount_cents THEN
-            format('invoice %s: a subtotal of %s, tax of %s and a total of %s', i.id, i.subtotal_cents, i.tax_cents,
-                   i.amount_cents)
+        WHEN coalesce(lines.net, 0) <> i.subtotal_cents THEN
+            format('invoice %s: lines of %s and a subtotal of %s', i.id, coalesce(lines.net, 0), i.subtotal_cents)
+        WHEN coalesce(lines.discount, 0) <> i.discount_cents THEN
+            format('invoice %s: discounts of %s on lines and of %s in total', i.id, coalesce(lines.discount, 0),
+                   i.discount_cents)
+        WHEN coalesce(lines.tax, 0) <> i.tax_cents THEN
+            format('invoice %s: taxes of %s on lines and of %s in total', i.id, coalesce(lines.tax, 0), i.tax_cents)
+        WHEN i.subtotal_cents + i.tax_cents + i.rounding_cents <> i.amount_cents THEN
+            format('invoice %s: a subtotal of %s, tax of %s, rounding of %s and a total of %s', i.id, i.subtotal_cents,
+                   i.tax_cents, i.rounding_cents, i.amount_cents)
     END AS wrong
     FROM invoices AS i
     LEFT JOIN (
-        SELECT invoice_id, customer_id, sum(amount_cents) AS cents FROM invoice_lines GROUP BY invoice_id, customer_id
+        SELECT l.invoice_id, l.customer_id, sum({net_cents("l")}) AS net, sum(l.discount_cents) AS discount,
+               sum({tax_cents("l")}) AS tax
+        FROM invoice_lines AS l
+        GROUP BY l.invoice_id, l.customer_id
     ) AS lines ON lines.invoice_id = i.id AND lines.customer_id = i.customer_id
     """,
 )

@@ -23,3 +23,16 @@ class Invariant:
         """Returns the statement as a subquery."""
         columns = {"wrong": Text()} | ({"remarked": Boolean()} if self.remark else {})
         return text(self.sql).columns(**columns).subquery("looked_at")
+
+
+def tax_cents(row: str) -> str:
+    """Returns the SQL expression for the sum of the taxes of a line, which is the row `row`."""
+    return f"""coalesce(
+        (SELECT sum((each ->> 'amount_cents')::bigint) FROM jsonb_array_elements({row}.tax -> 'amounts') AS each), 0
+    )"""
+
+
+def net_cents(row: str) -> str:
+    """Returns the SQL expression for the net amount of a line: after its discount, without tax."""
+    included = f"CASE WHEN {row}.tax ->> 'behavior' = 'INCLUSIVE' THEN {tax_cents(row)} ELSE 0 END"
+    return f"({row}.amount_cents - {row}.discount_cents - {included})"

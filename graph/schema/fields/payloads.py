@@ -30,7 +30,9 @@ from db.queries.lookups import (
     invoices_by_id,
     payments_by_id,
     plans_by_id,
+    sellers_by_id,
     subscriptions_by_id,
+    tax_rates_by_id,
     test_clocks_by_id,
 )
 from graph.schema.fields.context import Info
@@ -81,6 +83,8 @@ made_subscription = partial(edge, subscriptions_by_id, "made.subscription_id")
 made_invoice = partial(edge, invoices_by_id, "made.invoice_id")
 made_payment = partial(edge, payments_by_id, "made.payment_id")
 made_credit_note = partial(edge, credit_notes_by_id, "made.credit_note_id")
+made_seller = partial(edge, sellers_by_id, "made.seller_id")
+made_tax_rate = partial(edge, tax_rates_by_id, "made.tax_rate_id")
 made_test_clock = partial(edge, test_clocks_by_id, "made.test_clock_id")
 """Payload fields for the objects that the mutation created or changed. They return the current state of the objects."""
 

@@ -2,19 +2,21 @@
 
 import re
 from datetime import UTC, datetime, time
+from decimal import Decimal
 from typing import NewType, cast
 from uuid import UUID
 
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
-from billing.limits import MAX_CENTS
+from billing.limits import MAX_CENTS, PERCENT_DECIMALS
 from graph.schema.fields.errors import bad_user_input
 
 Cents = NewType("Cents", int)
 Currency = NewType("Currency", str)
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+PERCENT = re.compile(r"-?\d{1,10}(\.\d{1,10})?")
 FIRST_YEAR, LAST_YEAR = 1900, 9998
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 UNSTORABLE_TEXT = "Text must not contain NUL characters or lone surrogates."
@@ -46,6 +48,18 @@ def parse_currency(value: object) -> Currency:
     if not isinstance(value, str):
         raise bad_user_input("Currency must be a string.")
     return Currency(value)
+
+
+def parse_percent(value: object) -> Decimal:
+    """Parses a decimal number such as `"8.875"`. Raises a `BAD_USER_INPUT` error."""
+    if not isinstance(value, str) or not PERCENT.fullmatch(value):
+        raise bad_user_input('Percent must be a string with a decimal number, such as "8.875".')
+    return Decimal(value)
+
+
+def serialize_percent(percent: Decimal) -> str:
+    """Formats a percentage without trailing zeros: `19` or `8.875`."""
+    return format(percent.normalize() + 0, "f")
 
 
 def parse_datetime(value: object) -> datetime:
@@ -121,6 +135,15 @@ SCALARS: dict[object, ScalarDefinition] = {
         specified_by_url="https://www.iso.org/iso-4217-currency-codes.html",
         serialize=str,
         parse_value=parse_currency,
+    ),
+    Decimal: strawberry.scalar(
+        name="Percent",
+        description=(
+            f'A percentage, as a string with a decimal number that has at most {PERCENT_DECIMALS} decimals: `"8.875"`.'
+        ),
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc8259#section-7",
+        serialize=serialize_percent,
+        parse_value=parse_percent,
     ),
     time: strawberry.scalar(
         name="TimeOfDay",

@@ -4,6 +4,7 @@ import strawberry
 from strawberry import Maybe
 
 from billing import limits
+from billing.enums import TaxStatus
 from billing.ids import CustomerId, TestClockId
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import Payload, given, idempotency_key_field, made_customer, mutation, payload
@@ -17,6 +18,7 @@ from graph.schema.types.common import (
     new_metadata_field,
 )
 from graph.schema.types.customers import Customer
+from graph.schema.types.taxes import TaxIdInput, given_tax_rate_ids, tax_rate_ids_of
 from services import customers
 
 
@@ -38,6 +40,25 @@ class CreateCustomerInput:
     address: AddressInput | None = strawberry.field(default=None, description="The postal address on invoices.")
     tax_id: str | None = strawberry.field(
         default=None, description=f"The tax id on invoices: 1 to {limits.MAX_TAX_ID} characters."
+    )
+    tax_status: TaxStatus = strawberry.field(default=TaxStatus.TAXABLE, description="The tax status.")
+    tax_exemption_reason: str | None = strawberry.field(
+        default=None,
+        description=(
+            f"The reason why the customer is exempt from tax: 1 to {limits.MAX_TAX_REASON} characters. Required if"
+            " `taxStatus` is EXEMPT, and not allowed otherwise."
+        ),
+    )
+    tax_ids: list[TaxIdInput] = strawberry.field(
+        default_factory=list,
+        description=f"VAT numbers, at most {limits.MAX_TAX_IDS}. They are not verified: see `confirmTaxId`.",
+    )
+    tax_rate_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list,
+        description=(
+            f"Tax rates for lines that have none of their own: at most {limits.MAX_TAX_RATES_OF_A_LINE}, at most one of"
+            " them a VAT. Without any, those of the customer's place apply."
+        ),
     )
     net_days: int | None = strawberry.field(
         default=None,
@@ -88,6 +109,25 @@ class UpdateCustomerInput:
     )
     tax_id: Maybe[str | None] = strawberry.field(
         description=f"The new tax id: 1 to {limits.MAX_TAX_ID} characters. Null removes it."
+    )
+    tax_status: Maybe[TaxStatus | None] = strawberry.field(description="The new tax status. Null means TAXABLE.")
+    tax_exemption_reason: Maybe[str | None] = strawberry.field(
+        description=(
+            f"The reason why the customer is exempt from tax: 1 to {limits.MAX_TAX_REASON} characters. Required if"
+            " `taxStatus` becomes EXEMPT. Removed with any other status."
+        )
+    )
+    tax_ids: Maybe[list[TaxIdInput] | None] = strawberry.field(
+        description=(
+            f"The VAT numbers, at most {limits.MAX_TAX_IDS}. They replace all others; numbers that stay keep their"
+            " verification. Null removes all."
+        )
+    )
+    tax_rate_ids: Maybe[list[strawberry.ID] | None] = strawberry.field(
+        description=(
+            f"Tax rates for lines that have none of their own: at most {limits.MAX_TAX_RATES_OF_A_LINE}, at most one of"
+            " them a VAT. They replace all others. Null removes all."
+        )
     )
     net_days: Maybe[int | None] = strawberry.field(
         description=(
@@ -153,6 +193,10 @@ class CustomerMutations:
                 external_id=input.external_id,
                 address=input.address.value() if input.address else None,
                 tax_id=input.tax_id,
+                tax_status=input.tax_status,
+                tax_exemption_reason=input.tax_exemption_reason,
+                tax_ids=[each.as_record() for each in input.tax_ids],
+                tax_rate_ids=tax_rate_ids_of(input.tax_rate_ids),
                 net_days=input.net_days,
                 po_number=input.po_number,
                 invoice_memo=input.invoice_memo,
@@ -165,7 +209,7 @@ class CustomerMutations:
 
     @mutation("Updates a customer.")
     async def update_customer(self, info: Info, input: UpdateCustomerInput) -> UpdateCustomerPayload:
-        address, metadata = given(input.address), given_metadata(input.metadata)
+        address, metadata, tax_ids = given(input.address), given_metadata(input.metadata), given(input.tax_ids)
         made = await info.context.change(
             lambda session: customers.update_customer(
                 session,
@@ -175,6 +219,10 @@ class CustomerMutations:
                 external_id=given(input.external_id),
                 address=address.value() if isinstance(address, AddressInput) else address,
                 tax_id=given(input.tax_id),
+                tax_status=given(input.tax_status),
+                tax_exemption_reason=given(input.tax_exemption_reason),
+                tax_ids=[each.as_record() for each in tax_ids] if isinstance(tax_ids, list) else tax_ids,
+                tax_rate_ids=given_tax_rate_ids(input.tax_rate_ids),
                 net_days=given(input.net_days),
                 po_number=given(input.po_number),
                 invoice_memo=given(input.invoice_memo),

@@ -4,6 +4,7 @@ import strawberry
 from strawberry import Maybe
 
 from billing import limits
+from billing.enums import TaxBehavior
 from billing.ids import CustomerId, InvoiceId
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import Payload, given, idempotency_key_field, made_invoice, mutation, payload
@@ -16,6 +17,7 @@ from graph.schema.types.common import (
     new_metadata_field,
 )
 from graph.schema.types.invoices import Invoice
+from graph.schema.types.taxes import tax_rate_ids_of
 from services import drafts, invoices
 from services.drafts import OneOffLine
 
@@ -31,9 +33,19 @@ class InvoiceLineInput:
     quantity: int = strawberry.field(
         default=1, description=f"Number of units, 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
     )
+    tax_behavior: TaxBehavior = strawberry.field(
+        default=TaxBehavior.EXCLUSIVE, description="The relation of the price to tax."
+    )
+    tax_rate_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list,
+        description=(
+            f"Tax rates of the line: at most {limits.MAX_TAX_RATES_OF_A_LINE}, at most one of them a VAT. Without any,"
+            " the customer's rates apply, else those of the customer's place."
+        ),
+    )
 
     def value(self) -> OneOffLine:
-        return OneOffLine(self.description, self.unit_amount_cents, self.quantity)
+        return one_off_line(self)
 
 
 @strawberry.input(description="A new one-off invoice, created as a DRAFT.")
@@ -109,10 +121,20 @@ class AddInvoiceLineInput:
         description=f"Description of the line: 1 to {limits.MAX_LINE_DESCRIPTION} characters."
     )
     unit_amount_cents: Cents = strawberry.field(
-        description="Price of one unit, in minor units of the invoice's currency. Must be more than 0."
+        description="Price of one unit, in minor units of the invoice's currency. Negative for a credit."
     )
     quantity: int = strawberry.field(
         default=1, description=f"Number of units, 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
+    )
+    tax_behavior: TaxBehavior = strawberry.field(
+        default=TaxBehavior.EXCLUSIVE, description="The relation of the price to tax."
+    )
+    tax_rate_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list,
+        description=(
+            f"Tax rates of the line: at most {limits.MAX_TAX_RATES_OF_A_LINE}, at most one of them a VAT. Without any,"
+            " the customer's rates apply, else those of the customer's place."
+        ),
     )
     idempotency_key: str | None = idempotency_key_field()
 
@@ -146,6 +168,16 @@ class ReissueInvoiceInput:
 class MarkInvoiceUncollectibleInput:
     id: strawberry.ID = strawberry.field(description="The invoice. Must be OPEN.")
     idempotency_key: str | None = idempotency_key_field()
+
+
+def one_off_line(line: InvoiceLineInput | AddInvoiceLineInput) -> OneOffLine:
+    return OneOffLine(
+        line.description,
+        line.unit_amount_cents,
+        line.quantity,
+        line.tax_behavior,
+        tax_rate_ids_of(line.tax_rate_ids),
+    )
 
 
 @payload
@@ -234,7 +266,7 @@ class InvoiceMutations:
             lambda session: drafts.add_invoice_line(
                 session,
                 invoice_id=InvoiceId(parse_id(input.invoice_id)),
-                line=OneOffLine(input.description, input.unit_amount_cents, input.quantity),
+                line=one_off_line(input),
                 now=info.context.now(),
             ),
         )

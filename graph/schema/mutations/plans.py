@@ -4,7 +4,7 @@ import strawberry
 from strawberry import Maybe
 
 from billing import limits
-from billing.enums import PlanInterval
+from billing.enums import PlanInterval, TaxBehavior
 from billing.ids import PlanId
 from billing.validation import UNCHANGED
 from graph.schema.fields.context import Info
@@ -12,6 +12,7 @@ from graph.schema.fields.payloads import Payload, given, idempotency_key_field, 
 from graph.schema.fields.scalars import Cents, Currency, parse_id
 from graph.schema.types.common import MetadataEntryInput, metadata_input_field, metadata_of
 from graph.schema.types.plans import Plan
+from graph.schema.types.taxes import given_tax_rate_ids, tax_rate_ids_of
 from services import plans
 
 *SHORTER, LONGEST = (f"{most} of {interval}" for interval, most in limits.MAX_INTERVAL_COUNT.items())
@@ -61,6 +62,16 @@ class CreatePlanInput:
             f" the customer has no value. Defaults to {limits.NET_DAYS}."
         ),
     )
+    tax_behavior: TaxBehavior = strawberry.field(
+        default=TaxBehavior.EXCLUSIVE, description="The relation of the price to tax. It never changes."
+    )
+    tax_rate_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list,
+        description=(
+            f"Tax rates for the lines of this plan: at most {limits.MAX_TAX_RATES_OF_A_LINE}, at most one of them a"
+            " VAT. Without any, the customer's rates apply, else those of the customer's place."
+        ),
+    )
     metadata: list[MetadataEntryInput] | None = metadata_input_field()
     idempotency_key: str | None = idempotency_key_field()
 
@@ -85,6 +96,12 @@ class UpdatePlanInput:
         description=(
             f"Payment terms of new invoices: days from issue to due date, 0 to {limits.MAX_NET_DAYS}. With null,"
             f" {limits.NET_DAYS} applies."
+        )
+    )
+    tax_rate_ids: Maybe[list[strawberry.ID] | None] = strawberry.field(
+        description=(
+            f"Tax rates for future lines of this plan: at most {limits.MAX_TAX_RATES_OF_A_LINE}, at most one of them a"
+            " VAT. They replace all others. Null removes all."
         )
     )
     metadata: Maybe[list[MetadataEntryInput] | None] = strawberry.field(
@@ -143,6 +160,8 @@ class PlanMutations:
                 interval_count=input.interval_count,
                 trial_days=input.trial_days,
                 net_days=input.net_days,
+                tax_behavior=input.tax_behavior,
+                tax_rate_ids=tax_rate_ids_of(input.tax_rate_ids),
                 metadata=metadata,
                 now=info.context.now(),
             ),
@@ -163,6 +182,7 @@ class PlanMutations:
                 description=given(input.description),
                 trial_days=given(input.trial_days),
                 net_days=given(input.net_days),
+                tax_rate_ids=given_tax_rate_ids(input.tax_rate_ids),
                 metadata=UNCHANGED if metadata is UNCHANGED else metadata_of(metadata),
                 now=info.context.now(),
             )

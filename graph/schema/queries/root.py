@@ -21,9 +21,12 @@ from db.queries.lookups import (
     payments_by_id,
     plans_by_code,
     plans_by_id,
+    sellers_by_id,
     subscriptions_by_id,
+    tax_rates_by_id,
     test_clocks_by_id,
 )
+from db.queries.tax_rules import latest_seller_id
 from graph.schema.fields.connections import Connection, connection
 from graph.schema.fields.context import Info
 from graph.schema.fields.edges import lookup
@@ -48,6 +51,7 @@ from graph.schema.types.runs import (
     TestClockOrder,
 )
 from graph.schema.types.subscriptions import Subscription, SubscriptionFilter, SubscriptionOrder
+from graph.schema.types.taxes import Seller, TaxRate, TaxRateFilter, TaxRateOrder
 from services import api_keys
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="The object's id.")]
@@ -143,6 +147,16 @@ class Query(PreviewQueries):
         key_of=str,
     )
     credit_note: CreditNote | None = lookup(credit_notes_by_id, "The credit note with this id.")
+    tax_rate: TaxRate | None = lookup(tax_rates_by_id, "The tax rate with this id.")
+
+    @strawberry.field(description="The profile of the seller that is in force. Null before the first `updateSeller`.")
+    async def seller(self, info: Info) -> Seller | None:
+        info.context.access.require(ApiKeyScope.READ)
+        async with info.context.reads() as session:
+            seller_id = await session.scalar(latest_seller_id())
+        found: Seller | None = None if seller_id is None else await info.context.find(sellers_by_id, seller_id)
+        return found
+
     test_clock: TestClock | None = lookup(test_clocks_by_id, "The test clock with this id.")
 
     @strawberry.field(
@@ -211,6 +225,12 @@ class Query(PreviewQueries):
             "All credit notes, including void ones. Credit notes on a test clock are omitted unless the filter names"
             " the clock, the customer or the invoice."
         ),
+    )
+    tax_rates: Connection[TaxRate] = connection(
+        models.TaxRate,
+        filter_by=TaxRateFilter,
+        order_by=TaxRateOrder,
+        description="All tax rates, including archived ones. Empty in customer sessions.",
     )
     events: Connection[Event] = feed(
         "The feed of all events, oldest first by default, including events of plans, test clocks and customers on"

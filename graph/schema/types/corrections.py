@@ -32,6 +32,7 @@ from graph.schema.types.lazy import (
     LazyPayment,
     LazyTestClock,
 )
+from graph.schema.types.taxes import Tax, line_net_field, line_taxes_field, read_taxes
 
 describe(
     CreditNoteStatus,
@@ -71,7 +72,12 @@ class Refund:
 class CreditNoteLine:
     id: strawberry.ID = field("The line's id: a UUID.")
     description: str = field("Description of the invoice line that is credited.")
-    amount_cents: Cents = field("The credited amount, in minor units of the credit note's currency. More than 0.")
+    amount_cents: Cents = field(
+        "The credited part of the invoice line's `amountCents`, in minor units of the credit note's currency."
+    )
+    discount_cents: Cents = field("The share of the invoice line's discount, in minor units.")
+    net_cents: Cents = line_net_field()
+    taxes: list[Tax] = line_taxes_field()
 
     invoice_line: LazyInvoiceLine = edge(lines_by_id, "invoice_line_id", "The invoice line that is credited.")
 
@@ -92,7 +98,14 @@ class CreditNote(Node):
     )
     status: CreditNoteStatus = field("The status of the credit note.")
     currency: Currency = field("The currency of all amounts, which is that of the invoice.")
-    amount_cents: Cents = field("The credited total, in minor units of `currency`. Always more than 0.")
+    tax_cents: Cents = field("The sum of the credited taxes, in minor units of `currency`.")
+    rounding_cents: Cents = field(
+        "The credited rounding of the invoice, in minor units of `currency`. Only if nothing is left to credit."
+    )
+    taxes: list[Tax] = read_taxes("The credited taxes, each for a group of lines.")
+    amount_cents: Cents = field(
+        "The credited total with tax and rounding, in minor units of `currency`. Always more than 0."
+    )
     applied_cents: Cents = field("The part that lowered the amount due on the invoice, in minor units.")
     restored_cents: Cents = field(
         "The part that was returned to the customer's balance because the balance or credits had paid it on the"
@@ -171,7 +184,10 @@ class CreditNoteOrder:
 @strawberry.type(description="A line of a previewed credit note.")
 class CreditNotePreviewLine:
     description: str = field("Description of the invoice line that would be credited.")
-    amount_cents: Cents = field("The amount that would be credited, in minor units.")
+    amount_cents: Cents = field("The part of the invoice line's `amountCents` that would be credited, in minor units.")
+    discount_cents: Cents = field("The share of the invoice line's discount, in minor units.")
+    net_cents: Cents = line_net_field()
+    taxes: list[Tax] = line_taxes_field()
 
     invoice_line: LazyInvoiceLine = edge(lines_by_id, "invoice_line_id", "The invoice line that would be credited.")
 
@@ -181,7 +197,10 @@ class CreditNotePreviewLine:
 )
 class CreditNotePreview:
     currency: Currency = field("The currency of all amounts.")
-    amount_cents: Cents = field("The total that would be credited, in minor units.")
+    tax_cents: Cents = field("The sum of the taxes that would be credited, in minor units.")
+    rounding_cents: Cents = field("The rounding of the invoice that would be credited, in minor units.")
+    taxes: list[Tax] = read_taxes("The taxes that would be credited, each for a group of lines.")
+    amount_cents: Cents = field("The total that would be credited with tax and rounding, in minor units.")
     applied_cents: Cents = field("The part that would lower the amount due on the invoice, in minor units.")
     restored_cents: Cents = field(
         "The part that would be returned to the customer's balance because the balance or credits had paid it on the"

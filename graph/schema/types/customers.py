@@ -9,7 +9,7 @@ from typing import ClassVar
 import strawberry
 
 from billing import limits
-from billing.enums import SubscriptionStatus
+from billing.enums import SubscriptionStatus, TaxStatus
 from billing.invoicing import first_sequence
 from db import models
 from db.queries.lookups import live_subscriptions_by_customer, test_clocks_by_id
@@ -49,6 +49,7 @@ from graph.schema.types.payments import (
     PaymentOrder,
 )
 from graph.schema.types.subscriptions import SubscriptionFilter, SubscriptionOrder
+from graph.schema.types.taxes import TaxId, TaxRate, customer_rates_field, of_profile
 
 
 @strawberry.type(description="A person or company that is billed. Customers can be archived but never deleted.")
@@ -63,6 +64,14 @@ class Customer(Node):
     external_id: str | None = field("The customer's id in your own system. Unique. Null if not set.")
     address: Address | None = field("The postal address on invoices. Null if not set.")
     tax_id: str | None = field("The tax id on invoices, such as a VAT number. Null if not set.")
+    tax_status: TaxStatus = of_profile("The tax status.", TaxStatus, lambda profile: profile.status)
+    tax_exemption_reason: str | None = of_profile(
+        "The reason why the customer is exempt from tax. Null if `taxStatus` is not EXEMPT.",
+        str | None,
+        lambda profile: profile.exemption_reason,
+    )
+    tax_ids: list[TaxId] = of_profile("The customer's VAT numbers.", list[TaxId], lambda profile: list(profile.ids))
+    tax_rates: list[TaxRate] = customer_rates_field()
     currency: Currency | None = field(
         "The currency in which the customer is billed. The first subscription, invoice, payment or balance adjustment"
         " sets it permanently. Null before that."

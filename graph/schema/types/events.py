@@ -35,6 +35,8 @@ describe(
     INVOICE="An invoice.",
     PAYMENT="A payment.",
     CREDIT_NOTE="A credit note.",
+    SELLER="A version of the seller's profile.",
+    TAX_RATE="A tax rate.",
     TEST_CLOCK="A test clock.",
 )
 describe(
@@ -93,6 +95,9 @@ describe(
     CREDIT_NOTE_ISSUED="A credit note was issued.",
     CREDIT_NOTE_REFUNDED="A credit note, or a part of it, was refunded.",
     CREDIT_NOTE_VOIDED="A credit note was voided.",
+    SELLER_UPDATED="The seller's profile was updated: this version is now in force.",
+    TAX_RATE_CREATED="A tax rate was created.",
+    TAX_RATE_ARCHIVED="A tax rate was archived.",
     TEST_CLOCK_CREATED="A test clock was created.",
     TEST_CLOCK_ADVANCING="A test clock started to advance.",
     TEST_CLOCK_ADVANCED="A test clock reached its target time.",
@@ -109,6 +114,7 @@ READ_OBJECT = {kind.type: by_id[kind.model] for kind in KINDS}
 
 FIELDS_OF_COLUMNS = {
     "plan_id": "plan",
+    "seller_id": "seller",
     "pending_plan_id": "pendingChange",
     "pending_quantity": "pendingChange",
     "pending_since": "pendingChange",
@@ -172,7 +178,9 @@ class Event:
     recorded_at: datetime = field("When the event was stored, in real time.")
 
     customer: LazyCustomer | None = edge(
-        customers_by_id, "customer_id", "The customer that the object belongs to. Null for plans and test clocks."
+        customers_by_id,
+        "customer_id",
+        "The customer that the object belongs to. Null for objects of no customer, such as plans.",
     )
 
     object: Node | None = strawberry.field(

@@ -7,9 +7,8 @@ from typing import ClassVar
 import strawberry
 
 from billing import limits
-from billing.enums import InvoiceKind, InvoiceStatus, LineKind
+from billing.enums import InvoiceKind, InvoiceStatus, LineKind, TaxBehavior
 from db import models
-from db.queries.creditable import creditable_by_invoice, creditable_by_line
 from db.queries.lookups import (
     allocations_by_invoice,
     customers_by_id,
@@ -19,6 +18,7 @@ from db.queries.lookups import (
     payments_by_invoice,
     plans_by_id,
     replacements_by_invoice,
+    sellers_by_id,
     subscriptions_by_id,
     test_clocks_by_id,
 )
@@ -46,10 +46,13 @@ from graph.schema.types.lazy import (
     LazyInvoice,
     LazyInvoiceLine,
     LazyPlan,
+    LazySeller,
     LazySubscription,
     LazyTestClock,
 )
 from graph.schema.types.payments import Allocation, Payment
+from graph.schema.types.taxes import Tax, behavior_field, line_net_field, line_taxes_field, read_taxes
+from services.creditable import creditable_by_invoice, creditable_by_line
 
 describe(
     InvoiceStatus,
@@ -88,7 +91,14 @@ class InvoiceLine:
     description: str = field("Description of the line, as of the time it was billed.")
     quantity: int = field("Number of units.")
     unit_amount_cents: Cents = field("Price of one unit for a whole period, in minor units of the invoice's currency.")
-    amount_cents: Cents = field("Amount of the line, in minor units of the invoice's currency. Negative for a credit.")
+    amount_cents: Cents = field(
+        "Amount of the line before discounts, in minor units of the invoice's currency. Includes tax if `taxBehavior`"
+        " is INCLUSIVE. Negative for a credit."
+    )
+    discount_cents: Cents = field("The discount on the amount, in minor units. 0 or more; always 0 at present.")
+    net_cents: Cents = line_net_field()
+    tax_behavior: TaxBehavior = behavior_field("The relation of `amountCents` to tax.")
+    taxes: list[Tax] = line_taxes_field()
     period_ordinal: int | None = field(
         "The number of the subscription's period that the line belongs to, counted from 0 and including a trial."
         " Null if the line belongs to no subscription."
@@ -131,11 +141,25 @@ class Invoice(Node):
     kind: InvoiceKind = field("The kind of the invoice.")
     status: InvoiceStatus = field("The status of the invoice.")
     currency: Currency = field("The currency of all amounts on the invoice.")
-    subtotal_cents: Cents = field("The sum of the lines, in minor units of `currency`.")
-    tax_cents: Cents = field("The tax, in minor units of `currency`. Added to the subtotal; always 0 at present.")
+    subtotal_cents: Cents = field("The sum of the `netCents` of the lines, in minor units of `currency`.")
+    discount_cents: Cents = field(
+        "The sum of the discounts of the lines, in minor units of `currency`. The subtotal is after discounts."
+    )
+    tax_cents: Cents = field("The sum of the taxes, in minor units of `currency`.")
+    rounding_cents: Cents = field(
+        "The amount, in minor units of `currency`, that rounds the total to the seller's increment. 0 without one."
+    )
+    taxes: list[Tax] = read_taxes(
+        "The taxes, each for a group of lines: those with the same category and percentage of VAT, or the same rate of"
+        " a sales tax. Tax is rounded once for each group, half away from zero."
+    )
+    tax_date: datetime | None = field(
+        "The date whose taxes apply: `issuedAt`, or the tax date of the invoice that this one replaces. Null for a"
+        " draft."
+    )
     amount_cents: Cents = field(
-        "The total: subtotal plus tax, in minor units of `currency`. Negative if the credits exceed the charges:"
-        " the excess is applied to the customer's unpaid invoices, and the remainder is added to the balance."
+        "The total: subtotal plus tax plus rounding, in minor units of `currency`. Negative if the credits exceed the"
+        " charges: the excess is applied to the customer's unpaid invoices, and the remainder is added to the balance."
     )
     amount_due_cents: Cents = field(
         "The amount still to be paid, in minor units of `currency`: the total minus all allocations that are not"
@@ -175,6 +199,11 @@ class Invoice(Node):
         subscriptions_by_id,
         "subscription_id",
         "The subscription that is billed. Null for a one-off invoice.",
+    )
+    seller: LazySeller | None = edge(
+        sellers_by_id,
+        "seller_id",
+        "The version of the seller's profile when the invoice was finalized. Null for a draft, and if there was none.",
     )
     lines: list[InvoiceLine] = edge(
         lines_by_invoice, "id", f"The lines of the invoice, in order. At most {limits.MAX_LINES}."

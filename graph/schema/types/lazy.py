@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from graph.schema.types.plans import Plan
     from graph.schema.types.runs import TestClock
     from graph.schema.types.subscriptions import Subscription
+    from graph.schema.types.taxes import Seller
 
 
 LazyCustomer: TypeAlias = Annotated["Customer", strawberry.lazy("graph.schema.types.customers")]
@@ -27,5 +28,7 @@ LazyInvoiceLine: TypeAlias = Annotated["InvoiceLine", strawberry.lazy("graph.sch
 LazyPayment: TypeAlias = Annotated["Payment", strawberry.lazy("graph.schema.types.payments")]
 
 LazyCreditNote: TypeAlias = Annotated["CreditNote", strawberry.lazy("graph.schema.types.corrections")]
+
+LazySeller: TypeAlias = Annotated["Seller", strawberry.lazy("graph.schema.types.taxes")]
 
 LazyTestClock: TypeAlias = Annotated["TestClock", strawberry.lazy("graph.schema.types.runs")]

@@ -7,7 +7,7 @@ from typing import ClassVar
 import strawberry
 
 from billing import limits
-from billing.enums import PlanInterval
+from billing.enums import PlanInterval, TaxBehavior
 from db import models
 from db.queries.pages import Condition
 from graph.schema.fields.connections import Connection, connection
@@ -27,6 +27,7 @@ from graph.schema.types.common import (
 )
 from graph.schema.types.lazy import LazySubscription
 from graph.schema.types.subscriptions import SubscriptionFilter, SubscriptionOrder
+from graph.schema.types.taxes import TaxRate, behavior_field, plan_rates_field
 
 describe(
     PlanInterval,
@@ -64,6 +65,8 @@ class Plan(Node):
         "Payment terms: days from issue to due date of this plan's invoices, if the customer has no value. If"
         f" null, {limits.NET_DAYS} applies."
     )
+    tax_behavior: TaxBehavior = behavior_field("The relation of the price to tax.")
+    tax_rates: list[TaxRate] = plan_rates_field()
     archived_at: datetime | None = field(
         "When the plan was archived. Null if not archived. An archived plan accepts no new subscriptions;"
         " existing ones continue."

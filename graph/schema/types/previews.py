@@ -9,7 +9,7 @@ import strawberry
 
 from billing import limits
 from billing.changes import ChangeMode
-from billing.enums import InvoiceKind, LineKind
+from billing.enums import InvoiceKind, LineKind, TaxBehavior
 from billing.ids import SubscriptionId
 from billing.new_records import NewInvoice
 from db.access.reads import Reads
@@ -21,6 +21,7 @@ from graph.schema.fields.errors import bad_user_input
 from graph.schema.fields.scalars import Cents, Currency, parse_id
 from graph.schema.types.common import describe, field
 from graph.schema.types.lazy import LazyPlan
+from graph.schema.types.taxes import Tax, behavior_field, line_net_field, line_taxes_field, read_taxes
 from services import previews
 
 describe(
@@ -51,7 +52,11 @@ class InvoicePreviewLine:
     unit_amount_cents: Cents = field(
         "The price of one unit for a whole period, in minor units of the invoice's currency."
     )
-    amount_cents: Cents = field("Amount of the line, in minor units. Negative for a credit.")
+    amount_cents: Cents = field("Amount of the line before discounts, in minor units. Negative for a credit.")
+    discount_cents: Cents = field("The discount on the amount, in minor units.")
+    net_cents: Cents = line_net_field()
+    tax_behavior: TaxBehavior = behavior_field("The relation of `amountCents` to tax.")
+    taxes: list[Tax] = line_taxes_field()
     period_start: datetime | None = field("Start of the time range that the line covers. Null if it covers none.")
     period_end: datetime | None = field(
         "End of the time range that the line covers, exclusive. Null if it covers none."
@@ -69,8 +74,11 @@ class InvoicePreviewLine:
 class InvoicePreview:
     kind: InvoiceKind = field("The kind of the invoice.")
     currency: Currency = field("The currency of all amounts.")
-    subtotal_cents: Cents = field("The sum of the lines, in minor units.")
-    tax_cents: Cents = field("The tax, in minor units.")
+    subtotal_cents: Cents = field("The sum of the `netCents` of the lines, in minor units.")
+    discount_cents: Cents = field("The sum of the discounts of the lines, in minor units.")
+    tax_cents: Cents = field("The sum of the taxes, in minor units.")
+    rounding_cents: Cents = field("The amount that rounds the total to the seller's increment, in minor units.")
+    taxes: list[Tax] = read_taxes("The taxes, each for a group of lines.")
     amount_cents: Cents = field("The total, in minor units. Negative if the credits exceed the charges.")
     amount_due_cents: Cents = field(
         "The amount that would be due after the customer's balance is applied, in minor units."
@@ -119,7 +127,8 @@ def upcoming_invoices_field(*, deprecation_reason: str | None = None) -> Any:
         resolver=resolve,
         description=(
             "The next invoices, as they would be issued if nothing changes before then. Fewer than `count` if"
-            " the subscription ends. Costs three SQL statements, regardless of the number of subscriptions."
+            " the subscription ends. Costs three SQL statements, and one more if there is a seller, regardless of the"
+            " number of subscriptions."
         ),
         deprecation_reason=deprecation_reason,
         metadata={READS: {"id"}},

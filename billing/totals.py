@@ -1,0 +1,123 @@
+"""Amounts of the lines of an invoice: taxes by group, cash rounding and totals. Pure.
+
+Tax is computed once for each group, and then split to its lines: EN 16931, BR-CO-14, BR-CO-17 and BR-S-08.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from billing.enums import TaxBehavior
+from billing.money import checked_cents
+from billing.new_records import Line
+from billing.taxes import LineTax, Tax, TaxAmount
+
+PERCENT_UNITS = 10**6
+"""A percentage with four decimals is a whole number of these parts of 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The amounts of an invoice, in cents. `amount_cents` is the sum of subtotal, tax and rounding."""
+
+    subtotal_cents: int
+    discount_cents: int
+    tax_cents: int
+    rounding_cents: int
+    amount_cents: int
+    taxes: tuple[TaxAmount, ...]
+
+
+def totals_of(lines: Sequence[Line], rounding_increment: int = 1) -> Totals:
+    """Computes the taxes of lines whose taxes and discounts are decided, and the totals. Raises `AmountOverflow`."""
+    taxes = tax_lines(lines)
+    subtotal = discount = tax = rounding = 0
+    for line in lines:
+        subtotal += line.net_cents if line.tax else line.amount_cents - line.discount_cents
+        discount += line.discount_cents
+    for group in taxes:
+        tax += group.amount_cents
+    if rounding_increment > 1:
+        rounding = rounded_to(subtotal + tax, rounding_increment) - subtotal - tax
+    checked_cents(max(abs(subtotal), abs(tax)))
+    return Totals(subtotal, discount, tax, rounding, checked_cents(subtotal + tax + rounding), taxes)
+
+
+def tax_lines(lines: Sequence[Line]) -> tuple[TaxAmount, ...]:
+    """Computes the tax of each group, splits it to the lines, and returns the groups in the order of their lines."""
+    groups: dict[object, list[tuple[Line, Tax]]] = {}
+    for line in lines:
+        if line.tax:
+            for tax in line.tax.amounts:
+                groups.setdefault(tax.group, []).append((line, tax))
+    if not groups:
+        return ()
+    shares: dict[tuple[object, object], int] = {}
+    for key, members in groups.items():
+        # Tax that is included in prices is rounded apart from tax that is added to them.
+        for behavior in TaxBehavior:
+            part = [(line, tax) for line, tax in members if line.tax and line.tax.behavior is behavior]
+            for (line, _), cents in zip(part, rounded_once([exact_tax(*each) for each in part]), strict=True):
+                shares[line.id, key] = cents
+    for line in lines:
+        if line.tax and line.tax.amounts:
+            line.tax = replace(line.tax, amounts=tuple(with_amounts(line, line.tax, shares)))
+    return group_taxes(line.tax for line in lines)
+
+
+def exact_tax(line: Line, tax: Tax) -> Fraction:
+    """Returns the tax on a line before rounding."""
+    assert line.tax is not None, "a line with a tax"
+    if line.tax.behavior is TaxBehavior.EXCLUSIVE:
+        return Fraction(line.discounted_cents * int(tax.percent * 10**4), PERCENT_UNITS)
+    all_percent = sum((each.percent for each in line.tax.amounts), start=tax.percent * 0)
+    return line.discounted_cents * Fraction(tax.percent) / (100 + Fraction(all_percent))
+
+
+def with_amounts(line: Line, tax: LineTax, shares: dict[tuple[object, object], int]) -> Iterable[TaxAmount]:
+    cents = [shares[line.id, each.group] for each in tax.amounts]
+    net = line.discounted_cents - (sum(cents) if tax.behavior is TaxBehavior.INCLUSIVE else 0)
+    return (
+        replace(each, taxable_cents=net, amount_cents=amount) for each, amount in zip(tax.amounts, cents, strict=True)
+    )
+
+
+def group_taxes(taxes: Iterable[LineTax | None]) -> tuple[TaxAmount, ...]:
+    """Returns the sums of the taxes of lines, by group. Each group is named after its first line."""
+    groups: dict[object, TaxAmount] = {}
+    for amount in (amount for tax in taxes if tax for amount in tax.amounts):
+        first = groups.get(amount.group)
+        groups[amount.group] = (
+            amount
+            if first is None
+            else replace(
+                first,
+                taxable_cents=first.taxable_cents + amount.taxable_cents,
+                amount_cents=first.amount_cents + amount.amount_cents,
+            )
+        )
+    return tuple(groups.values())
+
+
+def rounded_once(exact: Sequence[Fraction]) -> list[int]:
+    """Rounds the sum of the amounts, half away from zero, and splits it by largest remainder.
+
+    Each part is rounded down first. What is left is given in units of 1 to the largest remainders, ties to the earlier
+    part.
+    """
+    parts = [part.numerator // part.denominator for part in exact]
+    left = round_half_away(sum(exact, start=Fraction(0))) - sum(parts)
+    for place in sorted(range(len(exact)), key=lambda place: parts[place] - exact[place])[:left]:
+        parts[place] += 1
+    return parts
+
+
+def round_half_away(amount: Fraction) -> int:
+    """Rounds to a whole number, half away from zero."""
+    rounded = (2 * abs(amount.numerator) + amount.denominator) // (2 * amount.denominator)
+    return rounded if amount >= 0 else -rounded
+
+
+def rounded_to(cents: int, increment: int) -> int:
+    """Rounds to a multiple of the increment, half away from zero."""
+    return round_half_away(Fraction(cents, increment)) * increment
