@@ -118,7 +118,7 @@ class TaxRegistration:
 
 @dataclass(frozen=True, slots=True)
 class TaxRules:
-    """What decides taxes apart from the customer: the seller in force, and all rates.
+    """The facts that decide taxes apart from the customer: the seller in force, and all rates.
 
     `cash_rounding` maps currencies to the increment, in minor units, to which totals are rounded.
     """

@@ -5,8 +5,11 @@ import graphql from '@graphql-eslint/eslint-plugin';
 /** Value types: they belong to the object that contains them, and have no id. */
 const values = [
   'Address',
+  'AppliedTax',
+  'BankAccount',
   'BillTo',
   'BillingHold',
+  'CashRounding',
   'Count',
   'CreditNotePreview',
   'CreditNotePreviewLine',
@@ -16,6 +19,8 @@ const values = [
   'PageInfo',
   'PendingChange',
   'SupportedCurrency',
+  'TaxId',
+  'TaxRegistration',
   'UserError',
 ];
 

@@ -35,7 +35,7 @@ ROOTS = {
 }
 """Root lists, with arguments that select rows with relations to follow."""
 
-TAX_PARTS = ("Tax", "TaxId", "TaxRegistration", "BankAccount", "CashRounding")
+TAX_PARTS = ("AppliedTax", "TaxId", "TaxRegistration", "BankAccount", "CashRounding")
 
 STATEMENTS = {
     **dict.fromkeys((*("Address", "BillTo", "MetadataEntry", "PendingChange", "InvoicePreviewLine"), *TAX_PARTS), 0),

@@ -32,7 +32,7 @@ from graph.schema.types.lazy import (
     LazyPayment,
     LazyTestClock,
 )
-from graph.schema.types.taxes import Tax, line_net_field, line_taxes_field, read_taxes
+from graph.schema.types.taxes import AppliedTax, line_net_field, line_taxes_field, read_taxes
 
 describe(
     CreditNoteStatus,
@@ -77,7 +77,7 @@ class CreditNoteLine:
     )
     discount_cents: Cents = field("The share of the invoice line's discount, in minor units.")
     net_cents: Cents = line_net_field()
-    taxes: list[Tax] = line_taxes_field()
+    taxes: list[AppliedTax] = line_taxes_field()
 
     invoice_line: LazyInvoiceLine = edge(lines_by_id, "invoice_line_id", "The invoice line that is credited.")
 
@@ -102,7 +102,7 @@ class CreditNote(Node):
     rounding_cents: Cents = field(
         "The credited rounding of the invoice, in minor units of `currency`. Only if nothing is left to credit."
     )
-    taxes: list[Tax] = read_taxes("The credited taxes, each for a group of lines.")
+    taxes: list[AppliedTax] = read_taxes("The credited taxes, each for a group of lines.")
     amount_cents: Cents = field(
         "The credited total with tax and rounding, in minor units of `currency`. Always more than 0."
     )
@@ -187,7 +187,7 @@ class CreditNotePreviewLine:
     amount_cents: Cents = field("The part of the invoice line's `amountCents` that would be credited, in minor units.")
     discount_cents: Cents = field("The share of the invoice line's discount, in minor units.")
     net_cents: Cents = line_net_field()
-    taxes: list[Tax] = line_taxes_field()
+    taxes: list[AppliedTax] = line_taxes_field()
 
     invoice_line: LazyInvoiceLine = edge(lines_by_id, "invoice_line_id", "The invoice line that would be credited.")
 
@@ -199,7 +199,7 @@ class CreditNotePreview:
     currency: Currency = field("The currency of all amounts.")
     tax_cents: Cents = field("The sum of the taxes that would be credited, in minor units.")
     rounding_cents: Cents = field("The rounding of the invoice that would be credited, in minor units.")
-    taxes: list[Tax] = read_taxes("The taxes that would be credited, each for a group of lines.")
+    taxes: list[AppliedTax] = read_taxes("The taxes that would be credited, each for a group of lines.")
     amount_cents: Cents = field("The total that would be credited with tax and rounding, in minor units.")
     applied_cents: Cents = field("The part that would lower the amount due on the invoice, in minor units.")
     restored_cents: Cents = field(

@@ -51,7 +51,7 @@ from graph.schema.types.lazy import (
     LazyTestClock,
 )
 from graph.schema.types.payments import Allocation, Payment
-from graph.schema.types.taxes import Tax, behavior_field, line_net_field, line_taxes_field, read_taxes
+from graph.schema.types.taxes import AppliedTax, behavior_field, line_net_field, line_taxes_field, read_taxes
 from services.creditable import creditable_by_invoice, creditable_by_line
 
 describe(
@@ -98,7 +98,7 @@ class InvoiceLine:
     discount_cents: Cents = field("The discount on the amount, in minor units. 0 or more; always 0 at present.")
     net_cents: Cents = line_net_field()
     tax_behavior: TaxBehavior = behavior_field("The relation of `amountCents` to tax.")
-    taxes: list[Tax] = line_taxes_field()
+    taxes: list[AppliedTax] = line_taxes_field()
     period_ordinal: int | None = field(
         "The number of the subscription's period that the line belongs to, counted from 0 and including a trial."
         " Null if the line belongs to no subscription."
@@ -149,7 +149,7 @@ class Invoice(Node):
     rounding_cents: Cents = field(
         "The amount, in minor units of `currency`, that rounds the total to the seller's increment. 0 without one."
     )
-    taxes: list[Tax] = read_taxes(
+    taxes: list[AppliedTax] = read_taxes(
         "The taxes, each for a group of lines: those with the same category and percentage of VAT, or the same rate of"
         " a sales tax. Tax is rounded once for each group, half away from zero."
     )

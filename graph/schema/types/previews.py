@@ -21,7 +21,7 @@ from graph.schema.fields.errors import bad_user_input
 from graph.schema.fields.scalars import Cents, Currency, parse_id
 from graph.schema.types.common import describe, field
 from graph.schema.types.lazy import LazyPlan
-from graph.schema.types.taxes import Tax, behavior_field, line_net_field, line_taxes_field, read_taxes
+from graph.schema.types.taxes import AppliedTax, behavior_field, line_net_field, line_taxes_field, read_taxes
 from services import previews
 
 describe(
@@ -56,7 +56,7 @@ class InvoicePreviewLine:
     discount_cents: Cents = field("The discount on the amount, in minor units.")
     net_cents: Cents = line_net_field()
     tax_behavior: TaxBehavior = behavior_field("The relation of `amountCents` to tax.")
-    taxes: list[Tax] = line_taxes_field()
+    taxes: list[AppliedTax] = line_taxes_field()
     period_start: datetime | None = field("Start of the time range that the line covers. Null if it covers none.")
     period_end: datetime | None = field(
         "End of the time range that the line covers, exclusive. Null if it covers none."
@@ -78,7 +78,7 @@ class InvoicePreview:
     discount_cents: Cents = field("The sum of the discounts of the lines, in minor units.")
     tax_cents: Cents = field("The sum of the taxes, in minor units.")
     rounding_cents: Cents = field("The amount that rounds the total to the seller's increment, in minor units.")
-    taxes: list[Tax] = read_taxes("The taxes, each for a group of lines.")
+    taxes: list[AppliedTax] = read_taxes("The taxes, each for a group of lines.")
     amount_cents: Cents = field("The total, in minor units. Negative if the credits exceed the charges.")
     amount_due_cents: Cents = field(
         "The amount that would be due after the customer's balance is applied, in minor units."

@@ -59,7 +59,7 @@ describe(
 
 
 @strawberry.type(description="A tax on an invoice, a credit note, or a line, as of the time it was computed.")
-class Tax:
+class AppliedTax:
     name: str = field("The name of the tax, such as `VAT`.")
     kind: TaxKind = field("The kind of the tax.")
     category: TaxCategory | None = field("The category of a VAT. Null for a sales tax.")
@@ -72,7 +72,7 @@ class Tax:
 def read_taxes(description: str) -> Any:
     """Declares the taxes of an invoice or credit note, which may be null in the table."""
 
-    def resolve(self: Any) -> list[Tax]:
+    def resolve(self: Any) -> list[AppliedTax]:
         return list(self.taxes or ())
 
     return strawberry.field(resolver=resolve, description=description, metadata={READS: {"taxes"}})
@@ -97,7 +97,7 @@ def net_cents(line: Any) -> int:
 def line_taxes_field() -> Any:
     return of_line(
         "The taxes of the line. Their sums over all lines are the taxes of the invoice.",
-        list[Tax],
+        list[AppliedTax],
         lambda line: list((line.tax or UNTAXED).amounts),
         "tax",
     )
