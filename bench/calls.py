@@ -15,7 +15,8 @@ import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -29,7 +30,8 @@ from starlette.types import Message
 from bench.database import BenchDatabase, bench_database
 from bench.operations import OPERATIONS, Operation, Subjects
 from bench.renewals import NOW, fill
-from billing.enums import RunTrigger
+from billing.enums import RunTrigger, TaxCategory, TaxKind
+from billing.taxes import TaxRegistration
 from db.database import Database
 from db.migrations import migrate
 from db.models import Subscription
@@ -39,7 +41,9 @@ from graph.server import http
 from graph.server.app import create_app
 from graph.settings import Limits, Settings
 from services.runs import run_renewals
+from services.sellers import update_seller
 from services.settings import RateLimit
+from services.tax_rates import create_tax_rate
 
 NUMBERS = Path(__file__).with_name("calls.json")
 """Recorded calls by Python version and operation. Versions differ in the functions that the same source calls."""
@@ -57,7 +61,8 @@ WARM_UP_ROUNDS = 1
 ROUNDS = 4
 """Number of rounds, including the warm-up."""
 
-RENEWAL = "renewal"
+RENEWAL, TAXED_RENEWAL = "renewal", "renewal with tax"
+RENEWALS = (RENEWAL, TAXED_RENEWAL)
 CHUNK = 100
 """Number of subscriptions that a renewal run renews, in one chunk."""
 
@@ -184,10 +189,12 @@ async def calls_of_operations(url: str, token: str, subjects: Subjects) -> dict[
     return calls
 
 
-async def calls_of_renewal(url: str) -> Calls:
-    """Returns the calls of a run that renews `CHUNK` subscriptions."""
+async def calls_of_renewal(url: str, *, taxed: bool) -> Calls:
+    """Returns the calls of a run that renews `CHUNK` subscriptions, with one VAT on each invoice if `taxed`."""
     database = Database(url, PATIENT)
     await fill(database, ROUNDS * CHUNK)
+    if taxed:
+        await configure_tax(database)
     last_due = select(Subscription.next_billing_at).order_by(Subscription.next_billing_at).offset(CHUNK - 1).limit(1)
     rounds = []
     for _ in range(ROUNDS):
@@ -204,22 +211,40 @@ async def calls_of_renewal(url: str) -> Calls:
     return fewest(rounds)
 
 
+async def configure_tax(database: Database) -> None:
+    """Creates a VAT rate for all customers, who have no country."""
+    async with database.sessions.begin() as session:
+        await update_seller(session, {"legal_name": "Example GmbH", "home_country": "DE"}, now=NOW)
+    async with database.sessions.begin() as session:
+        made = await create_tax_rate(
+            session, name="VAT", kind=TaxKind.VAT, category=TaxCategory.S, percent=Decimal(19), now=NOW
+        )
+    assert made.tax_rate_id is not None
+    registration = TaxRegistration("DE", NOW - timedelta(days=365), (made.tax_rate_id,))
+    async with database.sessions.begin() as session:
+        await update_seller(session, {"registrations": [registration]}, now=NOW)
+
+
 def calls_on(database: BenchDatabase) -> dict[str, Calls]:
     subjects = database.fill(customers=300, subscribers=ROUNDS * REQUESTS)
     token = database.billing("keys", "create", "--name", "bench", "--scope", "write")
-    database.run("CREATE DATABASE renewals")
-    renewals = make_url(database.url).set(database="renewals").render_as_string(hide_password=False)
-    asyncio.run(migrate(renewals))
+    renewals = {}
+    for name in RENEWALS:
+        database.run(f'CREATE DATABASE "{name}"')
+        renewals[name] = make_url(database.url).set(database=name).render_as_string(hide_password=False)
+        asyncio.run(migrate(renewals[name]))
     # Disable what depends on time: checks for disconnected clients, and the garbage collector, which runs finalizers.
     http.DISCONNECT_CHECK_DELAY_SECONDS = 3600
     gc.disable()
     calls = uvloop.run(calls_of_operations(database.url, token, subjects))
-    return {**calls, RENEWAL: uvloop.run(calls_of_renewal(renewals))}
+    for name, url in renewals.items():
+        calls[name] = uvloop.run(calls_of_renewal(url, taxed=name == TAXED_RENEWAL))
+    return calls
 
 
 def per_operation(calls: Mapping[str, Calls]) -> dict[str, int]:
     """Returns the calls of one request, and of one renewal run."""
-    return {name: round(found.total() / (1 if name == RENEWAL else REQUESTS)) for name, found in calls.items()}
+    return {name: round(found.total() / (1 if name in RENEWALS else REQUESTS)) for name, found in calls.items()}
 
 
 def written_numbers() -> dict[str, int]:
@@ -238,7 +263,7 @@ def main() -> None:
     parser.add_argument(
         "--write", action="store_true", help=f"record the numbers of this Python version in {NUMBERS.name}"
     )
-    parser.add_argument("--most", metavar="OPERATION", choices=[*(each.name for each in OPERATIONS), RENEWAL])
+    parser.add_argument("--most", metavar="OPERATION", choices=[*(each.name for each in OPERATIONS), *RENEWALS])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="billing-calls-") as folder, bench_database(Path(folder)) as database:
         calls = calls_on(database)
@@ -250,9 +275,9 @@ def main() -> None:
         numbers = {**json.loads(NUMBERS.read_text()), PYTHON: found} if NUMBERS.exists() else {PYTHON: found}
         NUMBERS.write_text(json.dumps(numbers, indent=2) + "\n")
     written = written_numbers()
-    print(f"Python {PYTHON:<8}{'calls':>8}{'written':>10}")
+    print(f"Python {PYTHON:<11}{'calls':>8}{'written':>10}")
     for name, number in found.items():
-        print(f"{name:<15}{number:>8}{written.get(name, 'none'):>10}")
+        print(f"{name:<18}{number:>8}{written.get(name, 'none'):>10}")
     if not written:
         sys.exit(f"{NUMBERS.name} has no numbers for Python {PYTHON}. {TO_WRITE}")
     if more := grown(found, written):

@@ -44,25 +44,26 @@ def totals_of(lines: Sequence[Line], rounding_increment: int = 1) -> Totals:
 
 
 def tax_lines(lines: Sequence[Line]) -> tuple[TaxAmount, ...]:
-    """Computes the tax of each group, splits it to the lines, and returns the groups in the order of their lines."""
-    groups: dict[object, list[tuple[Line, Tax]]] = {}
+    """Computes the tax of each group, splits it to the lines, and returns the groups in the order of their lines.
+
+    Tax that is included in prices is rounded apart from tax that is added to them.
+    """
+    parts: dict[object, list[tuple[Line, TaxAmount]]] = {}
     for line in lines:
         if line.tax:
             for tax in line.tax.amounts:
-                groups.setdefault(tax.group, []).append((line, tax))
-    if not groups:
+                parts.setdefault((tax.group, line.tax.behavior), []).append((line, tax))
+    if not parts:
         return ()
     shares: dict[tuple[object, object], int] = {}
-    for key, members in groups.items():
-        # Tax that is included in prices is rounded apart from tax that is added to them.
-        for behavior in TaxBehavior:
-            part = [(line, tax) for line, tax in members if line.tax and line.tax.behavior is behavior]
-            for (line, _), cents in zip(part, rounded_once([exact_tax(*each) for each in part]), strict=True):
-                shares[line.id, key] = cents
+    for part in parts.values():
+        exact = [exact_tax(line, tax) for line, tax in part]
+        for (line, tax), cents in zip(part, rounded_once(exact), strict=True):
+            shares[line.id, tax.group] = cents
     for line in lines:
         if line.tax and line.tax.amounts:
             line.tax = replace(line.tax, amounts=tuple(with_amounts(line, line.tax, shares)))
-    return group_taxes(line.tax for line in lines)
+    return group_taxes([line.tax for line in lines])
 
 
 def exact_tax(line: Line, tax: Tax) -> Fraction:
@@ -105,6 +106,8 @@ def rounded_once(exact: Sequence[Fraction]) -> list[int]:
     Each part is rounded down first. What is left is given in units of 1 to the largest remainders, ties to the earlier
     part.
     """
+    if len(exact) == 1:
+        return [round_half_away(exact[0])]
     parts = [part.numerator // part.denominator for part in exact]
     left = round_half_away(sum(exact, start=Fraction(0))) - sum(parts)
     for place in sorted(range(len(exact)), key=lambda place: parts[place] - exact[place])[:left]:
@@ -114,8 +117,9 @@ def rounded_once(exact: Sequence[Fraction]) -> list[int]:
 
 def round_half_away(amount: Fraction) -> int:
     """Rounds to a whole number, half away from zero."""
-    rounded = (2 * abs(amount.numerator) + amount.denominator) // (2 * amount.denominator)
-    return rounded if amount >= 0 else -rounded
+    above, below = amount.numerator, amount.denominator
+    rounded = (2 * abs(above) + below) // (2 * below)
+    return rounded if above >= 0 else -rounded
 
 
 def rounded_to(cents: int, increment: int) -> int:

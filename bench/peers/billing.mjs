@@ -121,8 +121,8 @@ async function insertInvoice(client, { id, customer, plan, at, end }) {
     "insert invoice",
     `insert into invoices (id, customer_id, subscription_id, period_ordinal, kind, status, sequence, number, currency,
        subtotal_cents, tax_cents, amount_cents, amount_due_cents, bill_to, period_start, period_end, issued_at, due_at,
-       version, created_at, updated_at)
-     values ($1, $2, $3, 0, 'RECURRING', 'OPEN', $4, $5, $6, $7, 0, $7, $7, $8, $9, $10, $9, $11, 1, $9, $9)`,
+       tax_date, version, created_at, updated_at)
+     values ($1, $2, $3, 0, 'RECURRING', 'OPEN', $4, $5, $6, $7, 0, $7, $7, $8, $9, $10, $9, $11, $9, 1, $9, $9)`,
     [
       invoice,
       customer.id,

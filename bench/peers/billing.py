@@ -172,6 +172,7 @@ def new_invoice(customer: Customer, plan: Plan, subscription: Subscription, at: 
         period_start=at,
         period_end=ends_at,
         issued_at=at,
+        tax_date=at,
         due_at=at + timedelta(days=days),
         version=1,
         created_at=at,

@@ -55,13 +55,13 @@ BEGIN
 
   INSERT INTO public.invoices (id, customer_id, subscription_id, period_ordinal, kind, status, sequence, number, currency,
     subtotal_cents, tax_cents, amount_cents, amount_due_cents, bill_to, period_start, period_end, issued_at, due_at,
-    version, created_at, updated_at)
+    tax_date, version, created_at, updated_at)
   VALUES (uuidv7(), customer.id, subscription_id, 0, 'RECURRING', 'OPEN', sequence,
     customer.invoice_prefix || '-' || lpad(sequence::text, greatest(4, length(sequence::text)), '0'), plan.currency,
     plan.amount_cents, 0, plan.amount_cents, plan.amount_cents,
     jsonb_build_object('name', customer.name, 'email', customer.email, 'address', customer.address,
       'tax_id', customer.tax_id),
-    at, ends_at, at, at + make_interval(days => coalesce(customer.net_days, plan.net_days, 14)), 1, at, at)
+    at, ends_at, at, at + make_interval(days => coalesce(customer.net_days, plan.net_days, 14)), at, 1, at, at)
   RETURNING * INTO invoice;
 
   INSERT INTO public.invoice_lines (id, customer_id, invoice_id, position, kind, description, plan_id, quantity,

@@ -18,9 +18,8 @@ from tests.graph.test_reversals import adjust, ledger, payment, read_payment, re
 from tests.races.fingerprints import assert_sound
 from tests.support import Api
 
-BEFORE = "0022"
-LAST = "0029"
-"""The revision of the last version without corrections."""
+BEFORE, LAST = "0022", "0029"
+"""The revisions of the last version without corrections, and of the first one with all of them."""
 
 TABLES = ("payments", "allocations", "ledger_entries", "events", "invoices", "invoice_lines", "customers")
 

@@ -32,9 +32,10 @@ WITHOUT_A_KEY = {
     *("withdrawSubscriptionChange", "undoSubscriptionCancellation", "deleteDraftInvoice"),
     *("updateInvoice", "updatePayment"),
     *("createApiKey", "revokeApiKey", "createCustomerSession"),
+    *("updateSeller", "archiveTaxRate", "confirmTaxId"),
 }
-"""Mutations that do not bill or move money. A retry has the same result, is rejected, or creates another API key or
-session, whose token is shown only once.
+"""Mutations that do not bill or move money. A retry has the same result, is rejected, or creates another API key,
+session or version of the seller.
 """
 
 Fields = dict[str, Any]
@@ -50,6 +51,12 @@ async def a_plan_for_more(api: Api) -> Fields:
 
 async def a_cancellation(api: Api) -> Fields:
     return {"id": await api.a_subscription(), "atPeriodEnd": False, "settlement": "CREDIT"}
+
+
+async def a_tax_rate(api: Api) -> Fields:
+    seller = await api.mutate("updateSeller", "seller { id }", legalName="Example GmbH", homeCountry="DE")
+    assert seller["userErrors"] == []
+    return {"name": uuid4().hex, "kind": "VAT", "category": "S", "percent": "19"}
 
 
 async def a_draft(api: Api) -> Fields:
@@ -159,6 +166,7 @@ WITH_A_KEY: dict[str, tuple[Callable[[Api], Awaitable[Fields]], str]] = {
     "resetBillingAnchor": (an_anchor, f"subscription {{ id version anchorAt }} {INVOICE}"),
     "extendPeriod": (an_extension, "subscription { id version currentPeriodEnd }"),
     "createInvoice": (a_draft, INVOICE),
+    "createTaxRate": (a_tax_rate, "taxRate { id name percent version }"),
     "addInvoiceLine": (a_line, INVOICE),
     "finalizeInvoice": (a_draft_to_finalize, INVOICE),
     "voidInvoice": (an_open_invoice, INVOICE),

@@ -13,6 +13,7 @@ from tests.walk.model.anchors import Anchor
 from tests.walk.steps.catalog import CatalogSteps
 from tests.walk.steps.due import DueSteps
 from tests.walk.steps.reissuing import ReissuingSteps
+from tests.walk.steps.taxes import TaxSteps
 from tests.walk.steps.time import TimeSteps
 from tests.walk.walk import Walk
 
@@ -38,6 +39,10 @@ WEIGHTS = {
     "create_plan": 1,
     "create_test_clock": 1,
     "create_api_key": 1,
+    "update_seller": 1,
+    "create_tax_rate": 1,
+    "archive_tax_rate": 1,
+    "confirm_tax_id": 1,
     "revoke_api_key": 1,
     "break_off_advance": 1,
     "break_something": 1,
@@ -46,7 +51,7 @@ WEIGHTS = {
 """Weights of steps. The weight of any other step is 2."""
 
 
-class Machine(CatalogSteps, DueSteps, ReissuingSteps, TimeSteps):
+class Machine(CatalogSteps, DueSteps, ReissuingSteps, TaxSteps, TimeSteps):
     """Starts with a few customers and plans for the steps to use."""
 
     def __init__(self) -> None:

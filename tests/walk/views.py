@@ -18,7 +18,10 @@ from tests.walk.model.world import (
     Payment,
     Plan,
     Refund,
+    Seller,
+    Shared,
     Subscription,
+    TaxRate,
     World,
 )
 
@@ -507,10 +510,12 @@ PLAN = """query ($id: ID!) { plan(id: $id) {
     code name description amountCents currency interval intervalCount trialDays netDays archivedAt version
 } }"""
 CLOCK = "query ($id: ID!) { testClock(id: $id) { status frozenAt targetAt } }"
+SELLER = "{ seller { id legalName homeCountry phone } }"
+TAX_RATE = "query ($id: ID!) { taxRate(id: $id) { kind category percent archivedAt version } }"
 KEYS = "{ apiKeys { id name scope revokedAt } }"
 
 
-def thing_differs(client: Client, thing: Plan | Clock | Key) -> list[str]:
+def thing_differs(client: Client, thing: Shared) -> list[str]:
     """Describes how the API and the model disagree on an object that does not belong to a customer."""
     if thing.id is None:
         return []
@@ -526,6 +531,16 @@ def thing_differs(client: Client, thing: Plan | Clock | Key) -> list[str]:
                 "targetAt": instant(thing.target),
             }
             return list(differences(client.query(CLOCK, id=thing.id)["testClock"], wanted, "test clock"))
+        case Seller():
+            wanted = {"id": thing.id, "legalName": thing.name, "homeCountry": "DE", "phone": thing.phone}
+            return list(differences(client.query(SELLER)["seller"], wanted, "seller"))
+        case TaxRate():
+            found = client.query(TAX_RATE, id=thing.id)["taxRate"]
+            found["archivedAt"] = found["archivedAt"] is not None
+            rate = {"kind": thing.kind, "category": thing.category, "percent": thing.percent}
+            return list(
+                differences(found, {**rate, "archivedAt": thing.archived, "version": thing.version}, "tax rate")
+            )
         case Key():
             key = {"id": thing.id, "name": thing.name, "scope": thing.scope, "revokedAt": instant(thing.revoked_at)}
             found = next((row for row in client.query(KEYS)["apiKeys"] if row["id"] == thing.id), None)

@@ -17,7 +17,13 @@ from db.database import single_connection
 from services.verify import verify, verify_acknowledged
 from tests.event_changes import watch_changes, wrongly_named
 from tests.walk.client import Client, Denied, Failed, Unknown
-from tests.walk.model.world import Before, Clock, Key, Plan, Refused, World
+from tests.walk.model.world import (
+    Before,
+    Key,
+    Refused,
+    Shared,
+    World,
+)
 from tests.walk.postgres import Postgres
 from tests.walk.views import compare, differences, disagreements, event_differences, thing_differs
 
@@ -112,7 +118,7 @@ class Walk:
         how: str = PLAIN,
         has_key: bool = True,
         customers: Sequence[int] = (),
-        things: Iterable[Plan | Clock | Key] = (),
+        things: Iterable[Shared] = (),
         told: bool = True,
         token: str | None = None,
     ) -> Any:
@@ -231,11 +237,11 @@ class Walk:
                 self.client.recover()
         raise Failed(f"No answer after {MOST_TRIES} tries: {last}\n{self.client.log()}")
 
-    def compare_touched(self, customers: Sequence[int], things: Iterable[Plan | Clock | Key]) -> None:
+    def compare_touched(self, customers: Sequence[int], things: Iterable[Shared]) -> None:
         if wrong := self.differ(customers, things):
             raise Failed("\n".join(["The API and the model do not agree.", *wrong]))
 
-    def differ(self, customers: Sequence[int], things: Iterable[Plan | Clock | Key]) -> list[str]:
+    def differ(self, customers: Sequence[int], things: Iterable[Shared]) -> list[str]:
         wrong = []
         for number in customers:
             customer = self.world.customers[number]
@@ -259,7 +265,7 @@ class Walk:
             raise Failed(f"{name} must be denied with one of {codes}, and answers {payload}.")
         self.compare_touched(customers, ())
 
-    def thing_differs(self, thing: Plan | Clock | Key) -> list[str]:
+    def thing_differs(self, thing: Shared) -> list[str]:
         if isinstance(thing, Key) and thing.scope == "CUSTOMER":
             return asyncio.run(self._session_differs(thing))
         return thing_differs(self.client, thing)
@@ -340,6 +346,7 @@ OTHER_INPUT: dict[str, tuple[str, Any, Any]] = {
     "adjustBalance": ("reason", "One", "Another"),
     "createCreditNote": ("reason", "One", "Another"),
     "createTestClock": ("name", "One", "Another"),
+    "createTaxRate": ("name", "One", "Another"),
 }
 """A field of each mutation's input, and two values of which at least one differs from the original. Default: `id`."""
 

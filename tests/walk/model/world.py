@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
-from typing import Any
+from typing import Any, TypeAlias
 
 from tests.walk.model.arithmetic import after, length
 
@@ -59,6 +59,25 @@ class Plan:
 
     def after(self, anchor: datetime, intervals: int) -> datetime:
         return after(anchor, self.unit, intervals * self.count)
+
+
+@dataclass(eq=False)
+class Seller:
+    """A version of the seller's profile."""
+
+    name: str
+    phone: str | None = None
+    id: str | None = None
+
+
+@dataclass(eq=False)
+class TaxRate:
+    kind: str
+    category: str | None
+    percent: str
+    archived: bool = False
+    version: int = 1
+    id: str | None = None
 
 
 @dataclass(eq=False)
@@ -392,6 +411,8 @@ class World:
     plans: list[Plan] = field(default_factory=list)
     customers: list[Customer] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
+    sellers: list[Seller] = field(default_factory=list)
+    tax_rates: list[TaxRate] = field(default_factory=list)
 
     def time_of(self, customer: Customer) -> datetime:
         """Returns the current time of a customer. Raises `Refused` while its test clock is advancing."""
@@ -401,15 +422,20 @@ class World:
         return customer.clock.frozen_at
 
 
+Shared: TypeAlias = Plan | Clock | Key | Seller | TaxRate
+"""An object that does not belong to a customer."""
+
+
 class Before:
     """Snapshot from before a step of the customers with these numbers, and of these other things."""
 
-    def __init__(self, world: World, customers: Iterable[int], things: Iterable[Plan | Clock | Key]) -> None:
+    def __init__(self, world: World, customers: Iterable[int], things: Iterable[Shared]) -> None:
         self._world = world
         self._shared: dict[int, Any] = {}
         self._customers = {number: self._pickled(world.customers[number]) for number in customers}
         self._things = [(thing, dict(vars(thing))) for thing in things]
-        self._lengths = [(rows, len(rows)) for rows in (world.clocks, world.plans, world.customers, world.keys)]
+        lists = (world.clocks, world.plans, world.customers, world.keys, world.sellers, world.tax_rates)
+        self._lengths = [(rows, len(rows)) for rows in lists]
 
     def restore(self) -> None:
         for rows, length_before in self._lengths:
