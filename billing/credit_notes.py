@@ -23,7 +23,7 @@ from billing.errors import (
     InvalidInput,
 )
 from billing.ids import CreditNoteId, CreditNoteLineId, InvoiceLineId
-from billing.invoicing import SEQUENCE_DIGITS
+from billing.invoicing import SEQUENCE_DIGITS, billing_details
 from billing.limits import MAX_LINES
 from billing.new_records import NewCreditNote, NewCreditNoteLine
 from billing.proration import split
@@ -109,7 +109,7 @@ def issue_credit_note(
         currency=invoice.currency,
         reason=reason,
         memo=memo,
-        bill_to=account.customer.bill_to,
+        bill_to=billing_details(account.customer),
         issued_at=at,
         test_clock_id=account.customer.test_clock_id,
         created_at=at,
@@ -158,6 +158,12 @@ def credited_lines(creditable: Creditable, request: RequestedCredit) -> list[tup
             total += creditable.rounding_left_cents
     else:
         total = most if request.amount_cents is None else request.amount_cents
+    rounding = creditable.rounding_left_cents
+    if request.amount_cents is not None and lines_left <= total < lines_left + rounding:
+        raise CreditExceedsInvoice(
+            f"Credit less than {lines_left} minor units, or all {lines_left + rounding}, which include the rounding.",
+            "amount_cents",
+        )
     if total <= 0 or total > most:
         raise CreditExceedsInvoice(
             f"Only {most} minor units of this invoice can still be credited."

@@ -1,10 +1,10 @@
 """Parts of a finalized invoice that can still be credited, and the shares of discounts and taxes in a credit. Pure.
 
-Shares are computed from the figures of a line, and from all that was credited before. So the credits of a line add up
-to the line, in any order and of any size.
+Each share is computed from the amounts of the line and from the total of its earlier credits. So the credits of a line
+add up to exactly the line, regardless of their order and size.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from billing.enums import TaxBehavior
@@ -95,8 +95,7 @@ class CreditableLine:
         while discounted and self._credit_of(discounted - 1).total_cents >= total_cents:
             discounted -= 1
         found = self._credit_of(discounted)
-        # Where one more cent also means one more cent of tax, the amount takes the difference.
-        return replace(found, amount_cents=found.amount_cents - (found.total_cents - total_cents))
+        return replace(found, tax=less_tax(found.tax, found.total_cents - total_cents))
 
     def _credit_of(self, discounted_cents: int) -> LineCredit:
         """Returns the credit of a part of the discounted amount."""
@@ -155,8 +154,41 @@ class Creditable:
 
     @property
     def rounding_left_cents(self) -> int:
-        """The rounding that a credit note over all that is left takes back."""
+        """The rounding that a credit note over all that is left takes back.
+
+        0 if a part of the invoice was prorated: the invoice of that credit is rounded by itself.
+        """
+        if any(line.prorated_cents for line in self.lines):
+            return 0
         return self.rounding_cents - self.noted_rounding_cents
+
+
+def less_tax(tax: LineTax | None, cents: int) -> LineTax | None:
+    """Returns the taxes with `cents` less in total. Where one more cent also means one more cent of tax, a total is in
+    between, and the next credit of the line makes up for it.
+    """
+    if tax is None or cents == 0:
+        return tax
+    amounts = []
+    for amount in reversed(tax.amounts):
+        part = min(cents, amount.amount_cents)
+        cents -= part
+        amounts.append(replace(amount, amount_cents=amount.amount_cents - part))
+    return replace(tax, amounts=tuple(reversed(amounts)))
+
+
+def credited_taxes(tax: LineTax | None) -> dict[object, int]:
+    """Returns the taxes of a credit by group, as positive amounts. Those of a credit line are negative."""
+    return {amount.group: abs(amount.amount_cents) for amount in tax.amounts} if tax else {}
+
+
+def sum_of_taxes(taxes: Iterable[TaxCents]) -> dict[object, int]:
+    """Returns the sums of taxes, by group."""
+    found: dict[object, int] = {}
+    for each in taxes:
+        for group, cents in each.items():
+            found[group] = found.get(group, 0) + cents
+    return found
 
 
 def creditable_of(lines: Sequence[CreditedLine], restorable_cents: int = 0) -> Creditable:
@@ -173,10 +205,7 @@ def creditable_of(lines: Sequence[CreditedLine], restorable_cents: int = 0) -> C
 
 
 def creditable_line_of(line: CreditedLine) -> CreditableLine:
-    credited: dict[object, int] = {}
-    for tax in (*line.noted_taxes, *line.prorated_taxes):
-        for amount in tax.amounts:
-            credited[amount.group] = credited.get(amount.group, 0) + abs(amount.amount_cents)
+    credited = sum_of_taxes(map(credited_taxes, (*line.noted_taxes, *line.prorated_taxes)))
     if line.pending_cents and line.tax is not None:
         # The taxes of a pending credit are not decided yet: this is what they will be, apart from rounding.
         whole = line.amount_cents - line.discount_cents

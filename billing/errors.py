@@ -471,7 +471,7 @@ class TaxPercentInvalid(BillingError):
 
 class TaxRatesConflict(BillingError):
     code = "TAX_RATES_CONFLICT"
-    description = "The tax rates cannot apply together: one is named twice, or several of them are a VAT."
+    description = "The tax rates cannot be combined: a rate is listed twice, or more than one is a VAT."
 
 
 class TooManyTaxRates(BillingError):
@@ -486,7 +486,7 @@ class TaxRegistrationsOverlap(BillingError):
 
 class TaxIdInvalid(BillingError):
     code = "TAX_ID_INVALID"
-    description = "The value is not a VAT number of the country, or the format of its numbers is not known."
+    description = "The value is not a valid VAT number of the country, or the country's format is not known."
 
 
 class TaxIdNotFound(BillingError):

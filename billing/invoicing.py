@@ -4,7 +4,7 @@ Pure: changes an `Account`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from billing.account import Account
@@ -22,7 +22,7 @@ from billing.ids import InvoiceId, SubscriptionId
 from billing.limits import MAX_LINES, NET_DAYS
 from billing.new_records import Line, NewInvoice
 from billing.periods import Period
-from billing.records import InvoiceState, ReplacedInvoice
+from billing.records import BillTo, CustomerState, InvoiceState, ReplacedInvoice
 from billing.settling import add_to_balance, allocate, apply_balance, mark_paid, oldest_due_first
 from billing.taxing import assign_taxes
 from billing.totals import Totals, totals_of
@@ -92,8 +92,7 @@ def finalize(account: Account, draft: Draft, at: datetime) -> NewInvoice:
     """Finalizes an invoice, and settles it.
 
     This is the order of money: lines, taxes, rounding, total, balance, amount due. See `totals_of` and
-    `settle_new_invoice`. Raises
-    `AmountOverflow` if the total is too large, and `TooManyLines`.
+    `settle_new_invoice`. Raises `AmountOverflow` if the total is too large, and `TooManyLines`.
     """
     require_lines_fit(len(draft.lines))
     customer = account.customer
@@ -123,7 +122,7 @@ def finalize(account: Account, draft: Draft, at: datetime) -> NewInvoice:
         taxes=totals.taxes or None,
         seller_id=customer.seller_id,
         tax_date=tax_date,
-        bill_to=customer.bill_to,
+        bill_to=billing_details(customer),
         period_start=draft.period.start,
         period_end=draft.period.end,
         issued_at=at,
@@ -142,6 +141,12 @@ def finalize(account: Account, draft: Draft, at: datetime) -> NewInvoice:
     account.record_change(EventType.INVOICE_FINALIZED, invoice, at, changed)
     settle_new_invoice(account, invoice, draft.lines, at)
     return invoice
+
+
+def billing_details(customer: CustomerState) -> BillTo:
+    """Returns the customer's details for a document that is issued now."""
+    profile = customer.tax_profile
+    return replace(customer.bill_to, tax_ids=profile.ids if profile else ())
 
 
 def compute_totals(account: Account, lines: Sequence[Line], currency: str, tax_date: datetime) -> Totals:

@@ -30,7 +30,7 @@ from billing.ids import (
     TestClockId,
 )
 from billing.periods import Interval, Period, billing_interval
-from billing.taxes import LineTax, TaxProfile
+from billing.taxes import LineTax, TaxId, TaxProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ class BillTo:
     email: str
     address: Address | None
     tax_id: str | None
+    tax_ids: tuple[TaxId, ...] = ()
+    """The customer's VAT numbers. A verified one may be the reason why no tax is charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,11 +378,10 @@ class CreditedLine:
 
 @dataclass(slots=True)
 class BilledLine:
-    """A charge that can be credited in part. `amount_cents` is what was billed after discounts, less credit notes that
-    are not void.
-    `credited_cents` is the total of proration credits so far.
+    """A charge that can be credited in part.
 
-    `invoice_id` is None for a pending line.
+    `amount_cents` is what was billed after discounts, less credit notes that are not void. `credited_cents` is the
+    total of proration credits so far. `invoice_id` is None for a pending line.
     """
 
     id: InvoiceLineId

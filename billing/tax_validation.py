@@ -1,6 +1,6 @@
 """Validation of input about taxes: percentages, tax rates, tax ids, bank accounts, registrations and cash rounding."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -36,7 +36,11 @@ from billing.limits import (
     PERCENT_DECIMALS,
 )
 from billing.taxes import NO_PROFILE, BankAccount, LineTax, Tax, TaxId, TaxProfile, TaxRegistration
+from billing.taxing import EU_COUNTRIES
 from billing.validation import COUNTRIES, CURRENCIES, optional_text, unknown_code
+
+TIME_ZONES = frozenset(available_timezones())
+"""Names of the time zones of the IANA database."""
 
 REASONS = {TaxCategory.AE: "Reverse charge", TaxCategory.O: "Not subject to tax", TaxCategory.G: "Export"}
 """Reasons why a tax is 0, for categories that need one, if none is given."""
@@ -70,7 +74,7 @@ def valid_tax_reason(reason: str | None, category: TaxCategory | None) -> str | 
 
 
 def valid_rate_ids(
-    rate_ids: Sequence[TaxRateId], rates: Mapping[TaxRateId, Tax], archived: set[TaxRateId], *field: str
+    rate_ids: Sequence[TaxRateId], rates: Mapping[TaxRateId, Tax], archived: Set[TaxRateId], *field: str
 ) -> tuple[TaxRateId, ...]:
     """Returns the ids of rates that apply together. `field` is the input that names them.
 
@@ -105,7 +109,8 @@ def valid_tax_ids(ids: Sequence[TaxId], before: Sequence[TaxId] = ()) -> tuple[T
     known = {(each.country, each.value): each for each in before}
     found: dict[tuple[str, str], TaxId] = {}
     for place, each in enumerate(ids):
-        valid = valid_tax_id(each, "tax_ids", str(place))
+        given = (each.country, each.value)
+        valid = known[given] if given in known else valid_tax_id(each, "tax_ids", str(place))
         key = (valid.country, valid.value)
         if key in found:
             raise InvalidInput("Each tax id may be given only once.", "tax_ids", str(place))
@@ -119,8 +124,7 @@ def valid_tax_id(tax_id: TaxId, *field: str) -> TaxId:
     Raises `CountryUnknown`, `TaxIdInvalid`.
     """
     country = tax_id.country
-    if country not in COUNTRIES:
-        raise CountryUnknown(unknown_code(country, "ISO 3166-1 alpha-2 country code", COUNTRIES), *field, "country")
+    valid_country(country, *field, "country")
     if len(tax_id.value) > MAX_TAX_ID:
         raise TaxIdInvalid(f"A tax id has at most {MAX_TAX_ID} characters.", *field, "value")
     module = get_cc_module(country.lower(), "vat")
@@ -130,6 +134,8 @@ def valid_tax_id(tax_id: TaxId, *field: str) -> TaxId:
         number = str(module.validate(tax_id.value))
     except ValidationError:
         raise TaxIdInvalid(f"This is not a VAT number of {country}.", *field, "value") from None
+    if country not in EU_COUNTRIES:
+        return TaxId(country, number)
     prefix = "EL" if country == "GR" else country
     return TaxId(country, number if number.startswith(prefix) else prefix + number)
 
@@ -153,6 +159,14 @@ def valid_tax_profile(
     return None if profile == NO_PROFILE else profile
 
 
+def text_in(text: str | None, longest: int, *field: str) -> str | None:
+    """Returns the text of an input inside of another one, like `optional_text`. Raises `InvalidInput` for its path."""
+    try:
+        return optional_text(text, field[-1], longest)
+    except InvalidInput as error:
+        raise InvalidInput(str(error), *field) from None
+
+
 def valid_bank_account(account: BankAccount | None) -> BankAccount | None:
     """Returns the account with its IBAN without spaces. Raises `BankAccountInvalid`, `InvalidInput`."""
     if account is None:
@@ -165,13 +179,13 @@ def valid_bank_account(account: BankAccount | None) -> BankAccount | None:
         raise BankAccountInvalid("This is not an IBAN.") from None
     return BankAccount(
         str(number),
-        optional_text(account.bic, "bic", MAX_BIC),
-        optional_text(account.bank_name, "bank_name", MAX_ADDRESS_LINE),
+        text_in(account.bic, MAX_BIC, "bank_account", "bic"),
+        text_in(account.bank_name, MAX_ADDRESS_LINE, "bank_account", "bank_name"),
     )
 
 
 def valid_registrations(
-    registrations: Sequence[TaxRegistration], rates: Mapping[TaxRateId, Tax], archived: set[TaxRateId]
+    registrations: Sequence[TaxRegistration], rates: Mapping[TaxRateId, Tax], archived: Set[TaxRateId]
 ) -> tuple[TaxRegistration, ...]:
     """Returns registrations, ordered by place and time. Regions are compared regardless of case.
 
@@ -182,10 +196,8 @@ def valid_registrations(
     found: dict[tuple[str, str, datetime], TaxRegistration] = {}
     for place, each in enumerate(registrations):
         field = ("registrations", str(place))
-        if each.country not in COUNTRIES:
-            message = unknown_code(each.country, "ISO 3166-1 alpha-2 country code", COUNTRIES)
-            raise CountryUnknown(message, *field, "country")
-        region = optional_text(each.region, "region", MAX_ADDRESS_LINE)
+        valid_country(each.country, *field, "country")
+        region = text_in(each.region, MAX_ADDRESS_LINE, *field, "region")
         if not each.rate_ids:
             raise InvalidInput("A registration needs at least one tax rate.", *field, "tax_rate_ids")
         valid_rate_ids(each.rate_ids, rates, archived, *field, "tax_rate_ids")
@@ -212,7 +224,7 @@ def valid_cash_rounding(increments: Mapping[str, int]) -> dict[str, int]:
 
 def valid_time_zone(name: str) -> str:
     """Returns the name of a time zone of the IANA database, such as `Europe/Berlin`. Raises `InvalidInput`."""
-    if name not in available_timezones():
+    if name not in TIME_ZONES:
         raise InvalidInput(f"{name[:50]!r} is not a time zone of the IANA database.", "time_zone")
     return name
 

@@ -14,7 +14,7 @@ class Tax:
     """A tax that applies to a line. `percent` has at most four decimals.
 
     `category` is None for sales taxes. `rate_id` is None if no configured rate decided the tax. `reason` says why the
-    tax is 0, if the law requires to say so.
+    tax is 0, if the law requires a reason.
     """
 
     name: str
@@ -57,12 +57,6 @@ class LineTax:
     def included_cents(self) -> int:
         """The tax that is part of the amount of the line."""
         return self.cents if self.behavior is TaxBehavior.INCLUSIVE else 0
-
-    def for_a_copy(self) -> "LineTax":
-        """Returns the taxation of a copy of the line: with the rates that decided its taxes, and no taxes yet."""
-        decided = [amount.rate_id for amount in self.amounts if amount.rate_id is not None]
-        rate_ids = tuple(decided) if len(decided) == len(self.amounts) else ()
-        return LineTax(self.behavior, rate_ids or self.rate_ids)
 
 
 UNTAXED = LineTax()

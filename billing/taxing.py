@@ -1,7 +1,7 @@
 """Which taxes apply to the lines of an invoice. Pure.
 
-First the customer's tax status decides, then the first of these that names rates: the line or its plan, the customer,
-the place of the customer.
+The customer's tax status comes first. If the customer is taxed, the rates are those of the line or its plan, else those
+of the customer, else those of the customer's place.
 """
 
 from collections.abc import Sequence
@@ -29,6 +29,8 @@ def assign_taxes(lines: Sequence[Line], customer: CustomerState, rules: TaxRules
     """Sets the taxes of lines, without amounts. `at` is the tax date. A credit has the taxes of the line that it
     reverses.
     """
+    if not is_configured(lines, customer, rules):
+        return
     own = {line.id: line for line in lines}
     by_status = taxes_by_status(customer, rules)
     for line in sorted(lines, key=lambda line: line.kind is LineKind.PRORATION_CREDIT):
@@ -38,6 +40,15 @@ def assign_taxes(lines: Sequence[Line], customer: CustomerState, rules: TaxRules
             line.tax = replace(tax, amounts=tuple(map(without_amount, taxes)))
         elif line.reverses_line_id in own:
             line.tax = own[line.reverses_line_id].tax
+
+
+def is_configured(lines: Sequence[Line], customer: CustomerState, rules: TaxRules) -> bool:
+    """Returns True if a rate is chosen anywhere that matters to these lines.
+
+    A rate that only exists changes nothing: there is a time between its creation and its first registration.
+    """
+    profile = customer.tax_profile or NO_PROFILE
+    return bool(rules.registrations or profile.rate_ids or any(line.tax and line.tax.rate_ids for line in lines))
 
 
 def without_amount(tax: Tax) -> TaxAmount:

@@ -110,7 +110,7 @@ def lines_to_reissue(account: Account, lines: Sequence[Line], elsewhere: Sequenc
         elif has_charge_among(line, lines) or not is_settled(line, elsewhere):
             copied = replace(line, id=new_ids[line.id])
             if line.tax is not None and line.kind is not LineKind.PRORATION_CREDIT:
-                copied.tax = line.tax.for_a_copy()
+                copied.tax = replace(line.tax, amounts=())
             if line.reverses_line_id in new_ids:
                 copied.reverses_line_id, copied.reverses_invoice_id = new_ids[line.reverses_line_id], None
             found.append(copied)

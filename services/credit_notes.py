@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.credit_notes import Distribution, RequestedCredit, issue_credit_note, void_credit_note
-from billing.creditable import Creditable
+from billing.creditable import Creditable, credited_taxes, sum_of_taxes
 from billing.enums import AllocationKind, InvoiceStatus
 from billing.errors import CreditNoteNotFound, InvoiceNotFound
 from billing.ids import CreditNoteId, InvoiceId
@@ -94,6 +94,7 @@ def with_unstored_decisions(creditable: Creditable, account: Account, invoice_id
         for line in creditable.lines:
             if credit.reverses_line_id == line.id:
                 line.prorated_cents -= credit.amount_cents
+                line.credited_tax_cents = sum_of_taxes([line.credited_tax_cents, credited_taxes(credit.tax)])
     paid = sum(
         allocation.amount_cents
         for allocation in decided.allocations

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.enums import EventType, SubscriptionStatus, TaxStatus
 from billing.errors import (
+    BillingError,
     CustomerArchived,
     CustomerHasLiveSubscription,
     CustomerNotArchived,
@@ -23,7 +24,7 @@ from billing.errors import (
 from billing.ids import CustomerId, TaxRateId, TestClockId, new_id
 from billing.limits import MAX_EXTERNAL_ID, MAX_NAME, MAX_TAX_ID
 from billing.records import Address
-from billing.tax_validation import valid_tax_profile
+from billing.tax_validation import valid_tax_id, valid_tax_profile
 from billing.taxes import NO_PROFILE, TaxId, TaxProfile
 from billing.validation import (
     UNCHANGED,
@@ -167,7 +168,7 @@ async def update_customer(
         ids=before.ids if tax_ids is UNCHANGED else tax_ids or (),
         rate_ids=before.rate_ids
         if tax_rate_ids is UNCHANGED
-        else await checked_rate_ids(session, tax_rate_ids or (), "tax_rate_ids"),
+        else await checked_rate_ids(session, tax_rate_ids or (), "tax_rate_ids", chosen_before=before.rate_ids),
     )
     also = changed_tax_fields(before, profile or NO_PROFILE)
     if also:
@@ -208,10 +209,11 @@ async def confirm_tax_id(
     """
     customer, at = await lock_existing_customer(session, customer_id, now)
     profile = customer.tax_profile or NO_PROFILE
-    if not any((each.country, each.value) == (country, value) for each in profile.ids):
+    wanted = official_form(country, value)
+    if not any((each.country, each.value) == wanted for each in profile.ids):
         raise TaxIdNotFound("This customer has no such tax id: see `taxIds`.")
     ids = tuple(
-        replace(each, verified_at=each.verified_at or at) if (each.country, each.value) == (country, value) else each
+        replace(each, verified_at=each.verified_at or at) if (each.country, each.value) == wanted else each
         for each in profile.ids
     )
     if ids != profile.ids:
@@ -219,6 +221,15 @@ async def confirm_tax_id(
         mark_changed(customer, at)
         await record(session, EventType.CUSTOMER_UPDATED, customer, also=["tax_ids"], at=at, now=now)
     return Outcome(customer_id=customer_id)
+
+
+def official_form(country: str, value: str) -> tuple[str, str]:
+    """Returns country and number of a tax id in the form in which they are stored, or unchanged if they have none."""
+    try:
+        valid = valid_tax_id(TaxId(country, value))
+    except BillingError:
+        return country, value
+    return valid.country, valid.value
 
 
 async def archive_customer(session: AsyncSession, *, customer_id: CustomerId, now: datetime) -> Outcome:

@@ -1,6 +1,6 @@
 """Draft invoices, which are one-off invoices that are not finalized yet, and the metadata of all invoices."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,11 +16,12 @@ from billing.errors import (
 from billing.ids import CustomerId, InvoiceId, InvoiceLineId, TaxRateId, new_id
 from billing.invoicing import Draft, compute_totals, finalize, require_lines_fit
 from billing.limits import MAX_LINE_DESCRIPTION
-from billing.money import multiply_cents, rejecting_overflow
+from billing.money import checked_cents, multiply_cents, rejecting_overflow
 from billing.new_records import Line
 from billing.periods import Period
 from billing.settling import status_error, update_past_due
-from billing.tax_validation import valid_line_tax
+from billing.tax_validation import valid_line_tax, valid_rate_ids
+from billing.taxes import Tax
 from billing.validation import (
     UNCHANGED,
     Unchanged,
@@ -40,7 +41,7 @@ from services.accounts.write import store, store_lines
 from services.events import record
 from services.idempotency import Outcome
 from services.invoices import read_existing_invoice, reread_invoice
-from services.tax_rates import checked_rate_ids
+from services.tax_rates import read_tax_rates
 
 CHANGED_BY_FINALIZING = (
     *("status", "number", "bill_to", "issued_at", "due_at", "po_number", "memo"),
@@ -106,15 +107,18 @@ async def create_invoice(
         updated_at=at,
     )
     require_lines_fit(len(lines), "lines")
+    rates = await read_tax_rates(session) if any(line.tax_rate_ids for line in lines) else ({}, set())
     drafted: list[Line] = []
     for position, line in enumerate(lines):
         try:
-            drafted.append(await new_line(session, invoice, line))
+            drafted.append(new_line(invoice, line, *rates))
             with rejecting_overflow("unit_amount_cents"):
-                set_totals(invoice, account, drafted, at)
+                checked_cents(sum(each.amount_cents for each in drafted))
         except BillingError as refusal:
             refusal.field = ("lines", str(position), *refusal.field)
             raise
+    with rejecting_overflow("lines"):
+        set_totals(invoice, account, drafted, at)
     session.add(invoice)
     await session.flush()
     session.add_all(row_of(invoice, line, position) for position, line in enumerate(drafted, start=1))
@@ -171,7 +175,7 @@ async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line
     invoice, account, at = await open_draft(session, invoice_id, now, to_be="changed")
     lines = await lines_of_invoice(session, invoice_id)
     require_lines_fit(len(lines) + 1, "invoice_id")
-    added = await new_line(session, invoice, line)
+    added = new_line(invoice, line, *(await read_tax_rates(session) if line.tax_rate_ids else ({}, set())))
     with rejecting_overflow("unit_amount_cents"):
         set_totals(invoice, account, [*lines, added], at)
     session.add(row_of(invoice, added, len(lines) + 1))
@@ -181,11 +185,11 @@ async def add_invoice_line(session: AsyncSession, *, invoice_id: InvoiceId, line
     return Outcome(invoice_id=invoice_id)
 
 
-async def new_line(session: AsyncSession, invoice: Invoice, line: OneOffLine) -> Line:
+def new_line(invoice: Invoice, line: OneOffLine, rates: Mapping[TaxRateId, Tax], archived: Set[TaxRateId]) -> Line:
     """Returns a line for a draft. Raises the errors of `add_invoice_line`."""
     with rejecting_overflow("unit_amount_cents"):
         amount_cents = multiply_cents(line.unit_amount_cents, valid_quantity(line.quantity))
-    rate_ids = await checked_rate_ids(session, line.tax_rate_ids, "tax_rate_ids")
+    rate_ids = valid_rate_ids(line.tax_rate_ids, rates, archived, "tax_rate_ids")
     return Line(
         id=InvoiceLineId(new_id()),
         customer_id=invoice.customer_id,

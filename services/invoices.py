@@ -25,7 +25,6 @@ from billing.periods import Period
 from billing.records import InvoiceState, ReplacedInvoice
 from billing.settling import mark_uncollectible, status_error, update_past_due
 from billing.voiding import carried_credits, has_charge_among, lines_to_reissue, void
-from db.access.records import from_row
 from db.models import Invoice
 from db.queries.accounts import allocations_of_invoice, is_later_event, period_was_changed, was_changed_since
 from db.queries.corrections import has_credit_note
@@ -137,7 +136,9 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
             period=Period(invoice.period_start, invoice.period_end),
             period_ordinal=invoice.period_ordinal,
             at=at,
-            replaces=from_row(ReplacedInvoice, invoice),
+            replaces=ReplacedInvoice(
+                invoice.id, invoice.po_number, invoice.memo, invoice.tax_date or invoice.issued_at
+            ),
         )
     update_past_due(account, at)
     await store_both(session, account, live, now=now)

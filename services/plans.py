@@ -121,7 +121,7 @@ async def update_plan(
     also = []
     if tax_rate_ids is not UNCHANGED:
         before = plan.tax or UNTAXED
-        rate_ids = await checked_rate_ids(session, tax_rate_ids or (), "tax_rate_ids")
+        rate_ids = await checked_rate_ids(session, tax_rate_ids or (), "tax_rate_ids", chosen_before=before.rate_ids)
         if rate_ids != before.rate_ids:
             plan.tax = valid_line_tax(before.behavior, rate_ids)
             also.append("tax_rates")

@@ -42,18 +42,7 @@ class SellerChanges(TypedDict, total=False):
     cash_rounding: Mapping[str, int] | None
 
 
-NO_SELLER: SellerChanges = {
-    "legal_name": None,
-    "address": None,
-    "home_country": None,
-    "tax_ids": None,
-    "time_zone": None,
-    "email": None,
-    "phone": None,
-    "bank_account": None,
-    "registrations": None,
-    "cash_rounding": None,
-}
+NO_SELLER = dict.fromkeys(SellerChanges.__annotations__)
 """The profile before its first version. A name and a home country must replace its own."""
 
 
@@ -68,11 +57,14 @@ async def update_seller(session: AsyncSession, changes: SellerChanges, *, now: d
     await session.execute(text("LOCK TABLE sellers IN SHARE ROW EXCLUSIVE MODE"))
     before = await latest_seller(session)
     rates, archived = await read_tax_rates(session)
+    if before is not None:
+        # A rate that was archived since stays where it was chosen.
+        archived -= {id_ for registration in before.registrations for id_ in registration.rate_ids}
     validators: dict[str, Callable[[Any], Any]] = {
         "legal_name": lambda name: required_text(name, "legal_name", MAX_LEGAL_NAME),
         "address": valid_address,
         "home_country": lambda code: valid_country(required_text(code, "home_country", 2), "home_country"),
-        "tax_ids": lambda ids: valid_tax_ids(ids or ()),
+        "tax_ids": lambda ids: valid_tax_ids(ids or (), before.tax_ids if before else ()),
         "time_zone": lambda name: valid_time_zone(name or "UTC"),
         "email": lambda email: valid_email(email).normalized if email else None,
         "phone": lambda phone: optional_text(phone, "phone", MAX_PHONE),
@@ -84,6 +76,8 @@ async def update_seller(session: AsyncSession, changes: SellerChanges, *, now: d
     values = {} if before is None else {name: getattr(before, name) for name in validators}
     for name, value in given.items():
         values[name] = validators[name](value)
+    if before is not None and all(getattr(before, name) == value for name, value in values.items()):
+        return Outcome(seller_id=before.id)
     seller = Seller(
         id=SellerId(new_id()), revision=1 if before is None else before.revision + 1, created_at=now, **values
     )

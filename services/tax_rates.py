@@ -80,11 +80,14 @@ async def read_tax_rates(session: AsyncSession) -> tuple[dict[TaxRateId, Tax], s
     return rates, {row.id for row in rows if row.archived_at is not None}
 
 
-async def checked_rate_ids(session: AsyncSession, rate_ids: Sequence[TaxRateId], *field: str) -> tuple[TaxRateId, ...]:
+async def checked_rate_ids(
+    session: AsyncSession, rate_ids: Sequence[TaxRateId], *field: str, chosen_before: Sequence[TaxRateId] = ()
+) -> tuple[TaxRateId, ...]:
     """Returns the ids of tax rates that exist and apply together. `field` is the input that names them.
 
-    Raises the errors of `valid_rate_ids`.
+    Rates that were `chosen_before` may be archived. Raises the errors of `valid_rate_ids`.
     """
     if not rate_ids:
         return ()
-    return valid_rate_ids(rate_ids, *await read_tax_rates(session), *field)
+    rates, archived = await read_tax_rates(session)
+    return valid_rate_ids(rate_ids, rates, archived.difference(chosen_before), *field)

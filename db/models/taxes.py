@@ -53,7 +53,7 @@ class Seller(Base):
 class TaxRate(Versioned, Base):
     """A rate of a tax, in percent. It never changes, except that it can be archived.
 
-    `category` is null for sales taxes. `reason` says why the tax is 0, if the law requires to say so.
+    `category` is null for sales taxes. `reason` says why the tax is 0, if the law requires a reason.
     """
 
     __tablename__ = "tax_rates"

@@ -120,7 +120,8 @@ def record_document(value: object, kind: type[Any]) -> Document:
 
 def bill_to_of(document: Document) -> BillTo:
     address = document["address"]
-    return BillTo(document["name"], document["email"], address and Address(**address), document["tax_id"])
+    tax_ids = tuple(map(tax_id_of, document.get("tax_ids") or ()))
+    return BillTo(document["name"], document["email"], address and Address(**address), document["tax_id"], tax_ids)
 
 
 def tax_amount_of(document: Document) -> TaxAmount:

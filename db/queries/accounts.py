@@ -85,6 +85,9 @@ def is_unpaid() -> ColumnElement[bool]:
     return Invoice.status.in_([literal_column(f"'{status.value}'") for status in UNPAID])
 
 
+NO_TAX_IDS: ColumnElement[Any] = literal_column("NULL")
+"""In place of the tax ids of `bill_to`, which the rules take from the tax profile when they finalize an invoice."""
+
 HEAD = bind(
     Head,
     customer=bind(
@@ -92,7 +95,7 @@ HEAD = bind(
         Customer,
         subscription_status=type_coerce(Customer.subscription_status, Text()),
         seller_id=latest_seller_id().scalar_subquery(),
-        bill_to=bind(BillTo, Customer),
+        bill_to=bind(BillTo, Customer, tax_ids=NO_TAX_IDS),
     ),
     subscription=bind(
         SubscriptionState,

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, Text, cast, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,21 +12,28 @@ from billing.enums import TaxCategory, TaxKind
 from billing.ids import SellerId, TaxRateId
 from billing.taxes import Tax, TaxRules
 from db.models import Seller, TaxRate
+from db.models.base import table_of
+
+# Tables instead of models: a change by a customer session, which may not see them, is taxed like any other.
+sellers, tax_rates = table_of(Seller), table_of(TaxRate)
 
 
-def latest_seller_id() -> Select[SellerId]:
+def latest_seller_id() -> Select[Any]:
     """Selects the id of the version of the seller's profile that is in force."""
-    return select(Seller.id).order_by(Seller.revision.desc()).limit(1)
+    return select(sellers.c.id).order_by(sellers.c.revision.desc()).limit(1)
 
 
 async def tax_rules(session: AsyncSession, seller_id: SellerId) -> TaxRules:
     """Returns the rules of a seller, with all tax rates, archived ones included. Sends one statement."""
-    names = (TaxRate.id, TaxRate.name, TaxRate.kind, TaxRate.category, TaxRate.percent, TaxRate.reason)
-    pairs = [part for column in names for part in (column.key, column)]
-    rates = select(func.jsonb_agg(func.jsonb_build_object(*pairs), type_=JSONB())).scalar_subquery()
-    statement = select(Seller.home_country, Seller.registrations, Seller.cash_rounding, rates)
-    country, registrations, rounding, found = (await session.execute(statement.where(Seller.id == seller_id))).one()
-    taxes = map(tax_of, found or ())
+    columns = [tax_rates.c[name] for name in ("id", "name", "kind", "category", "reason")]
+    pairs = [part for column in columns for part in (column.name, column)]
+    # As text: a JSON number would be read as a float.
+    rate = func.jsonb_build_object(*pairs, "percent", cast(tax_rates.c.percent, Text))
+    rates = select(func.jsonb_agg(rate, type_=JSONB())).scalar_subquery()
+    statement = select(sellers.c.home_country, sellers.c.registrations, sellers.c.cash_rounding, rates)
+    found = await session.execute(statement.where(sellers.c.id == seller_id))
+    country, registrations, rounding, all_rates = found.one()
+    taxes = map(tax_of, all_rates or ())
     return TaxRules(seller_id, country, registrations, rounding, {tax.rate_id: tax for tax in taxes if tax.rate_id})
 
 
@@ -36,7 +43,7 @@ def tax_of(rate: dict[str, Any]) -> Tax:
         name=rate["name"],
         kind=TaxKind(rate["kind"]),
         category=category and TaxCategory(category),
-        percent=Decimal(str(rate["percent"])),
+        percent=Decimal(rate["percent"]),
         reason=rate["reason"],
         rate_id=TaxRateId(UUID(rate["id"])),
     )

@@ -151,7 +151,7 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     writes.add(NEW_INVOICE, decided(attrgetter("invoices")))
     drafts: list[NewInvoice] = decided(attrgetter("finalized_drafts"))
     writes.add(FINALIZED_DRAFT, drafts)
-    writes.add(DRAFT_LINE, [line for draft in drafts for line in draft.lines])
+    writes.add(DRAFT_LINE, [line for draft in drafts for line in draft.lines if line.tax])
     writes.add(NEW_PENDING_LINE, decided(new_pending_lines))
     writes.add(NEW_LINE, decided(numbered_lines))
     writes.add(NEW_ALLOCATION, decided(attrgetter("allocations")))

@@ -50,6 +50,7 @@ from services.customer_sessions import create_customer_session
 from tests.access.conftest import Serving, a_key, a_session
 from tests.faults.locks import are_waiting
 from tests.faults.processes import until
+from tests.graph.test_taxes import a_customer_in, a_rate, a_seller, registered
 from tests.support import Api, TestClock, day, events_settle, refusal
 
 SCHEMA: GraphQLSchema = schema._schema
@@ -812,3 +813,27 @@ async def test_a_session_previews_nothing_that_it_can_never_do(
     )
 
     assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_a_change_of_a_session_is_taxed_like_any_other(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    await a_seller(api)
+    await registered(api, DE=[await a_rate(api, "19")])
+    customer = await a_customer_in(api, "DE")
+    plan, dearer = await api.a_plan(amountCents=3000), await api.a_plan(amountCents=6000)
+    subscription = await api.a_subscription(customer, plan)
+    clock.forward(days=15)
+    token = await a_session(database, clock, CustomerId(UUID(customer)), *EVERYTHING, plan_ids=[PlanId(UUID(dearer))])
+    me = (await serving(KEYED))(token)
+    change = {"id": subscription, "planId": dearer}
+    shown = "subtotalCents taxCents amountCents"
+    preview = f"""query ($input: PreviewSubscriptionChangeInput!) {{
+        previewSubscriptionChange(input: $input) {{ invoice {{ {shown} }} }}
+    }}"""
+
+    previewed = await me(preview, input=change)
+    changed = await me.mutate("changeSubscription", f"invoice {{ {shown} }}", **change)
+
+    expected = {"subtotalCents": 1500, "taxCents": 285, "amountCents": 1785}
+    assert previewed["previewSubscriptionChange"]["invoice"] == changed["invoice"] == expected

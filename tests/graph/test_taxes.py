@@ -355,25 +355,35 @@ async def test_a_change_is_one_invoice_whose_tax_is_rounded_once(api: Api, clock
     assert previewed == {name: invoice[name] for name in previewed}
 
 
-async def test_a_reissued_invoice_keeps_the_rates_of_its_first_tax_date(api: Api, clock: TestClock) -> None:
+async def test_a_reissued_invoice_has_the_rates_of_its_first_tax_date(api: Api, clock: TestClock) -> None:
     await a_seller(api)
     old, new = await a_rate(api, "19"), await a_rate(api, "20")
     await registered(api, DE=[old])
-    customer_id = await a_customer_in(api, "DE", taxIds=[{"country": "FR", "value": "FR40303265045"}])
+    french = {"country": "FR", "value": "FR40303265045"}
+    customer_id = await a_customer_in(api, "DE", taxIds=[french])
     created = await api.mutate(
         "createSubscription", f"invoice {{ {INVOICE} }}", customerId=customer_id, planId=await api.a_plan()
     )
     first = created["invoice"]
-    await registered(api, DE=[new])
+    since = [("2020-01-01T00:00:00Z", old), ("2026-01-31T13:00:00Z", new)]
+    places = [{"country": "DE", "validFrom": at, "taxRateIds": [rate_id]} for at, rate_id in since]
+    await api.mutate("updateSeller", "seller { id }", registrations=places)
     clock.forward(days=1)
 
     again = await reissued(api, first["id"])
-    await api.mutate("confirmTaxId", "customer { id }", customerId=customer_id, country="FR", value="FR40303265045")
+    await api.mutate("confirmTaxId", "customer { id }", customerId=customer_id, **french)
     as_business = await reissued(api, again["id"])
+    await api.mutate("updateCustomer", "customer { id }", id=customer_id, taxIds=None, address={"country": "US"})
+    abroad = await reissued(api, as_business["id"])
 
     assert again["issuedAt"] > again["taxDate"] == first["taxDate"] == as_business["taxDate"]
     assert [tax["percent"] for tax in again["taxes"]] == ["19"]
     assert [(tax["category"], tax["percent"]) for tax in as_business["taxes"]] == [("AE", "0")]
+    assert [(tax["category"], tax["percent"]) for tax in abroad["taxes"]] == [("O", "0")]
+    query = "query ($id: ID!) { invoice(id: $id) { billTo { taxIds { value verifiedAt } } } }"
+    numbers = (await api(query, id=as_business["id"]))["invoice"]["billTo"]["taxIds"]
+    assert [(number["value"], bool(number["verifiedAt"])) for number in numbers] == [("FR40303265045", True)]
+    assert (await an_invoice(api, await a_customer_in(api, "DE"), 1000))["taxes"][0]["percent"] == "20"
 
 
 async def reissued(api: Api, invoice_id: str) -> Any:
@@ -417,7 +427,7 @@ async def test_a_credit_note_of_an_amount_is_split_with_its_tax(api: Api) -> Non
 
     assert previewed == note
     assert note["amountCents"] == 1000
-    assert note["taxCents"] == sum(line["taxes"][0]["amountCents"] for line in note["lines"]) == 160
+    assert note["taxCents"] == sum(line["taxes"][0]["amountCents"] for line in note["lines"]) == 159
     found = await api(
         "query ($id: ID!) { invoice(id: $id) { creditableCents lines { creditableCents } } }", id=invoice["id"]
     )
@@ -457,3 +467,68 @@ async def test_a_credit_note_and_an_end_never_credit_the_same_tax(api: Api, cloc
 
     assert amounts(credited) == (-3000, -570, -3570)
     assert rest["creditNote"] == {"amountCents": 11900 - 4760 - 3570, "taxCents": 1900 - 760 - 570}
+
+
+async def test_a_rate_that_is_not_chosen_yet_changes_nothing(api: Api) -> None:
+    await a_seller(api)
+    rate_id = await a_rate(api, "19")
+    customer_id = await a_customer_in(api, "DE")
+
+    assert (await an_invoice(api, customer_id, 1000))["taxes"] == []
+    with_a_rate = await an_invoice(api, customer_id, 1000, taxRateIds=[rate_id])
+    assert amounts(with_a_rate) == (1000, 190, 1190)
+
+
+async def test_the_part_of_a_total_that_is_rounding_is_credited_with_the_rest_only(api: Api) -> None:
+    await a_seller(api, cashRounding=[{"currency": "EUR", "incrementCents": 5}])
+    invoice = await an_invoice(api, await a_customer_in(api, "DE"), 998)
+    assert (invoice["roundingCents"], invoice["amountCents"]) == (2, 1000)
+
+    asked = {"invoiceId": invoice["id"], "reason": "Late"}
+    refused = await api.mutate("createCreditNote", "creditNote { id }", **asked, amountCents=999)
+    note = await api.mutate("createCreditNote", "creditNote { amountCents roundingCents }", **asked, amountCents=997)
+    rest = await api.mutate("createCreditNote", "creditNote { amountCents roundingCents }", **asked, whole=True)
+
+    assert [error["code"] for error in refused["userErrors"]] == ["CREDIT_EXCEEDS_INVOICE"]
+    assert note["creditNote"] == {"amountCents": 997, "roundingCents": 0}
+    assert [error["code"] for error in rest["userErrors"]] == []
+    assert rest["creditNote"] == {"amountCents": 3, "roundingCents": 2}
+
+
+async def test_an_end_and_a_credit_note_never_return_more_than_was_paid(api: Api, clock: TestClock) -> None:
+    await a_seller(api, cashRounding=[{"currency": "EUR", "incrementCents": 5}])
+    customer_id = await a_customer_in(api, "US")
+    created = await api.mutate(
+        "createSubscription",
+        f"subscription {{ id }} invoice {{ {INVOICE} }}",
+        customerId=customer_id,
+        planId=await api.a_plan(amountCents=9998),
+    )
+    paid = {"customerId": customer_id, "amountCents": 10000, "currency": "EUR"}
+    await api.mutate("recordPayment", "payment { id }", **paid)
+    clock.forward(minutes=20)
+    ended = {"id": created["subscription"]["id"], "atPeriodEnd": False, "settlement": "CREDIT"}
+    await api.mutate("cancelSubscription", "invoice { id }", **ended)
+
+    whole = {"invoiceId": created["invoice"]["id"], "whole": True, "reason": "All"}
+    note = await api.mutate("createCreditNote", "creditNote { roundingCents } customer { balanceCents }", **whole)
+
+    assert note["creditNote"] == {"roundingCents": 0}
+    assert note["customer"]["balanceCents"] <= 10000
+
+
+async def test_small_amounts_of_a_line_with_several_taxes_are_credited(api: Api) -> None:
+    await a_seller(api)
+    rates = [await a_rate(api, percent, "SALES") for percent in ("5", "7")]
+    invoice = await an_invoice(api, await a_customer_in(api, "US"), 10000, taxRateIds=rates)
+    shown = "creditNote { amountCents taxCents taxes { taxableCents } lines { amountCents netCents } }"
+    asked = {"invoiceId": invoice["id"], "reason": "Late"}
+    line = {"lineId": invoice["lines"][0]["id"], "amountCents": 49}
+    assert (await api.mutate("createCreditNote", "creditNote { id }", **asked, lines=[line]))["userErrors"] == []
+
+    for cents in (1, 2, 3, 17):
+        note = (await api.mutate("createCreditNote", shown, **asked, amountCents=cents))["creditNote"]
+        net = sum(each["netCents"] for each in note["lines"])
+        assert note["amountCents"] == cents == net + note["taxCents"]
+        assert all(tax["taxableCents"] == net for tax in note["taxes"])
+        assert all(each["amountCents"] >= 0 for each in note["lines"])

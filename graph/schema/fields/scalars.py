@@ -16,7 +16,7 @@ Cents = NewType("Cents", int)
 Currency = NewType("Currency", str)
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
-PERCENT = re.compile(r"-?\d{1,10}(\.\d{1,10})?")
+PERCENT = re.compile(r"-?[0-9]{1,10}(\.[0-9]{1,10})?")
 FIRST_YEAR, LAST_YEAR = 1900, 9998
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 UNSTORABLE_TEXT = "Text must not contain NUL characters or lone surrogates."

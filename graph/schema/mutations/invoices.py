@@ -34,7 +34,7 @@ class InvoiceLineInput:
         default=1, description=f"Number of units, 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
     )
     tax_behavior: TaxBehavior = strawberry.field(
-        default=TaxBehavior.EXCLUSIVE, description="The relation of the price to tax."
+        default=TaxBehavior.EXCLUSIVE, description="The tax treatment of the price."
     )
     tax_rate_ids: list[strawberry.ID] = strawberry.field(
         default_factory=list,
@@ -127,7 +127,7 @@ class AddInvoiceLineInput:
         default=1, description=f"Number of units, 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
     )
     tax_behavior: TaxBehavior = strawberry.field(
-        default=TaxBehavior.EXCLUSIVE, description="The relation of the price to tax."
+        default=TaxBehavior.EXCLUSIVE, description="The tax treatment of the price."
     )
     tax_rate_ids: list[strawberry.ID] = strawberry.field(
         default_factory=list,

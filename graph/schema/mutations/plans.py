@@ -63,7 +63,7 @@ class CreatePlanInput:
         ),
     )
     tax_behavior: TaxBehavior = strawberry.field(
-        default=TaxBehavior.EXCLUSIVE, description="The relation of the price to tax. It never changes."
+        default=TaxBehavior.EXCLUSIVE, description="The tax treatment of the price. It never changes."
     )
     tax_rate_ids: list[strawberry.ID] = strawberry.field(
         default_factory=list,

@@ -236,8 +236,8 @@ class TaxMutations:
         return ArchiveTaxRatePayload(made=made)
 
     @mutation(
-        "Marks a VAT number of a customer as verified, after you checked it, for example with the VIES service of the"
-        " EU. From then on, it can cause the reverse charge. If the number changes, it is no longer verified."
+        "Marks a customer's VAT number as verified. Check it first, for example with the EU's VIES service. A verified"
+        " number of another EU country makes the reverse charge apply. A changed number must be confirmed again."
     )
     async def confirm_tax_id(self, info: Info, input: ConfirmTaxIdInput) -> ConfirmTaxIdPayload:
         made = await info.context.change(

@@ -270,6 +270,15 @@ def within(column: str, span: DateTimeRange | None) -> tuple[Condition, ...]:
     return (*start, *end)
 
 
+@strawberry.type(description="A VAT number. A customer's number changes taxes only once it is verified.")
+class TaxId:
+    country: str = field("The country of the number (ISO 3166-1 alpha-2), such as `DE`.")
+    value: str = field(
+        "The number in its official format. Those of EU countries begin with the country, such as `DE136695976`."
+    )
+    verified_at: datetime | None = field("When `confirmTaxId` marked the number as verified. Null if not verified.")
+
+
 @strawberry.type(
     description="The customer's billing details when the invoice was finalized or the credit note was issued."
 )
@@ -278,3 +287,4 @@ class BillTo:
     email: str = field("The customer's e-mail address at that time.")
     address: Address | None = field("The customer's postal address at that time. Null if not set.")
     tax_id: str | None = field("The customer's tax id at that time. Null if not set.")
+    tax_ids: list[TaxId] = field("The customer's VAT numbers at that time, verified or not.")

@@ -100,7 +100,7 @@ class CreditNote(Node):
     currency: Currency = field("The currency of all amounts, which is that of the invoice.")
     tax_cents: Cents = field("The sum of the credited taxes, in minor units of `currency`.")
     rounding_cents: Cents = field(
-        "The credited rounding of the invoice, in minor units of `currency`. Only if nothing is left to credit."
+        "The credited rounding of the invoice, in minor units of `currency`. 0 unless nothing is left to credit."
     )
     taxes: list[AppliedTax] = read_taxes("The credited taxes, each for a group of lines.")
     amount_cents: Cents = field(

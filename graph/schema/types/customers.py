@@ -25,6 +25,7 @@ from graph.schema.types.common import (
     MetadataEntry,
     MetadataEntryInput,
     Node,
+    TaxId,
     any_of,
     field,
     has_metadata,
@@ -49,7 +50,7 @@ from graph.schema.types.payments import (
     PaymentOrder,
 )
 from graph.schema.types.subscriptions import SubscriptionFilter, SubscriptionOrder
-from graph.schema.types.taxes import TaxId, TaxRate, customer_rates_field, of_profile
+from graph.schema.types.taxes import TaxRate, customer_rates_field, of_profile
 
 
 @strawberry.type(description="A person or company that is billed. Customers can be archived but never deleted.")

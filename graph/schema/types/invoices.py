@@ -97,7 +97,7 @@ class InvoiceLine:
     )
     discount_cents: Cents = field("The discount on the amount, in minor units. 0 or more; always 0 at present.")
     net_cents: Cents = line_net_field()
-    tax_behavior: TaxBehavior = behavior_field("The relation of `amountCents` to tax.")
+    tax_behavior: TaxBehavior = behavior_field("The tax treatment of `amountCents`.")
     taxes: list[AppliedTax] = line_taxes_field()
     period_ordinal: int | None = field(
         "The number of the subscription's period that the line belongs to, counted from 0 and including a trial."
@@ -154,8 +154,8 @@ class Invoice(Node):
         " a sales tax. Tax is rounded once for each group, half away from zero."
     )
     tax_date: datetime | None = field(
-        "The date whose taxes apply: `issuedAt`, or the tax date of the invoice that this one replaces. Null for a"
-        " draft."
+        "The date that determines which tax rates apply: `issuedAt`, or the tax date of the invoice that this one"
+        " replaces. Null for a draft, and for invoices issued before this server supported taxes."
     )
     amount_cents: Cents = field(
         "The total: subtotal plus tax plus rounding, in minor units of `currency`. Negative if the credits exceed the"
@@ -222,8 +222,8 @@ class Invoice(Node):
     creditable_cents: Cents = edge(
         creditable_by_invoice,
         "id",
-        "The amount that can still be credited with `createCreditNote`, in minor units of `currency`: the sum of the"
-        " lines' `creditableCents`, but at most the total less earlier credit notes. 0 for DRAFT and VOID invoices.",
+        "The amount that can still be credited with `createCreditNote`, in minor units of `currency`: with tax and"
+        " rounding, and at most the total less earlier credit notes. 0 for DRAFT and VOID invoices.",
     )
     credit_notes: Connection[CreditNote] = connection(
         models.CreditNote,

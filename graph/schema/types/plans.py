@@ -65,7 +65,7 @@ class Plan(Node):
         "Payment terms: days from issue to due date of this plan's invoices, if the customer has no value. If"
         f" null, {limits.NET_DAYS} applies."
     )
-    tax_behavior: TaxBehavior = behavior_field("The relation of the price to tax.")
+    tax_behavior: TaxBehavior = behavior_field("The tax treatment of the price.")
     tax_rates: list[TaxRate] = plan_rates_field()
     archived_at: datetime | None = field(
         "When the plan was archived. Null if not archived. An archived plan accepts no new subscriptions;"

@@ -55,7 +55,7 @@ class InvoicePreviewLine:
     amount_cents: Cents = field("Amount of the line before discounts, in minor units. Negative for a credit.")
     discount_cents: Cents = field("The discount on the amount, in minor units.")
     net_cents: Cents = line_net_field()
-    tax_behavior: TaxBehavior = behavior_field("The relation of `amountCents` to tax.")
+    tax_behavior: TaxBehavior = behavior_field("The tax treatment of `amountCents`.")
     taxes: list[AppliedTax] = line_taxes_field()
     period_start: datetime | None = field("Start of the time range that the line covers. Null if it covers none.")
     period_end: datetime | None = field(

@@ -22,7 +22,7 @@ from graph.schema.fields.context import Info
 from graph.schema.fields.paging import OrderDirection
 from graph.schema.fields.payloads import Some, given
 from graph.schema.fields.scalars import Cents, Currency, parse_id
-from graph.schema.types.common import Address, Node, describe, field, is_set
+from graph.schema.types.common import Address, Node, TaxId, describe, field, is_set
 
 describe(
     TaxKind,
@@ -52,7 +52,7 @@ describe(
 )
 describe(
     TaxBehavior,
-    "The relation of prices to tax.",
+    "The tax treatment of prices.",
     EXCLUSIVE="Tax is added to the price.",
     INCLUSIVE="The price includes the tax.",
 )
@@ -72,10 +72,16 @@ class AppliedTax:
 def read_taxes(description: str) -> Any:
     """Declares the taxes of an invoice or credit note, which may be null in the table."""
 
-    def resolve(self: Any) -> list[AppliedTax]:
-        return list(self.taxes or ())
+    def resolve(self: Any, info: Info) -> list[AppliedTax]:
+        return counted(self.taxes or (), info)
 
     return strawberry.field(resolver=resolve, description=description, metadata={READS: {"taxes"}})
+
+
+def counted(parts: Sequence[Any], info: Info) -> list[Any]:
+    """Returns a list that is a part of a row. Charges what exceeds one item to the row budget of the request."""
+    info.context.rows.give(max(0, len(parts) - 1))
+    return list(parts)
 
 
 def of_line(description: str, type_: Any, value: Callable[[Any], Any], *columns: str) -> Any:
@@ -95,11 +101,13 @@ def net_cents(line: Any) -> int:
 
 
 def line_taxes_field() -> Any:
-    return of_line(
-        "The taxes of the line. Their sums over all lines are the taxes of the invoice.",
-        list[AppliedTax],
-        lambda line: list((line.tax or UNTAXED).amounts),
-        "tax",
+    def resolve(self: Any, info: Info) -> list[AppliedTax]:
+        return counted((self.tax or UNTAXED).amounts, info)
+
+    return strawberry.field(
+        resolver=resolve,
+        description="The taxes of the line. Their sums over all lines are the taxes of the invoice.",
+        metadata={READS: {"tax"}},
     )
 
 
@@ -114,13 +122,6 @@ def line_net_field() -> Any:
 
 def behavior_field(description: str) -> Any:
     return of_line(description, TaxBehavior, lambda row: (row.tax or UNTAXED).behavior, "tax")
-
-
-@strawberry.type(description="A VAT number. A customer's number changes taxes only once it is verified.")
-class TaxId:
-    country: str = field("The country of the number (ISO 3166-1 alpha-2), such as `DE`.")
-    value: str = field("The number, with the prefix of its country, such as `DE136695976`.")
-    verified_at: datetime | None = field("When `confirmTaxId` marked the number as verified. Null if it did not.")
 
 
 @strawberry.input(description="A VAT number. Its format is checked.")
@@ -188,8 +189,7 @@ def of_profile(description: str, type_: Any, value: Callable[[taxes.TaxProfile],
 
 def customer_rates_field() -> Any:
     return rates_field(
-        "The tax rates that apply to lines that neither have rates of their own nor are for a plan that has some."
-        " Empty in customer sessions.",
+        "The tax rates for lines whose rates are set neither on the line nor on its plan. Empty in customer sessions.",
         lambda customer: (customer.tax_profile or NO_PROFILE).rate_ids,
         "tax_profile",
     )
@@ -234,16 +234,23 @@ class Seller(Node):
     legal_name: str = field("The legal name.")
     address: Address | None = field("The postal address. Null if not set.")
     home_country: str = field(
-        "The country of the seller (ISO 3166-1 alpha-2). Its rates apply to customers without a known country, and in"
-        " EU countries without a registration if the seller is in the EU."
+        "The seller's country (ISO 3166-1 alpha-2). The rates registered there also apply to customers without a"
+        " country and, if the seller is in the EU, to customers in EU countries without a registration."
     )
     tax_ids: list[TaxId] = field("The seller's VAT numbers.")
     time_zone: str = field("The time zone for dates on documents, by its name in the IANA database.")
     email: str | None = field("The e-mail address for questions. Null if not set.")
     phone: str | None = field("The phone number for questions. Null if not set.")
     bank_account: BankAccount | None = field("The account that customers pay to. Null if not set.")
-    registrations: list[TaxRegistration] = field("The seller's tax registrations, by country, region and time.")
     created_at: datetime = field("When this version was created, and began to be in force.")
+
+    @strawberry.field(
+        description="The seller's tax registrations, by country, region and time. Empty in customer sessions.",
+        metadata={READS: {"registrations"}},
+    )
+    def registrations(self, info: Info) -> list[TaxRegistration]:
+        found: Sequence[Any] = self.registrations
+        return [] if info.context.access.customer_id is not None else counted(found, info)
 
     @strawberry.field(
         description="The increments to which totals are rounded, by currency. Other totals are not rounded.",
