@@ -29,10 +29,10 @@ def assign_taxes(lines: Sequence[Line], customer: CustomerState, rules: TaxRules
     """Sets the taxes of lines, without amounts. `at` is the tax date. A credit has the taxes of the line that it
     reverses.
     """
-    if not is_configured(lines, customer, rules):
+    by_status = taxes_by_status(customer, rules)
+    if not by_status and not is_configured(lines, customer, rules):
         return
     own = {line.id: line for line in lines}
-    by_status = taxes_by_status(customer, rules)
     for line in sorted(lines, key=lambda line: line.kind is LineKind.PRORATION_CREDIT):
         tax = line.tax or UNTAXED
         if line.kind is not LineKind.PRORATION_CREDIT:

@@ -477,6 +477,8 @@ async def test_a_rate_that_is_not_chosen_yet_changes_nothing(api: Api) -> None:
     assert (await an_invoice(api, customer_id, 1000))["taxes"] == []
     with_a_rate = await an_invoice(api, customer_id, 1000, taxRateIds=[rate_id])
     assert amounts(with_a_rate) == (1000, 190, 1190)
+    await api.mutate("updateCustomer", "customer { id }", id=customer_id, taxStatus="REVERSE_CHARGE")
+    assert [tax["category"] for tax in (await an_invoice(api, customer_id, 1000))["taxes"]] == ["AE"]
 
 
 async def test_the_part_of_a_total_that_is_rounding_is_credited_with_the_rest_only(api: Api) -> None:
