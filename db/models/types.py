@@ -95,9 +95,9 @@ class DocumentColumn(TypeDecorator[Any]):
 
 
 def document_of(value: object) -> object:
-    """Returns the JSON value of a record. Fields of an address that are None are omitted."""
+    """Returns the JSON value of a record. Fields of an address that are None are omitted, and so are no tax ids."""
     kind = type(value)
-    if kind in PLAIN:
+    if kind in PLAIN or isinstance(value, StrEnum):
         return value
     if kind is Address:
         return {line: text for line in ADDRESS_LINES if (text := getattr(value, line)) is not None}
@@ -105,9 +105,7 @@ def document_of(value: object) -> object:
         return list(map(document_of, value))
     if isinstance(value, datetime):
         return value.isoformat()
-    if kind in (UUID, Decimal):
-        return str(value)
-    return value if isinstance(value, StrEnum) else record_document(value, kind)
+    return str(value) if kind in (UUID, Decimal) else record_document(value, kind)
 
 
 PLAIN = frozenset({str, int, bool, dict, type(None)})
@@ -115,7 +113,10 @@ PLAIN = frozenset({str, int, bool, dict, type(None)})
 
 
 def record_document(value: object, kind: type[Any]) -> Document:
-    return {name: document_of(getattr(value, name)) for name in kind.__dataclass_fields__}
+    values = {name: getattr(value, name) for name in kind.__dataclass_fields__}
+    if kind is BillTo and not values["tax_ids"]:
+        del values["tax_ids"]
+    return {name: document_of(part) for name, part in values.items()}
 
 
 def bill_to_of(document: Document) -> BillTo:

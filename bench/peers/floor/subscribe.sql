@@ -34,10 +34,10 @@ WITH customer AS (
 ), invoice AS (
   INSERT INTO invoices (id, customer_id, subscription_id, period_ordinal, kind, status, sequence, number, currency,
     subtotal_cents, tax_cents, amount_cents, amount_due_cents, bill_to, period_start, period_end, issued_at, due_at,
-    version, created_at, updated_at)
+    tax_date, version, created_at, updated_at)
   SELECT invoice_id, customer_id, subscription_id, 0, 'RECURRING', 'OPEN', sequence,
     invoice_prefix || '-' || lpad(sequence::text, greatest(4, length(sequence::text)), '0'), currency, amount_cents, 0,
-    amount_cents, amount_cents, bill_to, at, ends_at, at, due_at, 1, at, at
+    amount_cents, amount_cents, bill_to, at, ends_at, at, due_at, at, 1, at, at
   FROM terms RETURNING *
 ), line AS (
   INSERT INTO invoice_lines (id, customer_id, invoice_id, position, kind, description, plan_id, quantity,
