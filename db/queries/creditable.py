@@ -129,8 +129,8 @@ async def credited_lines(reads: Reads, by: str, keys: Sequence[Any]) -> list[Cre
 async def credited_lines_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> list[CreditedLine]:
     """Returns the lines of an invoice with what was credited, in order."""
     statement = creditable_lines().where(InvoiceLine.invoice_id == invoice_id).order_by(InvoiceLine.position)
-    rows = await session.execute(statement)
-    return [credited_line(row._mapping.__getitem__, row.tax) for row in rows]  # noqa: SLF001 - public, despite its name
+    rows = (await session.execute(statement)).mappings()
+    return [credited_line(row.__getitem__, row["tax"]) for row in rows]
 
 
 async def restorable_cents(session: AsyncSession, invoice_id: InvoiceId) -> int:

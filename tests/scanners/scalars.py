@@ -18,3 +18,9 @@ schemathesis.graphql.scalar(
 schemathesis.graphql.scalar(
     "Currency", strategies.one_of(strategies.sampled_from(sorted(CURRENCIES)), strategies.text()).map(nodes.String)
 )
+schemathesis.graphql.scalar(
+    "Percent",
+    strategies.one_of(
+        strategies.sampled_from(["19", "8.875", "0", "100", "-1", "100.0001", "1.00001"]), strategies.text()
+    ).map(nodes.String),
+)
