@@ -359,17 +359,18 @@ def pages_of_values(
 def few_rows(
     model: type[Base], shape: PageShape, span: str, split: Counted, others: Sequence[str]
 ) -> Select[Any] | CompoundSelect[Any]:
-    """Selects the positions of the rows in a time range, up to `MAX_SORTED_ROWS` + 1 for each combination of values,
-    together with the columns `others`.
+    """Selects the positions of the rows in a time range, up to `MAX_SORTED_ROWS` + 1, together with the columns
+    `others`.
 
     More than `MAX_SORTED_ROWS` positions mean that there are too many rows to sort.
     """
+    most = MAX_SORTED_ROWS + 1
     names = shape.order_by, shape.then_by, *others
     # Conditions on the order column are "settled": `by_index` allows no others.
     conditions = conditions_on(model, shape.conditions, {span, "test_clock_id", shape.order_by})
-    rows = select(*(getattr(model, name).label(name) for name in names)).where(*conditions).limit(MAX_SORTED_ROWS + 1)
+    rows = select(*(getattr(model, name).label(name) for name in names)).where(*conditions).limit(most)
     found = [rows.where(*values) for values in value_conditions(model, FEW, split)]
-    return found[0] if len(found) == 1 else union_all(*found)
+    return found[0] if len(found) == 1 else union_all(*found).limit(most)
 
 
 def branches_of(split: Counted) -> int:
