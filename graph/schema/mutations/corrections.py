@@ -138,8 +138,9 @@ class CorrectionMutations:
     @mutation(
         "Reverses a payment, in whole or in part. First, the overpayment is subtracted from the customer's balance. If"
         " the balance is too small, amounts that it paid on invoices are first returned to it, latest first. Then the"
-        " amounts that the payment paid on invoices are released, latest first. Affected PAID invoices become OPEN, and"
-        " the remaining balance is applied to OPEN invoices, oldest due first."
+        " amounts that the payment paid on invoices are released, latest first. Affected PAID invoices become OPEN. The"
+        " remaining balance first returns to the invoice that it was taken from, and is then applied to OPEN invoices,"
+        " oldest due first."
     )
     async def reverse_payment(self, info: Info, input: ReversePaymentInput) -> ReversePaymentPayload:
         made = await info.context.once(

@@ -209,7 +209,7 @@ class TaxMutations:
 
     @mutation(
         "Creates a tax rate. It applies where it is chosen: for a line, a plan, a customer, or a registration of the"
-        " seller. As soon as there is a tax rate, each new invoice has taxes. Requires a seller."
+        " seller. Requires a seller."
     )
     async def create_tax_rate(self, info: Info, input: CreateTaxRateInput) -> CreateTaxRatePayload:
         made = await info.context.once(
