@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from zoneinfo import available_timezones
 
 from stdnum import get_cc_module, iban
@@ -12,8 +13,6 @@ from stdnum.exceptions import ValidationError
 from billing.enums import ZERO_RATED, TaxBehavior, TaxCategory, TaxKind, TaxStatus
 from billing.errors import (
     BankAccountInvalid,
-    CountryUnknown,
-    CurrencyUnknown,
     InvalidInput,
     TaxIdInvalid,
     TaxPercentInvalid,
@@ -36,14 +35,14 @@ from billing.limits import (
     PERCENT_DECIMALS,
 )
 from billing.taxes import NO_PROFILE, BankAccount, LineTax, Tax, TaxId, TaxProfile, TaxRegistration
-from billing.taxing import EU_COUNTRIES
-from billing.validation import COUNTRIES, CURRENCIES, optional_text, unknown_code
+from billing.taxing import EU_COUNTRIES, REASONS
+from billing.validation import optional_text, text_in, valid_country, valid_currency
 
-TIME_ZONES = frozenset(available_timezones())
-"""Names of the time zones of the IANA database."""
 
-REASONS = {TaxCategory.AE: "Reverse charge", TaxCategory.O: "Not subject to tax", TaxCategory.G: "Export"}
-"""Reasons why a tax is 0, for categories that need one, if none is given."""
+@cache
+def time_zones() -> Set[str]:
+    """Returns the names of the time zones of the IANA database. The first call reads the file names of the database."""
+    return available_timezones()
 
 
 def valid_percent(percent: Decimal, category: TaxCategory | None) -> Decimal:
@@ -159,14 +158,6 @@ def valid_tax_profile(
     return None if profile == NO_PROFILE else profile
 
 
-def text_in(text: str | None, longest: int, *field: str) -> str | None:
-    """Returns the text of an input inside of another one, like `optional_text`. Raises `InvalidInput` for its path."""
-    try:
-        return optional_text(text, field[-1], longest)
-    except InvalidInput as error:
-        raise InvalidInput(str(error), *field) from None
-
-
 def valid_bank_account(account: BankAccount | None) -> BankAccount | None:
     """Returns the account with its IBAN without spaces. Raises `BankAccountInvalid`, `InvalidInput`."""
     if account is None:
@@ -213,8 +204,7 @@ def valid_registrations(
 def valid_cash_rounding(increments: Mapping[str, int]) -> dict[str, int]:
     """Returns the increments by currency, without those of 1. Raises `CurrencyUnknown`, `InvalidInput`."""
     for currency, increment in increments.items():
-        if currency not in CURRENCIES:
-            raise CurrencyUnknown(unknown_code(currency, "ISO 4217 currency code", CURRENCIES), "cash_rounding")
+        valid_currency(currency, "cash_rounding")
         if not 1 <= increment <= MAX_ROUNDING_INCREMENT:
             raise InvalidInput(
                 f"A rounding increment must be 1 to {MAX_ROUNDING_INCREMENT} minor units.", "cash_rounding"
@@ -224,13 +214,6 @@ def valid_cash_rounding(increments: Mapping[str, int]) -> dict[str, int]:
 
 def valid_time_zone(name: str) -> str:
     """Returns the name of a time zone of the IANA database, such as `Europe/Berlin`. Raises `InvalidInput`."""
-    if name not in TIME_ZONES:
+    if name not in time_zones():
         raise InvalidInput(f"{name[:50]!r} is not a time zone of the IANA database.", "time_zone")
     return name
-
-
-def valid_country(code: str, *field: str) -> str:
-    """Returns the code. Raises `CountryUnknown`."""
-    if code not in COUNTRIES:
-        raise CountryUnknown(unknown_code(code, "ISO 3166-1 alpha-2 country code", COUNTRIES), *field)
-    return code

@@ -20,9 +20,8 @@ EU_COUNTRIES = frozenset(
 )
 """The member states of the European Union, by their ISO 3166-1 codes. VAT numbers of Greece begin with EL."""
 
-VAT = "VAT"
-REVERSE_CHARGE = "Reverse charge"
-OUTSIDE_SCOPE = "Not subject to tax"
+REASONS = {TaxCategory.AE: "Reverse charge", TaxCategory.O: "Not subject to tax", TaxCategory.G: "Export"}
+"""Reasons why a tax is 0, for categories that need one, if none is given."""
 
 
 def assign_taxes(lines: Sequence[Line], customer: CustomerState, rules: TaxRules, at: datetime) -> None:
@@ -60,13 +59,18 @@ def taxes_by_status(customer: CustomerState, rules: TaxRules) -> Sequence[Tax]:
     profile = customer.tax_profile or NO_PROFILE
     match profile.status:
         case TaxStatus.EXEMPT:
-            return [Tax(VAT, TaxKind.VAT, TaxCategory.E, Decimal(0), profile.exemption_reason)]
+            return [untaxed_vat(TaxCategory.E, profile.exemption_reason)]
         case TaxStatus.REVERSE_CHARGE:
-            return [Tax(VAT, TaxKind.VAT, TaxCategory.AE, Decimal(0), REVERSE_CHARGE)]
+            return [untaxed_vat(TaxCategory.AE)]
         case TaxStatus.TAXABLE if is_business_elsewhere_in_the_eu(profile, rules):
-            return [Tax(VAT, TaxKind.VAT, TaxCategory.AE, Decimal(0), REVERSE_CHARGE)]
+            return [untaxed_vat(TaxCategory.AE)]
         case TaxStatus.TAXABLE:
             return []
+
+
+def untaxed_vat(category: TaxCategory, reason: str | None = None) -> Tax:
+    """Returns a VAT of 0 % that no configured rate decided, by default with the reason of its category."""
+    return Tax("VAT", TaxKind.VAT, category, Decimal(0), reason or REASONS.get(category))
 
 
 def is_business_elsewhere_in_the_eu(profile: TaxProfile, rules: TaxRules) -> bool:
@@ -100,7 +104,7 @@ def taxes_of_place(customer: CustomerState, rules: TaxRules, at: datetime) -> Se
             return found
     if country is None or country == home or {country, home} <= EU_COUNTRIES:
         found = registered_rates(rules, home, None, at)
-    return found or [Tax(VAT, TaxKind.VAT, TaxCategory.O, Decimal(0), OUTSIDE_SCOPE)]
+    return found or [untaxed_vat(TaxCategory.O)]
 
 
 def registered_rates(rules: TaxRules, country: str, region: str | None, at: datetime) -> Sequence[Tax]:

@@ -59,6 +59,14 @@ def optional_text(text: str | None, field: str, longest: int) -> str | None:
     return required_text(text, field, longest)
 
 
+def text_in(text: str | None, longest: int, *field: str) -> str | None:
+    """Returns the text of an input inside of another one, like `optional_text`. Raises `InvalidInput` for its path."""
+    try:
+        return optional_text(text, field[-1], longest)
+    except InvalidInput as error:
+        raise InvalidInput(str(error), *field) from None
+
+
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -122,17 +130,13 @@ def valid_address(address: Address | None) -> Address | None:
     """
     if address is None:
         return None
-    lines: dict[str, str | None] = {}
-    for line in fields(Address):
-        try:
-            lines[line.name] = optional_text(getattr(address, line.name), line.name, MAX_ADDRESS_LINE)
-        except InvalidInput as error:
-            raise InvalidInput(str(error), "address", line.name) from None
+    names = [line.name for line in fields(Address)]
+    lines = {name: text_in(getattr(address, name), MAX_ADDRESS_LINE, "address", name) for name in names}
     stripped = replace(address, **lines)
     if stripped == Address():
         return None
-    if stripped.country is not None and stripped.country not in COUNTRIES:
-        raise CountryUnknown(unknown_code(stripped.country, "ISO 3166-1 alpha-2 country code", COUNTRIES))
+    if stripped.country is not None:
+        valid_country(stripped.country)
     return stripped
 
 
@@ -150,10 +154,10 @@ CURRENCIES = frozenset(MINOR_UNITS)
 """Codes of the currencies that are accepted."""
 
 
-def valid_currency(code: str) -> str:
-    """Returns the code. Raises `CurrencyUnknown` if it is not in `CURRENCIES`."""
+def valid_currency(code: str, *field: str) -> str:
+    """Returns the code. Raises `CurrencyUnknown` if it is not in `CURRENCIES`, by default for the field `currency`."""
     if code not in CURRENCIES:
-        raise CurrencyUnknown(unknown_code(code, "ISO 4217 currency code", CURRENCIES))
+        raise CurrencyUnknown(unknown_code(code, "ISO 4217 currency code", CURRENCIES), *field)
     return code
 
 
@@ -191,6 +195,13 @@ COUNTRIES = frozenset(
     """.split()  # noqa: SIM905
 )
 """The 249 officially assigned codes of ISO 3166-1 alpha-2."""
+
+
+def valid_country(code: str, *field: str) -> str:
+    """Returns the code. Raises `CountryUnknown` if it is not in `COUNTRIES`, by default for that of `address`."""
+    if code not in COUNTRIES:
+        raise CountryUnknown(unknown_code(code, "ISO 3166-1 alpha-2 country code", COUNTRIES), *field)
+    return code
 
 
 class Unchanged(Enum):

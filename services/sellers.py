@@ -14,13 +14,12 @@ from billing.records import Address
 from billing.tax_validation import (
     valid_bank_account,
     valid_cash_rounding,
-    valid_country,
     valid_registrations,
     valid_tax_ids,
     valid_time_zone,
 )
 from billing.taxes import BankAccount, TaxId, TaxRegistration
-from billing.validation import optional_text, required_text, valid_address, valid_email
+from billing.validation import optional_text, required_text, valid_address, valid_country, valid_email
 from db.models import Seller
 from services.events import record
 from services.idempotency import Outcome
