@@ -18,7 +18,7 @@ from graph.schema.types.common import (
     new_metadata_field,
 )
 from graph.schema.types.customers import Customer
-from graph.schema.types.taxes import TaxIdInput, given_tax_rate_ids, tax_rate_ids_of
+from graph.schema.types.taxes import TaxIdInput, given_tax_rate_ids, tax_rate_ids_input_field, tax_rate_ids_of
 from services import customers
 
 
@@ -53,12 +53,8 @@ class CreateCustomerInput:
         default_factory=list,
         description=f"VAT numbers, at most {limits.MAX_TAX_IDS}. They are not verified: see `confirmTaxId`.",
     )
-    tax_rate_ids: list[strawberry.ID] = strawberry.field(
-        default_factory=list,
-        description=(
-            f"Tax rates for lines that have none of their own: at most {limits.MAX_TAX_RATES_OF_A_LINE}, at most one of"
-            " them a VAT. Without any, those of the customer's place apply."
-        ),
+    tax_rate_ids: list[strawberry.ID] = tax_rate_ids_input_field(
+        "for lines that have none of their own", "those of the customer's place apply"
     )
     net_days: int | None = strawberry.field(
         default=None,

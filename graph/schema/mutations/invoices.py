@@ -17,7 +17,7 @@ from graph.schema.types.common import (
     new_metadata_field,
 )
 from graph.schema.types.invoices import Invoice
-from graph.schema.types.taxes import tax_rate_ids_of
+from graph.schema.types.taxes import tax_behavior_input_field, tax_rate_ids_input_field, tax_rate_ids_of
 from services import drafts, invoices
 from services.drafts import OneOffLine
 
@@ -33,16 +33,8 @@ class InvoiceLineInput:
     quantity: int = strawberry.field(
         default=1, description=f"Number of units, 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
     )
-    tax_behavior: TaxBehavior = strawberry.field(
-        default=TaxBehavior.EXCLUSIVE, description="The tax treatment of the price."
-    )
-    tax_rate_ids: list[strawberry.ID] = strawberry.field(
-        default_factory=list,
-        description=(
-            f"Tax rates of the line: at most {limits.MAX_TAX_RATES_OF_A_LINE}, at most one of them a VAT. Without any,"
-            " the customer's rates apply, else those of the customer's place."
-        ),
-    )
+    tax_behavior: TaxBehavior = tax_behavior_input_field()
+    tax_rate_ids: list[strawberry.ID] = tax_rate_ids_input_field("of the line")
 
     def value(self) -> OneOffLine:
         return one_off_line(self)
@@ -126,16 +118,8 @@ class AddInvoiceLineInput:
     quantity: int = strawberry.field(
         default=1, description=f"Number of units, 1 to {limits.with_thousands(limits.MAX_QUANTITY)}."
     )
-    tax_behavior: TaxBehavior = strawberry.field(
-        default=TaxBehavior.EXCLUSIVE, description="The tax treatment of the price."
-    )
-    tax_rate_ids: list[strawberry.ID] = strawberry.field(
-        default_factory=list,
-        description=(
-            f"Tax rates of the line: at most {limits.MAX_TAX_RATES_OF_A_LINE}, at most one of them a VAT. Without any,"
-            " the customer's rates apply, else those of the customer's place."
-        ),
-    )
+    tax_behavior: TaxBehavior = tax_behavior_input_field()
+    tax_rate_ids: list[strawberry.ID] = tax_rate_ids_input_field("of the line")
     idempotency_key: str | None = idempotency_key_field()
 
 

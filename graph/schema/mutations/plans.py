@@ -12,7 +12,12 @@ from graph.schema.fields.payloads import Payload, given, idempotency_key_field, 
 from graph.schema.fields.scalars import Cents, Currency, parse_id
 from graph.schema.types.common import MetadataEntryInput, metadata_input_field, metadata_of
 from graph.schema.types.plans import Plan
-from graph.schema.types.taxes import given_tax_rate_ids, tax_rate_ids_of
+from graph.schema.types.taxes import (
+    given_tax_rate_ids,
+    tax_behavior_input_field,
+    tax_rate_ids_input_field,
+    tax_rate_ids_of,
+)
 from services import plans
 
 *SHORTER, LONGEST = (f"{most} of {interval}" for interval, most in limits.MAX_INTERVAL_COUNT.items())
@@ -62,16 +67,8 @@ class CreatePlanInput:
             f" the customer has no value. Defaults to {limits.NET_DAYS}."
         ),
     )
-    tax_behavior: TaxBehavior = strawberry.field(
-        default=TaxBehavior.EXCLUSIVE, description="The tax treatment of the price. It never changes."
-    )
-    tax_rate_ids: list[strawberry.ID] = strawberry.field(
-        default_factory=list,
-        description=(
-            f"Tax rates for the lines of this plan: at most {limits.MAX_TAX_RATES_OF_A_LINE}, at most one of them a"
-            " VAT. Without any, the customer's rates apply, else those of the customer's place."
-        ),
-    )
+    tax_behavior: TaxBehavior = tax_behavior_input_field("The tax treatment of the price. It never changes.")
+    tax_rate_ids: list[strawberry.ID] = tax_rate_ids_input_field("for the lines of this plan")
     metadata: list[MetadataEntryInput] | None = metadata_input_field()
     idempotency_key: str | None = idempotency_key_field()
 
@@ -169,7 +166,7 @@ class PlanMutations:
         return CreatePlanPayload(made=made)
 
     @mutation(
-        "Updates a plan's name, description, trial, payment terms and metadata. Its price, currency and"
+        "Updates a plan's name, description, trial, payment terms, tax rates and metadata. Its price, currency and"
         " interval never change: create a new plan instead."
     )
     async def update_plan(self, info: Info, input: UpdatePlanInput) -> UpdatePlanPayload:

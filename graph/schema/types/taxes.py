@@ -265,6 +265,23 @@ def tax_rate_ids_of(ids: Sequence[strawberry.ID] | None) -> tuple[TaxRateId, ...
     return tuple(TaxRateId(parse_id(id_)) for id_ in ids or ())
 
 
+def tax_behavior_input_field(description: str = "The tax treatment of the price.") -> Any:
+    return strawberry.field(default=TaxBehavior.EXCLUSIVE, description=description)
+
+
+def tax_rate_ids_input_field(
+    lines: str, otherwise: str = "the customer's rates apply, else those of the customer's place"
+) -> Any:
+    """Declares the tax rates of a new object: for which `lines` they are, and what applies without any."""
+    return strawberry.field(
+        default_factory=list,
+        description=(
+            f"Tax rates {lines}: at most {limits.MAX_TAX_RATES_OF_A_LINE}, at most one of them a VAT. Without any,"
+            f" {otherwise}."
+        ),
+    )
+
+
 def given_tax_rate_ids(ids: Some[list[strawberry.ID] | None] | None) -> tuple[TaxRateId, ...] | Unchanged:
     """Returns the tax rates of an update, or `UNCHANGED` if they were omitted."""
     value = given(ids)
