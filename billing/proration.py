@@ -4,30 +4,25 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from billing.periods import Period
+from billing.rounding import add_remainders, divide
 
 
 def share(amount_cents: int, part: int, whole: int) -> int:
     """Returns `amount_cents` × `part` / `whole`, rounded half away from zero."""
     assert whole > 0, whole
     assert 0 <= part <= whole, (part, whole)
-    quotient, rest = divmod(abs(amount_cents) * part, whole)
-    rounded = quotient + (2 * rest >= whole)
-    return rounded if amount_cents >= 0 else -rounded
+    return divide(amount_cents * part, whole)
 
 
 def split(total: int, weights: Sequence[int]) -> list[int]:
     """Splits `total` in proportion to `weights`, by largest remainder. The parts add up to it.
 
-    Each part is rounded down first. What is left is given in units of 1 to the largest remainders, ties to the earlier
-    part. No part exceeds its weight if `total` does not exceed their sum.
+    No part exceeds its weight if `total` does not exceed their sum.
     """
     whole = sum(weights)
     assert whole > 0, whole
-    parts, remainders = map(list, zip(*(divmod(total * weight, whole) for weight in weights), strict=True))
-    largest = sorted(range(len(parts)), key=lambda place: -remainders[place])
-    for place in largest[: total - sum(parts)]:
-        parts[place] += 1
-    return parts
+    parts, remainders = zip(*(divmod(total * weight, whole) for weight in weights), strict=True)
+    return add_remainders(parts, remainders, total)
 
 
 def prorated(amount_cents: int, span: Period, at: datetime) -> int:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from billing.enums import TaxBehavior
 from billing.money import checked_cents
 from billing.new_records import Line
+from billing.rounding import add_remainders, divide, round_half_away
 from billing.taxes import LineTax, Tax, TaxAmount
 
 PERCENT_UNITS = 10**6
@@ -33,7 +34,7 @@ def totals_of(lines: Sequence[Line], rounding_increment: int = 1) -> Totals:
     taxes = tax_lines(lines)
     subtotal = discount = tax = rounding = 0
     for line in lines:
-        subtotal += line.net_cents if line.tax else line.amount_cents - line.discount_cents
+        subtotal += line.net_cents
         discount += line.discount_cents
     for group in taxes:
         tax += group.amount_cents
@@ -101,27 +102,14 @@ def group_taxes(taxes: Iterable[LineTax | None]) -> tuple[TaxAmount, ...]:
 
 
 def rounded_once(exact: Sequence[Fraction]) -> list[int]:
-    """Rounds the sum of the amounts, half away from zero, and splits it by largest remainder.
-
-    Each part is rounded down first. What is left is given in units of 1 to the largest remainders, ties to the earlier
-    part.
-    """
+    """Rounds the sum of the amounts, half away from zero, and splits it by largest remainder."""
     if len(exact) == 1:
         return [round_half_away(exact[0])]
     parts = [part.numerator // part.denominator for part in exact]
-    left = round_half_away(sum(exact, start=Fraction(0))) - sum(parts)
-    for place in sorted(range(len(exact)), key=lambda place: parts[place] - exact[place])[:left]:
-        parts[place] += 1
-    return parts
-
-
-def round_half_away(amount: Fraction) -> int:
-    """Rounds to a whole number, half away from zero."""
-    above, below = amount.numerator, amount.denominator
-    rounded = (2 * abs(above) + below) // (2 * below)
-    return rounded if above >= 0 else -rounded
+    remainders = [amount - part for amount, part in zip(exact, parts, strict=True)]
+    return add_remainders(parts, remainders, round_half_away(sum(exact, start=Fraction(0))))
 
 
 def rounded_to(cents: int, increment: int) -> int:
     """Rounds to a multiple of the increment, half away from zero."""
-    return round_half_away(Fraction(cents, increment)) * increment
+    return divide(cents, increment) * increment

@@ -11,8 +11,9 @@ from billing.creditable import CreditableLine, LineCredit
 from billing.enums import LineKind, TaxBehavior, TaxCategory, TaxKind
 from billing.ids import CustomerId, InvoiceLineId, TaxRateId, new_id
 from billing.new_records import Line
+from billing.rounding import round_half_away
 from billing.taxes import LineTax, TaxAmount
-from billing.totals import round_half_away, rounded_to, totals_of
+from billing.totals import rounded_to, totals_of
 
 RATES = [
     TaxAmount("VAT", TaxKind.VAT, TaxCategory.S, Decimal(19), rate_id=TaxRateId(new_id())),
