@@ -121,4 +121,4 @@ async def test_the_collector_is_seen_to_find_what_is_left() -> None:
         circle.__context__ = InvalidInput("Another one.")
         circle.__context__.__context__ = circle
         del circle
-    assert ours(found) == ["billing.errors.InvalidInput"]
+    assert ours(found) == ["billing.errors.base.InvalidInput"]
