@@ -23,14 +23,15 @@ from typing import Any
 
 import orjson
 import uvloop
-from sqlalchemy import make_url, select
+from sqlalchemy import make_url, select, text
 from starlette.applications import Starlette
 from starlette.types import Message
 
 from bench.database import BenchDatabase, bench_database
 from bench.operations import OPERATIONS, Operation, Subjects
 from bench.renewals import NOW, fill
-from billing.enums import RunTrigger, TaxCategory, TaxKind
+from billing.coupon_validation import CouponRequest
+from billing.enums import CouponDuration, RunTrigger, TaxCategory, TaxKind
 from billing.taxes import TaxRegistration
 from db.database import Database
 from db.migrations import migrate
@@ -40,6 +41,7 @@ from graph.observability.middleware import SETTLE_SECONDS
 from graph.server import http
 from graph.server.app import create_app
 from graph.settings import Limits, Settings
+from services.discounts import create_coupon
 from services.runs import run_renewals
 from services.sellers import update_seller
 from services.settings import RateLimit
@@ -61,10 +63,19 @@ WARM_UP_ROUNDS = 1
 ROUNDS = 4
 """Number of rounds, including the warm-up."""
 
-RENEWAL, TAXED_RENEWAL = "renewal", "renewal with tax"
-RENEWALS = (RENEWAL, TAXED_RENEWAL)
+RENEWAL, TAXED_RENEWAL, DISCOUNTED_RENEWAL = "renewal", "renewal with tax", "renewal with tax and discount"
+RENEWALS = (RENEWAL, TAXED_RENEWAL, DISCOUNTED_RENEWAL)
 CHUNK = 100
 """Number of subscriptions that a renewal run renews, in one chunk."""
+
+REDEEM = """
+INSERT INTO discounts (id, customer_id, subscription_id, coupon_id, name, percent_off, periods, plan_ids, periods_used,
+  version, created_at, updated_at)
+SELECT gen_random_uuid(), s.customer_id, s.id, c.id, c.name, c.percent_off, c.periods, '{}', 0, 1, c.created_at,
+  c.created_at
+FROM subscriptions AS s CROSS JOIN coupons AS c
+"""
+"""Gives each subscription a discount for each coupon."""
 
 PATIENT = DatabaseSettings(pool_timeout_seconds=30)
 """Long timeout, for slow machines."""
@@ -189,12 +200,17 @@ async def calls_of_operations(url: str, token: str, subjects: Subjects) -> dict[
     return calls
 
 
-async def calls_of_renewal(url: str, *, taxed: bool) -> Calls:
-    """Returns the calls of a run that renews `CHUNK` subscriptions, with one VAT on each invoice if `taxed`."""
+async def calls_of_renewal(url: str, *, taxed: bool, discounted: bool) -> Calls:
+    """Returns the calls of a run that renews `CHUNK` subscriptions.
+
+    Each invoice has a VAT if `taxed`, and a discount of which it uses a period if `discounted`.
+    """
     database = Database(url, PATIENT)
     await fill(database, ROUNDS * CHUNK)
     if taxed:
         await configure_tax(database)
+    if discounted:
+        await redeem_coupon(database)
     last_due = select(Subscription.next_billing_at).order_by(Subscription.next_billing_at).offset(CHUNK - 1).limit(1)
     rounds = []
     for _ in range(ROUNDS):
@@ -225,6 +241,14 @@ async def configure_tax(database: Database) -> None:
         await update_seller(session, {"registrations": [registration]}, now=NOW)
 
 
+async def redeem_coupon(database: Database) -> None:
+    """Gives each subscription a discount for many periods."""
+    request = CouponRequest("BENCH", "Bench", percent_off=Decimal(15), duration=CouponDuration.PERIODS, periods=1000)
+    async with database.sessions.begin() as session:
+        await create_coupon(session, request, now=NOW)
+        await session.execute(text(REDEEM))
+
+
 def calls_on(database: BenchDatabase) -> dict[str, Calls]:
     subjects = database.fill(customers=300, subscribers=ROUNDS * REQUESTS)
     token = database.billing("keys", "create", "--name", "bench", "--scope", "write")
@@ -238,7 +262,7 @@ def calls_on(database: BenchDatabase) -> dict[str, Calls]:
     gc.disable()
     calls = uvloop.run(calls_of_operations(database.url, token, subjects))
     for name, url in renewals.items():
-        calls[name] = uvloop.run(calls_of_renewal(url, taxed=name == TAXED_RENEWAL))
+        calls[name] = uvloop.run(calls_of_renewal(url, taxed=name != RENEWAL, discounted=name == DISCOUNTED_RENEWAL))
     return calls
 
 

@@ -67,6 +67,7 @@ WRITTEN = {
     "credit_note_lines": "customer_id",
     "reversals": "customer_id",
     "refunds": "customer_id",
+    "discounts": "customer_id",
 }
 """Tables with rows of a customer, and the column with the customer's id."""
 
@@ -116,7 +117,7 @@ class BenchDatabase:
 
     def fill(self, *, customers: int, subscribers: int) -> Subjects:
         """Adds demo data, new customers, and the function that PostGraphile serves as a mutation."""
-        self.billing("demo", "--customers", str(customers), "--as-of", AS_OF)
+        self.billing("demo", "--plain", "--customers", str(customers), "--as-of", AS_OF)
         added = self.run(ADD_SUBSCRIBERS, arguments=[subscribers])
         for statement in FUNCTION.read_text().split("\n\nCREATE OR REPLACE"):
             self.run(statement if statement.startswith("--") else f"CREATE OR REPLACE{statement}")

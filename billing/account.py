@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from billing.discounts import DiscountState, NewDiscount
 from billing.enums import API_ACTOR, CHARGES, EventType, ObjectType
 from billing.errors import CurrencyMismatch, CustomerArchived
-from billing.ids import CreditNoteId, InvoiceId, NewId, PaymentId, PlanId, SubscriptionId, new_id
+from billing.ids import CreditNoteId, DiscountId, InvoiceId, NewId, PaymentId, PlanId, SubscriptionId, new_id
 from billing.new_records import (
     Line,
     NewAllocation,
@@ -61,6 +62,8 @@ class Account:
     """Charges whose period has not ended. Loaded only for operations that may credit them."""
     pending_lines: list[Line] = field(default_factory=list)
     """Lines to put on the next invoice."""
+    discounts: list[DiscountState] = field(default_factory=list)
+    """Discounts of the customer, and of the subscription, that are not removed."""
     trials_before: dict[PlanId, SubscriptionId] = field(default_factory=dict)
     held: bool = False
     """True if the subscription has a billing hold."""
@@ -76,6 +79,8 @@ class Account:
     periods: list[NewPeriod] = field(default_factory=list)
     changed_periods: list[PeriodChange] = field(default_factory=list)
     trials: list[NewTrial] = field(default_factory=list)
+    new_discounts: list[NewDiscount] = field(default_factory=list)
+    changed_discounts: dict[DiscountId, DiscountState] = field(default_factory=dict)
     invoices: list[NewInvoice] = field(default_factory=list)
     finalized_drafts: list[NewInvoice] = field(default_factory=list)
     """Invoices that are already stored, as drafts."""
@@ -114,7 +119,7 @@ class Account:
     def record_change(
         self,
         type_: EventType,
-        subject: CustomerState | SubscriptionState | InvoiceState | PaymentState | CreditNoteState,
+        subject: CustomerState | SubscriptionState | InvoiceState | PaymentState | CreditNoteState | DiscountState,
         at: datetime,
         also: Sequence[str] = (),
     ) -> None:
@@ -149,7 +154,14 @@ class Account:
                 self.changed_payments[subject.id] = subject
             case CreditNoteState() if subject not in self.credit_notes:
                 self.changed_credit_notes[subject.id] = subject
+            case DiscountState():
+                self.change_discount(subject)
         self.add_event(type_, subject.object_type, subject.id, subject.version, at, changes)
+
+    def change_discount(self, discount: DiscountState) -> None:
+        """Marks a discount as changed, so that it is stored."""
+        if not isinstance(discount, NewDiscount):
+            self.changed_discounts[discount.id] = discount
 
     def add_event(
         self,

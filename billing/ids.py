@@ -36,6 +36,10 @@ SellerId = NewType("SellerId", UUID)
 
 TaxRateId = NewType("TaxRateId", UUID)
 
+CouponId = NewType("CouponId", UUID)
+
+DiscountId = NewType("DiscountId", UUID)
+
 TestClockId = NewType("TestClockId", UUID)
 
 ApiKeyId = NewType("ApiKeyId", UUID)

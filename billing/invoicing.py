@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from billing.account import Account
+from billing.discounting import count_uses, discount_lines
+from billing.discounts import NOWHERE, AppliedDiscount, DiscountedPeriods
 from billing.enums import (
     AllocationKind,
     EventType,
@@ -22,10 +24,25 @@ from billing.ids import InvoiceId, SubscriptionId
 from billing.limits import MAX_LINES, NET_DAYS
 from billing.new_records import Line, NewInvoice
 from billing.periods import Period
-from billing.records import BillTo, CustomerState, InvoiceState, ReplacedInvoice
+from billing.records import BillTo, CustomerState, InvoiceState
 from billing.settling import add_to_balance, allocate, apply_balance, mark_paid, oldest_due_first
 from billing.taxing import assign_taxes
 from billing.totals import Totals, totals_of
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacedInvoice:
+    """The parts of a void invoice that its replacement copies.
+
+    `discounts` are those of its lines. `discounted_elsewhere` are the periods that other invoices discount too.
+    """
+
+    id: InvoiceId
+    po_number: str | None
+    memo: str | None
+    tax_date: datetime
+    discounts: Sequence[AppliedDiscount]
+    discounted_elsewhere: DiscountedPeriods
 
 
 @dataclass(slots=True)
@@ -46,9 +63,7 @@ class Draft:
     memo: str | None
     created_at: datetime
     period_ordinal: int | None = None
-    replaces_id: InvoiceId | None = None
-    tax_date: datetime | None = None
-    """The date whose taxes apply. By default the time of issue."""
+    replaces: ReplacedInvoice | None = None
     version: int = 0
     stored: Mapping[str, object] = field(default_factory=dict)
     """The values of columns of a stored draft. Its event lists those that change."""
@@ -82,8 +97,7 @@ def bill(
         memo=customer.invoice_memo if replaces is None else replaces.memo,
         created_at=at,
         period_ordinal=period_ordinal,
-        replaces_id=None if replaces is None else replaces.id,
-        tax_date=None if replaces is None else replaces.tax_date,
+        replaces=replaces,
     )
     return finalize(account, draft, at)
 
@@ -91,13 +105,23 @@ def bill(
 def finalize(account: Account, draft: Draft, at: datetime) -> NewInvoice:
     """Finalizes an invoice, and settles it.
 
-    This is the order of money: lines, taxes, rounding, total, balance, amount due. See `totals_of` and
+    This is the order of money: lines, discounts, taxes, rounding, total, balance, amount due. See `compute_totals` and
     `settle_new_invoice`. Raises `AmountOverflow` if the total is too large, and `TooManyLines`.
     """
     require_lines_fit(len(draft.lines))
-    customer = account.customer
-    tax_date = draft.tax_date or at
-    totals = compute_totals(account, draft.lines, draft.currency, tax_date)
+    customer, replaces = account.customer, draft.replaces
+    tax_date = at if replaces is None else replaces.tax_date
+    totals = compute_totals(
+        account,
+        draft.lines,
+        draft.currency,
+        tax_date,
+        subscription_id=draft.subscription_id,
+        discounts=None if replaces is None else replaces.discounts,
+    )
+    if totals.discounts:
+        elsewhere = NOWHERE if replaces is None else replaces.discounted_elsewhere
+        count_uses(account, totals.discounts, draft.subscription_id, at, elsewhere)
     sequence = next_number(account)
     invoice = NewInvoice(
         id=draft.id,
@@ -119,6 +143,7 @@ def finalize(account: Account, draft: Draft, at: datetime) -> NewInvoice:
         discount_cents=totals.discount_cents,
         tax_cents=totals.tax_cents,
         rounding_cents=totals.rounding_cents,
+        discounts=totals.discounts or None,
         taxes=totals.taxes or None,
         seller_id=customer.seller_id,
         tax_date=tax_date,
@@ -126,7 +151,7 @@ def finalize(account: Account, draft: Draft, at: datetime) -> NewInvoice:
         period_start=draft.period.start,
         period_end=draft.period.end,
         issued_at=at,
-        replaces_id=draft.replaces_id,
+        replaces_id=None if replaces is None else replaces.id,
         po_number=draft.po_number,
         memo=draft.memo,
         test_clock_id=customer.test_clock_id,
@@ -149,14 +174,27 @@ def billing_details(customer: CustomerState) -> BillTo:
     return replace(customer.bill_to, tax_ids=profile.ids if profile else ())
 
 
-def compute_totals(account: Account, lines: Sequence[Line], currency: str, tax_date: datetime) -> Totals:
-    """Decides the taxes of the lines and computes the totals. Raises `AmountOverflow`."""
-    rules = account.tax_rules
-    if rules is None:
-        return totals_of(lines)
-    if rules.rates:
-        assign_taxes(lines, account.customer, rules, tax_date)
-    return totals_of(lines, rules.cash_rounding.get(currency, 1))
+def compute_totals(
+    account: Account,
+    lines: Sequence[Line],
+    currency: str,
+    tax_date: datetime,
+    *,
+    subscription_id: SubscriptionId | None = None,
+    discounts: Sequence[AppliedDiscount] | None = None,
+) -> Totals:
+    """Decides the discounts of the lines, then their taxes, and computes the totals. Raises `AmountOverflow`.
+
+    Lines that are already discounted come with their `discounts`.
+    """
+    if discounts is None:
+        discounts = discount_lines(lines, account.discounts, subscription_id=subscription_id, currency=currency)
+    rules, increment = account.tax_rules, 1
+    if rules is not None:
+        increment = rules.cash_rounding.get(currency, 1)
+        if rules.rates:
+            assign_taxes(lines, account.customer, rules, tax_date)
+    return totals_of(lines, increment, tuple(discounts))
 
 
 def require_lines_fit(count: int, *field: str) -> None:

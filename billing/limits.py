@@ -105,10 +105,24 @@ PERCENT_DECIMALS = 4
 """Maximum number of decimals of a percentage."""
 
 MAX_PERCENT = 100
-"""Maximum percentage of a tax."""
+"""Maximum percentage of a tax or a discount."""
 
 MAX_TAX_REASON = 255
 """Maximum number of characters in the reason why a tax is 0, or a customer exempt."""
+
+MAX_COUPON_CODE = 64
+
+MAX_COUPON_PERIODS = 1200
+"""Maximum number of billing periods that a coupon discounts, unless it does so forever."""
+
+MAX_COUPON_PLANS = 100
+"""Maximum number of plans that a coupon is limited to."""
+
+MAX_REDEMPTIONS = 10**9
+"""Maximum number of redemptions that a coupon may be limited to."""
+
+MAX_DISCOUNTS = 20
+"""Maximum number of discounts of a customer and its subscriptions that are not removed."""
 
 MAX_LEGAL_NAME = 255
 

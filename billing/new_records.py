@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from billing.discounts import AppliedDiscount
 from billing.enums import (
     AllocationKind,
     EventType,
@@ -102,6 +103,8 @@ class Line:
     """The change that this line charges or credits, if any. All lines of a change share it. Older servers leave it
     null.
     """
+    whole_seconds: int | None = None
+    """Length of the whole period, if the line charges for a part of it. Not a column of invoice lines."""
     discount_cents: int = 0
     tax: LineTax | None = None
     """The taxation of the line: None if nothing was requested and nothing is configured."""
@@ -153,6 +156,7 @@ class NewInvoice(InvoiceState):
     discount_cents: int
     tax_cents: int
     rounding_cents: int
+    discounts: tuple[AppliedDiscount, ...] | None
     taxes: tuple[TaxAmount, ...] | None
     seller_id: SellerId | None
     tax_date: datetime | None

@@ -269,16 +269,6 @@ class InvoiceState(VersionedState):
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ReplacedInvoice:
-    """The columns of a void invoice that its replacement copies."""
-
-    id: InvoiceId
-    po_number: str | None
-    memo: str | None
-    tax_date: datetime | None
-
-
 @dataclass(slots=True)
 class AllocationState:
     """Money applied to an invoice."""

@@ -25,3 +25,12 @@ def add_remainders(parts: Sequence[int], remainders: Sequence[int | Fraction], t
     for place in largest[: total - sum(raised)]:
         raised[place] += 1
     return raised
+
+
+def rounded_once(exact: Sequence[Fraction]) -> list[int]:
+    """Rounds the sum of the amounts, half away from zero, and splits it by largest remainder."""
+    if len(exact) == 1:
+        return [round_half_away(exact[0])]
+    parts = [part.numerator // part.denominator for part in exact]
+    remainders = [amount - part for amount, part in zip(exact, parts, strict=True)]
+    return add_remainders(parts, remainders, round_half_away(sum(exact, start=Fraction(0))))

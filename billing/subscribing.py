@@ -1,14 +1,16 @@
 """Creating and canceling subscriptions. Pure: changes an `Account`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from billing.account import Account, use_currency
 from billing.anchors import NO_ANCHOR, AnchorRequest, set_anchor
 from billing.crediting import credit_unused_time
+from billing.discounts import Coupon
 from billing.enums import EventType, Settlement, SubscriptionStatus
 from billing.errors import (
+    BillingError,
     CancellationAlreadyScheduled,
     CancellationNotScheduled,
     CustomerAlreadySubscribed,
@@ -22,6 +24,7 @@ from billing.limits import MAX_NOTICE_DAYS, MAX_START_DAYS, MAX_TRIAL_DAYS, STAR
 from billing.money import multiply_cents, rejecting_overflow
 from billing.new_records import NewInvoice, NewSubscription
 from billing.records import PlanState, SubscriptionState, Terms
+from billing.redeeming import redeem
 from billing.renewals import end_subscription, is_due, next_anchored_boundary, schedule_next_billing, start_subscription
 from billing.settling import update_past_due
 
@@ -40,6 +43,7 @@ class SubscriptionRequest:
     trial_days: int | None = None
     trial_end: datetime | None = None
     anchor: AnchorRequest = NO_ANCHOR
+    coupon_codes: Sequence[str] = ()
     metadata: Mapping[str, str] | None = None
 
 
@@ -95,23 +99,36 @@ def subscribe(
     *,
     trial_end: datetime | None = None,
     anchor: AnchorRequest = NO_ANCHOR,
+    coupons: Sequence[Coupon] = (),
     metadata: dict[str, str] | None = None,
 ) -> None:
-    """Adds a new subscription to the account, and starts it if `starts_at` is not in the future.
+    """Adds a new subscription to the account with discounts for `coupons`, and starts it if `starts_at` is not in the
+    future.
 
-    Raises `InvalidInput` for the anchor, and `AmountTooLarge`.
+    Raises `InvalidInput` for the anchor, `AmountTooLarge`, and the errors of `redeem`.
     """
     account.terms = terms
     subscription = add_subscription(account, starts_at, trial_end, at, metadata=metadata)
     if anchor is not NO_ANCHOR:
         set_anchor(subscription, anchor, terms.interval, trial_end or starts_at)
     use_currency(account, terms.currency, at)
+    redeem_all(account, coupons, at)
     with rejecting_overflow("quantity"):
         multiply_cents(terms.unit_amount_cents, terms.quantity)
         if starts_at <= at:
             start_subscription(account, starts_at, at, created=True)
         else:
             account.record_change(EventType.SUBSCRIPTION_CREATED, subscription, at)
+
+
+def redeem_all(account: Account, coupons: Sequence[Coupon], at: datetime) -> None:
+    """Redeems coupons for the subscription. Raises the errors of `redeem`, for the place of the coupon."""
+    for place, coupon in enumerate(coupons):
+        try:
+            redeem(account, coupon, at, for_subscription=True)
+        except BillingError as refusal:
+            refusal.field = ("coupon_codes", str(place))
+            raise
 
 
 def add_subscription(

@@ -36,7 +36,7 @@ from billing.limits import (
 )
 from billing.taxes import NO_PROFILE, BankAccount, LineTax, Tax, TaxId, TaxProfile, TaxRegistration
 from billing.taxing import EU_COUNTRIES, REASONS
-from billing.validation import optional_text, text_in, valid_country, valid_currency
+from billing.validation import is_percentage, optional_text, text_in, valid_country, valid_currency
 
 
 @cache
@@ -47,8 +47,7 @@ def time_zones() -> Set[str]:
 
 def valid_percent(percent: Decimal, category: TaxCategory | None) -> Decimal:
     """Returns the percentage of a tax. Raises `TaxPercentInvalid`."""
-    exponent = percent.normalize().as_tuple().exponent
-    if not isinstance(exponent, int) or not 0 <= percent <= MAX_PERCENT or -exponent > PERCENT_DECIMALS:
+    if not is_percentage(percent):
         raise TaxPercentInvalid(f"A percentage must be 0 to {MAX_PERCENT}, with at most {PERCENT_DECIMALS} decimals.")
     if category in ZERO_RATED and percent != 0:
         raise TaxPercentInvalid(f"A VAT of category {category} must be 0 %.")

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from billing.discounts import AppliedDiscount
 from billing.enums import TaxBehavior
 from billing.money import checked_cents
 from billing.new_records import Line
-from billing.rounding import add_remainders, divide, round_half_away
+from billing.rounding import divide, rounded_once
 from billing.taxes import LineTax, Tax, TaxAmount
 
 PERCENT_UNITS = 10**6
@@ -27,10 +28,13 @@ class Totals:
     rounding_cents: int
     amount_cents: int
     taxes: tuple[TaxAmount, ...]
+    discounts: tuple[AppliedDiscount, ...]
 
 
-def totals_of(lines: Sequence[Line], rounding_increment: int = 1) -> Totals:
-    """Computes the taxes of lines whose taxes and discounts are decided, and the totals. Raises `AmountOverflow`."""
+def totals_of(
+    lines: Sequence[Line], rounding_increment: int = 1, discounts: tuple[AppliedDiscount, ...] = ()
+) -> Totals:
+    """Computes the taxes of lines whose taxes and `discounts` are decided, and the totals. Raises `AmountOverflow`."""
     taxes = tax_lines(lines)
     subtotal = discount = tax = rounding = 0
     for line in lines:
@@ -41,7 +45,7 @@ def totals_of(lines: Sequence[Line], rounding_increment: int = 1) -> Totals:
     if rounding_increment > 1:
         rounding = rounded_to(subtotal + tax, rounding_increment) - subtotal - tax
     checked_cents(max(abs(subtotal), abs(tax)))
-    return Totals(subtotal, discount, tax, rounding, checked_cents(subtotal + tax + rounding), taxes)
+    return Totals(subtotal, discount, tax, rounding, checked_cents(subtotal + tax + rounding), taxes, discounts)
 
 
 def tax_lines(lines: Sequence[Line]) -> tuple[TaxAmount, ...]:
@@ -99,15 +103,6 @@ def group_taxes(taxes: Iterable[LineTax | None]) -> tuple[TaxAmount, ...]:
             )
         )
     return tuple(groups.values())
-
-
-def rounded_once(exact: Sequence[Fraction]) -> list[int]:
-    """Rounds the sum of the amounts, half away from zero, and splits it by largest remainder."""
-    if len(exact) == 1:
-        return [round_half_away(exact[0])]
-    parts = [part.numerator // part.denominator for part in exact]
-    remainders = [amount - part for amount, part in zip(exact, parts, strict=True)]
-    return add_remainders(parts, remainders, round_half_away(sum(exact, start=Fraction(0))))
 
 
 def rounded_to(cents: int, increment: int) -> int:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
+from decimal import Decimal
 from enum import Enum
 from typing import Final
 
@@ -30,10 +31,12 @@ from billing.limits import (
     MAX_METADATA_PAIRS,
     MAX_METADATA_VALUE,
     MAX_NET_DAYS,
+    MAX_PERCENT,
     MAX_PLAN_CODE,
     MAX_PO_NUMBER,
     MAX_QUANTITY,
     MAX_TRIAL_DAYS,
+    PERCENT_DECIMALS,
     PLAN_DAYS,
 )
 from billing.records import Address
@@ -88,6 +91,12 @@ def valid_memo(text: str | None, field: str) -> str | None:
     if memo is not None and CONTROL_IN_LINES.search(memo):
         raise InvalidInput(f"{field_label(field)} must not contain control characters except line breaks.", field)
     return memo
+
+
+def is_percentage(percent: Decimal) -> bool:
+    """Returns True for 0 to `MAX_PERCENT` with at most `PERCENT_DECIMALS` decimals."""
+    exponent = percent.normalize().as_tuple().exponent
+    return isinstance(exponent, int) and 0 <= percent <= MAX_PERCENT and -exponent <= PERCENT_DECIMALS
 
 
 def field_label(field: str) -> str:
@@ -257,7 +266,12 @@ CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def valid_plan_code(code: str) -> str:
-    stripped = required_text(code, "code", MAX_PLAN_CODE)
+    return valid_code(code, MAX_PLAN_CODE)
+
+
+def valid_code(code: str, longest: int) -> str:
+    """Returns the code without surrounding white space. Raises `InvalidInput`."""
+    stripped = required_text(code, "code", longest)
     if not CODE.fullmatch(stripped):
         raise InvalidInput(
             "Code must start with a letter or digit and contain only letters, digits, dots, dashes and underscores.",

@@ -9,6 +9,8 @@ from datetime import datetime
 
 from billing.account import Account
 from billing.changes import defer_to_next_invoice
+from billing.discounting import return_uses
+from billing.discounts import NOWHERE, AppliedDiscount, DiscountedPeriods
 from billing.enums import CHARGES, AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, LineKind
 from billing.errors import InvoiceCredited, InvoiceHasPayments, InvoiceNotVoidable, InvoiceReversed
 from billing.ids import InvoiceLineId
@@ -27,8 +29,11 @@ def void(
     lines: Sequence[Line] = (),
     credited_elsewhere: bool,
     has_credit_note: bool = False,
+    discounts: Sequence[AppliedDiscount] = (),
+    discounted_elsewhere: DiscountedPeriods = NOWHERE,
 ) -> None:
-    """Voids an unpaid invoice. Adds its `allocations`, from the balance or from credits, to the balance.
+    """Voids an unpaid invoice. Adds its `allocations`, from the balance or from credits, to the balance, and returns
+    the uses of its `discounts`, except those of periods that other invoices discount too.
 
     Credits among its `lines` that belong to other changes become pending again, or go on a new invoice if the
     subscription has ended. Pending credits of the changes that this invoice charges for are removed.
@@ -55,6 +60,7 @@ def void(
     invoice.status = InvoiceStatus.VOID
     invoice.amount_due_cents = 0
     account.record_change(EventType.INVOICE_VOIDED, invoice, at)
+    return_uses(account, discounts, invoice.subscription_id, at, discounted_elsewhere)
     returned_cents = sum(allocation.amount_cents for allocation in allocations)
     if returned_cents:
         add_to_balance(account, LedgerEntryKind.GIVEN_BACK, returned_cents, at, invoice_id=invoice.id)

@@ -19,25 +19,29 @@ from billing.account import Account
 from billing.changes import ChangeMode, change_terms
 from billing.credit_notes import RequestedCredit, issue_credit_note
 from billing.creditable import Creditable, CreditableLine
-from billing.enums import EventType, InvoiceStatus, ObjectType, PaymentMethod, PlanInterval
-from billing.ids import CustomerId, NewId, PlanId
+from billing.enums import (
+    EventType,
+    InvoiceStatus,
+    PaymentMethod,
+)
+from billing.ids import CustomerId, NewId
 from billing.limits import NET_DAYS
-from billing.new_records import NewEvent
 from billing.paying import apply_payment
 from billing.records import Address, BillTo, CustomerState, Price, Terms
 from billing.renewals import renew
 from billing.subscribing import CancellationRequest, decide_cancellation, subscribe
+from billing.taxes import TaxRules
 from billing.voiding import void
 from cli.database import command_line, database_at
+from cli.demo_terms import OLDEST_DAYS, PLANS, DemoTerms, demo_plans, redeemed, store_terms
 from cli.errors import CommandError
 from db.access.records import from_row
 from db.models import Customer, Invoice, Payment, Plan, Subscription
-from services.accounts.write import store, store_events
+from services.accounts.write import store
 from services.customers import PREFIX_LENGTH, PREFIX_LETTERS
 
 SEED = 4217
 CUSTOMERS_AT_ONCE = 100
-OLDEST_DAYS = 540
 PAYS_AFTER = timedelta(days=3)
 LATE = 0.06
 
@@ -45,16 +49,6 @@ TRIALING, PENDING = 0, 1
 """Numbers of the customers whose subscriptions are in their trial, and not started yet."""
 TRIAL = timedelta(days=14)
 
-PLANS = (
-    ("free", "Free", 0, "EUR", PlanInterval.DAY, 30),
-    ("starter-monthly", "Starter", 900, "EUR", PlanInterval.MONTH, 1),
-    ("pro-30-days", "Pro", 2900, "EUR", PlanInterval.DAY, 30),
-    ("pro-yearly", "Pro, yearly", 29000, "EUR", PlanInterval.YEAR, 1),
-    ("team-monthly", "Team", 7900, "USD", PlanInterval.MONTH, 1),
-    ("weekly-digest", "Weekly digest", 250, "USD", PlanInterval.WEEK, 1),
-    ("tokyo-monthly", "東京プラン", 1200, "JPY", PlanInterval.MONTH, 1),
-    ("enterprise-quarterly", "Enterprise", 149_900, "USD", PlanInterval.MONTH, 3),
-)
 FIRST_NAMES = (
     *("Ada", "Alan", "Barbara", "Chandra", "Dorothy", "Edsger", "Frances", "Grace", "Hedy", "Ivan", "José"),
     *("Katherine", "Leslie", "Margaret", "Niklaus", "Olga", "Peter", "Quinn", "Radia", "Søren", "Tim", "Ursula"),
@@ -91,10 +85,12 @@ async def fill(
     console: Console,
     data_dir: Path | None = None,
     is_served: bool = False,
+    plain: bool = False,
 ) -> None:
     """Fills the database at `url` so that nothing is due yet at `as_of`. Raises `CommandError` if it has demo data.
 
-    The data, including all ids, depends only on `customers` and `as_of`. `is_served` says that a server is running.
+    The data, including all ids, depends only on `customers`, `as_of` and `plain`: with `plain`, there are no taxes and
+    no discounts. `is_served` says that a server is running.
     """
     draw = random.Random(SEED)  # noqa: S311 - the data must be reproducible
     make_id = id_maker(draw, as_of)
@@ -102,12 +98,11 @@ async def fill(
         if await session.scalar(select(exists().where(Plan.code.in_(code for code, *_ in PLANS)))):
             raise CommandError("This database already has the demo data, or a plan with the same code as a demo plan.")
         plans = demo_plans(as_of, make_id)
-        await session.execute(insert(Plan), [values(plan) for plan in plans])
-        await store_events(session, [plan_created(plan, make_id) for plan in plans])
+        terms = await store_terms(session, plans, as_of, make_id, plain=plain)
         with Progress(console=console) as progress:
             task = progress.add_task("Customers", total=customers)
             for numbers in chunks(customers):
-                made = [demo_customer(number, plans, draw, make_id, as_of) for number in numbers]
+                made = [demo_customer(number, terms, draw, make_id, as_of) for number in numbers]
                 await store_made(session, made)
                 progress.advance(task, len(made))
         said = await summary(session)
@@ -154,46 +149,8 @@ def id_maker(draw: random.Random, as_of: datetime) -> NewId:
     return make_id
 
 
-def demo_plans(as_of: datetime, make_id: NewId) -> list[Plan]:
-    created_at = as_of - timedelta(days=OLDEST_DAYS + 1)
-    return [
-        Plan(
-            id=PlanId(make_id()),
-            code=code,
-            name=name,
-            description=None,
-            amount_cents=amount_cents,
-            currency=currency,
-            interval=interval,
-            interval_count=interval_count,
-            trial_days=0,
-            net_days=None,
-            custom_metadata={},
-            archived_at=None,
-            version=1,
-            created_at=created_at,
-            updated_at=created_at,
-        )
-        for code, name, amount_cents, currency, interval, interval_count in PLANS
-    ]
-
-
-def plan_created(plan: Plan, make_id: NewId) -> NewEvent:
-    return NewEvent(
-        id=make_id(),
-        customer_id=None,
-        type=EventType.PLAN_CREATED,
-        object_type=ObjectType.PLAN,
-        object_id=plan.id,
-        version=1,
-        actor="demo",
-        changes=[],
-        occurred_at=plan.created_at,
-        recorded_at=plan.created_at,
-    )
-
-
-def demo_customer(number: int, plans: list[Plan], draw: random.Random, make_id: NewId, as_of: datetime) -> DemoCustomer:
+def demo_customer(number: int, demo: DemoTerms, draw: random.Random, make_id: NewId, as_of: datetime) -> DemoCustomer:
+    plans = demo.plans
     first, last = draw.choice(FIRST_NAMES), draw.choice(LAST_NAMES)
     city, postal_code, country = draw.choice(CITIES)
     plan = draw.choice(plans)
@@ -222,12 +179,20 @@ def demo_customer(number: int, plans: list[Plan], draw: random.Random, make_id: 
         created_at=started_at,
         updated_at=started_at,
     )
-    account = new_account(customer, make_id)
+    account = new_account(customer, make_id, demo.tax_rules)
     if number in (TRIALING, PENDING):
         start_soon(account, terms_of(plan, 1), as_of, is_pending=number == PENDING)
     elif subscribed:
         terms = terms_of(plan, draw.choice((1, 1, 1, 2, 5, 12)))
-        subscribe(account, terms, started_at, started_at, metadata={"campaign": "spring"} if number % 4 == 0 else None)
+        invited = number % 4 == 0
+        subscribe(
+            account,
+            terms,
+            started_at,
+            started_at,
+            coupons=[redeemed(demo.coupon)] if invited and demo.coupon else [],
+            metadata={"campaign": "spring"} if invited else None,
+        )
         live_until(account, as_of, pays=draw.random() >= LATE)
         make_exception(account, plans, draw, as_of)
         cancel_some(account, draw, as_of)
@@ -237,7 +202,7 @@ def demo_customer(number: int, plans: list[Plan], draw: random.Random, make_id: 
     return DemoCustomer(customer, account)
 
 
-def new_account(customer: Customer, make_id: NewId) -> Account:
+def new_account(customer: Customer, make_id: NewId, tax_rules: TaxRules | None = None) -> Account:
     """Returns the account of a new customer."""
     state = CustomerState(
         id=customer.id,
@@ -252,14 +217,14 @@ def new_account(customer: Customer, make_id: NewId) -> Account:
         test_clock_id=None,
         archived_at=None,
         tax_profile=None,
-        seller_id=None,
+        seller_id=None if tax_rules is None else tax_rules.seller_id,
         subscription_status=None,
         subscription_plan_id=None,
         version=0,
         updated_at=customer.created_at,
         bill_to=BillTo(customer.name, customer.email, customer.address, customer.tax_id),
     )
-    account = Account(state, actor="demo", make_id=make_id)
+    account = Account(state, actor="demo", make_id=make_id, tax_rules=tax_rules)
     account.record_change(EventType.CUSTOMER_CREATED, state, customer.created_at)
     return account
 
@@ -325,14 +290,18 @@ def make_exception(account: Account, plans: list[Plan], draw: random.Random, as_
     elif chance < 0.2:
         credit_some(account, as_of)
     elif chance > 0.7 and (late := [each for each in account.unpaid if each.due_at and each.due_at < as_of]):
-        void(account, late[-1], [], as_of, credited_elsewhere=False)
+        [invoice] = [each for each in account.invoices if each.id == late[-1].id]
+        void(account, invoice, [], as_of, credited_elsewhere=False, discounts=invoice.discounts or ())
 
 
 def credit_some(account: Account, as_of: datetime) -> None:
     """Credits a tenth of the latest invoice that is paid, to the balance."""
     paid = [each for each in account.invoices if each.status is InvoiceStatus.PAID and each.amount_cents > 0]
     if paid:
-        lines = [CreditableLine(line.id, line.description, line.amount_cents) for line in paid[-1].lines]
+        lines = [
+            CreditableLine(line.id, line.description, line.amount_cents, line.discount_cents, line.tax)
+            for line in paid[-1].lines
+        ]
         creditable = Creditable(paid[-1].amount_cents, lines, noted_cents=0)
         request = RequestedCredit(amount_cents=creditable.creditable_cents // 10)
         issue_credit_note(account, paid[-1], creditable, request, None, sequence=1, reason="Goodwill", at=as_of)

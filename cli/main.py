@@ -275,6 +275,8 @@ def demo(
         ),
     ] = None,
     data_dir: DataDir = None,
+    *,
+    plain: Annotated[bool, typer.Option("--plain", help="Without taxes and discounts.")] = False,
 ) -> None:
     """Add plausible customers, plans, subscriptions and invoices to the database, once.
 
@@ -290,7 +292,13 @@ def demo(
         # Another process that uses the embedded PostgreSQL is a server, except for short commands.
         is_served = server.embedded is not None and not server.embedded.owned
         filled = fill(
-            server.url, customers=customers, as_of=midnight, console=console, data_dir=data_dir, is_served=is_served
+            server.url,
+            customers=customers,
+            as_of=midnight,
+            console=console,
+            data_dir=data_dir,
+            is_served=is_served,
+            plain=plain,
         )
         asyncio.run(filled)
 

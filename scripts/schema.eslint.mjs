@@ -5,6 +5,7 @@ import graphql from '@graphql-eslint/eslint-plugin';
 /** Value types: they belong to the object that contains them, and have no id. */
 const values = [
   'Address',
+  'AppliedDiscount',
   'AppliedTax',
   'BankAccount',
   'BillTo',

@@ -46,7 +46,7 @@ from services.tax_rates import read_tax_rates
 CHANGED_BY_FINALIZING = (
     *("status", "number", "bill_to", "issued_at", "due_at", "po_number", "memo"),
     *("subtotal_cents", "discount_cents", "tax_cents", "rounding_cents", "amount_cents", "amount_due_cents"),
-    *("taxes", "tax_date", "seller_id"),
+    *("discounts", "taxes", "tax_date", "seller_id"),
 )
 """The columns that finalizing a draft can change."""
 
@@ -207,10 +207,14 @@ def new_line(invoice: Invoice, line: OneOffLine, rates: Mapping[TaxRateId, Tax],
 
 
 def set_totals(invoice: Invoice, account: Account, lines: Sequence[Line], at: datetime) -> None:
-    """Sets the totals of a draft and the taxes of its lines to what they would be at `at`. Raises `AmountOverflow`."""
+    """Sets the totals of a draft, and the discounts and taxes of its lines, to what they would be at `at`.
+
+    Raises `AmountOverflow`.
+    """
     totals = compute_totals(account, lines, invoice.currency, at)
     invoice.subtotal_cents, invoice.discount_cents = totals.subtotal_cents, totals.discount_cents
-    invoice.tax_cents, invoice.taxes = totals.tax_cents, totals.taxes or None
+    invoice.discounts, invoice.taxes = totals.discounts or None, totals.taxes or None
+    invoice.tax_cents = totals.tax_cents
     invoice.rounding_cents, invoice.amount_cents = totals.rounding_cents, totals.amount_cents
     invoice.amount_due_cents = max(0, totals.amount_cents)
 

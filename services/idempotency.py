@@ -15,8 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.changes import PendingChange
 from billing.errors import IdempotencyKeyReused, InvalidInput
 from billing.ids import (
+    CouponId,
     CreditNoteId,
     CustomerId,
+    DiscountId,
     InvoiceId,
     PaymentId,
     PlanId,
@@ -51,6 +53,8 @@ class Outcome:
     credit_note_id: CreditNoteId | None = None
     seller_id: SellerId | None = None
     tax_rate_id: TaxRateId | None = None
+    coupon_id: CouponId | None = None
+    discount_id: DiscountId | None = None
     test_clock_id: TestClockId | None = None
     withdrawn_change: PendingChange | None = None
 

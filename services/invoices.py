@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
+from billing.discounts import AppliedDiscount
 from billing.enums import CHARGES, EventType, InvoiceKind, InvoiceStatus, LineKind
 from billing.errors import (
     InvoiceAlreadyReissued,
@@ -18,16 +19,17 @@ from billing.errors import (
     InvoiceNotReissuable,
 )
 from billing.ids import InvoiceId, InvoiceLineId, SubscriptionId
-from billing.invoicing import bill
+from billing.invoicing import ReplacedInvoice, bill
 from billing.money import rejecting_overflow
 from billing.new_records import Line
 from billing.periods import Period
-from billing.records import InvoiceState, ReplacedInvoice
+from billing.records import InvoiceState
 from billing.settling import mark_uncollectible, status_error, update_past_due
 from billing.voiding import carried_credits, has_charge_among, lines_to_reissue, void
 from db.models import Invoice
 from db.queries.accounts import allocations_of_invoice, is_later_event, period_was_changed, was_changed_since
 from db.queries.corrections import has_credit_note
+from db.queries.discounts import discounted_periods, discounts_by_id, discounts_of_invoice
 from db.queries.lines import (
     billed_by_line,
     credited_by_line,
@@ -67,6 +69,8 @@ async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: dat
         [state] = [unpaid for unpaid in account.unpaid if unpaid.id == invoice_id]
     allocations = await allocations_of_invoice(session, invoice_id)
     elsewhere = await is_credited_elsewhere(session, state, lines)
+    discounts = await load_discounts(session, account, await discounts_of_invoice(session, invoice_id))
+    discounted = await discounted_periods(session, state.subscription_id, elsewhere_than=invoice_id)
     with rejecting_overflow():
         void(
             account,
@@ -76,6 +80,8 @@ async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: dat
             lines=lines,
             credited_elsewhere=elsewhere,
             has_credit_note=await has_credit_note(session, invoice_id),
+            discounts=discounts,
+            discounted_elsewhere=discounted,
         )
     await store_both(session, account, live, now=now)
     return Outcome(invoice_id=invoice_id)
@@ -124,6 +130,8 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
         raise InvoiceNotRecurring("Only an invoice of a subscription can be reissued: create another one-off invoice.")
     if await session.scalar(select(Invoice.id).where(Invoice.replaces_id == invoice_id)):
         raise InvoiceAlreadyReissued("This invoice has already been reissued.")
+    issued_at = invoice.issued_at
+    assert issued_at is not None, "it is not a draft"
     assert invoice.subscription_id is not None, "it is not a one-off invoice"
     account, at = await account_of_subscription(session, live, invoice.subscription_id, at=at, now=now)
     await require_period_intact(session, account, invoice)
@@ -137,7 +145,12 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
             period_ordinal=invoice.period_ordinal,
             at=at,
             replaces=ReplacedInvoice(
-                invoice.id, invoice.po_number, invoice.memo, invoice.tax_date or invoice.issued_at
+                invoice.id,
+                invoice.po_number,
+                invoice.memo,
+                invoice.tax_date or issued_at,
+                await load_discounts(session, account, invoice.discounts or ()),
+                await discounted_periods(session, invoice.subscription_id, elsewhere_than=invoice_id),
             ),
         )
     update_past_due(account, at)
@@ -215,6 +228,16 @@ async def account_of_subscription(
         return live, at
     [account] = await read_accounts(session, [subscription_id])
     return account, max(at, await customer_time(session, account, now, lock=True))
+
+
+async def load_discounts(
+    session: AsyncSession, account: Account, applied: Sequence[AppliedDiscount]
+) -> Sequence[AppliedDiscount]:
+    """Adds the discounts that an invoice names to the account, if they are not there: those that were removed."""
+    missing = {each.discount_id for each in applied} - {discount.id for discount in account.discounts}
+    if missing:
+        account.discounts += await discounts_by_id(session, sorted(missing))
+    return applied
 
 
 async def store_both(session: AsyncSession, account: Account, live: Account, *, now: datetime) -> None:

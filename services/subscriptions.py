@@ -35,6 +35,7 @@ from db.queries.accounts import read_plan, trial_subscription
 from services.accounts.open import open_customer, open_subscription, require_caught_up
 from services.accounts.read import read_billed_lines
 from services.accounts.write import store
+from services.discounts import find_coupons, store_redemptions
 from services.idempotency import Outcome
 
 
@@ -47,12 +48,12 @@ async def create_subscription(
 
     Raises `CustomerNotFound`, `CustomerArchived`, `CustomerAlreadySubscribed`, `PlanNotFound`, `PlanArchived`,
     `CurrencyMismatch`, `QuantityOutOfRange`, `AmountTooLarge`, `InvalidInput`, `StartInThePast`, `TrialInvalid`,
-    `TrialAlreadyUsed`, `TestClockAdvancing`.
+    `TrialAlreadyUsed`, `TestClockAdvancing`, `CouponNotFound` and the errors of `redeem`.
     """
     metadata = valid_metadata(request.metadata)
     account, at = await open_customer(session, customer_id, now=now)
     await decide_subscription(session, account, request, metadata=metadata, at=at)
-    await store(session, [account])
+    await store_redemptions(session, account)
     return Outcome(
         customer_id=customer_id,
         subscription_id=account.known_subscription.id,
@@ -85,7 +86,10 @@ async def decide_subscription(
         trial = None
     trial_end = trial.ends_at if trial else None
     terms = plan.terms(request.quantity)
-    subscribe(account, terms, starts_at, at, trial_end=trial_end, anchor=request.anchor, metadata=metadata)
+    coupons = await find_coupons(session, account, request.coupon_codes)
+    subscribe(
+        account, terms, starts_at, at, trial_end=trial_end, anchor=request.anchor, coupons=coupons, metadata=metadata
+    )
 
 
 async def open_plan(session: AsyncSession, plan_id: PlanId) -> PlanState:

@@ -1,6 +1,6 @@
 """Errors for requests that the rules reject. The message says why, and `field` names the input at fault."""
 
-from billing.errors import access, base, corrections, customers, invoices, plans, subscriptions, taxes
+from billing.errors import access, base, corrections, customers, discounts, invoices, plans, subscriptions, taxes
 from billing.errors.access import (
     ApiKeyNotFound,
     ApiKeyRevoked,
@@ -36,6 +36,19 @@ from billing.errors.customers import (
     EmailInvalid,
     EmailTaken,
     ExternalIdTaken,
+)
+from billing.errors.discounts import (
+    CouponAlreadyRedeemed,
+    CouponArchived,
+    CouponCodeTaken,
+    CouponExhausted,
+    CouponExpired,
+    CouponNotForPlan,
+    CouponNotFound,
+    DiscountNotFound,
+    DiscountPercentInvalid,
+    DiscountRemoved,
+    TooManyDiscounts,
 )
 from billing.errors.invoices import (
     InvoiceAlreadyReissued,
@@ -98,7 +111,7 @@ from billing.errors.taxes import (
     TooManyTaxRates,
 )
 
-SUBJECTS = (base, customers, plans, subscriptions, invoices, corrections, taxes, access)
+SUBJECTS = (base, customers, plans, subscriptions, invoices, corrections, taxes, discounts, access)
 """The modules of this package, in the order in which the API lists the codes of their errors."""
 
 BILLING_ERRORS: tuple[type[BillingError], ...] = tuple(
@@ -127,6 +140,13 @@ __all__ = [
     "ChangeModeNotAllowed",
     "ChangeNotScheduled",
     "CountryUnknown",
+    "CouponAlreadyRedeemed",
+    "CouponArchived",
+    "CouponCodeTaken",
+    "CouponExhausted",
+    "CouponExpired",
+    "CouponNotForPlan",
+    "CouponNotFound",
     "CreditExceedsInvoice",
     "CreditExceedsLine",
     "CreditNotAllowed",
@@ -140,6 +160,9 @@ __all__ = [
     "CustomerHasLiveSubscription",
     "CustomerNotArchived",
     "CustomerNotFound",
+    "DiscountNotFound",
+    "DiscountPercentInvalid",
+    "DiscountRemoved",
     "DistributionInvalid",
     "EmailInvalid",
     "EmailTaken",
@@ -190,6 +213,7 @@ __all__ = [
     "TestClockAdvancing",
     "TestClockBackwards",
     "TestClockNotFound",
+    "TooManyDiscounts",
     "TooManyLines",
     "TooManyTaxRates",
     "TrialAlreadyUsed",

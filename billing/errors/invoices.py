@@ -1,12 +1,11 @@
 """Errors about invoices."""
 
 from billing.errors.base import BillingError
-from billing.limits import MAX_LINES
 
 
 class TooManyLines(BillingError):
     code = "TOO_MANY_LINES"
-    description = f"An invoice has at most {MAX_LINES} lines."
+    description = "The invoice would have too many lines."
 
 
 class PaymentNotFound(BillingError):

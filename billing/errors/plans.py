@@ -1,7 +1,6 @@
 """Errors about plans, prices and currencies."""
 
 from billing.errors.base import BillingError
-from billing.limits import MAX_CENTS, MAX_QUANTITY, with_thousands
 
 
 class PlanNotFound(BillingError):
@@ -51,10 +50,10 @@ class AmountNegative(BillingError):
 
 class AmountTooLarge(BillingError):
     code = "AMOUNT_TOO_LARGE"
-    description = f"An amount, or price × quantity, is more than {with_thousands(MAX_CENTS)} minor units."
+    description = "An amount, or price × quantity, is too large."
 
 
 class QuantityOutOfRange(BillingError):
     code = "QUANTITY_OUT_OF_RANGE"
-    description = f"A quantity must be 1 to {with_thousands(MAX_QUANTITY)}."
+    description = "A quantity is less than 1 or too large."
     field = ("quantity",)

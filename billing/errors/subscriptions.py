@@ -1,7 +1,6 @@
 """Errors about subscriptions."""
 
 from billing.errors.base import BillingError
-from billing.limits import START_GRACE
 
 
 class SubscriptionNotFound(BillingError):
@@ -96,7 +95,7 @@ class RenewalDue(BillingError):
 
 class StartInThePast(BillingError):
     code = "START_IN_THE_PAST"
-    description = f"A subscription cannot start more than {START_GRACE.seconds} seconds in the past."
+    description = "A subscription cannot start in the past."
     field = ("start_at",)
 
 

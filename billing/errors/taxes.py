@@ -1,7 +1,6 @@
 """Errors about the seller and taxes."""
 
 from billing.errors.base import BillingError
-from billing.limits import MAX_TAX_RATES
 
 
 class SellerMissing(BillingError):
@@ -34,7 +33,7 @@ class TaxRatesConflict(BillingError):
 
 class TooManyTaxRates(BillingError):
     code = "TOO_MANY_TAX_RATES"
-    description = f"There are already {MAX_TAX_RATES} tax rates, archived ones included."
+    description = "There are too many tax rates. Archived ones count too."
 
 
 class TaxRegistrationsOverlap(BillingError):

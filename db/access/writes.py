@@ -125,7 +125,7 @@ def restored(column: Column[Any], sent: ColumnElement[Any]) -> ColumnElement[Any
         case JSONB():
             return cast(sent, JSONB)
         case ARRAY():
-            return func.string_to_array(sent, ",")
+            return cast(func.string_to_array(sent, ","), column.type)
         case _:
             return sent
 
@@ -147,10 +147,14 @@ def encoder(column: Column[Any], *, one: bool) -> Callable[[Any], Any] | None:
         case JSONB():
             encode: Callable[[Any], str | None] = document_text
         case ARRAY():
-            encode = ",".join
+            encode = array_text
         case _:
             return None
     return encode if one else lambda values: [encode(value) for value in values]
+
+
+def array_text(values: Iterable[object]) -> str:
+    return ",".join(map(str, values))
 
 
 def document_text(value: object) -> str | None:

@@ -4,6 +4,7 @@ from db.models.access import ApiKey, RateBucket
 from db.models.base import Base
 from db.models.corrections import CreditNote, CreditNoteLine, Refund, Reversal
 from db.models.customers import Customer
+from db.models.discounts import Coupon, Discount
 from db.models.events import Event
 from db.models.invoices import Invoice, InvoiceLine
 from db.models.payments import Allocation, LedgerEntry, Payment
@@ -19,9 +20,11 @@ __all__ = [
     "BillingHold",
     "BillingPeriod",
     "BillingRun",
+    "Coupon",
     "CreditNote",
     "CreditNoteLine",
     "Customer",
+    "Discount",
     "Event",
     "IdempotencyKey",
     "Invoice",

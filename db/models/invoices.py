@@ -12,6 +12,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.discounts import AppliedDiscount
 from billing.enums import UNPAID, InvoiceKind, InvoiceStatus, LineKind
 from billing.ids import (
     ChangeId,
@@ -47,8 +48,8 @@ class Invoice(Versioned, Base):
     draft. A recurring invoice bills the period `period_ordinal` of its subscription. `net_days` are payment terms set
     on a draft, if any. `test_clock_id` is a copy of the customer's.
 
-    `amount_cents` is the sum of `subtotal_cents`, which is after discounts, tax and rounding. `taxes` has the taxes of
-    each group of lines, null if there are none. They are those of `tax_date`.
+    `amount_cents` is the sum of `subtotal_cents`, which is after discounts, tax and rounding. `discounts` has the
+    amounts by discount, `taxes` those by group of lines, as of `tax_date`. Both are null if there are none.
     """
 
     __tablename__ = "invoices"
@@ -76,6 +77,7 @@ class Invoice(Versioned, Base):
     paid_at: Mapped[datetime | None]
     net_days: Mapped[int | None] = mapped_column(Integer)
     replaces_id: Mapped[InvoiceId | None]
+    discounts: Mapped[tuple[AppliedDiscount, ...] | None]
     taxes: Mapped[tuple[TaxAmount, ...] | None]
     tax_date: Mapped[datetime | None]
     seller_id: Mapped[SellerId | None] = mapped_column(ForeignKey("sellers.id"))

@@ -12,6 +12,7 @@ from db.models.access import ApiKey
 from db.models.base import Base, table_of
 from db.models.corrections import CreditNote, CreditNoteLine, Refund, Reversal
 from db.models.customers import Customer
+from db.models.discounts import Coupon, Discount
 from db.models.events import Event
 from db.models.invoices import Invoice, InvoiceLine
 from db.models.payments import Allocation, LedgerEntry, Payment
@@ -54,6 +55,14 @@ def is_seller_of_the_customers_invoices(rows: Any, customer_id: CustomerId) -> C
         is_issued_to_the_customer(invoices.c, customer_id), invoices.c.seller_id.is_not(None)
     )
     condition: ColumnElement[bool] = rows.id.in_(issued)
+    return condition
+
+
+def is_redeemed_by_the_customer(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
+    """Returns the condition for the coupons that the customer redeemed. The codes of others are secret."""
+    discounts = table_of(Discount)
+    redeemed = select(discounts.c.coupon_id).where(discounts.c.customer_id == customer_id)
+    condition: ColumnElement[bool] = rows.id.in_(redeemed)
     return condition
 
 
@@ -170,6 +179,8 @@ KINDS = (
     Kind(CreditNote, ObjectType.CREDIT_NOTE, None),
     Kind(Seller, ObjectType.SELLER, is_seller_of_the_customers_invoices),
     Kind(TaxRate, ObjectType.TAX_RATE, is_hidden),
+    Kind(Coupon, ObjectType.COUPON, is_redeemed_by_the_customer),
+    Kind(Discount, ObjectType.DISCOUNT, is_the_customers),
     Kind(TestClock, ObjectType.TEST_CLOCK, is_the_customers_clock),
 )
 assert [kind.type for kind in KINDS] == list(ObjectType), "each type of object has one kind"

@@ -13,8 +13,9 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
+from billing.discounts import AppliedDiscount
 from billing.enums import TaxBehavior, TaxCategory, TaxKind, TaxStatus
-from billing.ids import TaxRateId
+from billing.ids import DiscountId, TaxRateId
 from billing.records import Address, BillTo
 from billing.taxes import BankAccount, LineTax, TaxAmount, TaxId, TaxProfile, TaxRegistration
 
@@ -105,7 +106,7 @@ def document_of(value: object) -> object:
         return list(map(document_of, value))
     if isinstance(value, datetime):
         return value.isoformat()
-    return str(value) if kind in (UUID, Decimal) else record_document(value, kind)
+    return str(value) if isinstance(value, UUID | Decimal) else record_document(value, kind)
 
 
 PLAIN = frozenset({str, int, bool, dict, type(None)})
@@ -149,6 +150,15 @@ def line_tax_of(document: Document) -> LineTax:
     )
 
 
+def applied_discounts_of(documents: list[Document]) -> tuple[AppliedDiscount, ...]:
+    return tuple(
+        AppliedDiscount(
+            DiscountId(UUID(each["discount_id"])), each["name"], each["amount_cents"], tuple(each["ordinals"])
+        )
+        for each in documents
+    )
+
+
 def rate_ids_of(texts: list[str]) -> tuple[TaxRateId, ...]:
     return tuple(TaxRateId(UUID(text)) for text in texts)
 
@@ -189,6 +199,7 @@ DOCUMENTS: dict[Any, Callable[[Any], Any]] = {
     LineTax: line_tax_of,
     TaxProfile: tax_profile_of,
     tuple[TaxAmount, ...]: tax_amounts_of,
+    tuple[AppliedDiscount, ...]: applied_discounts_of,
     tuple[TaxRegistration, ...]: registrations_of,
     BankAccount: lambda document: BankAccount(**document),
     tuple[TaxId, ...]: lambda documents: tuple(map(tax_id_of, documents)),

@@ -48,6 +48,7 @@ from db.models import (
     BillingHold,
     BillingPeriod,
     Customer,
+    Discount,
     Event,
     Invoice,
     InvoiceLine,
@@ -70,7 +71,9 @@ LATEST_PERIOD = (
 
 @dataclass(slots=True)
 class Head:
-    """A customer and its subscription, with the plans, the failed billing attempts and a flag for unpaid invoices."""
+    """A customer and its subscription, with the plans, the failed billing attempts, and flags for unpaid invoices and
+    for discounts.
+    """
 
     customer: CustomerState
     subscription: SubscriptionState | None
@@ -78,6 +81,7 @@ class Head:
     pending_plan: Price | None
     hold_attempts: int | None
     has_unpaid: bool
+    has_discounts: bool
 
 
 def is_unpaid() -> ColumnElement[bool]:
@@ -108,6 +112,7 @@ HEAD = bind(
     pending_plan=bind(Price, PendingPlan),
     hold_attempts=BillingHold.attempts,
     has_unpaid=exists().where(Invoice.customer_id == Customer.id, is_unpaid()),
+    has_discounts=exists().where(Discount.customer_id == Customer.id, Discount.removed_at.is_(None)),
 )
 PLAN = bind(PlanState, Plan)
 INVOICE = bind(InvoiceState, Invoice)

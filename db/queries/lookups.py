@@ -20,9 +20,11 @@ from db.models import (
     Allocation,
     Base,
     BillingHold,
+    Coupon,
     CreditNote,
     CreditNoteLine,
     Customer,
+    Discount,
     Event,
     Invoice,
     InvoiceLine,
@@ -180,6 +182,8 @@ subscriptions_by_id = by_id[Subscription]
 live_subscriptions_by_customer = OneBy(Subscription, "customer_id", live=True)
 invoices_by_id = by_id[Invoice]
 invoices_by_number = OneBy(Invoice, "number")
+
+coupons_by_code = OneBy(Coupon, "code")
 latest_invoices_by_subscription = LatestBy(Invoice, "subscription_id")
 replacements_by_invoice = OneBy(Invoice, "replaces_id")
 lines_by_invoice = ManyBy(InvoiceLine, "invoice_id", order_by=("invoice_id", "position"))
@@ -198,6 +202,8 @@ credit_notes_by_id = by_id[CreditNote]
 credit_note_lines_by_note = ManyBy(CreditNoteLine, "credit_note_id", order_by=("credit_note_id", "position"))
 sellers_by_id = by_id[Seller]
 tax_rates_by_id = by_id[TaxRate]
+coupons_by_id = by_id[Coupon]
+discounts_by_id = by_id[Discount]
 test_clocks_by_id = by_id[TestClock]
 
 

@@ -51,6 +51,7 @@ async def open_customer(
         actor=account.actor,
         recorded_at=account.recorded_at,
         tax_rules=account.tax_rules,
+        discounts=[each for each in account.discounts if each.subscription_id is None],
     )
     rest.not_stored = None if lock else account
     return rest, at

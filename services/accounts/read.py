@@ -8,10 +8,12 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
+from billing.discounts import DiscountState
 from billing.enums import Settlement
 from billing.ids import CustomerId, SubscriptionId
 from db.access.scope import actor_of
 from db.queries.accounts import Head, head_by_customer, heads_by_subscription, unpaid_invoices_by_customer
+from db.queries.discounts import discounts_by_customer
 from db.queries.lines import (
     billed_lines,
     billed_lines_of_subscriptions,
@@ -22,8 +24,10 @@ from db.queries.tax_rules import tax_rules
 
 
 async def read_accounts(session: AsyncSession, ids: Sequence[SubscriptionId]) -> list[Account]:
-    """Returns the accounts of the subscriptions, in the order in which they are due. Sends at most three statements,
-    one more if a seller is configured, and two more if one of the subscriptions ends at a given time with a credit.
+    """Returns the accounts of the subscriptions, in the order in which they are due.
+
+    Sends at most three statements, one more if a seller is configured, one more if there are discounts, and two more if
+    one of the subscriptions ends at a given time with a credit.
 
     Callers that change the accounts must lock the customers in an earlier statement. A statement that waits for a lock
     can return rows of other tables as they were before the wait.
@@ -44,6 +48,8 @@ async def fill_accounts(session: AsyncSession, heads: Sequence[Head]) -> list[Ac
             theirs = owing[invoice.customer_id]
             for account in theirs:
                 account.unpaid.append(invoice if len(theirs) == 1 else replace(invoice))
+    discounted = [account for account, head in zip(accounts, heads, strict=True) if head.has_discounts]
+    await read_discounts(session, discounted)
     await read_tax_rules(session, accounts)
     by_subscription = {account.subscription.id: account for account in accounts if account.subscription}
     if by_subscription:
@@ -51,6 +57,18 @@ async def fill_accounts(session: AsyncSession, heads: Sequence[Head]) -> list[Ac
             by_subscription[waiting.subscription_id].pending_lines.append(waiting.line)
     await read_lines_to_credit(session, by_subscription)
     return accounts
+
+
+async def read_discounts(session: AsyncSession, accounts: Sequence[Account]) -> None:
+    """Loads the discounts of customers, and of the subscriptions of the accounts."""
+    if not accounts:
+        return
+    found: defaultdict[CustomerId, list[DiscountState]] = defaultdict(list)
+    for discount in await discounts_by_customer(session, list({account.customer.id for account in accounts})):
+        found[discount.customer_id].append(discount)
+    for account in accounts:
+        mine = (None, account.subscription and account.subscription.id)
+        account.discounts = [replace(each) for each in found[account.customer.id] if each.subscription_id in mine]
 
 
 async def read_tax_rules(session: AsyncSession, accounts: Sequence[Account]) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
+from billing.discounts import DiscountState, NewDiscount
 from billing.new_records import (
     Line,
     NewAllocation,
@@ -43,6 +44,7 @@ from db.models import (
     CreditNote,
     CreditNoteLine,
     Customer,
+    Discount,
     Event,
     Invoice,
     InvoiceLine,
@@ -89,6 +91,13 @@ CHANGED_CREDIT_NOTE = updates(
     ),
 )
 CREDIT_NOTE_LINE = inserts(CreditNoteLine, NewCreditNoteLine)
+NEW_DISCOUNT = inserts(Discount, NewDiscount, without=("is_counted",))
+CHANGED_DISCOUNT = updates(
+    Discount,
+    DiscountState,
+    keys=("id", "customer_id"),
+    without=("subscription_id", "name", "percent_off", "amount_off_cents", "currency", "periods", "plan_ids"),
+)
 NEW_INVOICE = inserts(Invoice, NewInvoice, without=("lines",))
 FINALIZED_DRAFT = updates(
     Invoice,
@@ -106,6 +115,7 @@ DRAFT_LINE = updates(
     without=(
         *("kind", "description", "plan_id", "quantity", "unit_amount_cents", "amount_cents", "period_ordinal"),
         *("period_start", "period_end", "reverses_line_id", "reverses_invoice_id", "created_at", "change_id"),
+        "whole_seconds",
     ),
 )
 CHANGED_INVOICE = updates(
@@ -115,7 +125,9 @@ CHANGED_INVOICE = updates(
     without=("customer_id", "subscription_id", "kind", "currency", "amount_cents", "due_at"),
 )
 NEW_PENDING_LINE = inserts(PendingLine, NewPendingLine, without=("line.reverses_invoice_id", "line.discount_cents"))
-NEW_LINE = inserts(InvoiceLine, NumberedLine, without=("line.reverses_invoice_id", "line.created_at"))
+NEW_LINE = inserts(
+    InvoiceLine, NumberedLine, without=("line.reverses_invoice_id", "line.created_at", "line.whole_seconds")
+)
 NEW_ALLOCATION = inserts(Allocation, NewAllocation)
 RELEASED_ALLOCATION = updates(Allocation, ReleasedAllocation, keys=("id",))
 LEDGER_ENTRY = inserts(LedgerEntry, NewLedgerEntry)
@@ -148,10 +160,12 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     writes.add(CREDIT_NOTE, notes)
     writes.add(CREDIT_NOTE_LINE, [line for note in notes for line in note.lines])
     writes.add(CHANGED_CREDIT_NOTE, changed("changed_credit_notes"))
+    writes.add(NEW_DISCOUNT, decided(attrgetter("new_discounts")))
+    writes.add(CHANGED_DISCOUNT, changed("changed_discounts"))
     writes.add(NEW_INVOICE, decided(attrgetter("invoices")))
     drafts: list[NewInvoice] = decided(attrgetter("finalized_drafts"))
     writes.add(FINALIZED_DRAFT, drafts)
-    writes.add(DRAFT_LINE, [line for draft in drafts for line in draft.lines if line.tax])
+    writes.add(DRAFT_LINE, [line for draft in drafts for line in draft.lines])
     writes.add(NEW_PENDING_LINE, decided(new_pending_lines))
     writes.add(NEW_LINE, decided(numbered_lines))
     writes.add(NEW_ALLOCATION, decided(attrgetter("allocations")))

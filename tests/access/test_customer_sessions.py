@@ -467,7 +467,10 @@ async def rows(database: Database) -> dict[str, int]:
         }
 
 
-ALLOWED = {"cancelSubscription", "undoSubscriptionCancellation", "changeSubscription", "withdrawSubscriptionChange"}
+ALLOWED = {
+    *("cancelSubscription", "undoSubscriptionCancellation", "changeSubscription", "withdrawSubscriptionChange"),
+    "redeemCoupon",
+}
 
 
 async def test_all_other_mutations_are_forbidden(

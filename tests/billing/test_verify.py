@@ -14,8 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from billing.changes import ChangeMode, ChangeRequest
+from billing.coupon_validation import CouponRequest
 from billing.credit_notes import Distribution, RequestedCredit
-from billing.enums import TaxCategory, TaxKind
+from billing.enums import CouponDuration, TaxCategory, TaxKind
 from billing.ids import PlanId
 from billing.subscribing import CancellationRequest, SubscriptionRequest
 from db.database import Database
@@ -32,6 +33,7 @@ from db.queries.invariants.corrections import (
     REFUNDED_AND_REVERSED_PAYMENTS,
     REFUNDED_CREDIT_NOTES,
 )
+from db.queries.invariants.discounts import PERIODS_USED, REDEMPTIONS
 from db.queries.invariants.money import (
     AMOUNTS_DUE,
     BALANCE_APPLIED,
@@ -62,6 +64,7 @@ from db.queries.invariants.taxes import CREDITED_TAX_GROUPS, TAX_GROUPS
 from services.corrections import refund_payment, reverse_recorded_payment
 from services.credit_notes import create_credit_note, void_issued_credit_note
 from services.customers import create_customer
+from services.discounts import create_coupon
 from services.drafts import OneOffLine, create_invoice, delete_draft_invoice, finalize_invoice
 from services.invoices import mark_invoice_uncollectible, reissue_invoice, void_invoice
 from services.payments import record_payment
@@ -221,6 +224,19 @@ async def of_taxes(books: Books) -> None:
     await books.note("ivy_first", "ivy_note", 119)
 
 
+async def of_discounts(books: Books) -> None:
+    """Jan subscribes with a coupon, and so does Kim, on a test clock. Jan's first invoice is voided and reissued."""
+    coupon = CouponRequest("JAN", "Welcome", percent_off=Decimal(15), duration=CouponDuration.ONCE, max_redemptions=2)
+    books.keep("coupon", (await books.do(create_coupon, request=coupon)).coupon_id)
+    await books.customer("jan")
+    await books.customer("kim", test_clock_id=books.ids["clock"])
+    for name in ("jan", "kim"):
+        await books.subscribe(name, "pro", coupon_codes=["jan"])
+    await books.do(void_invoice, invoice_id=books.ids["jan_first"])
+    again = await books.do(reissue_invoice, invoice_id=books.ids["jan_first"])
+    books.keep("jan_again", again.invoice_id)
+
+
 async def keep(books: Books) -> None:
     for plan, amount_cents in (("pro", 2900), ("team", 9000), ("mini", 100)):
         await books.plan(plan, amount_cents)
@@ -230,6 +246,7 @@ async def keep(books: Books) -> None:
     await of_other_subscriptions(books)
     await of_corrections(books)
     await of_taxes(books)
+    await of_discounts(books)
     async with books.database.sessions() as session:
         found = await session.execute(
             text(
@@ -242,6 +259,8 @@ async def keep(books: Books) -> None:
         books.keep("ada_void", await session.scalar(text(void_line), {"id": books.ids["ada_upgrade"]}))
         hals_line = "SELECT id FROM invoice_lines WHERE invoice_id = :id"
         books.keep("hal_line", await session.scalar(text(hals_line), {"id": books.ids["hal_first"]}))
+        jans = "SELECT id FROM discounts WHERE customer_id = :id"
+        books.keep("jan_discount", await session.scalar(text(jans), {"id": books.ids["jan"]}))
     books.keep("nowhere", uuid4())
     key = IdempotencyKey(api_key="local", key="order-1", request_hash=b"#" * 32, result={}, created_at=NOW)
     await stored(books.database.sessions, key)
@@ -309,34 +328,36 @@ async def test_books_in_order_break_nothing(books: Books) -> None:
 
     assert [each for each in checks if not each.holds] == []
     assert {each.name: each.rows for each in checks} == {
-        ONE_LIVE_SUBSCRIPTION.name: 6,
-        PERIODS_TILE.name: 7,
-        PERIODS_OF_SUBSCRIPTION.name: 7,
-        PERIODS_INVOICED.name: 7,
-        NEXT_BILLING.name: 7,
-        TERMS.name: 7,
-        LIVE_SUBSCRIPTION_COPIES.name: 9,
-        TEST_CLOCKS.name: 7 + 16,
-        TOTALS.name: 16,
+        ONE_LIVE_SUBSCRIPTION.name: 8,
+        PERIODS_TILE.name: 9,
+        PERIODS_OF_SUBSCRIPTION.name: 9,
+        PERIODS_INVOICED.name: 9,
+        NEXT_BILLING.name: 9,
+        TERMS.name: 9,
+        LIVE_SUBSCRIPTION_COPIES.name: 11,
+        TEST_CLOCKS.name: 9 + 19,
+        TOTALS.name: 19,
         TAX_GROUPS.name: 1,
-        AMOUNTS_DUE.name: 16,
-        PAID.name: 11,
+        PERIODS_USED.name: 2,
+        REDEMPTIONS.name: 1,
+        AMOUNTS_DUE.name: 19,
+        PAID.name: 13,
         PAYMENTS.name: 4,
         OVERPAYMENTS.name: 4,
         CREDITS.name: 1,
         BALANCE_APPLIED.name: 4,
         RELEASED.name: 1,
         LEDGER.name: 12,
-        BALANCES.name: 9,
+        BALANCES.name: 11,
         REVERSALS.name: 2,
-        CURRENCY_INVARIANT.name: 16 + 4 + 12 + 4,
-        VERSIONS.name: 104,
-        FEED.name: 104,
-        EVENTS.name: 9 + 4 + 7 + 16 + 4 + 4 + 1 + 1 + 1 + 1,
+        CURRENCY_INVARIANT.name: 19 + 4 + 12 + 4,
+        VERSIONS.name: 121,
+        FEED.name: 121,
+        EVENTS.name: 11 + 4 + 9 + 19 + 4 + 4 + 1 + 1 + 1 + 1 + 1 + 2,
         IDEMPOTENCY.name: 1,
-        SEQUENCES.name: 15,
-        LAST_NUMBERS.name: 9,
-        NUMBERS.name: 16,
+        SEQUENCES.name: 18,
+        LAST_NUMBERS.name: 11,
+        NUMBERS.name: 19,
         CREDIT_NOTES.name: 4,
         CREDITED_TAX_GROUPS.name: 1,
         CREDIT_NOTES_OF_INVOICES.name: 3,
@@ -581,6 +602,36 @@ CASES = (
         TOTALS,
         "UPDATE invoices SET discount_cents = 1 WHERE id = :gus_first",
         "invoice {gus_first}: discounts of 0 on lines and of 1 in total",
+    ),
+    Case(
+        "a discount that no coupon gave",
+        TOTALS,
+        "UPDATE invoices SET discounts = jsonb_set(discounts, '{0,amount_cents}', '434') WHERE id = :jan_again",
+        "invoice {jan_again}: discounts of 434 by coupon and of 435 in total",
+    ),
+    Case(
+        "a use that a discount does not count",
+        PERIODS_USED,
+        "UPDATE discounts SET periods_used = 0 WHERE id = :jan_discount",
+        "discount {jan_discount}: invoices use 1 periods, and it counts 0",
+    ),
+    Case(
+        "a use of a void invoice",
+        PERIODS_USED,
+        "UPDATE discounts SET periods_used = 2 WHERE id = :jan_discount",
+        "discount {jan_discount}: invoices use 1 periods, and it counts 2",
+    ),
+    Case(
+        "a redemption that a coupon does not count",
+        REDEMPTIONS,
+        "UPDATE coupons SET redeemed = 0 WHERE id = :coupon",
+        "coupon {coupon}: has 1 redemptions in real time, and counts 0",
+    ),
+    Case(
+        "more redemptions than allowed",
+        REDEMPTIONS,
+        "UPDATE coupons SET max_redemptions = 0 WHERE id = :coupon",
+        "coupon {coupon}: has 1 redemptions, and may have 0",
     ),
     Case(
         "rounding that is not in the total",
@@ -1022,8 +1073,8 @@ async def test_five_examples_are_enough(lawless: Database) -> None:
         await session.execute(text("UPDATE customers SET last_invoice_number = last_invoice_number + 1"))
         [broken] = [each for each in await verify(session) if not each.holds]
 
-    assert (broken.rows, broken.violations, len(broken.examples)) == (9, 9, 5)
-    assert broken.line().splitlines()[-1] == "        … and 4 more"
+    assert (broken.rows, broken.violations, len(broken.examples)) == (11, 11, 5)
+    assert broken.line().splitlines()[-1] == "        … and 6 more"
 
 
 async def test_many_rows_take_as_many_statements_as_few(database: Database) -> None:

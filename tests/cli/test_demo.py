@@ -49,7 +49,7 @@ async def test_two_runs_make_the_same_data(database_url: str, empty_database_url
     empty = {table for table, rows in one.items() if rows == "None"}
     assert empty == {
         *("billing_holds", "billing_runs", "idempotency_keys", "pending_lines", "test_clocks"),
-        *("api_keys", "rate_buckets", "refunds", "reversals", "sellers", "tax_rates"),
+        *("api_keys", "rate_buckets", "refunds", "reversals"),
     }
 
 
@@ -64,7 +64,7 @@ async def test_every_period_until_then_is_billed_and_none_is_due(database: Datab
         periods = await count(database.sessions, BillingPeriod)
         changes = await session.scalar(numbered.where(Invoice.kind == InvoiceKind.PRORATION)) or 0
         assert await session.scalar(numbered) == periods + changes
-        assert 5 < changes < 30
+        assert 3 < changes < 30
         gaps = (
             select(Customer.id)
             .outerjoin(Invoice, Invoice.customer_id == Customer.id)

@@ -46,10 +46,11 @@ async def test_rows_that_exist_keep_their_values_and_were_never_taxed(
 
     after = await all_rows(database_url)
     untaxed = {"discount_cents": 0, "rounding_cents": 0, "taxes": None, "tax_date": None, "seller_id": None}
+    later: dict[str, Any] = {"discounts": None}
     new: dict[str, dict[str, Any]] = {
-        "invoices": untaxed,
+        "invoices": untaxed | later,
         "invoice_lines": {"discount_cents": 0, "tax": None},
-        "pending_lines": {"tax": None},
+        "pending_lines": {"tax": None, "whole_seconds": None},
         "customers": {"tax_profile": None},
         "plans": {"tax": None},
     }

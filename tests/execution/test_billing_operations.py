@@ -34,7 +34,8 @@ from rich.console import Console
 from sqlalchemy import select
 
 from billing.limits import MAX_CENTS
-from cli.demo import PLANS, fill
+from cli.demo import fill
+from cli.demo_terms import PLANS
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Base, Customer

@@ -4,17 +4,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from rich.console import Console
-
-from cli.demo import fill
 from db.backup import read_manifest
+from db.database import Database
 from db.embedded import EmbeddedPostgres
 from tests.cli.conftest import billing
 from tests.conftest import execute, named
 from tests.db.test_schema import alembic
 from tests.db.test_upgrade import violated
 from tests.faults.test_backup_files import backup, rewritten, scalar, source  # noqa: F401 - fixtures
-from tests.support import NOW
+from tests.races.lives import a_subscriber, store_customers, stored_plans
 
 NUMBER = "SELECT event_xid()::text::bigint"
 
@@ -23,7 +21,10 @@ async def test_a_backup_of_an_older_revision_is_migrated_when_it_is_restored(
     server: EmbeddedPostgres, empty_database_url: str, tmp_path: Path
 ) -> None:
     alembic(empty_database_url, "upgrade", "head")
-    await fill(empty_database_url, customers=20, as_of=NOW, console=Console(quiet=True))
+    database = Database(empty_database_url)
+    plans = await stored_plans(database)
+    await store_customers(database, [a_subscriber(seed, plans) for seed in range(20)])
+    await database.close()
     alembic(empty_database_url, "downgrade", "0003")
     name, file = f"newer_{uuid4().hex}", tmp_path / "old.backup"
     assert billing("backup", str(file), DATABASE_URL=empty_database_url).returncode == 0

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert, select
 
+from billing.discounts import DiscountState
 from billing.enums import EventType, ObjectType
 from billing.ids import new_id
 from billing.records import CustomerState, InvoiceState, SubscriptionState, VersionedState
@@ -21,7 +22,7 @@ from db.database import Database
 from db.models import Customer, Event
 from db.models.kinds import KINDS, Kind
 from graph.schema.types.events import TYPES_ABOUT, fields_of
-from services.accounts.write import CHANGED_CUSTOMER, CHANGED_INVOICE, CHANGED_SUBSCRIPTION
+from services.accounts.write import CHANGED_CUSTOMER, CHANGED_DISCOUNT, CHANGED_INVOICE, CHANGED_SUBSCRIPTION
 from services.events import record
 from tests.event_changes import COLUMN_OF_PART, KINDS_THAT_CHANGE, UNNAMED, fields_by_column
 from tests.support import NOW, PATIENCE_SECONDS, Api, a_customer, a_plan, counted_statements, day, stored, undone
@@ -461,6 +462,7 @@ async def test_an_event_tells_what_happened_to_what(api: Api, sessions: Sessions
         (CustomerState, CHANGED_CUSTOMER),
         (SubscriptionState, CHANGED_SUBSCRIPTION),
         (InvoiceState, CHANGED_INVOICE),
+        (DiscountState, CHANGED_DISCOUNT),
     ],
 )
 def test_events_tell_of_the_columns_that_rules_change_and_the_api_shows(
@@ -473,7 +475,10 @@ def test_events_tell_of_the_columns_that_rules_change_and_the_api_shows(
 
 @pytest.mark.parametrize("kind", KINDS_THAT_CHANGE)
 def test_events_tell_of_columns_by_the_names_of_fields(kind: str) -> None:
-    never_change = {"customer_id", "subscription_id", "invoice_id", "replaces_id", "test_clock_id"}
+    never_change = {
+        *("customer_id", "subscription_id", "invoice_id", "replaces_id", "test_clock_id"),
+        *("coupon_id", "plan_ids", "periods"),
+    }
     for column, fields in fields_by_column(kind).items():
         if column not in {*never_change, *COLUMN_OF_PART.values()}:
             [said] = fields_of([column])

@@ -147,8 +147,8 @@ def test_limits_in_descriptions_and_messages_come_from_their_constants() -> None
         "Number of units in the billing interval. For example, 30 with DAY bills every 30 days.",
         (
             "The next invoices, as they would be issued if nothing changes before then. Fewer than `count` if the "
-            "subscription ends. Costs three SQL statements, and one more if there is a seller, regardless of the "
-            "number of subscriptions."
+            "subscription ends. Costs three SQL statements, one more if there is a seller, and one more if there are "
+            "discounts, regardless of the number of subscriptions."
         ),
         (
             "There are too many allocations, two name the same invoice, they add up to more than the payment, or the"
@@ -163,9 +163,9 @@ def test_the_codes_of_refusals_follow_from_their_classes(read: GraphQLSchema) ->
     codes = read.type_map["UserErrorCode"]
 
     assert isinstance(codes, GraphQLEnumType)
-    assert [(name, value.description) for name, value in codes.values.items()] == [
-        (refusal.code, refusal.description) for refusal in refusals
-    ]
+    assert {name: value.description for name, value in codes.values.items()} == {
+        refusal.code: refusal.description for refusal in refusals
+    }
 
 
 def subclasses(of: type[BillingError]) -> Iterator[type[BillingError]]:

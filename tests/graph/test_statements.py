@@ -19,6 +19,7 @@ from tests.support import NOW, Api, counted_statements, events_settle
 
 CLOCK = "01930000-0000-7000-8000-000000000000"
 RATE = "01930000-0000-7000-8000-000000000001"
+COUPON = "01930000-0000-7000-8000-000000000003"
 SELLER = "01930000-0000-7000-8000-000000000002"
 
 ROOTS = {
@@ -32,19 +33,20 @@ ROOTS = {
     "testClocks": "first: 4",
     "billingRuns": "first: 4",
     "taxRates": "first: 4",
+    "coupons": "first: 4",
 }
 """Root lists, with arguments that select rows with relations to follow."""
 
-TAX_PARTS = ("AppliedTax", "TaxId", "TaxRegistration", "BankAccount", "CashRounding")
+PARTS = ("AppliedTax", "AppliedDiscount", "TaxId", "TaxRegistration", "BankAccount", "CashRounding")
 
 STATEMENTS = {
-    **dict.fromkeys((*("Address", "BillTo", "MetadataEntry", "PendingChange", "InvoicePreviewLine"), *TAX_PARTS), 0),
-    "InvoicePreview": 4,
+    **dict.fromkeys((*("Address", "BillTo", "MetadataEntry", "PendingChange", "InvoicePreviewLine"), *PARTS), 0),
+    "InvoicePreview": 5,
 }
 """Number of statements for a relation to each of these types, if it is not one.
 
-Values that are parts of a row take none. An invoice preview reads the account, its unpaid invoices, the rules
-of taxes, and pending lines.
+Values that are parts of a row take none. An invoice preview reads the account, its unpaid invoices, discounts,
+the rules of taxes, and pending lines.
 """
 
 # Rows that give every relation something to follow, half of them on a test clock. Billing rules are ignored.
@@ -126,7 +128,7 @@ INSERT INTO tax_rates (id, name, kind, category, percent, version, created_at, u
 VALUES ('{RATE}', 'VAT', 'VAT', 'S', 19, 1, now(), now());
 
 INSERT INTO sellers (id, revision, legal_name, home_country, tax_ids, time_zone, registrations, created_at)
-VALUES ('{SELLER}', 1, 'Example GmbH', 'DE', '[]', 'UTC', '[{{"country": "DE", "region": null,
+VALUES ('{SELLER}', 2, 'Example GmbH', 'DE', '[]', 'UTC', '[{{"country": "DE", "region": null,
   "valid_from": "2020-01-01T00:00:00+00:00", "rate_ids": ["{RATE}"]}}]', now());
 
 UPDATE invoices SET seller_id = '{SELLER}';
@@ -135,6 +137,17 @@ UPDATE plans SET tax = '{{"behavior": "EXCLUSIVE", "rate_ids": ["{RATE}"], "amou
 
 UPDATE customers SET tax_profile = '{{"status": "TAXABLE", "exemption_reason": null, "ids": [],
   "rate_ids": ["{RATE}"]}}';
+
+INSERT INTO coupons (id, code, name, percent_off, duration, plan_ids, redeemed, version, created_at, updated_at)
+VALUES ('{COUPON}', 'A', 'Welcome', 15, 'FOREVER', (SELECT array_agg(id) FROM plans), 0, 1, now(), now());
+
+INSERT INTO discounts (id, customer_id, subscription_id, coupon_id, name, percent_off, plan_ids, periods_used, version,
+  created_at, updated_at)
+SELECT DISTINCT ON (customer_id) id, customer_id, id, '{COUPON}', 'Welcome', 15, '{{}}', 0, 1, now(), now()
+FROM subscriptions;
+
+UPDATE invoices SET discounts = jsonb_build_array(jsonb_build_object('discount_id', discounts.id, 'name', 'Welcome',
+  'amount_cents', 1, 'ordinals', '[0]'::jsonb)) FROM discounts WHERE discounts.customer_id = invoices.customer_id;
 
 INSERT INTO billing_runs (id, trigger, as_of, created_at, renewed, failed, invoices, past_due)
 VALUES (gen_random_uuid(), 'SERVER', now(), now(), 0, 0, 0, 0);

@@ -7,11 +7,12 @@ from typing import Any
 
 from billing.account import Account
 from billing.changes import ChangeMode, change_terms
-from billing.enums import PaymentMethod, PlanInterval
+from billing.enums import EventType, ObjectType, PaymentMethod, PlanInterval
 from billing.ids import new_id
 from billing.paying import apply_payment
 from billing.subscribing import CancellationRequest, decide_cancellation, subscribe
-from cli.demo import DemoCustomer, live_until, new_account, plan_created, store_made, terms_of
+from cli.demo import DemoCustomer, live_until, new_account, store_made, terms_of
+from cli.demo_terms import created
 from db.database import Database
 from db.models import Plan
 from services.accounts.write import store_events
@@ -40,7 +41,8 @@ async def store_plans(database: Database, plans: Sequence[Plan]) -> None:
     async with database.sessions.begin() as session:
         session.add_all(plans)
         await session.flush()
-        await store_events(session, [plan_created(plan, new_id) for plan in plans])
+        kind, type_ = ObjectType.PLAN, EventType.PLAN_CREATED
+        await store_events(session, [created(plan.id, kind, type_, plan.created_at, new_id) for plan in plans])
 
 
 async def store_customers(database: Database, customers: Sequence[DemoCustomer]) -> None:

@@ -33,6 +33,7 @@ WITHOUT_A_KEY = {
     *("updateInvoice", "updatePayment"),
     *("createApiKey", "revokeApiKey", "createCustomerSession"),
     *("updateSeller", "archiveTaxRate", "confirmTaxId"),
+    *("archiveCoupon", "removeDiscount"),
 }
 """Mutations that do not bill or move money. A retry has the same result, is rejected, or creates another API key,
 session or version of the seller.
@@ -131,6 +132,15 @@ async def a_plan(_api: Api) -> Fields:
     return {"code": uuid4().hex, "name": "Pro", "amountCents": 2900, "currency": "EUR"}
 
 
+async def a_coupon(_api: Api) -> Fields:
+    return {"code": uuid4().hex, "name": "Welcome", "percentOff": "15", "maxRedemptions": 10}
+
+
+async def a_redemption(api: Api) -> Fields:
+    coupon = await api.mutate("createCoupon", "coupon { code }", **await a_coupon(api))
+    return {"code": coupon["coupon"]["code"], "subscriptionId": await api.a_subscription()}
+
+
 async def a_test_clock(_api: Api) -> Fields:
     return {"name": "June"}
 
@@ -167,6 +177,8 @@ WITH_A_KEY: dict[str, tuple[Callable[[Api], Awaitable[Fields]], str]] = {
     "extendPeriod": (an_extension, "subscription { id version currentPeriodEnd }"),
     "createInvoice": (a_draft, INVOICE),
     "createTaxRate": (a_tax_rate, "taxRate { id name percent version }"),
+    "createCoupon": (a_coupon, "coupon { id code version }"),
+    "redeemCoupon": (a_redemption, "discount { id version }"),
     "addInvoiceLine": (a_line, INVOICE),
     "finalizeInvoice": (a_draft_to_finalize, INVOICE),
     "voidInvoice": (an_open_invoice, INVOICE),

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from db.models.kinds import KINDS
-from db.queries.invariants import corrections, money, records, subscriptions, taxes
+from db.queries.invariants import corrections, discounts, money, records, subscriptions, taxes
 from db.queries.invariants.rule import Invariant
 
 INVARIANTS = (
@@ -26,6 +26,8 @@ INVARIANTS = (
     subscriptions.TEST_CLOCKS,
     money.TOTALS,
     taxes.TAX_GROUPS,
+    discounts.PERIODS_USED,
+    discounts.REDEMPTIONS,
     money.AMOUNTS_DUE,
     money.PAID,
     money.PAYMENTS,

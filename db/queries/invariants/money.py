@@ -13,6 +13,9 @@ TOTALS = Invariant(
         WHEN coalesce(lines.discount, 0) <> i.discount_cents THEN
             format('invoice %s: discounts of %s on lines and of %s in total', i.id, coalesce(lines.discount, 0),
                    i.discount_cents)
+        WHEN coalesce(applied.cents, 0) <> i.discount_cents THEN
+            format('invoice %s: discounts of %s by coupon and of %s in total', i.id, coalesce(applied.cents, 0),
+                   i.discount_cents)
         WHEN coalesce(lines.tax, 0) <> i.tax_cents THEN
             format('invoice %s: taxes of %s on lines and of %s in total', i.id, coalesce(lines.tax, 0), i.tax_cents)
         WHEN i.subtotal_cents + i.tax_cents + i.rounding_cents <> i.amount_cents THEN
@@ -26,6 +29,9 @@ TOTALS = Invariant(
         FROM invoice_lines AS l
         GROUP BY l.invoice_id, l.customer_id
     ) AS lines ON lines.invoice_id = i.id AND lines.customer_id = i.customer_id
+    LEFT JOIN LATERAL (
+        SELECT sum((each ->> 'amount_cents')::bigint) AS cents FROM jsonb_array_elements(i.discounts) AS each
+    ) AS applied ON i.discounts IS NOT NULL
     """,
 )
 

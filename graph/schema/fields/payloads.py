@@ -25,8 +25,10 @@ from billing.errors import BillingError
 from billing.limits import MAX_IDEMPOTENCY_KEY
 from billing.validation import UNCHANGED, Unchanged
 from db.queries.lookups import (
+    coupons_by_id,
     credit_notes_by_id,
     customers_by_id,
+    discounts_by_id,
     invoices_by_id,
     payments_by_id,
     plans_by_id,
@@ -85,6 +87,8 @@ made_payment = partial(edge, payments_by_id, "made.payment_id")
 made_credit_note = partial(edge, credit_notes_by_id, "made.credit_note_id")
 made_seller = partial(edge, sellers_by_id, "made.seller_id")
 made_tax_rate = partial(edge, tax_rates_by_id, "made.tax_rate_id")
+made_coupon = partial(edge, coupons_by_id, "made.coupon_id")
+made_discount = partial(edge, discounts_by_id, "made.discount_id")
 made_test_clock = partial(edge, test_clocks_by_id, "made.test_clock_id")
 """Payload fields for the objects that the mutation created or changed. They return the current state of the objects."""
 

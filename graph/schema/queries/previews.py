@@ -6,6 +6,7 @@ import strawberry
 
 from billing import limits
 from billing.changes import ChangeMode
+from billing.enums import ApiKeyScope, CustomerPermission
 from billing.ids import CustomerId, SubscriptionId
 from graph.schema.fields.context import Info
 from graph.schema.fields.payloads import Payload, payload, preview
@@ -39,6 +40,10 @@ describe_fields(
     PreviewSubscriptionInput,
     customer_id="The customer to bill. Must not be archived.",
     plan_id="The plan. It must not be archived, and must be in the customer's currency.",
+    coupon_codes=(
+        f"Codes of coupons to redeem for the subscription, at most {limits.MAX_DISCOUNTS}. A customer session needs the"
+        " permission REDEEM_COUPONS."
+    ),
     start_at=f"When the subscription would start, within {limits.MAX_START_DAYS} days. {START_NOW}",
     trial_days=(
         f"Length of the trial in days, 0 to {limits.MAX_TRIAL_DAYS}, as for `createSubscription`. 0 for no trial."
@@ -191,6 +196,8 @@ class PreviewQueries:
     async def preview_subscription(self, info: Info, input: PreviewSubscriptionInput) -> PreviewSubscriptionPayload:
         request = input.request()
         info.context.access.require_plan(request.plan_id)
+        if request.coupon_codes:
+            info.context.access.require(ApiKeyScope.READ, CustomerPermission.REDEEM_COUPONS)
         async with info.context.reads() as session:
             invoice = await previews.preview_subscription(
                 session,

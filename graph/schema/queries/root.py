@@ -10,10 +10,13 @@ from billing.validation import MINOR_UNITS, email_key_or_none
 from db import models
 from db.queries.lookups import (
     by_id,
+    coupons_by_code,
+    coupons_by_id,
     credit_notes_by_id,
     customers_by_email_key,
     customers_by_external_id,
     customers_by_id,
+    discounts_by_id,
     invoices_by_id,
     invoices_by_number,
     kinds_by_id,
@@ -38,6 +41,7 @@ from graph.schema.types.access import ApiKey
 from graph.schema.types.common import Node, SupportedCurrency
 from graph.schema.types.corrections import CreditNote, CreditNoteFilter, CreditNoteOrder
 from graph.schema.types.customers import CUSTOMER_SEARCH, Customer, CustomerFilter, CustomerOrder
+from graph.schema.types.discounts import Coupon, CouponFilter, CouponOrder, Discount
 from graph.schema.types.events import Event, events_cursor, feed
 from graph.schema.types.invoices import Invoice, InvoiceFilter, InvoiceOrder
 from graph.schema.types.payments import Payment, PaymentFilter, PaymentOrder
@@ -63,8 +67,8 @@ async def find_node(info: Info, id: strawberry.ID) -> Any:
     return None if kind is None else await info.context.find(by_id[kind.model], key)
 
 
-def stored_number(text: str) -> str:
-    """Returns the invoice number in the form in which it is stored. Numbers are upper case, as their prefixes are."""
+def stored_code(text: str) -> str:
+    """Returns an invoice number or the code of a coupon in the form in which it is stored: in upper case."""
     return text.strip().upper()
 
 
@@ -134,7 +138,7 @@ class Query(PreviewQueries):
         argument="number",
         argument_description="The invoice number, such as `7K2M9QXW4T-0001`.",
         argument_type=str,
-        key_of=stored_number,
+        key_of=stored_code,
     )
     payment: Payment | None = lookup(payments_by_id, "The payment with this id.")
     payment_by_reference: Payment | None = lookup(
@@ -147,6 +151,18 @@ class Query(PreviewQueries):
         key_of=str,
     )
     credit_note: CreditNote | None = lookup(credit_notes_by_id, "The credit note with this id.")
+    coupon: Coupon | None = lookup(
+        coupons_by_id, "The coupon with this id. Customer sessions find only coupons that the customer redeemed."
+    )
+    coupon_by_code: Coupon | None = lookup(
+        coupons_by_code,
+        "The coupon with this code, ignoring case. Customer sessions find only coupons that the customer redeemed.",
+        argument="code",
+        argument_description="The code.",
+        argument_type=str,
+        key_of=stored_code,
+    )
+    discount: Discount | None = lookup(discounts_by_id, "The discount with this id.")
     tax_rate: TaxRate | None = lookup(tax_rates_by_id, "The tax rate with this id.")
 
     @strawberry.field(description="The profile of the seller that is in force. Null before the first `updateSeller`.")
@@ -225,6 +241,12 @@ class Query(PreviewQueries):
             "All credit notes, including void ones. Credit notes on a test clock are omitted unless the filter names"
             " the clock, the customer or the invoice."
         ),
+    )
+    coupons: Connection[Coupon] = connection(
+        models.Coupon,
+        filter_by=CouponFilter,
+        order_by=CouponOrder,
+        description="All coupons, including archived ones. Customer sessions see those that the customer redeemed.",
     )
     tax_rates: Connection[TaxRate] = connection(
         models.TaxRate,

@@ -31,6 +31,7 @@ describe(
         " mode: an upgrade is billed now; a downgrade takes effect with the next period and can be withdrawn until"
         " then. A change that credits more than it charges is rejected."
     ),
+    REDEEM_COUPONS="Redeem coupons for the customer or the subscription.",
     VIEW_CREDIT_NOTES="Read the customer's credit notes and their events.",
 )
 

@@ -38,6 +38,7 @@ from graph.schema.types.common import (
     within,
 )
 from graph.schema.types.corrections import CreditNote, CreditNoteFilter, CreditNoteOrder
+from graph.schema.types.discounts import Discount, DiscountFilter, DiscountOrder
 from graph.schema.types.events import Event, feed_by
 from graph.schema.types.invoices import InvoiceFilter, InvoiceOrder
 from graph.schema.types.lazy import LazyInvoice, LazySubscription, LazyTestClock
@@ -132,6 +133,13 @@ class Customer(Node):
         filter_by=CreditNoteFilter,
         order_by=CreditNoteOrder,
         description="All credit notes, including void ones.",
+    )
+    discounts: Connection[Discount] = connection(
+        models.Discount,
+        parent="customer_id",
+        filter_by=DiscountFilter,
+        order_by=DiscountOrder,
+        description="The discounts of the customer and of its subscriptions, including removed ones.",
     )
     ledger: Connection[LedgerEntry] = connection(
         models.LedgerEntry,

@@ -37,6 +37,8 @@ describe(
     CREDIT_NOTE="A credit note.",
     SELLER="A version of the seller's profile.",
     TAX_RATE="A tax rate.",
+    COUPON="A coupon.",
+    DISCOUNT="A discount, which is a redeemed coupon.",
     TEST_CLOCK="A test clock.",
 )
 describe(
@@ -98,6 +100,11 @@ describe(
     SELLER_UPDATED="The seller's profile was updated: this version is now in force.",
     TAX_RATE_CREATED="A tax rate was created.",
     TAX_RATE_ARCHIVED="A tax rate was archived.",
+    COUPON_CREATED="A coupon was created.",
+    COUPON_ARCHIVED="A coupon was archived.",
+    DISCOUNT_CREATED="A customer redeemed a coupon.",
+    DISCOUNT_UPDATED="The billing periods that a discount can still cover changed: an invoice used or returned one.",
+    DISCOUNT_REMOVED="A discount was removed.",
     TEST_CLOCK_CREATED="A test clock was created.",
     TEST_CLOCK_ADVANCING="A test clock started to advance.",
     TEST_CLOCK_ADVANCED="A test clock reached its target time.",
@@ -114,6 +121,7 @@ READ_OBJECT = {kind.type: by_id[kind.model] for kind in KINDS}
 
 FIELDS_OF_COLUMNS = {
     "plan_id": "plan",
+    "periods_used": "periodsLeft",
     "seller_id": "seller",
     "pending_plan_id": "pendingChange",
     "pending_quantity": "pendingChange",

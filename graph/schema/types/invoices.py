@@ -41,6 +41,7 @@ from graph.schema.types.common import (
     within,
 )
 from graph.schema.types.corrections import CreditNote, CreditNoteFilter, CreditNoteOrder
+from graph.schema.types.discounts import AppliedDiscount, applied_discounts_field
 from graph.schema.types.lazy import (
     LazyCustomer,
     LazyInvoice,
@@ -95,7 +96,7 @@ class InvoiceLine:
         "Amount of the line before discounts, in minor units of the invoice's currency. Includes tax if `taxBehavior`"
         " is INCLUSIVE. Negative for a credit."
     )
-    discount_cents: Cents = field("The discount on the amount, in minor units. 0 or more; always 0 at present.")
+    discount_cents: Cents = field("The discount on the amount, in minor units. 0 or more, and 0 for a credit.")
     net_cents: Cents = line_net_field()
     tax_behavior: TaxBehavior = behavior_field("The tax treatment of `amountCents`.")
     taxes: list[AppliedTax] = line_taxes_field()
@@ -144,6 +145,9 @@ class Invoice(Node):
     subtotal_cents: Cents = field("The sum of the `netCents` of the lines, in minor units of `currency`.")
     discount_cents: Cents = field(
         "The sum of the discounts of the lines, in minor units of `currency`. The subtotal is after discounts."
+    )
+    discounts: list[AppliedDiscount] = applied_discounts_field(
+        "The discounts that lowered the invoice. Their amounts add up to `discountCents`."
     )
     tax_cents: Cents = field("The sum of the taxes, in minor units of `currency`.")
     rounding_cents: Cents = field(

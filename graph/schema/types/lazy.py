@@ -7,6 +7,7 @@ import strawberry
 if TYPE_CHECKING:
     from graph.schema.types.corrections import CreditNote
     from graph.schema.types.customers import Customer
+    from graph.schema.types.discounts import Discount
     from graph.schema.types.invoices import Invoice, InvoiceLine
     from graph.schema.types.payments import Payment
     from graph.schema.types.plans import Plan
@@ -28,6 +29,8 @@ LazyInvoiceLine: TypeAlias = Annotated["InvoiceLine", strawberry.lazy("graph.sch
 LazyPayment: TypeAlias = Annotated["Payment", strawberry.lazy("graph.schema.types.payments")]
 
 LazyCreditNote: TypeAlias = Annotated["CreditNote", strawberry.lazy("graph.schema.types.corrections")]
+
+LazyDiscount: TypeAlias = Annotated["Discount", strawberry.lazy("graph.schema.types.discounts")]
 
 LazySeller: TypeAlias = Annotated["Seller", strawberry.lazy("graph.schema.types.taxes")]
 

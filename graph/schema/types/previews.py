@@ -20,6 +20,7 @@ from graph.schema.fields.edges import edge
 from graph.schema.fields.errors import bad_user_input
 from graph.schema.fields.scalars import Cents, Currency, parse_id
 from graph.schema.types.common import describe, field
+from graph.schema.types.discounts import AppliedDiscount, applied_discounts_field
 from graph.schema.types.lazy import LazyPlan
 from graph.schema.types.taxes import AppliedTax, behavior_field, line_net_field, line_taxes_field, read_taxes
 from services import previews
@@ -76,6 +77,7 @@ class InvoicePreview:
     currency: Currency = field("The currency of all amounts.")
     subtotal_cents: Cents = field("The sum of the `netCents` of the lines, in minor units.")
     discount_cents: Cents = field("The sum of the discounts of the lines, in minor units.")
+    discounts: list[AppliedDiscount] = applied_discounts_field("The discounts that would lower the invoice.")
     tax_cents: Cents = field("The sum of the taxes, in minor units.")
     rounding_cents: Cents = field("The amount that rounds the total to the seller's increment, in minor units.")
     taxes: list[AppliedTax] = read_taxes("The taxes, each for a group of lines.")
@@ -127,8 +129,8 @@ def upcoming_invoices_field(*, deprecation_reason: str | None = None) -> Any:
         resolver=resolve,
         description=(
             "The next invoices, as they would be issued if nothing changes before then. Fewer than `count` if"
-            " the subscription ends. Costs three SQL statements, and one more if there is a seller, regardless of the"
-            " number of subscriptions."
+            " the subscription ends. Costs three SQL statements, one more if there is a seller, and one more if there"
+            " are discounts, regardless of the number of subscriptions."
         ),
         deprecation_reason=deprecation_reason,
         metadata={READS: {"id"}},

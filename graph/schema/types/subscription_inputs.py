@@ -18,6 +18,7 @@ from billing.subscribing import CancellationRequest, SubscriptionRequest
 from graph.schema.fields.access import Access
 from graph.schema.fields.scalars import parse_id
 from graph.schema.types.common import describe
+from graph.schema.types.discounts import coupon_codes_field
 
 MONTH_DAYS = f"{NOMINAL_MONTH / 86_400:.6f}"
 
@@ -128,6 +129,8 @@ class NewSubscriptionInput:
         default=None, description=f"{FIRST_PERIOD} Requires `billingAnchor`. Defaults to PRORATED."
     )
 
+    coupon_codes: list[str] = coupon_codes_field()
+
     def request(self) -> SubscriptionRequest:
         return SubscriptionRequest(
             PlanId(parse_id(self.plan_id)),
@@ -136,6 +139,7 @@ class NewSubscriptionInput:
             self.trial_days,
             self.trial_end,
             anchor_request(self.billing_anchor, self.first_period),
+            self.coupon_codes,
         )
 
 

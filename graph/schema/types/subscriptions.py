@@ -41,6 +41,7 @@ from graph.schema.types.common import (
     metadata_filter_field,
     within,
 )
+from graph.schema.types.discounts import Discount, DiscountFilter, DiscountOrder
 from graph.schema.types.invoices import InvoiceFilter, InvoiceLine, InvoiceOrder
 from graph.schema.types.lazy import LazyCustomer, LazyInvoice, LazyPlan, LazyTestClock
 from graph.schema.types.previews import InvoicePreview, upcoming_invoices_field
@@ -196,6 +197,16 @@ class Subscription(Node):
         pending_lines_by_subscription,
         "id",
         f"The lines that will be added to the next invoice, oldest first. At most {limits.MAX_PENDING_LINES}.",
+    )
+    discounts: Connection[Discount] = connection(
+        models.Discount,
+        parent="subscription_id",
+        filter_by=DiscountFilter,
+        order_by=DiscountOrder,
+        description=(
+            "The discounts of this subscription, including removed ones. Those of the customer apply too: see"
+            " `Customer.discounts`."
+        ),
     )
     billing_hold: BillingHold | None = edge(
         billing_holds_by_subscription,

@@ -1,0 +1,194 @@
+"""Coupons, discounts, and what discounts take off invoices."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any, ClassVar
+
+import strawberry
+
+from billing import limits
+from billing.enums import CouponDuration
+from billing.ids import PlanId
+from db import models
+from db.access.reads import Reads
+from db.queries.lookups import coupons_by_id, customers_by_id, discounts_by_id, plans_by_id, subscriptions_by_id
+from db.queries.pages import Condition
+from graph.execution import READS
+from graph.schema.fields.connections import Connection, connection
+from graph.schema.fields.context import Info
+from graph.schema.fields.edges import edge
+from graph.schema.fields.paging import OrderDirection
+from graph.schema.fields.scalars import Cents, Currency
+from graph.schema.types.common import Node, describe, field, is_set
+from graph.schema.types.lazy import LazyCustomer, LazyPlan, LazySubscription
+from graph.schema.types.taxes import counted, of_line
+
+describe(
+    CouponDuration,
+    "The number of billing periods that a discount covers.",
+    ONCE="One billing period. What is left of an amount is dropped.",
+    PERIODS="The number of billing periods in `periods`.",
+    FOREVER="All billing periods.",
+)
+
+
+@strawberry.input(description="Filter for discounts. Omitted fields do not filter.")
+class DiscountFilter:
+    removed: bool | None = strawberry.field(
+        default=None, description="True for removed discounts only, false for discounts that are not removed."
+    )
+
+    def conditions(self) -> tuple[Condition, ...]:
+        return is_set("removed_at", self.removed)
+
+
+@strawberry.enum(description="The field to sort discounts by.")
+class DiscountOrderField(Enum):
+    CREATED_AT = strawberry.enum_value("created_at", description="When the coupon was redeemed.")
+
+
+@strawberry.input(description="Sort order of discounts.")
+class DiscountOrder:
+    field: DiscountOrderField = strawberry.field(
+        default=DiscountOrderField.CREATED_AT, description="The field to sort by."
+    )
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="The sort direction.")
+
+
+@strawberry.type(
+    description=(
+        "A coupon that a customer redeemed, for one subscription or for all of the customer's invoices. It covers the"
+        " billing periods whose invoices it lowers, as many as the coupon says. Charges of changes within a covered"
+        " period are discounted too: by the percentage, or by the amount in proportion to the rest of the period."
+    )
+)
+class Discount(Node):
+    row: ClassVar = models.Discount
+
+    periods_left: int | None = of_line(
+        "The number of billing periods that the discount can still cover. A one-off invoice that it lowers counts like"
+        " a period; voiding an invoice returns what it used. Null for the duration FOREVER.",
+        int | None,
+        lambda row: None if row.periods is None else max(0, row.periods - row.periods_used),
+        *("periods", "periods_used"),
+    )
+    removed_at: datetime | None = field("When the discount was removed. Null if it was not.")
+    version: int = field("Version of the discount. Starts at 1 and increases by one with each change.")
+    created_at: datetime = field("When the coupon was redeemed.")
+    updated_at: datetime = field("When the discount was last changed.")
+
+    coupon: "Coupon" = edge(coupons_by_id, "coupon_id", "The coupon that was redeemed.")
+    customer: LazyCustomer = edge(customers_by_id, "customer_id", "The customer that redeemed the coupon.")
+    subscription: LazySubscription | None = edge(
+        subscriptions_by_id,
+        "subscription_id",
+        "The subscription whose invoices are discounted. Null for a discount on all invoices of the customer.",
+    )
+
+
+async def plans_in_order(reads: Reads, keys: Sequence[tuple[PlanId, ...]]) -> list[list[Any]]:
+    """Returns the plans for each list of ids, in the order of the ids."""
+    ids = list(dict.fromkeys(id_ for key in keys for id_ in key))
+    found = dict(zip(ids, await plans_by_id(reads, ids), strict=True)) if ids else {}
+    return [[found[id_] for id_ in key if found[id_] is not None] for key in keys]
+
+
+@strawberry.type(
+    description=(
+        "A discount that customers redeem with a code. It takes off a percentage, or an amount per billing period. It"
+        " never changes, except that it can be archived."
+    )
+)
+class Coupon(Node):
+    row: ClassVar = models.Coupon
+
+    code: str = field("The code to redeem it with, in upper case. Unique.")
+    name: str = field("The name of the discount on invoices.")
+    percent_off: Decimal | None = field("The percentage that it takes off. Null if it takes off an amount.")
+    amount_off_cents: Cents | None = field(
+        "The amount that it takes off each billing period, in minor units of `currency`. Null for a percentage."
+    )
+    currency: Currency | None = field("The currency of the amount. Null for a percentage.")
+    duration: CouponDuration = field("The number of billing periods that a discount covers.")
+    periods: int | None = field("The number of billing periods for the duration PERIODS, else null.")
+    max_redemptions: int | None = field(
+        "Maximum number of redemptions. Those of customers on test clocks do not count. Null if not limited."
+    )
+    expires_at: datetime | None = field(
+        "When it expires: it can no longer be redeemed, and its discounts stay. Null if it does not expire."
+    )
+    archived_at: datetime | None = field(
+        "When it was archived: it can no longer be redeemed, and its discounts stay. Null if not archived."
+    )
+    version: int = field("Version of the coupon. Starts at 1 and increases by one with each change.")
+    created_at: datetime = field("When the coupon was created.")
+    updated_at: datetime = field("When the coupon was last changed.")
+
+    redemptions: Connection[Discount] = connection(
+        models.Discount,
+        parent="coupon_id",
+        filter_by=DiscountFilter,
+        order_by=DiscountOrder,
+        description="The discounts of customers that redeemed it. Customer sessions see only the customer's own.",
+    )
+
+    @strawberry.field(
+        description=(
+            "The plans whose lines it discounts. Empty if it is not limited to plans: then it discounts all charges"
+            " and, if redeemed for a customer, one-off invoices too."
+        ),
+        metadata={READS: {"plan_ids"}},
+    )
+    async def plans(self: Any, info: Info) -> list[LazyPlan]:
+        found: list[LazyPlan] = await info.context.loaders.of(plans_in_order).load(tuple(self.plan_ids))
+        info.context.rows.give(len(found))
+        return found
+
+
+@strawberry.type(description="The amount that a discount took off an invoice.")
+class AppliedDiscount:
+    name: str = field("The name of the coupon.")
+    amount_cents: Cents = field("The amount, in minor units of the invoice's currency.")
+
+    discount: Discount | None = edge(
+        discounts_by_id, "discount_id", "The discount. Null in the preview of a redemption, which stores none."
+    )
+
+
+def applied_discounts_field(description: str) -> Any:
+    """Declares the discounts of an invoice, which may be null in the table."""
+
+    def resolve(self: Any, info: Info) -> list[AppliedDiscount]:
+        return counted(self.discounts or (), info)
+
+    return strawberry.field(resolver=resolve, description=description, metadata={READS: {"discounts"}})
+
+
+def coupon_codes_field() -> Any:
+    return strawberry.field(
+        default_factory=list,
+        description=f"Codes of coupons to redeem for the subscription, at most {limits.MAX_DISCOUNTS}.",
+    )
+
+
+@strawberry.input(description="Filter for coupons. Omitted fields do not filter.")
+class CouponFilter:
+    archived: bool | None = strawberry.field(
+        default=None, description="True for archived coupons only, false for coupons that are not archived."
+    )
+
+    def conditions(self) -> tuple[Condition, ...]:
+        return is_set("archived_at", self.archived)
+
+
+@strawberry.enum(description="The field to sort coupons by.")
+class CouponOrderField(Enum):
+    CREATED_AT = strawberry.enum_value("created_at", description="When the coupon was created.")
+
+
+@strawberry.input(description="Sort order of coupons.")
+class CouponOrder:
+    field: CouponOrderField = strawberry.field(default=CouponOrderField.CREATED_AT, description="The field to sort by.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="The sort direction.")
