@@ -5,12 +5,12 @@ Pure: changes lines, and the discounts of an `Account`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from fractions import Fraction
 
 from billing.account import Account
 from billing.discounts import NOWHERE, AppliedDiscount, DiscountedPeriods, DiscountState
 from billing.enums import EventType
 from billing.ids import InvoiceLineId, SubscriptionId
+from billing.money import PERCENT_UNITS, percent_units
 from billing.new_records import Line
 from billing.periods import Period
 from billing.proration import share, split
@@ -86,8 +86,8 @@ def cents_off(
     """Returns what a discount takes off the lines of `again` and of `first`: never more than what is `left` of each."""
     bases = [left[line.id] for line in [*again, *first]]
     if discount.percent_off is not None:
-        percent = Fraction(discount.percent_off) / 100
-        cents = rounded_once([base * percent for base in bases]) if bases else []
+        units = percent_units(discount.percent_off)
+        cents = rounded_once([base * units for base in bases], PERCENT_UNITS) if bases else []
         return cents[: len(again)], cents[len(again) :]
     assert discount.amount_off_cents is not None, "a discount has a percentage or an amount"
     parts = [min(left[line.id], part_of_amount(discount.amount_off_cents, line)) for line in again]

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 
 from billing.errors import AmountTooLarge
 from billing.limits import MAX_CENTS
+
+PERCENT_UNITS = 10**6
+"""A percentage with four decimals is a whole number of these parts of 1."""
 
 TOO_LARGE = f"An amount is more than {MAX_CENTS} minor units."
 
@@ -23,6 +27,11 @@ def checked_cents(cents: int) -> int:
 def multiply_cents(unit_cents: int, quantity: int) -> int:
     """Returns the price of `quantity` units. Raises `AmountOverflow`."""
     return checked_cents(unit_cents * quantity)
+
+
+def percent_units(percent: Decimal) -> int:
+    """Returns a percentage, with at most four decimals, as a number of `PERCENT_UNITS`th parts of 1."""
+    return int(percent * 10**4)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ of the customer, else those of the customer's place.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -13,7 +12,7 @@ from billing.enums import LineKind, TaxCategory, TaxKind, TaxStatus
 from billing.ids import TaxRateId
 from billing.new_records import Line
 from billing.records import CustomerState
-from billing.taxes import NO_PROFILE, UNTAXED, Tax, TaxAmount, TaxProfile, TaxRules
+from billing.taxes import NO_PROFILE, UNTAXED, LineTax, Tax, TaxAmount, TaxProfile, TaxRules
 
 EU_COUNTRIES = frozenset(
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905
@@ -36,7 +35,7 @@ def assign_taxes(lines: Sequence[Line], customer: CustomerState, rules: TaxRules
         tax = line.tax or UNTAXED
         if line.kind is not LineKind.PRORATION_CREDIT:
             taxes = by_status or configured_taxes(tax.rate_ids, customer, rules, at)
-            line.tax = replace(tax, amounts=tuple(map(without_amount, taxes)))
+            line.tax = LineTax(tax.behavior, tax.rate_ids, tuple(map(without_amount, taxes)))
         elif line.reverses_line_id in own:
             line.tax = own[line.reverses_line_id].tax
 

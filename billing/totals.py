@@ -5,17 +5,14 @@ Tax is computed once for each group, and then split to its lines: EN 16931, BR-C
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
+from math import lcm
 
 from billing.discounts import AppliedDiscount
 from billing.enums import TaxBehavior
-from billing.money import checked_cents
+from billing.money import PERCENT_UNITS, checked_cents, percent_units
 from billing.new_records import Line
 from billing.rounding import divide, rounded_once
 from billing.taxes import LineTax, Tax, TaxAmount
-
-PERCENT_UNITS = 10**6
-"""A percentage with four decimals is a whole number of these parts of 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +60,31 @@ def tax_lines(lines: Sequence[Line]) -> tuple[TaxAmount, ...]:
     shares: dict[tuple[object, object], int] = {}
     for part in parts.values():
         exact = [exact_tax(line, tax) for line, tax in part]
-        for (line, tax), cents in zip(part, rounded_once(exact), strict=True):
+        whole = lcm(*(each for _, each in exact))
+        rounded = rounded_once([cents * (whole // each) for cents, each in exact], whole)
+        for (line, tax), cents in zip(part, rounded, strict=True):
             shares[line.id, tax.group] = cents
     for line in lines:
         if line.tax and line.tax.amounts:
-            line.tax = replace(line.tax, amounts=tuple(with_amounts(line, line.tax, shares)))
+            line.tax = LineTax(line.tax.behavior, line.tax.rate_ids, tuple(with_amounts(line, line.tax, shares)))
     return group_taxes([line.tax for line in lines])
 
 
-def exact_tax(line: Line, tax: Tax) -> Fraction:
-    """Returns the tax on a line before rounding."""
+def exact_tax(line: Line, tax: Tax) -> tuple[int, int]:
+    """Returns the tax on a line before rounding, as a numerator and a denominator."""
     assert line.tax is not None, "a line with a tax"
-    if line.tax.behavior is TaxBehavior.EXCLUSIVE:
-        return Fraction(line.discounted_cents * int(tax.percent * 10**4), PERCENT_UNITS)
-    all_percent = sum((each.percent for each in line.tax.amounts), start=tax.percent * 0)
-    return line.discounted_cents * Fraction(tax.percent) / (100 + Fraction(all_percent))
+    whole = PERCENT_UNITS
+    if line.tax.behavior is TaxBehavior.INCLUSIVE:
+        whole += sum(percent_units(each.percent) for each in line.tax.amounts)
+    return line.discounted_cents * percent_units(tax.percent), whole
 
 
 def with_amounts(line: Line, tax: LineTax, shares: dict[tuple[object, object], int]) -> Iterable[TaxAmount]:
     cents = [shares[line.id, each.group] for each in tax.amounts]
     net = line.discounted_cents - (sum(cents) if tax.behavior is TaxBehavior.INCLUSIVE else 0)
     return (
-        replace(each, taxable_cents=net, amount_cents=amount) for each, amount in zip(tax.amounts, cents, strict=True)
+        TaxAmount(each.name, each.kind, each.category, each.percent, each.reason, each.rate_id, net, amount)
+        for each, amount in zip(tax.amounts, cents, strict=True)
     )
 
 

@@ -66,9 +66,11 @@ async def read_discounts(session: AsyncSession, accounts: Sequence[Account]) -> 
     found: defaultdict[CustomerId, list[DiscountState]] = defaultdict(list)
     for discount in await discounts_by_customer(session, list({account.customer.id for account in accounts})):
         found[discount.customer_id].append(discount)
+    several = len(accounts) > len(found)
     for account in accounts:
         mine = (None, account.subscription and account.subscription.id)
-        account.discounts = [replace(each) for each in found[account.customer.id] if each.subscription_id in mine]
+        theirs = found[account.customer.id]
+        account.discounts = [replace(each) if several else each for each in theirs if each.subscription_id in mine]
 
 
 async def read_tax_rules(session: AsyncSession, accounts: Sequence[Account]) -> None:

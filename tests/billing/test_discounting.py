@@ -16,7 +16,7 @@ from billing.ids import CustomerId, DiscountId, InvoiceLineId, PlanId, Subscript
 from billing.new_records import Line
 from billing.periods import Period
 from billing.proration import credit_due
-from billing.rounding import round_half_away
+from billing.rounding import divide
 from billing.taxes import LineTax, TaxAmount
 from billing.totals import totals_of
 from tests.billing.accounts import JUNE, days
@@ -205,6 +205,10 @@ def test_discounts_agree_with_exact_fractions(lines: list[Line], discounts: list
     assert all(cents >= 0 for cents in left.values())
 
 
+def rounded(amount: Fraction) -> int:
+    return divide(amount.numerator, amount.denominator)
+
+
 def expected_parts(
     discount: DiscountState, lines: Sequence[Line], left: dict[InvoiceLineId, int]
 ) -> dict[InvoiceLineId, int]:
@@ -233,7 +237,7 @@ def expected_parts(
         share = Fraction(1)
         if line.whole_seconds:
             share = Fraction(int((line.period_end - line.period_start).total_seconds()), line.whole_seconds)
-        parts[line.id] = min(left[line.id], round_half_away(amount * share))
+        parts[line.id] = min(left[line.id], rounded(amount * share))
     whole = sum(left[line.id] for line in first)
     if whole:
         taken = min(amount, whole)
@@ -244,7 +248,7 @@ def expected_parts(
 def largest_remainders(exact: Sequence[tuple[InvoiceLineId, Fraction]]) -> dict[InvoiceLineId, int]:
     """Splits the rounded sum of the fractions: each rounded down, then one more for the largest remainders."""
     parts = {line_id: int(fraction) for line_id, fraction in exact}
-    missing = round_half_away(sum((fraction for _, fraction in exact), start=Fraction(0))) - sum(parts.values())
+    missing = rounded(sum((fraction for _, fraction in exact), start=Fraction(0))) - sum(parts.values())
     by_remainder = sorted(range(len(exact)), key=lambda place: (int(exact[place][1]) - exact[place][1], place))
     for place in by_remainder[:missing]:
         parts[exact[place][0]] += 1
