@@ -28,6 +28,11 @@ const created = [
     tab: 'CreateTestCustomer',
     idIn: (data) => data.testCustomer?.customer?.id,
   },
+  {
+    placeholder: '<id of the tax rate>',
+    tab: 'CreateTaxRate',
+    idIn: (data) => data.createTaxRate?.taxRate?.id,
+  },
 ];
 
 // GraphiQL's own storage, so that its "Clear storage" forgets the ids as well.

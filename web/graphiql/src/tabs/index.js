@@ -1,4 +1,10 @@
 import { StorageAPI } from '@graphiql/toolkit';
+import redeemCoupon from './10-redeem-coupon.graphql?raw';
+import redeemCouponVariables from './10-redeem-coupon.json?raw';
+import createTaxRate from './11-create-tax-rate.graphql?raw';
+import createTaxRateVariables from './11-create-tax-rate.json?raw';
+import registerForTax from './12-register-for-tax.graphql?raw';
+import registerForTaxVariables from './12-register-for-tax.json?raw';
 import createCustomer from './1-create-customer.graphql?raw';
 import createCustomerVariables from './1-create-customer.json?raw';
 import createPlan from './2-create-plan.graphql?raw';
@@ -22,8 +28,8 @@ const suffix = Math.random().toString(36).slice(2, 8);
 const unique = (variables) => variables.replaceAll('<suffix>', suffix);
 
 /**
- * What a first visit finds: the way from a customer to its first invoice and its payment, and a year of billing on a
- * test clock. Later visits find their own tabs.
+ * What a first visit finds: the way from a customer to its first invoice and its payment, a year of billing on a test
+ * clock, a coupon and taxes. Later visits find their own tabs.
  */
 export const tabs = [
   { query: createCustomer, variables: unique(createCustomerVariables) },
@@ -35,6 +41,9 @@ export const tabs = [
   { query: createTestCustomer, variables: unique(createTestCustomerVariables) },
   { query: createTestSubscription, variables: createTestSubscriptionVariables },
   { query: advanceTestClock, variables: advanceTestClockVariables },
+  { query: redeemCoupon, variables: unique(redeemCouponVariables) },
+  { query: createTaxRate, variables: createTaxRateVariables },
+  { query: registerForTax, variables: registerForTaxVariables },
 ];
 
 /** Titles of these tabs, which GraphiQL takes from the names of their operations. */
