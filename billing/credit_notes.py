@@ -80,7 +80,7 @@ def issue_credit_note(
     """
     credited = credited_lines(creditable, request)
     lines_total = sum(credit.total_cents for _, credit in credited)
-    rounding = creditable.rounding_left_cents if lines_total == creditable.lines_left_cents else 0
+    rounding = creditable.rounding_with(lines_total)
     total = lines_total + rounding
     applied = min(total, invoice.amount_due_cents)
     restored = min(total - applied, creditable.restorable_cents)
@@ -154,8 +154,7 @@ def credited_lines(creditable: Creditable, request: RequestedCredit) -> list[tup
     lines_left = creditable.lines_left_cents
     if requested:
         total = sum(credit.total_cents for _, credit in requested)
-        if total == lines_left:
-            total += creditable.rounding_left_cents
+        total += creditable.rounding_with(total)
     else:
         total = most if request.amount_cents is None else request.amount_cents
     rounding = creditable.rounding_left_cents

@@ -162,6 +162,10 @@ class Creditable:
             return 0
         return self.rounding_cents - self.noted_rounding_cents
 
+    def rounding_with(self, lines_cents: int) -> int:
+        """Returns the rounding that a credit note over lines of `lines_cents` takes back: 0 unless these are all."""
+        return self.rounding_left_cents if lines_cents == self.lines_left_cents else 0
+
 
 def less_tax(tax: LineTax | None, cents: int) -> LineTax | None:
     """Returns the taxes with `cents` less in total. Where one more cent also means one more cent of tax, a total is in

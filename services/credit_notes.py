@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.account import Account
 from billing.credit_notes import Distribution, RequestedCredit, issue_credit_note, void_credit_note
 from billing.creditable import Creditable, credited_taxes, sum_of_taxes
-from billing.enums import AllocationKind, InvoiceStatus
+from billing.enums import AllocationKind
 from billing.errors import CreditNoteNotFound, InvoiceNotFound
 from billing.ids import CreditNoteId, InvoiceId
 from billing.limits import MAX_REASON
@@ -25,7 +25,7 @@ from db.queries.corrections import (
 )
 from services.accounts.open import open_customer
 from services.accounts.write import store
-from services.creditable import read_creditable
+from services.creditable import NOT_CREDITABLE, read_creditable
 from services.idempotency import Outcome
 from services.invoices import NO_INVOICE, read_existing_invoice
 
@@ -71,7 +71,7 @@ async def decide_credit_note(
     `reason` and `memo`.
     """
     account, invoice, at = await open_invoice(session, invoice_id, now, lock=lock)
-    if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.VOID):
+    if invoice.status in NOT_CREDITABLE:
         raise status_error(invoice.status, "only an OPEN, PAID or UNCOLLECTIBLE invoice can be credited")
     creditable = with_unstored_decisions(await read_creditable(session, invoice_id), account, invoice_id)
     sequence = await next_credit_note_sequence(session, account.customer.id)

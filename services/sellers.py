@@ -55,7 +55,7 @@ async def update_seller(session: AsyncSession, changes: SellerChanges, *, now: d
     # Two versions must not have the same number. Readers, and invoices that refer to a version, do not wait.
     await session.execute(text("LOCK TABLE sellers IN SHARE ROW EXCLUSIVE MODE"))
     before = await latest_seller(session)
-    rates, archived = await read_tax_rates(session)
+    rates, archived = await read_tax_rates(session) if changes.get("registrations") else ({}, set())
     if before is not None:
         # A rate that was archived since stays where it was chosen.
         archived -= {id_ for registration in before.registrations for id_ in registration.rate_ids}
