@@ -8,17 +8,8 @@ from sqlalchemy import ColumnElement, Integer, ScalarSelect, bindparam, func, li
 from db.access.reads import Reads, RowQuery
 from db.access.statements import cached
 from db.models import Base
-from db.queries.pages import (
-    SPLIT,
-    Condition,
-    PageRequest,
-    PageShape,
-    by_index,
-    conditions_on,
-    is_on_parent,
-    key_table,
-    value_conditions,
-)
+from db.queries.conditions import Condition, conditions_on
+from db.queries.pages import SPLIT, PageRequest, PageShape, by_index, is_on_parent, key_table, value_conditions
 
 TOTAL = "_total"
 

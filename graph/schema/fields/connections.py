@@ -10,8 +10,9 @@ import strawberry
 
 from db.models import Base
 from db.models.base import table_of
+from db.queries.conditions import Condition
 from db.queries.counts import COUNTED_ROWS_PER_CHARGE
-from db.queries.pages import Condition, PageRequest
+from db.queries.pages import PageRequest
 from graph.schema.fields.context import Info
 from graph.schema.fields.cursors import decode_cursor
 from graph.schema.fields.edges import EDGE

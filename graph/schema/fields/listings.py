@@ -9,8 +9,9 @@ from strawberry.utils.str_converters import to_camel_case
 
 from db.access.reads import ListTooSlow, Reads
 from db.queries.columns import Columns
+from db.queries.conditions import Condition
 from db.queries.counts import count, counts_by
-from db.queries.pages import Condition, Page, PageRequest, page, pages_by
+from db.queries.pages import Page, PageRequest, page, pages_by
 from graph.execution import Field, ResolveMany
 from graph.schema.fields.context import Context, Info, RawInfo
 from graph.schema.fields.cursors import encode_cursor

@@ -16,7 +16,7 @@ from billing.errors import CurrencyUnknown, InvalidInput
 from billing.validation import UNCHANGED, Unchanged, valid_currency, valid_metadata
 from db.access.rows import JoinedRow, Row
 from db.models import Base
-from db.queries.pages import Condition, Value
+from db.queries.conditions import Condition, Value
 from graph.execution import ATTRIBUTE, READS
 from graph.schema.fields.context import Info
 from graph.schema.fields.errors import bad_user_input

@@ -9,6 +9,7 @@ import strawberry
 from billing import limits
 from billing.enums import CreditNoteStatus
 from db import models
+from db.queries.conditions import Condition
 from db.queries.lookups import (
     credit_note_lines_by_note,
     credit_notes_by_id,
@@ -19,7 +20,6 @@ from db.queries.lookups import (
     refunds_by_credit_note,
     test_clocks_by_id,
 )
-from db.queries.pages import Condition
 from graph.schema.fields.edges import edge
 from graph.schema.fields.paging import OrderDirection
 from graph.schema.fields.scalars import Cents, Currency

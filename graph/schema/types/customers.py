@@ -12,8 +12,8 @@ from billing import limits
 from billing.enums import SubscriptionStatus, TaxStatus
 from billing.invoicing import first_sequence
 from db import models
+from db.queries.conditions import Condition, InvoiceNumberSearch
 from db.queries.lookups import live_subscriptions_by_customer, test_clocks_by_id
-from db.queries.pages import Condition, InvoiceNumberSearch
 from graph.schema.fields.connections import Connection, Search, connection
 from graph.schema.fields.edges import edge
 from graph.schema.fields.errors import bad_user_input

@@ -13,8 +13,8 @@ from billing.enums import CouponDuration
 from billing.ids import PlanId
 from db import models
 from db.access.reads import Reads
+from db.queries.conditions import Condition
 from db.queries.lookups import coupons_by_id, customers_by_id, discounts_by_id, plans_by_id, subscriptions_by_id
-from db.queries.pages import Condition
 from graph.execution import READS
 from graph.schema.fields.connections import Connection, connection
 from graph.schema.fields.context import Info

@@ -13,8 +13,9 @@ from strawberry.utils.str_converters import to_camel_case
 from billing.enums import API_ACTOR, CUSTOMER_ACTOR, KEY_ACTOR, EventType, ObjectType
 from db import models
 from db.models.kinds import KINDS
+from db.queries.conditions import Condition
 from db.queries.lookups import by_id, customers_by_id, event_horizons
-from db.queries.pages import Condition, PageRequest
+from db.queries.pages import PageRequest
 from graph.execution import READS
 from graph.schema.fields.context import Info
 from graph.schema.fields.cursors import decode_cursor, encode_cursor

@@ -9,6 +9,7 @@ import strawberry
 from billing import limits
 from billing.enums import InvoiceKind, InvoiceStatus, LineKind, TaxBehavior
 from db import models
+from db.queries.conditions import Condition
 from db.queries.lookups import (
     allocations_by_invoice,
     customers_by_id,
@@ -22,7 +23,6 @@ from db.queries.lookups import (
     subscriptions_by_id,
     test_clocks_by_id,
 )
-from db.queries.pages import Condition
 from graph.schema.fields.connections import Connection, connection
 from graph.schema.fields.edges import edge
 from graph.schema.fields.paging import OrderDirection

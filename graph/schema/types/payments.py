@@ -8,6 +8,7 @@ import strawberry
 
 from billing.enums import AllocationKind, LedgerEntryKind, PaymentMethod
 from db import models
+from db.queries.conditions import Condition
 from db.queries.lookups import (
     allocations_by_payment,
     credit_notes_by_id,
@@ -18,7 +19,6 @@ from db.queries.lookups import (
     reversals_by_payment,
     test_clocks_by_id,
 )
-from db.queries.pages import Condition
 from graph.execution import READS
 from graph.schema.fields.edges import edge
 from graph.schema.fields.paging import OrderDirection

@@ -9,7 +9,7 @@ import strawberry
 from billing import limits
 from billing.enums import PlanInterval, TaxBehavior
 from db import models
-from db.queries.pages import Condition
+from db.queries.conditions import Condition
 from graph.schema.fields.connections import Connection, connection
 from graph.schema.fields.paging import OrderDirection
 from graph.schema.fields.scalars import Cents, Currency

@@ -8,7 +8,7 @@ import strawberry
 
 from billing.enums import RunTrigger, TestClockStatus
 from db import models
-from db.queries.pages import Condition
+from db.queries.conditions import Condition
 from graph.schema.fields.connections import Connection, connection
 from graph.schema.fields.paging import OrderDirection
 from graph.schema.types.common import DateTimeRange, Node, any_of, describe, field, field_of, within

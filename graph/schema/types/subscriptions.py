@@ -11,6 +11,7 @@ from billing import changes, limits
 from billing.enums import LineKind, SubscriptionStatus
 from billing.ids import PlanId
 from db import models
+from db.queries.conditions import Condition
 from db.queries.lookups import (
     billing_holds_by_subscription,
     customers_by_id,
@@ -20,7 +21,6 @@ from db.queries.lookups import (
     plans_by_id,
     test_clocks_by_id,
 )
-from db.queries.pages import Condition
 from graph.execution import READS
 from graph.schema.fields.connections import Connection, connection
 from graph.schema.fields.edges import edge

@@ -15,8 +15,8 @@ from billing.taxes import NO_PROFILE, UNTAXED
 from billing.validation import UNCHANGED, Unchanged
 from db import models
 from db.access.reads import Reads
+from db.queries.conditions import Condition
 from db.queries.lookups import tax_rates_by_id
-from db.queries.pages import Condition
 from graph.execution import READS
 from graph.schema.fields.context import Info
 from graph.schema.fields.paging import OrderDirection
