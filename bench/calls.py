@@ -15,24 +15,21 @@ import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
 import orjson
 import uvloop
-from sqlalchemy import make_url, select, text
+from sqlalchemy import make_url, select
 from starlette.applications import Starlette
 from starlette.types import Message
 
 from bench.database import BenchDatabase, bench_database
 from bench.operations import OPERATIONS, Operation, Subjects
-from bench.renewals import NOW, fill
-from billing.coupon_validation import CouponRequest
-from billing.enums import CouponDuration, RunTrigger, TaxCategory, TaxKind
-from billing.taxes import TaxRegistration
+from bench.renewals import NOW, configure_tax, fill, redeem_coupon
+from billing.enums import RunTrigger
 from db.database import Database
 from db.migrations import migrate
 from db.models import Subscription
@@ -41,11 +38,8 @@ from graph.observability.middleware import SETTLE_SECONDS
 from graph.server import http
 from graph.server.app import create_app
 from graph.settings import Limits, Settings
-from services.discounts import create_coupon
 from services.runs import run_renewals
-from services.sellers import update_seller
 from services.settings import RateLimit
-from services.tax_rates import create_tax_rate
 
 NUMBERS = Path(__file__).with_name("calls.json")
 """Recorded calls by Python version and operation. Versions differ in the functions that the same source calls."""
@@ -67,15 +61,6 @@ RENEWAL, TAXED_RENEWAL, DISCOUNTED_RENEWAL = "renewal", "renewal with tax", "ren
 RENEWALS = (RENEWAL, TAXED_RENEWAL, DISCOUNTED_RENEWAL)
 CHUNK = 100
 """Number of subscriptions that a renewal run renews, in one chunk."""
-
-REDEEM = """
-INSERT INTO discounts (id, customer_id, subscription_id, coupon_id, name, percent_off, periods, plan_ids, periods_used,
-  version, created_at, updated_at)
-SELECT gen_random_uuid(), s.customer_id, s.id, c.id, c.name, c.percent_off, c.periods, '{}', 0, 1, c.created_at,
-  c.created_at
-FROM subscriptions AS s CROSS JOIN coupons AS c
-"""
-"""Gives each subscription a discount for each coupon."""
 
 PATIENT = DatabaseSettings(pool_timeout_seconds=30)
 """Long timeout, for slow machines."""
@@ -203,7 +188,7 @@ async def calls_of_operations(url: str, token: str, subjects: Subjects) -> dict[
 async def calls_of_renewal(url: str, *, taxed: bool, discounted: bool) -> Calls:
     """Returns the calls of a run that renews `CHUNK` subscriptions.
 
-    Each invoice has a VAT if `taxed`, and a discount of which it uses a period if `discounted`.
+    Each invoice has one VAT if `taxed`, and one discount, which uses a period, if `discounted`.
     """
     database = Database(url, PATIENT)
     await fill(database, ROUNDS * CHUNK)
@@ -225,28 +210,6 @@ async def calls_of_renewal(url: str, *, taxed: bool, discounted: bool) -> Calls:
         rounds.append(await calls_in(renew))
     await database.close()
     return fewest(rounds)
-
-
-async def configure_tax(database: Database) -> None:
-    """Creates a VAT rate for all customers, who have no country."""
-    async with database.sessions.begin() as session:
-        await update_seller(session, {"legal_name": "Example GmbH", "home_country": "DE"}, now=NOW)
-    async with database.sessions.begin() as session:
-        made = await create_tax_rate(
-            session, name="VAT", kind=TaxKind.VAT, category=TaxCategory.S, percent=Decimal(19), now=NOW
-        )
-    assert made.tax_rate_id is not None
-    registration = TaxRegistration("DE", NOW - timedelta(days=365), (made.tax_rate_id,))
-    async with database.sessions.begin() as session:
-        await update_seller(session, {"registrations": [registration]}, now=NOW)
-
-
-async def redeem_coupon(database: Database) -> None:
-    """Gives each subscription a discount for many periods."""
-    request = CouponRequest("BENCH", "Bench", percent_off=Decimal(15), duration=CouponDuration.PERIODS, periods=1000)
-    async with database.sessions.begin() as session:
-        await create_coupon(session, request, now=NOW)
-        await session.execute(text(REDEEM))
 
 
 def calls_on(database: BenchDatabase) -> dict[str, Calls]:

@@ -338,7 +338,7 @@ def charge_lines(account: Account, terms: Terms, at: datetime) -> list[Line]:
             period_ordinal=subscription.next_ordinal - 1,
             period_start=at,
             period_end=billed.end,
-            whole_seconds=whole,
+            period_seconds=billed.seconds,
             tax=terms.tax,
         )
     ]

@@ -45,15 +45,15 @@ def valid_coupon(request: CouponRequest, now: datetime) -> CouponRequest:
     """
     require_amount_or_percentage(request)
     if (request.duration is CouponDuration.PERIODS) != (request.periods is not None):
-        raise InvalidInput("Give `periods` with duration PERIODS, and only then.", "periods")
+        raise InvalidInput("Give `periods` if `duration` is PERIODS, and omit it otherwise.", "periods")
     if request.periods is not None and not 1 <= request.periods <= MAX_COUPON_PERIODS:
-        raise InvalidInput(f"A coupon must last 1 to {MAX_COUPON_PERIODS} periods.", "periods")
+        raise InvalidInput(f"`periods` must be 1 to {MAX_COUPON_PERIODS}.", "periods")
     if len(request.plan_ids) > MAX_COUPON_PLANS:
-        raise InvalidInput(f"A coupon may be limited to at most {MAX_COUPON_PLANS} plans.", "plan_ids")
+        raise InvalidInput(f"A coupon can be limited to at most {MAX_COUPON_PLANS} plans.", "plan_ids")
     if request.max_redemptions is not None and not 1 <= request.max_redemptions <= MAX_REDEMPTIONS:
-        raise InvalidInput(f"The number of redemptions must be 1 to {MAX_REDEMPTIONS}.", "max_redemptions")
+        raise InvalidInput(f"`maxRedemptions` must be 1 to {MAX_REDEMPTIONS}.", "max_redemptions")
     if request.expires_at is not None and request.expires_at <= now:
-        raise InvalidInput(f"It is {now:%FT%TZ}: a coupon must expire later.", "expires_at")
+        raise InvalidInput(f"`expiresAt` must be in the future: it is {now:%FT%TZ}.", "expires_at")
     return replace(
         request,
         code=valid_coupon_code(request.code),
@@ -67,13 +67,13 @@ def require_amount_or_percentage(request: CouponRequest) -> None:
     if (percent is None) == (amount is None):
         raise InvalidInput("Give either `percentOff`, or `amountOffCents` and `currency`.", "percent_off")
     if (amount is None) != (request.currency is None):
-        raise InvalidInput("An amount needs a currency, and a percentage has none.", "currency")
+        raise InvalidInput("Give `currency` with `amountOffCents`, and omit it with `percentOff`.", "currency")
     if percent is not None and not (is_percentage(percent) and percent > 0):
         raise DiscountPercentInvalid(
-            f"A percentage must be more than 0, at most {MAX_PERCENT}, with at most {PERCENT_DECIMALS} decimals."
+            f"`percentOff` must be more than 0, at most {MAX_PERCENT}, with at most {PERCENT_DECIMALS} decimals."
         )
     if amount is not None and amount <= 0:
-        raise AmountNotPositive("A discount must be more than 0.", "amount_off_cents")
+        raise AmountNotPositive("`amountOffCents` must be more than 0.", "amount_off_cents")
     if amount is not None and amount > MAX_CENTS:
         raise AmountTooLarge(TOO_LARGE, "amount_off_cents")
     if request.currency is not None:
@@ -83,3 +83,11 @@ def require_amount_or_percentage(request: CouponRequest) -> None:
 def valid_coupon_code(text: str) -> str:
     """Returns the code of a coupon in upper case. Raises `InvalidInput`."""
     return valid_code(text, MAX_COUPON_CODE).upper()
+
+
+def coupon_code_or_none(text: str) -> str | None:
+    """Returns the code of a coupon in upper case, or None if it is not valid."""
+    try:
+        return valid_coupon_code(text)
+    except InvalidInput:
+        return None

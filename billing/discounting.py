@@ -1,4 +1,4 @@
-"""Discounts of an invoice: the amounts that they take off its lines, and the billing periods that they use.
+"""Discounts of an invoice: the amounts they take off its lines, and the billing periods they use.
 
 Pure: changes lines, and the discounts of an `Account`.
 """
@@ -7,69 +7,72 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from billing.account import Account
-from billing.discounts import NOWHERE, AppliedDiscount, DiscountedPeriods, DiscountState
+from billing.discounts import NO_PERIODS, AppliedDiscount, DiscountedPeriods, DiscountState
 from billing.enums import EventType
 from billing.ids import InvoiceLineId, SubscriptionId
 from billing.money import PERCENT_UNITS, percent_units
 from billing.new_records import Line
 from billing.periods import Period
-from billing.proration import share, split
-from billing.rounding import rounded_once
+from billing.proration import split
+from billing.rounding import divide, rounded_once
 
 
 def discount_lines(
     lines: Sequence[Line], discounts: Sequence[DiscountState], *, subscription_id: SubscriptionId | None, currency: str
 ) -> tuple[AppliedDiscount, ...]:
-    """Sets the discount of each line, and returns the discounts that lowered any.
+    """Sets the discount of each line. Returns the discounts that lowered at least one line, in the order applied.
 
-    Discounts that are limited to plans come first. Among these and among the others, percentages come before amounts,
-    then earlier redemptions before later ones. Each is taken off what the previous ones left.
+    Discounts that are limited to plans apply first. Within each group, percentages apply before amounts, and earlier
+    redemptions before later ones. Each applies to what the previous ones left.
     """
     for line in lines:
         line.discount_cents = 0
     if not discounts:
         return ()
-    left = amounts_to_discount(lines)
+    charged = charged_amounts(lines)
+    left = dict(charged)
     applied = []
     for discount in sorted(discounts, key=lambda each: (not each.plan_ids, each.percent_off is None, each.id)):
         if discount.is_for_invoice(subscription_id, currency):
-            taken = take_off(discount, lines, left, subscription_id)
+            taken = take_off(discount, lines, charged, left, subscription_id)
             if taken.amount_cents:
                 applied.append(taken)
     return tuple(applied)
 
 
-def amounts_to_discount(lines: Sequence[Line]) -> dict[InvoiceLineId, int]:
+def charged_amounts(lines: Sequence[Line]) -> dict[InvoiceLineId, int]:
     """Returns the amounts of the positive lines, each less the credits on this invoice that reverse it."""
-    left = {line.id: line.amount_cents for line in lines if line.amount_cents > 0}
+    charged = {line.id: line.amount_cents for line in lines if line.amount_cents > 0}
     for line in lines:
-        if line.reverses_line_id in left:
-            left[line.reverses_line_id] = max(0, left[line.reverses_line_id] + line.amount_cents)
-    return left
+        if line.reverses_line_id in charged:
+            charged[line.reverses_line_id] = max(0, charged[line.reverses_line_id] + line.amount_cents)
+    return charged
 
 
 def take_off(
     discount: DiscountState,
     lines: Sequence[Line],
+    charged: Mapping[InvoiceLineId, int],
     left: dict[InvoiceLineId, int],
     subscription_id: SubscriptionId | None,
 ) -> AppliedDiscount:
-    """Takes a discount off what is `left` of the lines.
+    """Takes a discount off the amounts `left` of the `charged` amounts of the lines, and updates them.
 
-    Lines of the period that it covers already are discounted again: by an amount in proportion to the part of the
-    period that the line is for. If it has periods left, the other lines are discounted together, as one more period.
+    Lines of the period that it covers already are discounted again: a percentage is taken off in full, an amount is
+    prorated to the part of the period that the line charges for. All other lines are discounted only if the discount
+    has periods left, and use one period together.
     """
-    again: list[Line] = []
-    first: list[Line] = []
+    covered: list[Line] = []
+    others: list[Line] = []
     for line in lines:
         if left.get(line.id) and discount.is_for_line(line.kind, line.plan_id):
             if discount.covers(subscription_id, line.period_ordinal):
-                again.append(line)
+                covered.append(line)
             elif discount.has_periods_left:
-                first.append(line)
+                others.append(line)
     ordinals: list[int | None] = []
     taken = 0
-    for group, cents in zip((again, first), cents_off(discount, again, first, left), strict=True):
+    for group, cents in zip((covered, others), cents_off(discount, covered, others, charged, left), strict=True):
         lowered = [line.period_ordinal for line, part in zip(group, cents, strict=True) if part]
         if lowered:
             ordinals.append(None if None in lowered else max(ordinal for ordinal in lowered if ordinal is not None))
@@ -81,26 +84,34 @@ def take_off(
 
 
 def cents_off(
-    discount: DiscountState, again: Sequence[Line], first: Sequence[Line], left: Mapping[InvoiceLineId, int]
+    discount: DiscountState,
+    covered: Sequence[Line],
+    others: Sequence[Line],
+    charged: Mapping[InvoiceLineId, int],
+    left: Mapping[InvoiceLineId, int],
 ) -> tuple[list[int], list[int]]:
-    """Returns what a discount takes off the lines of `again` and of `first`: never more than what is `left` of each."""
-    bases = [left[line.id] for line in [*again, *first]]
+    """Returns the amounts to take off the lines of `covered` and of `others`: at most what is `left` of each."""
+    bases = [left[line.id] for line in [*covered, *others]]
     if discount.percent_off is not None:
         units = percent_units(discount.percent_off)
         cents = rounded_once([base * units for base in bases], PERCENT_UNITS) if bases else []
-        return cents[: len(again)], cents[len(again) :]
+        return cents[: len(covered)], cents[len(covered) :]
     assert discount.amount_off_cents is not None, "a discount has a percentage or an amount"
-    parts = [min(left[line.id], part_of_amount(discount.amount_off_cents, line)) for line in again]
-    bases = bases[len(again) :]
-    return parts, split(min(discount.amount_off_cents, sum(bases)), bases) if bases else []
+    amount = discount.amount_off_cents
+    parts = [min(left[line.id], part_of_amount(amount, line, charged[line.id])) for line in covered]
+    bases = bases[len(covered) :]
+    return parts, split(min(amount, sum(bases)), bases) if bases else []
 
 
-def part_of_amount(amount_off_cents: int, line: Line) -> int:
-    """Returns the part of an amount for a whole period that a charge for a part of the period gets."""
-    if line.whole_seconds is None or line.period_start is None or line.period_end is None:
+def part_of_amount(amount_off_cents: int, line: Line, charged_cents: int) -> int:
+    """Returns the amount off a period, prorated to the part of the period that the line charges for.
+
+    If a credit on the same invoice shortened that part, `charged_cents` is what is left of the line's amount.
+    """
+    if line.period_seconds is None or line.period_start is None or line.period_end is None:
         return amount_off_cents
     seconds = Period(line.period_start, line.period_end).seconds
-    return share(amount_off_cents, min(seconds, line.whole_seconds), line.whole_seconds)
+    return divide(amount_off_cents * seconds * charged_cents, line.period_seconds * line.amount_cents)
 
 
 def count_uses(
@@ -108,27 +119,29 @@ def count_uses(
     applied: Sequence[AppliedDiscount],
     subscription_id: SubscriptionId | None,
     at: datetime,
-    elsewhere: DiscountedPeriods = NOWHERE,
+    elsewhere: DiscountedPeriods = NO_PERIODS,
 ) -> None:
-    """Counts the periods that the discounts of a new invoice use, except those that others use `elsewhere`."""
+    """Counts the periods that a new invoice's discounts use, except those that other invoices use (`elsewhere`)."""
+    # Nothing is charged later for an ended subscription: its reissued invoices must not move the covered period.
+    is_live = account.subscription is not None and account.subscription.is_live
     for discount, ordinals in counted_uses(account, applied, elsewhere):
         for ordinal in ordinals:
             if not discount.covers(subscription_id, ordinal):
                 discount.periods_used += discount.periods is not None
                 last = discount.covered_ordinal if discount.covered_subscription_id == subscription_id else None
-                if ordinal is not None and (last is None or ordinal > last):
+                if is_live and ordinal is not None and (last is None or ordinal > last):
                     discount.covered_subscription_id, discount.covered_ordinal = subscription_id, ordinal
         record_uses(account, discount, at)
 
 
-def return_uses(
+def give_back_uses(
     account: Account,
     applied: Sequence[AppliedDiscount],
     subscription_id: SubscriptionId | None,
     at: datetime,
     elsewhere: DiscountedPeriods,
 ) -> None:
-    """Returns the periods that the discounts of a void invoice used, except those that others use `elsewhere`."""
+    """Gives back the periods that a void invoice's discounts used, except those that other invoices use."""
     for discount, ordinals in counted_uses(account, applied, elsewhere):
         for ordinal in ordinals:
             discount.periods_used -= discount.periods is not None
@@ -140,19 +153,21 @@ def return_uses(
 def counted_uses(
     account: Account, applied: Sequence[AppliedDiscount], elsewhere: DiscountedPeriods
 ) -> Iterator[tuple[DiscountState, list[int | None]]]:
-    """Yields the discounts of an invoice, with the periods that only this invoice uses.
+    """Yields the discounts of an invoice, each with the periods that no other invoice uses.
 
-    Omits percentages for all periods: it makes no difference which periods they cover.
+    Omits percentages for all periods, because nothing depends on the periods that they cover.
     """
     known = {discount.id: discount for discount in account.discounts}
     for each in applied:
         discount = known[each.discount_id]
         if discount.periods is not None or discount.percent_off is None:
-            yield discount, [ordinal for ordinal in each.ordinals if (discount.id, ordinal) not in elsewhere]
+            ordinals = [ordinal for ordinal in each.ordinals if (discount.id, ordinal) not in elsewhere]
+            if ordinals:
+                yield discount, ordinals
 
 
 def record_uses(account: Account, discount: DiscountState, at: datetime) -> None:
-    """Stores the covered period. Adds an event if the number of used periods changed."""
+    """Marks the discount to be stored. Adds an event if `periods_used` changed."""
     if discount.has_changed:
         account.record_change(EventType.DISCOUNT_UPDATED, discount, at)
     else:

@@ -13,10 +13,10 @@ from billing.records import VersionedState
 
 @dataclass(slots=True)
 class Coupon:
-    """A coupon, as read for a customer who redeems it.
+    """A coupon, as one customer can redeem it.
 
-    It takes off `percent_off` or `amount_off_cents` in `currency`, for `periods` billing periods (None for all). It is
-    limited to `plan_ids`, if there are any. `redemptions_left` is None if they are not limited.
+    It takes off `percent_off`, or `amount_off_cents` in `currency`, for `periods` billing periods (None for all). An
+    empty `plan_ids` means no limit to plans. `redemptions_left` is None if redemptions are unlimited.
     """
 
     id: CouponId
@@ -31,16 +31,16 @@ class Coupon:
     expires_at: datetime | None
     archived_at: datetime | None
     is_redeemed: bool
-    """True if the customer has redeemed it before."""
+    """True if the customer has already redeemed it."""
 
 
 @dataclass(slots=True)
 class DiscountState(VersionedState):
-    """A coupon that a customer redeemed, for all of its invoices or for those of one subscription.
+    """A discount that a customer got by redeeming a coupon, for all its invoices or those of one subscription.
 
-    The terms are copies of the coupon's. A discount covers a billing period once it lowers an invoice of it. If
-    `periods` is not None, `periods_used` counts these periods, and one-off invoices, except void ones.
-    `covered_ordinal` is the last covered period, of the subscription `covered_subscription_id`.
+    The terms are copied from the coupon. The discount covers a billing period once it has lowered an invoice for it.
+    If `periods` is set, `periods_used` counts the covered periods, plus each one-off invoice that was lowered. Void
+    invoices do not count. `covered_ordinal` is the latest covered period, of `covered_subscription_id`.
     """
 
     object_type: ClassVar = ObjectType.DISCOUNT
@@ -67,14 +67,14 @@ class DiscountState(VersionedState):
         return self.periods is None or self.periods_used < self.periods
 
     def covers(self, subscription_id: SubscriptionId | None, ordinal: int | None) -> bool:
-        """Returns True if this is the last period that the discount covers."""
+        """Returns True if this is the latest period that the discount has covered."""
         return ordinal is not None and (subscription_id, ordinal) == (
             self.covered_subscription_id,
             self.covered_ordinal,
         )
 
     def is_for_invoice(self, subscription_id: SubscriptionId | None, currency: str) -> bool:
-        """Returns True if it may lower invoices of this subscription (None for one-off invoices) and currency."""
+        """Returns True if the discount can lower invoices of this subscription (None: one-off) in this currency."""
         return (
             self.removed_at is None
             and self.subscription_id in (None, subscription_id)
@@ -82,7 +82,7 @@ class DiscountState(VersionedState):
         )
 
     def is_for_line(self, kind: LineKind, plan_id: PlanId | None) -> bool:
-        """Returns True if it may lower lines of this kind and plan."""
+        """Returns True if the discount can lower lines of this kind and plan."""
         if kind is LineKind.ONE_OFF:
             return self.subscription_id is None and not self.plan_ids
         return not self.plan_ids or plan_id in self.plan_ids
@@ -94,7 +94,7 @@ class NewDiscount(DiscountState):
 
     coupon_id: CouponId
     is_counted: bool
-    """True if it counts towards the coupon's maximum number of redemptions. Not a column."""
+    """True if the redemption counts towards the coupon's maximum. Not a column."""
     created_at: datetime
 
 
@@ -102,8 +102,8 @@ class NewDiscount(DiscountState):
 class AppliedDiscount:
     """The amount that a discount took off an invoice.
 
-    `ordinals` are the periods of the subscription that it covers with this invoice: usually one, and two if the invoice
-    also charges for changes of the period before. It is (None,) for a one-off invoice, which counts like a period.
+    `ordinals` are the subscription's periods that this invoice makes the discount cover: usually one; two if the
+    invoice also charges for changes in the previous period. (None,) for a one-off invoice, which counts as one period.
     """
 
     discount_id: DiscountId
@@ -113,5 +113,5 @@ class AppliedDiscount:
 
 
 DiscountedPeriods: TypeAlias = Set[tuple[DiscountId, int | None]]
-"""Discounts, each with the ordinal of a period that it covers on an invoice of one subscription."""
-NOWHERE: DiscountedPeriods = frozenset()
+"""Pairs of a discount and the ordinal of a period that it covers on an invoice of one subscription."""
+NO_PERIODS: DiscountedPeriods = frozenset()

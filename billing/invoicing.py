@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from billing.account import Account
 from billing.discounting import count_uses, discount_lines
-from billing.discounts import NOWHERE, AppliedDiscount, DiscountedPeriods
+from billing.discounts import NO_PERIODS, AppliedDiscount, DiscountedPeriods
 from billing.enums import (
     AllocationKind,
     EventType,
@@ -34,7 +34,7 @@ from billing.totals import Totals, totals_of
 class ReplacedInvoice:
     """The parts of a void invoice that its replacement copies.
 
-    `discounts` are those of its lines. `discounted_elsewhere` are the periods that other invoices discount too.
+    `discounts` are those on its lines. `discounted_elsewhere` are periods that other invoices discount too.
     """
 
     id: InvoiceId
@@ -120,7 +120,7 @@ def finalize(account: Account, draft: Draft, at: datetime) -> NewInvoice:
         discounts=None if replaces is None else replaces.discounts,
     )
     if totals.discounts:
-        elsewhere = NOWHERE if replaces is None else replaces.discounted_elsewhere
+        elsewhere = NO_PERIODS if replaces is None else replaces.discounted_elsewhere
         count_uses(account, totals.discounts, draft.subscription_id, at, elsewhere)
     sequence = next_number(account)
     invoice = NewInvoice(
@@ -185,7 +185,7 @@ def compute_totals(
 ) -> Totals:
     """Decides the discounts of the lines, then their taxes, and computes the totals. Raises `AmountOverflow`.
 
-    Lines that are already discounted come with their `discounts`.
+    Give `discounts` if the lines are already discounted, as those of a reissued invoice are.
     """
     if discounts is None:
         discounts = discount_lines(lines, account.discounts, subscription_id=subscription_id, currency=currency)

@@ -113,7 +113,7 @@ MAX_TAX_REASON = 255
 MAX_COUPON_CODE = 64
 
 MAX_COUPON_PERIODS = 1200
-"""Maximum number of billing periods that a coupon discounts, unless it does so forever."""
+"""Maximum number of billing periods of a coupon with the duration PERIODS."""
 
 MAX_COUPON_PLANS = 100
 """Maximum number of plans that a coupon is limited to."""
@@ -122,7 +122,7 @@ MAX_REDEMPTIONS = 10**9
 """Maximum number of redemptions that a coupon may be limited to."""
 
 MAX_DISCOUNTS = 20
-"""Maximum number of discounts of a customer and its subscriptions that are not removed."""
+"""Maximum number of discounts of a customer and its live subscription. Used-up ones count, removed ones do not."""
 
 MAX_LEGAL_NAME = 255
 

@@ -8,7 +8,7 @@ from billing.errors import AmountTooLarge
 from billing.limits import MAX_CENTS
 
 PERCENT_UNITS = 10**6
-"""A percentage with four decimals is a whole number of these parts of 1."""
+"""Number of units in 100%. A unit is 0.0001%, the smallest step of a percentage."""
 
 TOO_LARGE = f"An amount is more than {MAX_CENTS} minor units."
 
@@ -30,7 +30,7 @@ def multiply_cents(unit_cents: int, quantity: int) -> int:
 
 
 def percent_units(percent: Decimal) -> int:
-    """Returns a percentage, with at most four decimals, as a number of `PERCENT_UNITS`th parts of 1."""
+    """Returns a percentage in units of 0.0001%."""
     return int(percent * 10**4)
 
 

@@ -103,8 +103,10 @@ class Line:
     """The change that this line charges or credits, if any. All lines of a change share it. Older servers leave it
     null.
     """
-    whole_seconds: int | None = None
-    """Length of the whole period, if the line charges for a part of it. Not a column of invoice lines."""
+    period_seconds: int | None = None
+    """Length of the billed period, if the line charges for the rest of it after a change. Not a column of invoice
+    lines.
+    """
     discount_cents: int = 0
     tax: LineTax | None = None
     """The taxation of the line: None if nothing was requested and nothing is configured."""

@@ -21,9 +21,9 @@ def add_remainders(parts: Sequence[int], remainders: Sequence[int], total: int) 
     return raised
 
 
-def rounded_once(cents: Sequence[int], whole: int) -> list[int]:
-    """Divides the sum of `cents` by `whole`, rounds it half away from zero, and splits it by largest remainder."""
-    if len(cents) == 1:
-        return [divide(cents[0], whole)]
-    parts = [each // whole for each in cents]
-    return add_remainders(parts, [each % whole for each in cents], divide(sum(cents), whole))
+def rounded_once(numerators: Sequence[int], whole: int) -> list[int]:
+    """Divides the sum by `whole`, rounds it half away from zero, and splits the result by largest remainder."""
+    if len(numerators) == 1:
+        return [divide(numerators[0], whole)]
+    parts = [each // whole for each in numerators]
+    return add_remainders(parts, [each % whole for each in numerators], divide(sum(numerators), whole))

@@ -10,7 +10,6 @@ from billing.crediting import credit_unused_time
 from billing.discounts import Coupon
 from billing.enums import EventType, Settlement, SubscriptionStatus
 from billing.errors import (
-    BillingError,
     CancellationAlreadyScheduled,
     CancellationNotScheduled,
     CustomerAlreadySubscribed,
@@ -24,7 +23,7 @@ from billing.limits import MAX_NOTICE_DAYS, MAX_START_DAYS, MAX_TRIAL_DAYS, STAR
 from billing.money import multiply_cents, rejecting_overflow
 from billing.new_records import NewInvoice, NewSubscription
 from billing.records import PlanState, SubscriptionState, Terms
-from billing.redeeming import redeem
+from billing.redeeming import naming_code, redeem
 from billing.renewals import end_subscription, is_due, next_anchored_boundary, schedule_next_billing, start_subscription
 from billing.settling import update_past_due
 
@@ -102,7 +101,7 @@ def subscribe(
     coupons: Sequence[Coupon] = (),
     metadata: dict[str, str] | None = None,
 ) -> None:
-    """Adds a new subscription to the account with discounts for `coupons`, and starts it if `starts_at` is not in the
+    """Adds a new subscription to the account, redeems `coupons` for it, and starts it if `starts_at` is not in the
     future.
 
     Raises `InvalidInput` for the anchor, `AmountTooLarge`, and the errors of `redeem`.
@@ -122,13 +121,10 @@ def subscribe(
 
 
 def redeem_all(account: Account, coupons: Sequence[Coupon], at: datetime) -> None:
-    """Redeems coupons for the subscription. Raises the errors of `redeem`, for the place of the coupon."""
+    """Redeems coupons for the subscription. Raises the errors of `redeem`, whose `field` names the coupon."""
     for place, coupon in enumerate(coupons):
-        try:
+        with naming_code(place):
             redeem(account, coupon, at, for_subscription=True)
-        except BillingError as refusal:
-            refusal.field = ("coupon_codes", str(place))
-            raise
 
 
 def add_subscription(

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from billing.account import Account
 from billing.changes import defer_to_next_invoice
-from billing.discounting import return_uses
-from billing.discounts import NOWHERE, AppliedDiscount, DiscountedPeriods
+from billing.discounting import give_back_uses
+from billing.discounts import NO_PERIODS, AppliedDiscount, DiscountedPeriods
 from billing.enums import CHARGES, AllocationKind, EventType, InvoiceStatus, LedgerEntryKind, LineKind
 from billing.errors import InvoiceCredited, InvoiceHasPayments, InvoiceNotVoidable, InvoiceReversed
 from billing.ids import InvoiceLineId
@@ -30,10 +30,10 @@ def void(
     credited_elsewhere: bool,
     has_credit_note: bool = False,
     discounts: Sequence[AppliedDiscount] = (),
-    discounted_elsewhere: DiscountedPeriods = NOWHERE,
+    discounted_elsewhere: DiscountedPeriods = NO_PERIODS,
 ) -> None:
-    """Voids an unpaid invoice. Adds its `allocations`, from the balance or from credits, to the balance, and returns
-    the uses of its `discounts`, except those of periods that other invoices discount too.
+    """Voids an unpaid invoice. Adds its `allocations`, from the balance or from credits, to the balance, and gives back
+    the periods that its `discounts` used, except those that other invoices discount too.
 
     Credits among its `lines` that belong to other changes become pending again, or go on a new invoice if the
     subscription has ended. Pending credits of the changes that this invoice charges for are removed.
@@ -60,7 +60,7 @@ def void(
     invoice.status = InvoiceStatus.VOID
     invoice.amount_due_cents = 0
     account.record_change(EventType.INVOICE_VOIDED, invoice, at)
-    return_uses(account, discounts, invoice.subscription_id, at, discounted_elsewhere)
+    give_back_uses(account, discounts, invoice.subscription_id, at, discounted_elsewhere)
     returned_cents = sum(allocation.amount_cents for allocation in allocations)
     if returned_cents:
         add_to_balance(account, LedgerEntryKind.GIVEN_BACK, returned_cents, at, invoice_id=invoice.id)

@@ -33,7 +33,7 @@ from billing.subscribing import CancellationRequest, decide_cancellation, subscr
 from billing.taxes import TaxRules
 from billing.voiding import void
 from cli.database import command_line, database_at
-from cli.demo_terms import OLDEST_DAYS, PLANS, DemoTerms, demo_plans, redeemed, store_terms
+from cli.demo_terms import OLDEST_DAYS, PLANS, DemoTerms, demo_plans, has_terms, redeemed, store_terms
 from cli.errors import CommandError
 from db.access.records import from_row
 from db.models import Customer, Invoice, Payment, Plan, Subscription
@@ -97,6 +97,8 @@ async def fill(
     async with database_at(url, pool_size=1) as database, database.sessions.begin() as session:
         if await session.scalar(select(exists().where(Plan.code.in_(code for code, *_ in PLANS)))):
             raise CommandError("This database already has the demo data, or a plan with the same code as a demo plan.")
+        if not plain and await has_terms(session):
+            raise CommandError("This database already has a seller or coupons: use --plain, which adds neither.")
         plans = demo_plans(as_of, make_id)
         terms = await store_terms(session, plans, as_of, make_id, plain=plain)
         with Progress(console=console) as progress:

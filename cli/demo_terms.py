@@ -1,4 +1,4 @@
-"""The plans, the taxes and the coupon of the demo data."""
+"""The plans, taxes and coupon of the demo data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing import discounts as records
@@ -25,6 +26,7 @@ from db.models import Coupon, Plan, Seller, TaxRate
 from services.accounts.write import store_events
 
 OLDEST_DAYS = 540
+"""Maximum age of a demo customer, in days."""
 
 PLANS = (
     ("free", "Free", 0, "EUR", PlanInterval.DAY, 30),
@@ -40,7 +42,7 @@ PLANS = (
 
 @dataclass(frozen=True, slots=True)
 class DemoTerms:
-    """The terms of the demo customers: plans and, unless they are plain, taxes and a coupon that some redeem."""
+    """The terms of the demo customers: plans and, except in plain data, taxes and a coupon that some redeem."""
 
     plans: list[Plan]
     tax_rules: TaxRules | None = None
@@ -71,10 +73,15 @@ def demo_plans(as_of: datetime, make_id: NewId) -> list[Plan]:
     ]
 
 
+async def has_terms(session: AsyncSession) -> bool:
+    """Returns True if there is a seller or a coupon."""
+    return bool(await session.scalar(select(or_(exists().select_from(Seller), exists().select_from(Coupon)))))
+
+
 async def store_terms(
     session: AsyncSession, plans: list[Plan], as_of: datetime, make_id: NewId, *, plain: bool
 ) -> DemoTerms:
-    """Stores the plans and, unless `plain`, a seller in Germany with its tax rate, and a coupon."""
+    """Stores the plans and, unless `plain`, a seller in Germany with one tax rate, and a coupon."""
     if plain:
         await store_rows(session, plans, ObjectType.PLAN, EventType.PLAN_CREATED, make_id)
         return DemoTerms(plans)
@@ -109,7 +116,7 @@ async def store_terms(
     coupon = Coupon(
         id=CouponId(make_id()),
         code="WELCOME",
-        name="Welcome: 20 % off three periods",
+        name="Welcome: 20% off for three periods",
         percent_off=Decimal(20),
         amount_off_cents=None,
         currency=None,
@@ -163,7 +170,7 @@ def created(
 
 
 def redeemed(coupon: Coupon) -> records.Coupon:
-    """Returns the coupon as a customer redeems it."""
+    """Returns the coupon as a record that a demo customer can redeem."""
     return records.Coupon(
         id=coupon.id,
         code=coupon.code,

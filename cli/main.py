@@ -276,7 +276,7 @@ def demo(
     ] = None,
     data_dir: DataDir = None,
     *,
-    plain: Annotated[bool, typer.Option("--plain", help="Without taxes and discounts.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Omit taxes, coupons and discounts.")] = False,
 ) -> None:
     """Add plausible customers, plans, subscriptions and invoices to the database, once.
 

@@ -1,6 +1,7 @@
 """Coupons and discounts: creating, archiving, redeeming and removing them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -12,7 +13,6 @@ from billing.account import Account
 from billing.coupon_validation import CouponRequest, valid_coupon, valid_coupon_code
 from billing.enums import EventType
 from billing.errors import (
-    BillingError,
     CouponArchived,
     CouponCodeTaken,
     CouponExhausted,
@@ -22,13 +22,15 @@ from billing.errors import (
     PlanNotFound,
 )
 from billing.ids import CouponId, CustomerId, DiscountId, SubscriptionId, new_id
-from billing.limits import MAX_DISCOUNTS
-from billing.redeeming import redeem, remove_discount
+from billing.limits import MAX_DISCOUNTS, MAX_PERIODS_AT_ONCE
+from billing.money import rejecting_overflow
+from billing.redeeming import naming_code, redeem, remove_discount
+from billing.renewals import renew
 from db.driver.errors import violated_constraint
 from db.models import Coupon, Discount, Plan
 from db.models.base import mark_changed
 from db.queries.arrays import among
-from db.queries.discounts import count_redemption, coupon_for, discounts_by_id
+from db.queries.discounts import count_redemption, coupons_by_code, discounts_by_id
 from services.accounts.open import open_customer, open_subscription
 from services.accounts.write import store
 from services.events import record
@@ -44,7 +46,7 @@ async def create_coupon(session: AsyncSession, request: CouponRequest, *, now: d
     request = valid_coupon(request, now)
     plan_ids = list(request.plan_ids)
     if await session.scalar(select(func.count()).where(among(Plan.id, plan_ids))) != len(plan_ids):
-        raise PlanNotFound("At least one of these plan ids does not exist.", "plan_ids")
+        raise PlanNotFound("At least one of these plans does not exist.", "plan_ids")
     coupon = Coupon(
         id=CouponId(new_id()),
         code=request.code,
@@ -74,7 +76,7 @@ async def create_coupon(session: AsyncSession, request: CouponRequest, *, now: d
 
 
 async def archive_coupon(session: AsyncSession, *, coupon_id: CouponId, now: datetime) -> Outcome:
-    """Archives a coupon: it can no longer be redeemed. Its discounts stay.
+    """Archives a coupon, so that it can no longer be redeemed. Existing discounts continue.
 
     Raises `CouponNotFound`, `CouponArchived`.
     """
@@ -97,7 +99,7 @@ async def redeem_coupon(
     subscription_id: SubscriptionId | None = None,
     now: datetime,
 ) -> Outcome:
-    """Redeems a coupon for a subscription, or for all invoices of a customer. Exactly one of both is given.
+    """Redeems a coupon for a subscription, or for all invoices of a customer. Give exactly one of the two ids.
 
     Raises `InvalidInput`, `CouponNotFound`, `CustomerNotFound`, `SubscriptionNotFound`, `SubscriptionCanceled`,
     `AmountTooLarge`, `TestClockAdvancing`, and the errors of `redeem`.
@@ -106,6 +108,10 @@ async def redeem_coupon(
         account, at = await open_subscription(session, subscription_id, now=now)
     elif customer_id is not None and subscription_id is None:
         account, at = await open_customer(session, customer_id, now=now)
+        if account.subscription is not None and not account.held:
+            # As for a subscription: periods that were due before are billed without the discount.
+            with rejecting_overflow():
+                renew(account, at, most=MAX_PERIODS_AT_ONCE)
     else:
         raise InvalidInput("Give either `customerId` or `subscriptionId`.", "customer_id")
     coupon = await find_coupon(session, account, code)
@@ -115,43 +121,59 @@ async def redeem_coupon(
 
 
 async def find_coupon(session: AsyncSession, account: Account, code: str) -> records.Coupon:
-    """Returns the coupon with this code, for the account's customer. Raises `InvalidInput`, `CouponNotFound`."""
-    coupon = await coupon_for(session, account.customer.id, valid_coupon_code(code))
-    if coupon is None:
-        raise CouponNotFound("There is no coupon with this code.")
-    return coupon
+    """Returns the coupon with this code, as the account's customer can redeem it.
+
+    Raises `InvalidInput`, `CouponNotFound`.
+    """
+    stored_code = valid_coupon_code(code)
+    found = await coupons_by_code(session, account.customer.id, [stored_code])
+    return require_found(found, stored_code)
 
 
 async def find_coupons(session: AsyncSession, account: Account, codes: Sequence[str]) -> list[records.Coupon]:
-    """Returns the coupons with the codes of a new subscription. Raises `InvalidInput`, `CouponNotFound`."""
+    """Returns the coupons with these codes, in the same order, for a new subscription.
+
+    Raises `InvalidInput`, `CouponNotFound`.
+    """
+    if not codes:
+        return []
     if len(codes) > MAX_DISCOUNTS:
-        raise InvalidInput(f"At most {MAX_DISCOUNTS} coupons may be redeemed at a time.", "coupon_codes")
-    found = []
+        raise InvalidInput(f"`couponCodes` can have at most {MAX_DISCOUNTS} codes.", "coupon_codes")
+    stored_codes = []
     for place, code in enumerate(codes):
-        try:
-            found.append(await find_coupon(session, account, code))
-        except BillingError as refusal:
-            refusal.field = ("coupon_codes", str(place))
-            raise
+        with naming_code(place):
+            stored_codes.append(valid_coupon_code(code))
+    known = await coupons_by_code(session, account.customer.id, stored_codes)
+    found = []
+    for place, code in enumerate(stored_codes):
+        with naming_code(place):
+            found.append(require_found(known, code))
     return found
 
 
-async def store_redemptions(session: AsyncSession, account: Account) -> None:
-    """Stores the account, and counts its new discounts as redemptions. Raises `CouponExhausted`.
+def require_found(coupons: Mapping[str, records.Coupon], code: str) -> records.Coupon:
+    """Returns the coupon with this code. Raises `CouponNotFound`."""
+    if code not in coupons:
+        raise CouponNotFound("There is no coupon with this code.")
+    return coupons[code]
 
-    Redemptions of customers on a test clock do not count.
+
+async def store_redemptions(session: AsyncSession, account: Account) -> None:
+    """Stores the account, and counts its new discounts towards the limits of their coupons.
+
+    Redemptions on a test clock do not count. Raises `CouponExhausted`.
     """
     counted = [(place, new) for place, new in enumerate(account.new_discounts) if new.is_counted]
-    # In one order, so that transactions do not wait for each other.
+    # Sorted: concurrent transactions lock the coupons in the same order, so they cannot deadlock.
     for place, discount in sorted(counted, key=lambda each: each[1].coupon_id):
-        if not await count_redemption(session, discount.coupon_id):
-            field = ("coupon_codes", str(place)) if account.is_new else ("code",)
-            raise CouponExhausted("This coupon has been redeemed as often as it may be.", *field)
+        with naming_code(place) if account.is_new else nullcontext():
+            if not await count_redemption(session, discount.coupon_id):
+                raise CouponExhausted("This coupon has reached its maximum number of redemptions.")
     await store(session, [account])
 
 
 async def remove_customer_discount(session: AsyncSession, *, discount_id: DiscountId, now: datetime) -> Outcome:
-    """Removes a discount: it lowers no further invoices.
+    """Removes a discount, so that it lowers no further invoices.
 
     Raises `DiscountNotFound`, `DiscountRemoved`, `AmountTooLarge`, `TestClockAdvancing`.
     """

@@ -69,8 +69,8 @@ async def void_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: dat
         [state] = [unpaid for unpaid in account.unpaid if unpaid.id == invoice_id]
     allocations = await allocations_of_invoice(session, invoice_id)
     elsewhere = await is_credited_elsewhere(session, state, lines)
-    discounts = await load_discounts(session, account, await discounts_of_invoice(session, invoice_id))
-    discounted = await discounted_periods(session, state.subscription_id, elsewhere_than=invoice_id)
+    discounts = await with_discounts(session, account, await discounts_of_invoice(session, invoice_id))
+    discounted = await discounted_periods(session, state.subscription_id, discounts, elsewhere_than=invoice_id)
     with rejecting_overflow():
         void(
             account,
@@ -136,6 +136,7 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
     account, at = await account_of_subscription(session, live, invoice.subscription_id, at=at, now=now)
     await require_period_intact(session, account, invoice)
     lines = await reissued_lines(session, account, invoice_id)
+    discounts = await with_discounts(session, account, invoice.discounts or ())
     with rejecting_overflow():
         bill(
             account,
@@ -149,8 +150,8 @@ async def reissue_invoice(session: AsyncSession, *, invoice_id: InvoiceId, now: 
                 invoice.po_number,
                 invoice.memo,
                 invoice.tax_date or issued_at,
-                await load_discounts(session, account, invoice.discounts or ()),
-                await discounted_periods(session, invoice.subscription_id, elsewhere_than=invoice_id),
+                discounts,
+                await discounted_periods(session, invoice.subscription_id, discounts, elsewhere_than=invoice_id),
             ),
         )
     update_past_due(account, at)
@@ -230,10 +231,10 @@ async def account_of_subscription(
     return account, max(at, await customer_time(session, account, now, lock=True))
 
 
-async def load_discounts(
+async def with_discounts(
     session: AsyncSession, account: Account, applied: Sequence[AppliedDiscount]
 ) -> Sequence[AppliedDiscount]:
-    """Adds the discounts that an invoice names to the account, if they are not there: those that were removed."""
+    """Adds the discounts of an invoice that the account lacks, such as removed ones. Returns `applied` unchanged."""
     missing = {each.discount_id for each in applied} - {discount.id for discount in account.discounts}
     if missing:
         account.discounts += await discounts_by_id(session, sorted(missing))

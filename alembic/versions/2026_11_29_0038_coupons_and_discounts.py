@@ -95,6 +95,15 @@ def upgrade() -> None:
     for column in ("customer_id", "coupon_id"):
         op.create_index(f"ix_discounts_{column}", "discounts", [column, "created_at", "id"], unique=False)
     op.create_index(
+        "ix_discounts_in_force", "discounts", ["customer_id"], postgresql_where=sa.text("removed_at IS NULL")
+    )
+    op.create_index(
+        "ix_discounts_removed",
+        "discounts",
+        ["coupon_id", "created_at", "id"],
+        postgresql_where=sa.text("removed_at IS NOT NULL"),
+    )
+    op.create_index(
         "ix_discounts_subscription_id",
         "discounts",
         ["subscription_id", "created_at", "id"],

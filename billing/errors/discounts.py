@@ -11,7 +11,7 @@ class CouponNotFound(BillingError):
 
 class CouponCodeTaken(BillingError):
     code = "COUPON_CODE_TAKEN"
-    description = "Another coupon has this code, regardless of case. Archived coupons keep theirs."
+    description = "Another coupon has this code, ignoring case. Archived coupons keep their codes."
     field = ("code",)
 
 
@@ -29,31 +29,31 @@ class CouponArchived(BillingError):
 
 class CouponExpired(BillingError):
     code = "COUPON_EXPIRED"
-    description = "The coupon has expired. For customers on a test clock, the time of the clock counts."
+    description = "The coupon has expired. For customers on a test clock, the clock's time is used."
     field = ("code",)
 
 
 class CouponExhausted(BillingError):
     code = "COUPON_EXHAUSTED"
-    description = "The coupon has been redeemed as often as it may be."
+    description = "The coupon has reached its maximum number of redemptions."
     field = ("code",)
 
 
 class CouponAlreadyRedeemed(BillingError):
     code = "COUPON_ALREADY_REDEEMED"
-    description = "The customer has already redeemed this coupon. A customer may redeem a coupon once."
+    description = "The customer has already redeemed this coupon. Each customer can redeem a coupon only once."
     field = ("code",)
 
 
 class CouponNotForPlan(BillingError):
     code = "COUPON_NOT_FOR_PLAN"
-    description = "The coupon is limited to other plans than that of the subscription."
+    description = "The coupon is limited to plans, and neither the subscription's plan nor its pending plan is one."
     field = ("code",)
 
 
 class TooManyDiscounts(BillingError):
     code = "TOO_MANY_DISCOUNTS"
-    description = "The customer has too many discounts. Remove those that are used up."
+    description = "The customer has too many discounts. Remove used-up ones first."
     field = ("code",)
 
 

@@ -33,7 +33,7 @@ class CancellationNotScheduled(BillingError):
 
 class AmountNotPositive(BillingError):
     code = "AMOUNT_NOT_POSITIVE"
-    description = "The amount of a payment, allocation, credit note, reversal or refund must be more than 0."
+    description = "The amount of a payment, allocation, credit note, reversal, refund or coupon must be more than 0."
     field = ("amount_cents",)
 
 

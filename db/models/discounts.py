@@ -21,18 +21,18 @@ from billing.limits import MAX_COUPON_CODE, MAX_COUPON_PERIODS, MAX_NAME, MAX_PE
 from db.models.base import Base, Versioned, check_amount, check_enum, check_length
 from db.models.types import Percentage
 
-ONE_OF_BOTH = (
+PERCENT_OR_AMOUNT = (
     "(percent_off IS NULL) <> (amount_off_cents IS NULL) AND (amount_off_cents IS NULL) = (currency IS NULL)"
     f" AND coalesce(percent_off > 0 AND percent_off <= {MAX_PERCENT}, true) AND coalesce(amount_off_cents > 0, true)"
 )
-"""Condition for a percentage, or an amount in a currency."""
+"""Condition for either a percentage, or an amount and its currency."""
 
 
 class Coupon(Versioned, Base):
-    """A discount that customers can redeem with a code. Only `redeemed` and `archived_at` change.
+    """An offer that customers redeem with a code. Only `redeemed` and `archived_at` change.
 
-    It takes off a percentage or an amount. An empty `plan_ids` means all plans. `redeemed` counts the redemptions of
-    customers in real time, if `max_redemptions` limits them, else it is 0.
+    It takes off a percentage or an amount. An empty `plan_ids` means no limit to plans. `redeemed` counts redemptions
+    by customers in real time if `max_redemptions` is set. Otherwise it is 0.
     """
 
     __tablename__ = "coupons"
@@ -56,7 +56,7 @@ class Coupon(Versioned, Base):
         check_length("code", MAX_COUPON_CODE),
         CheckConstraint("code = upper(code)", name="upper_case"),
         check_length("name", MAX_NAME),
-        CheckConstraint(ONE_OF_BOTH, name="off"),
+        CheckConstraint(PERCENT_OR_AMOUNT, name="off"),
         check_amount("amount_off_cents", signed=False),
         check_enum("duration", CouponDuration),
         CheckConstraint("(duration = 'PERIODS') = (periods IS NOT NULL)", name="duration_periods"),
@@ -70,11 +70,11 @@ class Coupon(Versioned, Base):
 
 
 class Discount(Versioned, Base):
-    """A coupon that a customer redeemed, for all invoices or for those of the subscription `subscription_id`.
+    """A discount that a customer got by redeeming a coupon, for all its invoices or for those of `subscription_id`.
 
-    The terms are copied from the coupon. Unless `periods` is null, for all periods, `periods_used` counts the billing
-    periods that the discount covers, and the one-off invoices that it lowered, without void invoices. The last covered
-    period is `covered_ordinal` of the subscription `covered_subscription_id`.
+    The terms are copied from the coupon. A null `periods` means all periods. Otherwise `periods_used` counts the
+    billing periods that the discount covers, plus each one-off invoice that it lowered. Void invoices do not count.
+    `covered_ordinal` is the latest covered period, of the subscription `covered_subscription_id`.
     """
 
     __tablename__ = "discounts"
@@ -98,7 +98,7 @@ class Discount(Versioned, Base):
         ForeignKeyConstraint(["subscription_id", "customer_id"], ["subscriptions.id", "subscriptions.customer_id"]),
         UniqueConstraint("coupon_id", "customer_id"),
         check_length("name", MAX_NAME),
-        CheckConstraint(ONE_OF_BOTH, name="off"),
+        CheckConstraint(PERCENT_OR_AMOUNT, name="off"),
         CheckConstraint("periods >= 1", name="periods"),
         CheckConstraint("periods_used >= 0", name="periods_used"),
         CheckConstraint(
@@ -114,5 +114,7 @@ class Discount(Versioned, Base):
             "id",
             postgresql_where=text("subscription_id IS NOT NULL"),
         ),
+        Index("ix_discounts_in_force", "customer_id", postgresql_where=text("removed_at IS NULL")),
         Index("ix_discounts_coupon_id", "coupon_id", "created_at", "id"),
+        Index("ix_discounts_removed", "coupon_id", "created_at", "id", postgresql_where=text("removed_at IS NOT NULL")),
     )

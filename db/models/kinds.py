@@ -59,7 +59,7 @@ def is_seller_of_the_customers_invoices(rows: Any, customer_id: CustomerId) -> C
 
 
 def is_redeemed_by_the_customer(rows: Any, customer_id: CustomerId) -> ColumnElement[bool]:
-    """Returns the condition for the coupons that the customer redeemed. The codes of others are secret."""
+    """Returns the condition for coupons that the customer has redeemed. The codes of other coupons are secret."""
     discounts = table_of(Discount)
     redeemed = select(discounts.c.coupon_id).where(discounts.c.customer_id == customer_id)
     condition: ColumnElement[bool] = rows.id.in_(redeemed)

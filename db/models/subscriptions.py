@@ -254,7 +254,7 @@ class BillingHold(Base):
 class PendingLine(Base):
     """A line for the next invoice of its subscription. It keeps its id and `change_id` on the invoice.
 
-    `whole_seconds` is the length of the whole period, if the line charges for a part of it.
+    `period_seconds` is the length of the billed period, if the line charges for the rest of it after a change.
     """
 
     __tablename__ = "pending_lines"
@@ -272,7 +272,7 @@ class PendingLine(Base):
     period_start: Mapped[datetime]
     period_end: Mapped[datetime]
     reverses_line_id: Mapped[InvoiceLineId | None]
-    whole_seconds: Mapped[int | None] = mapped_column(Integer)
+    period_seconds: Mapped[int | None] = mapped_column(Integer)
     tax: Mapped[LineTax | None]
     created_at: Mapped[datetime]
     change_id: Mapped[ChangeId | None]

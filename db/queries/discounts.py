@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import any_, bindparam, case, select, update
+from sqlalchemy import Uuid, any_, bindparam, case, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,22 +16,30 @@ from db.models import Coupon, Discount, Invoice
 from db.models.base import table_of
 from db.queries.arrays import among
 
-# Tables instead of models: a change by a customer session is discounted by coupons that it does not see.
+# Tables instead of models: a customer session must be able to redeem coupons that it cannot see.
 coupons, discounts = table_of(Coupon), table_of(Discount)
 
 DISCOUNT = bind(DiscountState, Discount)
 
 
-async def discounts_by_customer(session: AsyncSession, customer_ids: Sequence[CustomerId]) -> list[DiscountState]:
-    """Returns the discounts of the customers and of all their subscriptions, except removed ones."""
-    return DISCOUNT.read(await send(session, select_discounts(), customer_ids=customer_ids))
+async def discounts_in_force(
+    session: AsyncSession, customer_ids: Sequence[CustomerId], subscription_ids: Sequence[SubscriptionId]
+) -> list[DiscountState]:
+    """Returns the discounts of the customers and of these subscriptions. Removed ones are left out."""
+    found = await send(session, select_discounts(), customer_ids=customer_ids, subscription_ids=subscription_ids)
+    return DISCOUNT.read(found)
 
 
 @cached
 def select_discounts() -> Statement:
     customers = bindparam("customer_ids", type_=ARRAY(Discount.customer_id.type))
+    subscriptions = bindparam("subscription_ids", type_=ARRAY(Uuid()))
     return Statement(
-        select(*DISCOUNT.columns).where(Discount.customer_id == any_(customers), Discount.removed_at.is_(None))
+        select(*DISCOUNT.columns).where(
+            Discount.customer_id == any_(customers),
+            Discount.removed_at.is_(None),
+            or_(Discount.subscription_id.is_(None), Discount.subscription_id == any_(subscriptions)),
+        )
     )
 
 
@@ -40,11 +48,13 @@ async def discounts_by_id(session: AsyncSession, discount_ids: Sequence[Discount
     return DISCOUNT.read(await session.execute(select(*DISCOUNT.columns).where(among(Discount.id, discount_ids))))
 
 
-async def coupon_for(session: AsyncSession, customer_id: CustomerId, code: str) -> records.Coupon | None:
-    """Returns the coupon with this code, for a customer who redeems it, or None if there is none."""
+async def coupons_by_code(
+    session: AsyncSession, customer_id: CustomerId, codes: Sequence[str]
+) -> dict[str, records.Coupon]:
+    """Returns the coupons with these codes, by code, as the customer can redeem them. Unknown codes are missing."""
     bound = bind_coupon(customer_id)
-    rows = (await session.execute(select(*bound.columns).where(coupons.c.code == code))).all()
-    return bound.make(*rows[0]) if rows else None
+    found = await session.execute(select(*bound.columns).where(coupons.c.code.in_(codes)))
+    return {coupon.code: coupon for coupon in bound.read(found)}
 
 
 def bind_coupon(customer_id: CustomerId) -> Bound[records.Coupon]:
@@ -63,9 +73,9 @@ def bind_coupon(customer_id: CustomerId) -> Bound[records.Coupon]:
 
 
 async def count_redemption(session: AsyncSession, coupon_id: CouponId) -> bool:
-    """Counts a redemption of a coupon that limits their number. Returns False if there are none left.
+    """Counts a redemption of a coupon with `max_redemptions`. Returns False if the maximum is reached.
 
-    Locks the coupon until the transaction ends.
+    Locks the coupon until the end of the transaction.
     """
     counted = await session.execute(
         update(coupons)
@@ -77,14 +87,22 @@ async def count_redemption(session: AsyncSession, coupon_id: CouponId) -> bool:
 
 
 async def discounts_of_invoice(session: AsyncSession, invoice_id: InvoiceId) -> Sequence[AppliedDiscount]:
+    """Returns the discounts of an invoice, in the order applied."""
     return await session.scalar(select(Invoice.discounts).where(Invoice.id == invoice_id)) or ()
 
 
 async def discounted_periods(
-    session: AsyncSession, subscription_id: SubscriptionId | None, *, elsewhere_than: InvoiceId
+    session: AsyncSession,
+    subscription_id: SubscriptionId | None,
+    applied: Sequence[AppliedDiscount],
+    *,
+    elsewhere_than: InvoiceId,
 ) -> DiscountedPeriods:
-    """Returns the periods of a subscription that other invoices discount, without void ones."""
-    if subscription_id is None:
+    """Returns the periods that other invoices of the subscription discount. Void invoices are left out.
+
+    Reads nothing if none are `applied`, the discounts that the caller asks for.
+    """
+    if subscription_id is None or not applied:
         return frozenset()
     found = await session.scalars(
         select(Invoice.discounts).where(

@@ -27,7 +27,7 @@ LINE = bind(
     InvoiceLine,
     reverses_invoice_id=ReversedLine.invoice_id,
     created_at=literal(None, PendingLine.created_at.type),
-    whole_seconds=literal(None, PendingLine.whole_seconds.type),
+    period_seconds=literal(None, PendingLine.period_seconds.type),
 )
 LINE_ELSEWHERE = bind(OtherInvoiceLine, line=LINE, is_void=Invoice.status == InvoiceStatus.VOID)
 PENDING_LINE = bind(

@@ -13,7 +13,7 @@ from billing.enums import Settlement
 from billing.ids import CustomerId, SubscriptionId
 from db.access.scope import actor_of
 from db.queries.accounts import Head, head_by_customer, heads_by_subscription, unpaid_invoices_by_customer
-from db.queries.discounts import discounts_by_customer
+from db.queries.discounts import discounts_in_force
 from db.queries.lines import (
     billed_lines,
     billed_lines_of_subscriptions,
@@ -60,13 +60,15 @@ async def fill_accounts(session: AsyncSession, heads: Sequence[Head]) -> list[Ac
 
 
 async def read_discounts(session: AsyncSession, accounts: Sequence[Account]) -> None:
-    """Loads the discounts of customers, and of the subscriptions of the accounts."""
+    """Loads the discounts of the accounts' customers and subscriptions."""
     if not accounts:
         return
     found: defaultdict[CustomerId, list[DiscountState]] = defaultdict(list)
-    for discount in await discounts_by_customer(session, list({account.customer.id for account in accounts})):
+    customer_ids = list({account.customer.id for account in accounts})
+    subscription_ids = [account.subscription.id for account in accounts if account.subscription]
+    for discount in await discounts_in_force(session, customer_ids, subscription_ids):
         found[discount.customer_id].append(discount)
-    several = len(accounts) > len(found)
+    several = len(accounts) > len(customer_ids)
     for account in accounts:
         mine = (None, account.subscription and account.subscription.id)
         theirs = found[account.customer.id]

@@ -115,7 +115,7 @@ DRAFT_LINE = updates(
     without=(
         *("kind", "description", "plan_id", "quantity", "unit_amount_cents", "amount_cents", "period_ordinal"),
         *("period_start", "period_end", "reverses_line_id", "reverses_invoice_id", "created_at", "change_id"),
-        "whole_seconds",
+        "period_seconds",
     ),
 )
 CHANGED_INVOICE = updates(
@@ -126,7 +126,7 @@ CHANGED_INVOICE = updates(
 )
 NEW_PENDING_LINE = inserts(PendingLine, NewPendingLine, without=("line.reverses_invoice_id", "line.discount_cents"))
 NEW_LINE = inserts(
-    InvoiceLine, NumberedLine, without=("line.reverses_invoice_id", "line.created_at", "line.whole_seconds")
+    InvoiceLine, NumberedLine, without=("line.reverses_invoice_id", "line.created_at", "line.period_seconds")
 )
 NEW_ALLOCATION = inserts(Allocation, NewAllocation)
 RELEASED_ALLOCATION = updates(Allocation, ReleasedAllocation, keys=("id",))

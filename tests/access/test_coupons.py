@@ -94,3 +94,25 @@ async def test_a_session_sees_the_coupons_that_its_customer_redeemed(
         "coupons": {"nodes": [{"code": mine["code"]}]},
         "discount": None,
     }
+
+
+async def test_a_session_cannot_try_many_codes_at_once(
+    serving: Serving, api: Api, database: Database, clock: TestClock
+) -> None:
+    mine = await api.a_customer()
+    me = (await serving(KEYED))(await a_session(database, clock, CustomerId(UUID(mine)), REDEEM))
+
+    def tries(number: int) -> str:
+        inputs = f'{{customerId: "{mine}", code: "GUESS"}}'
+        fields = " ".join(f"a{n}: redeemCoupon(input: {inputs}) {{ userErrors {{ code }} }}" for n in range(number))
+        return f"mutation {{ {fields} }}"
+
+    few, many = [(await me.post(tries(number))).json() for number in (2, 15)]
+    preview = await me.post(
+        PREVIEW, input={"customerId": mine, "planId": await api.a_plan(), "couponCodes": ["GUESS"] * 201}
+    )
+
+    assert few["data"]["a1"]["userErrors"] == [{"code": "COUPON_NOT_FOUND"}]
+    assert 2 * 100 <= few["extensions"]["cost"]["rows"] < 3 * 100
+    assert 15 * 100 <= many["extensions"]["cost"]["rows"] < 16 * 100
+    assert preview.json()["errors"][0]["extensions"]["code"] in ("COST_LIMIT", "FORBIDDEN")

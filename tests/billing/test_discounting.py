@@ -49,7 +49,7 @@ def a_line(
         period_ordinal=ordinal,
         period_start=JUNE,
         period_end=JUNE + timedelta(seconds=seconds),
-        whole_seconds=MONTH_SECONDS if kind is LineKind.PRORATION_CHARGE else None,
+        period_seconds=MONTH_SECONDS if kind is LineKind.PRORATION_CHARGE else None,
         tax=tax,
     )
 
@@ -235,8 +235,8 @@ def expected_parts(
         assert line.period_start is not None
         assert line.period_end is not None
         share = Fraction(1)
-        if line.whole_seconds:
-            share = Fraction(int((line.period_end - line.period_start).total_seconds()), line.whole_seconds)
+        if line.period_seconds:
+            share = Fraction(int((line.period_end - line.period_start).total_seconds()), line.period_seconds)
         parts[line.id] = min(left[line.id], rounded(amount * share))
     whole = sum(left[line.id] for line in first)
     if whole:

@@ -113,6 +113,23 @@ async def test_demo_data_comes_once(api: Api, database: Database, database_url: 
     assert await count(database.sessions, Customer) == 4
 
 
+async def test_plain_demo_data_leaves_a_seller_and_coupons_alone(
+    api: Api, database: Database, database_url: str
+) -> None:
+    await api.mutate("updateSeller", "seller { id }", legalName="Example GmbH", homeCountry="DE")
+    with pytest.raises(CommandError, match="--plain"):
+        await fill(database_url, customers=1, as_of=AS_OF, console=QUIET)
+
+    await fill(database_url, customers=3, as_of=AS_OF, console=QUIET, plain=True)
+
+    found = await api("{ seller { legalName } coupons { totalCount } customers { totalCount } }")
+    assert found == {
+        "seller": {"legalName": "Example GmbH"},
+        "coupons": {"totalCount": 0},
+        "customers": {"totalCount": 3},
+    }
+
+
 async def test_it_ends_by_saying_what_there_is_and_what_comes_next(database_url: str) -> None:
     said = StringIO()
 

@@ -50,7 +50,7 @@ async def test_rows_that_exist_keep_their_values_and_were_never_taxed(
     new: dict[str, dict[str, Any]] = {
         "invoices": untaxed | later,
         "invoice_lines": {"discount_cents": 0, "tax": None},
-        "pending_lines": {"tax": None, "whole_seconds": None},
+        "pending_lines": {"tax": None, "period_seconds": None},
         "customers": {"tax_profile": None},
         "plans": {"tax": None},
     }

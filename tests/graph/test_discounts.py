@@ -9,6 +9,7 @@ import pytest
 from billing.limits import MAX_DISCOUNTS
 from db.database import Database
 from tests.graph.test_credits_of_changes import assert_sound
+from tests.scenarios.story import Story, amounts
 from tests.support import Api, TestClock, refusal, run
 
 COUPON = """
@@ -342,8 +343,8 @@ async def test_pending_charges_of_a_covered_period_are_discounted_again(
     lines = (await invoices_of(api, subscription_id))[-1]["lines"]
     assert [(line["kind"], line["amountCents"], line["discountCents"]) for line in lines] == [
         ("PRORATION_CREDIT", -1333, 0),
-        # 6000 for 20 of 30 days, less the credit of 3000, less two thirds of the amount.
-        ("PRORATION_CHARGE", 6000, 667),
+        # 6000 for 20 of 30 days. The credit leaves 10 of them, which get a third of the amount.
+        ("PRORATION_CHARGE", 6000, 333),
         ("PRORATION_CREDIT", -3000, 0),
         ("PRORATION_CHARGE", 2000, 333),
         ("RECURRING", 6000, 1000),
@@ -372,7 +373,77 @@ async def test_a_once_coupon_is_used_by_a_change_in_a_period_that_it_does_not_co
     assert off((await invoices_of(api, made["subscription"]["id"]))[-1]) == [0]
 
 
+@pytest.mark.parametrize("mode", ["IMMEDIATE", "CHARGE_NOW_CREDIT_LATER", "NEXT_INVOICE"])
+async def test_a_period_with_many_changes_gets_an_amount_once(
+    api: Api, clock: TestClock, database: Database, mode: str
+) -> None:
+    """100 seats of 10.00, and one more every three days: 45 seat days more than 3000, so 1045.00 less 10.00."""
+    code = (await a_coupon(api, amountOffCents=1000, currency="EUR"))["code"]
+    made = await subscribed(api, await api.a_plan(amountCents=1000), code, quantity=100)
+    subscription_id = made["subscription"]["id"]
+    for quantity in range(101, 110):
+        clock.forward(days=3)
+        change = {"id": subscription_id, "quantity": quantity, "mode": mode}
+        assert (await api.mutate("changeSubscription", "invoice { id }", **change))["userErrors"] == []
+    clock.forward(days=3)
+    await run(database, clock)
+
+    invoices = await invoices_of(api, subscription_id)
+    next_period = invoices[-1]["lines"][-1]
+    assert (next_period["amountCents"], next_period["discountCents"]) == (109_000, 1000)
+    assert sum(invoice["amountCents"] for invoice in invoices) - 108_000 == 104_500 - 1000
+
+
+async def test_a_change_in_a_first_period_to_an_anchor_keeps_its_discount(api: Api) -> None:
+    """The amount was taken off half a month. A swap at its start credits it, and takes it off again."""
+    story = await Story.begin(api, "2027-01-16")
+    code = (await a_coupon(api, amountOffCents=1000, currency="EUR", duration="ONCE"))["code"]
+    month = {"amountCents": 3100, "interval": "MONTH", "intervalCount": 1}
+    first = await story.subscribe(await api.a_plan(**month), couponCodes=[code], billingAnchor={"dayOfMonth": 1})
+    changed = await story.change(planId=await api.a_plan(**month), mode="IMMEDIATE")
+
+    assert (first["amountCents"], amounts(changed), changed["amountCents"]) == (600, [-600, 1600], 0)
+
+
+async def test_a_coupon_does_not_lower_a_period_that_was_due_before(
+    api: Api, clock: TestClock, database: Database
+) -> None:
+    for of_customer in (True, False):
+        code = (await a_coupon(api, percentOff="10", duration="ONCE"))["code"]
+        customer_id = await api.a_customer()
+        subscription_id = await api.a_subscription(customer_id, await api.a_plan(amountCents=1000))
+        clock.forward(days=31)
+        await redeemed(
+            api, code, **({"customerId": customer_id} if of_customer else {"subscriptionId": subscription_id})
+        )
+        await run(database, clock)
+
+        assert [off(invoice) for invoice in await invoices_of(api, subscription_id)] == [[0], [0]]
+
+
 # Voiding and reissuing
+
+
+async def test_an_invoice_of_an_ended_subscription_does_not_move_the_covered_period(api: Api, clock: TestClock) -> None:
+    customer_id = await api.a_customer()
+    code = (await a_coupon(api, amountOffCents=1000, currency="EUR", duration="PERIODS", periods=2))["code"]
+    await redeemed(api, code, customerId=customer_id)
+    old = await subscribed(api, await api.a_plan(amountCents=10_000), customerId=customer_id)
+    await api.mutate("cancelSubscription", "invoice { id }", id=old["subscription"]["id"], atPeriodEnd=False)
+    new = await subscribed(api, await api.a_plan(amountCents=10_000), customerId=customer_id)
+    await api.mutate("voidInvoice", "invoice { id }", id=old["invoice"]["id"])
+    again = await api.mutate("reissueInvoice", f"invoice {{ {INVOICE} }}", id=old["invoice"]["id"])
+    clock.forward(days=15)
+
+    changed = await api.mutate(
+        "changeSubscription",
+        f"invoice {{ {INVOICE} }}",
+        id=new["subscription"]["id"],
+        planId=await api.a_plan(amountCents=20_000),
+        mode="IMMEDIATE",
+    )
+
+    assert (off(again["invoice"]), off(changed["invoice"])) == ([1000], [0, 500])
 
 
 async def test_voiding_returns_the_use_and_reissuing_takes_it_again(

@@ -146,11 +146,6 @@ def test_limits_in_descriptions_and_messages_come_from_their_constants() -> None
         ),
         "Number of units in the billing interval. For example, 30 with DAY bills every 30 days.",
         (
-            "The next invoices, as they would be issued if nothing changes before then. Fewer than `count` if the "
-            "subscription ends. Costs three SQL statements, one more if there is a seller, and one more if there are "
-            "discounts, regardless of the number of subscriptions."
-        ),
-        (
             "There are too many allocations, two name the same invoice, they add up to more than the payment, or the"
             " payment is used up before it reaches all of them."
         ),

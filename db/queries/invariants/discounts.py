@@ -4,12 +4,12 @@ from db.queries.invariants.rule import Invariant
 
 PERIODS_USED = Invariant(
     "I4",
-    "discounts count the periods that their invoices use",
+    "`periods_used` of discounts matches their invoices",
     "discounts",
     """
     SELECT CASE
         WHEN coalesce(used.periods, 0) <> d.periods_used THEN
-            format('discount %s: invoices use %s periods, and it counts %s', d.id, coalesce(used.periods, 0),
+            format('discount %s: its invoices use %s periods, but periods_used is %s', d.id, coalesce(used.periods, 0),
                    d.periods_used)
     END AS wrong
     FROM discounts AS d
@@ -28,14 +28,15 @@ PERIODS_USED = Invariant(
 
 REDEMPTIONS = Invariant(
     "I4",
-    "coupons with a limit count their redemptions",
+    "`redeemed` of coupons with a limit matches their discounts",
     "coupons",
     """
     SELECT CASE
         WHEN count(d.id) <> c.redeemed THEN
-            format('coupon %s: has %s redemptions in real time, and counts %s', c.id, count(d.id), c.redeemed)
+            format('coupon %s: there are %s redemptions in real time, but redeemed is %s', c.id, count(d.id),
+                   c.redeemed)
         WHEN c.redeemed > c.max_redemptions THEN
-            format('coupon %s: has %s redemptions, and may have %s', c.id, c.redeemed, c.max_redemptions)
+            format('coupon %s: redeemed is %s, but max_redemptions is %s', c.id, c.redeemed, c.max_redemptions)
     END AS wrong
     FROM coupons AS c
     LEFT JOIN (

@@ -51,6 +51,11 @@ class Access:
         elif RANKS[self.scope] < RANKS[scope]:
             raise forbidden(f"This needs an API key of scope {scope.value}; this one has {self.scope.value}.")
 
+    @property
+    def is_session(self) -> bool:
+        """True for a customer session."""
+        return self.scope is ApiKeyScope.CUSTOMER
+
     def require_plan(self, plan_id: UUID | None) -> None:
         """Raises a `FORBIDDEN` error if a customer session requests a plan that is not among its `plan_ids`."""
         if self.scope is ApiKeyScope.CUSTOMER and plan_id is not None and plan_id not in self.plan_ids:

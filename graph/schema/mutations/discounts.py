@@ -19,7 +19,7 @@ from graph.schema.fields.payloads import (
     payload,
 )
 from graph.schema.fields.scalars import Cents, Currency, parse_id
-from graph.schema.types.discounts import Coupon, Discount
+from graph.schema.types.discounts import Coupon, Discount, charge_codes
 from services import discounts
 
 
@@ -28,7 +28,7 @@ class CreateCouponInput:
     code: str = strawberry.field(
         description=(
             f"The code to redeem it with: 1 to {limits.MAX_COUPON_CODE} letters, digits, dots, dashes and underscores,"
-            " starting with a letter or digit. Stored in upper case."
+            " starting with a letter or digit. Stored in upper case. Must be unique, also among archived coupons."
         )
     )
     name: str = strawberry.field(
@@ -37,31 +37,55 @@ class CreateCouponInput:
     percent_off: Decimal | None = strawberry.field(
         default=None,
         description=(
-            f"The percentage to take off: more than 0, at most {limits.MAX_PERCENT}, with at most"
+            f"The percentage to take off each charge: more than 0, at most {limits.MAX_PERCENT}, with at most"
             f" {limits.PERCENT_DECIMALS} decimals."
         ),
     )
     amount_off_cents: Cents | None = strawberry.field(
         default=None,
-        description="The amount to take off each billing period, in minor units of `currency`: more than 0.",
+        description=(
+            "The amount to take off each billing period, in minor units of `currency`: more than 0. It is split over"
+            " the charges of an invoice. The first invoice that it lowers in a period gets the full amount, even if it"
+            " charges for part of the period. If the charges are less, the difference is not carried over."
+        ),
     )
-    currency: Currency | None = strawberry.field(default=None, description="The currency of the amount.")
+    currency: Currency | None = strawberry.field(
+        default=None,
+        description=(
+            "The currency of `amountOffCents`. Required with it, and not allowed with `percentOff`. Customers billed in"
+            " another currency cannot redeem the coupon."
+        ),
+    )
     duration: CouponDuration = strawberry.field(
-        default=CouponDuration.FOREVER, description="The number of billing periods that a discount covers."
+        default=CouponDuration.FOREVER, description="The duration of the coupon's discounts, in billing periods."
     )
     periods: int | None = strawberry.field(
         default=None,
-        description=f"The number of billing periods, 1 to {limits.MAX_COUPON_PERIODS}. Required for PERIODS only.",
+        description=(
+            f"The number of billing periods, 1 to {limits.MAX_COUPON_PERIODS}. Required if `duration` is PERIODS, and"
+            " not allowed otherwise."
+        ),
     )
     plan_ids: list[strawberry.ID] = strawberry.field(
         default_factory=list,
-        description=(f"The plans whose lines to discount, at most {limits.MAX_COUPON_PLANS}. By default all charges."),
+        description=(
+            f"The plans whose charges to discount, at most {limits.MAX_COUPON_PLANS}. If empty, all charges are"
+            " discounted, and one-off invoices too if the coupon is redeemed for a customer."
+        ),
     )
     max_redemptions: int | None = strawberry.field(
-        default=None, description="Maximum number of redemptions, at least 1. By default they are not limited."
+        default=None,
+        description=(
+            f"Maximum number of redemptions, 1 to {limits.with_thousands(limits.MAX_REDEMPTIONS)}. Redemptions on test"
+            " clocks do not count. Unlimited by default."
+        ),
     )
     expires_at: datetime | None = strawberry.field(
-        default=None, description="When it can no longer be redeemed. By default it does not expire."
+        default=None,
+        description=(
+            "The time from which the coupon can no longer be redeemed. Must be in the future. By default, it never"
+            " expires. Existing discounts continue."
+        ),
     )
     idempotency_key: str | None = idempotency_key_field()
 
@@ -87,12 +111,22 @@ class ArchiveCouponInput:
 
 @strawberry.input(description="The coupon to redeem. Give either `subscriptionId` or `customerId`.")
 class RedeemCouponInput:
-    code: str = strawberry.field(description="The code of the coupon, in upper or lower case.")
+    code: str = strawberry.field(
+        description="The coupon's code, ignoring case. An amount must be in the customer's currency."
+    )
     subscription_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The subscription to discount. It must not be CANCELED."
+        default=None,
+        description=(
+            "The subscription to discount. It must not be CANCELED. If the coupon is limited to plans, its plan or its"
+            " pending plan must be one of them."
+        ),
     )
     customer_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The customer whose invoices to discount, including one-off invoices."
+        default=None,
+        description=(
+            "The customer whose invoices to discount. Must not be archived. One-off invoices are included, unless the"
+            " coupon is limited to plans."
+        ),
     )
     idempotency_key: str | None = idempotency_key_field()
 
@@ -132,7 +166,7 @@ class DiscountMutations:
         )
         return CreateCouponPayload(made=made)
 
-    @mutation("Archives a coupon, so that it can no longer be redeemed. Discounts that customers have stay.")
+    @mutation("Archives a coupon, permanently. It can no longer be redeemed. Existing discounts continue.")
     async def archive_coupon(self, info: Info, input: ArchiveCouponInput) -> ArchiveCouponPayload:
         made = await info.context.change(
             lambda session: discounts.archive_coupon(
@@ -142,11 +176,13 @@ class DiscountMutations:
         return ArchiveCouponPayload(made=made)
 
     @mutation(
-        "Redeems a coupon. The discount lowers invoices that are finalized from now on. A customer may redeem a coupon"
-        " once, also if the discount is removed later.",
+        "Redeems a coupon for a subscription or a customer. The discount applies to invoices finalized from now on; a"
+        " reissued invoice keeps the discounts of the invoice it replaces. A customer can redeem each coupon only once,"
+        " even if the discount is removed later.",
         permission=CustomerPermission.REDEEM_COUPONS,
     )
     async def redeem_coupon(self, info: Info, input: RedeemCouponInput) -> RedeemCouponPayload:
+        charge_codes(info, 1)
         made = await info.context.once(
             input,
             lambda session: discounts.redeem_coupon(
@@ -161,7 +197,10 @@ class DiscountMutations:
         )
         return RedeemCouponPayload(made=made)
 
-    @mutation("Removes a discount. Invoices that are finalized from now on are not lowered by it.")
+    @mutation(
+        "Removes a discount, permanently. It no longer applies to invoices finalized from now on, except reissued"
+        " invoices, which keep the discounts of the invoice they replace. The customer cannot redeem the coupon again."
+    )
     async def remove_discount(self, info: Info, input: RemoveDiscountInput) -> RemoveDiscountPayload:
         made = await info.context.change(
             lambda session: discounts.remove_customer_discount(

@@ -14,6 +14,7 @@ from graph.schema.fields.scalars import Cents, parse_id
 from graph.schema.types.common import describe_fields
 from graph.schema.types.correction_inputs import CreditInput
 from graph.schema.types.corrections import CreditNotePreview
+from graph.schema.types.discounts import charge_codes
 from graph.schema.types.previews import InvoicePreview
 from graph.schema.types.subscription_inputs import (
     MOVED_START,
@@ -41,8 +42,8 @@ describe_fields(
     customer_id="The customer to bill. Must not be archived.",
     plan_id="The plan. It must not be archived, and must be in the customer's currency.",
     coupon_codes=(
-        f"Codes of coupons to redeem for the subscription, at most {limits.MAX_DISCOUNTS}. A customer session needs the"
-        " permission REDEEM_COUPONS."
+        f"Codes of coupons to preview for the subscription, ignoring case, at most {limits.MAX_DISCOUNTS}, each only"
+        " once. Nothing is redeemed. Customer sessions need the permission REDEEM_COUPONS."
     ),
     start_at=f"When the subscription would start, within {limits.MAX_START_DAYS} days. {START_NOW}",
     trial_days=(
@@ -198,6 +199,7 @@ class PreviewQueries:
         info.context.access.require_plan(request.plan_id)
         if request.coupon_codes:
             info.context.access.require(ApiKeyScope.READ, CustomerPermission.REDEEM_COUPONS)
+            charge_codes(info, len(request.coupon_codes))
         async with info.context.reads() as session:
             invoice = await previews.preview_subscription(
                 session,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, cast
 
 import strawberry
 
+from billing.coupon_validation import coupon_code_or_none
 from billing.enums import ApiKeyScope
 from billing.validation import MINOR_UNITS, email_key_or_none
 from db import models
@@ -67,8 +68,8 @@ async def find_node(info: Info, id: strawberry.ID) -> Any:
     return None if kind is None else await info.context.find(by_id[kind.model], key)
 
 
-def stored_code(text: str) -> str:
-    """Returns an invoice number or the code of a coupon in the form in which it is stored: in upper case."""
+def stored_number(text: str) -> str:
+    """Returns the invoice number in the form in which it is stored. Numbers are upper case, as their prefixes are."""
     return text.strip().upper()
 
 
@@ -138,7 +139,7 @@ class Query(PreviewQueries):
         argument="number",
         argument_description="The invoice number, such as `7K2M9QXW4T-0001`.",
         argument_type=str,
-        key_of=stored_code,
+        key_of=stored_number,
     )
     payment: Payment | None = lookup(payments_by_id, "The payment with this id.")
     payment_by_reference: Payment | None = lookup(
@@ -152,15 +153,15 @@ class Query(PreviewQueries):
     )
     credit_note: CreditNote | None = lookup(credit_notes_by_id, "The credit note with this id.")
     coupon: Coupon | None = lookup(
-        coupons_by_id, "The coupon with this id. Customer sessions find only coupons that the customer redeemed."
+        coupons_by_id, "The coupon with this id. Customer sessions see only coupons that the customer has redeemed."
     )
     coupon_by_code: Coupon | None = lookup(
         coupons_by_code,
-        "The coupon with this code, ignoring case. Customer sessions find only coupons that the customer redeemed.",
+        "The coupon with this code, ignoring case. Customer sessions see only coupons that the customer has redeemed.",
         argument="code",
         argument_description="The code.",
         argument_type=str,
-        key_of=stored_code,
+        key_of=coupon_code_or_none,
     )
     discount: Discount | None = lookup(discounts_by_id, "The discount with this id.")
     tax_rate: TaxRate | None = lookup(tax_rates_by_id, "The tax rate with this id.")
@@ -246,7 +247,7 @@ class Query(PreviewQueries):
         models.Coupon,
         filter_by=CouponFilter,
         order_by=CouponOrder,
-        description="All coupons, including archived ones. Customer sessions see those that the customer redeemed.",
+        description="All coupons, including archived ones. Customer sessions see only those the customer has redeemed.",
     )
     tax_rates: Connection[TaxRate] = connection(
         models.TaxRate,

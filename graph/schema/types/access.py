@@ -31,7 +31,10 @@ describe(
         " mode: an upgrade is billed now; a downgrade takes effect with the next period and can be withdrawn until"
         " then. A change that credits more than it charges is rejected."
     ),
-    REDEEM_COUPONS="Redeem coupons for the customer or the subscription.",
+    REDEEM_COUPONS=(
+        "Redeem coupons by their codes, for the customer or its subscription, and preview them with `couponCodes` of"
+        " `previewSubscription`. Does not allow removing discounts."
+    ),
     VIEW_CREDIT_NOTES="Read the customer's credit notes and their events.",
 )
 

@@ -139,7 +139,7 @@ class Customer(Node):
         parent="customer_id",
         filter_by=DiscountFilter,
         order_by=DiscountOrder,
-        description="The discounts of the customer and of its subscriptions, including removed ones.",
+        description="The discounts of the customer and of its subscriptions, including used-up and removed ones.",
     )
     ledger: Connection[LedgerEntry] = connection(
         models.LedgerEntry,

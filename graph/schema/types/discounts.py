@@ -27,9 +27,9 @@ from graph.schema.types.taxes import counted, of_line
 
 describe(
     CouponDuration,
-    "The number of billing periods that a discount covers.",
-    ONCE="One billing period. What is left of an amount is dropped.",
-    PERIODS="The number of billing periods in `periods`.",
+    "The duration of a coupon's discounts, in billing periods.",
+    ONCE="One billing period.",
+    PERIODS="As many billing periods as `periods` says.",
     FOREVER="All billing periods.",
 )
 
@@ -59,22 +59,24 @@ class DiscountOrder:
 
 @strawberry.type(
     description=(
-        "A coupon that a customer redeemed, for one subscription or for all of the customer's invoices. It covers the"
-        " billing periods whose invoices it lowers, as many as the coupon says. Charges of changes within a covered"
-        " period are discounted too: by the percentage, or by the amount in proportion to the rest of the period."
+        "The discount that a customer got by redeeming a coupon. It applies to one subscription, or to all invoices of"
+        " the customer. It covers as many billing periods as the coupon's `duration` allows; a period counts once the"
+        " discount has lowered an invoice for it. If the subscription changes within a covered period, the charges of"
+        " the change are discounted too: by the percentage, or by the amount, prorated to the rest of the period."
     )
 )
 class Discount(Node):
     row: ClassVar = models.Discount
 
     periods_left: int | None = of_line(
-        "The number of billing periods that the discount can still cover. A one-off invoice that it lowers counts like"
-        " a period; voiding an invoice returns what it used. Null for the duration FOREVER.",
+        "The number of billing periods that the discount can still cover. Each one-off invoice that it lowers uses one"
+        " too. Voiding an invoice gives back the period that it used; reissuing it uses the period again, even if this"
+        " is one more than the coupon allows. Null if the coupon's duration is FOREVER.",
         int | None,
         lambda row: None if row.periods is None else max(0, row.periods - row.periods_used),
         *("periods", "periods_used"),
     )
-    removed_at: datetime | None = field("When the discount was removed. Null if it was not.")
+    removed_at: datetime | None = field("When the discount was removed. Null if not removed.")
     version: int = field("Version of the discount. Starts at 1 and increases by one with each change.")
     created_at: datetime = field("When the coupon was redeemed.")
     updated_at: datetime = field("When the discount was last changed.")
@@ -84,7 +86,7 @@ class Discount(Node):
     subscription: LazySubscription | None = edge(
         subscriptions_by_id,
         "subscription_id",
-        "The subscription whose invoices are discounted. Null for a discount on all invoices of the customer.",
+        "The subscription whose invoices are discounted. Null if all invoices of the customer are discounted.",
     )
 
 
@@ -97,30 +99,39 @@ async def plans_in_order(reads: Reads, keys: Sequence[tuple[PlanId, ...]]) -> li
 
 @strawberry.type(
     description=(
-        "A discount that customers redeem with a code. It takes off a percentage, or an amount per billing period. It"
-        " never changes, except that it can be archived."
+        "An offer that customers redeem with a code to get a discount: a percentage off, or an amount off each billing"
+        " period. A coupon is immutable, except that it can be archived."
     )
 )
 class Coupon(Node):
     row: ClassVar = models.Coupon
 
-    code: str = field("The code to redeem it with, in upper case. Unique.")
+    code: str = field("The code to redeem the coupon with, in upper case. Unique among all coupons.")
     name: str = field("The name of the discount on invoices.")
-    percent_off: Decimal | None = field("The percentage that it takes off. Null if it takes off an amount.")
+    percent_off: Decimal | None = field("The percentage taken off each charge. Null for an amount.")
     amount_off_cents: Cents | None = field(
-        "The amount that it takes off each billing period, in minor units of `currency`. Null for a percentage."
+        "The amount taken off each billing period, in minor units of `currency`. Null for a percentage."
     )
-    currency: Currency | None = field("The currency of the amount. Null for a percentage.")
-    duration: CouponDuration = field("The number of billing periods that a discount covers.")
-    periods: int | None = field("The number of billing periods for the duration PERIODS, else null.")
+    currency: Currency | None = field("The currency of `amountOffCents`. Null for a percentage.")
+    duration: CouponDuration = field("The duration of the coupon's discounts, in billing periods.")
+    periods: int | None = field("The number of billing periods if `duration` is PERIODS, else null.")
     max_redemptions: int | None = field(
-        "Maximum number of redemptions. Those of customers on test clocks do not count. Null if not limited."
+        "Maximum number of redemptions. Redemptions on test clocks do not count. Null if unlimited."
     )
     expires_at: datetime | None = field(
-        "When it expires: it can no longer be redeemed, and its discounts stay. Null if it does not expire."
+        "When the coupon expires. It then can no longer be redeemed; existing discounts continue. Null if it never"
+        " expires."
+    )
+    applies_to_all_plans: bool = of_line(
+        "True if the coupon is not limited to plans. Then all charges are discounted, and one-off invoices too if the"
+        " coupon is redeemed for a customer.",
+        bool,
+        lambda row: not row.plan_ids,
+        "plan_ids",
     )
     archived_at: datetime | None = field(
-        "When it was archived: it can no longer be redeemed, and its discounts stay. Null if not archived."
+        "When the coupon was archived. Null if not archived. An archived coupon can no longer be redeemed; existing"
+        " discounts continue."
     )
     version: int = field("Version of the coupon. Starts at 1 and increases by one with each change.")
     created_at: datetime = field("When the coupon was created.")
@@ -131,13 +142,16 @@ class Coupon(Node):
         parent="coupon_id",
         filter_by=DiscountFilter,
         order_by=DiscountOrder,
-        description="The discounts of customers that redeemed it. Customer sessions see only the customer's own.",
+        description=(
+            "The discounts that customers got from this coupon, including removed ones and those on test clocks."
+            " Customer sessions see only the customer's own."
+        ),
     )
 
     @strawberry.field(
         description=(
-            "The plans whose lines it discounts. Empty if it is not limited to plans: then it discounts all charges"
-            " and, if redeemed for a customer, one-off invoices too."
+            "The plans whose charges are discounted, if the coupon is limited to plans. Customer sessions see only"
+            " those that they may see otherwise."
         ),
         metadata={READS: {"plan_ids"}},
     )
@@ -149,11 +163,11 @@ class Coupon(Node):
 
 @strawberry.type(description="The amount that a discount took off an invoice.")
 class AppliedDiscount:
-    name: str = field("The name of the coupon.")
-    amount_cents: Cents = field("The amount, in minor units of the invoice's currency.")
+    name: str = field("The name of the coupon, as shown on the invoice.")
+    amount_cents: Cents = field("The amount taken off, in minor units of the invoice's currency. More than 0.")
 
     discount: Discount | None = edge(
-        discounts_by_id, "discount_id", "The discount. Null in the preview of a redemption, which stores none."
+        discounts_by_id, "discount_id", "The discount. Null in a preview, for coupons that are not redeemed yet."
     )
 
 
@@ -166,10 +180,23 @@ def applied_discounts_field(description: str) -> Any:
     return strawberry.field(resolver=resolve, description=description, metadata={READS: {"discounts"}})
 
 
+ROWS_PER_CODE = 100
+"""Number of rows that a code costs a customer session, so that codes cannot be guessed quickly."""
+
+
+def charge_codes(info: Info, codes: int) -> None:
+    """Charges codes of coupons that a customer session tries to the row budget of the request."""
+    if info.context.access.is_session:
+        info.context.rows.spend(codes * ROWS_PER_CODE)
+
+
 def coupon_codes_field() -> Any:
     return strawberry.field(
         default_factory=list,
-        description=f"Codes of coupons to redeem for the subscription, at most {limits.MAX_DISCOUNTS}.",
+        description=(
+            f"Codes of coupons to redeem for the subscription, ignoring case, at most {limits.MAX_DISCOUNTS}, each only"
+            " once. If one cannot be redeemed, the subscription is not created."
+        ),
     )
 
 

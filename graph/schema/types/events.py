@@ -39,7 +39,7 @@ describe(
     SELLER="A version of the seller's profile.",
     TAX_RATE="A tax rate.",
     COUPON="A coupon.",
-    DISCOUNT="A discount, which is a redeemed coupon.",
+    DISCOUNT="A discount that a customer got by redeeming a coupon.",
     TEST_CLOCK="A test clock.",
 )
 describe(
@@ -104,7 +104,7 @@ describe(
     COUPON_CREATED="A coupon was created.",
     COUPON_ARCHIVED="A coupon was archived.",
     DISCOUNT_CREATED="A customer redeemed a coupon.",
-    DISCOUNT_UPDATED="The billing periods that a discount can still cover changed: an invoice used or returned one.",
+    DISCOUNT_UPDATED="`periodsLeft` of a discount changed: an invoice used a period, or voiding one gave it back.",
     DISCOUNT_REMOVED="A discount was removed.",
     TEST_CLOCK_CREATED="A test clock was created.",
     TEST_CLOCK_ADVANCING="A test clock started to advance.",

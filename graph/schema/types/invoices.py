@@ -96,7 +96,7 @@ class InvoiceLine:
         "Amount of the line before discounts, in minor units of the invoice's currency. Includes tax if `taxBehavior`"
         " is INCLUSIVE. Negative for a credit."
     )
-    discount_cents: Cents = field("The discount on the amount, in minor units. 0 or more, and 0 for a credit.")
+    discount_cents: Cents = field("The sum of all discounts on the line, in minor units. 0 or more; 0 for a credit.")
     net_cents: Cents = line_net_field()
     tax_behavior: TaxBehavior = behavior_field("The tax treatment of `amountCents`.")
     taxes: list[AppliedTax] = line_taxes_field()
@@ -147,7 +147,8 @@ class Invoice(Node):
         "The sum of the discounts of the lines, in minor units of `currency`. The subtotal is after discounts."
     )
     discounts: list[AppliedDiscount] = applied_discounts_field(
-        "The discounts that lowered the invoice. Their amounts add up to `discountCents`."
+        "The discounts that lowered the invoice, in the order applied. Their amounts add up to `discountCents`. Those"
+        " of a draft are as of its last change, and are decided again when it is finalized."
     )
     tax_cents: Cents = field("The sum of the taxes, in minor units of `currency`.")
     rounding_cents: Cents = field(

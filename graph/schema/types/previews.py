@@ -77,7 +77,9 @@ class InvoicePreview:
     currency: Currency = field("The currency of all amounts.")
     subtotal_cents: Cents = field("The sum of the `netCents` of the lines, in minor units.")
     discount_cents: Cents = field("The sum of the discounts of the lines, in minor units.")
-    discounts: list[AppliedDiscount] = applied_discounts_field("The discounts that would lower the invoice.")
+    discounts: list[AppliedDiscount] = applied_discounts_field(
+        "The discounts that would lower the invoice, in the order applied. Their amounts add up to `discountCents`."
+    )
     tax_cents: Cents = field("The sum of the taxes, in minor units.")
     rounding_cents: Cents = field("The amount that rounds the total to the seller's increment, in minor units.")
     taxes: list[AppliedTax] = read_taxes("The taxes, each for a group of lines.")
@@ -96,6 +98,10 @@ class InvoicePreview:
     def as_of(self) -> datetime:
         instant: datetime = self.issued_at  # type: ignore[attr-defined]
         return instant
+
+
+ROWS_PER_INVOICE = 10
+"""Number of rows that a previewed invoice is charged as. Computing one takes as long as reading about so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,8 @@ def upcoming_invoices_field(*, deprecation_reason: str | None = None) -> Any:
     ) -> Any:
         if not 1 <= count <= limits.MAX_UPCOMING_INVOICES:
             raise bad_user_input(f"`count` must be between 1 and {limits.MAX_UPCOMING_INVOICES}.")
+        # Before the invoices are computed: many of them take seconds.
+        info.context.rows.spend(count * ROWS_PER_INVOICE)
         found = await info.context.loaders.of(UpcomingInvoices(count)).load(SubscriptionId(parse_id(self.id)))
         info.context.rows.give(len(found))
         return found
@@ -129,8 +137,7 @@ def upcoming_invoices_field(*, deprecation_reason: str | None = None) -> Any:
         resolver=resolve,
         description=(
             "The next invoices, as they would be issued if nothing changes before then. Fewer than `count` if"
-            " the subscription ends. Costs three SQL statements, one more if there is a seller, and one more if there"
-            " are discounts, regardless of the number of subscriptions."
+            f" the subscription ends. Each of `count` costs {ROWS_PER_INVOICE} rows."
         ),
         deprecation_reason=deprecation_reason,
         metadata={READS: {"id"}},

@@ -204,8 +204,8 @@ class Subscription(Node):
         filter_by=DiscountFilter,
         order_by=DiscountOrder,
         description=(
-            "The discounts of this subscription, including removed ones. Those of the customer apply too: see"
-            " `Customer.discounts`."
+            "The discounts of this subscription, including used-up and removed ones. Those of the customer apply too:"
+            " see `Customer.discounts`."
         ),
     )
     billing_hold: BillingHold | None = edge(
