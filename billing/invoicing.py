@@ -105,11 +105,11 @@ def bill(
 def finalize(account: Account, draft: Draft, at: datetime) -> NewInvoice:
     """Finalizes an invoice, and settles it.
 
-    This is the order of money: lines, discounts, taxes, rounding, total, balance, amount due. See `compute_totals` and
-    `settle_new_invoice`. Raises `AmountOverflow` if the total is too large, and `TooManyLines`.
+    This is the order of money: lines, discounts, taxes, rounding, total, balance, amount due. Raises `AmountOverflow`
+    if the total is too large, and `TooManyLines`.
     """
     require_lines_fit(len(draft.lines))
-    customer, replaces = account.customer, draft.replaces
+    replaces = draft.replaces
     tax_date = at if replaces is None else replaces.tax_date
     totals = compute_totals(
         account,
@@ -122,8 +122,21 @@ def finalize(account: Account, draft: Draft, at: datetime) -> NewInvoice:
     if totals.discounts:
         elsewhere = NO_PERIODS if replaces is None else replaces.discounted_elsewhere
         count_uses(account, totals.discounts, draft.subscription_id, at, elsewhere)
-    sequence = next_number(account)
-    invoice = NewInvoice(
+    invoice = numbered(account, draft, totals, tax_date, at)
+    if draft.version:
+        account.finalized_drafts.append(invoice)
+    else:
+        account.add_invoice(invoice)
+    changed = [name for name, value in draft.stored.items() if getattr(invoice, name) != value]
+    account.record_change(EventType.INVOICE_FINALIZED, invoice, at, changed)
+    settle_new_invoice(account, invoice, draft.lines, at)
+    return invoice
+
+
+def numbered(account: Account, draft: Draft, totals: Totals, tax_date: datetime, at: datetime) -> NewInvoice:
+    """Returns the invoice with the customer's next number, as it is before it is settled."""
+    customer, sequence = account.customer, next_number(account)
+    return NewInvoice(
         id=draft.id,
         subscription_id=draft.subscription_id,
         kind=draft.kind,
@@ -151,21 +164,13 @@ def finalize(account: Account, draft: Draft, at: datetime) -> NewInvoice:
         period_start=draft.period.start,
         period_end=draft.period.end,
         issued_at=at,
-        replaces_id=None if replaces is None else replaces.id,
+        replaces_id=None if draft.replaces is None else draft.replaces.id,
         po_number=draft.po_number,
         memo=draft.memo,
         test_clock_id=customer.test_clock_id,
         created_at=draft.created_at,
         lines=list(draft.lines),
     )
-    if draft.version:
-        account.finalized_drafts.append(invoice)
-    else:
-        account.add_invoice(invoice)
-    changed = [name for name, value in draft.stored.items() if getattr(invoice, name) != value]
-    account.record_change(EventType.INVOICE_FINALIZED, invoice, at, changed)
-    settle_new_invoice(account, invoice, draft.lines, at)
-    return invoice
 
 
 def billing_details(customer: CustomerState) -> BillTo:
