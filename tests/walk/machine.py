@@ -11,6 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.walk.model.anchors import Anchor
 from tests.walk.steps.catalog import CatalogSteps
+from tests.walk.steps.discounts import DiscountSteps
 from tests.walk.steps.due import DueSteps
 from tests.walk.steps.reissuing import ReissuingSteps
 from tests.walk.steps.taxes import TaxSteps
@@ -22,6 +23,9 @@ LONGEST = 150
 
 WEIGHTS = {
     "change_subscription": 12,
+    "redeem_coupon": 6,
+    "create_coupon": 3,
+    "archive_coupon": 1,
     "create_subscription": 6,
     "cancel_subscription": 4,
     "record_payment": 8,
@@ -48,7 +52,7 @@ WEIGHTS = {
 """Weights of steps. The weight of any other step is 2."""
 
 
-class Machine(CatalogSteps, DueSteps, ReissuingSteps, TaxSteps, TimeSteps):
+class Machine(CatalogSteps, DiscountSteps, DueSteps, ReissuingSteps, TaxSteps, TimeSteps):
     """Starts with a few customers and plans for the steps to use."""
 
     def __init__(self) -> None:
@@ -67,7 +71,7 @@ class Machine(CatalogSteps, DueSteps, ReissuingSteps, TaxSteps, TimeSteps):
         self.arrange()
 
     def arrange(self) -> None:
-        """Creates a test clock, a tax rate, plans, and customers with subscriptions. These steps are not counted."""
+        """Creates a test clock, a tax rate, plans, coupons, and customers with subscriptions. Counts none of them."""
         counted = self.walk.tally.steps
         self.create_test_clock(seconds=0, how="")
         self.update_seller(name="Example GmbH", phone=None, how="")
@@ -85,6 +89,26 @@ class Machine(CatalogSteps, DueSteps, ReissuingSteps, TaxSteps, TimeSteps):
                 net_days=net_days,
                 how="",
             )
+        for number, (off, duration, plans) in enumerate(
+            [
+                (("33.3333", None), ("PERIODS", 2), []),
+                ((None, 777), ("FOREVER", None), []),
+                ((None, 5000), ("ONCE", None), []),
+                (("12.5", None), ("FOREVER", None), [0, 1]),
+                ((None, 1234), ("PERIODS", 3), [1, 2]),
+            ]
+        ):
+            self.create_coupon(
+                code=f"CODE-{number}",
+                name="Welcome",
+                off=off,
+                currency="EUR",
+                duration=duration,
+                plans=plans,
+                most=None,
+                expires=None,
+                how="",
+            )
         for number, clock in ((1, 0), (2, 1), (3, 1)):
             self.create_customer(name="Ada", number=number, net_days=None, external=False, clock=clock, how="")
             self.create_subscription(
@@ -96,6 +120,7 @@ class Machine(CatalogSteps, DueSteps, ReissuingSteps, TaxSteps, TimeSteps):
                 trial_end=None,
                 anchor=None,
                 policy=None,
+                coupons=[],
                 how="",
             )
         self.walk.tally.steps = counted

@@ -16,16 +16,15 @@ from sqlalchemy import text
 from db.database import single_connection
 from services.verify import verify, verify_acknowledged
 from tests.event_changes import watch_changes, wrongly_named
+from tests.walk.api import event_differences
 from tests.walk.client import Client, Denied, Failed, Unknown
-from tests.walk.model.world import (
-    Before,
-    Key,
-    Refused,
-    Shared,
-    World,
-)
+from tests.walk.formats import differences
+from tests.walk.model.shared import Key, Refused, Shared
+from tests.walk.model.snapshots import Before
+from tests.walk.model.world import World
 from tests.walk.postgres import Postgres
-from tests.walk.views import compare, differences, disagreements, event_differences, thing_differs
+from tests.walk.things import thing_differs
+from tests.walk.views import compare, disagreements
 
 START = datetime(2027, 1, 31, 12, tzinfo=UTC)
 VERIFIED_EVERY = 50
@@ -347,6 +346,8 @@ OTHER_INPUT: dict[str, tuple[str, Any, Any]] = {
     "createCreditNote": ("reason", "One", "Another"),
     "createTestClock": ("name", "One", "Another"),
     "createTaxRate": ("name", "One", "Another"),
+    "createCoupon": ("name", "One", "Another"),
+    "redeemCoupon": ("code", "One", "Another"),
 }
 """A field of each mutation's input, and two values of which at least one differs from the original. Default: `id`."""
 

@@ -4,7 +4,8 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from tests.walk.model.world import Plan, Subscription, refuse
+from tests.walk.model.shared import Plan, refuse
+from tests.walk.model.world import Subscription
 
 YEARS = 20
 """Number of years in which to look for a day. More than the eight years between some leap years."""

@@ -46,7 +46,11 @@ def shared(amount: int, weights: list[int]) -> list[int]:
 
     Of equal fractions, the earlier one gets a unit first.
     """
-    exact = [Fraction(amount * weight, sum(weights)) for weight in weights]
+    return split(amount, [Fraction(amount * weight, sum(weights)) for weight in weights])
+
+
+def split(amount: int, exact: list[Fraction]) -> list[int]:
+    """Rounds exact parts to integers that add up to `amount`, in the same way."""
     parts = [floor(part) for part in exact]
     by_fraction = sorted(range(len(parts)), key=lambda place: (parts[place] - exact[place], place))
     for place in by_fraction[: amount - sum(parts)]:

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.walk.model.passing import arrive
+from tests.walk.model.shared import Clock, Key, Plan, refuse
 from tests.walk.model.subscriptions import opened
-from tests.walk.model.world import Clock, Customer, Key, Plan, World, refuse
+from tests.walk.model.world import Customer, World
 
 FAR = timedelta(days=366 * 100)
 

@@ -10,8 +10,9 @@ from tests.walk.model.money import (
     update_past_due,
     use_currency,
 )
+from tests.walk.model.shared import refuse
 from tests.walk.model.subscriptions import opened
-from tests.walk.model.world import Allocation, CreditNote, Customer, Invoice, Payment, Refund, World, refuse
+from tests.walk.model.world import Allocation, CreditNote, Customer, Invoice, Payment, Refund, World
 
 LONGEST_REFERENCE = 255
 

@@ -1,11 +1,11 @@
 """Operations on credit notes. Each raises `Refused`."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.walk.model.arithmetic import shared
 from tests.walk.model.catalog import is_bad_memo
+from tests.walk.model.creditable import credit_of_amount, credit_of_total, rest_of_line
 from tests.walk.model.money import (
     add_ledger_entry,
     add_to_balance,
@@ -14,8 +14,9 @@ from tests.walk.model.money import (
     release,
     update_past_due,
 )
+from tests.walk.model.shared import refuse
 from tests.walk.model.subscriptions import opened
-from tests.walk.model.world import CreditNote, Customer, Invoice, Line, World, refuse
+from tests.walk.model.world import Credit, Credited, CreditNote, Customer, Invoice, Line, World
 
 MOST_LINES = 100
 LONGEST_REASON = 500
@@ -46,22 +47,18 @@ def is_bad_reason(text: str) -> bool:
     return not 1 <= len(text.strip()) <= LONGEST_REASON
 
 
-def left_on_line(invoice: Invoice, line: Line, noted: Counter[Line], given_back: Counter[Line]) -> int:
-    """Returns the amount of a line that can still be credited."""
-    return max(0, line.amount - noted[line] - given_back[line]) if invoice.is_owed else 0
-
-
 def left_on(
-    customer: Customer, invoice: Invoice, credited: tuple[Counter[Line], Counter[Line]] | None = None
-) -> tuple[int, dict[Line, int]]:
-    """Returns the amount that can still be credited on an invoice, and on each of its lines.
+    customer: Customer, invoice: Invoice, credited: Mapping[Line, Credited] | None = None
+) -> tuple[int, dict[Line, Credit]]:
+    """Returns the total that can still be credited on an invoice, and all that is left of each of its lines.
 
-    `credited` are the customer's `noted` and `given_back`, if they are known.
+    `credited` are the customer's credits of each line, if they are known.
     """
-    noted, given_back = credited or (customer.noted(), customer.given_back())
-    by_line = {line: left_on_line(invoice, line, noted, given_back) for line in invoice.lines}
+    known = customer.credited() if credited is None else credited
+    by_line = {line: rest_of_line(invoice, line, known.get(line) or Credited()) for line in invoice.lines}
     on_notes = sum(note.amount for note in customer.notes_on(invoice))
-    return (max(0, min(invoice.amount - on_notes, sum(by_line.values()))) if invoice.is_owed else 0), by_line
+    lines_left = sum(rest.total for rest in by_line.values())
+    return (max(0, min(invoice.amount - on_notes, lines_left)) if invoice.is_owed else 0), by_line
 
 
 def issue(
@@ -80,7 +77,7 @@ def issue(
         **{f"INVOICE_{invoice.status}": not invoice.is_owed},
     )
     lines = credited(customer, invoice, wish)
-    amount = sum(cents for _, cents in lines)
+    amount = sum(credit.total for credit in lines)
     applied = min(amount, invoice.due)
     restored = min(amount - applied, restorable(customer, invoice))
     refund, balance, outside = distributed(amount - applied - restored, parts or Parts())
@@ -108,26 +105,28 @@ def issue(
     return note
 
 
-def credited(customer: Customer, invoice: Invoice, wish: Wish) -> list[tuple[Line, int]]:
-    """Returns the lines that are credited, in the order of the invoice, with the amount of each."""
+def credited(customer: Customer, invoice: Invoice, wish: Wish) -> list[Credit]:
+    """Returns the credits of lines, in the order of the invoice."""
     refuse(INVALID_INPUT=[bool(wish.lines), wish.amount is not None, wish.whole].count(True) != 1)
-    most, by_line = left_on(customer, invoice)
+    known = customer.credited()
+    most, rests = left_on(customer, invoice, known)
     named = [line for line, _ in wish.lines]
     refuse(
         INVALID_INPUT=len(named) > MOST_LINES or None in named or len(set(named)) < len(named),
         AMOUNT_NOT_POSITIVE=any(cents <= 0 for _, cents in wish.lines)
         or (wish.amount is not None and wish.amount <= 0),
-        CREDIT_EXCEEDS_LINE=any(cents > by_line[line] for line, cents in wish.lines if line),
+        CREDIT_EXCEEDS_LINE=any(cents > rests[line].amount for line, cents in wish.lines if line),
     )
     if wish.lines:
         wanted = {line: cents for line, cents in wish.lines if line}
-        refuse(CREDIT_EXCEEDS_INVOICE=sum(wanted.values()) > most)
-        return [(line, wanted[line]) for line in invoice.lines if line in wanted]
-    amount = most if wish.amount is None else wish.amount
-    refuse(CREDIT_EXCEEDS_INVOICE=amount > most or most == 0)
-    left = [line for line in invoice.lines if by_line[line]]
-    cents = shared(amount, [by_line[line] for line in left])
-    return [(line, part) for line, part in zip(left, cents, strict=True) if part]
+        found = [credit_of_amount(line, known[line], wanted[line]) for line in invoice.lines if line in wanted]
+        refuse(CREDIT_EXCEEDS_INVOICE=not 0 < sum(credit.total for credit in found) <= most)
+        return found
+    total = most if wish.amount is None else wish.amount
+    refuse(CREDIT_EXCEEDS_INVOICE=total > most or most == 0)
+    left = [line for line in invoice.lines if rests[line].total > 0]
+    parts = shared(total, [rests[line].total for line in left])
+    return [credit_of_total(line, known[line], part) for line, part in zip(left, parts, strict=True) if part]
 
 
 def restorable(customer: Customer, invoice: Invoice) -> int:

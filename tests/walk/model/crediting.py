@@ -9,16 +9,17 @@ CHARGES = ("RECURRING", "PRORATION_CHARGE")
 
 
 def credits_at(customer: Customer, subscription: Subscription, at: datetime, change: int) -> list[Line]:
-    """Returns credits for the unused part of each charge at `at`, minus earlier credits.
+    """Returns credits for the unused part of each charge at `at`, after discounts, minus earlier credits.
 
-    What a credit note has credited does not count as charged.
+    What a credit note has credited does not count as charged. A credit has the rates of the line that it reverses.
     """
-    noted, given_back = customer.noted(), customer.given_back()
+    credited = customer.credited()
     found = []
     for line, _ in customer.lines_on(subscription):
         if line.kind not in CHARGES or line.amount <= 0 or line.start is None or line.end is None or line.end <= at:
             continue
-        credit = rest_of(line.amount - noted[line], line.start, line.end, at) - given_back[line]
+        credit = rest_of(line.discounted - credited[line].noted, line.start, line.end, at)
+        credit -= credited[line].given_back
         if credit <= 0:
             continue
         found.append(
@@ -35,6 +36,9 @@ def credits_at(customer: Customer, subscription: Subscription, at: datetime, cha
                 end=line.end,
                 reverses=line,
                 change=change,
+                inclusive=line.inclusive,
+                rates=line.rates,
+                taxes=list(line.taxes),
             )
         )
     return found

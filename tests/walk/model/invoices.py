@@ -8,6 +8,7 @@ from typing import Any
 from tests.walk.model.arithmetic import LARGEST
 from tests.walk.model.catalog import is_bad_memo, is_bad_po_number
 from tests.walk.model.crediting import CHARGES
+from tests.walk.model.discounting import discount, return_uses
 from tests.walk.model.money import (
     MOST_LINES,
     add_to_balance,
@@ -19,8 +20,9 @@ from tests.walk.model.money import (
     use_currency,
 )
 from tests.walk.model.passing import bill_waiting
+from tests.walk.model.shared import order, refuse
 from tests.walk.model.subscriptions import opened, wait_for_next
-from tests.walk.model.world import Customer, Invoice, Line, Payment, Subscription, World, order, refuse
+from tests.walk.model.world import Customer, Invoice, Line, Payment, Subscription, World
 
 OLDEST_MONEY = timedelta(days=3660)
 
@@ -58,6 +60,8 @@ def create(
     customer.invoices.append(invoice)
     for line in lines:
         put(invoice, line)
+        refuse(AMOUNT_TOO_LARGE=abs(sum(each.amount for each in invoice.lines)) > LARGEST)
+    show_amounts(customer, invoice)
     customer.note("INVOICE_CREATED", invoice, at)
     return invoice
 
@@ -100,11 +104,17 @@ def put(invoice: Invoice, line: tuple[str, int, int]) -> None:
     amount = unit_amount * quantity
     refuse(
         QUANTITY_OUT_OF_RANGE=not 1 <= quantity <= 10**9,
-        AMOUNT_TOO_LARGE=max(abs(amount), abs(invoice.amount + amount)) > LARGEST,
+        AMOUNT_TOO_LARGE=abs(amount) > LARGEST,
         INVALID_INPUT=not description.strip(),
         TOO_MANY_LINES=len(invoice.lines) >= MOST_LINES,
     )
     invoice.lines.append(Line("ONE_OFF", description, amount, unit_amount, quantity))
+
+
+def show_amounts(customer: Customer, invoice: Invoice) -> None:
+    """Sets the discounts of a draft to what they would be now."""
+    discount(customer, invoice)
+    refuse(AMOUNT_TOO_LARGE=abs(invoice.amount) > LARGEST)
     invoice.due = max(0, invoice.amount)
 
 
@@ -117,6 +127,7 @@ def add_line(world: World, customer: Customer, invoice: Invoice, line: tuple[str
     at = opened(world, customer)
     is_in_state(invoice, "DRAFT")
     put(invoice, line)
+    show_amounts(customer, invoice)
     customer.note("INVOICE_UPDATED", invoice, at)
 
 
@@ -168,6 +179,7 @@ def void(world: World, customer: Customer, invoice: Invoice) -> None:
         allocation.released_at = at
     invoice.status, invoice.due, invoice.voided = "VOID", 0, next(order)
     customer.note("INVOICE_VOIDED", invoice, at)
+    return_uses(customer, invoice, at)
     if given_back := sum(allocation.amount for allocation in counted):
         add_to_balance(customer, "GIVEN_BACK", given_back, at, invoice)
     if subscription:
@@ -303,10 +315,10 @@ def gives_too_much_back(customer: Customer, lines: list[Line]) -> bool:
         if on is not None
     }
     elsewhere = {line.reverses for line in lines if line.reverses and line.reverses not in lines}
-    noted, given_back = customer.noted(), customer.given_back()
+    credited = customer.credited()
     return any(
-        given_back[line] - sum(other.amount for other in lines if other.reverses is line)
-        > (line.amount - noted[line] if line in standing else 0)
+        credited[line].given_back - sum(other.amount for other in lines if other.reverses is line)
+        > (line.discounted - credited[line].noted if line in standing else 0)
         for line in elsewhere
     )
 

@@ -5,18 +5,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tests.walk.model.arithmetic import LARGEST
-from tests.walk.model.world import (
-    Allocation,
-    CreditNote,
-    Customer,
-    Entry,
-    Invoice,
-    Line,
-    Payment,
-    Subscription,
-    order,
-    refuse,
-)
+from tests.walk.model.discounting import count_uses, discount, uses_elsewhere
+from tests.walk.model.shared import order, refuse
+from tests.walk.model.world import Allocation, CreditNote, Customer, Entry, Invoice, Line, Payment, Subscription
 
 NET_DAYS = 14
 MOST_LINES = 100
@@ -42,19 +33,24 @@ def bill(
     ordinal: int | None = None,
     replaces: Invoice | None = None,
 ) -> Invoice:
-    """Creates a finalized invoice of a subscription."""
+    """Creates a finalized invoice of a subscription. One that replaces another keeps the discounts of its lines."""
     refuse(TOO_MANY_LINES=len(lines) > MOST_LINES)
     invoice = Invoice(
         kind, subscription.plan.currency, lines, subscription=subscription, ordinal=ordinal, period=period
     )
     invoice.replaces = replaces
-    fits(invoice.amount)
     customer.invoices.append(invoice)
     finalize(customer, invoice, first(customer.net_days, subscription.plan.net_days), at)
     return invoice
 
 
 def finalize(customer: Customer, invoice: Invoice, net_days: int, at: datetime) -> None:
+    if invoice.replaces:
+        invoice.discounts = [replace(each) for each in invoice.replaces.discounts]
+    else:
+        discount(customer, invoice)
+    fits(invoice.amount)
+    count_uses(customer, invoice, uses_elsewhere(customer, invoice.replaces), at)
     invoice.sequence = 1 + max((other.sequence or 0 for other in customer.invoices), default=0)
     invoice.status, invoice.finalized = "OPEN", next(order)
     if invoice.replaces:

@@ -7,8 +7,9 @@ from tests.walk.model.arithmetic import seconds
 from tests.walk.model.crediting import credits_at
 from tests.walk.model.money import update_past_due
 from tests.walk.model.passing import bill_period, cross, start
+from tests.walk.model.shared import order, refuse
 from tests.walk.model.subscriptions import GRACE, LATEST_START, LONGEST_TRIAL, opened_subscription
-from tests.walk.model.world import Customer, Invoice, Subscription, World, order, refuse
+from tests.walk.model.world import Customer, Invoice, Subscription, World
 
 LONGEST_EXTENSION = timedelta(days=366)
 

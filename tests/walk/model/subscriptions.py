@@ -1,10 +1,12 @@
 """Operations on subscriptions. Each raises `Refused`, possibly with the change partly applied."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 
 from tests.walk.model.anchors import Anchor, set_anchor
 from tests.walk.model.arithmetic import LARGEST, nearest, seconds
+from tests.walk.model.coupons import find_coupons, redeem_coupon
 from tests.walk.model.crediting import credits_at
 from tests.walk.model.money import bill, update_past_due, use_currency
 from tests.walk.model.passing import (
@@ -18,7 +20,8 @@ from tests.walk.model.passing import (
     take_terms,
     take_waiting,
 )
-from tests.walk.model.world import Customer, Invoice, Line, Plan, Subscription, World, label, order, refuse
+from tests.walk.model.shared import Plan, order, refuse
+from tests.walk.model.world import Customer, Invoice, Line, Subscription, World, label
 
 MOST_WAITING = 50
 LONGEST_TRIAL = timedelta(days=730)
@@ -62,6 +65,7 @@ def create(
     trial_end: datetime | None,
     anchor: Anchor | None,
     policy: str | None,
+    codes: Sequence[str] = (),
 ) -> tuple[Subscription, Invoice | None]:
     at = opened(world, customer)
     begins = max(start_at or at, at)
@@ -74,7 +78,6 @@ def create(
         PLAN_ARCHIVED=plan.archived,
         CURRENCY_MISMATCH=customer.currency not in (None, plan.currency),
         QUANTITY_OUT_OF_RANGE=not 1 <= quantity <= 10**9,
-        AMOUNT_TOO_LARGE=plan.amount * quantity > LARGEST,
         START_IN_THE_PAST=start_at is not None and start_at < at - GRACE,
         INVALID_INPUT=begins > at + LATEST_START,
         TRIAL_INVALID=(
@@ -86,6 +89,7 @@ def create(
     )
     if trial_end is None and own_days and not tried:
         trial_end = begins + timedelta(days=own_days)
+    coupons = find_coupons(world, codes)
     subscription = Subscription(plan, quantity, anchor=trial_end or begins, next_at=begins)
     if trial_end:
         subscription.trial, subscription.anchored = (begins, trial_end), 1
@@ -93,6 +97,9 @@ def create(
         set_anchor(subscription, plan, anchor, policy, trial_end or begins)
     use_currency(customer, plan.currency, at)
     customer.subscriptions.append(subscription)
+    for coupon in coupons:
+        redeem_coupon(world, customer, subscription, coupon, at)
+    refuse(AMOUNT_TOO_LARGE=plan.amount * quantity > LARGEST)
     if begins > at:
         customer.note("SUBSCRIPTION_CREATED", subscription, at)
         return subscription, None
@@ -233,7 +240,8 @@ def charge(subscription: Subscription, since: datetime, change: int) -> list[Lin
     plan, quantity, (begins, ends) = subscription.plan, subscription.quantity, subscription.periods[-1]
     ends = subscription.billed_until or ends
     left = max(0, seconds(since, ends))
-    amount = nearest(Fraction(plan.amount * quantity * left, subscription.whole or seconds(begins, ends)))
+    whole = subscription.whole or seconds(begins, ends)
+    amount = nearest(Fraction(plan.amount * quantity * left, whole))
     line = Line(
         "PRORATION_CHARGE",
         "Remaining time on " + label(plan, quantity),
@@ -245,6 +253,7 @@ def charge(subscription: Subscription, since: datetime, change: int) -> list[Lin
         start=since,
         end=ends,
         change=change,
+        whole=whole,
     )
     return [line] if amount else []
 

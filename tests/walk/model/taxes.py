@@ -5,7 +5,8 @@ No rate of the walk is chosen for anything, and the seller has no registrations,
 
 from decimal import Decimal
 
-from tests.walk.model.world import Customer, Seller, TaxRate, World, refuse
+from tests.walk.model.shared import Seller, TaxRate, refuse
+from tests.walk.model.world import Customer, World
 
 
 def update_seller(world: World, name: str | None, phone: str | None) -> Seller:

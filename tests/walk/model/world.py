@@ -1,83 +1,29 @@
 """Model of everything the walk has created: plain values, each named as in the API."""
 
-import io
-import pickle
-from collections import Counter
-from collections.abc import Iterable
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
-from typing import Any, TypeAlias
+from fractions import Fraction
+from typing import TypeAlias
 
-from tests.walk.model.arithmetic import after, length
-
-order = count()
-"""Sequence numbers for everything created, to tell what was created earlier."""
+from tests.walk.model.shared import Clock, Coupon, Key, Plan, Seller, TaxRate, order, refuse
 
 
-class Refused(Exception):
-    """The operation is not allowed, for one of these reasons."""
-
-    def __init__(self, *codes: str) -> None:
-        super().__init__(*codes)
-        self.codes = frozenset(codes)
-
-
-def refuse(**reasons: Any) -> None:
-    """Raises `Refused` with the codes of the reasons that are true."""
-    if found := [code for code, holds in reasons.items() if holds]:
-        raise Refused(*found)
-
-
-@dataclass(eq=False)
-class Clock:
-    """A test clock. `target` is set while it is advancing."""
-
-    frozen_at: datetime
-    id: str | None = None
-    target: datetime | None = None
-
-
-@dataclass(eq=False)
-class Plan:
-    code: str
-    name: str
-    amount: int
-    currency: str
-    unit: str
-    count: int
-    trial_days: int = 0
-    net_days: int | None = None
-    description: str | None = None
-    archived: bool = False
-    version: int = 1
-    id: str | None = None
-
-    @property
-    def length(self) -> tuple[str, int]:
-        return length(self.unit, self.count)
-
-    def after(self, anchor: datetime, intervals: int) -> datetime:
-        return after(anchor, self.unit, intervals * self.count)
-
-
-@dataclass(eq=False)
-class Seller:
-    """A version of the seller's profile."""
+@dataclass(frozen=True)
+class Tax:
+    """A tax of a line: that of a rate, or one of 0 % that a customer's status or place decides."""
 
     name: str
-    phone: str | None = None
-    id: str | None = None
-
-
-@dataclass(eq=False)
-class TaxRate:
     kind: str
     category: str | None
-    percent: str
-    archived: bool = False
-    version: int = 1
-    id: str | None = None
+    percent: Fraction
+    reason: str | None = None
+    rate: TaxRate | None = None
+
+    @property
+    def group(self) -> object:
+        """Taxes with the same value are computed together."""
+        return (self.category, self.percent) if self.kind == "VAT" else self.rate
 
 
 @dataclass(eq=False)
@@ -96,8 +42,58 @@ class Line:
     reverses: "Line | None" = None
     change: int | None = None
     """Change that the line charges or credits, as a number of `order`."""
+    whole: int | None = None
+    """Seconds of the whole period of which a charge of a change bills a part."""
+    discount: int = 0
+    inclusive: bool = False
+    """True if the amount includes the taxes."""
+    rates: tuple[TaxRate, ...] = ()
+    """Rates that were chosen for the line or its plan."""
+    taxes: list[tuple[Tax, int]] = field(default_factory=list)
     id: str | None = None
     made: int = field(default_factory=lambda: next(order))
+
+    @property
+    def discounted(self) -> int:
+        return self.amount - self.discount
+
+    @property
+    def tax(self) -> int:
+        return sum(cents for _, cents in self.taxes)
+
+    @property
+    def net(self) -> int:
+        return self.discounted - self.tax if self.inclusive else self.discounted
+
+
+@dataclass(eq=False)
+class Discount:
+    """A coupon that a customer redeemed: for a subscription, or for all invoices if it is None."""
+
+    coupon: Coupon
+    subscription: "Subscription | None"
+    number: int
+    """Position among the customer's discounts."""
+    used: int = 0
+    """Number of billing periods and one-off invoices that it lowered."""
+    last: "tuple[Subscription, int] | None" = None
+    """The last billing period that it covers: the subscription, and the number of its period."""
+    removed_at: datetime | None = None
+    version: int = 0
+    id: str | None = None
+
+    @property
+    def has_periods_left(self) -> bool:
+        return self.coupon.periods is None or self.used < self.coupon.periods
+
+
+@dataclass(eq=False)
+class Applied:
+    """What a discount took off an invoice. `uses` are the periods that it covers, or None for a one-off invoice."""
+
+    discount: Discount
+    amount: int
+    uses: list[int | None]
 
 
 @dataclass(eq=False)
@@ -118,6 +114,7 @@ class Invoice:
     kind: str
     currency: str
     lines: list[Line]
+    discounts: list[Applied] = field(default_factory=list)
     status: str = "DRAFT"
     subscription: "Subscription | None" = None
     ordinal: int | None = None
@@ -143,8 +140,16 @@ class Invoice:
     made: int = field(default_factory=lambda: next(order))
 
     @property
+    def subtotal(self) -> int:
+        return sum(line.net for line in self.lines)
+
+    @property
+    def tax(self) -> int:
+        return sum(line.tax for line in self.lines)
+
+    @property
     def amount(self) -> int:
-        return sum(line.amount for line in self.lines)
+        return self.subtotal + self.tax
 
     @property
     def is_unpaid(self) -> bool:
@@ -197,12 +202,38 @@ class Refund:
 
 
 @dataclass(eq=False)
+class Credit:
+    """A part of a line that a credit note credits: of its amount, its discount and its taxes."""
+
+    line: Line
+    amount: int
+    discount: int = 0
+    taxes: list[tuple[Tax, int]] = field(default_factory=list)
+
+    @property
+    def discounted(self) -> int:
+        return self.amount - self.discount
+
+    @property
+    def tax(self) -> int:
+        return sum(cents for _, cents in self.taxes)
+
+    @property
+    def net(self) -> int:
+        return self.discounted - self.tax if self.line.inclusive else self.discounted
+
+    @property
+    def total(self) -> int:
+        return self.net + self.tax
+
+
+@dataclass(eq=False)
 class CreditNote:
-    """A credit note. `lines` are lines of the invoice, each with the amount that is credited."""
+    """A credit note. `lines` are parts of lines of the invoice."""
 
     invoice: Invoice
     sequence: int
-    lines: list[tuple[Line, int]]
+    lines: list[Credit]
     applied: int
     restored: int
     balance: int
@@ -219,7 +250,11 @@ class CreditNote:
 
     @property
     def amount(self) -> int:
-        return sum(amount for _, amount in self.lines)
+        return sum(credit.total for credit in self.lines)
+
+    @property
+    def tax(self) -> int:
+        return sum(credit.tax for credit in self.lines)
 
     @property
     def refunded(self) -> int:
@@ -321,11 +356,10 @@ class Customer:
     invoices: list[Invoice] = field(default_factory=list)
     payments: list[Payment] = field(default_factory=list)
     credit_notes: list[CreditNote] = field(default_factory=list)
+    discounts: list[Discount] = field(default_factory=list)
     trials: dict[str, Subscription] = field(default_factory=dict)
     """Subscriptions of the customer's trials, by plan code."""
-    events: list[tuple[str, "Customer | Subscription | Invoice | Payment | CreditNote", int]] = field(
-        default_factory=list
-    )
+    events: list[tuple[str, "Subject", int]] = field(default_factory=list)
     version: int = 0
     id: str | None = None
 
@@ -343,11 +377,11 @@ class Customer:
         found = [(invoice.due_at, invoice.made, invoice) for invoice in self.invoices if invoice.is_unpaid]
         return [invoice for _, _, invoice in sorted(found)]
 
-    def note(self, event: str, thing: "Customer | Subscription | Invoice | Payment | CreditNote", at: datetime) -> None:
+    def note(self, event: str, thing: "Subject", at: datetime) -> None:
         """Records an event. Each creates a new version of the object it is about."""
         thing.version += 1
         self.events.append((event, thing, thing.version))
-        if not isinstance(thing, Invoice | Payment | CreditNote):
+        if not isinstance(thing, Invoice | Payment | CreditNote | Discount):
             thing.updated_at = at if thing.updated_at is None else max(thing.updated_at, at)
 
     def lines_on(self, subscription: Subscription) -> list[tuple[Line, Invoice | None]]:
@@ -364,22 +398,18 @@ class Customer:
         found += [(line, None) for line in subscription.waiting]
         return sorted(found, key=lambda each: each[0].made)
 
-    def given_back(self) -> Counter[Line]:
-        """Returns the amount of each line that credits of unused time have given back so far."""
-        found: Counter[Line] = Counter()
+    def credited(self) -> "defaultdict[Line, Credited]":
+        """Returns the credits of each line so far. Void credit notes do not count."""
+        found: defaultdict[Line, Credited] = defaultdict(Credited)
         for subscription in self.subscriptions:
-            for line, _ in self.lines_on(subscription):
+            for line, invoice in self.lines_on(subscription):
                 if line.reverses:
-                    found[line.reverses] -= line.amount
-        return found
-
-    def noted(self) -> Counter[Line]:
-        """Returns the amount of each line that credit notes have credited. Void ones do not count."""
-        found: Counter[Line] = Counter()
+                    credits_ = found[line.reverses]
+                    (credits_.waiting if invoice is None else credits_.lines).append(line)
         for note in self.credit_notes:
             if note.voided_at is None:
-                for line, amount in note.lines:
-                    found[line] += amount
+                for credit in note.lines:
+                    found[credit.line].notes.append(credit)
         return found
 
     def notes_on(self, invoice: Invoice) -> list[CreditNote]:
@@ -388,18 +418,26 @@ class Customer:
 
 
 @dataclass(eq=False)
-class Key:
-    """An API key or a customer session."""
+class Credited:
+    """The credits of a line: by credit notes, on invoices, and pending ones."""
 
-    scope: str
-    token: str | None = None
-    name: str | None = None
-    customer: int | None = None
-    permissions: frozenset[str] = frozenset()
-    plans: frozenset[str] = frozenset()
-    expires_at: datetime | None = None
-    revoked_at: datetime | None = None
-    id: str | None = None
+    notes: list[Credit] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    waiting: list[Line] = field(default_factory=list)
+
+    @property
+    def noted(self) -> int:
+        """The part of the discounted amount that credit notes have credited."""
+        return sum(credit.discounted for credit in self.notes)
+
+    @property
+    def given_back(self) -> int:
+        """The part of the discounted amount that credits of unused time have given back."""
+        return -sum(line.amount for line in (*self.lines, *self.waiting))
+
+
+Subject: TypeAlias = Customer | Subscription | Invoice | Payment | CreditNote | Discount
+"""An object with events."""
 
 
 @dataclass
@@ -413,6 +451,7 @@ class World:
     keys: list[Key] = field(default_factory=list)
     sellers: list[Seller] = field(default_factory=list)
     tax_rates: list[TaxRate] = field(default_factory=list)
+    coupons: list[Coupon] = field(default_factory=list)
 
     def time_of(self, customer: Customer) -> datetime:
         """Returns the current time of a customer. Raises `Refused` while its test clock is advancing."""
@@ -420,55 +459,3 @@ class World:
             return self.now
         refuse(TEST_CLOCK_ADVANCING=customer.clock.target is not None)
         return customer.clock.frozen_at
-
-
-Shared: TypeAlias = Plan | Clock | Key | Seller | TaxRate
-"""An object that does not belong to a customer."""
-
-
-class Before:
-    """Snapshot from before a step of the customers with these numbers, and of these other things."""
-
-    def __init__(self, world: World, customers: Iterable[int], things: Iterable[Shared]) -> None:
-        self._world = world
-        self._shared: dict[int, Any] = {}
-        self._customers = {number: self._pickled(world.customers[number]) for number in customers}
-        self._things = [(thing, dict(vars(thing))) for thing in things]
-        lists = (world.clocks, world.plans, world.customers, world.keys, world.sellers, world.tax_rates)
-        self._lengths = [(rows, len(rows)) for rows in lists]
-
-    def restore(self) -> None:
-        for rows, length_before in self._lengths:
-            del rows[length_before:]
-        for thing, values in self._things:
-            vars(thing).update(values)
-        for number, pickled in self._customers.items():
-            self._world.customers[number] = Unpickler(io.BytesIO(pickled), self._shared).load()
-
-    def _pickled(self, customer: Customer) -> bytes:
-        written = io.BytesIO()
-        Pickler(written, self._shared).dump(customer)
-        return written.getvalue()
-
-
-class Pickler(pickle.Pickler):
-    """Pickles a customer without the plans and test clocks, which are shared between customers."""
-
-    def __init__(self, file: io.BytesIO, shared: dict[int, Any]) -> None:
-        super().__init__(file, pickle.HIGHEST_PROTOCOL)
-        self._shared = shared
-
-    def persistent_id(self, thing: Any) -> int | None:
-        if not isinstance(thing, Plan | Clock):
-            return None
-        self._shared[id(thing)] = thing
-        return id(thing)
-
-
-class Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, shared: dict[int, Any]) -> None:
-        super().__init__(file)
-        self._shared = shared
-
-    def persistent_load(self, number: int) -> Any:
-        return self._shared[number]

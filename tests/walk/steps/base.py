@@ -9,8 +9,9 @@ from typing import Any, ClassVar, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from tests.walk.model.world import Customer, Plan, World
-from tests.walk.views import instant
+from tests.walk.formats import instant
+from tests.walk.model.shared import Plan
+from tests.walk.model.world import Customer, World
 from tests.walk.walk import AGAIN, AT_ONCE, NO_KEY, PLAIN, REUSED, Walk
 
 Method = TypeVar("Method", bound=Callable[..., None])

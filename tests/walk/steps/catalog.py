@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.walk.model import catalog
-from tests.walk.model.world import Key, Plan
+from tests.walk.model.shared import Key, Plan
 from tests.walk.steps.base import (
     AMOUNT,
     ANY,
@@ -28,7 +28,7 @@ from tests.walk.steps.base import (
 from tests.walk.walk import Made
 
 INTERVALS = [("DAY", 30), ("MONTH", 1), ("WEEK", 1), ("DAY", 7), ("MONTH", 3), ("YEAR", 1), ("DAY", 3), ("DAY", 0)]
-PERMISSIONS = ["CHANGE_SUBSCRIPTION", "CANCEL_SUBSCRIPTION"]
+PERMISSIONS = ["CHANGE_SUBSCRIPTION", "CANCEL_SUBSCRIPTION", "REDEEM_COUPONS"]
 PLAN_FIELDS = {"trial_days": "trialDays", "net_days": "netDays"}
 CUSTOMER_FIELDS = {
     "external_id": "externalId",
@@ -232,7 +232,7 @@ class CatalogSteps(Steps):
         "createCustomerSession",
         number=CUSTOMER,
         seconds=mostly(60, 3600, but=[59]),
-        permissions=st.sampled_from([PERMISSIONS, PERMISSIONS[:1], PERMISSIONS[1:], []]),
+        permissions=st.sampled_from([PERMISSIONS, PERMISSIONS, PERMISSIONS[:1], PERMISSIONS[1:2], []]),
         plans=st.lists(NUMBER, max_size=3),
         how=HOW_WITHOUT_KEY,
     )

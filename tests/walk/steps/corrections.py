@@ -6,9 +6,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.walk.client import Failed
+from tests.walk.formats import View, differences
 from tests.walk.model import corrections, credit_notes
 from tests.walk.model.credit_notes import Parts, Wish, left_on
-from tests.walk.model.world import Before, CreditNote, Customer, Invoice, Line, Payment, Refused
+from tests.walk.model.shared import Refused
+from tests.walk.model.snapshots import Before
+from tests.walk.model.world import CreditNote, Customer, Invoice, Line, Payment
 from tests.walk.steps.base import (
     ANY,
     CUSTOMER,
@@ -22,7 +25,7 @@ from tests.walk.steps.base import (
     step,
 )
 from tests.walk.steps.invoices import OLDER, InvoiceSteps
-from tests.walk.views import PREVIEW, View, differences, preview_view
+from tests.walk.views import PREVIEW, preview_view
 from tests.walk.walk import Made
 
 REASON = nearly_always("Returned", "Goodwill", " Too much ", but=[" ", "r" * 501])
@@ -349,7 +352,7 @@ def credited_positions(
     """Returns positions of lines to credit, with an amount for each. None stands for a line of another invoice."""
     if way in ("amount", "whole", "none") or not invoice.lines:
         return []
-    by_line = left_on(customer, invoice)[1]
+    by_line = {line: rest.amount for line, rest in left_on(customer, invoice)[1].items()}
 
     def at(number: int) -> tuple[Line, int]:
         fitting = [each for each in by_line if by_line[each]] or invoice.lines

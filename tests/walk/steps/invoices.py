@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.walk.formats import pairs
 from tests.walk.model import invoices
 from tests.walk.model.world import Customer, Invoice, World
 from tests.walk.steps.base import (
@@ -24,7 +25,6 @@ from tests.walk.steps.base import (
     pick,
     step,
 )
-from tests.walk.views import pairs
 from tests.walk.walk import PLAIN, Made
 
 LINE = st.tuples(

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tests.walk.model import subscriptions
 from tests.walk.model.anchors import Anchor
-from tests.walk.model.world import Customer, Key, Plan, Subscription, refuse
+from tests.walk.model.shared import Key, Plan, refuse
+from tests.walk.model.world import Customer, Subscription
 from tests.walk.steps.base import (
     CUSTOMER,
     HOW,
@@ -18,6 +19,7 @@ from tests.walk.steps.base import (
     Steps,
     given,
     mostly,
+    nearly_always,
     pick,
     step,
 )
@@ -33,6 +35,9 @@ AT_ITS_END = -2
 
 PLAN = st.sampled_from([None] * 8 + [*range(8)])
 """Index of a plan, or None for the same plan as before."""
+
+LAST_COUPON = 15
+"""Stands for a code that no coupon has."""
 
 KEY_SEEN_FOR = timedelta(seconds=5)
 """Time for which a process may use a cached API key."""
@@ -82,6 +87,13 @@ class SubscriptionSteps(Steps):
         customer = self.world.customers[place]
         return customer, customer.subscriptions[number]
 
+    def code(self, place: int, number: int) -> str:
+        """Returns the code of a coupon, usually one that the customer has not redeemed yet."""
+        redeemed = [discount.coupon for discount in self.world.customers[place].discounts]
+        fitting = [coupon for coupon in self.world.coupons if coupon not in redeemed]
+        chosen = fitting if fitting and number % 8 else self.world.coupons
+        return chosen[number % len(chosen)].code if chosen and number < LAST_COUPON else "NOBODY-HAS-IT"
+
     @step(
         "createSubscription",
         number=CUSTOMER,
@@ -92,6 +104,7 @@ class SubscriptionSteps(Steps):
         trial_end=mostly(None, but=[60, 30 * 86_400, -60, 731 * 86_400]),
         anchor=ANCHOR,
         policy=POLICY,
+        coupons=nearly_always([], [], [], [0], [1], [2], [3, 4], but=[[5, 5], [15], [0] * 21]),
         how=HOW,
     )
     def create_subscription(
@@ -104,6 +117,7 @@ class SubscriptionSteps(Steps):
         trial_end: int | None,
         anchor: Anchor | None,
         policy: str | None,
+        coupons: list[int],
         how: str,
     ) -> None:
         place = self.customer(number, lambda customer: not customer.live)
@@ -113,6 +127,7 @@ class SubscriptionSteps(Steps):
         start_at, trial_end_at = self.at(customer, start), self.at(customer, trial_end)
         anchor = suiting(anchor, chosen)
         policy = policy if anchor or policy == "FREE" else None
+        codes = [self.code(place, coupon) for coupon in coupons]
 
         def do() -> Made:
             made, invoice = subscriptions.create(
@@ -125,6 +140,7 @@ class SubscriptionSteps(Steps):
                 trial_end=trial_end_at,
                 anchor=anchor,
                 policy=policy,
+                codes=codes,
             )
             return {"subscription": made, "invoice": invoice}
 
@@ -137,6 +153,7 @@ class SubscriptionSteps(Steps):
             trialEnd=trial_end_at,
             billingAnchor=anchor_input(anchor),
             firstPeriod=policy,
+            couponCodes=codes or None,
         )
         self.walk.step(
             "createSubscription", "subscription { id } invoice { id }", fields, do, how=how, customers=[place]
@@ -310,7 +327,10 @@ class SubscriptionSteps(Steps):
         if wanted is None or self.nearly_gone(with_token):
             return
         token = with_token.token or ""
-        if denied := self.why_denied(with_token, cancels, plan, settlement):
+        needed = "CANCEL_SUBSCRIPTION" if cancels else "CHANGE_SUBSCRIPTION"
+        takes_money_back = cancels and settlement != "NONE"
+        other_plan = not cancels and plan is not None and self.plan(plan).code not in with_token.plans
+        if denied := self.why_denied(with_token, needed, is_for_staff=takes_money_back or other_plan):
             fields = given(id=self.subscription(place, wanted)[1].id)
             if cancels:
                 fields |= {"settlement": settlement, "atPeriodEnd": False}
@@ -327,15 +347,15 @@ class SubscriptionSteps(Steps):
         """Returns True if processes may not have noticed yet that a key is revoked."""
         return key.revoked_at is not None and self.world.now < key.revoked_at + KEY_SEEN_FOR
 
-    def why_denied(self, key: Key, cancels: bool, plan: int | None, settlement: str) -> str | None:
-        """Returns the error code that is expected if the key does not allow the operation, or None if it does."""
+    def why_denied(self, key: Key, needed: str, *, is_for_staff: bool = False) -> str | None:
+        """Returns the error code that is expected if the key does not allow the operation, or None if it does.
+
+        A session needs a permission, and no session allows what is for staff.
+        """
         if key.revoked_at or (key.expires_at and self.world.now >= key.expires_at):
             return "UNAUTHENTICATED"
         if key.scope == "READ":
             return "FORBIDDEN"
         if key.scope != "CUSTOMER":
             return None
-        needed = "CANCEL_SUBSCRIPTION" if cancels else "CHANGE_SUBSCRIPTION"
-        takes_money_back = cancels and settlement != "NONE"
-        other_plan = not cancels and plan is not None and self.plan(plan).code not in key.plans
-        return "FORBIDDEN" if needed not in key.permissions or takes_money_back or other_plan else None
+        return "FORBIDDEN" if needed not in key.permissions or is_for_staff else None

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from tests.walk.model import taxes
-from tests.walk.model.world import TaxRate
+from tests.walk.model.shared import TaxRate
 from tests.walk.steps.base import CUSTOMER, HOW, HOW_WITHOUT_KEY, NUMBER, Steps, given, mostly, step
 from tests.walk.walk import Made
 

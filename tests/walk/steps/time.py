@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.walk.client import Failed, Unknown
 from tests.walk.model import catalog
 from tests.walk.model.passing import arrive, run
-from tests.walk.model.world import Clock, Refused, World
+from tests.walk.model.shared import Clock, Refused
+from tests.walk.model.world import World
 from tests.walk.steps.base import NOBODY, NUMBER, Steps, given, mostly, step
 from tests.walk.walk import AGAIN, AT_ONCE, MOST_TRIES, NO_KEY, PLAIN, REUSED, Made
 
@@ -66,6 +67,9 @@ NOT_FOUND: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "createCreditNote": ({"invoiceId": NOBODY, "whole": True, "reason": "Error"}, "INVOICE_NOT_FOUND"),
     "voidCreditNote": ({"id": "garbage"}, "CREDIT_NOTE_NOT_FOUND"),
+    "archiveCoupon": ({"id": NOBODY}, "COUPON_NOT_FOUND"),
+    "redeemCoupon": ({"customerId": NOBODY, "code": "CODE-0"}, "CUSTOMER_NOT_FOUND"),
+    "removeDiscount": ({"id": NOBODY}, "DISCOUNT_NOT_FOUND"),
     "advanceTestClock": ({"id": NOBODY, "to": "2050-01-01T00:00:00Z"}, "TEST_CLOCK_NOT_FOUND"),
     "createCustomerSession": ({"customerId": NOBODY}, "CUSTOMER_NOT_FOUND"),
     "revokeApiKey": ({"id": NOBODY}, "API_KEY_NOT_FOUND"),

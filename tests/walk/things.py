@@ -1,0 +1,91 @@
+"""Comparison of objects that do not belong to one customer."""
+
+from tests.walk.client import Client
+from tests.walk.formats import View, differences, instant
+from tests.walk.model.shared import Clock, Coupon, Key, Plan, Seller, Shared, TaxRate
+
+PLAN = """query ($id: ID!) { plan(id: $id) {
+    code name description amountCents currency interval intervalCount trialDays netDays archivedAt version
+} }"""
+CLOCK = "query ($id: ID!) { testClock(id: $id) { status frozenAt targetAt } }"
+SELLER = "{ seller { id legalName homeCountry phone } }"
+TAX_RATE = "query ($id: ID!) { taxRate(id: $id) { kind category percent archivedAt version } }"
+COUPON = """query ($id: ID!) { coupon(id: $id) {
+    code name percentOff amountOffCents currency duration periods maxRedemptions expiresAt archivedAt version
+    plans { code }
+} }"""
+KEYS = "{ apiKeys { id name scope revokedAt } }"
+
+
+def thing_differs(client: Client, thing: Shared) -> list[str]:
+    """Describes how the API and the model disagree on an object that does not belong to a customer."""
+    if thing.id is None:
+        return []
+    found, wanted = compared(client, thing)
+    return list(differences(found, wanted, type(thing).__name__))
+
+
+def compared(client: Client, thing: Shared) -> tuple[View | None, View]:
+    """Returns an object as the API shows it, and as the model has it."""
+    found: View | None
+    match thing:
+        case Plan():
+            return with_archived(client.query(PLAN, id=thing.id)["plan"]), plan_view(thing)
+        case Clock():
+            wanted: View = {
+                "status": "ADVANCING" if thing.target else "READY",
+                "frozenAt": instant(thing.frozen_at),
+                "targetAt": instant(thing.target),
+            }
+            return client.query(CLOCK, id=thing.id)["testClock"], wanted
+        case Seller():
+            wanted = {"id": thing.id, "legalName": thing.name, "homeCountry": "DE", "phone": thing.phone}
+            return client.query(SELLER)["seller"], wanted
+        case TaxRate():
+            rate: View = {"kind": thing.kind, "category": thing.category, "percent": thing.percent}
+            found = with_archived(client.query(TAX_RATE, id=thing.id)["taxRate"])
+            return found, {**rate, "archivedAt": thing.archived, "version": thing.version}
+        case Coupon():
+            found = with_archived(client.query(COUPON, id=thing.id)["coupon"])
+            return {**found, "plans": sorted(plan["code"] for plan in found["plans"])}, coupon_view(thing)
+        case Key():
+            key = {"id": thing.id, "name": thing.name, "scope": thing.scope, "revokedAt": instant(thing.revoked_at)}
+            return next((row for row in client.query(KEYS)["apiKeys"] if row["id"] == thing.id), None), key
+
+
+def with_archived(found: View) -> View:
+    """Returns an object with True or False for the time when it was archived."""
+    return {**found, "archivedAt": found["archivedAt"] is not None}
+
+
+def plan_view(plan: Plan) -> View:
+    return {
+        "code": plan.code,
+        "name": plan.name,
+        "description": plan.description,
+        "amountCents": plan.amount,
+        "currency": plan.currency,
+        "interval": plan.unit,
+        "intervalCount": plan.count,
+        "trialDays": plan.trial_days,
+        "netDays": plan.net_days,
+        "archivedAt": plan.archived,
+        "version": plan.version,
+    }
+
+
+def coupon_view(coupon: Coupon) -> View:
+    return {
+        "code": coupon.code,
+        "name": coupon.name,
+        "percentOff": coupon.percent,
+        "amountOffCents": coupon.amount,
+        "currency": coupon.currency,
+        "duration": coupon.duration,
+        "periods": coupon.given_periods,
+        "maxRedemptions": coupon.max_redemptions,
+        "expiresAt": instant(coupon.expires_at),
+        "archivedAt": coupon.archived,
+        "version": coupon.version,
+        "plans": sorted({plan.code for plan in coupon.plans}),
+    }
