@@ -11,6 +11,7 @@ from tests.walk.model.world import Customer, Discount, Invoice, Payment, Subscri
 TAX = "fragment tax on AppliedTax { name kind category percent taxableCents amountCents reason }"
 CUSTOMER = """
     id name email externalId netDays poNumber invoiceMemo currency balanceCents archivedAt version testClock { id }
+    address { country region } taxStatus taxExemptionReason taxIds { country value verifiedAt } taxRates { id }
     subscription { id }
     subscriptions(first: 100) { nodes {
         id status quantity plan { code } startedAt anchorAt currentPeriodStart currentPeriodEnd trialStart trialEnd
@@ -31,7 +32,7 @@ LISTS = {
     "invoices": """nodes {
             id number kind status currency subtotalCents discountCents taxCents amountCents amountDueCents
             billTo { name email } periodStart periodEnd issuedAt dueAt netDays poNumber memo metadata { key value }
-            paidAt version creditableCents discounts { name amountCents discount { id } } taxes { ...tax }
+            paidAt taxDate version creditableCents discounts { name amountCents discount { id } } taxes { ...tax }
             subscription { id } replaces { id } creditNotes(first: 20) { nodes { id } }
             lines { id kind description quantity unitAmountCents amountCents periodOrdinal periodStart periodEnd
                 creditableCents discountCents netCents taxBehavior taxes { ...tax } plan { code } reverses { id } }

@@ -14,7 +14,7 @@ from tests.walk.steps.catalog import CatalogSteps
 from tests.walk.steps.discounts import DiscountSteps
 from tests.walk.steps.due import DueSteps
 from tests.walk.steps.reissuing import ReissuingSteps
-from tests.walk.steps.taxes import TaxSteps
+from tests.walk.steps.taxes import FRANCE, GERMANY, NEW_YORK, TaxSteps
 from tests.walk.steps.time import TimeSteps
 from tests.walk.walk import Walk
 
@@ -24,6 +24,8 @@ LONGEST = 150
 WEIGHTS = {
     "change_subscription": 12,
     "redeem_coupon": 6,
+    "update_customer": 5,
+    "archive_tax_rate": 1,
     "create_coupon": 3,
     "archive_coupon": 1,
     "create_subscription": 6,
@@ -43,7 +45,6 @@ WEIGHTS = {
     "create_plan": 1,
     "create_test_clock": 1,
     "create_api_key": 1,
-    "update_seller": 1,
     "revoke_api_key": 1,
     "break_off_advance": 1,
     "break_something": 1,
@@ -71,13 +72,22 @@ class Machine(CatalogSteps, DiscountSteps, DueSteps, ReissuingSteps, TaxSteps, T
         self.arrange()
 
     def arrange(self) -> None:
-        """Creates a test clock, a tax rate, plans, coupons, and customers with subscriptions. Counts none of them."""
+        """Creates a test clock, tax rates, plans, coupons, and customers with subscriptions. Counts none of them."""
         counted = self.walk.tally.steps
         self.create_test_clock(seconds=0, how="")
-        self.update_seller(name="Example GmbH", phone=None, how="")
-        self.create_tax_rate(kind="VAT", category="S", percent="19", how="")
-        for number, (amount, interval, trial_days, net_days) in enumerate(
-            [(2900, ("DAY", 30), 0, None), (10_000, ("MONTH", 1), 0, 3), (999, ("DAY", 30), 14, None)]
+        self.update_seller(name="Example GmbH", phone=None, places=None, how="")
+        for kind, category, percent in (
+            *(("VAT", "S", "19"), ("VAT", "S", "7"), ("VAT", "S", "20")),
+            *(("SALES", None, "8.875"), ("SALES", None, "4.3333")),
+        ):
+            self.create_tax_rate(kind=kind, category=category, percent=percent, how="")
+        self.update_seller(name=None, phone=None, places=[*GERMANY, FRANCE, NEW_YORK], how="")
+        for number, (amount, interval, trial_days, net_days, inclusive, tax_rates) in enumerate(
+            [
+                (2900, ("DAY", 30), 0, None, False, []),
+                (10_000, ("MONTH", 1), 0, 3, True, []),
+                (999, ("DAY", 30), 14, None, False, [1]),
+            ]
         ):
             self.create_plan(
                 number=number,
@@ -87,6 +97,8 @@ class Machine(CatalogSteps, DiscountSteps, DueSteps, ReissuingSteps, TaxSteps, T
                 interval=interval,
                 trial_days=trial_days,
                 net_days=net_days,
+                inclusive=inclusive,
+                tax_rates=tax_rates,
                 how="",
             )
         for number, (off, duration, plans) in enumerate(
@@ -111,6 +123,8 @@ class Machine(CatalogSteps, DiscountSteps, DueSteps, ReissuingSteps, TaxSteps, T
             )
         for number, clock in ((1, 0), (2, 1), (3, 1)):
             self.create_customer(name="Ada", number=number, net_days=None, external=False, clock=clock, how="")
+            if number == 2:
+                self.update_customer(number=1, values={"address": ("US", "NY")}, how="")
             self.create_subscription(
                 number=number - 1,
                 plan=number - 1,

@@ -1,15 +1,19 @@
 """Comparison of objects that do not belong to one customer."""
 
+from datetime import datetime
+
 from tests.walk.client import Client
 from tests.walk.formats import View, differences, instant
-from tests.walk.model.shared import Clock, Coupon, Key, Plan, Seller, Shared, TaxRate
+from tests.walk.model.shared import Clock, Coupon, Key, Plan, Registration, Seller, Shared, TaxRate
 
 PLAN = """query ($id: ID!) { plan(id: $id) {
     code name description amountCents currency interval intervalCount trialDays netDays archivedAt version
+    taxBehavior taxRates { id }
 } }"""
 CLOCK = "query ($id: ID!) { testClock(id: $id) { status frozenAt targetAt } }"
-SELLER = "{ seller { id legalName homeCountry phone } }"
-TAX_RATE = "query ($id: ID!) { taxRate(id: $id) { kind category percent archivedAt version } }"
+SELLER = """{ seller { id legalName homeCountry phone
+    registrations { country region validFrom rates { id } } } }"""
+TAX_RATE = "query ($id: ID!) { taxRate(id: $id) { name kind category percent archivedAt version } }"
 COUPON = """query ($id: ID!) { coupon(id: $id) {
     code name percentOff amountOffCents currency duration periods maxRedemptions expiresAt archivedAt version
     plans { code }
@@ -39,10 +43,9 @@ def compared(client: Client, thing: Shared) -> tuple[View | None, View]:
             }
             return client.query(CLOCK, id=thing.id)["testClock"], wanted
         case Seller():
-            wanted = {"id": thing.id, "legalName": thing.name, "homeCountry": "DE", "phone": thing.phone}
-            return client.query(SELLER)["seller"], wanted
+            return client.query(SELLER)["seller"], seller_view(thing)
         case TaxRate():
-            rate: View = {"kind": thing.kind, "category": thing.category, "percent": thing.percent}
+            rate: View = {"name": thing.name, "kind": thing.kind, "category": thing.category, "percent": thing.percent}
             found = with_archived(client.query(TAX_RATE, id=thing.id)["taxRate"])
             return found, {**rate, "archivedAt": thing.archived, "version": thing.version}
         case Coupon():
@@ -71,6 +74,8 @@ def plan_view(plan: Plan) -> View:
         "netDays": plan.net_days,
         "archivedAt": plan.archived,
         "version": plan.version,
+        "taxBehavior": "INCLUSIVE" if plan.inclusive else "EXCLUSIVE",
+        "taxRates": [{"id": rate.id} for rate in plan.tax_rates],
     }
 
 
@@ -88,4 +93,25 @@ def coupon_view(coupon: Coupon) -> View:
         "archivedAt": coupon.archived,
         "version": coupon.version,
         "plans": sorted({plan.code for plan in coupon.plans}),
+    }
+
+
+def seller_view(seller: Seller) -> View:
+    def place(registration: Registration) -> tuple[str, str, datetime]:
+        return registration.country, (registration.region or "").casefold(), registration.valid_from
+
+    return {
+        "id": seller.id,
+        "legalName": seller.name,
+        "homeCountry": seller.country,
+        "phone": seller.phone,
+        "registrations": [
+            {
+                "country": each.country,
+                "region": each.region,
+                "validFrom": instant(each.valid_from),
+                "rates": [{"id": rate.id} for rate in each.rates],
+            }
+            for each in sorted(seller.registrations, key=place)
+        ],
     }

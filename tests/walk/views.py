@@ -38,6 +38,13 @@ def expected(world: World, customer: Customer) -> View:
         "poNumber": customer.po_number,
         "invoiceMemo": customer.invoice_memo,
         "currency": customer.currency,
+        "address": customer.address and dict(zip(("country", "region"), customer.address, strict=True)),
+        "taxStatus": customer.tax_status,
+        "taxExemptionReason": customer.exemption_reason,
+        "taxIds": [
+            {"country": country, "value": value, "verifiedAt": instant(at)} for country, value, at in customer.tax_ids
+        ],
+        "taxRates": [{"id": rate.id} for rate in customer.tax_rates],
         "balanceCents": customer.balance,
         "archived": customer.archived,
         "version": customer.version,
@@ -273,6 +280,7 @@ def invoice_view(customer: Customer, invoice: Invoice, credited: Mapping[Line, C
         "periodStart": instant(begins),
         "periodEnd": instant(ends),
         "issuedAt": instant(invoice.issued_at),
+        "taxDate": instant(invoice.tax_date),
         "dueAt": instant(invoice.due_at),
         "netDays": invoice.net_days,
         "poNumber": invoice.po_number,

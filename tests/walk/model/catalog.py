@@ -1,11 +1,14 @@
 """Operations on customers, plans, test clocks and keys. Each raises `Refused`."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from tests.walk.model.passing import arrive
 from tests.walk.model.shared import Clock, Key, Plan, refuse
 from tests.walk.model.subscriptions import opened
+from tests.walk.model.taxes import are_too_many, wrong_rates
 from tests.walk.model.world import Customer, World
 
 FAR = timedelta(days=366 * 100)
@@ -15,6 +18,7 @@ def create_customer(
     world: World, *, name: str, email: str, external_id: str | None, net_days: int | None, clock: Clock | None
 ) -> Customer:
     customer = Customer(name, email, clock, world.now, external_id=external_id, net_days=net_days)
+    customer.sellers = world.sellers
     at = world.time_of(customer)
     customer.updated_at = at
     free(world, customer, name, email, external_id, net_days)
@@ -32,7 +36,11 @@ def free(
     net_days: int | None,
     po_number: str | None = None,
     invoice_memo: str | None = None,
+    *,
+    has_bad_taxes: bool = False,
+    other: Mapping[str, bool] = MappingProxyType({}),
 ) -> None:
+    """Refuses values of a customer that are wrong or taken, or for `other` reasons."""
     others = [other for other in world.customers if other is not customer]
     refuse(
         EMAIL_INVALID="@" not in email,
@@ -41,7 +49,9 @@ def free(
         INVALID_INPUT=not (name or "").strip()
         or (net_days is not None and not 0 <= net_days <= 365)
         or is_bad_po_number(po_number)
-        or is_bad_memo(invoice_memo),
+        or is_bad_memo(invoice_memo)
+        or has_bad_taxes,
+        **other,
     )
 
 
@@ -64,14 +74,29 @@ def is_bad_memo(text: str | None) -> bool:
 
 def update_customer(world: World, customer: Customer, values: dict[str, Any]) -> None:
     """Updates the fields in `values`, which are named as in the model."""
+    values = with_taxes(customer, values)
     at = max(world.time_of(customer), customer.updated_at)
     checked = ("name", "email", "external_id", "net_days", "po_number", "invoice_memo")
     new = {name: values.get(name, getattr(customer, name)) for name in checked}
-    free(world, customer, **new)
+    status, reason = (values.get(name, getattr(customer, name)) for name in ("tax_status", "exemption_reason"))
+    rates = values.get("tax_rates", ())
+    has_bad_taxes = (status == "EXEMPT") != (reason is not None) or are_too_many(rates)
+    free(world, customer, **new, has_bad_taxes=has_bad_taxes, other=wrong_rates([rates], customer.tax_rates))
     if any(getattr(customer, name) != value for name, value in values.items()):
         for name, value in values.items():
             setattr(customer, name, value)
         customer.note("CUSTOMER_UPDATED", customer, at)
+
+
+def with_taxes(customer: Customer, values: dict[str, Any]) -> dict[str, Any]:
+    """Adds what follows from an update: a reason ends with its status, and a known tax id stays verified."""
+    found = dict(values)
+    if values.get("tax_status", "EXEMPT") != "EXEMPT":
+        found.setdefault("exemption_reason", None)
+    if "tax_ids" in values:
+        verified = {(country, number): at for country, number, at in customer.tax_ids}
+        found["tax_ids"] = tuple((*each, verified.get(each)) for each in values["tax_ids"])
+    return found
 
 
 def archive_customer(world: World, customer: Customer) -> None:
@@ -106,7 +131,9 @@ def create_plan(world: World, plan: Plan) -> Plan:
             or not 1 <= plan.count <= MOST[plan.unit]
             or not 0 <= plan.trial_days <= 730
             or (plan.net_days is not None and not 0 <= plan.net_days <= 365)
+            or are_too_many(plan.tax_rates)
         ),
+        **wrong_rates([plan.tax_rates]),
     )
     world.plans.append(plan)
     return plan
@@ -118,7 +145,9 @@ def update_plan(plan: Plan, values: dict[str, Any]) -> None:
             ("name" in values and not (values["name"] or "").strip())
             or not 0 <= (values.get("trial_days") or 0) <= 730
             or not 0 <= (values.get("net_days") or 0) <= 365
-        )
+            or are_too_many(values.get("tax_rates", ()))
+        ),
+        **wrong_rates([values.get("tax_rates", ())], plan.tax_rates),
     )
     if any(getattr(plan, name) != value for name, value in values.items()):
         vars(plan).update(values, version=plan.version + 1)

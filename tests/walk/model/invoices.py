@@ -1,7 +1,7 @@
 """Operations on invoices and payments. Each raises `Refused`."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,18 +20,31 @@ from tests.walk.model.money import (
     use_currency,
 )
 from tests.walk.model.passing import bill_waiting
-from tests.walk.model.shared import order, refuse
+from tests.walk.model.shared import TaxRate, order, refuse
 from tests.walk.model.subscriptions import opened, wait_for_next
+from tests.walk.model.taxes import are_too_many, wrong_rates
+from tests.walk.model.taxing import tax
 from tests.walk.model.world import Customer, Invoice, Line, Payment, Subscription, World
 
 OLDEST_MONEY = timedelta(days=3660)
+
+
+@dataclass(frozen=True)
+class NewLine:
+    """A line of a one-off invoice, as requested."""
+
+    description: str
+    unit_amount: int
+    quantity: int
+    inclusive: bool = False
+    rates: tuple[TaxRate, ...] = ()
 
 
 def create(
     world: World,
     customer: Customer,
     currency: str,
-    lines: Sequence[tuple[str, int, int]],
+    lines: Sequence[NewLine],
     *,
     net_days: int | None,
     po_number: str | None,
@@ -61,7 +74,7 @@ def create(
     for line in lines:
         put(invoice, line)
         refuse(AMOUNT_TOO_LARGE=abs(sum(each.amount for each in invoice.lines)) > LARGEST)
-    show_amounts(customer, invoice)
+    show_amounts(customer, invoice, at)
     customer.note("INVOICE_CREATED", invoice, at)
     return invoice
 
@@ -99,22 +112,25 @@ def update_payment(world: World, customer: Customer, payment: Payment, metadata:
         customer.note("PAYMENT_UPDATED", payment, at)
 
 
-def put(invoice: Invoice, line: tuple[str, int, int]) -> None:
-    description, unit_amount, quantity = line
-    amount = unit_amount * quantity
+def put(invoice: Invoice, line: NewLine) -> None:
+    amount = line.unit_amount * line.quantity
     refuse(
-        QUANTITY_OUT_OF_RANGE=not 1 <= quantity <= 10**9,
+        QUANTITY_OUT_OF_RANGE=not 1 <= line.quantity <= 10**9,
         AMOUNT_TOO_LARGE=abs(amount) > LARGEST,
-        INVALID_INPUT=not description.strip(),
+        INVALID_INPUT=not line.description.strip() or are_too_many(line.rates),
         TOO_MANY_LINES=len(invoice.lines) >= MOST_LINES,
+        **wrong_rates([line.rates]),
     )
-    invoice.lines.append(Line("ONE_OFF", description, amount, unit_amount, quantity))
+    made = Line("ONE_OFF", line.description, amount, line.unit_amount, line.quantity)
+    made.inclusive, made.rates = line.inclusive, line.rates
+    invoice.lines.append(made)
 
 
-def show_amounts(customer: Customer, invoice: Invoice) -> None:
-    """Sets the discounts of a draft to what they would be now."""
+def show_amounts(customer: Customer, invoice: Invoice, at: datetime) -> None:
+    """Sets the discounts and taxes of a draft to what they would be now."""
     discount(customer, invoice)
-    refuse(AMOUNT_TOO_LARGE=abs(invoice.amount) > LARGEST)
+    tax(customer, invoice, at)
+    refuse(AMOUNT_TOO_LARGE=max(abs(invoice.subtotal), abs(invoice.tax), abs(invoice.amount)) > LARGEST)
     invoice.due = max(0, invoice.amount)
 
 
@@ -123,11 +139,11 @@ def is_in_state(invoice: Invoice, *states: str) -> None:
     refuse(**{f"INVOICE_{invoice.status}": invoice.status not in states})
 
 
-def add_line(world: World, customer: Customer, invoice: Invoice, line: tuple[str, int, int]) -> None:
+def add_line(world: World, customer: Customer, invoice: Invoice, line: NewLine) -> None:
     at = opened(world, customer)
     is_in_state(invoice, "DRAFT")
     put(invoice, line)
-    show_amounts(customer, invoice)
+    show_amounts(customer, invoice, at)
     customer.note("INVOICE_UPDATED", invoice, at)
 
 

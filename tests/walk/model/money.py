@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from tests.walk.model.arithmetic import LARGEST
 from tests.walk.model.discounting import count_uses, discount, uses_elsewhere
 from tests.walk.model.shared import order, refuse
+from tests.walk.model.taxing import tax
 from tests.walk.model.world import Allocation, CreditNote, Customer, Entry, Invoice, Line, Payment, Subscription
 
 NET_DAYS = 14
@@ -49,7 +50,10 @@ def finalize(customer: Customer, invoice: Invoice, net_days: int, at: datetime) 
         invoice.discounts = [replace(each) for each in invoice.replaces.discounts]
     else:
         discount(customer, invoice)
-    fits(invoice.amount)
+    invoice.tax_date = invoice.replaces.tax_date if invoice.replaces else at
+    assert invoice.tax_date
+    tax(customer, invoice, invoice.tax_date)
+    fits(max(abs(invoice.subtotal), abs(invoice.tax), abs(invoice.amount)))
     count_uses(customer, invoice, uses_elsewhere(customer, invoice.replaces), at)
     invoice.sequence = 1 + max((other.sequence or 0 for other in customer.invoices), default=0)
     invoice.status, invoice.finalized = "OPEN", next(order)

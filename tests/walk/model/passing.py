@@ -117,6 +117,8 @@ def start(customer: Customer, subscription: Subscription, at: datetime) -> None:
         ordinal=0,
         start=begins,
         end=ends,
+        inclusive=subscription.plan.inclusive,
+        rates=subscription.plan.tax_rates,
     )
     bill(customer, subscription, "RECURRING", [line], subscription.trial, at, ordinal=0)
 
@@ -165,6 +167,8 @@ def bill_period(
         start=starts_at,
         end=ends_at,
         change=change,
+        inclusive=plan.inclusive,
+        rates=plan.tax_rates,
     )
     lines = [*take_waiting(subscription), line]
     return bill(customer, subscription, "RECURRING", lines, (starts_at, ends_at), at, ordinal=ordinal)

@@ -1,6 +1,6 @@
 """Objects of the model that do not belong to one customer, and refusals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 from typing import Any, TypeAlias
@@ -35,6 +35,20 @@ class Clock:
 
 
 @dataclass(eq=False)
+class TaxRate:
+    kind: str
+    category: str | None
+    percent: str
+    archived: bool = False
+    version: int = 1
+    id: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} {self.percent}"
+
+
+@dataclass(eq=False)
 class Plan:
     code: str
     name: str
@@ -48,6 +62,9 @@ class Plan:
     archived: bool = False
     version: int = 1
     id: str | None = None
+    inclusive: bool = False
+    """True if the price includes taxes."""
+    tax_rates: tuple[TaxRate, ...] = ()
 
     @property
     def length(self) -> tuple[str, int]:
@@ -57,23 +74,35 @@ class Plan:
         return after(anchor, self.unit, intervals * self.count)
 
 
+@dataclass(frozen=True)
+class Registration:
+    """A place in which the seller collects taxes of these rates, from an instant on."""
+
+    country: str
+    region: str | None
+    valid_from: datetime
+    rates: tuple[TaxRate, ...]
+
+    def is_for(self, country: str | None, region: str | None) -> bool:
+        return self.country == country and (self.region or "").casefold() == (region or "").casefold()
+
+
 @dataclass(eq=False)
 class Seller:
     """A version of the seller's profile."""
 
     name: str
     phone: str | None = None
+    registrations: tuple[Registration, ...] = ()
+    country: str = "DE"
     id: str | None = None
 
 
 @dataclass(eq=False)
-class TaxRate:
-    kind: str
-    category: str | None
-    percent: str
-    archived: bool = False
-    version: int = 1
-    id: str | None = None
+class Sellers:
+    """All versions of the seller's profile. The last one is in force."""
+
+    versions: list[Seller] = field(default_factory=list)
 
 
 @dataclass(eq=False)

@@ -5,7 +5,7 @@ import pickle
 from collections.abc import Iterable
 from typing import Any
 
-from tests.walk.model.shared import Clock, Coupon, Plan, Shared, TaxRate
+from tests.walk.model.shared import Clock, Coupon, Plan, Sellers, Shared, TaxRate
 from tests.walk.model.world import Customer, World
 
 
@@ -17,7 +17,15 @@ class Before:
         self._shared: dict[int, Any] = {}
         self._customers = {number: self._pickled(world.customers[number]) for number in customers}
         self._things = [(thing, dict(vars(thing))) for thing in things]
-        lists = (world.clocks, world.plans, world.customers, world.keys, world.sellers, world.tax_rates, world.coupons)
+        lists = (
+            world.clocks,
+            world.plans,
+            world.customers,
+            world.keys,
+            world.sellers.versions,
+            world.tax_rates,
+            world.coupons,
+        )
         self._lengths = [(rows, len(rows)) for rows in lists]
 
     def restore(self) -> None:
@@ -35,14 +43,14 @@ class Before:
 
 
 class Pickler(pickle.Pickler):
-    """Pickles a customer without plans, test clocks, coupons and tax rates, which are shared between customers."""
+    """Pickles a customer without what customers share: plans, test clocks, coupons, tax rates and the seller."""
 
     def __init__(self, file: io.BytesIO, shared: dict[int, Any]) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
         self._shared = shared
 
     def persistent_id(self, thing: Any) -> int | None:
-        if not isinstance(thing, Plan | Clock | Coupon | TaxRate):
+        if not isinstance(thing, Plan | Clock | Coupon | TaxRate | Sellers):
             return None
         self._shared[id(thing)] = thing
         return id(thing)

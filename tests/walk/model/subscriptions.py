@@ -254,6 +254,8 @@ def charge(subscription: Subscription, since: datetime, change: int) -> list[Lin
         end=ends,
         change=change,
         whole=whole,
+        inclusive=plan.inclusive,
+        rates=plan.tax_rates,
     )
     return [line] if amount else []
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import TypeAlias
 
-from tests.walk.model.shared import Clock, Coupon, Key, Plan, Seller, TaxRate, order, refuse
+from tests.walk.model.shared import Clock, Coupon, Key, Plan, Sellers, TaxRate, order, refuse
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,7 @@ class Invoice:
     issued_at: datetime | None = None
     due_at: datetime | None = None
     paid_at: datetime | None = None
+    tax_date: datetime | None = None
     bill_to: tuple[str, str] | None = None
     due: int = 0
     allocations: list[Allocation] = field(default_factory=list)
@@ -350,6 +351,14 @@ class Customer:
     po_number: str | None = None
     invoice_memo: str | None = None
     currency: str | None = None
+    address: tuple[str, str | None] | None = None
+    """Country and region."""
+    tax_status: str = "TAXABLE"
+    exemption_reason: str | None = None
+    tax_ids: tuple[tuple[str, str, datetime | None], ...] = ()
+    """Country, number, and when it was verified."""
+    tax_rates: tuple[TaxRate, ...] = ()
+    sellers: Sellers = field(default_factory=Sellers)
     archived: bool = False
     ledger: list[Entry] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)
@@ -449,7 +458,7 @@ class World:
     plans: list[Plan] = field(default_factory=list)
     customers: list[Customer] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
-    sellers: list[Seller] = field(default_factory=list)
+    sellers: Sellers = field(default_factory=Sellers)
     tax_rates: list[TaxRate] = field(default_factory=list)
     coupons: list[Coupon] = field(default_factory=list)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from tests.walk.formats import instant
-from tests.walk.model.shared import Plan
+from tests.walk.model.shared import Plan, TaxRate
 from tests.walk.model.world import Customer, World
 from tests.walk.walk import AGAIN, AT_ONCE, NO_KEY, PLAIN, REUSED, Walk
 
@@ -61,6 +61,11 @@ MEMO = mostly(None, "Thank you", "Two\nlines", but=["m" * 2001, "a\x07bell"])
 METADATA = mostly({}, {"order": "7"}, {"order": "8", "tier": "gold"}, but=[{"k" * 65: "v"}])
 NET_DAYS = mostly(None, None, 0, 3, 7, 30, 365, but=[366, -1])
 QUANTITY = mostly(1, 2, 3, 4, 7, 10, 10**9, but=[0, 10**9 + 1])
+RATES = nearly_always(
+    *[[]] * 5, [0], [1], [2], [4], [0, 3], [3, 4], but=[[0, 1], [3, 3], [5], [6], [7], list(range(11))]
+)
+"""Indexes of tax rates, modulo their number."""
+TAX_IDS = [("DE", "DE136695976"), ("FR", "FR40303265045"), ("AT", "ATU13585627")]
 AMOUNT = mostly(2900, 1, 100, 999, 3333, 10_000, 70_000, 123_457, 0, but=[-1, 10_000_000])
 CURRENCY = mostly("EUR", but=["USD", "XXX"])
 SECONDS = st.sampled_from([0, 1, -1, 60, -3600, 86_400, -86_400, -10 * 86_400, 20 * 86_400, 90 * 86_400])
@@ -126,6 +131,9 @@ class Steps(RuleBasedStateMachine):
 
     def plan(self, number: int) -> Plan:
         return self.world.plans[number % len(self.world.plans)]
+
+    def rates(self, numbers: Sequence[int]) -> tuple[TaxRate, ...]:
+        return tuple(self.world.tax_rates[number % len(self.world.tax_rates)] for number in numbers)
 
     def now(self, customer: Customer) -> datetime:
         return customer.clock.frozen_at if customer.clock else self.world.now

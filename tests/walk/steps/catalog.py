@@ -19,7 +19,9 @@ from tests.walk.steps.base import (
     NET_DAYS,
     NUMBER,
     PO_NUMBER,
+    RATES,
     SECONDS,
+    TAX_IDS,
     Steps,
     given,
     mostly,
@@ -29,13 +31,34 @@ from tests.walk.walk import Made
 
 INTERVALS = [("DAY", 30), ("MONTH", 1), ("WEEK", 1), ("DAY", 7), ("MONTH", 3), ("YEAR", 1), ("DAY", 3), ("DAY", 0)]
 PERMISSIONS = ["CHANGE_SUBSCRIPTION", "CANCEL_SUBSCRIPTION", "REDEEM_COUPONS"]
-PLAN_FIELDS = {"trial_days": "trialDays", "net_days": "netDays"}
+PLAN_FIELDS = {"trial_days": "trialDays", "net_days": "netDays", "tax_rates": "taxRateIds"}
 CUSTOMER_FIELDS = {
     "external_id": "externalId",
     "net_days": "netDays",
     "po_number": "poNumber",
     "invoice_memo": "invoiceMemo",
+    "tax_status": "taxStatus",
+    "exemption_reason": "taxExemptionReason",
+    "tax_ids": "taxIds",
+    "tax_rates": "taxRateIds",
 }
+ADDRESS = st.sampled_from(
+    [None, ("DE", None), ("AT", None), ("FR", None), ("US", "NY"), ("US", "ny"), ("US", "CA"), ("CH", None)]
+)
+"""Country and region."""
+
+
+def input_of(name: str, value: Any) -> Any:
+    """Returns a value of a field in the API's format."""
+    match name:
+        case "tax_rates":
+            return [rate.id for rate in value]
+        case "tax_ids":
+            return [{"country": country, "value": number} for country, number in value]
+        case "address":
+            return value and given(country=value[0], region=value[1])
+        case _:
+            return value
 
 
 class CatalogSteps(Steps):
@@ -82,21 +105,39 @@ class CatalogSteps(Steps):
                 "net_days": NET_DAYS,
                 "po_number": PO_NUMBER,
                 "invoice_memo": MEMO,
+                "address": ADDRESS,
+                "tax_status": mostly("TAXABLE", "TAXABLE", "EXEMPT", "REVERSE_CHARGE"),
+                "exemption_reason": mostly(None, None, "Charity", but=["School"]),
+                "tax_ids": st.lists(st.sampled_from(TAX_IDS), max_size=2, unique=True),
+                "tax_rates": RATES,
             },
         ),
         how=HOW_WITHOUT_KEY,
     )
     def update_customer(self, number: int, values: dict[str, Any], how: str) -> None:
         place = self.customer(number)
+        new = {name: self.typed(name, value) for name, value in values.items()}
 
         def do() -> Made:
             customer = self.world.customers[place]
-            catalog.update_customer(self.world, customer, values)
+            catalog.update_customer(self.world, customer, new)
             return {"customer": customer}
 
         fields = {"id": self.world.customers[place].id}
-        fields |= {CUSTOMER_FIELDS.get(name, name): value for name, value in values.items()}
+        fields |= {CUSTOMER_FIELDS.get(name, name): input_of(name, value) for name, value in new.items()}
         self.walk.step("updateCustomer", "customer { id }", fields, do, how=how, has_key=False, customers=[place])
+
+    def typed(self, name: str, value: Any) -> Any:
+        """Returns a drawn value of a field as the model has it."""
+        match name:
+            case "tax_rates":
+                return self.rates(value)
+            case "tax_ids":
+                return tuple((country, number) for country, number in value)
+            case "address":
+                return value and tuple(value)
+            case _:
+                return value
 
     @step("archiveCustomer", "unarchiveCustomer", number=CUSTOMER, archived=st.booleans(), how=HOW_WITHOUT_KEY)
     def archive_customer(self, number: int, archived: bool, how: str) -> None:
@@ -127,6 +168,8 @@ class CatalogSteps(Steps):
         interval=st.sampled_from(INTERVALS),
         trial_days=mostly(0, 0, 14, but=[731]),
         net_days=NET_DAYS,
+        inclusive=st.booleans(),
+        tax_rates=RATES,
         how=HOW,
     )
     def create_plan(
@@ -138,10 +181,13 @@ class CatalogSteps(Steps):
         interval: tuple[str, int],
         trial_days: int,
         net_days: int | None,
+        inclusive: bool,
+        tax_rates: list[int],
         how: str,
     ) -> None:
         unit, count = interval
         plan = Plan(f"plan-{number}", name, amount, currency, unit, count, trial_days, net_days)
+        plan.inclusive, plan.tax_rates = inclusive, self.rates(tax_rates)
 
         def do() -> Made:
             return {"plan": catalog.create_plan(self.world, plan)}
@@ -155,6 +201,8 @@ class CatalogSteps(Steps):
             intervalCount=count,
             trialDays=trial_days,
             netDays=net_days,
+            taxBehavior="INCLUSIVE" if inclusive else None,
+            taxRateIds=[rate.id for rate in plan.tax_rates],
         )
         self.walk.step("createPlan", "plan { id }", fields, do, how=how, things=[plan])
 
@@ -168,18 +216,20 @@ class CatalogSteps(Steps):
                 "description": st.sampled_from([None, "All of it"]),
                 "trial_days": st.sampled_from([0, 14, 30, 731]),
                 "net_days": NET_DAYS,
+                "tax_rates": RATES,
             },
         ),
         how=HOW_WITHOUT_KEY,
     )
     def update_plan(self, number: int, values: dict[str, Any], how: str) -> None:
         plan = self.plan(number)
+        new = {name: self.typed(name, value) for name, value in values.items()}
 
         def do() -> Made:
-            catalog.update_plan(plan, values)
+            catalog.update_plan(plan, new)
             return {"plan": plan}
 
-        fields = {"id": plan.id} | {PLAN_FIELDS.get(name, name): value for name, value in values.items()}
+        fields = {"id": plan.id} | {PLAN_FIELDS.get(name, name): input_of(name, value) for name, value in new.items()}
         self.walk.step("updatePlan", "plan { id }", fields, do, how=how, has_key=False, things=[plan])
 
     @step("archivePlan", "unarchivePlan", number=NUMBER, archived=st.booleans(), how=HOW_WITHOUT_KEY)

@@ -26,7 +26,7 @@ from tests.walk.walk import Made
 OFF = nearly_always(
     *(("10", None), ("33.3333", None), ("100", None), ("7.5", None), ("0.0001", None)),
     *((None, 1), (None, 500), (None, 777), (None, 5000), (None, 250_000)),
-    but=[(None, None), ("10", 500), ("0", None), ("100.5", None), ("1.00001", None), (None, 0), (None, 2**53)],
+    but=[(None, None), ("10", 500), ("0", None), ("100.5", None), ("1.00001", None), (None, 0)],
 )
 """Percentage and amount of a coupon."""
 

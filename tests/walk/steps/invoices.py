@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.walk.formats import pairs
 from tests.walk.model import invoices
+from tests.walk.model.invoices import NewLine
 from tests.walk.model.world import Customer, Invoice, World
 from tests.walk.steps.base import (
     ANY,
@@ -19,6 +20,7 @@ from tests.walk.steps.base import (
     NET_DAYS,
     PO_NUMBER,
     QUANTITY,
+    RATES,
     Steps,
     given,
     mostly,
@@ -31,10 +33,24 @@ LINE = st.tuples(
     mostly("Setting up", "Travel", but=[" "]),
     mostly(1, 100, 2999, 70_000, 0, -1, -500, -9999, but=[10_000_000, -10_000_000, 9_000_000, -9_000_000]),
     QUANTITY,
+    st.booleans(),
+    RATES,
 )
 OLDER = st.sampled_from([0, 0, 0, 0, 0, 1, 1, 2, 3, 5, 9])
+Drawn = tuple[str, int, int, bool, list[int]]
+"""A line: description, price, quantity, whether the price includes taxes, and indexes of tax rates."""
 INVOICE_FIELDS = {"net_days": "netDays", "po_number": "poNumber"}
 METHODS = st.sampled_from(["BANK_TRANSFER", "CARD", "CASH", "OTHER"])
+
+
+def line_input(line: NewLine) -> dict[str, Any]:
+    return {
+        "description": line.description,
+        "unitAmountCents": line.unit_amount,
+        "quantity": line.quantity,
+        "taxBehavior": "INCLUSIVE" if line.inclusive else "EXCLUSIVE",
+        "taxRateIds": [rate.id for rate in line.rates],
+    }
 
 
 class InvoiceSteps(Steps):
@@ -62,7 +78,7 @@ class InvoiceSteps(Steps):
         self,
         number: int,
         currency: str,
-        lines: list[tuple[str, int, int]],
+        lines: list[Drawn],
         net_days: int | None,
         po_number: str | None,
         memo: str | None,
@@ -70,6 +86,7 @@ class InvoiceSteps(Steps):
         how: str,
     ) -> None:
         place = self.customer(number, lambda customer: not customer.archived)
+        new = list(map(self.line, lines))
 
         def do() -> Made:
             customer = self.world.customers[place]
@@ -77,7 +94,7 @@ class InvoiceSteps(Steps):
                 self.world,
                 customer,
                 currency,
-                lines,
+                new,
                 net_days=net_days,
                 po_number=po_number,
                 memo=memo,
@@ -88,10 +105,7 @@ class InvoiceSteps(Steps):
         fields = given(
             customerId=self.world.customers[place].id,
             currency=currency,
-            lines=[
-                {"description": description, "unitAmountCents": amount, "quantity": quantity}
-                for description, amount, quantity in lines
-            ],
+            lines=list(map(line_input, new)),
             netDays=net_days,
             poNumber=po_number,
             memo=memo,
@@ -100,15 +114,19 @@ class InvoiceSteps(Steps):
         self.walk.step("createInvoice", "invoice { id }", fields, do, how=how, customers=[place])
 
     @step("addInvoiceLine", number=CUSTOMER, older=OLDER, line=LINE, how=HOW)
-    def add_invoice_line(self, number: int, older: int, line: tuple[str, int, int], how: str) -> None:
-        description, amount, quantity = line
+    def add_invoice_line(self, number: int, older: int, line: Drawn, how: str) -> None:
+        new = self.line(line)
 
         def add(world: World, customer: Customer, invoice: Invoice) -> Invoice:
-            invoices.add_line(world, customer, invoice, (description, amount, quantity))
+            invoices.add_line(world, customer, invoice, new)
             return invoice
 
-        fields = {"description": description, "unitAmountCents": amount, "quantity": quantity}
+        fields = line_input(new)
         self.with_invoice("addInvoiceLine", ("DRAFT",), number, older, add, how, fields=fields, own="invoiceId")
+
+    def line(self, drawn: Drawn) -> NewLine:
+        description, amount, quantity, inclusive, rates = drawn
+        return NewLine(description, amount, quantity, inclusive, self.rates(rates))
 
     @step(
         "updateInvoice",
