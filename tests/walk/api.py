@@ -160,7 +160,8 @@ def plain(found: View) -> View:
     view["payments"] = {row["id"]: without(row, "id") for row in found["payments"]}
     for row in view["payments"].values():
         row["allocations"] = in_order(named_refs(part, names, "invoice") for part in row["allocations"])
-        row["refunds"] = [named_refs(refund, names, "creditNote") for refund in row["refunds"]]
+        row["reversals"] = in_order(row["reversals"])
+        row["refunds"] = in_order(named_refs(refund, names, "creditNote") for refund in row["refunds"])
     view["creditNotes"] = {
         note_name(row): named_refs(without(without(row, "id"), "number"), names, "invoice")
         for row in found["creditNotes"]
@@ -173,7 +174,7 @@ def plain(found: View) -> View:
         row["lines"] = [
             {**without(line, "invoiceLine"), "line": lines[line["invoiceLine"]["id"]]} for line in row["lines"]
         ]
-        row["refunds"] = [named_refs(refund, names, "creditNote") for refund in row["refunds"]]
+        row["refunds"] = in_order(named_refs(refund, names, "creditNote") for refund in row["refunds"])
     view["invoices"] = {numbers[row["id"]]: without(row, "number") for row in found["invoices"]}
     for row in view["invoices"].values():
         row["replaces"] = row["replaces"] and numbers[row["replaces"]["id"]]

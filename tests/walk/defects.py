@@ -7,11 +7,14 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing import crediting, invoicing, proration, renewals, reversing, settling
+from billing import crediting, discounting, invoicing, proration, renewals, reversing, rounding, settling, totals
 from billing.account import Account
-from billing.ids import InvoiceLineId
+from billing.discounts import AppliedDiscount, DiscountState
+from billing.ids import InvoiceLineId, SubscriptionId
+from billing.new_records import Line
 from billing.periods import Interval, Period, nth_boundary
 from billing.records import AllocationState
+from billing.rounding import divide
 from db.queries import lines
 from graph.schema.fields import context
 from services import idempotency
@@ -91,6 +94,34 @@ def a_reversal_takes_back_the_oldest_first() -> None:
     replace(reversing, reversing.latest_first, oldest_first)
 
 
+def a_discount_is_not_counted() -> None:
+    def count_uses(*_: object) -> None:
+        pass
+
+    replace(invoicing, discounting.count_uses, count_uses)
+
+
+def a_discount_sees_no_earlier_one() -> None:
+    take_off = discounting.take_off
+
+    def take_off_all(
+        discount: DiscountState,
+        lines: Sequence[Line],
+        left: dict[InvoiceLineId, int],
+        subscription_id: SubscriptionId | None,
+    ) -> AppliedDiscount:
+        return take_off(discount, lines, dict(left), subscription_id)
+
+    replace(discounting, take_off, take_off_all)
+
+
+def a_tax_is_rounded_on_each_line() -> None:
+    def rounded_each(cents: Sequence[int], whole: int) -> list[int]:
+        return [divide(each, whole) for each in cents]
+
+    replace(totals, rounding.rounded_once, rounded_each)
+
+
 DEFECTS: dict[str, Callable[[], None]] = {
     defect.__name__: defect
     for defect in (
@@ -102,6 +133,9 @@ DEFECTS: dict[str, Callable[[], None]] = {
         what_is_due_now_is_past_due,
         a_proration_does_not_see_credit_notes,
         a_reversal_takes_back_the_oldest_first,
+        a_discount_is_not_counted,
+        a_discount_sees_no_earlier_one,
+        a_tax_is_rounded_on_each_line,
     )
 }
 

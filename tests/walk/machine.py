@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.walk.model.anchors import Anchor
 from tests.walk.steps.catalog import CatalogSteps
-from tests.walk.steps.discounts import DiscountSteps
+from tests.walk.steps.discounted import DiscountedSteps
 from tests.walk.steps.due import DueSteps
 from tests.walk.steps.reissuing import ReissuingSteps
 from tests.walk.steps.taxes import FRANCE, GERMANY, NEW_YORK, TaxSteps
@@ -24,6 +24,8 @@ LONGEST = 150
 WEIGHTS = {
     "change_subscription": 12,
     "redeem_coupon": 6,
+    "bill_changes_with_a_new_discount": 6,
+    "bill_one_off_with_a_new_discount": 3,
     "update_customer": 5,
     "archive_tax_rate": 1,
     "create_coupon": 3,
@@ -53,7 +55,7 @@ WEIGHTS = {
 """Weights of steps. The weight of any other step is 2."""
 
 
-class Machine(CatalogSteps, DiscountSteps, DueSteps, ReissuingSteps, TaxSteps, TimeSteps):
+class Machine(CatalogSteps, DiscountedSteps, DueSteps, ReissuingSteps, TaxSteps, TimeSteps):
     """Starts with a few customers and plans for the steps to use."""
 
     def __init__(self) -> None:

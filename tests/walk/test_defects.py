@@ -48,3 +48,11 @@ def test_a_proration_that_does_not_see_credit_notes_is_found() -> None:
 
     assert walk.failed_at is not None
     assert walk.failed_at < STEPS
+
+
+def test_a_discount_that_is_not_counted_is_found() -> None:
+    with walking(defect="a_discount_is_not_counted") as walk, pytest.raises(Failed):
+        walk_on(walk, steps=STEPS, from_seed=2, shrinks=False)
+
+    assert walk.failed_at is not None
+    assert walk.failed_at < STEPS

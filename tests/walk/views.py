@@ -144,8 +144,8 @@ def payment_view(customer: Customer, payment: Payment) -> View:
             for part in invoice.allocations
             if part.source is payment
         ),
-        "reversals": [{"amountCents": amount, "reason": reason} for amount, reason in payment.reversals],
-        "refunds": [refund_view(refund) for refund in payment.refunds],
+        "reversals": in_order({"amountCents": amount, "reason": reason} for amount, reason in payment.reversals),
+        "refunds": in_order(map(refund_view, payment.refunds)),
     }
 
 
@@ -175,7 +175,7 @@ def note_view(customer: Customer, note: CreditNote) -> View:
         "invoice": named(note.invoice),
         "testClock": customer.clock and {"id": customer.clock.id},
         "lines": [{**credit_view(credit), "line": place_of(customer, credit.line)} for credit in note.lines],
-        "refunds": [refund_view(refund) for refund in note.refunds],
+        "refunds": in_order(map(refund_view, note.refunds)),
     }
 
 

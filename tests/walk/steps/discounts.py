@@ -69,21 +69,23 @@ class DiscountSteps(SubscriptionSteps):
         expires_at = None if expires is None else self.world.now + timedelta(seconds=expires)
         chosen = tuple(dict.fromkeys(self.plan(plan) for plan in plans))
         coupon = Coupon(code, name, percent, amount, in_currency, *duration, chosen, most, expires_at)
+        self.add_coupon(coupon, how=how)
 
+    def add_coupon(self, coupon: Coupon, *, how: str) -> None:
         def do() -> Made:
             return {"coupon": redeeming.create_coupon(self.world, coupon)}
 
         fields = given(
-            code=code,
-            name=name,
-            percentOff=percent,
-            amountOffCents=amount,
-            currency=in_currency,
-            duration=duration[0],
-            periods=duration[1],
-            planIds=[plan.id for plan in chosen],
-            maxRedemptions=most,
-            expiresAt=expires_at,
+            code=coupon.code,
+            name=coupon.name,
+            percentOff=coupon.percent,
+            amountOffCents=coupon.amount,
+            currency=coupon.currency,
+            duration=coupon.duration,
+            periods=coupon.given_periods,
+            planIds=[plan.id for plan in coupon.plans],
+            maxRedemptions=coupon.max_redemptions,
+            expiresAt=coupon.expires_at,
         )
         self.walk.step("createCoupon", "coupon { id }", fields, do, how=how, things=[coupon])
 

@@ -86,30 +86,46 @@ class InvoiceSteps(Steps):
         how: str,
     ) -> None:
         place = self.customer(number, lambda customer: not customer.archived)
+        self.draft(place, lines, currency, net_days, po_number, memo, metadata, how=how)
+
+    def draft(
+        self,
+        place: int,
+        lines: list[Drawn],
+        currency: str | None = None,
+        net_days: int | None = None,
+        po_number: str | None = None,
+        memo: str | None = None,
+        metadata: dict[str, str] | None = None,
+        *,
+        how: str,
+    ) -> None:
+        """Creates a draft. `currency` defaults to the customer's."""
         new = list(map(self.line, lines))
+        in_currency = currency or self.world.customers[place].currency or "EUR"
 
         def do() -> Made:
             customer = self.world.customers[place]
             made = invoices.create(
                 self.world,
                 customer,
-                currency,
+                in_currency,
                 new,
                 net_days=net_days,
                 po_number=po_number,
                 memo=memo,
-                metadata=metadata,
+                metadata=metadata or {},
             )
             return {"invoice": made}
 
         fields = given(
             customerId=self.world.customers[place].id,
-            currency=currency,
+            currency=in_currency,
             lines=list(map(line_input, new)),
             netDays=net_days,
             poNumber=po_number,
             memo=memo,
-            metadata=pairs(metadata),
+            metadata=pairs(metadata or {}),
         )
         self.walk.step("createInvoice", "invoice { id }", fields, do, how=how, customers=[place])
 
