@@ -8,20 +8,17 @@ from tests.walk.api import TAX, learn, plain, seen
 from tests.walk.client import Client, Failed
 from tests.walk.formats import View, code, differences, in_order, instant, named, noted_as, pairs
 from tests.walk.model.credit_notes import left_on
+from tests.walk.model.lines import Credit, Credited, Line, Tax
 from tests.walk.model.world import (
     Applied,
-    Credit,
-    Credited,
     CreditNote,
     Customer,
     Discount,
     Entry,
     Invoice,
-    Line,
     Payment,
     Refund,
     Subscription,
-    Tax,
     World,
 )
 

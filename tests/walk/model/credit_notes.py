@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tests.walk.model.arithmetic import shared
 from tests.walk.model.catalog import is_bad_memo
 from tests.walk.model.creditable import credit_of_amount, credit_of_total, rest_of_line
+from tests.walk.model.lines import Credit, Credited, Line
 from tests.walk.model.money import (
     add_ledger_entry,
     add_to_balance,
@@ -16,7 +17,7 @@ from tests.walk.model.money import (
 )
 from tests.walk.model.shared import refuse
 from tests.walk.model.subscriptions import opened
-from tests.walk.model.world import Credit, Credited, CreditNote, Customer, Invoice, Line, World
+from tests.walk.model.world import CreditNote, Customer, Invoice, World
 
 MOST_LINES = 100
 LONGEST_REASON = 500

@@ -6,7 +6,8 @@ Each share is rounded from the whole that is credited so far, so the credits of 
 from fractions import Fraction
 
 from tests.walk.model.arithmetic import nearest
-from tests.walk.model.world import Credit, Credited, Invoice, Line, Tax
+from tests.walk.model.lines import Credit, Credited, Line, Tax
+from tests.walk.model.world import Invoice
 
 
 def rest_of_line(invoice: Invoice, line: Line, credited: Credited) -> Credit:

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from tests.walk.model.arithmetic import rest_of
-from tests.walk.model.world import Customer, Line, Subscription
+from tests.walk.model.lines import Line
+from tests.walk.model.world import Customer, Subscription
 
 CHARGES = ("RECURRING", "PRORATION_CHARGE")
 

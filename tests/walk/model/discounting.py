@@ -5,7 +5,8 @@ from datetime import datetime
 from fractions import Fraction
 
 from tests.walk.model.arithmetic import nearest, seconds, shared, split
-from tests.walk.model.world import Applied, Customer, Discount, Invoice, Line, Subscription
+from tests.walk.model.lines import Line
+from tests.walk.model.world import Applied, Customer, Discount, Invoice, Subscription
 
 Uses = Set[tuple[Discount, int | None]]
 """Discounts with the periods that they cover."""

@@ -9,6 +9,7 @@ from tests.walk.model.arithmetic import LARGEST
 from tests.walk.model.catalog import is_bad_memo, is_bad_po_number
 from tests.walk.model.crediting import CHARGES
 from tests.walk.model.discounting import discount, return_uses
+from tests.walk.model.lines import Line
 from tests.walk.model.money import (
     MOST_LINES,
     add_to_balance,
@@ -24,7 +25,7 @@ from tests.walk.model.shared import TaxRate, order, refuse
 from tests.walk.model.subscriptions import opened, wait_for_next
 from tests.walk.model.taxes import are_too_many, wrong_rates
 from tests.walk.model.taxing import tax
-from tests.walk.model.world import Customer, Invoice, Line, Payment, Subscription, World
+from tests.walk.model.world import Customer, Invoice, Payment, Subscription, World
 
 OLDEST_MONEY = timedelta(days=3660)
 

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from tests.walk.model.arithmetic import LARGEST
 from tests.walk.model.discounting import count_uses, discount, uses_elsewhere
+from tests.walk.model.lines import Line
 from tests.walk.model.shared import order, refuse
 from tests.walk.model.taxing import tax
-from tests.walk.model.world import Allocation, CreditNote, Customer, Entry, Invoice, Line, Payment, Subscription
+from tests.walk.model.world import Allocation, CreditNote, Customer, Entry, Invoice, Payment, Subscription
 
 NET_DAYS = 14
 MOST_LINES = 100

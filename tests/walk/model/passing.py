@@ -6,9 +6,10 @@ from itertools import count
 
 from tests.walk.model.arithmetic import LARGEST, nearest, seconds
 from tests.walk.model.crediting import credits_at
+from tests.walk.model.lines import Line
 from tests.walk.model.money import bill, first_due, fits, midnight, update_past_due
 from tests.walk.model.shared import Clock, Plan, order
-from tests.walk.model.world import Customer, Invoice, Line, Subscription, World
+from tests.walk.model.world import Customer, Invoice, Subscription, World
 
 AT_ONCE = 12
 """Maximum number of periods of a subscription that one run bills."""

@@ -8,6 +8,7 @@ from tests.walk.model.anchors import Anchor, set_anchor
 from tests.walk.model.arithmetic import LARGEST, nearest, seconds
 from tests.walk.model.coupons import find_coupons, redeem_coupon
 from tests.walk.model.crediting import credits_at
+from tests.walk.model.lines import Line
 from tests.walk.model.money import bill, update_past_due, use_currency
 from tests.walk.model.passing import (
     AT_ONCE,
@@ -21,7 +22,7 @@ from tests.walk.model.passing import (
     take_waiting,
 )
 from tests.walk.model.shared import Plan, order, refuse
-from tests.walk.model.world import Customer, Invoice, Line, Subscription, World, label
+from tests.walk.model.world import Customer, Invoice, Subscription, World, label
 
 MOST_WAITING = 50
 LONGEST_TRIAL = timedelta(days=730)

@@ -1,11 +1,12 @@
-"""Taxes of invoices: which ones apply, and their amounts in exact fractions."""
+"""Taxes of invoices: the ones that apply, and their amounts in exact fractions."""
 
 from datetime import datetime
 from fractions import Fraction
 
 from tests.walk.model.arithmetic import nearest, split
+from tests.walk.model.lines import Line, Tax
 from tests.walk.model.shared import Registration, Seller, TaxRate
-from tests.walk.model.world import Customer, Invoice, Line, Tax
+from tests.walk.model.world import Customer, Invoice
 
 EU = {"AT", "DE", "FR", "IT"}
 """The countries of the European Union that occur in a walk."""

@@ -9,9 +9,10 @@ from tests.walk.client import Failed
 from tests.walk.formats import View, differences
 from tests.walk.model import corrections, credit_notes
 from tests.walk.model.credit_notes import Parts, Wish, left_on
+from tests.walk.model.lines import Line
 from tests.walk.model.shared import Refused
 from tests.walk.model.snapshots import Before
-from tests.walk.model.world import CreditNote, Customer, Invoice, Line, Payment
+from tests.walk.model.world import CreditNote, Customer, Invoice, Payment
 from tests.walk.steps.base import (
     ANY,
     CUSTOMER,

@@ -34,7 +34,7 @@ class DiscountedSteps(DiscountSteps, InvoiceSteps):
         changes=st.lists(st.tuples(MODE, st.sampled_from([1, 5, -1])), min_size=1, max_size=3),
         wait=st.sampled_from([0, 3600, 10 * DAY, 31 * DAY]),
         older=st.sampled_from([0, 0, 1]),
-        reissues=st.booleans(),
+        pause=st.sampled_from([None, 0, 0, 70 * DAY]),
         how=HOW,
     )
     def bill_changes_with_a_new_discount(
@@ -46,11 +46,11 @@ class DiscountedSteps(DiscountSteps, InvoiceSteps):
         changes: list[tuple[str | None, int]],
         wait: int,
         older: int,
-        reissues: bool,
+        pause: int | None,
         how: str,
     ) -> None:
         """Changes a subscription with a new discount, with time between. Then voids one of its discounted invoices, and
-        maybe reissues it.
+        reissues it after a pause, unless that is None.
         """
         place = self.subscriber(number, lambda subscription: subscription.status in ("ACTIVE", "PAST_DUE"))
         wanted = self.latest(place, NEWEST)
@@ -72,7 +72,9 @@ class DiscountedSteps(DiscountSteps, InvoiceSteps):
         billed = fitting[-1 - older % len(fitting)]
         voided = itself(invoices.void)
         self.with_invoice("voidInvoice", UNPAID, number, NEWEST, voided, how, place=place, wanted=billed)
-        if reissues:
+        if pause is not None:
+            if self.world.customers[place].clock is None:
+                self.walk.set_time(self.world.now + timedelta(seconds=pause))
             reissue = invoices.reissue
             self.with_invoice("reissueInvoice", ("VOID",), number, NEWEST, reissue, how, place=place, wanted=billed)
 
