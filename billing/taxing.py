@@ -29,6 +29,10 @@ def assign_taxes(lines: Sequence[Line], customer: CustomerState, rules: TaxRules
     """
     by_status = taxes_by_status(customer, rules)
     if not by_status and not is_configured(lines, customer, rules):
+        for line in lines:
+            # The lines of a draft have the taxes that applied when it was last changed.
+            if line.tax and line.tax.amounts and line.kind is not LineKind.PRORATION_CREDIT:
+                line.tax = LineTax(line.tax.behavior, line.tax.rate_ids)
         return
     own = {line.id: line for line in lines}
     for line in sorted(lines, key=lambda line: line.kind is LineKind.PRORATION_CREDIT):

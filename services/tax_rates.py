@@ -75,7 +75,9 @@ async def archive_tax_rate(session: AsyncSession, *, tax_rate_id: TaxRateId, now
 
 async def read_tax_rates(session: AsyncSession) -> tuple[dict[TaxRateId, Tax], set[TaxRateId]]:
     """Returns all tax rates, and the ids of those that are archived."""
-    rows = (await session.scalars(select(TaxRate))).all()
+    # A caller may have changed a row already, and reports a violated constraint when it stores that.
+    with session.no_autoflush:
+        rows = (await session.scalars(select(TaxRate))).all()
     rates = {row.id: Tax(row.name, row.kind, row.category, row.percent, row.reason, row.id) for row in rows}
     return rates, {row.id for row in rows if row.archived_at is not None}
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.graph.test_taxes import a_customer_in, a_rate, a_seller, amounts, an_invoice, registered
-from tests.support import Api
+from tests.support import Api, refusal
 
 UNKNOWN = "01930000-0000-7000-8000-000000000000"
 
@@ -137,8 +137,8 @@ async def test_a_profile_of_the_seller_that_makes_no_sense_is_refused(api: Api) 
         ),
     ]
 
-    for fields, refusal in cases:
-        assert await refused(api, "updateSeller", **fields) == refusal, fields
+    for fields, error in cases:
+        assert await refused(api, "updateSeller", **fields) == error, fields
     assert (await api("{ seller { revision } }"))["seller"] == {"revision": 1}
 
 
@@ -327,3 +327,30 @@ async def test_an_update_of_the_seller_that_changes_nothing_is_no_version(api: A
     again = await api.mutate("updateSeller", "seller { id revision }", legalName="Example GmbH", phone=" 1 ")
 
     assert again["seller"] == {"id": first["id"], "revision": 1}
+
+
+async def test_a_taken_address_is_refused_together_with_tax_rates(api: Api) -> None:
+    await api.a_customer(email="taken@example.com", externalId="taken")
+    await a_seller(api)
+    rate_id = await a_rate(api, "19")
+    customer_id = await api.a_customer()
+
+    for fields, expected in (
+        ({"email": "taken@example.com"}, ("EMAIL_TAKEN", ["input", "email"])),
+        ({"externalId": "taken"}, ("EXTERNAL_ID_TAKEN", ["input", "externalId"])),
+    ):
+        payload = await api.mutate("updateCustomer", "customer { id }", id=customer_id, taxRateIds=[rate_id], **fields)
+        assert refusal(payload) == expected
+
+
+async def test_a_draft_is_finalized_without_the_taxes_of_a_registration_that_is_gone(api: Api) -> None:
+    await a_seller(api)
+    await registered(api, DE=[await a_rate(api, "19")])
+    customer_id = await a_customer_in(api, "DE")
+    draft = await an_invoice(api, customer_id, 1000, finalize=False)
+    await registered(api)
+
+    invoice = await api.mutate("finalizeInvoice", "invoice { taxCents amountCents lines { netCents } }", id=draft["id"])
+
+    assert draft["taxCents"] == 190
+    assert invoice["invoice"] == {"taxCents": 0, "amountCents": 1000, "lines": [{"netCents": 1000}]}

@@ -1,6 +1,6 @@
 """Bugs that the walk must find. Each breaks a billing rule, in the server under test only."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import ModuleType
 from typing import Any
@@ -107,10 +107,11 @@ def a_discount_sees_no_earlier_one() -> None:
     def take_off_all(
         discount: DiscountState,
         lines: Sequence[Line],
+        charged: Mapping[InvoiceLineId, int],
         left: dict[InvoiceLineId, int],
         subscription_id: SubscriptionId | None,
     ) -> AppliedDiscount:
-        return take_off(discount, lines, dict(left), subscription_id)
+        return take_off(discount, lines, charged, dict(left), subscription_id)
 
     replace(discounting, take_off, take_off_all)
 

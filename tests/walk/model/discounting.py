@@ -19,10 +19,11 @@ def discount(customer: Customer, invoice: Invoice) -> None:
         line.discount = 0
         if line.reverses in left:
             left[line.reverses] = max(0, left[line.reverses] + line.amount)
+    charged = dict(left)
     invoice.discounts = []
     for each in sorted(customer.discounts, key=in_order):
         if is_for(each, invoice):
-            taken = take_off(each, invoice, left)
+            taken = take_off(each, invoice, charged, left)
             if taken.amount:
                 invoice.discounts.append(taken)
 
@@ -46,7 +47,7 @@ def is_for_line(each: Discount, line: Line) -> bool:
     return not each.coupon.plans or line.plan in each.coupon.plans
 
 
-def take_off(each: Discount, invoice: Invoice, left: dict[Line, int]) -> Applied:
+def take_off(each: Discount, invoice: Invoice, charged: dict[Line, int], left: dict[Line, int]) -> Applied:
     """Takes a discount off what is left of the lines.
 
     Lines of the last period that it covers are lowered again. All others together use one period, if there is one left.
@@ -61,7 +62,7 @@ def take_off(each: Discount, invoice: Invoice, left: dict[Line, int]) -> Applied
         exact = {line: left[line] * share for line in fitting if line in again or line in first}
         taken = dict(zip(exact, split(nearest(sum(exact.values(), Fraction(0))), list(exact.values())), strict=True))
     elif each.coupon.amount is not None:
-        taken = {line: min(left[line], part_of_amount(each.coupon.amount, line)) for line in again}
+        taken = {line: min(left[line], part_of_amount(each.coupon.amount, line, charged[line])) for line in again}
         bases = [left[line] for line in first]
         if first:
             taken.update(zip(first, shared(min(each.coupon.amount, sum(bases)), bases), strict=True))
@@ -81,11 +82,11 @@ def highest(lines: list[Line]) -> int | None:
     return max((line.ordinal for line in lines if line.ordinal is not None), default=None)
 
 
-def part_of_amount(amount: int, line: Line) -> int:
-    """Returns the part of an amount for a line that bills a part of a period."""
+def part_of_amount(amount: int, line: Line, charged: int) -> int:
+    """Returns the part of an amount for a line that bills a part of a period, less what credits took off it."""
     if line.whole is None or line.start is None or line.end is None:
         return amount
-    return nearest(Fraction(amount * seconds(line.start, line.end), line.whole))
+    return nearest(Fraction(amount * seconds(line.start, line.end), line.whole) * charged / line.amount)
 
 
 def uses_elsewhere(customer: Customer, invoice: Invoice | None) -> Uses:

@@ -41,7 +41,7 @@ class Line:
     change: int | None = None
     """Change that the line charges or credits, as a number of `order`."""
     whole: int | None = None
-    """Seconds of the whole period of which a charge of a change bills a part."""
+    """Seconds of the billed period of which a charge of a change bills the rest."""
     discount: int = 0
     inclusive: bool = False
     """True if the amount includes the taxes."""

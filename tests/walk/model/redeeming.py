@@ -45,6 +45,8 @@ def archive_coupon(coupon: Coupon) -> Coupon:
 def redeem(world: World, customer: Customer, subscription: Subscription | None, code: str) -> Discount:
     """Redeems a coupon for a subscription, or for all invoices of the customer."""
     at = opened_subscription(world, customer, subscription) if subscription else opened(world, customer)
+    if subscription is None and customer.live:
+        at = max(at, opened_subscription(world, customer, customer.live))
     [coupon] = find_coupons(world, [code])
     return redeem_coupon(world, customer, subscription, coupon, at)
 

@@ -254,7 +254,7 @@ def charge(subscription: Subscription, since: datetime, change: int) -> list[Lin
         start=since,
         end=ends,
         change=change,
-        whole=whole,
+        whole=seconds(begins, ends),
         inclusive=plan.inclusive,
         rates=plan.tax_rates,
     )
