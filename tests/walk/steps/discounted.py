@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from tests.walk.model import invoices
 from tests.walk.model.shared import Coupon
-from tests.walk.steps.base import CUSTOMER, HOW, step
+from tests.walk.steps.base import CUSTOMER, HOW, NUMBER, step
 from tests.walk.steps.discounts import DURATION, OFF, DiscountSteps
 from tests.walk.steps.invoices import LINE, Drawn, InvoiceSteps, itself
 from tests.walk.steps.subscriptions import DAY
+from tests.walk.steps.taxes import FRANCE, GERMANY, NEW_YORK, TaxSteps
 from tests.walk.walk import PLAIN
 
 NEWEST = 0
@@ -17,7 +18,7 @@ UNPAID = ("OPEN", "UNCOLLECTIBLE")
 MODE = st.sampled_from([None, "NEXT_INVOICE", "NEXT_INVOICE", "IMMEDIATE", "CHARGE_NOW_CREDIT_LATER"])
 
 
-class DiscountedSteps(DiscountSteps, InvoiceSteps):
+class DiscountedSteps(DiscountSteps, InvoiceSteps, TaxSteps):
     def new_coupon(self, off: tuple[str | None, int | None], duration: tuple[str, int | None]) -> Coupon:
         percent, amount = off
         coupon = Coupon(
@@ -83,6 +84,7 @@ class DiscountedSteps(DiscountSteps, InvoiceSteps):
         off=OFF,
         duration=DURATION,
         lines=st.lists(LINE, min_size=1, max_size=3),
+        untaxed=st.sampled_from([False, False, False, True]),
         voids=st.booleans(),
         how=HOW,
     )
@@ -92,10 +94,14 @@ class DiscountedSteps(DiscountSteps, InvoiceSteps):
         off: tuple[str | None, int | None],
         duration: tuple[str, int | None],
         lines: list[Drawn],
+        untaxed: bool,
         voids: bool,
         how: str,
     ) -> None:
-        """Finalizes a one-off invoice of a customer with a new discount, and maybe voids it."""
+        """Finalizes a one-off invoice of a customer with a new discount, and maybe voids it.
+
+        Maybe the seller has no registrations when it is finalized.
+        """
         place = self.customer(number, lambda customer: not customer.archived)
         coupon = self.new_coupon(off, duration)
         self.redeem(place, None, coupon.code)
@@ -104,6 +110,47 @@ class DiscountedSteps(DiscountSteps, InvoiceSteps):
         if len(self.world.customers[place].invoices) == before:
             return
         finalized, voided = itself(invoices.finalize_draft), itself(invoices.void)
+        if untaxed:
+            self.describe_seller(places=[])
         self.with_invoice("finalizeInvoice", ("DRAFT",), number, NEWEST, finalized, how, place=place, wanted=before)
+        if untaxed:
+            self.describe_seller(places=[GERMANY[0], FRANCE, NEW_YORK])
         if voids:
             self.with_invoice("voidInvoice", UNPAID, number, NEWEST, voided, how, place=place, wanted=before)
+
+    @step(
+        number=CUSTOMER,
+        off=OFF,
+        duration=DURATION,
+        plan=NUMBER,
+        more=st.sampled_from([1, 5]),
+        mode=MODE,
+        how=HOW,
+    )
+    def reissue_after_another_subscription(
+        self,
+        number: int,
+        off: tuple[str | None, int | None],
+        duration: tuple[str, int | None],
+        plan: int,
+        more: int,
+        mode: str | None,
+        how: str,
+    ) -> None:
+        """Reissues the discounted invoice of a subscription that has ended, and then changes the one after it."""
+        place = self.customer(number, lambda customer: not customer.archived)
+        if self.world.customers[place].live:
+            self.cancel(place, len(self.world.customers[place].subscriptions) - 1, False, "NONE", how=PLAIN)
+        coupon = self.new_coupon(off, duration)
+        self.redeem(place, None, coupon.code)
+        self.subscribe(place, plan, 1, trial_days=0, how=PLAIN)
+        live = self.world.customers[place].live
+        if live is None:
+            return
+        billed = len(self.world.customers[place].invoices) - 1
+        self.cancel(place, len(self.world.customers[place].subscriptions) - 1, False, "NONE", how=PLAIN)
+        self.subscribe(place, plan, 1, trial_days=0, how=PLAIN)
+        voided, reissue = itself(invoices.void), invoices.reissue
+        self.with_invoice("voidInvoice", UNPAID, number, NEWEST, voided, PLAIN, place=place, wanted=billed)
+        self.with_invoice("reissueInvoice", ("VOID",), number, NEWEST, reissue, PLAIN, place=place, wanted=billed)
+        self.change(place, len(self.world.customers[place].subscriptions) - 1, None, 1 + more, mode, None, how=how)

@@ -1,6 +1,6 @@
 """Steps with subscriptions, by the merchant and by customers themselves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -121,6 +121,22 @@ class SubscriptionSteps(Steps):
         how: str,
     ) -> None:
         place = self.customer(number, lambda customer: not customer.live)
+        self.subscribe(place, plan, quantity, start, trial_days, trial_end, anchor, policy, coupons, how=how)
+
+    def subscribe(
+        self,
+        place: int,
+        plan: int,
+        quantity: int,
+        start: int | None = None,
+        trial_days: int | None = None,
+        trial_end: int | None = None,
+        anchor: Anchor | None = None,
+        policy: str | None = None,
+        coupons: Sequence[int] = (),
+        *,
+        how: str,
+    ) -> None:
         customer = self.world.customers[place]
         had = customer.subscriptions
         chosen = had[-1].plan if had and plan == AS_BEFORE else self.plan(plan)

@@ -19,7 +19,7 @@ from tests.walk.steps.base import (
     nearly_always,
     step,
 )
-from tests.walk.walk import START, Made
+from tests.walk.walk import PLAIN, START, Made
 
 Place = tuple[str, str | None, int, list[int]]
 """Country and region of a registration, the day from which it is valid, and indexes of its rates."""
@@ -58,6 +58,11 @@ class TaxSteps(Steps):
         how=HOW_WITHOUT_KEY,
     )
     def update_seller(self, name: str | None, phone: str | None, places: list[Place] | None, how: str) -> None:
+        self.describe_seller(name, phone, places, how=how)
+
+    def describe_seller(
+        self, name: str | None = None, phone: str | None = None, places: list[Place] | None = None, *, how: str = PLAIN
+    ) -> None:
         registrations = None if places is None else list(map(self.registration, places))
 
         def do() -> Made:
