@@ -1,7 +1,7 @@
 """Operations on invoices and payments. Each raises `Refused`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ from tests.walk.model.arithmetic import LARGEST
 from tests.walk.model.catalog import is_bad_memo, is_bad_po_number
 from tests.walk.model.crediting import CHARGES
 from tests.walk.model.discounting import discount, return_uses
-from tests.walk.model.lines import Line
+from tests.walk.model.lines import Line, NewLine
 from tests.walk.model.money import (
     MOST_LINES,
     add_to_balance,
@@ -21,24 +21,13 @@ from tests.walk.model.money import (
     use_currency,
 )
 from tests.walk.model.passing import bill_waiting
-from tests.walk.model.shared import TaxRate, order, refuse
+from tests.walk.model.shared import order, refuse
 from tests.walk.model.subscriptions import opened, wait_for_next
 from tests.walk.model.taxes import are_too_many, wrong_rates
 from tests.walk.model.taxing import tax
 from tests.walk.model.world import Customer, Invoice, Payment, Subscription, World
 
 OLDEST_MONEY = timedelta(days=3660)
-
-
-@dataclass(frozen=True)
-class NewLine:
-    """A line of a one-off invoice, as requested."""
-
-    description: str
-    unit_amount: int
-    quantity: int
-    inclusive: bool = False
-    rates: tuple[TaxRate, ...] = ()
 
 
 def create(

@@ -107,3 +107,14 @@ class Credited:
     def given_back(self) -> int:
         """The part of the discounted amount that credits of unused time have given back."""
         return -sum(line.amount for line in (*self.lines, *self.waiting))
+
+
+@dataclass(frozen=True)
+class NewLine:
+    """A line of a one-off invoice, as requested."""
+
+    description: str
+    unit_amount: int
+    quantity: int
+    inclusive: bool = False
+    rates: tuple[TaxRate, ...] = ()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.walk.formats import pairs
 from tests.walk.model import invoices
-from tests.walk.model.invoices import NewLine
+from tests.walk.model.lines import NewLine
 from tests.walk.model.world import Customer, Invoice, World
 from tests.walk.steps.base import (
     ANY,
