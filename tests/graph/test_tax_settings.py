@@ -343,6 +343,23 @@ async def test_a_taken_address_is_refused_together_with_tax_rates(api: Api) -> N
         assert refusal(payload) == expected
 
 
+async def test_an_update_with_tax_rates_reports_all_other_changes(api: Api) -> None:
+    await a_seller(api)
+    rate_id = await a_rate(api, "19")
+    customer_id, plan_id = await api.a_customer(taxRateIds=[rate_id]), await api.a_plan(taxRateIds=[rate_id])
+
+    for kind, id_ in (("Customer", customer_id), ("Plan", plan_id)):
+        name = kind.lower()
+        payload = await api.mutate(
+            f"update{kind}", f"{name} {{ name version }}", id=id_, name="Grace", taxRateIds=[rate_id]
+        )
+        query = "query ($id: ID!) { events(filter: {objectId: $id}) { nodes { version changes } } }"
+        events = (await api(query, id=id_))["events"]["nodes"]
+
+        assert payload[name] == {"name": "Grace", "version": 2}
+        assert events[-1] == {"version": 2, "changes": ["name"]}
+
+
 async def test_a_draft_is_finalized_without_the_taxes_of_a_registration_that_is_gone(api: Api) -> None:
     await a_seller(api)
     await registered(api, DE=[await a_rate(api, "19")])
