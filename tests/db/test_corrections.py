@@ -4,11 +4,8 @@ rejected while there are rows that the older server would not understand.
 
 from typing import Any
 
-import pytest
-from sqlalchemy import text
-
-from db.database import Database, single_connection
-from db.migrations import head_revision
+from db.database import Database
+from tests.db.downgrades import all_rows, assert_refused_until_removed, with_new_columns
 from tests.db.test_schema import alembic
 from tests.db.test_upgrade import violated
 from tests.graph.test_credit_notes import an_invoice_of, balance, credit
@@ -24,13 +21,6 @@ BEFORE, LAST = "0022", "0029"
 TABLES = ("payments", "allocations", "ledger_entries", "events", "invoices", "invoice_lines", "customers")
 
 
-async def all_rows(url: str) -> dict[str, list[dict[str, Any]]]:
-    """Returns all rows of the tables that corrections extend or write to."""
-    async with single_connection(url) as connection:
-        found = {table: (await connection.execute(text(f"SELECT * FROM {table}"))).mappings() for table in TABLES}
-        return {table: sorted((dict(row) for row in rows), key=str) for table, rows in found.items()}
-
-
 async def test_rows_that_exist_keep_their_values_and_were_never_corrected(
     api: Api, database: Database, database_url: str
 ) -> None:
@@ -42,20 +32,18 @@ async def test_rows_that_exist_keep_their_values_and_were_never_corrected(
     await api.mutate("cancelSubscription", "invoice { id }", id=subscription_id, atPeriodEnd=False, settlement="CREDIT")
     await database.close()
     alembic(url, "downgrade", BEFORE)
-    before = await all_rows(url)
+    before = await all_rows(url, TABLES)
 
     alembic(url, "upgrade", LAST)
 
-    after = await all_rows(url)
+    after = await all_rows(url, TABLES)
     assert {table: len(rows) for table, rows in after.items()} == {table: len(rows) for table, rows in before.items()}
     new: dict[str, dict[str, Any]] = {
         "payments": {"refunded_cents": 0, "reversed_cents": 0, "reversed_at": None},
         "allocations": {"credit_note_id": None},
         "ledger_entries": {"credit_note_id": None, "reason": None},
     }
-    assert after == {
-        table: sorted((row | new.get(table, {}) for row in rows), key=str) for table, rows in before.items()
-    }
+    assert after == with_new_columns(before, new)
     assert len(before["payments"]) > 0
     alembic(url, "upgrade", "head")
     assert await violated(url) == []
@@ -143,13 +131,4 @@ async def test_a_downgrade_is_rejected_while_corrections_exist(api: Api, databas
         ("0022", "There are reversals", "DELETE FROM reversals"),
     ]
 
-    for revision, reason, removal in reasons:
-        with pytest.raises(AssertionError, match=reason):
-            alembic(database_url, "downgrade", revision)
-        async with single_connection(database_url) as connection:
-            await connection.execute(text(removal))
-            await connection.commit()
-    alembic(database_url, "downgrade", BEFORE)
-    alembic(database_url, "upgrade", "head")
-
-    assert head_revision() in alembic(database_url, "current")
+    await assert_refused_until_removed(database_url, reasons, BEFORE)

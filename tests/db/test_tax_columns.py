@@ -4,11 +4,8 @@ rejected while there are taxes that the older server would not understand.
 
 from typing import Any
 
-import pytest
-from sqlalchemy import text
-
-from db.database import Database, single_connection
-from db.migrations import head_revision
+from db.database import Database
+from tests.db.downgrades import all_rows, assert_refused_until_removed, with_new_columns
 from tests.db.test_schema import alembic
 from tests.db.test_upgrade import violated
 from tests.graph.test_credit_notes import an_invoice_of, credit
@@ -22,13 +19,6 @@ BEFORE = "0029"
 TABLES = ("invoices", "invoice_lines", "pending_lines", "customers", "plans", "events", "credit_notes")
 
 
-async def all_rows(url: str) -> dict[str, list[dict[str, Any]]]:
-    """Returns all rows of the tables that taxes extend or write to."""
-    async with single_connection(url) as connection:
-        found = {table: (await connection.execute(text(f"SELECT * FROM {table}"))).mappings() for table in TABLES}
-        return {table: sorted((dict(row) for row in rows), key=str) for table, rows in found.items()}
-
-
 async def test_rows_that_exist_keep_their_values_and_were_never_taxed(
     api: Api, database: Database, database_url: str
 ) -> None:
@@ -40,11 +30,11 @@ async def test_rows_that_exist_keep_their_values_and_were_never_taxed(
     await database.close()
     # No invoice of this test has a seller.
     alembic(database_url, "downgrade", BEFORE)
-    before = await all_rows(database_url)
+    before = await all_rows(database_url, TABLES)
 
     alembic(database_url, "upgrade", "head")
 
-    after = await all_rows(database_url)
+    after = await all_rows(database_url, TABLES)
     untaxed = {"discount_cents": 0, "rounding_cents": 0, "taxes": None, "tax_date": None, "seller_id": None}
     later: dict[str, Any] = {"discounts": None}
     new: dict[str, dict[str, Any]] = {
@@ -54,9 +44,7 @@ async def test_rows_that_exist_keep_their_values_and_were_never_taxed(
         "customers": {"tax_profile": None},
         "plans": {"tax": None},
     }
-    assert after == {
-        table: sorted((row | new.get(table, {}) for row in rows), key=str) for table, rows in before.items()
-    }
+    assert after == with_new_columns(before, new)
     assert len(before["pending_lines"]) == 2
     assert await violated(database_url) == []
 
@@ -117,13 +105,4 @@ async def test_a_downgrade_is_rejected_while_taxes_exist(api: Api, database: Dat
         ("0029", "There are tax_rates", "DELETE FROM tax_rates"),
     ]
 
-    for revision, reason, removal in reasons:
-        with pytest.raises(AssertionError, match=reason):
-            alembic(database_url, "downgrade", revision)
-        async with single_connection(database_url) as connection:
-            await connection.execute(text(removal))
-            await connection.commit()
-    alembic(database_url, "downgrade", BEFORE)
-    alembic(database_url, "upgrade", "head")
-
-    assert head_revision() in alembic(database_url, "current")
+    await assert_refused_until_removed(database_url, reasons, BEFORE)
