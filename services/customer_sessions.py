@@ -4,19 +4,19 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import require_not_archived
 from billing.enums import ApiKeyScope, CustomerPermission
-from billing.errors import CustomerNotFound, InvalidInput, PlanNotFound
+from billing.errors import CustomerNotFound, InvalidInput
 from billing.ids import CustomerId, PlanId
 from billing.limits import MAX_SESSION_PLANS, MAX_SESSION_SECONDS, MIN_SESSION_SECONDS, PRUNED_AT_ONCE
-from db.models import ApiKey, Plan
+from db.models import ApiKey
 from db.models.base import table_of
-from db.queries.arrays import among
 from db.queries.locks import locked_customer
 from services.api_keys import SESSION_PREFIX, Issued, issue
+from services.plans import require_plans
 
 KEPT_SESSIONS = timedelta(days=1)
 """Time for which expired sessions are kept."""
@@ -48,8 +48,7 @@ async def create_customer_session(
     require_not_archived(customer.archived_at)
     if len(plan_ids) > MAX_SESSION_PLANS:
         raise InvalidInput(f"A session may name at most {MAX_SESSION_PLANS} plans.", "plan_ids")
-    if await session.scalar(select(func.count()).where(among(Plan.id, list(plan_ids)))) != len(set(plan_ids)):
-        raise PlanNotFound("At least one of these plan ids does not exist.", "plan_ids")
+    await require_plans(session, plan_ids)
     return await issue(
         session,
         SESSION_PREFIX,

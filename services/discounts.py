@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,22 +19,19 @@ from billing.errors import (
     CouponNotFound,
     DiscountNotFound,
     InvalidInput,
-    PlanNotFound,
 )
 from billing.ids import CouponId, CustomerId, DiscountId, SubscriptionId, new_id
-from billing.limits import MAX_DISCOUNTS, MAX_PERIODS_AT_ONCE
-from billing.money import rejecting_overflow
+from billing.limits import MAX_DISCOUNTS
 from billing.redeeming import naming_code, redeem, remove_discount
-from billing.renewals import renew
 from db.driver.errors import violated_constraint
-from db.models import Coupon, Discount, Plan
+from db.models import Coupon, Discount
 from db.models.base import mark_changed
-from db.queries.arrays import among
 from db.queries.discounts import count_redemption, coupons_by_code, discounts_by_id
-from services.accounts.open import open_customer, open_subscription
+from services.accounts.open import bill_due_periods, open_customer, open_subscription
 from services.accounts.write import store
 from services.events import record
 from services.idempotency import Outcome
+from services.plans import require_plans
 
 
 async def create_coupon(session: AsyncSession, request: CouponRequest, *, now: datetime) -> Outcome:
@@ -44,9 +41,7 @@ async def create_coupon(session: AsyncSession, request: CouponRequest, *, now: d
     `PlanNotFound`, `CouponCodeTaken`.
     """
     request = valid_coupon(request, now)
-    plan_ids = list(request.plan_ids)
-    if await session.scalar(select(func.count()).where(among(Plan.id, plan_ids))) != len(plan_ids):
-        raise PlanNotFound("At least one of these plans does not exist.", "plan_ids")
+    await require_plans(session, request.plan_ids)
     coupon = Coupon(
         id=CouponId(new_id()),
         code=request.code,
@@ -56,7 +51,7 @@ async def create_coupon(session: AsyncSession, request: CouponRequest, *, now: d
         currency=request.currency,
         duration=request.duration,
         periods=request.periods,
-        plan_ids=plan_ids,
+        plan_ids=list(request.plan_ids),
         max_redemptions=request.max_redemptions,
         redeemed=0,
         expires_at=request.expires_at,
@@ -110,8 +105,7 @@ async def redeem_coupon(
         account, at = await open_customer(session, customer_id, now=now)
         if account.subscription is not None and not account.held:
             # As for a subscription: periods that were due before are billed without the discount.
-            with rejecting_overflow():
-                renew(account, at, most=MAX_PERIODS_AT_ONCE)
+            bill_due_periods(account, at)
     else:
         raise InvalidInput("Give either `customerId` or `subscriptionId`.", "customer_id")
     coupon = await find_coupon(session, account, code)

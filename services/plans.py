@@ -1,8 +1,9 @@
 """Plans that customers subscribe to. Price, currency and interval never change: a new price needs a new plan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,6 +34,7 @@ from billing.validation import (
 from db.driver.errors import violated_constraint
 from db.models import Plan
 from db.models.base import mark_changed
+from db.queries.arrays import among
 from db.queries.locks import locked_plan
 from services.events import record
 from services.idempotency import Outcome
@@ -165,3 +167,9 @@ async def lock_existing_plan(session: AsyncSession, plan_id: PlanId) -> Plan:
     if plan is None:
         raise PlanNotFound("There is no plan with this id.")
     return plan
+
+
+async def require_plans(session: AsyncSession, plan_ids: Collection[PlanId]) -> None:
+    """Raises `PlanNotFound` for the input `plan_ids` if one of the plans does not exist."""
+    if await session.scalar(select(func.count()).where(among(Plan.id, list(plan_ids)))) != len(set(plan_ids)):
+        raise PlanNotFound("At least one of these plan ids does not exist.", "plan_ids")

@@ -36,8 +36,7 @@ async def open_customer(
     subscription = account.subscription
     if subscription is None or account.held or not is_end_due(account, at):
         return account, at
-    with rejecting_overflow():
-        renew(account, at, most=MAX_PERIODS_AT_ONCE)
+    bill_due_periods(account, at)
     if lock:
         await store(session, [account])
     if subscription.is_live:
@@ -55,6 +54,12 @@ async def open_customer(
     )
     rest.not_stored = None if lock else account
     return rest, at
+
+
+def bill_due_periods(account: Account, at: datetime) -> None:
+    """Bills periods that are due, at most `MAX_PERIODS_AT_ONCE`. Raises `AmountTooLarge`."""
+    with rejecting_overflow():
+        renew(account, at, most=MAX_PERIODS_AT_ONCE)
 
 
 def is_end_due(account: Account, at: datetime) -> bool:
@@ -76,8 +81,7 @@ async def open_subscription(
     account, at = await read_subscription(session, subscription_id, now=now, lock=lock)
     subscription = account.known_subscription
     if subscription.is_live and not account.held:
-        with rejecting_overflow():
-            renew(account, at, most=MAX_PERIODS_AT_ONCE)
+        bill_due_periods(account, at)
     if not subscription.is_live:
         raise SubscriptionCanceled("This subscription has ended: CANCELED is final.")
     return account, at

@@ -208,7 +208,7 @@ async def test_case_k16_a_coupon_larger_than_the_invoice_leaves_nothing(api: Api
 
 
 async def test_discounts_are_taken_off_in_a_fixed_order(api: Api) -> None:
-    """Those that are limited to plans first; then percentages before amounts, then by age. Each sees what is left."""
+    """Discounts for plans apply first; then percentages before amounts, then by age. Each sees what is left."""
     plan_id = await api.a_plan(amountCents=10_000)
     customer_id = await api.a_customer()
     for fields in (

@@ -43,7 +43,7 @@ class Access:
 
         A customer session needs `permission` instead. Without a `permission`, customer sessions are always rejected.
         """
-        if self.scope is ApiKeyScope.CUSTOMER:
+        if self.is_session:
             if permission is None:
                 raise forbidden("A customer session may not do this.")
             if permission.value not in self.permissions:
@@ -58,12 +58,12 @@ class Access:
 
     def require_plan(self, plan_id: UUID | None) -> None:
         """Raises a `FORBIDDEN` error if a customer session requests a plan that is not among its `plan_ids`."""
-        if self.scope is ApiKeyScope.CUSTOMER and plan_id is not None and plan_id not in self.plan_ids:
+        if self.is_session and plan_id is not None and plan_id not in self.plan_ids:
             raise forbidden("This customer session may not change to this plan.")
 
     def require_omitted(self, **given: Any) -> None:
         """Raises a `FORBIDDEN` error if a customer session sets any of these arguments. Only the merchant may."""
-        if self.scope is ApiKeyScope.CUSTOMER:
+        if self.is_session:
             for name, value in given.items():
                 if value:
                     raise forbidden(f"A customer session must not set `{name}`.")

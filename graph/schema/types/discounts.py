@@ -1,6 +1,5 @@
 """Coupons, discounts, and what discounts take off invoices."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -10,9 +9,7 @@ import strawberry
 
 from billing import limits
 from billing.enums import CouponDuration
-from billing.ids import PlanId
 from db import models
-from db.access.reads import Reads
 from db.queries.conditions import Condition
 from db.queries.lookups import coupons_by_id, customers_by_id, discounts_by_id, plans_by_id, subscriptions_by_id
 from graph.execution import READS
@@ -23,7 +20,7 @@ from graph.schema.fields.paging import OrderDirection
 from graph.schema.fields.scalars import Cents, Currency
 from graph.schema.types.common import Node, describe, field, is_set
 from graph.schema.types.lazy import LazyCustomer, LazyPlan, LazySubscription
-from graph.schema.types.taxes import counted, of_line
+from graph.schema.types.taxes import counted, named_objects_field, of_line
 
 describe(
     CouponDuration,
@@ -90,13 +87,6 @@ class Discount(Node):
     )
 
 
-async def plans_in_order(reads: Reads, keys: Sequence[tuple[PlanId, ...]]) -> list[list[Any]]:
-    """Returns the plans for each list of ids, in the order of the ids."""
-    ids = list(dict.fromkeys(id_ for key in keys for id_ in key))
-    found = dict(zip(ids, await plans_by_id(reads, ids), strict=True)) if ids else {}
-    return [[found[id_] for id_ in key if found[id_] is not None] for key in keys]
-
-
 @strawberry.type(
     description=(
         "An offer that customers redeem with a code to get a discount: a percentage off, or an amount off each billing"
@@ -148,17 +138,14 @@ class Coupon(Node):
         ),
     )
 
-    @strawberry.field(
-        description=(
-            "The plans whose charges are discounted, if the coupon is limited to plans. Customer sessions see only"
-            " those that they may see otherwise."
-        ),
-        metadata={READS: {"plan_ids"}},
+    plans: list[LazyPlan] = named_objects_field(
+        "The plans whose charges are discounted, if the coupon is limited to plans. Customer sessions see only those"
+        " that they may see otherwise.",
+        list[LazyPlan],
+        plans_by_id,
+        lambda row: tuple(row.plan_ids),
+        "plan_ids",
     )
-    async def plans(self: Any, info: Info) -> list[LazyPlan]:
-        found: list[LazyPlan] = await info.context.loaders.of(plans_in_order).load(tuple(self.plan_ids))
-        info.context.rows.give(len(found))
-        return found
 
 
 @strawberry.type(description="The amount that a discount took off an invoice.")

@@ -1,6 +1,7 @@
 """The seller, tax rates, and the taxes of invoices, lines, plans and customers."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -16,7 +17,7 @@ from billing.validation import UNCHANGED, Unchanged
 from db import models
 from db.access.reads import Reads
 from db.queries.conditions import Condition
-from db.queries.lookups import tax_rates_by_id
+from db.queries.lookups import OneBy, tax_rates_by_id
 from graph.execution import READS
 from graph.schema.fields.context import Info
 from graph.schema.fields.paging import OrderDirection
@@ -155,22 +156,35 @@ class TaxRate(Node):
     updated_at: datetime = field("When the tax rate was last changed.")
 
 
-async def rates_in_order(reads: Reads, keys: Sequence[tuple[TaxRateId, ...]]) -> list[list[Any]]:
-    """Returns the tax rates for each list of ids, in the order of the ids."""
-    ids = list(dict.fromkeys(id_ for key in keys for id_ in key))
-    found = dict(zip(ids, await tax_rates_by_id(reads, ids), strict=True)) if ids else {}
-    return [[found[id_] for id_ in key if found[id_] is not None] for key in keys]
+@dataclass(frozen=True, slots=True)
+class InOrder:
+    """Batched read of the objects for each list of ids, in the order of the ids."""
+
+    read: OneBy
+
+    async def __call__(self, reads: Reads, keys: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+        ids = list(dict.fromkeys(id_ for key in keys for id_ in key))
+        found = dict(zip(ids, await self.read(reads, ids), strict=True)) if ids else {}
+        return [[found[id_] for id_ in key if found[id_] is not None] for key in keys]
+
+
+def named_objects_field(
+    description: str, type_: Any, read: OneBy, ids: Callable[[Any], tuple[Any, ...]], column: str
+) -> Any:
+    """Declares the objects whose ids a column names."""
+
+    async def resolve(self: Any, info: Info) -> Any:
+        found = await info.context.loaders.of(InOrder(read)).load(ids(self))
+        info.context.rows.give(len(found))
+        return found
+
+    resolve.__annotations__["return"] = type_
+    return strawberry.field(resolver=resolve, description=description, metadata={READS: {column}})
 
 
 def rates_field(description: str, rate_ids: Callable[[Any], tuple[TaxRateId, ...]], column: str) -> Any:
     """Declares the tax rates that the record in a column names."""
-
-    async def resolve(self: Any, info: Info) -> list[TaxRate]:
-        found: list[TaxRate] = await info.context.loaders.of(rates_in_order).load(rate_ids(self))
-        info.context.rows.give(len(found))
-        return found
-
-    return strawberry.field(resolver=resolve, description=description, metadata={READS: {column}})
+    return named_objects_field(description, list[TaxRate], tax_rates_by_id, rate_ids, column)
 
 
 def plan_rates_field() -> Any:
