@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -72,6 +73,7 @@ def alembic_config() -> Config:
     return config
 
 
+@cache
 def head_revision() -> str:
     """Returns the newest revision that this code knows."""
     head = ScriptDirectory.from_config(alembic_config()).get_current_head()
@@ -115,8 +117,10 @@ def upgrade_to_head(connection: Connection) -> tuple[str | None, str]:
     return before, head
 
 
-def known_revisions() -> set[str]:
-    return {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+@cache
+def known_revisions() -> frozenset[str]:
+    """Returns all revisions that this code knows."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions())
 
 
 @asynccontextmanager

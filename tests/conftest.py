@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from hypothesis import HealthCheck, settings
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from db.access.transactions import Sessions
 from db.database import Database, single_connection
@@ -24,8 +24,9 @@ from graph.server.app import create_app
 from tests.cli import conftest as servers
 from tests.event_changes import watch_changes, wrongly_named
 from tests.folders import roomy_memory
+from tests.kept_databases import KeptDatabase
 from tests.left_behind import kill_left_behind, unmount_left_behind
-from tests.support import PATIENT_DATABASE, Api, TestClock, patient
+from tests.support import Api, TestClock, patient
 
 # A slow machine does not make a property false.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -36,7 +37,9 @@ FOLDER = "_BILLING_TEST_FOLDER"
 
 SLOW = (
     # These start and kill servers and wait for the outcome, or scan a server with thousands of requests.
-    *("faults", "walk", "scanners", "db/test_embedded.py", "races/test_killed_runs.py"),
+    *("faults", "walk", "scanners", "db/test_embedded.py", "races/test_killed_runs.py", "test_operations.py"),
+    # These migrate databases, from each revision that matters, and fill large tables.
+    *("migrations", "growth"),
     # Each test starts the command as a new process.
     "cli",
     # These install packages, build, and start third-party programs: browsers, compilers, other servers, linters.
@@ -138,11 +141,17 @@ async def template(server: EmbeddedPostgres) -> str:
 @asynccontextmanager
 async def new_database(server: EmbeddedPostgres, template: str = "template1") -> AsyncIterator[str]:
     """Creates a copy of the template for the duration of the block. Yields its URL."""
+    url = await create_database(server, template)
+    yield url
+    await execute(server.url, f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
+
+
+async def create_database(server: EmbeddedPostgres, template: str) -> str:
+    """Creates a copy of the template. Returns its URL."""
     name = f"test_{uuid4().hex}"
     # Copying files takes two thirds of the time of copying pages through the WAL.
     await execute(server.url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    yield named(server.url, name)
-    await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+    return named(server.url, name)
 
 
 @pytest.fixture
@@ -152,18 +161,51 @@ async def empty_database_url(server: EmbeddedPostgres) -> AsyncIterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+async def kept_databases(server: EmbeddedPostgres) -> AsyncIterator[list[KeptDatabase]]:
+    """The database that the last test of this worker left empty, if it did."""
+    kept: list[KeptDatabase] = []
+    yield kept
+    for database in kept:
+        await discard(server, database)
+
+
+async def discard(server: EmbeddedPostgres, kept: KeptDatabase) -> None:
+    await kept.database.close()
+    await execute(server.url, f"DROP DATABASE {kept.database.engine.url.database} WITH (FORCE)")
+
+
 @pytest.fixture
-async def database_url(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
+async def kept_database(
+    request: pytest.FixtureRequest, server: EmbeddedPostgres, template: str, kept_databases: list[KeptDatabase]
+) -> AsyncIterator[KeptDatabase]:
+    watched = events_name_changes.__name__ in request.fixturenames
+    kept = kept_databases.pop() if kept_databases else None
+    if kept and kept.watched != watched:
+        await discard(server, kept)
+        kept = None
+    if kept is None:
+        kept = KeptDatabase(await create_database(server, template), watched=watched)
+        if watched:
+            async with kept.database.sessions.begin() as session:
+                await watch_changes(session)
+        await kept.begin()
+    yield kept
+    if await kept.empty():
+        kept_databases.append(kept)
+    else:
+        await discard(server, kept)
+
+
+@pytest.fixture
+def database_url(kept_database: KeptDatabase) -> str:
     """URL of a migrated database without rows."""
-    async with new_database(server, template) as url:
-        yield url
+    return kept_database.url
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url, PATIENT_DATABASE)
-    yield database
-    await database.close()
+def database(kept_database: KeptDatabase) -> Database:
+    return kept_database.database
 
 
 @pytest.fixture
@@ -174,8 +216,6 @@ def sessions(database: Database) -> Sessions:
 @pytest.fixture
 async def events_name_changes(sessions: Sessions) -> AsyncIterator[None]:
     """In the test, events name the columns that are changed: those that the API shows, and no others."""
-    async with sessions.begin() as session:
-        await watch_changes(session)
     yield
     async with sessions() as session:
         assert await wrongly_named(session) == []

@@ -21,10 +21,10 @@ from db.database import single_connection
 from db.embedded import EmbeddedPostgres
 from db.migrations import MigrationBlockedError, head_revision, retry_while_blocked, wait_briefly_for_locks
 from tests.cli.conftest import Serve, data_dir, serve  # noqa: F401 - fixtures
-from tests.db.test_schema import ROOT
-from tests.db.test_upgrade import violated
 from tests.faults.processes import end_all
 from tests.faults.traffic import traffic
+from tests.migrations.test_schema import ROOT
+from tests.migrations.test_upgrade import violated
 from tests.support import PATIENCE_SECONDS
 
 COLUMN = """

@@ -25,10 +25,10 @@ from db.settings import DatabaseSettings
 from services.runs import run_renewals
 from tests.cli.conftest import Serve, billing, serve  # noqa: F401 - a fixture
 from tests.conftest import FOLDER
-from tests.db.test_upgrade import violated
 from tests.faults.processes import end_all, paused
 from tests.faults.test_migrations import VALID, NewerVersion, newer, scalar, until_true  # noqa: F401 - a fixture
 from tests.faults.traffic import traffic
+from tests.migrations.test_upgrade import violated
 from tests.races.lives import a_subscriber, store_customers, stored_plans
 from tests.support import NOW, PATIENCE_SECONDS
 

@@ -9,9 +9,9 @@ from db.database import Database
 from db.embedded import EmbeddedPostgres
 from tests.cli.conftest import billing
 from tests.conftest import execute, named
-from tests.db.test_schema import alembic
-from tests.db.test_upgrade import violated
 from tests.faults.test_backup_files import backup, rewritten, scalar, source  # noqa: F401 - fixtures
+from tests.migrations.test_schema import alembic
+from tests.migrations.test_upgrade import violated
 from tests.races.lives import a_subscriber, store_customers, stored_plans
 
 NUMBER = "SELECT event_xid()::text::bigint"

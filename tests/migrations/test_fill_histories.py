@@ -15,7 +15,7 @@ from services.customers import create_customer
 from services.plans import create_plan
 from services.runs import run_renewals
 from services.subscriptions import change_subscription, create_subscription
-from tests.db.test_schema import alembic
+from tests.migrations.test_schema import alembic
 
 JUNE = datetime(2025, 6, 1, 9, 30, tzinfo=UTC)
 NAMES = ("ada", "bob", "cyd", "dan", "eve", "fay", "gil", "hal", "ivy", "jim", "kim")

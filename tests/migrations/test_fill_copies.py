@@ -6,8 +6,8 @@ from sqlalchemy import text
 
 from db.database import Database, single_connection
 from services.verify import snapshot, verify
-from tests.db.test_fill_histories import live
-from tests.db.test_schema import alembic
+from tests.migrations.test_fill_histories import live
+from tests.migrations.test_schema import alembic
 
 COPIES = "SELECT name, subscription_status, subscription_plan_id FROM customers ORDER BY 1"
 

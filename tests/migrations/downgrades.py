@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from db.database import single_connection
 from db.migrations import head_revision
-from tests.db.test_schema import alembic
+from tests.migrations.test_schema import alembic
 
 Rows = dict[str, list[dict[str, Any]]]
 

@@ -5,11 +5,11 @@ rejected while there are taxes that the older server would not understand.
 from typing import Any
 
 from db.database import Database
-from tests.db.downgrades import all_rows, assert_refused_until_removed, with_new_columns
-from tests.db.test_schema import alembic
-from tests.db.test_upgrade import violated
 from tests.graph.test_credit_notes import an_invoice_of, credit
 from tests.graph.test_taxes import a_customer_in, a_rate, a_seller, an_invoice, registered
+from tests.migrations.downgrades import all_rows, assert_refused_until_removed, with_new_columns
+from tests.migrations.test_schema import alembic
+from tests.migrations.test_upgrade import violated
 from tests.races.fingerprints import assert_sound
 from tests.support import Api, TestClock
 

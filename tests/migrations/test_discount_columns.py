@@ -3,12 +3,12 @@ rejected while there are coupons that the older server would ignore.
 """
 
 from db.database import Database
-from tests.db.downgrades import all_rows, assert_refused_until_removed, with_new_columns
-from tests.db.test_schema import alembic
-from tests.db.test_upgrade import violated
 from tests.graph.test_credit_notes import an_invoice_of
 from tests.graph.test_discounts import a_coupon, invoices_of, off, subscribed
 from tests.graph.test_older_servers import as_an_older_server
+from tests.migrations.downgrades import all_rows, assert_refused_until_removed, with_new_columns
+from tests.migrations.test_schema import alembic
+from tests.migrations.test_upgrade import violated
 from tests.support import Api, TestClock, run
 
 BEFORE = "0037"

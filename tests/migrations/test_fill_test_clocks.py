@@ -3,8 +3,8 @@
 from sqlalchemy import text
 
 from db.database import single_connection
-from tests.db.test_schema import alembic
-from tests.db.test_upgrade import violated
+from tests.migrations.test_schema import alembic
+from tests.migrations.test_upgrade import violated
 
 CUSTOMERS = 250
 """Number of customers, a third of them in real time: more than the migration reads at once."""

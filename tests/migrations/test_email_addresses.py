@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from db.database import single_connection
 from db.driver.errors import violated_constraint
-from tests.db.test_schema import alembic
+from tests.migrations.test_schema import alembic
 
 CLOCK = "01930000-0000-7000-8000-00000000000c"
 STORE_CLOCK = f"INSERT INTO test_clocks VALUES ('{CLOCK}', null, 'READY', now(), null, 1, now(), now())"

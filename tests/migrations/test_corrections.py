@@ -5,13 +5,13 @@ rejected while there are rows that the older server would not understand.
 from typing import Any
 
 from db.database import Database
-from tests.db.downgrades import all_rows, assert_refused_until_removed, with_new_columns
-from tests.db.test_schema import alembic
-from tests.db.test_upgrade import violated
 from tests.graph.test_credit_notes import an_invoice_of, balance, credit
 from tests.graph.test_older_servers import as_an_older_server
 from tests.graph.test_payments import due
 from tests.graph.test_reversals import adjust, ledger, payment, read_payment, refund, reverse
+from tests.migrations.downgrades import all_rows, assert_refused_until_removed, with_new_columns
+from tests.migrations.test_schema import alembic
+from tests.migrations.test_upgrade import violated
 from tests.races.fingerprints import assert_sound
 from tests.support import Api
 

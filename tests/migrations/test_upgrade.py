@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from db.database import Database, single_connection
 from services.verify import snapshot, verify
-from tests.db.test_schema import alembic
+from tests.migrations.test_schema import alembic
 from tests.support import Api
 
 OF_BEFORE = (Path(__file__).parent / "rows_of_0001.sql").read_text()

@@ -13,7 +13,7 @@ from services.customers import create_customer
 from services.invoices import void_invoice
 from services.plans import create_plan
 from services.subscriptions import change_subscription, create_subscription
-from tests.db.test_schema import alembic
+from tests.migrations.test_schema import alembic
 
 JUNE = datetime(2025, 6, 1, 9, 30, tzinfo=UTC)
 MIDDLE = JUNE + timedelta(days=15)
