@@ -67,6 +67,8 @@ class KeptDatabase:
         database = self.database
         for listeners in (database.listeners, database.on_retry, database.on_events):
             listeners.clear()
+        for pool in database.pools.values():
+            pool.waited = ()
         if plain_attributes(database) != self._attributes or any(pool.checkedout() for pool in database.pools.values()):
             return False
         try:

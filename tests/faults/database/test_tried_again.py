@@ -112,6 +112,8 @@ async def test_a_serialization_failure_is_tried_again(
     api: Api, database: Database, database_url: str, other: asyncpg.Connection, tried_again: list[str]
 ) -> None:
     await execute(database_url, f"ALTER DATABASE {database.engine.url.database} SET {REPEATABLE_READ}")
+    # Only new connections take the setting.
+    await database.close()
     customer_id = await api.a_customer()
     await other.execute("BEGIN; UPDATE customers SET name = 'Grace'")
     changing = asyncio.create_task(api.mutate("updateCustomer", "customer { name }", id=customer_id, taxId="1"))
@@ -226,6 +228,7 @@ async def test_a_server_that_stands_still(
 async def test_connections_made_while_nothing_may_be_written(database: Database, other: asyncpg.Connection) -> None:
     name = database.engine.url.database
     await other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    await database.close()
     await asyncio.gather(*(database.change(read_slowly) for _ in range(database.pools["work"].size())))
     with pytest.raises(DBAPIError) as refused:
         await database.change(lock_customers)
