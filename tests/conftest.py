@@ -1,8 +1,10 @@
 """Fixtures for all tests: one embedded PostgreSQL per run, and a migrated database for each test."""
 
 import asyncio
+import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -117,6 +119,34 @@ def server() -> Iterator[EmbeddedPostgres]:
     """Embedded PostgreSQL of this test run."""
     with EmbeddedPostgres(Path(os.environ[FOLDER]) / "postgres") as postgres:
         yield postgres
+
+
+@pytest.fixture(scope="session")
+def prepared_folder() -> Path:
+    """Folder of an embedded PostgreSQL with a migrated database, which runs no more. Tests copy it: see `data_dir`."""
+    folder = Path(os.environ[FOLDER]) / "prepared"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            folder.mkdir(mode=0o755)
+            with EmbeddedPostgres(folder) as postgres:
+                asyncio.run(migrate(postgres.url))
+    return folder
+
+
+@pytest.fixture
+def new_folder() -> Path:
+    """An empty folder for an embedded PostgreSQL that PostgreSQL's user can access."""
+    folder = Path(os.environ[FOLDER]) / f"data-{uuid4().hex}"
+    folder.mkdir(mode=0o755)
+    return folder
+
+
+@pytest.fixture
+def data_dir(prepared_folder: Path, new_folder: Path) -> Path:
+    """A folder for an embedded PostgreSQL, with its data and a migrated database: a start takes a tenth of the time."""
+    subprocess.run(["cp", "-a", prepared_folder / "data", new_folder], check=True)
+    return new_folder
 
 
 async def execute(url: str, statement: str) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from billing.limits import MAX_SESSION_SECONDS
-from tests.cli.conftest import ROOT, Serve, data_dir, serve
+from tests.cli.conftest import ROOT, Serve, serve
 from tests.support import Api
 
-__all__ = ["data_dir", "serve"]
+__all__ = ["serve"]
 
 README = (ROOT / "README.md").read_text()
 FIRST_HOUR = (ROOT / "docs" / "first-hour.md").read_text()

@@ -72,14 +72,6 @@ def billing(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 
 @pytest.fixture
-def data_dir() -> Path:
-    """A folder for an embedded PostgreSQL."""
-    folder = Path(os.environ["_BILLING_TEST_FOLDER"]) / f"serve-{os.getpid()}-{time.monotonic_ns()}"
-    folder.mkdir(mode=0o755)
-    return folder
-
-
-@pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Starts servers, and stops those still running after the test."""
     with servers(tmp_path) as start:

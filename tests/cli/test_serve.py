@@ -44,16 +44,16 @@ def postmaster_of(data_dir: Path) -> int:
     return int((data_dir / "data" / "postmaster.pid").read_text().splitlines()[0])
 
 
-def test_it_migrates_says_where_things_are_and_keeps_what_it_is_told(serve: Serve, data_dir: Path) -> None:
-    first = serve("--data-dir", str(data_dir))
+def test_it_migrates_says_where_things_are_and_keeps_what_it_is_told(serve: Serve, new_folder: Path) -> None:
+    first = serve("--data-dir", str(new_folder))
     first.graphql(CREATE_CUSTOMER, email="ada@example.com")
     assert first.stop() == 0
-    second = serve("--data-dir", str(data_dir))
+    second = serve("--data-dir", str(new_folder))
 
     assert customers(second) == 1
     assert "migrated from nothing" in first.said.read_text()
     assert "up to date" in second.said.read_text()
-    assert f"PostgreSQL in {data_dir}" in second.said.read_text()
+    assert f"PostgreSQL in {new_folder}" in second.said.read_text()
     assert second.stop(signal.SIGTERM) == 0
 
 
@@ -94,8 +94,8 @@ def postmaster_of_or(data_dir: Path, otherwise: int) -> int:
         return otherwise
 
 
-def test_several_workers_migrate_once_and_end_together(serve: Serve, data_dir: Path) -> None:
-    served = serve("--data-dir", str(data_dir), "--workers", "2")
+def test_several_workers_migrate_once_and_end_together(serve: Serve, new_folder: Path) -> None:
+    served = serve("--data-dir", str(new_folder), "--workers", "2")
 
     for n in range(20):
         served.graphql(CREATE_CUSTOMER, email=f"customer-{n}@example.com")
@@ -130,10 +130,10 @@ def refusal_of(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-def test_a_taken_port_is_one_clear_line(data_dir: Path) -> None:
+def test_a_taken_port_is_one_clear_line(new_folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        line = refusal_of(billing("serve", "--port", str(port), "--data-dir", str(data_dir)))
+        line = refusal_of(billing("serve", "--port", str(port), "--data-dir", str(new_folder)))
 
     assert f"port {port}: Address already in use" in line
 
@@ -178,10 +178,10 @@ def test_data_of_another_major_version_is_one_clear_line(serve: Serve, data_dir:
     assert "PostgreSQL 18" in line
 
 
-def test_a_folder_with_brackets_is_named_as_it_is(data_dir: Path) -> None:
-    data_dir.joinpath("file").write_text("")
+def test_a_folder_with_brackets_is_named_as_it_is(new_folder: Path) -> None:
+    new_folder.joinpath("file").write_text("")
 
-    line = refusal_of(billing("serve", "--port", "0", "--data-dir", str(data_dir / "file" / "[red]" / "[")))
+    line = refusal_of(billing("serve", "--port", "0", "--data-dir", str(new_folder / "file" / "[red]" / "[")))
 
     assert "[red]/[" in line
 

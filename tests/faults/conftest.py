@@ -1,14 +1,11 @@
 """Fixtures for fault tests: servers as separate processes, and a PostgreSQL that a test may kill."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from db.embedded import EmbeddedPostgres
-from tests.conftest import FOLDER
 from tests.faults.processes import Servers
 
 
@@ -20,14 +17,6 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
         yield servers
     finally:
         servers.end()
-
-
-@pytest.fixture
-def data_dir() -> Path:
-    """A folder for an embedded PostgreSQL that PostgreSQL's user can access."""
-    folder = Path(os.environ[FOLDER]) / f"faults-{uuid4().hex}"
-    folder.mkdir(mode=0o755)
-    return folder
 
 
 @pytest.fixture

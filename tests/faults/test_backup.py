@@ -15,7 +15,7 @@ from sqlalchemy import text
 from db.backup import read_manifest
 from db.database import single_connection
 from db.embedded import EmbeddedPostgres
-from tests.cli.conftest import Serve, Served, billing, data_dir, serve  # noqa: F401 - fixtures
+from tests.cli.conftest import Serve, Served, billing, serve  # noqa: F401 - a fixture
 from tests.conftest import execute
 from tests.faults.traffic import CREATE, traffic
 from tests.support import PATIENCE_SECONDS
@@ -144,7 +144,7 @@ async def cursors_of(url: str) -> list[str]:
 async def test_a_backup_under_load_is_one_instant_and_lives_on_in_another_server(
     serve: Serve,  # noqa: F811
     backed_up: BackedUp,
-    data_dir: Path,  # noqa: F811
+    data_dir: Path,
 ) -> None:
     manifest = read_manifest(backed_up.file)
     other = data_dir.with_name(f"{data_dir.name}-other")

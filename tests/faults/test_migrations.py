@@ -20,7 +20,7 @@ from sqlalchemy import Connection, text
 from db.database import single_connection
 from db.embedded import EmbeddedPostgres
 from db.migrations import MigrationBlockedError, head_revision, retry_while_blocked, wait_briefly_for_locks
-from tests.cli.conftest import Serve, data_dir, serve  # noqa: F401 - fixtures
+from tests.cli.conftest import Serve, serve  # noqa: F401 - a fixture
 from tests.faults.processes import end_all
 from tests.faults.traffic import traffic
 from tests.migrations.test_schema import ROOT
@@ -131,7 +131,7 @@ async def always_ready(url: str) -> AsyncIterator[None]:
 
 async def test_a_migration_that_waits_for_locks_keeps_no_request_waiting(
     serve: Serve,  # noqa: F811
-    data_dir: Path,  # noqa: F811
+    data_dir: Path,
     newer: NewerVersion,
 ) -> None:
     served = await asyncio.to_thread(serve, "--data-dir", str(data_dir), "--renew-every", "1")

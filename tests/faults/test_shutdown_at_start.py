@@ -14,10 +14,10 @@ ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_a_server_that_is_told_to_end_before_it_serves_does(
-    servers: Servers, data_dir: Path, workers: int
+    servers: Servers, new_folder: Path, workers: int
 ) -> None:
     for seconds in (0.0, 0.2, 0.5):
-        server = servers.server("--data-dir", str(data_dir), "--workers", str(workers))
+        server = servers.server("--data-dir", str(new_folder), "--workers", str(workers))
         server.start()
         await until(lambda: has_said(server, "Stop with"), what="it is about to serve")  # noqa: B023
         # By then its modules are loaded, its workers start, or it begins to listen. Each takes a fraction of a second.
@@ -25,19 +25,19 @@ async def test_a_server_that_is_told_to_end_before_it_serves_does(
         server.send(signal.SIGTERM)
 
         assert await server.ended() == 0
-        assert postmaster_of(data_dir) is None, "PostgreSQL was not shut down"
+        assert postmaster_of(new_folder) is None, "PostgreSQL was not shut down"
 
 
 async def test_a_server_that_is_told_to_end_while_its_postgres_starts_ends_both(
-    servers: Servers, data_dir: Path
+    servers: Servers, new_folder: Path
 ) -> None:
-    server = servers.server("--data-dir", str(data_dir))
+    server = servers.server("--data-dir", str(new_folder))
     server.start()
-    await until(lambda: has_postmaster(data_dir), what="PostgreSQL starts")
+    await until(lambda: has_postmaster(new_folder), what="PostgreSQL starts")
     server.send(signal.SIGTERM)
 
     assert await server.ended() in (0, ENDED_BY_SIGTERM)
-    assert postmaster_of(data_dir) is None, "PostgreSQL was not shut down"
+    assert postmaster_of(new_folder) is None, "PostgreSQL was not shut down"
     assert "Traceback" not in server.said.read_text()
 
 

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cli.logs import Formatter
 from db.driver.urls import asyncpg_url
 from db.embedded import EmbeddedPostgres
-from tests.cli.conftest import data_dir, serve  # noqa: F401 - fixtures, of servers of their own
+from tests.cli.conftest import serve  # noqa: F401 - a fixture, of servers of their own
 from tests.conftest import execute
 from tests.support import PATIENCE_SECONDS
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.cli.conftest import Serve, data_dir, serve
+from tests.cli.conftest import Serve, serve
 from tests.conftest import FOLDER
 from tests.faults.database.asking import Asking, asking
 from tests.faults.database.postgres import Postgres
 from tests.support import PATIENT_ENVIRONMENT
 
-__all__ = ["data_dir", "serve"]
+__all__ = ["serve"]
 
 
 @pytest.fixture
