@@ -1,7 +1,5 @@
 """A server started from the command line, over a PostgreSQL that the test stops and starts."""
 
-import os
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +8,6 @@ import asyncpg
 import pytest
 
 from tests.cli.conftest import Serve, serve
-from tests.conftest import FOLDER
 from tests.faults.database.asking import Asking, asking
 from tests.faults.database.postgres import Postgres
 from tests.support import PATIENT_ENVIRONMENT
@@ -19,11 +16,9 @@ __all__ = ["serve"]
 
 
 @pytest.fixture
-def postgres() -> Iterator[Postgres]:
+def postgres(data_dir: Path) -> Iterator[Postgres]:
     """A separate PostgreSQL for each test."""
-    folder = Path(os.environ[FOLDER]) / f"own-{os.getpid()}-{time.monotonic_ns()}"
-    folder.mkdir(mode=0o755)
-    postgres = Postgres(folder)
+    postgres = Postgres(data_dir)
     try:
         postgres.start()
         yield postgres

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Event
 
 from db.embedded.binaries import binaries
-from db.embedded.cluster import make_data
+from db.embedded.cluster import find_data, make_data
 from db.embedded.os_user import server_account, spawn
 from db.embedded.server import start_server, stop_server
 from db.embedded.sockets import PORT, socket_folder, url_of
@@ -23,8 +23,8 @@ END_OTHERS = TERMINATE_OTHERS.replace("(pid)", f"(pid, {PATIENCE_SECONDS * 1000}
 
 
 class Postgres:
-    """The PostgreSQL server of a data folder, which is created below `folder`. The log is written there too, unless
-    `log` is set.
+    """The PostgreSQL server of a data folder below `folder`, which is created if it is not there. The log is written
+    there too, unless `log` is set.
     """
 
     def __init__(self, folder: Path, *, log: Path | None = None) -> None:
@@ -32,7 +32,7 @@ class Postgres:
         self._account = server_account()
         self._log = log or folder / "postgres.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self.data = make_data(folder, self._account)
+        self.data = find_data(folder, self._account) or make_data(folder, self._account)
         self.sockets = socket_folder(self.data, self._account)
         self.url = url_of(self.sockets)
 
