@@ -101,9 +101,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     faults = tests / "faults"
     assert [path for path in (*SLOW, *FIRST) if not (tests / path).exists()] == []
     assert hasattr(servers, SERVER)
+    slow = {path: any(path.is_relative_to(tests / part) for part in SLOW) for path in {item.path for item in items}}
     for item in items:
         starts_servers = isinstance(item, pytest.Function) and SERVER in item.fixturenames
-        if starts_servers or any(item.path.is_relative_to(tests / path) for path in SLOW):
+        if starts_servers or slow[item.path]:
             item.add_marker(pytest.mark.slow)
         group = faults if faults in item.path.parents else item.path
         item.add_marker(pytest.mark.xdist_group(str(group.relative_to(tests))))
