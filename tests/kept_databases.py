@@ -6,7 +6,7 @@ per test.
 
 from typing import Any
 
-from sqlalchemy import event, text
+from sqlalchemy import TextClause, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -15,7 +15,7 @@ from tests.support import PATIENT_DATABASE
 
 NAMES = """
     SELECT relname FROM pg_class
-    WHERE relnamespace = 'public'::regnamespace AND relkind::text = :kind AND relname <> 'alembic_version'
+    WHERE relnamespace = 'public'::regnamespace AND relkind::text = :kind
 """
 FINGERPRINT = """
     SELECT concat_ws(' ',
@@ -24,11 +24,10 @@ FINGERPRINT = """
         (SELECT sum(xmin::text::bigint) FROM pg_constraint),
         (SELECT sum(xmin::text::bigint) FROM pg_trigger),
         (SELECT sum(xmin::text::bigint) FROM pg_proc WHERE oid >= 16384),
-        (SELECT version_num FROM alembic_version),
         (SELECT count(*) FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase
             WHERE datname = current_database()))
 """
-"""Changes with every change of a table, index, constraint, trigger, function, setting or revision of the database."""
+"""Changes with every change of a table, index, constraint, trigger, function or setting of the database."""
 
 END_OTHERS = """
     SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
@@ -37,7 +36,10 @@ END_OTHERS = """
 
 
 class KeptDatabase:
-    """A migrated database without rows, and the pools of connections to it. `watched`: see `tests.event_changes`."""
+    """A migrated database, with the rows that migrations insert, and the pools of connections to it.
+
+    `watched`: see `tests.event_changes`.
+    """
 
     def __init__(self, url: str, *, watched: bool) -> None:
         self.url = url
@@ -46,7 +48,7 @@ class KeptDatabase:
         self._attributes = plain_attributes(self.database)
         self._pids: set[int] = set()
         self._fingerprint = ""
-        self._deletes: list[str] = []
+        self._resets: list[TextClause] = []
         for pool in self.database.pools.values():
             event.listen(pool, "connect", self._connected)
 
@@ -54,16 +56,22 @@ class KeptDatabase:
         self._pids.add(connection.driver_connection.get_server_pid())
 
     async def begin(self) -> None:
-        """Remembers the structure of the database, once it is complete."""
+        """Remembers the structure and the rows of the database, once they are complete."""
         async with self.database.sessions() as session:
             self._fingerprint = await session.scalar(text(FINGERPRINT)) or ""
             tables = (await session.scalars(text(NAMES), {"kind": "r"})).all()
             sequences = (await session.scalars(text(NAMES), {"kind": "S"})).all()
-        self._deletes = [f"DELETE FROM {name}" for name in tables]
-        self._deletes += [f"SELECT setval('{name}', 1, false)" for name in sequences]
+            rows = {name: await session.scalar(text(f"SELECT json_agg(t)::text FROM {name} AS t")) for name in tables}
+        self._resets = [text(f"SELECT setval('{name}', 1, false)") for name in sequences]
+        self._resets += [text(f"DELETE FROM {name}") for name in tables]
+        self._resets += [
+            text(f"INSERT INTO {name} SELECT * FROM json_populate_recordset(NULL::{name}, :rows)").bindparams(rows=rows)
+            for name, rows in rows.items()
+            if rows is not None
+        ]
 
     async def empty(self) -> bool:
-        """Deletes all rows. Returns False if something else has changed, so that no other test can use the database."""
+        """Makes all rows what they were. Returns False if the test changed more: no other may use the database then."""
         database = self.database
         for listeners in (database.listeners, database.on_retry, database.on_events):
             listeners.clear()
@@ -74,10 +82,10 @@ class KeptDatabase:
         try:
             async with database.sessions.begin() as session:
                 await session.execute(text(END_OTHERS), {"own": [*self._pids]})
-                # Neither foreign keys nor triggers matter for tables that will all be empty.
+                # Neither foreign keys nor triggers matter, since all tables become what they were.
                 await session.execute(text("SET LOCAL session_replication_role = replica"))
-                for statement in self._deletes:
-                    await session.execute(text(statement))
+                for statement in self._resets:
+                    await session.execute(statement)
                 return bool(await session.scalar(text(FINGERPRINT)) == self._fingerprint)
         except SQLAlchemyError:
             return False
