@@ -66,6 +66,9 @@ MAX_PERIODS_AT_ONCE = 400
 
 MAX_UPCOMING_INVOICES = 24
 
+MONTHS, MAX_MONTHS = 12, 60
+"""Default and maximum number of months of which the figures are read at once."""
+
 MIN_SESSION_SECONDS, MAX_SESSION_SECONDS = 60, 3600
 
 MAX_SESSION_PLANS = 100

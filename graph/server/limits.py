@@ -339,7 +339,7 @@ def page_size(node: FieldNode, found: GraphQLField, limits: Limits) -> PageSize 
     is_list = isinstance(get_nullable_type(found.type), GraphQLList)
     # Lists without paging, such as `upcomingInvoices`, have their own maximum.
     most = MAX_PAGE if is_list else limits.page
-    default = 1 if is_list else min(most, found.extensions.get(PAGE_BY_DEFAULT, DEFAULT_PAGE))
+    default = min(most, found.extensions.get(PAGE_BY_DEFAULT, 1 if is_list else DEFAULT_PAGE))
     # Several page arguments may be present if all but one are null.
     said = [argument.value for argument in node.arguments or () if argument.name.value in names]
     numbers = [number for value in said if (number := page_of(plain_value(value), most)) is not None]

@@ -39,6 +39,7 @@ from graph.schema.fields.paging import MAX_PAGE
 from graph.schema.fields.scalars import Currency, parse_id
 from graph.schema.queries.previews import PreviewQueries
 from graph.schema.types.access import ApiKey
+from graph.schema.types.analytics import Analytics
 from graph.schema.types.common import Node, SupportedCurrency
 from graph.schema.types.corrections import CreditNote, CreditNoteFilter, CreditNoteOrder
 from graph.schema.types.customers import CUSTOMER_SEARCH, Customer, CustomerFilter, CustomerOrder
@@ -173,6 +174,16 @@ class Query(PreviewQueries):
             seller_id = await session.scalar(latest_seller_id())
         found: Seller | None = None if seller_id is None else await info.context.find(sellers_by_id, seller_id)
         return found
+
+    @strawberry.field(
+        description=(
+            "Figures of the business, such as monthly recurring revenue. Customers on test clocks do not count."
+            " Customer sessions are rejected."
+        )
+    )
+    def analytics(self, info: Info) -> Analytics:
+        info.context.access.require(ApiKeyScope.READ)
+        return Analytics(now=info.context.now())
 
     test_clock: TestClock | None = lookup(test_clocks_by_id, "The test clock with this id.")
 
