@@ -14,6 +14,7 @@ from billing.enums import API_ACTOR, CHARGES, EventType, ObjectType
 from billing.errors import CurrencyMismatch, CustomerArchived
 from billing.ids import CreditNoteId, DiscountId, InvoiceId, NewId, PaymentId, PlanId, SubscriptionId, new_id
 from billing.new_records import (
+    CountedChange,
     Line,
     NewAllocation,
     NewCreditNote,
@@ -76,6 +77,8 @@ class Account:
     """For previews: the account of a subscription whose end was due, with decisions that are not stored."""
 
     # Decisions, to be stored by `services.accounts.write`.
+    counted_changes: list[CountedChange] = field(default_factory=list)
+    """Changes of what the figures count the subscription as, in order. See `billing.mrr`."""
     periods: list[NewPeriod] = field(default_factory=list)
     changed_periods: list[PeriodChange] = field(default_factory=list)
     trials: list[NewTrial] = field(default_factory=list)

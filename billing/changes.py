@@ -24,6 +24,7 @@ from billing.ids import InvoiceLineId, PlanId
 from billing.invoicing import bill
 from billing.limits import MAX_PENDING_LINES
 from billing.money import checked_cents
+from billing.mrr import count
 from billing.new_records import Line, NewInvoice, PeriodChange
 from billing.periods import Period
 from billing.proration import share
@@ -143,6 +144,8 @@ def change_terms(
         apply_terms(account, terms, effective_at, at)
         invoice = bill_change(account, mode, credits_, charges, effective_at, at)
     update_past_due(account, at)
+    # Now, because a new period that started in the past may already be over.
+    count(account, at)
     return Change(mode, effective_at, invoice, withdrawn)
 
 

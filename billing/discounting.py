@@ -5,6 +5,7 @@ Pure: changes lines, and the discounts of an `Account`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 from billing.account import Account
 from billing.discounts import NO_PERIODS, AppliedDiscount, DiscountedPeriods, DiscountState
@@ -32,7 +33,7 @@ def discount_lines(
     charged = charged_amounts(lines)
     left = dict(charged)
     applied = []
-    for discount in sorted(discounts, key=lambda each: (not each.plan_ids, each.percent_off is None, each.id)):
+    for discount in sorted(discounts, key=attrgetter("place_in_order")):
         if discount.is_for_invoice(subscription_id, currency):
             taken = take_off(discount, lines, charged, left, subscription_id)
             if taken.amount_cents:

@@ -66,6 +66,11 @@ class DiscountState(VersionedState):
     def has_periods_left(self) -> bool:
         return self.periods is None or self.periods_used < self.periods
 
+    @property
+    def place_in_order(self) -> tuple[bool, bool, DiscountId]:
+        """Key of the order in which discounts apply: limited to plans first, then percentages, then by redemption."""
+        return not self.plan_ids, self.percent_off is None, self.id
+
     def covers(self, subscription_id: SubscriptionId | None, ordinal: int | None) -> bool:
         """Returns True if this is the latest period that the discount has covered."""
         return ordinal is not None and (subscription_id, ordinal) == (

@@ -224,6 +224,11 @@ class SubscriptionState(VersionedState):
     pending_quantity: int | None
     pending_since: datetime | None
     test_clock_id: TestClockId | None
+    mrr_cents: int | None
+    """The MRR that the figures count for it. None on test clocks and, like `counted_status`, if an older server wrote
+    it."""
+    counted_status: str | None
+    """The status that the figures count it as. Text, like the customer's copy of the status."""
     version: int
     updated_at: datetime
 
@@ -267,6 +272,22 @@ class InvoiceState(VersionedState):
     paid_at: datetime | None
     version: int
     updated_at: datetime
+
+
+@dataclass(slots=True)
+class MovementState:
+    """The columns of a customer's latest MRR movement that the next one depends on.
+
+    The customer's MRR is `after_cents`, and was `month_start_cents` at the start of the month of `at`. `first_at` is
+    when the customer first had MRR. `sequence` counts the customer's movements from 1.
+    """
+
+    customer_id: CustomerId
+    sequence: int
+    at: datetime
+    after_cents: int
+    month_start_cents: int
+    first_at: datetime | None
 
 
 @dataclass(slots=True)

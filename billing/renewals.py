@@ -15,6 +15,7 @@ from billing.ids import InvoiceLineId, PlanId
 from billing.invoicing import bill
 from billing.limits import MAX_PERIODS_PER_RUN
 from billing.money import AmountOverflow, multiply_cents
+from billing.mrr import count
 from billing.new_records import Line, NewInvoice, NewPeriod, NewTrial, PeriodChange
 from billing.periods import Period, is_same_unit, next_boundary_number, nth_boundary
 from billing.proration import share
@@ -108,17 +109,16 @@ def cross_boundary(account: Account, at: datetime) -> None:
     assert boundary <= at, (boundary, at)
     if subscription.cancel_at_period_end or is_cancellation_due(subscription, boundary):
         end_as_scheduled(account, boundary, at)
-        return
-    match subscription.status:
-        case SubscriptionStatus.PENDING:
-            start_subscription(account, boundary, at)
-        case SubscriptionStatus.TRIALING:
-            apply_pending_change(account, boundary, at)
-            subscription.status = SubscriptionStatus.ACTIVE
-            bill_period(account, boundary, EventType.SUBSCRIPTION_TRIAL_ENDED, at)
-        case _:
-            apply_pending_change(account, boundary, at)
-            bill_period(account, boundary, EventType.SUBSCRIPTION_RENEWED, at)
+    elif subscription.status is SubscriptionStatus.PENDING:
+        start_subscription(account, boundary, at)
+    else:
+        apply_pending_change(account, boundary, at)
+        event = EventType.SUBSCRIPTION_RENEWED
+        if subscription.status is SubscriptionStatus.TRIALING:
+            subscription.status, event = SubscriptionStatus.ACTIVE, EventType.SUBSCRIPTION_TRIAL_ENDED
+        bill_period(account, boundary, event, at)
+    # Now, because the next boundary may change it again.
+    count(account, boundary)
 
 
 def is_cancellation_due(subscription: SubscriptionState, as_of: datetime) -> bool:

@@ -165,6 +165,8 @@ def add_subscription(
         pending_quantity=None,
         pending_since=None,
         test_clock_id=customer.test_clock_id,
+        mrr_cents=None,
+        counted_status=None,
         version=0,
         updated_at=at,
         metadata=metadata or {},

@@ -93,6 +93,15 @@ def configured_taxes(
     return [rules.rates[id_] for id_ in rate_ids or profile.rate_ids] or taxes_of_place(customer, rules, at)
 
 
+def taxes_of_price(price: LineTax, customer: CustomerState, rules: TaxRules, at: datetime) -> Sequence[Tax]:
+    """Returns the taxes of a plan's price, as on an invoice with one line for it."""
+    by_status = taxes_by_status(customer, rules)
+    profile = customer.tax_profile or NO_PROFILE
+    if by_status or not (rules.registrations or profile.rate_ids or price.rate_ids):
+        return by_status
+    return configured_taxes(price.rate_ids, customer, rules, at)
+
+
 def taxes_of_place(customer: CustomerState, rules: TaxRules, at: datetime) -> Sequence[Tax]:
     """Returns the taxes of the customer's country and region.
 

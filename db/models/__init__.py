@@ -6,6 +6,7 @@ from db.models.corrections import CreditNote, CreditNoteLine, Refund, Reversal
 from db.models.customers import Customer
 from db.models.discounts import Coupon, Discount
 from db.models.events import Event
+from db.models.figures import DailyFigures, FiguresWatermark, MrrMovement
 from db.models.invoices import Invoice, InvoiceLine
 from db.models.payments import Allocation, LedgerEntry, Payment
 from db.models.plans import Plan
@@ -24,12 +25,15 @@ __all__ = [
     "CreditNote",
     "CreditNoteLine",
     "Customer",
+    "DailyFigures",
     "Discount",
     "Event",
+    "FiguresWatermark",
     "IdempotencyKey",
     "Invoice",
     "InvoiceLine",
     "LedgerEntry",
+    "MrrMovement",
     "Payment",
     "PendingLine",
     "Plan",

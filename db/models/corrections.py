@@ -27,6 +27,7 @@ from billing.limits import (
 from billing.records import BillTo
 from billing.taxes import LineTax, TaxAmount
 from db.models.base import NO_TEST_CLOCK, Base, Versioned, check_amount, check_enum, check_length
+from db.models.types import TransactionId
 
 
 class CreditNote(Versioned, Base):
@@ -136,7 +137,10 @@ class CreditNoteLine(Base):
 
 
 class Reversal(Base):
-    """The reversal of a payment, in whole or in part, because it failed or because another customer made it."""
+    """The reversal of a payment, in whole or in part, because it failed or because another customer made it.
+
+    `xid` is that of the event that reports it.
+    """
 
     __tablename__ = "reversals"
 
@@ -146,6 +150,7 @@ class Reversal(Base):
     amount_cents: Mapped[int]
     reason: Mapped[str]
     created_at: Mapped[datetime]
+    xid: Mapped[int | None] = mapped_column(TransactionId(), server_default=text("event_xid()"))
 
     __table_args__ = (
         ForeignKeyConstraint(["payment_id", "customer_id"], ["payments.id", "payments.customer_id"]),
@@ -157,7 +162,10 @@ class Reversal(Base):
 
 
 class Refund(Base):
-    """A refund of a payment, in whole or in part, for a credit note or, without one, from the customer's balance."""
+    """A refund of a payment, in whole or in part, for a credit note or, without one, from the customer's balance.
+
+    `xid` is that of the event that reports it.
+    """
 
     __tablename__ = "refunds"
 
@@ -168,6 +176,7 @@ class Refund(Base):
     amount_cents: Mapped[int]
     reference: Mapped[str | None]
     created_at: Mapped[datetime]
+    xid: Mapped[int | None] = mapped_column(TransactionId(), server_default=text("event_xid()"))
 
     __table_args__ = (
         ForeignKeyConstraint(["payment_id", "customer_id"], ["payments.id", "payments.customer_id"]),

@@ -182,6 +182,13 @@ class Invoice(Versioned, Base):
         ),
         Index("ix_invoices_unpaid", "customer_id", "due_at", postgresql_where=text(f"status IN ({listed(UNPAID)})")),
         Index(
+            "ix_invoices_outstanding",
+            "currency",
+            "due_at",
+            postgresql_include=["amount_due_cents"],
+            postgresql_where=text("status = 'OPEN' AND test_clock_id IS NULL"),
+        ),
+        Index(
             "ix_invoices_overdue",
             "due_at",
             postgresql_where=text("status = 'OPEN' AND test_clock_id IS NULL"),

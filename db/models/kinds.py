@@ -14,6 +14,7 @@ from db.models.corrections import CreditNote, CreditNoteLine, Refund, Reversal
 from db.models.customers import Customer
 from db.models.discounts import Coupon, Discount
 from db.models.events import Event
+from db.models.figures import MrrMovement
 from db.models.invoices import Invoice, InvoiceLine
 from db.models.payments import Allocation, LedgerEntry, Payment
 from db.models.plans import Plan
@@ -189,7 +190,10 @@ KIND_OF = {kind.model: kind for kind in KINDS}
 VISIBLE: dict[type[Base], Visible] = {
     **{kind.model: kind.visible for kind in KINDS if kind.visible is not None},
     **dict.fromkeys(
-        (Allocation, BillingHold, BillingPeriod, InvoiceLine, LedgerEntry, PendingLine, Refund, Reversal, Trial),
+        (
+            *(Allocation, BillingHold, BillingPeriod, InvoiceLine, LedgerEntry, MrrMovement, PendingLine, Refund),
+            *(Reversal, Trial),
+        ),
         is_the_customers,
     ),
 }

@@ -27,6 +27,9 @@ from db.models.base import (
     json_object,
 )
 
+UNCOUNTED = "counted_status IS DISTINCT FROM status AND test_clock_id IS NULL"
+"""Condition for subscriptions whose status servers of earlier releases have changed without an MRR movement."""
+
 
 class Subscription(Versioned, Base):
     """A subscription of a customer to a plan.
@@ -36,7 +39,8 @@ class Subscription(Versioned, Base):
     the cancellation request, `ended_at` the time it took effect. A cancellation at a given time is at `cancel_at`
     and settles the unused part of the period by `cancel_settlement`. The current plan and quantity are valid since
     `terms_at`. `pending_plan_id` and `pending_quantity` take effect with the next period. `test_clock_id` is a copy of
-    the customer's.
+    the customer's. `mrr_cents` and `counted_status` are what its MRR movements add up to: null on test clocks, and if a
+    server of an earlier release created it (see `services.repairs`).
     """
 
     __tablename__ = "subscriptions"
@@ -65,10 +69,14 @@ class Subscription(Versioned, Base):
     pending_quantity: Mapped[int | None] = mapped_column(Integer)
     pending_since: Mapped[datetime | None]
     test_clock_id: Mapped[TestClockId | None] = mapped_column(ForeignKey("test_clocks.id"))
+    mrr_cents: Mapped[int | None]
+    counted_status: Mapped[SubscriptionStatus | None]
     custom_metadata: Mapped[dict[str, str]] = mapped_column("metadata")
 
     __table_args__ = (
         check_enum("status", SubscriptionStatus),
+        CheckConstraint("mrr_cents >= 0", name="mrr_cents"),
+        check_enum("counted_status", SubscriptionStatus),
         CheckConstraint("quantity >= 1", name="quantity"),
         CheckConstraint("anchor_ordinal >= 0", name="anchor_ordinal"),
         check_enum("first_period", FirstPeriod),
@@ -145,6 +153,7 @@ class Subscription(Versioned, Base):
             postgresql_include=["created_at", "plan_id"],
             postgresql_where=is_set_in_real_time("trial_end"),
         ),
+        Index("ix_subscriptions_uncounted", "next_billing_at", "id", postgresql_where=text(UNCOUNTED)),
         Index(
             "ix_subscriptions_due",
             "next_billing_at",

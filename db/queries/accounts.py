@@ -104,6 +104,7 @@ HEAD = bind(
     subscription=bind(
         SubscriptionState,
         Subscription,
+        counted_status=type_coerce(Subscription.counted_status, Text()),
         next_ordinal=func.coalesce(LATEST_PERIOD.c.ordinal + 1, 0),
         billed_until=LATEST_PERIOD.c.billed_until,
         whole_seconds=LATEST_PERIOD.c.whole_seconds,

@@ -111,3 +111,16 @@ def customers_with_other_copies(event_types: Iterable[str], number: int) -> str:
         LEFT JOIN subscriptions AS live ON live.customer_id = customers.id AND live.status <> 'CANCELED'
         WHERE {DIFFERS}
     """  # noqa: S608
+
+
+FILL_XIDS = """
+    UPDATE {table} AS r
+    SET xid = (
+        SELECT e.xid FROM events AS e
+        WHERE e.object_id = r.payment_id AND e.type = '{event}' AND e.occurred_at = r.created_at
+        ORDER BY e.version
+        LIMIT 1
+    )
+    WHERE r.xid IS NULL
+"""
+"""Sets the `xid` of refunds or reversals to that of their event, or of one of their events in the same second."""

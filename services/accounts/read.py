@@ -11,6 +11,7 @@ from billing.account import Account
 from billing.discounts import DiscountState
 from billing.enums import Settlement
 from billing.ids import CustomerId, SubscriptionId
+from billing.mrr import count_as_stored
 from db.access.scope import actor_of
 from db.queries.accounts import Head, head_by_customer, heads_by_subscription, unpaid_invoices_by_customer
 from db.queries.discounts import discounts_in_force
@@ -56,6 +57,8 @@ async def fill_accounts(session: AsyncSession, heads: Sequence[Head]) -> list[Ac
         for waiting in await pending_lines_by_subscriptions(session, list(by_subscription)):
             by_subscription[waiting.subscription_id].pending_lines.append(waiting.line)
     await read_lines_to_credit(session, by_subscription)
+    for account in by_subscription.values():
+        count_as_stored(account)
     return accounts
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.discounts import DiscountState, NewDiscount
+from billing.mrr import count, movements_of
 from billing.new_records import (
     Line,
     NewAllocation,
@@ -23,6 +24,7 @@ from billing.new_records import (
     NewEvent,
     NewInvoice,
     NewLedgerEntry,
+    NewMovement,
     NewPayment,
     NewPendingLine,
     NewPeriod,
@@ -49,6 +51,7 @@ from db.models import (
     Invoice,
     InvoiceLine,
     LedgerEntry,
+    MrrMovement,
     Payment,
     PendingLine,
     Refund,
@@ -57,6 +60,7 @@ from db.models import (
     Trial,
 )
 from db.models.base import table_of
+from db.queries.movements import latest_movements
 
 CHANGED_CUSTOMER = updates(
     Customer,
@@ -69,6 +73,7 @@ CHANGED_CUSTOMER = updates(
 )
 OF_THE_LATEST_PERIOD = ("next_ordinal", "billed_until", "whole_seconds")
 
+MOVEMENT = inserts(MrrMovement, NewMovement)
 NEW_SUBSCRIPTION = inserts(Subscription, NewSubscription, without=OF_THE_LATEST_PERIOD)
 CHANGED_SUBSCRIPTION = updates(
     Subscription, SubscriptionState, keys=("id", "customer_id"), without=(*OF_THE_LATEST_PERIOD, "test_clock_id")
@@ -143,11 +148,13 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     def changed(name: str) -> list[Any]:
         return [row for account in accounts for row in getattr(account, name).values()]
 
+    movements = await new_movements(session, accounts)
     await change_periods(session, accounts)
     await delete_removed_lines(session, accounts)
     writes = Writes()
     writes.add(CHANGED_CUSTOMER, [account.customer for account in accounts if account.customer_changed])
     writes.add(NEW_SUBSCRIPTION, [account.subscription for account in accounts if account.is_new])
+    writes.add(MOVEMENT, movements)
     writes.add(PERIOD, decided(attrgetter("periods")))
     trials: list[NewTrial] = decided(attrgetter("trials"))
     writes.add(TRIAL, [trial for trial in trials if not trial.promised])
@@ -172,8 +179,8 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     writes.add(RELEASED_ALLOCATION, decided(attrgetter("released_allocations")))
     writes.add(LEDGER_ENTRY, decided(attrgetter("ledger_entries")))
     writes.add(CHANGED_INVOICE, changed("changed_invoices"))
-    renewed = [account.subscription for account in accounts if account.subscription_changed and not account.is_new]
-    writes.add(CHANGED_SUBSCRIPTION, renewed)
+    changes = [account for account in accounts if account.subscription_changed or account.counted_changes]
+    writes.add(CHANGED_SUBSCRIPTION, [account.subscription for account in changes if not account.is_new])
     events = decided(attrgetter("events"))
     writes.add(EVENT, events)
     announce_events(session, events)
@@ -181,6 +188,27 @@ async def store(session: AsyncSession, accounts: Sequence[Account]) -> None:
     billed = [account.known_subscription.id for account in accounts if account.held and is_hold_resolved(account)]
     if billed:
         await session.execute(delete(BillingHold).where(BillingHold.subscription_id.in_(billed)))
+
+
+async def new_movements(session: AsyncSession, accounts: Sequence[Account]) -> list[NewMovement]:
+    """Returns the MRR movements for the changes of subscriptions and discounts.
+
+    Reads the latest movements of the customers, unless nothing moves.
+    """
+    for account in accounts:
+        if account.subscription_changed or account.new_discounts or account.changed_discounts:
+            count(account, account.events[-1].occurred_at)
+    moved = [account for account in accounts if account.counted_changes]
+    if not moved:
+        return []
+    latest = await latest_movements(session, [account.customer.id for account in moved])
+    found: list[NewMovement] = []
+    for account in moved:
+        movements = movements_of(account, latest.get(account.customer.id))
+        # The next account may be another subscription of the customer.
+        latest[account.customer.id] = movements[-1]
+        found += movements
+    return found
 
 
 def is_hold_resolved(account: Account) -> bool:
