@@ -17,6 +17,7 @@ from billing.errors import (
 )
 from billing.ids import CreditNoteId, InvoiceId, PaymentId
 from billing.money import checked_cents
+from billing.mrr import count
 from billing.new_records import NewAllocation, NewLedgerEntry, ReleasedAllocation
 from billing.records import AllocationState, InvoiceState, SubscriptionState
 
@@ -208,9 +209,11 @@ def update_past_due(account: Account, at: datetime) -> None:
     if overdue and subscription.status is SubscriptionStatus.ACTIVE:
         subscription.status = SubscriptionStatus.PAST_DUE
         account.record_change(EventType.SUBSCRIPTION_PAST_DUE, subscription, at)
+        count(account, at)
     elif not overdue and subscription.status is SubscriptionStatus.PAST_DUE:
         subscription.status = SubscriptionStatus.ACTIVE
         account.record_change(EventType.SUBSCRIPTION_RECOVERED, subscription, at)
+        count(account, at)
 
 
 def overdue_cutoff(at: datetime) -> datetime:

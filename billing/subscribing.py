@@ -21,6 +21,7 @@ from billing.errors import (
 from billing.ids import PlanId, SubscriptionId
 from billing.limits import MAX_NOTICE_DAYS, MAX_START_DAYS, MAX_TRIAL_DAYS, START_GRACE
 from billing.money import multiply_cents, rejecting_overflow
+from billing.mrr import count
 from billing.new_records import NewInvoice, NewSubscription
 from billing.records import PlanState, SubscriptionState, Terms
 from billing.redeeming import naming_code, redeem
@@ -118,6 +119,7 @@ def subscribe(
             start_subscription(account, starts_at, at, created=True)
         else:
             account.record_change(EventType.SUBSCRIPTION_CREATED, subscription, at)
+    count(account, at)
 
 
 def redeem_all(account: Account, coupons: Sequence[Coupon], at: datetime) -> None:

@@ -15,6 +15,7 @@ from db.database import Database
 from db.driver.errors import is_unavailable
 from services.clock_runs import advance_test_clocks
 from services.customer_sessions import prune_sessions
+from services.figures import add_up_figures
 from services.idempotency import prune
 from services.repairs import repair
 from services.runs import Report, require_has_come, run_renewals
@@ -41,7 +42,7 @@ async def tick(
     throttle: RunThrottle = NO_THROTTLE,
     on_report: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
-    """Runs renewals, advances test clocks, repairs data, and deletes expired idempotency keys and sessions.
+    """Runs renewals, advances test clocks, repairs data, adds up figures, and deletes expired keys and sessions.
 
     An error in one part is logged and does not stop the other parts. The first error is raised at the end. `on_report`
     receives the report of each chunk of renewals. Raises `AsOfInTheFuture`.
@@ -77,6 +78,8 @@ async def tick(
         await advance_test_clocks(database, now=now, part=part)
     with part("repairs"):
         await repair(database)
+    with part("figures"):
+        await add_up_figures(database)
     with part("pruning"):
         await database.change(lambda session: prune_all(session, now), repeatable=True)
     if errors:

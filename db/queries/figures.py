@@ -1,81 +1,159 @@
-"""Reads of the figures of the business. Objects on test clocks are left out."""
+"""Reads of the figures of the business, and the statements that add them up by day.
+
+`daily_figures` contain what transactions below a watermark have written. A read adds what later ones have written, so
+it is exact at any time. Objects on test clocks are left out.
+"""
 
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.enums import EventType
 from billing.figures import OVERDUE_DAYS, Outstanding, Overdue, Sums
-from billing.periods import NOMINAL_MONTH
 from billing.settling import overdue_cutoff
+from db.models.types import TransactionId
 
 ROWS_PER_READ = 20
 """Number of rows that each read of figures is charged as, because it adds up more rows than it returns."""
 
-MRR = f"""
-    SELECT p.currency, s.status, coalesce(s.trial_end, s.started_at) AS starts_at, s.ended_at,
-        round(
-            p.amount_cents::numeric * s.quantity * CASE p.interval WHEN 'YEAR' THEN 1 WHEN 'MONTH' THEN 12
-                WHEN 'WEEK' THEN {NOMINAL_MONTH}::numeric ELSE {NOMINAL_MONTH}::numeric END
-            / (p.interval_count * CASE p.interval WHEN 'YEAR' THEN 12 WHEN 'MONTH' THEN 12 WHEN 'WEEK' THEN 604800
-                ELSE 86400 END)
-        )::bigint AS mrr_cents
-    FROM subscriptions AS s
-    JOIN plans AS p ON p.id = s.plan_id
-    WHERE s.test_clock_id IS NULL AND s.started_at IS NOT NULL
-"""  # noqa: S608
+MOVED = (
+    *("mrr_cents", "new_cents", "expansion_cents", "contraction_cents", "churned_cents", "reactivated_cents"),
+    *("active", "trialing", "past_due"),
+)
+SUMMED = (*MOVED, "invoiced_cents", "collected_cents")
+"""Columns that add up, as in `Sums`."""
 
-SUMS = text(
-    f"""
-    WITH mrr AS ({MRR}), changes AS (
-        SELECT currency, starts_at AS at, mrr_cents, mrr_cents AS new_cents, 0 AS churned_cents, 0 AS active,
-            0 AS trialing, 0 AS past_due, 0 AS invoiced_cents, 0 AS collected_cents
-        FROM mrr WHERE status <> 'TRIALING'
-        UNION ALL
-        SELECT currency, ended_at, -mrr_cents, 0, mrr_cents, 0, 0, 0, 0, 0 FROM mrr WHERE status = 'CANCELED'
-        UNION ALL
-        SELECT currency, starts_at, 0, 0, 0, (status = 'ACTIVE')::int, (status = 'TRIALING')::int,
-            (status = 'PAST_DUE')::int, 0, 0 FROM mrr
-        UNION ALL
-        SELECT currency, issued_at, 0, 0, 0, 0, 0, 0, amount_cents, 0 FROM invoices
-        WHERE test_clock_id IS NULL AND status NOT IN ('DRAFT', 'VOID')
-        UNION ALL
-        SELECT currency, received_at, 0, 0, 0, 0, 0, 0, 0, amount_cents - refunded_cents - reversed_cents
-        FROM payments WHERE test_clock_id IS NULL
+
+def amounts(**known: str) -> str:
+    """Returns the SQL for the columns of `SUMMED`, which are 0 except the `known` ones."""
+    return ", ".join(f"{known.get(name, '0')} AS {name}" for name in SUMMED)
+
+
+def listed_events(type_: EventType, within: str, columns: str, table: str, joined: str = "") -> str:
+    """Returns a SELECT of the objects that events are about: one look-up by primary key for each event.
+
+    LIMIT keeps PostgreSQL from reading the whole table instead.
+    """
+    return f"""
+        SELECT o.currency, {columns}
+        FROM events AS e
+        CROSS JOIN LATERAL (
+            SELECT * FROM {table} WHERE id = e.object_id AND customer_id = e.customer_id LIMIT 1
+        ) AS o
+        {joined}
+        WHERE e.type = '{type_}' AND {within} AND o.test_clock_id IS NULL
+    """  # noqa: S608
+
+
+def day_of(instant: str) -> str:
+    return f"CAST({instant} AT TIME ZONE 'UTC' AS date) AS day"
+
+
+def changes(*conditions: str) -> str:
+    """Returns a SELECT of all that transactions have changed, as rows of `daily_figures` that are not added up.
+
+    `conditions` on the column `xid` choose the transactions.
+    """
+    within = " AND ".join(f"e.xid {condition}" for condition in conditions)
+    returned = amounts(collected_cents="-r.amount_cents")
+    mrr = amounts(**{name: name for name in MOVED})
+    return " UNION ALL ".join(
+        (
+            f"SELECT currency, {day_of('at')}, {mrr} FROM mrr_movements AS e WHERE {within}",  # noqa: S608
+            listed_events(
+                EventType.INVOICE_FINALIZED,
+                within,
+                f"{day_of('o.issued_at')}, {amounts(invoiced_cents='o.amount_cents')}",
+                "invoices",
+            ),
+            listed_events(
+                EventType.INVOICE_VOIDED,
+                within,
+                f"{day_of('e.occurred_at')}, {amounts(invoiced_cents='-o.amount_cents')}",
+                "invoices",
+            ),
+            listed_events(
+                EventType.PAYMENT_RECORDED,
+                within,
+                f"{day_of('o.received_at')}, {amounts(collected_cents='o.amount_cents')}",
+                "payments",
+            ),
+            *(
+                listed_events(
+                    type_,
+                    within,
+                    f"{day_of('r.created_at')}, {returned}",
+                    "payments",
+                    f"JOIN {table} AS r ON r.payment_id = o.id AND r.customer_id = o.customer_id AND r.xid = e.xid",
+                )
+                for type_, table in (
+                    (EventType.PAYMENT_REVERSED, "reversals"),
+                    (EventType.PAYMENT_REFUNDED, "refunds"),
+                )
+            ),
+        )
     )
-    SELECT currency, date_trunc('month', at, 'UTC') AS month, sum(mrr_cents)::bigint AS mrr_cents,
-        sum(new_cents)::bigint AS new_cents, 0 AS expansion_cents, 0 AS contraction_cents,
-        sum(churned_cents)::bigint AS churned_cents, 0 AS reactivated_cents, sum(active)::bigint AS active,
-        sum(trialing)::bigint AS trialing, sum(past_due)::bigint AS past_due,
-        sum(invoiced_cents)::bigint AS invoiced_cents, sum(collected_cents)::bigint AS collected_cents
-    FROM changes
+
+
+def with_xids(sql: str, *names: str) -> TextClause:
+    return text(sql).bindparams(*(bindparam(name, type_=TransactionId()) for name in names))
+
+
+LATER = changes(">= :below")
+WATERMARK = text("SELECT below_xid FROM figures_watermark")
+
+
+def from_watermark(columns: str, sums: str) -> TextClause:
+    """Returns a statement for `columns` of `sums`, with the watermark as first column of each row.
+
+    `sums` must contain everything below the watermark :below. If the watermark has moved meanwhile, there is one row,
+    without sums.
+    """
+    return with_xids(
+        f"SELECT w.below_xid, {columns} FROM figures_watermark AS w LEFT JOIN ({sums}) AS s ON w.below_xid = :below",  # noqa: S608
+        "below",
+    )
+
+
+SUMS = from_watermark(
+    f"s.currency, s.month, {', '.join(SUMMED)}",
+    f"""
+    SELECT currency, date_trunc('month', day)::date AS month, {", ".join(f"sum({name}) AS {name}" for name in SUMMED)}
+    FROM (SELECT currency, day, {", ".join(SUMMED)} FROM daily_figures UNION ALL {LATER}) AS each
     GROUP BY 1, 2
     ORDER BY 1, 2
-    """  # noqa: S608
+    """,  # noqa: S608
 )
 
-MRR_AT = text(
-    f"""
-    WITH mrr AS ({MRR})
-    SELECT currency, sum(mrr_cents)::bigint AS mrr_cents
-    FROM mrr
-    WHERE starts_at <= :at AND (ended_at IS NULL OR ended_at > :at)
+MRR_AT = from_watermark(
+    "s.currency, s.mrr_cents",
+    """
+    SELECT currency, sum(mrr_cents) AS mrr_cents
+    FROM (
+        SELECT currency, mrr_cents FROM daily_figures WHERE day < :day
+        UNION ALL
+        SELECT currency, mrr_cents FROM mrr_movements WHERE at >= :midnight AND at <= :at
+        UNION ALL
+        SELECT currency, mrr_cents FROM mrr_movements WHERE xid >= :below AND at < :midnight
+    ) AS each
     GROUP BY currency
-    """  # noqa: S608
+    """,
 )
 
 AGES = ", ".join(
-    f"sum(amount_due_cents) FILTER (WHERE {age}) AS cents_{place}, count(*) FILTER (WHERE {age}) AS invoices_{place}"
-    for place, age in enumerate(
+    f"sum(amount_due_cents) FILTER (WHERE {age}), count(*) FILTER (WHERE {age})"
+    for age in (
         f"due_at < :end_{place}" + ("" if most is None else f" AND due_at >= :start_{place}")
-        for place, (least, most) in enumerate(OVERDUE_DAYS)
+        for place, (_, most) in enumerate(OVERDUE_DAYS)
     )
 )
 OUTSTANDING = text(
     f"""
-    SELECT currency, sum(amount_due_cents) AS cents, {AGES}
+    SELECT currency, sum(amount_due_cents), {AGES}
     FROM invoices
     WHERE status = 'OPEN' AND test_clock_id IS NULL
     GROUP BY currency
@@ -89,24 +167,33 @@ SumsByMonth = dict[str, dict[datetime, Sums]]
 async def sums_by_month(session: AsyncSession) -> SumsByMonth:
     """Returns the sums of all months with changes."""
     found: defaultdict[str, dict[datetime, Sums]] = defaultdict(dict)
-    for currency, month, *sums in await session.execute(SUMS):
-        found[currency][month.astimezone(UTC)] = Sums(*sums)
+    for currency, month, *sums in await read_from_watermark(session, SUMS):
+        found[currency][datetime(month.year, month.month, 1, tzinfo=UTC)] = Sums(*map(int, sums))
     return found
 
 
 async def mrr_at(session: AsyncSession, at: datetime) -> dict[str, int]:
     """Returns the MRR at an instant, by currency."""
-    return dict(tuple(row) for row in await session.execute(MRR_AT, {"at": at}))
+    found = await read_from_watermark(session, MRR_AT, at=at, midnight=overdue_cutoff(at), day=at.date())
+    return {currency: int(cents) for currency, cents in found}
+
+
+async def read_from_watermark(
+    session: AsyncSession, statement: TextClause, **values: datetime | date
+) -> Sequence[Sequence[Any]]:
+    """Returns the rows of a statement from `from_watermark`, without the watermark."""
+    below = await session.scalar(WATERMARK)
+    while True:
+        rows = (await session.execute(statement, {"below": below, **values})).all()
+        if rows[0][0] == below:
+            # A single row without a currency stands for no rows.
+            return [row[1:] for row in rows if row[1] is not None]
+        below = rows[0][0]
 
 
 async def outstanding(session: AsyncSession, now: datetime) -> dict[str, Outstanding]:
     """Returns what is due on OPEN invoices, by currency."""
-    today = overdue_cutoff(now)
-    values: dict[str, Any] = {}
-    for place, (least, most) in enumerate(OVERDUE_DAYS):
-        values[f"end_{place}"] = today - timedelta(days=least - 1)
-        if most is not None:
-            values[f"start_{place}"] = today - timedelta(days=most)
+    found = await session.execute(OUTSTANDING, bounds_of_ages(now))
     return {
         currency: Outstanding(
             int(cents),
@@ -115,5 +202,67 @@ async def outstanding(session: AsyncSession, now: datetime) -> dict[str, Outstan
                 for place, (least, most) in enumerate(OVERDUE_DAYS)
             ],
         )
-        for currency, cents, *ages in await session.execute(OUTSTANDING, values)
+        for currency, cents, *ages in found
     }
+
+
+def bounds_of_ages(now: datetime) -> Mapping[str, datetime]:
+    """Returns the due times at which each bucket of overdue invoices starts and ends."""
+    today = overdue_cutoff(now)
+    bounds = {}
+    for place, (least, most) in enumerate(OVERDUE_DAYS):
+        bounds[f"end_{place}"] = today - timedelta(days=least - 1)
+        if most is not None:
+            bounds[f"start_{place}"] = today - timedelta(days=most)
+    return bounds
+
+
+LOCK = text("SELECT below_xid FROM figures_watermark FOR UPDATE SKIP LOCKED")
+
+NEXT_WATERMARK = with_xids(
+    """
+    SELECT event_horizon() AS horizon,
+        (SELECT min(xid) FROM (
+            (SELECT xid FROM events WHERE xid >= :below ORDER BY xid, position OFFSET :rows LIMIT 1)
+            UNION ALL
+            (SELECT xid FROM mrr_movements WHERE xid >= :below ORDER BY xid OFFSET :rows LIMIT 1)
+        ) AS later) AS full_at,
+        (SELECT min(xid) FROM (
+            (SELECT xid FROM events WHERE xid >= :below ORDER BY xid, position LIMIT 1)
+            UNION ALL
+            (SELECT xid FROM mrr_movements WHERE xid >= :below ORDER BY xid LIMIT 1)
+        ) AS later) AS first
+    """,
+    "below",
+)
+
+ADD_UP = with_xids(
+    f"""
+    INSERT INTO daily_figures AS d (currency, day, {", ".join(SUMMED)})
+    SELECT currency, day, {", ".join(f"sum({name})" for name in SUMMED)}
+    FROM ({changes(">= :below", "< :until")}) AS each
+    GROUP BY currency, day
+    ON CONFLICT (currency, day) DO UPDATE SET {", ".join(f"{name} = d.{name} + excluded.{name}" for name in SUMMED)}
+    """,  # noqa: S608
+    "below",
+    "until",
+)
+
+MOVE = with_xids("UPDATE figures_watermark SET below_xid = :until", "until")
+
+
+async def add_up_next(session: AsyncSession, rows: int) -> bool:
+    """Adds what the next transactions wrote to the days, about `rows` rows, and moves the watermark.
+
+    Returns False if nothing is left, or if another worker is doing it. A transaction is never split.
+    """
+    below = await session.scalar(LOCK)
+    if below is None:
+        return False
+    horizon, full_at, first = (await session.execute(NEXT_WATERMARK, {"below": below, "rows": rows})).one()
+    if first is None or first >= horizon:
+        return False
+    until = horizon if full_at is None else min(horizon, max(full_at, first + 1))
+    await session.execute(ADD_UP, {"below": below, "until": until})
+    await session.execute(MOVE, {"until": until})
+    return bool(until < horizon)

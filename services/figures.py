@@ -1,0 +1,21 @@
+"""The job that adds up the figures of the business by day."""
+
+import time
+
+from db.database import Database
+from db.queries.figures import add_up_next
+
+ROWS_AT_ONCE = 10_000
+"""Approximate maximum number of events, and of MRR movements, that are added up in one transaction."""
+
+FIGURES_SECONDS = 10
+"""Approximate time limit for adding up figures in one tick. The first ticks after an upgrade have a history to add."""
+
+
+async def add_up_figures(database: Database) -> None:
+    """Adds up what was written since the last call, for at most about `FIGURES_SECONDS`."""
+    deadline = time.monotonic() + FIGURES_SECONDS
+    # Safe to repeat: the watermark and the sums change together.
+    while await database.change(lambda session: add_up_next(session, ROWS_AT_ONCE), repeatable=True):
+        if time.monotonic() > deadline:
+            return
