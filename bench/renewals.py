@@ -28,12 +28,12 @@ from billing.ids import new_id
 from billing.paying import apply_payment
 from billing.subscribing import subscribe
 from billing.taxes import TaxRegistration
-from cli.demo import new_account, terms_of, values
 from db.database import Database, single_connection
 from db.embedded import EmbeddedPostgres
 from db.migrations import migrate
 from db.models import Customer, Plan, Subscription
 from services.accounts.write import store
+from services.demo.accounts import new_account, terms_of, values
 from services.discounts import create_coupon
 from services.runs import run_renewals
 from services.sellers import update_seller

@@ -66,6 +66,9 @@ MAX_PERIODS_AT_ONCE = 400
 
 MAX_UPCOMING_INVOICES = 24
 
+DEMO_CUSTOMERS, MAX_DEMO_CUSTOMERS = 40, 200
+"""Default and maximum number of customers in demo data that a request creates."""
+
 MONTHS, MAX_MONTHS = 12, 60
 """Default and maximum number of months of which the figures are read at once."""
 

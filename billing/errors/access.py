@@ -25,6 +25,11 @@ class CreditNotAllowed(BillingError):
     description = "The change would credit more than it charges, which a customer session may not do."
 
 
+class DatabaseNotEmpty(BillingError):
+    code = "DATABASE_NOT_EMPTY"
+    description = "The database already has customers, plans, a seller, tax rates or coupons."
+
+
 class ApiKeyNotFound(BillingError):
     code = "API_KEY_NOT_FOUND"
     description = (

@@ -20,6 +20,7 @@ from graph.schema.fields.scalars import SCALARS
 from graph.schema.mutations.access import AccessMutations
 from graph.schema.mutations.corrections import CorrectionMutations
 from graph.schema.mutations.customers import CustomerMutations
+from graph.schema.mutations.demo import DemoMutations
 from graph.schema.mutations.discounts import DiscountMutations
 from graph.schema.mutations.invoices import InvoiceMutations
 from graph.schema.mutations.moving import MovingMutations
@@ -49,6 +50,7 @@ class Mutation(
     DiscountMutations,
     TestClockMutations,
     AccessMutations,
+    DemoMutations,
 ):
     pass
 

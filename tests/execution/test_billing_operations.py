@@ -35,13 +35,13 @@ from sqlalchemy import select
 
 from billing.limits import MAX_CENTS
 from cli.demo import fill
-from cli.demo_terms import PLANS
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Base, Customer
 from graph.schema.root import core_schema, sdl
 from graph.server.app import create_app
 from graph.settings import Settings
+from services.demo.terms import PLANS
 from tests.execution.operations import Enriched, generated
 from tests.support import NOW, Api, TestClock, events_settle, patient
 

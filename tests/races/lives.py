@@ -11,11 +11,11 @@ from billing.enums import EventType, ObjectType, PaymentMethod, PlanInterval
 from billing.ids import new_id
 from billing.paying import apply_payment
 from billing.subscribing import CancellationRequest, decide_cancellation, subscribe
-from cli.demo import DemoCustomer, live_until, new_account, store_made, terms_of
-from cli.demo_terms import created
 from db.database import Database
 from db.models import Plan
 from services.accounts.write import store_events
+from services.demo.accounts import DemoCustomer, live_until, new_account, store_made, terms_of
+from services.demo.terms import created
 from tests.support import NOW, a_customer, a_plan
 
 AT_ONCE = 500

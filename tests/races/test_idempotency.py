@@ -33,7 +33,7 @@ WITHOUT_A_KEY = {
     *("updateInvoice", "updatePayment"),
     *("createApiKey", "revokeApiKey", "createCustomerSession"),
     *("updateSeller", "archiveTaxRate", "confirmTaxId"),
-    *("archiveCoupon", "removeDiscount"),
+    *("archiveCoupon", "removeDiscount", "createDemoData"),
 }
 """Mutations that do not bill or move money. A retry has the same result, is rejected, or creates another API key,
 session or version of the seller.

@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.enums import InvoiceStatus
 from billing.errors import InvoiceNotFound, InvoiceOpen
 from billing.ids import InvoiceId
-from cli.demo import DemoCustomer
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Invoice
+from services.demo.accounts import DemoCustomer
 from services.drafts import OneOffLine, add_invoice_line, create_invoice, delete_draft_invoice, finalize_invoice
 from services.idempotency import Outcome
 from tests.faults.locks import are_waiting

@@ -18,9 +18,9 @@ from billing.account import Account
 from billing.changes import ChangeMode
 from billing.enums import RunTrigger
 from billing.subscribing import CancellationRequest, decide_cancellation
-from cli.demo import DemoCustomer
 from db.database import Database
 from db.models import Plan
+from services.demo.accounts import DemoCustomer
 from services.runs import Report, run_renewals
 from tests.races.fingerprints import Fingerprint, assert_sound, differences, fingerprints
 from tests.races.lives import a_newcomer, a_subscriber, store_customers, store_plans, stored_plans
