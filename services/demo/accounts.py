@@ -126,6 +126,7 @@ def demo_customer(number: int, demo: DemoTerms, draw: random.Random, make_id: Ne
         live_until(account, ends_at, pays=pays)
         cancel_some(account, draw, ends_at)
         live_until(account, as_of, pays=pays)
+        void_some(account, draw, as_of)
     elif draw.random() < 0.5:
         customer.archived_at = as_of
         account.record_change(EventType.CUSTOMER_ARCHIVED, account.customer, as_of, ["archived_at"])
@@ -206,8 +207,8 @@ def live_until(account: Account, as_of: datetime, *, pays: bool) -> None:
 
 
 def make_exception(account: Account, plans: list[Plan], draw: random.Random, as_of: datetime) -> None:
-    """Changes one subscription in ten, records an advance payment for one customer in twenty, credits a part of an
-    invoice for as many, and voids some overdue invoices.
+    """Changes one subscription in ten, records an advance payment for one customer in twenty, and credits a part of an
+    invoice for as many.
 
     A change of plan credits unused time. If the credit exceeds the price of the new plan, the rest stays as balance.
     """
@@ -224,7 +225,12 @@ def make_exception(account: Account, plans: list[Plan], draw: random.Random, as_
         apply_payment(account, 5000, [], method=card, reference=reference, received_at=as_of, at=as_of)
     elif chance < 0.2:
         credit_some(account, as_of)
-    elif chance > 0.7 and (late := [each for each in account.unpaid if each.due_at and each.due_at < as_of]):
+
+
+def void_some(account: Account, draw: random.Random, as_of: datetime) -> None:
+    """Voids the latest overdue invoice of some customers."""
+    late = [each for each in account.unpaid if each.due_at and each.due_at < as_of]
+    if late and draw.random() > 0.7:
         [invoice] = [each for each in account.invoices if each.id == late[-1].id]
         void(account, invoice, [], as_of, credited_elsewhere=False, discounts=invoice.discounts or ())
 

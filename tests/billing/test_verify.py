@@ -34,6 +34,7 @@ from db.queries.invariants.corrections import (
     REFUNDED_CREDIT_NOTES,
 )
 from db.queries.invariants.discounts import PERIODS_USED, REDEMPTIONS
+from db.queries.invariants.figures import COUNTED, DAYS, KINDS, MOVEMENTS
 from db.queries.invariants.money import (
     AMOUNTS_DUE,
     BALANCE_APPLIED,
@@ -366,6 +367,10 @@ async def test_books_in_order_break_nothing(books: Books) -> None:
         REFUNDED_AND_REVERSED_PAYMENTS.name: 4,
         REFUNDED_CREDIT_NOTES.name: 4,
         CREDIT_NOTE_NUMBERS.name: 4,
+        COUNTED.name: 9,
+        MOVEMENTS.name: 11,
+        KINDS.name: 9,
+        DAYS.name: 0,
     }
     assert [each.remark for each in checks if each.remark] == [", 1 with only void invoices"]
 
@@ -1029,6 +1034,42 @@ CASES = (
         NUMBERS,
         "UPDATE invoices SET number = 'BOB-0003' WHERE id = :bob_draft",
         "invoice {bob_draft}: is DRAFT and has the number BOB-0003",
+    ),
+    Case(
+        "an MRR that no movement explains",
+        COUNTED,
+        "UPDATE subscriptions SET mrr_cents = mrr_cents + 1 WHERE id = :gus_subscription",
+        "subscription {gus_subscription}: counts with 2943, but its movements add up to 2942",
+    ),
+    Case(
+        "a status that no movement explains",
+        COUNTED,
+        "UPDATE subscriptions SET counted_status = 'PENDING' WHERE id = :gus_subscription",
+        "subscription {gus_subscription}: counts as PENDING, but its movements do not",
+    ),
+    Case(
+        "a movement that is missing",
+        MOVEMENTS,
+        "UPDATE mrr_movements SET sequence = 2 WHERE customer_id = :gus",
+        "customer {gus}: MRR movement 2 follows movement 0",
+    ),
+    Case(
+        "a movement that ends elsewhere",
+        MOVEMENTS,
+        "UPDATE mrr_movements SET after_cents = 1 WHERE customer_id = :gus",
+        "customer {gus}: MRR movement 1 ends at 1, not at 2942",
+    ),
+    Case(
+        "a new customer who counts as an expansion",
+        KINDS,
+        "UPDATE mrr_movements SET new_cents = 0, expansion_cents = new_cents WHERE customer_id = :gus",
+        "customer {gus}: in the month from 2026-01-01, its MRR movement from 0 by 2942 is of another kind",
+    ),
+    Case(
+        "a day on which nothing was written",
+        DAYS,
+        "INSERT INTO daily_figures VALUES ('EUR', '2026-01-31', 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0)",
+        "EUR on 2026-01-31: the figures of the day are not what was written",
     ),
 )
 

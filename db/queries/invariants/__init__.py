@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from db.models.kinds import KINDS
-from db.queries.invariants import corrections, discounts, money, records, subscriptions, taxes
+from db.queries.invariants import corrections, discounts, figures, money, records, subscriptions, taxes
 from db.queries.invariants.rule import Invariant
 
 INVARIANTS = (
@@ -54,6 +54,10 @@ INVARIANTS = (
     records.LAST_NUMBERS,
     records.NUMBERS,
     corrections.CREDIT_NOTE_NUMBERS,
+    figures.COUNTED,
+    figures.MOVEMENTS,
+    figures.KINDS,
+    figures.DAYS,
 )
 
 ACKNOWLEDGED = Invariant(
