@@ -63,6 +63,7 @@ WRITTEN = {
     "allocations": "customer_id",
     "ledger_entries": "customer_id",
     "pending_lines": "customer_id",
+    "mrr_movements": "customer_id",
     "credit_notes": "customer_id",
     "credit_note_lines": "customer_id",
     "reversals": "customer_id",

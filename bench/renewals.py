@@ -25,6 +25,7 @@ from billing.account import Account
 from billing.coupon_validation import CouponRequest
 from billing.enums import CouponDuration, PaymentMethod, RunTrigger, TaxCategory, TaxKind
 from billing.ids import new_id
+from billing.mrr import count
 from billing.paying import apply_payment
 from billing.subscribing import subscribe
 from billing.taxes import TaxRegistration
@@ -32,6 +33,7 @@ from db.database import Database, single_connection
 from db.embedded import EmbeddedPostgres
 from db.migrations import migrate
 from db.models import Customer, Plan, Subscription
+from services.accounts.read import read_accounts
 from services.accounts.write import store
 from services.demo.accounts import new_account, terms_of, values
 from services.discounts import create_coupon
@@ -99,6 +101,10 @@ async def redeem_coupon(database: Database) -> None:
     async with database.sessions.begin() as session:
         await create_coupon(session, request, now=NOW)
         await session.execute(text(REDEEM))
+        accounts = await read_accounts(session, (await session.scalars(select(Subscription.id))).all())
+        for account in accounts:
+            count(account, NOW)
+        await store(session, accounts)
 
 
 async def statements_of_chunks(database: Database) -> list[int]:

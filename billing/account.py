@@ -79,6 +79,8 @@ class Account:
     # Decisions, to be stored by `services.accounts.write`.
     counted_changes: list[CountedChange] = field(default_factory=list)
     """Changes of what the figures count the subscription as, in order. See `billing.mrr`."""
+    is_counted: bool = True
+    """False if the subscription or a discount changed since `billing.mrr` last counted the subscription."""
     periods: list[NewPeriod] = field(default_factory=list)
     changed_periods: list[PeriodChange] = field(default_factory=list)
     trials: list[NewTrial] = field(default_factory=list)
@@ -142,6 +144,7 @@ class Account:
                 self.customer_changed = True
             case SubscriptionState():
                 self.subscription_changed = True
+                self.is_counted = False
                 customer = self.customer
                 copies = (subject.status, subject.plan_id) if subject.is_live else (None, None)
                 # If this subscription had already ended, the customer may have another one that is live.
@@ -163,6 +166,7 @@ class Account:
 
     def change_discount(self, discount: DiscountState) -> None:
         """Marks a discount as changed, so that it is stored."""
+        self.is_counted = False
         if not isinstance(discount, NewDiscount):
             self.changed_discounts[discount.id] = discount
 

@@ -22,29 +22,15 @@ PAYING = (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
 """Statuses of subscriptions that have MRR."""
 
 
-def mrr_cents(account: Account, at: datetime) -> int:
-    """Returns the MRR of the account's subscription: 0 unless its status is ACTIVE or PAST_DUE."""
-    return recurring_cents(account, at) if account.known_subscription.status in PAYING else 0
-
-
 def recurring_cents(account: Account, at: datetime) -> int:
     """Returns the revenue of the subscription in an average month: its price after discounts, without tax.
 
     `at` is the date of the taxes that an inclusive price contains. It is rounded once, half away from zero.
     """
-    terms = account.known_terms
-    cents, whole = discounted_price(account)
-    if terms.tax is not None and terms.tax.behavior is TaxBehavior.INCLUSIVE and account.tax_rules is not None:
-        taxes = taxes_of_price(terms.tax, account.customer, account.tax_rules, at)
-        cents *= PERCENT_UNITS
-        whole *= PERCENT_UNITS + sum(percent_units(tax.percent) for tax in taxes)
-    return divide(cents * NOMINAL_MONTH, whole * terms.interval.nominal_seconds)
-
-
-def discounted_price(account: Account) -> tuple[int, int]:
-    """Returns the price of a period after the discounts in force, as a fraction: cents, and what to divide them by."""
-    terms = account.known_terms
-    cents, whole = terms.amount_cents, 1
+    terms = account.terms
+    assert terms is not None, "an account with a subscription has terms"
+    # Each renewal computes this, so the usual case takes few function calls.
+    cents, whole = terms.unit_amount_cents * terms.quantity, 1
     if account.discounts:
         for discount in discounts_in_force(account):
             if discount.percent_off is not None:
@@ -52,7 +38,11 @@ def discounted_price(account: Account) -> tuple[int, int]:
                 whole *= PERCENT_UNITS
             elif discount.amount_off_cents is not None:
                 cents = max(0, cents - discount.amount_off_cents * whole)
-    return cents, whole
+    if terms.tax is not None and terms.tax.behavior is TaxBehavior.INCLUSIVE and account.tax_rules is not None:
+        taxes = taxes_of_price(terms.tax, account.customer, account.tax_rules, at)
+        cents *= PERCENT_UNITS
+        whole *= PERCENT_UNITS + sum(percent_units(tax.percent) for tax in taxes)
+    return divide(cents * NOMINAL_MONTH, whole * terms.interval.nominal_seconds)
 
 
 def discounts_in_force(account: Account) -> Sequence[DiscountState]:
@@ -62,18 +52,16 @@ def discounts_in_force(account: Account) -> Sequence[DiscountState]:
     not recurring, and never counts.
     """
     subscription, terms = account.known_subscription, account.known_terms
-    latest = [account.changed_discounts.get(each.id, each) for each in account.discounts]
-    return sorted(
-        (
-            each
-            for each in latest
-            if each.periods != 1
-            and each.is_for_invoice(subscription.id, terms.currency)
-            and (not each.plan_ids or terms.plan_id in each.plan_ids)
-            and (each.has_periods_left or each.covers(subscription.id, subscription.next_ordinal - 1))
-        ),
-        key=attrgetter("place_in_order"),
-    )
+    found = []
+    for discount in account.discounts:
+        # A discount that was removed by its id is not the same record.
+        latest = account.changed_discounts.get(discount.id, discount)
+        if latest.periods == 1 or not latest.is_for_invoice(subscription.id, terms.currency):
+            continue
+        is_for_plan = not latest.plan_ids or terms.plan_id in latest.plan_ids
+        if is_for_plan and (latest.has_periods_left or latest.covers(subscription.id, subscription.next_ordinal - 1)):
+            found.append(latest)
+    return found if len(found) < 2 else sorted(found, key=attrgetter("place_in_order"))
 
 
 def count(account: Account, at: datetime) -> None:
@@ -81,12 +69,14 @@ def count(account: Account, at: datetime) -> None:
 
     The end of a subscription is dated `ended_at` instead. Subscriptions on test clocks are never counted.
     """
+    account.is_counted = True
     subscription = account.subscription
     if subscription is None or subscription.test_clock_id is not None:
         return
-    cents = mrr_cents(account, at)
-    if (cents, subscription.status) != (subscription.mrr_cents or 0, subscription.counted_status):
-        note(account, subscription.ended_at or at, cents, subscription.status)
+    status = subscription.status
+    cents = recurring_cents(account, at) if status in PAYING else 0
+    if cents != (subscription.mrr_cents or 0) or status != subscription.counted_status:
+        note(account, subscription.ended_at or at, cents, status)
 
 
 def note(account: Account, at: datetime, cents: int, status: SubscriptionStatus) -> None:

@@ -196,7 +196,7 @@ async def new_movements(session: AsyncSession, accounts: Sequence[Account]) -> l
     Reads the latest movements of the customers, unless nothing moves.
     """
     for account in accounts:
-        if account.subscription_changed or account.new_discounts or account.changed_discounts:
+        if not account.is_counted:
             count(account, account.events[-1].occurred_at)
     moved = [account for account in accounts if account.counted_changes]
     if not moved:

@@ -18,7 +18,7 @@ from billing.enums import SubscriptionStatus, TaxBehavior, TaxCategory, TaxKind
 from billing.figures import month_of
 from billing.ids import CustomerId, DiscountId, PlanId, SellerId, TaxRateId, TestClockId
 from billing.limits import MAX_CENTS
-from billing.mrr import count, kinds_of_movement, movement_of, movements_of, mrr_cents, recurring_cents
+from billing.mrr import count, kinds_of_movement, movement_of, movements_of, recurring_cents
 from billing.new_records import CountedChange, NewMovement
 from billing.periods import Interval
 from billing.records import MovementState
@@ -119,21 +119,21 @@ def test_mrr_is_one_fraction_rounded_once(
     ],
 )
 def test_prices_count_by_the_average_month(terms: object, expected: int) -> None:
-    assert mrr_cents(started(terms), JUNE) == expected  # type: ignore[arg-type]
+    assert recurring_cents(started(terms), JUNE) == expected  # type: ignore[arg-type]
 
 
 def test_exclusive_taxes_do_not_count() -> None:
     account = started(replace(some_terms(10_000), tax=LineTax(TaxBehavior.EXCLUSIVE)))
     account.tax_rules = tax_rules("20")
 
-    assert mrr_cents(account, JUNE) == 10_000
+    assert recurring_cents(account, JUNE) == 10_000
 
 
 def test_an_inclusive_price_counts_without_its_taxes() -> None:
     account = started(replace(some_terms(11_900), tax=LineTax(TaxBehavior.INCLUSIVE)))
     account.tax_rules = tax_rules("19")
 
-    assert mrr_cents(account, JUNE) == 10_000
+    assert recurring_cents(account, JUNE) == 10_000
 
 
 def test_the_registration_at_that_time_decides_the_included_tax() -> None:
@@ -141,28 +141,28 @@ def test_the_registration_at_that_time_decides_the_included_tax() -> None:
     account.tax_rules = tax_rules("19")
     before = account.tax_rules.registrations[0].valid_from - timedelta(seconds=1)
 
-    assert mrr_cents(account, before) == 11_900
+    assert recurring_cents(account, before) == 11_900
 
 
 def test_a_discount_for_another_plan_does_not_count() -> None:
     account = started(some_terms(10_000))
     account.discounts = [a_discount(account, percent="10", plan_ids=(PlanId(UUID(int=5)),))]
 
-    assert mrr_cents(account, JUNE) == 10_000
+    assert recurring_cents(account, JUNE) == 10_000
 
 
 def test_percentages_apply_before_amounts() -> None:
     account = started(some_terms(10_000))
     account.discounts = [a_discount(account, 1, cents=1000), a_discount(account, 2, percent="10")]
 
-    assert mrr_cents(account, JUNE) == 8000
+    assert recurring_cents(account, JUNE) == 8000
 
 
 def test_a_discount_for_a_single_period_does_not_count() -> None:
     account = started(some_terms(10_000))
     account.discounts = [a_discount(account, percent="50", periods=1)]
 
-    assert mrr_cents(account, JUNE) == 10_000
+    assert recurring_cents(account, JUNE) == 10_000
 
 
 def test_a_discount_counts_until_its_last_period_ends() -> None:
