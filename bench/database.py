@@ -42,7 +42,7 @@ FORGET = (
     "DELETE FROM events WHERE customer_id = ANY ($1) AND type <> 'CUSTOMER_CREATED'",
     *(
         f"DELETE FROM {table} WHERE customer_id = ANY ($1)"
-        for table in ("invoice_lines", "invoices", "billing_periods", "subscriptions")
+        for table in ("mrr_movements", "invoice_lines", "invoices", "billing_periods", "subscriptions")
     ),
     """UPDATE customers SET currency = NULL, last_invoice_number = 0, subscription_status = NULL,
          subscription_plan_id = NULL, version = 1, updated_at = created_at

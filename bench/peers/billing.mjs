@@ -5,6 +5,7 @@ import { invoiceById, pool, read, subscriptionById } from "./rows.mjs";
 
 const NET_DAYS = 14;
 const DAY = 86_400_000;
+const NOMINAL_MONTH = 2_629_746;
 
 class Refusal extends Error {
   constructor(code, message) {
@@ -38,8 +39,9 @@ async function subscribe(client, customerId, planId) {
   const plan = await open(client, planId, customer);
   const at = new Date(Math.max(Math.floor(Date.now() / 1000) * 1000, customer.updated_at.getTime()));
   const end = after(at, plan);
-  const subscription = { id: randomUUID(), customer, plan, at, end };
+  const subscription = { id: randomUUID(), customer, plan, at, end, mrr: mrrOf(plan) };
   await insertSubscription(client, subscription);
+  await insertMovement(client, subscription);
   await updateCustomer(client, subscription);
   await insertPeriod(client, subscription);
   const invoice = await insertInvoice(client, subscription);
@@ -77,14 +79,31 @@ function after(at, { interval, interval_count: count }) {
   return end;
 }
 
-const insertSubscription = (client, { id, customer, plan, at, end }) =>
+// Returns the price of an average month.
+function mrrOf({ amount_cents: cents, interval, interval_count: count }) {
+  const seconds = { DAY: 86_400, WEEK: 604_800, MONTH: NOMINAL_MONTH, YEAR: 12 * NOMINAL_MONTH }[interval];
+  return Math.round((cents * NOMINAL_MONTH) / (count * seconds));
+}
+
+const insertMovement = (client, { id, customer, plan, at, mrr }) =>
+  read(
+    "insert movement",
+    `insert into mrr_movements (customer_id, sequence, subscription_id, currency, at, mrr_cents, new_cents,
+       expansion_cents, contraction_cents, churned_cents, reactivated_cents, active, trialing, past_due, after_cents,
+       month_start_cents, first_at)
+     values ($1, 1, $2, $3, $4, $5, $5, 0, 0, 0, 0, 1, 0, 0, $5, 0, $4)`,
+    [customer.id, id, plan.currency, at, mrr],
+    client,
+  );
+
+const insertSubscription = (client, { id, customer, plan, at, end, mrr }) =>
   read(
     "insert subscription",
     `insert into subscriptions (id, customer_id, plan_id, quantity, status, anchor_at, anchor_ordinal, started_at,
        current_period_start, current_period_end, next_billing_at, cancel_at_period_end, terms_at, metadata, version,
-       created_at, updated_at)
-     values ($1, $2, $3, 1, 'ACTIVE', $4, 0, $4, $4, $5, $5, false, $4, '{}', 1, $4, $4)`,
-    [id, customer.id, plan.id, at, end],
+       created_at, updated_at, mrr_cents, counted_status)
+     values ($1, $2, $3, 1, 'ACTIVE', $4, 0, $4, $4, $5, $5, false, $4, '{}', 1, $4, $4, $6, 'ACTIVE')`,
+    [id, customer.id, plan.id, at, end, mrr],
     client,
   );
 

@@ -24,8 +24,20 @@ from billing.enums import (
     SubscriptionStatus,
 )
 from billing.ids import InvoiceId, InvoiceLineId, SubscriptionId
+from billing.periods import NOMINAL_MONTH, billing_interval
 from billing.records import BillTo
-from db.models import Base, BillingPeriod, Customer, Event, Invoice, InvoiceLine, Plan, Subscription
+from billing.rounding import divide
+from db.models import (
+    Base,
+    BillingPeriod,
+    Customer,
+    Event,
+    Invoice,
+    InvoiceLine,
+    MrrMovement,
+    Plan,
+    Subscription,
+)
 
 NET_DAYS = 14
 
@@ -74,7 +86,7 @@ async def create_subscription(session: AsyncSession, customer_id: UUID, plan_id:
         plan_id=plan.id,
         quantity=1,
     )
-    await stored(session, period)
+    await stored(session, period, new_movement(customer, plan, subscription, at))
     invoice = new_invoice(customer, plan, subscription, at, ends_at)
     await stored(session, invoice)
     line = new_line(plan, invoice)
@@ -145,9 +157,41 @@ def new_subscription(customer: Customer, plan: Plan, at: datetime, ends_at: date
         cancel_at_period_end=False,
         terms_at=at,
         custom_metadata={},
+        mrr_cents=mrr_of(plan),
+        counted_status=SubscriptionStatus.ACTIVE,
         version=1,
         created_at=at,
         updated_at=at,
+    )
+
+
+def mrr_of(plan: Plan) -> int:
+    """Returns the price of an average month."""
+    seconds = billing_interval(plan.interval, plan.interval_count).nominal_seconds
+    return divide(plan.amount_cents * NOMINAL_MONTH, seconds)
+
+
+def new_movement(customer: Customer, plan: Plan, subscription: Subscription, at: datetime) -> MrrMovement:
+    """Returns the first movement of a customer."""
+    mrr_cents = mrr_of(plan)
+    return MrrMovement(
+        customer_id=customer.id,
+        sequence=1,
+        subscription_id=subscription.id,
+        currency=plan.currency,
+        at=at,
+        mrr_cents=mrr_cents,
+        new_cents=mrr_cents,
+        expansion_cents=0,
+        contraction_cents=0,
+        churned_cents=0,
+        reactivated_cents=0,
+        active=1,
+        trialing=0,
+        past_due=0,
+        after_cents=mrr_cents,
+        month_start_cents=0,
+        first_at=at,
     )
 
 

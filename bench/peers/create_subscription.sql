@@ -13,6 +13,7 @@ DECLARE
   ends_at timestamptz;
   subscription_id uuid := uuidv7();
   sequence integer;
+  mrr_cents bigint;
 BEGIN
   SELECT * INTO customer FROM public.customers WHERE id = create_subscription.customer_id FOR NO KEY UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'There is no customer with this id.' USING ERRCODE = 'P0001'; END IF;
@@ -35,11 +36,19 @@ BEGIN
     days => CASE plan.interval WHEN 'DAY' THEN plan.interval_count ELSE 0 END
   )) AT TIME ZONE 'UTC';
   sequence := customer.last_invoice_number + 1;
+  mrr_cents := round(plan.amount_cents * 2629746::numeric / (plan.interval_count * CASE plan.interval
+    WHEN 'DAY' THEN 86400 WHEN 'WEEK' THEN 604800 WHEN 'MONTH' THEN 2629746 ELSE 31556952 END))::bigint;
 
   INSERT INTO public.subscriptions (id, customer_id, plan_id, quantity, status, anchor_at, anchor_ordinal, started_at,
     current_period_start, current_period_end, next_billing_at, cancel_at_period_end, terms_at, metadata, version,
-    created_at, updated_at)
-  VALUES (subscription_id, customer.id, plan.id, 1, 'ACTIVE', at, 0, at, at, ends_at, ends_at, false, at, '{}', 1, at, at);
+    created_at, updated_at, mrr_cents, counted_status)
+  VALUES (subscription_id, customer.id, plan.id, 1, 'ACTIVE', at, 0, at, at, ends_at, ends_at, false, at, '{}', 1, at, at,
+    mrr_cents, 'ACTIVE');
+
+  INSERT INTO public.mrr_movements (customer_id, sequence, subscription_id, currency, at, mrr_cents, new_cents,
+    expansion_cents, contraction_cents, churned_cents, reactivated_cents, active, trialing, past_due, after_cents,
+    month_start_cents, first_at)
+  VALUES (customer.id, 1, subscription_id, plan.currency, at, mrr_cents, mrr_cents, 0, 0, 0, 0, 1, 0, 0, mrr_cents, 0, at);
 
   UPDATE public.customers SET
     currency = plan.currency,

@@ -10,6 +10,8 @@ WITH customer AS (
       months => CASE p.interval WHEN 'MONTH' THEN p.interval_count ELSE 0 END,
       weeks => CASE p.interval WHEN 'WEEK' THEN p.interval_count ELSE 0 END,
       days => CASE p.interval WHEN 'DAY' THEN p.interval_count ELSE 0 END)) AT TIME ZONE 'UTC' AS ends_at,
+    round(p.amount_cents * 2629746::numeric / (p.interval_count * CASE p.interval
+      WHEN 'DAY' THEN 86400 WHEN 'WEEK' THEN 604800 WHEN 'MONTH' THEN 2629746 ELSE 31556952 END))::bigint AS mrr_cents,
     c.at + make_interval(days => coalesce(c.net_days, p.net_days, 14)) AS due_at,
     uuidv7() AS subscription_id, uuidv7() AS invoice_id, uuidv7() AS line_id, c.invoice_prefix,
     jsonb_build_object('name', c.name, 'email', c.email, 'address', c.address, 'tax_id', c.tax_id) AS bill_to
@@ -19,9 +21,16 @@ WITH customer AS (
 ), subscription AS (
   INSERT INTO subscriptions (id, customer_id, plan_id, quantity, status, anchor_at, anchor_ordinal, started_at,
     current_period_start, current_period_end, next_billing_at, cancel_at_period_end, terms_at, metadata, version,
-    created_at, updated_at)
-  SELECT subscription_id, customer_id, plan_id, 1, 'ACTIVE', at, 0, at, at, ends_at, ends_at, false, at, '{}', 1, at, at
+    created_at, updated_at, mrr_cents, counted_status)
+  SELECT subscription_id, customer_id, plan_id, 1, 'ACTIVE', at, 0, at, at, ends_at, ends_at, false, at, '{}', 1, at, at,
+    mrr_cents, 'ACTIVE'
   FROM terms RETURNING *
+), movement AS (
+  INSERT INTO mrr_movements (customer_id, sequence, subscription_id, currency, at, mrr_cents, new_cents, expansion_cents,
+    contraction_cents, churned_cents, reactivated_cents, active, trialing, past_due, after_cents, month_start_cents,
+    first_at)
+  SELECT customer_id, 1, subscription_id, currency, at, mrr_cents, mrr_cents, 0, 0, 0, 0, 1, 0, 0, mrr_cents, 0, at
+  FROM terms
 ), counted AS (
   UPDATE customers SET currency = t.currency, last_invoice_number = t.sequence, subscription_status = 'ACTIVE',
     subscription_plan_id = t.plan_id,
