@@ -21,6 +21,7 @@ from billing.errors import (
 from billing.ids import InvoiceId, InvoiceLineId, SubscriptionId
 from billing.invoicing import ReplacedInvoice, bill
 from billing.money import rejecting_overflow
+from billing.mrr import count
 from billing.new_records import Line
 from billing.periods import Period
 from billing.records import InvoiceState
@@ -248,6 +249,8 @@ async def store_both(session: AsyncSession, account: Account, live: Account, *, 
         # A credit may have paid an overdue invoice of the live subscription.
         again, at = await open_customer(session, account.customer.id, now=now)
         update_past_due(again, at)
+        # It may have given back a period of a discount of the customer.
+        count(again, at)
         await store(session, [again])
 
 

@@ -1,6 +1,7 @@
 """Repairs of rows that servers of the previous release write or omit while they run beside this version."""
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -242,3 +243,81 @@ async def xmins(sessions: Sessions) -> list[list[str]]:
             sorted(await session.scalars(text(f"SELECT xmin::text FROM {table}")))
             for table in ("trials", "customers", "payments")
         ]
+
+
+MRR = "{ analytics { currencies { mrrCents activeSubscriptions months(first: 3) { newMrrCents churnedCents } } } }"
+
+
+async def test_subscriptions_that_an_older_server_stored_are_counted(
+    api: Api, database: Database, sessions: Sessions, clock: TestClock
+) -> None:
+    monthly = await api.a_plan(amountCents=1000, interval="MONTH", intervalCount=1)
+    customer_id = await api.a_customer()
+    ended = await api.a_subscription(customer_id, monthly)
+    clock.forward(days=20)
+    await tick(database, now=clock.now)
+    await api.mutate("cancelSubscription", "subscription { id }", id=ended, atPeriodEnd=False)
+    clock.forward(days=20)
+    await api.a_subscription(customer_id, monthly, quantity=2)
+    await api.a_subscription(plan_id=await api.a_plan(trialDays=5))
+    expected = await api(MRR)
+    await as_an_older_server(sessions, "DELETE FROM mrr_movements")
+    await as_an_older_server(sessions, "DELETE FROM daily_figures")
+    await as_an_older_server(sessions, "UPDATE figures_watermark SET below_xid = '0'")
+    await as_an_older_server(sessions, "UPDATE subscriptions SET mrr_cents = NULL, counted_status = NULL")
+
+    await tick(database, now=clock.now)
+
+    assert await api(MRR) == expected
+    assert expected["analytics"]["currencies"] == [
+        {
+            "mrrCents": 2000,
+            "activeSubscriptions": 1,
+            "months": [
+                {"newMrrCents": 1000, "churnedCents": 0},
+                {"newMrrCents": 0, "churnedCents": 1000},
+                {"newMrrCents": 0, "churnedCents": 0},
+            ],
+        }
+    ]
+
+
+async def test_an_end_that_an_older_server_stored_is_counted(
+    api: Api, database: Database, sessions: Sessions, clock: TestClock
+) -> None:
+    monthly = await api.a_plan(amountCents=1000, interval="MONTH", intervalCount=1)
+    subscription_id = await api.a_subscription(plan_id=monthly)
+    await as_an_older_server(
+        sessions,
+        """
+        UPDATE subscriptions
+        SET status = 'CANCELED', canceled_at = :at, ended_at = :at, next_billing_at = NULL
+        WHERE id = :id
+        """,
+        id=subscription_id,
+        at=NOW + timedelta(days=1),
+    )
+    clock.forward(days=3)
+
+    await tick(database, now=clock.now)
+
+    found = (await api(MRR))["analytics"]["currencies"]
+    assert (found[0]["mrrCents"], found[0]["activeSubscriptions"]) == (0, 0)
+    assert found[0]["months"][1:] == [
+        {"newMrrCents": 1000, "churnedCents": 0},
+        {"newMrrCents": 0, "churnedCents": 1000},
+    ]
+
+
+async def test_a_change_finds_a_subscription_that_was_never_counted(api: Api, sessions: Sessions) -> None:
+    monthly = await api.a_plan(amountCents=1000, interval="MONTH", intervalCount=1)
+    subscription_id = await api.a_subscription(plan_id=monthly)
+    await as_an_older_server(sessions, "DELETE FROM mrr_movements")
+    await as_an_older_server(sessions, "UPDATE subscriptions SET mrr_cents = NULL, counted_status = NULL")
+
+    await api.mutate("changeSubscription", "subscription { id }", id=subscription_id, quantity=3)
+
+    assert (await api(MRR))["analytics"]["currencies"][0]["mrrCents"] == 3000
+    async with sessions() as session:
+        rows = await session.execute(text("SELECT mrr_cents, new_cents FROM mrr_movements ORDER BY sequence"))
+        assert [tuple(row) for row in rows] == [(1000, 1000), (2000, 2000)]

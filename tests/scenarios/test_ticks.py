@@ -11,7 +11,7 @@ from db.database import Database
 from services.runs import Report
 from services.ticks import Tick, tick, tick_forever
 from tests.graph.test_test_clocks import a_clock, send
-from tests.support import PATIENCE_SECONDS, Api, TestClock
+from tests.support import PATIENCE_SECONDS, Api, TestClock, events_settle
 
 PARTS = {
     "renewals": (
@@ -25,6 +25,10 @@ PARTS = {
     "repairs": (
         "ALTER TABLE trials RENAME COLUMN started_at TO gone",
         "SELECT bool_or(email_key = 'groß@example.com') FROM customers",
+    ),
+    "figures": (
+        "ALTER TABLE daily_figures RENAME COLUMN invoiced_cents TO gone",
+        "SELECT sum(invoiced_cents) >= 2900 FROM daily_figures",
     ),
     "pruning": (
         "ALTER TABLE idempotency_keys RENAME COLUMN created_at TO gone",
@@ -59,6 +63,7 @@ async def test_a_part_that_fails_keeps_no_other(
     broken: str,
 ) -> None:
     await something_to_do(api, sessions, clock)
+    await events_settle(database)
     breaks, _ = PARTS[broken]
     await execute(sessions, breaks)
 

@@ -1,12 +1,14 @@
 """A customer as the model has it, in the format of the API, to be compared after each step."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
 from tests.walk.api import TAX, learn, plain, seen
 from tests.walk.client import Client, Failed
 from tests.walk.formats import View, code, differences, in_order, instant, named, noted_as, pairs
+from tests.walk.model import figures
 from tests.walk.model.credit_notes import left_on
 from tests.walk.model.lines import Credit, Credited, Line, Tax
 from tests.walk.model.world import (
@@ -349,3 +351,23 @@ def disagreements(client: Client, world: World, customer: Customer) -> list[str]
     found = seen(client, customer.id)
     learn(customer, found)
     return list(differences(plain(found), expected(world, customer)))
+
+
+FIGURES = """
+    currency mrrCents activeSubscriptions trialing pastDue outstandingCents
+    months(first: 60) {
+      month startMrrCents newMrrCents expansionCents contractionCents churnedCents reactivatedCents endMrrCents
+    }
+"""
+
+
+def figure_differences(client: Client, world: World) -> list[str]:
+    """Describes each figure of the business in which the API and the model differ."""
+    for customer in world.customers:
+        figures.settle(customer)
+    found = client.query(f"{{ analytics {{ currencies {{ {FIGURES} }} }} }}")["analytics"]["currencies"]
+    wrong: list[str] = []
+    for shown in found:
+        months = [datetime.fromisoformat(month["month"]) for month in shown["months"]]
+        wrong += differences(shown, figures.figures(world, shown["currency"], months), "figures")
+    return wrong

@@ -24,7 +24,7 @@ from tests.walk.model.snapshots import Before
 from tests.walk.model.world import World
 from tests.walk.postgres import Postgres
 from tests.walk.things import thing_differs
-from tests.walk.views import compare, disagreements
+from tests.walk.views import compare, disagreements, figure_differences
 
 START = datetime(2027, 1, 31, 12, tzinfo=UTC)
 VERIFIED_EVERY = 50
@@ -237,7 +237,7 @@ class Walk:
         raise Failed(f"No answer after {MOST_TRIES} tries: {last}\n{self.client.log()}")
 
     def compare_touched(self, customers: Sequence[int], things: Iterable[Shared]) -> None:
-        if wrong := self.differ(customers, things):
+        if wrong := [*self.differ(customers, things), *figure_differences(self.client, self.world)]:
             raise Failed("\n".join(["The API and the model do not agree.", *wrong]))
 
     def differ(self, customers: Sequence[int], things: Iterable[Shared]) -> list[str]:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import count
 
+from tests.walk.model import figures
 from tests.walk.model.arithmetic import LARGEST, nearest, seconds
 from tests.walk.model.crediting import credits_at
 from tests.walk.model.lines import Line
@@ -69,10 +70,16 @@ def live_until(customer: Customer, until: datetime) -> None:
 
 
 def cross(customer: Customer, subscription: Subscription, at: datetime) -> None:
-    """Does what is due at the subscription's `next_at`. It is recorded at `at`."""
+    """Does what is due at the subscription's `next_at`. It is recorded at `at`, and counts from then on."""
     boundary = subscription.next_at
     assert boundary is not None
     assert boundary <= at
+    figures.settle(customer)
+    cross_boundary(customer, subscription, boundary, at)
+    figures.count(customer, boundary)
+
+
+def cross_boundary(customer: Customer, subscription: Subscription, boundary: datetime, at: datetime) -> None:
     cancel_at = subscription.cancel_at
     if subscription.cancel_at_period_end or (cancel_at and cancel_at <= boundary):
         if cancel_at and subscription.cancel_settlement == "CREDIT":

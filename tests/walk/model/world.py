@@ -285,6 +285,10 @@ class Customer:
     discounts: list[Discount] = field(default_factory=list)
     trials: dict[str, Subscription] = field(default_factory=dict)
     """Subscriptions of the customer's trials, by plan code."""
+    levels: list[tuple[datetime, int]] = field(default_factory=list)
+    """The MRR from each instant on. The instants never go back."""
+    uncounted: datetime | None = None
+    """When its subscription or a discount changed, until the MRR is counted again."""
     events: list[tuple[str, "Subject", int]] = field(default_factory=list)
     version: int = 0
     id: str | None = None
@@ -292,6 +296,10 @@ class Customer:
     @property
     def balance(self) -> int:
         return sum(entry.amount for entry in self.ledger)
+
+    @property
+    def mrr(self) -> int:
+        return self.levels[-1][1] if self.levels else 0
 
     @property
     def live(self) -> Subscription | None:
@@ -307,6 +315,8 @@ class Customer:
         """Records an event. Each creates a new version of the object it is about."""
         thing.version += 1
         self.events.append((event, thing, thing.version))
+        if isinstance(thing, Subscription | Discount):
+            self.uncounted = at
         if not isinstance(thing, Invoice | Payment | CreditNote | Discount):
             thing.updated_at = at if thing.updated_at is None else max(thing.updated_at, at)
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.walk.model import catalog
-from tests.walk.model.shared import Key, Plan
+from tests.walk.model.shared import Key, Plan, refuse
 from tests.walk.steps.base import (
     AMOUNT,
     ANY,
@@ -321,3 +321,15 @@ class CatalogSteps(Steps):
             return {"apiKey": key}
 
         self.walk.step("revokeApiKey", "apiKey { id }", {"id": key.id}, do, how=how, has_key=False, things=[key])
+
+    @step("createDemoData")
+    def create_demo_data(self) -> None:
+        """Requests demo data, which only an empty database gets."""
+        if not (self.world.customers or self.world.plans):
+            return
+
+        def do() -> Made:
+            refuse(DATABASE_NOT_EMPTY=True)
+            return {}
+
+        self.walk.step("createDemoData", "customers", {}, do, has_key=False)
