@@ -1,6 +1,6 @@
 """Monthly recurring revenue (MRR): what a subscription counts as in the figures, and the movements of a customer.
 
-Pure: changes an `Account`. See docs/decisions/0019 for the definitions.
+Pure: changes an `Account`. See docs/decisions/0019-figures-are-sums-of-movements.md for the definitions.
 """
 
 from collections.abc import Sequence

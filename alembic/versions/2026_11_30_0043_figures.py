@@ -52,9 +52,9 @@ def upgrade() -> None:
         "daily_figures",
         sa.Column("currency", sa.CHAR(length=3), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
-        *(sa.Column(name, sa.Numeric(38, 0), nullable=False) for name in MRR),
+        *(sa.Column(name, sa.Numeric(), nullable=False) for name in MRR),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in COUNTS),
-        *(sa.Column(name, sa.Numeric(38, 0), nullable=False) for name in ("invoiced_cents", "collected_cents")),
+        *(sa.Column(name, sa.Numeric(), nullable=False) for name in ("invoiced_cents", "collected_cents")),
         sa.CheckConstraint(KINDS, name=op.f("ck_daily_figures_kinds")),
         sa.PrimaryKeyConstraint("currency", "day", name=op.f("pk_daily_figures")),
     )

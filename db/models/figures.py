@@ -64,17 +64,17 @@ class DailyFigures(Base):
 
     currency: Mapped[str] = mapped_column(CHAR(3), primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
-    mrr_cents: Mapped[int] = mapped_column(Numeric(38, 0))
-    new_cents: Mapped[int] = mapped_column(Numeric(38, 0))
-    expansion_cents: Mapped[int] = mapped_column(Numeric(38, 0))
-    contraction_cents: Mapped[int] = mapped_column(Numeric(38, 0))
-    churned_cents: Mapped[int] = mapped_column(Numeric(38, 0))
-    reactivated_cents: Mapped[int] = mapped_column(Numeric(38, 0))
+    mrr_cents: Mapped[int] = mapped_column(Numeric())
+    new_cents: Mapped[int] = mapped_column(Numeric())
+    expansion_cents: Mapped[int] = mapped_column(Numeric())
+    contraction_cents: Mapped[int] = mapped_column(Numeric())
+    churned_cents: Mapped[int] = mapped_column(Numeric())
+    reactivated_cents: Mapped[int] = mapped_column(Numeric())
     active: Mapped[int]
     trialing: Mapped[int]
     past_due: Mapped[int]
-    invoiced_cents: Mapped[int] = mapped_column(Numeric(38, 0))
-    collected_cents: Mapped[int] = mapped_column(Numeric(38, 0))
+    invoiced_cents: Mapped[int] = mapped_column(Numeric())
+    collected_cents: Mapped[int] = mapped_column(Numeric())
 
     __table_args__ = (CheckConstraint(KINDS_ADD_UP, name="kinds"),)
 

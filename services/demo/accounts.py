@@ -35,7 +35,7 @@ LATE = 0.06
 
 TRIALING, PENDING = 0, 1
 """Numbers of the customers whose subscriptions are in their trial, and not started yet."""
-TRIAL = timedelta(days=14)
+DEMO_TRIAL = timedelta(days=14)
 
 FIRST_NAMES = (
     *("Ada", "Alan", "Barbara", "Chandra", "Dorothy", "Edsger", "Frances", "Grace", "Hedy", "Ivan", "José"),
@@ -173,7 +173,7 @@ def start_soon(account: Account, terms: Terms, as_of: datetime, *, is_pending: b
     """Subscribes the customer an hour before `as_of`: from then on, with a trial, or from a week later."""
     at = as_of - timedelta(hours=1)
     starts_at = at + timedelta(days=7) if is_pending else at
-    subscribe(account, terms, starts_at, at, trial_end=None if is_pending else at + TRIAL)
+    subscribe(account, terms, starts_at, at, trial_end=None if is_pending else at + DEMO_TRIAL)
 
 
 def reference_of(account: Account) -> str:

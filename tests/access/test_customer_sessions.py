@@ -37,6 +37,7 @@ from db.models import (
     IdempotencyKey,
     InvoiceLine,
     LedgerEntry,
+    MrrMovement,
     PendingLine,
     Refund,
     Reversal,
@@ -289,7 +290,7 @@ def test_a_table_is_hidden_until_it_says_which_rows_a_customer_sees() -> None:
     assert is_hidden(Note)
     assert shown == {kind.model for kind in KINDS} | {
         *(Allocation, BillingHold, BillingPeriod, CreditNoteLine, Event, IdempotencyKey, InvoiceLine, LedgerEntry),
-        *(PendingLine, Refund, Reversal, Trial),
+        *(MrrMovement, PendingLine, Refund, Reversal, Trial),
     }
 
 

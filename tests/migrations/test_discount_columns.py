@@ -34,7 +34,11 @@ async def test_rows_that_exist_keep_their_values_and_were_never_discounted(
 
     alembic(database_url, "upgrade", "head")
 
-    new = {"invoices": {"discounts": None}, "pending_lines": {"period_seconds": None}}
+    new = {
+        "invoices": {"discounts": None},
+        "pending_lines": {"period_seconds": None},
+        "subscriptions": {"mrr_cents": None, "counted_status": None},
+    }
     assert await all_rows(database_url, TABLES) == with_new_columns(before, new)
     assert len(before["pending_lines"]) == 2
     assert await violated(database_url) == []
