@@ -6,7 +6,7 @@ it is exact at any time. Objects on test clocks are left out.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import TextClause, bindparam, text
@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.enums import EventType
 from billing.figures import OVERDUE_DAYS, Outstanding, Overdue, Sums
-from billing.settling import overdue_cutoff
 from db.models.types import TransactionId
 
 ROWS_PER_READ = 20
@@ -174,7 +173,7 @@ async def sums_by_month(session: AsyncSession) -> SumsByMonth:
 
 async def mrr_at(session: AsyncSession, at: datetime) -> dict[str, int]:
     """Returns the MRR at an instant, by currency."""
-    found = await read_from_watermark(session, MRR_AT, at=at, midnight=overdue_cutoff(at), day=at.date())
+    found = await read_from_watermark(session, MRR_AT, at=at, midnight=datetime.combine(at, time(), UTC), day=at.date())
     return {currency: int(cents) for currency, cents in found}
 
 
@@ -191,9 +190,9 @@ async def read_from_watermark(
         below = rows[0][0]
 
 
-async def outstanding(session: AsyncSession, now: datetime) -> dict[str, Outstanding]:
-    """Returns what is due on OPEN invoices, by currency."""
-    found = await session.execute(OUTSTANDING, bounds_of_ages(now))
+async def outstanding(session: AsyncSession, cutoff: datetime) -> dict[str, Outstanding]:
+    """Returns what is due on OPEN invoices, by currency. Those due before `cutoff` are overdue."""
+    found = await session.execute(OUTSTANDING, bounds_of_ages(cutoff))
     return {
         currency: Outstanding(
             int(cents),
@@ -206,14 +205,13 @@ async def outstanding(session: AsyncSession, now: datetime) -> dict[str, Outstan
     }
 
 
-def bounds_of_ages(now: datetime) -> Mapping[str, datetime]:
+def bounds_of_ages(cutoff: datetime) -> Mapping[str, datetime]:
     """Returns the due times at which each bucket of overdue invoices starts and ends."""
-    today = overdue_cutoff(now)
     bounds = {}
     for place, (least, most) in enumerate(OVERDUE_DAYS):
-        bounds[f"end_{place}"] = today - timedelta(days=least - 1)
+        bounds[f"end_{place}"] = cutoff - timedelta(days=least - 1)
         if most is not None:
-            bounds[f"start_{place}"] = today - timedelta(days=most)
+            bounds[f"start_{place}"] = cutoff - timedelta(days=most)
     return bounds
 
 

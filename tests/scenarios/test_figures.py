@@ -154,7 +154,7 @@ class Customer:
 
 
 class Model:
-    """What the figures must be, from a list of levels for each customer and from the invoices and payments shown."""
+    """The expected figures, from a list of levels for each customer and from the invoices and payments shown."""
 
     def __init__(self) -> None:
         self.customers: list[Customer] = []

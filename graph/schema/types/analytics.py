@@ -9,6 +9,7 @@ import strawberry
 
 from billing import figures
 from billing.limits import MAX_MONTHS, MONTHS
+from billing.settling import overdue_cutoff
 from db.access.reads import Reads
 from db.queries.figures import ROWS_PER_READ, SumsByMonth, mrr_at, outstanding, sums_by_month
 from db.queries.renewals import waiting_renewals
@@ -51,14 +52,14 @@ class MrrAt:
 
 @dataclass(frozen=True, slots=True)
 class OutstandingAt:
-    """Batched read of what is due in currencies."""
+    """Batched read of what is due in currencies. Invoices due before `cutoff` are overdue."""
 
-    now: datetime
+    cutoff: datetime
 
     async def __call__(self, reads: Reads, currencies: Sequence[str]) -> list[figures.Outstanding]:
         reads.charge(ROWS_PER_READ)
         async with reads.session() as session:
-            found = await outstanding(session, self.now)
+            found = await outstanding(session, self.cutoff)
         return [found.get(currency, figures.Outstanding()) for currency in currencies]
 
 
@@ -191,7 +192,7 @@ class CurrencyFigures:
         return sum(getattr(sums, name) for sums in self.by_month.values())
 
     async def _outstanding(self, info: Info) -> figures.Outstanding:
-        return await info.context.loaders.of(OutstandingAt(self.now)).load(self.currency)
+        return await info.context.loaders.of(OutstandingAt(overdue_cutoff(self.now))).load(self.currency)
 
 
 @strawberry.type(description="Figures of the business. Customers on test clocks do not count.")
