@@ -29,7 +29,7 @@ def upgrade() -> None:
         sa.Column("at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("xid", TransactionId(), server_default=sa.text("event_xid()"), nullable=False),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in MRR),
-        *(sa.Column(name, sa.SmallInteger(), nullable=False) for name in COUNTS),
+        *(sa.Column(name, sa.Integer(), nullable=False) for name in COUNTS),
         sa.Column("after_cents", sa.BigInteger(), nullable=False),
         sa.Column("month_start_cents", sa.BigInteger(), nullable=False),
         sa.Column("first_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
@@ -60,7 +60,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "figures_watermark",
-        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("below_xid", TransactionId(), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_figures_watermark_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_figures_watermark")),

@@ -1,6 +1,6 @@
 """MRR and status of subscriptions as counted
 
-Revision 0044, after 0043. Servers of the previous release leave the columns unchanged. Revision 0045 validates the
+Revision 0044, after 0043. Servers of the previous release leave the columns unchanged. Revision 0048 validates the
 checks.
 """
 

@@ -1,4 +1,4 @@
-"""checks and indexes of figures
+"""indexes of figures
 
 Revision 0045, after 0044. Reads and writes continue meanwhile.
 """
@@ -31,8 +31,6 @@ INDEXES = (
 
 
 def upgrade() -> None:
-    checks = ("ck_subscriptions_mrr_cents", "ck_subscriptions_counted_status")
-    op.execute(f"ALTER TABLE subscriptions {', '.join(f'VALIDATE CONSTRAINT {name}' for name in checks)}")
     with op.get_context().autocommit_block():
         for name, table, columns, options in INDEXES:
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")  # left over from a killed attempt

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import CHAR, CheckConstraint, ForeignKeyConstraint, Index, Integer, Numeric, SmallInteger, text
+from sqlalchemy import CHAR, CheckConstraint, ForeignKeyConstraint, Index, Integer, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.ids import CustomerId, SubscriptionId
@@ -35,9 +35,9 @@ class MrrMovement(Base):
     contraction_cents: Mapped[int]
     churned_cents: Mapped[int]
     reactivated_cents: Mapped[int]
-    active: Mapped[int] = mapped_column(SmallInteger)
-    trialing: Mapped[int] = mapped_column(SmallInteger)
-    past_due: Mapped[int] = mapped_column(SmallInteger)
+    active: Mapped[int] = mapped_column(Integer)
+    trialing: Mapped[int] = mapped_column(Integer)
+    past_due: Mapped[int] = mapped_column(Integer)
     after_cents: Mapped[int]
     month_start_cents: Mapped[int]
     first_at: Mapped[datetime | None]
@@ -84,7 +84,7 @@ class FiguresWatermark(Base):
 
     __tablename__ = "figures_watermark"
 
-    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     below_xid: Mapped[int] = mapped_column(TransactionId())
 
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
