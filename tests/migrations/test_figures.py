@@ -5,8 +5,8 @@ from typing import Any
 from db.database import Database
 from services.ticks import tick
 from services.verify import snapshot, verify
-from tests.db.downgrades import all_rows
-from tests.db.test_schema import alembic
+from tests.migrations.downgrades import all_rows
+from tests.migrations.test_schema import alembic
 from tests.support import Api, TestClock, events_settle
 
 BEFORE = "0042"
