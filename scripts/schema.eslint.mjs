@@ -5,6 +5,7 @@ import graphql from '@graphql-eslint/eslint-plugin';
 /** Value types: they belong to the object that contains them, and have no id. */
 const values = [
   'Address',
+  'Analytics',
   'AppliedDiscount',
   'AppliedTax',
   'BankAccount',
@@ -14,9 +15,12 @@ const values = [
   'Count',
   'CreditNotePreview',
   'CreditNotePreviewLine',
+  'CurrencyFigures',
   'InvoicePreview',
   'InvoicePreviewLine',
   'MetadataEntry',
+  'MonthFigures',
+  'OverdueFigures',
   'PageInfo',
   'PendingChange',
   'SupportedCurrency',
