@@ -1,6 +1,12 @@
 """The figures of the business, through the API."""
 
-from tests.support import Api
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from db.database import Database
+from tests.support import NOW, Api, TestClock, counted_statements, day
 
 FIGURES = """
     currency mrrCents arrCents activeSubscriptions trialing pastDue outstandingCents
@@ -63,3 +69,95 @@ async def test_figures_by_currency(api: Api) -> None:
             }
         ],
     }
+
+
+async def test_overdue_invoices_by_age(api: Api, clock: TestClock) -> None:
+    """An invoice is overdue for as many days as have begun since its due day was over."""
+    customer_id = await api.a_customer()
+    for days, amount in (
+        (100, 1),
+        (91, 10),
+        (90, 100),
+        (61, 1000),
+        (31, 10_000),
+        (30, 100_000),
+        (1, 10**6),
+        (0, 10**7),
+    ):
+        clock.now = NOW - timedelta(days=days)
+        await an_invoice(api, customer_id, amount, netDays=0)
+    clock.now = NOW
+
+    found = (await api("{ analytics { currencies { outstandingCents overdue { amountCents invoices } } } }"))[
+        "analytics"
+    ]
+
+    assert found["currencies"] == [
+        {
+            "outstandingCents": 11_111_111,
+            "overdue": [
+                {"amountCents": 1_100_000, "invoices": 2},
+                {"amountCents": 11_000, "invoices": 2},
+                {"amountCents": 100, "invoices": 1},
+                {"amountCents": 11, "invoices": 2},
+            ],
+        }
+    ]
+
+
+async def an_invoice(api: Api, customer_id: str, amount_cents: int, **fields: Any) -> None:
+    made = await api.mutate("createInvoice", "invoice { id }", customerId=customer_id, currency="EUR", **fields)
+    invoice_id = made["invoice"]["id"]
+    await api.mutate(
+        "addInvoiceLine", "invoice { id }", invoiceId=invoice_id, description="Work", unitAmountCents=amount_cents
+    )
+    assert (await api.mutate("finalizeInvoice", "invoice { id }", id=invoice_id))["userErrors"] == []
+
+
+async def test_a_currency_is_listed_once_anything_is_billed_or_subscribed(api: Api) -> None:
+    assert (await api("{ analytics { currencies { currency } } }"))["analytics"]["currencies"] == []
+    await an_invoice(api, await api.a_customer(), 100)
+    await api.a_subscription(plan_id=await api.a_plan(currency="JPY"), startAt=day(3))
+
+    found = (await api("{ analytics { currencies { currency mrrCents activeSubscriptions } } }"))["analytics"]
+
+    assert found["currencies"] == [
+        {"currency": "EUR", "mrrCents": 0, "activeSubscriptions": 0},
+        {"currency": "JPY", "mrrCents": 0, "activeSubscriptions": 0},
+    ]
+
+
+async def test_the_lag_of_runs(api: Api, clock: TestClock) -> None:
+    await api.a_subscription()
+    clock.forward(days=30, seconds=77)
+
+    assert (await api("{ analytics { holds runLagSeconds } }"))["analytics"] == {"holds": 0, "runLagSeconds": 77}
+
+
+@pytest.mark.parametrize("first", [0, 61, -1])
+async def test_the_number_of_months_is_limited(api: Api, first: int) -> None:
+    await api.a_subscription()
+
+    answer = (await api.post(f"{{ analytics {{ currencies {{ months(first: {first}) {{ month }} }} }} }}")).json()
+
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
+
+
+async def test_months_cost_as_many_nodes(api: Api) -> None:
+    for argument, months in (("", 12), ("(first: 60)", 60)):
+        answer = await api.post(f"{{ analytics {{ currencies {{ months{argument} {{ month }} }} }} }}")
+        assert answer.json()["extensions"]["cost"]["nodes"] == 2 + months
+
+
+async def test_figures_are_read_with_few_statements(api: Api, database: Database) -> None:
+    """The number of statements does not depend on the number of currencies."""
+    for code in ("EUR", "USD", "JPY"):
+        await api.a_subscription(plan_id=await api.a_plan(currency=code))
+
+    with counted_statements(database) as sent:
+        await api(
+            f'{{ analytics {{ holds runLagSeconds currencies {{ {FIGURES} then: mrrCents(at: "{day(9)}") }} }} }}'
+        )
+
+    # The watermark twice, the sums, the MRR at a time, what is outstanding, and what waits.
+    assert len(sent) == 6
