@@ -73,19 +73,11 @@ async def test_figures_by_currency(api: Api) -> None:
 
 async def test_overdue_invoices_by_age(api: Api, clock: TestClock) -> None:
     """An invoice is overdue for as many days as have begun since its due day was over."""
+    clock.now = NOW - timedelta(days=200)
     customer_id = await api.a_customer()
-    for days, amount in (
-        (100, 1),
-        (91, 10),
-        (90, 100),
-        (61, 1000),
-        (31, 10_000),
-        (30, 100_000),
-        (1, 10**6),
-        (0, 10**7),
-    ):
+    for place, days in enumerate((100, 91, 90, 61, 31, 30, 1, 0)):
         clock.now = NOW - timedelta(days=days)
-        await an_invoice(api, customer_id, amount, netDays=0)
+        await an_invoice(api, customer_id, 10**place, netDays=0)
     clock.now = NOW
 
     found = (await api("{ analytics { currencies { outstandingCents overdue { amountCents invoices } } } }"))[
