@@ -2,8 +2,9 @@
 
 `./dev bench` compares servers: see bench/README.md for how to read its tables. `./dev bench growth` measures how the
 cost of a query grows with its rows, `crowd` keeps 64 connections busy for a minute, and `soak` watches the memory.
-`lists` reads every list of a million invoices, and `search` searches a million customers. `busy` and `renewing` measure
-the latency of requests while another customer is locked, and during a renewal run.
+`lists` reads every list of a million invoices, `search` searches a million customers, and `figures` reads the figures
+of a million subscriptions. `busy` and `renewing` measure the latency of requests while another customer is locked, and
+during a renewal run.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import pytest
 
 from bench.comparison import Differs, check
 from bench.database import bench_database
+from bench.figures import figures
 from bench.machine import machine_facts
 from bench.measuring import Bench, Cell, Effort, driver, processors
 from bench.operations import OPERATIONS, Operation
@@ -86,7 +88,7 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("compare", "growth", "crowd", "soak", "lists", "search", "busy", "renewing"),
+        choices=("compare", "growth", "crowd", "soak", "lists", "search", "figures", "busy", "renewing"),
         default="compare",
     )
     parser.add_argument("--quick", action="store_true", help="compare in three minutes instead of twelve")
@@ -112,6 +114,8 @@ def main() -> None:
             lists(arguments.name)
         case "search":
             search(arguments.name)
+        case "figures":
+            figures(arguments.name)
         case "busy":
             busy(arguments.name)
         case "renewing":

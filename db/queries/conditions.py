@@ -14,13 +14,14 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    exists,
     func,
     literal_column,
     or_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from db.models import Base, Customer
+from db.models import Base, BillingHold, Customer
 from db.models.customers import searchable
 
 
@@ -43,6 +44,8 @@ Operator: TypeAlias = Literal[
     "is not null",
     "is positive",
     "is zero",
+    "is held",
+    "is not held",
     "settled",
     "has pairs",
     "like",
@@ -54,7 +57,8 @@ Conditions: TypeAlias = tuple[tuple[str, Operator], ...]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition on a column. "is not" also selects rows in which the column is null.
+    """A condition on a column. "is not" also selects rows in which the column is null. "is held" applies to the id of a
+    subscription: there is a billing hold.
 
     "settled" applies to the id of the transaction that wrote a row: this transaction and all older ones have ended. A
     settled row stays settled, and no row can appear before it any longer. "has pairs" applies to a JSON object; the
@@ -72,6 +76,11 @@ class Condition:
         return tuple(dict.fromkeys(self.value)) if isinstance(self.value, tuple) else (self.value,)
 
 
+def has_hold(subscription_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Returns the condition for subscriptions with a billing hold. There are few holds."""
+    return exists().where(BillingHold.subscription_id == subscription_id)
+
+
 OPERATORS: dict[Operator, Callable[[Any, BindParameter[Any]], ColumnElement[bool]]] = {
     "=": lambda column, value: column == value,
     "in": lambda column, values: column == any_(cast("ColumnElement[Any]", values)),
@@ -83,6 +92,8 @@ OPERATORS: dict[Operator, Callable[[Any, BindParameter[Any]], ColumnElement[bool
     # Literals, not parameters: otherwise PostgreSQL cannot use a partial index with the condition.
     "is positive": lambda column, _: column > literal_column("0"),
     "is zero": lambda column, _: column == literal_column("0"),
+    "is held": lambda column, _: has_hold(column),
+    "is not held": lambda column, _: ~has_hold(column),
     "settled": lambda column, _: column < func.event_horizon(),
     "has pairs": lambda column, value: column.contains(value),
     "like": lambda column, value: column.like(searchable(value)),
@@ -98,7 +109,7 @@ def like_or_numbered(column: ColumnElement[str], name: str) -> ColumnElement[boo
 
 SEARCHES = ("like", "like or numbered")
 
-WITHOUT_VALUE = ("is null", "is not null", "is positive", "is zero", "settled")
+WITHOUT_VALUE = ("is null", "is not null", "is positive", "is zero", "is held", "is not held", "settled")
 
 
 def operators_of(conditions: Sequence[Condition]) -> Conditions:

@@ -89,8 +89,8 @@ async def test_overdue_invoices_by_age(api: Api, clock: TestClock) -> None:
             "outstandingCents": 11_111_111,
             "overdue": [
                 {"amountCents": 1_100_000, "invoices": 2},
-                {"amountCents": 11_000, "invoices": 2},
-                {"amountCents": 100, "invoices": 1},
+                {"amountCents": 10_000, "invoices": 1},
+                {"amountCents": 1_100, "invoices": 2},
                 {"amountCents": 11, "invoices": 2},
             ],
         }

@@ -87,6 +87,12 @@ FILL = (
       LATERAL (SELECT moment(n) AS at, CASE WHEN n < last / 2 THEN 'CANCELED' ELSE 'ACTIVE' END AS status) AS made
     """,
     """
+    INSERT INTO billing_holds (subscription_id, customer_id, reason, attempts, since, retry_at)
+    SELECT id, customer_id, 'Not billable', 1, created_at, created_at FROM subscriptions, added
+    WHERE id IN (SELECT key('subscription', n) FROM generate_series(700, 699 + rare) AS n)
+      AND created_at >= moment(first)
+    """,
+    """
     UPDATE customers SET subscription_status = status, subscription_plan_id = plan_id
     FROM subscriptions WHERE customer_id = customers.id AND status <> 'CANCELED' AND subscription_status IS NULL
     """,

@@ -348,6 +348,11 @@ async def test_what_cannot_be_renewed_is_put_on_hold_and_keeps_nobody(
             "attempts": 1,
         },
     }
+    listed = "subscriptions(filter: {onHold: %s}, orderBy: {direction: DESC}) { totalCount nodes { id } }"
+    held, free = [(await api(f"{{ {listed % word} }}"))["subscriptions"] for word in ("true", "false")]
+    assert held == {"totalCount": 1, "nodes": [{"id": broken.subscription_id}]}
+    assert [each["id"] for each in free["nodes"]] == [story.subscription_id for story in others[::-1]]
+    assert (await api("{ analytics { holds runLagSeconds } }"))["analytics"] == {"holds": 1, "runLagSeconds": 0}
 
 
 async def test_what_is_on_hold_is_tried_again_later_and_later(

@@ -262,6 +262,11 @@ def is_positive(column: str, wanted: bool | None) -> tuple[Condition, ...]:
     return () if wanted is None else (Condition(column, "is positive" if wanted else "is zero"),)
 
 
+def is_held(wanted: bool | None) -> tuple[Condition, ...]:
+    """Returns the condition for subscriptions with a billing hold, or without one."""
+    return () if wanted is None else (Condition("id", "is held" if wanted else "is not held"),)
+
+
 def within(column: str, span: DateTimeRange | None) -> tuple[Condition, ...]:
     if span is None:
         return ()

@@ -37,6 +37,7 @@ from graph.schema.types.common import (
     field_of,
     has_metadata,
     id_is,
+    is_held,
     metadata_field,
     metadata_filter_field,
     within,
@@ -249,6 +250,10 @@ class SubscriptionFilter:
         default=None,
         description="Only subscriptions whose `trialEnd` is in this range. Omits subscriptions without a trial.",
     )
+    on_hold: bool | None = strawberry.field(
+        default=None,
+        description="If true, only subscriptions with a `billingHold`. If false, only those without one.",
+    )
     test_clock_id: strawberry.ID | None = strawberry.field(
         default=None, description="Only subscriptions of customers on this test clock."
     )
@@ -263,6 +268,7 @@ class SubscriptionFilter:
             *within("current_period_end", self.current_period_end),
             *within("canceled_at", self.canceled_at),
             *within("trial_end", self.trial_end),
+            *is_held(self.on_hold),
             *id_is("test_clock_id", self.test_clock_id),
             *has_metadata(self.metadata),
         )
