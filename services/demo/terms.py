@@ -28,6 +28,9 @@ from services.accounts.write import store_events
 OLDEST_DAYS = 540
 """Maximum age of a demo customer, in days."""
 
+WELCOME_PERCENT, WELCOME_PERIODS = 20, 3
+"""Terms of the coupon."""
+
 PLANS = (
     ("free", "Free", 0, "EUR", PlanInterval.DAY, 30),
     ("starter-monthly", "Starter", 900, "EUR", PlanInterval.MONTH, 1),
@@ -116,12 +119,12 @@ async def store_terms(
     coupon = Coupon(
         id=CouponId(make_id()),
         code="WELCOME",
-        name="Welcome: 20% off for three periods",
-        percent_off=Decimal(20),
+        name=f"Welcome: {WELCOME_PERCENT}% off for {WELCOME_PERIODS} periods",
+        percent_off=Decimal(WELCOME_PERCENT),
         amount_off_cents=None,
         currency=None,
         duration=CouponDuration.PERIODS,
-        periods=3,
+        periods=WELCOME_PERIODS,
         plan_ids=[],
         max_redemptions=None,
         redeemed=0,
