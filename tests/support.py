@@ -251,7 +251,7 @@ async def read_subscription(api: Api, subscription_id: str, selection: str) -> A
     return data["subscription"]
 
 
-ALL_SETTLED = "SELECT bool_and(xid < pg_snapshot_xmin(pg_current_snapshot())) FROM events"
+ALL_SETTLED = "SELECT bool_and(xid < event_horizon()) FROM events"
 
 
 async def events_settle(database: Database) -> None:

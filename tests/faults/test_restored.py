@@ -7,12 +7,16 @@ from uuid import uuid4
 from db.backup import read_manifest
 from db.database import Database
 from db.embedded import EmbeddedPostgres
+from db.queries.figures import sums_by_month
+from services.figures import add_up_figures
+from services.verify import snapshot, verify
 from tests.cli.conftest import billing
 from tests.conftest import execute, named
 from tests.faults.test_backup_files import backup, rewritten, scalar, source  # noqa: F401 - fixtures
 from tests.migrations.test_schema import alembic
 from tests.migrations.test_upgrade import violated
 from tests.races.lives import a_subscriber, store_customers, stored_plans
+from tests.support import events_settle
 
 NUMBER = "SELECT event_xid()::text::bigint"
 
@@ -80,3 +84,29 @@ async def test_whoever_read_a_restored_database_goes_on_in_the_next_one(
             last = await scalar(named(server.url, name), NUMBER)
         finally:
             await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def test_figures_go_on_in_a_restored_database(
+    backup: Path,  # noqa: F811 - a fixture
+    empty_database_url: str,
+) -> None:
+    assert billing("restore", str(backup), DATABASE_URL=empty_database_url).returncode == 0
+    database = Database(empty_database_url)
+    try:
+        async with database.sessions() as session:
+            copied = await sums_by_month(session)
+        assert sum(sums.invoiced_cents for sums in copied["EUR"].values()) > 0
+        await events_settle(database)
+        await add_up_figures(database)
+        plans = await stored_plans(database)
+        await store_customers(database, [a_subscriber(seed, plans) for seed in range(20)])
+        async with database.sessions() as session:
+            more = await sums_by_month(session)
+        await events_settle(database)
+        await add_up_figures(database)
+
+        async with snapshot(database) as session:
+            assert await sums_by_month(session) == more != copied
+            assert [check.line() for check in await verify(session) if not check.holds] == []
+    finally:
+        await database.close()
