@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from db.database import CLOSE_SECONDS, Database
 from graph.observability.middleware import Backlog, ObservabilityMiddleware
 from graph.schema.fields.context import Clock
+from graph.server.dashboard import dashboard_routes
 from graph.server.descriptors import watch_descriptors
 from graph.server.health import Health
 from graph.server.http import GraphQLEndpoint
@@ -86,7 +86,7 @@ def create_app(
         await asyncio.gather(*closing)
 
     routes = [
-        Route("/", lambda _request: RedirectResponse("/graphql")),
+        *dashboard_routes(),
         Route("/graphql", graphql),
         playground_assets(),
         *health.routes(),

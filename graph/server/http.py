@@ -26,6 +26,7 @@ from graph.schema.fields.access import Access
 from graph.schema.fields.context import Clock, Context
 from graph.schema.root import core_schema
 from graph.server.authenticator import Authenticator, RateLimited, Unauthenticated
+from graph.server.dashboard import dashboard_documents
 from graph.server.errors import BUSY, MAYBE_CHANGED, formatted
 from graph.server.playground import playground_page
 from graph.server.query_documents import PLANNED_FIELDS_PER_ROW, QueryDocument, QueryDocuments
@@ -77,14 +78,16 @@ class GraphQLEndpoint:
         self._clock = clock
         self._settings = settings
         self._authenticator = Authenticator(database, clock, settings.rate_limit, requires_key=settings.requires_key)
-        self._trusted = {} if settings.trusted_documents is None else read_trusted(settings.trusted_documents)
+        own = {} if settings.trusted_documents is None else read_trusted(settings.trusted_documents)
+        self._trusted = {**dashboard_documents(), **own}
         self._documents = QueryDocuments(
             core_schema,
             settings.limits,
-            self._trusted.values(),
+            own.values(),
+            trusted_when_used=dashboard_documents().values(),
             suggestions=settings.suggestions,
         )
-        for key, text in self._trusted.items():
+        for key, text in own.items():
             if errors := self._documents.of(text).errors:
                 raise TrustedDocumentsError(f"The trusted document {key} is not valid: {errors[0].message}")
 

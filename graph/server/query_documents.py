@@ -171,10 +171,19 @@ class Cost:
 
 
 class QueryDocuments:
-    """Cache of recent documents by text. Trusted documents stay in the cache permanently."""
+    """Cache of recent documents by text. Trusted documents stay in the cache permanently.
+
+    `trusted_when_used` are documents that are trusted too, but read only when they are requested.
+    """
 
     def __init__(
-        self, schema: GraphQLSchema, limits: Limits, trusted: Iterable[str] = (), *, suggestions: bool = True
+        self,
+        schema: GraphQLSchema,
+        limits: Limits,
+        trusted: Iterable[str] = (),
+        *,
+        trusted_when_used: Iterable[str] = (),
+        suggestions: bool = True,
     ) -> None:
         self._schema = schema
         self.limits = limits
@@ -183,6 +192,7 @@ class QueryDocuments:
         self._characters = 0
         self._plans = QueryPlanCache()
         self._trusted = {text: replace(self._read(text), trusted=True) for text in trusted}
+        self._trusted_when_used = frozenset(trusted_when_used)
         for document in self._trusted.values():
             for operation in document.operations.values():
                 assert document.plans is not None, "a document with operations is valid"
@@ -196,6 +206,10 @@ class QueryDocuments:
             self._recent.move_to_end(text)
             return found
         read = self._read(text)
+        if text in self._trusted_when_used:
+            # Its sender did not choose its text, so it is not charged for reading it.
+            self._trusted[text] = replace(read, trusted=True, rows=0)
+            return self._trusted[text]
         # Invalid documents are not cached, because clients could send any number of them.
         if not read.errors:
             self._recent[text] = replace(read, rows=0)

@@ -38,7 +38,7 @@ from graph.schema.fields.errors import bad_user_input
 from graph.schema.fields.paging import MAX_PAGE
 from graph.schema.fields.scalars import Currency, parse_id
 from graph.schema.queries.previews import PreviewQueries
-from graph.schema.types.access import ApiKey
+from graph.schema.types.access import ApiKey, Viewer
 from graph.schema.types.analytics import Analytics
 from graph.schema.types.common import Node, SupportedCurrency
 from graph.schema.types.corrections import CreditNote, CreditNoteFilter, CreditNoteOrder
@@ -281,6 +281,12 @@ class Query(PreviewQueries):
             " first, then read the objects in a separate request."
         ),
     )
+
+    @strawberry.field(description="The caller of this request, and what it may access.")
+    def viewer(self, info: Info) -> Viewer:
+        access = info.context.access
+        customer_id = None if access.customer_id is None else strawberry.ID(str(access.customer_id))
+        return Viewer(scope=access.scope, customer_id=customer_id)
 
     @strawberry.field(description="All currencies that the server accepts, sorted by code.")
     def currencies(self) -> list[SupportedCurrency]:

@@ -70,3 +70,13 @@ class CustomerSession:
     permissions: list[CustomerPermission] = field("Permissions of the session, in addition to reading.")
     created_at: datetime = field("When the session was created.")
     expires_at: datetime = field("When the session expires.")
+
+
+@strawberry.type(description="The caller of the request.")
+class Viewer:
+    scope: ApiKeyScope = strawberry.field(
+        description="The caller's access level. ADMIN if the server requires no API key and the request has none."
+    )
+    customer_id: strawberry.ID | None = strawberry.field(
+        description="The only customer whose data the caller sees. Null except in customer sessions."
+    )

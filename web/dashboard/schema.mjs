@@ -1,0 +1,8 @@
+// Writes `src/generated/schema.json`: the part of the schema that the cache needs.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { minifyIntrospectionQuery } from '@urql/introspection';
+import { buildSchema, introspectionFromSchema } from 'graphql';
+
+const schema = buildSchema(readFileSync(process.env.SCHEMA ?? '../../schema.graphql', 'utf8'));
+const minified = minifyIntrospectionQuery(introspectionFromSchema(schema, { descriptions: false }));
+writeFileSync('src/generated/schema.json', JSON.stringify(minified));

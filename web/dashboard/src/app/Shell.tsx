@@ -1,0 +1,225 @@
+import { ActionIcon, Alert, AppShell, Burger, Button, Group, Menu, NavLink, Text } from '@mantine/core';
+import { useMantineColorScheme, VisuallyHidden } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import {
+  IconBuildingStore,
+  IconCode,
+  IconDeviceDesktop,
+  IconFileInvoice,
+  IconKey,
+  IconLayoutDashboard,
+  IconMoon,
+  IconPlayerPlay,
+  IconReceipt2,
+  IconSun,
+  IconTag,
+  IconUsers,
+  type Icon,
+} from '@tabler/icons-react';
+import { Link, Outlet, useLocation } from '@tanstack/react-router';
+import { useEffect } from 'react';
+import { common } from '../texts/common';
+import { useConnectionLost } from './connection';
+import { KeyDialog } from './KeyDialog';
+import { changeKey, useAccess } from './key';
+import { refresh } from './refresh';
+import { Search } from './Search';
+import { Session, useSession } from './session';
+
+/** The main navigation, in the order in which it is shown. Each entry is a page with all pages below it. */
+const ENTRIES: { to: string; text: string; icon: Icon; admin?: true }[] = [
+  { to: '/', text: common.nav.overview, icon: IconLayoutDashboard },
+  { to: '/customers', text: common.nav.customers, icon: IconUsers },
+  { to: '/invoices', text: common.nav.invoices, icon: IconFileInvoice },
+  { to: '/plans', text: common.nav.plans, icon: IconReceipt2 },
+  { to: '/coupons', text: common.nav.coupons, icon: IconTag },
+  { to: '/runs', text: common.nav.runs, icon: IconPlayerPlay },
+  { to: '/keys', text: common.nav.keys, icon: IconKey, admin: true },
+  { to: '/settings', text: common.nav.settings, icon: IconBuildingStore },
+];
+
+/** The frame of all pages: header, navigation, content. */
+export function Shell() {
+  return (
+    <>
+      <KeyDialog />
+      <Session waiting={(failed) => <Waiting failed={failed} />}>
+        <Frame />
+      </Session>
+    </>
+  );
+}
+
+function Waiting({ failed }: { failed: boolean }) {
+  const { refused } = useAccess();
+  return (
+    <main className="waiting">
+      <h1>
+        <VisuallyHidden>{common.product}</VisuallyHidden>
+      </h1>
+      {failed && !refused && (
+        <>
+          <Text>{common.errors.network}</Text>
+          <Button variant="default" onClick={refresh}>
+            {common.retry}
+          </Button>
+        </>
+      )}
+    </main>
+  );
+}
+
+function Frame() {
+  const [opened, { toggle, close }] = useDisclosure();
+  const { pathname } = useLocation();
+  useEffect(close, [pathname]);
+  return (
+    <AppShell
+      header={{ height: 56 }}
+      navbar={{ width: 232, breakpoint: 'sm', collapsed: { mobile: !opened } }}
+      padding={{ base: 'md', lg: 'xl' }}
+      transitionDuration={0}
+    >
+      <a className="skip" href="#content">
+        {common.skip}
+      </a>
+      <AppShell.Header className="header">
+        <Burger
+          opened={opened}
+          onClick={toggle}
+          hiddenFrom="sm"
+          size="sm"
+          aria-label={opened ? common.closeMenu : common.menu}
+          aria-expanded={opened}
+          aria-controls="navigation"
+        />
+        <Link to="/" className="brand">
+          <img src={new URL('./icon.svg', import.meta.url).href} alt="" width={26} height={26} />
+          <span>{common.product}</span>
+        </Link>
+        <Search />
+        <Group gap={4} wrap="nowrap">
+          <SchemeMenu />
+          <KeyMenu />
+        </Group>
+      </AppShell.Header>
+      <AppShell.Navbar p="sm" id="navigation" aria-label={common.nav.label} className="navbar">
+        <Navigation pathname={pathname} />
+      </AppShell.Navbar>
+      <AppShell.Main id="content" tabIndex={-1} className="main">
+        <div className="content">
+          <ConnectionLost />
+          <Outlet />
+        </div>
+      </AppShell.Main>
+    </AppShell>
+  );
+}
+
+function Navigation({ pathname }: { pathname: string }) {
+  const { isAdmin } = useSession();
+  return (
+    <>
+      {ENTRIES.filter(({ admin }) => !admin || isAdmin).map(({ to, text, icon: Icon }) => {
+        const active = to === '/' ? pathname === '/' : pathname === to || pathname.startsWith(`${to}/`);
+        return (
+          <NavLink
+            key={to}
+            component={Link}
+            {...({ to } as object)}
+            label={text}
+            leftSection={<Icon size={18} stroke={1.7} aria-hidden />}
+            active={active}
+            aria-current={active ? 'page' : undefined}
+            className="nav-link"
+          />
+        );
+      })}
+      <NavLink
+        component="a"
+        href="/graphql"
+        mt="auto"
+        label={common.nav.playground}
+        leftSection={<IconCode size={18} stroke={1.7} aria-hidden />}
+        className="nav-link"
+      />
+    </>
+  );
+}
+
+function ConnectionLost() {
+  const lost = useConnectionLost();
+  return (
+    <div role="status">
+      {lost && (
+        <Alert color="orange" variant="outline" mb="md" py="xs">
+          <Group justify="space-between" gap="xs">
+            <Text size="sm">{common.connection.lost}</Text>
+            <Button size="compact-sm" variant="default" onClick={refresh}>
+              {common.connection.retry}
+            </Button>
+          </Group>
+        </Alert>
+      )}
+    </div>
+  );
+}
+
+const SCHEMES = { light: IconSun, dark: IconMoon, auto: IconDeviceDesktop } as const;
+
+function SchemeMenu() {
+  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const Current = SCHEMES[colorScheme];
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <ActionIcon variant="subtle" size="lg" className="quiet" aria-label={common.scheme.label}>
+          <Current size={19} stroke={1.7} aria-hidden />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {(Object.keys(SCHEMES) as (keyof typeof SCHEMES)[]).map((scheme) => {
+          const Icon = SCHEMES[scheme];
+          return (
+            <Menu.Item
+              key={scheme}
+              role="menuitemradio"
+              aria-checked={scheme === colorScheme}
+              leftSection={<Icon size={16} aria-hidden />}
+              onClick={() => setColorScheme(scheme)}
+            >
+              {common.scheme[scheme]}
+            </Menu.Item>
+          );
+        })}
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+function KeyMenu() {
+  const { key } = useAccess();
+  const { scope } = useSession();
+  if (!key) return null;
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <ActionIcon variant="subtle" size="lg" className="quiet" aria-label={common.key.label}>
+          <IconKey size={19} stroke={1.7} aria-hidden />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label className="dimmed">{common.key.scope[scope]}</Menu.Label>
+        <Menu.Item
+          onClick={() => {
+            changeKey('', { remember: false });
+            // A new page forgets everything that was read with the key.
+            window.location.reload();
+          }}
+        >
+          {common.key.signOut}
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}

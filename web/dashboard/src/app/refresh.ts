@@ -1,0 +1,38 @@
+import { makeOperation, type Exchange, type Operation } from '@urql/core';
+import { pipe, tap } from 'wonka';
+
+/**
+ * Reads the queries on the screen again after a mutation, when the window gets the focus, and when `refresh` is called.
+ * Nothing else does: there is no polling.
+ */
+const watched = new Map<number, Operation>();
+let readAgain: (operation: Operation) => void = () => undefined;
+
+export function refresh() {
+  for (const operation of watched.values()) readAgain(operation);
+}
+
+export const refreshExchange: Exchange = ({ client, forward }) => {
+  readAgain = (operation) => {
+    client.reexecuteOperation(
+      makeOperation('query', operation, { ...operation.context, requestPolicy: 'network-only' }),
+    );
+  };
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'visible') refresh();
+  });
+  window.addEventListener('focus', refresh);
+  window.addEventListener('online', refresh);
+  return (operations) =>
+    pipe(
+      operations,
+      tap((operation) => {
+        if (operation.kind === 'query') watched.set(operation.key, operation);
+        else if (operation.kind === 'teardown') watched.delete(operation.key);
+      }),
+      forward,
+      tap((result) => {
+        if (result.operation.kind === 'mutation' && !result.error) refresh();
+      }),
+    );
+};

@@ -1,0 +1,95 @@
+import { notifications } from '@mantine/notifications';
+import { useMemo, useState, type ReactNode } from 'react';
+import { useMutation, type TypedDocumentNode } from 'urql';
+import { common } from '../texts/common';
+import { randomId } from './uuid';
+
+interface UserError {
+  code: string;
+  message: string;
+  field?: readonly string[] | null;
+}
+
+interface Payload {
+  userErrors: readonly UserError[];
+}
+
+type PayloadOf<Data, Name extends keyof Data> = NonNullable<Data[Name]>;
+
+interface Options<Data, Input, Name extends keyof Data> {
+  document: TypedDocumentNode<Data, { input: Input }>;
+  /** Name of the mutation's field. */
+  mutation: Name;
+  /** The input. It takes the key if the mutation accepts one: a repeated attempt with the same input has the same key. */
+  input: (idempotencyKey: string) => Input;
+  /** Called after success, with the payload. Its result is shown as a notification. */
+  done: (payload: PayloadOf<Data, Name>) => ReactNode;
+}
+
+export interface Action {
+  document: unknown;
+  variables: object;
+  running: boolean;
+  /** Submits the input. Resolves to true on success. */
+  submit: () => Promise<boolean>;
+  /** The message of the error at an input field, by its path in the input, such as `address.country`. */
+  error: (field: string) => string | undefined;
+  /** Messages that no shown field has claimed with `error`. */
+  problems: () => string[];
+  /** True if somebody else changed the object since it was read. */
+  conflict: boolean;
+  reset: () => void;
+}
+
+const CONFLICT = 'VERSION_CONFLICT';
+
+/** A mutation that a person submits: its input, its errors, and what is said after it. */
+export function useAction<Data, Input, Name extends keyof Data & string>(options: Options<Data, Input, Name>): Action {
+  const { document, mutation, input, done } = options;
+  const [{ fetching }, execute] = useMutation(document);
+  const [errors, setErrors] = useState<readonly UserError[]>([]);
+  const draft = JSON.stringify(input(''));
+  // Another input is another attempt, with a key of its own.
+  const key = useMemo(randomId, [draft]);
+  const variables = { input: input(key) };
+  const claimed = new Set<string>();
+
+  async function submit(): Promise<boolean> {
+    const { data, error } = await execute(variables);
+    const payload = data?.[mutation] as (PayloadOf<Data, Name> & Payload) | null | undefined;
+    if (!payload) {
+      setErrors([{ code: 'FAILED', message: failure(error) }]);
+      return false;
+    }
+    setErrors(payload.userErrors);
+    if (payload.userErrors.length) return false;
+    notifications.show({ message: done(payload), color: 'teal', withBorder: true, autoClose: 8000 });
+    return true;
+  }
+
+  return {
+    document,
+    variables,
+    running: fetching,
+    submit,
+    error(field) {
+      claimed.add(field);
+      return errors.find((each) => each.code !== CONFLICT && pathOf(each) === field)?.message;
+    },
+    problems: () =>
+      errors.filter((each) => each.code !== CONFLICT && !claimed.has(pathOf(each))).map(({ message }) => message),
+    conflict: errors.some(({ code }) => code === CONFLICT),
+    reset: () => setErrors([]),
+  };
+}
+
+/** The path of a field inside of the input: the server's path starts with the name of the argument. */
+function pathOf({ field }: UserError): string {
+  return (field ?? []).slice(1).join('.');
+}
+
+function failure(error: { graphQLErrors: readonly { message: string }[]; response?: unknown } | undefined): string {
+  const status = (error?.response as Response | undefined)?.status;
+  if (status === 401) return common.errors.needsKey;
+  return error?.graphQLErrors[0]?.message ?? (status ? common.errors.unknown : common.errors.maybeChanged);
+}
