@@ -20,6 +20,7 @@ from billing.errors import (
     EmailTaken,
     ExternalIdTaken,
     TaxIdNotFound,
+    VersionConflict,
 )
 from billing.ids import CustomerId, TaxRateId, TestClockId, new_id
 from billing.limits import MAX_EXTERNAL_ID, MAX_NAME, MAX_TAX_ID
@@ -125,6 +126,7 @@ async def update_customer(
     session: AsyncSession,
     *,
     customer_id: CustomerId,
+    expected_version: int | None = None,
     name: str | None | Unchanged = UNCHANGED,
     email: str | None | Unchanged = UNCHANGED,
     external_id: str | None | Unchanged = UNCHANGED,
@@ -142,10 +144,14 @@ async def update_customer(
 ) -> Outcome:
     """Updates the given fields. `metadata` is replaced as a whole. Finalized invoices do not change.
 
-    A name or e-mail address of None is rejected like an empty one. Raises `CustomerNotFound` and the errors of
-    `create_customer`.
+    A name or e-mail address of None is rejected like an empty one. Raises `CustomerNotFound`, `VersionConflict` if the
+    version of the customer is not `expected_version`, and the errors of `create_customer`.
     """
     customer, at = await lock_existing_customer(session, customer_id, now)
+    if expected_version is not None and customer.version != expected_version:
+        raise VersionConflict(
+            f"The customer has changed: its version is {customer.version}, not {expected_version}. Nothing was stored."
+        )
     if name is not UNCHANGED:
         customer.name = required_text(name, "name", MAX_NAME)
     if email is not UNCHANGED:

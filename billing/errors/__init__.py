@@ -37,6 +37,7 @@ from billing.errors.customers import (
     EmailInvalid,
     EmailTaken,
     ExternalIdTaken,
+    VersionConflict,
 )
 from billing.errors.discounts import (
     CouponAlreadyRedeemed,
@@ -220,4 +221,5 @@ __all__ = [
     "TooManyTaxRates",
     "TrialAlreadyUsed",
     "TrialInvalid",
+    "VersionConflict",
 ]

@@ -30,6 +30,12 @@ class CountryUnknown(BillingError):
     field = ("address", "country")
 
 
+class VersionConflict(BillingError):
+    code = "VERSION_CONFLICT"
+    description = "The object has changed since the version that was expected. Read it again before you change it."
+    field = ("expected_version",)
+
+
 class CustomerNotFound(BillingError):
     code = "CUSTOMER_NOT_FOUND"
     description = "There is no customer with this id."

@@ -11,9 +11,12 @@ import pytest
 from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Plan
+from graph.schema.root import core_schema
 from graph.server.app import create_app
+from graph.server.dashboard import dashboard_documents
+from graph.server.query_documents import QueryDocuments
 from graph.server.trusted import TrustedDocumentsError
-from graph.settings import Settings
+from graph.settings import Limits, Settings
 from tests.access.conftest import Serving
 from tests.support import Api, a_plan, count, stored
 
@@ -95,6 +98,26 @@ async def test_a_document_is_named_in_each_way_by_post_and_by_get(lenient: Api, 
 
     assert [answer.status_code for answer in answers] == [200] * 4
     assert [answer.json()["data"] for answer in answers] == [{"plans": {"nodes": [{"code": "pro"}]}}] * 4
+
+
+@pytest.mark.parametrize("with_a_file", [True, False])
+async def test_the_documents_of_the_dashboard_are_trusted_whatever_file_is_named(
+    serving: Serving, documents: Path, with_a_file: bool
+) -> None:
+    settings = Settings(trusted_documents=documents if with_a_file else None, trusted_only=with_a_file)
+    api = (await serving(settings))(None)
+    [session] = [key for key, text in dashboard_documents().items() if text.startswith("query Session ")]
+
+    answers = [await post(api, extensions={"persistedQuery": {"sha256Hash": session}}) for _ in range(2)]
+
+    assert [answer.json()["data"]["viewer"]["scope"] for answer in answers] == ["ADMIN"] * 2
+
+
+def test_the_documents_of_the_dashboard_are_valid_and_named_by_their_hashes() -> None:
+    documents = QueryDocuments(core_schema, Limits())
+
+    for key, text in dashboard_documents().items():
+        assert (hash_of(text), documents.of(text).errors) == (key, ())
 
 
 async def test_an_operation_of_a_trusted_document_is_named_as_in_any(strict: Api) -> None:

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from db.database import Database
 from graph.server.app import create_app
+from graph.server.dashboard import content_security_policy
 from graph.server.playground import CONTENT_SECURITY_POLICY
 from tests.cli.conftest import Serve, Served
 from tests.support import PATIENCE_SECONDS
@@ -84,7 +85,6 @@ def test_every_kind_of_answer_has_them(client: httpx.Client) -> None:
         "HEAD": (200, client.head("/health")),
         "a preflight": (200, client.options("/graphql", headers=preflight)),
         "a preflight that is refused": (400, client.options("/graphql", headers=preflight | {"origin": "https://x.y"})),
-        "the way to the playground": (307, client.get("/")),
         "a slash too many": (404, client.get("/graphql/")),
         "no JSON": (400, client.post("/graphql", content=b"{", headers={"content-type": "application/json"})),
         "no GraphQL": (200, client.post("/graphql", json={"query": "{"})),
@@ -92,6 +92,7 @@ def test_every_kind_of_answer_has_them(client: httpx.Client) -> None:
         "another token": (401, client.post("/graphql", json=query, headers={"authorization": "Bearer x"})),
         "no such path": (404, client.get("/nothing")),
         "no such file": (404, client.get("/static/playground/assets/nothing.js")),
+        "no such file of the dashboard": (404, client.get("/static/dashboard/assets/nothing.js")),
         "outside of the files": (404, client.get("/static/playground/assets/..%2findex.html")),
         "no such method": (405, client.put("/graphql")),
         "no such method elsewhere": (405, client.post("/health")),
@@ -124,6 +125,29 @@ def test_the_playground_and_its_files_have_them_and_a_policy_of_their_own(client
     for answer in (*answers, unchanged):
         assert_secure(answer, CONTENT_SECURITY_POLICY)
         assert "server" not in answer.headers
+
+
+def test_each_response_with_the_dashboard_has_a_nonce_of_its_own(client: httpx.Client) -> None:
+    pages = [client.get(path) for path in ("/", "/", "/customers", "/customers/1", "/settings")]
+    nonces = [re.findall(r'name="csp-nonce" content="([\w-]{22})"', page.text)[0] for page in pages]
+
+    assert [page.status_code for page in pages] == [200] * 5
+    assert len(set(nonces)) == 5
+    for page, nonce in zip(pages, nonces, strict=True):
+        assert_secure(page, content_security_policy(f"'nonce-{nonce}'"))
+        assert page.headers["cache-control"] == "no-store"
+        assert "<style" not in page.text
+        assert "style=" not in page.text
+
+
+def test_the_files_of_the_dashboard_have_them(client: httpx.Client) -> None:
+    page = client.get("/").text
+    files = [client.get(path) for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', page)]
+
+    assert [file.status_code for file in files] == [200] * 3
+    for file in files:
+        assert_secure(file, content_security_policy("'none'"))
+        assert "immutable" in file.headers["cache-control"]
 
 
 def test_what_is_not_http_is_told_no_more(served: Served) -> None:

@@ -87,6 +87,19 @@ async def test_a_refused_update_changes_nothing(api: Api) -> None:
     assert data["customer"] == {"name": "Ada", "version": 1}
 
 
+async def test_an_update_that_expects_an_older_version_is_refused(api: Api) -> None:
+    customer_id = await api.a_customer(name="Ada", email="ada@example.com")
+    read = "customer { name version }"
+
+    first = await api.mutate("updateCustomer", read, id=customer_id, expectedVersion=1, name="Countess")
+    second = await api.mutate("updateCustomer", read, id=customer_id, expectedVersion=1, name="Lady")
+    unchecked = await api.mutate("updateCustomer", read, id=customer_id, expectedVersion=None, taxId="T")
+
+    assert first["customer"] == {"name": "Countess", "version": 2}
+    assert refusal(second) == ("VERSION_CONFLICT", ["input", "expectedVersion"])
+    assert unchecked["customer"] == {"name": "Countess", "version": 3}
+
+
 async def test_a_plan_is_renamed_but_never_repriced(api: Api) -> None:
     plan_id = await api.a_plan(description="All of it")
 

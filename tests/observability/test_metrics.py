@@ -27,6 +27,7 @@ from db.models import BillingHold
 from graph.observability.metrics import RETRIED
 from graph.observability.middleware import ROUTES
 from graph.server.app import create_app
+from graph.server.dashboard import PAGES
 from graph.settings import Settings
 from tests.access.conftest import a_key, a_session
 from tests.cli.conftest import ROOT, Serve, Served
@@ -106,12 +107,16 @@ async def test_requests_operations_and_errors_are_counted(serving: Serving, tmp_
 
 
 async def test_each_route_is_told_by_its_name(database: Database) -> None:
-    """The playground's files and unknown paths are counted as `other`."""
+    """The pages below `/`, the files of pages, and unknown paths are counted as `other`."""
     app = create_app(database, settings=Settings(metrics=True))
 
-    assert {route.path for route in app.routes if isinstance(route, Route)} == ROUTES
-    assert [route.path for route in app.routes if isinstance(route, Mount)] == ["/static/playground/assets"]
-    assert len(app.routes) == len(ROUTES) + 1
+    pages = {path for name in PAGES for path in (f"/{name}", f"/{name}/{{path:path}}")}
+    assert {route.path for route in app.routes if isinstance(route, Route)} == ROUTES | pages
+    assert [route.path for route in app.routes if isinstance(route, Mount)] == [
+        "/static/dashboard/assets",
+        "/static/playground/assets",
+    ]
+    assert len(app.routes) == len(ROUTES) + len(pages) + 2
 
 
 async def test_clients_can_make_no_more_series(serving: Serving) -> None:

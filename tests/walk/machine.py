@@ -126,7 +126,7 @@ class Machine(CatalogSteps, DiscountedSteps, DueSteps, ReissuingSteps, TaxSteps,
         for number, clock in ((1, 0), (2, 1), (3, 1)):
             self.create_customer(name="Ada", number=number, net_days=None, external=False, clock=clock, how="")
             if number == 2:
-                self.update_customer(number=1, values={"address": ("US", "NY")}, how="")
+                self.update_customer(number=1, values={"address": ("US", "NY")}, stale=False, how="")
             self.create_subscription(
                 number=number - 1,
                 plan=number - 1,

@@ -88,6 +88,13 @@ class CreateCustomerInput:
 @strawberry.input(description=("Changes to a customer. Omitted fields stay unchanged, and so do finalized invoices."))
 class UpdateCustomerInput:
     id: strawberry.ID = strawberry.field(description="The customer.")
+    expected_version: int | None = strawberry.field(
+        default=None,
+        description=(
+            "The `version` of the customer that you read. If it has changed since, the update is rejected with"
+            " VERSION_CONFLICT, so that you do not overwrite the changes of others. Null to skip this check."
+        ),
+    )
     name: Maybe[str | None] = strawberry.field(
         description=f"The new name: 1 to {limits.MAX_NAME} characters. Null is rejected."
     )
@@ -210,6 +217,7 @@ class CustomerMutations:
             lambda session: customers.update_customer(
                 session,
                 customer_id=CustomerId(parse_id(input.id)),
+                expected_version=input.expected_version,
                 name=given(input.name),
                 email=given(input.email),
                 external_id=given(input.external_id),

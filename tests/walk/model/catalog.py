@@ -72,8 +72,9 @@ def is_bad_memo(text: str | None) -> bool:
     return text is not None and (len(text) > 2000 or not text.replace("\n", "").isprintable())
 
 
-def update_customer(world: World, customer: Customer, values: dict[str, Any]) -> None:
-    """Updates the fields in `values`, which are named as in the model."""
+def update_customer(world: World, customer: Customer, values: dict[str, Any], *, stale: bool = False) -> None:
+    """Updates the fields in `values`, which are named as in the model. `stale`: another version was expected."""
+    refuse(VERSION_CONFLICT=stale)
     values = with_taxes(customer, values)
     at = max(world.time_of(customer), customer.updated_at)
     checked = ("name", "email", "external_id", "net_days", "po_number", "invoice_memo")

@@ -112,18 +112,22 @@ class CatalogSteps(Steps):
                 "tax_rates": RATES,
             },
         ),
+        stale=mostly(False, but=[True]),
         how=HOW_WITHOUT_KEY,
     )
-    def update_customer(self, number: int, values: dict[str, Any], how: str) -> None:
+    def update_customer(self, number: int, values: dict[str, Any], stale: bool, how: str) -> None:
         place = self.customer(number)
         new = {name: self.typed(name, value) for name, value in values.items()}
 
         def do() -> Made:
             customer = self.world.customers[place]
-            catalog.update_customer(self.world, customer, new)
+            catalog.update_customer(self.world, customer, new, stale=stale)
             return {"customer": customer}
 
-        fields = {"id": self.world.customers[place].id}
+        fields: dict[str, Any] = {"id": self.world.customers[place].id}
+        if stale:
+            # No object has this version: the first one is 1.
+            fields["expectedVersion"] = 0
         fields |= {CUSTOMER_FIELDS.get(name, name): input_of(name, value) for name, value in new.items()}
         self.walk.step("updateCustomer", "customer { id }", fields, do, how=how, has_key=False, customers=[place])
 
