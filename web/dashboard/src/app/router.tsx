@@ -35,6 +35,11 @@ const routes = [
     validateSearch: (search: Search) => ({ tab: textOf(search['tab']) }),
     component: lazyRouteComponent(() => import('../pages/customer/Customer')),
   }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/invoices/$id',
+    component: lazyRouteComponent(() => import('../pages/invoice/Invoice')),
+  }),
 ];
 
 export const router = createRouter({

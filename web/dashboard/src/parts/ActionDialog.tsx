@@ -37,7 +37,9 @@ export function ActionDialog({ action, title, intro, submit, danger, disabled, s
         noValidate
         onSubmit={(event) => {
           event.preventDefault();
-          if (!action.running && !disabled) void send();
+          const unreadable = unreadableIn(event.currentTarget);
+          if (unreadable) unreadable.focus();
+          else if (!action.running && !disabled) void send();
         }}
       >
         <Stack gap="md">
@@ -83,4 +85,9 @@ export function ActionDialog({ action, title, intro, submit, danger, disabled, s
       </form>
     </Modal>
   );
+}
+
+/** The first field whose text is not a value at all, such as an amount with letters. The server checks everything else. */
+function unreadableIn(form: HTMLFormElement): HTMLInputElement | undefined {
+  return Array.from(form.querySelectorAll('input')).find(({ validity }) => validity.customError || validity.badInput);
 }

@@ -63,17 +63,21 @@ export function MoneyField({ currency, value, onChange, error, autoFocus, ...fie
   const current = centsOf(text, digits);
   // Follows a value that was set from outside.
   if (value !== null && value !== current) setText(decimalText(value, digits));
-  const invalid = text.trim() !== '' && current === null;
+  const problem =
+    text.trim() !== '' && current === null
+      ? fieldTexts.amount(decimalText(10 ** digits * 12 + (digits ? 5 : 0), digits))
+      : '';
   return (
     <TextInput
       {...field}
+      ref={(input) => input?.setCustomValidity(problem)}
       inputMode="decimal"
       autoComplete="off"
       value={text}
       data-autofocus={autoFocus || undefined}
       rightSection={<span className="unit">{currency}</span>}
       rightSectionWidth={52}
-      error={invalid ? fieldTexts.amount(decimalText(10 ** digits * 12 + (digits ? 5 : 0), digits)) : error}
+      error={problem || error}
       onChange={(event) => {
         setText(event.currentTarget.value);
         onChange(centsOf(event.currentTarget.value, digits));

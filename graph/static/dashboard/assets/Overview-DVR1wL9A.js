@@ -1,1 +1,0 @@
-import{f as e,h as t,tt as n}from"./index-gxWhvAnS.js";var r=n();function i(){return(0,r.jsx)(e,{title:t.nav.overview,children:null})}export{i as default};
