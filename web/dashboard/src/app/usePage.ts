@@ -21,9 +21,9 @@ export function usePage<Data, Variables extends AnyVariables>(
   variables: Variables,
   options: { pause?: boolean } = {},
 ): Loaded<Data> {
-  const [{ data, error, operation, fetching }, execute] = useQuery({ query, variables, pause: options.pause ?? false });
+  const [{ data, error, operation, stale, fetching }, execute] = useQuery({ query, variables, pause: options.pause ?? false });
   const last = useRef<Data>(undefined);
-  const complete = operation?.context.meta?.cacheOutcome !== 'partial';
+  const complete = !(stale && operation?.context.meta?.cacheOutcome === 'partial');
   if (data && complete && !error) last.current = data;
   const shown = last.current;
   return {

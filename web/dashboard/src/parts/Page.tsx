@@ -105,14 +105,15 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   );
 }
 
-/** Labels with values, as a list of definitions. */
+/** Labels with values, as a list of definitions. Those without a value are left out. */
 export function Facts({ facts }: { facts: [label: string, value: ReactNode][] }) {
+  const known = facts.filter(([, value]) => value !== null && value !== undefined && value !== '');
   return (
     <dl className="facts">
-      {facts.map(([label, value]) => (
+      {known.map(([label, value]) => (
         <div key={label}>
           <dt>{label}</dt>
-          <dd>{value ?? common.none}</dd>
+          <dd>{value}</dd>
         </div>
       ))}
     </dl>

@@ -1,4 +1,4 @@
-import { Anchor, Badge, Tooltip, type MantineColor } from '@mantine/core';
+import { Anchor, Tooltip, type MantineColor } from '@mantine/core';
 import { Link, type LinkProps } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { formatDate, formatTime, formatUtc, useMoney } from '../app/format';
@@ -38,9 +38,9 @@ const COLORS = {
 /** A status, in words and a color. `value` chooses the color. */
 export function Status({ value, children }: { value: keyof typeof COLORS; children: ReactNode }) {
   return (
-    <Badge className="status" variant="default" color={COLORS[value]} data-color={COLORS[value]} tt="none" fw={550}>
+    <span className="status" data-color={COLORS[value]}>
       {children}
-    </Badge>
+    </span>
   );
 }
 

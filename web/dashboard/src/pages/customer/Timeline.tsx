@@ -16,7 +16,7 @@ export function Timeline({ subscription }: { subscription: SubscriptionPartsFrag
   const hasTrial = trialStart && trialEnd && periods.length < 8;
   const isLive = status !== 'CANCELED';
   return (
-    <ol className="timeline" tabIndex={0} aria-label={texts.title}>
+    <ol className="timeline" tabIndex={0} aria-label={texts.title} ref={scrollToEnd}>
       {hasTrial && (
         <Span from={trialStart} until={trialEnd} current={status === 'TRIALING'} title={texts.trial} />
       )}
@@ -50,6 +50,11 @@ export function Timeline({ subscription }: { subscription: SubscriptionPartsFrag
       )}
     </ol>
   );
+}
+
+/** The current period and the next one are at the end. */
+function scrollToEnd(list: HTMLElement | null) {
+  if (list) list.scrollLeft = list.scrollWidth;
 }
 
 function Span({ from, until, current, planned, title, children }: {

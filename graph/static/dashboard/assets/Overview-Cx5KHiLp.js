@@ -1,1 +1,0 @@
-import{$ as e,Jt as t,X as n}from"./index-BtR0WP56.js";var r=t();function i(){return(0,r.jsx)(n,{title:e.nav.overview,children:null})}export{i as default};

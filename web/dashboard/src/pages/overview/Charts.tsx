@@ -1,0 +1,194 @@
+import '@mantine/charts/styles.layer.css';
+import { AreaChart, BarChart, DonutChart } from '@mantine/charts';
+import { Group, SimpleGrid, Stack, Text, VisuallyHidden } from '@mantine/core';
+import { formatCount, formatMonth, useMoney } from '../../app/format';
+import type { OverviewQuery } from '../../generated/graphql';
+import { Panel } from '../../parts/Page';
+import { common } from '../../texts/common';
+import { overviewTexts as texts } from '../../texts/overview';
+
+type Figures = OverviewQuery['analytics']['currencies'][number];
+
+const COLORS = { mrr: 'indigo.6', newMrr: 'teal.6', reactivated: 'cyan.6', expansion: 'indigo.5', contraction: 'orange.5', churned: 'red.6' };
+const HEIGHT = 230;
+
+/** The charts of one currency. Each one is also a table, for screen readers. */
+export default function Charts({ figures }: { figures: Figures }) {
+  const { money, shortMoney } = useMoney();
+  const { currency } = figures;
+  const months = figures.months.map((each) => ({
+    month: formatMonth(each.month),
+    mrr: each.endMrrCents,
+    newMrr: each.newMrrCents,
+    reactivated: each.reactivatedCents,
+    expansion: each.expansionCents,
+    contraction: -each.contractionCents,
+    churned: -each.churnedCents,
+    invoiced: each.invoicedCents,
+    collected: each.collectedCents,
+  }));
+  const amounts = {
+    h: HEIGHT,
+    data: months,
+    dataKey: 'month',
+    valueFormatter: (cents: number) => money(cents, currency),
+    yAxisProps: { tickFormatter: (cents: number) => shortMoney(cents, currency), width: 56 },
+    gridAxis: 'y' as const,
+    tickLine: 'none' as const,
+  };
+  const movements = [
+    { name: 'newMrr', label: texts.movements.newMrr, color: COLORS.newMrr },
+    { name: 'reactivated', label: texts.movements.reactivated, color: COLORS.reactivated },
+    { name: 'expansion', label: texts.movements.expansion, color: COLORS.expansion },
+    { name: 'contraction', label: texts.movements.contraction, color: COLORS.contraction },
+    { name: 'churned', label: texts.movements.churned, color: COLORS.churned },
+  ] as const;
+  const cash = [
+    { name: 'invoiced', label: texts.invoiced, color: 'indigo.5' },
+    { name: 'collected', label: texts.collected, color: 'teal.6' },
+  ] as const;
+  return (
+    <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
+      <Panel title={texts.charts.mrr}>
+        <figure className="chart" aria-hidden>
+          <AreaChart {...amounts} series={[{ name: 'mrr', label: texts.mrr, color: COLORS.mrr }]} curveType="monotone" withDots={false} areaChartProps={SILENT} />
+        </figure>
+        <Values
+          label={texts.charts.mrr}
+          heads={[texts.charts.month, texts.mrr]}
+          rows={months.map(({ month, mrr }) => [month, money(mrr, currency)])}
+        />
+      </Panel>
+      <Panel title={texts.charts.movements}>
+        <figure className="chart" aria-hidden>
+          <BarChart {...amounts} type="stacked" series={[...movements]} withLegend legendProps={LEGEND} barChartProps={{ ...SILENT, stackOffset: 'sign' }} />
+        </figure>
+        <Values
+          label={texts.charts.movements}
+          heads={[texts.charts.month, ...movements.map(({ label }) => label)]}
+          rows={months.map((each) => [each.month, ...movements.map(({ name }) => money(each[name], currency))])}
+        />
+      </Panel>
+      <Panel title={texts.charts.cash}>
+        <figure className="chart" aria-hidden>
+          <BarChart {...amounts} series={[...cash]} withLegend legendProps={LEGEND} barChartProps={SILENT} />
+        </figure>
+        <Values
+          label={texts.charts.cash}
+          heads={[texts.charts.month, texts.invoiced, texts.collected]}
+          rows={months.map((each) => [each.month, money(each.invoiced, currency), money(each.collected, currency)])}
+        />
+      </Panel>
+      <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="md">
+        <Overdue figures={figures} />
+        <ByStatus figures={figures} />
+      </SimpleGrid>
+    </SimpleGrid>
+  );
+}
+
+// The tables below the charts are for the keyboard and for screen readers.
+const SILENT = { accessibilityLayer: false };
+const LEGEND = { verticalAlign: 'bottom' as const, height: 28 };
+
+function Overdue({ figures }: { figures: Figures }) {
+  const { money } = useMoney();
+  const most = Math.max(...figures.overdue.map(({ amountCents }) => amountCents));
+  return (
+    <Panel title={texts.charts.overdue}>
+      {most === 0 ? (
+        <Text size="sm" c="dimmed">
+          {texts.noOverdue}
+        </Text>
+      ) : (
+        <Stack gap="sm">
+          {figures.overdue.map(({ minDays, maxDays, amountCents, invoices }) => (
+            <div key={minDays}>
+              <Group justify="space-between" gap="xs">
+                <Text size="sm">{texts.days(minDays, maxDays)}</Text>
+                <Text size="sm" fw={600} className="money">
+                  {money(amountCents, figures.currency)}
+                </Text>
+              </Group>
+              <progress className="bar" max={most} value={amountCents} aria-label={texts.days(minDays, maxDays)} />
+              <Text size="xs" c="dimmed">
+                {texts.overdueInvoices(formatCount(invoices))}
+              </Text>
+            </div>
+          ))}
+        </Stack>
+      )}
+    </Panel>
+  );
+}
+
+function ByStatus({ figures }: { figures: Figures }) {
+  const parts = [
+    { name: common.subscriptionStatus.ACTIVE, value: figures.activeSubscriptions, color: 'teal.6' },
+    { name: common.subscriptionStatus.TRIALING, value: figures.trialing, color: 'cyan.6' },
+    { name: common.subscriptionStatus.PAST_DUE, value: figures.pastDue, color: 'orange.6' },
+  ];
+  const total = parts.reduce((sum, { value }) => sum + value, 0);
+  return (
+    <Panel title={texts.charts.status}>
+      {total === 0 ? (
+        <Text size="sm" c="dimmed">
+          {texts.noSubscriptions}
+        </Text>
+      ) : (
+        <Stack gap="sm" align="center">
+          <figure className="chart" aria-hidden>
+            <DonutChart
+              data={parts.filter(({ value }) => value)}
+              size={124}
+              thickness={18}
+              chartLabel={formatCount(total)}
+              withTooltip={false}
+              pieChartProps={SILENT}
+              pieProps={{ rootTabIndex: -1, isAnimationActive: false }}
+            />
+          </figure>
+          <dl className="amounts legend">
+            {parts.map(({ name, value, color }) => (
+              <div key={name} className="amount">
+                <dt className="key" data-color={color.split('.')[0]}>
+                  {name}
+                </dt>
+                <dd>{formatCount(value)}</dd>
+              </div>
+            ))}
+          </dl>
+        </Stack>
+      )}
+    </Panel>
+  );
+}
+
+function Values({ label, heads, rows }: { label: string; heads: string[]; rows: string[][] }) {
+  return (
+    <VisuallyHidden>
+      <table>
+        <caption>{label}</caption>
+        <thead>
+          <tr>
+            {heads.map((head) => (
+              <th key={head} scope="col">
+                {head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(([first, ...rest]) => (
+            <tr key={first}>
+              <th scope="row">{first}</th>
+              {rest.map((value, column) => (
+                <td key={column}>{value}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </VisuallyHidden>
+  );
+}
