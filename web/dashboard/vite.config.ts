@@ -1,11 +1,17 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { defineConfig, type Plugin } from 'vite';
 
 /** Adds the texts of all documents by their hash, which the server reads: they are trusted documents. */
 const trustedDocuments: Plugin = {
   name: 'trusted-documents',
   generateBundle() {
-    const source = readFileSync('src/generated/persisted-documents.json');
+    const folders = readdirSync('src/generated', { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    const documents = folders.map(({ name }) => {
+      const text = readFileSync(`src/generated/${name}/persisted-documents.json`, 'utf8');
+      return JSON.parse(text) as Record<string, string>;
+    });
+    const byHash = Object.entries(Object.assign({}, ...documents) as Record<string, string>).sort();
+    const source = `${JSON.stringify(Object.fromEntries(byHash), null, 2)}\n`;
     this.emitFile({ type: 'asset', fileName: 'documents.json', source });
   },
 };

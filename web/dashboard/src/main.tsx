@@ -1,14 +1,13 @@
 import '@mantine/core/styles.layer.css';
-import '@mantine/notifications/styles.layer.css';
 import './app/styles.css';
 import { MantineProvider } from '@mantine/core';
-import { Notifications } from '@mantine/notifications';
 import { RouterProvider } from '@tanstack/react-router';
 import { setNonce } from 'get-nonce';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Provider } from 'urql';
 import { client } from './app/api';
+import { Notes } from './app/notes';
 import { router } from './app/router';
 import { cssVariables, theme } from './app/theme';
 
@@ -22,9 +21,9 @@ if (!root) throw new Error('The page has no element for the dashboard');
 createRoot(root).render(
   <StrictMode>
     <MantineProvider theme={theme} cssVariablesResolver={cssVariables} defaultColorScheme="auto" getStyleNonce={() => nonce}>
-      <Notifications position="bottom-right" />
       <Provider value={client}>
         <RouterProvider router={router} />
+        <Notes />
       </Provider>
     </MantineProvider>
   </StrictMode>,

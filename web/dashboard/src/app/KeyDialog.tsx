@@ -4,9 +4,9 @@ import { common } from '../texts/common';
 import { changeKey, useAccess } from './key';
 import { refresh } from './refresh';
 
-/** Asks for an API key if the server wants one. The page below stays as it is, with everything that was typed. */
-export function KeyDialog() {
-  const { key, refused } = useAccess();
+/** Asks for an API key. The page below stays as it is, with everything that was typed. */
+export default function KeyDialog() {
+  const { key } = useAccess();
   const [typed, setTyped] = useState('');
   const [remember, setRemember] = useState(false);
   const use = () => {
@@ -16,7 +16,7 @@ export function KeyDialog() {
   };
   return (
     <Modal
-      opened={refused}
+      opened
       onClose={() => undefined}
       withCloseButton={false}
       closeOnClickOutside={false}

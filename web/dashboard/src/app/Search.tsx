@@ -4,7 +4,7 @@ import { IconSearch } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
 import { useRef, useState } from 'react';
 import { useQuery } from 'urql';
-import { SearchDocument, type SearchQuery } from '../generated/graphql';
+import { SearchDocument, type SearchQuery } from '../generated/app/graphql';
 import { InvoiceStatus, Money, SubscriptionStatus } from '../parts/values';
 import { common } from '../texts/common';
 

@@ -1,4 +1,4 @@
-import { ActionIcon, Alert, AppShell, Burger, Button, Group, Menu, NavLink, Text } from '@mantine/core';
+import { ActionIcon, Alert, Burger, Button, Group, Menu, NavLink, Text } from '@mantine/core';
 import { useMantineColorScheme, VisuallyHidden } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import {
@@ -17,14 +17,16 @@ import {
   type Icon,
 } from '@tabler/icons-react';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
-import { useEffect } from 'react';
+import { lazy, Suspense, useEffect } from 'react';
 import { common } from '../texts/common';
 import { useConnectionLost } from './connection';
-import { KeyDialog } from './KeyDialog';
 import { changeKey, useAccess } from './key';
 import { refresh } from './refresh';
 import { Search } from './Search';
 import { Session, useSession } from './session';
+
+// Most servers on a developer's machine need no key.
+const KeyDialog = lazy(() => import('./KeyDialog'));
 
 /** The main navigation, in the order in which it is shown. Each entry is a page with all pages below it. */
 const ENTRIES: { to: string; text: string; icon: Icon; admin?: true }[] = [
@@ -40,9 +42,14 @@ const ENTRIES: { to: string; text: string; icon: Icon; admin?: true }[] = [
 
 /** The frame of all pages: header, navigation, content. */
 export function Shell() {
+  const { refused } = useAccess();
   return (
     <>
-      <KeyDialog />
+      {refused && (
+        <Suspense>
+          <KeyDialog />
+        </Suspense>
+      )}
       <Session waiting={(failed) => <Waiting failed={failed} />}>
         <Frame />
       </Session>
@@ -74,16 +81,11 @@ function Frame() {
   const { pathname } = useLocation();
   useEffect(close, [pathname]);
   return (
-    <AppShell
-      header={{ height: 56 }}
-      navbar={{ width: 232, breakpoint: 'sm', collapsed: { mobile: !opened } }}
-      padding={{ base: 'md', lg: 'xl' }}
-      transitionDuration={0}
-    >
+    <div className="frame">
       <a className="skip" href="#content">
         {common.skip}
       </a>
-      <AppShell.Header className="header">
+      <header className="header">
         <Burger
           opened={opened}
           onClick={toggle}
@@ -102,17 +104,17 @@ function Frame() {
           <SchemeMenu />
           <KeyMenu />
         </Group>
-      </AppShell.Header>
-      <AppShell.Navbar p="sm" id="navigation" aria-label={common.nav.label} className="navbar">
+      </header>
+      <nav id="navigation" aria-label={common.nav.label} className={opened ? 'navbar opened' : 'navbar'}>
         <Navigation pathname={pathname} />
-      </AppShell.Navbar>
-      <AppShell.Main id="content" tabIndex={-1} className="main">
+      </nav>
+      <main id="content" tabIndex={-1} className="main">
         <div className="content">
           <ConnectionLost />
           <Outlet />
         </div>
-      </AppShell.Main>
-    </AppShell>
+      </main>
+    </div>
   );
 }
 

@@ -1,6 +1,6 @@
 import { createContext, use, useMemo, useState, type ReactNode } from 'react';
 import { useQuery } from 'urql';
-import { SessionDocument, type SessionQuery } from '../generated/graphql';
+import { SessionDocument, type SessionQuery } from '../generated/app/graphql';
 
 type Scope = SessionQuery['viewer']['scope'];
 

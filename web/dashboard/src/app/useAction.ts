@@ -1,7 +1,7 @@
-import { notifications } from '@mantine/notifications';
 import { useMemo, useState, type ReactNode } from 'react';
 import { useMutation, type TypedDocumentNode } from 'urql';
 import { common } from '../texts/common';
+import { notify } from './notes';
 import { randomId } from './uuid';
 
 interface UserError {
@@ -63,7 +63,7 @@ export function useAction<Data, Input, Name extends keyof Data & string>(options
     }
     setErrors(payload.userErrors);
     if (payload.userErrors.length) return false;
-    notifications.show({ message: done(payload), color: 'teal', withBorder: true, autoClose: 8000 });
+    notify(done(payload));
     return true;
   }
 

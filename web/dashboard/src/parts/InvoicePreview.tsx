@@ -1,6 +1,6 @@
 import { Alert, Group, Stack, Text } from '@mantine/core';
 import { formatDate } from '../app/format';
-import type { InvoicePreviewPartsFragment } from '../generated/graphql';
+import type { InvoicePreviewPartsFragment } from '../generated/parts/graphql';
 import { customerTexts } from '../texts/customer';
 import { Money, Time } from './values';
 

@@ -6,7 +6,7 @@ import { formatCount, useMoney } from '../../app/format';
 import { oneOf } from '../../app/search-params';
 import { useSession } from '../../app/session';
 import { usePage } from '../../app/usePage';
-import { ArchiveCustomerDocument, CustomerDocument, UnarchiveCustomerDocument, type CustomerQuery } from '../../generated/graphql';
+import { ArchiveCustomerDocument, CustomerDocument, UnarchiveCustomerDocument, type CustomerQuery } from '../../generated/customer/graphql';
 import { Empty, Facts, Page, Panel, Show } from '../../parts/Page';
 import { Status, Time } from '../../parts/values';
 import { common } from '../../texts/common';

@@ -7,7 +7,7 @@ import {
   WithdrawSubscriptionChangeDocument,
   type CustomerQuery,
   type SubscriptionPartsFragment,
-} from '../../generated/graphql';
+} from '../../generated/customer/graphql';
 import { Empty, Facts, Panel } from '../../parts/Page';
 import { Money, Price, SubscriptionStatus, Time } from '../../parts/values';
 import { common } from '../../texts/common';

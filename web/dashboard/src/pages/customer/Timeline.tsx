@@ -1,7 +1,7 @@
 import { Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { formatDate } from '../../app/format';
-import type { SubscriptionPartsFragment } from '../../generated/graphql';
+import type { SubscriptionPartsFragment } from '../../generated/customer/graphql';
 import { InvoiceStatus, Money, PageLink } from '../../parts/values';
 import { customerTexts } from '../../texts/customer';
 

@@ -1,5 +1,5 @@
 import { useAction } from '../../app/useAction';
-import { CreateCustomerDocument } from '../../generated/graphql';
+import { CreateCustomerDocument } from '../../generated/customers/graphql';
 import { ActionDialog } from '../../parts/ActionDialog';
 import { errorAt, TextField, useValues } from '../../parts/fields';
 import { Done } from '../../parts/Done';

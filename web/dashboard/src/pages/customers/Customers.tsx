@@ -6,7 +6,7 @@ import { useMemo, useState } from 'react';
 import { oneOf } from '../../app/search-params';
 import { useSession } from '../../app/session';
 import { usePage } from '../../app/usePage';
-import { CustomersDocument, type CustomersQuery, type CustomersQueryVariables } from '../../generated/graphql';
+import { CustomersDocument, type CustomersQuery, type CustomersQueryVariables } from '../../generated/customers/graphql';
 import { DataTable, pageArguments, type Column, type ListState } from '../../parts/DataTable';
 import { Empty, Page, Panel, Show } from '../../parts/Page';
 import { Money, PageLink, Price, SubscriptionStatus, Time } from '../../parts/values';

@@ -1,7 +1,7 @@
 import { Group } from '@mantine/core';
 import { getRouteApi } from '@tanstack/react-router';
 import { usePage } from '../../app/usePage';
-import { InvoiceDocument } from '../../generated/graphql';
+import { InvoiceDocument } from '../../generated/invoice/graphql';
 import { Amount } from '../../parts/InvoicePreview';
 import { Empty, Facts, Page, Panel, Show } from '../../parts/Page';
 import { InvoiceStatus, Money, PageLink, Time } from '../../parts/values';

@@ -1,8 +1,9 @@
 import '@mantine/charts/styles.layer.css';
-import { AreaChart, BarChart, DonutChart } from '@mantine/charts';
-import { Group, SimpleGrid, Stack, Text, VisuallyHidden } from '@mantine/core';
+import { AreaChart, BarChart } from '@mantine/charts';
+import { getThemeColor, Group, SimpleGrid, Stack, Text, useMantineTheme, VisuallyHidden } from '@mantine/core';
+import type { CSSProperties, ReactNode } from 'react';
 import { formatCount, formatMonth, useMoney } from '../../app/format';
-import type { OverviewQuery } from '../../generated/graphql';
+import type { OverviewQuery } from '../../generated/overview/graphql';
 import { Panel } from '../../parts/Page';
 import { common } from '../../texts/common';
 import { overviewTexts as texts } from '../../texts/overview';
@@ -33,7 +34,8 @@ export default function Charts({ figures }: { figures: Figures }) {
     dataKey: 'month',
     valueFormatter: (cents: number) => money(cents, currency),
     yAxisProps: { tickFormatter: (cents: number) => shortMoney(cents, currency), width: 56 },
-    gridAxis: 'y' as const,
+    xAxisProps: { interval: 'equidistantPreserveStart' as const },
+    gridAxis: 'x' as const,
     tickLine: 'none' as const,
   };
   const movements = [
@@ -61,7 +63,8 @@ export default function Charts({ figures }: { figures: Figures }) {
       </Panel>
       <Panel title={texts.charts.movements}>
         <figure className="chart" aria-hidden>
-          <BarChart {...amounts} type="stacked" series={[...movements]} withLegend legendProps={LEGEND} barChartProps={{ ...SILENT, stackOffset: 'sign' }} />
+          <BarChart {...amounts} type="stacked" series={[...movements]} barChartProps={{ ...SILENT, stackOffset: 'sign' }} />
+          <Legend series={movements} />
         </figure>
         <Values
           label={texts.charts.movements}
@@ -71,7 +74,8 @@ export default function Charts({ figures }: { figures: Figures }) {
       </Panel>
       <Panel title={texts.charts.cash}>
         <figure className="chart" aria-hidden>
-          <BarChart {...amounts} series={[...cash]} withLegend legendProps={LEGEND} barChartProps={SILENT} />
+          <BarChart {...amounts} series={[...cash]} barChartProps={SILENT} />
+          <Legend series={cash} />
         </figure>
         <Values
           label={texts.charts.cash}
@@ -89,7 +93,32 @@ export default function Charts({ figures }: { figures: Figures }) {
 
 // The tables below the charts are for the keyboard and for screen readers.
 const SILENT = { accessibilityLayer: false };
-const LEGEND = { verticalAlign: 'bottom' as const, height: 28 };
+
+interface Series {
+  label: string;
+  color: string;
+}
+
+function Key({ color, children }: { color: string; children: ReactNode }) {
+  const theme = useMantineTheme();
+  return (
+    <span className="key" style={{ '--color': getThemeColor(color, theme) } as CSSProperties}>
+      {children}
+    </span>
+  );
+}
+
+function Legend({ series }: { series: readonly Series[] }) {
+  return (
+    <ul className="legend">
+      {series.map(({ label, color }) => (
+        <li key={label}>
+          <Key color={color}>{label}</Key>
+        </li>
+      ))}
+    </ul>
+  );
+}
 
 function Overdue({ figures }: { figures: Figures }) {
   const { money } = useMoney();
@@ -123,6 +152,7 @@ function Overdue({ figures }: { figures: Figures }) {
 }
 
 function ByStatus({ figures }: { figures: Figures }) {
+  const theme = useMantineTheme();
   const parts = [
     { name: common.subscriptionStatus.ACTIVE, value: figures.activeSubscriptions, color: 'teal.6' },
     { name: common.subscriptionStatus.TRIALING, value: figures.trialing, color: 'cyan.6' },
@@ -136,29 +166,26 @@ function ByStatus({ figures }: { figures: Figures }) {
           {texts.noSubscriptions}
         </Text>
       ) : (
-        <Stack gap="sm" align="center">
-          <figure className="chart" aria-hidden>
-            <DonutChart
-              data={parts.filter(({ value }) => value)}
-              size={124}
-              thickness={18}
-              chartLabel={formatCount(total)}
-              withTooltip={false}
-              pieChartProps={SILENT}
-              pieProps={{ rootTabIndex: -1, isAnimationActive: false }}
-            />
-          </figure>
-          <dl className="amounts legend">
+        <>
+          <Text size="xl" fw={650} mb="xs">
+            {formatCount(total)}
+          </Text>
+          <div className="shares" aria-hidden>
+            {parts.map(({ name, value, color }) => (
+              <span key={name} style={{ flexGrow: value, background: getThemeColor(color, theme) }} />
+            ))}
+          </div>
+          <dl className="amounts">
             {parts.map(({ name, value, color }) => (
               <div key={name} className="amount">
-                <dt className="key" data-color={color.split('.')[0]}>
-                  {name}
+                <dt>
+                  <Key color={color}>{name}</Key>
                 </dt>
                 <dd>{formatCount(value)}</dd>
               </div>
             ))}
           </dl>
-        </Stack>
+        </>
       )}
     </Panel>
   );

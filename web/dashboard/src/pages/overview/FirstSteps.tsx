@@ -5,7 +5,7 @@ import { useState, type ReactNode } from 'react';
 import { formatCount } from '../../app/format';
 import { useSession } from '../../app/session';
 import { useAction } from '../../app/useAction';
-import { CreateDemoDataDocument } from '../../generated/graphql';
+import { CreateDemoDataDocument } from '../../generated/overview/graphql';
 import { ActionDialog } from '../../parts/ActionDialog';
 import { Done } from '../../parts/Done';
 import { CountField, errorAt } from '../../parts/fields';
@@ -17,7 +17,7 @@ import { CreatePlan } from '../plans/CreatePlan';
 const texts = overviewTexts.first;
 
 /** What a person sees before anything is billed: three steps to the first invoice, or demo data. */
-export function FirstSteps({ hasPlan, customerId }: { hasPlan: boolean; customerId: string | null }) {
+export default function FirstSteps({ hasPlan, customerId }: { hasPlan: boolean; customerId: string | null }) {
   const { canWrite, isAdmin } = useSession();
   const [dialog, setDialog] = useState<'plan' | 'customer' | 'demo' | null>(null);
   const close = () => setDialog(null);

@@ -1,15 +1,15 @@
-import { SegmentedControl, Select, SimpleGrid, Text } from '@mantine/core';
+import { NativeSelect, SegmentedControl, SimpleGrid, Text } from '@mantine/core';
 import { lazy, Suspense, useState, type ReactNode } from 'react';
 import { formatCount, useMoney } from '../../app/format';
 import { usePage } from '../../app/usePage';
-import { OverviewDocument, type OverviewQuery } from '../../generated/graphql';
+import { OverviewDocument, type OverviewQuery } from '../../generated/overview/graphql';
 import { Page, Panel, Placeholder, Show } from '../../parts/Page';
 import { overviewTexts as texts } from '../../texts/overview';
-import { FirstSteps } from './FirstSteps';
 import { Health } from './Health';
 
 // Charts take longer to load than figures.
 const Charts = lazy(() => import('./Charts'));
+const FirstSteps = lazy(() => import('./FirstSteps'));
 
 type Figures = OverviewQuery['analytics']['currencies'][number];
 
@@ -42,7 +42,9 @@ export default function Overview() {
               <Health analytics={data.analytics} runs={data.billingRuns.nodes} />
             </>
           ) : (
-            <FirstSteps hasPlan={data.plans.nodes.length > 0} customerId={data.customers.nodes[0]?.id ?? null} />
+            <Suspense fallback={<Placeholder />}>
+              <FirstSteps hasPlan={data.plans.nodes.length > 0} customerId={data.customers.nodes[0]?.id ?? null} />
+            </Suspense>
           )
         }
       </Show>
@@ -65,14 +67,11 @@ function CurrencySwitch({ currencies, value, onChange }: {
     return <SegmentedControl aria-label={texts.currency} data={currencies} value={value} onChange={onChange} />;
   }
   return (
-    <Select
+    <NativeSelect
       aria-label={texts.currency}
-      w={110}
-      searchable
-      allowDeselect={false}
       data={currencies}
       value={value}
-      onChange={(currency) => currency && onChange(currency)}
+      onChange={(event) => onChange(event.currentTarget.value)}
     />
   );
 }

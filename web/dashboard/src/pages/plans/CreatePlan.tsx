@@ -1,6 +1,6 @@
 import { SimpleGrid } from '@mantine/core';
 import { useAction } from '../../app/useAction';
-import { CreatePlanDocument } from '../../generated/graphql';
+import { CreatePlanDocument } from '../../generated/plans/graphql';
 import { ActionDialog } from '../../parts/ActionDialog';
 import { Done } from '../../parts/Done';
 import { ChoiceField, choicesOf, CountField, CurrencyField, errorAt, MoneyField, TextField, useValues } from '../../parts/fields';

@@ -1,5 +1,5 @@
 import { useAction } from '../../../app/useAction';
-import { AdjustBalanceDocument } from '../../../generated/graphql';
+import { AdjustBalanceDocument } from '../../../generated/customer/graphql';
 import { ActionDialog } from '../../../parts/ActionDialog';
 import { Done } from '../../../parts/Done';
 import { CurrencyField, errorAt, MoneyField, TextField, useValues } from '../../../parts/fields';

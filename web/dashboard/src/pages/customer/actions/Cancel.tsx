@@ -2,7 +2,7 @@ import { Checkbox, Radio, Stack, Text } from '@mantine/core';
 import { formatTime } from '../../../app/format';
 import { useAction } from '../../../app/useAction';
 import { usePreview } from '../../../app/usePreview';
-import { CancelSubscriptionDocument, PreviewCancellationDocument, type CancelSubscriptionMutationVariables } from '../../../generated/graphql';
+import { CancelSubscriptionDocument, PreviewCancellationDocument, type CancelSubscriptionMutationVariables } from '../../../generated/customer/graphql';
 import { ActionDialog } from '../../../parts/ActionDialog';
 import { Done } from '../../../parts/Done';
 import { errorAt, InstantField, useValues } from '../../../parts/fields';

@@ -6,7 +6,7 @@ import {
   PreviewSubscriptionChangeDocument,
   type ChangeSubscriptionMutationVariables,
   type SubscriptionPartsFragment,
-} from '../../../generated/graphql';
+} from '../../../generated/customer/graphql';
 import { ActionDialog } from '../../../parts/ActionDialog';
 import { Done } from '../../../parts/Done';
 import { ChoiceField, choicesOf, CountField, errorAt, useValues } from '../../../parts/fields';

@@ -2,7 +2,7 @@ import { Radio, Stack } from '@mantine/core';
 import { useMoney } from '../../../app/format';
 import { useAction } from '../../../app/useAction';
 import { usePreview } from '../../../app/usePreview';
-import { CreateCreditNoteDocument, PreviewCreditNoteDocument } from '../../../generated/graphql';
+import { CreateCreditNoteDocument, PreviewCreditNoteDocument } from '../../../generated/customer/graphql';
 import { ActionDialog } from '../../../parts/ActionDialog';
 import { Done } from '../../../parts/Done';
 import { errorAt, MoneyField, TextField, useValues } from '../../../parts/fields';

@@ -1,7 +1,7 @@
 import { SimpleGrid } from '@mantine/core';
 import { useState } from 'react';
 import { useAction } from '../../../app/useAction';
-import { UpdateCustomerDocument, type CustomerQuery, type UpdateCustomerMutationVariables } from '../../../generated/graphql';
+import { UpdateCustomerDocument, type CustomerQuery, type UpdateCustomerMutationVariables } from '../../../generated/customer/graphql';
 import { ActionDialog } from '../../../parts/ActionDialog';
 import { Done } from '../../../parts/Done';
 import { ChoiceField, choicesOf, CountField, errorAt, TextField, useValues } from '../../../parts/fields';

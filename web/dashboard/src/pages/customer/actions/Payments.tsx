@@ -1,6 +1,6 @@
 import { useAction } from '../../../app/useAction';
 import { usePage } from '../../../app/usePage';
-import { CustomerCreditNotesDocument, RecordRefundDocument, ReversePaymentDocument } from '../../../generated/graphql';
+import { CustomerCreditNotesDocument, RecordRefundDocument, ReversePaymentDocument } from '../../../generated/customer/graphql';
 import { ActionDialog } from '../../../parts/ActionDialog';
 import { PAGE_SIZE } from '../../../parts/DataTable';
 import { Done } from '../../../parts/Done';

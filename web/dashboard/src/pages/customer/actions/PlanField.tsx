@@ -1,7 +1,7 @@
 import { Alert, Text } from '@mantine/core';
 import { useMoney } from '../../../app/format';
 import { usePage } from '../../../app/usePage';
-import { PlanChoicesDocument, type PlanChoicesQuery } from '../../../generated/graphql';
+import { PlanChoicesDocument, type PlanChoicesQuery } from '../../../generated/customer/graphql';
 import { ChoiceField } from '../../../parts/fields';
 import { common } from '../../../texts/common';
 import { actionTexts as texts } from '../../../texts/customer';

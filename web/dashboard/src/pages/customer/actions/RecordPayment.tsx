@@ -1,7 +1,7 @@
 import { Checkbox } from '@mantine/core';
 import { useMoney } from '../../../app/format';
 import { useAction } from '../../../app/useAction';
-import { RecordPaymentDocument } from '../../../generated/graphql';
+import { RecordPaymentDocument } from '../../../generated/customer/graphql';
 import { ActionDialog } from '../../../parts/ActionDialog';
 import { Done } from '../../../parts/Done';
 import { ChoiceField, choicesOf, CurrencyField, errorAt, InstantField, MoneyField, TextField, useValues } from '../../../parts/fields';

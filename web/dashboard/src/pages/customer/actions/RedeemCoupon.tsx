@@ -1,5 +1,5 @@
 import { useAction } from '../../../app/useAction';
-import { RedeemCouponDocument } from '../../../generated/graphql';
+import { RedeemCouponDocument } from '../../../generated/customer/graphql';
 import { ActionDialog } from '../../../parts/ActionDialog';
 import { Done } from '../../../parts/Done';
 import { ChoiceField, errorAt, TextField, useValues } from '../../../parts/fields';

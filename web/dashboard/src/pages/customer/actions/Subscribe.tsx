@@ -1,7 +1,7 @@
 import { SimpleGrid } from '@mantine/core';
 import { useAction } from '../../../app/useAction';
 import { usePreview } from '../../../app/usePreview';
-import { CreateSubscriptionDocument, PreviewSubscriptionDocument } from '../../../generated/graphql';
+import { CreateSubscriptionDocument, PreviewSubscriptionDocument } from '../../../generated/customer/graphql';
 import { ActionDialog } from '../../../parts/ActionDialog';
 import { Done } from '../../../parts/Done';
 import { CountField, errorAt, InstantField, TextField, useValues } from '../../../parts/fields';

@@ -13,7 +13,7 @@ import {
   type CustomerDiscountsQuery,
   type CustomerEventsQuery,
   type CustomerLedgerQuery,
-} from '../../../generated/graphql';
+} from '../../../generated/customer/graphql';
 import { DataTable, PAGE_SIZE, pageArguments, type Column, type ListState } from '../../../parts/DataTable';
 import { Empty, Show } from '../../../parts/Page';
 import { CreditNoteStatus, Money, PageLink, Time } from '../../../parts/values';

@@ -3,7 +3,7 @@ import { useMemo, useState } from 'react';
 import { oneOf } from '../../../app/search-params';
 import { useSession } from '../../../app/session';
 import { usePage } from '../../../app/usePage';
-import { CustomerPaymentsDocument, type CustomerPaymentsQuery } from '../../../generated/graphql';
+import { CustomerPaymentsDocument, type CustomerPaymentsQuery } from '../../../generated/customer/graphql';
 import { DataTable, pageArguments, type Column, type ListState } from '../../../parts/DataTable';
 import { Empty, Show } from '../../../parts/Page';
 import { Money, PageLink, Time } from '../../../parts/values';
