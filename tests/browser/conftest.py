@@ -1,4 +1,4 @@
-"""Fixtures for the playground in a real browser."""
+"""Fixtures for the playground and the dashboard in a real browser."""
 
 import asyncio
 import json
@@ -9,14 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
-from playwright.async_api import Locator, Page, Request, Response, async_playwright
+from playwright.async_api import Browser, Locator, Page, Request, Response, async_playwright
 
 from db.database import Database
 from graph.server.app import create_app
 from graph.settings import Settings
-from tests.support import PATIENCE_SECONDS, TestClock, patient
+from tests.support import PATIENCE_SECONDS, Api, TestClock, patient
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -53,6 +54,13 @@ async def listening(database: Database, clock: TestClock, settings: Settings) ->
 async def address(database: Database, clock: TestClock) -> AsyncIterator[str]:
     async with listening(database, clock, Settings()) as url:
         yield url
+
+
+@pytest.fixture
+async def api_at(address: str) -> AsyncIterator[Api]:
+    """Client of the server at `address`."""
+    async with httpx.AsyncClient(base_url=address, timeout=PATIENCE_SECONDS) as client:
+        yield Api(client)
 
 
 class Browsed:
@@ -132,15 +140,21 @@ async def open_page(address: str, page: Page) -> None:
     await page.wait_for_selector(".graphiql-query-editor .view-line")
 
 
-@pytest.fixture
-async def browsed(address: str) -> AsyncIterator[Browsed]:
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         if os.environ.get("CI") == "true":
             pytest.fail("Chromium is needed: apt-get install chromium")
         pytest.skip("Chromium is not installed (Debian's package: chromium)")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
-        context = await browser.new_context(viewport={"width": 1440, "height": 900})
-        context.set_default_timeout(PATIENCE_MS)
-        yield Browsed(await context.new_page())
+        yield browser
         await browser.close()
+
+
+@pytest.fixture
+async def browsed(chromium: Browser) -> AsyncIterator[Browsed]:
+    context = await chromium.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(PATIENCE_MS)
+    yield Browsed(await context.new_page())
+    await context.close()

@@ -11,7 +11,7 @@ import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { createRoot } from 'react-dom/client';
 import { ApiKey, fetchWithKey } from './key.jsx';
 import { IdsInTabs, rememberingIds } from './remember.js';
-import { openingTab, tabs } from './tabs/index.js';
+import { handedOver, openingTab, tabs } from './tabs/index.js';
 
 // The page is served at the endpoint's own address, so it needs no configuration.
 const fetcher = rememberingIds(
@@ -33,7 +33,7 @@ createRoot(document.getElementById('playground')).render(
   <GraphiQL
     fetcher={fetcher}
     plugins={[HISTORY_PLUGIN, explorerPlugin({ showAttribution: false })]}
-    defaultTabs={tabs}
+    defaultTabs={handedOver ? [handedOver, ...tabs] : tabs}
     initialQuery={query}
     initialVariables={variables}
     defaultEditorToolsVisibility

@@ -50,10 +50,26 @@ export const tabs = [
 export const titles = tabs.map(({ query }) => /^(?:query|mutation) (\w+)/m.exec(query)[1]);
 
 /**
+ * A document that another page hands over, in the fragment of the address: `#query=…&variables=…`. It is shown in a tab
+ * of its own, and never run by itself. Null if there is none.
+ */
+export const handedOver = readFragment();
+
+function readFragment() {
+  const fragment = new URLSearchParams(window.location.hash.slice(1));
+  const query = fragment.get('query');
+  if (!query) return null;
+  // Loading the page again shows the tab as the user left it.
+  window.history.replaceState(null, '', window.location.pathname);
+  return { query, variables: fragment.get('variables') ?? '' };
+}
+
+/**
  * The tab GraphiQL opens with. It has to be told: by itself GraphiQL 5.4 shows the query of its first tab without the
  * variables, until the user leaves the tab and comes back.
  */
 export function openingTab() {
+  if (handedOver) return handedOver;
   try {
     const { tabs: stored, activeTabIndex } = JSON.parse(new StorageAPI().get('tabState'));
     return stored[activeTabIndex] ?? tabs[0];
