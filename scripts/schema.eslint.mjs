@@ -27,6 +27,7 @@ const values = [
   'TaxId',
   'TaxRegistration',
   'UserError',
+  'Viewer',
 ];
 
 const ours = [
