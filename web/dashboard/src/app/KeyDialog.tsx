@@ -1,5 +1,6 @@
-import { Alert, Button, Checkbox, Modal, PasswordInput, Stack, Text } from '@mantine/core';
+import { Alert, Button, Checkbox, PasswordInput, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
+import { Dialog } from '../parts/Dialog';
 import { common } from '../texts/common';
 import { changeKey, useAccess } from './key';
 import { refresh } from './refresh';
@@ -15,15 +16,7 @@ export default function KeyDialog() {
     refresh();
   };
   return (
-    <Modal
-      opened
-      onClose={() => undefined}
-      withCloseButton={false}
-      closeOnClickOutside={false}
-      closeOnEscape={false}
-      zIndex={1000}
-      title={key ? common.key.refusedTitle : common.key.title}
-    >
+    <Dialog title={key ? common.key.refusedTitle : common.key.title}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -59,6 +52,6 @@ export default function KeyDialog() {
           </Button>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,9 +1,10 @@
-import { Alert, Button, Group, Modal, Stack, Text, type MantineSize } from '@mantine/core';
+import { Alert, Button, Group, Stack, Text, type MantineSize } from '@mantine/core';
 import { IconAlertCircle } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { refresh } from '../app/refresh';
 import type { Action } from '../app/useAction';
 import { common } from '../texts/common';
+import { Dialog } from './Dialog';
 import { ShowGraphQL } from './ShowGraphQL';
 
 interface Props {
@@ -32,7 +33,7 @@ export function ActionDialog({ action, title, intro, submit, danger, disabled, s
     if (await action.submit()) onClose();
   };
   return (
-    <Modal opened onClose={onClose} title={title} size={size ?? 'md'} closeButtonProps={{ 'aria-label': common.close }}>
+    <Dialog title={title} {...(size ? { size } : {})} onClose={onClose}>
       <form
         noValidate
         onSubmit={(event) => {
@@ -76,14 +77,14 @@ export function ActionDialog({ action, title, intro, submit, danger, disabled, s
             <Button variant="default" onClick={onClose}>
               {common.cancel}
             </Button>
-            <Button type="submit" color={danger ? 'red' : 'indigo'} loading={action.running} disabled={disabled ?? false}>
+            <Button type="submit" color={danger ? 'red.9' : 'indigo'} loading={action.running} disabled={disabled ?? false}>
               {submit}
             </Button>
           </Group>
           <ShowGraphQL document={action.document} variables={action.variables} />
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Checkbox, Group, Menu, Select, Table, Text, UnstyledButton } from '@mantine/core';
+import { ActionIcon, Button, Group, Menu, Select, Table, Text, UnstyledButton } from '@mantine/core';
 import { IconArrowDown, IconArrowUp, IconChevronLeft, IconChevronRight, IconChevronsLeft, IconColumns3, IconSelector } from '@tabler/icons-react';
 import { columnVisibilityFeature, tableFeatures, useTable, type ColumnDef } from '@tanstack/react-table';
 import { useMemo, useState, type ReactNode } from 'react';
@@ -166,15 +166,9 @@ function ColumnMenu<Row>({ columns, isVisible, onChange }: {
       </Menu.Target>
       <Menu.Dropdown>
         {columns.slice(1).map(({ id, header }) => (
-          <Menu.Item
-            key={id}
-            role="menuitemcheckbox"
-            aria-checked={isVisible(id)}
-            leftSection={<Checkbox.Indicator size="xs" checked={isVisible(id)} aria-hidden />}
-            onClick={() => onChange(id, !isVisible(id))}
-          >
+          <Menu.CheckboxItem key={id} checked={isVisible(id)} onChange={(checked) => onChange(id, checked)}>
             {header}
-          </Menu.Item>
+          </Menu.CheckboxItem>
         ))}
       </Menu.Dropdown>
     </Menu>
