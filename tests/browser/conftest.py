@@ -15,6 +15,7 @@ import uvicorn
 from playwright.async_api import Browser, Locator, Page, Request, Response, async_playwright
 
 from db.database import Database
+from graph.schema.fields.context import Clock
 from graph.server.app import create_app
 from graph.settings import Settings
 from tests.support import PATIENCE_SECONDS, Api, TestClock, patient
@@ -36,7 +37,7 @@ SETTLE = "new Promise(done => setTimeout(done, 300))"
 
 
 @asynccontextmanager
-async def listening(database: Database, clock: TestClock, settings: Settings) -> AsyncIterator[str]:
+async def listening(database: Database, clock: Clock, settings: Settings) -> AsyncIterator[str]:
     """URL of a server on a real socket."""
     app = create_app(database, settings=patient(settings), clock=clock)
     config = uvicorn.Config(app, port=0, lifespan="off", log_level="warning")

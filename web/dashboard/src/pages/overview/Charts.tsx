@@ -12,6 +12,7 @@ type Figures = OverviewQuery['analytics']['currencies'][number];
 
 const COLORS = { mrr: 'indigo.6', newMrr: 'teal.6', reactivated: 'cyan.6', expansion: 'indigo.5', contraction: 'orange.5', churned: 'red.6' };
 const HEIGHT = 230;
+const LEGEND_HEIGHT = 27;
 
 /** The charts of one currency. Each one is also a table, for screen readers. */
 export default function Charts({ figures }: { figures: Figures }) {
@@ -53,7 +54,7 @@ export default function Charts({ figures }: { figures: Figures }) {
     <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
       <Panel title={texts.charts.mrr}>
         <figure className="chart" aria-hidden>
-          <AreaChart {...amounts} series={[{ name: 'mrr', label: texts.mrr, color: COLORS.mrr }]} curveType="monotone" withDots={false} areaChartProps={SILENT} />
+          <AreaChart {...amounts} h={HEIGHT + LEGEND_HEIGHT} series={[{ name: 'mrr', label: texts.mrr, color: COLORS.mrr }]} curveType="monotone" withDots={false} areaChartProps={SILENT} />
         </figure>
         <Values
           label={texts.charts.mrr}

@@ -1,4 +1,5 @@
 import { SimpleGrid, Stack, Text } from '@mantine/core';
+import { useMoney } from '../../../app/format';
 import { useAction } from '../../../app/useAction';
 import { usePreview } from '../../../app/usePreview';
 import {
@@ -11,7 +12,7 @@ import { ActionDialog } from '../../../parts/ActionDialog';
 import { Done } from '../../../parts/Done';
 import { ChoiceField, choicesOf, CountField, errorAt, useValues } from '../../../parts/fields';
 import { InvoicePreview, PreviewArea } from '../../../parts/InvoicePreview';
-import { Money, Price, Time } from '../../../parts/values';
+import { Price, Time } from '../../../parts/values';
 import { actionTexts } from '../../../texts/customer';
 import { PlanField, usePlans, type PlanChoice } from './PlanField';
 
@@ -61,7 +62,7 @@ export function ChangePlan({ subscription, onClose }: { subscription: Subscripti
     <ActionDialog
       action={action}
       title={texts.title}
-      intro={texts.intro}
+      intro={`${texts.intro} ${texts.modeHint}`}
       submit={texts.submit}
       disabled={unchanged}
       size={860}
@@ -90,7 +91,8 @@ export function ChangePlan({ subscription, onClose }: { subscription: Subscripti
           {...errorAt(action, 'mode')}
         />
       </SimpleGrid>
-      <SimpleGrid cols={{ base: 1, sm: 3 }} spacing="sm">
+      {/* Side by side, and from the top. */}
+      <SimpleGrid cols={{ base: 1, sm: 3 }} spacing="sm" className="start">
         <Terms title={texts.today} plan={subscription.plan} quantity={subscription.quantity} />
         {plan && (
           <Terms title={texts.then} plan={plan} quantity={values.quantity ?? 0}>
@@ -119,6 +121,7 @@ function Terms({ title, plan, quantity, children }: {
   quantity: number;
   children?: React.ReactNode;
 }) {
+  const { money } = useMoney();
   return (
     <section className="preview" aria-label={title}>
       <Stack gap={4}>
@@ -129,7 +132,7 @@ function Terms({ title, plan, quantity, children }: {
           {quantity} × {plan.name}
         </Text>
         <Text size="sm" c="dimmed">
-          {quantity === 1 ? null : <Money cents={plan.amountCents} currency={plan.currency} />}
+          {texts.each(money(plan.amountCents, plan.currency))}
         </Text>
         <Text fw={600}>
           <Price plan={plan} quantity={quantity} />
