@@ -37,8 +37,43 @@ const routes = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: '/invoices',
+    validateSearch: (search: Search) => ({
+      ...listSearch(search),
+      number: textOf(search['number']),
+      status: textOf(search['status']),
+      customer: textOf(search['customer']),
+      currency: textOf(search['currency']),
+      from: textOf(search['from']),
+      until: textOf(search['until']),
+    }),
+    component: lazyRouteComponent(() => import('../pages/invoices/Invoices')),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: '/invoices/$id',
     component: lazyRouteComponent(() => import('../pages/invoice/Invoice')),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/plans',
+    validateSearch: (search: Search) => ({
+      ...listSearch(search),
+      currency: textOf(search['currency']),
+      archived: textOf(search['archived']),
+    }),
+    component: lazyRouteComponent(() => import('../pages/plans/Plans')),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/coupons',
+    validateSearch: (search: Search) => ({ ...listSearch(search), archived: textOf(search['archived']) }),
+    component: lazyRouteComponent(() => import('../pages/coupons/Coupons')),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/coupons/$id',
+    component: lazyRouteComponent(() => import('../pages/coupons/Coupon')),
   }),
 ];
 

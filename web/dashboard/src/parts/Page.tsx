@@ -23,7 +23,11 @@ export function Page({ title, label, actions, children }: {
         <Title order={1} className="page-title">
           {title}
         </Title>
-        {actions && <Group gap="xs">{actions}</Group>}
+        {actions && (
+          <Group gap="xs" className="page-actions">
+            {actions}
+          </Group>
+        )}
       </Group>
       {children}
     </Stack>

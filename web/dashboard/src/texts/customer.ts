@@ -218,11 +218,13 @@ export const actionTexts = {
   payment: {
     title: 'Record a payment',
     intro: 'Records money that you received. It pays the open invoices, oldest due first.',
+    introOfInvoice: 'Records money that you received for this invoice.',
     method: 'Method',
     receivedAt: 'Received at',
     receivedHint: 'Empty: now. In your time zone.',
     over: 'Add an excess to the balance',
     overHint: (amount: string) => `The open invoices are ${amount} together.`,
+    overHintOfInvoice: (amount: string) => `${amount} is due on this invoice.`,
     submit: 'Record payment',
     done: (amount: string) => `A payment of ${amount} was recorded.`,
   },

@@ -1,4 +1,11 @@
 /** Texts of form fields. */
 export const fieldTexts = {
   amount: (example: string) => `Write an amount like ${example}.`,
+  findCustomer: 'Find a customer',
+  findCustomerHint: 'Type a name, an e-mail address or an external id.',
+  searching: 'Searching …',
+  noCustomer: 'No customer matches.',
+  taxRates: 'Choose tax rates',
+  noTaxRates: 'No tax rate. Create one under “Settings”.',
+  moreTaxRates: 'Only the first 100 tax rates are listed.',
 } as const;

@@ -13,7 +13,7 @@ import { common } from '../../texts/common';
 import { actionTexts, customerTexts as texts } from '../../texts/customer';
 import { customersTexts } from '../../texts/customers';
 import { AdjustBalance } from './actions/AdjustBalance';
-import { Confirm } from './actions/Confirm';
+import { Confirm } from '../../parts/Confirm';
 import { EditCustomer } from './actions/EditCustomer';
 import { RecordPayment } from './actions/RecordPayment';
 import { RedeemCoupon } from './actions/RedeemCoupon';

@@ -14,7 +14,7 @@ import { common } from '../../texts/common';
 import { actionTexts, customerTexts } from '../../texts/customer';
 import { Cancel } from './actions/Cancel';
 import { ChangePlan } from './actions/ChangePlan';
-import { Confirm } from './actions/Confirm';
+import { Confirm } from '../../parts/Confirm';
 import { Subscribe } from './actions/Subscribe';
 import { Timeline } from './Timeline';
 

@@ -1,59 +1,58 @@
+import './invoice.css';
 import { Group } from '@mantine/core';
 import { getRouteApi } from '@tanstack/react-router';
 import { usePage } from '../../app/usePage';
-import { InvoiceDocument } from '../../generated/invoice/graphql';
-import { Amount } from '../../parts/InvoicePreview';
-import { Empty, Facts, Page, Panel, Show } from '../../parts/Page';
-import { InvoiceStatus, Money, PageLink, Time } from '../../parts/values';
+import { InvoiceDocument, type InvoicePartsFragment, type InvoiceQuery } from '../../generated/invoice/graphql';
+import { isOverdue } from '../../parts/overdue';
+import { Empty, Page, Panel, Show } from '../../parts/Page';
+import { InvoiceStatus, Status } from '../../parts/values';
 import { invoiceTexts as texts } from '../../texts/invoice';
+import { Actions } from './Actions';
+import { InvoiceSheet } from './InvoiceSheet';
+import { Allocations, CreditNotes, History } from './Related';
 
 const route = getRouteApi('/invoices/$id');
 
-export default function Invoice() {
+export default function InvoicePage() {
   const { id } = route.useParams();
+  // Another invoice is another page, which shows nothing of this one.
+  return <InvoiceById key={id} id={id} />;
+}
+
+function InvoiceById({ id }: { id: string }) {
   const loaded = usePage(InvoiceDocument, { id });
-  const invoice = loaded.data?.invoice;
-  if (!invoice) {
+  const { invoice, events } = loaded.data ?? {};
+  if (!invoice || !events) {
     return (
       <Page title={texts.invoice}>
         <Show loaded={loaded}>{() => <Empty title={texts.notFound} />}</Show>
       </Page>
     );
   }
-  const { number, status, currency, customer, lines } = invoice;
+  return <Loaded invoice={invoice} events={events} />;
+}
+
+function Loaded({ invoice, events }: { invoice: InvoicePartsFragment; events: InvoiceQuery['events'] }) {
+  const title = invoice.number ?? texts.draft;
   return (
     <Page
-      label={number ?? texts.invoice}
+      label={title}
       title={
         <Group gap="sm" component="span">
-          {number ?? texts.invoice}
-          <InvoiceStatus status={status} />
+          {title}
+          {isOverdue(invoice) ? <Status value="PAST_DUE">{texts.overdue}</Status> : <InvoiceStatus status={invoice.status} />}
         </Group>
       }
+      actions={<Actions invoice={invoice} />}
     >
       <Panel>
-        <Facts
-          facts={[
-            [
-              texts.customer,
-              <PageLink to="/customers/$id" params={{ id: customer.id }}>
-                {customer.name}
-              </PageLink>,
-            ],
-            [texts.issued, <Time at={invoice.issuedAt} />],
-            [texts.due, <Time at={invoice.dueAt} />],
-            [texts.amountDue, <Money cents={invoice.amountDueCents} currency={currency} />],
-          ]}
-        />
+        <InvoiceSheet invoice={invoice} />
       </Panel>
-      <Panel title={texts.lines}>
-        <dl className="amounts">
-          {lines.map((line) => (
-            <Amount key={line.id} label={line.description} cents={line.amountCents} currency={currency} />
-          ))}
-          <Amount label={texts.total} cents={invoice.amountCents} currency={currency} strong />
-        </dl>
-      </Panel>
+      <div className="screen-only related">
+        <Allocations invoice={invoice} />
+        <CreditNotes invoice={invoice} />
+        <History events={events} />
+      </div>
     </Page>
   );
 }

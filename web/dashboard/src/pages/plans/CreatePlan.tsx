@@ -4,6 +4,7 @@ import { CreatePlanDocument } from '../../generated/plans/graphql';
 import { ActionDialog } from '../../parts/ActionDialog';
 import { Done } from '../../parts/Done';
 import { ChoiceField, choicesOf, CountField, CurrencyField, errorAt, MoneyField, TextField, useValues } from '../../parts/fields';
+import { TaxRatesField } from '../../parts/TaxRatesField';
 import { plansTexts as texts } from '../../texts/plans';
 
 interface Values {
@@ -14,6 +15,8 @@ interface Values {
   interval: keyof typeof texts.intervals;
   intervalCount: number | null;
   trialDays: number | null;
+  taxBehavior: keyof typeof texts.behaviors;
+  taxRateIds: string[];
 }
 
 export function CreatePlan({ onClose }: { onClose: () => void }) {
@@ -25,6 +28,8 @@ export function CreatePlan({ onClose }: { onClose: () => void }) {
     interval: 'MONTH',
     intervalCount: 1,
     trialDays: 0,
+    taxBehavior: 'EXCLUSIVE',
+    taxRateIds: [],
   });
   const action = useAction({
     document: CreatePlanDocument,
@@ -37,6 +42,8 @@ export function CreatePlan({ onClose }: { onClose: () => void }) {
       interval: values.interval,
       intervalCount: values.intervalCount ?? 0,
       trialDays: values.trialDays ?? 0,
+      taxBehavior: values.taxBehavior,
+      ...(values.taxRateIds.length ? { taxRateIds: values.taxRateIds } : {}),
       idempotencyKey,
     }),
     done: () => <Done text={texts.created} />,
@@ -96,13 +103,26 @@ export function CreatePlan({ onClose }: { onClose: () => void }) {
           onChange={(interval) => set('interval', interval)}
           {...errorAt(action, 'interval')}
         />
+        <CountField
+          label={texts.fields.trialDays}
+          min={0}
+          value={values.trialDays}
+          onChange={(trialDays) => set('trialDays', trialDays)}
+          {...errorAt(action, 'trialDays')}
+        />
+        <ChoiceField
+          label={texts.fields.taxBehavior}
+          choices={choicesOf(texts.behaviors)}
+          value={values.taxBehavior}
+          onChange={(taxBehavior) => set('taxBehavior', taxBehavior)}
+        />
       </SimpleGrid>
-      <CountField
-        label={texts.fields.trialDays}
-        min={0}
-        value={values.trialDays}
-        onChange={(trialDays) => set('trialDays', trialDays)}
-        {...errorAt(action, 'trialDays')}
+      <TaxRatesField
+        label={texts.fields.taxRates}
+        description={texts.fields.taxRatesHint}
+        value={values.taxRateIds}
+        onChange={(taxRateIds) => set('taxRateIds', taxRateIds)}
+        {...errorAt(action, 'taxRateIds')}
       />
     </ActionDialog>
   );

@@ -21,8 +21,11 @@ interface Values {
   allowOverpayment: boolean;
 }
 
-export function RecordPayment({ customer, outstandingCents, onClose }: {
+export function RecordPayment({ customer, invoiceId, outstandingCents, onClose }: {
   customer: { id: string; currency?: string | null };
+  /** The only invoice to pay. Otherwise the payment is for all open invoices. */
+  invoiceId?: string;
+  /** What is due on the invoices that it is for. */
   outstandingCents: number;
   onClose: () => void;
 }) {
@@ -45,6 +48,7 @@ export function RecordPayment({ customer, outstandingCents, onClose }: {
       method: values.method,
       ...(values.reference ? { reference: values.reference } : {}),
       ...(values.receivedAt ? { receivedAt: values.receivedAt } : {}),
+      ...(invoiceId ? { allocations: [{ invoiceId }] } : {}),
       ...(values.allowOverpayment ? { allowOverpayment: true } : {}),
       idempotencyKey,
     }),
@@ -54,7 +58,7 @@ export function RecordPayment({ customer, outstandingCents, onClose }: {
     <ActionDialog
       action={action}
       title={texts.title}
-      intro={texts.intro}
+      intro={invoiceId ? texts.introOfInvoice : texts.intro}
       submit={texts.submit}
       disabled={values.amountCents === null}
       onClose={onClose}
@@ -100,7 +104,7 @@ export function RecordPayment({ customer, outstandingCents, onClose }: {
       />
       <Checkbox
         label={texts.over}
-        description={texts.overHint(money(outstandingCents, values.currency))}
+        description={(invoiceId ? texts.overHintOfInvoice : texts.overHint)(money(outstandingCents, values.currency))}
         checked={values.allowOverpayment}
         onChange={(event) => set('allowOverpayment', event.currentTarget.checked)}
       />

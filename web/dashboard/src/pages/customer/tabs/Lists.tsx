@@ -20,7 +20,7 @@ import { CreditNoteStatus, Money, PageLink, Time } from '../../../parts/values';
 import { common } from '../../../texts/common';
 import { actionTexts, customerTexts as texts } from '../../../texts/customer';
 import { eventText } from '../../../texts/events';
-import { Confirm } from '../actions/Confirm';
+import { Confirm } from '../../../parts/Confirm';
 
 type Note = NonNullable<CustomerCreditNotesQuery['customer']>['creditNotes']['nodes'][number];
 type Discount = NonNullable<CustomerDiscountsQuery['customer']>['discounts']['nodes'][number];
