@@ -75,6 +75,22 @@ const routes = [
     path: '/coupons/$id',
     component: lazyRouteComponent(() => import('../pages/coupons/Coupon')),
   }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/runs',
+    validateSearch: listSearch,
+    component: lazyRouteComponent(() => import('../pages/runs/Runs')),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/keys',
+    component: lazyRouteComponent(() => import('../pages/keys/Keys')),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/settings',
+    component: lazyRouteComponent(() => import('../pages/settings/Settings')),
+  }),
 ];
 
 export const router = createRouter({

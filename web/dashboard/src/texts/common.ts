@@ -72,6 +72,7 @@ export const common = {
     unknown: 'The server could not answer. Try again; if this goes on, look at its log.',
     network: 'The server does not respond. Check the connection, then try again.',
     maybeChanged: 'No answer arrived, so this may or may not have happened. Submit again: it happens only once.',
+    needsAdmin: 'This needs an API key with the rights of an administrator.',
     needsKey: 'Enter an API key first, then submit again.',
     conflictTitle: 'Somebody else changed this in the meantime',
     conflict: 'Nothing was overwritten. Load the current values, then make your change again.',

@@ -1,0 +1,86 @@
+import { SimpleGrid } from '@mantine/core';
+import { useAction } from '../../app/useAction';
+import { UpdateSellerDocument } from '../../generated/settings/graphql';
+import { ActionDialog } from '../../parts/ActionDialog';
+import { Done } from '../../parts/Done';
+import { errorAt, TextField, useValues } from '../../parts/fields';
+import { settingsTexts } from '../../texts/settings';
+import type { Seller } from './Settings';
+
+const texts = settingsTexts.update;
+const facts = settingsTexts.facts;
+const ADDRESS = ['line1', 'line2', 'postalCode', 'city', 'country'] as const;
+const BANK = ['iban', 'bic', 'bankName'] as const;
+
+/** Makes a new version of the seller. Sends only what the person changed, so that it undoes nobody else's change. */
+export function EditSeller({ seller, onClose }: { seller: Seller | null; onClose: () => void }) {
+  const address = seller?.address;
+  const bank = seller?.bankAccount;
+  const before = {
+    legalName: seller?.legalName ?? '',
+    homeCountry: seller?.homeCountry ?? '',
+    timeZone: seller?.timeZone ?? '',
+    email: seller?.email ?? '',
+    phone: seller?.phone ?? '',
+    line1: address?.line1 ?? '',
+    line2: address?.line2 ?? '',
+    postalCode: address?.postalCode ?? '',
+    city: address?.city ?? '',
+    country: address?.country ?? '',
+    iban: bank?.iban ?? '',
+    bic: bank?.bic ?? '',
+    bankName: bank?.bankName ?? '',
+  };
+  const { values, set } = useValues(before);
+  const changed = (name: keyof typeof before) => values[name] !== before[name];
+  const text = (name: 'legalName' | 'homeCountry' | 'timeZone' | 'email' | 'phone') =>
+    changed(name) ? { [name]: values[name] || null } : {};
+  const action = useAction({
+    document: UpdateSellerDocument,
+    mutation: 'updateSeller',
+    input: () => ({
+      ...text('legalName'),
+      ...text('homeCountry'),
+      ...text('timeZone'),
+      ...text('email'),
+      ...text('phone'),
+      ...(ADDRESS.some(changed)
+        ? { address: { ...Object.fromEntries(ADDRESS.map((name) => [name, values[name] || null])), region: address?.region ?? null } }
+        : {}),
+      ...(BANK.some(changed)
+        ? { bankAccount: values.iban ? { iban: values.iban, bic: values.bic || null, bankName: values.bankName || null } : null }
+        : {}),
+    }),
+    done: ({ seller: stored }) => <Done text={texts.done(stored?.revision ?? 0)} />,
+  });
+  const field = (name: keyof typeof before, label: string, path: string, description?: string) => (
+    <TextField
+      label={label}
+      {...(description ? { description } : {})}
+      value={values[name]}
+      onChange={(value) => set(name, value)}
+      {...errorAt(action, path)}
+    />
+  );
+  return (
+    <ActionDialog action={action} title={texts.title} intro={texts.intro} submit={texts.submit} size="lg" onClose={onClose}>
+      {field('legalName', facts.legalName, 'legalName')}
+      {field('line1', texts.line1, 'address.line1')}
+      {field('line2', texts.line2, 'address.line2')}
+      <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
+        {field('postalCode', texts.postalCode, 'address.postalCode')}
+        {field('city', texts.city, 'address.city')}
+        {field('country', texts.country, 'address.country', texts.countryHint)}
+        {field('homeCountry', facts.homeCountry, 'homeCountry', texts.homeCountryHint)}
+        {field('email', facts.email, 'email')}
+        {field('phone', facts.phone, 'phone')}
+      </SimpleGrid>
+      {field('timeZone', facts.timeZone, 'timeZone', texts.timeZoneHint)}
+      <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
+        {field('iban', texts.iban, 'bankAccount.iban')}
+        {field('bic', texts.bic, 'bankAccount.bic')}
+      </SimpleGrid>
+      {field('bankName', texts.bankName, 'bankAccount.bankName')}
+    </ActionDialog>
+  );
+}

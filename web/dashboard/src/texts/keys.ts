@@ -1,0 +1,32 @@
+export const keysTexts = {
+  title: 'API keys',
+  create: 'New API key',
+  intro: 'Give each program its own key with the least rights that it needs. Then you can revoke one without stopping the others.',
+  columns: { name: 'Name', scope: 'Rights', created: 'Created', lastUsed: 'Last used', revoked: 'Revoked' },
+  empty: 'No API keys yet',
+  emptyHint: 'As long as there is no key, only this machine can reach the server.',
+  scopes: { READ: 'Read only', WRITE: 'Read and write', ADMIN: 'Administrator', CUSTOMER: 'Customer session' },
+  scopeHints: {
+    READ: 'Reads everything. For reports and exports.',
+    WRITE: 'Reads and changes customers, subscriptions, invoices and payments. For your product.',
+    ADMIN: 'Everything, API keys and the seller included. For the people who run billing.',
+  },
+  createTitle: 'New API key',
+  createIntro: 'The key is shown once, when it is created. The server stores only its hash.',
+  createSubmit: 'Create key',
+  created: 'The API key was created.',
+  fields: { name: 'Name', nameHint: 'What uses the key, such as “shop” or “monthly report”.', scope: 'Rights' },
+  secret: {
+    title: (name: string) => `The key of ${name}`,
+    intro: 'Copy it now and keep it like a password. It is not shown again.',
+    label: 'API key',
+    done: 'I have copied it',
+  },
+  revoke: {
+    action: 'Revoke',
+    title: 'Revoke this key?',
+    intro: 'Requests with it are rejected from now on. This cannot be undone.',
+    submit: 'Revoke',
+    done: 'The key was revoked.',
+  },
+} as const;
