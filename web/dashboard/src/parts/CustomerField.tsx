@@ -3,44 +3,46 @@ import { useDebouncedValue } from '@mantine/hooks';
 import { useState } from 'react';
 import { useQuery } from 'urql';
 import { CustomerChoicesDocument, type CustomerChoicesQuery } from '../generated/parts/graphql';
-import { fieldTexts as texts } from '../texts/fields';
+import { fieldTexts } from '../texts/fields';
 
 export type CustomerChoice = CustomerChoicesQuery['customers']['nodes'][number];
 
 const PAUSE_MS = 150;
-const SEARCHABLE = /[\p{L}\p{N}]/u;
 
-/** Finds a customer while a person types. */
-export function CustomerField({ label, required, autoFocus, value, onChange, error }: {
+/** Finds a customer by a part of the name or e-mail address. The server searches. */
+export function CustomerField({ label, hiddenLabel, chosen, onChange, error, required, clearable }: {
   label: string;
-  required?: boolean;
-  autoFocus?: boolean;
-  value: CustomerChoice | null;
+  /** The label is for screen readers only. */
+  hiddenLabel?: boolean;
+  chosen: { id: string; name: string } | null;
   onChange: (customer: CustomerChoice | null) => void;
   error?: string | undefined;
+  required?: boolean;
+  clearable?: boolean;
 }) {
-  const [text, setText] = useState('');
-  const [asked] = useDebouncedValue(text.trim().slice(0, 200), PAUSE_MS);
-  const pause = !SEARCHABLE.test(asked);
-  const [{ data, fetching }] = useQuery({ query: CustomerChoicesDocument, variables: { text: asked }, pause });
-  const found = pause ? [] : (data?.customers.nodes ?? []);
-  const known = value && !found.some(({ id }) => id === value.id) ? [value, ...found] : found;
+  const [typed, setTyped] = useState('');
+  const [asked] = useDebouncedValue(typed.trim(), PAUSE_MS);
+  const [active, setActive] = useState(false);
+  const text = asked === chosen?.name ? '' : asked;
+  const [{ data }] = useQuery({ query: CustomerChoicesDocument, variables: { text: text || null }, pause: !active });
+  const found = data?.customers.nodes ?? [];
+  const choices = found.map(({ id, name, email }) => ({ value: id, label: `${name} · ${email}` }));
+  if (chosen && !choices.some(({ value }) => value === chosen.id)) choices.unshift({ value: chosen.id, label: chosen.name });
   return (
     <Select
-      label={label}
+      {...(hiddenLabel ? { 'aria-label': label } : { label })}
+      placeholder={hiddenLabel ? label : fieldTexts.customer}
       required={required ?? false}
-      placeholder={texts.findCustomer}
+      clearable={clearable ?? false}
       searchable
-      clearable={!required}
-      error={error}
-      data-autofocus={autoFocus || undefined}
-      data={known.map(({ id, name, email }) => ({ value: id, label: `${name} – ${email}` }))}
-      // The server has searched already.
       filter={({ options }) => options}
-      nothingFoundMessage={pause ? texts.findCustomerHint : fetching ? texts.searching : texts.noCustomer}
-      value={value?.id ?? null}
-      onSearchChange={setText}
-      onChange={(id) => onChange(known.find((each) => each.id === id) ?? null)}
+      nothingFoundMessage={fieldTexts.noCustomer}
+      data={choices}
+      value={chosen?.id ?? null}
+      error={error}
+      onFocus={() => setActive(true)}
+      onSearchChange={setTyped}
+      onChange={(id) => onChange(found.find((customer) => customer.id === id) ?? null)}
     />
   );
 }

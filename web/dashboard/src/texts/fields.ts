@@ -1,9 +1,7 @@
 /** Texts of form fields. */
 export const fieldTexts = {
   amount: (example: string) => `Write an amount like ${example}.`,
-  findCustomer: 'Find a customer',
-  findCustomerHint: 'Type a name, an e-mail address or an external id.',
-  searching: 'Searching …',
+  customer: 'Type a name or an e-mail address',
   noCustomer: 'No customer matches.',
   taxRates: 'Choose tax rates',
   noTaxRates: 'No tax rate. Create one under “Settings”.',

@@ -1,80 +1,20 @@
-import { SimpleGrid } from '@mantine/core';
-import { router } from '../../app/router';
+import { useState } from 'react';
 import { useAction } from '../../app/useAction';
-import {
-  AddInvoiceLineDocument,
-  DeleteDraftInvoiceDocument,
-  FinalizeInvoiceDocument,
-  UpdateInvoiceDocument,
-  type InvoicePartsFragment,
-} from '../../generated/invoice/graphql';
+import { AddInvoiceLineDocument, UpdateInvoiceDocument } from '../../generated/invoice/graphql';
 import { ActionDialog } from '../../parts/ActionDialog';
 import { Done } from '../../parts/Done';
-import { ChoiceField, choicesOf, CountField, errorAt, MoneyField, TextField, useValues } from '../../parts/fields';
-import { Amount } from '../../parts/InvoicePreview';
-import { invoiceTexts } from '../../texts/invoice';
-import { invoicesTexts } from '../../texts/invoices';
+import { CountField, errorAt, TextField, useValues } from '../../parts/fields';
+import { emptyLine, LineFields, lineInput } from '../../parts/LineFields';
+import { invoiceActionTexts } from '../../texts/invoice';
+import type { InvoiceView } from './Invoice';
 
-const labels = invoicesTexts.form;
-
-interface Props {
-  invoice: InvoicePartsFragment;
-  onClose: () => void;
-}
-
-export function Finalize({ invoice, onClose }: Props) {
-  const texts = invoiceTexts.finalize;
-  const action = useAction({
-    document: FinalizeInvoiceDocument,
-    mutation: 'finalizeInvoice',
-    input: (idempotencyKey) => ({ id: invoice.id, idempotencyKey }),
-    done: ({ invoice: finalized }) => <Done text={texts.done(finalized?.number ?? '')} />,
-  });
-  return (
-    <ActionDialog action={action} title={texts.title} intro={texts.intro} submit={texts.submit} onClose={onClose}>
-      <section className="preview" aria-label={invoiceTexts.total}>
-        <dl className="amounts">
-          <Amount label={invoiceTexts.total} cents={invoice.amountCents} currency={invoice.currency} />
-        </dl>
-      </section>
-    </ActionDialog>
-  );
-}
-
-/** Deletes the draft, and leaves its page, on which there is nothing any more. */
-export function DeleteDraft({ invoice, onClose }: Props) {
-  const texts = invoiceTexts.delete;
-  const action = useAction({
-    document: DeleteDraftInvoiceDocument,
-    mutation: 'deleteDraftInvoice',
-    input: () => ({ id: invoice.id }),
-    done: () => {
-      router.history.push('/invoices');
-      return <Done text={texts.done} />;
-    },
-  });
-  return <ActionDialog action={action} title={texts.title} intro={texts.intro} submit={texts.submit} danger onClose={onClose} />;
-}
-
-export function AddLine({ invoice, onClose }: Props) {
-  const texts = invoiceTexts.addLine;
-  const { values, set } = useValues<{
-    description: string;
-    quantity: number | null;
-    unitAmountCents: number | null;
-    taxBehavior: keyof typeof labels.behaviors;
-  }>({ description: '', quantity: 1, unitAmountCents: null, taxBehavior: 'EXCLUSIVE' });
+export function AddLine({ invoice, onClose }: { invoice: InvoiceView; onClose: () => void }) {
+  const texts = invoiceActionTexts.line;
+  const [line, setLine] = useState(() => emptyLine());
   const action = useAction({
     document: AddInvoiceLineDocument,
     mutation: 'addInvoiceLine',
-    input: (idempotencyKey) => ({
-      invoiceId: invoice.id,
-      description: values.description,
-      quantity: values.quantity ?? 0,
-      unitAmountCents: values.unitAmountCents ?? 0,
-      taxBehavior: values.taxBehavior,
-      idempotencyKey,
-    }),
+    input: (idempotencyKey) => ({ invoiceId: invoice.id, ...lineInput(line), idempotencyKey }),
     done: () => <Done text={texts.done} />,
   });
   return (
@@ -83,46 +23,17 @@ export function AddLine({ invoice, onClose }: Props) {
       title={texts.title}
       intro={texts.intro}
       submit={texts.submit}
-      disabled={values.quantity === null || values.unitAmountCents === null}
+      size="xl"
+      disabled={line.unitAmountCents === null}
       onClose={onClose}
     >
-      <TextField
-        label={labels.description}
-        required
-        autoFocus
-        value={values.description}
-        onChange={(description) => set('description', description)}
-        {...errorAt(action, 'description')}
-      />
-      <SimpleGrid cols={2} spacing="sm">
-        <CountField
-          label={labels.quantity}
-          min={1}
-          value={values.quantity}
-          onChange={(quantity) => set('quantity', quantity)}
-          {...errorAt(action, 'quantity')}
-        />
-        <MoneyField
-          label={labels.price}
-          required
-          currency={invoice.currency}
-          value={values.unitAmountCents}
-          onChange={(unitAmountCents) => set('unitAmountCents', unitAmountCents)}
-          {...errorAt(action, 'unitAmountCents')}
-        />
-      </SimpleGrid>
-      <ChoiceField
-        label={labels.taxBehavior}
-        choices={choicesOf(labels.behaviors)}
-        value={values.taxBehavior}
-        onChange={(taxBehavior) => set('taxBehavior', taxBehavior)}
-      />
+      <LineFields line={line} currency={invoice.currency} action={action} onChange={setLine} autoFocus />
     </ActionDialog>
   );
 }
 
-export function EditTerms({ invoice, onClose }: Props) {
-  const texts = invoiceTexts.edit;
+export function EditDraft({ invoice, onClose }: { invoice: InvoiceView; onClose: () => void }) {
+  const texts = invoiceActionTexts.edit;
   const { values, set } = useValues({
     netDays: invoice.netDays ?? null,
     poNumber: invoice.poNumber ?? '',
@@ -142,20 +53,26 @@ export function EditTerms({ invoice, onClose }: Props) {
   return (
     <ActionDialog action={action} title={texts.title} intro={texts.intro} submit={texts.submit} onClose={onClose}>
       <CountField
-        label={labels.netDays}
-        placeholder={labels.netDaysHint}
-        min={0}
+        label={texts.netDays}
+        description={texts.netDaysHint}
+        autoFocus
         value={values.netDays}
         onChange={(netDays) => set('netDays', netDays)}
         {...errorAt(action, 'netDays')}
       />
       <TextField
-        label={labels.poNumber}
+        label={texts.poNumber}
         value={values.poNumber}
         onChange={(poNumber) => set('poNumber', poNumber)}
         {...errorAt(action, 'poNumber')}
       />
-      <TextField label={labels.memo} rows={2} value={values.memo} onChange={(memo) => set('memo', memo)} {...errorAt(action, 'memo')} />
+      <TextField
+        label={texts.memo}
+        rows={3}
+        value={values.memo}
+        onChange={(memo) => set('memo', memo)}
+        {...errorAt(action, 'memo')}
+      />
     </ActionDialog>
   );
 }

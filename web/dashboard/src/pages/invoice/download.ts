@@ -1,8 +1,8 @@
-import type { InvoicePartsFragment } from '../../generated/invoice/graphql';
 import { decimalText } from '../../app/format';
+import { invoiceTexts as texts } from '../../texts/invoice';
+import type { InvoiceView } from './Invoice';
 
-/** Lets the browser save a text as a file. */
-function save(text: string, type: string, name: string) {
+function save(name: string, type: string, text: string) {
   const address = URL.createObjectURL(new Blob([text], { type }));
   const link = document.createElement('a');
   link.href = address;
@@ -11,31 +11,31 @@ function save(text: string, type: string, name: string) {
   URL.revokeObjectURL(address);
 }
 
-function nameOf({ number, id }: InvoicePartsFragment): string {
-  return `invoice-${number ?? id}`;
-}
+const nameOf = ({ number, id }: InvoiceView) => `${texts.invoice.toLowerCase()}-${number ?? id}`;
 
-/** Saves the invoice as the API returns it: amounts are in the smallest unit of the currency. */
-export function downloadJson(invoice: InvoicePartsFragment) {
+/** Saves the invoice as the API returned it. */
+export function downloadJson(invoice: InvoiceView) {
   const text = JSON.stringify(invoice, (name, value: unknown) => (name === '__typename' ? undefined : value), 2);
-  save(`${text}\n`, 'application/json', `${nameOf(invoice)}.json`);
+  save(`${nameOf(invoice)}.json`, 'application/json', `${text}\n`);
 }
 
-/** A text in CSV. An apostrophe keeps a spreadsheet from running a text as a formula. */
-function quoted(text: string): string {
-  const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return `"${harmless.replaceAll('"', '""')}"`;
+/** A cell of text. A spreadsheet would take one that begins with such a sign for a formula. */
+function cell(text: string): string {
+  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return `"${safe.replaceAll('"', '""')}"`;
 }
 
-/** Saves the lines of the invoice as CSV, with amounts in the main unit of the currency. */
-export function downloadCsv(invoice: InvoicePartsFragment, digits: number) {
-  const { number, currency, lines } = invoice;
-  const amount = (cents: number) => decimalText(cents, digits);
-  const head = 'invoice,description,quantity,unit_amount,amount,discount,net,tax,currency';
-  const rows = lines.map(({ description, quantity, unitAmountCents, amountCents, discountCents, netCents, taxes }) => {
-    const tax = taxes.reduce((sum, each) => sum + each.amountCents, 0);
-    const amounts = [unitAmountCents, amountCents, discountCents, netCents, tax].map(amount);
-    return [quoted(number ?? ''), quoted(description), quantity, ...amounts, currency].join(',');
-  });
-  save(`${[head, ...rows].join('\r\n')}\r\n`, 'text/csv', `${nameOf(invoice)}.csv`);
+/** Saves the lines as a table for spreadsheets. Amounts are in the main unit of the currency. */
+export function downloadLines(invoice: InvoiceView, digits: number) {
+  const { description, quantity, unitPrice, discount, amount, currency } = texts.columns;
+  const head = [description, quantity, unitPrice, discount, amount, currency].map(cell);
+  const rows = invoice.lines.map((line) => [
+    cell(line.description),
+    String(line.quantity),
+    decimalText(line.unitAmountCents, digits),
+    decimalText(line.discountCents, digits),
+    decimalText(line.amountCents, digits),
+    cell(invoice.currency),
+  ]);
+  save(`${nameOf(invoice)}.csv`, 'text/csv', [head, ...rows].map((row) => `${row.join(',')}\r\n`).join(''));
 }

@@ -1,94 +1,142 @@
-import { SimpleGrid } from '@mantine/core';
-import { useState } from 'react';
+import { ActionIcon, Button, Group, Stack, Text } from '@mantine/core';
+import { IconPlus, IconTrash } from '@tabler/icons-react';
+import { useCallback, useState } from 'react';
+import { useMoney } from '../../app/format';
 import { useAction } from '../../app/useAction';
 import { CreateInvoiceDocument } from '../../generated/invoices/graphql';
 import { ActionDialog } from '../../parts/ActionDialog';
 import { CustomerField, type CustomerChoice } from '../../parts/CustomerField';
 import { Done } from '../../parts/Done';
-import { ChoiceField, choicesOf, CountField, CurrencyField, errorAt, TextField, useValues } from '../../parts/fields';
-import { emptyLine, isComplete, LinesField, type Line } from './LinesField';
+import { CountField, CurrencyField, errorAt, TextField, useValues } from '../../parts/fields';
+import { emptyLine, LineFields, lineInput, type Line } from '../../parts/LineFields';
 import { invoicesTexts } from '../../texts/invoices';
 
-const texts = invoicesTexts.form;
+const texts = invoicesTexts.new;
 
-/** Creates a draft with up to 100 lines. */
+const MOST_LINES = 100;
+
+interface Values {
+  customer: CustomerChoice | null;
+  currency: string;
+  netDays: number | null;
+  poNumber: string;
+  memo: string;
+}
+
 export function CreateInvoice({ onClose }: { onClose: () => void }) {
-  const [customer, setCustomer] = useState<CustomerChoice | null>(null);
-  const [lines, setLines] = useState<readonly Line[]>([emptyLine()]);
-  const { values, set } = useValues<{
-    currency: string;
-    taxBehavior: keyof typeof texts.behaviors;
-    netDays: number | null;
-    poNumber: string;
-    memo: string;
-  }>({ currency: 'EUR', taxBehavior: 'EXCLUSIVE', netDays: null, poNumber: '', memo: '' });
+  const { money } = useMoney();
+  const { values, set } = useValues<Values>({ customer: null, currency: 'EUR', netDays: null, poNumber: '', memo: '' });
+  const { customer, netDays, poNumber, memo } = values;
   const currency = customer?.currency ?? values.currency;
+  const [lines, setLines] = useState<readonly Line[]>([emptyLine()]);
+  const change = useCallback(
+    (changed: Line) => setLines((before) => before.map((line) => (line.key === changed.key ? changed : line))),
+    [],
+  );
   const action = useAction({
     document: CreateInvoiceDocument,
     mutation: 'createInvoice',
     input: (idempotencyKey) => ({
       customerId: customer?.id ?? '',
       currency,
-      lines: lines.map(({ description, quantity, unitAmountCents }) => ({
-        description,
-        quantity: quantity ?? 0,
-        unitAmountCents: unitAmountCents ?? 0,
-        taxBehavior: values.taxBehavior,
-      })),
-      ...(values.netDays === null ? {} : { netDays: values.netDays }),
-      ...(values.poNumber ? { poNumber: values.poNumber } : {}),
-      ...(values.memo ? { memo: values.memo } : {}),
+      lines: lines.map(lineInput),
+      ...(netDays === null ? {} : { netDays }),
+      ...(poNumber ? { poNumber } : {}),
+      ...(memo ? { memo } : {}),
       idempotencyKey,
     }),
     done: ({ invoice }) => (
-      <Done text={texts.created} link={texts.open} to={{ to: '/invoices/$id', params: { id: invoice?.id ?? '' } }} />
+      <Done text={texts.done} link={texts.open} to={{ to: '/invoices/$id', params: { id: invoice?.id ?? '' } }} />
     ),
   });
+  const sum = lines.reduce((total, { quantity, unitAmountCents }) => total + (quantity ?? 0) * (unitAmountCents ?? 0), 0);
   return (
     <ActionDialog
       action={action}
       title={texts.title}
       intro={texts.intro}
       submit={texts.submit}
-      disabled={!customer || !lines.every(isComplete)}
       size="xl"
+      disabled={!customer || lines.some(({ unitAmountCents }) => unitAmountCents === null)}
       onClose={onClose}
     >
-      <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
-        <CustomerField label={texts.customer} required autoFocus value={customer} onChange={setCustomer} error={action.error('customerId')} />
-        {customer && !customer.currency && (
-          <CurrencyField
-            label={texts.currency}
-            value={values.currency}
-            onChange={(next) => set('currency', next)}
-            {...errorAt(action, 'currency')}
-          />
-        )}
-        <ChoiceField
-          label={texts.taxBehavior}
-          choices={choicesOf(texts.behaviors)}
-          value={values.taxBehavior}
-          onChange={(taxBehavior) => set('taxBehavior', taxBehavior)}
+      <Group grow align="flex-start">
+        <CustomerField
+          label={invoicesTexts.customer}
+          required
+          chosen={customer}
+          onChange={(chosen) => set('customer', chosen)}
+          {...errorAt(action, 'customerId')}
         />
-      </SimpleGrid>
-      <LinesField action={action} currency={currency} inclusive={values.taxBehavior === 'INCLUSIVE'} lines={lines} onChange={setLines} />
-      <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
+        <CurrencyField
+          label={invoicesTexts.currency}
+          disabled={Boolean(customer?.currency)}
+          value={currency}
+          onChange={(chosen) => set('currency', chosen)}
+          {...errorAt(action, 'currency')}
+        />
+      </Group>
+      <Stack gap="xs">
+        {lines.map((line, index) => (
+          <fieldset key={line.key} className="line">
+            <legend>{texts.line(index + 1)}</legend>
+            <LineFields
+              line={line}
+              currency={currency}
+              action={action}
+              path={`lines.${index}.`}
+              onChange={change}
+            />
+            {lines.length > 1 && (
+              <ActionIcon
+                variant="subtle"
+                color="gray"
+                className="quiet"
+                aria-label={texts.removeLine(index + 1)}
+                onClick={() => setLines(lines.filter(({ key }) => key !== line.key))}
+              >
+                <IconTrash size={16} aria-hidden />
+              </ActionIcon>
+            )}
+          </fieldset>
+        ))}
+        <Group justify="space-between">
+          <Button
+            variant="default"
+            size="xs"
+            leftSection={<IconPlus size={14} />}
+            disabled={lines.length >= MOST_LINES}
+            onClick={() => setLines([...lines, emptyLine((lines.at(-1)?.key ?? 0) + 1)])}
+          >
+            {texts.addLine}
+          </Button>
+          <Text size="sm" c="dimmed">
+            {texts.linesOf(lines.length, MOST_LINES)}
+          </Text>
+        </Group>
+        <Group justify="space-between" className="total">
+          <Text size="sm">{texts.net}</Text>
+          <Text size="sm" fw={600}>
+            {money(sum, currency)}
+          </Text>
+        </Group>
+      </Stack>
+      <Group grow align="flex-start">
         <CountField
           label={texts.netDays}
-          placeholder={texts.netDaysHint}
-          min={0}
-          value={values.netDays}
-          onChange={(netDays) => set('netDays', netDays)}
+          description={texts.netDaysHint}
+          value={netDays}
+          onChange={(days) => set('netDays', days)}
           {...errorAt(action, 'netDays')}
         />
         <TextField
           label={texts.poNumber}
-          value={values.poNumber}
-          onChange={(poNumber) => set('poNumber', poNumber)}
+          value={poNumber}
+          onChange={(number) => set('poNumber', number)}
           {...errorAt(action, 'poNumber')}
         />
-      </SimpleGrid>
-      <TextField label={texts.memo} rows={2} value={values.memo} onChange={(memo) => set('memo', memo)} {...errorAt(action, 'memo')} />
+      </Group>
+      <TextField label={texts.memo} rows={2} value={memo} onChange={(text) => set('memo', text)} {...errorAt(action, 'memo')} />
     </ActionDialog>
   );
 }

@@ -1,49 +1,95 @@
 import { Button, Group, Select, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
-import { IconSearch, IconX } from '@tabler/icons-react';
+import { IconSearch } from '@tabler/icons-react';
+import { getRouteApi } from '@tanstack/react-router';
 import { useMemo, useState } from 'react';
-import type { ListState } from '../../parts/DataTable';
 import { oneOf } from '../../app/search-params';
 import { useSession } from '../../app/session';
+import type { InvoicesQueryVariables } from '../../generated/invoices/graphql';
+import { CustomerField } from '../../parts/CustomerField';
+import { pageArguments } from '../../parts/DataTable';
 import { common } from '../../texts/common';
 import { invoicesTexts as texts } from '../../texts/invoices';
 
-export interface InvoicesSearch extends ListState {
-  number: string | undefined;
-  status: string | undefined;
-  customer: string | undefined;
-  currency: string | undefined;
-  from: string | undefined;
-  until: string | undefined;
-}
+const route = getRouteApi('/invoices');
 
-export const STATUSES = ['DRAFT', 'OPEN', 'OVERDUE', 'PAID', 'VOID', 'UNCOLLECTIBLE'] as const;
+export type InvoicesSearch = ReturnType<typeof route.useSearch>;
 
-const NONE = { number: undefined, status: undefined, customer: undefined, currency: undefined, from: undefined, until: undefined };
+type Status = keyof typeof common.invoiceStatus;
+const STATUSES = Object.keys(common.invoiceStatus) as Status[];
+const OVERDUE = 'OVERDUE';
+export const ORDERS = ['CREATED_AT', 'PERIOD_START', 'DUE_AT', 'AMOUNT'] as const;
+
+const NO_FILTER = {
+  number: undefined,
+  status: undefined,
+  customer: undefined,
+  currency: undefined,
+  from: undefined,
+  until: undefined,
+} satisfies Partial<InvoicesSearch>;
 
 export function isFiltered(search: InvoicesSearch): boolean {
-  return Object.keys(NONE).some((name) => search[name as keyof typeof NONE]);
+  return (Object.keys(NO_FILTER) as (keyof typeof NO_FILTER)[]).some((name) => search[name] !== undefined);
+}
+
+/** Start of a day in the reader's zone, as an instant. Undefined if the text is no date. */
+function dayStart(text: string | undefined, daysLater = 0): string | undefined {
+  const match = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text ?? '');
+  if (!match) return undefined;
+  const [year, month, day] = match.slice(1).map(Number) as [number, number, number];
+  const start = new Date(year, month - 1, day + daysLater);
+  return Number.isNaN(start.getTime()) ? undefined : start.toISOString();
+}
+
+/** The variables of the list for an address. An overdue invoice is open, and was due before `now`. */
+export function variablesOf(search: InvoicesSearch, now: Date): InvoicesQueryVariables {
+  const status = oneOf(search.status, STATUSES);
+  const order = oneOf(search.order, ORDERS);
+  const from = dayStart(search.from);
+  const until = dayStart(search.until, 1);
+  return {
+    ...pageArguments(search),
+    byNumber: search.number !== undefined,
+    ofCustomer: search.customer !== undefined,
+    ...(search.number ? { number: search.number } : {}),
+    ...(search.customer ? { customerId: search.customer } : {}),
+    filter: {
+      ...(status ? { status: [status] } : {}),
+      ...(search.status === OVERDUE ? { status: ['OPEN'], dueAt: { until: now.toISOString() } } : {}),
+      ...(search.customer ? { customerId: search.customer } : {}),
+      ...(search.currency ? { currency: search.currency } : {}),
+      ...(from || until ? { issuedAt: { ...(from ? { from } : {}), ...(until ? { until } : {}) } } : {}),
+    },
+    orderBy: order
+      ? { field: order, direction: search.direction ?? 'ASC' }
+      : { field: 'CREATED_AT', direction: 'DESC' },
+  };
 }
 
 export function Filters({ search, customer, onFilter }: {
   search: InvoicesSearch;
-  /** The customer to whose invoices the list is limited. */
-  customer: { name: string } | null;
+  /** The customer of the filter, once it is known. */
+  customer: { id: string; name: string } | null;
   onFilter: (changed: Partial<InvoicesSearch>) => void;
 }) {
   const { minorUnits } = useSession();
   const [number, setNumber] = useState(search.number ?? '');
-  const ask = useDebouncedCallback((text: string) => onFilter({ number: text.trim() || undefined }), 150);
+  const ask = useDebouncedCallback((text: string) => onFilter({ number: text.trim() || undefined }), 250);
   const currencies = useMemo(() => Array.from(minorUnits.keys()), [minorUnits]);
+  const statuses = [
+    { value: OVERDUE, label: texts.overdue },
+    ...STATUSES.map((value) => ({ value, label: common.invoiceStatus[value] })),
+  ];
   return (
     <Group className="filters" gap="xs">
       <TextInput
         className="grow"
         aria-label={texts.number}
-        placeholder={texts.number}
+        placeholder={texts.numberPlaceholder}
         leftSection={<IconSearch size={16} aria-hidden />}
         type="search"
-        maxLength={64}
+        maxLength={100}
         value={number}
         onChange={(event) => {
           setNumber(event.currentTarget.value);
@@ -54,13 +100,17 @@ export function Filters({ search, customer, onFilter }: {
         aria-label={texts.status}
         placeholder={texts.anyStatus}
         clearable
-        w={170}
-        data={STATUSES.map((value) => ({
-          value,
-          label: value === 'OVERDUE' ? texts.statusOverdue : common.invoiceStatus[value],
-        }))}
-        value={oneOf(search.status, STATUSES) ?? null}
+        w={150}
+        data={statuses}
+        value={search.status === OVERDUE ? OVERDUE : (oneOf(search.status, STATUSES) ?? null)}
         onChange={(status) => onFilter({ status: status ?? undefined })}
+      />
+      <CustomerField
+        label={texts.customer}
+        hiddenLabel
+        clearable
+        chosen={customer}
+        onChange={(chosen) => onFilter({ customer: chosen?.id })}
       />
       <Select
         aria-label={texts.currency}
@@ -72,18 +122,10 @@ export function Filters({ search, customer, onFilter }: {
         value={search.currency ?? null}
         onChange={(currency) => onFilter({ currency: currency ?? undefined })}
       />
-      <Day label={texts.from} value={search.from} onChange={(from) => onFilter({ from })} />
-      <Day label={texts.until} value={search.until} onChange={(until) => onFilter({ until })} />
-      {customer && (
-        <Button
-          variant="default"
-          rightSection={<IconX size={14} aria-hidden />}
-          title={texts.allCustomers}
-          onClick={() => onFilter({ customer: undefined })}
-        >
-          {texts.ofCustomer(customer.name)}
-        </Button>
-      )}
+      <Group gap="xs">
+        <DateField label={texts.from} value={search.from} onChange={(from) => onFilter({ from })} />
+        <DateField label={texts.until} value={search.until} onChange={(until) => onFilter({ until })} />
+      </Group>
       {isFiltered(search) && (
         <Button
           variant="subtle"
@@ -91,7 +133,7 @@ export function Filters({ search, customer, onFilter }: {
           className="quiet"
           onClick={() => {
             setNumber('');
-            onFilter(NONE);
+            onFilter(NO_FILTER);
           }}
         >
           {texts.clear}
@@ -101,15 +143,16 @@ export function Filters({ search, customer, onFilter }: {
   );
 }
 
-function Day({ label, value, onChange }: { label: string; value: string | undefined; onChange: (day: string | undefined) => void }) {
+function DateField({ label, value, onChange }: {
+  label: string;
+  value: string | undefined;
+  onChange: (value: string | undefined) => void;
+}) {
   return (
     <TextInput
       type="date"
-      w={225}
-      leftSection={<span className="unit">{label}</span>}
-      leftSectionWidth={88}
-      aria-label={label}
-      max="9999-12-31"
+      label={label}
+      classNames={{ root: 'date-field' }}
       value={value ?? ''}
       onChange={(event) => onChange(event.currentTarget.value || undefined)}
     />

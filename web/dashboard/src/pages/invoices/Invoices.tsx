@@ -5,19 +5,16 @@ import { useMemo, useState } from 'react';
 import { oneOf } from '../../app/search-params';
 import { useSession } from '../../app/session';
 import { usePage } from '../../app/usePage';
-import { InvoicesDocument, type InvoiceRowFragment, type InvoicesQueryVariables } from '../../generated/invoices/graphql';
-import { DataTable, pageArguments, type Column, type ListState } from '../../parts/DataTable';
-import { isOverdue } from '../../parts/overdue';
+import { InvoicesDocument, type InvoiceRowFragment } from '../../generated/invoices/graphql';
+import { DataTable, type Column, type ListState } from '../../parts/DataTable';
 import { Empty, Page, Panel, Show } from '../../parts/Page';
-import { InvoiceStatus, Money, PageLink, Status, Time } from '../../parts/values';
+import { InvoiceStatus, Money, PageLink, Time } from '../../parts/values';
 import { common } from '../../texts/common';
 import { invoicesTexts as texts } from '../../texts/invoices';
 import { CreateInvoice } from './CreateInvoice';
-import { Filters, isFiltered, STATUSES } from './Filters';
+import { Filters, isFiltered, ORDERS, variablesOf } from './Filters';
 
 const route = getRouteApi('/invoices');
-
-const ORDERS = ['CREATED_AT', 'DUE_AT', 'AMOUNT'] as const;
 
 const COLUMNS: readonly Column<InvoiceRowFragment>[] = [
   {
@@ -38,19 +35,27 @@ const COLUMNS: readonly Column<InvoiceRowFragment>[] = [
       </PageLink>
     ),
   },
+  { id: 'status', header: texts.columns.status, cell: ({ status }) => <InvoiceStatus status={status} /> },
+  { id: 'kind', header: texts.columns.kind, hidden: true, cell: ({ kind }) => common.invoiceKind[kind] },
   {
-    id: 'status',
-    header: texts.columns.status,
-    cell: (invoice) =>
-      isOverdue(invoice) ? <Status value="PAST_DUE">{texts.overdue}</Status> : <InvoiceStatus status={invoice.status} />,
+    id: 'period',
+    header: texts.columns.period,
+    sort: 'PERIOD_START',
+    hidden: true,
+    cell: ({ periodStart }) => <Time at={periodStart} />,
   },
-  { id: 'kind', header: texts.columns.kind, cell: ({ kind }) => common.invoiceKind[kind] },
-  { id: 'created', header: texts.columns.created, sort: 'CREATED_AT', hidden: true, cell: ({ createdAt }) => <Time at={createdAt} /> },
   { id: 'issued', header: texts.columns.issued, cell: ({ issuedAt }) => <Time at={issuedAt} /> },
-  { id: 'dueAt', header: texts.columns.dueAt, sort: 'DUE_AT', cell: ({ dueAt }) => <Time at={dueAt} /> },
+  { id: 'due', header: texts.columns.due, sort: 'DUE_AT', cell: ({ dueAt }) => <Time at={dueAt} /> },
   {
-    id: 'due',
-    header: texts.columns.due,
+    id: 'created',
+    header: texts.columns.created,
+    sort: 'CREATED_AT',
+    hidden: true,
+    cell: ({ createdAt }) => <Time at={createdAt} time />,
+  },
+  {
+    id: 'amountDue',
+    header: texts.columns.amountDue,
     align: 'right',
     cell: ({ amountDueCents, currency }) => <Money cents={amountDueCents} currency={currency} />,
   },
@@ -70,12 +75,9 @@ export default function Invoices() {
   const [creating, setCreating] = useState(false);
   const order = oneOf(search.order, ORDERS);
   const list: ListState = order ? search : { ...search, order: 'CREATED_AT', direction: 'DESC' };
-  const variables = useMemo(() => variablesOf(search), [search]);
+  const variables = useMemo(() => variablesOf(search, new Date()), [search]);
   const loaded = usePage(InvoicesDocument, variables);
-
-  // Another filter starts at the first page.
-  const filter = (changed: Partial<typeof search>) =>
-    navigate({ search: { ...search, ...changed, after: undefined, before: undefined }, replace: true });
+  const customer = loaded.data?.customer;
 
   return (
     <Page
@@ -90,7 +92,14 @@ export default function Invoices() {
     >
       {creating && <CreateInvoice onClose={() => setCreating(false)} />}
       <Panel flush>
-        <Filters search={search} customer={loaded.data?.customer ?? null} onFilter={filter} />
+        <Filters
+          search={search}
+          customer={customer && customer.id === search.customer ? customer : null}
+          // Another filter starts at the first page.
+          onFilter={(changed) =>
+            void navigate({ search: { ...search, ...changed, after: undefined, before: undefined }, replace: true })
+          }
+        />
         <Show loaded={loaded}>
           {({ invoices, invoiceByNumber }) => (
             <DataTable
@@ -113,37 +122,4 @@ export default function Invoices() {
       </Panel>
     </Page>
   );
-}
-
-/** The start of a day in the reader's zone, `days` later. */
-function dayStart(date: string | undefined, days = 0): string | undefined {
-  const [year = NaN, month = NaN, day = NaN] = (date ?? '').split('-').map(Number);
-  const time = new Date(year, month - 1, day + days);
-  return Number.isNaN(time.getTime()) ? undefined : time.toISOString();
-}
-
-function rangeOf(from: string | undefined, until: string | undefined) {
-  return { ...(from ? { from } : {}), ...(until ? { until } : {}) };
-}
-
-function variablesOf(search: ReturnType<typeof route.useSearch>): InvoicesQueryVariables {
-  const status = oneOf(search.status, STATUSES);
-  const issuedAt = rangeOf(dayStart(search.from), dayStart(search.until, 1));
-  return {
-    number: search.number ?? '',
-    byNumber: Boolean(search.number),
-    customerId: search.customer ?? '',
-    byCustomer: Boolean(search.customer),
-    ...pageArguments(search),
-    filter: {
-      ...(status === 'OVERDUE' ? { status: ['OPEN'], dueAt: { until: new Date().toISOString() } } : status ? { status: [status] } : {}),
-      ...(search.customer ? { customerId: search.customer } : {}),
-      ...(search.currency ? { currency: search.currency } : {}),
-      ...(issuedAt.from || issuedAt.until ? { issuedAt } : {}),
-    },
-    orderBy: {
-      field: oneOf(search.order, ORDERS) ?? 'CREATED_AT',
-      direction: search.order ? (search.direction ?? 'ASC') : 'DESC',
-    },
-  };
 }

@@ -21,11 +21,10 @@ interface Values {
   allowOverpayment: boolean;
 }
 
-export function RecordPayment({ customer, invoiceId, outstandingCents, onClose }: {
+export function RecordPayment({ customer, invoice, outstandingCents, onClose }: {
   customer: { id: string; currency?: string | null };
-  /** The only invoice to pay. Otherwise the payment is for all open invoices. */
-  invoiceId?: string;
-  /** What is due on the invoices that it is for. */
+  /** The payment is for this invoice alone. */
+  invoice?: { id: string; number?: string | null };
   outstandingCents: number;
   onClose: () => void;
 }) {
@@ -48,7 +47,7 @@ export function RecordPayment({ customer, invoiceId, outstandingCents, onClose }
       method: values.method,
       ...(values.reference ? { reference: values.reference } : {}),
       ...(values.receivedAt ? { receivedAt: values.receivedAt } : {}),
-      ...(invoiceId ? { allocations: [{ invoiceId }] } : {}),
+      ...(invoice ? { allocations: [{ invoiceId: invoice.id }] } : {}),
       ...(values.allowOverpayment ? { allowOverpayment: true } : {}),
       idempotencyKey,
     }),
@@ -58,7 +57,7 @@ export function RecordPayment({ customer, invoiceId, outstandingCents, onClose }
     <ActionDialog
       action={action}
       title={texts.title}
-      intro={invoiceId ? texts.introOfInvoice : texts.intro}
+      intro={invoice ? texts.introFor(invoice.number ?? '') : texts.intro}
       submit={texts.submit}
       disabled={values.amountCents === null}
       onClose={onClose}
@@ -104,7 +103,7 @@ export function RecordPayment({ customer, invoiceId, outstandingCents, onClose }
       />
       <Checkbox
         label={texts.over}
-        description={(invoiceId ? texts.overHintOfInvoice : texts.overHint)(money(outstandingCents, values.currency))}
+        description={(invoice ? texts.overHintFor : texts.overHint)(money(outstandingCents, values.currency))}
         checked={values.allowOverpayment}
         onChange={(event) => set('allowOverpayment', event.currentTarget.checked)}
       />
