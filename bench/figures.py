@@ -38,7 +38,7 @@ NUMBERED = """
       p.id AS plan_id, p.currency, 500 + n * 7919 % 20011 AS cents, n % 20 = 0 AS ended,
       date_trunc('second', now()) - interval '1 day' - n * 7907 % 1500 * interval '1 day' AS at,
       date_trunc('second', now()) - n * 7907 % 120 * interval '6 hours' AS billed_at
-    FROM generate_series({first}, {last}) AS n
+    FROM generate_series({first}::bigint, {last}::bigint) AS n
     JOIN (SELECT *, row_number() OVER (ORDER BY code) - 1 AS place FROM plans) AS p ON p.place = n % 3
 """
 

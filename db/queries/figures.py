@@ -5,7 +5,7 @@ it is exact at any time. Objects on test clocks are left out.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -143,21 +143,22 @@ MRR_AT = from_watermark(
     """,
 )
 
-AGES = ", ".join(
-    f"sum(amount_due_cents) FILTER (WHERE {age}), count(*) FILTER (WHERE {age})"
-    for age in (
-        f"due_at < :end_{place}" + ("" if most is None else f" AND due_at >= :start_{place}")
-        for place, (_, most) in enumerate(OVERDUE_DAYS)
-    )
+OVERDUE_SINCE = " ".join(
+    f"WHEN due_at >= :since_{place} THEN {place}" for place, (_, most) in enumerate(OVERDUE_DAYS) if most is not None
 )
 OUTSTANDING = text(
     f"""
-    SELECT currency, sum(amount_due_cents), {AGES}
-    FROM invoices
-    WHERE status = 'OPEN' AND test_clock_id IS NULL
-    GROUP BY currency
+    SELECT currency, place, sum(amount_due_cents), count(*)
+    FROM (
+        SELECT currency, amount_due_cents,
+            CASE WHEN due_at >= :cutoff THEN NULL {OVERDUE_SINCE} ELSE {len(OVERDUE_DAYS) - 1} END AS place
+        FROM invoices
+        WHERE status = 'OPEN' AND test_clock_id IS NULL
+    ) AS unpaid
+    GROUP BY currency, place
     """  # noqa: S608
 )
+"""Sums by currency and place in `OVERDUE_DAYS`, null for what is not overdue. Reads only an index, once."""
 
 SumsByMonth = dict[str, dict[datetime, Sums]]
 """Sums by currency, in alphabetical order, and by month."""
@@ -192,27 +193,21 @@ async def read_from_watermark(
 
 async def outstanding(session: AsyncSession, cutoff: datetime) -> dict[str, Outstanding]:
     """Returns what is due on OPEN invoices, by currency. Those due before `cutoff` are overdue."""
-    found = await session.execute(OUTSTANDING, bounds_of_ages(cutoff))
+    since = {
+        f"since_{place}": cutoff - timedelta(days=most)
+        for place, (_, most) in enumerate(OVERDUE_DAYS)
+        if most is not None
+    }
+    found: defaultdict[str, dict[int | None, tuple[int, int]]] = defaultdict(dict)
+    for currency, place, cents, invoices in await session.execute(OUTSTANDING, {"cutoff": cutoff, **since}):
+        found[currency][place] = int(cents), invoices
     return {
         currency: Outstanding(
-            int(cents),
-            [
-                Overdue(least, most, int(ages[2 * place] or 0), ages[2 * place + 1])
-                for place, (least, most) in enumerate(OVERDUE_DAYS)
-            ],
+            sum(cents for cents, _ in by_place.values()),
+            [Overdue(least, most, *by_place.get(place, (0, 0))) for place, (least, most) in enumerate(OVERDUE_DAYS)],
         )
-        for currency, cents, *ages in found
+        for currency, by_place in found.items()
     }
-
-
-def bounds_of_ages(cutoff: datetime) -> Mapping[str, datetime]:
-    """Returns the due times at which each bucket of overdue invoices starts and ends."""
-    bounds = {}
-    for place, (least, most) in enumerate(OVERDUE_DAYS):
-        bounds[f"end_{place}"] = cutoff - timedelta(days=least - 1)
-        if most is not None:
-            bounds[f"start_{place}"] = cutoff - timedelta(days=most)
-    return bounds
 
 
 LOCK = text("SELECT below_xid FROM figures_watermark FOR UPDATE SKIP LOCKED")

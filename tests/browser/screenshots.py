@@ -60,12 +60,14 @@ async def make(folder: Path) -> None:
     with TemporaryDirectory() as data, EmbeddedPostgres(Path(data) / "postgres") as postgres:
         await migrate(postgres.url)
         database = Database(postgres.url)
-        async with listening(database, wall_clock, Settings()) as url:
-            async with httpx.AsyncClient(base_url=url, timeout=60) as client:
-                api = Api(client)
-                await shoot(url, folder, {"first-steps": "/"})
-                await api(FILL)
-                await shoot(url, folder, await pages(api))
+        async with (
+            listening(database, wall_clock, Settings()) as url,
+            httpx.AsyncClient(base_url=url, timeout=60) as client,
+        ):
+            api = Api(client)
+            await shoot(url, folder, {"first-steps": "/"})
+            await api(FILL)
+            await shoot(url, folder, await pages(api))
         await database.close()
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
+from db.access.transactions import Sessions
 from db.models import BillingHold
 from tests.browser.conftest import Browsed
 from tests.browser.dashboard import Dashboard
-from tests.support import Api, Sessions, TestClock, stored
+from tests.support import Api, TestClock, stored
 
 MOST_LINES = 100
 

@@ -1,6 +1,6 @@
 import { ActionIcon, Button, Group, Stack, Text } from '@mantine/core';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
-import { useCallback, useState } from 'react';
+import { memo, useCallback, useState } from 'react';
 import { useMoney } from '../../app/format';
 import { useAction } from '../../app/useAction';
 import { CreateInvoiceDocument } from '../../generated/invoices/graphql';
@@ -33,6 +33,7 @@ export function CreateInvoice({ onClose }: { onClose: () => void }) {
     (changed: Line) => setLines((before) => before.map((line) => (line.key === changed.key ? changed : line))),
     [],
   );
+  const remove = useCallback((key: number) => setLines((before) => before.filter((line) => line.key !== key)), []);
   const action = useAction({
     document: CreateInvoiceDocument,
     mutation: 'createInvoice',
@@ -87,17 +88,7 @@ export function CreateInvoice({ onClose }: { onClose: () => void }) {
               path={`lines.${index}.`}
               onChange={change}
             />
-            {lines.length > 1 && (
-              <ActionIcon
-                variant="subtle"
-                color="gray"
-                className="quiet"
-                aria-label={texts.removeLine(index + 1)}
-                onClick={() => setLines(lines.filter(({ key }) => key !== line.key))}
-              >
-                <IconTrash size={16} aria-hidden />
-              </ActionIcon>
-            )}
+            {lines.length > 1 && <RemoveLine number={index + 1} line={line.key} onRemove={remove} />}
           </fieldset>
         ))}
         <Group justify="space-between">
@@ -140,3 +131,21 @@ export function CreateInvoice({ onClose }: { onClose: () => void }) {
     </ActionDialog>
   );
 }
+
+const RemoveLine = memo(function RemoveLine({ number, line, onRemove }: {
+  number: number;
+  line: number;
+  onRemove: (line: number) => void;
+}) {
+  return (
+    <ActionIcon
+      variant="subtle"
+      color="gray"
+      className="quiet"
+      aria-label={texts.removeLine(number)}
+      onClick={() => onRemove(line)}
+    >
+      <IconTrash size={16} aria-hidden />
+    </ActionIcon>
+  );
+});
