@@ -7,13 +7,14 @@ import pytest
 from playwright.async_api import expect
 
 from billing.enums import ApiKeyScope
+from db.access.transactions import Sessions
 from db.database import Database
 from graph.settings import Settings
 from services.api_keys import key_id_in, revoke_api_key
-from tests.access.conftest import a_key
+from tests.access.conftest import a_key, a_session
 from tests.browser.conftest import Browsed, listening
 from tests.browser.dashboard import Dashboard
-from tests.support import Api, TestClock
+from tests.support import Api, TestClock, a_customer, stored
 
 
 @pytest.fixture
@@ -191,3 +192,16 @@ async def test_a_lost_answer_is_repeated_with_the_same_key(dashboard: Dashboard,
 
     data = await api_at("{ customers { totalCount } }")
     assert data["customers"]["totalCount"] == 1
+
+
+async def test_a_customer_session_is_told_to_enter_a_key(
+    keyed: Dashboard, database: Database, clock: TestClock, sessions: Sessions
+) -> None:
+    customer = await stored(sessions, a_customer())
+    await keyed.page.goto(keyed.address)
+    await keyed.dialog.get_by_label("API key", exact=True).fill(await a_session(database, clock, customer.id))
+    await keyed.dialog.get_by_role("button", name="Use this key").click()
+
+    await expect(keyed.page.get_by_text("The dashboard needs an API key.")).to_be_visible()
+    await keyed.button("Forget the API key").click()
+    await expect(keyed.dialog).to_contain_text("This server needs an API key")

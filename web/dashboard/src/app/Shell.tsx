@@ -57,6 +57,25 @@ export function Shell() {
   );
 }
 
+/** A customer session sees one customer only, which is not what these pages are for. */
+function NoSession() {
+  return (
+    <main className="waiting">
+      <h1>{common.key.title}</h1>
+      <Text>{common.key.session}</Text>
+      <Button variant="default" onClick={forgetKey}>
+        {common.key.signOut}
+      </Button>
+    </main>
+  );
+}
+
+/** A new page forgets everything that was read with the key. */
+function forgetKey() {
+  changeKey('', { remember: false });
+  window.location.reload();
+}
+
 function Waiting({ failed }: { failed: boolean }) {
   const { refused } = useAccess();
   return (
@@ -77,6 +96,11 @@ function Waiting({ failed }: { failed: boolean }) {
 }
 
 function Frame() {
+  const { scope } = useSession();
+  return scope === 'CUSTOMER' ? <NoSession /> : <Pages />;
+}
+
+function Pages() {
   const [opened, { toggle, close }] = useDisclosure();
   const { pathname } = useLocation();
   useEffect(close, [pathname]);
@@ -205,15 +229,7 @@ function KeyMenu() {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label className="dimmed">{common.key.scope[scope]}</Menu.Label>
-        <Menu.Item
-          onClick={() => {
-            changeKey('', { remember: false });
-            // A new page forgets everything that was read with the key.
-            window.location.reload();
-          }}
-        >
-          {common.key.signOut}
-        </Menu.Item>
+        <Menu.Item onClick={forgetKey}>{common.key.signOut}</Menu.Item>
       </Menu.Dropdown>
     </Menu>
   );

@@ -16,7 +16,6 @@ export const common = {
   yes: 'Yes',
   no: 'No',
   more: 'More actions',
-  optional: 'optional',
   columns: 'Columns',
   actions: 'Actions',
   previousPage: 'Previous page',
@@ -26,7 +25,6 @@ export const common = {
   lastPage: 'End of the list',
   sort: 'Sort',
   sortBy: (column: string) => `Sort by ${column}`,
-  anyValue: 'Any',
   utc: (time: string) => `${time} UTC`,
   nav: {
     label: 'Main',

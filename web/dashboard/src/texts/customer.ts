@@ -49,7 +49,6 @@ export const customerTexts = {
     now: 'Now',
     upcoming: 'Next',
     end: 'End',
-    notBilled: 'Not billed',
   },
   tabs: {
     label: 'What belongs to this customer',
@@ -104,7 +103,6 @@ export const customerTexts = {
   periodsLeft: (count: number) => (count === 1 ? '1 period' : `${count} periods`),
   once: 'Once',
   forever: 'Forever',
-  reversed: 'Reversed',
   refunded: 'Refunded',
   ledgerKinds: {
     OVERPAYMENT: 'Overpayment',
@@ -129,7 +127,6 @@ export const customerTexts = {
   preview: {
     title: 'Invoice',
     nothing: 'Nothing is invoiced.',
-    subtotal: 'Subtotal',
     rounding: 'Rounding',
     total: 'Total',
     dueNow: 'Due',
