@@ -4,6 +4,10 @@ export const theme = createTheme({
   primaryColor: 'indigo',
   primaryShade: { light: 7, dark: 7 },
   defaultRadius: 'md',
+  // Slightly blue, as the page is.
+  colors: {
+    dark: ['#e6e8ee', '#c3c8d4', '#a3aabb', '#7d8598', '#454c5b', '#363c49', '#20242d', '#191c23', '#14171d', '#101218'],
+  },
   fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif',
   headings: { fontWeight: '650', sizes: { h1: { fontSize: '1.375rem' }, h2: { fontSize: '1.0625rem' } } },
   cursorType: 'pointer',
