@@ -46,7 +46,7 @@ async def fill(
         said = await summary(session)
     console.print(f"Demo data   {said}")
     start = "Open" if is_served else f"`{command_line('serve', data_dir)}`, then open"
-    console.print(f"Next        {start} the playground: its Customers tab shows them")
+    console.print(f"Next        {start} the dashboard, which shows them")
     console.print(f"            `{command_line('verify', data_dir)}` checks that each period is billed once")
 
 

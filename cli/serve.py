@@ -74,6 +74,7 @@ def serve_forever(
         lifespan="on",
     )
     url = address_of(listening)
+    console.print(f"Dashboard   {url}")
     console.print(f"Playground  {url}/graphql")
     console.print(f"Health      {url}/health  /health/db  /ready")
     console.print(f"Renewals    {f'every {configuration.renew_every:g} s' if configuration.renew else 'off'}")

@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LOCKS = (
     "requirements-dev.lock",
+    "web/dashboard/package-lock.json",
     "web/graphiql/package-lock.json",
     "tests/clients/package-lock.json",
     "bench/peers/package-lock.json",

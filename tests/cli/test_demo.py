@@ -146,4 +146,4 @@ def test_beside_a_running_server_it_only_says_to_open_the_playground(serve: Serv
 
     done = billing("demo", "--customers", "3", "--data-dir", str(data_dir))
 
-    assert "Next        Open the playground: its Customers tab shows them\n" in done.stderr
+    assert "Next        Open the dashboard, which shows them\n" in done.stderr

@@ -358,7 +358,7 @@ TARGETS = (
             "/%ff": NOT_FOUND,
             "*": NOT_THERE,
             "graphql": NOT_THERE,
-            "?": frozenset({307, 400, 404}),
+            "?": frozenset({200, 400, 404}),
             "//evil.test/": NOT_FOUND,
             "http://evil.test/graphql": NOT_THERE,
             "http://[/graphql": NOT_THERE,
