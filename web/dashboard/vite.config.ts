@@ -27,6 +27,8 @@ export default defineConfig({
     manifest: 'manifest.json',
     // An inlined image would need `data:` in the page's policy.
     assetsInlineLimit: 0,
+    // In KB, before compression. tests/browser/test_dashboard_pages.py limits what the overview loads.
+    chunkSizeWarningLimit: 1024,
     license: { fileName: 'THIRD-PARTY-NOTICES.md' },
     rolldownOptions: { checks: { moduleLevelDirective: false } },
   },
