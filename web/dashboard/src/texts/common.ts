@@ -26,6 +26,11 @@ export const common = {
   sort: 'Sort',
   sortBy: (column: string) => `Sort by ${column}`,
   utc: (time: string) => `${time} UTC`,
+  filters: {
+    currency: 'Currency',
+    archived: 'Archived',
+    archivedChoices: { no: 'Not archived', yes: 'Archived', all: 'All' },
+  },
   nav: {
     label: 'Main',
     overview: 'Overview',

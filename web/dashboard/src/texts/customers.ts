@@ -5,11 +5,6 @@ export const customersTexts = {
   searchPlaceholder: 'Name, e-mail address, external id or invoice number',
   status: 'Status',
   anyStatus: 'Any status',
-  currency: 'Currency',
-  archived: 'Archived',
-  notArchived: 'Not archived',
-  onlyArchived: 'Archived',
-  allOfThem: 'All',
   clear: 'Clear',
   columns: {
     name: 'Customer',

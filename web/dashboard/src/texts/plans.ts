@@ -5,9 +5,6 @@ export const plansTexts = {
   archive: 'Archive',
   unarchive: 'Unarchive',
   actionsOf: (name: string) => `Actions for ${name}`,
-  currency: 'Currency',
-  archivedFilter: 'Archived',
-  filters: { no: 'Not archived', yes: 'Archived', all: 'All' },
   columns: {
     name: 'Plan',
     code: 'Code',

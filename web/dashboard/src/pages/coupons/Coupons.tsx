@@ -6,7 +6,7 @@ import { formatCount } from '../../app/format';
 import { useSession } from '../../app/session';
 import { usePage } from '../../app/usePage';
 import { CouponsDocument, type CouponPartsFragment, type CouponsQueryVariables } from '../../generated/coupons/graphql';
-import { archivedCondition, ArchivedFilter } from '../../parts/ArchivedFilter';
+import { archivedCondition, ArchivedFilter } from '../../parts/filters';
 import { DataTable, pageArguments, type Column, type ListState } from '../../parts/DataTable';
 import { Empty, Page, Panel, Show } from '../../parts/Page';
 import { PageLink, Time } from '../../parts/values';

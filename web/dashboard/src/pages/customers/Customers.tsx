@@ -8,6 +8,7 @@ import { useSession } from '../../app/session';
 import { usePage } from '../../app/usePage';
 import { CustomersDocument, type CustomersQuery, type CustomersQueryVariables } from '../../generated/customers/graphql';
 import { DataTable, pageArguments, type Column, type ListState } from '../../parts/DataTable';
+import { archivedCondition, ArchivedFilter, CurrencyFilter } from '../../parts/filters';
 import { Empty, Page, Panel, Show } from '../../parts/Page';
 import { Money, PageLink, Price, SubscriptionStatus, Time } from '../../parts/values';
 import { common } from '../../texts/common';
@@ -127,12 +128,11 @@ type CustomersSearch = ReturnType<typeof route.useSearch>;
 function variablesOf(search: CustomersSearch): CustomersQueryVariables {
   const status = oneOf(search.status, STATUSES);
   const order = oneOf(search.order, ORDERS);
-  const archived = search.archived === 'all' ? null : search.archived === 'yes';
   return {
     ...pageArguments(search),
     query: search.query ?? null,
     filter: {
-      ...(archived === null ? {} : { archived }),
+      ...archivedCondition(search.archived),
       ...(status ? { subscriptionStatus: [status] } : {}),
       ...(search.currency ? { currency: search.currency } : {}),
     },
@@ -147,10 +147,8 @@ function Filters({ search, onFilter, filtered }: {
   onFilter: (changed: Partial<CustomersSearch>) => void;
   filtered: boolean;
 }) {
-  const { minorUnits } = useSession();
   const [text, setText] = useState(search.query ?? '');
   const ask = useDebouncedCallback((query: string) => onFilter({ query: query.trim() || undefined }), 150);
-  const currencies = useMemo(() => Array.from(minorUnits.keys()), [minorUnits]);
   return (
     <Group className="filters" gap="xs">
       <TextInput
@@ -175,28 +173,8 @@ function Filters({ search, onFilter, filtered }: {
         value={oneOf(search.status, STATUSES) ?? null}
         onChange={(status) => onFilter({ status: status ?? undefined })}
       />
-      <Select
-        aria-label={texts.currency}
-        placeholder={texts.currency}
-        clearable
-        searchable
-        w={120}
-        data={currencies}
-        value={search.currency ?? null}
-        onChange={(currency) => onFilter({ currency: currency ?? undefined })}
-      />
-      <Select
-        aria-label={texts.archived}
-        w={140}
-        allowDeselect={false}
-        data={[
-          { value: 'no', label: texts.notArchived },
-          { value: 'yes', label: texts.onlyArchived },
-          { value: 'all', label: texts.allOfThem },
-        ]}
-        value={search.archived ?? 'no'}
-        onChange={(archived) => onFilter({ archived: archived === 'no' || archived === null ? undefined : archived })}
-      />
+      <CurrencyFilter value={search.currency} onChange={(currency) => onFilter({ currency })} />
+      <ArchivedFilter value={search.archived} onChange={(archived) => onFilter({ archived })} />
       {filtered && (
         <Button
           variant="subtle"

@@ -1,11 +1,9 @@
 import { Button, Menu } from '@mantine/core';
 import { IconDots, IconPrinter } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
-import { useState, type ReactNode } from 'react';
-import type { TypedDocumentNode } from 'urql';
+import { useState } from 'react';
 import { useMoney } from '../../app/format';
 import { useSession } from '../../app/session';
-import { useAction } from '../../app/useAction';
 import {
   DeleteDraftInvoiceDocument,
   FinalizeInvoiceDocument,
@@ -13,7 +11,7 @@ import {
   ReissueInvoiceDocument,
   VoidInvoiceDocument,
 } from '../../generated/invoice/graphql';
-import { ActionDialog } from '../../parts/ActionDialog';
+import { Confirm } from '../../parts/Confirm';
 import { Done } from '../../parts/Done';
 import { common } from '../../texts/common';
 import { invoiceActionTexts as texts } from '../../texts/invoice';
@@ -96,104 +94,88 @@ function OpenDialog({ dialog, invoice, onClose }: { dialog: Dialog; invoice: Inv
       return <EditDraft invoice={invoice} onClose={onClose} />;
     case 'finalize':
       return (
-        <Confirmation
+        <Confirm
           id={id}
           onClose={onClose}
+          withKey
           document={FinalizeInvoiceDocument}
           mutation="finalizeInvoice"
-          texts={texts.finalize}
-          intro={texts.finalize.intro(money(amountCents, currency))}
-          done={({ invoice: finalized }) => <Done text={texts.finalize.done(finalized?.number ?? '')} />}
+          texts={{
+            ...texts.finalize,
+            intro: texts.finalize.intro(money(amountCents, currency)),
+            done: ({ invoice: finalized }) => <Done text={texts.finalize.done(finalized?.number ?? '')} />,
+          }}
         />
       );
     case 'void':
       return (
-        <Confirmation
+        <Confirm
           id={id}
           onClose={onClose}
           danger
+          withKey
           document={VoidInvoiceDocument}
           mutation="voidInvoice"
-          texts={texts.void}
-          intro={texts.void.intro(number, money(amountDueCents, currency))}
-          done={() => <Done text={texts.void.done(number)} />}
+          texts={{
+            ...texts.void,
+            intro: texts.void.intro(number, money(amountDueCents, currency)),
+            done: texts.void.done(number),
+          }}
         />
       );
     case 'uncollectible':
       return (
-        <Confirmation
+        <Confirm
           id={id}
           onClose={onClose}
           danger
+          withKey
           document={MarkInvoiceUncollectibleDocument}
           mutation="markInvoiceUncollectible"
-          texts={texts.uncollectible}
-          intro={texts.uncollectible.intro(money(amountDueCents, currency))}
-          done={() => <Done text={texts.uncollectible.done(number)} />}
+          texts={{
+            ...texts.uncollectible,
+            intro: texts.uncollectible.intro(money(amountDueCents, currency)),
+            done: texts.uncollectible.done(number),
+          }}
         />
       );
     case 'reissue':
       return (
-        <Confirmation
+        <Confirm
           id={id}
           onClose={onClose}
+          withKey
           document={ReissueInvoiceDocument}
           mutation="reissueInvoice"
-          texts={texts.reissue}
-          intro={texts.reissue.intro(number)}
-          done={({ invoice: created }) => (
-            <Done
-              text={texts.reissue.done(created?.number ?? '')}
-              link={texts.reissue.open}
-              to={{ to: '/invoices/$id', params: { id: created?.id ?? '' } }}
-            />
-          )}
+          texts={{
+            ...texts.reissue,
+            intro: texts.reissue.intro(number),
+            done: ({ invoice: created }) => (
+              <Done
+                text={texts.reissue.done(created?.number ?? '')}
+                link={texts.reissue.open}
+                to={{ to: '/invoices/$id', params: { id: created?.id ?? '' } }}
+              />
+            ),
+          }}
         />
       );
     case 'delete':
       return (
-        <Confirmation
+        <Confirm
           id={id}
           onClose={onClose}
           danger
-          withoutKey
           document={DeleteDraftInvoiceDocument}
           mutation="deleteDraftInvoice"
-          texts={texts.delete}
-          intro={texts.delete.intro}
-          done={() => {
-            void navigate({ href: '/invoices' });
-            return <Done text={texts.delete.done} />;
+          texts={{
+            ...texts.delete,
+            done: () => {
+              void navigate({ href: '/invoices' });
+              return <Done text={texts.delete.done} />;
+            },
           }}
         />
       );
   }
-}
-
-/** The dialog of an action that needs nothing but the invoice. */
-function Confirmation<Data, Name extends keyof Data & string>(props: {
-  document: TypedDocumentNode<Data, { input: { id: string } }>;
-  mutation: Name;
-  id: string;
-  texts: { title: string; submit: string };
-  intro: string;
-  done: (payload: NonNullable<Data[Name]>) => ReactNode;
-  danger?: boolean;
-  /** The mutation takes no idempotency key. */
-  withoutKey?: boolean;
-  onClose: () => void;
-}) {
-  const { document, mutation, id, done, withoutKey, texts: words, intro, danger, onClose } = props;
-  const input = (idempotencyKey: string) => (withoutKey ? { id } : { id, idempotencyKey });
-  const action = useAction({ document, mutation, input, done });
-  return (
-    <ActionDialog
-      action={action}
-      title={words.title}
-      intro={intro}
-      submit={words.submit}
-      danger={danger ?? false}
-      onClose={onClose}
-    />
-  );
 }

@@ -2,11 +2,11 @@ import { Button, Group, Select, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { IconSearch } from '@tabler/icons-react';
 import { getRouteApi } from '@tanstack/react-router';
-import { useMemo, useState } from 'react';
+import { useState } from 'react';
 import { oneOf } from '../../app/search-params';
-import { useSession } from '../../app/session';
 import type { InvoicesQueryVariables } from '../../generated/invoices/graphql';
 import { CustomerField } from '../../parts/CustomerField';
+import { CurrencyFilter } from '../../parts/filters';
 import { pageArguments } from '../../parts/DataTable';
 import { common } from '../../texts/common';
 import { invoicesTexts as texts } from '../../texts/invoices';
@@ -73,10 +73,8 @@ export function Filters({ search, customer, onFilter }: {
   customer: { id: string; name: string } | null;
   onFilter: (changed: Partial<InvoicesSearch>) => void;
 }) {
-  const { minorUnits } = useSession();
   const [number, setNumber] = useState(search.number ?? '');
   const ask = useDebouncedCallback((text: string) => onFilter({ number: text.trim() || undefined }), 250);
-  const currencies = useMemo(() => Array.from(minorUnits.keys()), [minorUnits]);
   const statuses = [
     { value: OVERDUE, label: texts.overdue },
     ...STATUSES.map((value) => ({ value, label: common.invoiceStatus[value] })),
@@ -112,16 +110,7 @@ export function Filters({ search, customer, onFilter }: {
         chosen={customer}
         onChange={(chosen) => onFilter({ customer: chosen?.id })}
       />
-      <Select
-        aria-label={texts.currency}
-        placeholder={texts.currency}
-        clearable
-        searchable
-        w={120}
-        data={currencies}
-        value={search.currency ?? null}
-        onChange={(currency) => onFilter({ currency: currency ?? undefined })}
-      />
+      <CurrencyFilter value={search.currency} onChange={(currency) => onFilter({ currency })} />
       <Group gap="xs">
         <DateField label={texts.from} value={search.from} onChange={(from) => onFilter({ from })} />
         <DateField label={texts.until} value={search.until} onChange={(until) => onFilter({ until })} />

@@ -1,4 +1,4 @@
-import { Button, Group, Select } from '@mantine/core';
+import { Button, Group } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { getRouteApi } from '@tanstack/react-router';
 import { useMemo, useState } from 'react';
@@ -6,7 +6,7 @@ import { oneOf } from '../../app/search-params';
 import { useSession } from '../../app/session';
 import { usePage } from '../../app/usePage';
 import { ArchivePlanDocument, PlansDocument, UnarchivePlanDocument, type PlanRowFragment, type PlansQueryVariables } from '../../generated/plans/graphql';
-import { archivedCondition, ArchivedFilter } from '../../parts/ArchivedFilter';
+import { archivedCondition, ArchivedFilter, CurrencyFilter } from '../../parts/filters';
 import { Confirm } from '../../parts/Confirm';
 import { DataTable, pageArguments, type Column, type ListState } from '../../parts/DataTable';
 import { Empty, Page, Panel, Show } from '../../parts/Page';
@@ -42,12 +42,11 @@ type Dialog = { kind: 'create' } | { kind: 'edit' | 'archive' | 'unarchive'; pla
 export default function Plans() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const { canWrite, minorUnits } = useSession();
+  const { canWrite } = useSession();
   const [dialog, setDialog] = useState<Dialog | null>(null);
   const list: ListState = oneOf(search.order, ORDERS) ? search : { ...search, order: 'NAME', direction: 'ASC' };
   const loaded = usePage(PlansDocument, useMemo(() => variablesOf(search), [search]));
   const columns = useMemo(() => (canWrite ? [...COLUMNS, actionColumn(setDialog)] : COLUMNS), [canWrite]);
-  const currencies = useMemo(() => Array.from(minorUnits.keys()), [minorUnits]);
 
   // Another filter starts at the first page.
   const filter = (changed: Partial<typeof search>) =>
@@ -67,16 +66,7 @@ export default function Plans() {
       {dialog && <Opened dialog={dialog} onClose={() => setDialog(null)} />}
       <Panel flush>
         <Group className="filters" gap="xs">
-          <Select
-            aria-label={texts.currency}
-            placeholder={texts.currency}
-            clearable
-            searchable
-            w={130}
-            data={currencies}
-            value={search.currency ?? null}
-            onChange={(currency) => filter({ currency: currency ?? undefined })}
-          />
+          <CurrencyFilter value={search.currency} onChange={(currency) => filter({ currency })} />
           <ArchivedFilter value={search.archived} onChange={(archived) => filter({ archived })} />
         </Group>
         <Show loaded={loaded}>
