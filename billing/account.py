@@ -13,8 +13,8 @@ from billing.discounts import DiscountState, NewDiscount
 from billing.enums import API_ACTOR, CHARGES, EventType, ObjectType
 from billing.errors import CurrencyMismatch, CustomerArchived
 from billing.ids import CreditNoteId, DiscountId, InvoiceId, NewId, PaymentId, PlanId, SubscriptionId, new_id
+from billing.movements import CountedChange
 from billing.new_records import (
-    CountedChange,
     Line,
     NewAllocation,
     NewCreditNote,

@@ -9,12 +9,11 @@ from operator import attrgetter
 
 from billing.account import Account
 from billing.discounts import DiscountState
-from billing.enums import SubscriptionStatus, TaxBehavior
+from billing.enums import LineKind, SubscriptionStatus, TaxBehavior
 from billing.figures import month_of
 from billing.money import PERCENT_UNITS, percent_units
-from billing.new_records import CountedChange, NewMovement
+from billing.movements import CountedChange, MovementState, NewMovement
 from billing.periods import NOMINAL_MONTH
-from billing.records import MovementState
 from billing.rounding import divide
 from billing.taxing import taxes_of_price
 
@@ -58,8 +57,8 @@ def discounts_in_force(account: Account) -> Sequence[DiscountState]:
         latest = account.changed_discounts.get(discount.id, discount)
         if latest.periods == 1 or not latest.is_for_invoice(subscription.id, terms.currency):
             continue
-        is_for_plan = not latest.plan_ids or terms.plan_id in latest.plan_ids
-        if is_for_plan and (latest.has_periods_left or latest.covers(subscription.id, subscription.next_ordinal - 1)):
+        is_for_price = latest.is_for_line(LineKind.RECURRING, terms.plan_id)
+        if is_for_price and (latest.has_periods_left or latest.covers(subscription.id, subscription.next_ordinal - 1)):
             found.append(latest)
     return found if len(found) < 2 else sorted(found, key=attrgetter("place_in_order"))
 

@@ -13,7 +13,6 @@ from billing.enums import (
     ObjectType,
     PaymentMethod,
     PeriodKind,
-    SubscriptionStatus,
 )
 from billing.ids import (
     ChangeId,
@@ -28,7 +27,7 @@ from billing.ids import (
     SubscriptionId,
     TestClockId,
 )
-from billing.records import BillTo, CreditNoteState, InvoiceState, MovementState, SubscriptionState
+from billing.records import BillTo, CreditNoteState, InvoiceState, SubscriptionState
 from billing.taxes import LineTax, TaxAmount
 
 
@@ -38,33 +37,6 @@ class NewSubscription(SubscriptionState):
 
     metadata: dict[str, str]
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class CountedChange:
-    """A change of what the figures count a subscription as: the difference in MRR, and the statuses."""
-
-    at: datetime
-    mrr_cents: int
-    before: str | None
-    status: SubscriptionStatus
-
-
-@dataclass(slots=True)
-class NewMovement(MovementState):
-    """An MRR movement to insert. All amounts and the three counts of subscriptions are differences."""
-
-    subscription_id: SubscriptionId
-    currency: str
-    mrr_cents: int
-    new_cents: int
-    expansion_cents: int
-    contraction_cents: int
-    churned_cents: int
-    reactivated_cents: int
-    active: int
-    trialing: int
-    past_due: int
 
 
 @dataclass(slots=True)

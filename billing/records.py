@@ -275,22 +275,6 @@ class InvoiceState(VersionedState):
 
 
 @dataclass(slots=True)
-class MovementState:
-    """The columns of a customer's latest MRR movement that the next one depends on.
-
-    The customer's MRR is `after_cents`, and was `month_start_cents` at the start of the month of `at`. `first_at` is
-    when the customer first had MRR. `sequence` counts the customer's movements from 1.
-    """
-
-    customer_id: CustomerId
-    sequence: int
-    at: datetime
-    after_cents: int
-    month_start_cents: int
-    first_at: datetime | None
-
-
-@dataclass(slots=True)
 class AllocationState:
     """Money applied to an invoice."""
 

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ids import CustomerId
-from billing.records import MovementState
+from billing.movements import MovementState
 from db.access.records import bind
 from db.access.statements import Statement, cached, send
 from db.models import MrrMovement

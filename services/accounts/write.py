@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.account import Account
 from billing.discounts import DiscountState, NewDiscount
+from billing.movements import NewMovement
 from billing.mrr import count, movements_of
 from billing.new_records import (
     Line,
@@ -24,7 +25,6 @@ from billing.new_records import (
     NewEvent,
     NewInvoice,
     NewLedgerEntry,
-    NewMovement,
     NewPayment,
     NewPendingLine,
     NewPeriod,

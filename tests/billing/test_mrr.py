@@ -18,10 +18,9 @@ from billing.enums import SubscriptionStatus, TaxBehavior, TaxCategory, TaxKind
 from billing.figures import month_of
 from billing.ids import CustomerId, DiscountId, PlanId, SellerId, TaxRateId, TestClockId
 from billing.limits import MAX_CENTS
+from billing.movements import CountedChange, MovementState, NewMovement
 from billing.mrr import count, kinds_of_movement, movement_of, movements_of, recurring_cents
-from billing.new_records import CountedChange, NewMovement
 from billing.periods import Interval
-from billing.records import MovementState
 from billing.renewals import end_subscription, renew
 from billing.subscribing import CancellationRequest, decide_cancellation
 from billing.taxes import LineTax, Tax, TaxRegistration, TaxRules
