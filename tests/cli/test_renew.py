@@ -119,7 +119,7 @@ async def test_verify_prints_a_line_for_each_invariant(database: Database, datab
 
     assert sound.returncode == 0, sound.stdout
     assert {line.split()[1] for line in sound.stdout.splitlines()} == {"ok"}
-    assert {line.split()[0] for line in sound.stdout.splitlines()} == {f"I{number}" for number in range(1, 8)}
+    assert {line.split()[0] for line in sound.stdout.splitlines()} == {f"I{number}" for number in range(1, 9)}
     assert broken.returncode == 1
     assert any(line.split()[:2] == ["I4", "VIOLATED"] for line in broken.stdout.splitlines())
 

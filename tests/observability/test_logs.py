@@ -327,7 +327,7 @@ def test_a_server_logs_json_that_a_program_reads(serve: Serve, database_url: str
 
 
 QUIET = {"BILLING_AUTH": "off", "BILLING_RENEW": "off"}
-FOR_PEOPLE = ("Database", "Schema", "API", "Playground", "Health", "Renewals", "Stop")
+FOR_PEOPLE = ("Database", "Schema", "API", "Dashboard", "Playground", "Health", "Renewals", "Stop")
 
 
 def test_on_a_terminal_it_is_text() -> None:
