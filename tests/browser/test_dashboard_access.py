@@ -24,6 +24,9 @@ async def keyed(database: Database, clock: TestClock, browsed: Browsed) -> Async
         yield Dashboard(url, browsed)
 
 
+NAMES = "buttons => buttons.map(each => each.getAttribute('aria-label') ?? each.innerText)"
+
+
 async def enter(dashboard: Dashboard, key: str, *, remember: bool = False) -> None:
     await dashboard.dialog.get_by_label("API key", exact=True).fill(key)
     if remember:
@@ -55,6 +58,38 @@ async def test_a_key_shows_what_it_permits(
     creates, keys = ACTIONS[scope]
     await expect(keyed.button("New customer")).to_have_count(creates)
     await expect(keyed.page.get_by_role("link", name="API keys")).to_have_count(keys)
+
+
+BUTTONS_OF_A_READER = {"Columns", "Print", "More actions", "Show more", "First page", "Previous page", "Next page"}
+"""Names of buttons that change nothing on the server. “More actions” of an invoice offers downloads."""
+
+
+async def test_a_read_key_shows_no_action_on_any_page(
+    database: Database, clock: TestClock, browsed: Browsed, api: Api
+) -> None:
+    plan_id = await api.a_plan(name="Pro")
+    await api.mutate("createCoupon", "coupon { id }", code="ten", name="Ten", percentOff="10", duration="FOREVER")
+    await api.mutate("updateSeller", "seller { id }", legalName="Acme GmbH", homeCountry="DE")
+    customer_id = await api.a_customer(name="Grace Hopper")
+    made = await api.mutate("createSubscription", "invoice { id }", customerId=customer_id, planId=plan_id)
+    payment = {"customerId": customer_id, "amountCents": 3900, "currency": "EUR", "allowOverpayment": True}
+    await api.mutate("recordPayment", "payment { id }", **payment)
+    key = await a_key(database, clock, ApiKeyScope.READ)
+    customer, invoice = f"/customers/{customer_id}", f"/invoices/{made['invoice']['id']}"
+
+    async with listening(database, clock, Settings(requires_key=True)) as url:
+        dashboard = Dashboard(url, browsed)
+        await dashboard.page.goto(url)
+        await enter(dashboard, key.token, remember=True)
+        found = set()
+        tabs = ("payments", "creditNotes", "discounts", "ledger", "events")
+        pages = ("/", "/customers", "/invoices", "/plans", "/coupons", "/runs", "/keys", "/settings", customer, invoice)
+        for path in (*pages, *(f"{customer}?tab={tab}" for tab in tabs)):
+            await dashboard.open(path)
+            buttons = dashboard.page.locator("main button:not(th button):not([role=tab])")
+            found |= {(path, name) for name in await buttons.evaluate_all(NAMES)}
+
+    assert {(path, name) for path, name in found if name not in BUTTONS_OF_A_READER} == set()
 
 
 async def test_the_dialog_for_the_key_is_accessible(keyed: Dashboard) -> None:

@@ -189,6 +189,53 @@ async def test_invoices_are_found_by_number_and_filters(dashboard: Dashboard, ap
     dashboard.assert_quiet()
 
 
+async def test_an_invoice_is_overdue_when_its_due_day_is_over(
+    dashboard: Dashboard, api_at: Api, clock: TestClock
+) -> None:
+    await an_open_invoice(api_at, name="Ada")
+    due_day = (clock.now + timedelta(days=14)).replace(hour=0)
+
+    counts = []
+    for now in (due_day + timedelta(hours=23, minutes=59), due_day + timedelta(days=1)):
+        await dashboard.page.clock.set_fixed_time(now)
+        await dashboard.open("/invoices?status=OVERDUE")
+        counts.append(await dashboard.row("€29.00").count())
+
+    assert counts == [0, 1]
+    dashboard.assert_quiet()
+
+
+async def test_invoices_are_filtered_by_the_day_of_issue(dashboard: Dashboard, api_at: Api, clock: TestClock) -> None:
+    _, first = await an_open_invoice(api_at, name="Ada")
+    day = clock.now.date()
+    clock.forward(days=1)
+    _, second = await an_open_invoice(api_at, name="Grace")
+    rows = dashboard.row("€29.00")
+
+    await dashboard.open(f"/invoices?until={day}")
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text(first)
+    await dashboard.page.get_by_label("Issued from").fill(str(day + timedelta(days=1)))
+    await expect(dashboard.page.get_by_text("No invoice matches")).to_be_visible()
+    await dashboard.page.get_by_label("until").fill("")
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text(second)
+    dashboard.assert_quiet()
+
+
+async def test_only_the_document_of_an_invoice_is_printed(dashboard: Dashboard, api_at: Api) -> None:
+    invoice_id, _ = await an_open_invoice(api_at)
+    page = dashboard.page
+    await dashboard.open(f"/invoices/{invoice_id}")
+
+    await page.emulate_media(media="print")
+
+    await expect(page.get_by_role("article", name="Invoice")).to_be_visible()
+    await expect(page.get_by_role("navigation")).to_have_count(0)
+    await expect(page.get_by_role("button")).to_have_count(0)
+    dashboard.assert_quiet()
+
+
 async def test_an_invoice_is_downloaded(dashboard: Dashboard, api_at: Api, tmp_path: Path) -> None:
     customer_id = await api_at.a_customer()
     lines = [{"description": '=1+1, "so"', "unitAmountCents": 1205, "quantity": 2}]

@@ -24,6 +24,8 @@ interface Options<Data, Input, Name extends keyof Data> {
   input: (idempotencyKey: string) => Input;
   /** Called after success, with the payload. Its result is shown as a notification. */
   done: (payload: PayloadOf<Data, Name>) => ReactNode;
+  /** What to do if no answer arrives. Needed for a mutation that would happen twice if it were submitted again. */
+  lost?: string;
 }
 
 export interface Action {
@@ -45,7 +47,7 @@ const CONFLICT = 'VERSION_CONFLICT';
 
 /** A mutation that a person submits: its input, its errors, and what is said after it. */
 export function useAction<Data, Input, Name extends keyof Data & string>(options: Options<Data, Input, Name>): Action {
-  const { document, mutation, input, done } = options;
+  const { document, mutation, input, done, lost = common.errors.maybeChanged } = options;
   const [{ fetching }, execute] = useMutation(document);
   const [errors, setErrors] = useState<readonly UserError[]>([]);
   const draft = JSON.stringify(input(''));
@@ -58,7 +60,7 @@ export function useAction<Data, Input, Name extends keyof Data & string>(options
     const { data, error } = await execute(variables);
     const payload = data?.[mutation] as (PayloadOf<Data, Name> & Payload) | null | undefined;
     if (!payload) {
-      setErrors([{ code: 'FAILED', message: failure(error) }]);
+      setErrors([{ code: 'FAILED', message: failure(error, lost) }]);
       return false;
     }
     setErrors(payload.userErrors);
@@ -88,8 +90,8 @@ function pathOf({ field }: UserError): string {
   return (field ?? []).slice(1).join('.');
 }
 
-function failure(error: { graphQLErrors: readonly { message: string }[]; response?: unknown } | undefined): string {
+function failure(error: { graphQLErrors: readonly { message: string }[]; response?: unknown } | undefined, lost: string): string {
   const status = (error?.response as Response | undefined)?.status;
   if (status === 401) return common.errors.needsKey;
-  return error?.graphQLErrors[0]?.message ?? (status ? common.errors.unknown : common.errors.maybeChanged);
+  return error?.graphQLErrors[0]?.message ?? (status ? common.errors.unknown : lost);
 }

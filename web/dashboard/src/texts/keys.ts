@@ -15,6 +15,7 @@ export const keysTexts = {
   createIntro: 'The key is shown once, when it is created. The server stores only its hash.',
   createSubmit: 'Create key',
   created: 'The API key was created.',
+  lost: 'No answer arrived, so the key may or may not exist. Look at the list: revoke it if it is there, then create another one.',
   fields: { name: 'Name', nameHint: 'What uses the key, such as “shop” or “monthly report”.', scope: 'Rights' },
   secret: {
     title: (name: string) => `The key of ${name}`,

@@ -42,7 +42,7 @@ function dayStart(text: string | undefined, daysLater = 0): string | undefined {
   return Number.isNaN(start.getTime()) ? undefined : start.toISOString();
 }
 
-/** The variables of the list for an address. An overdue invoice is open, and was due before `now`. */
+/** The variables of the list for an address. An invoice is overdue when the day (UTC) on which it was due is over. */
 export function variablesOf(search: InvoicesSearch, now: Date): InvoicesQueryVariables {
   const status = oneOf(search.status, STATUSES);
   const order = oneOf(search.order, ORDERS);
@@ -56,7 +56,7 @@ export function variablesOf(search: InvoicesSearch, now: Date): InvoicesQueryVar
     ...(search.customer ? { customerId: search.customer } : {}),
     filter: {
       ...(status ? { status: [status] } : {}),
-      ...(search.status === OVERDUE ? { status: ['OPEN'], dueAt: { until: now.toISOString() } } : {}),
+      ...(search.status === OVERDUE ? { status: ['OPEN'], dueAt: { until: `${now.toISOString().slice(0, 10)}T00:00:00Z` } } : {}),
       ...(search.customer ? { customerId: search.customer } : {}),
       ...(search.currency ? { currency: search.currency } : {}),
       ...(from || until ? { issuedAt: { ...(from ? { from } : {}), ...(until ? { until } : {}) } } : {}),

@@ -18,6 +18,7 @@ export function CreateKey({ onClose, onCreated }: { onClose: () => void; onCreat
     document: CreateKeyDocument,
     mutation: 'createApiKey',
     input: () => values,
+    lost: texts.lost,
     done: ({ token }) => {
       created.current = token ?? '';
       return <Done text={texts.created} />;
