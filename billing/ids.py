@@ -46,5 +46,9 @@ ApiKeyId = NewType("ApiKeyId", UUID)
 
 ChangeId = NewType("ChangeId", UUID)
 
+WebhookEndpointId = NewType("WebhookEndpointId", UUID)
+
+WebhookDeliveryId = NewType("WebhookDeliveryId", UUID)
+
 ID_TYPES = tuple(each for each in list(globals().values()) if isinstance(each, NewType))
 """All id types."""

@@ -179,6 +179,25 @@ MAX_SEARCH = 200
 MIN_SEARCHED_PART = 3
 """Minimum number of characters to search for any part of a text. A shorter search is for the beginning."""
 
+MAX_WEBHOOK_ENDPOINTS = 50
+
+MAX_WEBHOOK_URL = 2048
+
+MIN_WEBHOOK_SECRET, MAX_WEBHOOK_SECRET = 24, 64
+"""Number of bytes in a secret, as Standard Webhooks allows."""
+
+MAX_WEBHOOK_BYTES = 20_000
+"""Maximum size of a webhook's message, in bytes."""
+
+MAX_WEBHOOK_HEAD = 1000
+"""Maximum number of characters that are kept of a response to a webhook."""
+
+MAX_WEBHOOK_ERROR = 500
+"""Maximum number of characters in the description of a failed attempt."""
+
+MAX_REPLAYED_DELIVERIES = 100
+"""Maximum number of deliveries to replay by their ids."""
+
 MAX_METADATA_PAIRS = 50
 
 MAX_METADATA_KEY = 64

@@ -175,6 +175,17 @@ def renew_command(
         raise typer.Exit(1)
 
 
+@app.command(name="deliver")
+def deliver_command(data_dir: DataDir = None) -> None:
+    """Deliver webhooks until stopped. `billing serve` does this too, unless BILLING_DELIVER is off."""
+    import uvloop
+
+    from cli.deliver import deliver_until_stopped
+
+    with migrated_database(data_dir) as url:
+        uvloop.run(deliver_until_stopped(url, console=console))
+
+
 @app.command(name="verify")
 def verify_command(
     acknowledged: Annotated[

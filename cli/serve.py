@@ -30,6 +30,7 @@ from db.location import DatabaseServer
 from graph.observability import METRICS_FOLDER
 from graph.server.app import create_app
 from graph.server.trusted import TrustedDocumentsError
+from graph.server.websocket import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from graph.observability.tracing import Tracing
@@ -63,7 +64,9 @@ def serve_forever(
         WorkerApp(server.url),
         factory=True,
         http=BoundedProtocol,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
         workers=configuration.workers,
         log_level="warning",
         access_log=False,
@@ -153,6 +156,7 @@ def app_of(configuration: Configuration, *, tracing: "Tracing | None" = None) ->
             settings=configuration.of_server(),
             renew_every=configuration.renew_every if configuration.renew else None,
             throttle=configuration.throttle(),
+            deliver=configuration.deliver,
             tracing=tracing,
         )
     except TrustedDocumentsError as error:

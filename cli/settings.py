@@ -228,6 +228,15 @@ class Configuration:
         DEFAULTS.idle_in_transaction_timeout_ms, "PostgreSQL's `idle_in_transaction_session_timeout`, in milliseconds."
     )
 
+    deliver: bool = setting(
+        True, "Deliver webhooks while serving. `off`: run `billing deliver` as a process of its own."
+    )
+    webhook_private_targets: bool = setting(
+        False,
+        "`on`: webhooks may be sent over `http` and to private addresses, such as a receiver on `localhost`. Anyone"
+        " with an ADMIN key can then send requests into your network.",
+    )
+
     metrics: bool = setting(
         False, ("`on`: `/metrics` serves Prometheus metrics. If requests need an API key, so does `/metrics`.")
     )

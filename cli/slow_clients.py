@@ -1,5 +1,5 @@
 """Closes the connections of clients that send nothing, send too slowly or too much, or do not read their response.
-Offers to upgrade to another protocol are ignored.
+Offers to upgrade to another protocol are ignored, except WebSocket at `/graphql`.
 
 uvicorn only closes connections that are idle after a response. It waits forever for the first request, for the rest of
 a request, and for a client to read its response. It keeps all heads, trailers and pipelined requests that arrive. It
@@ -17,8 +17,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from cli.incomplete_requests import IncompleteRequests
 from graph.error_codes import ErrorCode
+from graph.observability.middleware import ENDPOINT
 from graph.server.http import RETRY_SOON
 from graph.server.requests import Refusal
+from graph.server.sse import ENDLESS
 
 CONNECTION_CHECK_SECONDS = 1
 """Interval between two checks of a connection, in seconds. Cheaper than a timer for each request. Timeouts count checks
@@ -143,8 +145,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         if self._is_hanging_up:
             self.transport.close()
-        else:
-            super().shutdown()
+            return
+        super().shutdown()
+        unanswered = self._unanswered()
+        if unanswered is not None and unanswered.scope.get(ENDLESS):
+            # As if the client had disconnected: the response would not end by itself.
+            unanswered.disconnected = True
+            unanswered.message_event.set()
+            self.hang_up()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -201,8 +209,11 @@ class BoundedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as offer:
-            # The parser would treat the rest as the other protocol. A new one reads the head again without the offer.
             [size] = offer.args
+            if self._offers_websocket():
+                self._become_websocket(piece[size:])
+                return int(size)
+            # The parser would treat the rest as the other protocol. A new one reads the head again without the offer.
             self._unparsed = self._head_without_offer() + piece[size:]
             self.parser = httptools.HttpRequestParser(self)
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
@@ -215,6 +226,22 @@ class BoundedProtocol(HttpToolsProtocol):
             # Without its traceback, which refers to this connection.
             self._refusal = cause.with_traceback(None)
         return len(piece)
+
+    def _offers_websocket(self) -> bool:
+        """Returns True if the request may go on as a WebSocket."""
+        path, _, _ = self.url.partition(b"?")
+        return path == ENDPOINT.encode() and self.parser.get_method() == b"GET" and self._should_upgrade()
+
+    def _become_websocket(self, rest: bytes) -> None:
+        """Gives the connection to the WebSocket protocol, with what has arrived after the head."""
+        self._look_again.cancel()
+        INCOMPLETE.drop(self._address, self._make_room)
+        assert self.scope is not None, "a request has begun"
+        self.scope["method"] = "GET"
+        self.handle_websocket_upgrade()
+        protocol = self.transport.get_protocol()
+        if rest:
+            protocol.data_received(rest)  # type: ignore[attr-defined]
 
     def _head_without_offer(self) -> bytes:
         """Returns the head that has arrived, without the `Upgrade` field, which a server may ignore.

@@ -47,6 +47,7 @@ class Settings:
       those of client libraries.
     - `hosts`: host names, in addition to `localhost`, to accept while no API key is required.
     - `fast_executor`: execute query plans. If False, graphql-core executes operations object by object.
+    - `webhook_private_targets`: webhooks may be sent over `http` and to private addresses.
     - `hsts_seconds`: `max-age` of the `Strict-Transport-Security` header. 0: no header.
     - `metrics`: serve `/metrics`.
     - `slow_ms`: log operations that take longer. `log_requests`: log every request.
@@ -62,6 +63,7 @@ class Settings:
     cors_headers: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
     fast_executor: bool = True
+    webhook_private_targets: bool = False
     hsts_seconds: int = 0
     metrics: bool = False
     slow_ms: int = 1000

@@ -12,14 +12,16 @@ from billing.enums import EventType
 from billing.ids import new_id
 from billing.new_records import NewEvent
 from db.access.scope import actor_of
-from db.models import Coupon, Customer, Invoice, Payment, Plan, Seller, TaxRate, TestClock
+from db.models import Coupon, Customer, Invoice, Payment, Plan, Seller, TaxRate, TestClock, WebhookEndpoint
 from db.models.kinds import KIND_OF
 from services.accounts.write import store_events
 
-UNREPORTED_COLUMNS = frozenset({"version", "updated_at", "email_key", "sequence", "tax_profile", "tax"})
+UNREPORTED_COLUMNS = frozenset(
+    {"version", "updated_at", "email_key", "sequence", "tax_profile", "tax", "secret", "previous_secret"}
+)
 """Columns that change with each change, or that the API does not show, or shows as several fields."""
 
-Recorded: TypeAlias = Customer | Plan | Invoice | Payment | Seller | TaxRate | Coupon | TestClock
+Recorded: TypeAlias = Customer | Plan | Invoice | Payment | Seller | TaxRate | Coupon | TestClock | WebhookEndpoint
 
 
 async def record(

@@ -26,6 +26,7 @@ from billing.ids import (
     SubscriptionId,
     TaxRateId,
     TestClockId,
+    WebhookEndpointId,
 )
 from billing.limits import MAX_IDEMPOTENCY_KEY, PRUNED_AT_ONCE
 from db.models import IdempotencyKey
@@ -56,6 +57,7 @@ class Outcome:
     coupon_id: CouponId | None = None
     discount_id: DiscountId | None = None
     test_clock_id: TestClockId | None = None
+    webhook_endpoint_id: WebhookEndpointId | None = None
     withdrawn_change: PendingChange | None = None
 
 

@@ -10,9 +10,11 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.enums import RunTrigger
-from billing.limits import RUN_CHUNK
+from billing.limits import PRUNED_AT_ONCE, RUN_CHUNK
+from billing.webhooks import DELIVERIES_KEPT_FOR
 from db.database import Database
 from db.driver.errors import is_unavailable
+from db.queries.webhooks import PRUNE, PRUNE_DELETED, PRUNE_PROGRESS
 from services.clock_runs import advance_test_clocks
 from services.customer_sessions import prune_sessions
 from services.figures import add_up_figures
@@ -42,7 +44,7 @@ async def tick(
     throttle: RunThrottle = NO_THROTTLE,
     on_report: Callable[[Report], object] = lambda _report: None,
 ) -> Report:
-    """Runs renewals, advances test clocks, repairs data, adds up figures, and deletes expired keys and sessions.
+    """Runs renewals, advances test clocks, repairs data, adds up figures, and deletes what is kept only for some time.
 
     An error in one part is logged and does not stop the other parts. The first error is raised at the end. `on_report`
     receives the report of each chunk of renewals. Raises `AsOfInTheFuture`.
@@ -88,8 +90,13 @@ async def tick(
 
 
 async def prune_all(session: AsyncSession, now: datetime) -> None:
+    """Deletes what is kept only for some time, at most `PRUNED_AT_ONCE` of each."""
     await prune(session, now=now)
     await prune_sessions(session, now=now)
+    # Also those of deleted endpoints.
+    await session.execute(PRUNE, {"before": now - DELIVERIES_KEPT_FOR, "most": PRUNED_AT_ONCE})
+    await session.execute(PRUNE_DELETED, {"most": PRUNED_AT_ONCE})
+    await session.execute(PRUNE_PROGRESS)
 
 
 async def tick_forever(

@@ -45,7 +45,8 @@ SLOW = (
     # Each test starts the command as a new process.
     "cli",
     # These install packages, build, and start third-party programs: browsers, compilers, other servers, linters.
-    *("browser", "clients", "containers", "bench", "test_advisories.py", "test_migration_check.py"),
+    *("browser", "clients", "containers", "bench", "webhooks/test_examples.py"),
+    *("test_advisories.py", "test_migration_check.py"),
     "test_schema_check.py",
 )
 """Folders and files whose tests are marked `slow`. Tests that use the fixture named by `SERVER` are marked

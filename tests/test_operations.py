@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import click
 import pytest
@@ -118,7 +119,10 @@ def test_the_settings_are_there() -> None:
 
 def test_each_metric_is_explained_and_no_other() -> None:
     metrics = Metrics(Database("postgresql://nobody@127.0.0.1:1/nothing"))
-    said = metrics.text(DatabaseMetrics(holds=0, due_since=None, now=datetime.now(UTC))).decode()
+    figures = DatabaseMetrics(
+        holds=0, due_since=None, webhooks_since={uuid4(): None}, webhooks_disabled=0, now=datetime.now(UTC)
+    )
+    said = metrics.text(figures).decode()
     known = dict(re.findall(r"^# TYPE (\S+) (\S+)$", said, re.MULTILINE))
 
     assert set(re.findall(r"^\| `(billing_\w+)` \|", OPERATIONS, re.MULTILINE)) == known.keys()

@@ -128,7 +128,7 @@ PROSE = sorted(
     for path in ROOT.glob(pattern)
 ) + sorted(PRODUCT)
 
-FOLDERS = "|".join((*LAYERS, "alembic", "bench", "docs", "scripts", "tests", "web"))
+FOLDERS = "|".join((*LAYERS, "alembic", "bench", "docs", "examples", "scripts", "tests", "web"))
 NAMED_PATH = re.compile(rf"(?<![\w/.-])(?:{FOLDERS})/[\w./-]*\w|(?<=`)(?:{FOLDERS})/(?=`)")
 NAMED_FILE = re.compile(r"(?<![\w/.-])\w+\.py\b")
 NAMED_MODULE = re.compile(rf"(?<=`)(?:{'|'.join(LAYERS)})(?:\.\w+)+(?=`)")

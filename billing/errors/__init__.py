@@ -1,6 +1,17 @@
 """Errors for requests that the rules reject. The message says why, and `field` names the input at fault."""
 
-from billing.errors import access, base, corrections, customers, discounts, invoices, plans, subscriptions, taxes
+from billing.errors import (
+    access,
+    base,
+    corrections,
+    customers,
+    discounts,
+    invoices,
+    plans,
+    subscriptions,
+    taxes,
+    webhooks,
+)
 from billing.errors.access import (
     ApiKeyNotFound,
     ApiKeyRevoked,
@@ -112,8 +123,17 @@ from billing.errors.taxes import (
     TaxRegistrationsOverlap,
     TooManyTaxRates,
 )
+from billing.errors.webhooks import (
+    TooManyWebhookEndpoints,
+    WebhookDeliveryNotFound,
+    WebhookEndpointDisabled,
+    WebhookEndpointEnabled,
+    WebhookEndpointNotFound,
+    WebhookReplayRunning,
+    WebhookUrlInvalid,
+)
 
-SUBJECTS = (base, customers, plans, subscriptions, invoices, corrections, taxes, discounts, access)
+SUBJECTS = (base, customers, plans, subscriptions, invoices, corrections, taxes, discounts, webhooks, access)
 """The modules of this package, in the order in which the API lists the codes of their errors."""
 
 BILLING_ERRORS: tuple[type[BillingError], ...] = tuple(
@@ -219,7 +239,14 @@ __all__ = [
     "TooManyDiscounts",
     "TooManyLines",
     "TooManyTaxRates",
+    "TooManyWebhookEndpoints",
     "TrialAlreadyUsed",
     "TrialInvalid",
     "VersionConflict",
+    "WebhookDeliveryNotFound",
+    "WebhookEndpointDisabled",
+    "WebhookEndpointEnabled",
+    "WebhookEndpointNotFound",
+    "WebhookReplayRunning",
+    "WebhookUrlInvalid",
 ]

@@ -13,6 +13,7 @@ from db.models.plans import Plan
 from db.models.runs import BillingRun, IdempotencyKey, TestClock
 from db.models.subscriptions import BillingHold, BillingPeriod, PendingLine, Subscription, Trial
 from db.models.taxes import Seller, TaxRate
+from db.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookProgress
 
 __all__ = [
     "Allocation",
@@ -45,4 +46,7 @@ __all__ = [
     "TaxRate",
     "TestClock",
     "Trial",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookProgress",
 ]

@@ -21,6 +21,7 @@ from db.models.plans import Plan
 from db.models.runs import TestClock
 from db.models.subscriptions import BillingHold, BillingPeriod, PendingLine, Subscription, Trial
 from db.models.taxes import Seller, TaxRate
+from db.models.webhooks import WebhookEndpoint
 
 Visible: TypeAlias = Callable[[Any, CustomerId], ColumnElement[bool]]
 """Returns the condition for the rows of a table, or of an alias of it, that one customer may see."""
@@ -135,12 +136,13 @@ class Kind:
     """A kind of objects.
 
     `visible` selects the objects that a customer may see. It is None if that depends on the session: see
-    `VISIBLE_IN_SESSION`.
+    `VISIBLE_IN_SESSION`. Objects that are `for_admins` need an API key with the scope ADMIN.
     """
 
     model: type[Base]
     type: ObjectType
     visible: Visible | None
+    for_admins: bool = False
 
     @property
     def name(self) -> str:
@@ -183,6 +185,7 @@ KINDS = (
     Kind(Coupon, ObjectType.COUPON, is_redeemed_by_the_customer),
     Kind(Discount, ObjectType.DISCOUNT, is_the_customers),
     Kind(TestClock, ObjectType.TEST_CLOCK, is_the_customers_clock),
+    Kind(WebhookEndpoint, ObjectType.WEBHOOK_ENDPOINT, is_hidden, for_admins=True),
 )
 assert [kind.type for kind in KINDS] == list(ObjectType), "each type of object has one kind"
 KIND_OF = {kind.model: kind for kind in KINDS}

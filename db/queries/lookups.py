@@ -37,6 +37,8 @@ from db.models import (
     Subscription,
     TaxRate,
     TestClock,
+    WebhookDelivery,
+    WebhookEndpoint,
 )
 from db.models.kinds import KINDS, Kind
 from db.models.types import TransactionId
@@ -205,6 +207,8 @@ tax_rates_by_id = by_id[TaxRate]
 coupons_by_id = by_id[Coupon]
 discounts_by_id = by_id[Discount]
 test_clocks_by_id = by_id[TestClock]
+webhook_endpoints_by_id = by_id[WebhookEndpoint]
+webhook_deliveries_by_id = OneBy(WebhookDelivery, "id")
 
 
 @cached

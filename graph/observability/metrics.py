@@ -6,12 +6,13 @@ operations of trusted documents are labeled with their names. All others are "ot
 
 import collections
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -20,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from billing.enums import EventType
 from billing.new_records import NewEvent
+from billing.webhooks import Answer
 from db.database import Database
 from graph.observability import METRICS_FOLDER
 from graph.observability.exchange import Exchange
@@ -61,6 +63,7 @@ class Metrics:
         self._renewals = self._counter("renewals", "Due subscriptions, by result.", "result")
         self._invoices = self._counter("renewal_invoices", "Invoices created by renewals.")
         self._past_due = self._counter("renewal_past_due", "Subscriptions that became past due.")
+        self._attempts = self._counter("webhook_attempts", "Attempts to deliver webhooks, by result.", "result")
         for code in sorted(FAILURES):
             self._errors.labels(code)
         for sqlstate in RETRIED:
@@ -69,6 +72,8 @@ class Metrics:
             self._runs.labels(result)
         for result in ("renewed", "failed"):
             self._renewals.labels(result)
+        for result in ("succeeded", "failed"):
+            self._attempts.labels(result)
         self._database = database
         self._watch(database)
 
@@ -136,6 +141,10 @@ class Metrics:
         self._invoices.inc(report.invoices)
         self._past_due.inc(report.past_due)
 
+    def attempted(self, answer: Answer) -> None:
+        """Counts an attempt to deliver a webhook."""
+        self._attempts.labels("succeeded" if answer.succeeded else "failed").inc()
+
     def text(self, figures: "DatabaseMetrics | None") -> bytes:
         """Returns all metrics in Prometheus text format. `figures` is None if the database does not respond."""
         self.look_at_pools()
@@ -174,15 +183,27 @@ def remove_dead_workers(folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseMetrics:
-    """Metrics from the database: subscriptions on hold, and when the oldest other due subscription became due."""
+    """Metrics from the database: subscriptions on hold, when the oldest other due subscription became due, since when
+    each enabled webhook endpoint waits for an event, and the number of disabled endpoints.
+    """
 
     holds: int
     due_since: datetime | None
+    webhooks_since: Mapping[UUID, datetime | None]
+    webhooks_disabled: int
     now: datetime
 
     @property
     def lag_seconds(self) -> float:
-        return 0.0 if self.due_since is None else max(0.0, (self.now - self.due_since).total_seconds())
+        return self._seconds_since(self.due_since)
+
+    @property
+    def webhook_lags(self) -> dict[str, float]:
+        """Age of the oldest event that each enabled endpoint has not got, in seconds, by the endpoint's id."""
+        return {str(id_): self._seconds_since(since) for id_, since in self.webhooks_since.items()}
+
+    def _seconds_since(self, at: datetime | None) -> float:
+        return 0.0 if at is None else max(0.0, (self.now - at).total_seconds())
 
 
 class DatabaseCollector(Collector):
@@ -205,6 +226,15 @@ class DatabaseCollector(Collector):
                     "Seconds since the oldest due subscription that is not on hold became due.",
                     figures.lag_seconds,
                 ),
+                ("webhook_endpoints_disabled", "Webhook endpoints that are disabled.", figures.webhooks_disabled),
             ]
+            lags = GaugeMetricFamily(
+                "billing_webhook_lag_seconds",
+                "Age of the oldest event that an enabled webhook endpoint has not got.",
+                labels=("endpoint",),
+            )
+            for endpoint, seconds in figures.webhook_lags.items():
+                lags.add_metric([endpoint], seconds)
+            yield lags
         for name, documentation, value in found:
             yield GaugeMetricFamily(f"billing_{name}", documentation, value=value)

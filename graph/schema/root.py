@@ -29,7 +29,9 @@ from graph.schema.mutations.plans import PlanMutations
 from graph.schema.mutations.subscriptions import SubscriptionMutations
 from graph.schema.mutations.taxes import TaxMutations
 from graph.schema.mutations.test_clocks import TestClockMutations
+from graph.schema.mutations.webhooks import WebhookMutations
 from graph.schema.queries.root import Query
+from graph.schema.types.events import EventStream
 
 
 @strawberry.type(
@@ -50,6 +52,7 @@ class Mutation(
     DiscountMutations,
     TestClockMutations,
     AccessMutations,
+    WebhookMutations,
     DemoMutations,
 ):
     pass
@@ -77,7 +80,7 @@ class CachedNameConverter(NameConverter):
 
 
 config = StrawberryConfig(scalar_map=SCALARS, name_converter=CachedNameConverter())
-schema = Schema(query=Query, mutation=Mutation, config=config)
+schema = Schema(query=Query, mutation=Mutation, subscription=EventStream, config=config)
 core_schema: GraphQLSchema = schema._schema  # noqa: SLF001 - the graphql-core schema
 core_schema.description = (
     "Subscription billing: customers, plans, subscriptions, invoices, payments and balances.\n\n"
@@ -94,7 +97,8 @@ def sdl() -> str:
     """Returns the schema in the schema definition language, as stored in `schema.graphql`.
 
     It always lists the root types. Otherwise, tools would take the domain type `Subscription` for the root type of
-    GraphQL subscriptions, which this schema does not have.
+    GraphQL subscriptions, which is `EventStream`.
     """
-    roots = f'"""\n{core_schema.description}\n"""\nschema {{\n  query: Query\n  mutation: Mutation\n}}'
-    return f"{roots}\n\n{schema.as_str().strip()}\n"
+    text = schema.as_str().strip()
+    assert text.startswith("schema {"), "a root type has not its usual name"
+    return f'"""\n{core_schema.description}\n"""\n{text}\n'

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from db.database import CLOSE_SECONDS, Database
 from graph.observability.middleware import Backlog, ObservabilityMiddleware
@@ -24,6 +24,7 @@ from graph.server.security import SecuredStarlette
 from graph.settings import Settings
 from services.settings import NO_THROTTLE, RunThrottle
 from services.ticks import tick_forever
+from services.webhooks import STOP_SECONDS
 
 if TYPE_CHECKING:
     from graph.observability.metrics import Metrics
@@ -43,12 +44,13 @@ def create_app(
     clock: Clock = wall_clock,
     renew_every: float | None = None,
     throttle: RunThrottle = NO_THROTTLE,
+    deliver: bool = False,
     tracing: "Tracing | None" = None,
 ) -> Starlette:
     """Creates the server. Closes `database` and `tracing` on shutdown. `clock` returns the current time in UTC.
 
     While it runs, it bills what is due every `renew_every` seconds, within the limits of `throttle`; never if
-    `renew_every` is None. Raises `TrustedDocumentsError`.
+    `renew_every` is None. With `deliver`, it delivers webhooks. Raises `TrustedDocumentsError`.
     """
     settings = settings or Settings()
     health = Health(database)
@@ -60,6 +62,17 @@ def create_app(
     async def renew_while_serving() -> None:
         if renew_every is not None:
             await tick_forever(database, clock, every_seconds=renew_every, throttle=throttle, **listeners)
+
+    async def deliver_while_serving() -> None:
+        if not deliver:
+            return
+        # Imported only if it is needed: aiohttp is large.
+        from services.webhooks.sending import Sender
+        from services.webhooks.worker import deliver_forever
+
+        attempted = {} if metrics is None else {"on_attempt": metrics.attempted}
+        async with Sender(private_targets=settings.webhook_private_targets) as sender:
+            await deliver_forever(database, clock, sender, **attempted)
 
     async def watch_pools() -> None:
         # `/metrics` may be served by another worker, which only sees what this one has recorded.
@@ -74,13 +87,17 @@ def create_app(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         health.drain_on_signal()
         background = [
-            asyncio.create_task(watching) for watching in (renew_while_serving(), watch_pools(), watch_descriptors())
+            asyncio.create_task(watching)
+            for watching in (
+                *(renew_while_serving(), deliver_while_serving(), graphql.live.run()),
+                *(watch_pools(), watch_descriptors()),
+            )
         ]
         yield
         for task in background:
             task.cancel()
-        # A canceled renewal run still records its progress, if the database responds.
-        await asyncio.wait(background, timeout=CLOSE_SECONDS)
+        # A canceled renewal run still records its progress, if the database responds. Webhooks finish their attempts.
+        await asyncio.wait(background, timeout=CLOSE_SECONDS + STOP_SECONDS)
         backlog.settle()
         closing = [database.close()] if tracing is None else [database.close(), tracing.close()]
         await asyncio.gather(*closing)
@@ -88,6 +105,7 @@ def create_app(
     routes = [
         *dashboard_routes(),
         Route("/graphql", graphql),
+        WebSocketRoute("/graphql", graphql.websocket),
         playground_assets(),
         *health.routes(),
     ]

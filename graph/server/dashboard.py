@@ -18,7 +18,7 @@ from graph.server.trusted import read_trusted
 
 BUILT = Path(__file__).parents[1] / "static" / "dashboard"
 
-PAGES = ("customers", "invoices", "plans", "coupons", "runs", "keys", "settings")
+PAGES = ("customers", "invoices", "plans", "coupons", "runs", "webhooks", "keys", "settings")
 """First parts of the addresses of pages, in addition to `/`. See `web/dashboard/src/app/router.tsx`."""
 
 NONCE = "NONCE"

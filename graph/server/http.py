@@ -16,6 +16,7 @@ from graphql import execute as execute_by_object
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from db.access.scope import RowBudget
 from db.database import Database
@@ -28,6 +29,7 @@ from graph.schema.root import core_schema
 from graph.server.authenticator import Authenticator, RateLimited, Unauthenticated
 from graph.server.dashboard import dashboard_documents
 from graph.server.errors import BUSY, MAYBE_CHANGED, formatted
+from graph.server.live import Live, Rejected, Subscription
 from graph.server.playground import playground_page
 from graph.server.query_documents import PLANNED_FIELDS_PER_ROW, QueryDocument, QueryDocuments
 from graph.server.requests import (
@@ -35,15 +37,21 @@ from graph.server.requests import (
     JSON,
     GraphQLRequest,
     Refusal,
+    accepts_event_stream,
     read_request,
     require_known_host,
+    require_known_origin,
     response_media_type,
     wants_html,
 )
+from graph.server.sse import ENDLESS, EVENT_STREAM, streaming_response
 from graph.server.trusted import TrustedDocumentsError, read_trusted
+from graph.server.websocket import Connection
 from graph.settings import Settings
 
 RETRY_SOON = {"Retry-After": "1"}
+NOT_ACCEPTABLE = f"This endpoint responds with {GRAPHQL_JSON} or {JSON}, and to subscriptions with {EVENT_STREAM}."
+ONLY_SUBSCRIPTIONS = "Only subscriptions run over a WebSocket. Send queries and mutations by HTTP."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,7 @@ class GraphQLEndpoint:
         self._clock = clock
         self._settings = settings
         self._authenticator = Authenticator(database, clock, settings.rate_limit, requires_key=settings.requires_key)
+        self.live = Live(database, clock, settings, self._charge_message)
         own = {} if settings.trusted_documents is None else read_trusted(settings.trusted_documents)
         self._trusted = {**dashboard_documents(), **own}
         self._documents = QueryDocuments(
@@ -107,24 +116,84 @@ class GraphQLEndpoint:
     async def respond(self, request: Request) -> Response:
         if request.method == "GET" and not request.query_params and wants_html(request):
             return playground_page()
-        media_type = response_media_type(request.headers.get("accept"))
+        accept = request.headers.get("accept")
+        media_type, streams = response_media_type(accept), accepts_event_stream(accept)
         if request.method not in ("GET", "POST"):
             refusal = Refusal(405, "This endpoint accepts GET and POST.", headers={"Allow": "GET, POST"})
             return refusal_response(refusal, media_type or JSON)
-        if media_type is None:
-            return refusal_response(Refusal(406, f"This endpoint responds with {GRAPHQL_JSON} or {JSON}."), JSON)
         try:
+            require_acceptable(media_type or streams)
             access = await self.admit(request)
             asked = await self._read(request)
+            if streams and self._asks_for_stream(asked):
+                return self._streamed(request, access, asked)
+            require_acceptable(media_type)
             answer = await self._answer(request, access, asked)
+        except Rejected as rejected:
+            return json_response({"errors": rejected.errors}, 400, media_type or JSON)
         except Refusal as refusal:
-            return refusal_response(refusal, media_type)
+            return refusal_response(refusal, media_type or JSON)
+        assert media_type is not None, "it is acceptable"
         status = answer.status or (200 if answer.executed or media_type == JSON else 400)
         response = json_response(
             answer.document, status, media_type, RETRY_SOON if status == 503 else {}, body=answer.body
         )
         self._authenticator.charge_bytes(access, len(response.body))
         return response
+
+    def _asks_for_stream(self, asked: GraphQLRequest) -> bool:
+        """Returns True if a request is for a subscription."""
+        document = self._documents.of(self._text_of(asked))
+        try:
+            operation = None if document.errors else document.operation(asked.operation_name)
+        except GraphQLError:
+            return False
+        return operation is not None and operation.operation is OperationType.SUBSCRIPTION
+
+    def _streamed(self, request: Request, access: Access, asked: GraphQLRequest) -> Response:
+        """Returns the response that sends the results of a subscription. Raises `Refusal` and `Rejected`."""
+        stream = self.live.stream(self.subscription(asked, access))
+        request.scope[ENDLESS] = True
+
+        async def recheck() -> None:
+            try:
+                rights = await self.admit(request)
+            except Refusal as refusal:
+                raise Rejected(error_document(refusal.message, refusal.code)) from None
+            if rights != access:
+                raise Rejected(error_document("The rights of this key have changed.", ErrorCode.FORBIDDEN))
+
+        return streaming_response(stream, recheck)
+
+    def subscription(self, asked: GraphQLRequest, access: Access) -> Subscription:
+        """Returns the subscription that a request asks for. Raises `Refusal` and `Rejected`."""
+        text = self._text_of(asked)
+        document = self._documents.of(text)
+        self._authenticator.charge(access, document.rows, 0)
+        try:
+            operation = None if document.errors else document.operation(asked.operation_name)
+        except GraphQLError as error:
+            raise Rejected(*self._refused((error,)).document["errors"]) from None
+        if operation is None:
+            raise Rejected(*self._refused(document.errors).document["errors"])
+        if operation.operation is not OperationType.SUBSCRIPTION:
+            raise Rejected(error_document(ONLY_SUBSCRIPTIONS, ErrorCode.BAD_USER_INPUT))
+        cost = document.cost(operation, asked.variables or {}, self._settings.limits)
+        if cost.errors:
+            raise Rejected(*self._refused(cost.errors).document["errors"])
+        return self.live.subscription(text, document, operation, asked.variables or {}, access)
+
+    async def websocket(self, socket: WebSocket) -> None:
+        """Serves a connection for subscriptions. Rejects it if a page of another site opens it."""
+        try:
+            if not self._settings.requires_key:
+                require_known_host(socket, self._settings.hosts)
+            require_known_origin(socket, self._settings.cors_origins)
+        except Refusal:
+            await socket.close()
+            return
+        header = socket.headers.get("authorization")
+        await Connection(socket, self.live, header, self._access_of, self.subscription).serve()
 
     async def admit(self, request: Request) -> Access:
         """Authenticates the request and returns its access. Raises `Refusal`."""
@@ -133,8 +202,12 @@ class GraphQLEndpoint:
         authorizations = request.headers.getlist("authorization")
         if len(authorizations) > 1:
             raise Refusal(400, "The request has several Authorization headers: send one.")
+        return await self._access_of(authorizations[0] if authorizations else None)
+
+    async def _access_of(self, authorization: str | None) -> Access:
+        """Returns the access for an `Authorization` header. Raises `Refusal`."""
         try:
-            access = await self._authenticator.admit(authorizations[0] if authorizations else None)
+            access = await self._authenticator.admit(authorization)
         except Unauthenticated as error:
             headers = {"WWW-Authenticate": "Bearer"}
             raise Refusal(401, str(error), code=ErrorCode.UNAUTHENTICATED, headers=headers) from None
@@ -174,6 +247,8 @@ class GraphQLEndpoint:
             except GraphQLError as error:
                 return self._refused((error,))
             exchange.executes(operation, trusted=document.trusted)
+            if operation.operation is OperationType.SUBSCRIPTION:
+                raise Refusal(406, "Subscriptions need `Accept: text/event-stream`, or a WebSocket.")
             changes = operation.operation is OperationType.MUTATION
             if changes and request.method != "POST":
                 raise Refusal(405, "Send mutations by POST.", headers={"Allow": "POST"})
@@ -233,6 +308,11 @@ class GraphQLEndpoint:
             hide_suggestions=not self._settings.suggestions,
         )
         return result if isinstance(result, ExecutionResult) else await result
+
+    def _charge_message(self, access: Access, size: int) -> None:
+        """Charges a message of a stream, like a small response."""
+        self._authenticator.charge(access, 0, 0)
+        self._authenticator.charge_bytes(access, size)
 
     def _text_of(self, asked: GraphQLRequest) -> str:
         """Returns the text of the requested document. Raises `Refusal` if it is unknown or not trusted."""
@@ -334,6 +414,12 @@ class GraphQLEndpoint:
         if len(body) > self._settings.limits.response_bytes:
             return self._too_large(changed=changed)
         return GraphQLAnswer(document, status, executed=executed, body=body)
+
+
+def require_acceptable(acceptable: object) -> None:
+    """Raises `Refusal` if the client accepts none of the media types of the response."""
+    if not acceptable:
+        raise Refusal(406, NOT_ACCEPTABLE)
 
 
 async def run_mutations(execution: Coroutine[Any, Any, ExecutionResult]) -> ExecutionResult:

@@ -9,9 +9,10 @@ from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from billing.enums import ApiKeyScope
+from billing.enums import ApiKeyScope, WebhookEndpointStatus
 from db.database import Database
 from db.queries.renewals import waiting_renewals
+from db.queries.webhooks import LAGS
 from graph.error_codes import ErrorCode
 from graph.observability.metrics import CONTENT_TYPE, DatabaseMetrics, Metrics
 from graph.observability.middleware import Backlog
@@ -72,6 +73,8 @@ class MetricsEndpoint:
         try:
             async with asyncio.timeout(FIGURES_SECONDS), self._database.sessions() as session:
                 holds, due_at = await waiting_renewals(session)
+                webhooks = [(row.id, row.status, row.since) for row in await session.execute(LAGS)]
         except (TimeoutError, *DATABASE_ERRORS):
             return None
-        return DatabaseMetrics(holds, due_at, self._clock())
+        waiting = {id_: since for id_, status, since in webhooks if status == WebhookEndpointStatus.ENABLED}
+        return DatabaseMetrics(holds, due_at, waiting, len(webhooks) - len(waiting), self._clock())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from graph.error_codes import ErrorCode
 from graph.schema.fields.scalars import UNSTORABLE_TEXT, is_storable
@@ -110,7 +110,26 @@ def require_preflight(request: Request) -> None:
     )
 
 
-def require_known_host(request: Request, hosts: Collection[str]) -> None:
+def require_known_origin(connection: HTTPConnection, origins: Collection[str]) -> None:
+    """Raises `Refusal` if a page of another site opens the connection, unless it is of `origins`.
+
+    CORS does not protect WebSockets: any page could open one, and read a server that requires no API key.
+    """
+    origin = connection.headers.get("origin")
+    if origin is None or origin in origins:
+        return
+    scheme, _, host = origin.partition("://")
+    if scheme not in ("http", "https") or host.lower() != connection.headers.get("host", "").lower():
+        raise Refusal(403, "Pages of this origin may not connect: see BILLING_CORS_ORIGINS.", code=ErrorCode.FORBIDDEN)
+
+
+def accepts_event_stream(accept: str | None) -> bool:
+    """Returns True if an `Accept` header names `text/event-stream`."""
+    parts = (part.partition(";") for part in (accept or "").lower().split(","))
+    return any(name.strip() == "text/event-stream" for name, _, _ in parts)
+
+
+def require_known_host(request: HTTPConnection, hosts: Collection[str]) -> None:
     """Raises `Refusal` unless the request addresses the server by an IP address, `localhost` or one of `hosts`.
 
     Without API keys, a page of another site could point its own domain to this machine and then send requests as if

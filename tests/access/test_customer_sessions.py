@@ -180,6 +180,10 @@ def arguments_that_name_something() -> list[tuple[str, str, str, bool]]:
     return found
 
 
+FOR_ADMINS = frozenset({"webhookEndpoint", "webhookDelivery"})
+"""Fields that reject customer sessions, whatever their arguments: see `tests/webhooks/test_endpoints.py`."""
+
+
 async def test_others_do_not_exist_for_any_argument_of_the_schema(
     serving: Serving, api: Api, database: Database, clock: TestClock
 ) -> None:
@@ -187,7 +191,7 @@ async def test_others_do_not_exist_for_any_argument_of_the_schema(
     mine, other = await a_life(api, plan_id), await a_life(api, plan_id)
     token = await a_session(database, clock, CustomerId(UUID(mine["customer"])), *EVERYTHING)
     me = (await serving(KEYED))(token)
-    found_arguments = arguments_that_name_something()
+    found_arguments = [each for each in arguments_that_name_something() if each[0] not in FOR_ADMINS]
     found_mine = set()
 
     assert SCHEMA.query_type is not None

@@ -44,7 +44,9 @@ async def pages(api: Api) -> dict[str, str]:
         "customers": "/customers",
         "customer": f"/customers/{customer['id']}",
         "customer-payments": f"/customers/{customer['id']}?tab=payments",
+        "invoices": "/invoices",
         "invoice": f"/invoices/{invoice['id']}",
+        **{name: f"/{name}" for name in ("plans", "coupons", "runs", "webhooks", "keys", "settings")},
     }
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import insert, select
 
 from billing.discounts import DiscountState
 from billing.enums import EventType, ObjectType
+from billing.event_fields import fields_of
 from billing.ids import new_id
 from billing.records import CustomerState, InvoiceState, SubscriptionState, VersionedState
 from db.access.records import Target
@@ -21,7 +22,7 @@ from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Customer, Event
 from db.models.kinds import KINDS, Kind
-from graph.schema.types.events import TYPES_ABOUT, fields_of
+from graph.schema.types.events import TYPES_ABOUT
 from services.accounts.write import CHANGED_CUSTOMER, CHANGED_DISCOUNT, CHANGED_INVOICE, CHANGED_SUBSCRIPTION
 from services.events import record
 from tests.event_changes import COLUMN_OF_PART, KINDS_THAT_CHANGE, UNNAMED, fields_by_column

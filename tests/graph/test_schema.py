@@ -33,11 +33,13 @@ def test_the_committed_schema_is_what_the_code_says() -> None:
 
 
 def test_the_domains_subscription_is_not_the_root_of_subscriptions(read: GraphQLSchema) -> None:
-    assert read.subscription_type is None
+    assert read.subscription_type is not None
+    assert read.subscription_type.name == "EventStream"
     assert "plan" in read.type_map["Subscription"].fields  # type: ignore[attr-defined]
     without_roots = sdl().split("}\n\n", 1)[1]
     misread = build_schema(without_roots, assume_valid=True)
-    assert misread.subscription_type is not None, "the reason why the roots are named"
+    assert misread.subscription_type is not None
+    assert misread.subscription_type.name == "Subscription", "the reason why the roots are named"
 
 
 def test_the_schema_is_introduced_by_its_description(read: GraphQLSchema) -> None:

@@ -34,9 +34,11 @@ WITHOUT_A_KEY = {
     *("createApiKey", "revokeApiKey", "createCustomerSession"),
     *("updateSeller", "archiveTaxRate", "confirmTaxId"),
     *("archiveCoupon", "removeDiscount", "createDemoData"),
+    *("createWebhookEndpoint", "updateWebhookEndpoint", "deleteWebhookEndpoint", "rotateWebhookSecret"),
+    *("enableWebhookEndpoint", "disableWebhookEndpoint", "sendTestWebhook", "replayWebhooks"),
 }
 """Mutations that do not bill or move money. A retry has the same result, is rejected, or creates another API key,
-session or version of the seller.
+session, webhook endpoint or version of the seller.
 """
 
 Fields = dict[str, Any]

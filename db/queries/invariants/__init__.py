@@ -77,7 +77,7 @@ ACKNOWLEDGED = Invariant(
         SELECT version FROM ({records.OBJECTS}) AS objects WHERE kind = said.type AND object_id = said.id
         UNION ALL
         SELECT version FROM events
-        WHERE said.type = 'Invoice' AND object_id = said.id AND type = 'INVOICE_DELETED'
+        WHERE object_id = said.id AND type IN ({records.DELETIONS})
     ) AS stored ON TRUE
     """,
 )

@@ -1,5 +1,7 @@
 """Invariants of events, idempotency keys and invoice numbers."""
 
+from billing.enums import EventType
+from db.models.base import listed
 from db.models.kinds import KINDS
 from db.queries.invariants.rule import Invariant
 
@@ -28,6 +30,8 @@ OBJECTS = " UNION ALL ".join(
 )
 """A SELECT of all objects of all kinds, with their versions."""
 
+DELETIONS = listed(type_ for type_ in EventType if type_.endswith("_DELETED"))
+
 EVENTS = Invariant(
     "I5",
     "each object is at the version of its last event",
@@ -35,9 +39,9 @@ EVENTS = Invariant(
     f"""
     SELECT CASE
         WHEN told.object_id IS NULL THEN format('%s %s: has no event', replace(lower(object_type), '_', ' '), object_id)
-        WHEN told.type = 'INVOICE_DELETED' AND stored.object_id IS NOT NULL THEN
+        WHEN told.type IN ({DELETIONS}) AND stored.object_id IS NOT NULL THEN
             format('%s %s: was deleted but exists', replace(lower(object_type), '_', ' '), object_id)
-        WHEN told.type <> 'INVOICE_DELETED' AND stored.object_id IS NULL THEN
+        WHEN told.type NOT IN ({DELETIONS}) AND stored.object_id IS NULL THEN
             format('%s %s: has events but does not exist', replace(lower(object_type), '_', ' '), object_id)
         WHEN stored.version <> told.version THEN
             format('%s %s: is at version %s, its last event at %s', replace(lower(object_type), '_', ' '), object_id,

@@ -36,6 +36,7 @@ from db.queries.lookups import (
     subscriptions_by_id,
     tax_rates_by_id,
     test_clocks_by_id,
+    webhook_endpoints_by_id,
 )
 from graph.schema.fields.context import Info
 from graph.schema.fields.edges import edge
@@ -90,6 +91,7 @@ made_tax_rate = partial(edge, tax_rates_by_id, "made.tax_rate_id")
 made_coupon = partial(edge, coupons_by_id, "made.coupon_id")
 made_discount = partial(edge, discounts_by_id, "made.discount_id")
 made_test_clock = partial(edge, test_clocks_by_id, "made.test_clock_id")
+made_webhook_endpoint = partial(edge, webhook_endpoints_by_id, "made.webhook_endpoint_id")
 """Payload fields for the objects that the mutation created or changed. They return the current state of the objects."""
 
 

@@ -29,6 +29,7 @@ from db.queries.lookups import (
     subscriptions_by_id,
     tax_rates_by_id,
     test_clocks_by_id,
+    webhook_endpoints_by_id,
 )
 from db.queries.tax_rules import latest_seller_id
 from graph.schema.fields.connections import Connection, connection
@@ -58,7 +59,9 @@ from graph.schema.types.runs import (
 )
 from graph.schema.types.subscriptions import Subscription, SubscriptionFilter, SubscriptionOrder
 from graph.schema.types.taxes import Seller, TaxRate, TaxRateFilter, TaxRateOrder
+from graph.schema.types.webhooks import WebhookDelivery, WebhookEndpoint, webhook_delivery, webhook_endpoint
 from services import api_keys
+from services.webhooks.endpoints import webhook_endpoint_ids
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="The object's id.")]
 
@@ -66,7 +69,9 @@ Id = Annotated[strawberry.ID, strawberry.argument(description="The object's id."
 async def find_node(info: Info, id: strawberry.ID) -> Any:
     key = parse_id(id)
     kind = await info.context.find(kinds_by_id, key)
-    return None if kind is None else await info.context.find(by_id[kind.model], key)
+    if kind is None or (kind.for_admins and info.context.access.scope is not ApiKeyScope.ADMIN):
+        return None
+    return await info.context.find(by_id[kind.model], key)
 
 
 def stored_number(text: str) -> str:
@@ -197,6 +202,22 @@ class Query(PreviewQueries):
         info.context.access.require(ApiKeyScope.ADMIN)
         async with info.context.reads() as session:
             return cast("list[ApiKey]", await api_keys.api_keys(session))
+
+    @strawberry.field(description="All webhook endpoints, oldest first. Requires an API key with scope ADMIN.")
+    async def webhook_endpoints(self, info: Info) -> list[WebhookEndpoint]:
+        info.context.access.require(ApiKeyScope.ADMIN)
+        async with info.context.reads() as session:
+            ids = await webhook_endpoint_ids(session)
+        return await asyncio.gather(*(info.context.find(webhook_endpoints_by_id, id_) for id_ in ids))
+
+    webhook_endpoint: WebhookEndpoint | None = strawberry.field(
+        resolver=webhook_endpoint,
+        description="The webhook endpoint with this id. Requires an API key with scope ADMIN.",
+    )
+    webhook_delivery: WebhookDelivery | None = strawberry.field(
+        resolver=webhook_delivery,
+        description="The webhook delivery with this id. Requires an API key with scope ADMIN.",
+    )
 
     customers: Connection[Customer] = connection(
         models.Customer,

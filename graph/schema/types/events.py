@@ -1,6 +1,5 @@
 """Events and the event feed."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
@@ -8,16 +7,17 @@ from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 import strawberry
-from strawberry.utils.str_converters import to_camel_case
 
-from billing.enums import API_ACTOR, CUSTOMER_ACTOR, KEY_ACTOR, EventType, ObjectType
+from billing.enums import API_ACTOR, CUSTOMER_ACTOR, KEY_ACTOR, ApiKeyScope, EventType, ObjectType
+from billing.event_fields import fields_of
 from db import models
 from db.models.kinds import KINDS
 from db.queries.conditions import Condition
 from db.queries.lookups import by_id, customers_by_id, event_horizons
 from db.queries.pages import PageRequest
-from graph.execution import READS
-from graph.schema.fields.context import Info
+from graph.execution import READS, Field, ResolveMany
+from graph.schema.fields.connections import Edge
+from graph.schema.fields.context import Context, Info
 from graph.schema.fields.cursors import decode_cursor, encode_cursor
 from graph.schema.fields.edges import EDGE, edge
 from graph.schema.fields.listings import WHOLE, Listing
@@ -41,6 +41,7 @@ describe(
     COUPON="A coupon.",
     DISCOUNT="A discount that a customer got by redeeming a coupon.",
     TEST_CLOCK="A test clock.",
+    WEBHOOK_ENDPOINT="A webhook endpoint.",
 )
 describe(
     EventType,
@@ -109,6 +110,15 @@ describe(
     TEST_CLOCK_CREATED="A test clock was created.",
     TEST_CLOCK_ADVANCING="A test clock started to advance.",
     TEST_CLOCK_ADVANCED="A test clock reached its target time.",
+    WEBHOOK_ENDPOINT_CREATED="A webhook endpoint was created.",
+    WEBHOOK_ENDPOINT_UPDATED="A webhook endpoint was updated. `changes` lists the fields.",
+    WEBHOOK_ENDPOINT_SECRET_ROTATED="A webhook endpoint got a new secret.",  # noqa: S106 - a text, no secret
+    WEBHOOK_ENDPOINT_ENABLED="A webhook endpoint was enabled.",
+    WEBHOOK_ENDPOINT_DISABLED="A webhook endpoint was disabled. Its `disabledReason` says why.",
+    WEBHOOK_ENDPOINT_DELIVERY_FAILED=(
+        "The last attempt of a webhook delivery failed, and no other follows. The endpoint's `deliveries` show which."
+    ),
+    WEBHOOK_ENDPOINT_DELETED="A webhook endpoint was deleted.",
 )
 
 TYPES_ABOUT = {
@@ -118,17 +128,8 @@ TYPES_ABOUT = {
 assert sum(map(len, TYPES_ABOUT.values())) == len(EventType), "each type starts with the kind of its object"
 
 READ_OBJECT = {kind.type: by_id[kind.model] for kind in KINDS}
-
-
-FIELDS_OF_COLUMNS = {
-    "plan_id": "plan",
-    "periods_used": "periodsLeft",
-    "seller_id": "seller",
-    "pending_plan_id": "pendingChange",
-    "pending_quantity": "pendingChange",
-    "pending_since": "pendingChange",
-}
-"""The fields that show columns of other names."""
+FOR_ADMINS = frozenset(kind.type for kind in KINDS if kind.for_admins)
+"""Types of objects that only API keys with the scope ADMIN may read."""
 
 
 def changed_fields(self: Any, info: Info) -> list[str]:
@@ -137,12 +138,9 @@ def changed_fields(self: Any, info: Info) -> list[str]:
     return [name for name in fields_of(self.changes) if name != hidden]
 
 
-def fields_of(columns: Iterable[str]) -> list[str]:
-    """Returns the fields that show these columns, each once."""
-    return list(dict.fromkeys(FIELDS_OF_COLUMNS.get(column) or to_camel_case(column) for column in columns))
-
-
 def object_now(self: Any, info: Info) -> Any:
+    if self.object_type in FOR_ADMINS and info.context.access.scope is not ApiKeyScope.ADMIN:
+        return None
     return info.context.loaders.of(READ_OBJECT[self.object_type]).load(self.object_id)
 
 
@@ -195,7 +193,10 @@ class Event:
     object: Node | None = strawberry.field(
         resolver=object_now,
         metadata={READS: {"object_type", "object_id"}},
-        description="The object in its current state, not as of the event. Null if it was deleted (drafts only).",
+        description=(
+            "The object in its current state, not as of the event. Null if it was deleted, and for webhook endpoints"
+            " unless the API key has the scope ADMIN."
+        ),
     )
 
 
@@ -259,6 +260,18 @@ After: TypeAlias = Annotated[
         )
     ),
 ]
+AfterOrNow: TypeAlias = Annotated[
+    str | None,
+    strawberry.argument(
+        description=(
+            "Only events after this cursor: that of the last event that you received, or `eventsCursor`. By default,"
+            " only events from now on."
+        )
+    ),
+]
+OnlyThese: TypeAlias = Annotated[
+    EventFilter | None, strawberry.argument(description="Only events that match all of these conditions.")
+]
 OrderBy: TypeAlias = Annotated[
     EventOrder | None, strawberry.argument(description="The sort order. Defaults to oldest first.")
 ]
@@ -275,22 +288,19 @@ def first_argument(by_default: int) -> Any:
 
 def feed(description: str, *, deprecation_reason: str | None = None) -> Any:
     """Declares a field that returns all events by page, in the order in which they became visible."""
-    listing = Listing(models.Event, None, feed_request)
 
     async def resolve(
         self: Any,
         info: Info,
         first: first_argument(MAX_PAGE) = None,  # type: ignore[valid-type]
         after: After = None,
-        filter: Annotated[
-            EventFilter | None, strawberry.argument(description="Only events that match all of these conditions.")
-        ] = None,
+        filter: OnlyThese = None,
         order_by: OrderBy = None,
     ) -> Any:
         arguments = {"first": first, "after": after, "filter": filter, "order_by": order_by}
-        return await listing.resolve(self, info, arguments)
+        return await FEED_LISTING.resolve(self, info, arguments)
 
-    said = {EDGE: listing, PAGE_BY_DEFAULT: MAX_PAGE}
+    said = {EDGE: FEED_LISTING, PAGE_BY_DEFAULT: MAX_PAGE}
     return strawberry.field(
         resolver=resolve, description=description, deprecation_reason=deprecation_reason, metadata=said
     )
@@ -340,7 +350,54 @@ def feed_request(
     return replace(request, after=None if after is None else decode_cursor("events", request, after, "after"))
 
 
+FEED_LISTING = Listing(models.Event, None, feed_request)
+"""The list of all events."""
+
+
 async def events_cursor(info: Info) -> str:
-    horizon = await info.context.loaders.load(event_horizons, WHOLE)
+    return await end_of_feed(info.context)
+
+
+async def end_of_feed(context: Context) -> str:
+    """Returns a cursor after all events that are visible, and before all others."""
+    horizon = await context.loaders.load(event_horizons, WHOLE)
     # No event has position 0, so this is before all events of the transaction, and after those that are visible.
     return encode_cursor("events", FEED, (horizon, 0))
+
+
+class SourceEvent:
+    """The edge of a subscription's root field: the event that the operation is executed for."""
+
+    reads: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return "the event"
+
+    def prepare(self, _field: Field) -> ResolveMany:
+        return lambda sources, _info, _arguments: sources
+
+
+def source_event(
+    self: Any,
+    after: AfterOrNow = None,  # noqa: ARG001 - they choose the events before any is executed
+    filter: OnlyThese = None,  # noqa: ARG001
+) -> Any:
+    return self
+
+
+@strawberry.type(
+    description=(
+        "All subscriptions, over WebSocket (graphql-transport-ws) or server-sent events. This is the root type of the"
+        " operation `subscription`; the type `Subscription` is a customer's subscription to a plan."
+    )
+)
+class EventStream:
+    events: Edge[Event] = strawberry.field(
+        resolver=source_event,
+        description=(
+            "The events of the feed as they appear, each with its cursor: the same events, in the same order, as the"
+            " query `events` returns. If the connection breaks, subscribe again with the cursor of the last event that"
+            " you received: you get every event exactly once."
+        ),
+        metadata={EDGE: SourceEvent()},
+    )

@@ -14,6 +14,7 @@ import {
   IconSun,
   IconTag,
   IconUsers,
+  IconWebhook,
   type Icon,
 } from '@tabler/icons-react';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
@@ -36,6 +37,7 @@ const ENTRIES: { to: string; text: string; icon: Icon; admin?: true }[] = [
   { to: '/plans', text: common.nav.plans, icon: IconReceipt2 },
   { to: '/coupons', text: common.nav.coupons, icon: IconTag },
   { to: '/runs', text: common.nav.runs, icon: IconPlayerPlay },
+  { to: '/webhooks', text: common.nav.webhooks, icon: IconWebhook, admin: true },
   { to: '/keys', text: common.nav.keys, icon: IconKey, admin: true },
   { to: '/settings', text: common.nav.settings, icon: IconBuildingStore },
 ];

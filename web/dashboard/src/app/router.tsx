@@ -88,6 +88,17 @@ const routes = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: '/webhooks',
+    component: lazyRouteComponent(() => import('../pages/webhooks/Webhooks')),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/webhooks/$id',
+    validateSearch: (search: Search) => ({ ...listSearch(search), status: textOf(search['status']) }),
+    component: lazyRouteComponent(() => import('../pages/webhooks/Webhook')),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: '/settings',
     component: lazyRouteComponent(() => import('../pages/settings/Settings')),
   }),

@@ -39,6 +39,7 @@ export const common = {
     plans: 'Plans',
     coupons: 'Coupons',
     runs: 'Runs and holds',
+    webhooks: 'Webhooks',
     keys: 'API keys',
     settings: 'Settings',
     playground: 'API playground',

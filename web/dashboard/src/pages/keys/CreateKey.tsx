@@ -1,12 +1,10 @@
-import { Button, Code, CopyButton, Group, Radio, Stack, Text } from '@mantine/core';
+import { Radio, Stack } from '@mantine/core';
 import { useRef } from 'react';
 import { useAction } from '../../app/useAction';
 import { CreateKeyDocument } from '../../generated/keys/graphql';
 import { ActionDialog } from '../../parts/ActionDialog';
-import { Dialog } from '../../parts/Dialog';
 import { Done } from '../../parts/Done';
 import { errorAt, TextField, useValues } from '../../parts/fields';
-import { common } from '../../texts/common';
 import { keysTexts as texts } from '../../texts/keys';
 
 const SCOPES = ['READ', 'WRITE', 'ADMIN'] as const;
@@ -49,29 +47,5 @@ export function CreateKey({ onClose, onCreated }: { onClose: () => void; onCreat
         </Stack>
       </Radio.Group>
     </ActionDialog>
-  );
-}
-
-/** Shows a new key. It closes only by its button, so that nobody loses the key by a click beside it. */
-export function Secret({ name, token, onClose }: { name: string; token: string; onClose: () => void }) {
-  return (
-    <Dialog title={texts.secret.title(name)}>
-      <Stack gap="md">
-        <Text size="sm">{texts.secret.intro}</Text>
-        <Code block aria-label={texts.secret.label}>
-          {token}
-        </Code>
-        <Group justify="flex-end" gap="xs">
-          <CopyButton value={token}>
-            {({ copied, copy }) => (
-              <Button variant="default" onClick={copy}>
-                {copied ? common.copied : common.copy}
-              </Button>
-            )}
-          </CopyButton>
-          <Button onClick={onClose}>{texts.secret.done}</Button>
-        </Group>
-      </Stack>
-    </Dialog>
   );
 }

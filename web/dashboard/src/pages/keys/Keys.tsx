@@ -7,10 +7,11 @@ import { KeysDocument, RevokeKeyDocument, type KeysQuery } from '../../generated
 import { Confirm } from '../../parts/Confirm';
 import { DataTable, type Column } from '../../parts/DataTable';
 import { Empty, Page, Panel, Show } from '../../parts/Page';
+import { Secret } from '../../parts/Secret';
 import { Time } from '../../parts/values';
 import { common } from '../../texts/common';
 import { keysTexts as texts } from '../../texts/keys';
-import { CreateKey, Secret } from './CreateKey';
+import { CreateKey } from './CreateKey';
 
 type Row = KeysQuery['apiKeys'][number];
 type Opened = { dialog: 'create' } | { dialog: 'revoke'; key: Row } | { dialog: 'secret'; name: string; token: string };
@@ -48,7 +49,9 @@ export default function Keys() {
       {opened?.dialog === 'create' && (
         <CreateKey onClose={close} onCreated={(name, token) => setOpened({ dialog: 'secret', name, token })} />
       )}
-      {opened?.dialog === 'secret' && <Secret name={opened.name} token={opened.token} onClose={close} />}
+      {opened?.dialog === 'secret' && (
+        <Secret texts={{ ...texts.secret, title: texts.secret.title(opened.name) }} secret={opened.token} onClose={close} />
+      )}
       {opened?.dialog === 'revoke' && (
         <Confirm document={RevokeKeyDocument} mutation="revokeApiKey" id={opened.key.id} texts={texts.revoke} danger onClose={close} />
       )}

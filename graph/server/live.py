@@ -1,0 +1,426 @@
+"""GraphQL subscriptions: the events of the feed, as they appear.
+
+Streams that ask for the same with the same rights share a `Channel`, which reads and executes each event once. A stream
+that starts in the past reads by itself until it has reached its channel.
+"""
+
+import asyncio
+import logging
+import re
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitionNode, VariableNode
+from graphql import execute as execute_by_object
+
+from db.access.scope import RowBudget
+from db.database import Database
+from graph.error_codes import ErrorCode
+from graph.execution import BATCH, ResponseTooLarge, execute
+from graph.execution.variables import coerced_variables
+from graph.observability.exchange import EXCHANGE, Exchange, new_request_id
+from graph.observability.middleware import ENDPOINT
+from graph.schema.fields.access import Access
+from graph.schema.fields.context import Clock, Context
+from graph.schema.fields.cursors import decode_cursor
+from graph.schema.fields.errors import bad_user_input
+from graph.schema.root import core_schema
+from graph.schema.types.events import FEED, FEED_LISTING, end_of_feed
+from graph.server.errors import formatted
+from graph.server.feed_watch import FeedWatch, Place
+from graph.server.query_documents import QueryDocument
+from graph.settings import Settings
+
+logger = logging.getLogger("billing.live")
+
+MAX_STREAMS = 1_000
+"""Maximum number of streams of a process."""
+MAX_STREAMS_PER_CALLER = 200
+"""Maximum number of streams of a process for one API key or customer session, or for all callers without a key."""
+MAX_WAITING = 1_000
+MAX_WAITING_BYTES = 4_000_000
+"""Maximum number of messages, and of bytes in them, that wait for a client to read. Then its stream ends."""
+KEPT_EVENTS = 500
+"""Number of events that a channel keeps, so that streams that come from behind can join it."""
+EVENT_ROWS = 2_000
+"""Maximum number of rows that are read for one event."""
+EVENT_BYTES = 256_000
+"""Maximum size of the result for one event, in bytes."""
+
+
+class Rejected(Exception):
+    """A subscription that does not start, or cannot go on, with the `errors` for its client, already formatted."""
+
+    def __init__(self, *errors: Mapping[str, Any]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+class Interrupted(Exception):
+    """A stream ended before its client ended it. The client can continue after the last event that it received."""
+
+
+class TooSlow(Interrupted):
+    """The client does not read as fast as events appear."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The result for an event, as JSON, and the place of the event in the feed."""
+
+    place: Place
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Results for the next events, and the cursor after them."""
+
+    messages: Sequence[Message]
+    cursor: str
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A valid subscription: its operation, its variables and arguments, and the rights of its caller."""
+
+    text: str
+    document: QueryDocument
+    operation: OperationDefinitionNode
+    variables: Mapping[str, Any]
+    after: str | None
+    filter: Any
+    access: Access
+
+    @property
+    def key(self) -> object:
+        """Equal for subscriptions with equal results for an event, wherever in the feed they start."""
+        start = self._start_variable()
+        same = {name: value for name, value in self.variables.items() if name != start}
+        name = self.operation.name.value if self.operation.name else None
+        return self.text, name, orjson.dumps(same, option=orjson.OPT_SORT_KEYS), self.access
+
+    def _start_variable(self) -> str | None:
+        """Returns the name of the variable for `after`, if it is used for nothing else."""
+        fields = [node for node in self.operation.selection_set.selections if isinstance(node, FieldNode)]
+        for argument in fields[0].arguments or () if fields else ():
+            if argument.name.value == "after" and isinstance(argument.value, VariableNode):
+                name: str = argument.value.name.value
+                return name if len(re.findall(rf"\${name}\b", self.text)) == 2 else None
+        return None
+
+
+class Live:
+    """The streams of a process. `run` must run while there are any."""
+
+    def __init__(
+        self, database: Database, clock: Clock, settings: Settings, charge: Callable[[Access, int], None]
+    ) -> None:
+        self._database, self._clock, self.settings = database, clock, settings
+        self.charge = charge
+        """Charges a caller for a message of this many bytes."""
+        self.watch = FeedWatch(database)
+        self._channels: dict[object, Channel] = {}
+        self._streams: set[Stream] = set()
+        self._callers: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Watches the feed until cancelled."""
+        await self.watch.run()
+
+    def drain(self) -> None:
+        """Ends all streams, so that their clients continue at another server."""
+        for stream in [*self._streams]:
+            stream.end(Interrupted("The server is shutting down."))
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def subscription(
+        self,
+        text: str,
+        document: QueryDocument,
+        operation: OperationDefinitionNode,
+        variables: Mapping[str, Any],
+        access: Access,
+    ) -> Subscription:
+        """Returns the subscription that an operation of a valid document asks for. Raises `Rejected`."""
+        hidden = not self.settings.suggestions
+        definitions = operation.variable_definitions or ()
+        coerced = coerced_variables(core_schema, definitions, variables, hide_suggestions=hidden)
+        if isinstance(coerced, list):
+            raise Rejected(*map(self._formatted, coerced))
+        try:
+            assert document.plans is not None, "the document is valid"
+            [field] = document.plans.of(operation, coerced).root.fields
+            arguments = field.definition.extensions[BATCH].converter()(field.arguments(coerced))
+            after, filter_ = arguments.get("after"), arguments.get("filter")
+            FEED_LISTING.request_of(self.settings.limits, after=after, filter=filter_)
+        except GraphQLError as error:
+            raise Rejected(self._formatted(error)) from None
+        return Subscription(text, document, operation, variables, after, filter_, access)
+
+    def stream(self, subscription: Subscription) -> "Stream":
+        """Opens a stream, which must be iterated. Raises `Rejected` if there are too many."""
+        name = subscription.access.name
+        if len(self._streams) >= MAX_STREAMS or self._callers[name] >= MAX_STREAMS_PER_CALLER:
+            most = MAX_STREAMS_PER_CALLER if self._callers[name] >= MAX_STREAMS_PER_CALLER else MAX_STREAMS
+            message = f"There are already {most} streams. End others first."
+            raise Rejected(self._formatted(GraphQLError(message, extensions={"code": ErrorCode.OVERLOADED})))
+        return Stream(self, subscription)
+
+    @contextmanager
+    def counted(self, stream: "Stream") -> Iterator["Channel"]:
+        """Counts a stream during the block. Yields its channel, which is closed after its last stream."""
+        subscription = stream.subscription
+        name, key = subscription.access.name, subscription.key
+        channel = self._channels.get(key)
+        if channel is None:
+            channel = self._channels[key] = Channel(self, subscription)
+        self._streams.add(stream)
+        self._callers[name] += 1
+        channel.users += 1
+        try:
+            yield channel
+        finally:
+            self._streams.discard(stream)
+            self._callers[name] -= 1
+            if not self._callers[name]:
+                del self._callers[name]
+            channel.users -= 1
+            if not channel.users:
+                channel.close()
+                if self._channels.get(key) is channel:
+                    del self._channels[key]
+
+    def forget(self, channel: "Channel") -> None:
+        """Makes new streams open another channel: this one has failed."""
+        for key, each in [*self._channels.items()]:
+            if each is channel:
+                del self._channels[key]
+
+    async def page(self, subscription: Subscription, cursor: str | None) -> Page:
+        """Reads and executes the next events after a cursor. None: returns the current end of the feed.
+
+        Raises the errors of the database, and `Rejected` if the list is too slow.
+        """
+        context = self._context(subscription)
+        try:
+            if cursor is None:
+                return Page((), await end_of_feed(context), has_more=False)
+            arguments = {"after": cursor, "filter": subscription.filter}
+            [listed] = await FEED_LISTING.load([None], context, arguments, None, cursors=True)
+            if isinstance(listed, GraphQLError):
+                raise Rejected(self._formatted(listed))
+            if isinstance(listed, Exception):
+                raise listed
+            edges = listed.edges
+        finally:
+            await context.close()
+        messages = []
+        for edge in edges:
+            place = (edge.node.xid, edge.node.position)
+            messages.append(Message(place, await self._result(subscription, edge)))
+        return Page(messages, listed.end_cursor or cursor, has_more=listed.has_more)
+
+    async def _result(self, subscription: Subscription, edge: Any) -> bytes:
+        """Executes the operation for an event. Returns the result as JSON."""
+        exchange = Exchange(new_request_id(), ENDPOINT)
+        of_exchange = EXCHANGE.set(exchange)
+        try:
+            result = await self._executed(subscription, edge)
+            document: dict[str, Any] = {"data": result.data}
+            if result.errors:
+                document["errors"] = list(map(self._formatted, result.errors))
+            if exchange.failures:
+                logger.error("a live event failed", exc_info=exchange.failure)
+            return orjson.dumps(document)
+        finally:
+            EXCHANGE.reset(of_exchange)
+
+    async def _executed(self, subscription: Subscription, edge: Any) -> ExecutionResult:
+        """Executes the operation for an event, within the limits of an event."""
+        context = self._context(subscription)
+        try:
+            async with asyncio.timeout(self.settings.limits.seconds):
+                return await self._execute(subscription, context, edge)
+        except ResponseTooLarge:
+            return failed(f"The result would have more than {EVENT_BYTES} bytes. Request less.", ErrorCode.COST_LIMIT)
+        except TimeoutError:
+            return failed(f"This took longer than {self.settings.limits.seconds:g} s. Request less.", ErrorCode.TIMEOUT)
+        finally:
+            await context.close()
+
+    async def _execute(self, subscription: Subscription, context: Context, edge: Any) -> ExecutionResult:
+        document, operation = subscription.document, subscription.operation
+        assert document.node is not None
+        assert document.plans is not None
+        if self.settings.fast_executor and not operation.directives:
+            return await execute(
+                core_schema,
+                document.plans,
+                operation,
+                variables=subscription.variables,
+                root_value=edge,
+                context=context,
+                hide_suggestions=not self.settings.suggestions,
+                max_bytes=EVENT_BYTES,
+            )
+        result = execute_by_object(
+            core_schema,
+            document.node,
+            root_value=edge,
+            context_value=context,
+            variable_values=dict(subscription.variables),
+            operation_name=operation.name.value if operation.name else None,
+            hide_suggestions=not self.settings.suggestions,
+        )
+        return result if isinstance(result, ExecutionResult) else await result
+
+    def _context(self, subscription: Subscription) -> Context:
+        return Context(self._database, self._clock, self.settings, subscription.access, RowBudget(EVENT_ROWS))
+
+    def _formatted(self, error: GraphQLError) -> Mapping[str, Any]:
+        return formatted(error, suggestions=self.settings.suggestions)
+
+
+class Channel:
+    """Reads and executes new events for all streams with equal subscriptions, from the moment that it is opened."""
+
+    def __init__(self, live: Live, subscription: Subscription) -> None:
+        self._live, self._subscription = live, subscription
+        self._streams: set[Stream] = set()
+        self._kept: deque[Message] = deque(maxlen=KEPT_EVENTS)
+        self._dropped: Place | None = None
+        self._task = asyncio.create_task(self._run())
+        self.begun: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+        """The place in the feed from which it reads, once it is known."""
+        self.users = 0
+
+    def reaches(self, place: Place) -> bool:
+        """Returns True if the channel has, or will read, all events after this place, so that a stream can join it."""
+        return place >= (self._dropped or self.begun.result())
+
+    def join(self, stream: "Stream") -> None:
+        """Gives a stream the events after its place, and all later ones."""
+        self._streams.add(stream)
+        for message in self._kept:
+            stream.put(message)
+
+    def leave(self, stream: "Stream") -> None:
+        self._streams.discard(stream)
+
+    def close(self) -> None:
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            cursor = (await self._live.page(self._subscription, None)).cursor
+            self.begun.set_result(place_of(cursor))
+            while True:
+                # Taken before the events are read, so that none is overlooked.
+                change = self._live.watch.change()
+                page = await self._live.page(self._subscription, cursor)
+                cursor = page.cursor
+                for message in page.messages:
+                    self._add(message)
+                if not page.has_more:
+                    await change
+        except Exception as error:  # noqa: BLE001 - each stream raises it
+            self._live.forget(self)
+            if not self.begun.done():
+                self.begun.set_exception(error)
+            for stream in self._streams:
+                stream.end(error)
+
+    def _add(self, message: Message) -> None:
+        if len(self._kept) == KEPT_EVENTS:
+            self._dropped = self._kept[0].place
+        self._kept.append(message)
+        for stream in self._streams:
+            stream.put(message)
+
+
+class Stream:
+    """The results for one client, in the order of the feed."""
+
+    def __init__(self, live: Live, subscription: Subscription) -> None:
+        self.subscription = subscription
+        self._live = live
+        self._waiting: deque[Message] = deque()
+        self._bytes = 0
+        self._wake = asyncio.Event()
+        self._ended: Exception | None = None
+        self._place: Place = (0, 0)
+
+    def put(self, message: Message) -> None:
+        """Adds a message that the stream has not got yet. Ends the stream if too many wait."""
+        if message.place <= self._place or self._ended is not None:
+            return
+        self._place = message.place
+        self._waiting.append(message)
+        self._bytes += len(message.body)
+        if len(self._waiting) > MAX_WAITING or self._bytes > MAX_WAITING_BYTES:
+            self._waiting.clear()
+            self.end(TooSlow("The client reads too slowly. Continue after the last event that you received."))
+        self._wake.set()
+
+    def end(self, error: Exception) -> None:
+        """Ends the stream with an error, after the messages that wait."""
+        self._ended = self._ended or error
+        self._wake.set()
+
+    async def messages(self) -> AsyncGenerator[bytes, None]:
+        """Yields the results as JSON. Raises `Rejected`, `Interrupted`, and the errors of the database."""
+        with self._live.counted(self) as channel:
+            async for body in self._catch_up(channel):
+                yield body
+            channel.join(self)
+            try:
+                while True:
+                    while self._waiting:
+                        message = self._waiting.popleft()
+                        self._bytes -= len(message.body)
+                        self._live.charge(self.subscription.access, len(message.body))
+                        yield message.body
+                    if self._ended is not None:
+                        raise self._ended
+                    self._wake.clear()
+                    await self._wake.wait()
+            finally:
+                channel.leave(self)
+
+    async def _catch_up(self, channel: Channel) -> AsyncIterator[bytes]:
+        """Yields the results for events that the channel has not kept. Afterwards, the stream can join it."""
+        page = self._live.page
+        end = (await page(self.subscription, None)).cursor
+        cursor = self.subscription.after or end
+        self._place = place_of(cursor)
+        if self._place > place_of(end):
+            raise Rejected(bad_user_input("`after` is a cursor of another database.").formatted)
+        began = await asyncio.shield(channel.begun)
+        while not channel.reaches(self._place) and self._ended is None:
+            read = await page(self.subscription, cursor)
+            cursor = read.cursor
+            for message in read.messages:
+                self._place = message.place
+                self._live.charge(self.subscription.access, len(message.body))
+                yield message.body
+            if not read.has_more:
+                # It was read after the channel began, so nothing before that is missing.
+                self._place = max(self._place, began)
+
+
+def failed(message: str, code: ErrorCode) -> ExecutionResult:
+    return ExecutionResult(None, [GraphQLError(message, extensions={"code": code})])
+
+
+def place_of(cursor: str) -> Place:
+    """Returns the place in the feed of a valid cursor of `events`."""
+    xid, position = decode_cursor("events", FEED, cursor, "after")
+    return cast("Place", (xid, position))

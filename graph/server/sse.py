@@ -1,0 +1,57 @@
+"""Subscriptions as server-sent events: the distinct connections mode of the GraphQL over SSE protocol.
+
+See https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import orjson
+from starlette.responses import StreamingResponse
+
+from graph.server.live import Interrupted, Rejected, Stream
+
+EVENT_STREAM = "text/event-stream"
+HEARTBEAT_SECONDS = 15
+"""Time without an event after which a comment is sent, in seconds. Proxies close connections that are silent."""
+
+ENDLESS = "billing.endless"
+"""Key in the scope of a request whose response does not end by itself. A server that shuts down ends it."""
+
+COMPLETE = b"event: complete\ndata: \n\n"
+
+
+def streaming_response(stream: Stream, recheck: Callable[[], Awaitable[None]]) -> StreamingResponse:
+    """Returns the response that sends the results of a stream. It ends when `recheck` raises `Rejected`."""
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(sent(stream, recheck), media_type=EVENT_STREAM, headers=headers)
+
+
+async def sent(stream: Stream, recheck: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
+    """Yields the events of the response.
+
+    If the stream is interrupted, the response ends without `complete`, so that the client subscribes again.
+    """
+    messages = stream.messages()
+    following: asyncio.Task[bytes] | None = None
+    yield b":\n\n"
+    try:
+        while True:
+            following = following or asyncio.ensure_future(anext(messages))
+            done, _ = await asyncio.wait([following], timeout=HEARTBEAT_SECONDS)
+            await recheck()
+            if not done:
+                yield b":\n\n"
+                continue
+            body = following.result()
+            following = None
+            yield b"event: next\ndata: " + body + b"\n\n"
+    except Rejected as error:
+        yield b"event: next\ndata: " + orjson.dumps({"errors": error.errors}) + b"\n\n" + COMPLETE
+    except Interrupted:
+        return
+    finally:
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        await messages.aclose()
