@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 from sqlalchemy import event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.applications import Starlette
 
 from billing.enums import PlanInterval, RunTrigger
 from billing.ids import CustomerId, PlanId, new_id
@@ -18,6 +19,8 @@ from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Base, Customer, Plan
 from db.settings import DatabaseSettings
+from graph.server.http import GraphQLEndpoint
+from graph.server.live import Live
 from graph.settings import Limits, Settings
 from services.runs import Report, run_renewals
 
@@ -261,3 +264,10 @@ async def events_settle(database: Database) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS), database.sessions() as session:
         while not await session.scalar(text(ALL_SETTLED)):  # noqa: ASYNC110 - PostgreSQL cannot notify us of this
             await asyncio.sleep(0.01)
+
+
+def live_of(app: Starlette) -> Live:
+    """Returns the streams of a server. Tests that do not run its lifespan must run them."""
+    endpoints = (getattr(route, "endpoint", None) for route in app.routes)
+    [endpoint] = [each for each in endpoints if isinstance(each, GraphQLEndpoint)]
+    return endpoint.live

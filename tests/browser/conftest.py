@@ -18,7 +18,7 @@ from db.database import Database
 from graph.schema.fields.context import Clock
 from graph.server.app import create_app
 from graph.settings import Settings
-from tests.support import PATIENCE_SECONDS, Api, TestClock, patient
+from tests.support import PATIENCE_SECONDS, Api, TestClock, live_of, patient
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -43,12 +43,14 @@ async def listening(database: Database, clock: Clock, settings: Settings) -> Asy
     config = uvicorn.Config(app, port=0, lifespan="off", log_level="warning")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
+    watching = asyncio.create_task(live_of(app).run())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     await serving
+    watching.cancel()
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ class Browsed:
         if scheme in ("http", "https", "ws", "wss"):
             self.hosts.add(rest.split("/")[0])
         if request.method == "POST":
-            name = json.loads(request.post_data or "")["operationName"]
+            name = json.loads(request.post_data or "").get("operationName") or "(anonymous)"
             self.sent.append((name, request.headers.get("authorization")))
 
     @property

@@ -11,7 +11,7 @@ from db.database import Database
 from graph.settings import Settings
 from tests.access.conftest import a_key
 from tests.browser.conftest import READ, Browsed, introspection, listening, open_page
-from tests.support import TestClock
+from tests.support import Api, TestClock
 
 
 @pytest.fixture
@@ -140,3 +140,19 @@ async def test_a_server_that_wants_a_key_has_the_page_say_so(keyed_address: str,
     await browsed.page.get_by_role("button", name="Show Documentation Explorer").click()
     await browsed.page.wait_for_selector(".graphiql-plugin >> text=Mutation")
     assert (await browsed.run_tab("CreatePlan"))["createPlan"]["userErrors"] == []
+
+
+async def test_a_subscription_shows_what_others_change(address: str, api_at: Api, browsed: Browsed) -> None:
+    await open_page(address, browsed.page)
+    await browsed.page.get_by_role("button", name="New tab").click()
+    await browsed.write(
+        "operation.graphql", "subscription { events { node { type object { ... on Customer { name } } } } }"
+    )
+    await browsed.page.locator(".graphiql-execute-button").click()
+    await browsed.page.wait_for_timeout(1000)
+
+    await api_at.a_customer(name="Ada Lovelace")
+
+    shown = await browsed.shown()
+    assert shown == {"events": {"node": {"type": "CUSTOMER_CREATED", "object": {"name": "Ada Lovelace"}}}}
+    assert browsed.complaints == []

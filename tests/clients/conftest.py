@@ -17,7 +17,7 @@ import pytest
 
 from db.embedded import EmbeddedPostgres
 from tests.cli.conftest import ROOT, Served
-from tests.clients.node import HERE, PROJECT, Workspace, installed_packages
+from tests.clients.node import HERE, PROJECT, Workspace, installed_packages, run
 from tests.conftest import execute, named
 from tests.support import PATIENCE_SECONDS
 
@@ -42,6 +42,24 @@ def generated(workspace: Workspace) -> Path:
     codegen = workspace.run("node_modules/.bin/graphql-codegen", "--config", "codegen.json")
     assert codegen.returncode == 0, codegen.stdout + codegen.stderr
     return workspace.folder / "generated"
+
+
+def succeeded(process: subprocess.CompletedProcess[str]) -> str:
+    """Returns the output of a command, which must succeed."""
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
+
+
+@pytest.fixture(scope="session")
+def built(workspace: Workspace, generated: Path) -> Workspace:
+    """The workspace with the programs for Apollo Client, urql and Relay, compiled as strict TypeScript."""
+    succeeded(workspace.run("node_modules/.bin/tsc", "--project", "tsconfig.clients.json"))
+    relay = workspace.folder / "relay"
+    succeeded(run("../node_modules/.bin/relay-compiler", folder=relay))
+    succeeded(run("../node_modules/.bin/tsc", "--noEmit", folder=relay))
+    succeeded(run("node", "build.mjs", folder=relay))
+    succeeded(run("../node_modules/.bin/tsc", folder=relay))
+    return workspace
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ reads the invoices, and pages through a list. Its output comes from generated co
 """
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,27 +21,9 @@ from playwright.sync_api import sync_playwright
 
 from db.embedded import EmbeddedPostgres
 from tests.browser.conftest import CHROMIUM, FLAGS
-from tests.clients.conftest import serving
+from tests.clients.conftest import serving, succeeded
 from tests.clients.node import Workspace, run, unavailable
 from tests.clients.python_packages import python_with_packages
-
-
-def succeeded(process: subprocess.CompletedProcess[str]) -> str:
-    """Returns the output of a command, which must succeed."""
-    assert process.returncode == 0, process.stdout + process.stderr
-    return process.stdout
-
-
-@pytest.fixture(scope="module")
-def built(workspace: Workspace, generated: Path) -> Workspace:
-    """The workspace with the programs for Apollo Client, urql and Relay, compiled as strict TypeScript."""
-    succeeded(workspace.run("node_modules/.bin/tsc", "--project", "tsconfig.clients.json"))
-    relay = workspace.folder / "relay"
-    succeeded(run("../node_modules/.bin/relay-compiler", folder=relay))
-    succeeded(run("../node_modules/.bin/tsc", "--noEmit", folder=relay))
-    succeeded(run("node", "build.mjs", folder=relay))
-    succeeded(run("../node_modules/.bin/tsc", folder=relay))
-    return workspace
 
 
 @pytest.fixture(scope="module")

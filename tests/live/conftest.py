@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -15,10 +16,9 @@ from cli.slow_clients import BoundedProtocol
 from db.database import Database
 from graph.server import feed_watch
 from graph.server.app import create_app
-from graph.server.http import GraphQLEndpoint
 from graph.server.websocket import MAX_MESSAGE_BYTES, PROTOCOL
 from graph.settings import Settings
-from tests.support import PATIENCE_SECONDS, Api, TestClock, patient
+from tests.support import PATIENCE_SECONDS, Api, TestClock, live_of, patient
 
 EVENTS = """
     subscription ($after: String, $filter: EventFilter) {
@@ -28,14 +28,16 @@ EVENTS = """
 
 
 @asynccontextmanager
-async def listening(database: Database, clock: TestClock, settings: Settings) -> AsyncIterator[str]:
-    """Yields the address, such as `127.0.0.1:12345`, of a server as `billing serve` runs it."""
+async def listening(
+    database: Database, clock: TestClock, settings: Settings, *, send_buffer: int | None = None
+) -> AsyncIterator[str]:
+    """Yields the address, such as `127.0.0.1:12345`, of a server as `billing serve` runs it.
+
+    `send_buffer` is the size of the system's buffers for what clients have not received yet, in bytes.
+    """
     app = create_app(database, settings=patient(settings), clock=clock)
-    endpoints = (getattr(route, "endpoint", None) for route in app.routes)
-    [endpoint] = [each for each in endpoints if isinstance(each, GraphQLEndpoint)]
     config = uvicorn.Config(
         app,
-        port=0,
         lifespan="off",
         log_level="warning",
         http=BoundedProtocol,
@@ -44,14 +46,16 @@ async def listening(database: Database, clock: TestClock, settings: Settings) ->
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=5,
     )
+    listener = socket.create_server(("127.0.0.1", 0))
+    if send_buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    watching = asyncio.create_task(endpoint.live.run())
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    watching = asyncio.create_task(live_of(app).run())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield f"127.0.0.1:{port}"
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await serving
@@ -117,8 +121,8 @@ class Client:
 async def connected(address: str, **options: Any) -> AsyncIterator[Client]:
     """Yields a client whose connection is open, but not initialised."""
     options = {"subprotocols": [PROTOCOL], "compression": None, **options}
-    async with connect(f"ws://{address}/graphql", **options) as socket:
-        yield Client(socket)
+    async with connect(f"ws://{address}/graphql", **options) as connection:
+        yield Client(connection)
 
 
 @asynccontextmanager

@@ -5,5 +5,7 @@ import { transformFileSync } from '@babel/core';
 process.env.BABEL_ENV = 'production';
 
 const options = { babelrc: false, configFile: false, parserOpts: { plugins: ['typescript'] } };
-const { code } = transformFileSync('billing.ts', { ...options, plugins: [['relay', { eagerEsModules: true }]] });
-writeFileSync('billing.ts', code);
+for (const file of ['billing.ts', 'live.ts']) {
+  const { code } = transformFileSync(file, { ...options, plugins: [['relay', { eagerEsModules: true }]] });
+  writeFileSync(file, code);
+}

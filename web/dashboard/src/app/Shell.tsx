@@ -22,6 +22,7 @@ import { lazy, Suspense, useEffect } from 'react';
 import { common } from '../texts/common';
 import { useConnectionLost } from './connection';
 import { changeKey, useAccess } from './key';
+import { followEvents } from './live';
 import { refresh } from './refresh';
 import { Search } from './Search';
 import { Session, useSession } from './session';
@@ -105,7 +106,9 @@ function Frame() {
 function Pages() {
   const [opened, { toggle, close }] = useDisclosure();
   const { pathname } = useLocation();
+  const { key } = useAccess();
   useEffect(close, [pathname]);
+  useEffect(followEvents, [key]);
   return (
     <div className="frame">
       <a className="skip" href="#content">

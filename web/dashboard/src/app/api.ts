@@ -3,6 +3,7 @@ import { cacheExchange, type CacheExchangeOpts } from '@urql/exchange-graphcache
 import { persistedExchange } from '@urql/exchange-persisted';
 import schema from '../generated/schema.json';
 import { noteConnection } from './connection';
+import { hashOf } from './documents';
 import { currentKey, noteAnswer } from './key';
 import { refreshExchange } from './refresh';
 
@@ -12,11 +13,6 @@ const embedded = Object.fromEntries(
     .filter((type) => 'fields' in type && !type.fields?.some((field) => field.name === 'id'))
     .map((type) => [type.name, () => null]),
 );
-
-/** The hash of a generated document, by which the server knows it. */
-function hashOf(document: unknown): string {
-  return (document as { __meta__: { hash: string } }).__meta__.hash;
-}
 
 /** `fetch` with the key. Notes if the server refuses it, and if the server does not respond. */
 async function fetchWithKey(url: RequestInfo | URL, options: RequestInit = {}): Promise<Response> {

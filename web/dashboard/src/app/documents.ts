@@ -4,6 +4,11 @@ interface AstNode {
   [member: string]: unknown;
 }
 
+/** The hash of a generated document, by which the server knows it. */
+export function hashOf(document: unknown): string {
+  return (document as { __meta__: { hash: string } }).__meta__.hash;
+}
+
 /** The text of a generated document as a person would write it: without the `__typename` that the cache adds. */
 export function documentText(document: unknown): string {
   return stringifyDocument(withoutTypenames(document) as Parameters<typeof stringifyDocument>[0]);

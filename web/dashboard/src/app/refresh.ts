@@ -2,8 +2,8 @@ import { makeOperation, type Exchange, type Operation } from '@urql/core';
 import { pipe, tap } from 'wonka';
 
 /**
- * Reads the queries on the screen again after a mutation, when the window gets the focus, and when `refresh` is called.
- * Nothing else does: there is no polling.
+ * Reads the queries on the screen again after a mutation, when the window gets the focus, and when `refresh` is called,
+ * as `live.ts` does when somebody else changes something. There is no polling.
  */
 const watched = new Map<number, Operation>();
 let readAgain: (operation: Operation) => void = () => undefined;
