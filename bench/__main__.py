@@ -3,8 +3,8 @@
 `./dev bench` compares servers: see bench/README.md for how to read its tables. `./dev bench growth` measures how the
 cost of a query grows with its rows, `crowd` keeps 64 connections busy for a minute, and `soak` watches the memory.
 `lists` reads every list of a million invoices, `search` searches a million customers, and `figures` reads the figures
-of a million subscriptions. `busy` and `renewing` measure the latency of requests while another customer is locked, and
-during a renewal run.
+of a million subscriptions. `push` measures webhooks and live streams. `busy` and `renewing` measure the latency of
+requests while another customer is locked, and during a renewal run.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from bench.figures import figures
 from bench.machine import machine_facts
 from bench.measuring import Bench, Cell, Effort, driver, processors
 from bench.operations import OPERATIONS, Operation
+from bench.push import push
 from bench.report import read, rows, save, summary, table
 from bench.search import search
 from bench.servers import KINDS, Kind, running
@@ -88,7 +89,7 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("compare", "growth", "crowd", "soak", "lists", "search", "figures", "busy", "renewing"),
+        choices=("compare", "growth", "crowd", "soak", "lists", "search", "figures", "push", "busy", "renewing"),
         default="compare",
     )
     parser.add_argument("--quick", action="store_true", help="compare in three minutes instead of twelve")
@@ -116,6 +117,8 @@ def main() -> None:
             search(arguments.name)
         case "figures":
             figures(arguments.name)
+        case "push":
+            push(arguments.name)
         case "busy":
             busy(arguments.name)
         case "renewing":

@@ -55,6 +55,7 @@ KINDS = (
             "BILLING_AUTH": "on",
             "BILLING_RATE_BURST": "2000000000",
             "BILLING_RATE_ROWS_PER_SECOND": "2000000000",
+            "BILLING_WEBHOOK_PRIVATE_TARGETS": "on",
         },
     ),
     Kind(

@@ -31,7 +31,7 @@ def valid_webhook_url(url: str, *, private_targets: bool) -> str:
         raise WebhookUrlInvalid(f"The URL must have at most {MAX_WEBHOOK_URL} characters.")
     if not ASCII_GRAPHIC.fullmatch(url) or "\\" in url:
         raise WebhookUrlInvalid(
-            "The URL must be ASCII without white space or backslashes; write other names in Punycode."
+            "The URL must be ASCII without white space or backslashes. Write international host names in Punycode."
         )
     try:
         parts = urlsplit(url)
@@ -41,7 +41,7 @@ def valid_webhook_url(url: str, *, private_targets: bool) -> str:
     schemes = ("https", "http") if private_targets else ("https",)
     if parts.scheme not in schemes or not host:
         raise WebhookUrlInvalid(
-            f"The URL must start with {' or '.join(f'{scheme}://' for scheme in schemes)} and a host."
+            f"The URL must start with {' or '.join(f'{scheme}://' for scheme in schemes)} followed by a host."
         )
     if "@" in parts.netloc or parts.fragment or port == 0:
         raise WebhookUrlInvalid("The URL must not contain a user, a password, a fragment or port 0.")
@@ -60,9 +60,9 @@ def literal_address(host: str) -> IPv4Address | IPv6Address | None:
         try:
             return ip_address(host)
         except ValueError:
-            raise WebhookUrlInvalid(f"{host} is not an IP address in its usual form.") from None
+            raise WebhookUrlInvalid(f"{host} is not a valid IP address.") from None
     if not HOST.fullmatch(host):
-        raise WebhookUrlInvalid(f"{host} is not the name of a host.")
+        raise WebhookUrlInvalid(f"{host} is not a valid host name.")
     return None
 
 

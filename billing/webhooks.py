@@ -173,9 +173,10 @@ def retry_after(value: str | None, now: datetime) -> timedelta | None:
         return min(timedelta(seconds=int(value.strip()[:9])), LONGEST_RETRY_AFTER)
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+        wait = at.replace(tzinfo=at.tzinfo or UTC) - now
+    except (ValueError, OverflowError):
         return None
-    return min(max(at.replace(tzinfo=at.tzinfo or UTC) - now, timedelta()), LONGEST_RETRY_AFTER)
+    return min(max(wait, timedelta()), LONGEST_RETRY_AFTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,9 @@ class Pace:
 def pace_after(pace: Pace, answer: Answer, now: datetime) -> Pace:
     """Returns the pace of an endpoint after an attempt. A success lets it go on at full speed."""
     if answer.succeeded:
-        return Pace()
+        # A response to another message may have asked for more patience than a brake does.
+        asked = pace.paused_until is not None and pace.paused_until - now > LONGEST_BRAKE
+        return Pace(0, pace.paused_until if asked else None)
     failures = pace.failures + 1
     if answer.status in THROTTLING:
         failures = max(failures, FAILURES_TO_BRAKE)

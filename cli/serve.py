@@ -18,6 +18,7 @@ import uvicorn
 from rich.console import Console
 from starlette.applications import Starlette
 
+from cli.bounded_websocket import BoundedWebSocket
 from cli.environment import FROM_FILE
 from cli.errors import CommandError
 from cli.logs import configure_logs
@@ -64,7 +65,7 @@ def serve_forever(
         WorkerApp(server.url),
         factory=True,
         http=BoundedProtocol,
-        ws="websockets-sansio",
+        ws=BoundedWebSocket,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,
         workers=configuration.workers,

@@ -99,6 +99,7 @@ class BoundedProtocol(HttpToolsProtocol):
     flow: BoundedFlow
 
     _is_hanging_up = False
+    _is_websocket = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -180,6 +181,11 @@ class BoundedProtocol(HttpToolsProtocol):
                 position += len(piece)
                 self._count(self._feed(piece))
             self._unparsed += received[position:]
+        if self._is_websocket:
+            rest, self._unparsed = self._unparsed, b""
+            if rest:
+                self.transport.get_protocol().data_received(rest)  # type: ignore[attr-defined]
+            return
         if self._refusal is not None and not self._is_busy() and not self._is_ended():
             self._end(self._refusal)
         if self._is_ended():
@@ -198,7 +204,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _is_ended(self) -> bool:
         """Returns True if no further request is answered on this connection."""
-        return self._is_hanging_up or self.transport.is_closing()
+        return self._is_hanging_up or self._is_websocket or self.transport.is_closing()
 
     def _feed(self, piece: bytes) -> int:
         """Parses a piece and returns how many bytes of it were consumed. Notes the reason for a rejection.
@@ -211,7 +217,9 @@ class BoundedProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as offer:
             [size] = offer.args
             if self._offers_websocket():
-                self._become_websocket(piece[size:])
+                self._become_websocket()
+                # For the other protocol: see `_parse`.
+                self._unparsed = piece[size:]
                 return int(size)
             # The parser would treat the rest as the other protocol. A new one reads the head again without the offer.
             self._unparsed = self._head_without_offer() + piece[size:]
@@ -232,16 +240,16 @@ class BoundedProtocol(HttpToolsProtocol):
         path, _, _ = self.url.partition(b"?")
         return path == ENDPOINT.encode() and self.parser.get_method() == b"GET" and self._should_upgrade()
 
-    def _become_websocket(self, rest: bytes) -> None:
-        """Gives the connection to the WebSocket protocol, with what has arrived after the head."""
+    def _become_websocket(self) -> None:
+        """Gives the connection to the WebSocket protocol. This one keeps nothing, and is not called any more."""
         self._look_again.cancel()
-        INCOMPLETE.drop(self._address, self._make_room)
         assert self.scope is not None, "a request has begun"
         self.scope["method"] = "GET"
         self.handle_websocket_upgrade()
-        protocol = self.transport.get_protocol()
-        if rest:
-            protocol.data_received(rest)  # type: ignore[attr-defined]
+        self._is_websocket = True
+        INCOMPLETE.drop(self._address, self._make_room)
+        self.scope = self.cycle = self._running = None
+        self.url, self.headers = b"", []
 
     def _head_without_offer(self) -> bytes:
         """Returns the head that has arrived, without the `Upgrade` field, which a server may ignore.

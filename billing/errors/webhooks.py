@@ -22,7 +22,7 @@ class TooManyWebhookEndpoints(BillingError):
 
 class WebhookEndpointDisabled(BillingError):
     code = "WEBHOOK_ENDPOINT_DISABLED"
-    description = "The webhook endpoint is disabled. Enable it first."
+    description = "The webhook endpoint is disabled."
     field = ("id",)
 
 
@@ -40,5 +40,5 @@ class WebhookDeliveryNotFound(BillingError):
 
 class WebhookReplayRunning(BillingError):
     code = "WEBHOOK_REPLAY_RUNNING"
-    description = "The webhook endpoint is still replaying the events of an earlier request."
+    description = "An earlier replay to this webhook endpoint is still running."
     field = ("endpoint_id",)

@@ -67,6 +67,22 @@ REPLAY_BY_ID = text(
     f"UPDATE webhook_deliveries {AGAIN} WHERE endpoint_id = :endpoint_id AND id = ANY(:ids) AND status <> 'PENDING'"
 )
 
+START_AGAIN = text(
+    """
+    UPDATE webhook_deliveries
+    SET attempts = 0, first_attempt_at = NULL, next_attempt_at = :now, claimed_until = NULL
+    WHERE endpoint_id = :endpoint_id AND status = 'PENDING'
+    """
+)
+SKIP = with_types(
+    """
+    DELETE FROM webhook_deliveries
+    WHERE endpoint_id = :endpoint_id AND status = 'PENDING' AND (xid, position) <= (:xid, :position)
+    """,
+    "xid",
+)
+"""Deletes the pending deliveries up to a place in the feed."""
+
 MOVE = with_types(
     "UPDATE webhook_progress SET xid = :xid, position = :position WHERE endpoint_id = :endpoint_id", "xid"
 )
@@ -98,7 +114,8 @@ CLAIM = """
         LIMIT :most
     ) AS due
     WHERE claimed.id = due.id
-    RETURNING claimed.id, claimed.message_id, claimed.body, claimed.attempts, claimed.xid, claimed.position
+    RETURNING claimed.id, claimed.message_id, claimed.body, claimed.attempts, claimed.claimed_until,
+      claimed.xid, claimed.position
 """
 
 CLAIM_DUE = text(CLAIM.format(order="d.next_attempt_at, d.xid, d.position"))
@@ -126,17 +143,23 @@ RECORD_ATTEMPTS = text(
         finished_at = CASE WHEN new.status <> 'PENDING' THEN new.at END, response_status = new.response_status,
         response_head = new.response_head, error = new.error
     FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:statuses AS text[]), CAST(:at AS timestamptz[]),
+        CAST(:ids AS uuid[]), CAST(:claims AS timestamptz[]), CAST(:statuses AS text[]), CAST(:at AS timestamptz[]),
         CAST(:next AS timestamptz[]), CAST(:response_statuses AS integer[]), CAST(:heads AS text[]),
         CAST(:errors AS text[])
-    ) AS new (id, attempts, status, at, next_attempt_at, response_status, response_head, error)
-    WHERE d.id = new.id AND d.status = 'PENDING' AND d.attempts = new.attempts
+    ) AS new (id, claimed_until, status, at, next_attempt_at, response_status, response_head, error)
+    WHERE d.id = new.id AND d.status = 'PENDING' AND d.claimed_until = new.claimed_until
     RETURNING d.id, d.status, d.first_attempt_at
     """
 )
-"""Records attempts, except those of deliveries that another process has attempted meanwhile."""
+"""Records attempts, except those of deliveries that another process has claimed meanwhile."""
 
-RELEASE = text("UPDATE webhook_deliveries SET claimed_until = NULL WHERE id = ANY(:ids) AND status = 'PENDING'")
+RELEASE = text(
+    """
+    UPDATE webhook_deliveries AS d SET claimed_until = NULL
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:claims AS timestamptz[])) AS mine (id, claimed_until)
+    WHERE d.id = mine.id AND d.status = 'PENDING' AND d.claimed_until = mine.claimed_until
+    """
+)
 
 SET_PACE = text(
     """
@@ -148,7 +171,7 @@ SET_PACE = text(
 
 ENDPOINTS_WITH_WORK = text(
     """
-    SELECT e.id, e.url, e.event_types, e.test_clocks, e.secret, e.previous_secret, e.previous_secret_expires_at
+    SELECT e.id
     FROM webhook_endpoints AS e
     JOIN webhook_progress AS p ON p.endpoint_id = e.id
     WHERE e.status = 'ENABLED' AND (p.paused_until IS NULL OR p.paused_until <= :now) AND (
@@ -185,7 +208,7 @@ LAGS = text(
 
 PRUNE = text(
     """
-    DELETE FROM webhook_deliveries WHERE id IN (
+    DELETE FROM webhook_deliveries WHERE finished_at < :before AND id IN (
         SELECT id FROM webhook_deliveries WHERE finished_at < :before ORDER BY finished_at LIMIT :most
     )
     """

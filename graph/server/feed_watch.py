@@ -23,7 +23,7 @@ NEWEST = text("SELECT xid, position FROM events WHERE xid < event_horizon() ORDE
 
 
 class FeedWatch:
-    """Tells those who wait that there are new events. Looks only while somebody waits."""
+    """Notifies waiting streams of new events. Polls only while a stream waits."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -32,11 +32,18 @@ class FeedWatch:
         self._wanted = asyncio.Event()
 
     def change(self) -> asyncio.Future[None]:
-        """Returns a future that is done when an event appears that nobody was told about. Take it before you read."""
+        """Returns a future that is done when new events appear. Call it before you read the feed."""
         if self._change is None or self._change.done():
             self._change = asyncio.get_running_loop().create_future()
-        self._wanted.set()
         return self._change
+
+    def begin(self) -> None:
+        """Polls from now on."""
+        self._wanted.set()
+
+    def rest(self) -> None:
+        """Stops polling: nobody waits."""
+        self._wanted.clear()
 
     async def run(self) -> None:
         """Looks for new events until cancelled. Errors are logged."""
@@ -48,7 +55,7 @@ class FeedWatch:
             except Exception as error:
                 pause = RETRY_SECONDS
                 if is_unavailable(error):
-                    logger.warning("live events must wait for the database: %s", error)
+                    logger.warning("live events are delayed, the database is unavailable: %s", error)
                 else:
                     logger.exception("cannot look for new events")
             await asyncio.sleep(pause)
@@ -61,4 +68,3 @@ class FeedWatch:
             self._newest = newest
             if self._change is not None and not self._change.done():
                 self._change.set_result(None)
-                self._wanted.clear()

@@ -29,7 +29,7 @@ from graph.schema.root import core_schema
 from graph.server.authenticator import Authenticator, RateLimited, Unauthenticated
 from graph.server.dashboard import dashboard_documents
 from graph.server.errors import BUSY, MAYBE_CHANGED, formatted
-from graph.server.live import Live, Rejected, Subscription
+from graph.server.live import Interrupted, Live, Rejected, Subscription
 from graph.server.playground import playground_page
 from graph.server.query_documents import PLANNED_FIELDS_PER_ROW, QueryDocument, QueryDocuments
 from graph.server.requests import (
@@ -159,7 +159,9 @@ class GraphQLEndpoint:
             try:
                 rights = await self.admit(request)
             except Refusal as refusal:
-                raise Rejected(error_document(refusal.message, refusal.code)) from None
+                if refusal.code in (ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN):
+                    raise Rejected(error_document(refusal.message, refusal.code)) from None
+                raise Interrupted(refusal.message) from None
             if rights != access:
                 raise Rejected(error_document("The rights of this key have changed.", ErrorCode.FORBIDDEN))
 

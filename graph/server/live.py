@@ -5,6 +5,7 @@ that starts in the past reads by itself until it has reached its channel.
 """
 
 import asyncio
+import json
 import logging
 import re
 from collections import Counter, deque
@@ -40,12 +41,17 @@ logger = logging.getLogger("billing.live")
 MAX_STREAMS = 1_000
 """Maximum number of streams of a process."""
 MAX_STREAMS_PER_CALLER = 200
-"""Maximum number of streams of a process for one API key or customer session, or for all callers without a key."""
+"""Maximum number of streams of a process for one API key, or for all callers without a key."""
+MAX_STREAMS_PER_SESSION = 10
+"""Maximum number of streams of a process for one customer session."""
 MAX_WAITING = 1_000
-MAX_WAITING_BYTES = 4_000_000
+MAX_WAITING_BYTES = 1_000_000
 """Maximum number of messages, and of bytes in them, that wait for a client to read. Then its stream ends."""
 KEPT_EVENTS = 500
-"""Number of events that a channel keeps, so that streams that come from behind can join it."""
+KEPT_BYTES = 1_000_000
+"""Maximum number of events, and of bytes of their results, that a channel keeps, so that streams that come from behind
+can join it.
+"""
 EVENT_ROWS = 2_000
 """Maximum number of rows that are read for one event."""
 EVENT_BYTES = 256_000
@@ -103,7 +109,7 @@ class Subscription:
         start = self._start_variable()
         same = {name: value for name, value in self.variables.items() if name != start}
         name = self.operation.name.value if self.operation.name else None
-        return self.text, name, orjson.dumps(same, option=orjson.OPT_SORT_KEYS), self.access
+        return self.text, name, json.dumps(same, sort_keys=True), self.access
 
     def _start_variable(self) -> str | None:
         """Returns the name of the variable for `after`, if it is used for nothing else."""
@@ -133,14 +139,6 @@ class Live:
         """Watches the feed until cancelled."""
         await self.watch.run()
 
-    def drain(self) -> None:
-        """Ends all streams, so that their clients continue at another server."""
-        for stream in [*self._streams]:
-            stream.end(Interrupted("The server is shutting down."))
-
-    def __len__(self) -> int:
-        return len(self._streams)
-
     def subscription(
         self,
         text: str,
@@ -167,12 +165,14 @@ class Live:
 
     def stream(self, subscription: Subscription) -> "Stream":
         """Opens a stream, which must be iterated. Raises `Rejected` if there are too many."""
-        name = subscription.access.name
-        if len(self._streams) >= MAX_STREAMS or self._callers[name] >= MAX_STREAMS_PER_CALLER:
-            most = MAX_STREAMS_PER_CALLER if self._callers[name] >= MAX_STREAMS_PER_CALLER else MAX_STREAMS
-            message = f"There are already {most} streams. End others first."
-            raise Rejected(self._formatted(GraphQLError(message, extensions={"code": ErrorCode.OVERLOADED})))
-        return Stream(self, subscription)
+        most = MAX_STREAMS_PER_SESSION if subscription.access.is_session else MAX_STREAMS_PER_CALLER
+        if self._callers[subscription.access.name] >= most:
+            message = f"You already have {most} streams on this server process. Close one first."
+        elif len(self._streams) >= MAX_STREAMS:
+            message = "The server has too many streams. Try again later."
+        else:
+            return Stream(self, subscription)
+        raise Rejected(self._formatted(GraphQLError(message, extensions={"code": ErrorCode.OVERLOADED})))
 
     @contextmanager
     def counted(self, stream: "Stream") -> Iterator["Channel"]:
@@ -182,6 +182,7 @@ class Live:
         channel = self._channels.get(key)
         if channel is None:
             channel = self._channels[key] = Channel(self, subscription)
+            self.watch.begin()
         self._streams.add(stream)
         self._callers[name] += 1
         channel.users += 1
@@ -197,6 +198,8 @@ class Live:
                 channel.close()
                 if self._channels.get(key) is channel:
                     del self._channels[key]
+            if not self._streams:
+                self.watch.rest()
 
     def forget(self, channel: "Channel") -> None:
         """Makes new streams open another channel: this one has failed."""
@@ -204,9 +207,12 @@ class Live:
             if each is channel:
                 del self._channels[key]
 
-    async def page(self, subscription: Subscription, cursor: str | None) -> Page:
+    async def page(
+        self, subscription: Subscription, cursor: str | None, publish: Callable[[Message], None] = lambda _message: None
+    ) -> Page:
         """Reads and executes the next events after a cursor. None: returns the current end of the feed.
 
+        Calls `publish` with each result, and lets others run in between.
         Raises the errors of the database, and `Rejected` if the list is too slow.
         """
         context = self._context(subscription)
@@ -224,8 +230,10 @@ class Live:
             await context.close()
         messages = []
         for edge in edges:
-            place = (edge.node.xid, edge.node.position)
-            messages.append(Message(place, await self._result(subscription, edge)))
+            message = Message((edge.node.xid, edge.node.position), await self._result(subscription, edge))
+            messages.append(message)
+            publish(message)
+            await asyncio.sleep(0)
         return Page(messages, listed.end_cursor or cursor, has_more=listed.has_more)
 
     async def _result(self, subscription: Subscription, edge: Any) -> bytes:
@@ -250,9 +258,14 @@ class Live:
             async with asyncio.timeout(self.settings.limits.seconds):
                 return await self._execute(subscription, context, edge)
         except ResponseTooLarge:
-            return failed(f"The result would have more than {EVENT_BYTES} bytes. Request less.", ErrorCode.COST_LIMIT)
+            return failed(
+                f"The result would have more than {EVENT_BYTES} bytes. Select fewer fields.", ErrorCode.COST_LIMIT
+            )
         except TimeoutError:
-            return failed(f"This took longer than {self.settings.limits.seconds:g} s. Request less.", ErrorCode.TIMEOUT)
+            return failed(
+                f"The result took longer than {self.settings.limits.seconds:g} s. Select fewer fields.",
+                ErrorCode.TIMEOUT,
+            )
         finally:
             await context.close()
 
@@ -295,8 +308,10 @@ class Channel:
     def __init__(self, live: Live, subscription: Subscription) -> None:
         self._live, self._subscription = live, subscription
         self._streams: set[Stream] = set()
-        self._kept: deque[Message] = deque(maxlen=KEPT_EVENTS)
+        self._kept: deque[Message] = deque()
+        self._kept_bytes = 0
         self._dropped: Place | None = None
+        self._error: Exception | None = None
         self._task = asyncio.create_task(self._run())
         self.begun: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
         """The place in the feed from which it reads, once it is known."""
@@ -308,6 +323,8 @@ class Channel:
 
     def join(self, stream: "Stream") -> None:
         """Gives a stream the events after its place, and all later ones."""
+        if self._error is not None:
+            stream.end(self._error)
         self._streams.add(stream)
         for message in self._kept:
             stream.put(message)
@@ -325,23 +342,26 @@ class Channel:
             while True:
                 # Taken before the events are read, so that none is overlooked.
                 change = self._live.watch.change()
-                page = await self._live.page(self._subscription, cursor)
+                page = await self._live.page(self._subscription, cursor, self._add)
                 cursor = page.cursor
-                for message in page.messages:
-                    self._add(message)
                 if not page.has_more:
                     await change
         except Exception as error:  # noqa: BLE001 - each stream raises it
+            self._error = error
             self._live.forget(self)
             if not self.begun.done():
                 self.begun.set_exception(error)
+                self.begun.exception()  # Perhaps no stream waits for it.
             for stream in self._streams:
                 stream.end(error)
 
     def _add(self, message: Message) -> None:
-        if len(self._kept) == KEPT_EVENTS:
-            self._dropped = self._kept[0].place
         self._kept.append(message)
+        self._kept_bytes += len(message.body)
+        while len(self._kept) > KEPT_EVENTS or self._kept_bytes > KEPT_BYTES:
+            dropped = self._kept.popleft()
+            self._kept_bytes -= len(dropped.body)
+            self._dropped = dropped.place
         for stream in self._streams:
             stream.put(message)
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import orjson
 from starlette.responses import StreamingResponse
 
+from db.driver.errors import is_overloaded, is_unavailable
 from graph.server.live import Interrupted, Rejected, Stream
 
 EVENT_STREAM = "text/event-stream"
@@ -22,7 +23,7 @@ COMPLETE = b"event: complete\ndata: \n\n"
 
 
 def streaming_response(stream: Stream, recheck: Callable[[], Awaitable[None]]) -> StreamingResponse:
-    """Returns the response that sends the results of a stream. It ends when `recheck` raises `Rejected`."""
+    """Returns the response that sends the results of a stream, until `recheck` raises `Rejected` or `Interrupted`."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(sent(stream, recheck), media_type=EVENT_STREAM, headers=headers)
 
@@ -50,6 +51,9 @@ async def sent(stream: Stream, recheck: Callable[[], Awaitable[None]]) -> AsyncI
         yield b"event: next\ndata: " + orjson.dumps({"errors": error.errors}) + b"\n\n" + COMPLETE
     except Interrupted:
         return
+    except Exception as error:
+        if not is_unavailable(error) and not is_overloaded(error):
+            raise
     finally:
         if following is not None:
             following.cancel()

@@ -7,7 +7,7 @@ executed: queries and mutations belong to HTTP, with its limits and status codes
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from db.driver.errors import is_overloaded, is_unavailable
 from graph.error_codes import ErrorCode
 from graph.schema.fields.access import Access
+from graph.schema.fields.scalars import is_storable
 from graph.server.live import Interrupted, Live, Rejected, Stream, Subscription, TooSlow
 from graph.server.requests import GraphQLRequest, Refusal, request_of
 
@@ -40,9 +41,12 @@ MAX_MESSAGE_BYTES = 64 * 1024
 
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, WRONG_PROTOCOL = 4400, 4401, 4403, 4406
 INIT_TIMEOUT, DUPLICATE, TOO_MANY_INITS = 4408, 4409, 4429
-"""Codes of the protocol with which a connection is closed. Clients do not reconnect after them."""
+"""Close codes of the protocol. Most clients do not reconnect after them; graphql-ws does after 4403 and 4408."""
 GOING_AWAY, RESTART, TRY_LATER, TOO_LARGE = 1001, 1012, 1013, 1009
-"""Codes of RFC 6455. Clients reconnect after the first three."""
+"""Close codes registered with IANA for WebSocket. Clients reconnect after the first three."""
+
+MAX_REASON_BYTES = 123
+"""Maximum size of the reason for a close, in bytes: RFC 6455, section 5.5."""
 
 Admit = Callable[[str | None], Awaitable[Access]]
 """Returns the access for an `Authorization` header. Raises `Refusal`."""
@@ -51,12 +55,12 @@ Subscribe = Callable[[GraphQLRequest, Access], Subscription]
 
 
 class Closed(Exception):
-    """The connection is to be closed with a code and a reason."""
+    """Closes the connection with a code and a reason."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(code, reason)
         self.code = code
-        self.reason = reason
+        self.reason = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
 
 
 class Connection:
@@ -69,11 +73,12 @@ class Connection:
         self._authorization = authorization
         self._access: Access | None = None
         self._operations: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._sending = asyncio.Lock()
         self._over: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
 
     async def serve(self) -> None:
-        """Serves the connection until one of both sides closes it."""
+        """Serves the connection until either side closes it."""
         if PROTOCOL not in self._socket.scope.get("subprotocols", ()):
             await self._socket.accept()
             await self._socket.close(WRONG_PROTOCOL, f"This server speaks {PROTOCOL}.")
@@ -89,13 +94,18 @@ class Connection:
                     closed = error if isinstance(error, Closed) else Closed(1011, "Internal server error.")
                     if not isinstance(error, Closed):
                         logger.error("a live connection failed", exc_info=error)
+            # Before the connection is closed, so that nothing is sent after that.
+            await self._end(tasks)
             if closed is not None and self._socket.client_state is WebSocketState.CONNECTED:
                 await self._socket.close(closed.code, closed.reason)
         finally:
-            running = [*tasks, *self._operations.values()]
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await self._end(tasks)
+
+    async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        running = [*tasks, *self._tasks]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     def close(self, code: int, reason: str) -> None:
         """Closes the connection."""
@@ -119,7 +129,7 @@ class Connection:
             await self._handle(message)
 
     async def _next(self) -> Mapping[str, Any]:
-        """Returns the client's next message. Raises `Closed` if it is none of the protocol."""
+        """Returns the client's next message. Raises `Closed` if it is not a valid message of the protocol."""
         received = await self._socket.receive()
         if received["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(received.get("code", GOING_AWAY))
@@ -171,11 +181,11 @@ class Connection:
             case "subscribe":
                 await self._start(message)
             case "complete":
-                task = self._operations.get(id_of(message))
+                task = self._operations.pop(id_of(message), None)
                 if task is not None:
                     task.cancel()
             case _:
-                raise Closed(BAD_REQUEST, "The type of the message is not known.")
+                raise Closed(BAD_REQUEST, "Unknown message type.")
 
     async def _start(self, message: Mapping[str, Any]) -> None:
         """Starts an operation. Its errors are sent to the client."""
@@ -184,15 +194,24 @@ class Connection:
         if not isinstance(payload, dict):
             raise Closed(BAD_REQUEST, "The payload of subscribe must be an object.")
         if id_ in self._operations:
-            raise Closed(DUPLICATE, f"Subscriber for {id_} already exists"[:120])
+            raise Closed(DUPLICATE, f"Subscriber for {id_} already exists")
+        # Each operation counts like a request for the rate limit.
+        access = await self._admitted()
         try:
-            stream = self._stream(payload, self._access)
+            stream = self._stream(payload, access)
         except Rejected as error:
             await self._send({"type": "error", "id": id_, "payload": error.errors})
             return
         task = asyncio.create_task(self._run(id_, stream))
         self._operations[id_] = task
-        task.add_done_callback(lambda _task: self._operations.pop(id_, None))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda done: self._forget(id_, done))
+
+    def _forget(self, id_: str, task: asyncio.Task[None]) -> None:
+        # The client may use the id for another operation by now.
+        if self._operations.get(id_) is task:
+            del self._operations[id_]
 
     def _stream(self, payload: dict[str, Any], access: Access) -> Stream:
         """Opens the stream that a payload asks for. Raises `Rejected`."""
@@ -218,7 +237,9 @@ class Connection:
         except WebSocketDisconnect:
             pass
         except Exception as error:
-            if is_unavailable(error) or is_overloaded(error):
+            if is_overloaded(error):
+                self.close(TRY_LATER, "The server is busy.")
+            elif is_unavailable(error):
                 self.close(TRY_LATER, "The database is unavailable at the moment.")
             else:
                 logger.exception("a live stream failed")
@@ -256,6 +277,6 @@ def rejected(message: str, code: ErrorCode) -> Rejected:
 def id_of(message: Mapping[str, Any]) -> str:
     """Returns the id of an operation in a message. Raises `Closed` if it has none."""
     id_ = message.get("id")
-    if not isinstance(id_, str) or not 1 <= len(id_) <= MAX_ID:
+    if not isinstance(id_, str) or not 1 <= len(id_) <= MAX_ID or not is_storable(id_):
         raise Closed(BAD_REQUEST, f"The id of an operation must be a string of 1 to {MAX_ID} characters.")
     return id_

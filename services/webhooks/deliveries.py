@@ -30,8 +30,10 @@ from services.webhooks.endpoints import disable_webhook_endpoint, is_about_endpo
 
 EVENTS_AT_ONCE = 500
 """Maximum number of events that are read from the feed in one transaction."""
+READS_AT_ONCE = 4
+"""Maximum number of times that the feed is read in one transaction."""
 CLAIMED_FOR = 2 * TIMEOUT
-"""Time after which another process may make an attempt whose process has died."""
+"""Time after which another process may claim a delivery again, because the first process has died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,25 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery that this process may attempt now. `attempts` are those before."""
+    """A delivery that this process may attempt now, until `until`. `attempts` is the number of earlier attempts."""
 
     id: WebhookDeliveryId
     message_id: UUID
     body: str
     attempts: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Claimed deliveries of an endpoint. `has_more` is True if more of the feed can be read at once."""
+
+    endpoint: Endpoint | None
+    claimed: Sequence[Claimed]
+    has_more: bool
+
+
+NO_WORK = Work(None, (), has_more=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,58 +83,62 @@ class Attempt:
     answer: Answer
 
 
-async def endpoints_with_work(session: AsyncSession, now: datetime) -> list[Endpoint]:
-    """Returns the enabled endpoints for which there is something to do."""
-    return [
-        Endpoint(
-            id=row.id,
-            url=row.url,
-            event_types=frozenset(row.event_types),
-            test_clocks=row.test_clocks,
-            secrets=(row.secret,)
-            if row.previous_secret is None or row.previous_secret_expires_at <= now
-            else (row.secret, row.previous_secret),
-        )
-        for row in await session.execute(statements.ENDPOINTS_WITH_WORK, {"now": now})
-    ]
+async def endpoints_with_work(session: AsyncSession, now: datetime) -> list[WebhookEndpointId]:
+    """Returns the ids of the enabled endpoints for which there is something to do."""
+    return list((await session.execute(statements.ENDPOINTS_WITH_WORK, {"now": now})).scalars())
 
 
 async def record_and_claim(
-    session: AsyncSession, endpoint: Endpoint, attempts: Sequence[Attempt], *, most: int, now: datetime
-) -> list[Claimed]:
+    session: AsyncSession, endpoint_id: WebhookEndpointId, attempts: Sequence[Attempt], *, most: int, now: datetime
+) -> Work:
     """Records attempts, and claims at most `most` deliveries whose time has come, in the order of the feed."""
-    locked = await session.execute(statements.LOCK_PROGRESS, {"endpoint_id": endpoint.id})
+    locked = await session.execute(statements.LOCK_PROGRESS, {"endpoint_id": endpoint_id})
     progress = locked.mappings().one_or_none()
     if progress is None:
-        return []
+        return NO_WORK
     pace = Pace(progress["failures"], progress["paused_until"])
-    is_enabled = await session.get(WebhookEndpoint, endpoint.id)
     if attempts:
-        pace = await record_attempts(session, endpoint, attempts, pace, now)
-    if most <= 0 or is_enabled is None or is_enabled.status is not WebhookEndpointStatus.ENABLED:
-        return []
+        pace = await record_attempts(session, endpoint_id, attempts, pace, now)
+    endpoint = await read_endpoint(session, endpoint_id, now)
+    if most <= 0 or endpoint is None:
+        return NO_WORK
     return await claim(session, endpoint, dict(progress), pace, most=most, now=now)
+
+
+async def read_endpoint(session: AsyncSession, endpoint_id: WebhookEndpointId, now: datetime) -> Endpoint | None:
+    """Returns an endpoint, or None if it is disabled or deleted."""
+    row = await session.get(WebhookEndpoint, endpoint_id)
+    if row is None or row.status is not WebhookEndpointStatus.ENABLED:
+        return None
+    secrets = [row.secret]
+    if row.previous_secret is not None and row.previous_secret_expires_at is not None:
+        secrets += [row.previous_secret] if row.previous_secret_expires_at > now else []
+    return Endpoint(endpoint_id, row.url, frozenset(row.event_types), row.test_clocks, tuple(secrets))
 
 
 async def claim(
     session: AsyncSession, endpoint: Endpoint, progress: dict[str, Any], pace: Pace, *, most: int, now: datetime
-) -> list[Claimed]:
+) -> Work:
     if pace.paused_until is not None and pace.paused_until > now:
-        return []
+        return NO_WORK
     if pace.is_braked:
         if await session.scalar(statements.IS_CLAIMED, {"endpoint_id": endpoint.id, "now": now}):
-            return []
+            return NO_WORK
         most = 1
     due = statements.CLAIM_OLDEST if pace.is_braked else statements.CLAIM_DUE
     found: list[Claimed] = []
-    while True:
+    # Bounded, because the feed waits for the end of this transaction.
+    for _ in range(READS_AT_ONCE):
         values = {"endpoint_id": endpoint.id, "now": now, "until": now + CLAIMED_FOR, "most": most - len(found)}
         # A receiver gets messages about different objects in about the order of the feed, too.
         rows = sorted(await session.execute(due, values), key=lambda row: (row.xid, row.position))
-        found += [Claimed(row.id, row.message_id, row.body, row.attempts) for row in rows]
-        # New deliveries are created only when they can be made. An endpoint that is down has its backlog in the feed.
-        if len(found) >= most or (pace.is_braked and found) or not await read_feed(session, endpoint, progress, now):
-            return found
+        found += [Claimed(row.id, row.message_id, row.body, row.attempts, row.claimed_until) for row in rows]
+        # Deliveries are created only when they can be attempted: the backlog of a failing endpoint stays in the feed.
+        if len(found) >= most:
+            return Work(endpoint, found, has_more=False)
+        if not await read_feed(session, endpoint, progress, now):
+            return Work(endpoint, found, has_more=False)
+    return Work(endpoint, found, has_more=True)
 
 
 async def read_feed(session: AsyncSession, endpoint: Endpoint, progress: dict[str, Any], now: datetime) -> bool:
@@ -180,7 +199,7 @@ async def add(
 
 
 async def record_attempts(
-    session: AsyncSession, endpoint: Endpoint, attempts: Sequence[Attempt], pace: Pace, now: datetime
+    session: AsyncSession, endpoint_id: WebhookEndpointId, attempts: Sequence[Attempt], pace: Pace, now: datetime
 ) -> Pace:
     """Records attempts, and what follows from them for the endpoint. Returns its new pace."""
     after = [
@@ -191,7 +210,7 @@ async def record_attempts(
         statements.RECORD_ATTEMPTS,
         {
             "ids": [each.delivery.id for each in attempts],
-            "attempts": [each.delivery.attempts for each in attempts],
+            "claims": [each.delivery.until for each in attempts],
             "statuses": [each.status for each in after],
             "at": [now] * len(attempts),
             "next": [None if each.next_attempt_at is None else whole_seconds(each.next_attempt_at) for each in after],
@@ -205,10 +224,10 @@ async def record_attempts(
         pace = pace_after(pace, each.answer, now)
     succeeded_at = now if any(each.answer.succeeded for each in attempts) else None
     values = {"failures": pace.failures, "paused_until": pace.paused_until, "succeeded_at": succeeded_at}
-    await session.execute(statements.SET_PACE, {"endpoint_id": endpoint.id} | values)
-    await report_failures(session, endpoint.id, [row.first_attempt_at for row in given_up], now)
+    await session.execute(statements.SET_PACE, {"endpoint_id": endpoint_id} | values)
+    await report_failures(session, endpoint_id, [row.first_attempt_at for row in given_up], now)
     if any(each.answer.is_gone for each in attempts):
-        await disable(session, endpoint.id, WebhookDisabledReason.GONE, now)
+        await disable(session, endpoint_id, WebhookDisabledReason.GONE, now)
     return pace
 
 
@@ -250,4 +269,6 @@ async def disable(
 
 async def release(session: AsyncSession, deliveries: Sequence[Claimed]) -> None:
     """Gives claimed deliveries back, so that another process can attempt them at once."""
-    await session.execute(statements.RELEASE, {"ids": [each.id for each in deliveries]})
+    await session.execute(
+        statements.RELEASE, {"ids": [each.id for each in deliveries], "claims": [each.until for each in deliveries]}
+    )

@@ -26,7 +26,7 @@ from billing.webhooks import OLD_SECRET_FOR, TEST_TYPE, WEBHOOK_SECRET_BYTES, me
 from db.models import WebhookDelivery, WebhookEndpoint, WebhookProgress
 from db.models.base import mark_changed
 from db.models.types import TransactionId
-from db.queries.webhooks import REPLAY_BY_ID
+from db.queries.webhooks import REPLAY_BY_ID, SKIP, START_AGAIN
 from services.events import record
 from services.idempotency import Outcome
 
@@ -92,6 +92,8 @@ async def update_webhook_endpoint(
     now: datetime,
 ) -> Outcome:
     """Updates an endpoint. `url` is valid. Raises `WebhookEndpointNotFound`, `InvalidInput`."""
+    # No delivery is created meanwhile, so each has the old filter or the new one.
+    await locked_progress(session, endpoint_id)
     endpoint = await locked(session, endpoint_id)
     if not isinstance(url, Unchanged):
         endpoint.url = url
@@ -137,7 +139,8 @@ async def enable_webhook_endpoint(
 ) -> Outcome:
     """Enables an endpoint. It gets what it missed, or only the events after the place `after` of the feed.
 
-    Raises `WebhookEndpointNotFound`, `WebhookEndpointEnabled`.
+    All attempts of its deliveries are made again. Raises `WebhookEndpointNotFound`, `WebhookEndpointEnabled`, and
+    `InvalidInput` if `after` is beyond the end of the feed.
     """
     progress = await locked_progress(session, endpoint_id)
     endpoint = await locked(session, endpoint_id)
@@ -145,7 +148,13 @@ async def enable_webhook_endpoint(
         raise WebhookEndpointEnabled("This webhook endpoint is already enabled.")
     progress.failures, progress.paused_until = 0, None
     if after is not None:
+        if after > await end_of_feed(session):
+            raise InvalidInput("`after` is a cursor of another database.", "after")
         progress.xid, progress.position = after
+        progress.replay_xid = progress.replay_position = None
+        progress.replay_until_xid = progress.replay_until_position = None
+        await session.execute(SKIP, {"endpoint_id": endpoint_id, "xid": after[0], "position": after[1]})
+    await session.execute(START_AGAIN, {"endpoint_id": endpoint_id, "now": now})
     endpoint.status, endpoint.disabled_reason, endpoint.disabled_at = WebhookEndpointStatus.ENABLED, None, None
     mark_changed(endpoint, now)
     await record(session, EventType.WEBHOOK_ENDPOINT_ENABLED, endpoint, at=now, now=now)
@@ -187,6 +196,7 @@ async def send_test_webhook(
 
     Raises `WebhookEndpointNotFound`, `WebhookEndpointDisabled`.
     """
+    await locked_progress(session, endpoint_id)
     endpoint = await locked(session, endpoint_id)
     if endpoint.status is WebhookEndpointStatus.DISABLED:
         raise WebhookEndpointDisabled("This webhook endpoint is disabled. Enable it first.")
@@ -215,7 +225,7 @@ async def send_test_webhook(
 
 
 async def replay_range(session: AsyncSession, *, endpoint_id: WebhookEndpointId, after: Place, until: Place) -> Outcome:
-    """Makes deliveries of the events after one place of the feed, up to another, whether they succeeded or not.
+    """Schedules a replay of the events after one place in the feed, up to and including another.
 
     Raises `WebhookEndpointNotFound`, `InvalidInput`, `WebhookReplayRunning`.
     """
@@ -223,8 +233,8 @@ async def replay_range(session: AsyncSession, *, endpoint_id: WebhookEndpointId,
         raise InvalidInput("`until` must be a later place in the feed than `after`.", "until")
     progress = await locked_progress(session, endpoint_id, "endpoint_id")
     if progress.replay_xid is not None:
-        raise WebhookReplayRunning("Earlier events are still replayed to this webhook endpoint. Try again later.")
-    # What the endpoint has not got yet comes anyway.
+        raise WebhookReplayRunning("An earlier replay to this webhook endpoint is still running. Try again later.")
+    # Later events are delivered anyway.
     until = min(until, (progress.xid, progress.position))
     if until > after:
         progress.replay_xid, progress.replay_position = after
@@ -241,7 +251,7 @@ async def replay_deliveries(
     Raises `WebhookEndpointNotFound`, `WebhookDeliveryNotFound`, `InvalidInput`.
     """
     if not 1 <= len(delivery_ids) <= MAX_REPLAYED_DELIVERIES:
-        raise InvalidInput(f"Give 1 to {MAX_REPLAYED_DELIVERIES} deliveries.", "delivery_ids")
+        raise InvalidInput(f"Pass 1 to {MAX_REPLAYED_DELIVERIES} delivery ids.", "delivery_ids")
     ids = set(delivery_ids)
     await locked_progress(session, endpoint_id, "endpoint_id")
     owned = select(func.count()).where(WebhookDelivery.endpoint_id == endpoint_id, WebhookDelivery.id.in_(ids))

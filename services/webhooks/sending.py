@@ -123,9 +123,9 @@ def text_of(head: bytes) -> str:
 
 
 SAID = (
-    (aiohttp.ClientConnectorDNSError, "The name of the host cannot be resolved."),
-    (aiohttp.ClientConnectorCertificateError, "The certificate of the endpoint is not valid."),
-    (aiohttp.ClientSSLError, "The endpoint does not speak TLS as it should."),
+    (aiohttp.ClientConnectorDNSError, "The host name cannot be resolved."),
+    (aiohttp.ClientConnectorCertificateError, "The endpoint's TLS certificate is not valid."),
+    (aiohttp.ClientSSLError, "The TLS handshake with the endpoint failed."),
     (aiohttp.ClientConnectorError, "The connection failed."),
     (aiohttp.ServerDisconnectedError, "The endpoint closed the connection without a response."),
     (ConnectionResetError, "The endpoint closed the connection without a response."),
@@ -138,7 +138,7 @@ SAID = (
 
 def described(error: BaseException) -> str:
     if isinstance(error, AddressNotPublic) or isinstance(getattr(error, "os_error", None), AddressNotPublic):
-        return "The name leads to an address that is not public."
+        return "The host name resolves to an address that is not public."
     said = next((said for kind, said in SAID if isinstance(error, kind)), "The request failed.")
     reason = getattr(error, "certificate_error", None) or getattr(error, "os_error", None)
     detail = getattr(reason, "verify_message", None) or getattr(reason, "strerror", None)

@@ -20,13 +20,14 @@ def require_public(host: str, addresses: Iterable[str]) -> None:
     """Raises `AddressNotPublic` unless all addresses of a host are public."""
     if not all(is_public(ip_address(address)) for address in addresses):
         # Without the address: errors must not show what a private name server knows.
-        raise AddressNotPublic(f"{host} leads to an address that is not public")
+        raise AddressNotPublic(f"{host} resolves to an address that is not public")
 
 
 async def require_reachable(url: str, *, private_targets: bool) -> str:
     """Returns the URL of an endpoint without surrounding white space.
 
-    Raises `WebhookUrlInvalid`, also if its name does not lead to public addresses only, which `private_targets` allows.
+    Raises `WebhookUrlInvalid`, also if the host name cannot be resolved or has a non-public address. `private_targets`
+    skips the check of addresses.
     """
     url = valid_webhook_url(url, private_targets=private_targets)
     host = urlsplit(url).hostname
@@ -38,7 +39,7 @@ async def require_reachable(url: str, *, private_targets: bool) -> str:
             found = await asyncio.get_running_loop().getaddrinfo(host, None)
         require_public(host, [str(address[0]) for *_, address in found])
     except AddressNotPublic:
-        raise WebhookUrlInvalid(f"{host} leads to an address that is not public.") from None
+        raise WebhookUrlInvalid(f"{host} resolves to an address that is not public.") from None
     except (OSError, TimeoutError):
         raise WebhookUrlInvalid(f"The name {host} cannot be resolved.") from None
     return url

@@ -15,7 +15,6 @@ from services.webhooks import STOP_SECONDS
 from services.webhooks.deliveries import (
     Attempt,
     Claimed,
-    Endpoint,
     endpoints_with_work,
     record_and_claim,
     release,
@@ -48,11 +47,11 @@ async def deliver_forever(
     stopping = asyncio.Event()
     try:
         while True:
-            for endpoint in await found_work(database, clock):
-                task = tasks.get(endpoint.id)
+            for endpoint_id in await found_work(database, clock):
+                task = tasks.get(endpoint_id)
                 if task is None or task.done():
-                    delivering = Delivering(database, clock, sender, endpoint, stopping, on_attempt)
-                    tasks[endpoint.id] = asyncio.create_task(delivering.run())
+                    delivering = Delivering(database, clock, sender, endpoint_id, stopping, on_attempt)
+                    tasks[endpoint_id] = asyncio.create_task(delivering.run())
             await asyncio.sleep(POLL_SECONDS)
     finally:
         stopping.set()
@@ -64,13 +63,13 @@ async def deliver_forever(
             await asyncio.gather(*late, return_exceptions=True)
 
 
-async def found_work(database: Database, clock: Callable[[], datetime]) -> list[Endpoint]:
+async def found_work(database: Database, clock: Callable[[], datetime]) -> list[WebhookEndpointId]:
     try:
         async with database.sessions(SCOPE) as session:
             return await endpoints_with_work(session, now_of(clock))
     except Exception as error:
         if is_unavailable(error):
-            logger.warning("webhooks must wait for the database: %s", error)
+            logger.warning("webhooks are delayed, the database is unavailable: %s", error)
         else:
             logger.exception("cannot look for webhooks to deliver")
         return []
@@ -88,46 +87,58 @@ class Delivering:
         database: Database,
         clock: Callable[[], datetime],
         sender: Sender,
-        endpoint: Endpoint,
+        endpoint_id: WebhookEndpointId,
         stopping: asyncio.Event,
         on_attempt: Callable[[Answer], object],
     ) -> None:
         self._database, self._clock, self._sender = database, clock, sender
-        self._endpoint, self._stopping, self._on_attempt = endpoint, stopping, on_attempt
+        self._endpoint_id, self._stopping, self._on_attempt = endpoint_id, stopping, on_attempt
         self._sending: dict[asyncio.Task[Answer], Claimed] = {}
         self._done: list[Attempt] = []
+        self._has_more = False
 
     async def run(self) -> None:
         try:
             while await self._next():
-                await self._gather()
+                if self._sending:
+                    await self._gather()
         except Exception as error:
             if is_unavailable(error):
-                logger.warning("webhooks must wait for the database: %s", error)
+                logger.warning("webhooks are delayed, the database is unavailable: %s", error)
             else:
-                logger.exception("delivering webhooks failed", extra={"facts": {"endpoint": str(self._endpoint.id)}})
+                logger.exception("delivering webhooks failed", extra={"facts": {"endpoint": str(self._endpoint_id)}})
         finally:
             await self._give_back()
 
     async def _next(self) -> bool:
-        """Records what is done and claims more. Returns False if nothing is left to wait for."""
+        """Records what is done and claims more. Returns False if nothing is left to do or to wait for."""
         most = 0 if self._stopping.is_set() else CONNECTIONS - len(self._sending)
-        if self._done or most:
-            done, self._done = self._done, []
-            now = now_of(self._clock)
-            operation = partial(record_and_claim, endpoint=self._endpoint, attempts=done, most=most, now=now)
-            claimed = await self._database.change(operation, scope=SCOPE, repeatable=True)
-            for each in claimed:
-                sending = self._sender.send(self._endpoint.url, self._endpoint.secrets, each, self._clock())
-                self._sending[asyncio.create_task(sending)] = each
-        return bool(self._sending)
+        if not self._done and not most:
+            return bool(self._sending)
+        done, self._done = self._done, []
+        work = await self._database.change(
+            # The time of the transaction, not of the wait for it: claims last from then on.
+            lambda session: record_and_claim(session, self._endpoint_id, done, most=most, now=now_of(self._clock)),
+            scope=SCOPE,
+            repeatable=True,
+        )
+        self._has_more = work.has_more
+        for each in work.claimed:
+            assert work.endpoint is not None, "it has deliveries"
+            sending = self._sender.send(work.endpoint.url, work.endpoint.secrets, each, self._clock())
+            self._sending[asyncio.create_task(sending)] = each
+        return bool(self._sending) or work.has_more
 
     async def _gather(self) -> None:
         """Waits until an attempt has ended, and collects those that end at about the same time."""
-        await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
+        # While there is more of the feed to read, it does not wait for slow attempts.
+        await asyncio.wait(self._sending, timeout=0 if self._has_more else None, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.sleep(GATHER_SECONDS)
         for task in [task for task in self._sending if task.done()]:
-            answer = task.result()
+            error = task.exception()
+            if error is not None:
+                logger.error("sending a webhook failed", exc_info=error)
+            answer = task.result() if error is None else Answer(error="The request failed.")
             self._done.append(Attempt(self._sending.pop(task), answer))
             self._on_attempt(answer)
 

@@ -133,7 +133,8 @@ async def test_a_page_reads_again_when_its_window_gets_the_focus(dashboard: Dash
     await dashboard.open("/customers")
     dashboard.operations()
 
-    await dashboard.page.evaluate("window.dispatchEvent(new Event('focus'))")
+    async with dashboard.page.expect_response("**/graphql"):
+        await dashboard.page.evaluate("window.dispatchEvent(new Event('focus'))")
     await dashboard.settle()
     assert "Customers" in dashboard.operations()
 

@@ -50,6 +50,7 @@ async def test_two_runs_make_the_same_data(database_url: str, empty_database_url
     assert empty == {
         *("billing_holds", "billing_runs", "idempotency_keys", "pending_lines", "test_clocks"),
         *("api_keys", "rate_buckets", "refunds", "reversals", "daily_figures"),
+        *("webhook_endpoints", "webhook_deliveries", "webhook_progress"),
     }
 
 

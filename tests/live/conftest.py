@@ -11,7 +11,9 @@ import httpx
 import pytest
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
+from cli.bounded_websocket import BoundedWebSocket
 from cli.slow_clients import BoundedProtocol
 from db.database import Database
 from graph.server import feed_watch
@@ -41,7 +43,7 @@ async def listening(
         lifespan="off",
         log_level="warning",
         http=BoundedProtocol,
-        ws="websockets-sansio",
+        ws=BoundedWebSocket,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=5,
@@ -111,9 +113,11 @@ class Client:
         return message["payload"]["data"]["events"]
 
     async def closed(self) -> tuple[int | None, str | None]:
-        """Waits until the server has closed the connection. Returns the code and the reason."""
+        """Reads until the server has closed the connection. Returns the code and the reason."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await self.socket.wait_closed()
+            with suppress(ConnectionClosed):
+                while True:
+                    await self.socket.recv()
         return self.socket.close_code, self.socket.close_reason
 
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import httpx
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from billing.enums import ApiKeyScope
+from cli.slow_clients import BoundedProtocol
 from db.access.transactions import Sessions
 from db.database import Database
 from graph.server import live, sse, websocket
 from graph.settings import Settings
 from services.api_keys import key_id_in, revoke_api_key
+from services.settings import RateLimit
 from tests.access.conftest import a_key, a_session
 from tests.live.conftest import EVENTS, connected, listening, results
 from tests.support import PATIENCE_SECONDS, Api, TestClock, a_customer, stored
@@ -175,7 +177,10 @@ async def test_a_caller_has_a_maximum_number_of_streams(address: str, monkeypatc
         await client.subscribe("2")
         message = await client.next()
 
-    assert (message["id"], message["payload"][0]["message"]) == ("2", "There are already 2 streams. End others first.")
+    assert (message["id"], message["payload"][0]["message"]) == (
+        "2",
+        "You already have 2 streams on this server process. Close one first.",
+    )
 
 
 @pytest.fixture
@@ -267,6 +272,7 @@ async def test_a_client_that_reads_too_slowly_is_disconnected(
     database: Database, clock: TestClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "MAX_WAITING", 20)
+    monkeypatch.setattr(BoundedProtocol, "read_timeout_seconds", PATIENCE_SECONDS)
     fields = " ".join(f"a{number}: object {{ id __typename }}" for number in range(28))
     wide = f"subscription {{ events {{ cursor node {{ {fields} }} }} }}"
     async with (
@@ -285,12 +291,33 @@ async def test_a_client_that_reads_too_slowly_is_disconnected(
             for _ in range(200):
                 await Api(http).a_plan()
                 await quick.event()
+            code, reason = await client.closed()
+            assert code == 1013
+            assert "Continue after the last event" in str(reason)
+
+
+async def test_a_client_that_pings_and_reads_nothing_is_disconnected(
+    database: Database, clock: TestClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BoundedProtocol, "read_timeout_seconds", 2)
+    ping = b"\x89\xfd" + bytes(4) + bytes(125)
+    async with listening(database, clock, Settings(), send_buffer=4096) as address:
+        host, port = address.split(":")
+        slow = socket.create_connection((host, int(port)))
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        async with connected(address, sock=slow) as client:
+            await client.begin()
+            transport = client.socket.transport
+            transport.pause_reading()
+            sent = 0
             async with asyncio.timeout(PATIENCE_SECONDS):
-                with pytest.raises(ConnectionClosed):
-                    while True:
-                        await client.socket.recv()
-            assert client.socket.close_code == 1013
-            assert "Continue after the last event" in str(client.socket.close_reason)
+                while not transport.is_closing():
+                    # At most 1 MB waits in the client itself, so that only what the server takes counts.
+                    if transport.get_write_buffer_size() < 1_000_000:
+                        transport.write(ping * 100)
+                        sent += 100 * len(ping)
+                    await asyncio.sleep(0.001)
+            assert sent < 20_000_000, "the server stops to read"
 
 
 async def test_a_server_that_stops_makes_clients_reconnect(database: Database, clock: TestClock) -> None:
@@ -322,3 +349,16 @@ async def read_to_its_end(response: httpx.Response) -> list[str]:
         async for line in response.aiter_lines():
             lines += [line] if line and not line.startswith(":") else []
     return lines
+
+
+async def test_operations_on_a_connection_count_for_the_rate_limit(database: Database, clock: TestClock) -> None:
+    key = await a_key(database, clock, ApiKeyScope.READ)
+    settings = Settings(requires_key=True, rate_limit=RateLimit(rows_per_second=1, burst=50))
+    async with listening(database, clock, settings) as address, connected(address) as client:
+        await client.begin(Authorization=f"Bearer {key.token}")
+        for number in range(100):
+            await client.subscribe(str(number), query="subscription { events { nothing } }")
+        code, reason = await client.closed()
+
+    assert code == 1013
+    assert "rate limit" in str(reason)

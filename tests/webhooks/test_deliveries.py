@@ -474,3 +474,48 @@ async def test_a_run_is_told_to_the_endpoint(
 
     assert sorted(receiver.types) == ["INVOICE_FINALIZED"] * 20 + ["SUBSCRIPTION_RENEWED"] * 20
     assert len({each.id for each in receiver.got}) == 40
+
+
+MANY_EVENTS = text(
+    """
+    INSERT INTO events (id, type, object_type, object_id, version, actor, changes, occurred_at, recorded_at)
+    SELECT gen_random_uuid(), 'PLAN_CREATED', 'PLAN', gen_random_uuid(), 1, 'test', '{}', now(), now()
+    FROM generate_series(1, 5000)
+    """
+)
+
+
+async def test_events_that_nobody_wants_are_passed_over(
+    api: Api, database: Database, clock: TestClock, receiver: Receiver, sessions: Sessions
+) -> None:
+    await an_endpoint(api, receiver.url, eventTypes=["CUSTOMER_CREATED"])
+    async with sessions.begin() as session:
+        await session.execute(MANY_EVENTS)
+    await api.a_customer()
+
+    async with delivering(database, clock):
+        await receiver.wait(1)
+
+    assert receiver.types == ["CUSTOMER_CREATED"]
+
+
+async def test_a_new_url_applies_to_further_attempts_of_a_worker_that_is_busy(
+    api: Api, database: Database, clock: TestClock, receiver: Receiver
+) -> None:
+    released = asyncio.Event()
+
+    async def hang(_request: web.Request, _received: Received) -> web.Response:
+        await released.wait()
+        return web.Response()
+
+    receiver.respond = hang
+    endpoint = await an_endpoint(api, receiver.url)
+    for _ in range(33):
+        await api.a_customer()
+    async with receiving() as other, delivering(database, clock):
+        await receiver.wait(32)
+        await api.mutate("updateWebhookEndpoint", "webhookEndpoint { id }", id=endpoint.id, url=other.url)
+        released.set()
+        await other.wait(1)
+
+    assert len(receiver.got) == 32

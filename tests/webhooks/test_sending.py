@@ -25,7 +25,7 @@ SECRETS = (b"s" * 32,)
 
 
 def a_delivery() -> Claimed:
-    return Claimed(WebhookDeliveryId(uuid4()), uuid4(), '{"type":"TEST"}', 0)
+    return Claimed(WebhookDeliveryId(uuid4()), uuid4(), '{"type":"TEST"}', 0, NOW)
 
 
 async def sent(url: str, *, sender: Sender | None = None) -> Answer:
@@ -171,7 +171,7 @@ async def test_a_name_that_does_not_exist() -> None:
     answer = await sent("http://no-such-name.invalid/")
 
     assert answer.error is not None
-    assert answer.error.startswith("The name of the host cannot be resolved.")
+    assert answer.error.startswith("The host name cannot be resolved.")
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ async def test_tls_is_verified_for_the_name(authority: trustme.CA) -> None:
     assert right.succeeded
     for answer in (other_name, unknown):
         assert answer.error is not None
-        assert answer.error.startswith("The certificate of the endpoint is not valid.")
+        assert answer.error.startswith("The endpoint's TLS certificate is not valid.")
     assert len(receiver.got) == 1
 
 
@@ -243,7 +243,7 @@ async def test_an_endpoint_that_does_not_speak_tls(receiver: Receiver) -> None:
     answer = await sent(f"https://127.0.0.1:{port}/")
 
     assert answer.error is not None
-    assert answer.error.startswith("The endpoint does not speak TLS as it should.")
+    assert answer.error.startswith("The TLS handshake with the endpoint failed.")
 
 
 PRIVATE = (
@@ -257,14 +257,14 @@ async def test_a_name_that_leads_to_a_private_address(address: str) -> None:
     names = Names([address])
     answer = await sent("https://hooks.example.com/", sender=Sender(resolver=names))
 
-    assert answer == Answer(error="The name leads to an address that is not public.")
+    assert answer == Answer(error="The host name resolves to an address that is not public.")
     assert names.asked == ["hooks.example.com"]
 
 
 async def test_a_name_that_leads_to_a_public_and_a_private_address() -> None:
     answer = await sent("https://hooks.example.com/", sender=Sender(resolver=Names(["1.1.1.1", "127.0.0.1"])))
 
-    assert answer == Answer(error="The name leads to an address that is not public.")
+    assert answer == Answer(error="The host name resolves to an address that is not public.")
 
 
 async def test_a_name_that_changes_its_address_after_the_check(authority: trustme.CA) -> None:
@@ -275,7 +275,7 @@ async def test_a_name_that_changes_its_address_after_the_check(authority: trustm
         sender = Sender(resolver=names, certificates=client_side(authority))
         answer = await sent(f"https://hooks.example.com:{port}/", sender=sender)
 
-    assert answer == Answer(error="The name leads to an address that is not public.")
+    assert answer == Answer(error="The host name resolves to an address that is not public.")
     assert names.asked == ["hooks.example.com"], "one answer is both checked and used"
     assert receiver.got == []
 

@@ -24,8 +24,9 @@ from services.webhooks.endpoints import Place
 from services.webhooks.targets import require_reachable
 
 URL = (
-    f"The URL, which must be `https` and lead to public addresses only: at most {limits.MAX_WEBHOOK_URL} characters."
-    " With the server's setting BILLING_WEBHOOK_PRIVATE_TARGETS, `http` and private addresses are allowed too."
+    f"The URL: at most {limits.MAX_WEBHOOK_URL} characters. It must be `https`, and its host must resolve only to"
+    " public addresses. With the server's setting BILLING_WEBHOOK_PRIVATE_TARGETS, `http` and"
+    " private addresses are allowed too."
 )
 DESCRIPTION = f"Description: at most {limits.MAX_NAME} characters."
 EVENT_TYPES = (
@@ -144,7 +145,7 @@ class SendTestWebhookPayload(Payload):
     webhook_delivery: WebhookDelivery | None = edge(
         webhook_deliveries_by_id,
         "delivery_id",
-        "The delivery of the test message. Query it again to see what came of it.",
+        "The delivery of the test message. Query it again to see the result.",
     )
 
 
@@ -161,7 +162,7 @@ def place(cursor: str, argument: str) -> Place:
 @strawberry.type
 class WebhookMutations:
     @mutation(
-        f"Creates a webhook endpoint, which gets all events from now on. {ADMIN}",
+        f"Creates a webhook endpoint, which receives the selected events from now on. {ADMIN}",
         scope=ApiKeyScope.ADMIN,
     )
     async def create_webhook_endpoint(
@@ -182,8 +183,8 @@ class WebhookMutations:
         return CreateWebhookEndpointPayload(made=made, secret=issued.secret)
 
     @mutation(
-        "Updates a webhook endpoint. A new URL and new event types apply to messages that are not created yet and to"
-        f" further attempts. {ADMIN}",
+        "Updates a webhook endpoint. A new URL applies to all further attempts. New event types and `testClocks` apply"
+        f" only to messages that are not created yet. {ADMIN}",
         scope=ApiKeyScope.ADMIN,
     )
     async def update_webhook_endpoint(
@@ -207,8 +208,9 @@ class WebhookMutations:
         return UpdateWebhookEndpointPayload(made=made)
 
     @mutation(
-        "Gives a webhook endpoint a new secret. For"
-        f" {OLD_SECRET_FOR.total_seconds() / 3600:g} hours, messages are signed with the old secret too. {ADMIN}",
+        "Replaces a webhook endpoint's secret. For"
+        f" {OLD_SECRET_FOR.total_seconds() / 3600:g} hours, messages are also signed with the previous secret. Only one"
+        f" previous secret is kept: a second rotation drops the older one at once. {ADMIN}",
         scope=ApiKeyScope.ADMIN,
     )
     async def rotate_webhook_secret(self, info: Info, input: RotateWebhookSecretInput) -> RotateWebhookSecretPayload:
@@ -254,7 +256,7 @@ class WebhookMutations:
         return DeleteWebhookEndpointPayload(deleted_id=strawberry.ID(str(endpoint_id)))
 
     @mutation(
-        f"Sends a test message to a webhook endpoint. It is delivered like all other messages. {ADMIN}",
+        f"Queues a test message for a webhook endpoint. It is delivered like all other messages. {ADMIN}",
         scope=ApiKeyScope.ADMIN,
     )
     async def send_test_webhook(self, info: Info, input: SendTestWebhookInput) -> SendTestWebhookPayload:

@@ -12,9 +12,9 @@ from graph.schema.types.common import describe, field
 describe(
     ApiKeyScope,
     "The access level of an API key or customer session.",
-    READ="Read everything except API keys.",
-    WRITE="READ, and all mutations except `createApiKey`. `revokeApiKey` can revoke only customer sessions.",
-    ADMIN="Everything, including managing API keys.",
+    READ="Read everything except API keys and webhook endpoints.",
+    WRITE="READ, and all mutations that do not require ADMIN. `revokeApiKey` can revoke only customer sessions.",
+    ADMIN="Everything, including API keys, webhook endpoints and the seller's profile.",
     CUSTOMER=(
         "Access to one customer for a limited time, within the session's permissions. Only for customer sessions."
     ),

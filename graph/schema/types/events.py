@@ -161,7 +161,8 @@ class Event:
     @strawberry.field(
         description=(
             f"Actor that made the change: `{API_ACTOR}` (a request without an API key), `{KEY_ACTOR}…` with the API"
-            f" key's id, `{CUSTOMER_ACTOR}…` with the id of a customer session's customer, `renewal`, or `test clock`."
+            f" key's id, `{CUSTOMER_ACTOR}…` with the id of a customer session's customer, `renewal`, `test clock`,"
+            " `webhooks` (the delivery of webhooks), or `demo` (demo data)."
             f" Customer sessions see `{API_ACTOR}` in place of any API key."
         ),
         metadata={READS: {"actor"}},

@@ -85,8 +85,8 @@ class WebhookDelivery:
 
     id: strawberry.ID = field("The delivery's id, for `replayWebhooks`.")
     message_id: strawberry.ID = field(
-        "The header `webhook-id`: the id of the event. The same in all attempts and replays, so that a receiver can"
-        " ignore a message that it already has."
+        "The header `webhook-id`: the id of the event, or of the delivery for a test message. It is the same in all"
+        " attempts and replays, so that a receiver can ignore a message that it already has."
     )
     type: str = field(f"The type of the event, or {TEST_TYPE} for a message of `sendTestWebhook`.")
     body: str = field(f"The message: JSON of at most {limits.MAX_WEBHOOK_BYTES} bytes. It never changes.")
@@ -96,14 +96,15 @@ class WebhookDelivery:
     first_attempt_at: datetime | None = field("When the first attempt was made. Null if none was.")
     last_attempt_at: datetime | None = field("When the last attempt was made. Null if none was.")
     next_attempt_at: datetime | None = field(
-        "The earliest time of the next attempt. It is made later if an earlier message about the object is still"
-        " pending, or if the endpoint fails. Null if no attempt follows."
+        "The earliest time of the next attempt. The attempt is made later if an earlier message about the object is"
+        " pending, or if the endpoint is paused after failures or disabled. Null if no attempt follows."
     )
     response_status: int | None = field("HTTP status of the last response. Null if the last attempt had none.")
     response_head: str | None = field(
-        f"The start of the last response's body, at most {limits.MAX_WEBHOOK_HEAD} characters. Null if it was empty."
+        f"The start of the last response's body, at most {limits.MAX_WEBHOOK_HEAD} characters. Null if it was empty or"
+        " there was no response."
     )
-    error: str | None = field("Why the last attempt failed. Null if it succeeded.")
+    error: str | None = field("Why the last attempt failed. Null if it succeeded, or before the first attempt.")
 
     endpoint: Annotated["WebhookEndpoint", strawberry.lazy(".webhooks")] = edge(
         webhook_endpoints_by_id, "endpoint_id", "The endpoint."
@@ -165,5 +166,9 @@ async def webhook_delivery(
     info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The object's id.")]
 ) -> WebhookDelivery | None:
     info.context.access.require(ApiKeyScope.ADMIN)
-    found: WebhookDelivery | None = await info.context.find(webhook_deliveries_by_id, parse_id(id))
-    return found
+    found: Any = await info.context.find(webhook_deliveries_by_id, parse_id(id))
+    # Deliveries of a deleted endpoint are deleted later.
+    if found is None or await info.context.find(webhook_endpoints_by_id, found.endpoint_id) is None:
+        return None
+    delivery: WebhookDelivery = found
+    return delivery

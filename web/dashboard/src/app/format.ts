@@ -10,6 +10,9 @@ const monthFormat = new Intl.DateTimeFormat(locale, { month: 'short', year: '2-d
 const countFormat = new Intl.NumberFormat(locale);
 
 export const formatDate = (instant: string) => dateFormat.format(new Date(instant));
+/** A day in a time zone, such as that of the seller. */
+export const formatDateIn = (instant: string, timeZone: string) =>
+  new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone }).format(new Date(instant));
 export const formatTime = (instant: string) => timeFormat.format(new Date(instant));
 export const formatUtc = (instant: string) => utcFormat.format(new Date(instant));
 export const formatMonth = (instant: string) => monthFormat.format(new Date(instant));
@@ -24,7 +27,7 @@ function moneyFormat(currency: string, digits: number, compact: boolean): Intl.N
   const fraction = compact
     ? { notation: 'compact' as const, maximumFractionDigits: 1 }
     : { minimumFractionDigits: digits, maximumFractionDigits: digits };
-  const created = new Intl.NumberFormat(locale, { style: 'currency', currency, currencyDisplay: 'narrowSymbol', ...fraction });
+  const created = new Intl.NumberFormat(locale, { style: 'currency', currency, currencyDisplay: 'symbol', ...fraction });
   moneyFormats.set(name, created);
   return created;
 }
@@ -42,7 +45,7 @@ export function useMoney() {
   const digitsOf = (currency: string) => minorUnits.get(currency) ?? 2;
   return {
     digitsOf,
-    /** `123.45 EUR` in the reader's notation. */
+    /** `€123.45` in the reader's notation. Dollars other than those of the USA have their country, as in `CA$`. */
     money(cents: number, currency: string): string {
       const digits = digitsOf(currency);
       return moneyFormat(currency, digits, false).format(decimalText(cents, digits) as Intl.StringNumericLiteral);

@@ -4,8 +4,9 @@ import { hashOf } from './documents';
 import { currentKey } from './key';
 import { refresh } from './refresh';
 
-/** Minimum time between two readings of the page because of events, in milliseconds. A billing run makes thousands. */
+/** Time between two readings of the page while events keep coming, in milliseconds. A billing run makes thousands. */
 const PAUSE = 1500;
+const LONGEST_PAUSE = 20_000;
 const FIRST_PAUSE = 100;
 
 /**
@@ -16,6 +17,7 @@ export function followEvents(): () => void {
   let cursor: string | null = null;
   let waiting: ReturnType<typeof setTimeout> | undefined;
   let lastRead = 0;
+  let pause = PAUSE;
   let stopped = false;
   let end = () => {};
   const key = currentKey();
@@ -28,16 +30,21 @@ export function followEvents(): () => void {
   function changed() {
     // A page that is not seen is read again when it is.
     if (document.visibilityState === 'hidden') return;
-    const soon = Math.max(FIRST_PAUSE, lastRead + PAUSE - Date.now());
+    const quiet = Date.now() - lastRead > 2 * pause;
+    pause = quiet ? PAUSE : pause;
+    const soon = Math.max(FIRST_PAUSE, lastRead + pause - Date.now());
     waiting ??= setTimeout(() => {
       waiting = undefined;
       lastRead = Date.now();
+      pause = Math.min(LONGEST_PAUSE, quiet ? PAUSE : 2 * pause);
       refresh();
     }, soon);
   }
 
   function subscribe(failures: number) {
     let failed = failures;
+    // Without an event before the connection broke, there is no cursor to go on from.
+    if (failures) changed();
     const again = () => {
       if (!stopped) setTimeout(() => !stopped && subscribe(failed + 1), Math.min(30_000, 1000 * 2 ** failed));
     };
@@ -49,7 +56,11 @@ export function followEvents(): () => void {
           if (data) cursor = data.events.cursor;
           changed();
         },
-        error: again,
+        error(cause) {
+          // The server rejects the cursor: its database was replaced by another one.
+          if (Array.isArray(cause)) cursor = null;
+          again();
+        },
         complete: again,
       },
     );

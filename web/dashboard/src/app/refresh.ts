@@ -8,8 +8,14 @@ import { pipe, tap } from 'wonka';
 const watched = new Map<number, Operation>();
 let readAgain: (operation: Operation) => void = () => undefined;
 
+let soon: ReturnType<typeof setTimeout> | undefined;
+
+/** Several calls at about the same time, such as for the focus and for an event, are one. */
 export function refresh() {
-  for (const operation of watched.values()) readAgain(operation);
+  soon ??= setTimeout(() => {
+    soon = undefined;
+    for (const operation of watched.values()) readAgain(operation);
+  }, 20);
 }
 
 export const refreshExchange: Exchange = ({ client, forward }) => {

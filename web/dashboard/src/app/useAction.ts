@@ -1,4 +1,4 @@
-import { useMemo, useState, type ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
 import { useMutation, type TypedDocumentNode } from 'urql';
 import { common } from '../texts/common';
 import { notify } from './notes';
@@ -20,11 +20,11 @@ interface Options<Data, Input, Name extends keyof Data> {
   document: TypedDocumentNode<Data, { input: Input }>;
   /** Name of the mutation's field. */
   mutation: Name;
-  /** The input. It takes the key if the mutation accepts one: a repeated attempt with the same input has the same key. */
+  /** The input. It takes the key if the mutation accepts one: repeated attempts have the same key. */
   input: (idempotencyKey: string) => Input;
   /** Called after success, with the payload. Its result is shown as a notification. */
   done: (payload: PayloadOf<Data, Name>) => ReactNode;
-  /** What to do if no answer arrives. Needed for a mutation that would happen twice if it were submitted again. */
+  /** What to do if no response arrives, if there is more to say than to look first. */
   lost?: string;
 }
 
@@ -47,13 +47,13 @@ const CONFLICT = 'VERSION_CONFLICT';
 
 /** A mutation that a person submits: its input, its errors, and what is said after it. */
 export function useAction<Data, Input, Name extends keyof Data & string>(options: Options<Data, Input, Name>): Action {
-  const { document, mutation, input, done, lost = common.errors.maybeChanged } = options;
+  const { document, mutation, input, done } = options;
   const [{ fetching }, execute] = useMutation(document);
   const [errors, setErrors] = useState<readonly UserError[]>([]);
-  const draft = JSON.stringify(input(''));
-  // Another input is another attempt, with a key of its own.
-  const key = useMemo(randomId, [draft]);
+  // One for as long as the dialog is open: what was stored once is not stored again, also with a corrected input.
+  const [key] = useState(randomId);
   const variables = { input: input(key) };
+  const lost = options.lost ?? ('idempotencyKey' in (variables.input as object) ? common.errors.maybeChanged : common.errors.maybeChangedOnce);
   const claimed = new Set<string>();
 
   async function submit(): Promise<boolean> {

@@ -11,8 +11,8 @@ export interface Loaded<Data> {
 }
 
 /**
- * Reads the document of a page. While the same document is read with other variables, and if reading it again fails,
- * `data` stays what was read last.
+ * Reads the document of a page. While the same document is read with other variables, and if reading it again with the
+ * same variables fails, `data` stays what was read last.
  *
  * The cache may know a part of an object from another page. Such partial data is not shown.
  */
@@ -22,10 +22,11 @@ export function usePage<Data, Variables extends AnyVariables>(
   options: { pause?: boolean } = {},
 ): Loaded<Data> {
   const [{ data, error, operation, stale, fetching }, execute] = useQuery({ query, variables, pause: options.pause ?? false });
-  const last = useRef<Data>(undefined);
+  const last = useRef<{ data: Data; key: number | undefined }>(undefined);
   const complete = !(stale && operation?.context.meta?.cacheOutcome === 'partial');
-  if (data && complete && !error) last.current = data;
-  const shown = last.current;
+  if (data && complete && !error) last.current = { data, key: operation?.key };
+  // After a failure, what was read with other variables would be taken for what was asked for.
+  const shown = error && last.current?.key !== operation?.key ? undefined : last.current?.data;
   return {
     ...(shown === undefined ? {} : { data: shown }),
     ...(error ? { error } : {}),

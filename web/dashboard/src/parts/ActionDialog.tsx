@@ -33,7 +33,7 @@ export function ActionDialog({ action, title, intro, submit, danger, disabled, s
     if (await action.submit()) onClose();
   };
   return (
-    <Dialog title={title} {...(size ? { size } : {})} onClose={onClose}>
+    <Dialog title={title} {...(size ? { size } : {})} keepsInput {...(action.running ? {} : { onClose })}>
       <form
         noValidate
         onSubmit={(event) => {
@@ -74,7 +74,7 @@ export function ActionDialog({ action, title, intro, submit, danger, disabled, s
             </Alert>
           ))}
           <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose}>
+            <Button variant="default" onClick={onClose} disabled={action.running}>
               {common.cancel}
             </Button>
             <Button type="submit" color={danger ? 'red.9' : 'indigo'} loading={action.running} disabled={disabled ?? false}>

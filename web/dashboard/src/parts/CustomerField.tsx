@@ -14,7 +14,7 @@ export function CustomerField({ label, hiddenLabel, chosen, onChange, error, req
   label: string;
   /** The label is for screen readers only. */
   hiddenLabel?: boolean;
-  chosen: { id: string; name: string } | null;
+  chosen: { id: string; name: string; email: string } | null;
   onChange: (customer: CustomerChoice | null) => void;
   error?: string | undefined;
   required?: boolean;
@@ -23,11 +23,12 @@ export function CustomerField({ label, hiddenLabel, chosen, onChange, error, req
   const [typed, setTyped] = useState('');
   const [asked] = useDebouncedValue(typed.trim(), PAUSE_MS);
   const [active, setActive] = useState(false);
-  const text = asked === chosen?.name ? '' : asked;
+  // The field shows the chosen customer as its text, which is not a search.
+  const text = chosen && asked === labelOf(chosen) ? '' : asked;
   const [{ data }] = useQuery({ query: CustomerChoicesDocument, variables: { text: text || null }, pause: !active });
   const found = data?.customers.nodes ?? [];
-  const choices = found.map(({ id, name, email }) => ({ value: id, label: `${name} · ${email}` }));
-  if (chosen && !choices.some(({ value }) => value === chosen.id)) choices.unshift({ value: chosen.id, label: chosen.name });
+  const choices = found.map((customer) => ({ value: customer.id, label: labelOf(customer) }));
+  if (chosen && !choices.some(({ value }) => value === chosen.id)) choices.unshift({ value: chosen.id, label: labelOf(chosen) });
   return (
     <Select
       {...(hiddenLabel ? { 'aria-label': label } : { label })}
@@ -45,4 +46,8 @@ export function CustomerField({ label, hiddenLabel, chosen, onChange, error, req
       onChange={(id) => onChange(found.find((customer) => customer.id === id) ?? null)}
     />
   );
+}
+
+function labelOf({ name, email }: { name: string; email: string }): string {
+  return `${name} · ${email}`;
 }

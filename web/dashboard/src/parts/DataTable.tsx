@@ -33,8 +33,10 @@ interface PageInfo {
 const features = tableFeatures({ columnVisibilityFeature });
 
 interface Props<Row> {
-  /** Name of the table for screen readers, and for the choice of columns, which the browser remembers. */
+  /** Name of the table for screen readers. */
   label: string;
+  /** Name under which the browser remembers the columns, if `label` is not enough. */
+  name?: string;
   columns: readonly Column<Row>[];
   rows: readonly Row[];
   empty: ReactNode;
@@ -45,12 +47,12 @@ interface Props<Row> {
 }
 
 /** A list of objects with an id. The server sorts it and returns one page of it. On narrow screens, each row is a card. */
-export function DataTable<Row extends { id: string }>({ label, columns, rows, empty, list = {}, onList, pageInfo }: Props<Row>) {
+export function DataTable<Row extends { id: string }>({ label, name, columns, rows, empty, list = {}, onList, pageInfo }: Props<Row>) {
   const definitions = useMemo<ColumnDef<typeof features, Row>[]>(
     () => columns.map(({ id, header, cell }) => ({ id, header, cell: ({ row }) => cell(row.original) })),
     [columns],
   );
-  const [columnVisibility, setVisibility] = useRememberedColumns(label, columns);
+  const [columnVisibility, setVisibility] = useRememberedColumns(name ?? label, columns);
   const table = useTable({
     features,
     columns: definitions,
@@ -211,8 +213,8 @@ function Pager({ pageInfo, list, onList }: { pageInfo: PageInfo; list: ListState
   );
 }
 
-function useRememberedColumns<Row>(label: string, columns: readonly Column<Row>[]) {
-  const name = `billing:columns:${label}`;
+function useRememberedColumns<Row>(table: string, columns: readonly Column<Row>[]) {
+  const name = `billing:columns:${table}`;
   const [visibility, setVisibility] = useState<Record<string, boolean>>(() => ({
     ...Object.fromEntries(columns.map(({ id, hidden }) => [id, !hidden])),
     ...stored(name),

@@ -2,10 +2,11 @@ import { Modal, type MantineSize } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { common } from '../texts/common';
 
-/** A dialog over the page. Without `onClose`, nothing closes it. */
-export function Dialog({ title, size, onClose, children }: {
+/** A dialog over the page. Without `onClose`, nothing closes it. With `keepsInput`, a click beside it does not. */
+export function Dialog({ title, size, keepsInput = false, onClose, children }: {
   title: string;
   size?: MantineSize | number;
+  keepsInput?: boolean;
   onClose?: () => void;
   children: ReactNode;
 }) {
@@ -17,7 +18,7 @@ export function Dialog({ title, size, onClose, children }: {
       size={size ?? 'md'}
       onClose={onClose ?? (() => undefined)}
       closeOnEscape={closes}
-      closeOnClickOutside={closes}
+      closeOnClickOutside={closes && !keepsInput}
       zIndex={closes ? 200 : 1000}
     >
       <Modal.Overlay backgroundOpacity={0.45} />

@@ -1,7 +1,9 @@
 import { Alert, Group, Stack, Text } from '@mantine/core';
+import type { CombinedError } from '@urql/core';
 import { formatDate } from '../app/format';
 import type { InvoicePreviewPartsFragment } from '../generated/parts/graphql';
 import { customerTexts } from '../texts/customer';
+import { messageOf } from './Page';
 import { Money, Time } from './values';
 
 const texts = customerTexts.preview;
@@ -23,11 +25,11 @@ export function InvoicePreview({ invoice, title }: { invoice: InvoicePreviewPart
         {invoice.lines.map(({ description, amountCents }, line) => (
           <Amount key={line} label={description} cents={amountCents} currency={currency} />
         ))}
-        {invoice.discounts.map(({ name, amountCents }) => (
-          <Amount key={name} label={name} cents={-amountCents} currency={currency} quiet />
+        {invoice.discounts.map(({ name, amountCents }, place) => (
+          <Amount key={`discount ${place}`} label={name} cents={-amountCents} currency={currency} quiet />
         ))}
-        {invoice.taxes.map(({ name, percent, amountCents }) => (
-          <Amount key={`${name} ${percent}`} label={`${name} ${percent} %`} cents={amountCents} currency={currency} quiet />
+        {invoice.taxes.map(({ name, percent, amountCents }, place) => (
+          <Amount key={`tax ${place}`} label={`${name} ${percent}%`} cents={amountCents} currency={currency} quiet />
         ))}
         {invoice.roundingCents !== 0 && (
           <Amount label={texts.rounding} cents={invoice.roundingCents} currency={currency} quiet />
@@ -64,23 +66,24 @@ export function Amount({ label, cents, currency, strong, quiet }: {
 }
 
 /** Where a preview is shown: its errors, or that it is being calculated. */
-export function PreviewArea({ waiting, problems, children }: {
-  waiting: boolean;
+export function PreviewArea({ preview: { waiting, error }, problems, children }: {
+  preview: { waiting: boolean; error?: CombinedError | undefined };
   problems: readonly { message: string }[];
   children: React.ReactNode;
 }) {
+  const messages = error ? [messageOf(error)] : problems.map(({ message }) => message);
   return (
     <div aria-live="polite" aria-busy={waiting} className={waiting ? 'waiting-preview' : ''}>
       <Stack gap="sm">
-        {problems.map(({ message }) => (
-          <Alert key={message} color="orange" variant="outline" py="xs">
+        {messages.map((message, place) => (
+          <Alert key={place} color="orange" variant="outline" py="xs">
             {message}
           </Alert>
         ))}
         {children}
-        {waiting && !problems.length && !children && (
+        {!messages.length && !children && (
           <Text size="sm" c="dimmed">
-            {texts.waiting}
+            {waiting ? texts.waiting : texts.nothing}
           </Text>
         )}
       </Stack>

@@ -21,7 +21,7 @@ export function emptyLine(key = 0): Line {
 }
 
 export function lineInput({ description, quantity, unitAmountCents, taxBehavior }: Line) {
-  return { description, quantity: quantity ?? 1, unitAmountCents: unitAmountCents ?? 0, taxBehavior };
+  return { description, quantity: quantity ?? 0, unitAmountCents: unitAmountCents ?? 0, taxBehavior };
 }
 
 const TAX_CHOICES = choicesOf<TaxBehavior>(texts.taxBehavior);
@@ -33,21 +33,18 @@ interface Props {
   autoFocus?: boolean;
 }
 
-/** The fields of a line. `path` is where the line is in the input, such as `lines.0.`. */
-export function LineFields({ action, path = '', ...props }: Props & { action: Action; path?: string }) {
-  return (
-    <Fields
-      {...props}
-      descriptionError={action.error(`${path}description`)}
-      quantityError={action.error(`${path}quantity`)}
-      priceError={action.error(`${path}unitAmountCents`)}
-      taxError={action.error(`${path}taxBehavior`)}
-    />
-  );
+/** The errors at the fields of a line. `path` is where the line is in the input, such as `lines.0.`. */
+export function lineErrors(action: Action, path = '') {
+  return {
+    descriptionError: action.error(`${path}description`),
+    quantityError: action.error(`${path}quantity`),
+    priceError: action.error(`${path}unitAmountCents`),
+    taxError: action.error(`${path}taxBehavior`),
+  };
 }
 
-/** A form may have 100 lines: only the one that a person changes is drawn again. */
-const Fields = memo(function Fields({ line, currency, onChange, autoFocus, ...errors }: Props & {
+/** The fields of a line. A form may have 100 of them: only the one that a person changes is drawn again. */
+export const LineFields = memo(function LineFields({ line, currency, onChange, autoFocus, ...errors }: Props & {
   descriptionError: string | undefined;
   quantityError: string | undefined;
   priceError: string | undefined;
@@ -71,7 +68,6 @@ const Fields = memo(function Fields({ line, currency, onChange, autoFocus, ...er
         error={errors.quantityError}
       />
       <MoneyField
-        key={currency}
         label={texts.unitPrice}
         required
         currency={currency}

@@ -30,7 +30,7 @@ export function TaxRatesField({ label, description, required, chosen = [], value
       clearable
       placeholder={value.length ? '' : texts.taxRates}
       nothingFoundMessage={texts.noTaxRates}
-      data={Array.from(rates.values(), ({ id, name, percent }) => ({ value: id, label: `${name} ${percent} %` }))}
+      data={Array.from(rates.values(), ({ id, name, percent }) => ({ value: id, label: `${name} ${percent}%` }))}
       value={[...value]}
       onChange={onChange}
       error={error}

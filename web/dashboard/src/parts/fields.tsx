@@ -1,5 +1,5 @@
 import { NumberInput, Select, Textarea, TextInput } from '@mantine/core';
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import { centsOf, decimalText, useMoney } from '../app/format';
 import { useSession } from '../app/session';
 import type { Action } from '../app/useAction';
@@ -61,8 +61,10 @@ export function MoneyField({ currency, value, onChange, error, autoFocus, ...fie
   const digits = digitsOf(currency);
   const [text, setText] = useState(() => (value === null ? '' : decimalText(value, digits)));
   const current = centsOf(text, digits);
-  // Follows a value that was set from outside.
-  if (value !== null && value !== current) setText(decimalText(value, digits));
+  // What a person typed stays: with another currency, it is another number of the smallest unit.
+  useEffect(() => {
+    if (value !== current) onChange(current);
+  }, [digits]);
   const problem =
     text.trim() !== '' && current === null
       ? fieldTexts.amount(decimalText(10 ** digits * 12 + (digits ? 5 : 0), digits))

@@ -1,7 +1,7 @@
 /** Texts that several pages use. Every text of the dashboard is in this folder: a translation replaces its files. */
 export const common = {
   product: 'Billing',
-  skip: 'Skip to the content',
+  skip: 'Skip to main content',
   menu: 'Menu',
   closeMenu: 'Close menu',
   cancel: 'Cancel',
@@ -52,12 +52,12 @@ export const common = {
     nothing: (text: string) => `Nothing found for “${text}”.`,
     hint: 'Type a name, an e-mail address, an external id or an invoice number.',
   },
-  scheme: { label: 'Appearance', light: 'Light', dark: 'Dark', auto: 'Like the system' },
+  scheme: { label: 'Appearance', light: 'Light', dark: 'Dark', auto: 'System' },
   key: {
     title: 'This server needs an API key',
     refusedTitle: 'The server does not accept this API key',
     show: 'Show the key',
-    refused: 'It is wrong, revoked or expired. Enter another one to go on where you are.',
+    refused: 'It is wrong, revoked or expired. Enter another one to continue.',
     intro: 'Create one with “billing keys create”, or ask the person who runs this server.',
     label: 'API key',
     remember: 'Keep it until this tab is closed',
@@ -73,9 +73,10 @@ export const common = {
   },
   errors: {
     title: 'This could not be loaded',
-    unknown: 'The server could not answer. Try again; if this goes on, look at its log.',
+    unknown: 'The server could not process the request. Try again; if it keeps failing, check the server log.',
     network: 'The server does not respond. Check the connection, then try again.',
-    maybeChanged: 'No answer arrived, so this may or may not have happened. Submit again: it happens only once.',
+    maybeChanged: 'No response arrived, so this may or may not have happened. You can safely submit again: it happens only once.',
+    maybeChangedOnce: 'No response arrived, so this may or may not have happened. Load the page again to see before you submit it again.',
     needsAdmin: 'This needs an API key with the rights of an administrator.',
     needsKey: 'Enter an API key first, then submit again.',
     conflictTitle: 'Somebody else changed this in the meantime',
@@ -87,7 +88,7 @@ export const common = {
   },
   graphql: {
     show: 'Show as GraphQL',
-    title: 'The same with the API',
+    title: 'The same request in GraphQL',
     intro: 'This document and these variables are what the dashboard sends.',
     document: 'Document',
     variables: 'Variables',

@@ -43,7 +43,7 @@ export const customersTexts = {
     country: 'Country',
     countryHint: 'Two letters, such as DE or US.',
     netDays: 'Days to pay',
-    netDaysHint: 'Empty: the plan or the server decides.',
+    netDaysHint: 'Leave empty for the plan’s or the server’s default.',
     poNumber: 'Purchase order number',
     invoiceMemo: 'Text on each invoice',
     taxStatus: 'Tax status',

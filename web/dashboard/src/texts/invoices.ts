@@ -37,7 +37,7 @@ export const invoicesTexts = {
     linesOf: (count: number, most: number) => `${count} of at most ${most} lines`,
     net: 'Sum before tax and discounts',
     netDays: 'Days to pay',
-    netDaysHint: 'Empty: the customer’s value, else 14.',
+    netDaysHint: 'Leave empty for the customer’s value, else 14.',
     poNumber: 'Purchase order number',
     memo: 'Text on the invoice',
     submit: 'Create draft',

@@ -97,7 +97,6 @@ export function CreateCoupon({ onClose }: { onClose: () => void }) {
           />
         ) : (
           <MoneyField
-            key={values.currency}
             label={texts.amount}
             required
             currency={values.currency}

@@ -44,7 +44,9 @@ function CustomerById({ id }: { id: string }) {
   return <Loaded customer={customer} />;
 }
 
-function outstandingOf(customer: Customer): number {
+/** The amount due on all open invoices. Null if there are more than were read. */
+function outstandingOf(customer: Customer): number | null {
+  if (customer.openInvoices.pageInfo.hasNextPage) return null;
   return customer.openInvoices.nodes.reduce((sum, { amountDueCents }) => sum + amountDueCents, 0);
 }
 
@@ -132,6 +134,7 @@ function Actions({ customer, onOpen }: { customer: Customer; onOpen: (dialog: Di
 function Summary({ customer }: { customer: Customer }) {
   const { money } = useMoney();
   const { currency, openInvoices, balanceCents, address, netDays } = customer;
+  const outstanding = outstandingOf(customer);
   const open = `${formatCount(openInvoices.nodes.length)}${openInvoices.pageInfo.hasNextPage ? '+' : ''}`;
   const lines = [address?.line1, address?.line2, [address?.postalCode, address?.city].filter(Boolean).join(' '), address?.region, address?.country];
   return (
@@ -139,7 +142,7 @@ function Summary({ customer }: { customer: Customer }) {
       <Stack gap="md">
         <div className="figures">
           <Figure label={texts.facts.outstanding} hint={texts.facts.openInvoices(open)}>
-            {currency ? money(outstandingOf(customer), currency) : common.none}
+            {currency && outstanding !== null ? money(outstanding, currency) : common.none}
           </Figure>
           <Figure label={texts.facts.balance}>{currency ? money(balanceCents, currency) : common.none}</Figure>
           <Figure label={texts.facts.since}>

@@ -19,7 +19,8 @@ const route = getRouteApi('/customers');
 
 type Row = CustomersQuery['customers']['nodes'][number];
 type Statuses = keyof typeof common.subscriptionStatus;
-const STATUSES = Object.keys(common.subscriptionStatus) as Statuses[];
+// Customers are found by their live subscription, which is never canceled.
+const STATUSES = (Object.keys(common.subscriptionStatus) as Statuses[]).filter((status) => status !== 'CANCELED');
 const ORDERS = ['NAME', 'EMAIL', 'CREATED_AT'] as const;
 
 const COLUMNS: readonly Column<Row>[] = [
@@ -148,6 +149,12 @@ function Filters({ search, onFilter, filtered }: {
   filtered: boolean;
 }) {
   const [text, setText] = useState(search.query ?? '');
+  const [asked, setAsked] = useState(search.query);
+  if (asked !== search.query) {
+    setAsked(search.query);
+    // The address lost it, for example by a link to this page.
+    if (search.query === undefined) setText('');
+  }
   const ask = useDebouncedCallback((query: string) => onFilter({ query: query.trim() || undefined }), 150);
   return (
     <Group className="filters" gap="xs">

@@ -4,7 +4,7 @@ import { AddInvoiceLineDocument, UpdateInvoiceDocument } from '../../generated/i
 import { ActionDialog } from '../../parts/ActionDialog';
 import { Done } from '../../parts/Done';
 import { CountField, errorAt, TextField, useValues } from '../../parts/fields';
-import { emptyLine, LineFields, lineInput } from '../../parts/LineFields';
+import { emptyLine, lineErrors, LineFields, lineInput } from '../../parts/LineFields';
 import { invoiceActionTexts } from '../../texts/invoice';
 import type { InvoiceView } from './Invoice';
 
@@ -27,26 +27,24 @@ export function AddLine({ invoice, onClose }: { invoice: InvoiceView; onClose: (
       disabled={line.unitAmountCents === null}
       onClose={onClose}
     >
-      <LineFields line={line} currency={invoice.currency} action={action} onChange={setLine} autoFocus />
+      <LineFields line={line} currency={invoice.currency} onChange={setLine} autoFocus {...lineErrors(action)} />
     </ActionDialog>
   );
 }
 
 export function EditDraft({ invoice, onClose }: { invoice: InvoiceView; onClose: () => void }) {
   const texts = invoiceActionTexts.edit;
-  const { values, set } = useValues({
-    netDays: invoice.netDays ?? null,
-    poNumber: invoice.poNumber ?? '',
-    memo: invoice.memo ?? '',
-  });
+  // As it was when the dialog opened: only what the person changed is sent.
+  const [before] = useState({ netDays: invoice.netDays ?? null, poNumber: invoice.poNumber ?? '', memo: invoice.memo ?? '' });
+  const { values, set } = useValues(before);
   const action = useAction({
     document: UpdateInvoiceDocument,
     mutation: 'updateInvoice',
     input: () => ({
       id: invoice.id,
-      netDays: values.netDays,
-      poNumber: values.poNumber || null,
-      memo: values.memo || null,
+      ...(values.netDays === before.netDays ? {} : { netDays: values.netDays }),
+      ...(values.poNumber === before.poNumber ? {} : { poNumber: values.poNumber || null }),
+      ...(values.memo === before.memo ? {} : { memo: values.memo || null }),
     }),
     done: () => <Done text={texts.done} />,
   });

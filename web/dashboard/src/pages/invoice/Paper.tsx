@@ -1,10 +1,10 @@
 import { Text } from '@mantine/core';
 import type { ReactNode } from 'react';
-import { formatCount, formatDate, useMoney } from '../../app/format';
+import { formatCount, formatDateIn, useMoney } from '../../app/format';
 import type { AddressPartsFragment } from '../../generated/invoice/graphql';
 import { Amount } from '../../parts/InvoicePreview';
 import { Facts } from '../../parts/Page';
-import { Money, PageLink, Time } from '../../parts/values';
+import { Money, PageLink } from '../../parts/values';
 import { common } from '../../texts/common';
 import { invoiceTexts as texts } from '../../texts/invoice';
 import type { InvoiceView } from './Invoice';
@@ -95,14 +95,19 @@ function TaxIds({ values }: { values: readonly string[] }) {
   return values.length ? <span>{texts.taxIds(values.join(', '))}</span> : null;
 }
 
+/** A date of the document: a day in the time zone of its seller, whoever reads it. */
+function dateOf({ seller }: Pick<InvoiceView, 'seller'>, instant: string): string {
+  return formatDateIn(instant, seller?.timeZone ?? 'UTC');
+}
+
 function factsOf(invoice: InvoiceView): [string, ReactNode][] {
   const { kind, periodStart, periodEnd, poNumber, replaces, replacedBy } = invoice;
   return [
-    [texts.issued, invoice.issuedAt && <Time at={invoice.issuedAt} />],
-    [texts.due, invoice.dueAt && <Time at={invoice.dueAt} />],
-    [texts.paid, invoice.paidAt && <Time at={invoice.paidAt} />],
+    [texts.issued, invoice.issuedAt && dateOf(invoice, invoice.issuedAt)],
+    [texts.due, invoice.dueAt && dateOf(invoice, invoice.dueAt)],
+    [texts.paid, invoice.paidAt && dateOf(invoice, invoice.paidAt)],
     [texts.kind, common.invoiceKind[kind]],
-    [texts.period, periodStart === periodEnd ? null : texts.range(formatDate(periodStart), formatDate(periodEnd))],
+    [texts.period, periodStart === periodEnd ? null : texts.range(dateOf(invoice, periodStart), dateOf(invoice, periodEnd))],
     [texts.poNumber, poNumber],
     [texts.replaces, replaces && <InvoiceLink invoice={replaces} />],
     [texts.replacedBy, replacedBy && <InvoiceLink invoice={replacedBy} />],
@@ -117,7 +122,8 @@ export function InvoiceLink({ invoice: { id, number } }: { invoice: { id: string
   );
 }
 
-function Lines({ invoice: { lines, currency } }: { invoice: InvoiceView }) {
+function Lines({ invoice }: { invoice: InvoiceView }) {
+  const { lines, currency } = invoice;
   if (!lines.length) return <p className="dimmed">{texts.noLines}</p>;
   const { description, quantity, unitPrice, tax, amount } = texts.columns;
   return (
@@ -134,7 +140,7 @@ function Lines({ invoice: { lines, currency } }: { invoice: InvoiceView }) {
         </thead>
         <tbody>
           {lines.map((line) => (
-            <LineRow key={line.id} line={line} currency={currency} />
+            <LineRow key={line.id} line={line} currency={currency} dayOf={(instant) => dateOf(invoice, instant)} />
           ))}
         </tbody>
       </table>
@@ -143,7 +149,7 @@ function Lines({ invoice: { lines, currency } }: { invoice: InvoiceView }) {
 }
 
 /** On narrow screens, quantity, price and tax are below the description. */
-function LineRow({ line, currency }: { line: Line; currency: string }) {
+function LineRow({ line, currency, dayOf }: { line: Line; currency: string; dayOf: (instant: string) => string }) {
   const { money } = useMoney();
   const { quantity, unitAmountCents, periodStart, periodEnd } = line;
   const price = money(unitAmountCents, currency);
@@ -153,7 +159,7 @@ function LineRow({ line, currency }: { line: Line; currency: string }) {
         {line.description}
         {periodStart && periodEnd && (
           <Text size="xs" c="dimmed">
-            {texts.range(formatDate(periodStart), formatDate(periodEnd))}
+            {texts.range(dayOf(periodStart), dayOf(periodEnd))}
           </Text>
         )}
         <Text size="xs" c="dimmed" className="narrow">
@@ -173,7 +179,7 @@ function LineRow({ line, currency }: { line: Line; currency: string }) {
 /** The percentages of a line, or null if it has none. */
 function taxText({ taxes, taxBehavior }: Line): string | null {
   if (!taxes.length) return null;
-  const percents = taxes.map(({ percent }) => `${percent} %`).join(' + ');
+  const percents = taxes.map(({ percent }) => `${percent}%`).join(' + ');
   return taxBehavior === 'INCLUSIVE' ? `${percents} ${texts.included}` : percents;
 }
 

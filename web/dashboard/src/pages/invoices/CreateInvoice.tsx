@@ -8,7 +8,8 @@ import { ActionDialog } from '../../parts/ActionDialog';
 import { CustomerField, type CustomerChoice } from '../../parts/CustomerField';
 import { Done } from '../../parts/Done';
 import { CountField, CurrencyField, errorAt, TextField, useValues } from '../../parts/fields';
-import { emptyLine, LineFields, lineInput, type Line } from '../../parts/LineFields';
+import { emptyLine, lineErrors, LineFields, lineInput, type Line } from '../../parts/LineFields';
+import { actionTexts } from '../../texts/customer';
 import { invoicesTexts } from '../../texts/invoices';
 
 const texts = invoicesTexts.new;
@@ -71,6 +72,7 @@ export function CreateInvoice({ onClose }: { onClose: () => void }) {
         />
         <CurrencyField
           label={invoicesTexts.currency}
+          {...(customer && !customer.currency ? { description: actionTexts.currencyHint } : {})}
           disabled={Boolean(customer?.currency)}
           value={currency}
           onChange={(chosen) => set('currency', chosen)}
@@ -84,9 +86,8 @@ export function CreateInvoice({ onClose }: { onClose: () => void }) {
             <LineFields
               line={line}
               currency={currency}
-              action={action}
-              path={`lines.${index}.`}
               onChange={change}
+              {...lineErrors(action, `lines.${index}.`)}
             />
             {lines.length > 1 && <RemoveLine number={index + 1} line={line.key} onRemove={remove} />}
           </fieldset>

@@ -70,11 +70,18 @@ export function variablesOf(search: InvoicesSearch, now: Date): InvoicesQueryVar
 export function Filters({ search, customer, onFilter }: {
   search: InvoicesSearch;
   /** The customer of the filter, once it is known. */
-  customer: { id: string; name: string } | null;
+  customer: { id: string; name: string; email: string } | null;
   onFilter: (changed: Partial<InvoicesSearch>) => void;
 }) {
   const [number, setNumber] = useState(search.number ?? '');
-  const ask = useDebouncedCallback((text: string) => onFilter({ number: text.trim() || undefined }), 250);
+  const [asked, setAsked] = useState(search.number);
+  if (asked !== search.number) {
+    setAsked(search.number);
+    // The address lost it, for example by a link to this page.
+    if (search.number === undefined) setNumber('');
+  }
+  // A number names one invoice, whatever the other filters say.
+  const ask = useDebouncedCallback((text: string) => onFilter(text.trim() ? { ...NO_FILTER, number: text.trim() } : { number: undefined }), 250);
   const statuses = [
     { value: OVERDUE, label: texts.overdue },
     ...STATUSES.map((value) => ({ value, label: common.invoiceStatus[value] })),

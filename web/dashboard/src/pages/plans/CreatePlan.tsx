@@ -75,7 +75,6 @@ export function CreatePlan({ onClose }: { onClose: () => void }) {
       />
       <SimpleGrid cols={2} spacing="sm">
         <MoneyField
-          key={values.currency}
           label={texts.fields.amount}
           required
           currency={values.currency}

@@ -33,7 +33,7 @@ const COLUMNS: readonly Column<PlanRowFragment>[] = [
 ];
 
 function taxOf({ taxRates, taxBehavior }: PlanRowFragment): string {
-  const rates = taxRates.map(({ name, percent }) => `${name} ${percent} %`).join(', ') || texts.taxByPlace;
+  const rates = taxRates.map(({ name, percent }) => `${name} ${percent}%`).join(', ') || texts.taxByPlace;
   return `${rates}, ${taxBehavior === 'INCLUSIVE' ? texts.taxIncluded : texts.taxAdded}`;
 }
 

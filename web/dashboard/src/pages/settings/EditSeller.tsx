@@ -1,4 +1,5 @@
 import { SimpleGrid } from '@mantine/core';
+import { useState } from 'react';
 import { useAction } from '../../app/useAction';
 import { UpdateSellerDocument } from '../../generated/settings/graphql';
 import { ActionDialog } from '../../parts/ActionDialog';
@@ -13,7 +14,9 @@ const ADDRESS = ['line1', 'line2', 'postalCode', 'city', 'country'] as const;
 const BANK = ['iban', 'bic', 'bankName'] as const;
 
 /** Makes a new version of the seller. Sends only what the person changed, so that it undoes nobody else's change. */
-export function EditSeller({ seller, onClose }: { seller: Seller | null; onClose: () => void }) {
+export function EditSeller({ seller: current, onClose }: { seller: Seller | null; onClose: () => void }) {
+  // As it was when the dialog opened: what others change meanwhile is not undone.
+  const [seller] = useState(current);
   const address = seller?.address;
   const bank = seller?.bankAccount;
   const before = {

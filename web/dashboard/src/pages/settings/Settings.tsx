@@ -19,7 +19,7 @@ type Opened = { dialog: 'seller' | 'rate' } | { dialog: 'archive'; rate: Rate };
 
 const COLUMNS: readonly Column<Rate>[] = [
   { id: 'name', header: texts.columns.name, cell: ({ name }) => <strong>{name}</strong> },
-  { id: 'percent', header: texts.columns.percent, align: 'right', cell: ({ percent }) => `${percent} %` },
+  { id: 'percent', header: texts.columns.percent, align: 'right', cell: ({ percent }) => `${percent}%` },
   { id: 'kind', header: texts.columns.kind, cell: ({ kind }) => texts.kinds[kind] },
   { id: 'category', header: texts.columns.category, cell: ({ category }) => (category ? texts.categories[category] : common.none) },
   { id: 'reason', header: texts.columns.reason, cell: ({ reason }) => reason ?? common.none },

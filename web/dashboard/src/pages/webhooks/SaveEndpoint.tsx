@@ -1,5 +1,5 @@
 import { Checkbox, MultiSelect } from '@mantine/core';
-import { useRef } from 'react';
+import { useRef, useState } from 'react';
 import { useAction } from '../../app/useAction';
 import { usePage } from '../../app/usePage';
 import {
@@ -24,12 +24,14 @@ interface Values {
 
 /** Creates an endpoint, or changes one. `onClose` gets the secret of a new endpoint. */
 export function SaveEndpoint({ endpoint, onClose }: { endpoint?: WebhookEndpointPartsFragment; onClose: (secret?: string) => void }) {
-  const { values, set } = useValues<Values>({
+  // As it was when the dialog opened: only what the person changed is sent.
+  const [before] = useState<Values>({
     url: endpoint?.url ?? '',
     description: endpoint?.description ?? '',
     eventTypes: endpoint?.eventTypes ?? [],
     testClocks: endpoint?.testClocks ?? false,
   });
+  const { values, set } = useValues(before);
   const issued = useRef<string | undefined>(undefined);
   const said = endpoint ? texts.editing : texts.creating;
   const input = { ...values, description: values.description || null };
@@ -46,7 +48,13 @@ export function SaveEndpoint({ endpoint, onClose }: { endpoint?: WebhookEndpoint
   const update = useAction({
     document: UpdateWebhookDocument,
     mutation: 'updateWebhookEndpoint',
-    input: () => ({ id: endpoint?.id ?? '', ...input }),
+    input: () => ({
+      id: endpoint?.id ?? '',
+      ...(values.url === before.url ? {} : { url: values.url }),
+      ...(values.description === before.description ? {} : { description: values.description || null }),
+      ...(values.eventTypes === before.eventTypes ? {} : { eventTypes: values.eventTypes }),
+      ...(values.testClocks === before.testClocks ? {} : { testClocks: values.testClocks }),
+    }),
     done: () => <Done text={texts.editing.done} />,
   });
   const action = endpoint ? update : create;

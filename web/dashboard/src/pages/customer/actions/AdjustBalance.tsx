@@ -37,13 +37,13 @@ export function AdjustBalance({ customer, onClose }: { customer: { id: string; c
       {!customer.currency && (
         <CurrencyField
           label={actionTexts.currency}
+          description={actionTexts.currencyHint}
           value={values.currency}
           onChange={(currency) => set('currency', currency)}
           {...errorAt(action, 'currency')}
         />
       )}
       <MoneyField
-        key={values.currency}
         label={actionTexts.amount}
         description={texts.hint}
         required

@@ -52,7 +52,7 @@ export function Cancel({ id, onClose }: { id: string; onClose: () => void }) {
       intro={texts.intro}
       submit={texts.submit}
       danger
-      disabled={incomplete}
+      disabled={incomplete || preview.waiting}
       onClose={onClose}
     >
       <Radio.Group label={texts.when} value={when} onChange={(next) => set('when', next as When)}>
@@ -75,11 +75,11 @@ export function Cancel({ id, onClose }: { id: string; onClose: () => void }) {
         <Checkbox label={texts.credit} checked={values.credit} onChange={(event) => set('credit', event.currentTarget.checked)} />
       )}
       {!incomplete && (
-        <PreviewArea waiting={preview.waiting} problems={previewed?.userErrors ?? []}>
+        <PreviewArea preview={preview} problems={previewed?.userErrors ?? []}>
           {previewed?.endsAt && (
             <Text size="sm">{when === 'now' ? texts.endsNow : texts.ends(formatTime(previewed.endsAt))}</Text>
           )}
-          {previewed?.invoices?.map((invoice) => <InvoicePreview key={invoice.periodStart} invoice={invoice} />)}
+          {previewed?.invoices?.map((invoice, place) => <InvoicePreview key={place} invoice={invoice} />)}
         </PreviewArea>
       )}
     </ActionDialog>

@@ -1,4 +1,5 @@
 import { SimpleGrid, Stack, Text } from '@mantine/core';
+import { useState } from 'react';
 import { useMoney } from '../../../app/format';
 import { useAction } from '../../../app/useAction';
 import { usePreview } from '../../../app/usePreview';
@@ -26,7 +27,9 @@ interface Values {
   mode: Mode;
 }
 
-export function ChangePlan({ subscription, onClose }: { subscription: SubscriptionPartsFragment; onClose: () => void }) {
+export function ChangePlan({ subscription: current, onClose }: { subscription: SubscriptionPartsFragment; onClose: () => void }) {
+  // As it was when the dialog opened: what others change meanwhile is not undone.
+  const [subscription] = useState(current);
   const { values, set } = useValues<Values>({
     planId: subscription.plan.id,
     quantity: subscription.quantity,
@@ -64,7 +67,7 @@ export function ChangePlan({ subscription, onClose }: { subscription: Subscripti
       title={texts.title}
       intro={`${texts.intro} ${texts.modeHint}`}
       submit={texts.submit}
-      disabled={unchanged}
+      disabled={unchanged || preview.waiting}
       size={860}
       onClose={onClose}
     >
@@ -105,7 +108,7 @@ export function ChangePlan({ subscription, onClose }: { subscription: Subscripti
           </Terms>
         )}
         {!unchanged && (
-          <PreviewArea waiting={preview.waiting} problems={previewed?.userErrors ?? []}>
+          <PreviewArea preview={preview} problems={previewed?.userErrors ?? []}>
             {previewed?.invoice && <InvoicePreview title={texts.invoice} invoice={previewed.invoice} />}
             {previewed?.nextInvoice && <InvoicePreview title={texts.nextInvoice} invoice={previewed.nextInvoice} />}
           </PreviewArea>

@@ -103,7 +103,7 @@ export function CreditNote({ invoice, onClose }: { invoice: Invoice; onClose: ()
         {...errorAt(action, 'memo')}
       />
       {!incomplete && (
-        <PreviewArea waiting={waiting} problems={previewed?.userErrors ?? []}>
+        <PreviewArea preview={values.to === 'refund' ? second : first} problems={previewed?.userErrors ?? []}>
           {note && (
             <section className="preview" aria-label={texts.title(invoice.number ?? '')}>
               <dl className="amounts">

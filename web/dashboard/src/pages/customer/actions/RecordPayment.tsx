@@ -25,7 +25,8 @@ export function RecordPayment({ customer, invoice, outstandingCents, onClose }: 
   customer: { id: string; currency?: string | null };
   /** The payment is for this invoice alone. */
   invoice?: { id: string; number?: string | null };
-  outstandingCents: number;
+  /** Null if it is not known. */
+  outstandingCents: number | null;
   onClose: () => void;
 }) {
   const { money } = useMoney();
@@ -65,13 +66,13 @@ export function RecordPayment({ customer, invoice, outstandingCents, onClose }: 
       {!customer.currency && (
         <CurrencyField
           label={actionTexts.currency}
+          description={actionTexts.currencyHint}
           value={values.currency}
           onChange={(currency) => set('currency', currency)}
           {...errorAt(action, 'currency')}
         />
       )}
       <MoneyField
-        key={values.currency}
         label={actionTexts.amount}
         required
         autoFocus
@@ -103,7 +104,9 @@ export function RecordPayment({ customer, invoice, outstandingCents, onClose }: 
       />
       <Checkbox
         label={texts.over}
-        description={(invoice ? texts.overHintFor : texts.overHint)(money(outstandingCents, values.currency))}
+        {...(outstandingCents === null
+          ? {}
+          : { description: (invoice ? texts.overHintFor : texts.overHint)(money(outstandingCents, values.currency)) })}
         checked={values.allowOverpayment}
         onChange={(event) => set('allowOverpayment', event.currentTarget.checked)}
       />

@@ -49,7 +49,7 @@ export function Subscribe({ customer, onClose }: { customer: { id: string; curre
       title={texts.title}
       intro={texts.intro}
       submit={texts.submit}
-      disabled={!values.planId}
+      disabled={!values.planId || preview.waiting}
       size="lg"
       onClose={onClose}
     >
@@ -85,7 +85,7 @@ export function Subscribe({ customer, onClose }: { customer: { id: string; curre
         />
       </SimpleGrid>
       {values.planId && (
-        <PreviewArea waiting={preview.waiting} problems={previewed?.userErrors ?? []}>
+        <PreviewArea preview={preview} problems={previewed?.userErrors ?? []}>
           {previewed?.invoice && <InvoicePreview invoice={previewed.invoice} />}
         </PreviewArea>
       )}

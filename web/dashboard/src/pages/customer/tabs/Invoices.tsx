@@ -70,6 +70,7 @@ export function Invoices({ id }: { id: string }) {
         {({ customer }) => (
           <DataTable
             label={texts.tabs.invoices}
+            name="customer-invoices"
             columns={columns}
             rows={customer?.invoices.nodes ?? []}
             list={list}

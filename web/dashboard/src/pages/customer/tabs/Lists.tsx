@@ -64,6 +64,7 @@ export function CreditNotes({ id }: { id: string }) {
       {({ customer }) => (
         <DataTable
           label={texts.tabs.creditNotes}
+          name="customer-credit-notes"
           columns={NOTES}
           rows={customer?.creditNotes.nodes ?? []}
           list={list}
@@ -79,7 +80,7 @@ export function CreditNotes({ id }: { id: string }) {
 function Off({ coupon }: { coupon: Discount['coupon'] }) {
   const { money } = useMoney();
   const { percentOff, amountOffCents, currency } = coupon;
-  if (percentOff) return <>{percentOff} %</>;
+  if (percentOff) return <>{percentOff}%</>;
   return <>{amountOffCents && currency ? money(amountOffCents, currency) : common.none}</>;
 }
 
