@@ -137,7 +137,7 @@ def started(kind: Kind, database: BenchDatabase, folder: Path, processors: set[i
     port = free_port()
     headers = {}
     if tuple(kind.command[: len(BILLING)]) == BILLING:
-        token = database.billing("keys", "create", "--name", "bench", "--scope", "write")
+        token = database.billing("keys", "create", "--name", "bench", "--scope", "admin")
         headers["Authorization"] = f"Bearer {token}"
     environment = {
         **os.environ,
