@@ -1,4 +1,5 @@
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
 from sqlalchemy import DDL, BigInteger, CheckConstraint, Identity, Index, Integer, UniqueConstraint, event, text
@@ -9,6 +10,9 @@ from billing.ids import CustomerId
 from billing.limits import MAX_ACTOR
 from db.models.base import Base, check_enum, check_length
 from db.models.types import TransactionId
+
+Place: TypeAlias = tuple[int, int]
+"""A place in the feed: a transaction id and a position."""
 
 EVENT_XID = """
     CREATE FUNCTION event_xid() RETURNS xid8 LANGUAGE sql STABLE PARALLEL RESTRICTED

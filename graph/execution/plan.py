@@ -324,11 +324,8 @@ NOT_SELECTED = object()
 
 
 def is_plannable(operation: OperationDefinitionNode) -> bool:
-    """Returns True if an operation can be planned: not a subscription, and without directives on the operation.
-
-    Such a directive could change how errors are handled.
-    """
-    return operation.operation is not OperationType.SUBSCRIPTION and not operation.directives
+    """Returns True if an operation can be planned: it has no directives, which could change how errors are handled."""
+    return not operation.directives
 
 
 def unwrapped(type_: Any) -> tuple[tuple[bool, ...], GraphQLNamedType]:

@@ -50,6 +50,11 @@ def plain_message(message: str) -> str:
     return message
 
 
+def error_document(message: str, code: ErrorCode) -> dict[str, Any]:
+    """Returns an error as it stands in a response."""
+    return {"message": message, "extensions": {"code": code}}
+
+
 def formatted(
     error: GraphQLError, *, suggestions: bool = True, before: bool = False, changed: bool = False
 ) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from typing import TypeAlias
 
 from sqlalchemy import text
 
 from db.database import Database
 from db.driver.errors import is_unavailable
+from db.models.events import Place
 
 logger = logging.getLogger("billing.live")
 
@@ -15,9 +15,6 @@ POLL_SECONDS = 0.2
 """Time between two looks at the feed while somebody waits for events, in seconds."""
 RETRY_SECONDS = 1
 """Time until the next look if the database did not respond, in seconds."""
-
-Place: TypeAlias = tuple[int, int]
-"""A place in the feed: a transaction id and a position."""
 
 NEWEST = text("SELECT xid, position FROM events WHERE xid < event_horizon() ORDER BY xid DESC, position DESC LIMIT 1")
 

@@ -11,8 +11,7 @@ from time import perf_counter
 from typing import Any
 
 import orjson
-from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
-from graphql import execute as execute_by_object
+from graphql import ExecutionResult, GraphQLError, OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -21,17 +20,18 @@ from starlette.websockets import WebSocket
 from db.access.scope import RowBudget
 from db.database import Database
 from graph.error_codes import ErrorCode
-from graph.execution import ResponseTooLarge, execute, is_plannable
+from graph.execution import ResponseTooLarge
 from graph.observability.exchange import Exchange, current
 from graph.schema.fields.access import Access
 from graph.schema.fields.context import Clock, Context
 from graph.schema.root import core_schema
 from graph.server.authenticator import Authenticator, RateLimited, Unauthenticated
 from graph.server.dashboard import dashboard_documents
-from graph.server.errors import BUSY, MAYBE_CHANGED, formatted
-from graph.server.live import Interrupted, Live, Rejected, Subscription
+from graph.server.errors import BUSY, MAYBE_CHANGED, error_document, formatted
+from graph.server.executing import execute_operation
+from graph.server.live import RIGHTS_CHANGED, Interrupted, Live, Rejected, Subscription
 from graph.server.playground import playground_page
-from graph.server.query_documents import PLANNED_FIELDS_PER_ROW, QueryDocument, QueryDocuments
+from graph.server.query_documents import PLANNED_FIELDS_PER_ROW, QueryDocuments
 from graph.server.requests import (
     GRAPHQL_JSON,
     JSON,
@@ -163,7 +163,7 @@ class GraphQLEndpoint:
                     raise Rejected(error_document(refusal.message, refusal.code)) from None
                 raise Interrupted(refusal.message) from None
             if rights != access:
-                raise Rejected(error_document("The rights of this key have changed.", ErrorCode.FORBIDDEN))
+                raise Rejected(error_document(RIGHTS_CHANGED, ErrorCode.FORBIDDEN))
 
         return streaming_response(stream, recheck)
 
@@ -260,7 +260,9 @@ class GraphQLEndpoint:
                 return self._refused(cost.errors)
             context = Context(self._database, self._clock, self._settings, access, rows)
             began = asyncio.get_running_loop().time()
-            execution = self._execute(document, operation, asked.variables, context)
+            execution = execute_operation(
+                document, operation, asked.variables, context, max_bytes=self._settings.limits.response_bytes
+            )
             if exchange.tracing is not None:
                 execution = exchange.tracing.operation(execution)
             try:
@@ -281,35 +283,6 @@ class GraphQLEndpoint:
         answer = self._answer_of(result, cost.nodes, rows, changed=context.changed)
         late = not changes and asyncio.get_running_loop().time() - began > self._settings.limits.seconds
         return self._broken_off(TimeoutError(), exchange, changes=False, changed=False) if late else answer
-
-    async def _execute(
-        self,
-        document: QueryDocument,
-        operation: OperationDefinitionNode,
-        variables: dict[str, Any] | None,
-        context: Context,
-    ) -> ExecutionResult:
-        assert document.node is not None
-        assert document.plans is not None
-        if self._settings.fast_executor and is_plannable(operation):
-            return await execute(
-                core_schema,
-                document.plans,
-                operation,
-                variables=variables,
-                context=context,
-                hide_suggestions=not self._settings.suggestions,
-                max_bytes=self._settings.limits.response_bytes,
-            )
-        result = execute_by_object(
-            core_schema,
-            document.node,
-            context_value=context,
-            variable_values=variables,
-            operation_name=operation.name.value if operation.name else None,
-            hide_suggestions=not self._settings.suggestions,
-        )
-        return result if isinstance(result, ExecutionResult) else await result
 
     def _charge_message(self, access: Access, size: int) -> None:
         """Charges a message of a stream, like a small response."""
@@ -443,10 +416,6 @@ def is_empty(data: Mapping[str, Any] | None) -> bool:
 
 def is_retryable(error: Mapping[str, Any]) -> bool:
     return error["extensions"]["code"] in (ErrorCode.UNAVAILABLE, ErrorCode.OVERLOADED)
-
-
-def error_document(message: str, code: ErrorCode) -> dict[str, Any]:
-    return {"message": message, "extensions": {"code": code}}
 
 
 def refusal_response(refusal: Refusal, media_type: str) -> Response:

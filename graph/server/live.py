@@ -12,27 +12,27 @@ from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import orjson
 from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitionNode, VariableNode
-from graphql import execute as execute_by_object
 
 from db.access.scope import RowBudget
 from db.database import Database
+from db.models.events import Place
 from graph.error_codes import ErrorCode
-from graph.execution import BATCH, ResponseTooLarge, execute
+from graph.execution import BATCH, ResponseTooLarge
 from graph.execution.variables import coerced_variables
 from graph.observability.exchange import EXCHANGE, Exchange, new_request_id
 from graph.observability.middleware import ENDPOINT
 from graph.schema.fields.access import Access
 from graph.schema.fields.context import Clock, Context
-from graph.schema.fields.cursors import decode_cursor
 from graph.schema.fields.errors import bad_user_input
 from graph.schema.root import core_schema
-from graph.schema.types.events import FEED, FEED_LISTING, end_of_feed
+from graph.schema.types.events import FEED_LISTING, end_of_feed, place_of
 from graph.server.errors import formatted
-from graph.server.feed_watch import FeedWatch, Place
+from graph.server.executing import execute_operation
+from graph.server.feed_watch import FeedWatch
 from graph.server.query_documents import QueryDocument
 from graph.settings import Settings
 
@@ -56,6 +56,8 @@ EVENT_ROWS = 2_000
 """Maximum number of rows that are read for one event."""
 EVENT_BYTES = 256_000
 """Maximum size of the result for one event, in bytes."""
+
+RIGHTS_CHANGED = "The rights of this key have changed."
 
 
 class Rejected(Exception):
@@ -256,7 +258,14 @@ class Live:
         context = self._context(subscription)
         try:
             async with asyncio.timeout(self.settings.limits.seconds):
-                return await self._execute(subscription, context, edge)
+                return await execute_operation(
+                    subscription.document,
+                    subscription.operation,
+                    subscription.variables,
+                    context,
+                    root_value=edge,
+                    max_bytes=EVENT_BYTES,
+                )
         except ResponseTooLarge:
             return failed(
                 f"The result would have more than {EVENT_BYTES} bytes. Select fewer fields.", ErrorCode.COST_LIMIT
@@ -268,32 +277,6 @@ class Live:
             )
         finally:
             await context.close()
-
-    async def _execute(self, subscription: Subscription, context: Context, edge: Any) -> ExecutionResult:
-        document, operation = subscription.document, subscription.operation
-        assert document.node is not None
-        assert document.plans is not None
-        if self.settings.fast_executor and not operation.directives:
-            return await execute(
-                core_schema,
-                document.plans,
-                operation,
-                variables=subscription.variables,
-                root_value=edge,
-                context=context,
-                hide_suggestions=not self.settings.suggestions,
-                max_bytes=EVENT_BYTES,
-            )
-        result = execute_by_object(
-            core_schema,
-            document.node,
-            root_value=edge,
-            context_value=context,
-            variable_values=dict(subscription.variables),
-            operation_name=operation.name.value if operation.name else None,
-            hide_suggestions=not self.settings.suggestions,
-        )
-        return result if isinstance(result, ExecutionResult) else await result
 
     def _context(self, subscription: Subscription) -> Context:
         return Context(self._database, self._clock, self.settings, subscription.access, RowBudget(EVENT_ROWS))
@@ -338,7 +321,7 @@ class Channel:
     async def _run(self) -> None:
         try:
             cursor = (await self._live.page(self._subscription, None)).cursor
-            self.begun.set_result(place_of(cursor))
+            self.begun.set_result(place_of(cursor, "after"))
             while True:
                 # Taken before the events are read, so that none is overlooked.
                 change = self._live.watch.change()
@@ -420,8 +403,8 @@ class Stream:
         page = self._live.page
         end = (await page(self.subscription, None)).cursor
         cursor = self.subscription.after or end
-        self._place = place_of(cursor)
-        if self._place > place_of(end):
+        self._place = place_of(cursor, "after")
+        if self._place > place_of(end, "after"):
             raise Rejected(bad_user_input("`after` is a cursor of another database.").formatted)
         began = await asyncio.shield(channel.begun)
         while not channel.reaches(self._place) and self._ended is None:
@@ -438,9 +421,3 @@ class Stream:
 
 def failed(message: str, code: ErrorCode) -> ExecutionResult:
     return ExecutionResult(None, [GraphQLError(message, extensions={"code": code})])
-
-
-def place_of(cursor: str) -> Place:
-    """Returns the place in the feed of a valid cursor of `events`."""
-    xid, position = decode_cursor("events", FEED, cursor, "after")
-    return cast("Place", (xid, position))

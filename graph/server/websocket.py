@@ -17,7 +17,8 @@ from db.driver.errors import is_overloaded, is_unavailable
 from graph.error_codes import ErrorCode
 from graph.schema.fields.access import Access
 from graph.schema.fields.scalars import is_storable
-from graph.server.live import Interrupted, Live, Rejected, Stream, Subscription, TooSlow
+from graph.server.errors import error_document
+from graph.server.live import RIGHTS_CHANGED, Interrupted, Live, Rejected, Stream, Subscription, TooSlow
 from graph.server.requests import GraphQLRequest, Refusal, request_of
 
 logger = logging.getLogger("billing.live")
@@ -216,11 +217,13 @@ class Connection:
     def _stream(self, payload: dict[str, Any], access: Access) -> Stream:
         """Opens the stream that a payload asks for. Raises `Rejected`."""
         if len(self._operations) >= MAX_OPERATIONS:
-            raise rejected(f"A connection may have at most {MAX_OPERATIONS} streams.", ErrorCode.OVERLOADED)
+            raise Rejected(
+                error_document(f"A connection may have at most {MAX_OPERATIONS} streams.", ErrorCode.OVERLOADED)
+            )
         try:
             return self._live.stream(self._subscribe(request_of(payload), access))
         except Refusal as refusal:
-            raise rejected(refusal.message, refusal.code) from None
+            raise Rejected(error_document(refusal.message, refusal.code)) from None
 
     async def _run(self, id_: str, stream: Stream) -> None:
         """Sends the results of a stream until it ends."""
@@ -257,7 +260,7 @@ class Connection:
             if idle >= IDLE_SECONDS:
                 raise Closed(GOING_AWAY, "The connection has no streams.")
             if self._authorization is not None and await self._admitted() != self._access:
-                raise Closed(FORBIDDEN, "The rights of this key have changed.")
+                raise Closed(FORBIDDEN, RIGHTS_CHANGED)
             if waited >= HEARTBEAT_SECONDS:
                 waited = 0
                 await self._send({"type": "ping"})
@@ -268,10 +271,6 @@ class Connection:
     async def _send_text(self, text: str) -> None:
         async with self._sending:
             await self._socket.send_text(text)
-
-
-def rejected(message: str, code: ErrorCode) -> Rejected:
-    return Rejected({"message": message, "extensions": {"code": code}})
 
 
 def id_of(message: Mapping[str, Any]) -> str:

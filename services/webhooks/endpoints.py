@@ -25,13 +25,11 @@ from billing.validation import UNCHANGED, Unchanged, optional_text
 from billing.webhooks import OLD_SECRET_FOR, TEST_TYPE, WEBHOOK_SECRET_BYTES, message_to_test, secret_text
 from db.models import WebhookDelivery, WebhookEndpoint, WebhookProgress
 from db.models.base import mark_changed
+from db.models.events import Place
 from db.models.types import TransactionId
 from db.queries.webhooks import REPLAY_BY_ID, SKIP, START_AGAIN
 from services.events import record
 from services.idempotency import Outcome
-
-Place = tuple[int, int]
-"""A place in the event feed: a transaction id and a position."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """Mutations of webhook endpoints. Secrets are shown only once, so a retry creates another endpoint or secret."""
 
-from typing import cast
-
 import strawberry
 
 from billing import limits
@@ -12,15 +10,13 @@ from billing.validation import UNCHANGED, Unchanged
 from billing.webhooks import OLD_SECRET_FOR, SECRET_PREFIX
 from db.queries.lookups import webhook_deliveries_by_id
 from graph.schema.fields.context import Info
-from graph.schema.fields.cursors import decode_cursor
 from graph.schema.fields.edges import edge
 from graph.schema.fields.payloads import Payload, given, made_webhook_endpoint, mutation, payload
 from graph.schema.fields.scalars import parse_id
-from graph.schema.types.events import FEED
+from graph.schema.types.events import place_of
 from graph.schema.types.webhooks import WebhookDelivery, WebhookEndpoint
 from services.idempotency import Outcome
 from services.webhooks import endpoints
-from services.webhooks.endpoints import Place
 from services.webhooks.targets import require_reachable
 
 URL = (
@@ -154,11 +150,6 @@ class ReplayWebhooksPayload(Payload):
     webhook_endpoint: WebhookEndpoint | None = made_webhook_endpoint("The endpoint.")
 
 
-def place(cursor: str, argument: str) -> Place:
-    """Returns the place in the feed of a cursor of `events`. Raises a `BAD_USER_INPUT` error if it is none."""
-    return cast("Place", decode_cursor("events", FEED, cursor, argument))
-
-
 @strawberry.type
 class WebhookMutations:
     @mutation(
@@ -226,7 +217,7 @@ class WebhookMutations:
     async def enable_webhook_endpoint(
         self, info: Info, input: EnableWebhookEndpointInput
     ) -> EnableWebhookEndpointPayload:
-        after = None if input.after is None else place(input.after, "after")
+        after = None if input.after is None else place_of(input.after, "after")
         made = await info.context.change(
             lambda session: endpoints.enable_webhook_endpoint(
                 session, endpoint_id=WebhookEndpointId(parse_id(input.id)), after=after, now=info.context.now()
@@ -278,7 +269,7 @@ class WebhookMutations:
         if ranged == bool(input.delivery_ids) or (input.after is None) != (input.until is None):
             raise InvalidInput("Give either `after` and `until`, or `deliveryIds`.", "delivery_ids")
         if input.after is not None and input.until is not None:
-            after, until = place(input.after, "after"), place(input.until, "until")
+            after, until = place_of(input.after, "after"), place_of(input.until, "until")
             made = await info.context.change(
                 lambda session: endpoints.replay_range(session, endpoint_id=endpoint_id, after=after, until=until)
             )

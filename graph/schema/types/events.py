@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from functools import partial
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, cast
 
 import strawberry
 
 from billing.enums import API_ACTOR, CUSTOMER_ACTOR, KEY_ACTOR, ApiKeyScope, EventType, ObjectType
 from billing.event_fields import fields_of
 from db import models
+from db.models.events import Place
 from db.models.kinds import KINDS
 from db.queries.conditions import Condition
 from db.queries.lookups import by_id, customers_by_id, event_horizons
@@ -364,6 +365,11 @@ async def end_of_feed(context: Context) -> str:
     horizon = await context.loaders.load(event_horizons, WHOLE)
     # No event has position 0, so this is before all events of the transaction, and after those that are visible.
     return encode_cursor("events", FEED, (horizon, 0))
+
+
+def place_of(cursor: str, argument: str) -> Place:
+    """Returns the place in the feed of a cursor of `events`. Raises a `BAD_USER_INPUT` error if it is none."""
+    return cast("Place", decode_cursor("events", FEED, cursor, argument))
 
 
 class SourceEvent:
