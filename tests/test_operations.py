@@ -22,6 +22,7 @@ from cli.environment import settings_of
 from cli.main import app
 from cli.settings import Configuration
 from db.database import Database
+from graph.observability.live_counts import LiveCounts
 from graph.observability.metrics import DatabaseMetrics, Metrics
 from graph.server.app import create_app
 from graph.settings import Settings
@@ -118,7 +119,7 @@ def test_the_settings_are_there() -> None:
 
 
 def test_each_metric_is_explained_and_no_other() -> None:
-    metrics = Metrics(Database("postgresql://nobody@127.0.0.1:1/nothing"))
+    metrics = Metrics(Database("postgresql://nobody@127.0.0.1:1/nothing"), LiveCounts())
     figures = DatabaseMetrics(
         holds=0, due_since=None, webhooks_since={uuid4(): None}, webhooks_disabled=0, now=datetime.now(UTC)
     )

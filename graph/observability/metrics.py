@@ -25,6 +25,7 @@ from billing.webhooks import Answer
 from db.database import Database
 from graph.observability import METRICS_FOLDER
 from graph.observability.exchange import Exchange
+from graph.observability.live_counts import LiveCounts
 from graph.observability.middleware import FAILURES
 from services.ticks import Tick
 
@@ -43,7 +44,7 @@ CLIENT_GONE = "499"
 class Metrics:
     """The metrics of one worker. `text` returns those of all workers."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, live: LiveCounts) -> None:
         self._registry = CollectorRegistry()
         self._requests = self._counter("http_requests", "HTTP requests answered.", "route", "status")
         self._operations = self._counter("operations", "GraphQL operations, by result.", "operation", "type", "result")
@@ -76,6 +77,8 @@ class Metrics:
             self._attempts.labels(result)
         self._database = database
         self._watch(database)
+        self._live = live
+        self._watch_streams(live)
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(f"billing_{name}", documentation, labels, registry=self._registry)
@@ -98,7 +101,34 @@ class Metrics:
             self._waits[name] = []
             pool.waited = (*pool.waited, self._waits[name].append)
 
-    def look_at_pools(self) -> None:
+    def _watch_streams(self, live: LiveCounts) -> None:
+        self._streams = Gauge(
+            "billing_live_streams",
+            "Live streams that have caught up with the feed.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self._messages = self._counter("live_messages", "Events that live streams took.")
+        self._too_slow = self._counter("live_slow_clients", "Live streams closed because their client did not read.")
+        self._seen_messages = self._seen_too_slow = 0
+        lag = Histogram(
+            "billing_live_lag_seconds",
+            "Age of an event when its result for a live stream is ready.",
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        live.on_result.append(lag.observe)
+
+    def look(self) -> None:
+        """Records the state of pools and streams, and what they have done since the last call."""
+        self._look_at_pools()
+        live = self._live
+        self._streams.set(live.streams)
+        self._messages.inc(live.messages - self._seen_messages)
+        self._too_slow.inc(live.too_slow - self._seen_too_slow)
+        self._seen_messages, self._seen_too_slow = live.messages, live.too_slow
+
+    def _look_at_pools(self) -> None:
         """Records the connections in use, and the waits for connections since the last call."""
         waits = {name: kept.copy() for name, kept in self._waits.items()}
         # Clear first: if anything below failed, the lists would grow without bound.
@@ -147,7 +177,7 @@ class Metrics:
 
     def text(self, figures: "DatabaseMetrics | None") -> bytes:
         """Returns all metrics in Prometheus text format. `figures` is None if the database does not respond."""
-        self.look_at_pools()
+        self.look()
         found = CollectorRegistry()
         found.register(DatabaseCollector(figures))
         return generate_latest(self._all()) + generate_latest(found)

@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, WebSocketRoute
 
 from db.database import CLOSE_SECONDS, Database
+from graph.observability.live_counts import LiveCounts
 from graph.observability.middleware import Backlog, ObservabilityMiddleware
 from graph.schema.fields.context import Clock
 from graph.server.dashboard import dashboard_routes
@@ -55,7 +56,7 @@ def create_app(
     settings = settings or Settings()
     health = Health(database)
     graphql = GraphQLEndpoint(database, clock, settings)
-    metrics = metrics_of(database) if settings.metrics else None
+    metrics = metrics_of(database, graphql.live.counts) if settings.metrics else None
     listeners = {} if metrics is None else {"on_tick": metrics.renewed}
     backlog = Backlog(log_requests=settings.log_requests, counts=metrics)
 
@@ -74,13 +75,13 @@ def create_app(
         async with Sender(private_targets=settings.webhook_private_targets) as sender:
             await deliver_forever(database, clock, sender, **attempted)
 
-    async def watch_pools() -> None:
+    async def record_metrics() -> None:
         # `/metrics` may be served by another worker, which only sees what this one has recorded.
         while metrics is not None:
             try:
-                metrics.look_at_pools()
+                metrics.look()
             except Exception:
-                logger.exception("cannot read the state of the connection pools")
+                logger.exception("cannot record the metrics of connections and streams")
             await asyncio.sleep(1)
 
     @asynccontextmanager
@@ -90,7 +91,7 @@ def create_app(
             asyncio.create_task(watching)
             for watching in (
                 *(renew_while_serving(), deliver_while_serving(), graphql.live.run()),
-                *(watch_pools(), watch_descriptors()),
+                *(record_metrics(), watch_descriptors()),
             )
         ]
         yield
@@ -125,11 +126,11 @@ def create_app(
     )
 
 
-def metrics_of(database: Database) -> "Metrics":
+def metrics_of(database: Database, live: LiveCounts) -> "Metrics":
     # Imported only if metrics are on: prometheus-client is large, and reads the workers' folder when it is imported.
     from graph.observability.metrics import Metrics
 
-    return Metrics(database)
+    return Metrics(database, live)
 
 
 CROSS_ORIGIN_HEADERS = (

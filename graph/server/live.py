@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -24,6 +25,7 @@ from graph.error_codes import ErrorCode
 from graph.execution import BATCH, ResponseTooLarge
 from graph.execution.variables import coerced_variables
 from graph.observability.exchange import EXCHANGE, Exchange, new_request_id
+from graph.observability.live_counts import LiveCounts
 from graph.observability.middleware import ENDPOINT
 from graph.schema.fields.access import Access
 from graph.schema.fields.context import Clock, Context
@@ -78,9 +80,10 @@ class TooSlow(Interrupted):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """The result for an event, as JSON, and the place of the event in the feed."""
+    """The result for an event, as JSON, the place of the event in the feed, and when it was recorded."""
 
     place: Place
+    recorded_at: datetime
     body: bytes
 
 
@@ -129,10 +132,11 @@ class Live:
     def __init__(
         self, database: Database, clock: Clock, settings: Settings, charge: Callable[[Access, int], None]
     ) -> None:
+        """`charge` charges a caller for a message of so many bytes."""
         self._database, self._clock, self.settings = database, clock, settings
-        self.charge = charge
-        """Charges a caller for a message of this many bytes."""
+        self._charge = charge
         self.watch = FeedWatch(database)
+        self.counts = LiveCounts()
         self._channels: dict[object, Channel] = {}
         self._streams: set[Stream] = set()
         self._callers: Counter[str] = Counter()
@@ -203,6 +207,17 @@ class Live:
             if not self._streams:
                 self.watch.rest()
 
+    def took(self, stream: "Stream", message: Message) -> None:
+        """Counts a message that a stream took, and charges its caller."""
+        self.counts.messages += 1
+        self._charge(stream.subscription.access, len(message.body))
+
+    def published(self, message: Message) -> None:
+        """Tells the metrics the age of an event whose result is ready."""
+        age = (self._clock() - message.recorded_at).total_seconds()
+        for call in self.counts.on_result:
+            call(age)
+
     def forget(self, channel: "Channel") -> None:
         """Makes new streams open another channel: this one has failed."""
         for key, each in [*self._channels.items()]:
@@ -232,7 +247,9 @@ class Live:
             await context.close()
         messages = []
         for edge in edges:
-            message = Message((edge.node.xid, edge.node.position), await self._result(subscription, edge))
+            event = edge.node
+            body = await self._result(subscription, edge)
+            message = Message((event.xid, event.position), datetime.fromisoformat(event.recorded_at), body)
             messages.append(message)
             publish(message)
             await asyncio.sleep(0)
@@ -339,6 +356,7 @@ class Channel:
                 stream.end(error)
 
     def _add(self, message: Message) -> None:
+        self._live.published(message)
         self._kept.append(message)
         self._kept_bytes += len(message.body)
         while len(self._kept) > KEPT_EVENTS or self._kept_bytes > KEPT_BYTES:
@@ -370,6 +388,7 @@ class Stream:
         self._bytes += len(message.body)
         if len(self._waiting) > MAX_WAITING or self._bytes > MAX_WAITING_BYTES:
             self._waiting.clear()
+            self._live.counts.too_slow += 1
             self.end(TooSlow("The client reads too slowly. Continue after the last event that you received."))
         self._wake.set()
 
@@ -384,12 +403,13 @@ class Stream:
             async for body in self._catch_up(channel):
                 yield body
             channel.join(self)
+            self._live.counts.streams += 1
             try:
                 while True:
                     while self._waiting:
                         message = self._waiting.popleft()
                         self._bytes -= len(message.body)
-                        self._live.charge(self.subscription.access, len(message.body))
+                        self._live.took(self, message)
                         yield message.body
                     if self._ended is not None:
                         raise self._ended
@@ -397,6 +417,7 @@ class Stream:
                     await self._wake.wait()
             finally:
                 channel.leave(self)
+                self._live.counts.streams -= 1
 
     async def _catch_up(self, channel: Channel) -> AsyncIterator[bytes]:
         """Yields the results for events that the channel has not kept. Afterwards, the stream can join it."""
@@ -412,7 +433,7 @@ class Stream:
             cursor = read.cursor
             for message in read.messages:
                 self._place = message.place
-                self._live.charge(self.subscription.access, len(message.body))
+                self._live.took(self, message)
                 yield message.body
             if not read.has_more:
                 # It was read after the channel began, so nothing before that is missing.

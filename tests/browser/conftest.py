@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from playwright.async_api import Browser, Locator, Page, Request, Response, async_playwright
+from playwright.async_api import Browser, Locator, Page, Request, Response, async_playwright, expect
 
 from db.database import Database
 from graph.schema.fields.context import Clock
@@ -26,6 +26,7 @@ FLAGS = (
     *("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
 )
 PATIENCE_MS = 1000 * PATIENCE_SECONDS
+expect.set_options(timeout=PATIENCE_MS)
 READ = """
     name => window.__MONACO.editor.getModels().find(model => model.uri.path.endsWith(name)).getValue()
 """

@@ -10,7 +10,7 @@ from tests.clients.node import HERE, PROJECT, Workspace
 
 SDL = PROJECT.joinpath("schema.graphql").read_text(encoding="utf-8")
 
-ROOTS = {"query": "Query", "mutation": "Mutation", "subscription": "undefined"}
+ROOTS = {"query": "Query", "mutation": "Mutation", "subscription": "EventStream"}
 
 
 def read_in_javascript(workspace: Workspace, sdl: str) -> object:

@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -33,11 +34,11 @@ EVENTS = """
 async def listening(
     database: Database, clock: TestClock, settings: Settings, *, send_buffer: int | None = None
 ) -> AsyncIterator[str]:
-    """Yields the address, such as `127.0.0.1:12345`, of a server as `billing serve` runs it.
+    """Yields the address, such as `127.0.0.1:12345`, of a server as `billing serve` runs it, with metrics.
 
     `send_buffer` is the size of the system's buffers for what clients have not received yet, in bytes.
     """
-    app = create_app(database, settings=patient(settings), clock=clock)
+    app = create_app(database, settings=replace(patient(settings), metrics=True), clock=clock)
     config = uvicorn.Config(
         app,
         lifespan="off",
@@ -79,6 +80,17 @@ async def address(database: Database, clock: TestClock) -> AsyncIterator[str]:
 async def api(address: str) -> AsyncIterator[Api]:
     async with httpx.AsyncClient(base_url=f"http://{address}", timeout=PATIENCE_SECONDS) as client:
         yield Api(client)
+
+
+async def caught_up(address: str, streams: int = 1, *, token: str | None = None) -> None:
+    """Waits until this number of streams get events as they appear. A stream without `after` starts at that moment."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    async with (
+        asyncio.timeout(PATIENCE_SECONDS),
+        httpx.AsyncClient(base_url=f"http://{address}", headers=headers, timeout=PATIENCE_SECONDS) as client,
+    ):
+        while f"billing_live_streams {streams:.1f}\n" not in (await client.get("/metrics")).text:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 class Client:

@@ -19,7 +19,7 @@ from graph.settings import Settings
 from services.api_keys import key_id_in, revoke_api_key
 from services.settings import RateLimit
 from tests.access.conftest import a_key, a_session
-from tests.live.conftest import EVENTS, connected, listening, results
+from tests.live.conftest import EVENTS, caught_up, connected, listening, results
 from tests.support import PATIENCE_SECONDS, Api, TestClock, a_customer, stored
 
 INIT = {"type": "connection_init"}
@@ -149,7 +149,7 @@ async def test_an_operation_that_is_completed_makes_room_for_its_id(address: str
             await client.send({"type": "ping"})
             assert await client.next() == {"type": "pong"}
         await client.subscribe("same")
-        await asyncio.sleep(0.2)
+        await caught_up(address)
         await api.a_plan()
         assert (await client.event())["node"]["type"] == "PLAN_CREATED"
 
@@ -162,6 +162,7 @@ async def test_ten_thousand_subscriptions_on_one_connection(address: str, api: A
         errors = [await client.next() for _ in range(10_000 - websocket.MAX_OPERATIONS)]
         assert {each["type"] for each in errors} == {"error"}
         assert {each["payload"][0]["extensions"]["code"] for each in errors} == {"OVERLOADED"}
+        await caught_up(address, websocket.MAX_OPERATIONS)
         await api.a_plan()
         got = [await client.next() for _ in range(websocket.MAX_OPERATIONS)]
         assert {each["id"] for each in got} == {str(number) for number in range(websocket.MAX_OPERATIONS)}
@@ -173,7 +174,7 @@ async def test_a_caller_has_a_maximum_number_of_streams(address: str, monkeypatc
         await client.begin()
         for number in range(2):
             await client.subscribe(str(number))
-        await asyncio.sleep(0.3)
+        await caught_up(address, 2)
         await client.subscribe("2")
         message = await client.next()
 
@@ -254,7 +255,7 @@ async def test_a_customer_session_gets_only_its_own_events(
         api = Api(http)
         await client.begin(Authorization=f"Bearer {token}")
         await client.subscribe()
-        await asyncio.sleep(0.3)
+        await caught_up(address, token=admin)
         for customer in (other, mine, other, mine):
             line = {"description": "Setup", "unitAmountCents": 100}
             made = await api.mutate(
@@ -286,7 +287,7 @@ async def test_a_client_that_reads_too_slowly_is_disconnected(
             for each in (client, quick):
                 await each.begin()
                 await each.subscribe(query=wide)
-            await asyncio.sleep(0.3)
+            await caught_up(address, 2)
             # The slow client reads nothing, so its socket and then its queue fill up.
             for _ in range(200):
                 await Api(http).a_plan()
@@ -332,7 +333,7 @@ async def test_a_server_that_stops_makes_clients_reconnect(database: Database, c
         )
         response = await http.send(request, stream=True)
         reading = asyncio.create_task(read_to_its_end(response))
-        await asyncio.sleep(0.3)
+        await caught_up(address, 2)
         began = asyncio.get_running_loop().time()
     seconds = asyncio.get_running_loop().time() - began
 

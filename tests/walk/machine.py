@@ -16,6 +16,7 @@ from tests.walk.steps.due import DueSteps
 from tests.walk.steps.reissuing import ReissuingSteps
 from tests.walk.steps.taxes import FRANCE, GERMANY, NEW_YORK, TaxSteps
 from tests.walk.steps.time import TimeSteps
+from tests.walk.steps.webhooks import WebhookSteps
 from tests.walk.walk import Walk
 
 LONGEST = 150
@@ -48,6 +49,8 @@ WEIGHTS = {
     "create_test_clock": 1,
     "create_api_key": 1,
     "revoke_api_key": 1,
+    "create_webhook_endpoint": 1,
+    "delete_webhook_endpoint": 1,
     "break_off_advance": 1,
     "break_something": 1,
     "ask_for_nothing": 1,
@@ -55,7 +58,7 @@ WEIGHTS = {
 """Weights of steps. The weight of any other step is 2."""
 
 
-class Machine(CatalogSteps, DiscountedSteps, DueSteps, ReissuingSteps, TaxSteps, TimeSteps):
+class Machine(CatalogSteps, DiscountedSteps, DueSteps, ReissuingSteps, TaxSteps, TimeSteps, WebhookSteps):
     """Starts with a few customers and plans for the steps to use."""
 
     def __init__(self) -> None:
@@ -74,7 +77,10 @@ class Machine(CatalogSteps, DiscountedSteps, DueSteps, ReissuingSteps, TaxSteps,
         self.arrange()
 
     def arrange(self) -> None:
-        """Creates a test clock, tax rates, plans, coupons, and customers with subscriptions. Counts none of them."""
+        """Creates a test clock, tax rates, plans, coupons, customers with subscriptions, and a webhook endpoint.
+
+        Counts none of them.
+        """
         counted = self.walk.tally.steps
         self.create_test_clock(seconds=0, how="")
         self.update_seller(name="Example GmbH", phone=None, places=None, how="")
@@ -139,6 +145,7 @@ class Machine(CatalogSteps, DiscountedSteps, DueSteps, ReissuingSteps, TaxSteps,
                 coupons=[],
                 how="",
             )
+        self.create_webhook_endpoint(url="https://1.1.1.1/a", description=None, types=[], test_clocks=True, how="")
         self.walk.tally.steps = counted
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from tests.walk.client import Client
 from tests.walk.formats import View, differences, instant
-from tests.walk.model.shared import Clock, Coupon, Key, Plan, Registration, Seller, Shared, TaxRate
+from tests.walk.model.shared import Clock, Coupon, Key, Plan, Registration, Seller, Shared, TaxRate, WebhookEndpoint
 
 PLAN = """query ($id: ID!) { plan(id: $id) {
     code name description amountCents currency interval intervalCount trialDays netDays archivedAt version
@@ -18,6 +18,9 @@ COUPON = """query ($id: ID!) { coupon(id: $id) {
     code name percentOff amountOffCents currency duration periods maxRedemptions expiresAt archivedAt version
     plans { code }
 } }"""
+ENDPOINT = """query ($id: ID!) { webhookEndpoint(id: $id) {
+    url description eventTypes testClocks status disabledReason disabledAt previousSecretExpiresAt version
+} }"""
 KEYS = "{ apiKeys { id name scope revokedAt } }"
 
 
@@ -29,31 +32,45 @@ def thing_differs(client: Client, thing: Shared) -> list[str]:
     return list(differences(found, wanted, type(thing).__name__))
 
 
-def compared(client: Client, thing: Shared) -> tuple[View | None, View]:
+def compared(client: Client, thing: Shared) -> tuple[View | None, View | None]:
     """Returns an object as the API shows it, and as the model has it."""
-    found: View | None
     match thing:
         case Plan():
-            return with_archived(client.query(PLAN, id=thing.id)["plan"]), plan_view(thing)
+            found, wanted = with_archived(client.query(PLAN, id=thing.id)["plan"]), plan_view(thing)
         case Clock():
-            wanted: View = {
-                "status": "ADVANCING" if thing.target else "READY",
-                "frozenAt": instant(thing.frozen_at),
-                "targetAt": instant(thing.target),
-            }
-            return client.query(CLOCK, id=thing.id)["testClock"], wanted
+            found, wanted = client.query(CLOCK, id=thing.id)["testClock"], clock_view(thing)
         case Seller():
-            return client.query(SELLER)["seller"], seller_view(thing)
+            found, wanted = client.query(SELLER)["seller"], seller_view(thing)
         case TaxRate():
-            rate: View = {"name": thing.name, "kind": thing.kind, "category": thing.category, "percent": thing.percent}
-            found = with_archived(client.query(TAX_RATE, id=thing.id)["taxRate"])
-            return found, {**rate, "archivedAt": thing.archived, "version": thing.version}
+            found, wanted = with_archived(client.query(TAX_RATE, id=thing.id)["taxRate"]), tax_rate_view(thing)
         case Coupon():
-            found = with_archived(client.query(COUPON, id=thing.id)["coupon"])
-            return {**found, "plans": sorted(plan["code"] for plan in found["plans"])}, coupon_view(thing)
+            found, wanted = with_archived(client.query(COUPON, id=thing.id)["coupon"]), coupon_view(thing)
+            found = {**found, "plans": sorted(plan["code"] for plan in found["plans"])}
+        case WebhookEndpoint():
+            return client.query(ENDPOINT, id=thing.id)["webhookEndpoint"], endpoint_view(thing)
         case Key():
-            key = {"id": thing.id, "name": thing.name, "scope": thing.scope, "revokedAt": instant(thing.revoked_at)}
-            return next((row for row in client.query(KEYS)["apiKeys"] if row["id"] == thing.id), None), key
+            wanted = {"id": thing.id, "name": thing.name, "scope": thing.scope, "revokedAt": instant(thing.revoked_at)}
+            return next((row for row in client.query(KEYS)["apiKeys"] if row["id"] == thing.id), None), wanted
+    return found, wanted
+
+
+def clock_view(clock: Clock) -> View:
+    return {
+        "status": "ADVANCING" if clock.target else "READY",
+        "frozenAt": instant(clock.frozen_at),
+        "targetAt": instant(clock.target),
+    }
+
+
+def tax_rate_view(rate: TaxRate) -> View:
+    return {
+        "name": rate.name,
+        "kind": rate.kind,
+        "category": rate.category,
+        "percent": rate.percent,
+        "archivedAt": rate.archived,
+        "version": rate.version,
+    }
 
 
 def with_archived(found: View) -> View:
@@ -93,6 +110,22 @@ def coupon_view(coupon: Coupon) -> View:
         "archivedAt": coupon.archived,
         "version": coupon.version,
         "plans": sorted({plan.code for plan in coupon.plans}),
+    }
+
+
+def endpoint_view(endpoint: WebhookEndpoint) -> View | None:
+    if endpoint.deleted:
+        return None
+    return {
+        "url": endpoint.url,
+        "description": endpoint.description,
+        "eventTypes": sorted(endpoint.event_types),
+        "testClocks": endpoint.test_clocks,
+        "status": "DISABLED" if endpoint.disabled_at else "ENABLED",
+        "disabledReason": "REQUESTED" if endpoint.disabled_at else None,
+        "disabledAt": instant(endpoint.disabled_at),
+        "previousSecretExpiresAt": instant(endpoint.old_secret_until),
+        "version": endpoint.version,
     }
 
 

@@ -101,7 +101,7 @@ class Walk:
             compare(self.client, self.world, customer)
             if wrong := event_differences(self.client, customer):
                 raise Failed("\n".join(wrong))
-        self.compare_touched((), [*self.world.plans, *self.world.clocks, *self.world.keys])
+        self.compare_touched((), [*self.world.plans, *self.world.clocks, *self.world.keys, *self.world.endpoints])
         self.verify()
 
     def set_time(self, now: datetime) -> None:

@@ -144,5 +144,30 @@ class Key:
     id: str | None = None
 
 
-Shared: TypeAlias = Plan | Clock | Key | Seller | TaxRate | Coupon
+@dataclass(eq=False)
+class Delivery:
+    """A test message to a webhook endpoint."""
+
+    id: str | None = None
+
+
+@dataclass(eq=False)
+class WebhookEndpoint:
+    """A webhook endpoint. `disabled_at` is set while it is disabled."""
+
+    url: str
+    description: str | None
+    event_types: tuple[str, ...]
+    test_clocks: bool
+    disabled_at: datetime | None = None
+    old_secret_until: datetime | None = None
+    version: int = 1
+    deleted: bool = False
+    replays: bool = False
+    """True while events are replayed to it, which never ends, because nothing is delivered."""
+    deliveries: list[Delivery] = field(default_factory=list)
+    id: str | None = None
+
+
+Shared: TypeAlias = Plan | Clock | Key | Seller | TaxRate | Coupon | WebhookEndpoint
 """An object that does not belong to a customer."""

@@ -25,6 +25,7 @@ class Before:
             world.sellers.versions,
             world.tax_rates,
             world.coupons,
+            world.endpoints,
         )
         self._lengths = [(rows, len(rows)) for rows in lists]
 

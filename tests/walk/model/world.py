@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from tests.walk.model.lines import Credit, Credited, Line
-from tests.walk.model.shared import Clock, Coupon, Key, Plan, Sellers, TaxRate, order, refuse
+from tests.walk.model.shared import Clock, Coupon, Key, Plan, Sellers, TaxRate, WebhookEndpoint, order, refuse
 
 
 @dataclass(eq=False)
@@ -369,6 +369,7 @@ class World:
     sellers: Sellers = field(default_factory=Sellers)
     tax_rates: list[TaxRate] = field(default_factory=list)
     coupons: list[Coupon] = field(default_factory=list)
+    endpoints: list[WebhookEndpoint] = field(default_factory=list)
 
     def time_of(self, customer: Customer) -> datetime:
         """Returns the current time of a customer. Raises `Refused` while its test clock is advancing."""

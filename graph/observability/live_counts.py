@@ -1,0 +1,18 @@
+"""What the live streams of a process have done, for its metrics."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class LiveCounts:
+    """Plain numbers, because there may be thousands of messages a second. `Metrics.look` reads them."""
+
+    streams: int = 0
+    """Open streams that have caught up with the feed: they get events as they appear."""
+    messages: int = 0
+    """Results that streams took."""
+    too_slow: int = 0
+    """Streams that ended because their client did not read."""
+    on_result: list[Callable[[float], None]] = field(default_factory=list)
+    """Called with the age of an event, in seconds, when its result for a channel is ready."""
