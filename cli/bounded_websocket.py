@@ -1,10 +1,62 @@
-"""Closes WebSockets of clients that do not read what they are sent, and reads no more from them meanwhile."""
+"""WebSockets that send several messages at once, and that are closed if the client does not read them."""
 
 import asyncio
+from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from cli.slow_clients import CONNECTION_CHECK_SECONDS, BoundedProtocol
+
+MAX_JOINED_BYTES = 64 * 1024
+"""Number of bytes from which on the transport sends at once what was written."""
+
+
+class JoinedWrites(asyncio.Transport):
+    """A transport that sends with one system call what is written in one turn of the event loop.
+
+    A live stream often gets several messages at once. A system call for each would take longer than to make them.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._parts: list[bytes] = []
+        self._bytes = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(bytes(data))
+        self._bytes += len(data)
+        if self._bytes >= MAX_JOINED_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._parts:
+            data = b"".join(self._parts)
+            self._parts, self._bytes = [], 0
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def get_write_buffer_size(self) -> int:
+        return self._transport.get_write_buffer_size() + self._bytes
+
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._transport.resume_reading()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ANN401
+        return self._transport.get_extra_info(name, default)
 
 
 class BoundedWebSocket(WebSocketsSansIOProtocol):
@@ -18,7 +70,8 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     _waited_seconds = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
+        assert isinstance(transport, asyncio.Transport)
+        super().connection_made(JoinedWrites(transport, self.loop))
         self._look_again = self.loop.call_later(CONNECTION_CHECK_SECONDS, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:

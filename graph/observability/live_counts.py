@@ -1,4 +1,4 @@
-"""What the live streams of a process have done, for its metrics."""
+"""Counts of the live streams of a process, for its metrics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -9,7 +9,7 @@ import json
 import logging
 import re
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,6 +54,8 @@ KEPT_BYTES = 1_000_000
 """Maximum number of events, and of bytes of their results, that a channel keeps, so that streams that come from behind
 can join it.
 """
+PUBLISH_SECONDS = 0.05
+"""Time for which results are collected before streams get them, in seconds. Each time, every stream is woken."""
 EVENT_ROWS = 2_000
 """Maximum number of rows that are read for one event."""
 EVENT_BYTES = 256_000
@@ -207,16 +209,17 @@ class Live:
             if not self._streams:
                 self.watch.rest()
 
-    def took(self, stream: "Stream", message: Message) -> None:
-        """Counts a message that a stream took, and charges its caller."""
-        self.counts.messages += 1
-        self._charge(stream.subscription.access, len(message.body))
+    def took(self, stream: "Stream", bodies: Sequence[bytes]) -> None:
+        """Counts messages that a stream took, and charges its caller."""
+        self.counts.messages += len(bodies)
+        self._charge(stream.subscription.access, sum(map(len, bodies)))
 
-    def published(self, message: Message) -> None:
-        """Tells the metrics the age of an event whose result is ready."""
-        age = (self._clock() - message.recorded_at).total_seconds()
+    def published(self, messages: Sequence[Message]) -> None:
+        """Tells the metrics the ages of events whose results are ready."""
+        now = self._clock()
         for call in self.counts.on_result:
-            call(age)
+            for message in messages:
+                call((now - message.recorded_at).total_seconds())
 
     def forget(self, channel: "Channel") -> None:
         """Makes new streams open another channel: this one has failed."""
@@ -225,11 +228,14 @@ class Live:
                 del self._channels[key]
 
     async def page(
-        self, subscription: Subscription, cursor: str | None, publish: Callable[[Message], None] = lambda _message: None
+        self,
+        subscription: Subscription,
+        cursor: str | None,
+        publish: Callable[[Sequence[Message]], None] = lambda _messages: None,
     ) -> Page:
         """Reads and executes the next events after a cursor. None: returns the current end of the feed.
 
-        Calls `publish` with each result, and lets others run in between.
+        Calls `publish` with all results, every `PUBLISH_SECONDS`, and lets others run in between.
         Raises the errors of the database, and `Rejected` if the list is too slow.
         """
         context = self._context(subscription)
@@ -245,14 +251,18 @@ class Live:
             edges = listed.edges
         finally:
             await context.close()
-        messages = []
+        messages: list[Message] = []
+        published, now = 0, asyncio.get_running_loop().time
+        until = now() + PUBLISH_SECONDS
         for edge in edges:
             event = edge.node
             body = await self._result(subscription, edge)
-            message = Message((event.xid, event.position), datetime.fromisoformat(event.recorded_at), body)
-            messages.append(message)
-            publish(message)
+            messages.append(Message((event.xid, event.position), datetime.fromisoformat(event.recorded_at), body))
+            if now() >= until:
+                publish(messages[published:])
+                published, until = len(messages), now() + PUBLISH_SECONDS
             await asyncio.sleep(0)
+        publish(messages[published:])
         return Page(messages, listed.end_cursor or cursor, has_more=listed.has_more)
 
     async def _result(self, subscription: Subscription, edge: Any) -> bytes:
@@ -326,8 +336,7 @@ class Channel:
         if self._error is not None:
             stream.end(self._error)
         self._streams.add(stream)
-        for message in self._kept:
-            stream.put(message)
+        stream.put(self._kept)
 
     def leave(self, stream: "Stream") -> None:
         self._streams.discard(stream)
@@ -355,16 +364,16 @@ class Channel:
             for stream in self._streams:
                 stream.end(error)
 
-    def _add(self, message: Message) -> None:
-        self._live.published(message)
-        self._kept.append(message)
-        self._kept_bytes += len(message.body)
+    def _add(self, messages: Sequence[Message]) -> None:
+        self._live.published(messages)
+        self._kept.extend(messages)
+        self._kept_bytes += sum(len(message.body) for message in messages)
         while len(self._kept) > KEPT_EVENTS or self._kept_bytes > KEPT_BYTES:
             dropped = self._kept.popleft()
             self._kept_bytes -= len(dropped.body)
             self._dropped = dropped.place
         for stream in self._streams:
-            stream.put(message)
+            stream.put(messages)
 
 
 class Stream:
@@ -373,19 +382,23 @@ class Stream:
     def __init__(self, live: Live, subscription: Subscription) -> None:
         self.subscription = subscription
         self._live = live
-        self._waiting: deque[Message] = deque()
+        self._waiting: list[bytes] = []
         self._bytes = 0
         self._wake = asyncio.Event()
         self._ended: Exception | None = None
         self._place: Place = (0, 0)
 
-    def put(self, message: Message) -> None:
-        """Adds a message that the stream has not got yet. Ends the stream if too many wait."""
-        if message.place <= self._place or self._ended is not None:
+    def put(self, messages: Iterable[Message]) -> None:
+        """Adds the messages that the stream has not got yet, in their order. Ends the stream if too many wait."""
+        if self._ended is not None:
             return
-        self._place = message.place
-        self._waiting.append(message)
-        self._bytes += len(message.body)
+        for message in messages:
+            if message.place > self._place:
+                self._place = message.place
+                self._waiting.append(message.body)
+                self._bytes += len(message.body)
+        if not self._waiting:
+            return
         if len(self._waiting) > MAX_WAITING or self._bytes > MAX_WAITING_BYTES:
             self._waiting.clear()
             self._live.counts.too_slow += 1
@@ -397,20 +410,23 @@ class Stream:
         self._ended = self._ended or error
         self._wake.set()
 
-    async def messages(self) -> AsyncGenerator[bytes, None]:
-        """Yields the results as JSON. Raises `Rejected`, `Interrupted`, and the errors of the database."""
+    async def messages(self) -> AsyncGenerator[Sequence[bytes], None]:
+        """Yields the results as JSON: each time, all that wait.
+
+        Raises `Rejected`, `Interrupted`, and the errors of the database.
+        """
         with self._live.counted(self) as channel:
-            async for body in self._catch_up(channel):
-                yield body
+            async for bodies in self._catch_up(channel):
+                self._live.took(self, bodies)
+                yield bodies
             channel.join(self)
             self._live.counts.streams += 1
             try:
                 while True:
                     while self._waiting:
-                        message = self._waiting.popleft()
-                        self._bytes -= len(message.body)
-                        self._live.took(self, message)
-                        yield message.body
+                        bodies, self._waiting, self._bytes = self._waiting, [], 0
+                        self._live.took(self, bodies)
+                        yield bodies
                     if self._ended is not None:
                         raise self._ended
                     self._wake.clear()
@@ -419,7 +435,7 @@ class Stream:
                 channel.leave(self)
                 self._live.counts.streams -= 1
 
-    async def _catch_up(self, channel: Channel) -> AsyncIterator[bytes]:
+    async def _catch_up(self, channel: Channel) -> AsyncIterator[Sequence[bytes]]:
         """Yields the results for events that the channel has not kept. Afterwards, the stream can join it."""
         page = self._live.page
         end = (await page(self.subscription, None)).cursor
@@ -431,10 +447,9 @@ class Stream:
         while not channel.reaches(self._place) and self._ended is None:
             read = await page(self.subscription, cursor)
             cursor = read.cursor
-            for message in read.messages:
-                self._place = message.place
-                self._live.took(self, message)
-                yield message.body
+            if read.messages:
+                self._place = read.messages[-1].place
+                yield [message.body for message in read.messages]
             if not read.has_more:
                 # It was read after the channel began, so nothing before that is missing.
                 self._place = max(self._place, began)

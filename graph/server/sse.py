@@ -4,7 +4,7 @@ See https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import orjson
 from starlette.responses import StreamingResponse
@@ -34,7 +34,7 @@ async def sent(stream: Stream, recheck: Callable[[], Awaitable[None]]) -> AsyncI
     If the stream is interrupted, the response ends without `complete`, so that the client subscribes again.
     """
     messages = stream.messages()
-    following: asyncio.Task[bytes] | None = None
+    following: asyncio.Task[Sequence[bytes]] | None = None
     yield b":\n\n"
     try:
         while True:
@@ -44,9 +44,9 @@ async def sent(stream: Stream, recheck: Callable[[], Awaitable[None]]) -> AsyncI
             if not done:
                 yield b":\n\n"
                 continue
-            body = following.result()
+            bodies = following.result()
             following = None
-            yield b"event: next\ndata: " + body + b"\n\n"
+            yield b"".join(b"event: next\ndata: " + body + b"\n\n" for body in bodies)
     except Rejected as error:
         yield b"event: next\ndata: " + orjson.dumps({"errors": error.errors}) + b"\n\n" + COMPLETE
     except Interrupted:

@@ -229,8 +229,10 @@ class Connection:
         """Sends the results of a stream until it ends."""
         head = b'{"id":' + orjson.dumps(id_) + b',"type":"next","payload":'
         try:
-            async for body in stream.messages():
-                await self._send_text((head + body + b"}").decode())
+            async for bodies in stream.messages():
+                async with self._sending:
+                    for body in bodies:
+                        await self._socket.send_text((head + body + b"}").decode())
         except Rejected as error:
             await self._send({"type": "error", "id": id_, "payload": error.errors})
         except TooSlow as error:
@@ -266,11 +268,8 @@ class Connection:
                 await self._send({"type": "ping"})
 
     async def _send(self, message: Mapping[str, Any]) -> None:
-        await self._send_text(orjson.dumps(message).decode())
-
-    async def _send_text(self, text: str) -> None:
         async with self._sending:
-            await self._socket.send_text(text)
+            await self._socket.send_text(orjson.dumps(message).decode())
 
 
 def id_of(message: Mapping[str, Any]) -> str:
