@@ -1,7 +1,7 @@
 """WebSockets that send several messages at once, and that are closed if the client does not read them."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -70,8 +70,8 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     _waited_seconds = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        super().connection_made(JoinedWrites(transport, self.loop))
+        # uvloop's transports are not subclasses of asyncio's.
+        super().connection_made(JoinedWrites(cast("asyncio.Transport", transport), self.loop))
         self._look_again = self.loop.call_later(CONNECTION_CHECK_SECONDS, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
