@@ -148,3 +148,49 @@ async def test_a_payment_is_refunded_and_reversed(dashboard: Dashboard, api_at: 
     await page.get_by_role("tab", name="Invoices").click()
     await expect(dashboard.row("€29.00")).to_contain_text("Open")
     dashboard.assert_quiet()
+
+
+async def test_a_customer_gets_a_vat_number_that_is_confirmed_and_a_tax_rate(dashboard: Dashboard, api_at: Api) -> None:
+    await api_at.mutate("updateSeller", "seller { id }", legalName="Acme GmbH", homeCountry="DE")
+    rate = {"name": "VAT", "kind": "VAT", "category": "S", "percent": "7"}
+    assert (await api_at.mutate("createTaxRate", "taxRate { id }", **rate))["userErrors"] == []
+    customer_id = await api_at.a_customer(name="Ada Lovelace")
+    await dashboard.open(f"/customers/{customer_id}")
+
+    await dashboard.button("Edit").click()
+    await dashboard.dialog.get_by_role("button", name="Add a VAT number").click()
+    await dashboard.fill({"Country (two letters)": "FR", "Number": "FR40303265045"})
+    await dashboard.dialog.get_by_label("Tax rates").click()
+    await dashboard.page.get_by_role("option", name="VAT 7%").click()
+    await dashboard.field("Number").click()  # Closes the options.
+    await dashboard.submit("Save")
+    await expect(dashboard.page.get_by_text("FR40303265045", exact=True)).to_be_visible()
+
+    await dashboard.button("More actions").click()
+    await dashboard.page.get_by_role("menuitem", name="Confirm FR40303265045").click()
+    await dashboard.submit("Confirm")
+    await expect(dashboard.page.get_by_text("FR40303265045 (verified)")).to_be_visible()
+
+    data = await api_at("query ($id: ID!) { customer(id: $id) { version taxRates { name } } }", id=customer_id)
+    assert data["customer"] == {"version": 3, "taxRates": [{"name": "VAT"}]}
+    dashboard.assert_quiet()
+
+
+async def test_earlier_subscriptions_are_listed(dashboard: Dashboard, api_at: Api) -> None:
+    customer_id = await api_at.a_customer(name="Ada Lovelace")
+    for name in ("Basic", "Pro"):
+        plan_id = await api_at.a_plan(name=name)
+        made = await api_at.mutate("createSubscription", "subscription { id }", customerId=customer_id, planId=plan_id)
+        subscription_id = made["subscription"]["id"]
+        if name == "Basic":
+            await api_at.mutate("cancelSubscription", "subscription { id }", id=subscription_id, atPeriodEnd=False)
+    await dashboard.open(f"/customers/{customer_id}")
+
+    await dashboard.page.get_by_role("tab", name="Subscriptions").click()
+
+    rows = dashboard.page.get_by_role("tabpanel").get_by_role("row")
+    await expect(rows).to_have_count(3)
+    await expect(rows.nth(1)).to_contain_text("Pro")
+    await expect(rows.nth(2)).to_contain_text("Basic")
+    await expect(rows.nth(2)).to_contain_text("Canceled")
+    dashboard.assert_quiet()

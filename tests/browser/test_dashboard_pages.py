@@ -253,3 +253,19 @@ def test_the_overview_loads_little_javascript() -> None:
         load(name)
     size = sum(len(gzip.compress((BUILT / manifest[name]["file"]).read_bytes(), 9)) for name in loaded)
     assert size < MOST_JAVASCRIPT
+
+
+async def test_a_list_is_sorted_in_both_directions_on_a_phone(dashboard: Dashboard, api_at: Api) -> None:
+    for name in ("Grace", "Ada", "Zuse"):
+        await api_at.a_customer(name=name)
+    await dashboard.page.set_viewport_size({"width": 390, "height": 844})
+    await dashboard.open("/customers")
+    names = dashboard.page.locator("td[data-label=Customer]")
+
+    await dashboard.page.get_by_label("Sort", exact=True).first.click()
+    await dashboard.page.get_by_role("option", name="Sort by Customer").click()
+    await dashboard.button("Ascending order").click()
+    await expect(names).to_have_text(["Ada", "Grace", "Zuse"])
+    await dashboard.button("Descending order").click()
+    await expect(names).to_have_text(["Zuse", "Grace", "Ada"])
+    dashboard.assert_quiet()

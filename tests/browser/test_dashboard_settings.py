@@ -78,6 +78,54 @@ async def test_the_seller_and_a_tax_rate(dashboard: Dashboard, api_at: Api) -> N
     dashboard.assert_quiet()
 
 
+async def test_vat_numbers_registrations_and_cash_rounding(dashboard: Dashboard, api_at: Api) -> None:
+    await api_at.mutate("updateSeller", "seller { id }", legalName="Acme GmbH", homeCountry="DE")
+    rate = {"name": "VAT", "kind": "VAT", "category": "S", "percent": "19"}
+    await api_at.mutate("createTaxRate", "taxRate { id }", **rate)
+    await dashboard.open("/settings")
+
+    await dashboard.button("Edit").click()
+    await dashboard.dialog.get_by_role("button", name="Add a VAT number").click()
+    await dashboard.fill({"Country (two letters)": "DE", "Number": "DE123"})
+    await dashboard.dialog.get_by_role("button", name="Save as a new version").click()
+    await expect(dashboard.field("Number")).to_have_attribute("aria-invalid", "true")
+    await dashboard.fill({"Number": "DE136695976", "Region": "Bavaria"})
+    await dashboard.submit("Save as a new version")
+    await expect(dashboard.page.get_by_text("DE136695976")).to_be_visible()
+
+    await dashboard.button("Tax registrations").click()
+    await dashboard.dialog.get_by_role("button", name="Add a registration").click()
+    await dashboard.fill({"Country (two letters)": "DE"})
+    await dashboard.dialog.get_by_label("Applies from").fill("2026-01-01T00:00")
+    await dashboard.dialog.get_by_label("Tax rates").click()
+    await dashboard.page.get_by_role("option", name="VAT 19%").click()
+    await dashboard.field("Country (two letters)").click()  # Closes the options.
+    assert await dashboard.violations() == []
+    await dashboard.submit("Save as a new version")
+    await expect(dashboard.page.get_by_text("DE: VAT")).to_be_visible()
+
+    await dashboard.button("Cash rounding").click()
+    await dashboard.dialog.get_by_role("button", name="Add a currency").click()
+    await dashboard.submit("Save as a new version")
+    await expect(dashboard.page.get_by_text("CHF\u00a00.05")).to_be_visible()
+    await dashboard.button("Cash rounding").click()
+    await dashboard.dialog.get_by_role("button", name="Remove: Currency 1").click()
+    await dashboard.submit("Save as a new version")
+    await dashboard.said("Version 5 is in force.")
+
+    data = await api_at(
+        "{ seller { address { region } taxIds { value } registrations { country region rates { name } }"
+        " cashRounding { currency } } }"
+    )
+    assert data["seller"] == {
+        "address": {"region": "Bavaria"},
+        "taxIds": [{"value": "DE136695976"}],
+        "registrations": [{"country": "DE", "region": None, "rates": [{"name": "VAT"}]}],
+        "cashRounding": [],
+    }
+    dashboard.assert_quiet()
+
+
 async def test_a_new_key_is_shown_once_and_works_until_it_is_revoked(dashboard: Dashboard, api_at: Api) -> None:
     await dashboard.open("/keys")
     await dashboard.button("New API key").click()

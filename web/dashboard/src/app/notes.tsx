@@ -7,7 +7,7 @@ interface Note {
   message: ReactNode;
 }
 
-/** What was said about the last actions. A note goes away after a while, or when it is closed. */
+/** What was said about the last actions. A note goes away after a while, unless it is pointed at or focused. */
 const SHOWN_MS = 8_000;
 
 let notes: readonly Note[] = [];
@@ -30,12 +30,19 @@ function close(number: number) {
   become(notes.filter((note) => note.number !== number));
 }
 
+function closeLater(number: number) {
+  setTimeout(() => {
+    const note = document.querySelector(`[data-note="${number}"]`);
+    if (note?.matches(':hover, :focus-within')) closeLater(number);
+    else close(number);
+  }, SHOWN_MS);
+}
+
 /** Says what an action did. */
 export function notify(message: ReactNode) {
   last += 1;
-  const number = last;
-  become([...notes, { number, message }]);
-  setTimeout(close, SHOWN_MS, number);
+  become([...notes, { number: last, message }]);
+  closeLater(last);
 }
 
 export function Notes() {
@@ -43,7 +50,7 @@ export function Notes() {
   return (
     <div className="notes" role="status">
       {shown.map(({ number, message }) => (
-        <div key={number} className="note-card">
+        <div key={number} className="note-card" data-note={number}>
           <div className="grow">{message}</div>
           <CloseButton size="sm" aria-label={common.close} onClick={() => close(number)} />
         </div>

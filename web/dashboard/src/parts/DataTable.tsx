@@ -142,15 +142,27 @@ function Header<Row>({ column, list, onList }: { column: Column<Row>; list: List
 function SortMenu<Row>({ columns, list, onList }: { columns: readonly Column<Row>[]; list: ListState; onList: (list: ListState) => void }) {
   const sortable = columns.flatMap(({ sort, header }) => (sort ? [{ value: sort, label: common.sortBy(header) }] : []));
   if (!sortable.length) return null;
+  const { order, direction } = list;
+  const descends = direction === 'DESC';
   return (
-    <Select
-      size="xs"
-      className="narrow-only"
-      aria-label={common.sort}
-      data={sortable}
-      value={list.order ?? null}
-      onChange={(order) => onList(order ? { order, direction: list.direction } : {})}
-    />
+    <Group className="narrow-only" gap={4} wrap="nowrap">
+      <Select
+        size="xs"
+        aria-label={common.sort}
+        data={sortable}
+        value={order ?? null}
+        onChange={(next) => onList(next ? { order: next, direction } : {})}
+      />
+      {order && (
+        <ActionIcon
+          variant="default"
+          aria-label={descends ? common.ascending : common.descending}
+          onClick={() => onList({ order, direction: descends ? 'ASC' : 'DESC' })}
+        >
+          {descends ? <IconArrowDown size={16} aria-hidden /> : <IconArrowUp size={16} aria-hidden />}
+        </ActionIcon>
+      )}
+    </Group>
   );
 }
 

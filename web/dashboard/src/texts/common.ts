@@ -25,6 +25,8 @@ export const common = {
   lastPage: 'End of the list',
   sort: 'Sort',
   sortBy: (column: string) => `Sort by ${column}`,
+  ascending: 'Ascending order',
+  descending: 'Descending order',
   utc: (time: string) => `${time} UTC`,
   filters: {
     currency: 'Currency',

@@ -13,6 +13,7 @@ import { common } from '../../texts/common';
 import { actionTexts, customerTexts as texts } from '../../texts/customer';
 import { customersTexts } from '../../texts/customers';
 import { AdjustBalance } from './actions/AdjustBalance';
+import { ConfirmTaxId } from './actions/ConfirmTaxId';
 import { Confirm } from '../../parts/Confirm';
 import { EditCustomer } from './actions/EditCustomer';
 import { RecordPayment } from './actions/RecordPayment';
@@ -23,7 +24,8 @@ import { TABS, TabContent, type Tab } from './tabs';
 const route = getRouteApi('/customers/$id');
 
 type Customer = NonNullable<CustomerQuery['customer']>;
-type Dialog = 'edit' | 'payment' | 'balance' | 'coupon' | 'archive' | 'unarchive';
+type TaxId = Customer['taxIds'][number];
+type Dialog = 'edit' | 'payment' | 'balance' | 'coupon' | 'archive' | 'unarchive' | TaxId;
 
 export default function CustomerPage() {
   const { id } = route.useParams();
@@ -94,6 +96,7 @@ function Loaded({ customer }: { customer: Customer }) {
           onClose={close}
         />
       )}
+      {typeof dialog === 'object' && dialog && <ConfirmTaxId customerId={customer.id} taxId={dialog} onClose={close} />}
       <Summary customer={customer} />
       <Subscription customer={customer} />
       <Related id={customer.id} />
@@ -104,6 +107,7 @@ function Loaded({ customer }: { customer: Customer }) {
 function Actions({ customer, onOpen }: { customer: Customer; onOpen: (dialog: Dialog) => void }) {
   const { canWrite } = useSession();
   if (!canWrite) return null;
+  const unverified = customer.taxIds.filter(({ verifiedAt }) => !verifiedAt);
   return (
     <>
       <Button variant="default" onClick={() => onOpen('edit')}>
@@ -119,6 +123,11 @@ function Actions({ customer, onOpen }: { customer: Customer; onOpen: (dialog: Di
         <Menu.Dropdown>
           <Menu.Item onClick={() => onOpen('coupon')}>{texts.actions.redeemCoupon}</Menu.Item>
           <Menu.Item onClick={() => onOpen('balance')}>{texts.actions.adjustBalance}</Menu.Item>
+          {unverified.map((taxId) => (
+            <Menu.Item key={taxId.country + taxId.value} onClick={() => onOpen(taxId)}>
+              {texts.verify(taxId.value)}
+            </Menu.Item>
+          ))}
           <Menu.Divider />
           {customer.archivedAt ? (
             <Menu.Item onClick={() => onOpen('unarchive')}>{texts.unarchive}</Menu.Item>
@@ -155,6 +164,8 @@ function Summary({ customer }: { customer: Customer }) {
             [texts.facts.externalId, customer.externalId],
             [texts.facts.address, lines.filter(Boolean).join(', ') || null],
             [texts.facts.tax, [customersTexts.taxStatus[customer.taxStatus], customer.taxId].filter(Boolean).join(', ')],
+            [texts.facts.taxIds, customer.taxIds.map(taxIdText).join(', ')],
+            [texts.facts.taxRates, customer.taxRates.map(({ name, percent }) => `${name} ${percent}%`).join(', ')],
             [texts.facts.netDays, netDays],
             [texts.facts.poNumber, customer.poNumber],
           ]}
@@ -162,6 +173,10 @@ function Summary({ customer }: { customer: Customer }) {
       </Stack>
     </Panel>
   );
+}
+
+function taxIdText({ value, verifiedAt }: TaxId): string {
+  return verifiedAt ? `${value} (${texts.verified})` : value;
 }
 
 function Figure({ label, hint, children }: { label: string; hint?: string; children: React.ReactNode }) {

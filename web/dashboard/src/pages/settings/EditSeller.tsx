@@ -5,12 +5,14 @@ import { UpdateSellerDocument } from '../../generated/settings/graphql';
 import { ActionDialog } from '../../parts/ActionDialog';
 import { Done } from '../../parts/Done';
 import { errorAt, TextField, useValues } from '../../parts/fields';
+import { keyed } from '../../parts/RowsField';
+import { taxIdInputs, TaxIdsField, type TaxId } from '../../parts/TaxIdsField';
 import { settingsTexts } from '../../texts/settings';
 import type { Seller } from './Settings';
 
 const texts = settingsTexts.update;
 const facts = settingsTexts.facts;
-const ADDRESS = ['line1', 'line2', 'postalCode', 'city', 'country'] as const;
+const ADDRESS = ['line1', 'line2', 'postalCode', 'city', 'region', 'country'] as const;
 const BANK = ['iban', 'bic', 'bankName'] as const;
 
 /** Makes a new version of the seller. Sends only what the person changed, so that it undoes nobody else's change. */
@@ -29,12 +31,15 @@ export function EditSeller({ seller: current, onClose }: { seller: Seller | null
     line2: address?.line2 ?? '',
     postalCode: address?.postalCode ?? '',
     city: address?.city ?? '',
+    region: address?.region ?? '',
     country: address?.country ?? '',
     iban: bank?.iban ?? '',
     bic: bank?.bic ?? '',
     bankName: bank?.bankName ?? '',
   };
   const { values, set } = useValues(before);
+  const [idsBefore] = useState(() => keyed(seller?.taxIds ?? []));
+  const [taxIds, setTaxIds] = useState<readonly TaxId[]>(idsBefore);
   const changed = (name: keyof typeof before) => values[name] !== before[name];
   const text = (name: 'legalName' | 'homeCountry' | 'timeZone' | 'email' | 'phone') =>
     changed(name) ? { [name]: values[name] || null } : {};
@@ -48,11 +53,12 @@ export function EditSeller({ seller: current, onClose }: { seller: Seller | null
       ...text('email'),
       ...text('phone'),
       ...(ADDRESS.some(changed)
-        ? { address: { ...Object.fromEntries(ADDRESS.map((name) => [name, values[name] || null])), region: address?.region ?? null } }
+        ? { address: Object.fromEntries(ADDRESS.map((name) => [name, values[name] || null])) }
         : {}),
       ...(BANK.some(changed)
         ? { bankAccount: values.iban ? { iban: values.iban, bic: values.bic || null, bankName: values.bankName || null } : null }
         : {}),
+      ...(taxIds === idsBefore ? {} : { taxIds: taxIdInputs(taxIds) }),
     }),
     done: ({ seller: stored }) => <Done text={texts.done(stored?.revision ?? 0)} />,
   });
@@ -73,11 +79,13 @@ export function EditSeller({ seller: current, onClose }: { seller: Seller | null
       <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
         {field('postalCode', texts.postalCode, 'address.postalCode')}
         {field('city', texts.city, 'address.city')}
+        {field('region', texts.region, 'address.region')}
         {field('country', texts.country, 'address.country', texts.countryHint)}
         {field('homeCountry', facts.homeCountry, 'homeCountry', texts.homeCountryHint)}
         {field('email', facts.email, 'email')}
         {field('phone', facts.phone, 'phone')}
       </SimpleGrid>
+      <TaxIdsField action={action} value={taxIds} onChange={setTaxIds} />
       {field('timeZone', facts.timeZone, 'timeZone', texts.timeZoneHint)}
       <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
         {field('iban', texts.iban, 'bankAccount.iban')}

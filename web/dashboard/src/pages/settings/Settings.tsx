@@ -1,4 +1,4 @@
-import { Button, Text } from '@mantine/core';
+import { Button, Group, Text } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { useMemo, useState } from 'react';
 import { useSession } from '../../app/session';
@@ -11,11 +11,13 @@ import { Money, Time } from '../../parts/values';
 import { common } from '../../texts/common';
 import { settingsTexts as texts } from '../../texts/settings';
 import { CreateTaxRate } from './CreateTaxRate';
+import { EditRegistrations } from './EditRegistrations';
+import { EditRounding } from './EditRounding';
 import { EditSeller } from './EditSeller';
 
 export type Seller = NonNullable<SettingsQuery['seller']>;
 type Rate = SettingsQuery['taxRates']['nodes'][number];
-type Opened = { dialog: 'seller' | 'rate' } | { dialog: 'archive'; rate: Rate };
+type Opened = { dialog: 'seller' | 'registrations' | 'rounding' | 'rate' } | { dialog: 'archive'; rate: Rate };
 
 const COLUMNS: readonly Column<Rate>[] = [
   { id: 'name', header: texts.columns.name, cell: ({ name }) => <strong>{name}</strong> },
@@ -41,6 +43,8 @@ export default function Settings() {
         {({ seller, taxRates }) => (
           <>
             {opened?.dialog === 'seller' && <EditSeller seller={seller ?? null} onClose={close} />}
+            {opened?.dialog === 'registrations' && seller && <EditRegistrations seller={seller} onClose={close} />}
+            {opened?.dialog === 'rounding' && seller && <EditRounding seller={seller} onClose={close} />}
             {opened?.dialog === 'rate' && <CreateTaxRate onClose={close} />}
             {opened?.dialog === 'archive' && (
               <Confirm document={ArchiveTaxRateDocument} mutation="archiveTaxRate" id={opened.rate.id} texts={texts.archive} danger onClose={close} />
@@ -49,9 +53,21 @@ export default function Settings() {
               title={texts.seller}
               actions={
                 isAdmin && (
-                  <Button size="xs" variant="default" onClick={() => setOpened({ dialog: 'seller' })}>
-                    {texts.edit}
-                  </Button>
+                  <Group gap="xs">
+                    {seller && (
+                      <>
+                        <Button size="xs" variant="default" onClick={() => setOpened({ dialog: 'registrations' })}>
+                          {texts.editRegistrations}
+                        </Button>
+                        <Button size="xs" variant="default" onClick={() => setOpened({ dialog: 'rounding' })}>
+                          {texts.editRounding}
+                        </Button>
+                      </>
+                    )}
+                    <Button size="xs" variant="default" onClick={() => setOpened({ dialog: 'seller' })}>
+                      {texts.edit}
+                    </Button>
+                  </Group>
                 )
               }
             >
@@ -90,7 +106,7 @@ export default function Settings() {
 
 function factsOf(seller: Seller): [string, React.ReactNode][] {
   const { address, bankAccount } = seller;
-  const place = [address?.line1, address?.line2, [address?.postalCode, address?.city].filter(Boolean).join(' '), address?.country];
+  const place = [address?.line1, address?.line2, [address?.postalCode, address?.city].filter(Boolean).join(' '), address?.region, address?.country];
   return [
     [texts.facts.legalName, seller.legalName],
     [texts.facts.address, place.filter(Boolean).join(', ')],

@@ -5,6 +5,9 @@ import { UpdateCustomerDocument, type CustomerQuery, type UpdateCustomerMutation
 import { ActionDialog } from '../../../parts/ActionDialog';
 import { Done } from '../../../parts/Done';
 import { ChoiceField, choicesOf, CountField, errorAt, TextField, useValues } from '../../../parts/fields';
+import { keyed } from '../../../parts/RowsField';
+import { taxIdInputs, TaxIdsField, type TaxId } from '../../../parts/TaxIdsField';
+import { TaxRatesField } from '../../../parts/TaxRatesField';
 import { actionTexts } from '../../../texts/customer';
 import { customersTexts } from '../../../texts/customers';
 
@@ -24,6 +27,8 @@ function valuesOf(customer: Customer) {
     taxId: customer.taxId ?? '',
     taxStatus: customer.taxStatus,
     taxExemptionReason: customer.taxExemptionReason ?? '',
+    taxIds: keyed(customer.taxIds) as readonly TaxId[],
+    taxRateIds: customer.taxRates.map(({ id }) => id) as readonly string[],
     netDays: customer.netDays ?? null,
     poNumber: customer.poNumber ?? '',
     invoiceMemo: customer.invoiceMemo ?? '',
@@ -40,7 +45,7 @@ type Values = ReturnType<typeof valuesOf>;
 
 /** The fields that differ from what was read. The server refuses them if somebody else has changed the customer since. */
 function changesOf(before: Values, after: Values): Omit<Input, 'id' | 'expectedVersion'> {
-  const has = (name: keyof Values) => after[name] !== before[name];
+  const has = (name: keyof Values) => JSON.stringify(after[name]) !== JSON.stringify(before[name]);
   const text = (name: 'externalId' | 'taxId' | 'taxExemptionReason' | 'poNumber' | 'invoiceMemo') =>
     has(name) ? { [name]: after[name] || null } : {};
   const address = Object.fromEntries(ADDRESS.filter((name) => after[name]).map((name) => [name, after[name]]));
@@ -51,6 +56,8 @@ function changesOf(before: Values, after: Values): Omit<Input, 'id' | 'expectedV
     ...text('taxId'),
     ...(has('taxStatus') ? { taxStatus: after.taxStatus } : {}),
     ...(after.taxStatus === 'EXEMPT' ? text('taxExemptionReason') : {}),
+    ...(has('taxIds') ? { taxIds: taxIdInputs(after.taxIds) } : {}),
+    ...(has('taxRateIds') ? { taxRateIds: [...after.taxRateIds] } : {}),
     ...(has('netDays') ? { netDays: after.netDays } : {}),
     ...text('poNumber'),
     ...text('invoiceMemo'),
@@ -127,6 +134,15 @@ export function EditCustomer({ customer, onClose }: { customer: Customer; onClos
         />
         <TextField label={labels.poNumber} {...text('poNumber')} />
       </SimpleGrid>
+      <TaxIdsField action={action} value={values.taxIds} onChange={(ids) => set('taxIds', ids)} />
+      <TaxRatesField
+        label={labels.taxRates}
+        description={labels.taxRatesHint}
+        chosen={read.taxRates}
+        value={values.taxRateIds}
+        onChange={(ids) => set('taxRateIds', ids)}
+        {...errorAt(action, 'taxRateIds')}
+      />
       <TextField label={labels.invoiceMemo} rows={2} {...text('invoiceMemo')} />
     </ActionDialog>
   );

@@ -2,10 +2,11 @@ import { useAction } from '../../../app/useAction';
 import { usePage } from '../../../app/usePage';
 import { CustomerCreditNotesDocument, RecordRefundDocument, ReversePaymentDocument } from '../../../generated/customer/graphql';
 import { ActionDialog } from '../../../parts/ActionDialog';
-import { PAGE_SIZE } from '../../../parts/DataTable';
 import { Done } from '../../../parts/Done';
 import { ChoiceField, errorAt, MoneyField, TextField, useValues } from '../../../parts/fields';
 import { actionTexts } from '../../../texts/customer';
+
+const MOST_NOTES = 100;
 
 interface Payment {
   id: string;
@@ -24,7 +25,7 @@ export function Refund({ customerId, payment, onClose }: { customerId: string; p
     creditNoteId: '',
     reference: '',
   });
-  const { data } = usePage(CustomerCreditNotesDocument, { id: customerId, first: PAGE_SIZE });
+  const { data } = usePage(CustomerCreditNotesDocument, { id: customerId, first: MOST_NOTES });
   const open = (data?.customer?.creditNotes.nodes ?? []).filter((note) => note.refundedCents < note.refundCents);
   const action = useAction({
     document: RecordRefundDocument,
@@ -58,6 +59,7 @@ export function Refund({ customerId, payment, onClose }: { customerId: string; p
       />
       <ChoiceField
         label={texts.creditNote}
+        {...(data?.customer?.creditNotes.pageInfo.hasNextPage ? { description: texts.moreNotes } : {})}
         choices={[{ value: '', label: texts.noCreditNote }, ...open.map(({ id, number }) => ({ value: id, label: number }))]}
         value={values.creditNoteId}
         onChange={(creditNoteId) => set('creditNoteId', creditNoteId)}

@@ -1,8 +1,9 @@
 import { Invoices } from './Invoices';
 import { CreditNotes, Discounts, Events, Ledger } from './Lists';
 import { Payments } from './Payments';
+import { Subscriptions } from './Subscriptions';
 
-export const TABS = ['invoices', 'payments', 'creditNotes', 'discounts', 'ledger', 'events'] as const;
+export const TABS = ['invoices', 'payments', 'creditNotes', 'subscriptions', 'discounts', 'ledger', 'events'] as const;
 
 export type Tab = (typeof TABS)[number];
 
@@ -10,6 +11,7 @@ const CONTENT = {
   invoices: Invoices,
   payments: Payments,
   creditNotes: CreditNotes,
+  subscriptions: Subscriptions,
   discounts: Discounts,
   ledger: Ledger,
   events: Events,

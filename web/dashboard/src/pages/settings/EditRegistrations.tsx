@@ -1,0 +1,108 @@
+import { useState } from 'react';
+import { useAction } from '../../app/useAction';
+import { UpdateSellerDocument } from '../../generated/settings/graphql';
+import { ActionDialog } from '../../parts/ActionDialog';
+import { Done } from '../../parts/Done';
+import { errorAt, InstantField, TextField } from '../../parts/fields';
+import { keyed, RowsField } from '../../parts/RowsField';
+import { TaxRatesField } from '../../parts/TaxRatesField';
+import { settingsTexts } from '../../texts/settings';
+import type { Seller } from './Settings';
+
+const texts = settingsTexts.registrations;
+const MOST = 200;
+
+interface Registration {
+  key: number;
+  country: string;
+  region: string;
+  validFrom: string | null;
+  rates: Seller['registrations'][number]['rates'];
+  taxRateIds: string[];
+}
+
+function rowsOf(seller: Seller): Registration[] {
+  return keyed(
+    seller.registrations.map(({ country, region, validFrom, rates }) => ({
+      country,
+      region: region ?? '',
+      validFrom,
+      rates,
+      taxRateIds: rates.map(({ id }) => id),
+    })),
+  );
+}
+
+/** Replaces the tax registrations of the seller, with a new version of it. */
+export function EditRegistrations({ seller, onClose }: { seller: Seller; onClose: () => void }) {
+  const [rows, setRows] = useState(() => rowsOf(seller));
+  const action = useAction({
+    document: UpdateSellerDocument,
+    mutation: 'updateSeller',
+    input: () => ({
+      registrations: rows.map(({ country, region, validFrom, taxRateIds }) => ({
+        country,
+        region: region || null,
+        validFrom: validFrom ?? '',
+        taxRateIds,
+      })),
+    }),
+    done: ({ seller: stored }) => <Done text={settingsTexts.update.done(stored?.revision ?? 0)} />,
+  });
+  return (
+    <ActionDialog
+      action={action}
+      title={texts.title}
+      intro={texts.intro}
+      submit={settingsTexts.update.submit}
+      size="xl"
+      disabled={rows.some(({ validFrom }) => validFrom === null)}
+      onClose={onClose}
+    >
+      <RowsField
+        label={texts.label}
+        rows={rows}
+        most={MOST}
+        rowName={texts.row}
+        addText={texts.add}
+        fresh={(key) => ({ key, country: '', region: '', validFrom: null, rates: [], taxRateIds: [] })}
+        onChange={setRows}
+        {...errorAt(action, 'registrations')}
+      >
+        {(row, index, change) => (
+          <>
+            <TextField
+              label={texts.country}
+              required
+              value={row.country}
+              onChange={(country) => change({ ...row, country })}
+              {...errorAt(action, `registrations.${index}.country`)}
+            />
+            <TextField
+              label={texts.region}
+              placeholder={texts.regionHint}
+              value={row.region}
+              onChange={(region) => change({ ...row, region })}
+              {...errorAt(action, `registrations.${index}.region`)}
+            />
+            <InstantField
+              label={texts.validFrom}
+              required
+              value={row.validFrom}
+              onChange={(validFrom) => change({ ...row, validFrom })}
+              {...errorAt(action, `registrations.${index}.validFrom`)}
+            />
+            <TaxRatesField
+              label={texts.rates}
+              required
+              chosen={row.rates}
+              value={row.taxRateIds}
+              onChange={(taxRateIds) => change({ ...row, taxRateIds })}
+              {...errorAt(action, `registrations.${index}.taxRateIds`)}
+            />
+          </>
+        )}
+      </RowsField>
+    </ActionDialog>
+  );
+}

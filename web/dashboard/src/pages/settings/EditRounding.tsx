@@ -1,0 +1,72 @@
+import { useState } from 'react';
+import { useAction } from '../../app/useAction';
+import { UpdateSellerDocument } from '../../generated/settings/graphql';
+import { ActionDialog } from '../../parts/ActionDialog';
+import { Done } from '../../parts/Done';
+import { CurrencyField, errorAt, MoneyField } from '../../parts/fields';
+import { keyed, RowsField } from '../../parts/RowsField';
+import { settingsTexts } from '../../texts/settings';
+import type { Seller } from './Settings';
+
+const texts = settingsTexts.rounding;
+const MOST = 20;
+
+interface Rounding {
+  key: number;
+  currency: string;
+  incrementCents: number | null;
+}
+
+/** Replaces the cash rounding of the seller, with a new version of it. */
+export function EditRounding({ seller, onClose }: { seller: Seller; onClose: () => void }) {
+  const [rows, setRows] = useState<Rounding[]>(() => keyed(seller.cashRounding));
+  const action = useAction({
+    document: UpdateSellerDocument,
+    mutation: 'updateSeller',
+    input: () => ({
+      cashRounding: rows.map(({ currency, incrementCents }) => ({ currency, incrementCents: incrementCents ?? 0 })),
+    }),
+    done: ({ seller: stored }) => <Done text={settingsTexts.update.done(stored?.revision ?? 0)} />,
+  });
+  return (
+    <ActionDialog
+      action={action}
+      title={texts.title}
+      intro={texts.intro}
+      submit={settingsTexts.update.submit}
+      size="lg"
+      disabled={rows.some(({ incrementCents }) => incrementCents === null)}
+      onClose={onClose}
+    >
+      <RowsField
+        label={texts.label}
+        rows={rows}
+        most={MOST}
+        rowName={texts.row}
+        addText={texts.add}
+        fresh={(key) => ({ key, currency: 'CHF', incrementCents: 5 })}
+        onChange={setRows}
+        {...errorAt(action, 'cashRounding')}
+      >
+        {(row, index, change) => (
+          <>
+            <CurrencyField
+              label={texts.currency}
+              value={row.currency}
+              onChange={(currency) => change({ ...row, currency })}
+              {...errorAt(action, `cashRounding.${index}.currency`)}
+            />
+            <MoneyField
+              label={texts.increment}
+              required
+              currency={row.currency}
+              value={row.incrementCents}
+              onChange={(incrementCents) => change({ ...row, incrementCents })}
+              {...errorAt(action, `cashRounding.${index}.incrementCents`)}
+            />
+          </>
+        )}
+      </RowsField>
+    </ActionDialog>
+  );
+}
