@@ -29,7 +29,8 @@ from graph.server.authenticator import Authenticator, RateLimited, Unauthenticat
 from graph.server.dashboard import dashboard_documents
 from graph.server.errors import BUSY, MAYBE_CHANGED, error_document, formatted
 from graph.server.executing import execute_operation
-from graph.server.live import RIGHTS_CHANGED, Interrupted, Live, Rejected, Subscription
+from graph.server.live import RIGHTS_CHANGED, Interrupted, Live
+from graph.server.live_results import Rejected, Subscription
 from graph.server.playground import playground_page
 from graph.server.query_documents import PLANNED_FIELDS_PER_ROW, QueryDocuments
 from graph.server.requests import (
@@ -86,7 +87,7 @@ class GraphQLEndpoint:
         self._clock = clock
         self._settings = settings
         self._authenticator = Authenticator(database, clock, settings.rate_limit, requires_key=settings.requires_key)
-        self.live = Live(database, clock, settings, self._charge_message)
+        self.live = Live(database, clock, settings, self._charge_messages)
         own = {} if settings.trusted_documents is None else read_trusted(settings.trusted_documents)
         self._trusted = {**dashboard_documents(), **own}
         self._documents = QueryDocuments(
@@ -183,7 +184,7 @@ class GraphQLEndpoint:
         cost = document.cost(operation, asked.variables or {}, self._settings.limits)
         if cost.errors:
             raise Rejected(*self._refused(cost.errors).document["errors"])
-        return self.live.subscription(text, document, operation, asked.variables or {}, access)
+        return self.live.results.subscription(text, document, operation, asked.variables or {}, access)
 
     async def websocket(self, socket: WebSocket) -> None:
         """Serves a connection for subscriptions. Rejects it if a page of another site opens it."""
@@ -284,9 +285,9 @@ class GraphQLEndpoint:
         late = not changes and asyncio.get_running_loop().time() - began > self._settings.limits.seconds
         return self._broken_off(TimeoutError(), exchange, changes=False, changed=False) if late else answer
 
-    def _charge_message(self, access: Access, size: int) -> None:
-        """Charges a message of a stream, like a small response."""
-        self._authenticator.charge(access, 0, 0)
+    def _charge_messages(self, access: Access, rows: int, size: int) -> None:
+        """Charges messages of a stream, like small responses."""
+        self._authenticator.charge(access, rows, 0)
         self._authenticator.charge_bytes(access, size)
 
     def _text_of(self, asked: GraphQLRequest) -> str:

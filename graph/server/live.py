@@ -5,40 +5,23 @@ that starts in the past reads by itself until it has reached its channel.
 """
 
 import asyncio
-import json
-import logging
-import re
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
-import orjson
-from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitionNode, VariableNode
+from graphql import GraphQLError
 
-from db.access.scope import RowBudget
 from db.database import Database
 from db.models.events import Place
 from graph.error_codes import ErrorCode
-from graph.execution import BATCH, ResponseTooLarge
-from graph.execution.variables import coerced_variables
-from graph.observability.exchange import EXCHANGE, Exchange, new_request_id
 from graph.observability.live_counts import LiveCounts
-from graph.observability.middleware import ENDPOINT
 from graph.schema.fields.access import Access
-from graph.schema.fields.context import Clock, Context
+from graph.schema.fields.context import Clock
 from graph.schema.fields.errors import bad_user_input
-from graph.schema.root import core_schema
-from graph.schema.types.events import FEED_LISTING, end_of_feed, place_of
-from graph.server.errors import formatted
-from graph.server.executing import execute_operation
+from graph.schema.types.events import place_of
 from graph.server.feed_watch import FeedWatch
-from graph.server.query_documents import QueryDocument
+from graph.server.live_results import Message, Rejected, Results, Subscription
 from graph.settings import Settings
-
-logger = logging.getLogger("billing.live")
 
 MAX_STREAMS = 1_000
 """Maximum number of streams of a process."""
@@ -54,22 +37,7 @@ KEPT_BYTES = 1_000_000
 """Maximum number of events, and of bytes of their results, that a channel keeps, so that streams that come from behind
 can join it.
 """
-PUBLISH_SECONDS = 0.05
-"""Time for which results are collected before streams get them, in seconds. Each time, every stream is woken."""
-EVENT_ROWS = 2_000
-"""Maximum number of rows that are read for one event."""
-EVENT_BYTES = 256_000
-"""Maximum size of the result for one event, in bytes."""
-
 RIGHTS_CHANGED = "The rights of this key have changed."
-
-
-class Rejected(Exception):
-    """A subscription that does not start, or cannot go on, with the `errors` for its client, already formatted."""
-
-    def __init__(self, *errors: Mapping[str, Any]) -> None:
-        super().__init__(errors)
-        self.errors = errors
 
 
 class Interrupted(Exception):
@@ -80,65 +48,17 @@ class TooSlow(Interrupted):
     """The client does not read as fast as events appear."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """The result for an event, as JSON, the place of the event in the feed, and when it was recorded."""
-
-    place: Place
-    recorded_at: datetime
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Results for the next events, and the cursor after them."""
-
-    messages: Sequence[Message]
-    cursor: str
-    has_more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """A valid subscription: its operation, its variables and arguments, and the rights of its caller."""
-
-    text: str
-    document: QueryDocument
-    operation: OperationDefinitionNode
-    variables: Mapping[str, Any]
-    after: str | None
-    filter: Any
-    access: Access
-
-    @property
-    def key(self) -> object:
-        """Equal for subscriptions with equal results for an event, wherever in the feed they start."""
-        start = self._start_variable()
-        same = {name: value for name, value in self.variables.items() if name != start}
-        name = self.operation.name.value if self.operation.name else None
-        return self.text, name, json.dumps(same, sort_keys=True), self.access
-
-    def _start_variable(self) -> str | None:
-        """Returns the name of the variable for `after`, if it is used for nothing else."""
-        fields = [node for node in self.operation.selection_set.selections if isinstance(node, FieldNode)]
-        for argument in fields[0].arguments or () if fields else ():
-            if argument.name.value == "after" and isinstance(argument.value, VariableNode):
-                name: str = argument.value.name.value
-                return name if len(re.findall(rf"\${name}\b", self.text)) == 2 else None
-        return None
-
-
 class Live:
     """The streams of a process. `run` must run while there are any."""
 
     def __init__(
-        self, database: Database, clock: Clock, settings: Settings, charge: Callable[[Access, int], None]
+        self, database: Database, clock: Clock, settings: Settings, charge: Callable[[Access, int, int], None]
     ) -> None:
-        """`charge` charges a caller for a message of so many bytes."""
-        self._database, self._clock, self.settings = database, clock, settings
-        self._charge = charge
+        """`charge` charges a caller for a number of rows and of bytes."""
+        self._clock, self._charge = clock, charge
         self.watch = FeedWatch(database)
         self.counts = LiveCounts()
+        self.results = Results(database, clock, settings)
         self._channels: dict[object, Channel] = {}
         self._streams: set[Stream] = set()
         self._callers: Counter[str] = Counter()
@@ -146,30 +66,6 @@ class Live:
     async def run(self) -> None:
         """Watches the feed until cancelled."""
         await self.watch.run()
-
-    def subscription(
-        self,
-        text: str,
-        document: QueryDocument,
-        operation: OperationDefinitionNode,
-        variables: Mapping[str, Any],
-        access: Access,
-    ) -> Subscription:
-        """Returns the subscription that an operation of a valid document asks for. Raises `Rejected`."""
-        hidden = not self.settings.suggestions
-        definitions = operation.variable_definitions or ()
-        coerced = coerced_variables(core_schema, definitions, variables, hide_suggestions=hidden)
-        if isinstance(coerced, list):
-            raise Rejected(*map(self._formatted, coerced))
-        try:
-            assert document.plans is not None, "the document is valid"
-            [field] = document.plans.of(operation, coerced).root.fields
-            arguments = field.definition.extensions[BATCH].converter()(field.arguments(coerced))
-            after, filter_ = arguments.get("after"), arguments.get("filter")
-            FEED_LISTING.request_of(self.settings.limits, after=after, filter=filter_)
-        except GraphQLError as error:
-            raise Rejected(self._formatted(error)) from None
-        return Subscription(text, document, operation, variables, after, filter_, access)
 
     def stream(self, subscription: Subscription) -> "Stream":
         """Opens a stream, which must be iterated. Raises `Rejected` if there are too many."""
@@ -180,7 +76,7 @@ class Live:
             message = "The server has too many streams. Try again later."
         else:
             return Stream(self, subscription)
-        raise Rejected(self._formatted(GraphQLError(message, extensions={"code": ErrorCode.OVERLOADED})))
+        raise Rejected(self.results.formatted_error(GraphQLError(message, extensions={"code": ErrorCode.OVERLOADED})))
 
     @contextmanager
     def counted(self, stream: "Stream") -> Iterator["Channel"]:
@@ -209,10 +105,16 @@ class Live:
             if not self._streams:
                 self.watch.rest()
 
-    def took(self, stream: "Stream", bodies: Sequence[bytes]) -> None:
-        """Counts messages that a stream took, and charges its caller."""
-        self.counts.messages += len(bodies)
-        self._charge(stream.subscription.access, sum(map(len, bodies)))
+    def took(self, stream: "Stream", messages: Sequence[Message]) -> Sequence[bytes]:
+        """Counts messages that a stream took, and charges its caller, as if it alone had caused them to be read.
+
+        Returns their bodies.
+        """
+        self.counts.messages += len(messages)
+        bodies = [message.body for message in messages]
+        rows = sum(1 + message.rows for message in messages)
+        self._charge(stream.subscription.access, rows, sum(map(len, bodies)))
+        return bodies
 
     def published(self, messages: Sequence[Message]) -> None:
         """Tells the metrics the ages of events whose results are ready."""
@@ -226,90 +128,6 @@ class Live:
         for key, each in [*self._channels.items()]:
             if each is channel:
                 del self._channels[key]
-
-    async def page(
-        self,
-        subscription: Subscription,
-        cursor: str | None,
-        publish: Callable[[Sequence[Message]], None] = lambda _messages: None,
-    ) -> Page:
-        """Reads and executes the next events after a cursor. None: returns the current end of the feed.
-
-        Calls `publish` with all results, every `PUBLISH_SECONDS`, and lets others run in between.
-        Raises the errors of the database, and `Rejected` if the list is too slow.
-        """
-        context = self._context(subscription)
-        try:
-            if cursor is None:
-                return Page((), await end_of_feed(context), has_more=False)
-            arguments = {"after": cursor, "filter": subscription.filter}
-            [listed] = await FEED_LISTING.load([None], context, arguments, None, cursors=True)
-            if isinstance(listed, GraphQLError):
-                raise Rejected(self._formatted(listed))
-            if isinstance(listed, Exception):
-                raise listed
-            edges = listed.edges
-        finally:
-            await context.close()
-        messages: list[Message] = []
-        published, now = 0, asyncio.get_running_loop().time
-        until = now() + PUBLISH_SECONDS
-        for edge in edges:
-            event = edge.node
-            body = await self._result(subscription, edge)
-            messages.append(Message((event.xid, event.position), datetime.fromisoformat(event.recorded_at), body))
-            if now() >= until:
-                publish(messages[published:])
-                published, until = len(messages), now() + PUBLISH_SECONDS
-            await asyncio.sleep(0)
-        publish(messages[published:])
-        return Page(messages, listed.end_cursor or cursor, has_more=listed.has_more)
-
-    async def _result(self, subscription: Subscription, edge: Any) -> bytes:
-        """Executes the operation for an event. Returns the result as JSON."""
-        exchange = Exchange(new_request_id(), ENDPOINT)
-        of_exchange = EXCHANGE.set(exchange)
-        try:
-            result = await self._executed(subscription, edge)
-            document: dict[str, Any] = {"data": result.data}
-            if result.errors:
-                document["errors"] = list(map(self._formatted, result.errors))
-            if exchange.failures:
-                logger.error("a live event failed", exc_info=exchange.failure)
-            return orjson.dumps(document)
-        finally:
-            EXCHANGE.reset(of_exchange)
-
-    async def _executed(self, subscription: Subscription, edge: Any) -> ExecutionResult:
-        """Executes the operation for an event, within the limits of an event."""
-        context = self._context(subscription)
-        try:
-            async with asyncio.timeout(self.settings.limits.seconds):
-                return await execute_operation(
-                    subscription.document,
-                    subscription.operation,
-                    subscription.variables,
-                    context,
-                    root_value=edge,
-                    max_bytes=EVENT_BYTES,
-                )
-        except ResponseTooLarge:
-            return failed(
-                f"The result would have more than {EVENT_BYTES} bytes. Select fewer fields.", ErrorCode.COST_LIMIT
-            )
-        except TimeoutError:
-            return failed(
-                f"The result took longer than {self.settings.limits.seconds:g} s. Select fewer fields.",
-                ErrorCode.TIMEOUT,
-            )
-        finally:
-            await context.close()
-
-    def _context(self, subscription: Subscription) -> Context:
-        return Context(self._database, self._clock, self.settings, subscription.access, RowBudget(EVENT_ROWS))
-
-    def _formatted(self, error: GraphQLError) -> Mapping[str, Any]:
-        return formatted(error, suggestions=self.settings.suggestions)
 
 
 class Channel:
@@ -346,12 +164,12 @@ class Channel:
 
     async def _run(self) -> None:
         try:
-            cursor = (await self._live.page(self._subscription, None)).cursor
+            cursor = (await self._live.results.page(self._subscription, None)).cursor
             self.begun.set_result(place_of(cursor, "after"))
             while True:
                 # Taken before the events are read, so that none is overlooked.
                 change = self._live.watch.change()
-                page = await self._live.page(self._subscription, cursor, self._add)
+                page = await self._live.results.page(self._subscription, cursor, self._add)
                 cursor = page.cursor
                 if not page.has_more:
                     await change
@@ -382,7 +200,7 @@ class Stream:
     def __init__(self, live: Live, subscription: Subscription) -> None:
         self.subscription = subscription
         self._live = live
-        self._waiting: list[bytes] = []
+        self._waiting: list[Message] = []
         self._bytes = 0
         self._wake = asyncio.Event()
         self._ended: Exception | None = None
@@ -395,7 +213,7 @@ class Stream:
         for message in messages:
             if message.place > self._place:
                 self._place = message.place
-                self._waiting.append(message.body)
+                self._waiting.append(message)
                 self._bytes += len(message.body)
         if not self._waiting:
             return
@@ -416,17 +234,15 @@ class Stream:
         Raises `Rejected`, `Interrupted`, and the errors of the database.
         """
         with self._live.counted(self) as channel:
-            async for bodies in self._catch_up(channel):
-                self._live.took(self, bodies)
-                yield bodies
+            async for messages in self._catch_up(channel):
+                yield self._live.took(self, messages)
             channel.join(self)
             self._live.counts.streams += 1
             try:
                 while True:
                     while self._waiting:
-                        bodies, self._waiting, self._bytes = self._waiting, [], 0
-                        self._live.took(self, bodies)
-                        yield bodies
+                        messages, self._waiting, self._bytes = self._waiting, [], 0
+                        yield self._live.took(self, messages)
                     if self._ended is not None:
                         raise self._ended
                     self._wake.clear()
@@ -435,9 +251,9 @@ class Stream:
                 channel.leave(self)
                 self._live.counts.streams -= 1
 
-    async def _catch_up(self, channel: Channel) -> AsyncIterator[Sequence[bytes]]:
-        """Yields the results for events that the channel has not kept. Afterwards, the stream can join it."""
-        page = self._live.page
+    async def _catch_up(self, channel: Channel) -> AsyncIterator[Sequence[Message]]:
+        """Yields the messages about events that the channel has not kept. Afterwards, the stream can join it."""
+        page = self._live.results.page
         end = (await page(self.subscription, None)).cursor
         cursor = self.subscription.after or end
         self._place = place_of(cursor, "after")
@@ -449,11 +265,7 @@ class Stream:
             cursor = read.cursor
             if read.messages:
                 self._place = read.messages[-1].place
-                yield [message.body for message in read.messages]
+                yield read.messages
             if not read.has_more:
                 # It was read after the channel began, so nothing before that is missing.
                 self._place = max(self._place, began)
-
-
-def failed(message: str, code: ErrorCode) -> ExecutionResult:
-    return ExecutionResult(None, [GraphQLError(message, extensions={"code": code})])

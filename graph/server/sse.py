@@ -10,7 +10,8 @@ import orjson
 from starlette.responses import StreamingResponse
 
 from db.driver.errors import is_overloaded, is_unavailable
-from graph.server.live import Interrupted, Rejected, Stream
+from graph.server.live import Interrupted, Stream
+from graph.server.live_results import Rejected
 
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT_SECONDS = 15

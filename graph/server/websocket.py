@@ -18,7 +18,8 @@ from graph.error_codes import ErrorCode
 from graph.schema.fields.access import Access
 from graph.schema.fields.scalars import is_storable
 from graph.server.errors import error_document
-from graph.server.live import RIGHTS_CHANGED, Interrupted, Live, Rejected, Stream, Subscription, TooSlow
+from graph.server.live import RIGHTS_CHANGED, Interrupted, Live, Stream, TooSlow
+from graph.server.live_results import Rejected, Subscription
 from graph.server.requests import GraphQLRequest, Refusal, request_of
 
 logger = logging.getLogger("billing.live")

@@ -4,15 +4,13 @@ The name in a URL is resolved for each connection, and only public addresses are
 its address between a check and the connection (DNS rebinding) leads nowhere. Redirects are not followed.
 """
 
-import socket
 import ssl
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Self
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from billing.errors import WebhookUrlInvalid
@@ -20,7 +18,8 @@ from billing.limits import MAX_WEBHOOK_ERROR, MAX_WEBHOOK_HEAD
 from billing.webhook_urls import valid_webhook_url
 from billing.webhooks import TIMEOUT, Answer, headers_of, retry_after
 from services.webhooks.deliveries import Claimed
-from services.webhooks.targets import AddressNotPublic, require_public
+from services.webhooks.names import PublicResolver, SharedResolver
+from services.webhooks.targets import AddressNotPublic
 
 CONNECTIONS = 32
 """Maximum number of connections of a process to one endpoint."""
@@ -30,23 +29,6 @@ HEAD_BYTES = 4 * MAX_WEBHOOK_HEAD
 """Maximum number of bytes that are read of a response's body."""
 HEADER_BYTES = 8190
 """Maximum size of a line of a response's head, in bytes."""
-
-
-class PublicResolver(AbstractResolver):
-    """Resolves names, and rejects those that lead to any address that is not public."""
-
-    def __init__(self, inner: AbstractResolver | None = None) -> None:
-        self._inner = inner or ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        require_public(host, [each["host"] for each in found])
-        return found
-
-    async def close(self) -> None:
-        await self._inner.close()
 
 
 class Sender:
@@ -64,7 +46,7 @@ class Sender:
         certificates: ssl.SSLContext | None = None,
     ) -> None:
         self._private_targets = private_targets
-        names = resolver or ThreadedResolver()
+        names = resolver or SharedResolver()
         connector = aiohttp.TCPConnector(
             limit=0,
             limit_per_host=0,

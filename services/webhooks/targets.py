@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from billing.errors import WebhookUrlInvalid
 from billing.webhook_urls import is_public, literal_address, valid_webhook_url
+from services.webhooks.lookups import addresses_of
 
 RESOLVE_SECONDS = 5
 """Timeout for resolving a name, in seconds."""
@@ -36,7 +37,7 @@ async def require_reachable(url: str, *, private_targets: bool) -> str:
         return url
     try:
         async with asyncio.timeout(RESOLVE_SECONDS):
-            found = await asyncio.get_running_loop().getaddrinfo(host, None)
+            found = await addresses_of(host)
         require_public(host, [str(address[0]) for *_, address in found])
     except AddressNotPublic:
         raise WebhookUrlInvalid(f"{host} resolves to an address that is not public.") from None

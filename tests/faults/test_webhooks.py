@@ -23,9 +23,11 @@ from tests.webhooks.conftest import an_endpoint
 from tests.webhooks.receiver import Received, Receiver, receiving
 
 ROOT = Path(__file__).parents[2]
-EVENTS = 200
-KILLS = 10
-SECONDS = 300
+TIMES = int(os.environ.get("TEST_TIMES", "1"))
+"""Set it to 5 for 1,000 events and 50 kills."""
+EVENTS = 200 * TIMES
+KILLS = 10 * TIMES
+SECONDS = 300 * TIMES
 """Maximum time until everything must have arrived: claims of killed processes expire after half a minute."""
 
 FEED = """
@@ -38,9 +40,14 @@ FEED = """
 """
 
 
-def deliverer(url: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "DATABASE_URL": url, "BILLING_WEBHOOK_PRIVATE_TARGETS": "on"}
-    command = [sys.executable, "-m", "cli.main", "deliver"]
+DELIVER = ("deliver",)
+SERVE = ("serve", "--port", "0")
+
+
+def deliverer(url: str, arguments: tuple[str, ...] = DELIVER) -> subprocess.Popen[bytes]:
+    settings = {"BILLING_WEBHOOK_PRIVATE_TARGETS": "on", "BILLING_AUTH": "off", "BILLING_RENEW": "off"}
+    environment = {**os.environ, "DATABASE_URL": url, **settings}
+    command = [sys.executable, "-m", "cli.main", *arguments]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -69,15 +76,15 @@ async def test_nothing_is_lost_reordered_or_changed(api: Api, database_url: str)
     async with receiving() as receiver:
         receiver.respond = respond
         await an_endpoint(api, receiver.url)
-        processes = [deliverer(database_url) for _ in range(2)]
+        processes = [deliverer(database_url, arguments) for arguments in (DELIVER, SERVE)]
         try:
             changing = asyncio.create_task(change(api))
-            for _ in range(KILLS):
-                await asyncio.sleep(chance.uniform(0.2, 1.5))
+            for kill in range(KILLS):
+                await asyncio.sleep(chance.uniform(0.2, 3))
                 killed = processes.pop(0)
                 killed.send_signal(signal.SIGKILL)
                 killed.wait()
-                processes.append(deliverer(database_url))
+                processes.append(deliverer(database_url, SERVE if kill % 2 else DELIVER))
             await changing
             events = await all_events(api)
             async with asyncio.timeout(SECONDS), receiver.changed:

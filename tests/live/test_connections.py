@@ -363,3 +363,32 @@ async def test_operations_on_a_connection_count_for_the_rate_limit(database: Dat
 
     assert code == 1013
     assert "rate limit" in str(reason)
+
+
+async def test_the_rows_of_events_count_for_the_rate_limit(database: Database, clock: TestClock) -> None:
+    key = await a_key(database, clock, ApiKeyScope.ADMIN)
+    settings = Settings(requires_key=True, rate_limit=RateLimit(rows_per_second=1, burst=500))
+    nested = """subscription ($after: String) { events(after: $after) { node { object { ... on Customer {
+        invoices(first: 20) { nodes { lines { id } } }
+    } } } } }"""
+    async with listening(database, clock, settings) as address:
+        headers = {"Authorization": f"Bearer {key.token}"}
+        async with httpx.AsyncClient(base_url=f"http://{address}", headers=headers) as http:
+            api = Api(http)
+            cursor = (await api("{ eventsCursor }"))["eventsCursor"]
+            customer_id = await api.a_customer()
+            for _ in range(10):
+                line = {"description": "Setup", "unitAmountCents": 100}
+                await api.mutate(
+                    "createInvoice", "invoice { id }", customerId=customer_id, currency="EUR", lines=[line]
+                )
+            for number in range(20):
+                await api.mutate("updateCustomer", "customer { id }", id=customer_id, name=f"Ada {number}")
+            async with connected(address) as client:
+                await client.begin(Authorization=f"Bearer {key.token}")
+                await client.subscribe(query=nested, after=cursor)
+                for _ in range(31):
+                    await client.next()
+            refused = await http.post("/graphql", json={"query": "{ eventsCursor }"})
+
+    assert refused.status_code == 429
