@@ -7,11 +7,15 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from billing.limits import MAX_SESSION_SECONDS
+from db.database import Database
+from graph.settings import Settings
 from tests.cli.conftest import ROOT, Serve, serve
-from tests.support import Api
+from tests.live.conftest import caught_up, listening, streaming
+from tests.support import PATIENCE_SECONDS, Api, TestClock
 
 __all__ = ["serve"]
 
@@ -36,7 +40,7 @@ def test_a_customer_session_is_as_long_as_it_says() -> None:
 
 async def test_the_documents_of_the_readme_run_and_answer_as_it_says(api: Api) -> None:
     create, subscribe = blocks(README, "graphql")
-    *_, read, open_session = blocks(FIRST_HOUR, "graphql")
+    *_, read, open_session, _, _ = blocks(FIRST_HOUR, "graphql")
     [said] = [json.loads(block)["data"] for block in blocks(README, "json")]
 
     made = await api(create)
@@ -75,6 +79,27 @@ async def test_the_year_of_the_first_hour_goes_by(api: Api) -> None:
     [customer] = advanced["customers"]["nodes"]
     assert customer["invoices"]["totalCount"] == 12
     assert {invoice["amountCents"] for invoice in customer["invoices"]["nodes"]} == {1000}
+
+
+async def test_the_webhook_and_the_stream_of_the_first_hour(database: Database, clock: TestClock) -> None:
+    *_, add_webhook, follow = blocks(FIRST_HOUR, "graphql")
+    async with (
+        listening(database, clock, Settings(webhook_private_targets=True)) as address,
+        httpx.AsyncClient(base_url=f"http://{address}", timeout=PATIENCE_SECONDS) as client,
+        streaming(address, follow) as results,
+    ):
+        api = Api(client)
+        added = await api(add_webhook)
+        await caught_up(address)
+        customer_id = await api.a_customer()
+        await api.a_subscription(customer_id)
+        await api.mutate("recordPayment", "payment { id }", customerId=customer_id, amountCents=2900, currency="EUR")
+        found = (await anext(results))["data"]["events"]["node"]
+
+    assert added["createWebhookEndpoint"]["userErrors"] == []
+    assert added["createWebhookEndpoint"]["secret"].startswith("whsec_")
+    assert found["type"] == "INVOICE_PAID"
+    assert found["object"]["number"]
 
 
 def test_what_the_pages_and_the_playground_make_does_not_collide() -> None:
