@@ -269,3 +269,14 @@ async def test_a_list_is_sorted_in_both_directions_on_a_phone(dashboard: Dashboa
     await dashboard.button("Descending order").click()
     await expect(names).to_have_text(["Zuse", "Grace", "Ada"])
     dashboard.assert_quiet()
+
+
+async def test_the_focus_moves_to_the_content_of_another_page(dashboard: Dashboard) -> None:
+    await dashboard.open("/")
+    await dashboard.page.get_by_role("link", name="Plans").click()
+    await expect(dashboard.page.get_by_role("heading", level=1, name="Plans")).to_be_visible()
+
+    await expect(dashboard.page.get_by_role("main")).to_be_focused()
+    await dashboard.page.keyboard.press("Tab")
+    await expect(dashboard.page.locator("main button:focus, main a:focus")).to_have_count(1)
+    dashboard.assert_quiet()

@@ -18,7 +18,7 @@ import {
   type Icon,
 } from '@tabler/icons-react';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect } from 'react';
+import { lazy, Suspense, useEffect, useRef } from 'react';
 import { common } from '../texts/common';
 import { useConnectionLost } from './connection';
 import { changeKey, useAccess } from './key';
@@ -108,6 +108,7 @@ function Pages() {
   const { pathname } = useLocation();
   const { key } = useAccess();
   useEffect(close, [pathname]);
+  useFocusOnNewPage(pathname);
   useEffect(followEvents, [key]);
   return (
     <div className="frame">
@@ -145,6 +146,16 @@ function Pages() {
       </main>
     </div>
   );
+}
+
+/** Moves the focus to the content of another page, so that a screen reader and the next Tab start there. */
+function useFocusOnNewPage(pathname: string) {
+  const shown = useRef(pathname);
+  useEffect(() => {
+    if (shown.current === pathname) return;
+    shown.current = pathname;
+    document.getElementById('content')?.focus({ preventScroll: true });
+  }, [pathname]);
 }
 
 function Navigation({ pathname }: { pathname: string }) {
