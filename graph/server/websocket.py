@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected, WebSocketState
 
 from db.driver.errors import is_overloaded, is_unavailable
 from graph.error_codes import ErrorCode
@@ -47,6 +47,8 @@ INIT_TIMEOUT, DUPLICATE, TOO_MANY_INITS = 4408, 4409, 4429
 GOING_AWAY, RESTART, TRY_LATER, TOO_LARGE = 1001, 1012, 1013, 1009
 """Close codes registered with IANA for WebSocket. Clients reconnect after the first three."""
 
+DISCONNECTED = (WebSocketDisconnect, WebSocketDisconnected)
+"""Raised by a client's connection that is gone."""
 MAX_REASON_BYTES = 123
 """Maximum size of the reason for a close, in bytes: RFC 6455, section 5.5."""
 
@@ -92,10 +94,12 @@ class Connection:
             await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
             closed = self._over.result() if self._over.done() else None
             for task in tasks:
-                if task.done() and (error := task.exception()) is not None:
-                    closed = error if isinstance(error, Closed) else Closed(1011, "Internal server error.")
-                    if not isinstance(error, Closed):
-                        logger.error("a live connection failed", exc_info=error)
+                error = task.exception() if task.done() else None
+                if isinstance(error, Closed):
+                    closed = error
+                elif error is not None and not isinstance(error, DISCONNECTED):
+                    logger.error("a live connection failed", exc_info=error)
+                    closed = Closed(1011, "Internal server error.")
             # Before the connection is closed, so that nothing is sent after that.
             await self._end(tasks)
             if closed is not None and self._socket.client_state is WebSocketState.CONNECTED:
@@ -240,7 +244,7 @@ class Connection:
             self.close(TRY_LATER, str(error))
         except Interrupted as error:
             self.close(RESTART, str(error))
-        except WebSocketDisconnect:
+        except DISCONNECTED:
             pass
         except Exception as error:
             if is_overloaded(error):

@@ -47,6 +47,7 @@ async def listening(
         ws=BoundedWebSocket,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,
+        ws_ping_timeout=PATIENCE_SECONDS,
         timeout_graceful_shutdown=5,
     )
     listener = socket.create_server(("127.0.0.1", 0))

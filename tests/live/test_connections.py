@@ -392,3 +392,19 @@ async def test_the_rows_of_events_count_for_the_rate_limit(database: Database, c
             refused = await http.post("/graphql", json={"query": "{ eventsCursor }"})
 
     assert refused.status_code == 429
+
+
+async def test_clients_that_vanish_are_no_errors(
+    address: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(websocket, "RECHECK_SECONDS", 0.001)
+    monkeypatch.setattr(websocket, "HEARTBEAT_SECONDS", 0.001)
+    for _ in range(20):
+        async with connected(address) as client:
+            await client.begin()
+            await client.subscribe()
+            await caught_up(address)
+            client.socket.transport.abort()
+        await caught_up(address, 0)
+
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
