@@ -295,22 +295,24 @@ async def outage(bench: Bench) -> dict[str, Any]:
     connection = await asyncpg.connect(bench.here.database.url.replace("postgresql+asyncpg", "postgresql"))
     expected = await connection.fetchval(COUNT, UUID(endpoint)) + await connection.fetchval(ADDED, UUID(endpoint))
     seen = Seen()
-    back = time.monotonic()
+    back, up_again = time.monotonic(), time.time()
     async with receiver(seen, port):
         while len(seen.messages) < expected or len(seen.at) < expected:
             await asyncio.sleep(0.5)
             memory.append(resident_bytes(bench.here.server.pid))
             if time.monotonic() > back + 900:
                 sys.exit(f"Only {len(seen.at)} of {expected} messages arrived.")
-    seconds = time.monotonic() - back
     await connection.close()
+    late = sorted(at - up_again for at in seen.at.values())
     wrong = sum(firsts(versions) != sorted(firsts(versions)) for versions in seen.order.values())
     if wrong:
         sys.exit(f"The versions of {wrong} objects arrived out of order.")
     return {
         "messages": expected,
-        "seconds_after_the_outage": round(seconds, 1),
-        "messages_per_second": round(expected / seconds),
+        "seconds_after_the_outage": {
+            name: round(percentile(late, share), 1)
+            for name, share in (("p50", 50), ("p95", 95), ("p99", 99), ("max", 100))
+        },
         "megabytes": {"before": round(memory[0] / 1e6), "most": round(max(memory) / 1e6)},
     }
 
