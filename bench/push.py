@@ -69,7 +69,10 @@ async def write(url: str, number: int, rate: float) -> None:
 
 @dataclass
 class Seen:
-    """When each event arrived, by its object and version. Messages are read later: that would delay the next ones."""
+    """When each event arrived, by its object and version.
+
+    Messages are parsed later, because parsing would delay the next ones.
+    """
 
     messages: list[tuple[float, str | bytes]] = field(default_factory=list)
     _read: int = 0

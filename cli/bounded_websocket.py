@@ -3,12 +3,14 @@
 import asyncio
 from typing import Any, cast
 
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from cli.slow_clients import CONNECTION_CHECK_SECONDS, BoundedProtocol
 
 MAX_JOINED_BYTES = 64 * 1024
-"""Number of bytes from which on the transport sends at once what was written."""
+"""The transport sends at once when this many bytes wait."""
 
 
 class JoinedWrites(asyncio.Transport):
@@ -77,6 +79,12 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._look_again.cancel()
         super().connection_lost(exc)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        if self.close_sent:
+            # For example, the client did not respond to a ping in time.
+            raise ClientDisconnected
+        await super().send(message)
 
     def pause_writing(self) -> None:
         super().pause_writing()

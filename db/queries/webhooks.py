@@ -17,14 +17,15 @@ def with_types(sql: str, *xids: str, arrays: tuple[str, ...] = ()) -> TextClause
 
 LOCK_PROGRESS = text(
     """
-    SELECT *, set_config('enable_sort', 'off', TRUE) AS _
+    SELECT *, set_config('enable_sort', 'off', TRUE) AS enable_sort, set_config('jit', 'off', TRUE) AS jit
     FROM webhook_progress WHERE endpoint_id = :endpoint_id FOR UPDATE
     """
 )
 """Locks and returns an endpoint's progress.
 
 Until the end of the transaction, PostgreSQL reads in the order of an index where it can. When an endpoint has just
-stopped working, the statistics know nothing of its backlog. Then a claim would read and sort it for each delivery.
+stopped working, the statistics do not show its backlog yet. Then a claim would read and sort it for each delivery.
+A sort that is needed anyway counts as very expensive before PostgreSQL 18, so statements must not be compiled for it.
 """
 
 FEED_AFTER = """
@@ -133,7 +134,7 @@ CLAIM = """
 CLAIM_DUE = text(CLAIM.format(order="d.next_attempt_at, d.xid, d.position"))
 CLAIM_OLDEST = text(CLAIM.format(order="d.xid, d.position"))
 """Claims deliveries whose time has come. No delivery is made before an earlier one about the same object is finished.
-The comparison, unlike `NOT EXISTS` or `=`, is not so selective for the planner that it sorts all that is due.
+Unlike `NOT EXISTS` or `=`, the comparison does not look selective to the planner, so it does not sort all that is due.
 
 The oldest first, if the endpoint is braked: otherwise it would take long until one of many deliveries had failed for
 the last time.

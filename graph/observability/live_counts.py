@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class LiveCounts:
-    """Plain numbers, because there may be thousands of messages a second. `Metrics.look` reads them."""
+    """`Metrics.look` reads the numbers. There may be thousands of messages a second, so they are plain."""
 
     streams: int = 0
     """Open streams that have caught up with the feed: they get events as they appear."""

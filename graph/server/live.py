@@ -31,12 +31,15 @@ MAX_STREAMS_PER_SESSION = 10
 """Maximum number of streams of a process for one customer session."""
 MAX_WAITING = 1_000
 MAX_WAITING_BYTES = 1_000_000
-"""Maximum number of messages, and of bytes in them, that wait for a client to read. Then its stream ends."""
+"""Maximum number of messages, and of bytes in them, that wait while earlier ones are sent. Then the stream ends."""
 KEPT_EVENTS = 500
 KEPT_BYTES = 1_000_000
 """Maximum number of events, and of bytes of their results, that a channel keeps, so that streams that come from behind
 can join it.
 """
+BATCH_SECONDS = 0.05
+BATCH_BYTES = 100_000
+"""Maximum time for which a channel collects results before streams get them, and the number of bytes that ends it."""
 RIGHTS_CHANGED = "The rights of this key have changed."
 
 
@@ -138,6 +141,9 @@ class Channel:
         self._streams: set[Stream] = set()
         self._kept: deque[Message] = deque()
         self._kept_bytes = 0
+        self._batch: list[Message] = []
+        self._batch_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
         self._dropped: Place | None = None
         self._error: Exception | None = None
         self._task = asyncio.create_task(self._run())
@@ -161,6 +167,8 @@ class Channel:
 
     def close(self) -> None:
         self._task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
     async def _run(self) -> None:
         try:
@@ -171,9 +179,11 @@ class Channel:
                 change = self._live.watch.change()
                 page = await self._live.results.page(self._subscription, cursor, self._add)
                 cursor = page.cursor
+                self._publish()
                 if not page.has_more:
                     await change
         except Exception as error:  # noqa: BLE001 - each stream raises it
+            self._publish()
             self._error = error
             self._live.forget(self)
             if not self.begun.done():
@@ -182,7 +192,22 @@ class Channel:
             for stream in self._streams:
                 stream.end(error)
 
-    def _add(self, messages: Sequence[Message]) -> None:
+    def _add(self, message: Message) -> None:
+        self._batch.append(message)
+        self._batch_bytes += len(message.body)
+        if self._batch_bytes >= BATCH_BYTES:
+            self._publish()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(BATCH_SECONDS, self._publish)
+
+    def _publish(self) -> None:
+        """Gives the streams what was collected. Each of them is woken once."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._batch:
+            return
+        messages, self._batch, self._batch_bytes = self._batch, [], 0
         self._live.published(messages)
         self._kept.extend(messages)
         self._kept_bytes += sum(len(message.body) for message in messages)
@@ -241,8 +266,7 @@ class Stream:
             try:
                 while True:
                     while self._waiting:
-                        messages, self._waiting, self._bytes = self._waiting, [], 0
-                        yield self._live.took(self, messages)
+                        yield self._live.took(self, self._take())
                     if self._ended is not None:
                         raise self._ended
                     self._wake.clear()
@@ -250,6 +274,10 @@ class Stream:
             finally:
                 channel.leave(self)
                 self._live.counts.streams -= 1
+
+    def _take(self) -> Sequence[Message]:
+        messages, self._waiting, self._bytes = self._waiting, [], 0
+        return messages
 
     async def _catch_up(self, channel: Channel) -> AsyncIterator[Sequence[Message]]:
         """Yields the messages about events that the channel has not kept. Afterwards, the stream can join it."""

@@ -31,8 +31,6 @@ from graph.settings import Settings
 
 logger = logging.getLogger("billing.live")
 
-PUBLISH_SECONDS = 0.05
-"""Time for which results are collected before streams get them, in seconds. Each time, every stream is woken."""
 EVENT_ROWS = 2_000
 """Maximum number of rows that are read for one event."""
 EVENT_BYTES = 256_000
@@ -131,11 +129,11 @@ class Results:
         self,
         subscription: Subscription,
         cursor: str | None,
-        publish: Callable[[Sequence[Message]], None] = lambda _messages: None,
+        publish: Callable[[Message], None] = lambda _message: None,
     ) -> Page:
         """Reads and executes the next events after a cursor. None: returns the current end of the feed.
 
-        Calls `publish` with all results, every `PUBLISH_SECONDS`, and lets others run in between.
+        Calls `publish` with each result, and lets others run in between.
         Raises the errors of the database, and `Rejected` if the list is too slow.
         """
         context = self._context(subscription, RowBudget(EVENT_ROWS))
@@ -152,18 +150,13 @@ class Results:
         finally:
             await context.close()
         messages: list[Message] = []
-        published, now = 0, asyncio.get_running_loop().time
-        until = now() + PUBLISH_SECONDS
         for edge in edges:
             event = edge.node
             body, rows = await self._result(subscription, edge)
             recorded_at = datetime.fromisoformat(event.recorded_at)
             messages.append(Message((event.xid, event.position), recorded_at, body, rows))
-            if now() >= until:
-                publish(messages[published:])
-                published, until = len(messages), now() + PUBLISH_SECONDS
+            publish(messages[-1])
             await asyncio.sleep(0)
-        publish(messages[published:])
         return Page(messages, listed.end_cursor or cursor, has_more=listed.has_more)
 
     async def _result(self, subscription: Subscription, edge: Any) -> tuple[bytes, int]:

@@ -4,7 +4,7 @@ See https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
 import orjson
 from starlette.responses import StreamingResponse
@@ -19,6 +19,9 @@ HEARTBEAT_SECONDS = 15
 
 ENDLESS = "billing.endless"
 """Key in the scope of a request whose response does not end by itself. A server that shuts down ends it."""
+
+CHUNK_BYTES = 64 * 1024
+"""Size from which on events are sent without waiting for more, in bytes."""
 
 COMPLETE = b"event: complete\ndata: \n\n"
 
@@ -41,13 +44,20 @@ async def sent(stream: Stream, recheck: Callable[[], Awaitable[None]]) -> AsyncI
         while True:
             following = following or asyncio.ensure_future(anext(messages))
             done, _ = await asyncio.wait([following], timeout=HEARTBEAT_SECONDS)
-            await recheck()
-            if not done:
+            interrupted = False
+            try:
+                await recheck()
+            except Interrupted:
+                interrupted = True
+            if done:
+                # They are sent even to a key that has just reached its rate limit, for it was charged for them.
+                for chunk in chunks(following.result()):
+                    yield chunk
+                following = None
+            elif not interrupted:
                 yield b":\n\n"
-                continue
-            bodies = following.result()
-            following = None
-            yield b"".join(b"event: next\ndata: " + body + b"\n\n" for body in bodies)
+            if interrupted:
+                return
     except Rejected as error:
         yield b"event: next\ndata: " + orjson.dumps({"errors": error.errors}) + b"\n\n" + COMPLETE
     except Interrupted:
@@ -60,3 +70,15 @@ async def sent(stream: Stream, recheck: Callable[[], Awaitable[None]]) -> AsyncI
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
         await messages.aclose()
+
+
+def chunks(bodies: Sequence[bytes]) -> Iterator[bytes]:
+    """Yields the events of results, several in a chunk unless they are large."""
+    chunk = b""
+    for body in bodies:
+        chunk += b"event: next\ndata: " + body + b"\n\n"
+        if len(chunk) >= CHUNK_BYTES:
+            yield chunk
+            chunk = b""
+    if chunk:
+        yield chunk

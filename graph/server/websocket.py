@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -103,7 +104,8 @@ class Connection:
             # Before the connection is closed, so that nothing is sent after that.
             await self._end(tasks)
             if closed is not None and self._socket.client_state is WebSocketState.CONNECTED:
-                await self._socket.close(closed.code, closed.reason)
+                with suppress(*DISCONNECTED):
+                    await self._socket.close(closed.code, closed.reason)
         finally:
             await self._end(tasks)
 
@@ -235,9 +237,9 @@ class Connection:
         head = b'{"id":' + orjson.dumps(id_) + b',"type":"next","payload":'
         try:
             async for bodies in stream.messages():
-                async with self._sending:
-                    for body in bodies:
-                        await self._socket.send_text((head + body + b"}").decode())
+                for body in bodies:
+                    await self._send_text((head + body + b"}").decode())
+                del bodies  # They need no memory while the stream waits.
         except Rejected as error:
             await self._send({"type": "error", "id": id_, "payload": error.errors})
         except TooSlow as error:
@@ -273,8 +275,11 @@ class Connection:
                 await self._send({"type": "ping"})
 
     async def _send(self, message: Mapping[str, Any]) -> None:
+        await self._send_text(orjson.dumps(message).decode())
+
+    async def _send_text(self, text: str) -> None:
         async with self._sending:
-            await self._socket.send_text(orjson.dumps(message).decode())
+            await self._socket.send_text(text)
 
 
 def id_of(message: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from threading import Thread
+from threading import BoundedSemaphore, Thread
 from typing import TypeAlias
 
 AddressInfo: TypeAlias = tuple[
@@ -12,10 +12,14 @@ AddressInfo: TypeAlias = tuple[
 ]
 
 
+RUNNING = BoundedSemaphore(200)
+"""Limits the number of lookups that are running, each of which has a thread."""
+
+
 async def addresses_of(
     host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
 ) -> Sequence[AddressInfo]:
-    """Returns what `socket.getaddrinfo` finds. Raises `OSError`.
+    """Returns what `socket.getaddrinfo` finds. Raises `OSError`, also if too many lookups are running.
 
     The system's resolver blocks, often for half a minute, so it runs in a thread of its own. In a pool of threads,
     names whose server does not respond would delay all others, and the end of the process too.
@@ -35,11 +39,15 @@ async def addresses_of(
         found: Sequence[AddressInfo] = ()
         error: Exception | None = None
         try:
-            found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+            found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
         except Exception as raised:  # noqa: BLE001 - it is raised where the result is awaited
             error = raised
+        finally:
+            RUNNING.release()
         with suppress(RuntimeError):  # The loop is closed by now.
             loop.call_soon_threadsafe(finish, found, error)
 
+    if not RUNNING.acquire(blocking=False):
+        raise OSError("too many host names are being looked up")
     Thread(target=look_up, daemon=True).start()
     return await future

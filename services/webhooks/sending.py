@@ -46,11 +46,11 @@ class Sender:
         certificates: ssl.SSLContext | None = None,
     ) -> None:
         self._private_targets = private_targets
-        names = resolver or SharedResolver()
+        self._names = resolver or SharedResolver()
         connector = aiohttp.TCPConnector(
             limit=0,
             limit_per_host=0,
-            resolver=names if private_targets else PublicResolver(names),
+            resolver=self._names if private_targets else PublicResolver(self._names),
             use_dns_cache=False,
             ssl=certificates or True,
             keepalive_timeout=IDLE_SECONDS,
@@ -71,6 +71,7 @@ class Sender:
 
     async def __aexit__(self, *_error: object) -> None:
         await self._session.close()
+        await self._names.close()
 
     async def send(self, url: str, secrets: Sequence[bytes], delivery: Claimed, now: datetime) -> Answer:
         """Sends the message of a delivery once, and returns what came of it. Never raises for what an endpoint does."""

@@ -169,7 +169,7 @@ async def test_a_customer_gets_a_vat_number_that_is_confirmed_and_a_tax_rate(das
     await dashboard.button("More actions").click()
     await dashboard.page.get_by_role("menuitem", name="Confirm FR40303265045").click()
     await dashboard.submit("Confirm")
-    await expect(dashboard.page.get_by_text("FR40303265045 (verified)")).to_be_visible()
+    await expect(dashboard.page.get_by_text("FR40303265045 (confirmed)")).to_be_visible()
 
     data = await api_at("query ($id: ID!) { customer(id: $id) { version taxRates { name } } }", id=customer_id)
     assert data["customer"] == {"version": 3, "taxRates": [{"name": "VAT"}]}

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 from websockets.exceptions import InvalidStatus
 
 from billing.enums import ApiKeyScope
@@ -15,12 +16,13 @@ from cli.slow_clients import BoundedProtocol
 from db.access.transactions import Sessions
 from db.database import Database
 from graph.server import live, sse, websocket
+from graph.server.app import create_app
 from graph.settings import Settings
 from services.api_keys import key_id_in, revoke_api_key
 from services.settings import RateLimit
 from tests.access.conftest import a_key, a_session
 from tests.live.conftest import EVENTS, caught_up, connected, listening, results
-from tests.support import PATIENCE_SECONDS, Api, TestClock, a_customer, stored
+from tests.support import PATIENCE_SECONDS, Api, TestClock, a_customer, events_settle, patient, stored
 
 INIT = {"type": "connection_init"}
 SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": EVENTS}}
@@ -365,33 +367,80 @@ async def test_operations_on_a_connection_count_for_the_rate_limit(database: Dat
     assert "rate limit" in str(reason)
 
 
-async def test_the_rows_of_events_count_for_the_rate_limit(database: Database, clock: TestClock) -> None:
+NESTED = """subscription ($after: String) { events(after: $after) { cursor node { object { ... on Customer {
+    invoices(first: 20) { nodes { lines { id } } }
+} } } } }"""
+
+
+@pytest.fixture
+async def start(database: Database, clock: TestClock) -> str:
+    """A cursor before 31 events, 21 of which are about a customer with ten invoices."""
+    transport = httpx.ASGITransport(create_app(database, settings=patient(), clock=clock))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        api = Api(http)
+        cursor: str = (await api("{ eventsCursor }"))["eventsCursor"]
+        customer_id = await api.a_customer()
+        for _ in range(10):
+            line = {"description": "Setup", "unitAmountCents": 100}
+            fields = {"customerId": customer_id, "currency": "EUR", "lines": [line]}
+            await api.mutate("createInvoice", "invoice { id }", **fields)
+        for number in range(20):
+            await api.mutate("updateCustomer", "customer { id }", id=customer_id, name=f"Ada {number}")
+        await events_settle(database)
+    return cursor
+
+
+async def test_the_rows_of_events_count_for_the_rate_limit(database: Database, clock: TestClock, start: str) -> None:
     key = await a_key(database, clock, ApiKeyScope.ADMIN)
-    settings = Settings(requires_key=True, rate_limit=RateLimit(rows_per_second=1, burst=500))
-    nested = """subscription ($after: String) { events(after: $after) { node { object { ... on Customer {
-        invoices(first: 20) { nodes { lines { id } } }
-    } } } } }"""
-    async with listening(database, clock, settings) as address:
+    settings = Settings(requires_key=True, rate_limit=RateLimit(rows_per_second=1, burst=300))
+    async with listening(database, clock, settings) as address, connected(address) as client:
+        await client.begin(Authorization=f"Bearer {key.token}")
+        await client.subscribe(query=NESTED, after=start)
+        for _ in range(31):
+            await client.next()
         headers = {"Authorization": f"Bearer {key.token}"}
         async with httpx.AsyncClient(base_url=f"http://{address}", headers=headers) as http:
-            api = Api(http)
-            cursor = (await api("{ eventsCursor }"))["eventsCursor"]
-            customer_id = await api.a_customer()
-            for _ in range(10):
-                line = {"description": "Setup", "unitAmountCents": 100}
-                await api.mutate(
-                    "createInvoice", "invoice { id }", customerId=customer_id, currency="EUR", lines=[line]
-                )
-            for number in range(20):
-                await api.mutate("updateCustomer", "customer { id }", id=customer_id, name=f"Ada {number}")
-            async with connected(address) as client:
-                await client.begin(Authorization=f"Bearer {key.token}")
-                await client.subscribe(query=nested, after=cursor)
-                for _ in range(31):
-                    await client.next()
             refused = await http.post("/graphql", json={"query": "{ eventsCursor }"})
 
     assert refused.status_code == 429
+
+
+async def test_a_key_at_its_rate_limit_gets_the_events_that_it_was_charged_for(
+    database: Database, clock: TestClock, start: str
+) -> None:
+    key = await a_key(database, clock, ApiKeyScope.ADMIN)
+    settings = Settings(requires_key=True, rate_limit=RateLimit(rows_per_second=100, burst=200))
+    headers = {"Authorization": f"Bearer {key.token}", "Accept": "text/event-stream"}
+    body = {"query": NESTED, "variables": {"after": start}}
+    async with (
+        listening(database, clock, settings) as address,
+        httpx.AsyncClient(base_url=f"http://{address}", headers=headers, timeout=PATIENCE_SECONDS) as http,
+        http.stream("POST", "/graphql", json=body) as response,
+    ):
+        assert response.status_code == 200
+        lines = [line async for line in response.aiter_lines() if line.startswith("data: {")]
+
+    got = [json.loads(line.removeprefix("data: "))["data"]["events"]["cursor"] for line in lines]
+    assert len(got) == len(set(got)) == 32, "all in one page, and the event of the key"
+
+
+async def test_a_burst_of_events_does_not_end_the_stream_of_a_quick_client(
+    database: Database, api: Api, sessions: Sessions, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "BATCH_BYTES", 1_000)
+    monkeypatch.setattr(live, "MAX_WAITING_BYTES", 5_000)
+    async with connected(address) as client:
+        await client.begin()
+        await client.subscribe()
+        await caught_up(address)
+        async with sessions.begin() as session:
+            # No event appears until the end of this transaction. Then all of them appear at once.
+            await session.execute(text("SELECT pg_current_xact_id()"))
+            for _ in range(20):
+                await api.a_subscription()
+        got = [await client.event() for _ in range(100)]
+
+    assert len({each["cursor"] for each in got}) == 100
 
 
 async def test_clients_that_vanish_are_no_errors(

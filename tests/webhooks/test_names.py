@@ -21,12 +21,12 @@ class Silent:
         self.respond = threading.Event()
         self._getaddrinfo = socket.getaddrinfo
 
-    def getaddrinfo(self, host: str, *arguments: Any) -> Any:
+    def getaddrinfo(self, host: str, *arguments: Any, **options: Any) -> Any:
         if not host.endswith("silent.example"):
-            return self._getaddrinfo(host, *arguments)
+            return self._getaddrinfo(host, *arguments, **options)
         self.asked.append(host)
         self.respond.wait(PATIENCE_SECONDS)
-        return self._getaddrinfo("127.0.0.1", *arguments)
+        return self._getaddrinfo("127.0.0.1", *arguments, **options)
 
 
 @pytest.fixture
@@ -41,7 +41,12 @@ async def test_silent_names_delay_no_other_and_are_asked_once(silent: Silent) ->
     names = [f"{number}.silent.example" for number in range(50)]
     waiting = [asyncio.create_task(resolver.resolve(name, 443)) for name in names for _ in range(32)]
 
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(silent.asked) < len(names):  # noqa: ASYNC110 - threads
+            await asyncio.sleep(0.01)
+
     [found, *_] = await resolver.resolve("127.0.0.1", 443)
+    assert not any(task.done() for task in waiting)
     silent.respond.set()
     late = await asyncio.gather(*waiting)
 
@@ -50,7 +55,7 @@ async def test_silent_names_delay_no_other_and_are_asked_once(silent: Silent) ->
     assert {each["host"] for addresses in late for each in addresses} == {"127.0.0.1"}
 
 
-async def test_who_gives_up_leaves_the_lookup_to_the_others(silent: Silent) -> None:
+async def test_a_caller_that_gives_up_leaves_the_lookup_to_the_others(silent: Silent) -> None:
     resolver = SharedResolver()
     first, second = (asyncio.create_task(resolver.resolve("a.silent.example", 443)) for _ in range(2))
     await asyncio.sleep(0)

@@ -127,7 +127,7 @@ class WebhookSteps(Steps):
             return {"webhookEndpoint": endpoint}
 
         fields = {"endpointId": endpoint.id, "deliveryIds": ids}
-        self.send("replayWebhooks", fields, do, how=how, things=[endpoint])
+        self.send("replayWebhooks", fields, do, how=how, things=[endpoint], told=False)
 
     def change_endpoint(
         self, name: str, number: int, do: Callable[[WebhookEndpoint], None], how: str, **fields: Any

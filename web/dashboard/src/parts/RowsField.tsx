@@ -12,7 +12,7 @@ interface Props<Value extends Row> {
   label: string;
   description?: string;
   rows: readonly Value[];
-  most: number;
+  most?: number;
   /** The name of a row, such as `VAT number 2`. */
   rowName: (number: number) => string;
   addText: string;
@@ -28,7 +28,7 @@ export function keyed<Value extends object>(values: readonly Value[]): (Value & 
 }
 
 /** A list of rows that a person adds, fills in and removes. */
-export function RowsField<Value extends Row>({ label, description, rows, most, rowName, addText, fresh, onChange, error, children }: Props<Value>) {
+export function RowsField<Value extends Row>({ label, description, rows, most = Infinity, rowName, addText, fresh, onChange, error, children }: Props<Value>) {
   const change = (changed: Value) => onChange(rows.map((row) => (row.key === changed.key ? changed : row)));
   return (
     <Input.Wrapper component="div" label={label} labelElement="div" description={description} error={error}>

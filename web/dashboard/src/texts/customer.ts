@@ -4,8 +4,8 @@ export const customerTexts = {
   archived: 'Archived',
   onTestClock: (name: string) => `On the test clock ${name}`,
   edit: 'Edit',
-  verified: 'verified',
-  verify: (number: string) => `Confirm ${number}`,
+  confirmed: 'confirmed',
+  confirm: (number: string) => `Confirm ${number}`,
   archive: 'Archive',
   unarchive: 'Unarchive',
   facts: {
@@ -242,7 +242,7 @@ export const actionTexts = {
     intro: 'Records money that you sent back outside this server. It is taken from the balance, or counts towards a credit note.',
     creditNote: 'Credit note',
     noCreditNote: 'None: take it from the balance',
-    moreNotes: 'Only those among the last 100 credit notes are listed.',
+    moreNotes: 'Only open ones among the last 100 credit notes are listed.',
     submit: 'Record refund',
     done: 'The refund was recorded.',
   },
@@ -301,9 +301,9 @@ export const actionTexts = {
     submit: 'Save',
     done: 'The customer was saved.',
   },
-  verify: {
+  confirm: {
     title: (number: string) => `Confirm the VAT number ${number}`,
-    intro: 'Check it first, for example with the EU’s VIES service. A confirmed number of another EU country makes the reverse charge apply to new invoices.',
+    intro: 'Check it first, for example with the EU’s VIES service. With a confirmed number from another EU country, the reverse charge applies to new invoices.',
     submit: 'Confirm',
     done: 'The VAT number was confirmed.',
   },

@@ -49,7 +49,7 @@ export const customersTexts = {
     taxStatus: 'Tax status',
     taxId: 'Other tax id on invoices',
     taxRates: 'Tax rates',
-    taxRatesHint: 'Leave empty for those of the customer’s place.',
+    taxRatesHint: 'Leave empty to use the rates for the customer’s location.',
     taxReason: 'Reason for the exemption',
   },
   taxStatus: { TAXABLE: 'Taxable', EXEMPT: 'Exempt', REVERSE_CHARGE: 'Reverse charge' },

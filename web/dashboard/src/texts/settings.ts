@@ -42,7 +42,7 @@ export const settingsTexts = {
   },
   registrations: {
     title: 'Tax registrations',
-    intro: 'The places where the seller collects tax. A customer in one of them pays its rates, unless the customer or the plan has its own.',
+    intro: 'The places where the seller collects tax. Customers there pay these rates, unless the customer or the plan has its own.',
     label: 'Registrations',
     add: 'Add a registration',
     row: (number: number) => `Registration ${number}`,

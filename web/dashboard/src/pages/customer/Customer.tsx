@@ -107,7 +107,7 @@ function Loaded({ customer }: { customer: Customer }) {
 function Actions({ customer, onOpen }: { customer: Customer; onOpen: (dialog: Dialog) => void }) {
   const { canWrite } = useSession();
   if (!canWrite) return null;
-  const unverified = customer.taxIds.filter(({ verifiedAt }) => !verifiedAt);
+  const unconfirmed = customer.taxIds.filter(({ verifiedAt }) => !verifiedAt);
   return (
     <>
       <Button variant="default" onClick={() => onOpen('edit')}>
@@ -123,9 +123,9 @@ function Actions({ customer, onOpen }: { customer: Customer; onOpen: (dialog: Di
         <Menu.Dropdown>
           <Menu.Item onClick={() => onOpen('coupon')}>{texts.actions.redeemCoupon}</Menu.Item>
           <Menu.Item onClick={() => onOpen('balance')}>{texts.actions.adjustBalance}</Menu.Item>
-          {unverified.map((taxId) => (
+          {unconfirmed.map((taxId) => (
             <Menu.Item key={taxId.country + taxId.value} onClick={() => onOpen(taxId)}>
-              {texts.verify(taxId.value)}
+              {texts.confirm(taxId.value)}
             </Menu.Item>
           ))}
           <Menu.Divider />
@@ -176,7 +176,7 @@ function Summary({ customer }: { customer: Customer }) {
 }
 
 function taxIdText({ value, verifiedAt }: TaxId): string {
-  return verifiedAt ? `${value} (${texts.verified})` : value;
+  return verifiedAt ? `${value} (${texts.confirmed})` : value;
 }
 
 function Figure({ label, hint, children }: { label: string; hint?: string; children: React.ReactNode }) {

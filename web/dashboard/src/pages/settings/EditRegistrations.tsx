@@ -35,7 +35,8 @@ function rowsOf(seller: Seller): Registration[] {
 
 /** Replaces the tax registrations of the seller, with a new version of it. */
 export function EditRegistrations({ seller, onClose }: { seller: Seller; onClose: () => void }) {
-  const [rows, setRows] = useState(() => rowsOf(seller));
+  const [before] = useState(() => rowsOf(seller));
+  const [rows, setRows] = useState(before);
   const action = useAction({
     document: UpdateSellerDocument,
     mutation: 'updateSeller',
@@ -56,7 +57,7 @@ export function EditRegistrations({ seller, onClose }: { seller: Seller; onClose
       intro={texts.intro}
       submit={settingsTexts.update.submit}
       size="xl"
-      disabled={rows.some(({ validFrom }) => validFrom === null)}
+      disabled={rows === before || rows.some(({ validFrom }) => validFrom === null)}
       onClose={onClose}
     >
       <RowsField

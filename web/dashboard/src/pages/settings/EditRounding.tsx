@@ -9,7 +9,6 @@ import { settingsTexts } from '../../texts/settings';
 import type { Seller } from './Settings';
 
 const texts = settingsTexts.rounding;
-const MOST = 20;
 
 interface Rounding {
   key: number;
@@ -19,7 +18,8 @@ interface Rounding {
 
 /** Replaces the cash rounding of the seller, with a new version of it. */
 export function EditRounding({ seller, onClose }: { seller: Seller; onClose: () => void }) {
-  const [rows, setRows] = useState<Rounding[]>(() => keyed(seller.cashRounding));
+  const [before] = useState<Rounding[]>(() => keyed(seller.cashRounding));
+  const [rows, setRows] = useState(before);
   const action = useAction({
     document: UpdateSellerDocument,
     mutation: 'updateSeller',
@@ -35,26 +35,24 @@ export function EditRounding({ seller, onClose }: { seller: Seller; onClose: () 
       intro={texts.intro}
       submit={settingsTexts.update.submit}
       size="lg"
-      disabled={rows.some(({ incrementCents }) => incrementCents === null)}
+      disabled={rows === before || rows.some(({ incrementCents }) => incrementCents === null)}
       onClose={onClose}
     >
       <RowsField
         label={texts.label}
         rows={rows}
-        most={MOST}
         rowName={texts.row}
         addText={texts.add}
         fresh={(key) => ({ key, currency: 'CHF', incrementCents: 5 })}
         onChange={setRows}
         {...errorAt(action, 'cashRounding')}
       >
-        {(row, index, change) => (
+        {(row, _index, change) => (
           <>
             <CurrencyField
               label={texts.currency}
               value={row.currency}
               onChange={(currency) => change({ ...row, currency })}
-              {...errorAt(action, `cashRounding.${index}.currency`)}
             />
             <MoneyField
               label={texts.increment}
@@ -62,7 +60,6 @@ export function EditRounding({ seller, onClose }: { seller: Seller; onClose: () 
               currency={row.currency}
               value={row.incrementCents}
               onChange={(incrementCents) => change({ ...row, incrementCents })}
-              {...errorAt(action, `cashRounding.${index}.incrementCents`)}
             />
           </>
         )}

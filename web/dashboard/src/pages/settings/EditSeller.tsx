@@ -15,7 +15,7 @@ const facts = settingsTexts.facts;
 const ADDRESS = ['line1', 'line2', 'postalCode', 'city', 'region', 'country'] as const;
 const BANK = ['iban', 'bic', 'bankName'] as const;
 
-/** Makes a new version of the seller. Sends only what the person changed, so that it undoes nobody else's change. */
+/** Makes a new version of the seller. Sends only the fields that the person changed, to undo nobody else's changes. */
 export function EditSeller({ seller: current, onClose }: { seller: Seller | null; onClose: () => void }) {
   // As it was when the dialog opened: what others change meanwhile is not undone.
   const [seller] = useState(current);

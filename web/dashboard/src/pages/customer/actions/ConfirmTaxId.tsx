@@ -4,9 +4,9 @@ import { ActionDialog } from '../../../parts/ActionDialog';
 import { Done } from '../../../parts/Done';
 import { actionTexts } from '../../../texts/customer';
 
-const texts = actionTexts.verify;
+const texts = actionTexts.confirm;
 
-/** Marks a VAT number as verified, which a person has checked elsewhere. */
+/** Confirms a VAT number after a person has checked it elsewhere. */
 export function ConfirmTaxId({ customerId, taxId, onClose }: {
   customerId: string;
   taxId: { country: string; value: string };
