@@ -6,6 +6,7 @@ from typing import Any, cast
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
 
 from cli.slow_clients import CONNECTION_CHECK_SECONDS, BoundedProtocol
 
@@ -61,20 +62,88 @@ class JoinedWrites(asyncio.Transport):
         return self._transport.get_extra_info(name, default)
 
 
+MAX_SMALL_FRAMES = 200
+"""Maximum number of pings, pongs and parts of messages that a client may send between two checks of its connection."""
+
+BAD_UPGRADE = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
 class BoundedWebSocket(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol with a limit on what waits for a client, and on how long it waits.
+    """uvicorn's WebSocket protocol with limits on what a client may send, and on what waits for it and for how long.
 
     uvicorn responds to each ping, and closes a connection only after everything was sent. So a client that sends pings
-    and reads nothing could fill the memory, and hold the connection forever.
+    and reads nothing could fill the memory, and hold the connection forever. It waits forever for the end of a
+    handshake that it cannot read, and reads any number of empty parts of a message.
     """
 
     _unsent = 0
     _waited_seconds = 0
+    _small_frames = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not subclasses of asyncio's.
         super().connection_made(JoinedWrites(cast("asyncio.Transport", transport), self.loop))
         self._look_again = self.loop.call_later(CONNECTION_CHECK_SECONDS, self._look)
+
+    def data_received(self, data: bytes) -> None:
+        if self.close_sent and not self.handshake_initiated:
+            return
+        if self.handshake_initiated and not self.handshake_complete:
+            # A client must wait for the response to its handshake.
+            self.transport.abort()
+            return
+        super().data_received(data)
+        if not self.handshake_initiated:
+            # The HTTP server has read the whole head, so nothing is missing: this is not a valid handshake.
+            self.close_sent = self.handshake_complete = True
+            self.transport.write(BAD_UPGRADE)
+            self.transport.close()
+
+    def handle_cont(self, event: Frame) -> None:
+        if self._may_send_another():
+            super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        if self._may_send_another():
+            super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        if self._may_send_another():
+            super().handle_pong(event)
+
+    def _may_send_another(self) -> bool:
+        """Counts a small frame. Closes the connection and returns False if there were too many since the last check."""
+        self._small_frames += 1
+        if self._small_frames <= MAX_SMALL_FRAMES:
+            return True
+        self._fail(CloseCode.POLICY_VIOLATION, "Too many frames.")
+        return False
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text":
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self._fail(CloseCode.INVALID_DATA, "The text is not UTF-8.")
+                return
+        super().send_receive_event_to_app()
+
+    def handle_parser_exception(self) -> None:
+        if self.conn.close_sent is None:
+            self.transport.abort()
+        else:
+            super().handle_parser_exception()
+
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        """Closes the connection at once. Nothing more is read from it."""
+        self.frames = []
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": int(code), "reason": reason})
+        self.conn.fail(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._look_again.cancel()
@@ -98,6 +167,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     def _look(self) -> None:
         """Disconnects the client if it has read nothing for the time that it also has to read a response."""
         self._look_again = self.loop.call_later(CONNECTION_CHECK_SECONDS, self._look)
+        self._small_frames = 0
         unsent = self.transport.get_write_buffer_size()
         self._waited_seconds = self._waited_seconds + CONNECTION_CHECK_SECONDS if 0 < self._unsent <= unsent else 0
         self._unsent = unsent

@@ -126,7 +126,7 @@ class GraphQLEndpoint:
             require_acceptable(media_type or streams)
             access = await self.admit(request)
             asked = await self._read(request)
-            if streams and self._asks_for_stream(asked):
+            if streams and self._asks_for_stream(asked, if_invalid=media_type is None):
                 return self._streamed(request, access, asked)
             require_acceptable(media_type)
             answer = await self._answer(request, access, asked)
@@ -142,14 +142,14 @@ class GraphQLEndpoint:
         self._authenticator.charge_bytes(access, len(response.body))
         return response
 
-    def _asks_for_stream(self, asked: GraphQLRequest) -> bool:
-        """Returns True if a request is for a subscription."""
+    def _asks_for_stream(self, asked: GraphQLRequest, *, if_invalid: bool) -> bool:
+        """Returns True if a request is for a subscription, and `if_invalid` if its document is not valid."""
         document = self._documents.of(self._text_of(asked))
         try:
             operation = None if document.errors else document.operation(asked.operation_name)
         except GraphQLError:
-            return False
-        return operation is not None and operation.operation is OperationType.SUBSCRIPTION
+            return if_invalid
+        return if_invalid if operation is None else operation.operation is OperationType.SUBSCRIPTION
 
     def _streamed(self, request: Request, access: Access, asked: GraphQLRequest) -> Response:
         """Returns the response that sends the results of a subscription. Raises `Refusal` and `Rejected`."""

@@ -40,6 +40,8 @@ can join it.
 BATCH_SECONDS = 0.05
 BATCH_BYTES = 100_000
 """Maximum time for which a channel collects results before streams get them, and the number of bytes that ends it."""
+BATCH_EVENTS = 20
+"""Maximum number of results that are sent at once to a stream that comes from behind."""
 RIGHTS_CHANGED = "The rights of this key have changed."
 
 
@@ -72,19 +74,28 @@ class Live:
 
     def stream(self, subscription: Subscription) -> "Stream":
         """Opens a stream, which must be iterated. Raises `Rejected` if there are too many."""
+        self._require_room(subscription)
+        return Stream(self, subscription)
+
+    def _require_room(self, subscription: Subscription) -> None:
         most = MAX_STREAMS_PER_SESSION if subscription.access.is_session else MAX_STREAMS_PER_CALLER
         if self._callers[subscription.access.name] >= most:
             message = f"You already have {most} streams on this server process. Close one first."
         elif len(self._streams) >= MAX_STREAMS:
             message = "The server has too many streams. Try again later."
         else:
-            return Stream(self, subscription)
+            return
         raise Rejected(self.results.formatted_error(GraphQLError(message, extensions={"code": ErrorCode.OVERLOADED})))
 
     @contextmanager
     def counted(self, stream: "Stream") -> Iterator["Channel"]:
-        """Counts a stream during the block. Yields its channel, which is closed after its last stream."""
+        """Counts a stream during the block. Yields its channel, which is closed after its last stream.
+
+        Raises `Rejected` if there are too many.
+        """
         subscription = stream.subscription
+        # Others may have begun since it was opened.
+        self._require_room(subscription)
         name, key = subscription.access.name, subscription.key
         channel = self._channels.get(key)
         if channel is None:
@@ -172,12 +183,16 @@ class Channel:
 
     async def _run(self) -> None:
         try:
-            cursor = (await self._live.results.page(self._subscription, None)).cursor
+            results = self._live.results
+            cursor = await results.end(self._subscription)
             self.begun.set_result(place_of(cursor, "after"))
             while True:
                 # Taken before the events are read, so that none is overlooked.
                 change = self._live.watch.change()
-                page = await self._live.results.page(self._subscription, cursor, self._add)
+                page = await results.page(self._subscription, cursor)
+                for edge in page.edges:
+                    self._add(await results.message(self._subscription, edge))
+                    await asyncio.sleep(0)
                 cursor = page.cursor
                 self._publish()
                 if not page.has_more:
@@ -281,19 +296,23 @@ class Stream:
 
     async def _catch_up(self, channel: Channel) -> AsyncIterator[Sequence[Message]]:
         """Yields the messages about events that the channel has not kept. Afterwards, the stream can join it."""
-        page = self._live.results.page
-        end = (await page(self.subscription, None)).cursor
+        results = self._live.results
+        end = await results.end(self.subscription)
         cursor = self.subscription.after or end
         self._place = place_of(cursor, "after")
         if self._place > place_of(end, "after"):
             raise Rejected(bad_user_input("`after` is a cursor of another database.").formatted)
         began = await asyncio.shield(channel.begun)
         while not channel.reaches(self._place) and self._ended is None:
-            read = await page(self.subscription, cursor)
-            cursor = read.cursor
-            if read.messages:
-                self._place = read.messages[-1].place
-                yield read.messages
-            if not read.has_more:
+            page = await results.page(self.subscription, cursor)
+            cursor = page.cursor
+            # In small pieces: each is charged, sent and forgotten before the next one is read.
+            for edge in page.edges:
+                self.put([await results.message(self.subscription, edge)])
+                if self._bytes >= BATCH_BYTES or len(self._waiting) >= BATCH_EVENTS:
+                    yield self._take()
+            if self._waiting:
+                yield self._take()
+            if not page.has_more:
                 # It was read after the channel began, so nothing before that is missing.
                 self._place = max(self._place, began)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,9 +58,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Results for the next events, and the cursor after them."""
+    """The next events that a subscription asks for, as edges of the feed, and the cursor after them."""
 
-    messages: Sequence[Message]
+    edges: Sequence[Any]
     cursor: str
     has_more: bool
 
@@ -125,42 +125,37 @@ class Results:
             raise Rejected(self.formatted_error(error)) from None
         return Subscription(text, document, operation, variables, after, filter_, access)
 
-    async def page(
-        self,
-        subscription: Subscription,
-        cursor: str | None,
-        publish: Callable[[Message], None] = lambda _message: None,
-    ) -> Page:
-        """Reads and executes the next events after a cursor. None: returns the current end of the feed.
+    async def end(self, subscription: Subscription) -> str:
+        """Returns the cursor of the current end of the feed. Raises the errors of the database."""
+        context = self._context(subscription, RowBudget(EVENT_ROWS))
+        try:
+            return await end_of_feed(context)
+        finally:
+            await context.close()
 
-        Calls `publish` with each result, and lets others run in between.
+    async def page(self, subscription: Subscription, cursor: str) -> Page:
+        """Reads the next events after a cursor.
+
         Raises the errors of the database, and `Rejected` if the list is too slow.
         """
         context = self._context(subscription, RowBudget(EVENT_ROWS))
         try:
-            if cursor is None:
-                return Page((), await end_of_feed(context), has_more=False)
+            # Before the list is read, which therefore has all events up to here.
+            end = await end_of_feed(context)
             arguments = {"after": cursor, "filter": subscription.filter}
             [listed] = await FEED_LISTING.load([None], context, arguments, None, cursors=True)
             if isinstance(listed, GraphQLError):
                 raise Rejected(self.formatted_error(listed))
             if isinstance(listed, Exception):
                 raise listed
-            edges = listed.edges
         finally:
             await context.close()
-        messages: list[Message] = []
-        for edge in edges:
-            event = edge.node
-            body, rows = await self._result(subscription, edge)
-            recorded_at = datetime.fromisoformat(event.recorded_at)
-            messages.append(Message((event.xid, event.position), recorded_at, body, rows))
-            publish(messages[-1])
-            await asyncio.sleep(0)
-        return Page(messages, listed.end_cursor or cursor, has_more=listed.has_more)
+        # With a filter, the end may be far behind the last event that was found. The next page starts there.
+        return Page(listed.edges, listed.end_cursor if listed.has_more else end, has_more=listed.has_more)
 
-    async def _result(self, subscription: Subscription, edge: Any) -> tuple[bytes, int]:
-        """Executes the operation for an event. Returns the result as JSON, and the number of rows read."""
+    async def message(self, subscription: Subscription, edge: Any) -> Message:
+        """Executes the operation for an event."""
+        event = edge.node
         rows = RowBudget(EVENT_ROWS)
         exchange = Exchange(new_request_id(), ENDPOINT)
         of_exchange = EXCHANGE.set(exchange)
@@ -171,7 +166,8 @@ class Results:
                 document["errors"] = list(map(self.formatted_error, result.errors))
             if exchange.failures:
                 logger.error("a live event failed", exc_info=exchange.failure)
-            return orjson.dumps(document), rows.read
+            body = orjson.dumps(document)
+            return Message((event.xid, event.position), datetime.fromisoformat(event.recorded_at), body, rows.read)
         finally:
             EXCHANGE.reset(of_exchange)
 

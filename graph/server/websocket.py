@@ -169,6 +169,11 @@ class Connection:
         self._access = await self._admitted()
         await self._send({"type": "connection_ack"})
 
+    async def _require_rights(self) -> None:
+        """Raises `Closed` if the client does not have the rights any more that it had at first."""
+        if self._authorization is not None and await self._admitted() != self._access:
+            raise Closed(FORBIDDEN, RIGHTS_CHANGED)
+
     async def _admitted(self) -> Access:
         """Returns the access of the client. Raises `Closed` if it has none, or none any more."""
         try:
@@ -240,6 +245,10 @@ class Connection:
                 for body in bodies:
                     await self._send_text((head + body + b"}").decode())
                 del bodies  # They need no memory while the stream waits.
+                # The key may have reached its rate limit by now.
+                await self._require_rights()
+        except Closed as closed:
+            self.close(closed.code, closed.reason)
         except Rejected as error:
             await self._send({"type": "error", "id": id_, "payload": error.errors})
         except TooSlow as error:
@@ -268,8 +277,7 @@ class Connection:
             idle = 0 if self._operations else idle + RECHECK_SECONDS
             if idle >= IDLE_SECONDS:
                 raise Closed(GOING_AWAY, "The connection has no streams.")
-            if self._authorization is not None and await self._admitted() != self._access:
-                raise Closed(FORBIDDEN, RIGHTS_CHANGED)
+            await self._require_rights()
             if waited >= HEARTBEAT_SECONDS:
                 waited = 0
                 await self._send({"type": "ping"})

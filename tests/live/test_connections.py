@@ -421,7 +421,7 @@ async def test_a_key_at_its_rate_limit_gets_the_events_that_it_was_charged_for(
         lines = [line async for line in response.aiter_lines() if line.startswith("data: {")]
 
     got = [json.loads(line.removeprefix("data: "))["data"]["events"]["cursor"] for line in lines]
-    assert len(got) == len(set(got)) == 32, "all in one page, and the event of the key"
+    assert len(got) == len(set(got)) == live.BATCH_EVENTS, "a batch uses up the limit"
 
 
 async def test_a_burst_of_events_does_not_end_the_stream_of_a_quick_client(

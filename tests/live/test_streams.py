@@ -7,10 +7,12 @@ import httpx
 import pytest
 
 from db.database import Database
+from graph.schema.types.events import place_of
+from graph.server.live_results import Page, Results, Subscription
 from graph.settings import Settings
 from tests.live.conftest import EVENTS, caught_up, connected, listening, streaming
 from tests.observability.conftest import samples, value
-from tests.support import Api, TestClock, events_settle
+from tests.support import PATIENCE_SECONDS, Api, TestClock, events_settle
 
 
 async def test_a_change_appears(address: str, api: Api) -> None:
@@ -250,3 +252,43 @@ async def test_the_metrics_count_streams_and_events(address: str, api: Api) -> N
     assert value(during, "live_messages_total") == 2
     assert value(during, "live_lag_seconds_count") == 1, "equal streams share a result"
     assert value(during, "live_slow_clients_total") == 0
+
+
+@pytest.mark.parametrize(
+    "document", ["subscription { x }", "subscription {", "subscription { events(after: 1) { x } }"]
+)
+async def test_a_client_that_accepts_only_streams_reads_why_its_document_is_invalid(api: Api, document: str) -> None:
+    answer = await api.client.post("/graphql", json={"query": document}, headers={"Accept": "text/event-stream"})
+
+    assert answer.status_code == 400
+    assert {each["extensions"]["code"] for each in answer.json()["errors"]} <= {
+        *("GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED"),
+    }
+
+
+async def test_a_filter_that_matches_nothing_reads_each_event_only_once(
+    address: str, api: Api, database: Database
+) -> None:
+    places: list[object] = []
+
+    async def page(self: Results, subscription: Subscription, cursor: str) -> Page:
+        places.append(place_of(cursor, "after"))
+        return await read(self, subscription, cursor)
+
+    read = Results.page
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Results, "page", page)
+        async with connected(address) as client:
+            await client.begin()
+            await client.subscribe(filter={"type": ["INVOICE_PAID"]})
+            await caught_up(address)
+            for _ in range(3):
+                before = len(places)
+                await api.a_plan()
+                await events_settle(database)
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    while len(places) == before:  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)
+
+    assert places == sorted(places)
+    assert len(set(places)) >= 3, "the next page starts after the events that do not match"
