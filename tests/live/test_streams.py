@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from db.database import Database
+from db.models.events import Place
 from graph.schema.types.events import place_of
 from graph.server.live_results import Page, Results, Subscription
 from graph.settings import Settings
@@ -269,7 +270,7 @@ async def test_a_client_that_accepts_only_streams_reads_why_its_document_is_inva
 async def test_a_filter_that_matches_nothing_reads_each_event_only_once(
     address: str, api: Api, database: Database
 ) -> None:
-    places: list[object] = []
+    places: list[Place] = []
 
     async def page(self: Results, subscription: Subscription, cursor: str) -> Page:
         places.append(place_of(cursor, "after"))
