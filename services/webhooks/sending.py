@@ -19,6 +19,7 @@ from billing.webhook_urls import valid_webhook_url
 from billing.webhooks import TIMEOUT, Answer, headers_of, retry_after
 from services.webhooks.deliveries import Claimed
 from services.webhooks.names import PublicResolver, SharedResolver
+from services.webhooks.responses import BoundedConnector
 from services.webhooks.targets import AddressNotPublic
 
 CONNECTIONS = 32
@@ -47,7 +48,7 @@ class Sender:
     ) -> None:
         self._private_targets = private_targets
         self._names = resolver or SharedResolver()
-        connector = aiohttp.TCPConnector(
+        connector = BoundedConnector(
             limit=0,
             limit_per_host=0,
             resolver=self._names if private_targets else PublicResolver(self._names),

@@ -349,12 +349,13 @@ async def test_previews_count_what_they_read(api: Api) -> None:
 
 
 def in_relays_form(document: str) -> str:
-    """Returns a document as Relay's compiler writes it: `__typename` in each selection, full `pageInfo` in each
-    page.
+    """Returns a document as Relay's compiler writes it: `__typename` in each selection but the root of a subscription,
+    full `pageInfo` in each page.
     """
     page_info = "pageInfo { endCursor hasNextPage hasPreviousPage startCursor }"
     paged = re.sub(r"\b(nodes|edges) \{", rf"{page_info} \1 {{", print_ast(parse(document)))
-    return re.sub(r"(?<!: )\{\n", "{ __typename\n", paged)
+    typed = re.sub(r"(?<!: )\{\n", "{ __typename\n", paged)
+    return re.sub(r"^(subscription\b.*\{) __typename$", r"\1", typed, flags=re.MULTILINE)
 
 
 def documents_of_the_product() -> dict[str, str]:

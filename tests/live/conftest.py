@@ -137,7 +137,8 @@ class Client:
 @asynccontextmanager
 async def connected(address: str, **options: Any) -> AsyncIterator[Client]:
     """Yields a client whose connection is open, but not initialised."""
-    options = {"subprotocols": [PROTOCOL], "compression": None, **options}
+    # The server need not answer the pings of a client that does not read.
+    options = {"subprotocols": [PROTOCOL], "compression": None, "ping_interval": None, **options}
     async with connect(f"ws://{address}/graphql", **options) as connection:
         yield Client(connection)
 

@@ -5,7 +5,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
 import pytest
@@ -116,9 +116,28 @@ async def test_a_response_that_drips_ends_in_time() -> None:
     assert time.monotonic() - began < 10
 
 
+async def test_endless_interim_responses_end_the_attempt() -> None:
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(flood, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with asyncio.timeout(TIMEOUT.total_seconds() - 5):
+        answer = await sent(f"http://127.0.0.1:{port}/")
+    server.close()
+
+    assert (answer.status, answer.error) == (None, "The endpoint's response is not valid HTTP.")
+
+
 @pytest.mark.parametrize(
     ("response", "status", "error"),
     [
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 No\r\n\r\n", 204, None),
         (b"HTTP/1.0 200 OK\r\n\r\nhello", 200, None),
         (b"HTTP/1.0 500 Oops\r\n\r\n", 500, "The endpoint responded with 500."),
         (b"HTTP/1.1 204 No Content\r\n\r\n", 204, None),
