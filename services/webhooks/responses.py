@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import ClientPayloadError, TCPConnector
 from aiohttp.client_proto import ResponseHandler
 
-MAX_INTERIM_RESPONSES = 10
+INTERIM_RESPONSES = 10
 """Maximum number of responses that wait to be read, such as 100 (Continue), on the connection of a single request."""
 
 
@@ -19,7 +19,7 @@ class BoundedResponseHandler(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if len(self._buffer) > MAX_INTERIM_RESPONSES:
+        if len(self._buffer) > INTERIM_RESPONSES:
             self.set_exception(ClientPayloadError("too many responses"))
             if self.transport is not None:
                 self.transport.abort()
