@@ -14,7 +14,7 @@ from graph.server.app import create_app
 from graph.settings import Settings
 from services.webhooks import worker
 from services.webhooks.sending import Sender
-from tests.support import Api, TestClock, patient
+from tests.support import PATIENCE_SECONDS, Api, TestClock, patient
 from tests.webhooks.receiver import Receiver, receiving
 
 
@@ -88,7 +88,7 @@ async def deliveries(api: Api, endpoint: Made, selection: str = DELIVERY, **filt
     return found
 
 
-async def until_attempted(api: Api, endpoint: Made, attempts: int, *, seconds: float = 60) -> list[Any]:
+async def until_attempted(api: Api, endpoint: Made, attempts: int, *, seconds: float = PATIENCE_SECONDS) -> list[Any]:
     """Waits until all deliveries of an endpoint have finished, or have had this many attempts."""
     async with asyncio.timeout(seconds):
         while True:

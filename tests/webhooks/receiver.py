@@ -12,6 +12,8 @@ from typing import Any
 from aiohttp import web
 from standardwebhooks import Webhook
 
+from tests.support import PATIENCE_SECONDS
+
 Respond = Callable[[web.Request, "Received"], Awaitable[web.StreamResponse]]
 
 
@@ -56,7 +58,7 @@ class Receiver:
             return await self.respond(request, received)
         return web.Response(status=self.status)
 
-    async def wait(self, number: int, seconds: float = 60) -> list[Received]:
+    async def wait(self, number: int, seconds: float = PATIENCE_SECONDS) -> list[Received]:
         """Waits until this many messages have arrived, and returns all."""
         async with asyncio.timeout(seconds), self.changed:
             await self.changed.wait_for(lambda: len(self.got) >= number)

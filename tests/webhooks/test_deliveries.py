@@ -177,7 +177,7 @@ async def test_a_slow_endpoint_delays_no_other(
             await api.a_customer()
 
         async with delivering(database, clock):
-            await receiver.wait(50, seconds=30)
+            await receiver.wait(50)
             assert len(slow.got) <= 32
             released.set()
             await slow.wait(50)
