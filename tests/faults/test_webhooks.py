@@ -18,7 +18,7 @@ from db.database import Database
 from graph.server.app import create_app, wall_clock
 from graph.settings import Settings
 from tests.faults.processes import end_all
-from tests.support import Api, patient
+from tests.support import PATIENCE_SECONDS, Api, patient
 from tests.webhooks.conftest import an_endpoint
 from tests.webhooks.receiver import Received, Receiver, receiving
 
@@ -151,7 +151,7 @@ async def test_a_stop_finishes_the_attempts_in_progress(api: Api, database_url: 
     await api.a_customer()
     process = deliverer(database_url)
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await begun.wait()
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, 30) == 0

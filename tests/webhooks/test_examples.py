@@ -37,7 +37,7 @@ async def running(command: list[str], folder: Path, secret: str, port: int) -> A
             command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not re.search(r"on http://\S+", said.read_text()):
                 assert process.poll() is None, said.read_text()
                 await asyncio.sleep(0.05)
