@@ -3,14 +3,13 @@
 import asyncio
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
+from concurrent.futures import Future
 from threading import BoundedSemaphore, Thread
 from typing import TypeAlias
 
 AddressInfo: TypeAlias = tuple[
     socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 ]
-
 
 RUNNING = BoundedSemaphore(200)
 """Limits the number of lookups that are running, each of which has a thread."""
@@ -24,30 +23,23 @@ async def addresses_of(
     The system's resolver blocks, often for half a minute, so it runs in a thread of its own. In a pool of threads,
     names whose server does not respond would delay all others, and the end of the process too.
     """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Sequence[AddressInfo]] = loop.create_future()
-
-    def finish(found: Sequence[AddressInfo], error: Exception | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(found)
-        else:
-            future.set_exception(error)
-
-    def look_up() -> None:
-        found: Sequence[AddressInfo] = ()
-        error: Exception | None = None
-        try:
-            found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-        except Exception as raised:  # noqa: BLE001 - it is raised where the result is awaited
-            error = raised
-        finally:
-            RUNNING.release()
-        with suppress(RuntimeError):  # The loop is closed by now.
-            loop.call_soon_threadsafe(finish, found, error)
-
     if not RUNNING.acquire(blocking=False):
         raise OSError("too many host names are being looked up")
-    Thread(target=look_up, daemon=True).start()
-    return await future
+    found: Future[Sequence[AddressInfo]] = Future()
+    # From now on, a caller that gives up does not cancel it.
+    found.set_running_or_notify_cancel()
+
+    def look_up() -> None:
+        try:
+            found.set_result(socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG))
+        except Exception as error:  # noqa: BLE001 - it is raised where the result is awaited
+            found.set_exception(error)
+        finally:
+            RUNNING.release()
+
+    try:
+        Thread(target=look_up, daemon=True).start()
+    except RuntimeError as error:
+        RUNNING.release()
+        raise OSError("the system has no thread for looking up a host name") from error
+    return await asyncio.wrap_future(found)
