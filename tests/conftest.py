@@ -15,6 +15,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url, text
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from db.access.transactions import Sessions
 from db.database import Database, single_connection
@@ -58,6 +59,9 @@ SERVER = "serve"
 FIRST = ("faults", "walk", "containers", "bench", "execution")
 """Folders with the longest tests. They start first, so that no worker is left with a long one at the end."""
 
+FAULTS = "faults"
+"""Folder whose tests have time limits, so they must not compete with each other."""
+
 POSTGRES = pytest.StashKey[EmbeddedPostgres]()
 
 
@@ -88,27 +92,33 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(os.environ.pop(FOLDER), ignore_errors=True)
 
 
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist has no types.
+    """Gives all tests of a file to one worker, and all of `FAULTS` to one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return FAULTS if file.startswith(f"tests/{FAULTS}/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    return Scheduling(config, log)
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Returns one more than the number of cores: tests of servers spend much of their time waiting."""
     return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks slow tests and assigns tests to workers: all tests of a file to one, and all of `tests/faults` to one.
-
-    Tests in `tests/faults` have time limits, so they must not compete with each other.
-    """
+    """Marks slow tests, and puts the folders with the longest tests first."""
     tests = Path(__file__).parent
-    faults = tests / "faults"
-    assert [path for path in (*SLOW, *FIRST) if not (tests / path).exists()] == []
+    assert [path for path in (*SLOW, *FIRST, FAULTS) if not (tests / path).exists()] == []
     assert hasattr(servers, SERVER)
     slow = {path: any(path.is_relative_to(tests / part) for part in SLOW) for path in {item.path for item in items}}
     for item in items:
         starts_servers = isinstance(item, pytest.Function) and SERVER in item.fixturenames
         if starts_servers or slow[item.path]:
             item.add_marker(pytest.mark.slow)
-        group = faults if faults in item.path.parents else item.path
-        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(tests))))
     items.sort(key=lambda item: place_of(item.path.relative_to(tests).parts[0]))
 
 

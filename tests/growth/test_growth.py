@@ -113,12 +113,12 @@ def grown(small: dict[str, int], large: dict[str, int]) -> Iterator[str]:
 
 
 @pytest.mark.slow
-async def test_no_page_reads_more_of_ten_times_as_many_rows(database_url: str) -> None:
+async def test_no_page_reads_more_of_ten_times_as_many_rows(module_database_url: str) -> None:
     all_cases = list(cases(newest=START + LARGE * EVERY))
-    await fill(database_url, 0, SMALL)
-    small = await read(database_url, all_cases)
-    await fill(database_url, SMALL, LARGE)
-    large = await read(database_url, all_cases)
+    await fill(module_database_url, 0, SMALL)
+    small = await read(module_database_url, all_cases)
+    await fill(module_database_url, SMALL, LARGE)
+    large = await read(module_database_url, all_cases)
 
     found = list(grown(small, large))
     assert found == [], "\n".join(found)
