@@ -201,14 +201,29 @@ def test_a_program_that_has_gone_is_named_and_not_the_file(source: str, tmp_path
     assert list(tmp_path.iterdir()) == [programs]
 
 
-def test_a_disk_that_takes_no_more_is_told_and_leaves_no_file(source: str, tmp_path: Path) -> None:
-    file = tmp_path / "new.backup"
+ENDLESS = """import fcntl, os
+fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20)
+while True: os.write(1, os.urandom(1 << 20))"""
+"""A dump that is always ahead of its reader."""
+
+
+@pytest.mark.parametrize("dump", ["short", "endless"])
+def test_a_disk_that_takes_no_more_is_told_and_leaves_no_file(source: str, tmp_path: Path, dump: str) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    file = folder / "new.backup"
     command = f"ulimit -f 4; exec {sys.executable} -m cli.main backup {file}"
+    if dump == "endless":
+        script = (
+            f"""[ "$1" = --version ] && exec echo "pg_dump (PostgreSQL) 18.0"\nexec {sys.executable} -c '{ENDLESS}'"""
+        )
+        command += f" --postgres-bin {dumping_by(script, tmp_path)}"
 
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": source},
+        # The limit also applies to Python's own files, which would be cut off.
+        env={**os.environ, "DATABASE_URL": source, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,
@@ -216,7 +231,7 @@ def test_a_disk_that_takes_no_more_is_told_and_leaves_no_file(source: str, tmp_p
     )
 
     assert refusal_of(done) == f"error: Cannot write {file}: File too large."
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 def started(*arguments: str, url: str) -> subprocess.Popen[bytes]:
