@@ -25,7 +25,7 @@ from db.driver.errors import OutcomeUnknown, is_lost, is_unavailable, retryable_
 from db.driver.patience import running_timeout
 from db.driver.pgbouncer import pgbouncer_arguments
 from db.driver.pool import Pool
-from db.driver.urls import asyncpg_url, driver_url, is_pgbouncer
+from db.driver.urls import asyncpg_url, driver_url, expects_writes, is_pgbouncer
 from db.driver.usage import count_usage
 from db.settings import DEFAULTS, DatabaseSettings
 
@@ -76,13 +76,15 @@ class Database:
 
     def __init__(self, url: str, settings: DatabaseSettings = DEFAULTS, *, pool_size: int | None = None) -> None:
         pool_size = pool_size or settings.pool_size
+        self.writes = expects_writes(url)
+        """False if the URL says that a server that accepts no writes will do."""
         options: dict[str, Any] = {
             # Errors are logged. They must not contain the names and addresses of customers.
             "hide_parameters": True,
             "poolclass": Pool,
             "max_overflow": 0,
             "pool_timeout": settings.pool_timeout_seconds,
-            "connect_args": {"async_creator_fn": Connector().connect}
+            "connect_args": {"async_creator_fn": Connector(asyncpg_url(url)).connect}
             | connect_arguments(
                 asyncpg_url(url),
                 {
@@ -222,6 +224,11 @@ class Database:
             logger.warning("the database does not respond: its connections are dropped without a clean close")
 
 
+async def accepts_writes(connection: AsyncConnection) -> bool:
+    """Returns False on a standby, and where transactions are read-only by default."""
+    return bool(await connection.scalar(text("SHOW transaction_read_only")) == "off")
+
+
 def pool_of(engine: AsyncEngine) -> Pool:
     pool = engine.pool
     assert isinstance(pool, Pool)
@@ -259,8 +266,10 @@ def connect_arguments(url: URL, server_settings: dict[str, str]) -> dict[str, An
 @asynccontextmanager
 async def single_connection(url: str) -> AsyncIterator[AsyncConnection]:
     """Opens a connection outside any pool, for a start-up task. The timeouts in `DatabaseSettings` do not apply."""
+    parsed = asyncpg_url(url)
+    connector = Connector(parsed, timeout_seconds=START_UP_TIMEOUT_SECONDS)
     engine = create_async_engine(
-        driver_url(url), connect_args={"timeout": START_UP_TIMEOUT_SECONDS, **connect_arguments(asyncpg_url(url), {})}
+        driver_url(url), connect_args={"async_creator_fn": connector.connect, **connect_arguments(parsed, {})}
     )
     try:
         async with engine.connect() as connection:

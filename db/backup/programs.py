@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.backup.errors import BackupError
-from db.driver.urls import asyncpg_url
+from db.driver.urls import asyncpg_url, places_of, target_of
 from db.embedded import EmbeddedPostgresError, binaries
 
 NEWER = "use --postgres-bin with the folder of a newer version, such as /usr/lib/postgresql/{major}/bin"
@@ -63,9 +63,15 @@ def libpq_environment(url: str) -> dict[str, str]:
     """
     parsed = asyncpg_url(url)
     options = {name: value if isinstance(value, str) else value[0] for name, value in parsed.query.items()}
+    several = places_of(parsed)
     said = {
-        "PGHOST": options.get("host") or parsed.host,
-        "PGPORT": options.get("port") or (str(parsed.port) if parsed.port else None),
+        "PGHOST": ",".join(place.host for place in several) or options.get("host") or parsed.host,
+        "PGPORT": (
+            ",".join(str(place.port) for place in several)
+            or options.get("port")
+            or (str(parsed.port) if parsed.port else None)
+        ),
+        "PGTARGETSESSIONATTRS": target_of(parsed),
         "PGUSER": parsed.username,
         "PGPASSWORD": parsed.password,
         "PGDATABASE": parsed.database,

@@ -4,10 +4,11 @@ import time
 from typing import Any, cast
 
 import asyncpg
-from sqlalchemy import PoolProxiedConnection
+from sqlalchemy import URL, PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from db.driver.patience import running_timeout
+from db.driver.urls import Place, places_of, target_of
 
 CONNECTION_LOST = (
     OSError,
@@ -79,22 +80,52 @@ BACKOFF_SECONDS = 1
 """Time after a connection timeout during which no connection is attempted."""
 
 
-class Connector:
-    """Opens connections. After a timeout, further attempts fail immediately for `BACKOFF_SECONDS`."""
+NOT_CONNECTED = (OSError, asyncpg.PostgresError, asyncpg.InternalClientError)
+"""Errors after which another host of the database is tried."""
 
-    def __init__(self) -> None:
-        self._silent_until = 0.0
+
+class Connector:
+    """Opens connections to the database at a URL, to the host that was connected last, or else to one of the others.
+
+    After a timeout, no connection to the same host is attempted for `BACKOFF_SECONDS`.
+    """
+
+    def __init__(self, url: URL, *, timeout_seconds: float = CONNECT_TIMEOUT_SECONDS) -> None:
+        """`url` is from `asyncpg_url`. `timeout_seconds` applies to each host."""
+        # Without a place, the driver connects to the only host of the URL.
+        self._places: list[Place | None] = [*places_of(url)] or [None]
+        target = target_of(url)
+        self._targets = ("standby", "any") if target == "prefer-standby" else (target,)
+        self._timeout_seconds = timeout_seconds
+        self._silent_until: dict[Place | None, float] = {}
 
     async def connect(self, *arguments: Any, **options: Any) -> asyncpg.Connection:  # noqa: ANN401 - the driver's
-        """Opens a connection. Raises `TimeoutError` if the database does not respond, and the errors of the driver."""
-        if time.monotonic() < self._silent_until:
-            raise TimeoutError("The database did not respond a moment ago.")
-        try:
-            async with running_timeout(CONNECT_TIMEOUT_SECONDS):
-                return await asyncpg.connect(*arguments, timeout=LONGEST_CONNECT_SECONDS, **options)
-        except TimeoutError:
-            self._silent_until = time.monotonic() + BACKOFF_SECONDS
-            raise
+        """Opens a connection.
+
+        Raises `TimeoutError` if no host responds, or else what the driver raised for the first host that did.
+        """
+        failure: Exception = TimeoutError("The database did not respond a moment ago.")
+        for target in self._targets:
+            for place in [*self._places]:
+                if time.monotonic() < self._silent_until.get(place, 0):
+                    continue
+                where = {} if place is None else place._asdict()
+                try:
+                    connection = await self._connect(*arguments, **options, **where, target_session_attrs=target)
+                except NOT_CONNECTED as error:
+                    if isinstance(error, TimeoutError):
+                        self._silent_until[place] = time.monotonic() + BACKOFF_SECONDS
+                    if isinstance(failure, TimeoutError):
+                        failure = error
+                else:
+                    self._places.remove(place)
+                    self._places.insert(0, place)
+                    return connection
+        raise failure
+
+    async def _connect(self, *arguments: Any, **options: Any) -> asyncpg.Connection:  # noqa: ANN401 - the driver's
+        async with running_timeout(self._timeout_seconds):
+            return await asyncpg.connect(*arguments, timeout=LONGEST_CONNECT_SECONDS, **options)
 
 
 ROLLBACK_SECONDS = 1

@@ -1,10 +1,34 @@
 """Database URLs, and the options in them."""
 
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 OPTION = "pgbouncer"
 """Option of a database URL, `on` if the URL leads to PgBouncer."""
+
+
+TARGET = "target_session_attrs"
+"""Option of a database URL: which of its hosts to use, as in libpq."""
+
+DEFAULT_PORT = 5432
+MAX_HOSTS = 10
+READ_WRITE = "read-write"
+
+SEVERAL_HOSTS = re.compile(r"(?P<start>[^:/?#]+://(?:[^@/?#]*@)?)(?P<hosts>[^@/?#]*,[^@/?#]*)(?P<rest>([/?#].*)?)")
+
+
+class Place(NamedTuple):
+    """An address at which a server of the database may listen. `host` may be the folder of a Unix socket."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def is_pgbouncer(url: URL) -> bool:
@@ -14,8 +38,8 @@ def is_pgbouncer(url: URL) -> bool:
 def pgbouncer_url(url: str) -> str:
     """Returns `url` marked as leading to PgBouncer. An invalid URL is returned unchanged: connecting reports it."""
     try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
+        parsed = asyncpg_url(url)
+    except DatabaseUrlError:
         return url
     return parsed.update_query_dict({OPTION: "on"}).render_as_string(hide_password=False)
 
@@ -28,10 +52,12 @@ def asyncpg_url(url: str) -> URL:
     """Returns `url` in SQLAlchemy's form for asyncpg. Also accepts `postgres://` and `postgresql://`.
 
     Keeps the options in `SUPPORTED_OPTIONS`, under the driver's names. Drops those in `IGNORED_OPTIONS`, which the
-    server sets itself. Raises `DatabaseUrlError` for other options and for invalid URLs.
+    server sets itself. Several hosts, in any form that libpq or SQLAlchemy accept, become several options `host`.
+    Raises `DatabaseUrlError` for other options and for invalid URLs.
     """
+    several = SEVERAL_HOSTS.fullmatch(url)
     try:
-        parsed = make_url(url)
+        parsed = make_url(several["start"] + several["rest"] if several else url)
         port_is_one = parsed.port is None or 0 < parsed.port < 65536
     except (ArgumentError, ValueError):
         port_is_one = False
@@ -45,16 +71,79 @@ def asyncpg_url(url: str) -> URL:
     if None in options:
         known = ", ".join(sorted({*SUPPORTED_OPTIONS} - {OPTION}))
         raise DatabaseUrlError(f"DATABASE_URL has an unsupported option; supported options: {known}.")
+    if options.get(TARGET, READ_WRITE) not in TARGETS:
+        raise DatabaseUrlError(f"{TARGET} in DATABASE_URL must be one of {', '.join(TARGETS)}.")
+    hosts = several["hosts"].split(",") if several else split(options.get("host", ()))
+    if len(hosts) > 1:
+        options["host"] = tuple(map(str, places(hosts, split(options.pop("port", ())))))
     return parsed.set(
         drivername="postgresql+asyncpg", query={name: value for name, value in options.items() if name is not None}
     )
 
 
+def split(said: str | Sequence[str]) -> Sequence[str]:
+    return said.split(",") if isinstance(said, str) else said
+
+
+def places(hosts: Sequence[str], ports: Sequence[str]) -> list[Place]:
+    """Returns the places that hosts with or without a port name. `ports` are the ports of all others, or one for all.
+
+    Raises `DatabaseUrlError`.
+    """
+    if len(hosts) > MAX_HOSTS:
+        raise DatabaseUrlError(f"DATABASE_URL names {len(hosts)} hosts; at most {MAX_HOSTS} are supported.")
+    if len(ports) not in (0, 1, len(hosts)):
+        raise DatabaseUrlError(f"DATABASE_URL names {len(hosts)} hosts and {len(ports)} ports.")
+    others = [*ports] * len(hosts) if len(ports) == 1 else [*ports] or [""] * len(hosts)
+    found = []
+    for said, other in zip(hosts, others, strict=True):
+        both = PLACE.fullmatch(said)
+        host, port = both.groups() if both else (said, "")
+        host, port = host.strip("[]"), port or other or str(DEFAULT_PORT)
+        # One colon without a port that is a number. An IPv6 address has at least two.
+        strange = host.count(":") == 1 and not host.startswith("/")
+        if not host or strange or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise DatabaseUrlError("A host in DATABASE_URL is not of the form db.example.com:5432.")
+        found.append(Place(host, int(port)))
+    return found
+
+
+def places_of(url: URL) -> Sequence[Place]:
+    """Returns the places of a URL from `asyncpg_url` that names several hosts. Empty if it names one."""
+    hosts = url.query.get("host", ())
+    if isinstance(hosts, str):
+        return ()
+    return [Place(host.strip("[]"), int(port)) for host, _, port in (each.rpartition(":") for each in hosts)]
+
+
+def target_of(url: URL) -> str:
+    """Returns which servers a URL from `asyncpg_url` asks for: by default any if it names one, and else the primary."""
+    return str(url.query.get(TARGET) or (READ_WRITE if places_of(url) else "any"))
+
+
+def expects_writes(url: str) -> bool:
+    """Returns False if the URL says that servers that accept no writes will do."""
+    return asyncpg_url(url).query.get(TARGET, READ_WRITE) in (READ_WRITE, "primary")
+
+
 def driver_url(url: str) -> URL:
-    """Returns `url` for the driver, without the option that only this server reads."""
-    return asyncpg_url(url).difference_update_query([OPTION])
+    """Returns `url` for the driver, without the options that only this server reads."""
+    parsed = asyncpg_url(url)
+    return parsed.difference_update_query([OPTION, TARGET, *(["host"] if places_of(parsed) else [])])
 
 
-SUPPORTED_OPTIONS = {OPTION: OPTION, "host": "host", "port": "port", "sslmode": "ssl", "ssl": "ssl"}
+PLACE = re.compile(r"(\[[^\]]*\]|[^:]*):(\d*)")
+"""A host with its port. An IPv6 address in it is in brackets."""
+
+TARGETS = (READ_WRITE, "primary", "any", "prefer-standby", "standby", "read-only")
+
+SUPPORTED_OPTIONS = {
+    OPTION: OPTION,
+    TARGET: TARGET,
+    "host": "host",
+    "port": "port",
+    "sslmode": "ssl",
+    "ssl": "ssl",
+}
 
 IGNORED_OPTIONS = frozenset({"application_name", "connect_timeout"})

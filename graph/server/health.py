@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from db.database import PING_TIMEOUT_SECONDS, Database
+from db.database import PING_TIMEOUT_SECONDS, Database, accepts_writes
 from db.driver.errors import Overloaded
 from db.migrations import current_revision, head_revision, known_revisions
 
@@ -64,6 +64,7 @@ class Health:
     async def ready(self, _request: Request) -> JSONResponse:
         """Returns 200 if the database responds, its schema is recent enough, and no shutdown is in progress; else 503.
 
+        It must also accept writes, unless its URL says that a server that accepts none will do.
         A schema newer than this code is fine: migrations only add to it, so old servers keep running during an upgrade.
         """
         if self.draining:
@@ -71,8 +72,11 @@ class Health:
         try:
             async with asyncio.timeout(PING_TIMEOUT_SECONDS), self._database.engine.connect() as connection:
                 revision = await current_revision(connection)
+                writable = not self._database.writes or await accepts_writes(connection)
         except DATABASE_ERRORS:
             return JSONResponse({"ready": False, "reason": f"database {self._trouble()}"}, 503)
+        if not writable:
+            return JSONResponse({"ready": False, "reason": "database is read-only"}, 503)
         if revision in self._outdated:
             return JSONResponse({"ready": False, "reason": "migrations pending"}, 503)
         return JSONResponse({"ready": True})

@@ -1,5 +1,6 @@
 """A PostgreSQL that a test starts, stops and pauses."""
 
+import os
 import signal
 import subprocess
 import time
@@ -11,6 +12,7 @@ from db.embedded.cluster import find_data, make_data
 from db.embedded.os_user import server_account, spawn
 from db.embedded.server import start_server, stop_server
 from db.embedded.sockets import PORT, socket_folder, url_of
+from tests.faults.processes import children_of, send
 from tests.support import PATIENCE_SECONDS
 
 STARTING_UP = 1
@@ -80,6 +82,31 @@ class Postgres:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    def lose(self) -> None:
+        """Kills all of its processes at once, as if the machine were gone."""
+        assert self._process is not None
+        send([self._process.pid, *children_of(self._process.pid)], signal.SIGKILL)
+        self._process.wait()
+
+    def standby(self, folder: Path) -> "Postgres":
+        """Returns a standby in an empty folder, which follows this server and is not started yet."""
+        data = folder / "data"
+        data.mkdir(mode=0o700)
+        os.chown(data, self._account.uid, self._account.gid)
+        program = str(binaries() / "pg_basebackup")
+        place = ("-h", str(self.sockets), "-p", str(PORT), "-U", "billing")
+        command = [program, *place, "-D", str(data), "-R", "-X", "stream", "-c", "fast"]
+        with spawn(self._account, command, output=subprocess.PIPE) as process:
+            output, _ = process.communicate(timeout=PATIENCE_SECONDS)
+        assert process.returncode == 0, output.decode()
+        (data / f".s.PGSQL.{PORT}.lock").unlink()
+        return Postgres(folder)
+
+    def configure(self, **settings: str) -> None:
+        """Changes settings of the server, from its next start on."""
+        with (self.data / "postgresql.auto.conf").open("a") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
 
     def stand_still(self) -> None:
         """Pauses the postmaster: it accepts no new connections. Existing connections keep working."""
