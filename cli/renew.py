@@ -37,7 +37,7 @@ async def renew_once(url: str, *, as_of: datetime | None, chunk_size: int, conso
     gc.freeze()
     gc.set_threshold(300_000, 50, 100)
     try:
-        async with database_at(url, pool_size=throttle.concurrency + 1) as database:
+        async with database_at(url, pool_size=throttle.concurrency + 2) as database:
             await tick(
                 database,
                 as_of=as_of,

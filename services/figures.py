@@ -1,5 +1,6 @@
 """The job that adds up the figures of the business by day."""
 
+import asyncio
 import time
 
 from db.database import Database
@@ -11,6 +12,9 @@ ROWS_AT_ONCE = 10_000
 FIGURES_SECONDS = 10
 """Approximate time limit for adding up figures in one tick. The first ticks after an upgrade have a history to add."""
 
+PAUSE_SECONDS = 1
+"""Time between two rounds of adding up during a run."""
+
 
 async def add_up_figures(database: Database) -> None:
     """Adds up what was written since the last call, for at most about `FIGURES_SECONDS`."""
@@ -19,3 +23,13 @@ async def add_up_figures(database: Database) -> None:
     while await database.change(lambda session: add_up_next(session, ROWS_AT_ONCE), repeatable=True):
         if time.monotonic() > deadline:
             return
+
+
+async def keep_figures_added_up(database: Database) -> None:
+    """Adds up what is written, again and again, until cancelled.
+
+    Reads of figures add up the rest, so they would become slow during a long run.
+    """
+    while True:
+        await asyncio.sleep(PAUSE_SECONDS)
+        await add_up_figures(database)

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from db.driver.errors import is_unavailable
 from db.queries.webhooks import PRUNE, PRUNE_DELETED, PRUNE_PROGRESS
 from services.clock_runs import advance_test_clocks
 from services.customer_sessions import prune_sessions
-from services.figures import add_up_figures
+from services.figures import add_up_figures, keep_figures_added_up
 from services.idempotency import prune
 from services.repairs import repair
 from services.runs import Report, require_has_come, run_renewals
@@ -65,17 +65,22 @@ async def tick(
             else:
                 logger.exception("%s failed", name)
 
+    async def figures() -> None:
+        with part("figures"):
+            await keep_figures_added_up(database)
+
     with part("renewals"):
-        report = await run_renewals(
-            database,
-            as_of=as_of,
-            now=now,
-            trigger=trigger,
-            chunk_size=chunk_size,
-            concurrency=throttle.concurrency,
-            pause_ratio=throttle.pause_ratio,
-            on_report=on_report,
-        )
+        async with meanwhile(figures()):
+            report = await run_renewals(
+                database,
+                as_of=as_of,
+                now=now,
+                trigger=trigger,
+                chunk_size=chunk_size,
+                concurrency=throttle.concurrency,
+                pause_ratio=throttle.pause_ratio,
+                on_report=on_report,
+            )
     with part("test clocks"):
         await advance_test_clocks(database, now=now, part=part)
     with part("repairs"):
@@ -87,6 +92,17 @@ async def tick(
     if errors:
         raise errors[0]
     return report
+
+
+@asynccontextmanager
+async def meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Does the work during the block, and cancels it at the end of the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def prune_all(session: AsyncSession, now: datetime) -> None:

@@ -32,19 +32,29 @@ def amounts(**known: str) -> str:
     return ", ".join(f"{known.get(name, '0')} AS {name}" for name in SUMMED)
 
 
-def listed_events(type_: EventType, within: str, columns: str, table: str, joined: str = "") -> str:
-    """Returns a SELECT of the objects that events are about: one look-up by primary key for each event.
+RETURNS = ((EventType.PAYMENT_REVERSED, "reversals"), (EventType.PAYMENT_REFUNDED, "refunds"))
+COUNTED = (
+    EventType.INVOICE_FINALIZED,
+    EventType.INVOICE_VOIDED,
+    EventType.PAYMENT_RECORDED,
+    *(type_ for type_, _ in RETURNS),
+)
+"""Events that change a figure other than the MRR."""
+
+
+def of_events(type_: EventType, columns: str, table: str, joined: str = "") -> str:
+    """Returns a SELECT of the objects of the listed events of a type: one look-up by primary key for each event.
 
     LIMIT keeps PostgreSQL from reading the whole table instead.
     """
     return f"""
         SELECT o.currency, {columns}
-        FROM events AS e
+        FROM listed AS e
         CROSS JOIN LATERAL (
             SELECT * FROM {table} WHERE id = e.object_id AND customer_id = e.customer_id LIMIT 1
         ) AS o
         {joined}
-        WHERE e.type = '{type_}' AND {within} AND o.test_clock_id IS NULL
+        WHERE e.type = '{type_}' AND o.test_clock_id IS NULL
     """  # noqa: S608
 
 
@@ -53,49 +63,48 @@ def day_of(instant: str) -> str:
 
 
 def changes(*conditions: str) -> str:
-    """Returns a SELECT of all that transactions have changed, as rows of `daily_figures` that are not added up.
+    """Returns a SELECT, in parentheses, of all that transactions have changed, as rows like those of `daily_figures`.
 
-    `conditions` on the column `xid` choose the transactions.
+    `conditions` on the column `xid` choose the transactions. Their events are read once.
     """
     within = " AND ".join(f"e.xid {condition}" for condition in conditions)
+    types = ", ".join(f"'{type_}'" for type_ in COUNTED)
     returned = amounts(collected_cents="-r.amount_cents")
     mrr = amounts(**{name: name for name in MOVED})
-    return " UNION ALL ".join(
-        (
-            f"SELECT currency, {day_of('at')}, {mrr} FROM mrr_movements AS e WHERE {within}",  # noqa: S608
-            listed_events(
-                EventType.INVOICE_FINALIZED,
-                within,
-                f"{day_of('o.issued_at')}, {amounts(invoiced_cents='o.amount_cents')}",
-                "invoices",
-            ),
-            listed_events(
-                EventType.INVOICE_VOIDED,
-                within,
-                f"{day_of('e.occurred_at')}, {amounts(invoiced_cents='-o.amount_cents')}",
-                "invoices",
-            ),
-            listed_events(
-                EventType.PAYMENT_RECORDED,
-                within,
-                f"{day_of('o.received_at')}, {amounts(collected_cents='o.amount_cents')}",
+    parts = (
+        f"SELECT currency, {day_of('at')}, {mrr} FROM mrr_movements AS e WHERE {within}",  # noqa: S608
+        of_events(
+            EventType.INVOICE_FINALIZED,
+            f"{day_of('o.issued_at')}, {amounts(invoiced_cents='o.amount_cents')}",
+            "invoices",
+        ),
+        of_events(
+            EventType.INVOICE_VOIDED,
+            f"{day_of('e.occurred_at')}, {amounts(invoiced_cents='-o.amount_cents')}",
+            "invoices",
+        ),
+        of_events(
+            EventType.PAYMENT_RECORDED,
+            f"{day_of('o.received_at')}, {amounts(collected_cents='o.amount_cents')}",
+            "payments",
+        ),
+        *(
+            of_events(
+                type_,
+                f"{day_of('r.created_at')}, {returned}",
                 "payments",
-            ),
-            *(
-                listed_events(
-                    type_,
-                    within,
-                    f"{day_of('r.created_at')}, {returned}",
-                    "payments",
-                    f"JOIN {table} AS r ON r.payment_id = o.id AND r.customer_id = o.customer_id AND r.xid = e.xid",
-                )
-                for type_, table in (
-                    (EventType.PAYMENT_REVERSED, "reversals"),
-                    (EventType.PAYMENT_REFUNDED, "refunds"),
-                )
-            ),
-        )
+                f"JOIN {table} AS r ON r.payment_id = o.id AND r.customer_id = o.customer_id AND r.xid = e.xid",
+            )
+            for type_, table in RETURNS
+        ),
     )
+    return f"""(
+        WITH listed AS MATERIALIZED (
+            SELECT e.type, e.object_id, e.customer_id, e.xid, e.occurred_at FROM events AS e
+            WHERE {within} AND e.type IN ({types})
+        )
+        {" UNION ALL ".join(parts)}
+    )"""  # noqa: S608
 
 
 def with_xids(sql: str, *names: str) -> TextClause:
@@ -143,19 +152,46 @@ MRR_AT = from_watermark(
     """,
 )
 
-OVERDUE_SINCE = " ".join(
-    f"WHEN due_at >= :since_{place} THEN {place}" for place, (_, most) in enumerate(OVERDUE_DAYS) if most is not None
-)
+UNPAID = "status = 'OPEN' AND test_clock_id IS NULL"
+
+
+def sum_of_range(place: str, *conditions: str) -> str:
+    """Returns a SELECT of what is due at the times of a range, and of its `place`, for the currency c.currency.
+
+    A sum without groups takes a third of the time of sums by currency and range.
+    """
+    where = " AND ".join((UNPAID, "currency = c.currency", *conditions))
+    return f"SELECT {place} AS place, sum(amount_due_cents) AS cents, count(*) AS number FROM invoices WHERE {where}"  # noqa: S608
+
+
 OUTSTANDING = text(
     f"""
-    SELECT currency, place, sum(amount_due_cents), count(*)
-    FROM (
-        SELECT currency, amount_due_cents,
-            CASE WHEN due_at >= :cutoff THEN NULL {OVERDUE_SINCE} ELSE {len(OVERDUE_DAYS) - 1} END AS place
-        FROM invoices
-        WHERE status = 'OPEN' AND test_clock_id IS NULL
-    ) AS unpaid
-    GROUP BY currency, place
+    WITH RECURSIVE currencies AS (
+        SELECT (SELECT min(currency) FROM invoices WHERE {UNPAID}) AS currency
+        UNION ALL
+        SELECT (SELECT min(currency) FROM invoices WHERE {UNPAID} AND currency > before.currency)
+        FROM currencies AS before WHERE before.currency IS NOT NULL
+    )
+    SELECT c.currency, place, cents, number
+    FROM currencies AS c
+    CROSS JOIN LATERAL (
+        {
+        " UNION ALL ".join(
+            (
+                sum_of_range("NULL", "due_at >= :cutoff"),
+                *(
+                    sum_of_range(
+                        str(place),
+                        "due_at < :cutoff" if place == 0 else f"due_at < :since_{place - 1}",
+                        *([] if most is None else [f"due_at >= :since_{place}"]),
+                    )
+                    for place, (_, most) in enumerate(OVERDUE_DAYS)
+                ),
+            )
+        )
+    }
+    ) AS sums
+    WHERE number > 0
     """  # noqa: S608
 )
 """Sums by currency and place in `OVERDUE_DAYS`, null for what is not overdue. Reads only an index, once."""
@@ -233,7 +269,7 @@ ADD_UP = with_xids(
     f"""
     INSERT INTO daily_figures AS d (currency, day, {", ".join(SUMMED)})
     SELECT currency, day, {", ".join(f"sum({name})" for name in SUMMED)}
-    FROM ({changes(">= :below", "< :until")}) AS each
+    FROM {changes(">= :below", "< :until")} AS each
     GROUP BY currency, day
     ON CONFLICT (currency, day) DO UPDATE SET {", ".join(f"{name} = d.{name} + excluded.{name}" for name in SUMMED)}
     """,  # noqa: S608
