@@ -9,18 +9,28 @@ from aiohttp.client_proto import ResponseHandler
 
 INTERIM_RESPONSES = 10
 """Maximum number of responses that wait to be read, such as 100 (Continue), on the connection of a single request."""
+RESPONSE_BYTES = 1_000_000
+"""Maximum number of bytes that are received for a request. aiohttp receives less of a long body before it is read."""
 
 
 class BoundedResponseHandler(ResponseHandler):
-    """aiohttp's side of a connection, which ends it if an endpoint sends response after response.
+    """aiohttp's side of a connection, which ends it if an endpoint sends responses or a response without end.
 
-    aiohttp reads any number of interim responses, until the request's timeout. That would take all of the CPU.
+    aiohttp reads interim responses and extensions of chunks until the request's timeout. That would take all of the
+    CPU.
     """
+
+    _received = 0
+
+    def set_response_params(self, **options: Any) -> None:  # noqa: ANN401
+        self._received = 0
+        super().set_response_params(**options)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if len(self._buffer) > INTERIM_RESPONSES:
-            self.set_exception(ClientPayloadError("too many responses"))
+        self._received += len(data)
+        if len(self._buffer) > INTERIM_RESPONSES or self._received > RESPONSE_BYTES:
+            self.set_exception(ClientPayloadError("the response does not end"))
             if self.transport is not None:
                 self.transport.abort()
 

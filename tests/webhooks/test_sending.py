@@ -116,12 +116,21 @@ async def test_a_response_that_drips_ends_in_time() -> None:
     assert time.monotonic() - began < 10
 
 
-async def test_endless_interim_responses_end_the_attempt() -> None:
+@pytest.mark.parametrize(
+    ("start", "endless"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;", b"extension;"),
+    ],
+    ids=["interim responses", "extensions of a chunk"],
+)
+async def test_endless_responses_end_the_attempt(start: bytes, endless: bytes) -> None:
     async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         with suppress(ConnectionError):
+            writer.write(start)
             while True:
-                writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+                writer.write(endless * 1000)
                 await writer.drain()
         writer.close()
 
