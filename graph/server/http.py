@@ -32,7 +32,7 @@ from graph.server.executing import execute_operation
 from graph.server.live import RIGHTS_CHANGED, Interrupted, Live
 from graph.server.live_results import Rejected, Subscription
 from graph.server.playground import playground_page
-from graph.server.query_documents import PLANNED_FIELDS_PER_ROW, QueryDocuments
+from graph.server.query_documents import QueryDocuments
 from graph.server.requests import (
     GRAPHQL_JSON,
     JSON,
@@ -45,6 +45,7 @@ from graph.server.requests import (
     response_media_type,
     wants_html,
 )
+from graph.server.responses import json_response, refusal_response
 from graph.server.sse import ENDLESS, EVENT_STREAM, streaming_response
 from graph.server.trusted import TrustedDocumentsError, read_trusted
 from graph.server.websocket import Connection
@@ -172,19 +173,25 @@ class GraphQLEndpoint:
         """Returns the subscription that a request asks for. Raises `Refusal` and `Rejected`."""
         text = self._text_of(asked)
         document = self._documents.of(text)
-        self._authenticator.charge(access, document.rows, 0)
+        planned = document.planned_rows
+        charged = document.rows
+        variables = asked.variables or {}
         try:
-            operation = None if document.errors else document.operation(asked.operation_name)
-        except GraphQLError as error:
-            raise Rejected(*self._refused((error,)).document["errors"]) from None
-        if operation is None:
-            raise Rejected(*self._refused(document.errors).document["errors"])
-        if operation.operation is not OperationType.SUBSCRIPTION:
-            raise Rejected(error_document(ONLY_SUBSCRIPTIONS, ErrorCode.BAD_USER_INPUT))
-        cost = document.cost(operation, asked.variables or {}, self._settings.limits)
-        if cost.errors:
-            raise Rejected(*self._refused(cost.errors).document["errors"])
-        return self.live.results.subscription(text, document, operation, asked.variables or {}, access)
+            try:
+                operation = None if document.errors else document.operation(asked.operation_name)
+            except GraphQLError as error:
+                raise Rejected(*self._refused((error,)).document["errors"]) from None
+            if operation is None:
+                raise Rejected(*self._refused(document.errors).document["errors"])
+            if operation.operation is not OperationType.SUBSCRIPTION:
+                raise Rejected(error_document(ONLY_SUBSCRIPTIONS, ErrorCode.BAD_USER_INPUT))
+            cost = document.cost(operation, variables, self._settings.limits)
+            charged += cost.rows
+            if cost.errors:
+                raise Rejected(*self._refused(cost.errors).document["errors"])
+            return self.live.results.subscription(text, document, operation, variables, access)
+        finally:
+            self._authenticator.charge(access, charged + document.planned_rows - planned, 0)
 
     async def websocket(self, socket: WebSocket) -> None:
         """Serves a connection for subscriptions. Rejects it if a page of another site opens it."""
@@ -240,7 +247,7 @@ class GraphQLEndpoint:
         exchange = current()
         document = self._documents.of(self._text_of(asked))
         rows = RowBudget(self._settings.limits.rows)
-        planned = document.planned_fields
+        planned = document.planned_rows
         charged = document.rows
         try:
             if document.errors:
@@ -279,7 +286,7 @@ class GraphQLEndpoint:
                 await context.close()
         finally:
             exchange.rows = rows.read
-            charged += (document.planned_fields - planned) // PLANNED_FIELDS_PER_ROW + rows.read
+            charged += document.planned_rows - planned + rows.read
             self._authenticator.charge(access, charged, rows.slow_seconds)
         answer = self._answer_of(result, cost.nodes, rows, changed=context.changed)
         late = not changes and asyncio.get_running_loop().time() - began > self._settings.limits.seconds
@@ -417,26 +424,3 @@ def is_empty(data: Mapping[str, Any] | None) -> bool:
 
 def is_retryable(error: Mapping[str, Any]) -> bool:
     return error["extensions"]["code"] in (ErrorCode.UNAVAILABLE, ErrorCode.OVERLOADED)
-
-
-def refusal_response(refusal: Refusal, media_type: str) -> Response:
-    """Returns the response to a request that is rejected before it is handled as GraphQL."""
-    document = {"errors": [error_document(refusal.message, refusal.code)]}
-    return json_response(document, refusal.status, media_type, refusal.headers)
-
-
-def json_response(
-    document: Mapping[str, Any],
-    status: int,
-    media_type: str,
-    headers: Mapping[str, str] = {},
-    *,
-    body: bytes | None = None,
-) -> Response:
-    if "errors" in document:
-        current().codes.extend(error["extensions"]["code"] for error in document["errors"])
-    return Response(
-        orjson.dumps(document) if body is None else body,
-        status,
-        {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store", **headers},
-    )

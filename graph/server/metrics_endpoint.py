@@ -19,8 +19,8 @@ from graph.observability.middleware import Backlog
 from graph.schema.fields.access import Access
 from graph.schema.fields.context import Clock
 from graph.server.health import DATABASE_ERRORS
-from graph.server.http import refusal_response
 from graph.server.requests import JSON, Refusal
+from graph.server.responses import refusal_response
 
 FIGURES_SECONDS = 2
 """Timeout for reading metrics from the database, in seconds."""

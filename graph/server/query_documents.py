@@ -116,9 +116,9 @@ class QueryDocument:
     rows: int = 0
 
     @property
-    def planned_fields(self) -> int:
-        """Number of fields planned for this document so far."""
-        return 0 if self.plans is None else self.plans.work.fields
+    def planned_rows(self) -> int:
+        """The charge for all plans made for this document so far, in rows."""
+        return 0 if self.plans is None else self.plans.work.fields // PLANNED_FIELDS_PER_ROW
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """Returns the operation with this name, or the only one. Raises `GraphQLError`.

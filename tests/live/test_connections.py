@@ -367,6 +367,27 @@ async def test_operations_on_a_connection_count_for_the_rate_limit(database: Dat
     assert "rate limit" in str(reason)
 
 
+async def test_large_arguments_of_a_subscription_are_limited_and_charged(database: Database, clock: TestClock) -> None:
+    key = await a_key(database, clock, ApiKeyScope.READ)
+    settings = Settings(requires_key=True, rate_limit=RateLimit(rows_per_second=1, burst=300))
+    query = "subscription ($filter: EventFilter) { events(filter: $filter) { cursor } }"
+    headers = {"Authorization": f"Bearer {key.token}", "Accept": "text/event-stream"}
+    statuses: list[int] = []
+    async with (
+        listening(database, clock, settings) as address,
+        httpx.AsyncClient(base_url=f"http://{address}", headers=headers) as http,
+    ):
+        for _ in range(4):
+            variables = {"filter": {"types": ["INVOICE_PAID"] * 11_000}}
+            refused = await http.post("/graphql", json={"query": query, "variables": variables})
+            statuses.append(refused.status_code)
+            if len(statuses) == 1:
+                [error] = refused.json()["errors"]
+
+    assert error["extensions"]["code"] == "COST_LIMIT"
+    assert statuses == [400, 400, 429, 429]
+
+
 NESTED = """subscription ($after: String) { events(after: $after) { cursor node { object { ... on Customer {
     invoices(first: 20) { nodes { lines { id } } }
 } } } } }"""
