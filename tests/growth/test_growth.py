@@ -16,7 +16,7 @@ from tests.growth.rows import START, fill
 from tests.support import PATIENT_DATABASE, events_settle, patient
 
 SMALL, LARGE = 20_000, 200_000
-TIMES = 8
+TIMES = 6
 """Number of executions of each statement. From the sixth on, PostgreSQL may use a generic plan."""
 
 FLOOR = 13
