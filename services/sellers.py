@@ -8,6 +8,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.enums import EventType
+from billing.errors import VersionConflict
 from billing.ids import SellerId, new_id
 from billing.limits import MAX_LEGAL_NAME, MAX_PHONE
 from billing.records import Address
@@ -45,16 +46,24 @@ NO_SELLER = dict.fromkeys(SellerChanges.__annotations__)
 """The profile before its first version. A name and a home country must replace its own."""
 
 
-async def update_seller(session: AsyncSession, changes: SellerChanges, *, now: datetime) -> Outcome:
+async def update_seller(
+    session: AsyncSession, changes: SellerChanges, *, expected_revision: int | None = None, now: datetime
+) -> Outcome:
     """Stores a new version of the seller's profile: the latest one with the given fields changed.
 
-    The first version needs `legal_name` and `home_country`. Raises `InvalidInput`, `CountryUnknown`, `CurrencyUnknown`,
-    `EmailInvalid`, `TaxIdInvalid`, `BankAccountInvalid`, `TaxRegistrationsOverlap`, `TaxRateNotFound`,
-    `TaxRateArchived`, `TaxRatesConflict`.
+    The first version needs `legal_name` and `home_country`; the revision before it is 0.
+
+    Raises `VersionConflict` if the latest revision is not `expected_revision`, `InvalidInput`, `CountryUnknown`,
+    `CurrencyUnknown`, `EmailInvalid`, `TaxIdInvalid`, `BankAccountInvalid`, `TaxRegistrationsOverlap`,
+    `TaxRateNotFound`, `TaxRateArchived`, `TaxRatesConflict`.
     """
     # Two versions must not have the same number. Readers, and invoices that refer to a version, do not wait.
     await session.execute(text("LOCK TABLE sellers IN SHARE ROW EXCLUSIVE MODE"))
     before = await latest_seller(session)
+    revision = before.revision if before else 0
+    if expected_revision is not None and revision != expected_revision:
+        message = f"The profile has changed: its revision is {revision}, not {expected_revision}. Nothing was stored."
+        raise VersionConflict(message, "expected_revision")
     rates, archived = await read_tax_rates(session) if changes.get("registrations") else ({}, set())
     if before is not None:
         # A rate that was archived since stays where it was chosen.
@@ -77,9 +86,7 @@ async def update_seller(session: AsyncSession, changes: SellerChanges, *, now: d
         values[name] = validators[name](value)
     if before is not None and all(getattr(before, name) == value for name, value in values.items()):
         return Outcome(seller_id=before.id)
-    seller = Seller(
-        id=SellerId(new_id()), revision=1 if before is None else before.revision + 1, created_at=now, **values
-    )
+    seller = Seller(id=SellerId(new_id()), revision=revision + 1, created_at=now, **values)
     session.add(seller)
     await record(session, EventType.SELLER_UPDATED, seller, at=now, now=now)
     return Outcome(seller_id=seller.id)

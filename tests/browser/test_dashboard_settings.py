@@ -89,7 +89,12 @@ async def test_vat_numbers_registrations_and_cash_rounding(dashboard: Dashboard,
     await dashboard.fill({"Country (two letters)": "DE", "Number": "DE123"})
     await dashboard.dialog.get_by_role("button", name="Save as a new version").click()
     await expect(dashboard.field("Number")).to_have_attribute("aria-invalid", "true")
-    await dashboard.fill({"Number": "DE136695976", "Region": "Bavaria"})
+    await dashboard.dialog.get_by_role("button", name="Remove: VAT number 1").click()
+    await expect(dashboard.dialog.get_by_role("button", name="Add a VAT number")).to_be_focused()
+    await dashboard.page.keyboard.press("Enter")
+    await expect(dashboard.dialog.get_by_label("Country (two letters)").last).to_be_focused()
+    await expect(dashboard.field("Number")).not_to_have_attribute("aria-invalid", "true")
+    await dashboard.fill({"Country (two letters)": "DE", "Number": "DE136695976", "Region": "Bavaria"})
     await dashboard.submit("Save as a new version")
     await expect(dashboard.page.get_by_text("DE136695976")).to_be_visible()
 
@@ -123,6 +128,25 @@ async def test_vat_numbers_registrations_and_cash_rounding(dashboard: Dashboard,
         "registrations": [{"country": "DE", "region": None, "rates": [{"name": "VAT"}]}],
         "cashRounding": [],
     }
+    dashboard.assert_quiet()
+
+
+async def test_two_people_who_edit_the_seller_do_not_replace_each_others_changes(
+    dashboard: Dashboard, api_at: Api
+) -> None:
+    await api_at.mutate("updateSeller", "seller { id }", legalName="Acme GmbH", homeCountry="DE")
+    await dashboard.open("/settings")
+    await dashboard.button("Cash rounding").click()
+    await dashboard.dialog.get_by_role("button", name="Add a currency").click()
+
+    await api_at.mutate("updateSeller", "seller { id }", cashRounding=[{"currency": "SEK", "incrementCents": 100}])
+    await dashboard.dialog.get_by_role("button", name="Save as a new version").click()
+    await expect(dashboard.dialog.get_by_role("alert")).to_contain_text("Nothing was overwritten.")
+    await dashboard.dialog.get_by_role("button", name="Load the current values").click()
+    await expect(dashboard.page.get_by_text("SEK")).to_be_visible()
+
+    data = await api_at("{ seller { revision cashRounding { currency } } }")
+    assert data["seller"] == {"revision": 2, "cashRounding": [{"currency": "SEK"}]}
     dashboard.assert_quiet()
 
 

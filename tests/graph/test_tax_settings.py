@@ -59,6 +59,23 @@ async def test_each_update_of_the_seller_is_a_version_and_invoices_keep_theirs(a
     assert (await an_invoice(api, customer_id, 1000))["seller"] == {"revision": 2, "legalName": "Example AG"}
 
 
+async def test_an_update_of_the_seller_that_expects_another_revision_is_refused(api: Api) -> None:
+    named = {"legalName": "Example GmbH", "homeCountry": "DE"}
+
+    assert await refused(api, "updateSeller", expectedRevision=1, **named) == (
+        "VERSION_CONFLICT",
+        ["expectedRevision"],
+    )
+    first = await api.mutate("updateSeller", "seller { revision }", expectedRevision=0, **named)
+    assert await refused(api, "updateSeller", expectedRevision=0, phone="1") == (
+        "VERSION_CONFLICT",
+        ["expectedRevision"],
+    )
+    second = await api.mutate("updateSeller", "seller { revision }", expectedRevision=1, phone="1")
+
+    assert (first["seller"], second["seller"]) == ({"revision": 1}, {"revision": 2})
+
+
 async def test_updates_of_the_seller_at_the_same_time_are_versions_one_after_the_other(api: Api) -> None:
     await a_seller(api)
 

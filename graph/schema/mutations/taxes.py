@@ -77,6 +77,14 @@ class CashRoundingInput:
     )
 )
 class UpdateSellerInput:
+    expected_revision: int | None = strawberry.field(
+        default=None,
+        description=(
+            "The `revision` of the profile that you read, 0 if there was none. If it has changed since, the update is"
+            " rejected with VERSION_CONFLICT, so that you do not overwrite the changes of others. Null to skip this"
+            " check."
+        ),
+    )
     legal_name: Maybe[str | None] = strawberry.field(
         description=f"The legal name: 1 to {limits.MAX_LEGAL_NAME} characters. Null is rejected."
     )
@@ -203,7 +211,9 @@ class TaxMutations:
     async def update_seller(self, info: Info, input: UpdateSellerInput) -> UpdateSellerPayload:
         changes = input.changes()
         made = await info.context.change(
-            lambda session: sellers.update_seller(session, changes, now=info.context.now())
+            lambda session: sellers.update_seller(
+                session, changes, expected_revision=input.expected_revision, now=info.context.now()
+            )
         )
         return UpdateSellerPayload(made=made)
 

@@ -20,6 +20,8 @@ export function taxIdInputs(ids: readonly TaxId[]) {
 export function TaxIdsField({ action, value, onChange }: { action: Action; value: readonly TaxId[]; onChange: (ids: TaxId[]) => void }) {
   return (
     <RowsField
+      action={action}
+      name="taxIds"
       label={texts.label}
       description={texts.hint}
       rows={value}
@@ -28,7 +30,6 @@ export function TaxIdsField({ action, value, onChange }: { action: Action; value
       addText={texts.add}
       fresh={(key) => ({ key, country: '', value: '' })}
       onChange={onChange}
-      {...errorAt(action, 'taxIds')}
     >
       {(id, index, change) => (
         <>

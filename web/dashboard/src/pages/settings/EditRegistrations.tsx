@@ -1,13 +1,11 @@
 import { useState } from 'react';
-import { useAction } from '../../app/useAction';
-import { UpdateSellerDocument } from '../../generated/settings/graphql';
 import { ActionDialog } from '../../parts/ActionDialog';
-import { Done } from '../../parts/Done';
 import { errorAt, InstantField, TextField } from '../../parts/fields';
 import { keyed, RowsField } from '../../parts/RowsField';
 import { TaxRatesField } from '../../parts/TaxRatesField';
 import { settingsTexts } from '../../texts/settings';
 import type { Seller } from './Settings';
+import { useUpdateSeller } from './useUpdateSeller';
 
 const texts = settingsTexts.registrations;
 const MOST = 200;
@@ -37,19 +35,14 @@ function rowsOf(seller: Seller): Registration[] {
 export function EditRegistrations({ seller, onClose }: { seller: Seller; onClose: () => void }) {
   const [before] = useState(() => rowsOf(seller));
   const [rows, setRows] = useState(before);
-  const action = useAction({
-    document: UpdateSellerDocument,
-    mutation: 'updateSeller',
-    input: () => ({
-      registrations: rows.map(({ country, region, validFrom, taxRateIds }) => ({
-        country,
-        region: region || null,
-        validFrom: validFrom ?? '',
-        taxRateIds,
-      })),
-    }),
-    done: ({ seller: stored }) => <Done text={settingsTexts.update.done(stored?.revision ?? 0)} />,
-  });
+  const action = useUpdateSeller(seller, () => ({
+    registrations: rows.map(({ country, region, validFrom, taxRateIds }) => ({
+      country,
+      region: region || null,
+      validFrom: validFrom ?? '',
+      taxRateIds,
+    })),
+  }));
   return (
     <ActionDialog
       action={action}
@@ -61,6 +54,8 @@ export function EditRegistrations({ seller, onClose }: { seller: Seller; onClose
       onClose={onClose}
     >
       <RowsField
+        action={action}
+        name="registrations"
         label={texts.label}
         rows={rows}
         most={MOST}
@@ -68,7 +63,6 @@ export function EditRegistrations({ seller, onClose }: { seller: Seller; onClose
         addText={texts.add}
         fresh={(key) => ({ key, country: '', region: '', validFrom: null, rates: [], taxRateIds: [] })}
         onChange={setRows}
-        {...errorAt(action, 'registrations')}
       >
         {(row, index, change) => (
           <>

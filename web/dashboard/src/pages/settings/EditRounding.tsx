@@ -1,12 +1,10 @@
 import { useState } from 'react';
-import { useAction } from '../../app/useAction';
-import { UpdateSellerDocument } from '../../generated/settings/graphql';
 import { ActionDialog } from '../../parts/ActionDialog';
-import { Done } from '../../parts/Done';
-import { CurrencyField, errorAt, MoneyField } from '../../parts/fields';
+import { CurrencyField, MoneyField } from '../../parts/fields';
 import { keyed, RowsField } from '../../parts/RowsField';
 import { settingsTexts } from '../../texts/settings';
 import type { Seller } from './Settings';
+import { useUpdateSeller } from './useUpdateSeller';
 
 const texts = settingsTexts.rounding;
 
@@ -20,14 +18,9 @@ interface Rounding {
 export function EditRounding({ seller, onClose }: { seller: Seller; onClose: () => void }) {
   const [before] = useState<Rounding[]>(() => keyed(seller.cashRounding));
   const [rows, setRows] = useState(before);
-  const action = useAction({
-    document: UpdateSellerDocument,
-    mutation: 'updateSeller',
-    input: () => ({
-      cashRounding: rows.map(({ currency, incrementCents }) => ({ currency, incrementCents: incrementCents ?? 0 })),
-    }),
-    done: ({ seller: stored }) => <Done text={settingsTexts.update.done(stored?.revision ?? 0)} />,
-  });
+  const action = useUpdateSeller(seller, () => ({
+    cashRounding: rows.map(({ currency, incrementCents }) => ({ currency, incrementCents: incrementCents ?? 0 })),
+  }));
   return (
     <ActionDialog
       action={action}
@@ -39,13 +32,14 @@ export function EditRounding({ seller, onClose }: { seller: Seller; onClose: () 
       onClose={onClose}
     >
       <RowsField
+        action={action}
+        name="cashRounding"
         label={texts.label}
         rows={rows}
         rowName={texts.row}
         addText={texts.add}
         fresh={(key) => ({ key, currency: 'CHF', incrementCents: 5 })}
         onChange={setRows}
-        {...errorAt(action, 'cashRounding')}
       >
         {(row, _index, change) => (
           <>

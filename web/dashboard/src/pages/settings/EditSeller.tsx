@@ -1,23 +1,21 @@
 import { SimpleGrid } from '@mantine/core';
 import { useState } from 'react';
-import { useAction } from '../../app/useAction';
-import { UpdateSellerDocument } from '../../generated/settings/graphql';
 import { ActionDialog } from '../../parts/ActionDialog';
-import { Done } from '../../parts/Done';
 import { errorAt, TextField, useValues } from '../../parts/fields';
 import { keyed } from '../../parts/RowsField';
 import { taxIdInputs, TaxIdsField, type TaxId } from '../../parts/TaxIdsField';
 import { settingsTexts } from '../../texts/settings';
 import type { Seller } from './Settings';
+import { useUpdateSeller } from './useUpdateSeller';
 
 const texts = settingsTexts.update;
 const facts = settingsTexts.facts;
 const ADDRESS = ['line1', 'line2', 'postalCode', 'city', 'region', 'country'] as const;
 const BANK = ['iban', 'bic', 'bankName'] as const;
 
-/** Makes a new version of the seller. Sends only the fields that the person changed, to undo nobody else's changes. */
+/** Makes a new version of the seller. Sends only the fields that the person changed. */
 export function EditSeller({ seller: current, onClose }: { seller: Seller | null; onClose: () => void }) {
-  // As it was when the dialog opened: what others change meanwhile is not undone.
+  // As it was when the dialog opened. The page below may have newer values by now.
   const [seller] = useState(current);
   const address = seller?.address;
   const bank = seller?.bankAccount;
@@ -43,25 +41,18 @@ export function EditSeller({ seller: current, onClose }: { seller: Seller | null
   const changed = (name: keyof typeof before) => values[name] !== before[name];
   const text = (name: 'legalName' | 'homeCountry' | 'timeZone' | 'email' | 'phone') =>
     changed(name) ? { [name]: values[name] || null } : {};
-  const action = useAction({
-    document: UpdateSellerDocument,
-    mutation: 'updateSeller',
-    input: () => ({
-      ...text('legalName'),
-      ...text('homeCountry'),
-      ...text('timeZone'),
-      ...text('email'),
-      ...text('phone'),
-      ...(ADDRESS.some(changed)
-        ? { address: Object.fromEntries(ADDRESS.map((name) => [name, values[name] || null])) }
-        : {}),
-      ...(BANK.some(changed)
-        ? { bankAccount: values.iban ? { iban: values.iban, bic: values.bic || null, bankName: values.bankName || null } : null }
-        : {}),
-      ...(taxIds === idsBefore ? {} : { taxIds: taxIdInputs(taxIds) }),
-    }),
-    done: ({ seller: stored }) => <Done text={texts.done(stored?.revision ?? 0)} />,
-  });
+  const action = useUpdateSeller(seller, () => ({
+    ...text('legalName'),
+    ...text('homeCountry'),
+    ...text('timeZone'),
+    ...text('email'),
+    ...text('phone'),
+    ...(ADDRESS.some(changed) ? { address: Object.fromEntries(ADDRESS.map((name) => [name, values[name] || null])) } : {}),
+    ...(BANK.some(changed)
+      ? { bankAccount: values.iban ? { iban: values.iban, bic: values.bic || null, bankName: values.bankName || null } : null }
+      : {}),
+    ...(taxIds === idsBefore ? {} : { taxIds: taxIdInputs(taxIds) }),
+  }));
   const field = (name: keyof typeof before, label: string, path: string, description?: string) => (
     <TextField
       label={label}
