@@ -1,4 +1,4 @@
-"""Backing up and restoring, with progress and a summary on the console."""
+"""Backing up, restoring and recovering, with progress and a summary on the console."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from cli import __version__
 from cli.database import command_line
-from db.backup import Backup, Manifest, back_up, checked_backup, read_manifest, restore
+from db.backup import Backup, Manifest, back_up, checked_backup, read_manifest, recover, restore
 from db.backup.archive import Progress as Told
 
 
@@ -40,9 +40,21 @@ async def restore_backup(url: str, backup: Backup, *, console: Console) -> None:
         await restore(url, backup, now=datetime.now(UTC), progress=progress)
     print_summary(console, "Restored", backup.manifest)
     console.print(f"Time        {time.monotonic() - began:.1f} s")
+    print_keys(console, "as of the backup")
+
+
+async def recover_database(url: str, *, console: Console) -> None:
+    """Prepares a database in an earlier state for use, and says what it did. Raises `BackupError`."""
+    state_of = await recover(url, datetime.now(UTC))
+    console.print(f"{'Recovered':12}the last change is of {state_of.astimezone(UTC):%FT%TZ}")
+    console.print("Events      new ones are numbered from now on, so readers keep their cursors")
+    console.print("Sessions    of customers have ended")
+    print_keys(console, "as of that time")
+
+
+def print_keys(console: Console, state: str) -> None:
     console.print(
-        "API keys    as of the backup: revoke again those that were revoked since; list them with"
-        f" `{command_line('keys list')}`"
+        f"API keys    {state}: revoke again those that were revoked since; list them with `{command_line('keys list')}`"
     )
 
 

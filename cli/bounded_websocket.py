@@ -72,8 +72,8 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol with limits on what a client may send, and on what waits for it and for how long.
 
     uvicorn responds to each ping, and closes a connection only after everything was sent. So a client that sends pings
-    and reads nothing could fill the memory, and hold the connection forever. It waits forever for the end of a
-    handshake that it cannot read, and reads any number of empty parts of a message.
+    and reads nothing could fill the memory, and hold the connection forever. uvicorn also waits
+    forever for the end of a handshake that it cannot read, and reads any number of empty parts of a message.
     """
 
     _unsent = 0
@@ -165,7 +165,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     def _look(self) -> None:
-        """Disconnects the client if it has read nothing for the time that it also has to read a response."""
+        """Disconnects a client that has read nothing for as long as it may take to read a response."""
         self._look_again = self.loop.call_later(CONNECTION_CHECK_SECONDS, self._look)
         self._small_frames = 0
         unsent = self.transport.get_write_buffer_size()

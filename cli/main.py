@@ -257,6 +257,26 @@ def restore_command(
         raise typer.Exit(1)
 
 
+@app.command(name="recover")
+def recover_command(data_dir: DataDir = None) -> None:
+    """Prepare the database for use after PostgreSQL has recovered an earlier state of it, then migrate and check it.
+
+    For a point-in-time recovery, and for a standby that was promoted without the last transactions of its primary. Stop
+    all servers first. Exits with 1 when an invariant is violated.
+    """
+    from cli.backup import recover_database
+    from cli.database import database_server, migrate_and_report, require_direct
+    from cli.verify import verify_database
+
+    with one_line_errors(), database_server(data_dir, make=False) as server:
+        require_direct(server)
+        asyncio.run(recover_database(server.url, console=console))
+        migrate_and_report(server, console=console)
+        sound = asyncio.run(verify_database(server.url, None))
+    if not sound:
+        raise typer.Exit(1)
+
+
 @app.command(name="config")
 def config_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,  # noqa: FBT002 - a flag

@@ -91,8 +91,8 @@ class Configuration:
     database_url: str | None = setting(
         None,
         (
-            "`postgresql://user:password@host/database`, PostgreSQL 15 to 18. Supported URL options: `sslmode` and"
-            " `target_session_attrs`. For several hosts, see docs/scaling.md."
+            "`postgresql://user:password@host/database`, PostgreSQL 15 to 18. Supported URL options: `host`, `port`,"
+            " `sslmode` and `target_session_attrs`. For several hosts, see docs/scaling.md."
         ),
         variable="DATABASE_URL",
         secret=True,

@@ -77,7 +77,7 @@ class Database:
     def __init__(self, url: str, settings: DatabaseSettings = DEFAULTS, *, pool_size: int | None = None) -> None:
         pool_size = pool_size or settings.pool_size
         self.writes = expects_writes(url)
-        """False if the URL says that a server that accepts no writes will do."""
+        """False if the URL allows a read-only server."""
         options: dict[str, Any] = {
             # Errors are logged. They must not contain the names and addresses of customers.
             "hide_parameters": True,

@@ -28,7 +28,8 @@ async def add_up_figures(database: Database) -> None:
 async def keep_figures_added_up(database: Database) -> None:
     """Adds up what is written, again and again, until cancelled.
 
-    Reads of figures add up the rest, so they would become slow during a long run.
+    A query for figures adds up what this job has not added up yet. Without this job, such queries would become slow
+    during a long run.
     """
     while True:
         await asyncio.sleep(PAUSE_SECONDS)

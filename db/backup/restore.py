@@ -18,6 +18,7 @@ from sqlalchemy import text
 from db.backup.archive import Manifest, Progress, check_sql, manifest_in, open_archive, pieces
 from db.backup.errors import BackupError
 from db.backup.programs import Program, failure_reason, find_program, libpq_environment, require_major
+from db.backup.recovery import prepare_for_use
 from db.database import single_connection
 from db.migrations import MIGRATION_LOCK, known_revisions
 
@@ -31,12 +32,6 @@ EXISTING_RELATION = """
 
 UNKNOWN_BEFORE_17 = b"SET transaction_timeout = 0;\n"
 """`pg_dump` 17 and later write this line whatever the server's version. Older servers reject it."""
-
-RATE_BITS = 31
-"""The event numbers of a restored database start at the seconds since 1970, times 2 to this power.
-
-See `prepare_for_use`.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +124,9 @@ def write_script(
         script.write(piece.replace(UNKNOWN_BEFORE_17, b"") if number == 0 and server < 17 else piece)
         done += len(piece)
         progress(done)
+    checks, preparation = check_counts(manifest), prepare_for_use(manifest.taken_at, now)
     # The dump sets an empty search path.
-    script.write(f"\nRESET search_path;\n{check_counts(manifest)}\n{prepare_for_use(manifest, now)}\n".encode())
+    script.write(f"\nRESET search_path;\n{checks}\n{preparation}\n".encode())
     script.write(b"ANALYZE;\nCOMMIT;\n")
 
 
@@ -142,47 +138,3 @@ def check_counts(manifest: Manifest) -> str:
         for table, count in manifest.rows.items()
     )
     return f"DO $check$\nDECLARE found bigint;\nBEGIN\n{checks}\nEND $check$;"
-
-
-def prepare_for_use(manifest: Manifest, now: datetime) -> str:
-    """Returns SQL that prepares the restored copy of an earlier state for use from `now` on.
-
-    - Event numbers: the event feed is ordered by transaction ids, and these start again from the beginning in a new
-      server. Old events would stay hidden until the new server reaches their ids, and new events would sort before
-      events that clients have already read. So the numbers continue from one that no older database can have reached:
-      the seconds since 1970, shifted left by `RATE_BITS`. To exceed it, a database would need a transaction every half
-      nanosecond. Clients continue from their cursors, even from those of after the backup, and miss nothing.
-    - Customer sessions are deleted, because some may have been revoked since the backup. Customers need new ones.
-    - Idempotency keys expire as usual. The time between backup and restore does not count, because nobody could use
-      the keys: a client that retries a request still gets the original result.
-    """
-    return f"""
-DO $live_on$
-DECLARE
-    first bigint := {int(now.timestamp())};
-    shift bigint;
-    last bigint;
-BEGIN
-    IF to_regclass('events') IS NOT NULL THEN
-        SELECT xid::text::bigint INTO last FROM events ORDER BY xid DESC LIMIT 1;
-        first := greatest(first, (last >> {RATE_BITS}) + 1);
-        IF to_regproc('event_horizon') IS NOT NULL THEN
-            last := event_horizon()::text::bigint;
-            first := greatest(first, (last >> {RATE_BITS}) + 1);
-        END IF;
-        shift := (first << {RATE_BITS}) - pg_current_xact_id()::text::bigint;
-        EXECUTE format('CREATE OR REPLACE FUNCTION event_xid() RETURNS xid8 LANGUAGE sql STABLE PARALLEL RESTRICTED '
-            'RETURN (pg_current_xact_id()::text::bigint + %s)::text::xid8', shift);
-        EXECUTE format('CREATE OR REPLACE FUNCTION event_horizon() RETURNS xid8 LANGUAGE sql STABLE PARALLEL SAFE '
-            'RETURN (pg_snapshot_xmin(pg_current_snapshot())::text::bigint + %s)::text::xid8', shift);
-    END IF;
-    IF to_regclass('api_keys') IS NOT NULL THEN
-        DELETE FROM api_keys WHERE scope = 'CUSTOMER';
-    END IF;
-    IF to_regclass('idempotency_keys') IS NOT NULL THEN
-        UPDATE idempotency_keys
-        SET created_at = created_at + greatest(interval '0', '{now.isoformat()}'::timestamptz - '{
-        manifest.taken_at.isoformat()
-    }'::timestamptz);
-    END IF;
-END $live_on$;"""  # noqa: S608

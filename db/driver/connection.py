@@ -77,7 +77,7 @@ LONGEST_CONNECT_SECONDS = 30
 """Timeout for opening a connection, by the clock. `CONNECT_TIMEOUT_SECONDS` only counts while this process runs."""
 
 BACKOFF_SECONDS = 1
-"""Time after a connection timeout during which no connection is attempted."""
+"""Time after a connection timeout during which the same host is not tried again."""
 
 
 NOT_CONNECTED = (OSError, asyncpg.PostgresError, asyncpg.InternalClientError)
@@ -85,7 +85,7 @@ NOT_CONNECTED = (OSError, asyncpg.PostgresError, asyncpg.InternalClientError)
 
 
 class Connector:
-    """Opens connections to the database at a URL, to the host that was connected last, or else to one of the others.
+    """Opens connections to the database at a URL. Tries the host of the last connection first, then the others.
 
     After a timeout, no connection to the same host is attempted for `BACKOFF_SECONDS`.
     """
@@ -102,7 +102,8 @@ class Connector:
     async def connect(self, *arguments: Any, **options: Any) -> asyncpg.Connection:  # noqa: ANN401 - the driver's
         """Opens a connection.
 
-        Raises `TimeoutError` if no host responds, or else what the driver raised for the first host that did.
+        If no host can be used, raises the error of the first host that failed with something other than a timeout, else
+        `TimeoutError`.
         """
         failure: Exception = TimeoutError("The database did not respond a moment ago.")
         for target in self._targets:

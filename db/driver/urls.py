@@ -86,7 +86,7 @@ def split(said: str | Sequence[str]) -> Sequence[str]:
 
 
 def places(hosts: Sequence[str], ports: Sequence[str]) -> list[Place]:
-    """Returns the places that hosts with or without a port name. `ports` are the ports of all others, or one for all.
+    """Returns the place of each host. A host may include its port. For others, `ports` has a port for each, or for all.
 
     Raises `DatabaseUrlError`.
     """
@@ -117,12 +117,12 @@ def places_of(url: URL) -> Sequence[Place]:
 
 
 def target_of(url: URL) -> str:
-    """Returns which servers a URL from `asyncpg_url` asks for: by default any if it names one, and else the primary."""
+    """Returns the target of a URL from `asyncpg_url`: by default `any` for one host, and `read-write` for several."""
     return str(url.query.get(TARGET) or (READ_WRITE if places_of(url) else "any"))
 
 
 def expects_writes(url: str) -> bool:
-    """Returns False if the URL says that servers that accept no writes will do."""
+    """Returns False if the URL allows a read-only server."""
     return asyncpg_url(url).query.get(TARGET, READ_WRITE) in (READ_WRITE, "primary")
 
 

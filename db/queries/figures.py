@@ -156,9 +156,9 @@ UNPAID = "status = 'OPEN' AND test_clock_id IS NULL"
 
 
 def sum_of_range(place: str, *conditions: str) -> str:
-    """Returns a SELECT of what is due at the times of a range, and of its `place`, for the currency c.currency.
+    """Returns a SELECT of the total and number of open invoices in c.currency and a range of due dates, and its place.
 
-    A sum without groups takes a third of the time of sums by currency and range.
+    Separate sums without GROUP BY take about a third of the time of one sum grouped by currency and range.
     """
     where = " AND ".join((UNPAID, "currency = c.currency", *conditions))
     return f"SELECT {place} AS place, sum(amount_due_cents) AS cents, count(*) AS number FROM invoices WHERE {where}"  # noqa: S608

@@ -64,7 +64,7 @@ class Health:
     async def ready(self, _request: Request) -> JSONResponse:
         """Returns 200 if the database responds, its schema is recent enough, and no shutdown is in progress; else 503.
 
-        It must also accept writes, unless its URL says that a server that accepts none will do.
+        It must also accept writes, unless its URL allows a read-only server.
         A schema newer than this code is fine: migrations only add to it, so old servers keep running during an upgrade.
         """
         if self.draining:

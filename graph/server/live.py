@@ -31,17 +31,17 @@ MAX_STREAMS_PER_SESSION = 10
 """Maximum number of streams of a process for one customer session."""
 MAX_WAITING = 1_000
 MAX_WAITING_BYTES = 1_000_000
-"""Maximum number of messages, and of bytes in them, that wait while earlier ones are sent. Then the stream ends."""
+"""Maximum number of messages, and of bytes in them, that wait while earlier ones are sent. Beyond, the stream ends."""
 KEPT_EVENTS = 500
 KEPT_BYTES = 1_000_000
-"""Maximum number of events, and of bytes of their results, that a channel keeps, so that streams that come from behind
+"""Maximum number of events, and of bytes of their results, that a channel keeps, so that streams that are catching up
 can join it.
 """
 BATCH_SECONDS = 0.05
 BATCH_BYTES = 100_000
-"""Maximum time for which a channel collects results before streams get them, and the number of bytes that ends it."""
+"""Maximum time for which a channel collects results before streams get them, and number of bytes that it collects."""
 BATCH_EVENTS = 20
-"""Maximum number of results that are sent at once to a stream that comes from behind."""
+"""Maximum number of results that are sent at once to a stream that is catching up."""
 RIGHTS_CHANGED = "The rights of this key have changed."
 
 

@@ -150,7 +150,7 @@ class Results:
                 raise listed
         finally:
             await context.close()
-        # With a filter, the end may be far behind the last event that was found. The next page starts there.
+        # With a filter, the end of the feed may be far after the last event found. The next page starts at that end.
         return Page(listed.edges, listed.end_cursor if listed.has_more else end, has_more=listed.has_more)
 
     async def message(self, subscription: Subscription, edge: Any) -> Message:

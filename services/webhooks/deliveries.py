@@ -240,7 +240,7 @@ async def report_failures(
 ) -> None:
     """Stores an event for each delivery that failed for the last time.
 
-    Disables the endpoint if no delivery succeeded since the first attempt of one of them.
+    Disables the endpoint if no delivery has succeeded since the earliest of their first attempts.
     """
     if not first_attempts:
         return

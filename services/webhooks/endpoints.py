@@ -137,8 +137,8 @@ async def enable_webhook_endpoint(
 ) -> Outcome:
     """Enables an endpoint. It gets what it missed, or only the events after the place `after` of the feed.
 
-    All attempts of its deliveries are made again. Raises `WebhookEndpointNotFound`, `WebhookEndpointEnabled`, and
-    `InvalidInput` if `after` is beyond the end of the feed.
+    Its pending deliveries start again with a first attempt. Raises `WebhookEndpointNotFound`,
+    `WebhookEndpointEnabled`, and `InvalidInput` if `after` is beyond the end of the feed.
     """
     progress = await locked_progress(session, endpoint_id)
     endpoint = await locked(session, endpoint_id)
@@ -190,7 +190,7 @@ async def delete_webhook_endpoint(session: AsyncSession, *, endpoint_id: Webhook
 async def send_test_webhook(
     session: AsyncSession, *, endpoint_id: WebhookEndpointId, now: datetime
 ) -> WebhookDeliveryId:
-    """Adds a delivery of a test message, which is made like all others.
+    """Queues a test message. It is delivered like all others.
 
     Raises `WebhookEndpointNotFound`, `WebhookEndpointDisabled`.
     """
@@ -244,7 +244,7 @@ async def replay_range(session: AsyncSession, *, endpoint_id: WebhookEndpointId,
 async def replay_deliveries(
     session: AsyncSession, *, endpoint_id: WebhookEndpointId, delivery_ids: Sequence[WebhookDeliveryId], now: datetime
 ) -> Outcome:
-    """Makes these deliveries again, whether they succeeded or not. Those that are pending continue as they are.
+    """Schedules these deliveries again, whether they succeeded or not. Those that are pending continue as they are.
 
     Raises `WebhookEndpointNotFound`, `WebhookDeliveryNotFound`, `InvalidInput`.
     """

@@ -13,7 +13,7 @@ Lookup = tuple[str, int, Family]
 
 
 class SharedResolver(AbstractResolver):
-    """Resolves names with the system's resolver, once at a time for all connections that wait for a name."""
+    """Resolves names with the system's resolver. Connections that wait for the same name share one lookup."""
 
     def __init__(self) -> None:
         self._lookups: dict[Lookup, asyncio.Task[list[ResolveResult]]] = {}

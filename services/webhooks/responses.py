@@ -10,13 +10,15 @@ from aiohttp.client_proto import ResponseHandler
 INTERIM_RESPONSES = 10
 """Maximum number of responses that wait to be read, such as 100 (Continue), on the connection of a single request."""
 RESPONSE_BYTES = 1_000_000
-"""Maximum number of bytes that are received for a request. aiohttp receives less of a long body before it is read."""
+"""Maximum number of bytes that are received in response to one request. A long body does not reach it: aiohttp pauses
+until the body is read.
+"""
 
 
 class BoundedResponseHandler(ResponseHandler):
-    """aiohttp's side of a connection, which ends it if an endpoint sends responses or a response without end.
+    """aiohttp's side of a connection. Closes it if an endpoint sends endless responses, or one that never ends.
 
-    aiohttp reads interim responses and extensions of chunks until the request's timeout. That would take all of the
+    aiohttp reads interim responses and chunk extensions until the request's timeout. That would take all of the
     CPU.
     """
 

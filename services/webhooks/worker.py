@@ -28,7 +28,7 @@ POLL_SECONDS = 0.5
 GATHER_SECONDS = 0.01
 """Time for which results are collected before they are recorded together, in seconds."""
 WEBHOOKS_ACTOR = "webhooks"
-"""Actor of events that deliveries cause, such as that of an endpoint that is disabled."""
+"""Actor of events that deliveries cause, such as `WEBHOOK_ENDPOINT_DISABLED`."""
 SCOPE = Scope(WEBHOOKS_ACTOR)
 
 
@@ -117,7 +117,7 @@ class Delivering:
             return bool(self._sending)
         done, self._done = self._done, []
         work = await self._database.change(
-            # The time of the transaction, not of the wait for it: claims last from then on.
+            # The time is taken in the transaction: waiting for a connection must not shorten the claims.
             lambda session: record_and_claim(session, self._endpoint_id, done, most=most, now=now_of(self._clock)),
             scope=SCOPE,
             repeatable=True,
@@ -131,7 +131,7 @@ class Delivering:
 
     async def _gather(self) -> None:
         """Waits until an attempt has ended, and collects those that end at about the same time."""
-        # While there is more of the feed to read, it does not wait for slow attempts.
+        # Does not wait for slow attempts while there is more of the feed to read.
         await asyncio.wait(self._sending, timeout=0 if self._has_more else None, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.sleep(GATHER_SECONDS)
         for task in [task for task in self._sending if task.done()]:

@@ -378,7 +378,7 @@ async def test_large_arguments_of_a_subscription_are_limited_and_charged(databas
         httpx.AsyncClient(base_url=f"http://{address}", headers=headers) as http,
     ):
         for _ in range(4):
-            variables = {"filter": {"types": ["INVOICE_PAID"] * 11_000}}
+            variables = {"filter": {"type": ["INVOICE_PAID"] * 11_000}}
             refused = await http.post("/graphql", json={"query": query, "variables": variables})
             statuses.append(refused.status_code)
             if len(statuses) == 1:

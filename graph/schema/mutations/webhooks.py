@@ -66,7 +66,8 @@ class EnableWebhookEndpointInput:
         default=None,
         description=(
             "A cursor of `events`, oldest first: send only events after it. Pass `eventsCursor` to skip what the"
-            " endpoint missed. By default, the endpoint gets everything that it missed."
+            " endpoint missed. By default, the endpoint gets all events that it missed. Messages that failed"
+            " for the last time are not sent again: see `replayWebhooks`."
         ),
     )
 

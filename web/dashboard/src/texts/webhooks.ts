@@ -2,7 +2,7 @@ export const webhooksTexts = {
   title: 'Webhooks',
   endpoint: 'Webhook endpoint',
   create: 'New endpoint',
-  intro: 'The server sends each event to your endpoints: signed, in the order of each object’s changes, and again until your endpoint accepts it.',
+  intro: 'The server sends each event to your endpoints: signed, and in the order of each object’s changes. It retries for about three days until your endpoint accepts it.',
   empty: 'No webhook endpoints yet',
   emptyHint: 'An endpoint is a URL of yours that gets events as they happen, such as a paid invoice.',
   notFound: 'There is no webhook endpoint with this id.',
@@ -58,7 +58,7 @@ export const webhooksTexts = {
   rotating: {
     action: 'New secret',
     title: 'Give the endpoint a new secret',
-    intro: 'Messages are signed with the old secret too for 24 hours, so that your endpoint can change over.',
+    intro: 'Messages are signed with the old secret too for 24 hours, so that you have time to configure the new one.',
     submit: 'Create secret',
     done: 'The webhook endpoint has a new secret.',
     lost: 'No response arrived, so the endpoint may or may not have a new secret. Load the page again: if “Old secret valid until” has changed, it has one. Then create another and configure it at once, because only the last two secrets are used.',
@@ -66,7 +66,7 @@ export const webhooksTexts = {
   enabling: {
     action: 'Enable',
     title: 'Enable the webhook endpoint',
-    intro: 'It gets everything that it missed, in order.',
+    intro: 'Sends all waiting messages and new events, in order. Failed messages are not sent again: use “Send again” for those.',
     submit: 'Enable',
     done: 'The webhook endpoint was enabled.',
   },
@@ -107,7 +107,7 @@ export const webhooksTexts = {
   },
   replaying: {
     title: 'Send the message again',
-    intro: 'Sends it with the same id and text, also if it succeeded. Your endpoint can see that it has it already.',
+    intro: 'Sends it with the same id and body, even if it was delivered before. Your endpoint can recognize it by its id.',
     submit: 'Send again',
     done: 'The message will be sent again.',
   },
