@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from db.driver.urls import asyncpg_url
+from db.driver.urls import asyncpg_url, places_of
 from db.embedded import EmbeddedPostgres, EmbeddedPostgresError
 
 
@@ -19,7 +19,10 @@ class DatabaseServer:
     def __str__(self) -> str:
         """Returns the location of the database for messages, without the password."""
         if self.embedded is None:
-            return asyncpg_url(self.url).set(drivername="postgresql", query={}).render_as_string(hide_password=True)
+            parsed = asyncpg_url(self.url)
+            shown = parsed.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
+            several = ", ".join(map(str, places_of(parsed)))
+            return f"{shown} on {several}" if several else shown
         return f"PostgreSQL in {self.embedded.folder}" + ("" if self.embedded.owned else " (shared)")
 
 

@@ -1,10 +1,14 @@
 """The job that adds up the figures of the business by day."""
 
 import asyncio
+import logging
 import time
 
 from db.database import Database
+from db.driver.errors import is_unavailable
 from db.queries.figures import add_up_next
+
+logger = logging.getLogger("billing.runs")
 
 ROWS_AT_ONCE = 10_000
 """Approximate maximum number of events, and of MRR movements, that are added up in one transaction."""
@@ -26,11 +30,17 @@ async def add_up_figures(database: Database) -> None:
 
 
 async def keep_figures_added_up(database: Database) -> None:
-    """Adds up what is written, again and again, until cancelled.
+    """Adds up what is written, again and again, until cancelled. Logs errors and goes on.
 
     A query for figures adds up what this job has not added up yet. Without this job, such queries would become slow
     during a long run.
     """
     while True:
         await asyncio.sleep(PAUSE_SECONDS)
-        await add_up_figures(database)
+        try:
+            await add_up_figures(database)
+        except Exception as error:
+            if is_unavailable(error):
+                logger.warning("figures must wait for the database: %s", error)
+            else:
+                logger.exception("figures failed")

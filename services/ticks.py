@@ -65,12 +65,8 @@ async def tick(
             else:
                 logger.exception("%s failed", name)
 
-    async def figures() -> None:
-        with part("figures"):
-            await keep_figures_added_up(database)
-
     with part("renewals"):
-        async with meanwhile(figures()):
+        async with meanwhile(keep_figures_added_up(database)):
             report = await run_renewals(
                 database,
                 as_of=as_of,

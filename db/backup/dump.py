@@ -117,7 +117,8 @@ async def dump(pg_dump: Program, url: str, snapshot: str, sql: SqlWriter) -> Non
             if process.returncode is None:
                 process.kill()
                 # While output is left in the pipe, asyncio does not notice that the process has ended.
-                await process.stdout.read()
+                while await process.stdout.read(SQL_PIECE_BYTES):
+                    pass
                 await process.wait()
         if code != 0:
             errors.seek(0)

@@ -10,6 +10,9 @@ from db.backup.errors import BackupError
 from db.driver.urls import asyncpg_url, places_of, target_of
 from db.embedded import EmbeddedPostgresError, binaries
 
+CONNECT_SECONDS = "5"
+"""Time that libpq waits for each of several hosts, in seconds."""
+
 NEWER = "use --postgres-bin with the folder of a newer version, such as /usr/lib/postgresql/{major}/bin"
 
 
@@ -72,6 +75,7 @@ def libpq_environment(url: str) -> dict[str, str]:
             or (str(parsed.port) if parsed.port else None)
         ),
         "PGTARGETSESSIONATTRS": target_of(parsed),
+        "PGCONNECT_TIMEOUT": CONNECT_SECONDS if several else None,
         "PGUSER": parsed.username,
         "PGPASSWORD": parsed.password,
         "PGDATABASE": parsed.database,

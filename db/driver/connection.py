@@ -96,37 +96,51 @@ class Connector:
         self._places: list[Place | None] = [*places_of(url)] or [None]
         target = target_of(url)
         self._targets = ("standby", "any") if target == "prefer-standby" else (target,)
+        """The targets to try, one after the other. None for that of the environment."""
         self._timeout_seconds = timeout_seconds
         self._silent_until: dict[Place | None, float] = {}
 
     async def connect(self, *arguments: Any, **options: Any) -> asyncpg.Connection:  # noqa: ANN401 - the driver's
         """Opens a connection.
 
-        If no host can be used, raises the error of the first host that failed with something other than a timeout, else
-        `TimeoutError`.
+        If no host can be used, raises the error that says most: see `how_vague`.
         """
-        failure: Exception = TimeoutError("The database did not respond a moment ago.")
+        failures: list[Exception] = [TimeoutError("The database did not respond a moment ago.")]
         for target in self._targets:
             for place in [*self._places]:
                 if time.monotonic() < self._silent_until.get(place, 0):
                     continue
                 where = {} if place is None else place._asdict()
+                if target is not None:
+                    where["target_session_attrs"] = target
                 try:
-                    connection = await self._connect(*arguments, **options, **where, target_session_attrs=target)
+                    connection = await self._connect(*arguments, **options, **where)
+                except TimeoutError as error:
+                    self._silent_until[place] = time.monotonic() + BACKOFF_SECONDS
+                    failures.append(error)
+                    # Callers have a time limit. The next one starts with another host.
+                    self._places.remove(place)
+                    self._places.append(place)
                 except NOT_CONNECTED as error:
-                    if isinstance(error, TimeoutError):
-                        self._silent_until[place] = time.monotonic() + BACKOFF_SECONDS
-                    if isinstance(failure, TimeoutError):
-                        failure = error
+                    failures.append(error)
                 else:
                     self._places.remove(place)
                     self._places.insert(0, place)
                     return connection
-        raise failure
+        raise min(failures, key=how_vague)
 
     async def _connect(self, *arguments: Any, **options: Any) -> asyncpg.Connection:  # noqa: ANN401 - the driver's
         async with running_timeout(self._timeout_seconds):
             return await asyncpg.connect(*arguments, timeout=LONGEST_CONNECT_SECONDS, **options)
+
+
+def how_vague(error: Exception) -> int:
+    """Orders errors of several hosts: what a server said, a refused connection, the wrong kind of server, silence."""
+    if isinstance(error, asyncpg.PostgresError):
+        return 0
+    if isinstance(error, TimeoutError):
+        return 3
+    return 2 if isinstance(error, asyncpg.TargetServerAttributeNotMatched) else 1
 
 
 ROLLBACK_SECONDS = 1

@@ -18,7 +18,13 @@ DEFAULT_PORT = 5432
 MAX_HOSTS = 10
 READ_WRITE = "read-write"
 
-SEVERAL_HOSTS = re.compile(r"(?P<start>[^:/?#]+://(?:[^@/?#]*@)?)(?P<hosts>[^@/?#]*,[^@/?#]*)(?P<rest>([/?#].*)?)")
+SEVERAL_HOSTS = re.compile(
+    r"(?P<start>[^:/?#]+://(?>(?:[^:/]*(?::[^@]*)?@)?))(?P<hosts>[^@/?#]*,[^@/?#]*)(?P<rest>([/?#].*)?)"
+)
+"""A URL with several hosts. As for SQLAlchemy, a password ends at the next @ and may contain anything else."""
+
+HOST = re.compile(r"/.*|[^][,%/@?#\s]+")
+"""A host name, an address, or the folder of a Unix socket."""
 
 
 class Place(NamedTuple):
@@ -73,16 +79,26 @@ def asyncpg_url(url: str) -> URL:
         raise DatabaseUrlError(f"DATABASE_URL has an unsupported option; supported options: {known}.")
     if options.get(TARGET, READ_WRITE) not in TARGETS:
         raise DatabaseUrlError(f"{TARGET} in DATABASE_URL must be one of {', '.join(TARGETS)}.")
-    hosts = several["hosts"].split(",") if several else split(options.get("host", ()))
-    if len(hosts) > 1:
-        options["host"] = tuple(map(str, places(hosts, split(options.pop("port", ())))))
+    if several and "host" in options:
+        raise DatabaseUrlError("DATABASE_URL names its hosts twice.")
+    ports = split(options.get("port", "" if parsed.port is None else str(parsed.port)))
+    found = places(several["hosts"].split(",") if several else split(options.get("host", "")), ports)
+    if options.get(OPTION) == "on" and (len(found) > 1 or TARGET in options):
+        # PgBouncer tells clients what it once learned from its server.
+        raise DatabaseUrlError(f"A DATABASE_URL of a PgBouncer must have one host and no {TARGET}.")
+    if len(found) > 1:
+        parsed = parsed._replace(host=None, port=None)
+        options |= {"host": tuple(map(str, found))}
+        options.pop("port", None)
+    elif found and options["host"] != found[0].host:
+        options |= {"host": found[0].host, "port": str(found[0].port)}
     return parsed.set(
         drivername="postgresql+asyncpg", query={name: value for name, value in options.items() if name is not None}
     )
 
 
-def split(said: str | Sequence[str]) -> Sequence[str]:
-    return said.split(",") if isinstance(said, str) else said
+def split(said: str | Sequence[str]) -> list[str]:
+    return [part for each in ([said] if isinstance(said, str) else said) for part in each.split(",") if each]
 
 
 def places(hosts: Sequence[str], ports: Sequence[str]) -> list[Place]:
@@ -92,17 +108,19 @@ def places(hosts: Sequence[str], ports: Sequence[str]) -> list[Place]:
     """
     if len(hosts) > MAX_HOSTS:
         raise DatabaseUrlError(f"DATABASE_URL names {len(hosts)} hosts; at most {MAX_HOSTS} are supported.")
-    if len(ports) not in (0, 1, len(hosts)):
+    if hosts and len(ports) not in (0, 1, len(hosts)):
         raise DatabaseUrlError(f"DATABASE_URL names {len(hosts)} hosts and {len(ports)} ports.")
     others = [*ports] * len(hosts) if len(ports) == 1 else [*ports] or [""] * len(hosts)
     found = []
-    for said, other in zip(hosts, others, strict=True):
+    for said, other in zip(hosts, others, strict=False):
         both = PLACE.fullmatch(said)
         host, port = both.groups() if both else (said, "")
-        host, port = host.strip("[]"), port or other or str(DEFAULT_PORT)
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]
+        port = port or other or str(DEFAULT_PORT)
         # One colon without a port that is a number. An IPv6 address has at least two.
         strange = host.count(":") == 1 and not host.startswith("/")
-        if not host or strange or not port.isdecimal() or not 0 < int(port) < 65536:
+        if not HOST.fullmatch(host) or strange or not port.isdecimal() or not 0 < int(port) < 65536:
             raise DatabaseUrlError("A host in DATABASE_URL is not of the form db.example.com:5432.")
         found.append(Place(host, int(port)))
     return found
@@ -116,9 +134,10 @@ def places_of(url: URL) -> Sequence[Place]:
     return [Place(host.strip("[]"), int(port)) for host, _, port in (each.rpartition(":") for each in hosts)]
 
 
-def target_of(url: URL) -> str:
-    """Returns the target of a URL from `asyncpg_url`: by default `any` for one host, and `read-write` for several."""
-    return str(url.query.get(TARGET) or (READ_WRITE if places_of(url) else "any"))
+def target_of(url: URL) -> str | None:
+    """Returns the target of a URL from `asyncpg_url`: by default None for one host, and `read-write` for several."""
+    target = url.query.get(TARGET)
+    return str(target) if target else READ_WRITE if places_of(url) else None
 
 
 def expects_writes(url: str) -> bool:

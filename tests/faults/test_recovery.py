@@ -86,7 +86,7 @@ async def test_the_state_before_a_mistake_comes_back_and_readers_go_on(original:
         segment = await scalar(original.url, "SELECT pg_walfile_name(pg_switch_wal())")
 
         async def is_archived() -> bool:
-            return (archive / segment).exists()
+            return bool((archive / segment).exists())
 
         await until(is_archived)
     original.stop()
@@ -96,7 +96,7 @@ async def test_the_state_before_a_mistake_comes_back_and_readers_go_on(original:
     try:
 
         async def is_recovered() -> bool:
-            return not await scalar(copy.url, "SELECT pg_is_in_recovery()")
+            return bool(await scalar(copy.url, "SELECT NOT pg_is_in_recovery()"))
 
         await until(is_recovered)
         recovered = billing("recover", DATABASE_URL=copy.url)
