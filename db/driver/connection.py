@@ -110,7 +110,7 @@ class Connector:
             for place in [*self._places]:
                 if time.monotonic() < self._silent_until.get(place, 0):
                     continue
-                where = {} if place is None else place._asdict()
+                where: dict[str, str | int] = {} if place is None else {"host": place.host, "port": place.port}
                 if target is not None:
                     where["target_session_attrs"] = target
                 try:

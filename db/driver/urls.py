@@ -82,19 +82,23 @@ def asyncpg_url(url: str) -> URL:
     if several and "host" in options:
         raise DatabaseUrlError("DATABASE_URL names its hosts twice.")
     ports = split(options.get("port", "" if parsed.port is None else str(parsed.port)))
-    found = places(several["hosts"].split(",") if several else split(options.get("host", "")), ports)
+    hosts = several["hosts"].split(",") if several else split(options.get("host", parsed.host or ""))
+    found = places(hosts, ports)
+    if "host" not in options and not several:
+        # The only host is already where the driver looks for it.
+        found = []
     if options.get(OPTION) == "on" and (len(found) > 1 or TARGET in options):
         # PgBouncer tells clients what it once learned from its server.
         raise DatabaseUrlError(f"A DATABASE_URL of a PgBouncer must have one host and no {TARGET}.")
+    host, port = parsed.host, parsed.port
     if len(found) > 1:
-        parsed = parsed._replace(host=None, port=None)
+        host = port = None
         options |= {"host": tuple(map(str, found))}
         options.pop("port", None)
     elif found and options["host"] != found[0].host:
         options |= {"host": found[0].host, "port": str(found[0].port)}
-    return parsed.set(
-        drivername="postgresql+asyncpg", query={name: value for name, value in options.items() if name is not None}
-    )
+    query = {name: value for name, value in options.items() if name is not None}
+    return URL.create("postgresql+asyncpg", parsed.username, parsed.password, host, port, parsed.database, query)
 
 
 def split(said: str | Sequence[str]) -> list[str]:
@@ -108,7 +112,7 @@ def places(hosts: Sequence[str], ports: Sequence[str]) -> list[Place]:
     """
     if len(hosts) > MAX_HOSTS:
         raise DatabaseUrlError(f"DATABASE_URL names {len(hosts)} hosts; at most {MAX_HOSTS} are supported.")
-    if hosts and len(ports) not in (0, 1, len(hosts)):
+    if len(ports) not in (0, 1, len(hosts)):
         raise DatabaseUrlError(f"DATABASE_URL names {len(hosts)} hosts and {len(ports)} ports.")
     others = [*ports] * len(hosts) if len(ports) == 1 else [*ports] or [""] * len(hosts)
     found = []
@@ -120,10 +124,25 @@ def places(hosts: Sequence[str], ports: Sequence[str]) -> list[Place]:
         port = port or other or str(DEFAULT_PORT)
         # One colon without a port that is a number. An IPv6 address has at least two.
         strange = host.count(":") == 1 and not host.startswith("/")
-        if not HOST.fullmatch(host) or strange or not port.isdecimal() or not 0 < int(port) < 65536:
+        if (
+            not HOST.fullmatch(host)
+            or strange
+            or not is_encodable(host)
+            or not port.isdecimal()
+            or not 0 < int(port) < 65536
+        ):
             raise DatabaseUrlError("A host in DATABASE_URL is not of the form db.example.com:5432.")
         found.append(Place(host, int(port)))
     return found
+
+
+def is_encodable(host: str) -> bool:
+    """Returns False for a host name with an empty label, or one of over 63 characters."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return host.startswith("/")
+    return True
 
 
 def places_of(url: URL) -> Sequence[Place]:

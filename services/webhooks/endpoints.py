@@ -230,6 +230,8 @@ async def replay_range(session: AsyncSession, *, endpoint_id: WebhookEndpointId,
     if until <= after:
         raise InvalidInput("`until` must be a later place in the feed than `after`.", "until")
     progress = await locked_progress(session, endpoint_id, "endpoint_id")
+    if until > await end_of_feed(session):
+        raise InvalidInput("`until` is a cursor of another database.", "until")
     if progress.replay_xid is not None:
         raise WebhookReplayRunning("An earlier replay to this webhook endpoint is still running. Try again later.")
     # Later events are delivered anyway.

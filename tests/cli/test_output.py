@@ -95,6 +95,6 @@ def test_a_shell_completes_commands_and_options() -> None:
         count = str(len(words.split(" ")) - 1)
         return billing(_BILLING_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=count).stdout.split()
 
-    assert completed("billing re") == ["renew", "restore"]
+    assert completed("billing re") == ["renew", "restore", "recover"]
     assert completed("billing keys re") == ["revoke"]
     assert "--data-dir" in completed("billing verify --")

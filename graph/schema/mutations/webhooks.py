@@ -261,7 +261,8 @@ class WebhookMutations:
 
     @mutation(
         "Sends messages to a webhook endpoint again, also those that succeeded: with the same `webhook-id` and body,"
-        f" and in the order of the feed. {ADMIN}",
+        " and in the order of the feed. A disabled endpoint gets them once it is enabled, unless it is then told to"
+        f" skip them. {ADMIN}",
         scope=ApiKeyScope.ADMIN,
     )
     async def replay_webhooks(self, info: Info, input: ReplayWebhooksInput) -> ReplayWebhooksPayload:
