@@ -72,8 +72,8 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol with limits on what a client may send, and on what waits for it and for how long.
 
     uvicorn responds to each ping, and closes a connection only after everything was sent. So a client that sends pings
-    and reads nothing could fill the memory, and hold the connection forever. uvicorn also waits
-    forever for the end of a handshake that it cannot read, and reads any number of empty parts of a message.
+    and reads nothing could fill the memory, and hold the connection forever. uvicorn also waits forever for the end
+    of a handshake that it cannot read, and reads any number of empty parts of a message.
     """
 
     _unsent = 0

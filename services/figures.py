@@ -1,14 +1,11 @@
 """The job that adds up the figures of the business by day."""
 
 import asyncio
-import logging
 import time
 
 from db.database import Database
-from db.driver.errors import is_unavailable
 from db.queries.figures import add_up_next
-
-logger = logging.getLogger("billing.runs")
+from services.failures import log_failure
 
 ROWS_AT_ONCE = 10_000
 """Approximate maximum number of events, and of MRR movements, that are added up in one transaction."""
@@ -39,8 +36,5 @@ async def keep_figures_added_up(database: Database) -> None:
         await asyncio.sleep(PAUSE_SECONDS)
         try:
             await add_up_figures(database)
-        except Exception as error:
-            if is_unavailable(error):
-                logger.warning("figures must wait for the database: %s", error)
-            else:
-                logger.exception("figures failed")
+        except Exception as error:  # noqa: BLE001 - it is logged
+            log_failure("figures", error)

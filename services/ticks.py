@@ -13,10 +13,10 @@ from billing.enums import RunTrigger
 from billing.limits import PRUNED_AT_ONCE, RUN_CHUNK
 from billing.webhooks import DELIVERIES_KEPT_FOR
 from db.database import Database
-from db.driver.errors import is_unavailable
 from db.queries.webhooks import PRUNE, PRUNE_DELETED, PRUNE_PROGRESS
 from services.clock_runs import advance_test_clocks
 from services.customer_sessions import prune_sessions
+from services.failures import log_failure
 from services.figures import add_up_figures, keep_figures_added_up
 from services.idempotency import prune
 from services.repairs import repair
@@ -58,12 +58,9 @@ async def tick(
     def part(name: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the first one is raised at the end
             errors.append(error)
-            if is_unavailable(error):
-                logger.warning("%s must wait for the database: %s", name, error)
-            else:
-                logger.exception("%s failed", name)
+            log_failure(name, error)
 
     with part("renewals"):
         async with meanwhile(keep_figures_added_up(database)):

@@ -146,19 +146,30 @@ def prepared_folder() -> Path:
     return folder
 
 
-@pytest.fixture
-def new_folder() -> Path:
-    """An empty folder for an embedded PostgreSQL that PostgreSQL's user can access."""
+def folder_of_postgres() -> Path:
+    """Returns a new, empty folder for an embedded PostgreSQL that PostgreSQL's user can access."""
     folder = Path(os.environ[FOLDER]) / f"data-{uuid4().hex}"
     folder.mkdir(mode=0o755)
     return folder
 
 
+def copy_of(prepared_folder: Path) -> Path:
+    """Returns a folder for an embedded PostgreSQL, with a migrated database: a start takes a tenth of the time."""
+    folder = folder_of_postgres()
+    subprocess.run(["cp", "-a", prepared_folder / "data", folder], check=True)
+    return folder
+
+
 @pytest.fixture
-def data_dir(prepared_folder: Path, new_folder: Path) -> Path:
-    """A folder for an embedded PostgreSQL, with its data and a migrated database: a start takes a tenth of the time."""
-    subprocess.run(["cp", "-a", prepared_folder / "data", new_folder], check=True)
-    return new_folder
+def new_folder() -> Path:
+    """An empty folder for an embedded PostgreSQL that PostgreSQL's user can access."""
+    return folder_of_postgres()
+
+
+@pytest.fixture
+def data_dir(prepared_folder: Path) -> Path:
+    """A folder for an embedded PostgreSQL, with its data and a migrated database."""
+    return copy_of(prepared_folder)
 
 
 async def execute(url: str, statement: str) -> None:

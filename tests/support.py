@@ -19,6 +19,7 @@ from db.access.transactions import Sessions
 from db.database import Database
 from db.models import Base, Customer, Plan
 from db.settings import DatabaseSettings
+from graph.server.app import create_app
 from graph.server.http import GraphQLEndpoint
 from graph.server.live import Live
 from graph.settings import Limits, Settings
@@ -252,6 +253,16 @@ class Api:
 async def read_subscription(api: Api, subscription_id: str, selection: str) -> Any:
     data = await api(f"query ($id: ID!) {{ subscription(id: $id) {{ {selection} }} }}", id=subscription_id)
     return data["subscription"]
+
+
+@asynccontextmanager
+async def api_over(url: str) -> AsyncIterator[tuple[Api, Database]]:
+    """Opens a client of the API over the database at a URL. Requests do not go through a socket."""
+    database = Database(url, PATIENT_DATABASE)
+    transport = httpx.ASGITransport(create_app(database, settings=patient()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield Api(client), database
+    await database.close()
 
 
 ALL_SETTLED = "SELECT bool_and(xid < event_horizon()) FROM events"

@@ -84,9 +84,6 @@ def asyncpg_url(url: str) -> URL:
     ports = split(options.get("port", "" if parsed.port is None else str(parsed.port)))
     hosts = several["hosts"].split(",") if several else split(options.get("host", parsed.host or ""))
     found = places(hosts, ports)
-    if "host" not in options and not several:
-        # The only host is already where the driver looks for it.
-        found = []
     if options.get(OPTION) == "on" and (len(found) > 1 or TARGET in options):
         # PgBouncer tells clients what it once learned from its server.
         raise DatabaseUrlError(f"A DATABASE_URL of a PgBouncer must have one host and no {TARGET}.")
@@ -95,7 +92,7 @@ def asyncpg_url(url: str) -> URL:
         host = port = None
         options |= {"host": tuple(map(str, found))}
         options.pop("port", None)
-    elif found and options["host"] != found[0].host:
+    elif found and options.get("host", found[0].host) != found[0].host:
         options |= {"host": found[0].host, "port": str(found[0].port)}
     query = {name: value for name, value in options.items() if name is not None}
     return URL.create("postgresql+asyncpg", parsed.username, parsed.password, host, port, parsed.database, query)
@@ -116,7 +113,7 @@ def places(hosts: Sequence[str], ports: Sequence[str]) -> list[Place]:
         raise DatabaseUrlError(f"DATABASE_URL names {len(hosts)} hosts and {len(ports)} ports.")
     others = [*ports] * len(hosts) if len(ports) == 1 else [*ports] or [""] * len(hosts)
     found = []
-    for said, other in zip(hosts, others, strict=False):
+    for said, other in zip(hosts, others, strict=True):
         both = PLACE.fullmatch(said)
         host, port = both.groups() if both else (said, "")
         if host.startswith("[") and host.endswith("]"):

@@ -2,22 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import mkdtemp
 from uuid import uuid4
 
-import httpx
 import pytest
 from sqlalchemy import text
 
-from db.database import Database, single_connection
-from graph.server.app import create_app
-from tests.conftest import execute
+from db.database import single_connection
+from tests.conftest import execute, folder_of_postgres
 from tests.faults.database.postgres import Postgres
 from tests.faults.processes import until
-from tests.support import PATIENT_DATABASE, Api, patient
+from tests.support import Api, api_over
 
 CREATE = "mutation ($input: CreateCustomerInput!) { createCustomer(input: $input) { customer { id } } }"
 ALL_IN_ONE = "postgresql://billing@/billing?host={}&host={}"
@@ -34,9 +30,7 @@ def primary(data_dir: Path) -> Iterator[Postgres]:
 @pytest.fixture
 def standby(primary: Postgres) -> Iterator[Postgres]:
     """A synchronous standby: the primary confirms a commit once the standby has stored it."""
-    folder = Path(mkdtemp(dir=primary.folder.parent))
-    folder.chmod(0o755)
-    postgres = primary.standby(folder)
+    postgres = primary.standby(folder_of_postgres())
     postgres.start()
     primary.stop()
     primary.configure(synchronous_standby_names="*")
@@ -45,18 +39,9 @@ def standby(primary: Postgres) -> Iterator[Postgres]:
     postgres.stop()
 
 
-@asynccontextmanager
-async def api_over(url: str) -> AsyncIterator[Api]:
-    database = Database(url, PATIENT_DATABASE)
-    transport = httpx.ASGITransport(create_app(database, settings=patient()))
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        yield Api(client)
-    await database.close()
-
-
 async def test_the_primary_is_used_wherever_it_stands(primary: Postgres, standby: Postgres) -> None:
     for first, second in ((primary, standby), (standby, primary)):
-        async with api_over(ALL_IN_ONE.format(first.sockets, second.sockets)) as api:
+        async with api_over(ALL_IN_ONE.format(first.sockets, second.sockets)) as (api, _):
             ready = await api.client.get("/ready")
 
             assert ready.json() == {"ready": True}
@@ -64,12 +49,12 @@ async def test_the_primary_is_used_wherever_it_stands(primary: Postgres, standby
 
 
 async def test_a_server_on_a_standby_is_ready_only_if_that_was_asked_for(primary: Postgres, standby: Postgres) -> None:
-    async with api_over(primary.url) as api:
+    async with api_over(primary.url) as (api, _):
         await api.a_customer(name="Ada")
-    async with api_over(standby.url) as api:
+    async with api_over(standby.url) as (api, _):
         ready = await api.client.get("/ready")
         refused = await api.post(CREATE, input={"name": "Ada", "email": "ada@example.com"})
-    async with api_over(f"{standby.url}&target_session_attrs=any") as api:
+    async with api_over(f"{standby.url}&target_session_attrs=any") as (api, _):
         asked_for = await api.client.get("/ready")
 
         async def has_replayed() -> bool:
@@ -111,7 +96,7 @@ async def test_no_acknowledged_mutation_is_lost_with_the_primary(
     async def more_than(count: int) -> bool:
         return len(acknowledged) > count
 
-    async with api_over(ALL_IN_ONE.format(primary.sockets, standby.sockets)) as api:
+    async with api_over(ALL_IN_ONE.format(primary.sockets, standby.sockets)) as (api, _):
         creating = [asyncio.create_task(create(api)) for _ in range(8)]
         await until(lambda: more_than(100))
         primary.lose()

@@ -1,22 +1,18 @@
 """Point-in-time recovery: a physical copy and the archived log bring back the state before a mistake."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
-import httpx
 import pytest
-from sqlalchemy import text
 
-from db.database import Database, single_connection
-from graph.server.app import create_app
 from tests.cli.conftest import billing
+from tests.conftest import folder_of_postgres
 from tests.faults.database.postgres import Postgres
 from tests.faults.processes import until
-from tests.support import PATIENT_DATABASE, Api, events_settle, patient
+from tests.faults.test_backup_files import scalar
+from tests.support import Api, api_over, events_settle
 
 EVENTS = "query ($after: String) { events(after: $after, first: 100) { nodes { type } pageInfo { endCursor } } }"
 
@@ -39,29 +35,13 @@ def original(data_dir: Path, archive: Path) -> Iterator[Postgres]:
     postgres.stop()
 
 
-@asynccontextmanager
-async def api_over(url: str) -> AsyncIterator[tuple[Api, Database]]:
-    database = Database(url, PATIENT_DATABASE)
-    transport = httpx.ASGITransport(create_app(database, settings=patient()))
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        yield Api(client), database
-    await database.close()
-
-
 async def names(api: Api) -> set[str]:
     return {each["name"] for each in (await api("{ customers { nodes { name } } }"))["customers"]["nodes"]}
 
 
-async def scalar(url: str, statement: str) -> Any:
-    async with single_connection(url) as connection:
-        return await connection.scalar(text(statement))
-
-
 def recovering(original: Postgres, archive: Path) -> Postgres:
     """Returns a copy of the server, made now, that is not started yet."""
-    folder = Path(mkdtemp(dir=original.folder.parent))
-    folder.chmod(0o755)
-    copy = original.standby(folder)
+    copy = original.standby(folder_of_postgres())
     copy.configure(
         archive_mode="off",
         primary_conninfo="",
