@@ -155,6 +155,8 @@ class Channel:
         self._batch: list[Message] = []
         self._batch_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._next_publish = 0.0
+        """Earliest time of the event loop at which a small batch is published."""
         self._dropped: Place | None = None
         self._error: Exception | None = None
         self._task = asyncio.create_task(self._run())
@@ -194,7 +196,6 @@ class Channel:
                     self._add(await results.message(self._subscription, edge))
                     await asyncio.sleep(0)
                 cursor = page.cursor
-                self._publish()
                 if not page.has_more:
                     await change
         except Exception as error:  # noqa: BLE001 - each stream raises it
@@ -213,7 +214,8 @@ class Channel:
         if self._batch_bytes >= BATCH_BYTES:
             self._publish()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(BATCH_SECONDS, self._publish)
+            # At once after a pause. Otherwise many small transactions would wake all streams for each of them.
+            self._timer = asyncio.get_running_loop().call_at(self._next_publish, self._publish)
 
     def _publish(self) -> None:
         """Gives the streams what was collected. Each of them is woken once."""
@@ -223,6 +225,7 @@ class Channel:
         if not self._batch:
             return
         messages, self._batch, self._batch_bytes = self._batch, [], 0
+        self._next_publish = asyncio.get_running_loop().time() + BATCH_SECONDS
         self._live.published(messages)
         self._kept.extend(messages)
         self._kept_bytes += sum(len(message.body) for message in messages)
