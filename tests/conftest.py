@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -176,6 +177,12 @@ async def execute(url: str, statement: str) -> None:
     async with single_connection(url) as connection:
         autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await autocommit.execute(text(statement))
+
+
+async def scalar(url: str, statement: str) -> Any:
+    """Returns the first column of the first row, or None without rows."""
+    async with single_connection(url) as connection:
+        return await connection.scalar(text(statement))
 
 
 def named(url: str, database: str) -> str:

@@ -10,13 +10,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import text
 
 from db.backup import read_manifest
-from db.database import single_connection
 from db.embedded import EmbeddedPostgres
 from tests.cli.conftest import Serve, Served, billing, serve  # noqa: F401 - a fixture
-from tests.conftest import execute
+from tests.conftest import execute, scalar
 from tests.faults.traffic import CREATE, traffic
 from tests.support import PATIENCE_SECONDS
 
@@ -61,11 +59,6 @@ async def read_feed(url: str, after: str | None = None, *, until: Callable[[list
             if not page["pageInfo"]["hasNextPage"] and until(found):
                 return found, str(after)
             await asyncio.sleep(0.02)
-
-
-async def scalar(url: str, statement: str) -> Any:
-    async with single_connection(url) as connection:
-        return await connection.scalar(text(statement))
 
 
 async def counted(url: str, tables: list[str]) -> dict[str, int]:

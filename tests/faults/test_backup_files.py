@@ -24,15 +24,10 @@ from db.database import single_connection
 from db.embedded import EmbeddedPostgres
 from db.migrations import head_revision
 from tests.cli.conftest import ROOT, billing
-from tests.conftest import execute, named
+from tests.conftest import execute, named, scalar
 from tests.support import NOW, PATIENCE_SECONDS
 
 TABLES = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-
-
-async def scalar(url: str, statement: str) -> Any:
-    async with single_connection(url) as connection:
-        return await connection.scalar(text(statement))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -21,6 +20,7 @@ from db.database import single_connection
 from db.embedded import EmbeddedPostgres
 from db.migrations import MigrationBlockedError, head_revision, retry_while_blocked, wait_briefly_for_locks
 from tests.cli.conftest import Serve, serve  # noqa: F401 - a fixture
+from tests.conftest import scalar
 from tests.faults.processes import end_all
 from tests.faults.traffic import traffic
 from tests.migrations.test_schema import ROOT
@@ -174,11 +174,6 @@ async def until_true(url: str, statement: str) -> None:
     while not await scalar(url, statement):
         assert time.monotonic() < deadline, "nothing happens"
         await asyncio.sleep(0.02)
-
-
-async def scalar(url: str, statement: str) -> Any:
-    async with single_connection(url) as connection:
-        return await connection.scalar(text(statement))
 
 
 async def test_a_migration_gives_up_in_the_end_and_has_changed_nothing(database_url: str) -> None:

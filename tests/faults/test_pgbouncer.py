@@ -24,9 +24,9 @@ from db.embedded import EmbeddedPostgres
 from db.settings import DatabaseSettings
 from services.runs import run_renewals
 from tests.cli.conftest import Serve, billing, serve  # noqa: F401 - a fixture
-from tests.conftest import FOLDER
+from tests.conftest import FOLDER, scalar
 from tests.faults.processes import end_all, paused
-from tests.faults.test_migrations import VALID, NewerVersion, newer, scalar, until_true  # noqa: F401 - a fixture
+from tests.faults.test_migrations import VALID, NewerVersion, newer, until_true  # noqa: F401 - a fixture
 from tests.faults.traffic import traffic
 from tests.migrations.test_upgrade import violated
 from tests.races.lives import a_subscriber, store_customers, stored_plans

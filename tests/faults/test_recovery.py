@@ -8,10 +8,9 @@ from tempfile import mkdtemp
 import pytest
 
 from tests.cli.conftest import billing
-from tests.conftest import folder_of_postgres
+from tests.conftest import folder_of_postgres, scalar
 from tests.faults.database.postgres import Postgres
 from tests.faults.processes import until
-from tests.faults.test_backup_files import scalar
 from tests.support import Api, api_over, events_settle
 
 EVENTS = "query ($after: String) { events(after: $after, first: 100) { nodes { type } pageInfo { endCursor } } }"

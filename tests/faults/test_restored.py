@@ -11,8 +11,8 @@ from db.queries.figures import sums_by_month
 from services.figures import add_up_figures
 from services.verify import snapshot, verify
 from tests.cli.conftest import billing
-from tests.conftest import execute, named
-from tests.faults.test_backup_files import backup, rewritten, scalar, source  # noqa: F401 - fixtures
+from tests.conftest import execute, named, scalar
+from tests.faults.test_backup_files import backup, rewritten, source  # noqa: F401 - fixtures
 from tests.migrations.test_schema import alembic
 from tests.migrations.test_upgrade import violated
 from tests.races.lives import a_subscriber, store_customers, stored_plans
